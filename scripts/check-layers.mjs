@@ -1,0 +1,71 @@
+/** Fails when a file imports from a layer that its own may not know, or when imports form a cycle (types aside). */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../src/', import.meta.url));
+
+/** Which layers a layer may import; every layer may import itself. The table of docs/ARCHITECTURE.md. */
+const mayImport = {
+  base: [],
+  api: ['base'],
+  storage: ['base'],
+  client: ['base', 'api'],
+  apiserver: ['base', 'api', 'storage', 'client'],
+  controllers: ['base', 'api', 'client'],
+  scheduler: ['base', 'api', 'client'],
+  kubelet: ['base', 'api', 'client'],
+  network: ['base', 'api', 'client'],
+  host: ['base', 'api', 'client'],
+  cli: ['base', 'api', 'storage', 'client', 'apiserver', 'controllers', 'scheduler', 'kubelet', 'network', 'host'],
+  cmd: ['base', 'api', 'storage', 'client', 'apiserver', 'controllers', 'scheduler', 'kubelet', 'network', 'host', 'cli'],
+};
+
+const files = readdirSync(root, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+  .map((entry) => join(entry.parentPath, entry.name));
+
+const importPattern = /^(?:import|export)\s+(type\s+)?[^'"]*?from\s+'(\.[^']+)'|^import\s+'(\.[^']+)'/gm;
+const problems = [];
+const graph = new Map();
+
+for (const file of files) {
+  const layer = relative(root, file).split('/')[0];
+  const allowed = mayImport[layer];
+  if (!allowed) {
+    problems.push(`${relative(root, file)}: the folder ${layer} is not in the table of layers`);
+    continue;
+  }
+  const runtimeImports = [];
+  for (const [, typeOnly, from, bare] of readFileSync(file, 'utf8').matchAll(importPattern)) {
+    const target = resolve(dirname(file), from ?? bare);
+    const inside = relative(root, target);
+    const targetLayer = inside.split('/')[0];
+    const isTest = /\.(test|contract)\.ts$/.test(file);
+    if (inside.startsWith('..')) {
+      if (!isTest && !target.includes('/package.json')) problems.push(`${relative(root, file)} imports ${inside}, outside src`);
+    } else if (targetLayer !== layer && !allowed.includes(targetLayer) && !isTest) {
+      problems.push(`${relative(root, file)} (${layer}) may not import ${inside} (${targetLayer})`);
+    }
+    if (!typeOnly) runtimeImports.push(target);
+  }
+  graph.set(file, runtimeImports);
+}
+
+const state = new Map();
+function visit(file, path) {
+  if (state.get(file) === 'done') return;
+  if (state.get(file) === 'open') {
+    const cycle = [...path.slice(path.indexOf(file)), file].map((entry) => relative(root, entry));
+    problems.push(`cycle: ${cycle.join(' → ')}`);
+    return;
+  }
+  state.set(file, 'open');
+  for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+  state.set(file, 'done');
+}
+for (const file of graph.keys()) visit(file, []);
+
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exit(1);
+console.log(`layers: ${files.length} files, no forbidden import, no cycle`);

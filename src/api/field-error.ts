@@ -1,0 +1,80 @@
+/** What is wrong with one field, in Kubernetes' words. A validator yields these; nothing stops at the first. */
+
+export type FieldErrorType =
+  | 'FieldValueRequired'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotSupported'
+  | 'FieldValueDuplicate'
+  | 'FieldValueForbidden'
+  | 'FieldValueNotFound'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'FieldValueTypeInvalid'
+  | 'InternalError';
+
+export interface FieldError {
+  readonly type: FieldErrorType;
+  /** Path as upstream writes it: `spec.containers[0].image`, `metadata.labels`. */
+  readonly field: string;
+  /** `Invalid value: "x": must be …`: what a Status' cause says. */
+  readonly detail: string;
+  /** `field: detail`: what the Status' message says. */
+  readonly text: string;
+}
+
+export type FieldErrors = Generator<FieldError, void, undefined>;
+
+function fieldError(type: FieldErrorType, field: string, detail: string): FieldError {
+  return { type, field, detail, text: `${field}: ${detail}` };
+}
+
+/** A value as upstream prints it within messages: JSON. */
+function quote(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  return JSON.stringify(value);
+}
+
+export function required(field: string, why = ''): FieldError {
+  return fieldError('FieldValueRequired', field, why ? `Required value: ${why}` : 'Required value');
+}
+
+export function invalidValue(field: string, value: unknown, why: string): FieldError {
+  return fieldError(
+    'FieldValueInvalid',
+    field,
+    why ? `Invalid value: ${quote(value)}: ${why}` : `Invalid value: ${quote(value)}`,
+  );
+}
+
+export function notSupported(field: string, value: unknown, supported: readonly string[]): FieldError {
+  const list = [...supported]
+    .sort()
+    .map((item) => JSON.stringify(item))
+    .join(', ');
+  const tail = supported.length > 0 ? `: supported values: ${list}` : '';
+  return fieldError('FieldValueNotSupported', field, `Unsupported value: ${quote(value)}${tail}`);
+}
+
+export function duplicate(field: string, value: unknown): FieldError {
+  return fieldError('FieldValueDuplicate', field, `Duplicate value: ${quote(value)}`);
+}
+
+export function forbiddenField(field: string, why: string): FieldError {
+  return fieldError('FieldValueForbidden', field, why ? `Forbidden: ${why}` : 'Forbidden');
+}
+
+export function notFoundField(field: string, value: unknown): FieldError {
+  return fieldError('FieldValueNotFound', field, `Not found: ${quote(value)}`);
+}
+
+export function tooLong(field: string, maxBytes: number): FieldError {
+  return fieldError('FieldValueTooLong', field, `Too long: may not be more than ${maxBytes} bytes`);
+}
+
+export function tooMany(field: string, actual: number, max: number): FieldError {
+  return fieldError('FieldValueTooMany', field, `Too many: ${actual}: must have at most ${max} items`);
+}
+
+export function typeInvalid(field: string, value: unknown, why: string): FieldError {
+  return fieldError('FieldValueTypeInvalid', field, `Invalid value: ${quote(value)}: ${why}`);
+}

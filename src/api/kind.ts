@@ -1,0 +1,92 @@
+/**
+ * What the generic path must know of a kind beyond its schema. Built-in kinds state it in one file each
+ * (`src/api/<group>/<kind>.ts`); a CustomResourceDefinition builds the same at run time.
+ */
+import type { FieldError } from './field-error.ts';
+import type { KubeObject, ResourceType } from './meta.ts';
+
+/** One column of a kind's table, as `kubectl get` prints it. */
+export interface Column<T extends KubeObject = KubeObject> {
+  name: string;
+  type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  format?: string;
+  description?: string;
+  /** 0: always shown; 1: with `-o wide`. */
+  priority?: number;
+  cell(object: T, context: CellContext): unknown;
+}
+
+export interface CellContext {
+  /** Milliseconds since the Unix epoch; ages count from it. */
+  nowMs: number;
+}
+
+/** What a validator may ask about the request that it serves. */
+export interface ValidationContext {
+  /** `status`, `scale`, … or '' for the object itself. */
+  subresource: string;
+}
+
+/** A version in which a kind is served besides the stored one, possibly under another group. */
+export interface ServedVersion {
+  group: string;
+  version: string;
+  /** Name of its definition in the schema facts. */
+  schema: string;
+  /** The Kind there, when it differs. */
+  kind?: string;
+  /** Defaults that only this old version has; runs on the object as the client sent it, before conversion. */
+  defaults?(object: KubeObject): void;
+  /** Converts what a client sent in this version to the stored one. Must not lose anything. */
+  toStored(object: KubeObject): KubeObject;
+  /** The inverse. */
+  fromStored(object: KubeObject): KubeObject;
+  /** Fields that selectors may name in this version, when they differ. */
+  selectableFields?(object: KubeObject): Record<string, string>;
+  /** Makes the answer carry a deprecation warning. */
+  deprecation?: { since: string; removedIn?: string; replacement?: string };
+}
+
+/** How the status subresource and the spec share an object; `none`: the kind has no status subresource. */
+export type StatusStrategy = 'separate' | 'none';
+
+export interface KindDefinition<T extends KubeObject = KubeObject> {
+  type: ResourceType<T>;
+  /** Name of the stored version's definition in the schema facts. */
+  schema: string;
+  singular: string;
+  shortNames: readonly string[];
+  categories: readonly string[];
+  /** Verbs served; all of the usual eight when absent. `[]` with only `create`: a review kind that is never stored. */
+  verbs?: readonly string[];
+  /** Storage location under /registry, when it is not `<plural>` (upstream's layout, e.g. `services/specs`). */
+  storagePrefix?: string;
+  status: StatusStrategy;
+  /** Present when the kind has a scale subresource: dotted paths as in a CustomResourceDefinition. */
+  scale?: { specReplicas: string; statusReplicas: string; labelSelector?: string };
+  columns: readonly Column<T>[];
+  versions: readonly ServedVersion[];
+  /** Defaults that the schema cannot say; runs on the stored version on every write and read. Must be idempotent. */
+  defaults?(object: T): void;
+  /** What a create drops or sets before admission (status reset, generation, spec of finalizers …). */
+  prepareCreate?(object: T): void;
+  /** What an update of the object itself carries over from the old one (status, immutable server-side facts). */
+  prepareUpdate?(object: T, old: T): void;
+  /** What an update through `/status` carries over: normally everything but status. */
+  prepareStatusUpdate?(object: T, old: T): void;
+  /** True when metadata.generation counts changes of the spec. */
+  hasGeneration?: boolean;
+  validate(object: T, context: ValidationContext): Iterable<FieldError>;
+  /** Runs after `validate`, with the object as it will be stored. */
+  validateUpdate?(object: T, old: T, context: ValidationContext): Iterable<FieldError>;
+  /** Upstream's answer when the name is no good; a DNS subdomain when absent. */
+  validateName?(name: string, field: string): Iterable<FieldError>;
+  /** Values for `--field-selector`, besides metadata.name and metadata.namespace. */
+  selectableFields?(object: T): Record<string, string>;
+  /** Warnings for the client (headers), e.g. for a deprecated annotation. */
+  warnings?(object: T, old: T | undefined): Iterable<string>;
+  /** Seconds that a delete leaves the object, when it is deleted gracefully (pods); undefined: at once. */
+  gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
+  /** What a delete without a propagation policy does with dependents (old versions orphan); `background` when absent. */
+  defaultPropagation?: 'background' | 'orphan';
+}

@@ -1,0 +1,193 @@
+/** The one error class that carries a wire `Status`, and the constructors that build Kubernetes' own answers. */
+import type { FieldError } from './field-error.ts';
+
+export interface StatusCause {
+  reason?: string;
+  message?: string;
+  field?: string;
+}
+
+export interface StatusDetails {
+  name?: string;
+  group?: string;
+  kind?: string;
+  uid?: string;
+  causes?: StatusCause[];
+  retryAfterSeconds?: number;
+}
+
+export interface Status {
+  kind: 'Status';
+  apiVersion: 'v1';
+  metadata: Record<string, unknown>;
+  status: 'Success' | 'Failure';
+  message?: string;
+  reason?: string;
+  details?: StatusDetails;
+  code?: number;
+}
+
+/** The plural resource and group that messages name, e.g. `deployments.apps "web" not found`. */
+export interface ResourceName {
+  group: string;
+  plural: string;
+}
+
+/** An answer that is not a success. Built by the named constructors of this file only. */
+export class StatusError extends Error {
+  readonly status: Status;
+  constructor(
+    code: number,
+    reason: string,
+    message: string,
+    details?: StatusDetails,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'StatusError';
+    this.status = {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message,
+      reason,
+      ...(details && { details }),
+      code,
+    };
+  }
+
+  get code(): number {
+    return this.status.code ?? 500;
+  }
+  get reason(): string {
+    return this.status.reason ?? '';
+  }
+
+  /** The error that a server's answer stands for. */
+  static from(status: Status): StatusError {
+    const error = new StatusError(
+      status.code ?? 500,
+      status.reason ?? '',
+      status.message ?? 'unknown error',
+      status.details,
+    );
+    Object.assign(error.status, status);
+    return error;
+  }
+}
+
+/** `deployments.apps`, or `pods` for the core group. */
+export function qualifiedName(resource: ResourceName): string {
+  return resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
+}
+
+function detailsOf(resource: ResourceName, name: string): StatusDetails {
+  return { ...(name && { name }), ...(resource.group && { group: resource.group }), kind: resource.plural };
+}
+
+export function notFound(resource: ResourceName, name: string): StatusError {
+  return new StatusError(
+    404,
+    'NotFound',
+    `${qualifiedName(resource)} "${name}" not found`,
+    detailsOf(resource, name),
+  );
+}
+
+export function alreadyExists(resource: ResourceName, name: string): StatusError {
+  const message = `${qualifiedName(resource)} "${name}" already exists`;
+  return new StatusError(409, 'AlreadyExists', message, detailsOf(resource, name));
+}
+
+export function conflict(resource: ResourceName, name: string, why: string): StatusError {
+  const message = `Operation cannot be fulfilled on ${qualifiedName(resource)} "${name}": ${why}`;
+  return new StatusError(409, 'Conflict', message, detailsOf(resource, name));
+}
+
+/** Why an update with an old resourceVersion loses: upstream's words, which clients show. */
+export const modifiedMessage =
+  'the object has been modified; please apply your changes to the latest version and try again';
+
+/** All of an object's field errors at once. `kind` is the Kind, not the plural. */
+export function invalid(
+  kind: { group: string; kind: string },
+  name: string,
+  errors: readonly FieldError[],
+): StatusError {
+  const texts = errors.map((error) => error.text);
+  const summary = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
+  const qualified = kind.group ? `${kind.kind}.${kind.group}` : kind.kind;
+  return new StatusError(422, 'Invalid', `${qualified} "${name}" is invalid: ${summary}`, {
+    ...(name && { name }),
+    ...(kind.group && { group: kind.group }),
+    kind: kind.kind,
+    causes: errors.map((error) => ({ reason: error.type, message: error.detail, field: error.field })),
+  });
+}
+
+export function badRequest(message: string): StatusError {
+  return new StatusError(400, 'BadRequest', message);
+}
+
+export function unauthorized(): StatusError {
+  return new StatusError(401, 'Unauthorized', 'Unauthorized');
+}
+
+/** `why`: e.g. `User "x" cannot list resource "pods" in API group "" in the namespace "default"`. */
+export function forbidden(resource: ResourceName, name: string, why: string): StatusError {
+  const subject = resource.plural
+    ? `${qualifiedName(resource)}${name ? ` "${name}"` : ''} is forbidden: `
+    : 'forbidden: ';
+  return new StatusError(403, 'Forbidden', `${subject}${why}`, detailsOf(resource, name));
+}
+
+export function methodNotSupported(resource: ResourceName, verb: string): StatusError {
+  const message = `${verb} is not supported on resources of kind "${qualifiedName(resource)}"`;
+  return new StatusError(405, 'MethodNotAllowed', message, detailsOf(resource, ''));
+}
+
+export function notAcceptable(message: string): StatusError {
+  return new StatusError(406, 'NotAcceptable', message);
+}
+
+export function gone(message: string): StatusError {
+  return new StatusError(410, 'Gone', message);
+}
+
+/** The asked-for history is no longer kept. */
+export function expired(message: string): StatusError {
+  return new StatusError(410, 'Expired', message);
+}
+
+export function tooLarge(message: string): StatusError {
+  return new StatusError(413, 'RequestEntityTooLarge', message);
+}
+
+export function unsupportedMediaType(message: string): StatusError {
+  return new StatusError(415, 'UnsupportedMediaType', message);
+}
+
+export function tooManyRequests(message: string, retryAfterSeconds: number): StatusError {
+  return new StatusError(429, 'TooManyRequests', message, { retryAfterSeconds });
+}
+
+/** `message` is shown to the client; what went wrong inside belongs into `cause` and the log. */
+export function internalError(message: string, options?: ErrorOptions): StatusError {
+  return new StatusError(
+    500,
+    'InternalError',
+    `Internal error occurred: ${message}`,
+    { causes: [{ message }] },
+    options,
+  );
+}
+
+export function serviceUnavailable(message: string, options?: ErrorOptions): StatusError {
+  return new StatusError(503, 'ServiceUnavailable', message, undefined, options);
+}
+
+export function serverTimeout(resource: ResourceName, verb: string, retryAfterSeconds: number): StatusError {
+  const message = `The ${verb} operation against ${qualifiedName(resource)} could not be completed at this time, please try again.`;
+  return new StatusError(504, 'Timeout', message, { ...detailsOf(resource, ''), retryAfterSeconds });
+}

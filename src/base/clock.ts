@@ -1,0 +1,50 @@
+/** Time as a dependency: whoever waits or stamps takes a {@link Clock}, so that a whole cluster runs under virtual time. */
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Milliseconds on a scale that never jumps; only differences mean anything. */
+  monotonic(): number;
+  /** Calls `task` once after `delayMs`, unless the timer is cancelled first. Does not keep the process alive. */
+  after(delayMs: number, task: () => void): Timer;
+  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** The longest delay that setTimeout takes; longer ones fire at once in Node, so they are cut into steps. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, task) {
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number) => {
+      const stepMs = Math.min(Math.max(leftMs, 0), longestTimeoutMs);
+      timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : task()), stepMs);
+    };
+    arm(delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  sleep: (delayMs, signal) => sleepOn(systemClock, delayMs, signal),
+};
+
+/** {@link Clock.sleep} in terms of {@link Clock.after}; for implementers of clocks. */
+export function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const stop = () => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.after(delayMs, () => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    });
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,135 @@
+/** Counters, gauges and histograms in Prometheus' text format. */
+
+export type Labels = Record<string, string>;
+
+export interface Counter {
+  add(amount: number, labels?: Labels): void;
+}
+export interface Gauge {
+  set(value: number, labels?: Labels): void;
+  add(amount: number, labels?: Labels): void;
+  remove(labels: Labels): void;
+}
+export interface Histogram {
+  observe(value: number, labels?: Labels): void;
+}
+
+interface Family {
+  name: string;
+  help: string;
+  type: 'counter' | 'gauge' | 'histogram';
+  lines(): Iterable<string>;
+}
+
+export class MetricsRegistry {
+  readonly #families = new Map<string, Family>();
+
+  counter(name: string, help: string): Counter {
+    return this.#valueFamily(name, help, 'counter');
+  }
+
+  gauge(name: string, help: string): Gauge {
+    return this.#valueFamily(name, help, 'gauge');
+  }
+
+  /** `buckets`: upper bounds, ascending; `+Inf` is added. */
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    const series = new Map<string, { labels: Labels; counts: number[]; sum: number }>();
+    this.#register({
+      name,
+      help,
+      type: 'histogram',
+      *lines() {
+        for (const { labels, counts, sum } of series.values()) {
+          let total = 0;
+          for (const [index, bound] of [...buckets, Number.POSITIVE_INFINITY].entries()) {
+            total += counts[index]!;
+            yield `${name}_bucket${formatLabels({ ...labels, le: formatNumber(bound) })} ${total}`;
+          }
+          yield `${name}_sum${formatLabels(labels)} ${formatNumber(sum)}`;
+          yield `${name}_count${formatLabels(labels)} ${total}`;
+        }
+      },
+    });
+    return {
+      observe(value, labels = {}) {
+        const key = formatLabels(labels);
+        let entry = series.get(key);
+        if (!entry) {
+          entry = { labels, counts: new Array(buckets.length + 1).fill(0), sum: 0 };
+          series.set(key, entry);
+        }
+        let index = 0;
+        while (index < buckets.length && value > buckets[index]!) index++;
+        entry.counts[index]!++;
+        entry.sum += value;
+      },
+    };
+  }
+
+  /** A gauge whose samples are computed when somebody asks. */
+  collected(name: string, help: string, collect: () => Iterable<{ labels?: Labels; value: number }>): void {
+    this.#register({
+      name,
+      help,
+      type: 'gauge',
+      *lines() {
+        for (const { labels, value } of collect())
+          yield `${name}${formatLabels(labels ?? {})} ${formatNumber(value)}`;
+      },
+    });
+  }
+
+  /** The whole registry as `text/plain; version=0.0.4`. */
+  expose(): string {
+    const out: string[] = [];
+    for (const family of this.#families.values()) {
+      out.push(
+        `# HELP ${family.name} ${family.help}`,
+        `# TYPE ${family.name} ${family.type}`,
+        ...family.lines(),
+      );
+    }
+    return `${out.join('\n')}\n`;
+  }
+
+  #valueFamily(name: string, help: string, type: 'counter' | 'gauge'): Counter & Gauge {
+    const values = new Map<string, number>();
+    this.#register({
+      name,
+      help,
+      type,
+      *lines() {
+        for (const [labels, value] of values) yield `${name}${labels} ${formatNumber(value)}`;
+      },
+    });
+    return {
+      add: (amount, labels = {}) => {
+        const key = formatLabels(labels);
+        values.set(key, (values.get(key) ?? 0) + amount);
+      },
+      set: (value, labels = {}) => void values.set(formatLabels(labels), value),
+      remove: (labels) => void values.delete(formatLabels(labels)),
+    };
+  }
+
+  #register(family: Family): void {
+    if (this.#families.has(family.name)) throw new Error(`metric ${family.name} is registered twice`);
+    this.#families.set(family.name, family);
+  }
+}
+
+function formatLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function formatNumber(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  if (value === Number.NEGATIVE_INFINITY) return '-Inf';
+  return String(value);
+}

@@ -1,0 +1,37 @@
+/** A local copy of a resource that follows the server: list, then watch, then relist when the watch is lost. */
+import type { KubeObject, ResourceType } from '../api/meta.ts';
+
+export interface InformerHandlers<T extends KubeObject> {
+  added?(object: T): void;
+  updated?(object: T, old: T): void;
+  /** `object`: the last state known; after a lost watch it may be older than the one that was deleted. */
+  deleted?(object: T): void;
+}
+
+/** Objects handed out are shared: treat them as frozen, copy before changing. */
+export interface Informer<T extends KubeObject> {
+  readonly type: ResourceType<T>;
+  /** By `namespace/name` or `name`. */
+  get(key: string): T | undefined;
+  list(): Iterable<T>;
+  inNamespace(namespace: string): Iterable<T>;
+  /** Objects for which an index function gave `value`; see {@link Informer.addIndex}. */
+  byIndex(index: string, value: string): Iterable<T>;
+  /** Adds an index; fills it from what is there. Adding one of the same name twice is the caller's mistake. */
+  addIndex(name: string, valuesOf: (object: T) => readonly string[]): void;
+  /** Handlers run in order of the server's events; those added late see what is there as `added`. */
+  handle(handlers: InformerHandlers<T>): void;
+  /** Resolves when the first list is in. */
+  synced(): Promise<void>;
+  readonly hasSynced: boolean;
+}
+
+/** One informer per resource (and selector), shared by all who ask. */
+export interface InformerFactory {
+  of<T extends KubeObject>(
+    type: ResourceType<T>,
+    filter?: { namespace?: string; labelSelector?: string; fieldSelector?: string },
+  ): Informer<T>;
+  /** Resolves when every informer asked for so far has synced. */
+  synced(): Promise<void>;
+}
