@@ -1,0 +1,24 @@
+/** What carries a client's requests to an API server: HTTP between processes, a direct call within one. */
+import type { KubeObject } from '../api/meta.ts';
+
+export interface TransportRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path with query, e.g. `/api/v1/pods?limit=500`. */
+  path: string;
+  /** Of a body; `application/json` when absent. */
+  contentType?: string;
+  /** A plain object. The local transport hands it over as it is: the caller must not change it afterwards. */
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+export type TransportResponse =
+  /** `object` is shared with others on the local transport: treat it as frozen. */
+  | { status: number; object: unknown }
+  /** A watch: events as the wire names them, `ERROR` with a Status among them. */
+  | { status: 200; events: AsyncIterable<{ type: string; object: KubeObject }> };
+
+export interface Transport {
+  send(request: TransportRequest): Promise<TransportResponse>;
+  close(): void;
+}
