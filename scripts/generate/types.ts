@@ -30,6 +30,7 @@ const storedVersionOverrides: Record<string, string> = {
   ClusterTrustBundle: 'v1beta1',
   PodCertificateRequest: 'v1beta1',
   PodSecurityPolicy: 'v1beta1',
+  StorageVersion: 'v1alpha1',
 };
 
 /** Definitions that src/api/meta.ts describes by hand, better than a schema can. */

@@ -2,6 +2,7 @@
 import type * as admissionregistration_v1 from './types/admissionregistration-v1.gen.ts';
 import type * as apiextensions_v1 from './types/apiextensions-v1.gen.ts';
 import type * as apiregistration_v1 from './types/apiregistration-v1.gen.ts';
+import type * as apiserverinternal_v1alpha1 from './types/apiserverinternal-v1alpha1.gen.ts';
 import type * as apps_v1 from './types/apps-v1.gen.ts';
 import type * as authentication_v1 from './types/authentication-v1.gen.ts';
 import type * as authorization_v1 from './types/authorization-v1.gen.ts';
@@ -184,6 +185,9 @@ export const NetworkPolicy: ResourceType<NetworkPolicy> = { group: 'networking.k
 
 export type ServiceCIDR = networking_v1.ServiceCIDR;
 export const ServiceCIDR: ResourceType<ServiceCIDR> = { group: 'networking.k8s.io', version: 'v1', kind: 'ServiceCIDR', plural: 'servicecidrs', namespaced: false };
+
+export type StorageVersion = apiserverinternal_v1alpha1.StorageVersion;
+export const StorageVersion: ResourceType<StorageVersion> = { group: 'internal.apiserver.k8s.io', version: 'v1alpha1', kind: 'StorageVersion', plural: 'storageversions', namespaced: false };
 
 export type RuntimeClass = node_v1.RuntimeClass;
 export const RuntimeClass: ResourceType<RuntimeClass> = { group: 'node.k8s.io', version: 'v1', kind: 'RuntimeClass', plural: 'runtimeclasses', namespaced: false };
