@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from './random.ts';
+import { SortedKeys } from './sorted-keys.ts';
+
+test('a sorted set agrees with a plain sorted array over random changes', () => {
+  const random = seededRandom(7);
+  const keys = new SortedKeys();
+  const model = new Set<string>();
+  for (let step = 0; step < 20_000; step++) {
+    const key = `/registry/${['pods', 'pod', 'nodes'][step % 3]}/${Math.floor(random.next() * 3000)}`;
+    if (random.next() < 0.6) {
+      assert.equal(keys.add(key), !model.has(key));
+      model.add(key);
+    } else {
+      assert.equal(keys.delete(key), model.delete(key));
+    }
+  }
+  assert.equal(keys.size, model.size);
+  const sorted = [...model].sort();
+  for (const prefix of ['', '/registry/pods/', '/registry/pod', '/registry/nodes/2', '/zzz']) {
+    const expected = sorted.filter((key) => key.startsWith(prefix));
+    assert.deepEqual([...keys.withPrefix(prefix)], expected);
+    const middle = expected[expected.length >> 1];
+    if (middle)
+      assert.deepEqual(
+        [...keys.withPrefix(prefix, middle)],
+        expected.filter((key) => key > middle),
+      );
+    assert.deepEqual(
+      [...keys.withPrefix(prefix, '/')],
+      expected.filter((key) => key > '/'),
+    );
+  }
+});

@@ -1,0 +1,45 @@
+/** The newest committed entry of every key, in order: what reads without a revision are answered from. */
+import { SortedKeys } from '../base/sorted-keys.ts';
+import type { ListOptions, ListResult, Revision, StoredEntry, StoreEvent } from './store.ts';
+
+export class CurrentEntries {
+  readonly #entries = new Map<string, StoredEntry>();
+  readonly #keys = new SortedKeys();
+  #bytes = 0;
+
+  get(key: string): StoredEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  get sizeBytes(): number {
+    return this.#bytes;
+  }
+
+  put(entry: StoredEntry): void {
+    const old = this.#entries.get(entry.key);
+    this.#bytes += entry.value.byteLength - (old?.value.byteLength ?? 0);
+    this.#entries.set(entry.key, entry);
+    if (!old) this.#keys.add(entry.key);
+  }
+
+  apply(event: StoreEvent): void {
+    const { key, value, createRevision, revision } = event;
+    if (event.type === 'put') {
+      this.put({ key, value, createRevision, modRevision: revision });
+      return;
+    }
+    this.#bytes -= this.#entries.get(key)?.value.byteLength ?? 0;
+    this.#entries.delete(key);
+    this.#keys.delete(key);
+  }
+
+  list(prefix: string, options: ListOptions, revision: Revision): ListResult {
+    const { limit = Number.POSITIVE_INFINITY, after } = options;
+    const entries: StoredEntry[] = [];
+    for (const key of this.#keys.withPrefix(prefix, after)) {
+      if (entries.length === limit) return { entries, revision, more: true };
+      entries.push(this.#entries.get(key)!);
+    }
+    return { entries, revision, more: false };
+  }
+}
