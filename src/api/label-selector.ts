@@ -1,0 +1,81 @@
+/** Label selectors as objects carry them (`matchLabels`, `matchExpressions`), compiled to predicates. */
+import type { LabelSelector } from './meta.ts';
+
+export type Labels = Record<string, string>;
+export type LabelPredicate = (labels: Labels | undefined) => boolean;
+
+const matchNothing: LabelPredicate = () => false;
+const matchEverything: LabelPredicate = () => true;
+const noLabels: Labels = {};
+
+/**
+ * An absent selector matches nothing, an empty one everything: upstream's LabelSelectorAsSelector.
+ * An operator that does not exist matches nothing.
+ */
+export function compileLabelSelector(selector: LabelSelector | undefined): LabelPredicate {
+  if (!selector) return matchNothing;
+  const checks: LabelPredicate[] = [];
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {}))
+    checks.push((labels) => labels?.[key] === value);
+  for (const { key, operator, values = [] } of selector.matchExpressions ?? [])
+    checks.push(compileRequirement(key, operator, values));
+  if (checks.length === 0) return matchEverything;
+  if (checks.length === 1) return checks[0]!;
+  return (labels) => checks.every((check) => check(labels));
+}
+
+/** For one-off questions; compile the selector when it is asked more than once. */
+export function matchesLabelSelector(
+  selector: LabelSelector | undefined,
+  labels: Labels | undefined,
+): boolean {
+  return compileLabelSelector(selector)(labels);
+}
+
+/** Whether `labels` has every pair of a plain map selector (Services, ReplicationControllers, node selectors). */
+export function matchesLabels(selector: Labels | undefined, labels: Labels | undefined): boolean {
+  for (const key in selector) if (labels?.[key] !== selector[key]) return false;
+  return true;
+}
+
+/**
+ * One requirement. `NotIn` and `DoesNotExist` hold where the label is absent. `Gt` and `Lt` (node selectors only)
+ * compare whole numbers and hold only where both sides are such.
+ */
+export function compileRequirement(key: string, operator: string, values: readonly string[]): LabelPredicate {
+  switch (operator) {
+    case 'In': {
+      const wanted = new Set(values);
+      return (labels) => {
+        const value = (labels ?? noLabels)[key];
+        return wanted.has(value as string);
+      };
+    }
+    case 'NotIn': {
+      const unwanted = new Set(values);
+      return (labels) => {
+        const value = (labels ?? noLabels)[key];
+        return !unwanted.has(value as string);
+      };
+    }
+    case 'Exists':
+      return (labels) => typeof (labels ?? noLabels)[key] === 'string';
+    case 'DoesNotExist':
+      return (labels) => typeof (labels ?? noLabels)[key] !== 'string';
+    case 'Gt':
+    case 'Lt': {
+      const bound = wholeNumber(values[0]);
+      if (bound === undefined) return matchNothing;
+      return (labels) => {
+        const value = wholeNumber((labels ?? noLabels)[key]);
+        return value !== undefined && (operator === 'Gt' ? value > bound : value < bound);
+      };
+    }
+    default:
+      return matchNothing;
+  }
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return typeof text === 'string' && /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
+}
