@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import * as tls from 'node:tls';
+import {
+  authorityPin,
+  createAuthority,
+  createSigningRequest,
+  createTokenKeyPair,
+  issueCertificate,
+  parseSigningRequest,
+  signRequest,
+} from './pki.ts';
+
+test('a server and a client of one authority trust each other, and the subject arrives', async () => {
+  const authority = await createAuthority('wherry-ca');
+  const server = await issueCertificate(authority, {
+    commonName: 'apiserver',
+    usages: ['server'],
+    dnsNames: ['localhost'],
+    ipAddresses: ['127.0.0.1'],
+  });
+  const client = await issueCertificate(authority, {
+    commonName: 'ann',
+    organizations: ['system:masters', 'ops'],
+    usages: ['client'],
+  });
+  const listener = tls.createServer({ ...server, ca: authority.cert, requestCert: true });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const socket = tls.connect({ host: '127.0.0.1', port, ca: authority.cert, ...client });
+  const [peer] = (await once(listener, 'secureConnection')) as [tls.TLSSocket];
+  assert.equal(peer.authorized, true);
+  const { subject } = peer.getPeerCertificate();
+  assert.equal(subject.CN, 'ann');
+  assert.deepEqual(subject.O as unknown, ['system:masters', 'ops']);
+  socket.destroy();
+  peer.destroy();
+  listener.close();
+});
+
+test('a signing request is read, signed under its own subject and names, and checks out', async () => {
+  const authority = await createAuthority('wherry-ca');
+  const { request, key } = await createSigningRequest(
+    { commonName: 'system:node:n1', organizations: ['system:nodes'] },
+    { dnsNames: ['n1'], ipAddresses: ['10.0.0.7'] },
+  );
+  assert.deepEqual(await parseSigningRequest(request), {
+    commonName: 'system:node:n1',
+    organizations: ['system:nodes'],
+    dnsNames: ['n1'],
+    ipAddresses: ['10.0.0.7'],
+    otherNames: [],
+  });
+  const notBefore = new Date('2026-01-01T00:00:00Z');
+  const notAfter = new Date('2027-01-01T00:00:00Z');
+  const cert = new X509Certificate(
+    await signRequest(authority, request, { usages: ['server', 'client'], notBefore, notAfter }),
+  );
+  assert.ok(cert.verify(new X509Certificate(authority.cert).publicKey));
+  assert.ok(cert.checkPrivateKey(createPrivateKey(key)));
+  assert.equal(cert.subject, 'O=system:nodes\nCN=system:node:n1');
+  assert.equal(cert.subjectAltName, 'DNS:n1, IP Address:10.0.0.7');
+  assert.equal(new Date(cert.validTo).getTime(), notAfter.getTime());
+});
+
+test('a request that was changed after it was signed is refused', async () => {
+  const { request } = await createSigningRequest({ commonName: 'ann' });
+  const der = Buffer.from(request.replace(/-----[^-]+-----/g, ''), 'base64');
+  der.write('bob', der.indexOf('ann'));
+  await assert.rejects(parseSigningRequest(der.toString('base64')));
+});
+
+test('token keys sign and verify with ES256', async () => {
+  const { publicKey, privateKey } = await createTokenKeyPair();
+  const text = Buffer.from('header.payload');
+  const signature = sign('sha256', text, { key: createPrivateKey(privateKey), dsaEncoding: 'ieee-p1363' });
+  assert.ok(
+    verify('sha256', text, { key: createPublicKey(publicKey), dsaEncoding: 'ieee-p1363' }, signature),
+  );
+});
+
+test('the pin of an authority stays and differs from that of another', async () => {
+  const [one, other] = [await createAuthority('wherry-ca'), await createAuthority('wherry-ca')];
+  assert.match(authorityPin(one.cert), /^sha256:[0-9a-f]{64}$/);
+  assert.equal(authorityPin(one.cert), authorityPin(one.cert));
+  assert.notEqual(authorityPin(one.cert), authorityPin(other.cert));
+});
