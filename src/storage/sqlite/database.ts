@@ -1,0 +1,157 @@
+/**
+ * The SQLite file: one table that is the log of all writes. Synchronous; runs on the store's worker thread.
+ * The newest row of a key is its current state; older rows are the history that compaction trims.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+
+export interface LogRow {
+  revision: number;
+  key: string;
+  /** Null for a delete. */
+  value: Uint8Array | null;
+  createRevision: number;
+}
+
+/** A row with the newest one of the same key before it; `previous*` are null when there is none or it is a delete. */
+export interface HistoryRow extends LogRow {
+  previousValue: Uint8Array | null;
+  previousRevision: number | null;
+}
+
+export interface LoadedFacts {
+  revision: number;
+  compacted: number;
+}
+
+/** Revisions that one compaction step covers before other work gets its turn. */
+const compactionStepRevisions = 1_000;
+
+const schemaVersion = 1;
+
+export class LogDatabase {
+  readonly #db: DatabaseSync;
+  readonly #insert: StatementSync;
+
+  constructor(path: string) {
+    this.#db = new DatabaseSync(path);
+    this.#db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = 4000;
+      PRAGMA cache_size = -8000;
+    `);
+    this.#migrate();
+    this.#insert = this.#db.prepare(
+      'INSERT INTO log (revision, key, value, create_revision) VALUES (?, ?, ?, ?)',
+    );
+  }
+
+  /** Durable when it returns: all rows or none. */
+  append(rows: readonly LogRow[]): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const row of rows) this.#insert.run(row.revision, row.key, row.value, row.createRevision);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  facts(): LoadedFacts {
+    const newest = this.#db.prepare('SELECT coalesce(max(revision), 0) AS revision FROM log').get()!;
+    const compacted = this.#db.prepare('SELECT compacted FROM facts').get()!.compacted as number;
+    return { revision: Math.max(newest.revision as number, compacted, 1), compacted };
+  }
+
+  /** The newest row of every key as of `revision`, deletes left out, in order of key; only keys after `after`. */
+  *stateAt(revision: number, prefix: string, after = ''): Generator<LogRow, void, undefined> {
+    const rows = this.#db
+      .prepare(
+        `SELECT key, max(revision) AS revision, value, create_revision AS createRevision FROM log
+         WHERE key >= ? AND key > ? AND key < ? AND revision <= ? GROUP BY key HAVING value IS NOT NULL ORDER BY key`,
+      )
+      .iterate(prefix, after, prefixEnd(prefix), revision);
+    for (const row of rows) yield row as unknown as LogRow;
+  }
+
+  /** Every write under `prefix` with `from <= revision <= until`, ascending. */
+  *history(prefix: string, from: number, until: number): Generator<HistoryRow, void, undefined> {
+    const rows = this.#db
+      .prepare(
+        `SELECT log.revision, log.key, log.value, log.create_revision AS createRevision,
+                before.value AS previousValue, before.revision AS previousRevision
+         FROM log LEFT JOIN log AS before ON before.key = log.key AND before.revision =
+           (SELECT max(revision) FROM log AS older WHERE older.key = log.key AND older.revision < log.revision)
+         WHERE log.revision BETWEEN ? AND ? AND log.key >= ? AND log.key < ? ORDER BY log.revision`,
+      )
+      .iterate(from, until, prefix, prefixEnd(prefix));
+    for (const row of rows) yield row as unknown as HistoryRow;
+  }
+
+  /**
+   * Forgets rows that no reader at `revision` or later needs. Looks only at writes since the last time: each makes the
+   * older rows of its key superfluous, and a delete itself as well. `pause` runs between steps.
+   */
+  async compact(revision: number, pause: () => Promise<void>): Promise<void> {
+    this.#db.prepare('UPDATE facts SET compacted = max(compacted, ?)').run(revision);
+    const window =
+      'SELECT key, max(revision) AS newest FROM log WHERE revision > ? AND revision <= ? GROUP BY key';
+    const trimOlder = this.#db.prepare(
+      `DELETE FROM log WHERE revision IN (
+         SELECT log.revision FROM (${window}) AS w JOIN log ON log.key = w.key AND log.revision < w.newest)`,
+    );
+    const trimDeletes = this.#db.prepare(
+      'DELETE FROM log WHERE revision > ? AND revision <= ? AND value IS NULL',
+    );
+    const remember = this.#db.prepare('UPDATE facts SET trimmed = ?');
+    let trimmed = this.#db.prepare('SELECT trimmed FROM facts').get()!.trimmed as number;
+    while (trimmed < revision) {
+      const until = Math.min(revision, trimmed + compactionStepRevisions);
+      this.#db.exec('BEGIN IMMEDIATE');
+      trimOlder.run(trimmed, until);
+      trimDeletes.run(trimmed, until);
+      remember.run(until);
+      this.#db.exec('COMMIT');
+      trimmed = until;
+      await pause();
+    }
+  }
+
+  sizeBytes(): number {
+    const row = this.#db
+      .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()')
+      .get()!;
+    return row.bytes as number;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #migrate(): void {
+    const version = this.#db.prepare('PRAGMA user_version').get()!.user_version as number;
+    if (version > schemaVersion) throw new Error(`the data file was written by a newer version (${version})`);
+    if (version === schemaVersion) return;
+    this.#db.exec(`
+      BEGIN;
+      CREATE TABLE log (
+        revision INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        value BLOB,
+        create_revision INTEGER NOT NULL
+      );
+      CREATE INDEX log_by_key ON log (key, revision);
+      CREATE TABLE facts (compacted INTEGER NOT NULL, trimmed INTEGER NOT NULL);
+      INSERT INTO facts VALUES (0, 0);
+      PRAGMA user_version = ${schemaVersion};
+      COMMIT;
+    `);
+  }
+}
+
+/** The first string after all that start with `prefix`. */
+function prefixEnd(prefix: string): string {
+  return `${prefix}\u{10ffff}`;
+}

@@ -1,0 +1,55 @@
+/** The worker thread: owns the SQLite file, so that an fsync never holds up the event loop that serves requests. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { LogDatabase, type LogRow } from './database.ts';
+import type { AnswerEnvelope, CommitRequest, RequestEnvelope, WorkerRequest } from './protocol.ts';
+
+const port = parentPort!;
+const database = new LogDatabase((workerData as { path: string }).path);
+
+port.on('message', ({ id, request }: RequestEnvelope) => {
+  perform(request).then(
+    (answer) => {
+      port.postMessage({ id, answer } satisfies AnswerEnvelope);
+      if (request.kind === 'close') port.close();
+    },
+    (error: Error) => port.postMessage({ id, error: error.message } satisfies AnswerEnvelope),
+  );
+});
+
+async function perform(request: WorkerRequest): Promise<unknown> {
+  switch (request.kind) {
+    case 'commit':
+      return database.append(unpack(request));
+    case 'facts':
+      return database.facts();
+    case 'state':
+      return takeRows(database.stateAt(request.revision, request.prefix, request.after), request.limit);
+    case 'history':
+      return [...database.history(request.prefix, request.from, request.until)];
+    case 'compact':
+      return database.compact(request.revision, () => new Promise((resolve) => setImmediate(resolve)));
+    case 'size':
+      return database.sizeBytes();
+    case 'close':
+      return database.close();
+  }
+}
+
+function unpack({ firstRevision, keys, createRevisions, lengths, bytes }: CommitRequest): LogRow[] {
+  let offset = 0;
+  return keys.map((key, index) => {
+    const length = lengths[index]!;
+    const value = length < 0 ? null : bytes.subarray(offset, offset + length);
+    offset += Math.max(0, length);
+    return { revision: firstRevision + index, key, value, createRevision: createRevisions[index]! };
+  });
+}
+
+function takeRows(rows: Iterable<LogRow>, limit: number): LogRow[] {
+  const taken: LogRow[] = [];
+  for (const row of rows) {
+    taken.push(row);
+    if (taken.length === limit) break;
+  }
+  return taken;
+}
