@@ -1,0 +1,149 @@
+/** What a whole pod requests or may use: one rule for scheduler, quota, node agent and autoscaler. */
+import {
+  addQuantities,
+  compareQuantities,
+  milliValueOf,
+  parseQuantity,
+  type Quantity,
+  wholeValueOf,
+} from './quantity.ts';
+import type { Pod } from './resources.gen.ts';
+import type { Container, ContainerStatus } from './types/core-v1.gen.ts';
+
+/** How amounts of a resource are read, added and compared. */
+export interface Arithmetic<Amount> {
+  parse(resource: string, text: string): Amount;
+  add(left: Amount, right: Amount): Amount;
+  max(left: Amount, right: Amount): Amount;
+}
+
+/** Plain numbers: thousandths of a cpu, whole units of everything else. Quick; exact up to 2⁵³. */
+export const numericAmounts: Arithmetic<number> = {
+  parse: (resource, text) => (resource === 'cpu' ? milliValueOf(text) : wholeValueOf(text)),
+  add: (left, right) => left + right,
+  max: Math.max,
+};
+
+export const exactAmounts: Arithmetic<Quantity> = {
+  parse: (_, text) => parseQuantity(text),
+  add: addQuantities,
+  max: (left, right) => (compareQuantities(left, right) >= 0 ? left : right),
+};
+
+export interface PodResourcesOptions {
+  /** Amounts for containers that name none of a resource (for scoring: a pod without requests is not free). */
+  containerDefaults?: Record<string, string>;
+  /** Count what running containers hold already when that is more than the spec asks (resize in place). */
+  useStatus?: boolean;
+}
+
+/**
+ * The most that the pod needs at any time of its life: all containers together, or its hungriest init container
+ * along with the sidecars started before it; then pod-level amounts where given; then the overhead.
+ */
+export function computePodRequests<Amount>(
+  pod: Pod,
+  amounts: Arithmetic<Amount>,
+  options: PodResourcesOptions = {},
+): Map<string, Amount> {
+  return computePodResources(pod, 'requests', amounts, options);
+}
+
+/** Like {@link computePodRequests}. Overhead counts only for resources that have a limit. */
+export function computePodLimits<Amount>(pod: Pod, amounts: Arithmetic<Amount>): Map<string, Amount> {
+  return computePodResources(pod, 'limits', amounts, {});
+}
+
+function computePodResources<Amount>(
+  pod: Pod,
+  which: 'requests' | 'limits',
+  amounts: Arithmetic<Amount>,
+  options: PodResourcesOptions,
+): Map<string, Amount> {
+  const { spec } = pod;
+  const total = new Map<string, Amount>();
+  for (const container of spec?.containers ?? []) {
+    const status = options.useStatus ? statusOf(pod.status?.containerStatuses, container.name) : undefined;
+    addInto(total, resourcesOfContainer(container, which, amounts, options, status), amounts);
+  }
+  const initContainers = spec?.initContainers;
+  if (initContainers?.length) {
+    const sidecars = new Map<string, Amount>();
+    const peak = new Map<string, Amount>();
+    for (const container of initContainers) {
+      const isSidecar = container.restartPolicy === 'Always';
+      const status =
+        options.useStatus && isSidecar
+          ? statusOf(pod.status?.initContainerStatuses, container.name)
+          : undefined;
+      const own = resourcesOfContainer(container, which, amounts, options, status);
+      if (isSidecar) {
+        addInto(total, own, amounts);
+        addInto(sidecars, own, amounts);
+        maxInto(peak, sidecars, amounts);
+      } else {
+        addInto(own, sidecars, amounts);
+        maxInto(peak, own, amounts);
+      }
+    }
+    maxInto(total, peak, amounts);
+  }
+  for (const [resource, text] of Object.entries(spec?.resources?.[which] ?? {}))
+    total.set(resource, amounts.parse(resource, text));
+  for (const [resource, text] of Object.entries(spec?.overhead ?? {})) {
+    const held = total.get(resource);
+    const overhead = amounts.parse(resource, text);
+    if (held !== undefined) total.set(resource, amounts.add(held, overhead));
+    else if (which === 'requests') total.set(resource, overhead);
+  }
+  return total;
+}
+
+function resourcesOfContainer<Amount>(
+  container: Container,
+  which: 'requests' | 'limits',
+  amounts: Arithmetic<Amount>,
+  options: PodResourcesOptions,
+  status: ContainerStatus | undefined,
+): Map<string, Amount> {
+  const own = new Map<string, Amount>();
+  const listed = container.resources?.[which];
+  for (const resource in listed) own.set(resource, amounts.parse(resource, listed[resource]!));
+  for (const held of [status?.resources?.requests, status?.allocatedResources]) {
+    for (const resource in held) {
+      const amount = amounts.parse(resource, held[resource]!);
+      const asked = own.get(resource);
+      own.set(resource, asked === undefined ? amount : amounts.max(asked, amount));
+    }
+  }
+  const defaults = options.containerDefaults;
+  for (const resource in defaults)
+    if (!own.has(resource)) own.set(resource, amounts.parse(resource, defaults[resource]!));
+  return own;
+}
+
+function statusOf(statuses: ContainerStatus[] | undefined, name: string): ContainerStatus | undefined {
+  return statuses?.find((status) => status.name === name);
+}
+
+function addInto<Amount>(
+  total: Map<string, Amount>,
+  more: ReadonlyMap<string, Amount>,
+  amounts: Arithmetic<Amount>,
+): void {
+  for (const [resource, amount] of more) {
+    const held = total.get(resource);
+    total.set(resource, held === undefined ? amount : amounts.add(held, amount));
+  }
+}
+
+function maxInto<Amount>(
+  total: Map<string, Amount>,
+  other: ReadonlyMap<string, Amount>,
+  amounts: Arithmetic<Amount>,
+): void {
+  for (const [resource, amount] of other) {
+    const held = total.get(resource);
+    total.set(resource, held === undefined ? amount : amounts.max(held, amount));
+  }
+}
