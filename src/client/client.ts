@@ -1,6 +1,7 @@
 /**
  * What a component may do with the API. There are two transports below it: HTTP, for other processes and machines,
- * and a local one into an API server of the same process. Errors are {@link StatusError}s.
+ * and a local one into an API server of the same process. Answers that are failures are thrown as {@link StatusError}s;
+ * a server that cannot be reached is a {@link TransportError}. {@link createClient} makes one.
  */
 import type { Draft, KubeList, KubeObject, ResourceType } from '../api/meta.ts';
 
@@ -18,6 +19,8 @@ export interface ListQuery {
   continue?: string;
   resourceVersion?: string;
   resourceVersionMatch?: 'Exact' | 'NotOlderThan';
+  /** Only apiVersion, kind and metadata of each object (PartialObjectMetadata). */
+  metadataOnly?: boolean;
 }
 
 export interface WatchQuery {
@@ -28,6 +31,8 @@ export interface WatchQuery {
   allowWatchBookmarks?: boolean;
   sendInitialEvents?: boolean;
   timeoutSeconds?: number;
+  /** Only apiVersion, kind and metadata of each object (PartialObjectMetadata). */
+  metadataOnly?: boolean;
 }
 
 export type WatchEvent<T extends KubeObject> =

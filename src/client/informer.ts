@@ -17,10 +17,14 @@ export interface Informer<T extends KubeObject> {
   inNamespace(namespace: string): Iterable<T>;
   /** Objects for which an index function gave `value`; see {@link Informer.addIndex}. */
   byIndex(index: string, value: string): Iterable<T>;
-  /** Adds an index; fills it from what is there. Adding one of the same name twice is the caller's mistake. */
+  /** Adds an index and fills it from what is there. Adding the same function under the same name again does nothing. */
   addIndex(name: string, valuesOf: (object: T) => readonly string[]): void;
   /** Handlers run in order of the server's events; those added late see what is there as `added`. */
   handle(handlers: InformerHandlers<T>): void;
+  /** The newest resourceVersion that the cache is known to include. */
+  readonly resourceVersion: string;
+  /** Resolves when the cache includes what was written at `resourceVersion`; at once when it does already. */
+  includes(resourceVersion: string): Promise<void>;
   /** Resolves when the first list is in. */
   synced(): Promise<void>;
   readonly hasSynced: boolean;

@@ -9,6 +9,8 @@ export interface TransportRequest {
   contentType?: string;
   /** A plain object. The local transport hands it over as it is: the caller must not change it afterwards. */
   body?: unknown;
+  /** The `Accept` header; JSON when absent. */
+  accept?: string;
   signal?: AbortSignal;
 }
 
@@ -21,4 +23,15 @@ export type TransportResponse =
 export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;
   close(): void;
+}
+
+/**
+ * The server could not be reached or the connection broke. Whether a write took place is unknown.
+ * An answer of the server, even a failure, is never one of these.
+ */
+export class TransportError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'TransportError';
+  }
 }

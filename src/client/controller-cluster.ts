@@ -1,0 +1,196 @@
+/** What a reconcile sees of the cluster, and how it changes it. Remembers its writes until the caches show them. */
+
+import { isDeepStrictEqual } from 'node:util';
+import { controllerOf, type Draft, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
+import { StatusError } from '../api/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
+import type { Random } from '../base/random.ts';
+import type { Client, DeleteOptions, PatchType } from './client.ts';
+import { type EventRecorder, type EventType, targetOf } from './event-recorder.ts';
+import type { Informer, InformerFactory } from './informer.ts';
+
+/** What controllers are run with. */
+export interface ControllerEnvironment {
+  client: Client;
+  informers: InformerFactory;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics?: MetricsRegistry;
+  recorder: EventRecorder;
+}
+
+/** Index of owned objects by their controller's uid; objects without a controller under `orphan:<namespace>`. */
+export const controllerIndex = 'controller';
+export function controllerIndexValues(object: KubeObject): readonly string[] {
+  const controller = controllerOf(object);
+  return [controller ? controller.uid : `orphan:${object.metadata.namespace ?? ''}`];
+}
+
+/** The caches that a reconcile reads. */
+export interface ReadableInformers {
+  /** By `group/plural`. */
+  byResource: ReadonlyMap<string, Informer<KubeObject>>;
+  /** Those whose events lead back to the reconciled object. */
+  following: ReadonlySet<Informer<KubeObject>>;
+}
+
+export class ReconcileCluster {
+  readonly #environment: ControllerEnvironment;
+  readonly #informers: ReadableInformers;
+  /** The newest version written per resource that the caches must include before the next reconcile. */
+  readonly #written = new Map<Informer<KubeObject>, string>();
+  /** Objects deleted, by uid, until a cache shows them deleted. */
+  readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
+
+  constructor(environment: ControllerEnvironment, informers: ReadableInformers) {
+    this.#environment = environment;
+    this.#informers = informers;
+  }
+
+  get client(): Client {
+    return this.#environment.client;
+  }
+  get clock(): Clock {
+    return this.#environment.clock;
+  }
+  get random(): Random {
+    return this.#environment.random;
+  }
+  get logger() {
+    return this.#environment.logger;
+  }
+
+  /** From the cache; undefined when it is not there. */
+  get<T extends KubeObject>(type: ResourceType<T>, key: string): T | undefined {
+    return this.informer(type).get(key);
+  }
+
+  /** The informer of a kind that the controller named. */
+  informer<T extends KubeObject>(type: ResourceType<T>): Informer<T> {
+    const informer = this.#informers.byResource.get(`${type.group}/${type.plural}`);
+    if (!informer) throw new Error(`the controller does not say that it reads ${type.plural}`);
+    return informer as unknown as Informer<T>;
+  }
+
+  /** Objects of an owned kind whose controller is `owner`. */
+  ownedBy<T extends KubeObject>(type: ResourceType<T>, owner: KubeObject): T[] {
+    return [...this.informer(type).byIndex(controllerIndex, owner.metadata.uid)];
+  }
+
+  /** Objects of an owned kind in the namespace that have no controller. */
+  orphansIn<T extends KubeObject>(type: ResourceType<T>, namespace: string | undefined): T[] {
+    return [...this.informer(type).byIndex(controllerIndex, `orphan:${namespace ?? ''}`)];
+  }
+
+  async create<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: Draft<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return this.#wrote(type, await this.client.create(type, object, { signal }));
+  }
+
+  async update<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
+    return this.#wrote(type, await this.client.update(type, object, { signal }));
+  }
+
+  async patch<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: KubeObject,
+    patch: unknown,
+    how: { type: PatchType; subresource?: string },
+    signal: AbortSignal,
+  ): Promise<T> {
+    return this.#wrote(type, await this.client.patch(type, object.metadata, patch, { ...how, signal }));
+  }
+
+  /** Writes the status when it differs from what the object has; gives the object as it stands then. */
+  async updateStatus<T extends KubeObject & { status?: unknown }>(
+    type: ResourceType<T>,
+    object: T,
+    status: NonNullable<T['status']>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    if (isSameStatus(object.status ?? {}, status)) return object;
+    const changed = { ...object, status };
+    return this.#wrote(type, await this.client.update(type, changed, { subresource: 'status', signal }));
+  }
+
+  /** Deletes just this object (by uid); one that is gone already is no error. Tells whether it was there. */
+  async delete<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    signal: AbortSignal,
+    options: DeleteOptions = {},
+  ): Promise<boolean> {
+    const { uid } = object.metadata;
+    try {
+      await this.client.delete(type, object.metadata, { preconditions: { uid }, ...options, signal });
+    } catch (error) {
+      if (error instanceof StatusError && error.code === 404) return false;
+      throw error;
+    }
+    const informer = this.#informers.byResource.get(`${type.group}/${type.plural}`);
+    if (informer && this.#informers.following.has(informer))
+      this.#deleted.set(uid, { informer, key: keyOf(object) });
+    return true;
+  }
+
+  event(type: ResourceType, object: KubeObject, eventType: EventType, reason: string, message: string): void {
+    this.#environment.recorder.event(targetOf(type, object), eventType, reason, message);
+  }
+
+  /**
+   * Whether the caches lag behind this key's own writes: a promise that resolves when they include them,
+   * `deletion` when a deletion is not yet seen (its event comes by itself), undefined when all is well.
+   */
+  staleCache(): Promise<unknown> | 'deletion' | undefined {
+    const lagging: Promise<void>[] = [];
+    for (const [informer, version] of this.#written) {
+      if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
+      else lagging.push(informer.includes(version));
+    }
+    if (lagging.length > 0) return Promise.all(lagging);
+    for (const [uid, { informer, key }] of this.#deleted) {
+      const cached = informer.get(key);
+      const isSeen = cached?.metadata.uid !== uid || cached.metadata.deletionTimestamp !== undefined;
+      if (isSeen) this.#deleted.delete(uid);
+    }
+    return this.#deleted.size > 0 ? 'deletion' : undefined;
+  }
+
+  get hasNoExpectations(): boolean {
+    return this.#written.size + this.#deleted.size === 0;
+  }
+
+  #wrote<T extends KubeObject>(type: ResourceType<T>, answer: T): T {
+    const informer = this.#informers.byResource.get(`${type.group}/${type.plural}`);
+    const { resourceVersion } = answer.metadata;
+    if (informer && Number(this.#written.get(informer) ?? 0) < Number(resourceVersion))
+      this.#written.set(informer, resourceVersion);
+    return answer;
+  }
+}
+
+/** Equal but for empty values (0, '', false, [], {}) that are spelled out on one side only: the server drops most. */
+function isSameStatus(a: object, b: object): boolean {
+  return isDeepStrictEqual(withoutEmpty(a), withoutEmpty(b));
+}
+
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(withoutEmpty);
+  if (typeof value !== 'object') return value || undefined;
+  if (value === null) return undefined;
+  const kept: Record<string, unknown> = {};
+  let isEmpty = true;
+  for (const [key, item] of Object.entries(value)) {
+    const rest = withoutEmpty(item);
+    if (rest === undefined) continue;
+    kept[key] = rest;
+    isEmpty = false;
+  }
+  return isEmpty ? undefined : kept;
+}

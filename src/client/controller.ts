@@ -1,0 +1,225 @@
+/**
+ * The controller runner. A controller says which kind it reconciles and how; the runner owns informers, queue,
+ * de-duplication, back-off, protection from stale caches, concurrency and metrics.
+ */
+
+import { compileLabelSelector } from '../api/label-selector.ts';
+import {
+  controllerOf,
+  type KubeObject,
+  keyOf,
+  type LabelSelector,
+  parseApiVersion,
+  type ResourceType,
+} from '../api/meta.ts';
+import { StatusError } from '../api/status.ts';
+import {
+  type ControllerEnvironment,
+  controllerIndex,
+  controllerIndexValues,
+  ReconcileCluster,
+} from './controller-cluster.ts';
+import type { Informer, InformerFactory } from './informer.ts';
+import { TransportError } from './transport.ts';
+import { runWorkers, WorkQueue } from './work-queue.ts';
+
+/** Other objects whose changes concern a reconciled one. Made by {@link watch}. */
+export interface Watch {
+  type: ResourceType;
+  /** Keys to reconcile; `old` is undefined for a new object, `object` is the last state for a deleted one. */
+  keysOf(object: KubeObject, old: KubeObject | undefined, informers: InformerFactory): Iterable<string>;
+}
+
+export function watch<W extends KubeObject>(
+  type: ResourceType<W>,
+  keysOf: (object: W, old: W | undefined, informers: InformerFactory) => Iterable<string>,
+): Watch {
+  return { type, keysOf: keysOf as unknown as Watch['keysOf'] };
+}
+
+/** What a reconcile may ask for besides an error's back-off. */
+export interface ReconcileOutcome {
+  /** Reconcile again after so long, though nothing changes. */
+  requeueAfterMs?: number;
+}
+
+export interface ControllerDefinition<T extends KubeObject = KubeObject> {
+  /** Name of the queue in metrics. */
+  name: string;
+  reconciles: ResourceType<T>;
+  /** Kinds whose objects carry a controller reference to the reconciled kind. */
+  owns?: readonly ResourceType[];
+  /** With it, objects of the owned kinds without a controller lead to those whose selector matches them. */
+  selectorOf?(object: T): LabelSelector | undefined;
+  watches?: readonly Watch[];
+  /** Kinds that a reconcile reads, whose changes call for nothing. */
+  reads?: readonly ResourceType[];
+  /** False for changes of the reconciled object itself that call for nothing. */
+  concerns?(object: T, old: T | undefined): boolean;
+  /** Reconciles at the same time, of different keys. */
+  concurrency?: number;
+  /** Retry delays, where upstream's differ from the queue's defaults. */
+  backoff?: { firstMs: number; maxMs: number };
+  reconcile(
+    key: string,
+    cluster: ReconcileCluster,
+    signal: AbortSignal,
+  ): Promise<ReconcileOutcome | undefined>;
+}
+
+/** A definition whose kind no longer matters; what {@link runController} takes. */
+export type AnyController = ControllerDefinition<KubeObject>;
+
+export function defineController<T extends KubeObject>(definition: ControllerDefinition<T>): AnyController {
+  return definition as unknown as AnyController;
+}
+
+const defaultConcurrency = 16;
+
+/** Runs until the signal aborts and the reconciles under way have ended. */
+export async function runController(
+  definition: AnyController,
+  environment: ControllerEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  const { informers, clock, metrics } = environment;
+  const logger = environment.logger.for(definition.name);
+  const queue = new WorkQueue({ name: definition.name, clock, metrics, backoff: definition.backoff });
+  const runner = new Runner(definition, { ...environment, logger }, queue);
+  await informers.synced();
+  runner.subscribe();
+  const { concurrency = defaultConcurrency } = definition;
+  await runWorkers(queue, concurrency, (key) => runner.work(key, signal), signal);
+}
+
+class Runner {
+  readonly #definition: AnyController;
+  readonly #environment: ControllerEnvironment;
+  readonly #queue: WorkQueue;
+  readonly #main: Informer<KubeObject>;
+  readonly #owned: readonly Informer<KubeObject>[];
+  readonly #watched: readonly { watch: Watch; informer: Informer<KubeObject> }[];
+  /** By resource, what a reconcile of a key reads: its writes must be visible there before the next. */
+  readonly #readable = new Map<string, Informer<KubeObject>>();
+  readonly #following: ReadonlySet<Informer<KubeObject>>;
+  readonly #clusters = new Map<string, ReconcileCluster>();
+
+  constructor(definition: AnyController, environment: ControllerEnvironment, queue: WorkQueue) {
+    this.#definition = definition;
+    this.#environment = environment;
+    this.#queue = queue;
+    this.#main = this.#open(definition.reconciles);
+    this.#owned = (definition.owns ?? []).map((type) => {
+      const informer = this.#open(type);
+      informer.addIndex(controllerIndex, controllerIndexValues);
+      return informer;
+    });
+    this.#watched = (definition.watches ?? []).map((row) => ({ watch: row, informer: this.#open(row.type) }));
+    for (const type of definition.reads ?? []) this.#open(type);
+    this.#following = new Set([this.#main, ...this.#owned]);
+  }
+
+  #open(type: ResourceType): Informer<KubeObject> {
+    const informer = this.#environment.informers.of(type);
+    this.#readable.set(`${type.group}/${type.plural}`, informer);
+    return informer;
+  }
+
+  subscribe(): void {
+    const { concerns } = this.#definition;
+    const consider = (object: KubeObject, old: KubeObject | undefined) => {
+      if (!concerns || concerns(object, old)) this.#queue.add(keyOf(object));
+    };
+    this.#main.handle({
+      added: (object) => consider(object, undefined),
+      updated: consider,
+      deleted: (object) => this.#queue.add(keyOf(object)),
+    });
+    for (const informer of this.#owned) {
+      informer.handle({
+        added: (object) => this.#enqueueOwner(object, undefined),
+        updated: (object, old) => this.#enqueueOwner(object, old),
+        deleted: (object) => this.#enqueueController(object),
+      });
+    }
+    for (const { watch: row, informer } of this.#watched) {
+      const enqueue = (object: KubeObject, old: KubeObject | undefined) => {
+        for (const key of row.keysOf(object, old, this.#environment.informers)) this.#queue.add(key);
+      };
+      informer.handle({
+        added: (object) => enqueue(object, undefined),
+        updated: enqueue,
+        deleted: (object) => enqueue(object, object),
+      });
+    }
+  }
+
+  #enqueueOwner(object: KubeObject, old: KubeObject | undefined): void {
+    if (old && controllerOf(old)?.uid !== controllerOf(object)?.uid) this.#enqueueController(old);
+    if (controllerOf(object)) {
+      this.#enqueueController(object);
+      return;
+    }
+    const { selectorOf } = this.#definition;
+    if (!selectorOf || object.metadata.deletionTimestamp) return;
+    if (old && !controllerOf(old) && sameLabels(old, object)) return;
+    for (const candidate of this.#main.inNamespace(object.metadata.namespace ?? '')) {
+      const selector = selectorOf(candidate);
+      if (selector && compileLabelSelector(selector)(object.metadata.labels ?? {}))
+        this.#queue.add(keyOf(candidate));
+    }
+  }
+
+  #enqueueController(object: KubeObject): void {
+    const reference = controllerOf(object);
+    const { kind, group } = this.#definition.reconciles;
+    if (!reference || reference.kind !== kind || parseApiVersion(reference.apiVersion).group !== group)
+      return;
+    const { namespace } = object.metadata;
+    this.#queue.add(keyOf({ metadata: { namespace, name: reference.name } }));
+  }
+
+  async work(key: string, signal: AbortSignal): Promise<void> {
+    const queue = this.#queue;
+    let cluster = this.#clusters.get(key);
+    if (cluster) {
+      const stale = cluster.staleCache();
+      if (stale === 'deletion') return; // The deletion's event brings the key back.
+      if (stale) {
+        void stale.then(() => queue.add(key));
+        return;
+      }
+    } else {
+      cluster = new ReconcileCluster(this.#environment, {
+        byResource: this.#readable,
+        following: this.#following,
+      });
+      this.#clusters.set(key, cluster);
+    }
+    try {
+      const outcome = await this.#definition.reconcile(key, cluster, signal);
+      queue.forget(key);
+      if (outcome?.requeueAfterMs !== undefined) queue.addAfter(key, outcome.requeueAfterMs);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#report(key, error);
+      queue.retry(key);
+    }
+    if (cluster.hasNoExpectations) this.#clusters.delete(key);
+  }
+
+  #report(key: string, error: unknown): void {
+    const { logger } = this.#environment;
+    // A lost race is everyday, and a server that is away is its own component's news.
+    const isExpected =
+      error instanceof TransportError || (error instanceof StatusError && error.code === 409);
+    if (isExpected) logger.debug('will try again', { key, error });
+    else logger.warn('reconcile failed', { key, failures: this.#queue.failuresOf(key) + 1, error });
+  }
+}
+
+function sameLabels(a: KubeObject, b: KubeObject): boolean {
+  const [left, right] = [a.metadata.labels ?? {}, b.metadata.labels ?? {}];
+  const keys = Object.keys(left);
+  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
+}

@@ -1,0 +1,160 @@
+/** Events about objects: what `kubectl describe` shows. Alike events are counted and combined as upstream does it. */
+
+import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
+import { Event } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Client } from './client.ts';
+import { correlateEvent, EventHistory, type EventRecord } from './event-correlation.ts';
+
+/** What an event is about. */
+export interface EventTarget {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  /** Part of the object, e.g. `spec.containers{web}`. */
+  fieldPath?: string;
+}
+
+export type EventType = 'Normal' | 'Warning';
+
+export interface EventRecorder {
+  /** Returns at once; the event is written later, and dropped when the server refuses it. */
+  event(about: EventTarget, type: EventType, reason: string, message: string): void;
+  /** Resolves when everything recorded so far is written or dropped. */
+  flushed(): Promise<void>;
+}
+
+export interface EventRecorderOptions {
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  /** `source.component`, e.g. `kubelet`. */
+  component: string;
+  /** `source.host`: the node, for those that run on one. */
+  host?: string;
+  signal: AbortSignal;
+}
+
+/** The reference to an object that events carry. */
+export function targetOf(type: ResourceType, object: KubeObject, fieldPath?: string): EventTarget {
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  const reference: EventTarget = {
+    apiVersion: apiVersionOf(type),
+    kind: type.kind,
+    name,
+    uid,
+    resourceVersion,
+  };
+  if (namespace) reference.namespace = namespace;
+  if (fieldPath) reference.fieldPath = fieldPath;
+  return reference;
+}
+
+/** More events than this are not kept waiting for a server that is away or slow. */
+const waitingMax = 10_000;
+const triesMax = 12;
+const retryBackoff = { firstMs: 250, maxMs: 10_000 };
+
+export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
+  const { client, clock, logger, component, host, signal } = options;
+  const history = new EventHistory();
+  /** The last write under way per event: the next about the same one follows it. */
+  const writes = new Map<string, Promise<void>>();
+  let waiting = 0;
+  let lastName = 0n;
+
+  function uniqueSuffix(): string {
+    const nanoseconds = BigInt(Math.round(clock.now() * 1000)) * 1000n;
+    lastName = nanoseconds > lastName ? nanoseconds : lastName + 1n;
+    return lastName.toString(16);
+  }
+
+  async function write(record: EventRecord): Promise<void> {
+    for (let attempt = 0; attempt < triesMax && !signal.aborted; attempt++) {
+      try {
+        return await store(record);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof StatusError && error.code < 500 && error.code !== 429) {
+          logger.debug('an event was refused', { reason: record.reason, error });
+          return;
+        }
+        await clock.sleep(backoffDelayMs(retryBackoff, attempt), signal).catch(() => undefined);
+      }
+    }
+    if (!signal.aborted) logger.warn('an event was dropped', { reason: record.reason });
+  }
+
+  async function store(record: EventRecord): Promise<void> {
+    const namespace = record.about.namespace ?? 'default';
+    if (record.stored) {
+      const patch = {
+        count: record.count,
+        message: record.message,
+        lastTimestamp: wholeSeconds(record.lastMs),
+      };
+      try {
+        await client.patch(Event, { namespace, name: record.name }, patch, { type: 'strategic', signal });
+        return;
+      } catch (error) {
+        if (!(error instanceof StatusError && error.code === 404)) throw error;
+        record.name = `${record.about.name}.${uniqueSuffix()}`;
+      }
+    }
+    await client.create(
+      Event,
+      {
+        metadata: { name: record.name, namespace },
+        involvedObject: record.about,
+        reason: record.reason,
+        message: record.message,
+        source: { component, ...(host && { host }) },
+        firstTimestamp: wholeSeconds(record.firstMs),
+        lastTimestamp: wholeSeconds(record.lastMs),
+        count: record.count,
+        type: record.type,
+        reportingComponent: component,
+        reportingInstance: host ?? '',
+      },
+      { signal },
+    );
+    record.stored = true;
+  }
+
+  return {
+    event(about, type, reason, message) {
+      if (signal.aborted) return;
+      if (waiting >= waitingMax) {
+        logger.warn('an event was dropped: too many wait', { reason });
+        return;
+      }
+      const record = correlateEvent(history, { about, type, reason, message }, clock.now(), () => {
+        return `${about.name}.${uniqueSuffix()}`;
+      });
+      if (!record) return;
+      waiting++;
+      const before = writes.get(record.key) ?? Promise.resolve();
+      const task = before
+        .then(() => write(record))
+        .finally(() => {
+          waiting--;
+          if (writes.get(record.key) === task) writes.delete(record.key);
+        });
+      writes.set(record.key, task);
+    },
+    async flushed() {
+      while (writes.size > 0) await Promise.all(writes.values());
+    },
+  };
+}
+
+/** RFC 3339 without fractions, as Time fields are written. */
+export function wholeSeconds(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,254 @@
+/** Requests to an API server elsewhere: HTTP/2 over TLS on a few shared connections, HTTP/1.1 where there is no TLS. */
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import http2 from 'node:http2';
+import type { Readable } from 'node:stream';
+import type { KubeObject } from '../api/meta.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import {
+  type Transport,
+  TransportError,
+  type TransportRequest,
+  type TransportResponse,
+} from './transport.ts';
+
+export interface HttpTransportOptions {
+  /** `https://host:port`, or `http://…` for a plain one such as a local proxy. */
+  server: string;
+  /** PEM; the system's own authorities when absent. */
+  ca?: string | Buffer;
+  /** PEM of the client's certificate and key. */
+  cert?: string | Buffer;
+  key?: string | Buffer;
+  token?: string;
+  /** A file with the token, read again as it is rotated. */
+  tokenFile?: string;
+  basicAuth?: { username: string; password: string };
+  /** Name to check the server's certificate against, when it is not the host of `server`. */
+  serverName?: string;
+  insecureSkipTlsVerify?: boolean;
+  userAgent?: string;
+  clock?: Clock;
+}
+
+/** Node's and upstream's servers take at least 100 streams on one connection. */
+const streamsPerConnectionMax = 90;
+const tokenMaxAgeMs = 60_000;
+/** A connection that stays silent so long is asked whether it still lives. */
+const pingAfterMs = 30_000;
+const pingTimeoutMs = 15_000;
+/** The most of one watch event or answer that is held in memory. */
+const answerSizeMaxBytes = 512 * 1024 * 1024;
+
+interface Answer {
+  status: number;
+  contentType: string;
+  body: Readable;
+}
+
+interface Sender {
+  send(request: TransportRequest, headers: Record<string, string>): Promise<Answer>;
+  close(): void;
+}
+
+export function httpTransport(options: HttpTransportOptions): Transport {
+  const { clock = systemClock } = options;
+  const base = new URL(options.server);
+  const sender = base.protocol === 'http:' ? plainSender(base) : secureSender(base, options, clock);
+  const authorization = authorizer(options, clock);
+  return {
+    async send(request) {
+      request.signal?.throwIfAborted();
+      const headers: Record<string, string> = {
+        accept: request.accept ?? 'application/json',
+        'user-agent': options.userAgent ?? 'wherry',
+      };
+      const credentials = await authorization();
+      if (credentials) headers.authorization = credentials;
+      if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
+      const answer = await sender.send(request, headers);
+      return /[?&]watch=(true|1)/.test(request.path) && answer.status === 200
+        ? { status: 200, events: readEvents(answer.body, request.signal) }
+        : await readAnswer(answer, request.signal);
+    },
+    close: () => sender.close(),
+  };
+}
+
+function authorizer(options: HttpTransportOptions, clock: Clock): () => Promise<string | undefined> {
+  const { token, tokenFile, basicAuth } = options;
+  if (basicAuth) {
+    const pair = Buffer.from(`${basicAuth.username}:${basicAuth.password}`).toString('base64');
+    return async () => `Basic ${pair}`;
+  }
+  if (!tokenFile) return async () => (token ? `Bearer ${token}` : undefined);
+  let current = '';
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (clock.monotonic() - readAtMs > tokenMaxAgeMs) {
+      current = (await readFile(tokenFile, 'utf8')).trim();
+      readAtMs = clock.monotonic();
+    }
+    return `Bearer ${current}`;
+  };
+}
+
+function bodyOf(request: TransportRequest): string | Buffer | undefined {
+  if (request.body === undefined) return undefined;
+  if (typeof request.body === 'string' || Buffer.isBuffer(request.body)) return request.body;
+  return JSON.stringify(request.body);
+}
+
+function plainSender(base: URL): Sender {
+  const agent = new http.Agent({ keepAlive: true });
+  return {
+    send: (request, headers) =>
+      new Promise((resolve, reject) => {
+        const url = new URL(base.pathname.replace(/\/$/, '') + request.path, base);
+        const sent = http.request(url, { method: request.method, headers, agent, signal: request.signal });
+        sent.once('error', (error) => reject(failure(base, error, request.signal)));
+        sent.once('response', (response) =>
+          resolve({
+            status: response.statusCode ?? 500,
+            contentType: response.headers['content-type'] ?? '',
+            body: response,
+          }),
+        );
+        sent.end(bodyOf(request));
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+/** A connection and how many requests and watches are open on it. */
+interface Connection {
+  session: http2.ClientHttp2Session;
+  streams: number;
+}
+
+function secureSender(base: URL, options: HttpTransportOptions, clock: Clock): Sender {
+  const connections = new Set<Connection>();
+
+  function connect(): Connection {
+    const { ca, cert, key, serverName, insecureSkipTlsVerify } = options;
+    const session = http2.connect(base.origin, {
+      ...(ca && { ca }),
+      ...(cert && { cert, key }),
+      ...(serverName && { servername: serverName }),
+      rejectUnauthorized: !insecureSkipTlsVerify,
+    });
+    const connection: Connection = { session, streams: 0 };
+    const drop = () => void connections.delete(connection);
+    // Each stream reports the error to its caller; here it only ends the connection's use.
+    session.on('error', drop);
+    session.on('goaway', drop);
+    session.once('close', drop);
+    keepAlive(session, clock);
+    connections.add(connection);
+    return connection;
+  }
+
+  return {
+    send: (request, headers) =>
+      new Promise((resolve, reject) => {
+        const free = [...connections].find((one) => one.streams < streamsPerConnectionMax);
+        const connection = free ?? connect();
+        const body = bodyOf(request);
+        const stream = connection.session.request(
+          {
+            ':method': request.method,
+            ':path': base.pathname.replace(/\/$/, '') + request.path,
+            ...headers,
+          },
+          { endStream: body === undefined, signal: request.signal },
+        );
+        connection.streams++;
+        stream.once('close', () => {
+          connection.streams--;
+          reject(failure(base, undefined, request.signal));
+        });
+        stream.on('error', (error) => reject(failure(base, error, request.signal)));
+        stream.once('response', (answer) =>
+          resolve({
+            status: Number(answer[':status']),
+            contentType: String(answer['content-type'] ?? ''),
+            body: stream,
+          }),
+        );
+        if (body !== undefined) stream.end(body);
+      }),
+    close() {
+      for (const { session } of connections) session.destroy();
+      connections.clear();
+    },
+  };
+}
+
+/** Ends a connection whose other side no longer answers, so that its watches start anew elsewhere. */
+function keepAlive(session: http2.ClientHttp2Session, clock: Clock): void {
+  session.once('connect', () => {
+    let timer = clock.after(pingAfterMs, ping);
+    function ping() {
+      if (session.destroyed) return;
+      timer = clock.after(pingTimeoutMs, () =>
+        session.destroy(new Error(`no answer to a ping for ${pingTimeoutMs} ms`)),
+      );
+      session.ping((error) => {
+        timer.cancel();
+        if (!error) timer = clock.after(pingAfterMs, ping);
+      });
+    }
+    session.once('close', () => timer.cancel());
+  });
+}
+
+function failure(base: URL, error: Error | undefined, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  const why = error ? error.message || (error as NodeJS.ErrnoException).code : 'the connection was closed';
+  return new TransportError(`${base.host}: ${why}`, { cause: error });
+}
+
+async function readAnswer(answer: Answer, signal: AbortSignal | undefined): Promise<TransportResponse> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of answer.body) {
+      sizeBytes += (chunk as Buffer).length;
+      if (sizeBytes > answerSizeMaxBytes)
+        throw new Error(`an answer is larger than ${answerSizeMaxBytes} bytes`);
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new TransportError('the connection broke within an answer', { cause: error });
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  const isJson = answer.contentType.includes('json') && text !== '';
+  return { status: answer.status, object: isJson ? JSON.parse(text) : text };
+}
+
+/** One JSON object per line. */
+async function* readEvents(
+  body: Readable,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ type: string; object: KubeObject }> {
+  let parts: Buffer[] = [];
+  try {
+    for await (const chunk of body) {
+      let rest = chunk as Buffer;
+      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+        parts.push(rest.subarray(0, end));
+        rest = rest.subarray(end + 1);
+        const line = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+        parts = [];
+        if (line.length > 0) yield JSON.parse(line.toString('utf8'));
+      }
+      if (rest.length > 0) parts.push(rest);
+    }
+  } catch (error) {
+    if (signal?.aborted) return;
+    throw new TransportError('the connection broke within a watch', { cause: error });
+  } finally {
+    body.destroy();
+  }
+}

@@ -1,0 +1,143 @@
+/** One of several processes acts: the one that holds the Lease. */
+
+import { Lease } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { Client } from './client.ts';
+
+export interface LeaderElectionOptions {
+  client: Client;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  lease: { namespace: string; name: string };
+  /** Names this process among all that stand for election. */
+  identity: string;
+  /** Others take over when the holder has been silent for so long. */
+  leaseDurationMs?: number;
+  /** The holder gives up when it could not renew for so long. */
+  renewDeadlineMs?: number;
+  retryPeriodMs?: number;
+}
+
+/**
+ * Waits for the lease, then runs `lead` with a signal that aborts when the lease is lost, and stands for election again.
+ * Returns when `signal` aborts; gives the lease back then.
+ */
+export async function runWhileLeading(
+  options: LeaderElectionOptions,
+  lead: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, logger, random, retryPeriodMs = 2_000 } = options;
+  const election = new Election(options);
+  const pause = () => clock.sleep(retryPeriodMs * (1 + 0.2 * random.next()), signal).catch(() => undefined);
+  while (!signal.aborted) {
+    if (!(await election.tryToHold())) {
+      await pause();
+      continue;
+    }
+    logger.info('leading', { lease: options.lease.name, identity: options.identity });
+    const term = new AbortController();
+    const end = () => term.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    const work = lead(term.signal);
+    await election.renewWhile(term.signal, pause);
+    signal.removeEventListener('abort', end);
+    if (!signal.aborted) logger.error('lost the lease', { lease: options.lease.name });
+    term.abort(new Error('the lease was lost'));
+    await work;
+    if (signal.aborted) await election.release();
+  }
+}
+
+class Election {
+  readonly #options: LeaderElectionOptions;
+  /** The lease as last seen, and when it was first seen so: only our own clock counts for its age. */
+  #seen: { resourceVersion: string; atMs: number } | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+  }
+
+  /** Takes or renews the lease; false when another holds it or the server says no. */
+  async tryToHold(): Promise<boolean> {
+    const { client, clock, lease, identity, logger, leaseDurationMs = 15_000 } = this.#options;
+    const now = microTime(clock.now());
+    const leaseDurationSeconds = Math.round(leaseDurationMs / 1000);
+    try {
+      const current = await client.get(Lease, lease).catch(absentIfNotFound);
+      if (!current) {
+        const spec = {
+          holderIdentity: identity,
+          leaseDurationSeconds,
+          acquireTime: now,
+          renewTime: now,
+          leaseTransitions: 0,
+        };
+        await client.create(Lease, { metadata: { ...lease }, spec });
+        return true;
+      }
+      const { resourceVersion } = current.metadata;
+      if (this.#seen?.resourceVersion !== resourceVersion)
+        this.#seen = { resourceVersion, atMs: clock.monotonic() };
+      const holder = current.spec?.holderIdentity;
+      const isOurs = holder === identity;
+      const isFresh = clock.monotonic() - this.#seen.atMs < leaseDurationMs;
+      if (holder && !isOurs && isFresh) return false;
+      const spec = {
+        ...current.spec,
+        holderIdentity: identity,
+        leaseDurationSeconds,
+        renewTime: now,
+        ...(!isOurs && {
+          acquireTime: now,
+          leaseTransitions: (current.spec?.leaseTransitions ?? 0) + 1,
+        }),
+      };
+      await client.update(Lease, { ...current, spec });
+      return true;
+    } catch (error) {
+      logger.debug('could not take the lease', { lease: lease.name, error });
+      return false;
+    }
+  }
+
+  /** Returns when the signal aborts or renewing failed for too long. */
+  async renewWhile(signal: AbortSignal, pause: () => Promise<void>): Promise<void> {
+    const { clock, renewDeadlineMs = 10_000 } = this.#options;
+    let renewedAtMs = clock.monotonic();
+    while (!signal.aborted) {
+      await pause();
+      if (signal.aborted) return;
+      if (await this.tryToHold()) renewedAtMs = clock.monotonic();
+      else if (clock.monotonic() - renewedAtMs >= renewDeadlineMs) return;
+    }
+  }
+
+  /** Lets the next one take over at once. */
+  async release(): Promise<void> {
+    const { client, clock, lease, identity, logger } = this.#options;
+    try {
+      const current = await client.get(Lease, lease);
+      if (current.spec?.holderIdentity !== identity) return;
+      const now = microTime(clock.now());
+      const spec = { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: now };
+      await client.update(Lease, { ...current, spec });
+    } catch (error) {
+      logger.debug('could not give the lease back', { lease: lease.name, error });
+    }
+  }
+}
+
+function absentIfNotFound(error: unknown): undefined {
+  if (error instanceof StatusError && error.code === 404) return undefined;
+  throw error;
+}
+
+/** RFC 3339 with microseconds, as MicroTime fields are written. */
+export function microTime(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace('Z', '000Z');
+}

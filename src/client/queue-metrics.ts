@@ -1,0 +1,69 @@
+/** The work queues' metrics, under the names that client-go gives them. */
+import type { Counter, Histogram, MetricsRegistry } from '../base/metrics.ts';
+
+export interface QueueState {
+  depth: number;
+  /** Seconds that each key at work has been so. */
+  running: readonly number[];
+}
+
+export interface QueueMetrics {
+  adds: Counter;
+  retries: Counter;
+  queueDuration: Histogram;
+  workDuration: Histogram;
+  register(name: string, state: () => QueueState): void;
+  unregister(name: string): void;
+}
+
+const durationBuckets = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
+const perRegistry = new WeakMap<MetricsRegistry, QueueMetrics>();
+
+/** One set for all queues of a registry. */
+export function queueMetricsOf(registry: MetricsRegistry): QueueMetrics {
+  let metrics = perRegistry.get(registry);
+  if (!metrics) {
+    metrics = createQueueMetrics(registry);
+    perRegistry.set(registry, metrics);
+  }
+  return metrics;
+}
+
+function createQueueMetrics(registry: MetricsRegistry): QueueMetrics {
+  const states = new Map<string, () => QueueState>();
+  const collect = (measure: (state: QueueState) => number) =>
+    function* () {
+      for (const [name, state] of states) yield { labels: { name }, value: measure(state()) };
+    };
+  registry.collected(
+    'workqueue_depth',
+    'Current depth of workqueue',
+    collect((state) => state.depth),
+  );
+  registry.collected(
+    'workqueue_unfinished_work_seconds',
+    'Seconds of work that is in progress and has not been observed by work_duration',
+    collect((state) => state.running.reduce((sum, seconds) => sum + seconds, 0)),
+  );
+  registry.collected(
+    'workqueue_longest_running_processor_seconds',
+    'Seconds that the longest running processor has been running',
+    collect((state) => Math.max(0, ...state.running)),
+  );
+  return {
+    adds: registry.counter('workqueue_adds_total', 'Total number of adds handled by workqueue'),
+    retries: registry.counter('workqueue_retries_total', 'Total number of retries handled by workqueue'),
+    queueDuration: registry.histogram(
+      'workqueue_queue_duration_seconds',
+      'Seconds that an item stays in workqueue before being requested',
+      durationBuckets,
+    ),
+    workDuration: registry.histogram(
+      'workqueue_work_duration_seconds',
+      'Seconds that processing an item from workqueue takes',
+      durationBuckets,
+    ),
+    register: (name, state) => void states.set(name, state),
+    unregister: (name) => void states.delete(name),
+  };
+}

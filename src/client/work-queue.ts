@@ -1,0 +1,184 @@
+/** A queue of keys: each is in it at most once, and is never handed to two workers at the same time. */
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
+import { type QueueMetrics, queueMetricsOf } from './queue-metrics.ts';
+
+export interface WorkQueueOptions {
+  /** Label of the queue's metrics. */
+  name: string;
+  clock: Clock;
+  metrics?: MetricsRegistry;
+  /** Delays of {@link WorkQueue.retry}; upstream's 5 ms … 1000 s when absent. */
+  backoff?: { firstMs: number; maxMs: number };
+}
+
+const defaultBackoff = { firstMs: 5, maxMs: 1_000_000 };
+
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #backoff: { firstMs: number; maxMs: number };
+  readonly #metrics: QueueMetrics | undefined;
+  readonly #name: string;
+  /** Keys that wait, with the time at which they came; in order of arrival. */
+  readonly #waiting = new Map<string, number>();
+  /** Keys at work, with the time of their start. */
+  readonly #running = new Map<string, number>();
+  /** Keys that came again while at work. */
+  readonly #again = new Set<string>();
+  readonly #delayed = new Map<string, { dueMs: number; timer: Timer }>();
+  readonly #failures = new Map<string, number>();
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#clock = options.clock;
+    this.#backoff = options.backoff ?? defaultBackoff;
+    this.#name = options.name;
+    this.#metrics = options.metrics && queueMetricsOf(options.metrics);
+    this.#metrics?.register(this.#name, () => ({
+      depth: this.#waiting.size,
+      running: [...this.#running.values()].map((start) => (this.#clock.monotonic() - start) / 1000),
+    }));
+  }
+
+  get length(): number {
+    return this.#waiting.size;
+  }
+
+  /** Nothing waits, runs, or is due at a later time. */
+  get isIdle(): boolean {
+    return this.#waiting.size + this.#running.size + this.#delayed.size === 0;
+  }
+
+  add(key: string): void {
+    if (this.#closed || this.#waiting.has(key) || this.#again.has(key)) return;
+    this.#metrics?.adds.add(1, { name: this.#name });
+    if (this.#running.has(key)) this.#again.add(key);
+    else this.#push(key);
+  }
+
+  /** Adds the key later; of several times asked for, the earliest counts. */
+  addAfter(key: string, delayMs: number): void {
+    if (this.#closed) return;
+    if (delayMs <= 0) {
+      this.add(key);
+      return;
+    }
+    const dueMs = this.#clock.monotonic() + delayMs;
+    const present = this.#delayed.get(key);
+    if (present && present.dueMs <= dueMs) return;
+    present?.timer.cancel();
+    const timer = this.#clock.after(delayMs, () => {
+      this.#delayed.delete(key);
+      this.add(key);
+    });
+    this.#delayed.set(key, { dueMs, timer });
+  }
+
+  /** Adds the key after a delay that grows with each call until {@link WorkQueue.forget}. */
+  retry(key: string): void {
+    const failures = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, failures + 1);
+    this.#metrics?.retries.add(1, { name: this.#name });
+    this.addAfter(key, backoffDelayMs(this.#backoff, failures));
+  }
+
+  failuresOf(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  /** The key succeeded: its next failure is its first. */
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  /** The next key, or undefined when none waits. Whoever takes it must call {@link WorkQueue.done}. */
+  take(): string | undefined {
+    const next = this.#waiting.entries().next();
+    if (next.done) return undefined;
+    const [key, addedMs] = next.value;
+    const nowMs = this.#clock.monotonic();
+    this.#waiting.delete(key);
+    this.#running.set(key, nowMs);
+    this.#metrics?.queueDuration.observe((nowMs - addedMs) / 1000, { name: this.#name });
+    return key;
+  }
+
+  done(key: string): void {
+    const startMs = this.#running.get(key);
+    if (startMs === undefined) return;
+    this.#running.delete(key);
+    this.#metrics?.workDuration.observe((this.#clock.monotonic() - startMs) / 1000, { name: this.#name });
+    if (this.#again.delete(key) && !this.#closed) this.#push(key);
+  }
+
+  /** Resolves when a key waits, or the queue is closed. */
+  async ready(): Promise<void> {
+    while (this.#waiting.size === 0 && !this.#closed) {
+      const wake = Promise.withResolvers<void>();
+      const earlier = this.#wake;
+      this.#wake = () => {
+        wake.resolve();
+        earlier?.();
+      };
+      await wake.promise;
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Drops what waits and takes nothing more. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+    this.#again.clear();
+    for (const { timer } of this.#delayed.values()) timer.cancel();
+    this.#delayed.clear();
+    this.#metrics?.unregister(this.#name);
+    this.#awake();
+  }
+
+  #push(key: string): void {
+    this.#waiting.set(key, this.#clock.monotonic());
+    this.#awake();
+  }
+
+  #awake(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+/**
+ * Runs `work` on the queue's keys, `concurrency` at a time, until the signal aborts. `work` must not reject.
+ * Resolves when the last of them has ended.
+ */
+export async function runWorkers(
+  queue: WorkQueue,
+  concurrency: number,
+  work: (key: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const close = () => queue.close();
+  if (signal.aborted) close();
+  signal.addEventListener('abort', close, { once: true });
+  const running = new Set<Promise<void>>();
+  while (!queue.isClosed) {
+    await queue.ready();
+    while (running.size < concurrency) {
+      const key = queue.take();
+      if (key === undefined) break;
+      const task = work(key).finally(() => {
+        queue.done(key);
+        running.delete(task);
+      });
+      running.add(task);
+    }
+    if (running.size >= concurrency) await Promise.race(running);
+  }
+  await Promise.all(running);
+}
