@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { describeRuntimeContract } from './runtime.contract.ts';
+import { behaviourOf, simulatedRuntime } from './simulated-runtime.ts';
+
+describeRuntimeContract('simulated', async () => {
+  const clock = new VirtualClock();
+  return {
+    runtime: simulatedRuntime({ clock, random: seededRandom(1) }),
+    image: 'busybox:1',
+    logDirectory: '/logs',
+    async settle(promise) {
+      let done = false;
+      const settled = promise.finally(() => {
+        done = true;
+      });
+      settled.catch(() => undefined);
+      await clock.advanceUntil(() => done);
+      return settled;
+    },
+  };
+});
+
+test('what a simulated container does follows from its command', () => {
+  const sh = (script: string) => behaviourOf({ command: ['sh', '-c', script] });
+  assert.deepEqual(sh('sleep 2; exit 1'), { exit: { afterMs: 2000, code: 1 } });
+  assert.deepEqual(sh('sleep 5'), { exit: { afterMs: 5000, code: 0 } });
+  assert.deepEqual(sh('exit 4'), { exit: { afterMs: 0, code: 4 } });
+  assert.deepEqual(behaviourOf({ args: ['serve'] }), {});
+  assert.deepEqual(behaviourOf({ command: ['sleep', '3'] }), { exit: { afterMs: 3000, code: 0 } });
+  assert.deepEqual(sh('trap "" TERM; while true; do sleep 1; done'), { ignoresTerm: true });
+});

@@ -1,0 +1,460 @@
+/**
+ * A container runtime without containers: state machines under a handed-in clock, so that thousands of nodes run in
+ * one process. What a container does follows from its image and command (see {@link behaviourOf}) unless told.
+ */
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { Random } from '../../base/random.ts';
+import {
+  type Container,
+  type ContainerConfig,
+  type ContainerFilter,
+  type ContainerRuntime,
+  type ContainerStatus,
+  type Image,
+  RuntimeError,
+  type RuntimeEvent,
+  type Sandbox,
+  type SandboxConfig,
+  type SandboxStatus,
+} from './runtime.ts';
+
+/** What a simulated container does once it is started. */
+export interface SimulatedBehaviour {
+  /** Ends by itself after so long; runs until it is stopped when absent. */
+  exit?: { afterMs: number; code: number };
+  /** Keeps running for the whole grace period when told to stop. */
+  ignoresTerm?: boolean;
+  /** Refuses to start, with this description. */
+  startError?: string;
+  /** Whether probes succeed while it runs; true unless told. */
+  healthy?: boolean;
+}
+
+export interface SimulatedRuntimeOptions {
+  clock: Clock;
+  random: Random;
+  /** Overrides what the container's image and command say. */
+  behaviour?: (config: ContainerConfig, sandbox: SandboxConfig) => SimulatedBehaviour | undefined;
+  /** Time that a sandbox with its network takes; 20 ms unless told. */
+  sandboxMs?: number;
+  /** Time from creating a container to running; 20 ms unless told. */
+  containerMs?: number;
+  /** Time to pull an image that is not there; 100 ms unless told. */
+  pullMs?: number;
+  /** Whether a registry has the image; those at 127.0.0.1:1 are nowhere unless told. */
+  hasImage?: (image: string) => boolean;
+}
+
+export interface SimulatedRuntime extends ContainerRuntime {
+  /** Ends a container as if its process had exited. */
+  exitContainer(id: string, exitCode: number): void;
+  /** What a probe of the container finds. */
+  setHealthy(id: string, healthy: boolean): void;
+  isHealthy(id: string): boolean;
+}
+
+interface SimulatedSandbox {
+  status: SandboxStatus;
+  config: SandboxConfig;
+}
+
+interface SimulatedContainer {
+  sandboxId: string;
+  status: ContainerStatus;
+  behaviour: SimulatedBehaviour;
+  healthy: boolean;
+  exitTimer?: Timer;
+  ended?: () => void;
+}
+
+export function simulatedRuntime(options: SimulatedRuntimeOptions): SimulatedRuntime {
+  return new Simulation(options);
+}
+
+/** Understands `exit N`, `sleep N` and `sleep N; exit M` as a shell script, `false`, `true` and programs called nosuch. */
+export function behaviourOf(config: Pick<ContainerConfig, 'command' | 'args'>): SimulatedBehaviour {
+  const words = [...(config.command ?? []), ...(config.args ?? [])];
+  const program = words[0] ?? '';
+  if (/(^|\/)nosuch/.test(program))
+    return { startError: `exec: "${program}": executable file not found in $PATH` };
+  if (/(^|\/)false$/.test(program)) return { exit: { afterMs: 0, code: 1 } };
+  if (/(^|\/)true$/.test(program)) return { exit: { afterMs: 0, code: 0 } };
+  const script = /(^|\/)(ba)?sh$/.test(program) && words[1] === '-c' ? (words[2] ?? '') : words.join(' ');
+  const match = /^(?:(trap "" TERM;).*|\s*(?:sleep (\d+)s?)?\s*;?\s*(?:exit (\d+))?\s*)$/.exec(script);
+  if (match?.[1]) return { ignoresTerm: true };
+  if (!match || (match[2] === undefined && match[3] === undefined)) return {};
+  return { exit: { afterMs: Number(match[2] ?? 0) * 1000, code: Number(match[3] ?? 0) } };
+}
+
+class Simulation implements SimulatedRuntime {
+  readonly #options: Required<Omit<SimulatedRuntimeOptions, 'behaviour'>> &
+    Pick<SimulatedRuntimeOptions, 'behaviour'>;
+  readonly #sandboxes = new Map<string, SimulatedSandbox>();
+  readonly #containers = new Map<string, SimulatedContainer>();
+  readonly #images = new Map<string, Image>();
+  readonly #listeners = new Set<(event: RuntimeEvent) => void>();
+  #podCidr = '10.244.0.0/24';
+  #addressesGiven = 1;
+
+  constructor(options: SimulatedRuntimeOptions) {
+    this.#options = {
+      sandboxMs: 20,
+      containerMs: 20,
+      pullMs: 100,
+      hasImage: (image) => !image.startsWith('127.0.0.1:1/'),
+      ...options,
+    };
+  }
+
+  async version() {
+    return { runtimeName: 'simulated', runtimeVersion: '1', runtimeApiVersion: 'v1' };
+  }
+
+  async status() {
+    const condition = (type: string) => ({ type, status: true, reason: '', message: '' });
+    return {
+      conditions: [condition('RuntimeReady'), condition('NetworkReady')],
+      handlers: [{ name: '', recursiveReadOnlyMounts: true, userNamespaces: true }],
+      info: {},
+    };
+  }
+
+  async updatePodCidr(podCidr: string) {
+    this.#podCidr = podCidr;
+  }
+
+  async runPodSandbox(config: SandboxConfig, runtimeHandler: string, call?: { signal?: AbortSignal }) {
+    await this.#options.clock.sleep(this.#options.sandboxMs, call?.signal);
+    const id = this.#newId();
+    const onHostNetwork = config.linux?.securityContext?.namespaceOptions?.network === 'NODE';
+    this.#sandboxes.set(id, {
+      config,
+      status: {
+        id,
+        metadata: config.metadata,
+        state: 'SANDBOX_READY',
+        createdAt: this.#nowNs(),
+        labels: config.labels ?? {},
+        annotations: config.annotations ?? {},
+        runtimeHandler,
+        network: { ip: onHostNetwork ? '' : this.#nextAddress(), additionalIps: [] },
+        linux: { namespaces: { options: config.linux?.securityContext?.namespaceOptions ?? {} } },
+      },
+    });
+    this.#emit({ type: 'started', id });
+    return id;
+  }
+
+  async stopPodSandbox(id: string) {
+    const sandbox = this.#sandboxes.get(id);
+    if (!sandbox) return;
+    for (const [containerId, container] of this.#containers)
+      if (container.sandboxId === id) this.#end(containerId, 137);
+    if (sandbox.status.state === 'SANDBOX_NOTREADY') return;
+    sandbox.status = { ...sandbox.status, state: 'SANDBOX_NOTREADY', network: null };
+    this.#emit({ type: 'exited', id, exitCode: 0 });
+  }
+
+  async removePodSandbox(id: string) {
+    await this.stopPodSandbox(id);
+    for (const [containerId, container] of this.#containers)
+      if (container.sandboxId === id) this.#containers.delete(containerId);
+    this.#sandboxes.delete(id);
+  }
+
+  async podSandboxStatus(id: string) {
+    const sandbox = this.#sandboxes.get(id);
+    if (!sandbox) throw notFoundError('sandbox', id);
+    return sandbox.status;
+  }
+
+  async listPodSandboxes(
+    filter: { id?: string; state?: string; labelSelector?: Record<string, string> } = {},
+  ) {
+    const found: Sandbox[] = [];
+    for (const { status } of this.#sandboxes.values()) {
+      if (filter.id && filter.id !== status.id) continue;
+      if (filter.state && filter.state !== status.state) continue;
+      if (hasLabels(status.labels, filter.labelSelector)) found.push(status);
+    }
+    return found;
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, sandboxConfig: SandboxConfig) {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (!sandbox) throw notFoundError('sandbox', sandboxId);
+    if (sandbox.status.state !== 'SANDBOX_READY')
+      throw new RuntimeError('Unknown', `sandbox ${sandboxId} is not running`);
+    const image = this.#findImage(config.image.image);
+    if (!image) throw notFoundError('image', config.image.image);
+    const id = this.#newId();
+    const behaviour = this.#options.behaviour?.(config, sandboxConfig) ?? behaviourOf(config);
+    this.#containers.set(id, {
+      sandboxId,
+      behaviour,
+      healthy: behaviour.healthy ?? true,
+      status: {
+        id,
+        metadata: config.metadata,
+        state: 'CONTAINER_CREATED',
+        createdAt: this.#nowNs(),
+        startedAt: 0,
+        finishedAt: 0,
+        exitCode: 0,
+        image: { image: image.repoTags[0] ?? image.id },
+        imageRef: image.id,
+        reason: '',
+        message: '',
+        labels: config.labels ?? {},
+        annotations: config.annotations ?? {},
+        mounts: config.mounts ?? [],
+        logPath: `${sandboxConfig.logDirectory ?? ''}/${config.logPath ?? ''}`,
+      },
+    });
+    return id;
+  }
+
+  async startContainer(id: string) {
+    const container = this.#containerOf(id);
+    await this.#options.clock.sleep(this.#options.containerMs);
+    const { behaviour } = container;
+    if (behaviour.startError) {
+      const message = `failed to create containerd task: ${behaviour.startError}: unknown`;
+      this.#change(container, {
+        state: 'CONTAINER_EXITED',
+        startedAt: 0,
+        finishedAt: this.#nowNs(),
+        exitCode: 128,
+        reason: 'StartError',
+        message,
+      });
+      throw new RuntimeError('Unknown', message);
+    }
+    this.#change(container, { state: 'CONTAINER_RUNNING', startedAt: this.#nowNs() });
+    this.#emit({ type: 'started', id });
+    const { exit } = behaviour;
+    if (exit) container.exitTimer = this.#options.clock.after(exit.afterMs, () => this.#end(id, exit.code));
+  }
+
+  async stopContainer(id: string, timeoutSeconds: number) {
+    const container = this.#containers.get(id);
+    if (!container || container.status.state !== 'CONTAINER_RUNNING') return;
+    if (container.behaviour.ignoresTerm && timeoutSeconds > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#options.clock.after(timeoutSeconds * 1000, resolve);
+        container.ended = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+      this.#end(id, 137);
+    } else this.#end(id, timeoutSeconds > 0 ? 143 : 137);
+  }
+
+  async removeContainer(id: string) {
+    this.#end(id, 137);
+    this.#containers.delete(id);
+  }
+
+  async containerStatus(id: string) {
+    return this.#containerOf(id).status;
+  }
+
+  async listContainers(filter: ContainerFilter = {}) {
+    const found: Container[] = [];
+    for (const { sandboxId, status } of this.#containers.values()) {
+      if (filter.id && filter.id !== status.id) continue;
+      if (filter.podSandboxId && filter.podSandboxId !== sandboxId) continue;
+      if (filter.state && filter.state !== status.state) continue;
+      if (hasLabels(status.labels, filter.labelSelector)) found.push({ ...status, podSandboxId: sandboxId });
+    }
+    return found;
+  }
+
+  async updateContainerResources(id: string, linux: object) {
+    const container = this.#containerOf(id);
+    this.#change(container, { resources: { linux } });
+  }
+
+  async reopenContainerLog(id: string) {
+    this.#containerOf(id);
+  }
+
+  async execSync(id: string) {
+    const container = this.#containerOf(id);
+    if (container.status.state !== 'CONTAINER_RUNNING')
+      throw new RuntimeError('Unknown', 'container is in CONTAINER_EXITED state');
+    return { stdout: new Uint8Array(), stderr: new Uint8Array(), exitCode: container.healthy ? 0 : 1 };
+  }
+
+  async exec(): Promise<string> {
+    throw unimplemented('exec');
+  }
+  async attach(): Promise<string> {
+    throw unimplemented('attach');
+  }
+  async portForward(): Promise<string> {
+    throw unimplemented('port-forward');
+  }
+
+  async listContainerStats(filter: ContainerFilter = {}) {
+    const containers = await this.listContainers(filter);
+    const timestamp = this.#nowNs();
+    return containers.map(({ id, metadata, labels }) => ({
+      attributes: { id, metadata, labels },
+      cpu: { timestamp, usageCoreNanoSeconds: { value: 0 }, usageNanoCores: { value: 0 } },
+      memory: { timestamp, workingSetBytes: { value: 0 }, usageBytes: { value: 0 } },
+    }));
+  }
+
+  async listImages() {
+    return [...this.#images.values()];
+  }
+
+  async imageStatus(image: { image: string }) {
+    return this.#findImage(image.image);
+  }
+
+  async pullImage(
+    image: { image: string },
+    _auth: unknown,
+    _sandbox: unknown,
+    call?: { signal?: AbortSignal },
+  ) {
+    await this.#options.clock.sleep(this.#options.pullMs, call?.signal);
+    if (!this.#options.hasImage(image.image))
+      throw new RuntimeError(
+        'NotFound',
+        `failed to pull and unpack image "${image.image}": failed to resolve reference "${image.image}": ${image.image}: not found`,
+      );
+    const id = `sha256:${this.#newId()}`;
+    this.#images.set(image.image, {
+      id,
+      repoTags: [image.image],
+      repoDigests: [`${image.image.replace(/:[^:/]*$/, '')}@${id}`],
+      size: 1_000_000,
+      username: '',
+      pinned: false,
+    });
+    return id;
+  }
+
+  async removeImage(image: { image: string }) {
+    for (const [name, held] of this.#images)
+      if (name === image.image || held.id === image.image) this.#images.delete(name);
+  }
+
+  async imageFsInfo() {
+    return [
+      {
+        timestamp: this.#nowNs(),
+        fsId: { mountpoint: '/simulated' },
+        usedBytes: { value: 0 },
+        inodesUsed: { value: 0 },
+      },
+    ];
+  }
+
+  async *events(signal: AbortSignal, ready: () => void): AsyncGenerator<RuntimeEvent> {
+    const queue: RuntimeEvent[] = [];
+    let wake: (() => void) | undefined;
+    const listen = (event: RuntimeEvent) => {
+      queue.push(event);
+      wake?.();
+    };
+    const stop = () => wake?.();
+    this.#listeners.add(listen);
+    signal.addEventListener('abort', stop, { once: true });
+    ready();
+    try {
+      while (!signal.aborted) {
+        const next = queue.shift();
+        if (next) yield next;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+    } finally {
+      this.#listeners.delete(listen);
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  close() {
+    for (const container of this.#containers.values()) container.exitTimer?.cancel();
+  }
+
+  exitContainer(id: string, exitCode: number) {
+    this.#end(id, exitCode);
+  }
+
+  setHealthy(id: string, healthy: boolean) {
+    this.#containerOf(id).healthy = healthy;
+  }
+
+  isHealthy(id: string): boolean {
+    const container = this.#containers.get(id);
+    return container?.status.state === 'CONTAINER_RUNNING' && container.healthy;
+  }
+
+  #end(id: string, exitCode: number) {
+    const container = this.#containers.get(id);
+    if (!container || container.status.state !== 'CONTAINER_RUNNING') return;
+    container.exitTimer?.cancel();
+    const reason = exitCode === 0 ? 'Completed' : 'Error';
+    this.#change(container, { state: 'CONTAINER_EXITED', finishedAt: this.#nowNs(), exitCode, reason });
+    container.ended?.();
+    this.#emit({ type: 'exited', id, exitCode });
+  }
+
+  #change(container: SimulatedContainer, change: Partial<ContainerStatus>) {
+    container.status = { ...container.status, ...change };
+  }
+
+  #containerOf(id: string): SimulatedContainer {
+    const container = this.#containers.get(id);
+    if (!container) throw notFoundError('container', id);
+    return container;
+  }
+
+  #findImage(name: string): Image | undefined {
+    const held = this.#images.get(name);
+    if (held) return held;
+    for (const image of this.#images.values()) if (image.id === name) return image;
+    return undefined;
+  }
+
+  #emit(event: RuntimeEvent) {
+    for (const listen of this.#listeners) listen(event);
+  }
+
+  #nowNs(): number {
+    return this.#options.clock.now() * 1e6;
+  }
+
+  #newId(): string {
+    return (this.#options.random.uuid() + this.#options.random.uuid()).replaceAll('-', '');
+  }
+
+  /** Addresses of the node's range in turn; as on a real node, the first is the bridge's. */
+  #nextAddress(): string {
+    const [base = '10.244.0.0', bits = '24'] = this.#podCidr.split('/');
+    const size = 2 ** (32 - Number(bits));
+    this.#addressesGiven = (this.#addressesGiven % (size - 2)) + 1;
+    const number = base.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + this.#addressesGiven;
+    return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+  }
+}
+
+function hasLabels(labels: Record<string, string>, selector: Record<string, string> = {}): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+function notFoundError(what: string, id: string): RuntimeError {
+  return new RuntimeError('NotFound', `an error occurred when try to find ${what} "${id}": not found`);
+}
+
+function unimplemented(what: string): RuntimeError {
+  return new RuntimeError('Unimplemented', `a simulated container has no ${what}`);
+}
