@@ -120,9 +120,16 @@ class EtcdStore implements Store {
     return this.#swap(key, expected, { request_delete_range: { key: bytesOf(key) } });
   }
 
-  watch(prefix: string, { fromRevision, signal }: WatchOptions): AsyncIterable<WatchBatch> {
-    if (fromRevision === undefined) return this.#hub.watch(prefix, signal);
-    return this.#hub.watch(prefix, signal, () => this.#history(prefix, fromRevision, this.#seen));
+  async *watch(
+    prefix: string,
+    { fromRevision, signal }: WatchOptions,
+  ): AsyncGenerator<WatchBatch, void, undefined> {
+    if (fromRevision === undefined) return yield* this.#hub.watch(prefix, signal);
+    const history = () => this.#history(prefix, fromRevision, this.#seen);
+    for await (const { events, revision } of this.#hub.watch(prefix, signal, history)) {
+      // The caller may have read further than the root watch has come: what it knows already is not news.
+      yield { events: events.filter((event) => event.revision >= fromRevision), revision };
+    }
   }
 
   /** The newest revision of etcd, once the watchers here have been given everything up to it. */
