@@ -1,0 +1,159 @@
+/** From the bytes of a request to an object of the expected kind, with upstream's answers to what is wrong. */
+import { apiVersionOf, parseApiVersion } from '../meta.ts';
+import { badRequest, type StatusError, tooLarge } from '../status.ts';
+import { DecodeError, decode, isObject, type JsonObject } from './decode.ts';
+import { JsonError, type ParsedText, parseJson } from './json.ts';
+import { parseYaml, YamlError } from './yaml.ts';
+
+/** What a client may send in one request: upstream's limit. */
+export const bodySizeBytesMax = 3 * 1024 * 1024;
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+/** The kind that the request's path asks for, in the version of the path. */
+export interface ExpectedKind {
+  group: string;
+  version: string;
+  kind: string;
+}
+
+export interface DecodedBody<T = JsonObject> {
+  object: T;
+  /** For the client, as warnings; empty unless the field validation is `Warn`. */
+  warnings: string[];
+}
+
+export type BodyFormat = 'json' | 'yaml';
+
+/**
+ * Parses a body that must hold one object. `problems` are keys that stand twice.
+ * @throws {StatusError} 400, 413
+ */
+export function parseBody(bytes: Uint8Array, format: BodyFormat, expectedKind: string): ParsedBody {
+  if (bytes.length > bodySizeBytesMax) {
+    throw tooLarge(`limit is ${bodySizeBytesMax}`);
+  }
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  const parsed = parseText(text, format, (message) => unrecognized(expectedKind, message, bytes));
+  if (!isObject(parsed.value)) {
+    const found = describeType(parsed.value);
+    const message =
+      parsed.value === null
+        ? "Object 'Kind' is missing in 'null'"
+        : `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
+    throw unrecognized(expectedKind, message, bytes);
+  }
+  return { value: parsed.value, problems: parsed.problems };
+}
+
+export interface ParsedBody {
+  value: JsonObject;
+  problems: string[];
+}
+
+function parseText(text: string, format: BodyFormat, refuse: (message: string) => StatusError): ParsedText {
+  try {
+    return format === 'json' ? parseJson(text) : parseYaml(text);
+  } catch (error) {
+    if (error instanceof JsonError) {
+      throw refuse(`couldn't get version/kind; json parse error: ${error.message}`);
+    }
+    if (error instanceof YamlError) throw refuse(error.message);
+    throw error;
+  }
+}
+
+function describeType(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+const prefixBytesMax = 256;
+
+function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusError {
+  const start =
+    bytes.length === 0 ? '<empty>' : Buffer.from(bytes.subarray(0, prefixBytesMax)).toString('hex');
+  const more = bytes.length > prefixBytesMax ? ' ...' : '';
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): ${message} (${start}${more})`,
+  );
+}
+
+/**
+ * Checks that an object says it is what the path expects; what it does not say is assumed.
+ * @throws {StatusError} 400
+ */
+export function checkKind(object: JsonObject, expected: ExpectedKind): void {
+  const apiVersion = object.apiVersion;
+  const kind = object.kind;
+  if (apiVersion === undefined && kind === undefined) return;
+  const expectedApiVersion = apiVersionOf(expected);
+  if (typeof kind === 'string' && kind !== '' && kind !== expected.kind) {
+    const { version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : expectedApiVersion);
+    throw badRequest(
+      `${kind} in version "${version}" cannot be handled as a ${expected.kind}: converting (${version}.${kind}) to (${expected.version}.${expected.kind}): unknown conversion`,
+    );
+  }
+  if (typeof apiVersion === 'string' && apiVersion !== '' && apiVersion !== expectedApiVersion) {
+    throw badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expectedApiVersion})`,
+    );
+  }
+}
+
+/**
+ * Decodes a parsed object as `schema` and sets its apiVersion and kind. `parseProblems` are those of {@link parseBody}.
+ * @throws {StatusError} 400 when a type does not fit or, with `Strict`, when a field is unknown or stands twice.
+ */
+export function decodeParsed<T = JsonObject>(
+  parsed: ParsedBody,
+  schema: string,
+  expected: ExpectedKind,
+  validation: FieldValidation,
+): DecodedBody<T> {
+  checkKind(parsed.value, expected);
+  const { object, problems } = decodeOrRefuse(parsed.value, schema, expected);
+  const out: JsonObject = { kind: expected.kind, apiVersion: apiVersionOf(expected) };
+  for (const key in object) if (key !== 'apiVersion' && key !== 'kind') out[key] = object[key];
+  return {
+    object: out as T,
+    warnings: judgeProblems([...parsed.problems, ...problems], expected, validation),
+  };
+}
+
+/** What to warn of. @throws {StatusError} 400 with `Strict`. */
+export function judgeProblems(
+  problems: readonly string[],
+  expected: ExpectedKind,
+  validation: FieldValidation,
+): string[] {
+  if (problems.length === 0 || validation === 'Ignore') return [];
+  if (validation === 'Warn') return [...problems];
+  throw cannotBeHandled(expected, `strict decoding error: ${problems.join(', ')}`);
+}
+
+function decodeOrRefuse(value: JsonObject, schema: string, expected: ExpectedKind) {
+  try {
+    return decode(schema, value);
+  } catch (error) {
+    if (error instanceof DecodeError) throw cannotBeHandled(expected, error.message);
+    throw error;
+  }
+}
+
+export function cannotBeHandled(expected: ExpectedKind, why: string): StatusError {
+  return badRequest(
+    `${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${why}`,
+  );
+}
+
+/** {@link parseBody} and {@link decodeParsed} in one: the way of every create and update. */
+export function decodeBody<T = JsonObject>(
+  bytes: Uint8Array,
+  format: BodyFormat,
+  schema: string,
+  expected: ExpectedKind,
+  validation: FieldValidation,
+): DecodedBody<T> {
+  return decodeParsed<T>(parseBody(bytes, format, expected.kind), schema, expected, validation);
+}

@@ -1,0 +1,298 @@
+/**
+ * Makes an object of a definition out of parsed JSON, as upstream's decoder and encoder do between them: types are
+ * checked, unknown fields dropped (and named), quantities and times made canonical, empty values left out.
+ */
+import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
+import type { SchemaField, SchemaNode } from './schemas.ts';
+import { schemaNode } from './schemas.ts';
+import { canonicalMicroTime, canonicalTime } from './time.ts';
+
+/** The value does not fit its definition; the message is upstream's, without what the API server puts before it. */
+export class DecodeError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'DecodeError';
+  }
+}
+
+export interface Decoded<T> {
+  object: T;
+  /** `unknown field "spec.foo"`: what a strict request is refused for, and others are warned of. */
+  problems: string[];
+}
+
+export type JsonObject = Record<string, unknown>;
+
+/** Deeper nesting is refused: recursion over it must not exhaust the stack. */
+export const nestingDepthMax = 500;
+/** Within paths: what follows is a map's key, not a field. */
+const mapKeyMark = '\0';
+/** Problems beyond these are not listed. */
+const problemsMax = 100;
+
+/**
+ * Decodes into a new object; maps, byte strings and raw values are shared with `value`, which stays as it is.
+ * Decoding a decoded object changes nothing.
+ * @throws {DecodeError} when a value has the wrong type.
+ */
+export function decode<T = JsonObject>(schema: string | SchemaNode, value: unknown): Decoded<T> {
+  const node = typeof schema === 'string' ? schemaNode(schema) : schema;
+  const decoder = new Decoder();
+  if (!isObject(value)) {
+    throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${node.goType}`);
+  }
+  const object = decoder.decode(node, value, undefined) as T;
+  return { object, problems: decoder.problems };
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Assigns also where the key is `__proto__`. */
+export function setKey(target: JsonObject, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else target[key] = value;
+}
+
+function jsonTypeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'boolean') return 'bool';
+  return value === null ? 'null' : typeof value;
+}
+
+class Decoder {
+  readonly problems: string[] = [];
+  /** Field names, list indexes and map keys (these marked) from the root to the value at hand. */
+  readonly #path: (string | number)[] = [];
+  #struct = '';
+
+  /** `undefined`: there is nothing to keep. */
+  decode(node: SchemaNode, value: unknown, field: SchemaField | undefined): unknown {
+    switch (node.type) {
+      case 'string':
+        return typeof value === 'string' ? value : this.#mismatch(node, value);
+      case 'object':
+        return isObject(value) ? this.#object(node, value) : this.#mismatch(node, value);
+      case 'map':
+        return isObject(value) ? this.#map(node, value, field) : this.#mismatch(node, value);
+      case 'list':
+        return Array.isArray(value) ? this.#list(node, value, field) : this.#mismatch(node, value);
+      case 'integer':
+        return this.#integer(node, value);
+      case 'boolean':
+        return typeof value === 'boolean' ? value : this.#mismatch(node, value);
+      case 'number':
+        return typeof value === 'number' ? value : this.#mismatch(node, value);
+      case 'quantity':
+        return this.#quantity(node, value);
+      case 'intOrString':
+        return typeof value === 'string' ? value : this.#integer({ ...node, bits: 32 }, value);
+      case 'time':
+      case 'microTime':
+        return this.#time(node, value);
+      case 'bytes':
+        return this.#bytes(node, value);
+      case 'schemaOr':
+        return this.#schemaOr(node, value);
+      case 'any':
+        this.#checkDepth(value, this.#path.length);
+        return value;
+    }
+  }
+
+  #object(node: SchemaNode, value: JsonObject): JsonObject {
+    const outerStruct = this.#struct;
+    this.#enter();
+    const out: JsonObject = {};
+    const fields = node.fields!;
+    for (const key in value) {
+      const given = value[key];
+      const field = fields.get(key);
+      if (!field) {
+        this.#unknownField(key);
+        if (node.preserveUnknown) setKey(out, key, given);
+        continue;
+      }
+      if (given === null || given === undefined) continue;
+      this.#struct = node.structName ?? '';
+      this.#path.push(key);
+      const decoded = this.decode(field.node, given, field);
+      this.#path.pop();
+      if (field.presence === 'omitEmpty' && isZeroValue(decoded)) continue;
+      out[key] = decoded;
+    }
+    this.#struct = outerStruct;
+    fillAlways(node, out);
+    return out;
+  }
+
+  #map(node: SchemaNode, value: JsonObject, field: SchemaField | undefined): unknown {
+    const element = node.element!;
+    if (element.type === 'string' && allStrings(value)) return value;
+    this.#enter();
+    const out: JsonObject = {};
+    for (const key of Object.keys(value)) {
+      const given = value[key];
+      this.#path.push(mapKeyMark + key);
+      setKey(out, key, given === null ? zeroValue(element) : this.decode(element, given, field));
+      this.#path.pop();
+    }
+    return out;
+  }
+
+  #list(node: SchemaNode, value: unknown[], field: SchemaField | undefined): unknown[] {
+    const element = node.element!;
+    this.#enter();
+    const out = new Array<unknown>(value.length);
+    for (let index = 0; index < value.length; index++) {
+      const given = value[index];
+      this.#path.push(index);
+      out[index] = given === null ? zeroValue(element) : this.decode(element, given, field);
+      this.#path.pop();
+    }
+    return out;
+  }
+
+  #integer(node: SchemaNode, value: unknown): unknown {
+    if (typeof value !== 'number') return this.#mismatch(node, value);
+    const fits =
+      Number.isInteger(value) && (node.bits === 32 ? value === (value | 0) : Math.abs(value) <= 2 ** 63);
+    if (!fits) return this.#mismatch(node, value, `number ${value}`);
+    return value === 0 ? 0 : value;
+  }
+
+  #quantity(node: SchemaNode, value: unknown): unknown {
+    if (typeof value !== 'string' && typeof value !== 'number') return this.#mismatch(node, value);
+    try {
+      return canonicalQuantity(value);
+    } catch (error) {
+      if (error instanceof QuantityError) throw new DecodeError(error.message);
+      throw error;
+    }
+  }
+
+  #time(node: SchemaNode, value: unknown): unknown {
+    if (typeof value !== 'string') {
+      throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type string`);
+    }
+    const canonical = node.type === 'time' ? canonicalTime(value) : canonicalMicroTime(value);
+    if (typeof canonical !== 'string') throw new DecodeError(canonical.error);
+    return canonical;
+  }
+
+  #bytes(node: SchemaNode, value: unknown): unknown {
+    if (typeof value !== 'string') return this.#mismatch(node, value);
+    if (value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)) return value;
+    const packed = value.replaceAll(/[\r\n]/g, '');
+    if (packed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(packed)) return packed;
+    const good = /^[A-Za-z0-9+/\r\n]*/.exec(value)?.[0].length ?? 0;
+    throw new DecodeError(`illegal base64 data at input byte ${good}`);
+  }
+
+  #schemaOr(node: SchemaNode, value: unknown): unknown {
+    if (isObject(value)) return this.#object(node.element!, value);
+    if (Array.isArray(value)) {
+      return value.map((item) => (isObject(item) ? this.#object(node.element!, item) : item));
+    }
+    return value;
+  }
+
+  #enter(): void {
+    if (this.#path.length > nestingDepthMax) throw new DecodeError('json: exceeded max depth');
+  }
+
+  #checkDepth(value: unknown, depth: number): void {
+    if (typeof value !== 'object' || value === null) return;
+    if (depth > nestingDepthMax) throw new DecodeError('json: exceeded max depth');
+    for (const key in value) this.#checkDepth((value as JsonObject)[key], depth + 1);
+  }
+
+  #unknownField(key: string): void {
+    if (this.problems.length < problemsMax) {
+      this.problems.push(`unknown field "${joinPath([...this.#path, key])}"`);
+    }
+  }
+
+  #mismatch(node: SchemaNode, value: unknown, found = jsonTypeOf(value)): never {
+    // Upstream names the innermost struct and the way of field names to the value, without indexes and map keys.
+    const isField = (part: string | number) => typeof part === 'string' && !part.startsWith(mapKeyMark);
+    const names = this.#path.filter(isField).join('.');
+    throw new DecodeError(
+      `json: cannot unmarshal ${found} into Go struct field ${this.#struct}.${names} of type ${node.goType}`,
+    );
+  }
+}
+
+/** `spec.containers[0].image` */
+export function joinPath(parts: readonly (string | number)[]): string {
+  let text = '';
+  for (const part of parts) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else {
+      const name = part.startsWith(mapKeyMark) ? part.slice(mapKeyMark.length) : part;
+      text += text === '' ? name : `.${name}`;
+    }
+  }
+  return text;
+}
+
+function allStrings(map: JsonObject): boolean {
+  for (const key in map) if (typeof map[key] !== 'string') return false;
+  return true;
+}
+
+function isZeroValue(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) {
+    for (const _ in value) return false;
+    return true;
+  }
+  return value === '' || value === 0 || value === false || value === undefined;
+}
+
+function fillAlways(node: SchemaNode, out: JsonObject): void {
+  for (const field of node.alwaysFields!) {
+    if (out[field.name] !== undefined) continue;
+    if (field.presence === 'pointerOrNull') out[field.name] = null;
+    // A target port of zero is "the port itself", which defaulting tells by its absence.
+    else if (field.node.type !== 'intOrString' || field.required) out[field.name] = zeroValue(field.node);
+  }
+}
+
+function zeroValue(node: SchemaNode): unknown {
+  switch (node.type) {
+    case 'string':
+      return '';
+    case 'integer':
+    case 'number':
+    case 'intOrString':
+      return 0;
+    case 'boolean':
+      return false;
+    case 'quantity':
+      return '0';
+    case 'object': {
+      const out: JsonObject = {};
+      fillAlways(node, out);
+      return out;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Quantities repeat endlessly; those seen are remembered, up to this many. */
+const quantityCacheMax = 10_000;
+const quantityCache = new Map<string | number, string>();
+
+/** `1000m` → `1`, `0.5` → `500m`. @throws {QuantityError} */
+export function canonicalQuantity(value: string | number): string {
+  let canonical = quantityCache.get(value);
+  if (canonical === undefined) {
+    canonical = formatQuantity(parseQuantity(typeof value === 'string' ? value.trim() : value));
+    if (quantityCache.size >= quantityCacheMax) quantityCache.clear();
+    quantityCache.set(value, canonical);
+  }
+  return canonical;
+}

@@ -1,0 +1,95 @@
+/** Points in time as the API writes them: RFC 3339 in UTC, in whole seconds or in microseconds. */
+
+export interface TimeError {
+  error: string;
+}
+
+const pattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/;
+const canonicalPattern = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+
+interface ParsedTime {
+  /** Whole seconds since the epoch, in milliseconds. */
+  secondsMs: number;
+  /** Nine digits. */
+  fraction: string;
+}
+
+/** `2006-01-02T15:04:05Z`, whole seconds; or why not, in upstream's words. */
+export function canonicalTime(text: string): string | TimeError {
+  if (canonicalPattern.test(text)) return text;
+  const parsed = parse(text, '2006-01-02T15:04:05Z07:00');
+  return 'error' in parsed ? parsed : isoSeconds(parsed);
+}
+
+/** `2006-01-02T15:04:05.000000Z`; or why not. */
+export function canonicalMicroTime(text: string): string | TimeError {
+  const parsed = parse(text, '2006-01-02T15:04:05.000000Z07:00');
+  if ('error' in parsed) return parsed;
+  return `${isoSeconds(parsed).slice(0, -1)}.${parsed.fraction.slice(0, 6)}Z`;
+}
+
+function isoSeconds(parsed: ParsedTime): string {
+  return `${new Date(parsed.secondsMs).toISOString().slice(0, 19)}Z`;
+}
+
+function parse(text: string, layout: string): ParsedTime | TimeError {
+  const match = pattern.exec(text);
+  if (!match) return mismatch(text, layout);
+  const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match;
+  const secondsMs = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+  );
+  const date = new Date(secondsMs);
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  const inRange =
+    Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60 && date.getUTCDate() === Number(day);
+  if (!inRange || Number(month) < 1 || Number(month) > 12) {
+    const field = Number(month) < 1 || Number(month) > 12 ? 'month' : fieldOutOfRange(hour, minute, second);
+    return { error: `parsing time ${JSON.stringify(text)}: ${field} out of range` };
+  }
+  const offsetMinutes =
+    zone === 'Z'
+      ? 0
+      : (zone.startsWith('-') ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4)));
+  return { secondsMs: date.getTime() - offsetMinutes * 60_000, fraction: fraction.padEnd(9, '0') };
+}
+
+function fieldOutOfRange(hour = '', minute = '', second = ''): string {
+  if (Number(hour) > 23) return 'hour';
+  if (Number(minute) > 59) return 'minute';
+  return Number(second) > 59 ? 'second' : 'day';
+}
+
+const layoutParts = [
+  [/^\d{4}/, '2006'],
+  [/^-/, '-'],
+  [/^\d\d/, '01'],
+  [/^-/, '-'],
+  [/^\d\d/, '02'],
+  [/^T/, 'T'],
+  [/^\d\d/, '15'],
+  [/^:/, ':'],
+  [/^\d\d/, '04'],
+  [/^:/, ':'],
+  [/^\d\d/, '05'],
+  [/^(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)/, 'Z07:00'],
+] as const;
+
+function mismatch(text: string, layout: string): TimeError {
+  let rest = text;
+  for (const [part, name] of layoutParts) {
+    const found = part.exec(rest);
+    if (!found) {
+      return {
+        error: `parsing time ${JSON.stringify(text)} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${name}"`,
+      };
+    }
+    rest = rest.slice(found[0].length);
+  }
+  return { error: `parsing time ${JSON.stringify(text)}: extra text: ${JSON.stringify(rest)}` };
+}
