@@ -88,7 +88,7 @@ export class SchemaField {
   /** A default that the server fills in; undefined when there is none (a zero value is none). */
   readonly default: unknown;
   readonly patchMerge: boolean;
-  readonly patchRetainKeys: boolean;
+  readonly patchReplace: boolean;
   readonly patchMergeKey: string | undefined;
   #node: SchemaNode | undefined;
   readonly #resolve: () => SchemaNode;
@@ -99,7 +99,7 @@ export class SchemaField {
     this.required = facts.required;
     this.default = facts.default;
     this.patchMerge = facts.patchMerge;
-    this.patchRetainKeys = facts.patchRetainKeys;
+    this.patchReplace = facts.patchReplace;
     this.patchMergeKey = facts.patchMergeKey;
     this.#resolve = facts.resolve;
   }
@@ -236,7 +236,7 @@ function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: st
     required,
     default: isZero(raw.default) ? undefined : raw.default,
     patchMerge: strategies.includes('merge'),
-    patchRetainKeys: strategies.includes('retainKeys'),
+    patchReplace: strategies.includes('replace'),
     patchMergeKey: raw['x-kubernetes-patch-merge-key'],
     resolve: () => buildNode(raw, goType),
   });

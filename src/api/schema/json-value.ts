@@ -1,0 +1,55 @@
+/** Plain JSON values: copies, comparison, and how upstream's messages print them. */
+import type { JsonObject } from './decode.ts';
+import { isObject, setKey } from './decode.ts';
+
+export function cloneJson<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const copy = new Array<unknown>(value.length);
+    for (let index = 0; index < value.length; index++) copy[index] = cloneJson(value[index]);
+    return copy as T;
+  }
+  const copy: JsonObject = {};
+  for (const key in value) setKey(copy, key, cloneJson((value as JsonObject)[key]));
+  return copy as T;
+}
+
+/** A key whose value is undefined counts as absent. */
+export function equalJson(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
+  if (Array.isArray(left) || Array.isArray(right)) {
+    if (!Array.isArray(left) || !Array.isArray(right) || left.length !== right.length) return false;
+    for (let index = 0; index < left.length; index++) {
+      if (!equalJson(left[index], right[index])) return false;
+    }
+    return true;
+  }
+  for (const key in left) {
+    if (!equalJson((left as JsonObject)[key], ownValue(right as JsonObject, key))) return false;
+  }
+  for (const key in right) {
+    if ((right as JsonObject)[key] !== undefined && ownValue(left as JsonObject, key) === undefined) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** The value of an own property: `toString` and the like are no members of a JSON object. */
+export function ownValue(object: JsonObject, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** As Go's `%v` prints it: `map[a:1 b:[x y]]`. */
+export function goText(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (isObject(value)) {
+    const entries = Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${goText(value[key])}`);
+    return `map[${entries.join(' ')}]`;
+  }
+  return String(value);
+}

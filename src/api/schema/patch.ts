@@ -1,0 +1,126 @@
+/** From the bytes of a PATCH request and the current object to the patched one. Apply patches are in apply.ts. */
+import { invalidValue } from '../field-error.ts';
+import { apiVersionOf } from '../meta.ts';
+import { badRequest, invalid, StatusError, tooLarge } from '../status.ts';
+import { bodySizeBytesMax, type DecodedBody, type ExpectedKind, type FieldValidation } from './body.ts';
+import { DecodeError, decode, isObject, type JsonObject } from './decode.ts';
+import { JsonError, type ParsedText, parseJson } from './json.ts';
+import { applyJsonPatch, JsonPatchError, type JsonPatchOperation, operationsMax } from './json-patch.ts';
+import { goText } from './json-value.ts';
+import { applyMergePatch } from './merge-patch.ts';
+import { type SchemaNode, schemaNode } from './schemas.ts';
+import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
+
+export type JsonPatchFormat = 'json' | 'merge' | 'strategic';
+
+/** A patch that can be applied again and again, e.g. after a lost compare-and-swap. */
+export type ParsedPatch =
+  | { format: 'json'; operations: JsonPatchOperation[]; problems: string[] }
+  | { format: 'merge' | 'strategic'; patch: JsonObject; problems: string[] };
+
+/** @throws {StatusError} 400, 413 */
+export function parsePatch(bytes: Uint8Array, format: JsonPatchFormat): ParsedPatch {
+  if (bytes.length > bodySizeBytesMax) throw tooLarge(`limit is ${bodySizeBytesMax}`);
+  const { value, problems } = parseText(Buffer.from(bytes).toString('utf8'), format);
+  return checkPatch(value, format, problems);
+}
+
+/** The same for a patch that is a value already. @throws {StatusError} 400, 413 */
+export function checkPatch(value: unknown, format: JsonPatchFormat, problems: string[] = []): ParsedPatch {
+  if (format === 'json') {
+    return {
+      format,
+      operations: checkOperations(value),
+      problems: problems.map((text) => `json patch ${text}`),
+    };
+  }
+  if (!isObject(value)) {
+    const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
+    throw badRequest(
+      format === 'merge'
+        ? 'Invalid JSON Patch'
+        : `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,
+    );
+  }
+  return { format, patch: value, problems };
+}
+
+function parseText(text: string, format: JsonPatchFormat): ParsedText {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw badRequest(format === 'merge' ? 'Invalid JSON Patch' : error.message);
+  }
+}
+
+function checkOperations(value: unknown): JsonPatchOperation[] {
+  if (!Array.isArray(value)) {
+    const found = isObject(value) ? 'object' : typeof value;
+    throw badRequest(`json: cannot unmarshal ${found} into Go value of type jsonpatch.Patch`);
+  }
+  if (value.length > operationsMax) {
+    throw tooLarge(`The allowed maximum operations in a JSON patch is ${operationsMax}, got ${value.length}`);
+  }
+  for (const item of value) {
+    if (!isObject(item)) {
+      throw badRequest('json: cannot unmarshal into Go value of type jsonpatch.Operation');
+    }
+  }
+  return value as JsonPatchOperation[];
+}
+
+/**
+ * The patched object, not decoded: what custom resources need. `node` is for strategic merge patches.
+ * @throws {StatusError} 400, 422
+ */
+export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaNode | undefined): JsonObject {
+  if (patch.format === 'json') {
+    try {
+      const patched = applyJsonPatch(current, patch.operations);
+      if (isObject(patched)) return patched;
+    } catch (error) {
+      if (!(error instanceof JsonPatchError)) throw error;
+    }
+    // Upstream tells no more than this, whatever the operation was.
+    const message = 'the server rejected our request due to an error in our request';
+    throw new StatusError(422, 'Invalid', message, {});
+  }
+  if (patch.format === 'merge') return applyMergePatch(current, patch.patch) as JsonObject;
+  if (!node) throw badRequest('strategic merge patch format is not supported');
+  return applyStrategicMergePatch(current, patch.patch, node);
+}
+
+/**
+ * Patches and decodes. `current` is in the version of `expected`, whose definition is `schema`, and stays as it is.
+ * @throws {StatusError} 400, 422
+ */
+export function applyPatch<T = JsonObject>(
+  current: JsonObject,
+  patch: ParsedPatch,
+  schema: string,
+  expected: ExpectedKind,
+  validation: FieldValidation,
+): DecodedBody<T> {
+  const patched = patchJson(current, patch, schemaNode(schema));
+  const refuse = (why: string) => {
+    const shown = patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched);
+    return invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
+  };
+  const apiVersion = apiVersionOf(expected);
+  if (patched.kind !== expected.kind || patched.apiVersion !== apiVersion) {
+    const found = `${goText(patched.apiVersion)}, Kind=${goText(patched.kind)}`;
+    throw refuse(`unable to decode ${found} into ${apiVersion}, Kind=${expected.kind}`);
+  }
+  try {
+    const { object, problems } = decode<T>(schema, patched);
+    const all = [...patch.problems, ...problems];
+    if (all.length > 0 && validation === 'Strict') {
+      throw refuse(`strict decoding error: ${all.join(', ')}`);
+    }
+    return { object, warnings: validation === 'Warn' ? all : [] };
+  } catch (error) {
+    if (error instanceof DecodeError) throw refuse(error.message);
+    throw error;
+  }
+}
