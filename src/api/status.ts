@@ -83,7 +83,11 @@ export function qualifiedName(resource: ResourceName): string {
 }
 
 function detailsOf(resource: ResourceName, name: string): StatusDetails {
-  return { ...(name && { name }), ...(resource.group && { group: resource.group }), kind: resource.plural };
+  return {
+    ...(name && { name }),
+    ...(resource.group && { group: resource.group }),
+    ...(resource.plural && { kind: resource.plural }),
+  };
 }
 
 export function notFound(resource: ResourceName, name: string): StatusError {

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
+import type { StatusError } from '../../api/status.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { FakeObjects } from '../object-reader.fake.ts';
+import type { ApiRequest, UserInfo } from '../request.ts';
+import { createAuthenticator } from './authenticator.ts';
+import { impersonate } from './impersonation.ts';
+import { JsonWebTokens } from './json-web-token.ts';
+import { ServiceAccountTokens } from './service-account-tokens.ts';
+import { bootstrapTokens, parseTokenFile, staticTokens } from './simple-tokens.ts';
+
+const audience = 'https://kubernetes.default.svc.cluster.local';
+const hourMs = 3_600_000;
+
+function keys(): { privateKey: string } {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+}
+
+function setUp() {
+  const clock = new VirtualClock();
+  const objects = new FakeObjects()
+    .put(ServiceAccount, { metadata: { namespace: 'default', name: 'robot' } })
+    .put(Pod, { metadata: { namespace: 'default', name: 'p' }, spec: { containers: [] } });
+  const tokens = new JsonWebTokens(keys());
+  const random = seededRandom(1);
+  const accounts = new ServiceAccountTokens({
+    tokens,
+    issuer: audience,
+    audiences: [audience],
+    objects,
+    clock,
+    random,
+  });
+  return { clock, objects, tokens, accounts };
+}
+
+const facts = {
+  namespace: 'default',
+  serviceAccount: { name: 'robot', uid: 'uid-robot' },
+  audiences: [audience],
+  expirationSeconds: 3600,
+};
+const boundFacts = {
+  ...facts,
+  bound: { kind: 'Pod', name: 'p', uid: 'uid-p' } as const,
+  node: { name: 'n1' },
+};
+
+function request(headers: Record<string, string>): ApiRequest {
+  return {
+    header: (name: string) => headers[name],
+    headers: () => headers,
+  } as unknown as ApiRequest;
+}
+
+test('a service account’s token names its user, and where it runs', async () => {
+  const { accounts } = setUp();
+  const { token } = accounts.issue(boundFacts);
+  const authenticated = await accounts.authenticate(token);
+  assert.equal(authenticated?.user.name, 'system:serviceaccount:default:robot');
+  assert.deepEqual(authenticated?.user.groups, ['system:serviceaccounts', 'system:serviceaccounts:default']);
+  assert.deepEqual(authenticated?.user.extra?.['authentication.kubernetes.io/pod-name'], ['p']);
+  assert.deepEqual(authenticated?.user.extra?.['authentication.kubernetes.io/node-name'], ['n1']);
+});
+
+test('a token ends with its time, its account and its pod, and is good for its audiences only', async () => {
+  const { accounts, objects, clock } = setUp();
+  const plain = accounts.issue(facts).token;
+  const bound = accounts.issue({ ...boundFacts, expirationSeconds: 3607 }).token;
+  const foreign = accounts.issue({ ...facts, audiences: ['vault'] }).token;
+  assert.equal(await accounts.authenticate(foreign), undefined);
+  assert.deepEqual((await accounts.authenticate(foreign, ['vault', 'x']))?.audiences, ['vault']);
+  await clock.advance(2 * hourMs);
+  assert.equal(await accounts.authenticate(plain), undefined, 'expired');
+  assert.ok(await accounts.authenticate(bound), 'a mounted token outlives clients that do not reread it');
+  objects.remove(Pod, 'default', 'p');
+  assert.equal(await accounts.authenticate(bound), undefined, 'the pod is gone');
+  const fresh = accounts.issue(facts).token;
+  objects.put(ServiceAccount, { metadata: { namespace: 'default', name: 'robot', uid: 'another' } });
+  assert.equal(await accounts.authenticate(fresh), undefined, 'another account of the same name');
+});
+
+test('tokens of other keys, changed tokens and garbage are not tokens', async () => {
+  const { accounts, tokens } = setUp();
+  const { token } = accounts.issue(facts);
+  const [header, claims, signature] = token.split('.') as [string, string, string];
+  const other = new JsonWebTokens(keys());
+  const unsigned = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url');
+  const changed = Buffer.from(claims, 'base64url').toString().replace('robot', 'admin');
+  const bad = [
+    other.sign({ iss: audience }),
+    `${header}.${Buffer.from(changed).toString('base64url')}.${signature}`,
+    `${unsigned}.${claims}.`,
+    `${header}.${claims}.AAAA`,
+    'a.b.c',
+    '...',
+    'x'.repeat(100_000),
+    tokens.sign({ iss: audience, exp: 'soon' }),
+  ];
+  for (const text of bad) assert.equal(await accounts.authenticate(text), undefined, text.slice(0, 60));
+});
+
+test('RSA keys work too, and keys before a rotation go on checking', () => {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const old = new JsonWebTokens({
+    privateKey: rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  });
+  const formerPublicKeys = [rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()];
+  const rotated = new JsonWebTokens({ ...keys(), formerPublicKeys });
+  assert.deepEqual(rotated.verify(old.sign({ sub: 'x' })), { sub: 'x' });
+  assert.deepEqual(rotated.algorithms, ['ES256', 'RS256']);
+  assert.equal(rotated.publicKeys().length, 2);
+  assert.ok(
+    rotated.publicKeys().every((key) => !('d' in key)),
+    'no private part is shown',
+  );
+});
+
+test('the token of a token Secret is good while the Secret holds it', async () => {
+  const { accounts, objects } = setUp();
+  const token = accounts.issueForSecret('default', 's', { name: 'robot', uid: 'uid-robot' });
+  assert.equal(await accounts.authenticate(token), undefined);
+  const data = { token: Buffer.from(token).toString('base64') };
+  objects.put(Secret, { metadata: { namespace: 'default', name: 's' }, data });
+  assert.equal((await accounts.authenticate(token))?.user.name, 'system:serviceaccount:default:robot');
+});
+
+test('a bootstrap token is good until it expires and when its Secret allows authentication', async () => {
+  const { objects, clock } = setUp();
+  const encode = (fields: Record<string, string>) =>
+    Object.fromEntries(
+      Object.entries(fields).map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
+    );
+  const fields = {
+    'token-id': 'abcdef',
+    'token-secret': '0123456789abcdef',
+    'usage-bootstrap-authentication': 'true',
+    'auth-extra-groups': 'system:bootstrappers:wherry',
+    expiration: new Date(clock.now() + hourMs).toISOString(),
+  };
+  const metadata = { namespace: 'kube-system', name: 'bootstrap-token-abcdef' };
+  objects.put(Secret, { metadata, type: 'bootstrap.kubernetes.io/token', data: encode(fields) });
+  const authenticate = bootstrapTokens(objects, clock);
+  assert.deepEqual((await authenticate('abcdef.0123456789abcdef'))?.user, {
+    name: 'system:bootstrap:abcdef',
+    groups: ['system:bootstrappers', 'system:bootstrappers:wherry'],
+  });
+  assert.equal(await authenticate('abcdef.0123456789abcdeg'), undefined);
+  await clock.advance(hourMs);
+  assert.equal(await authenticate('abcdef.0123456789abcdef'), undefined);
+});
+
+test('a token file gives names, uids and groups; a bad line is named', () => {
+  const users = parseTokenFile('t1,ann,1,"a,b"\n\n# comment\nt2,ben,,\n');
+  assert.deepEqual(users.get('t1'), { name: 'ann', uid: '1', groups: ['a', 'b'] });
+  assert.deepEqual(users.get('t2'), { name: 'ben', groups: [] });
+  assert.throws(() => parseTokenFile('t1,ann,1\nbroken\n'), /line 2/);
+});
+
+test('the chain: no credential is anonymous, a bad one is refused, a good one is authenticated', async () => {
+  const authenticate = createAuthenticator([
+    staticTokens(new Map([['good', { name: 'ann', groups: ['a'] }]])),
+  ]);
+  assert.equal((await authenticate(request({}))).name, 'system:anonymous');
+  assert.equal((await authenticate(request({ authorization: 'Bearer ' }))).name, 'system:anonymous');
+  assert.deepEqual(await authenticate(request({ authorization: 'Bearer good' })), {
+    name: 'ann',
+    groups: ['a', 'system:authenticated'],
+  });
+  await assert.rejects(authenticate(request({ authorization: 'Bearer bad' })), { code: 401 });
+});
+
+test('impersonation asks for every part, and refuses in upstream’s words', () => {
+  const asked: string[] = [];
+  const caller: UserInfo = { name: 'root', groups: [] };
+  const allow = (attributes: { verb: string; resource: string; name: string }) => {
+    asked.push(`${attributes.verb} ${attributes.resource} ${attributes.name}`);
+    return { allowed: attributes.name !== 'forbidden' };
+  };
+  const headers = {
+    'impersonate-user': 'bob',
+    'impersonate-group': 'a,b',
+    'impersonate-extra-scopes': 'view',
+  };
+  const user = impersonate(request(headers), caller, allow);
+  assert.deepEqual(user, {
+    name: 'bob',
+    groups: ['a', 'b', 'system:authenticated'],
+    extra: { scopes: ['view'] },
+  });
+  assert.deepEqual(asked, [
+    'impersonate users bob',
+    'impersonate groups a',
+    'impersonate groups b',
+    'impersonate userextras view',
+  ]);
+  assert.throws(
+    () => impersonate(request({ 'impersonate-user': 'forbidden' }), caller, allow),
+    (error: StatusError) =>
+      error.message ===
+      'users "forbidden" is forbidden: User "root" cannot impersonate resource "users" in API group "" at the cluster scope',
+  );
+  const account = impersonate(
+    request({ 'impersonate-user': 'system:serviceaccount:ns:robot' }),
+    caller,
+    allow,
+  );
+  assert.deepEqual(account.groups, [
+    'system:serviceaccounts',
+    'system:serviceaccounts:ns',
+    'system:authenticated',
+  ]);
+  assert.equal(impersonate(request({}), caller, allow), caller);
+});

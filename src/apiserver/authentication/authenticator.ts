@@ -1,0 +1,85 @@
+/** Who asks: the chain that turns a request's credentials into a user. */
+import { unauthorized } from '../../api/status.ts';
+import type { ApiRequest, UserInfo } from '../request.ts';
+
+/**
+ * Knows one kind of credential. Undefined: the request carries none of that kind.
+ * @throws StatusError 401 when it carries one that is not valid.
+ */
+export type Authenticator = (request: ApiRequest) => UserInfo | undefined | Promise<UserInfo | undefined>;
+
+/** Knows one kind of bearer token; undefined when the token is not of that kind or not valid. */
+export type TokenAuthenticator = (
+  token: string,
+  audiences?: readonly string[],
+) => AuthenticatedToken | undefined | Promise<AuthenticatedToken | undefined>;
+
+export interface AuthenticatedToken {
+  user: UserInfo;
+  /** Those of the asked-for audiences that the token is meant for; undefined when the token names none. */
+  audiences?: readonly string[];
+}
+
+export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+
+const authenticatedGroup = 'system:authenticated';
+
+/** Tries the certificate, then the bearer token; whoever shows neither is anonymous. */
+export function createAuthenticator(
+  tokens: readonly TokenAuthenticator[],
+): (request: ApiRequest) => Promise<UserInfo> {
+  return async (request) => {
+    if (request.localUser) return withAuthenticatedGroup(request.localUser);
+    const certificateUser = userOfCertificate(request);
+    if (certificateUser) return withAuthenticatedGroup(certificateUser);
+    const token = bearerToken(request.header('authorization')) ?? webSocketToken(request);
+    if (token === undefined) return anonymousUser;
+    const authenticated = await authenticateToken(tokens, token);
+    if (!authenticated) throw unauthorized();
+    return withAuthenticatedGroup(authenticated.user);
+  };
+}
+
+/** The first authenticator that knows the token. */
+export async function authenticateToken(
+  tokens: readonly TokenAuthenticator[],
+  token: string,
+  audiences?: readonly string[],
+): Promise<AuthenticatedToken | undefined> {
+  for (const authenticate of tokens) {
+    const authenticated = await authenticate(token, audiences);
+    if (authenticated) return authenticated;
+  }
+  return undefined;
+}
+
+/** Every caller that showed a credential is in this group, besides its own. */
+export function withAuthenticatedGroup(user: UserInfo): UserInfo {
+  if (user.name === anonymousUser.name || user.groups.includes(authenticatedGroup)) return user;
+  return { ...user, groups: [...user.groups, authenticatedGroup] };
+}
+
+/** Undefined for other schemes and for an empty token, which upstream takes as no credential at all. */
+function bearerToken(header: string | undefined): string | undefined {
+  const match = header && /^Bearer +(\S+)\s*$/i.exec(header);
+  return match ? match[1] : undefined;
+}
+
+const webSocketTokenPrefix = 'base64url.bearer.authorization.k8s.io.';
+
+/** Browsers cannot set headers on a WebSocket; Kubernetes lets them offer the token as a subprotocol. */
+function webSocketToken(request: ApiRequest): string | undefined {
+  const offered = request
+    .header('sec-websocket-protocol')
+    ?.split(',')
+    .map((protocol) => protocol.trim());
+  const encoded = offered?.find((protocol) => protocol.startsWith(webSocketTokenPrefix));
+  return encoded && Buffer.from(encoded.slice(webSocketTokenPrefix.length), 'base64url').toString('utf8');
+}
+
+/** CN is the name, O are the groups (upstream's x509 authenticator). */
+function userOfCertificate(request: ApiRequest): UserInfo | undefined {
+  const certificate = request.clientCertificate?.();
+  if (!certificate?.commonName) return undefined;
+  return { name: certificate.commonName, groups: certificate.organizations };
+}

@@ -1,0 +1,64 @@
+/** Tokens that are compared as they are: those of a file, and bootstrap tokens kept as Secrets. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Secret } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { UserInfo } from '../request.ts';
+import type { TokenAuthenticator } from './authenticator.ts';
+
+export function staticTokens(users: ReadonlyMap<string, UserInfo>): TokenAuthenticator {
+  const hashed = new Map([...users].map(([token, user]) => [hashOf(token), user]));
+  return (token) => {
+    const user = hashed.get(hashOf(token));
+    return user && { user };
+  };
+}
+
+/**
+ * Lines of `token,user,uid[,"group1,group2"]`, as upstream's `--token-auth-file` has them.
+ * @throws naming the line that has fewer than three columns.
+ */
+export function parseTokenFile(text: string): Map<string, UserInfo> {
+  const users = new Map<string, UserInfo>();
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const columns = [...line.matchAll(/\s*(?:"([^"]*)"|([^,]*))\s*(?:,|$)/g)].map(
+      ([, quoted, plain]) => quoted ?? plain!,
+    );
+    const [token, name, uid, groups = ''] = columns.map((column) => column.trim());
+    if (!token || !name || uid === undefined)
+      throw new Error(`line ${index + 1} is not token,user,uid[,"groups"]`);
+    users.set(token, { name, ...(uid && { uid }), groups: groups.split(',').filter(Boolean) });
+  }
+  return users;
+}
+
+const bootstrapTokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
+const bootstrapSecretType = 'bootstrap.kubernetes.io/token';
+const bootstrapGroupPattern = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
+
+/** Tokens `id.secret` whose Secret `bootstrap-token-<id>` in kube-system allows authentication and is not past its time. */
+export function bootstrapTokens(objects: ObjectReader, clock: Pick<Clock, 'now'>): TokenAuthenticator {
+  return (token) => {
+    const [, id, secret] = bootstrapTokenPattern.exec(token) ?? [];
+    if (!id || !secret) return undefined;
+    const held = objects.get(Secret, 'kube-system', `bootstrap-token-${id}`);
+    if (held?.type !== bootstrapSecretType || held.metadata.deletionTimestamp) return undefined;
+    const field = (name: string) => Buffer.from(held.data?.[name] ?? '', 'base64').toString('utf8');
+    if (field('token-id') !== id || !equalSecrets(field('token-secret'), secret)) return undefined;
+    if (field('usage-bootstrap-authentication') !== 'true') return undefined;
+    const expiration = field('expiration');
+    if (expiration && !(Date.parse(expiration) > clock.now())) return undefined;
+    const groups = field('auth-extra-groups').split(',').filter(Boolean);
+    if (!groups.every((group) => bootstrapGroupPattern.test(group))) return undefined;
+    return { user: { name: `system:bootstrap:${id}`, groups: ['system:bootstrappers', ...groups] } };
+  };
+}
+
+function equalSecrets(left: string, right: string): boolean {
+  return timingSafeEqual(Buffer.from(hashOf(left)), Buffer.from(hashOf(right)));
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

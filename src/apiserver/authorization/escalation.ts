@@ -1,0 +1,71 @@
+/** Nobody may hand out rights that it does not hold itself, unless it is allowed to `escalate` or `bind`. */
+import { forbidden, notFound } from '../../api/status.ts';
+import type { UserInfo } from '../request.ts';
+import type { Authorizer } from './authorizer.ts';
+import type { RbacAuthorizer } from './rbac.ts';
+import { type PolicyRule, printRules, uncoveredRules } from './rules.ts';
+
+export interface EscalationCheck {
+  rbac: RbacAuthorizer;
+  authorize: Authorizer;
+  user: UserInfo;
+  /** `roles`, `clusterroles`, `rolebindings`, `clusterrolebindings`. */
+  plural: string;
+  namespace: string;
+  name: string;
+}
+
+const group = 'rbac.authorization.k8s.io';
+
+/**
+ * Before a role is created or its rules change.
+ * @throws StatusError 403 naming the rules that the user lacks.
+ */
+export function checkRoleEscalation(check: EscalationCheck, rules: readonly PolicyRule[]): void {
+  const { user, authorize, plural, namespace, name } = check;
+  if (user.groups.includes('system:masters')) return;
+  if (mayDo(authorize, user, 'escalate', plural, namespace, name)) return;
+  refuseUncovered(check, rules);
+}
+
+/**
+ * Before a binding is created or changed.
+ * @throws StatusError 404 when its role is not there, 403 naming the rules that the user lacks.
+ */
+export function checkBindingEscalation(
+  check: EscalationCheck,
+  roleRef: { kind: string; name: string },
+): void {
+  const { rbac, user, authorize, namespace } = check;
+  if (user.groups.includes('system:masters')) return;
+  const rolePlural = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
+  if (mayDo(authorize, user, 'bind', rolePlural, namespace, roleRef.name)) return;
+  const rules = rbac.roleRules(roleRef, namespace);
+  if (!rules) throw notFound({ group, plural: rolePlural }, roleRef.name);
+  refuseUncovered(check, rules);
+}
+
+function refuseUncovered(
+  { rbac, user, plural, namespace, name }: EscalationCheck,
+  rules: readonly PolicyRule[],
+): void {
+  const missing = uncoveredRules(rbac.rulesFor(user, namespace).rules, rules);
+  if (missing.length === 0) return;
+  const groups = user.groups.map((item) => JSON.stringify(item)).join(' ');
+  const who = `user ${JSON.stringify(user.name)} (groups=[${groups}])`;
+  const why = `${who} is attempting to grant RBAC permissions not currently held:\n${printRules(missing)}`;
+  throw forbidden({ group, plural }, name, why);
+}
+
+function mayDo(
+  authorize: Authorizer,
+  user: UserInfo,
+  verb: string,
+  resource: string,
+  namespace: string,
+  name: string,
+): boolean {
+  const where = { namespace: resource === 'clusterroles' && verb === 'escalate' ? '' : namespace, name };
+  const what = { isResource: true, path: '', group, version: 'v1', resource, subresource: '' };
+  return authorize({ user, verb, ...what, ...where }).allowed;
+}

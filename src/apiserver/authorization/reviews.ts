@@ -1,0 +1,107 @@
+/** The access reviews: asking the authorizer about oneself or, with the right to, about others. */
+import type {
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+} from '../../api/resources.gen.ts';
+import { badRequest } from '../../api/status.ts';
+import type { UserInfo } from '../request.ts';
+import type { Attributes, Authorizer } from './authorizer.ts';
+import type { RbacAuthorizer } from './rbac.ts';
+import { compactRules } from './rules.ts';
+
+type AccessSpec = Pick<SubjectAccessReview['spec'], 'resourceAttributes' | 'nonResourceAttributes'>;
+
+interface AccessStatus {
+  allowed: boolean;
+  denied?: boolean;
+  reason?: string;
+  evaluationError?: string;
+}
+
+export function reviewSelf(
+  authorize: Authorizer,
+  user: UserInfo,
+  review: SelfSubjectAccessReview,
+): AccessStatus {
+  return decide(authorize, user, review.spec);
+}
+
+/** @throws StatusError 400 when a local review asks about another namespace than its own. */
+export function reviewSubject(
+  authorize: Authorizer,
+  review: SubjectAccessReview | LocalSubjectAccessReview,
+  namespace: string | undefined,
+): AccessStatus {
+  const { spec } = review;
+  const asked = spec.resourceAttributes?.namespace ?? '';
+  if (namespace !== undefined && asked !== namespace) {
+    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${JSON.stringify(namespace)}`);
+  }
+  const user: UserInfo = {
+    name: spec.user ?? '',
+    groups: spec.groups ?? [],
+    ...(spec.uid && { uid: spec.uid }),
+    ...(spec.extra && { extra: spec.extra }),
+  };
+  return decide(authorize, user, spec);
+}
+
+/** What a user may do in a namespace, as far as RBAC knows. */
+export function reviewRules(
+  rbac: RbacAuthorizer,
+  user: UserInfo,
+  review: SelfSubjectRulesReview,
+): NonNullable<SelfSubjectRulesReview['status']> {
+  const { namespace } = review.spec;
+  if (!namespace) throw badRequest('no namespace on request');
+  const isMaster = user.groups.includes('system:masters');
+  const { rules, errors } = rbac.rulesFor(user, namespace);
+  const everything = [
+    { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+    { verbs: ['*'], nonResourceURLs: ['*'] },
+  ];
+  const compact = compactRules(isMaster ? [...everything, ...rules] : rules);
+  return {
+    resourceRules: compact
+      .filter((rule) => rule.resources?.length)
+      .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+        verbs,
+        ...(apiGroups && { apiGroups }),
+        ...(resources && { resources }),
+        ...(resourceNames?.length && { resourceNames }),
+      })),
+    nonResourceRules: compact
+      .filter((rule) => rule.nonResourceURLs?.length)
+      .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs: nonResourceURLs! })),
+    incomplete: errors.length > 0,
+    ...(errors.length > 0 && { evaluationError: errors.join(', ') }),
+  };
+}
+
+function decide(authorize: Authorizer, user: UserInfo, spec: AccessSpec): AccessStatus {
+  const { allowed, denied, reason, evaluationError } = authorize(attributesOf(user, spec));
+  return {
+    allowed,
+    ...(denied && { denied }),
+    ...(reason && { reason }),
+    ...(evaluationError && { evaluationError }),
+  };
+}
+
+function attributesOf(user: UserInfo, { resourceAttributes, nonResourceAttributes }: AccessSpec): Attributes {
+  const resource = resourceAttributes;
+  return {
+    user,
+    isResource: resource !== undefined,
+    verb: resource?.verb ?? nonResourceAttributes?.verb ?? '',
+    path: nonResourceAttributes?.path ?? '',
+    group: resource?.group ?? '',
+    version: resource?.version ?? '',
+    resource: resource?.resource ?? '',
+    subresource: resource?.subresource ?? '',
+    namespace: resource?.namespace ?? '',
+    name: resource?.name ?? '',
+  };
+}
