@@ -83,7 +83,7 @@ function declaration(id: string, schema: Schema, from: string, imports: Set<stri
   if (!schema.properties) return `export type ${name} = ${typeOf(schema, from, imports)};\n`;
   const isObject = 'metadata' in schema.properties && 'kind' in schema.properties;
   const lines = Object.entries(schema.properties).map(([field, property]) => {
-    const always = schema.required?.includes(field) || field === 'items';
+    const always = schema.required?.includes(field) || (isObject && field === 'items');
     const present =
       isObject && (field === 'metadata' || field === 'spec' || field === 'apiVersion' || field === 'kind');
     const key = /^[A-Za-z_$][\w$]*$/.test(field) ? field : `'${field}'`;

@@ -138,7 +138,7 @@ export interface JSONSchemaProps {
   externalDocs?: ExternalDocumentation;
   format?: string;
   id?: string;
-  items: JSONSchemaPropsOrArray;
+  items?: JSONSchemaPropsOrArray;
   maxItems?: number;
   maxLength?: number;
   maxProperties?: number;

@@ -185,14 +185,14 @@ export interface ConfigMapNodeConfigSource {
 }
 
 export interface ConfigMapProjection {
-  items: (KeyToPath)[];
+  items?: (KeyToPath)[];
   name?: string;
   optional?: boolean;
 }
 
 export interface ConfigMapVolumeSource {
   defaultMode?: number;
-  items: (KeyToPath)[];
+  items?: (KeyToPath)[];
   name?: string;
   optional?: boolean;
 }
@@ -311,7 +311,7 @@ export interface DaemonEndpoint {
 }
 
 export interface DownwardAPIProjection {
-  items: (DownwardAPIVolumeFile)[];
+  items?: (DownwardAPIVolumeFile)[];
 }
 
 export interface DownwardAPIVolumeFile {
@@ -323,7 +323,7 @@ export interface DownwardAPIVolumeFile {
 
 export interface DownwardAPIVolumeSource {
   defaultMode?: number;
-  items: (DownwardAPIVolumeFile)[];
+  items?: (DownwardAPIVolumeFile)[];
 }
 
 export interface EmptyDirVolumeSource {
@@ -1555,7 +1555,7 @@ export interface SecretList {
 }
 
 export interface SecretProjection {
-  items: (KeyToPath)[];
+  items?: (KeyToPath)[];
   name?: string;
   optional?: boolean;
 }
@@ -1567,7 +1567,7 @@ export interface SecretReference {
 
 export interface SecretVolumeSource {
   defaultMode?: number;
-  items: (KeyToPath)[];
+  items?: (KeyToPath)[];
   optional?: boolean;
   secretName?: string;
 }
