@@ -1,0 +1,186 @@
+/**
+ * The scheduler's picture of the cluster: what the server told, and the pods it has placed itself but that the
+ * server has not confirmed yet. Kept up to date by differences; it is its own snapshot, since decisions are made
+ * between two changes and never during one.
+ */
+import { matchesLabels } from '../api/label-selector.ts';
+import type { Namespace, Node, Pod } from '../api/resources.gen.ts';
+import { ImageIndex } from './framework/image-index.ts';
+import { NodeInfo } from './framework/node-info.ts';
+import type { Snapshot } from './framework/plugin.ts';
+import { PodIndex } from './framework/pod-index.ts';
+import { createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import { NominatedPods } from './nominated-pods.ts';
+import { interleaveZones } from './zone-order.ts';
+
+interface PlacedPod {
+  info: PodInfo;
+  nodeName: string;
+  /** Placed by this scheduler and not seen from the server yet. */
+  isAssumed: boolean;
+}
+
+export class SchedulerCache implements Snapshot {
+  readonly pods: PodIndex;
+  readonly nominated = new NominatedPods();
+  readonly #nodes = new Map<string, NodeInfo>();
+  readonly #placed = new Map<string, PlacedPod>();
+  /** Pods on nodes that are not known (yet, or any more): node name → uids. */
+  readonly #stray = new Map<string, Set<string>>();
+  readonly #images = new ImageIndex();
+  readonly #namespaces = new Map<string, Record<string, string>>();
+  #ordered: readonly NodeInfo[] | undefined;
+
+  constructor() {
+    this.pods = new PodIndex((name) => this.#nodes.get(name));
+  }
+
+  get nodes(): readonly NodeInfo[] {
+    this.#ordered ??= interleaveZones([...this.#nodes.values()]);
+    return this.#ordered;
+  }
+
+  node(name: string): NodeInfo | undefined {
+    return this.#nodes.get(name);
+  }
+
+  image(name: string): { sizeBytes: number; nodes: number } | undefined {
+    return this.#images.get(name);
+  }
+
+  namespaceLabels(namespace: string): Record<string, string> | undefined {
+    return this.#namespaces.get(namespace);
+  }
+
+  nominatedTo(nodeName: string): readonly PodInfo[] {
+    return this.nominated.on(nodeName);
+  }
+
+  setNode(node: Node): void {
+    const name = node.metadata.name;
+    const known = this.#nodes.get(name);
+    this.#images.setNode(node);
+    if (!known) {
+      const added = new NodeInfo(node);
+      this.#nodes.set(name, added);
+      this.#ordered = undefined;
+      for (const uid of this.#stray.get(name) ?? []) this.#attach(this.#placed.get(uid)!.info, added);
+      this.#stray.delete(name);
+      return;
+    }
+    const isRelabelled = !sameLabels(known.labels, node.metadata.labels ?? {});
+    if (!isRelabelled) {
+      known.setNode(node);
+      return;
+    }
+    for (const info of known.pods.values()) this.pods.removePod(info, known);
+    known.setNode(node);
+    for (const info of known.pods.values()) this.pods.addPod(info, known);
+    this.#ordered = undefined;
+  }
+
+  removeNode(name: string): void {
+    const node = this.#nodes.get(name);
+    if (!node) return;
+    for (const info of node.pods.values()) this.pods.removePod(info, node);
+    if (node.pods.size > 0) this.#stray.set(name, new Set(node.pods.keys()));
+    this.#nodes.delete(name);
+    this.#images.removeNode(name);
+    this.#ordered = undefined;
+  }
+
+  /** A pod as the server shows it, with a node. */
+  setPod(pod: Pod): void {
+    const { uid } = pod.metadata;
+    const nodeName = pod.spec?.nodeName ?? '';
+    const known = this.#placed.get(uid);
+    if (known?.nodeName === nodeName && isSameToOthers(known.info.pod, pod)) {
+      known.info.pod = pod;
+      known.isAssumed = false;
+      return;
+    }
+    this.removePod(uid);
+    this.#place(createPodInfo(pod), nodeName, false);
+  }
+
+  /** Counts a pod on a node before the server knows. */
+  assume(info: PodInfo, nodeName: string): void {
+    this.#place(info, nodeName, true);
+  }
+
+  /** Takes back {@link assume}; false and nothing done when the server has confirmed the pod meanwhile. */
+  forget(uid: string): boolean {
+    if (!this.#placed.get(uid)?.isAssumed) return false;
+    this.removePod(uid);
+    return true;
+  }
+
+  removePod(uid: string): void {
+    const placed = this.#placed.get(uid);
+    if (!placed) return;
+    this.#placed.delete(uid);
+    const node = this.#nodes.get(placed.nodeName);
+    if (node?.removePod(uid)) this.pods.removePod(placed.info, node);
+    const strays = this.#stray.get(placed.nodeName);
+    strays?.delete(uid);
+    if (strays?.size === 0) this.#stray.delete(placed.nodeName);
+  }
+
+  placedPod(uid: string): PodInfo | undefined {
+    return this.#placed.get(uid)?.info;
+  }
+
+  get placedCount(): number {
+    return this.#placed.size;
+  }
+
+  setNamespace(namespace: Namespace): void {
+    const labels = namespace.metadata.labels ?? {};
+    const known = this.#namespaces.get(namespace.metadata.name);
+    this.#namespaces.set(namespace.metadata.name, labels);
+    if (!known || !sameLabels(known, labels)) this.pods.forgetSelections();
+  }
+
+  removeNamespace(name: string): void {
+    this.#namespaces.delete(name);
+  }
+
+  #place(info: PodInfo, nodeName: string, isAssumed: boolean): void {
+    this.#placed.set(info.uid, { info, nodeName, isAssumed });
+    const node = this.#nodes.get(nodeName);
+    if (node) {
+      this.#attach(info, node);
+      return;
+    }
+    const strays = this.#stray.get(nodeName) ?? new Set();
+    strays.add(info.uid);
+    this.#stray.set(nodeName, strays);
+  }
+
+  #attach(info: PodInfo, node: NodeInfo): void {
+    node.addPod(info);
+    this.pods.addPod(info, node);
+  }
+}
+
+/** Whether what other pods' placement depends on is unchanged: most updates only report a status. */
+function isSameToOthers(before: Pod, after: Pod): boolean {
+  return (
+    before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
+    sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) &&
+    before.metadata.generation === after.metadata.generation &&
+    !hasResize(before) &&
+    !hasResize(after) &&
+    JSON.stringify(before.spec?.containers?.map(({ resources }) => resources)) ===
+      JSON.stringify(after.spec?.containers?.map(({ resources }) => resources))
+  );
+}
+
+/** What the node reports of held resources counts only while it differs from the spec. */
+function hasResize(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type }) => type.startsWith('PodResize')) ?? false;
+}
+
+export function sameLabels(left: Record<string, string>, right: Record<string, string>): boolean {
+  return left === right || (matchesLabels(left, right) && matchesLabels(right, left));
+}

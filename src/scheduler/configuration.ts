@@ -1,0 +1,96 @@
+/** Which plugins a scheduler name runs, in which order and with which weights: upstream's defaults, changed at will. */
+import type { Client } from '../client/client.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import type { Plugin } from './framework/plugin.ts';
+import { createProfile, type Profile, type WeightedPlugin } from './framework/profile.ts';
+import { defaultBinder } from './plugins/default-binder.ts';
+import { imageLocality } from './plugins/image-locality.ts';
+import { nodeAffinity } from './plugins/node-affinity.ts';
+import { nodeName } from './plugins/node-name.ts';
+import { nodePorts } from './plugins/node-ports.ts';
+import {
+  type BalancedAllocationArgs,
+  nodeResourcesBalancedAllocation,
+} from './plugins/node-resources-balanced-allocation.ts';
+import { type NodeResourcesFitArgs, nodeResourcesFit } from './plugins/node-resources-fit.ts';
+import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { schedulingGates } from './plugins/scheduling-gates.ts';
+import { taintToleration } from './plugins/taint-toleration.ts';
+
+/** What plugins may use beside the snapshot. */
+export interface PluginHandle {
+  client: Client;
+  informers: InformerFactory;
+}
+
+export interface PluginArgs {
+  NodeResourcesFit?: NodeResourcesFitArgs;
+  NodeResourcesBalancedAllocation?: BalancedAllocationArgs;
+}
+
+export interface ProfileConfiguration {
+  schedulerName: string;
+  /** Names to leave out; `*`: all that `enabled` does not name. */
+  disabled?: readonly string[];
+  /** Plugins with a weight other than the default, or added to those that `*` disabled. */
+  enabled?: readonly { name: string; weight?: number }[];
+  args?: PluginArgs;
+}
+
+export interface SchedulerConfiguration {
+  profiles: readonly ProfileConfiguration[];
+  percentageOfNodesToScore?: number;
+  podInitialBackoffSeconds?: number;
+  podMaxBackoffSeconds?: number;
+}
+
+export const defaultConfiguration: SchedulerConfiguration = {
+  profiles: [{ schedulerName: 'default-scheduler' }],
+};
+
+interface RegistryRow {
+  weight: number;
+  create(handle: PluginHandle, args: PluginArgs): Plugin;
+}
+
+/** In the order in which filters run: the cheap and telling ones first. */
+const registry: Record<string, RegistryRow> = {
+  SchedulingGates: { weight: 0, create: schedulingGates },
+  NodeUnschedulable: { weight: 0, create: nodeUnschedulable },
+  NodeName: { weight: 0, create: () => nodeName() as Plugin },
+  TaintToleration: { weight: 3, create: () => taintToleration() as Plugin },
+  NodeAffinity: { weight: 2, create: () => nodeAffinity() as Plugin },
+  NodePorts: { weight: 0, create: () => nodePorts() as Plugin },
+  NodeResourcesFit: { weight: 1, create: (_, args) => nodeResourcesFit(args.NodeResourcesFit) },
+  NodeResourcesBalancedAllocation: {
+    weight: 1,
+    create: (_, args) => nodeResourcesBalancedAllocation(args.NodeResourcesBalancedAllocation) as Plugin,
+  },
+  ImageLocality: { weight: 1, create: () => imageLocality() as Plugin },
+  DefaultBinder: { weight: 0, create: ({ client }) => defaultBinder(client) },
+};
+
+export function buildProfiles(
+  configuration: SchedulerConfiguration,
+  handle: PluginHandle,
+): Map<string, Profile> {
+  return new Map(
+    configuration.profiles.map((profile) => [
+      profile.schedulerName,
+      createProfile(profile.schedulerName, choosePlugins(profile, handle)),
+    ]),
+  );
+}
+
+function choosePlugins(profile: ProfileConfiguration, handle: PluginHandle): WeightedPlugin[] {
+  const disabled = new Set(profile.disabled);
+  const enabled = new Map(profile.enabled?.map((entry) => [entry.name, entry]));
+  for (const name of [...enabled.keys(), ...disabled])
+    if (name !== '*' && !registry[name]) throw new Error(`there is no scheduler plugin ${name}`);
+  return Object.entries(registry)
+    .filter(([name]) => enabled.has(name) || !(disabled.has(name) || disabled.has('*')))
+    .map(([name, { weight, create }]) => ({
+      plugin: create(handle, profile.args ?? {}),
+      weight: enabled.get(name)?.weight ?? weight,
+    }));
+}

@@ -1,0 +1,113 @@
+/** Carries what the server tells into cache and queue, and names each change that could help a waiting pod. */
+import { Namespace, Node, Pod } from '../api/resources.gen.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import { type SchedulerCache, sameLabels } from './cache.ts';
+import type { ClusterChange } from './framework/plugin.ts';
+import type { SchedulingQueue } from './queue.ts';
+
+export interface FollowOptions {
+  informers: InformerFactory;
+  cache: SchedulerCache;
+  queue: SchedulingQueue;
+}
+
+export function followCluster(options: FollowOptions): void {
+  followNamespaces(options);
+  followNodes(options);
+  followPods(options);
+}
+
+function followNamespaces({ informers, cache, queue }: FollowOptions): void {
+  const set = (namespace: Namespace) => {
+    cache.setNamespace(namespace);
+    queue.moveOn({ resource: 'Namespace', change: 'labels', current: namespace });
+  };
+  informers.of(Namespace).handle({
+    added: set,
+    updated: (namespace, old) => {
+      if (!sameLabels(namespace.metadata.labels ?? {}, old.metadata.labels ?? {})) set(namespace);
+    },
+    deleted: (namespace) => cache.removeNamespace(namespace.metadata.name),
+  });
+}
+
+function followNodes({ informers, cache, queue }: FollowOptions): void {
+  informers.of(Node).handle({
+    added(node) {
+      cache.setNode(node);
+      queue.moveOn({ resource: 'Node', change: 'add', current: node });
+    },
+    updated(node, old) {
+      cache.setNode(node);
+      for (const change of nodeChanges(old, node))
+        queue.moveOn({ resource: 'Node', change, old, current: node });
+    },
+    deleted(node) {
+      cache.removeNode(node.metadata.name);
+      queue.moveOn({ resource: 'Node', change: 'delete', old: node });
+    },
+  });
+}
+
+function nodeChanges(old: Node, current: Node): ClusterChange[] {
+  const differs = (pick: (node: Node) => unknown) =>
+    JSON.stringify(pick(old)) !== JSON.stringify(pick(current));
+  const changes: ClusterChange[] = [];
+  if (differs((node) => node.status?.allocatable)) changes.push('allocatable');
+  if (differs((node) => node.metadata.labels)) changes.push('labels');
+  if (differs((node) => [node.spec?.taints, node.spec?.unschedulable])) changes.push('taints');
+  return changes;
+}
+
+function followPods({ informers, cache, queue }: FollowOptions): void {
+  informers.of(Pod).handle({
+    added(pod) {
+      if (isOver(pod)) return;
+      if (pod.spec?.nodeName) return placed(pod);
+      const queued = queue.add(pod);
+      const nominatedNode = pod.status?.nominatedNodeName;
+      if (queued && nominatedNode) cache.nominated.set(queued.info, nominatedNode);
+    },
+    updated(pod, old) {
+      if (isOver(pod)) return gone(pod);
+      if (!pod.spec?.nodeName) return queue.update(pod);
+      if (!old.spec?.nodeName || isOver(old)) return placed(pod);
+      cache.setPod(pod);
+      if (!sameLabels(pod.metadata.labels ?? {}, old.metadata.labels ?? {}))
+        queue.moveOn({ resource: 'AssignedPod', change: 'labels', old, current: pod });
+      if (resourcesChanged(pod, old))
+        queue.moveOn({ resource: 'AssignedPod', change: 'scaleDown', old, current: pod });
+    },
+    deleted: gone,
+  });
+
+  function placed(pod: Pod): void {
+    const { uid } = pod.metadata;
+    cache.setPod(pod);
+    cache.nominated.remove(uid);
+    queue.remove(uid);
+    queue.moveOn({ resource: 'AssignedPod', change: 'add', current: pod });
+  }
+
+  function gone(pod: Pod): void {
+    const { uid } = pod.metadata;
+    const wasPlaced = cache.placedPod(uid) !== undefined;
+    cache.removePod(uid);
+    cache.nominated.remove(uid);
+    queue.remove(uid);
+    if (wasPlaced) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: pod });
+  }
+}
+
+/** What has ended for good takes no room. */
+function isOver(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+function resourcesChanged(pod: Pod, old: Pod): boolean {
+  if (pod.metadata.generation !== undefined && pod.metadata.generation === old.metadata.generation)
+    return false;
+  const resources = ({ spec }: Pod) =>
+    JSON.stringify(spec?.containers?.map((container) => container.resources));
+  return resources(pod) !== resources(old);
+}

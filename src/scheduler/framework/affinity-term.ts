@@ -1,0 +1,62 @@
+/** Pod affinity terms made ready to ask: namespaces resolved, selectors compiled, equal terms recognizable. */
+import { compileLabelSelector, type LabelPredicate, type Labels } from '../../api/label-selector.ts';
+import type { LabelSelector, LabelSelectorRequirement } from '../../api/meta.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type { PodAffinityTerm } from '../../api/types/core-v1.gen.ts';
+
+export interface AffinityTerm {
+  /** Equal for terms that select the same pods: the key of the pod index. */
+  selectionKey: string;
+  topologyKey: string;
+  /** Names of namespaces; empty when only `namespaceSelector` says. */
+  namespaces: ReadonlySet<string>;
+  /** Over the labels of namespaces; undefined: none. */
+  namespaceSelector: LabelPredicate | undefined;
+  selector: LabelPredicate;
+}
+
+/** Looks up a namespace's labels, for terms that select namespaces by them. */
+export type NamespaceLabels = (namespace: string) => Labels | undefined;
+
+export function compileAffinityTerm(term: PodAffinityTerm, pod: Pod): AffinityTerm {
+  const labelSelector = withMatchLabelKeys(term, pod.metadata.labels);
+  const named = term.namespaces ?? [];
+  // A term that says nothing of namespaces means its pod's own.
+  const namespaces = named.length === 0 && !term.namespaceSelector ? [pod.metadata.namespace ?? ''] : named;
+  return {
+    selectionKey: JSON.stringify([[...namespaces].sort(), term.namespaceSelector ?? 0, labelSelector ?? 0]),
+    topologyKey: term.topologyKey,
+    namespaces: new Set(namespaces),
+    namespaceSelector: term.namespaceSelector && compileLabelSelector(term.namespaceSelector),
+    selector: compileLabelSelector(labelSelector),
+  };
+}
+
+/** The term's selector together with what `matchLabelKeys` and `mismatchLabelKeys` take from the pod's labels. */
+function withMatchLabelKeys(term: PodAffinityTerm, labels: Labels | undefined): LabelSelector | undefined {
+  const { labelSelector, matchLabelKeys = [], mismatchLabelKeys = [] } = term;
+  if (!labelSelector) return undefined;
+  const added: LabelSelectorRequirement[] = [];
+  for (const [keys, operator] of [
+    [matchLabelKeys, 'In'],
+    [mismatchLabelKeys, 'NotIn'],
+  ] as const)
+    for (const key of keys) {
+      const value = labels?.[key];
+      if (value !== undefined) added.push({ key, operator, values: [value] });
+    }
+  if (added.length === 0) return labelSelector;
+  return { ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...added] };
+}
+
+/** Whether a pod with these labels in this namespace is one that the term means. */
+export function termMatches(
+  term: AffinityTerm,
+  namespace: string,
+  labels: Labels | undefined,
+  namespaceLabels: NamespaceLabels,
+): boolean {
+  const inNamespace =
+    term.namespaces.has(namespace) || term.namespaceSelector?.(namespaceLabels(namespace) ?? {}) === true;
+  return inNamespace && term.selector(labels);
+}

@@ -1,0 +1,35 @@
+/** Why a pod fits nowhere, and upstream's sentence that says so. */
+import type { Rejection } from './plugin.ts';
+
+export interface Diagnosis {
+  nodesTotal: number;
+  /** By node name. */
+  rejections: Map<string, Rejection>;
+  /** What holds for the nodes that are not in `rejections`. */
+  absent: Rejection | undefined;
+  /** Set when the pod was refused before any node was looked at. */
+  preFilterMessage: string | undefined;
+  /** Names of the plugins that refused: what happens to be worth a retry is theirs to say. */
+  plugins: Set<string>;
+}
+
+/** E.g. `0/2 nodes are available: 1 Too many pods, 1 node(s) were unschedulable.` */
+export function describeDiagnosis(diagnosis: Diagnosis, postFilterMessage = ''): string {
+  const head = `0/${diagnosis.nodesTotal} nodes are available:`;
+  const body =
+    diagnosis.preFilterMessage === undefined ? countReasons(diagnosis) : ` ${diagnosis.preFilterMessage}.`;
+  return `${head}${body}${postFilterMessage && ` ${postFilterMessage}`}`;
+}
+
+function countReasons(diagnosis: Diagnosis): string {
+  const counts = new Map<string, number>();
+  const count = (rejection: Rejection | undefined, nodes: number) => {
+    for (const reason of rejection?.reasons ?? []) counts.set(reason, (counts.get(reason) ?? 0) + nodes);
+  };
+  for (const rejection of diagnosis.rejections.values()) count(rejection, 1);
+  const absentNodes = diagnosis.nodesTotal - diagnosis.rejections.size;
+  if (absentNodes > 0) count(diagnosis.absent, absentNodes);
+  if (counts.size === 0) return '';
+  const texts = [...counts].map(([reason, nodes]) => `${nodes} ${reason}`).sort();
+  return ` ${texts.join(', ')}.`;
+}

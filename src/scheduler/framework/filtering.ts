@@ -1,0 +1,120 @@
+/** Runs the filters of a profile for one pod: which plugins have something to check, and each node's verdict. */
+import type { NodeInfo } from './node-info.ts';
+import type { FilterTrial, Rejection, Snapshot } from './plugin.ts';
+import type { PodInfo } from './pod-info.ts';
+import type { Profile, Slot } from './profile.ts';
+
+/** What preFilter found out: the filters that apply to this pod, with their states. */
+export interface FilterCycle {
+  /** Filters that have something to check. */
+  active: readonly Slot[];
+  /** By plugin index. */
+  states: unknown[];
+  /** Undefined: all nodes. */
+  nodeNames: ReadonlySet<string> | undefined;
+  /** The plugins that narrowed the nodes down. */
+  narrowedBy: string[];
+}
+
+export interface Refusal {
+  rejection: Rejection;
+  plugin: string;
+}
+
+/** Either the cycle to go on with or the plugin that rules out every node. */
+export function runPreFilter(profile: Profile, pod: PodInfo, snapshot: Snapshot): FilterCycle | Refusal {
+  const states: unknown[] = [];
+  const skipped = new Set<number>();
+  const narrowedBy: string[] = [];
+  let nodeNames: ReadonlySet<string> | undefined;
+  for (const { plugin, index } of profile.preFilter) {
+    const outcome = plugin.preFilter!(pod, snapshot);
+    if (outcome.kind === 'reject') return { rejection: outcome.rejection, plugin: plugin.name };
+    if (outcome.kind === 'skip') {
+      skipped.add(index);
+      continue;
+    }
+    states[index] = outcome.state;
+    if (outcome.nodeNames) {
+      nodeNames = nodeNames ? intersect(nodeNames, outcome.nodeNames) : outcome.nodeNames;
+      narrowedBy.push(plugin.name);
+    }
+  }
+  const active =
+    skipped.size === 0 ? profile.filter : profile.filter.filter((slot) => !skipped.has(slot.index));
+  return { active, states, nodeNames, narrowedBy };
+}
+
+/** The verdict on a node; undefined: it fits. `blame` learns which plugin refused. */
+export function runFilters(
+  cycle: FilterCycle,
+  pod: PodInfo,
+  node: NodeInfo,
+  snapshot: Snapshot,
+  blame?: (plugin: string) => void,
+): Rejection | undefined {
+  const nominated = snapshot.nominatedTo(node.name);
+  if (nominated.length > 0) {
+    // Once as if those who are promised this node were there: they come first if they weigh as much.
+    const others = nominated.filter((other) => other.priority >= pod.priority && other.uid !== pod.uid);
+    if (others.length > 0) {
+      const trial = createTrial(cycle, pod, node);
+      for (const other of others) trial.addPod(other);
+      const rejection = trial.verdict(blame);
+      if (rejection) return rejection;
+    }
+  }
+  // And once as it is: what they bring (say, something to be near to) is not there yet.
+  return applyFilters(cycle.active, cycle.states, pod, node, blame);
+}
+
+function applyFilters(
+  active: readonly Slot[],
+  states: readonly unknown[],
+  pod: PodInfo,
+  node: NodeInfo,
+  blame?: (plugin: string) => void,
+): Rejection | undefined {
+  for (const { plugin, index } of active) {
+    const rejection = plugin.filter!(pod, node, states[index]);
+    if (rejection) {
+      blame?.(plugin.name);
+      return rejection;
+    }
+  }
+  return undefined;
+}
+
+/** A copy of a node and of the states, for asking what would be if pods came or went. */
+export function createTrial(
+  cycle: FilterCycle,
+  pod: PodInfo,
+  original: NodeInfo,
+): FilterTrial & { verdict(blame?: (plugin: string) => void): Rejection | undefined } {
+  const node = original.clone();
+  const states = [...cycle.states];
+  const changing = cycle.active.filter(({ plugin }) => plugin.changePod);
+  for (const { plugin, index } of changing)
+    if (plugin.cloneState) states[index] = plugin.cloneState(states[index]);
+  const verdict = (blame?: (plugin: string) => void) => applyFilters(cycle.active, states, pod, node, blame);
+  const tell = (changed: PodInfo, by: 1 | -1) => {
+    for (const { plugin, index } of changing) plugin.changePod!(states[index], pod, changed, node, by);
+  };
+  return {
+    node,
+    verdict,
+    fits: () => verdict() === undefined,
+    addPod(info) {
+      node.addPod(info);
+      tell(info, 1);
+    },
+    removePod(info) {
+      node.removePod(info.uid);
+      tell(info, -1);
+    },
+  };
+}
+
+function intersect(left: ReadonlySet<string>, right: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...left].filter((name) => right.has(name)));
+}

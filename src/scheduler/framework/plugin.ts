@@ -1,0 +1,176 @@
+/**
+ * What a scheduling plugin may do: upstream's extension points, in the order in which a pod meets them.
+ * A plugin is a plain object with the points that it takes part in; what it computes at one point for the
+ * later ones is its state, which the framework keeps and hands back.
+ */
+import type { NodeInfo } from './node-info.ts';
+import type { PodIndex } from './pod-index.ts';
+import type { PodInfo } from './pod-info.ts';
+
+/** Why a pod cannot go somewhere. Made once and shared where the reason has no parameters. */
+export interface Rejection {
+  /**
+   * `unschedulable`: evicting pods might help. `unresolvable`: nothing on this node could.
+   * `wait`: the plugin itself will see to it. `error`: something is broken.
+   */
+  readonly code: 'unschedulable' | 'unresolvable' | 'wait' | 'error';
+  readonly reasons: readonly string[];
+}
+
+export function unschedulable(...reasons: string[]): Rejection {
+  return { code: 'unschedulable', reasons };
+}
+export function unresolvable(...reasons: string[]): Rejection {
+  return { code: 'unresolvable', reasons };
+}
+
+/** The cluster as it is in the moment of a decision. Nothing may change while a decision is made. */
+export interface Snapshot {
+  /** Zones interleaved, so that any stretch of the list is spread over them. */
+  readonly nodes: readonly NodeInfo[];
+  node(name: string): NodeInfo | undefined;
+  readonly pods: PodIndex;
+  /** An image's size and on how many nodes it is; undefined when on none. */
+  image(name: string): { sizeBytes: number; nodes: number } | undefined;
+  namespaceLabels(namespace: string): Record<string, string> | undefined;
+  /** Pods that wait for victims on a node to be gone; without those that are placed. */
+  nominatedTo(nodeName: string): readonly PodInfo[];
+}
+
+/** What changed in the cluster, as far as it could help a pod that found no place. */
+export interface ClusterEvent {
+  resource: ClusterResource;
+  change: ClusterChange;
+  /** The objects before and after; which of them are there depends on the change. */
+  old?: unknown;
+  current?: unknown;
+}
+
+export type ClusterResource =
+  | 'Node'
+  /** A pod that has a node. */
+  | 'AssignedPod'
+  /** The waiting pod itself. */
+  | 'TargetPod'
+  | 'PersistentVolume'
+  | 'PersistentVolumeClaim'
+  | 'StorageClass'
+  | 'CSINode'
+  | 'CSIDriver'
+  | 'CSIStorageCapacity'
+  | 'VolumeAttachment'
+  | 'Namespace';
+
+export type ClusterChange =
+  | 'add'
+  | 'delete'
+  | 'update'
+  | 'allocatable'
+  | 'labels'
+  | 'taints'
+  | 'scaleDown'
+  | 'tolerations'
+  | 'schedulingGates';
+
+/** When a pod that this plugin rejected is worth another try. */
+export interface RetryRule {
+  resource: ClusterResource;
+  changes: readonly ClusterChange[];
+  /** A closer look; absent: always worth it. */
+  helps?(pod: PodInfo, event: ClusterEvent): boolean;
+}
+
+export type PreFilterOutcome<State> =
+  /** The filter has nothing to check for this pod. */
+  | { kind: 'skip' }
+  | {
+      kind: 'continue';
+      state: State /** Only these nodes are worth a look. */;
+      nodeNames?: ReadonlySet<string>;
+    }
+  /** No node will do. */
+  | { kind: 'reject'; rejection: Rejection };
+
+export const skip = { kind: 'skip' } as const;
+
+export type PermitOutcome =
+  | { kind: 'allow' }
+  | { kind: 'reject'; rejection: Rejection }
+  /** `decided` resolves with a rejection, or with nothing when the pod may go on. */
+  | { kind: 'wait'; timeoutMs: number; decided: Promise<Rejection | undefined> };
+
+/** What a postFilter plugin wants done for a pod that fits nowhere. */
+export interface PostFilterOutcome {
+  /** The node where room is being made; '' withdraws an earlier one; undefined leaves it as it is. */
+  nominatedNode?: string;
+  /** Pods to evict from the nominated node. */
+  victims: readonly PodInfo[];
+  /** For the pod's event. */
+  message: string;
+}
+
+export interface Plugin<FilterState = unknown, ScoreState = unknown> {
+  readonly name: string;
+  readonly retryRules?: readonly RetryRule[];
+
+  /** May keep a pod out of the queue. */
+  preEnqueue?(pod: PodInfo): Rejection | undefined;
+  preFilter?(pod: PodInfo, snapshot: Snapshot): PreFilterOutcome<FilterState>;
+  filter?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
+  /** A copy for what-if questions; needed when {@link Plugin.changePod} changes the state. */
+  cloneState?(state: FilterState): FilterState;
+  /** Changes the state as if `changed` had come to the node (1) or gone from it (-1). */
+  changePod?(state: FilterState, pod: PodInfo, changed: PodInfo, node: NodeInfo, by: 1 | -1): void;
+  postFilter?(context: PostFilterContext): PostFilterOutcome;
+  preScore?(
+    pod: PodInfo,
+    nodes: readonly NodeInfo[],
+    snapshot: Snapshot,
+  ): typeof skip | { kind: 'continue'; state: ScoreState };
+  /** Higher is better. 0 to 100, unless `normalize` makes it so. */
+  score?(pod: PodInfo, node: NodeInfo, state: ScoreState): number;
+  normalize?(scores: Float64Array, nodes: readonly NodeInfo[], pod: PodInfo, state: ScoreState): void;
+  /** Takes what the pod will use, in memory. Undone by `unreserve`, also when `reserve` itself rejected. */
+  reserve?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
+  unreserve?(pod: PodInfo, node: NodeInfo, state: FilterState): void;
+  permit?(pod: PodInfo, node: NodeInfo, state: FilterState): PermitOutcome;
+  preBind?(
+    pod: PodInfo,
+    node: NodeInfo,
+    state: FilterState,
+    signal: AbortSignal,
+  ): Promise<Rejection | undefined>;
+  bind?(pod: PodInfo, node: NodeInfo, signal: AbortSignal): Promise<void>;
+  postBind?(pod: PodInfo, node: NodeInfo, state: FilterState): void;
+}
+
+export interface PostFilterContext {
+  pod: PodInfo;
+  snapshot: Snapshot;
+  /** Why each node was refused; nodes that are not named were ruled out by `absent`. */
+  rejections: ReadonlyMap<string, Rejection>;
+  absent: Rejection | undefined;
+  /** A what-if: the filters' verdict on a changed copy of a node. */
+  trial(node: NodeInfo): FilterTrial;
+}
+
+/** The filters on a copy of a node whose pods can be changed. */
+export interface FilterTrial {
+  readonly node: NodeInfo;
+  addPod(info: PodInfo): void;
+  removePod(info: PodInfo): void;
+  fits(): boolean;
+}
+
+/** Highest score of a single plugin after normalization. */
+export const scoreMax = 100;
+
+/** Scales scores to 0…100; `reverse`: the lowest becomes the best. */
+export function normalizeToMax(scores: Float64Array, options: { reverse: boolean }): void {
+  let highest = 0;
+  for (const score of scores) if (score > highest) highest = score;
+  for (let index = 0; index < scores.length; index++) {
+    const scaled = highest === 0 ? 0 : Math.floor((scoreMax * scores[index]!) / highest);
+    scores[index] = options.reverse ? scoreMax - scaled : scaled;
+  }
+}

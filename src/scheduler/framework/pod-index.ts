@@ -1,0 +1,225 @@
+/**
+ * Counts of placed pods by label selector and topology, kept up to date as pods come and go, so that affinity and
+ * spreading never walk over all pods. Pods with equal namespace and labels share a class; a selection remembers
+ * which classes it means, and a placed pod touches only the selections of its class.
+ */
+import type { Labels } from '../../api/label-selector.ts';
+import type { AffinityTerm } from './affinity-term.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { PodInfo } from './pod-info.ts';
+
+export type Counts = ReadonlyMap<string, number>;
+
+/** Which pods are meant. `key` must be equal for selections that mean the same pods. */
+export interface PodSelection {
+  key: string;
+  matches(namespace: string, labels: Labels | undefined): boolean;
+  /** Leave out pods that are being deleted. */
+  livingOnly: boolean;
+}
+
+interface PodClass {
+  namespace: string;
+  labels: Labels | undefined;
+  isTerminating: boolean;
+  /** Node name → pods of this class there. */
+  byNode: Map<string, number>;
+  selections: SelectedPods[];
+}
+
+/** The placed pods that a selection means, counted by node and by topology. */
+export class SelectedPods {
+  readonly selection: PodSelection;
+  readonly byNode = new Map<string, number>();
+  total = 0;
+  readonly #byTopology = new Map<string, Map<string, number>>();
+  readonly #nodeOf: (name: string) => NodeInfo | undefined;
+
+  constructor(selection: PodSelection, nodeOf: (name: string) => NodeInfo | undefined) {
+    this.selection = selection;
+    this.#nodeOf = nodeOf;
+  }
+
+  /** Values of the topology label → pods there. Nodes without the label do not count. */
+  byTopology(topologyKey: string): Counts {
+    let counts = this.#byTopology.get(topologyKey);
+    if (!counts) {
+      counts = new Map();
+      for (const [name, pods] of this.byNode) {
+        const value = this.#nodeOf(name)?.labels[topologyKey];
+        if (value !== undefined) changeCount(counts, value, pods);
+      }
+      this.#byTopology.set(topologyKey, counts);
+    }
+    return counts;
+  }
+
+  change(node: NodeInfo, by: number): void {
+    this.total += by;
+    changeCount(this.byNode, node.name, by);
+    for (const [topologyKey, counts] of this.#byTopology) {
+      const value = node.labels[topologyKey];
+      if (value !== undefined) changeCount(counts, value, by);
+    }
+  }
+}
+
+export type TermKind =
+  | 'requiredAntiAffinity'
+  | 'requiredAffinity'
+  | 'preferredAffinity'
+  | 'preferredAntiAffinity';
+
+/** A term that placed pods carry, with how many of them are in each topology. */
+export interface CarriedTerm {
+  readonly term: AffinityTerm;
+  readonly weight: number;
+  readonly counts: Counts;
+}
+
+type MutableCarriedTerm = CarriedTerm & { counts: Map<string, number>; carriers: number };
+
+/** Beyond this many, the selection that was asked for longest ago is forgotten. */
+const selectionsMax = 1_000;
+
+export class PodIndex {
+  readonly #classes = new Map<string, PodClass>();
+  readonly #classOfPod = new Map<string, PodClass>();
+  readonly #selections = new Map<string, SelectedPods>();
+  readonly #carried: Record<TermKind, Map<string, MutableCarriedTerm>> = {
+    requiredAntiAffinity: new Map(),
+    requiredAffinity: new Map(),
+    preferredAffinity: new Map(),
+    preferredAntiAffinity: new Map(),
+  };
+  readonly #nodeOf: (name: string) => NodeInfo | undefined;
+
+  constructor(nodeOf: (name: string) => NodeInfo | undefined) {
+    this.#nodeOf = nodeOf;
+  }
+
+  addPod(info: PodInfo, node: NodeInfo): void {
+    const podClass = this.#classFor(info);
+    this.#classOfPod.set(info.uid, podClass);
+    changeCount(podClass.byNode, node.name, 1);
+    for (const selected of podClass.selections) selected.change(node, 1);
+    this.#changeCarried(info, node, 1);
+  }
+
+  removePod(info: PodInfo, node: NodeInfo): void {
+    const podClass = this.#classOfPod.get(info.uid);
+    if (!podClass) return;
+    this.#classOfPod.delete(info.uid);
+    changeCount(podClass.byNode, node.name, -1);
+    for (const selected of podClass.selections) selected.change(node, -1);
+    this.#changeCarried(info, node, -1);
+    if (podClass.byNode.size === 0) this.#classes.delete(classKey(info));
+  }
+
+  /** Counts of the pods meant; kept up to date for the next one who asks. */
+  select(selection: PodSelection): SelectedPods {
+    const key = `${selection.livingOnly}${selection.key}`;
+    let selected = this.#selections.get(key);
+    if (selected) {
+      this.#selections.delete(key);
+    } else {
+      selected = new SelectedPods(selection, this.#nodeOf);
+      for (const podClass of this.#classes.values()) this.#attach(selected, podClass);
+    }
+    this.#selections.set(key, selected);
+    if (this.#selections.size > selectionsMax) this.#forgetOldest();
+    return selected;
+  }
+
+  /** Distinct terms of a kind among placed pods. */
+  carried(kind: TermKind): Iterable<CarriedTerm> {
+    return this.#carried[kind].values();
+  }
+
+  hasCarried(kind: TermKind): boolean {
+    return this.#carried[kind].size > 0;
+  }
+
+  /** Labels of namespaces changed: selections that go by them may mean other pods now. */
+  forgetSelections(): void {
+    this.#selections.clear();
+    for (const podClass of this.#classes.values()) podClass.selections = [];
+  }
+
+  #classFor(info: PodInfo): PodClass {
+    const key = classKey(info);
+    let podClass = this.#classes.get(key);
+    if (!podClass) {
+      const { labels, deletionTimestamp } = info.pod.metadata;
+      podClass = {
+        namespace: info.namespace,
+        labels,
+        isTerminating: deletionTimestamp !== undefined,
+        byNode: new Map(),
+        selections: [],
+      };
+      this.#classes.set(key, podClass);
+      for (const selected of this.#selections.values()) this.#attach(selected, podClass);
+    }
+    return podClass;
+  }
+
+  #attach(selected: SelectedPods, podClass: PodClass): void {
+    const { selection } = selected;
+    if (selection.livingOnly && podClass.isTerminating) return;
+    if (!selection.matches(podClass.namespace, podClass.labels)) return;
+    podClass.selections.push(selected);
+    for (const [name, pods] of podClass.byNode) {
+      const node = this.#nodeOf(name);
+      if (node) selected.change(node, pods);
+    }
+  }
+
+  #forgetOldest(): void {
+    for (const [key, oldest] of this.#selections) {
+      this.#selections.delete(key);
+      for (const podClass of this.#classes.values()) {
+        const index = podClass.selections.indexOf(oldest);
+        if (index >= 0) podClass.selections.splice(index, 1);
+      }
+      return;
+    }
+  }
+
+  #changeCarried(info: PodInfo, node: NodeInfo, by: 1 | -1): void {
+    for (const term of info.requiredAntiAffinity) this.#changeTerm('requiredAntiAffinity', term, 1, node, by);
+    for (const term of info.requiredAffinity) this.#changeTerm('requiredAffinity', term, 1, node, by);
+    for (const { term, weight } of info.preferredAffinity)
+      this.#changeTerm('preferredAffinity', term, weight, node, by);
+    for (const { term, weight } of info.preferredAntiAffinity)
+      this.#changeTerm('preferredAntiAffinity', term, weight, node, by);
+  }
+
+  #changeTerm(kind: TermKind, term: AffinityTerm, weight: number, node: NodeInfo, by: 1 | -1): void {
+    const key = `${weight} ${term.topologyKey} ${term.selectionKey}`;
+    let carried = this.#carried[kind].get(key);
+    if (!carried) {
+      carried = { term, weight, counts: new Map(), carriers: 0 };
+      this.#carried[kind].set(key, carried);
+    }
+    carried.carriers += by;
+    if (carried.carriers <= 0) {
+      this.#carried[kind].delete(key);
+      return;
+    }
+    const value = node.labels[term.topologyKey];
+    if (value !== undefined) changeCount(carried.counts, value, by);
+  }
+}
+
+function classKey(info: PodInfo): string {
+  const { labels, deletionTimestamp } = info.pod.metadata;
+  return `${deletionTimestamp === undefined ? '' : 'x'}${info.namespace}/${labels ? JSON.stringify(labels) : ''}`;
+}
+
+/** Adds to a count; entries that reach zero are dropped. */
+function changeCount(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}

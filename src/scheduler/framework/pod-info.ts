@@ -1,0 +1,116 @@
+/** A pod with everything that scheduling asks of it, computed once. */
+import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type { Affinity } from '../../api/types/core-v1.gen.ts';
+import { type AffinityTerm, compileAffinityTerm } from './affinity-term.ts';
+import { noResources, type Resources, resourcesFrom } from './resources.ts';
+
+export interface WeightedTerm {
+  weight: number;
+  term: AffinityTerm;
+}
+
+export interface HostPort {
+  ip: string;
+  protocol: string;
+  port: number;
+}
+
+export interface PodInfo {
+  /** The newest object known; replaced when only its status changed. */
+  pod: Pod;
+  readonly uid: string;
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly priority: number;
+  readonly requests: Resources;
+  /** With upstream's minimum (100m, 200Mi) for containers that name none: for scoring. */
+  readonly scoredRequests: Resources;
+  readonly requiredAffinity: readonly AffinityTerm[];
+  readonly requiredAntiAffinity: readonly AffinityTerm[];
+  readonly preferredAffinity: readonly WeightedTerm[];
+  readonly preferredAntiAffinity: readonly WeightedTerm[];
+  readonly hostPorts: readonly HostPort[];
+  /** `namespace/name` of the claims of its volumes, those of generic ephemeral volumes included. */
+  readonly claims: readonly string[];
+}
+
+const scoredContainerDefaults = { cpu: '100m', memory: '200Mi' };
+const none: readonly never[] = [];
+
+export function createPodInfo(pod: Pod): PodInfo {
+  const { spec, metadata } = pod;
+  const affinity = spec?.affinity;
+  const namespace = metadata.namespace ?? '';
+  return {
+    pod,
+    uid: metadata.uid,
+    key: `${namespace}/${metadata.name}`,
+    namespace,
+    priority: spec?.priority ?? 0,
+    requests: readRequests(pod, undefined),
+    scoredRequests: readRequests(pod, scoredContainerDefaults),
+    ...readAffinity(pod, affinity),
+    hostPorts: readHostPorts(pod),
+    claims: readClaims(pod),
+  };
+}
+
+function readRequests(pod: Pod, containerDefaults: Record<string, string> | undefined): Resources {
+  const amounts = computePodRequests(pod, numericAmounts, {
+    useStatus: true,
+    ...(containerDefaults && { containerDefaults }),
+  });
+  return amounts.size === 0 ? noResources() : resourcesFrom(amounts);
+}
+
+function readAffinity(pod: Pod, affinity: Affinity | undefined) {
+  const compile = (term: Parameters<typeof compileAffinityTerm>[0]) => compileAffinityTerm(term, pod);
+  const weigh = (entry: { weight: number; podAffinityTerm: Parameters<typeof compileAffinityTerm>[0] }) => ({
+    weight: entry.weight,
+    term: compile(entry.podAffinityTerm),
+  });
+  const near = affinity?.podAffinity;
+  const apart = affinity?.podAntiAffinity;
+  return {
+    requiredAffinity: near?.requiredDuringSchedulingIgnoredDuringExecution?.map(compile) ?? none,
+    requiredAntiAffinity: apart?.requiredDuringSchedulingIgnoredDuringExecution?.map(compile) ?? none,
+    preferredAffinity: near?.preferredDuringSchedulingIgnoredDuringExecution?.map(weigh) ?? none,
+    preferredAntiAffinity: apart?.preferredDuringSchedulingIgnoredDuringExecution?.map(weigh) ?? none,
+  };
+}
+
+/** Ports on the node that containers and sidecars take. */
+function readHostPorts(pod: Pod): readonly HostPort[] {
+  const sidecars = pod.spec?.initContainers?.filter((container) => container.restartPolicy === 'Always');
+  let ports: HostPort[] | undefined;
+  for (const containers of [pod.spec?.containers, sidecars])
+    for (const container of containers ?? [])
+      for (const { hostPort, hostIP, protocol } of container.ports ?? [])
+        if (hostPort) {
+          ports ??= [];
+          ports.push({ ip: hostIP || '0.0.0.0', protocol: protocol ?? 'TCP', port: hostPort });
+        }
+  return ports ?? none;
+}
+
+function readClaims(pod: Pod): readonly string[] {
+  let claims: string[] | undefined;
+  for (const volume of pod.spec?.volumes ?? []) {
+    const name = claimNameOf(pod, volume);
+    if (name === undefined) continue;
+    claims ??= [];
+    claims.push(`${pod.metadata.namespace}/${name}`);
+  }
+  return claims ?? none;
+}
+
+/** The claim behind a volume: the one it names, or the one made for a generic ephemeral volume. */
+export function claimNameOf(
+  pod: Pod,
+  volume: { name: string; persistentVolumeClaim?: { claimName: string }; ephemeral?: unknown },
+): string | undefined {
+  if (volume.persistentVolumeClaim) return volume.persistentVolumeClaim.claimName;
+  return volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined;
+}

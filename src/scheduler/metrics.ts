@@ -1,0 +1,48 @@
+/** What the scheduler counts, under upstream's names. */
+import type { MetricsRegistry } from '../base/metrics.ts';
+import type { SchedulerCache } from './cache.ts';
+import type { SchedulingQueue } from './queue.ts';
+
+export interface SchedulerMetrics {
+  attempt(result: 'scheduled' | 'unschedulable' | 'error', durationMs: number): void;
+  bound(attempts: number): void;
+}
+
+/** 1 ms, doubled up to about 16 s. */
+const durationBuckets = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
+
+export function createSchedulerMetrics(
+  registry: MetricsRegistry,
+  queue: SchedulingQueue,
+  cache: SchedulerCache,
+): SchedulerMetrics {
+  const attempts = registry.counter(
+    'scheduler_schedule_attempts_total',
+    'Number of attempts to schedule pods, by the result.',
+  );
+  const durations = registry.histogram(
+    'scheduler_scheduling_attempt_duration_seconds',
+    'Scheduling attempt latency in seconds, without binding.',
+    durationBuckets,
+  );
+  const attemptsPerPod = registry.histogram(
+    'scheduler_pod_scheduling_attempts',
+    'Number of attempts to successfully schedule a pod.',
+    [1, 2, 4, 8, 16],
+  );
+  registry.collected('scheduler_pending_pods', 'Number of pending pods, by the queue.', () => {
+    const { inFlight, ...waiting } = queue.counts();
+    return Object.entries(waiting).map(([name, value]) => ({ labels: { queue: name }, value }));
+  });
+  registry.collected('scheduler_cache_size', 'Number of nodes and pods in the scheduler cache.', () => [
+    { labels: { type: 'nodes' }, value: cache.nodes.length },
+    { labels: { type: 'pods' }, value: cache.placedCount },
+  ]);
+  return {
+    attempt(result, durationMs) {
+      attempts.add(1, { result });
+      durations.observe(durationMs / 1000, { result });
+    },
+    bound: (count) => attemptsPerPod.observe(count),
+  };
+}

@@ -1,0 +1,67 @@
+/** Objects and snapshots for the scheduler's tests and benchmark. */
+import type { Node, Pod } from '../api/resources.gen.ts';
+import { SchedulerCache } from './cache.ts';
+
+let uids = 0;
+
+/** Parts of an object as a manifest would state them. */
+export interface PodParts {
+  namespace?: string;
+  labels?: Record<string, string>;
+  requests?: Record<string, string>;
+  spec?: object;
+  status?: object;
+  deletionTimestamp?: string;
+}
+
+export function makePod(name: string, parts: PodParts = {}): Pod {
+  const { namespace = 'default', labels = {}, requests, spec = {}, status = {}, deletionTimestamp } = parts;
+  return {
+    metadata: {
+      name,
+      namespace,
+      labels,
+      uid: `${name}-${uids++}`,
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      ...(deletionTimestamp && { deletionTimestamp }),
+    },
+    spec: {
+      schedulerName: 'default-scheduler',
+      containers: [{ name: 'c', image: 'busybox', ...(requests && { resources: { requests } }) }],
+      ...spec,
+    },
+    status,
+  } as unknown as Pod;
+}
+
+export interface NodeParts {
+  labels?: Record<string, string>;
+  allocatable?: Record<string, string>;
+  spec?: object;
+  status?: object;
+}
+
+export function makeNode(name: string, parts: NodeParts = {}): Node {
+  const allocatable = { cpu: '4', memory: '16Gi', pods: '110', ...parts.allocatable };
+  return {
+    metadata: {
+      name,
+      uid: name,
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      labels: { 'kubernetes.io/hostname': name, ...parts.labels },
+    },
+    spec: parts.spec ?? {},
+    status: { allocatable, capacity: allocatable, ...parts.status },
+  } as unknown as Node;
+}
+
+/** A cluster with these nodes and, by node name, these pods. */
+export function makeSnapshot(nodes: Node[], podsByNode: Record<string, Pod[]> = {}): SchedulerCache {
+  const cache = new SchedulerCache();
+  for (const node of nodes) cache.setNode(node);
+  for (const [nodeName, pods] of Object.entries(podsByNode))
+    for (const pod of pods) cache.setPod({ ...pod, spec: { ...pod.spec!, nodeName } });
+  return cache;
+}

@@ -1,0 +1,22 @@
+/** Keeps pods off cordoned nodes, unless they tolerate the taint that stands for it. */
+import { toleratesTaint } from '../../api/node-selector.ts';
+import type { Taint } from '../../api/types/core-v1.gen.ts';
+import { type Plugin, unresolvable } from '../framework/plugin.ts';
+
+const cordonTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+const cordoned = unresolvable('node(s) were unschedulable');
+
+export function nodeUnschedulable(): Plugin {
+  return {
+    name: 'NodeUnschedulable',
+    retryRules: [
+      { resource: 'Node', changes: ['add', 'taints'] },
+      { resource: 'TargetPod', changes: ['tolerations'] },
+    ],
+    filter({ pod }, { node }) {
+      if (!node.spec?.unschedulable) return undefined;
+      const isTolerated = pod.spec?.tolerations?.some((entry) => toleratesTaint(entry, cordonTaint));
+      return isTolerated ? undefined : cordoned;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** Says in a pod's status why it has no node. */
+import { Pod } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Client } from '../client/client.ts';
+import { wholeSeconds } from '../client/event-recorder.ts';
+import type { QueuedPod } from './queue.ts';
+
+export interface PodStatusOptions {
+  queued: QueuedPod;
+  reason: 'Unschedulable' | 'SchedulerError';
+  message: string;
+  /** '' takes an earlier nomination back; undefined leaves it as it is. */
+  nominatedNode: string | undefined;
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+/** Returns at once; the write is queued behind earlier ones of the same pod. */
+export function writePodStatus(options: PodStatusOptions): void {
+  const { queued, client, logger, signal } = options;
+  const { pod } = queued.info;
+  const patch = computeStatusPatch(pod, options, options.clock.now());
+  if (!patch) return;
+  const { name, namespace } = pod.metadata;
+  const at = { name, ...(namespace && { namespace }) };
+  queued.statusWrite = queued.statusWrite.then(async () => {
+    try {
+      await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
+    } catch (error) {
+      // A pod that is gone needs no status.
+      if (signal.aborted || (error instanceof StatusError && error.code === 404)) return;
+      logger.warn("a pod's status could not be written", { pod: queued.info.key, error });
+    }
+  });
+}
+
+/** The difference to what the pod says already; undefined when there is none. */
+export function computeStatusPatch(
+  pod: Pod,
+  wanted: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>,
+  nowMs: number,
+): object | undefined {
+  const { reason, message, nominatedNode } = wanted;
+  const current = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  const isSame = current?.status === 'False' && current.reason === reason && current.message === message;
+  const isNominated = nominatedNode === undefined || nominatedNode === (pod.status?.nominatedNodeName ?? '');
+  if (isSame && isNominated) return undefined;
+  const lastTransitionTime = current?.status === 'False' ? current.lastTransitionTime : wholeSeconds(nowMs);
+  const { generation } = pod.metadata;
+  const condition = {
+    type: 'PodScheduled',
+    status: 'False',
+    lastProbeTime: null,
+    lastTransitionTime,
+    reason,
+    message,
+    ...(generation !== undefined && { observedGeneration: generation }),
+  };
+  return {
+    // The uid makes sure that another pod of the same name is left alone.
+    metadata: { uid: pod.metadata.uid },
+    status: {
+      ...(!isSame && { conditions: [condition] }),
+      ...(!isNominated && { nominatedNodeName: nominatedNode || null }),
+    },
+  };
+}

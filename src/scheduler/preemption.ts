@@ -1,0 +1,54 @@
+/** Evicts the pods that a preemption decided on. */
+import { Pod } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Client } from '../client/client.ts';
+import { type EventRecorder, targetOf, wholeSeconds } from '../client/event-recorder.ts';
+import type { PodInfo } from './framework/pod-info.ts';
+
+export interface EvictionOptions {
+  preemptor: PodInfo;
+  victims: readonly PodInfo[];
+  nodeName: string;
+  client: Client;
+  clock: Clock;
+  recorder: EventRecorder;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+/** Never rejects: what could not be evicted is found again by the preemptor's next try. */
+export async function evictVictims(options: EvictionOptions): Promise<void> {
+  const { victims, logger, signal } = options;
+  await Promise.all(
+    victims.map(async (victim) => {
+      try {
+        await evict(victim, options);
+      } catch (error) {
+        if (signal.aborted || (error instanceof StatusError && error.code === 404)) return;
+        logger.warn('a pod could not be preempted', { pod: victim.key, error });
+      }
+    }),
+  );
+}
+
+async function evict(victim: PodInfo, options: EvictionOptions): Promise<void> {
+  const { preemptor, nodeName, client, clock, recorder, signal } = options;
+  const { name, namespace, uid, generation } = victim.pod.metadata;
+  const at = { name, ...(namespace && { namespace }) };
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: wholeSeconds(clock.now()),
+    reason: 'PreemptionByScheduler',
+    message: `${preemptor.pod.spec?.schedulerName ?? 'default-scheduler'}: preempting to accommodate a higher priority pod`,
+    ...(generation !== undefined && { observedGeneration: generation }),
+  };
+  const patch = { metadata: { uid }, status: { conditions: [condition] } };
+  await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
+  await client.delete(Pod, at, { preconditions: { uid }, signal });
+  const message = `Preempted by pod ${preemptor.uid} on node ${nodeName}`;
+  recorder.event(targetOf(Pod, victim.pod), 'Normal', 'Preempted', message);
+}

@@ -1,0 +1,320 @@
+/**
+ * Pods that want a place: those to try now, those that wait a little after a failure, and those that wait until
+ * something changes that could help them. What could help is told by the plugins that refused them.
+ */
+import type { Pod } from '../api/resources.gen.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { Heap } from '../base/heap.ts';
+import type { ClusterEvent } from './framework/plugin.ts';
+import { createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import type { Profile } from './framework/profile.ts';
+
+export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'inFlight';
+
+export interface QueuedPod {
+  info: PodInfo;
+  place: Place;
+  readonly profile: Profile;
+  /** Order of arrival among pods of equal priority. */
+  readonly sequence: number;
+  attempts: number;
+  /** Plugins that refused it last; empty: there was nothing to ask, or an error. */
+  refusedBy: ReadonlySet<string>;
+  /** An error is waited out in full; after a refusal a pod may be tried early when nothing else waits. */
+  isErrorBackoff: boolean;
+  backoffUntilMs: number;
+  unschedulableSinceMs: number;
+  /** The last write of its status; the next one follows it. */
+  statusWrite: Promise<unknown>;
+  /** Changes with every move: what heaps still hold of earlier places is stale. */
+  ticket: number;
+}
+
+export interface SchedulingQueueOptions {
+  clock: Clock;
+  /** By scheduler name; pods of others are none of ours. */
+  profiles: ReadonlyMap<string, Profile>;
+  podInitialBackoffMs?: number;
+  podMaxBackoffMs?: number;
+}
+
+interface Entry {
+  queued: QueuedPod;
+  ticket: number;
+}
+
+/** Upstream's safety net: a pod that no event helped is tried again after this. */
+const unschedulableMaxMs = 5 * 60_000;
+const flushEveryMs = 30_000;
+
+export class SchedulingQueue {
+  readonly #clock: Clock;
+  readonly #profiles: ReadonlyMap<string, Profile>;
+  readonly #backoff: { firstMs: number; maxMs: number };
+  readonly #pods = new Map<string, QueuedPod>();
+  readonly #active: Heap<Entry>;
+  readonly #backingOff: Heap<Entry>;
+  /** Refusing plugin → pods that wait for something to change. '' stands for no plugin. */
+  readonly #waitingOn = new Map<string, Set<QueuedPod>>();
+  #sequence = 0;
+  #wake: (() => void) | undefined;
+  #backoffTimer: { dueMs: number; timer: Timer } | undefined;
+  #flushTimer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: SchedulingQueueOptions) {
+    this.#clock = options.clock;
+    this.#profiles = options.profiles;
+    this.#backoff = {
+      firstMs: options.podInitialBackoffMs ?? 1_000,
+      maxMs: options.podMaxBackoffMs ?? 10_000,
+    };
+    this.#active = new Heap((left, right) => isBefore(left.queued, right.queued));
+    this.#backingOff = new Heap((left, right) => left.queued.backoffUntilMs < right.queued.backoffUntilMs);
+  }
+
+  /** Pods per place, for metrics. */
+  counts(): Record<Place, number> {
+    const counts: Record<Place, number> = { active: 0, backoff: 0, unschedulable: 0, gated: 0, inFlight: 0 };
+    for (const { place } of this.#pods.values()) counts[place]++;
+    return counts;
+  }
+
+  get(uid: string): QueuedPod | undefined {
+    return this.#pods.get(uid);
+  }
+
+  /** A pod without a node came into being. Pods of other schedulers are passed over. */
+  add(pod: Pod): QueuedPod | undefined {
+    const profile = this.#profiles.get(pod.spec?.schedulerName ?? 'default-scheduler');
+    if (!profile || this.#pods.has(pod.metadata.uid)) return undefined;
+    const queued: QueuedPod = {
+      info: createPodInfo(pod),
+      place: 'inFlight',
+      profile,
+      sequence: this.#sequence++,
+      attempts: 0,
+      refusedBy: new Set(),
+      isErrorBackoff: false,
+      backoffUntilMs: 0,
+      unschedulableSinceMs: 0,
+      statusWrite: Promise.resolve(),
+      ticket: 0,
+    };
+    this.#pods.set(pod.metadata.uid, queued);
+    this.#activate(queued);
+    return queued;
+  }
+
+  /** The waiting pod itself changed. */
+  update(pod: Pod): void {
+    const queued = this.#pods.get(pod.metadata.uid);
+    if (!queued) {
+      this.add(pod);
+      return;
+    }
+    const before = queued.info.pod;
+    queued.info = createPodInfo(pod);
+    if (queued.place === 'gated') this.#activate(queued);
+    if (queued.place !== 'unschedulable') return;
+    const changes = changesOfTarget(before, pod);
+    const isHelped = [...queued.refusedBy].some((name) =>
+      changes.some((change) => helps(queued, name, change)),
+    );
+    if (isHelped) this.#retry(queued);
+  }
+
+  remove(uid: string): void {
+    const queued = this.#pods.get(uid);
+    if (!queued) return;
+    this.#move(queued, 'inFlight');
+    this.#pods.delete(uid);
+  }
+
+  /** The next pod to try; it stays known as in flight until it is returned or removed. */
+  pop(): QueuedPod | undefined {
+    const queued = this.#popFrom(this.#active) ?? this.#popEarly();
+    if (!queued) return undefined;
+    this.#move(queued, 'inFlight');
+    queued.attempts++;
+    return queued;
+  }
+
+  /** Resolves when there may be something to pop, or the queue was closed. */
+  ready(): Promise<void> {
+    if (this.#closed || this.#hasReady()) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** A try found no place; `refusedBy` says who will know when to try again. */
+  returnUnschedulable(queued: QueuedPod, refusedBy: ReadonlySet<string>): void {
+    if (this.#pods.get(queued.info.uid) !== queued) return;
+    queued.refusedBy = refusedBy;
+    queued.isErrorBackoff = false;
+    queued.unschedulableSinceMs = this.#clock.now();
+    queued.backoffUntilMs = this.#clock.now() + backoffDelayMs(this.#backoff, queued.attempts - 1);
+    this.#move(queued, 'unschedulable');
+    this.#armFlush();
+  }
+
+  /** A try failed on an error: tried again when the back-off is over, whatever happens. */
+  returnFailed(queued: QueuedPod): void {
+    if (this.#pods.get(queued.info.uid) !== queued) return;
+    queued.refusedBy = new Set();
+    queued.isErrorBackoff = true;
+    queued.backoffUntilMs = this.#clock.now() + backoffDelayMs(this.#backoff, queued.attempts - 1);
+    this.#move(queued, 'backoff');
+  }
+
+  /** Something changed in the cluster: pods that it could help move on. */
+  moveOn(event: ClusterEvent): void {
+    if (this.#waitingOn.size === 0) return;
+    for (const [name, waiting] of [...this.#waitingOn])
+      for (const queued of [...waiting])
+        if (queued.place === 'unschedulable' && helps(queued, name, event)) this.#retry(queued);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#backoffTimer?.timer.cancel();
+    this.#flushTimer?.cancel();
+    this.#signalReady();
+  }
+
+  /** Into the queue of those to try, at once or after the rest of the back-off. */
+  #retry(queued: QueuedPod): void {
+    if (queued.backoffUntilMs <= this.#clock.now()) this.#activate(queued);
+    else this.#move(queued, 'backoff');
+  }
+
+  #activate(queued: QueuedPod): void {
+    const isGated = queued.profile.preEnqueue.some(({ plugin }) => plugin.preEnqueue!(queued.info));
+    this.#move(queued, isGated ? 'gated' : 'active');
+  }
+
+  #move(queued: QueuedPod, place: Place): void {
+    if (queued.place === 'unschedulable') this.#stopWaiting(queued);
+    queued.place = place;
+    const entry = { queued, ticket: ++queued.ticket };
+    if (place === 'active') {
+      this.#active.push(entry);
+      this.#signalReady();
+    } else if (place === 'backoff') {
+      this.#backingOff.push(entry);
+      this.#armBackoff();
+      if (!queued.isErrorBackoff) this.#signalReady();
+    } else if (place === 'unschedulable') {
+      for (const name of queued.refusedBy.size > 0 ? queued.refusedBy : ['']) {
+        const waiting = this.#waitingOn.get(name) ?? new Set();
+        waiting.add(queued);
+        this.#waitingOn.set(name, waiting);
+      }
+    }
+  }
+
+  #stopWaiting(queued: QueuedPod): void {
+    for (const [name, waiting] of this.#waitingOn)
+      if (waiting.delete(queued) && waiting.size === 0) this.#waitingOn.delete(name);
+  }
+
+  #popFrom(heap: Heap<Entry>): QueuedPod | undefined {
+    for (let entry = heap.pop(); entry; entry = heap.pop())
+      if (entry.ticket === entry.queued.ticket) return entry.queued;
+    return undefined;
+  }
+
+  /** When nothing else waits, a pod whose back-off runs is as good as any. */
+  #popEarly(): QueuedPod | undefined {
+    this.#dropStale(this.#backingOff);
+    const first = this.#backingOff.peek();
+    if (!first || first.queued.isErrorBackoff) return undefined;
+    this.#backingOff.pop();
+    return first.queued;
+  }
+
+  #hasReady(): boolean {
+    this.#dropStale(this.#active);
+    this.#dropStale(this.#backingOff);
+    return this.#active.size > 0 || this.#backingOff.peek()?.queued.isErrorBackoff === false;
+  }
+
+  #dropStale(heap: Heap<Entry>): void {
+    for (let entry = heap.peek(); entry && entry.ticket !== entry.queued.ticket; entry = heap.peek())
+      heap.pop();
+  }
+
+  #signalReady(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  #armBackoff(): void {
+    this.#dropStale(this.#backingOff);
+    const first = this.#backingOff.peek();
+    if (!first || this.#closed) return;
+    const dueMs = first.queued.backoffUntilMs;
+    if (this.#backoffTimer && this.#backoffTimer.dueMs <= dueMs) return;
+    this.#backoffTimer?.timer.cancel();
+    const timer = this.#clock.after(dueMs - this.#clock.now(), () => {
+      this.#backoffTimer = undefined;
+      this.#releaseDue();
+    });
+    this.#backoffTimer = { dueMs, timer };
+  }
+
+  #releaseDue(): void {
+    const nowMs = this.#clock.now();
+    for (;;) {
+      this.#dropStale(this.#backingOff);
+      const first = this.#backingOff.peek();
+      if (!first || first.queued.backoffUntilMs > nowMs) break;
+      this.#backingOff.pop();
+      this.#activate(first.queued);
+    }
+    this.#armBackoff();
+  }
+
+  #armFlush(): void {
+    if (this.#flushTimer || this.#closed) return;
+    this.#flushTimer = this.#clock.after(flushEveryMs, () => {
+      this.#flushTimer = undefined;
+      const sinceMs = this.#clock.now() - unschedulableMaxMs;
+      for (const waiting of [...this.#waitingOn.values()])
+        for (const queued of [...waiting])
+          if (queued.place === 'unschedulable' && queued.unschedulableSinceMs < sinceMs) this.#retry(queued);
+      if (this.#waitingOn.size > 0) this.#armFlush();
+    });
+  }
+}
+
+function isBefore(left: QueuedPod, right: QueuedPod): boolean {
+  if (left.info.priority !== right.info.priority) return left.info.priority > right.info.priority;
+  return left.sequence < right.sequence;
+}
+
+/** Whether the plugin that refused the pod thinks that the change could help it. */
+function helps(queued: QueuedPod, pluginName: string, event: ClusterEvent): boolean {
+  // Without a plugin to ask there were no nodes at all.
+  if (pluginName === '') return event.resource === 'Node' && event.change === 'add';
+  for (const rule of queued.profile.retryRules.get(pluginName) ?? [])
+    if (rule.resource === event.resource && rule.changes.includes(event.change))
+      if (rule.helps?.(queued.info, event) ?? true) return true;
+  return false;
+}
+
+/** What an update of a waiting pod could change about its chances. */
+function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
+  const differs = (pick: (pod: Pod) => unknown) =>
+    JSON.stringify(pick(old)) !== JSON.stringify(pick(current));
+  const events: ClusterEvent[] = [];
+  const add = (change: ClusterEvent['change']) =>
+    events.push({ resource: 'TargetPod', change, old, current });
+  if (differs((pod) => pod.metadata.labels)) add('labels');
+  if (differs((pod) => pod.spec?.tolerations)) add('tolerations');
+  if (differs((pod) => pod.spec?.schedulingGates)) add('schedulingGates');
+  if (differs((pod) => pod.spec?.containers?.map(({ resources }) => resources))) add('scaleDown');
+  return events;
+}

@@ -1,0 +1,166 @@
+/** Where a pod goes: a pure decision over a snapshot of the cluster. Acting on it is the binding cycle's. */
+import type { Random } from '../base/random.ts';
+import type { Diagnosis } from './framework/diagnosis.ts';
+import { createTrial, type FilterCycle, runFilters, runPreFilter } from './framework/filtering.ts';
+import type { NodeInfo } from './framework/node-info.ts';
+import { type PostFilterOutcome, type Rejection, type Snapshot, unresolvable } from './framework/plugin.ts';
+import type { PodInfo } from './framework/pod-info.ts';
+import type { Profile } from './framework/profile.ts';
+import { pickBest, scoreNodes } from './framework/scoring.ts';
+
+export type Decision =
+  | {
+      kind: 'placed';
+      node: NodeInfo;
+      /** By plugin index: what the binding cycle's plugins go on with. */
+      states: readonly unknown[];
+      nodesEvaluated: number;
+      nodesFeasible: number;
+      /** Where the search for the next pod starts, so that all nodes get their turn. */
+      nextStart: number;
+    }
+  | {
+      kind: 'unschedulable';
+      diagnosis: Diagnosis;
+      nextStart: number;
+      postFilter: PostFilterOutcome | undefined;
+    }
+  | { kind: 'noNodes' };
+
+export interface ScheduleOptions {
+  profile: Profile;
+  random: Random;
+  /** Index of the node at which the search starts. */
+  start: number;
+  /** How many percent of the nodes have to fit before the search ends; 0: fewer the more nodes there are. */
+  percentageOfNodesToScore?: number;
+}
+
+export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOptions): Decision {
+  const { profile, random, start } = options;
+  const nodesTotal = snapshot.nodes.length;
+  if (nodesTotal === 0) return { kind: 'noNodes' };
+
+  const diagnosis: Diagnosis = {
+    nodesTotal,
+    rejections: new Map(),
+    absent: undefined,
+    preFilterMessage: undefined,
+    plugins: new Set(),
+  };
+  const cycle = runPreFilter(profile, pod, snapshot);
+  if ('rejection' in cycle) {
+    diagnosis.absent = cycle.rejection;
+    diagnosis.preFilterMessage = cycle.rejection.reasons.join(', ');
+    diagnosis.plugins.add(cycle.plugin);
+    return {
+      kind: 'unschedulable',
+      diagnosis,
+      nextStart: start,
+      postFilter: runPostFilter(undefined, snapshot, pod, profile, diagnosis),
+    };
+  }
+
+  const nominated = tryNominatedNode(snapshot, pod, cycle);
+  const found = nominated
+    ? { feasible: [nominated], evaluated: 1, nextStart: start }
+    : findFeasible(snapshot, pod, cycle, diagnosis, options);
+  const { feasible, evaluated, nextStart } = found;
+  if (feasible.length === 0)
+    return {
+      kind: 'unschedulable',
+      diagnosis,
+      nextStart,
+      postFilter: runPostFilter(cycle, snapshot, pod, profile, diagnosis),
+    };
+
+  const node =
+    feasible.length === 1
+      ? feasible[0]!
+      : pickBest(feasible, scoreNodes(profile, pod, feasible, snapshot), random);
+  return {
+    kind: 'placed',
+    node,
+    states: cycle.states,
+    nodesEvaluated: evaluated,
+    nodesFeasible: feasible.length,
+    nextStart,
+  };
+}
+
+/** The node where room was made for this pod earlier comes before all others. */
+function tryNominatedNode(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle): NodeInfo | undefined {
+  const name = pod.pod.status?.nominatedNodeName;
+  const node = name ? snapshot.node(name) : undefined;
+  if (!node || (cycle.nodeNames && !cycle.nodeNames.has(node.name))) return undefined;
+  return runFilters(cycle, pod, node, snapshot) ? undefined : node;
+}
+
+function findFeasible(
+  snapshot: Snapshot,
+  pod: PodInfo,
+  cycle: FilterCycle,
+  diagnosis: Diagnosis,
+  { start, percentageOfNodesToScore = 0 }: ScheduleOptions,
+): { feasible: NodeInfo[]; evaluated: number; nextStart: number } {
+  const nodes = narrow(snapshot, cycle, diagnosis);
+  const wanted = nodesToFind(nodes.length, percentageOfNodesToScore);
+  const feasible: NodeInfo[] = [];
+  const blame = (plugin: string) => void diagnosis.plugins.add(plugin);
+  let evaluated = 0;
+  while (evaluated < nodes.length && feasible.length < wanted) {
+    const node = nodes[(start + evaluated) % nodes.length]!;
+    evaluated++;
+    const rejection = runFilters(cycle, pod, node, snapshot, blame);
+    if (rejection) diagnosis.rejections.set(node.name, rejection);
+    else feasible.push(node);
+  }
+  return { feasible, evaluated, nextStart: nodes.length === 0 ? start : (start + evaluated) % nodes.length };
+}
+
+/** The nodes that the preFilter plugins left over. */
+function narrow(snapshot: Snapshot, cycle: FilterCycle, diagnosis: Diagnosis): readonly NodeInfo[] {
+  if (!cycle.nodeNames) return snapshot.nodes;
+  diagnosis.absent = unresolvable(`node(s) didn't satisfy plugin(s) [${cycle.narrowedBy.sort().join(' ')}]`);
+  for (const plugin of cycle.narrowedBy) diagnosis.plugins.add(plugin);
+  const nodes: NodeInfo[] = [];
+  for (const name of cycle.nodeNames) {
+    const node = snapshot.node(name);
+    if (node) nodes.push(node);
+  }
+  return nodes;
+}
+
+const feasibleNodesMin = 100;
+const percentageMin = 5;
+
+/** Upstream's sampling: enough nodes to choose well, few enough to be quick in a large cluster. */
+export function nodesToFind(nodesTotal: number, percentage: number): number {
+  if (nodesTotal < feasibleNodesMin || percentage >= 100) return nodesTotal;
+  const adaptive = Math.max(percentageMin, 50 - Math.floor(nodesTotal / 125));
+  return Math.max(feasibleNodesMin, Math.floor((nodesTotal * (percentage || adaptive)) / 100));
+}
+
+/** Asks each postFilter plugin until one has made room. */
+function runPostFilter(
+  cycle: FilterCycle | undefined,
+  snapshot: Snapshot,
+  pod: PodInfo,
+  profile: Profile,
+  diagnosis: Diagnosis,
+): PostFilterOutcome | undefined {
+  const idle: FilterCycle = { active: [], states: [], nodeNames: undefined, narrowedBy: [] };
+  const rejections: ReadonlyMap<string, Rejection> = diagnosis.rejections;
+  let last: PostFilterOutcome | undefined;
+  for (const { plugin } of profile.postFilter) {
+    last = plugin.postFilter!({
+      pod,
+      snapshot,
+      rejections,
+      absent: diagnosis.absent,
+      trial: (node) => createTrial(cycle ?? idle, pod, node),
+    });
+    if (last.nominatedNode) return last;
+  }
+  return last;
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Node, Pod } from '../api/resources.gen.ts';
+import { FakeCluster } from './cluster.fake.ts';
+import { makeNode, makePod } from './objects.fake.ts';
+
+async function withCluster(body: (cluster: FakeCluster) => Promise<void>): Promise<void> {
+  const cluster = new FakeCluster();
+  try {
+    await body(cluster);
+  } finally {
+    await cluster.stop();
+  }
+}
+
+test('a pod is bound to a node that has room, and an event says so', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('small', { allocatable: { cpu: '1' } }), makeNode('large'));
+    cluster.addPods(makePod('web', { requests: { cpu: '2' } }));
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), 'large');
+    assert.deepEqual(cluster.eventsOf('web'), ['Scheduled: Successfully assigned default/web to large']);
+  }));
+
+test("a pod that fits nowhere says why in upstream's words and is tried again when a node joins", () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'), makeNode('b'));
+    cluster.addPods(makePod('web', { requests: { cpu: '6' } }));
+    cluster.start();
+    await cluster.clock.advance(0);
+    const message = '0/2 nodes are available: 2 Insufficient cpu.';
+    assert.ok(cluster.eventsOf('web')[0]?.startsWith(`FailedScheduling: ${message}`));
+    const condition = cluster.pod('web').status?.conditions?.[0];
+    assert.equal(condition?.reason, 'Unschedulable');
+    assert.ok(condition?.message?.startsWith(message));
+    cluster.addNodes(makeNode('c', { allocatable: { cpu: '8' } }));
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), 'c');
+  }));
+
+test('a node that changes nothing for a waiting pod does not make it tried again', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    cluster.addPods(makePod('web', { requests: { cpu: '6' } }));
+    cluster.start();
+    await cluster.clock.advance(0);
+    cluster.addNodes(makeNode('b'));
+    cluster.put(Node, makeNode('a', { labels: { x: 'y' } }));
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.eventsOf('web').length, 1);
+  }));
+
+test('pods of other schedulers are left alone', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    cluster.addPods(makePod('web', { spec: { schedulerName: 'mine' } }));
+    cluster.start();
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.nodeOf('web'), undefined);
+    assert.deepEqual(cluster.events, []);
+  }));
+
+test('a pod with gates waits for them, without a word', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    const pod = makePod('web', { spec: { schedulingGates: [{ name: 'g' }] } });
+    cluster.addPods(pod);
+    cluster.start();
+    await cluster.clock.advance(60_000);
+    assert.deepEqual(cluster.events, []);
+    cluster.put(Pod, { ...pod, spec: { ...pod.spec!, schedulingGates: [] } });
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), 'a');
+  }));
+
+test('without any node the pod waits for the first', () =>
+  withCluster(async (cluster) => {
+    cluster.addPods(makePod('web'));
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.deepEqual(cluster.eventsOf('web'), ['FailedScheduling: no nodes available to schedule pods']);
+    cluster.addNodes(makeNode('a'));
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('web'), 'a');
+  }));
+
+test('a binding that fails gives the room back and is tried again after a back-off', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a', { allocatable: { cpu: '1' } }));
+    cluster.bindFails = (pod) => (pod === 'first' ? new Error('the server is away') : undefined);
+    cluster.addPods(
+      makePod('first', { requests: { cpu: '1' } }),
+      makePod('second', { requests: { cpu: '1' } }),
+    );
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.deepEqual(cluster.eventsOf('first'), ['FailedScheduling: the server is away']);
+    assert.equal(cluster.nodeOf('second'), 'a');
+    cluster.bindFails = undefined;
+    cluster.delete(Pod, 'default/second');
+    await cluster.clock.advance(1_000);
+    assert.equal(cluster.nodeOf('first'), 'a');
+  }));
+
+test('more urgent pods come first', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a', { allocatable: { cpu: '1' } }));
+    cluster.addPods(
+      makePod('low', { requests: { cpu: '1' }, spec: { priority: 1 } }),
+      makePod('high', { requests: { cpu: '1' }, spec: { priority: 2 } }),
+    );
+    cluster.start();
+    await cluster.clock.advance(0);
+    assert.equal(cluster.nodeOf('high'), 'a');
+    assert.equal(cluster.nodeOf('low'), undefined);
+  }));
+
+test('no node is over-committed, whatever order pods come, end and fail to be bound in', () =>
+  withCluster(async (cluster) => {
+    for (let node = 0; node < 5; node++)
+      cluster.addNodes(makeNode(`n${node}`, { allocatable: { cpu: '1', pods: '8' } }));
+    let binds = 0;
+    cluster.bindFails = () => (binds++ % 3 === 0 ? new Error('lost') : undefined);
+    cluster.start();
+    for (let pod = 0; pod < 120; pod++) {
+      cluster.addPods(makePod(`p${pod}`, { requests: { cpu: `${100 + (pod % 4) * 100}m` } }));
+      if (pod % 10 === 9) await cluster.clock.advance(700);
+      if (pod % 7 === 6) cluster.delete(Pod, `default/p${pod - 5}`);
+      const used = new Map<string, number>();
+      for (const object of cluster.informer(Pod).list()) {
+        const { spec } = object as Pod;
+        if (!spec?.nodeName) continue;
+        const milli = Number.parseInt(spec.containers[0]!.resources!.requests!.cpu!, 10);
+        used.set(spec.nodeName, (used.get(spec.nodeName) ?? 0) + milli);
+      }
+      for (const [node, milli] of used) assert.ok(milli <= 1000, `${node} holds ${milli}m`);
+    }
+  }));
