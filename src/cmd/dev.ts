@@ -1,0 +1,48 @@
+/** `wherry dev …`: for those who work on Wherry itself. Not part of what users are promised. */
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { removeCgroup, removeEmptyParents } from '../host/cgroup.ts';
+import { bridgeName, type ClusterRecord, clusterCgroup, newClusterRecord } from '../host/cluster-record.ts';
+import { containerdSocketOnHost } from '../host/containerd.ts';
+import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
+import { chooseSubnet, ensureBridge, removeBridge, usedPrefixes } from '../host/link.ts';
+import { inspectMachine } from '../host/machine.ts';
+import { ensureNode, type NodeContext, stopNode } from '../host/node.ts';
+
+/** `node NAME`: a node namespace with a running containerd and nothing else; `node-delete NAME` takes it away. */
+export async function dev(args: readonly string[]): Promise<number> {
+  const [verb, name = ''] = args;
+  const data = dataFolder(
+    process.env.WHERRY_HOME ?? `${defaultDataPath(process.env, process.getuid?.())}-dev`,
+  );
+  const id = createHash('sha256').update(name).digest('hex').slice(0, 6);
+  const cluster: ClusterRecord = { ...newClusterRecord(`dev-${name}`, 0), id };
+  cluster.nodes.push({ name, index: 2 });
+  const bridge = bridgeName(cluster);
+  const subnet = chooseSubnet(await usedPrefixes(bridge), Number.parseInt(id.slice(0, 2), 16));
+  const context: NodeContext = {
+    data,
+    machine: inspectMachine(),
+    cluster: { ...cluster, subnet },
+    visible: [fileURLToPath(new URL('../..', import.meta.url))],
+  };
+  if (verb === 'node') {
+    await ensureBridge({ bridge, subnet });
+    const node = await ensureNode(context, cluster.nodes[0]!);
+    console.log(`socket   ${containerdSocketOnHost(node.namespace)}`);
+    console.log(`enter    ${node.namespace.enter.join(' ')}`);
+    console.log(`address  ${node.address}, the host is ${subnet}.1`);
+    console.log(`cgroup   ${node.cgroupRoot}`);
+    console.log(`folder   ${node.folder.path}`);
+    return 0;
+  }
+  if (verb === 'node-delete') {
+    await stopNode(context, cluster.nodes[0]!);
+    await removeCgroup(context.machine.cgroups, clusterCgroup(cluster));
+    removeEmptyParents(context.machine.cgroups, clusterCgroup(cluster));
+    await removeBridge(bridge);
+    return 0;
+  }
+  console.error('usage: wherry dev node NAME | wherry dev node-delete NAME');
+  return 2;
+}

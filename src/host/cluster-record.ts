@@ -1,0 +1,81 @@
+/** What is remembered of a cluster between commands: how it was asked for, and what it was given of the machine. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ClusterFolder, DataFolder } from './data-folder.ts';
+
+export interface NodeRecord {
+  name: string;
+  /** Last byte of its address on the cluster's bridge. */
+  index: number;
+  /** Taken out of service by hand; `up` leaves it alone. */
+  stopped?: boolean;
+}
+
+export interface ClusterRecord {
+  name: string;
+  /** Six hexadecimal digits; what the cluster makes on the machine carries them in its name. */
+  id: string;
+  createdAt: string;
+  /** Of the API server, on loopback and on the bridge. */
+  apiPort: number;
+  /** First three bytes of the bridge's /24; absent without real nodes. */
+  subnet?: string;
+  serviceCidr: string;
+  podCidr: string;
+  /** Nodes never get a way out of this machine. */
+  offline: boolean;
+  /** How many nodes are simulated, instead of real ones. */
+  simulatedNodes: number;
+  nodes: NodeRecord[];
+}
+
+export const defaultServiceCidr = '10.96.0.0/12';
+export const defaultPodCidr = '10.244.0.0/16';
+
+/** A label of DNS, and short enough for paths of sockets. */
+const namePattern = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;
+
+export function checkName(what: string, name: string): void {
+  if (!namePattern.test(name))
+    throw new Error(
+      `${what} ${JSON.stringify(name)} is no good: lower-case letters, digits and "-", at most 32, beginning and ending with a letter or digit`,
+    );
+}
+
+export function newClusterRecord(name: string, apiPort: number): ClusterRecord {
+  return {
+    name,
+    id: randomBytes(3).toString('hex'),
+    createdAt: new Date().toISOString(),
+    apiPort,
+    serviceCidr: defaultServiceCidr,
+    podCidr: defaultPodCidr,
+    offline: false,
+    simulatedNodes: 0,
+    nodes: [],
+  };
+}
+
+export function loadClusterRecord(folder: ClusterFolder): ClusterRecord | undefined {
+  if (!existsSync(folder.record)) return undefined;
+  return JSON.parse(readFileSync(folder.record, 'utf8')) as ClusterRecord;
+}
+
+export function saveClusterRecord(folder: ClusterFolder, record: ClusterRecord): void {
+  mkdirSync(dirname(folder.record), { recursive: true });
+  const temporary = `${folder.record}.new`;
+  writeFileSync(temporary, `${JSON.stringify(record, undefined, 2)}\n`);
+  renameSync(temporary, folder.record);
+}
+
+export function listClusterRecords(data: DataFolder): ClusterRecord[] {
+  if (!existsSync(data.clusters)) return [];
+  return readdirSync(data.clusters)
+    .map((name) => loadClusterRecord(data.cluster(name)))
+    .filter((record) => record !== undefined);
+}
+
+export const bridgeName = (record: ClusterRecord) => `wh-${record.id}`;
+export const clusterCgroup = (record: ClusterRecord) => `/wherry/${record.name}-${record.id}`;
+export const nodeCgroup = (record: ClusterRecord, node: string) => `${clusterCgroup(record)}/${node}`;

@@ -1,0 +1,86 @@
+/** Runs a program of the machine to its end. */
+import { spawn } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+
+export interface CommandOptions {
+  input?: string;
+  /** A file to read the standard input from, instead of `input`. */
+  inputFile?: string;
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** The program is killed after this long. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+const defaultTimeoutMs = 60_000;
+
+/** A program that ended with another code than 0, or could not be started. */
+export class CommandError extends Error {
+  readonly command: string;
+  readonly code: number | string;
+  readonly stderr: string;
+
+  constructor(command: string, code: number | string, stderr: string, options?: ErrorOptions) {
+    const detail = stderr.trim().split('\n').slice(-5).join('\n');
+    super(`${command}: ${detail || (typeof code === 'number' ? `exit code ${code}` : code)}`, options);
+    this.name = 'CommandError';
+    this.command = command;
+    this.code = code;
+    this.stderr = stderr;
+  }
+}
+
+/** Gives what the program wrote to its standard output. @throws CommandError */
+export function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const { input, inputFile, timeoutMs = defaultTimeoutMs, ...spawnOptions } = options;
+  const line = [command, ...args].join(' ');
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      ...spawnOptions,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new CommandError(line, error.code ?? 'error', error.code === 'ENOENT' ? 'not found' : error.message, {
+          cause: error,
+        }),
+      ),
+    );
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(Buffer.concat(stdout).toString());
+      else reject(new CommandError(line, code ?? signal ?? 'killed', Buffer.concat(stderr).toString()));
+    });
+    // A program that does not read its input to the end is no error of ours; its exit code tells.
+    child.stdin.on('error', () => undefined);
+    if (inputFile === undefined) child.stdin.end(input);
+    else
+      createReadStream(inputFile)
+        .on('error', (error) => {
+          child.kill('SIGKILL');
+          reject(error);
+        })
+        .pipe(child.stdin);
+  });
+}
+
+/** True when the program ends with 0; what it says is dropped. @throws CommandError when it cannot be started */
+export async function succeeds(
+  command: string,
+  args: readonly string[],
+  options?: CommandOptions,
+): Promise<boolean> {
+  try {
+    await run(command, args, options);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError && typeof error.code === 'number') return false;
+    throw error;
+  }
+}

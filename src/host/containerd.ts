@@ -1,0 +1,129 @@
+/** A node's own containerd: its configuration, its process, and whether it answers. */
+import { statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import type { NodeFolder } from './data-folder.ts';
+import { type NodeNamespace, nodePath } from './node-namespace.ts';
+import { isRunning, type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
+
+/** As the node sees it. */
+export const containerdSocket = '/run/containerd/containerd.sock';
+export const cniConfigFolder = '/var/lib/cni/net.d';
+export const pauseImage = 'wherry.local/pause:1';
+
+export interface ContainerdOptions {
+  folder: NodeFolder;
+  namespace: NodeNamespace;
+  cgroupProcs: readonly string[];
+  /** The process lacks CAP_SYS_RESOURCE: nothing may lower a score for the out-of-memory killer. */
+  restrictOomScore: boolean;
+  /** Folders with a `hosts.toml` per registry. */
+  registryConfigFolder?: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+const overlayMagic = 0x794c7630;
+const stopGraceMs = 3000;
+
+const recordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
+const logFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
+
+/** Starts containerd, or adopts the one that runs. Containers of one that was killed live on and are taken over. */
+export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
+  const { folder, namespace } = options;
+  const running = runningProcess(recordFile(folder));
+  if (running) return running;
+  const configFile = join(folder.etc, 'containerd.toml');
+  writeFileSync(configFile, containerdConfig(options));
+  return await startProcess({
+    command: 'containerd',
+    args: ['--config', configFile],
+    enterPid: namespace.holder.pid,
+    cgroupProcs: options.cgroupProcs,
+    logFile: logFile(folder),
+    recordFile: recordFile(folder),
+    env: { PATH: nodeSearchPath, ...options.env },
+    cwd: '/',
+  });
+}
+
+/** Where programs of a node are looked for. */
+export const nodeSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export function stopContainerd(folder: NodeFolder): Promise<void> {
+  return stopRecorded(recordFile(folder), stopGraceMs);
+}
+
+export function findContainerd(folder: NodeFolder): ProcessIdentity | undefined {
+  return runningProcess(recordFile(folder));
+}
+
+/** The socket as a process of the host reaches it. */
+export function containerdSocketOnHost(namespace: NodeNamespace): string {
+  return nodePath(namespace, containerdSocket);
+}
+
+/**
+ * Waits until `answers` says yes.
+ * @throws when containerd ends, or does not answer in time
+ */
+export async function waitForContainerd(
+  containerd: ProcessIdentity,
+  answers: () => Promise<boolean>,
+  limitMs = 20_000,
+): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!(await answers())) {
+    if (!isRunning(containerd)) throw new Error('containerd has ended');
+    if (performance.now() > deadline) throw new Error(`containerd does not answer after ${limitMs / 1000} s`);
+    await systemClock.sleep(20);
+  }
+}
+
+export function containerdConfig(options: ContainerdOptions): string {
+  const snapshotter = statfsSync(options.folder.varLib).type === overlayMagic ? 'native' : 'overlayfs';
+  return `version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+oom_score = 0
+# What no pod needs: other snapshotters, container runtimes of old, tracing.
+disabled_plugins = [
+  "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.internal.v1.opt",
+  "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.internal.v1.tracing",
+]
+
+[grpc]
+  address = "${containerdSocket}"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${pauseImage}"
+  disable_tcp_service = true
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+  restrict_oom_score_adj = ${options.restrictOomScore}
+  disable_apparmor = true
+  disable_hugetlb_controller = true
+  tolerate_missing_hugetlb_controller = true
+  max_container_log_line_size = 16384
+
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "${cniConfigFolder}"
+    max_conf_num = 1
+
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "${snapshotter}"
+    default_runtime_name = "runc"
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+${options.registryConfigFolder ? `\n  [plugins."io.containerd.grpc.v1.cri".registry]\n    config_path = "${options.registryConfigFolder}"\n` : ''}`;
+}

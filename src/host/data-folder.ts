@@ -1,0 +1,83 @@
+/** Where things lie: the data folder of this machine, and in it the folders of clusters and their nodes. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export interface NodeFolder {
+  readonly path: string;
+  /** Bound over /var/lib inside the node: containerd's images, kubelet's pods, CNI's configuration. */
+  readonly varLib: string;
+  /** Bound over /var/log inside the node: the logs of its pods. */
+  readonly varLog: string;
+  readonly etc: string;
+  readonly logs: string;
+  readonly run: string;
+  readonly pki: string;
+}
+
+export interface ClusterFolder {
+  readonly name: string;
+  readonly path: string;
+  readonly record: string;
+  readonly lock: string;
+  readonly pki: string;
+  readonly store: string;
+  readonly logs: string;
+  readonly run: string;
+  readonly kubeconfig: string;
+  readonly nodes: string;
+  node(name: string): NodeFolder;
+}
+
+export interface DataFolder {
+  readonly path: string;
+  readonly clusters: string;
+  /** Image archives that Wherry built itself; they can be built again. */
+  readonly images: string;
+  cluster(name: string): ClusterFolder;
+}
+
+/** `WHERRY_HOME` wins; root keeps its clusters with the system's other state, everybody else at home. */
+export function defaultDataPath(env: NodeJS.ProcessEnv, userId: number | undefined): string {
+  if (env.WHERRY_HOME) return env.WHERRY_HOME;
+  if (userId === 0) return '/var/lib/wherry';
+  return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share'), 'wherry');
+}
+
+export function dataFolder(path: string): DataFolder {
+  const clusters = join(path, 'clusters');
+  return {
+    path,
+    clusters,
+    images: join(path, 'images'),
+    cluster: (name) => clusterFolder(name, join(clusters, name)),
+  };
+}
+
+function clusterFolder(name: string, path: string): ClusterFolder {
+  const nodes = join(path, 'nodes');
+  return {
+    name,
+    path,
+    record: join(path, 'cluster.json'),
+    lock: join(path, 'lock'),
+    pki: join(path, 'pki'),
+    store: join(path, 'store'),
+    logs: join(path, 'logs'),
+    run: join(path, 'run'),
+    kubeconfig: join(path, 'admin.kubeconfig'),
+    nodes,
+    node: (nodeName) => nodeFolder(join(nodes, nodeName)),
+  };
+}
+
+function nodeFolder(path: string): NodeFolder {
+  return {
+    path,
+    varLib: join(path, 'var-lib'),
+    varLog: join(path, 'var-log'),
+    etc: join(path, 'etc'),
+    logs: join(path, 'logs'),
+    run: join(path, 'run'),
+    pki: join(path, 'pki'),
+  };
+}

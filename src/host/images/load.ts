@@ -1,0 +1,42 @@
+/** Images of a node's containerd: loading archives, listing, removing. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DataFolder } from '../data-folder.ts';
+import { type NodeNamespace, runInNode } from '../node-namespace.ts';
+import { imageArchitecture, writeImageArchive } from './archive.ts';
+import { pauseProgram } from './pause.ts';
+
+/** containerd's namespace (its own sense of the word) that pods live in. */
+const ctr = ['ctr', '--namespace', 'k8s.io', 'images'];
+const importTimeoutMs = 300_000;
+
+/** @returns the names that the archive brought */
+export async function loadImageArchive(namespace: NodeNamespace, file: string): Promise<string[]> {
+  const said = await runInNode(namespace, [...ctr, 'import', '-'], {
+    inputFile: file,
+    timeoutMs: importTimeoutMs,
+  });
+  return [...said.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!);
+}
+
+export async function listImageNames(namespace: NodeNamespace): Promise<string[]> {
+  return (await runInNode(namespace, [...ctr, 'list', '-q'])).split('\n').filter((name) => name !== '');
+}
+
+export async function removeImage(namespace: NodeNamespace, name: string): Promise<void> {
+  await runInNode(namespace, [...ctr, 'remove', '--sync', name]);
+}
+
+/** The archive of the image that holds a pod's namespaces; made once. */
+export function ensurePauseArchive(data: DataFolder, name: string): string {
+  const file = join(data.images, `pause-${imageArchitecture()}.tar`);
+  if (!existsSync(file)) {
+    const program = pauseProgram(imageArchitecture());
+    writeImageArchive(file, {
+      names: [name],
+      config: { Entrypoint: ['/pause'], Env: ['PATH=/'] },
+      files: [{ path: 'pause', mode: 0o755, content: program }],
+    });
+  }
+  return file;
+}

@@ -1,0 +1,119 @@
+/** A node of this machine, from nothing to a containerd that answers: every step finds out what is there already. */
+import { existsSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster-record.ts';
+import {
+  containerdSocketOnHost,
+  ensureContainerd,
+  findContainerd,
+  pauseImage,
+  waitForContainerd,
+} from './containerd.ts';
+import type { DataFolder, NodeFolder } from './data-folder.ts';
+import { ensurePauseArchive, loadImageArchive } from './images/load.ts';
+import { attachNode, detachNode, hostAddress, hostHasDefaultRoute, isAttached, nodeAddress } from './link.ts';
+import type { Machine } from './machine.ts';
+import {
+  createNodeNamespace,
+  destroyNodeNamespace,
+  findNodeNamespace,
+  type NodeNamespace,
+} from './node-namespace.ts';
+import { hostResolvConf } from './resolv-conf.ts';
+
+export interface NodeContext {
+  data: DataFolder;
+  machine: Machine;
+  cluster: ClusterRecord & { subnet: string };
+  /** Folders that processes of the node must find at their own paths: the program itself. */
+  visible: readonly string[];
+}
+
+export interface LocalNode {
+  record: NodeRecord;
+  folder: NodeFolder;
+  namespace: NodeNamespace;
+  address: string;
+  /** The group under which pods get theirs. */
+  cgroupRoot: string;
+  /** `cgroup.procs` files of the node's own processes. */
+  systemCgroupProcs: readonly string[];
+}
+
+export async function ensureNode(context: NodeContext, record: NodeRecord): Promise<LocalNode> {
+  const node = await ensureNamespace(context, record);
+  const isAdopted = findContainerd(node.folder) !== undefined;
+  const containerd = await ensureContainerd({
+    folder: node.folder,
+    namespace: node.namespace,
+    cgroupProcs: node.systemCgroupProcs,
+    restrictOomScore: !context.machine.hasResourceCapability,
+  });
+  await waitForContainerd(containerd, () => accepts(containerdSocketOnHost(node.namespace)));
+  if (!isAdopted) await loadImageArchive(node.namespace, ensurePauseArchive(context.data, pauseImage));
+  return node;
+}
+
+/** Ends everything that runs in the node; its folder stays. */
+export async function stopNode(context: NodeContext, record: NodeRecord): Promise<void> {
+  const { cluster, data, machine } = context;
+  const cgroup = nodeCgroup(cluster, record.name);
+  await destroyNodeNamespace(data.cluster(cluster.name).node(record.name));
+  await removeCgroup(machine.cgroups, cgroup);
+  removeEmptyParents(machine.cgroups, cgroup);
+  await detachNode(bridgeName(cluster), record.index);
+}
+
+async function ensureNamespace(context: NodeContext, record: NodeRecord): Promise<LocalNode> {
+  const { cluster, data, machine } = context;
+  const folder = data.cluster(cluster.name).node(record.name);
+  const cgroupRoot = nodeCgroup(cluster, record.name);
+  let namespace = findNodeNamespace(folder);
+  if (!namespace) {
+    // Nothing of a node outlives its holder but groups that may still hold a process about to end.
+    await removeCgroup(machine.cgroups, cgroupRoot);
+    namespace = await createNodeNamespace({
+      name: record.name,
+      folder,
+      visible: [data.path, ...context.visible],
+      hosts: [
+        { address: hostAddress(cluster), names: ['host.wherry.internal'] },
+        ...cluster.nodes.map((node) => ({ address: nodeAddress(cluster, node.index), names: [node.name] })),
+      ],
+      resolvConf: hostResolvConf(),
+      cgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+    });
+  }
+  const link = { bridge: bridgeName(cluster), subnet: cluster.subnet };
+  if (!isAttached(link.bridge, record.index))
+    await attachNode(
+      link,
+      {
+        index: record.index,
+        serviceCidr: cluster.serviceCidr,
+        defaultRoute: !cluster.offline && hostHasDefaultRoute(),
+      },
+      namespace,
+    );
+  return {
+    record,
+    folder,
+    namespace,
+    address: nodeAddress(cluster, record.index),
+    cgroupRoot,
+    systemCgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+  };
+}
+
+/** True when something takes connections on the socket. */
+function accepts(socketPath: string): Promise<boolean> {
+  if (!existsSync(socketPath)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = createConnection(socketPath);
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => socket.destroy());
+    socket.once('connect', () => socket.end());
+  });
+}

@@ -1,0 +1,220 @@
+/**
+ * Long-running processes that outlive the command that starts them. Each leaves a record (pid and start time, which
+ * together never name another process), so that a later command finds, adopts or ends it.
+ */
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+
+export interface ProcessIdentity {
+  pid: number;
+  /** Clock ticks from boot to the start of the process. */
+  startTicks: number;
+  bootId: string;
+}
+
+/** Where a process finds its home among the kernel's namespaces and control groups. */
+export interface ProcessPlace {
+  /** Process whose namespaces (mount, UTS, network, pid) are entered. */
+  enterPid?: number;
+  /** `cgroup.procs` files that the process is written to before it starts. */
+  cgroupProcs?: readonly string[];
+}
+
+export interface ProcessOptions extends ProcessPlace {
+  command: string;
+  args: readonly string[];
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  logFile: string;
+  recordFile: string;
+}
+
+/** A log that is longer than this when its process starts is put aside as `<log>.1`. */
+const logBytesMax = 16 * 1024 * 1024;
+const stopPollMs = 10;
+const childAppearsMs = 2000;
+
+/** Undefined when there is no such process, or only what is left of one (a zombie). */
+export function processIdentity(pid: number): ProcessIdentity | undefined {
+  const stat = readProcessStat(pid);
+  if (!stat || stat.state === 'Z' || stat.state === 'X') return undefined;
+  return { pid, startTicks: stat.startTicks, bootId: bootId() };
+}
+
+export function isRunning(identity: ProcessIdentity): boolean {
+  return identity.bootId === bootId() && processIdentity(identity.pid)?.startTicks === identity.startTicks;
+}
+
+/** The recorded process while it runs; a record of one that is gone is taken away. */
+export function runningProcess(recordFile: string): ProcessIdentity | undefined {
+  const identity = readRecord(recordFile);
+  if (!identity) return undefined;
+  if (isRunning(identity)) return identity;
+  rmSync(recordFile, { force: true });
+  return undefined;
+}
+
+export function recordProcess(recordFile: string, identity: ProcessIdentity): void {
+  mkdirSync(dirname(recordFile), { recursive: true });
+  const temporary = `${recordFile}.new`;
+  writeFileSync(temporary, JSON.stringify(identity));
+  renameSync(temporary, recordFile);
+}
+
+/** Starts a process in its own session, detached from this one; its output goes to the log file. */
+export async function startProcess(options: ProcessOptions): Promise<ProcessIdentity> {
+  const log = openLog(options.logFile);
+  try {
+    const [command, ...args] = placedCommand(options);
+    const child = spawn(command!, args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      ...(options.env && { env: options.env }),
+      ...(options.cwd && { cwd: options.cwd }),
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const identity =
+      options.enterPid === undefined ? processIdentity(child.pid!) : await enteredProcess(child.pid!);
+    if (!identity) throw new Error(`${options.command} ended at once; its log is ${options.logFile}`);
+    recordProcess(options.recordFile, identity);
+    return identity;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Asks the process to end, insists after `graceMs`, and returns when it is gone. */
+export async function stopProcess(identity: ProcessIdentity, graceMs: number): Promise<void> {
+  if (!isRunning(identity)) return;
+  signalProcess(identity, 'SIGTERM');
+  if (await hasEnded(identity, graceMs)) return;
+  signalProcess(identity, 'SIGKILL');
+  if (!(await hasEnded(identity, 5000)))
+    throw new Error(`process ${identity.pid} does not end after SIGKILL`);
+}
+
+/** Stops what the record names, and takes the record away. */
+export async function stopRecorded(recordFile: string, graceMs: number): Promise<void> {
+  const identity = runningProcess(recordFile);
+  if (identity) await stopProcess(identity, graceMs);
+  rmSync(recordFile, { force: true });
+}
+
+async function hasEnded(identity: ProcessIdentity, limitMs: number): Promise<boolean> {
+  const deadline = performance.now() + limitMs;
+  while (isRunning(identity)) {
+    if (performance.now() >= deadline) return false;
+    await systemClock.sleep(stopPollMs);
+  }
+  return true;
+}
+
+function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
+  try {
+    process.kill(identity.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Words that move themselves to the control groups, enter the namespaces and become the command. */
+function placedCommand({ command, args, enterPid, cgroupProcs = [] }: ProcessOptions): string[] {
+  const entered =
+    enterPid === undefined
+      ? [command, ...args]
+      : [
+          'nsenter',
+          '--mount',
+          '--uts',
+          '--net',
+          '--pid',
+          '--target',
+          String(enterPid),
+          '--',
+          command,
+          ...args,
+        ];
+  if (cgroupProcs.length === 0) return entered;
+  const moves = cgroupProcs.map((file) => `echo 0 >'${file}'`).join(' && ');
+  return ['/bin/sh', '-c', `${moves} && exec "$@"`, 'sh', ...entered];
+}
+
+/**
+ * Entering a pid namespace takes a fork: `nsenter` stays and waits for the command. The command is what counts, so
+ * its identity is returned and the waiting parent is ended.
+ */
+async function enteredProcess(parentPid: number): Promise<ProcessIdentity | undefined> {
+  const parent = processIdentity(parentPid);
+  if (!parent) return undefined;
+  const deadline = performance.now() + childAppearsMs;
+  while (isRunning(parent) && performance.now() < deadline) {
+    const child = childOf(parentPid);
+    if (child) {
+      process.kill(parentPid, 'SIGKILL');
+      return child;
+    }
+    await systemClock.sleep(2);
+  }
+  return undefined;
+}
+
+function childOf(parentPid: number): ProcessIdentity | undefined {
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (pid > 0 && readProcessStat(pid)?.parentPid === parentPid) return processIdentity(pid);
+  }
+  return undefined;
+}
+
+function readRecord(recordFile: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(recordFile, 'utf8')) as ProcessIdentity;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function readProcessStat(pid: number): { state: string; parentPid: number; startTicks: number } | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+  // The second field is the program's name in brackets and may hold anything, brackets too.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0]!, parentPid: Number(fields[1]), startTicks: Number(fields[19]) };
+}
+
+let knownBootId: string | undefined;
+
+function bootId(): string {
+  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  return knownBootId;
+}
+
+function openLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true });
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > logBytesMax) renameSync(file, `${file}.1`);
+  return openSync(file, 'a', 0o640);
+}
