@@ -43,6 +43,8 @@ export interface ServedVersion {
   fromStored(object: KubeObject): KubeObject;
   /** Fields that selectors may name in this version, when they differ. */
   selectableFields?(object: KubeObject): Record<string, string>;
+  /** What a delete in this version does with dependents when the client does not say (old versions orphan them). */
+  defaultPropagation?: 'background' | 'orphan';
   /** Makes the answer carry a deprecation warning. */
   deprecation?: { since: string; removedIn?: string; replacement?: string };
 }
@@ -89,4 +91,12 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   gracePeriodSeconds?(object: T, requested: number | undefined): number | undefined;
   /** What a delete without a propagation policy does with dependents (old versions orphan); `background` when absent. */
   defaultPropagation?: 'background' | 'orphan';
+  /** What else changes when a delete leaves the object for its grace period or finalizers (a namespace's phase). */
+  prepareDeletion?(object: T): void;
+  /** True when a delete answers with the object that is gone instead of a Status, as upstream does for some kinds. */
+  returnsDeleted?: boolean;
+  /** True when a PUT of an object that is not there creates it. */
+  createsOnUpdate?: boolean;
+  /** True when a PUT must name the resourceVersion that it replaces. */
+  requiresVersionOnUpdate?: boolean;
 }

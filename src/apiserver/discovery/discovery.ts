@@ -1,0 +1,103 @@
+/** The discovery endpoints: `/api`, `/apis` and what is below them, remade whenever the kinds change. */
+import { createHash } from 'node:crypto';
+import { type RequestHandler, unknownPath } from '../handler.ts';
+import { parseAccept } from '../http/negotiate.ts';
+import type { KindRegistry } from '../registry/kind-registry.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import type { SubresourceHandlers } from '../subresources/handlers.ts';
+import { type AggregatedVersion, groupDiscoveryList } from './aggregated.ts';
+import { type DiscoveredGroup, discoverGroups } from './groups.ts';
+import { apiGroup, apiGroupList, apiResourceList, apiVersions } from './legacy.ts';
+
+export interface DiscoveryOptions {
+  kinds: KindRegistry;
+  subresources: SubresourceHandlers;
+  /** `host:port` under which clients reach the server. */
+  serverAddress(): string;
+  /** Groups of other servers, appended to those of the kinds. */
+  otherGroups?(): readonly DiscoveredGroup[];
+}
+
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+  #groups: DiscoveredGroup[] = [];
+  #generation = -1;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  groups(): readonly DiscoveredGroup[] {
+    const { kinds, subresources } = this.#options;
+    if (this.#generation !== kinds.generation) {
+      this.#groups = discoverGroups(kinds, subresources);
+      this.#generation = kinds.generation;
+    }
+    return this.#groups;
+  }
+
+  register(handler: RequestHandler): void {
+    handler.addPath('/api', (context) => this.#core(context));
+    handler.addPath('/apis', (context) => this.#groupList(context));
+    handler.addPrefix('/api/', (context) => this.#below(context));
+    handler.addPrefix('/apis/', (context) => this.#below(context));
+  }
+
+  #core(context: RequestContext): ApiResponse {
+    const aggregated = aggregatedVersion(context);
+    const core = this.groups().filter(({ group }) => group === '');
+    if (aggregated) return aggregatedAnswer(context, core, aggregated);
+    return plain(apiVersions(this.#options.serverAddress()));
+  }
+
+  #groupList(context: RequestContext): ApiResponse {
+    const aggregated = aggregatedVersion(context);
+    const named = this.groups().filter(({ group }) => group !== '');
+    if (aggregated) return aggregatedAnswer(context, named, aggregated);
+    return plain(apiGroupList(named));
+  }
+
+  /** `/api/v1`, `/apis/GROUP`, `/apis/GROUP/VERSION`. */
+  #below({ info }: RequestContext): ApiResponse {
+    const parts = info.path.split('/').filter((part) => part !== '');
+    const [root, ...rest] = parts;
+    const group = root === 'api' ? '' : (rest.shift() ?? '');
+    const [version, ...deeper] = rest;
+    const found = this.groups().find((entry) => entry.group === group);
+    if (!found || deeper.length > 0) throw unknownPath();
+    if (version === undefined) return plain(apiGroup(found));
+    const inVersion = found.versions.find((entry) => entry.version === version);
+    if (!inVersion) throw unknownPath();
+    return plain(apiResourceList(group ? `${group}/${version}` : version, inVersion.resources));
+  }
+}
+
+function plain(object: Record<string, unknown>): ApiResponse {
+  return { type: 'plain', status: 200, object };
+}
+
+/** The newest form of aggregated discovery that the client prefers over the legacy one. */
+function aggregatedVersion({ request }: RequestContext): AggregatedVersion | undefined {
+  for (const { type, parameters } of parseAccept(request.header('accept') ?? '')) {
+    if (type !== 'application/json') continue;
+    const { as, g, v } = parameters;
+    if (as === undefined) return undefined;
+    if (as === 'APIGroupDiscoveryList' && g === 'apidiscovery.k8s.io' && (v === 'v2' || v === 'v2beta1'))
+      return v;
+  }
+  return undefined;
+}
+
+function aggregatedAnswer(
+  { request }: RequestContext,
+  groups: readonly DiscoveredGroup[],
+  version: AggregatedVersion,
+): ApiResponse {
+  const body = JSON.stringify(groupDiscoveryList(groups, version));
+  const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
+  const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+  const headers = { etag, vary: 'Accept' };
+  if (request.header('if-none-match') === etag)
+    return { type: 'raw', status: 304, contentType, body: '', headers };
+  return { type: 'raw', status: 200, contentType, body, headers };
+}

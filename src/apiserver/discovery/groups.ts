@@ -1,0 +1,92 @@
+/** What is served, in the order in which discovery tells it: groups, their versions, their resources. */
+import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
+import type { SubresourceHandlers } from '../subresources/handlers.ts';
+
+export interface DiscoveredResource {
+  resource: ServedResource;
+  subresources: ReturnType<SubresourceHandlers['of']>;
+}
+
+export interface DiscoveredVersion {
+  version: string;
+  resources: DiscoveredResource[];
+}
+
+export interface DiscoveredGroup {
+  /** Empty for the core group. */
+  group: string;
+  /** The preferred version first. */
+  versions: DiscoveredVersion[];
+}
+
+/** Groups in upstream's order; those not named here follow, and `extensions` is nobody's first choice any more. */
+const groupOrder = [
+  '',
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+  'resource.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'internal.apiserver.k8s.io',
+  'storagemigration.k8s.io',
+];
+
+export function discoverGroups(kinds: KindRegistry, subresources: SubresourceHandlers): DiscoveredGroup[] {
+  const groups = new Map<string, Map<string, DiscoveredResource[]>>();
+  for (const resource of kinds.all()) {
+    const versions = groups.get(resource.group) ?? new Map<string, DiscoveredResource[]>();
+    groups.set(resource.group, versions);
+    const list = versions.get(resource.version) ?? [];
+    versions.set(resource.version, list);
+    list.push({ resource, subresources: subresources.of(resource) });
+  }
+  return [...groups.keys()].sort(compareGroups).map((group) => ({
+    group,
+    versions: [...groups.get(group)!]
+      .map(([version, resources]) => ({
+        version,
+        resources: resources.sort((a, b) => (a.resource.plural < b.resource.plural ? -1 : 1)),
+      }))
+      .sort((a, b) => compareVersions(a.version, b.version)),
+  }));
+}
+
+function compareGroups(a: string, b: string): number {
+  return rank(a) - rank(b) || (a < b ? -1 : 1);
+}
+
+function rank(group: string): number {
+  if (group === 'extensions') return Number.POSITIVE_INFINITY;
+  const at = groupOrder.indexOf(group);
+  return at < 0 ? groupOrder.length : at;
+}
+
+const maturities: Record<string, number> = { '': 2, beta: 1, alpha: 0 };
+
+/** Stable before beta before alpha, newer before older; names of another form come last. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [parseVersion(a), parseVersion(b)];
+  if (!left || !right) return left ? -1 : right ? 1 : a < b ? -1 : a > b ? 1 : 0;
+  return right.maturity - left.maturity || right.major - left.major || right.minor - left.minor;
+}
+
+function parseVersion(version: string): { major: number; maturity: number; minor: number } | undefined {
+  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+  if (!match) return undefined;
+  return { major: Number(match[1]), maturity: maturities[match[2] ?? '']!, minor: Number(match[3] ?? 0) };
+}

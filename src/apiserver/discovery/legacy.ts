@@ -1,0 +1,72 @@
+/** Discovery as every client knows it: APIVersions, APIGroupList, APIGroup, APIResourceList. */
+import { createHash } from 'node:crypto';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
+
+type Json = Record<string, unknown>;
+
+export function apiVersions(serverAddress: string): Json {
+  return {
+    kind: 'APIVersions',
+    versions: ['v1'],
+    serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
+  };
+}
+
+export function apiGroupList(groups: readonly DiscoveredGroup[]): Json {
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: groups.filter(({ group }) => group !== '').map(groupFacts),
+  };
+}
+
+export function apiGroup(group: DiscoveredGroup): Json {
+  return { kind: 'APIGroup', apiVersion: 'v1', ...groupFacts(group) };
+}
+
+function groupFacts({ group, versions }: DiscoveredGroup): Json {
+  const list = versions.map(({ version }) => ({ groupVersion: `${group}/${version}`, version }));
+  return { name: group, versions: list, preferredVersion: list[0] };
+}
+
+export function apiResourceList(groupVersion: string, resources: readonly DiscoveredResource[]): Json {
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion,
+    resources: resources.flatMap(({ resource, subresources }) => [
+      resourceFacts(resource),
+      ...[...subresources]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ name, verbs, type }) => ({
+          name: `${resource.plural}/${name}`,
+          singularName: '',
+          namespaced: resource.namespaced,
+          ...(type && { group: type.group, version: type.version }),
+          kind: type?.kind ?? resource.kind,
+          verbs: [...verbs].sort(),
+        })),
+    ]),
+  };
+}
+
+function resourceFacts(resource: ServedResource): Json {
+  const { definition } = resource;
+  return {
+    name: resource.plural,
+    singularName: definition.singular,
+    namespaced: resource.namespaced,
+    kind: resource.kind,
+    verbs: [...resource.verbs].sort(),
+    ...(definition.shortNames.length > 0 && { shortNames: definition.shortNames }),
+    ...(definition.categories.length > 0 && { categories: definition.categories }),
+    ...(resource.cache && { storageVersionHash: storageVersionHash(resource) }),
+  };
+}
+
+/** A short name of the version that is stored, as upstream makes it. */
+function storageVersionHash({ definition: { type } }: ServedResource): string {
+  const hash = createHash('sha256').update(`${type.group}/${type.version}/${type.kind}`).digest();
+  return hash.subarray(0, 8).toString('base64');
+}

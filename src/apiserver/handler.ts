@@ -1,0 +1,148 @@
+/** The way of a request: parse the path, authenticate, impersonate, authorize, then the registry or another handler. */
+
+import { forbidden, internalError, StatusError } from '../api/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { StoreUnavailableError } from '../storage/store.ts';
+import { anonymousUser } from './authentication/authenticator.ts';
+import { impersonate } from './authentication/impersonation.ts';
+import { type Authorizer, whyNot } from './authorization/authorizer.ts';
+import { parsePath } from './http/path.ts';
+import type { ServedResource } from './registry/kind-registry.ts';
+import type { Registry } from './registry/registry.ts';
+import { serveResource } from './registry/verbs.ts';
+import type { ApiRequest, ApiResponse, RequestContext, UserInfo } from './request.ts';
+import type { SubresourceHandlers } from './subresources/handlers.ts';
+
+/** Answers paths that name no resource. */
+export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
+
+/** Answers requests for groups that the kinds of this server do not have (aggregated servers); undefined: not mine. */
+export type Delegate = (context: RequestContext) => Promise<ApiResponse> | ApiResponse | undefined;
+
+export interface HandlerOptions {
+  registry: Registry;
+  authenticate(request: ApiRequest): Promise<UserInfo>;
+  authorize: Authorizer;
+  subresources: SubresourceHandlers;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+export class RequestHandler {
+  readonly #options: HandlerOptions;
+  readonly #paths = new Map<string, PathHandler>();
+  readonly #prefixes: { prefix: string; handler: PathHandler }[] = [];
+  readonly #delegates: Delegate[] = [];
+
+  constructor(options: HandlerOptions) {
+    this.#options = options;
+  }
+
+  /** Answers `path` exactly. */
+  addPath(path: string, handler: PathHandler): void {
+    this.#paths.set(path, handler);
+  }
+
+  /** Answers everything below `prefix`, which ends in a slash. */
+  addPrefix(prefix: string, handler: PathHandler): void {
+    this.#prefixes.push({ prefix, handler });
+  }
+
+  /** Asked before the kinds of this server. */
+  addDelegate(delegate: Delegate): void {
+    this.#delegates.push(delegate);
+  }
+
+  contextOf(request: ApiRequest): RequestContext {
+    return {
+      request,
+      info: parsePath(request.method, request.path, request.query),
+      auditId: this.#options.random.uuid(),
+      user: anonymousUser,
+      warnings: [],
+      headers: {},
+    };
+  }
+
+  /** @throws StatusError */
+  async answer(context: RequestContext): Promise<ApiResponse> {
+    try {
+      const { request } = context;
+      context.user = await this.#options.authenticate(request);
+      context.user = impersonate(request, context.user, this.#options.authorize);
+      this.#authorize(context);
+      return await this.#dispatch(context);
+    } catch (error) {
+      throw this.#asStatus(error, context);
+    }
+  }
+
+  #authorize({ info, user }: RequestContext): void {
+    const attributes = { ...info, user };
+    const decision = this.#options.authorize(attributes);
+    if (decision.allowed) return;
+    const { group, resource, name } = info;
+    throw forbidden({ group, plural: info.isResource ? resource : '' }, name, whyNot(attributes, decision));
+  }
+
+  #dispatch(context: RequestContext): Promise<ApiResponse> | ApiResponse {
+    const { info } = context;
+    for (const delegate of this.#delegates) {
+      const answer = delegate(context);
+      if (answer) return answer;
+    }
+    if (!info.isResource) return this.#servePath(context);
+    const { kinds } = this.#options.registry;
+    const resource = kinds.find(info.group, info.version, info.resource);
+    if (!resource) throw unknownPath();
+    return this.#serve(context, resource);
+  }
+
+  #serve(context: RequestContext, resource: ServedResource): Promise<ApiResponse> | ApiResponse {
+    const { info } = context;
+    if (resource.namespaced && info.namespace === '' && info.name !== '') throw unknownPath();
+    if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw unknownPath();
+    warnOfDeprecation(context, resource);
+    const handler = this.#options.subresources.find(resource, info.subresource);
+    if (handler) return handler(this.#options.registry, context, resource);
+    if (info.subresource !== '') throw unknownPath();
+    return serveResource(this.#options.registry, context, resource);
+  }
+
+  #servePath(context: RequestContext): Promise<ApiResponse> | ApiResponse {
+    const { path } = context.info;
+    const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+    const exact = this.#paths.get(trimmed);
+    if (exact) return exact(context);
+    for (const { prefix, handler } of this.#prefixes) if (path.startsWith(prefix)) return handler(context);
+    throw unknownPath();
+  }
+
+  /** A defect is logged here, and told to the client without its inside. */
+  #asStatus(error: unknown, { info }: RequestContext): StatusError {
+    if (error instanceof StatusError) return error;
+    if (error instanceof StoreUnavailableError)
+      return internalError('the storage does not answer', { cause: error });
+    this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
+    return internalError('the server could not serve the request', { cause: error });
+  }
+}
+
+/** What upstream says when nothing is at a path. */
+export function unknownPath(): StatusError {
+  return new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
+}
+
+function warnOfDeprecation(
+  { info, warnings }: RequestContext,
+  { served, kind, apiVersion }: ServedResource,
+): void {
+  const deprecation = served?.deprecation;
+  if (!deprecation || info.subresource !== '') return;
+  const until = deprecation.removedIn ? `, unavailable in v${deprecation.removedIn}+` : '';
+  const instead = deprecation.replacement ? `; use ${deprecation.replacement}` : '';
+  warnings.push(`${apiVersion} ${kind} is deprecated in v${deprecation.since}+${until}${instead}`);
+}

@@ -1,0 +1,84 @@
+/** `/healthz`, `/livez` and `/readyz`: the checks by name, one by one or all together. */
+import type { Clock } from '../base/clock.ts';
+import { type RequestHandler, unknownPath } from './handler.ts';
+import type { ApiResponse, RequestContext } from './request.ts';
+
+export interface HealthCheck {
+  name: string;
+  /** Undefined or a rejection-free resolve when all is well; the reason otherwise. */
+  check(): Promise<string | undefined> | string | undefined;
+  /** Only asked by /readyz. */
+  onlyReadiness?: boolean;
+}
+
+/** A check that takes longer has failed. */
+const checkTimeoutMs = 10_000;
+
+export function registerHealth(handler: RequestHandler, checks: readonly HealthCheck[], clock: Clock): void {
+  for (const endpoint of ['healthz', 'livez', 'readyz']) {
+    const asked = checks.filter((check) => endpoint === 'readyz' || !check.onlyReadiness);
+    handler.addPath(`/${endpoint}`, (context) => answerAll(context, endpoint, asked, clock));
+    handler.addPrefix(`/${endpoint}/`, (context) => answerOne(context, endpoint, asked, clock));
+  }
+}
+
+async function answerAll(
+  { request }: RequestContext,
+  endpoint: string,
+  checks: readonly HealthCheck[],
+  clock: Clock,
+): Promise<ApiResponse> {
+  const excluded = new Set(request.query.getAll('exclude'));
+  const lines: string[] = [];
+  let isFailed = false;
+  for (const check of checks) {
+    if (excluded.has(check.name)) {
+      lines.push(`[+]${check.name} excluded: ok`);
+      continue;
+    }
+    const problem = await runCheck(check, clock);
+    if (problem !== undefined) isFailed = true;
+    lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
+  }
+  if (isFailed) return text(500, `${lines.join('\n')}\n${endpoint} check failed\n`);
+  if (!request.query.has('verbose')) return text(200, 'ok');
+  return text(200, `${lines.join('\n')}\n${endpoint} check passed\n`);
+}
+
+async function answerOne(
+  { info }: RequestContext,
+  endpoint: string,
+  checks: readonly HealthCheck[],
+  clock: Clock,
+): Promise<ApiResponse> {
+  const name = info.path.slice(endpoint.length + 2);
+  const check = checks.find((candidate) => candidate.name === name);
+  if (!check) throw unknownPath();
+  const problem = await runCheck(check, clock);
+  return problem === undefined ? text(200, 'ok') : text(500, `internal server error: ${problem}\n`);
+}
+
+async function runCheck(check: HealthCheck, clock: Clock): Promise<string | undefined> {
+  const stop = new AbortController();
+  const tooSlow = clock.sleep(checkTimeoutMs, stop.signal).then(
+    () => 'the check did not answer in time',
+    () => undefined,
+  );
+  try {
+    return await Promise.race([Promise.resolve(check.check()), tooSlow]);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    stop.abort();
+  }
+}
+
+function text(status: number, body: string): ApiResponse {
+  return {
+    type: 'raw',
+    status,
+    contentType: 'text/plain; charset=utf-8',
+    body,
+    headers: { 'x-content-type-options': 'nosniff' },
+  };
+}

@@ -1,0 +1,164 @@
+/** Requests of HTTP/1.1 and HTTP/2 as the layers above see them. */
+import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Duplex, Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { badRequest, tooLarge } from '../../api/status.ts';
+import type { ApiRequest, VerifiedCertificate } from '../request.ts';
+
+abstract class NetworkRequest implements ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly search: string;
+  #query: URLSearchParams | undefined;
+  protected abstract readonly source: Readable;
+  protected abstract readonly socket: TLSSocket;
+  abstract readonly signal: AbortSignal;
+  abstract headers(): Record<string, string | string[] | undefined>;
+
+  constructor(method: string, url: string) {
+    this.method = method;
+    const mark = url.indexOf('?');
+    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.search = mark < 0 ? '' : url.slice(mark + 1);
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.search);
+    return this.#query;
+  }
+
+  get remoteAddress(): string {
+    return this.socket.remoteAddress ?? '';
+  }
+
+  header(name: string): string | undefined {
+    const value = this.headers()[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  clientCertificate(): VerifiedCertificate | undefined {
+    return certificateOf(this.socket);
+  }
+
+  bodyStream(): Readable {
+    return this.source;
+  }
+
+  readBody(limitBytes: number): Promise<Uint8Array> {
+    const declared = Number(this.header('content-length') ?? 0);
+    if (declared > limitBytes) return Promise.reject(tooLarge(`limit is ${limitBytes}`));
+    return new Promise((resolve, reject) => {
+      const { source } = this;
+      const chunks: Buffer[] = [];
+      let size = 0;
+      source.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > limitBytes) {
+          source.removeAllListeners('data');
+          source.resume();
+          reject(tooLarge(`limit is ${limitBytes}`));
+        } else chunks.push(chunk);
+      });
+      source.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      const broken = () => reject(badRequest('the request body could not be read to its end'));
+      source.once('error', broken);
+      source.once('close', broken);
+    });
+  }
+}
+
+export class Http2Request extends NetworkRequest {
+  protected readonly source: ServerHttp2Stream;
+  protected readonly socket: TLSSocket;
+  readonly #headers: IncomingHttpHeaders;
+  #abort: AbortController | undefined;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    super(headers[':method'] as string, (headers[':path'] as string | undefined) ?? '/');
+    this.source = stream;
+    this.#headers = headers;
+    this.socket = stream.session?.socket as TLSSocket;
+  }
+
+  override headers(): Record<string, string | string[] | undefined> {
+    return this.#headers;
+  }
+
+  override header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** Made only for those who wait: most requests end before anybody asks. */
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      if (this.source.closed || this.source.destroyed) abort.abort();
+      else this.source.once('close', () => abort.abort());
+    }
+    return this.#abort.signal;
+  }
+}
+
+export class Http1Request extends NetworkRequest {
+  protected readonly source: IncomingMessage;
+  protected readonly socket: TLSSocket;
+  readonly upgrade?: { socket: Duplex; head: Buffer; protocol: string };
+  readonly #abort = new AbortController();
+
+  constructor(message: IncomingMessage, upgraded?: { socket: Duplex; head: Buffer }) {
+    super(message.method ?? 'GET', message.url ?? '/');
+    this.source = message;
+    this.socket = message.socket as TLSSocket;
+    if (upgraded) {
+      const protocol = String(message.headers.upgrade ?? '').toLowerCase();
+      this.upgrade = { ...upgraded, protocol };
+    }
+    this.socket.once('close', this.#onClose);
+  }
+
+  readonly #onClose = () => this.#abort.abort();
+
+  override headers(): Record<string, string | string[] | undefined> {
+    return this.source.headers;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** The answer is complete: the connection may live on without this request. */
+  finish(): void {
+    this.socket.off('close', this.#onClose);
+  }
+}
+
+const certificates = new WeakMap<TLSSocket, VerifiedCertificate | 'none'>();
+
+/** Once per connection: reading a certificate is slow. */
+function certificateOf(socket: TLSSocket): VerifiedCertificate | undefined {
+  const known = certificates.get(socket);
+  if (known) return known === 'none' ? undefined : known;
+  const found = readCertificate(socket);
+  certificates.set(socket, found ?? 'none');
+  return found;
+}
+
+function readCertificate(socket: TLSSocket): VerifiedCertificate | undefined {
+  if (!socket.authorized) return undefined;
+  const certificate = socket.getPeerCertificate();
+  if (!certificate?.subject) return undefined;
+  const { CN, O } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
+  return {
+    commonName: listOf(CN)[0] ?? '',
+    organizations: listOf(O),
+    raw: certificate.raw,
+    validToMs: Date.parse(certificate.valid_to),
+  };
+}
+
+function listOf(value: string | string[] | undefined): string[] {
+  return value === undefined ? [] : Array.isArray(value) ? value : [value];
+}

@@ -1,0 +1,101 @@
+/** Answers on HTTP/1.1, HTTP/2 and refused upgrades behind one small interface. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Duplex, Writable } from 'node:stream';
+
+export type ResponseHeaders = Record<string, string | string[] | number>;
+
+export interface HttpResponse {
+  /** True when nothing can be sent any more. */
+  readonly isClosed: boolean;
+  /** A whole answer. */
+  send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void;
+  /** The head of an answer whose body is written as it comes. */
+  open(status: number, headers: ResponseHeaders): Writable;
+}
+
+export class Http2Response implements HttpResponse {
+  readonly #stream: ServerHttp2Stream;
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream;
+  }
+
+  get isClosed(): boolean {
+    return this.#stream.destroyed || this.#stream.headersSent;
+  }
+
+  send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void {
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    stream.respond({ ':status': status, ...headers });
+    stream.end(body);
+  }
+
+  open(status: number, headers: ResponseHeaders): Writable {
+    this.#stream.respond({ ':status': status, ...headers });
+    return this.#stream;
+  }
+}
+
+export class Http1Response implements HttpResponse {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get isClosed(): boolean {
+    return this.#response.destroyed || this.#response.headersSent;
+  }
+
+  send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void {
+    const response = this.#response;
+    if (response.destroyed) return;
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+    response.end(this.#request.method === 'HEAD' ? undefined : body);
+  }
+
+  open(status: number, headers: ResponseHeaders): Writable {
+    this.#response.writeHead(status, headers);
+    this.#response.flushHeaders();
+    return this.#response;
+  }
+}
+
+/** What is left of an upgrade that was not granted: an ordinary answer on the raw connection. */
+export class UpgradeResponse implements HttpResponse {
+  readonly #socket: Duplex;
+
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+  }
+
+  get isClosed(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void {
+    const all: ResponseHeaders = {
+      ...headers,
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    };
+    this.#socket.write(head(status, all));
+    this.#socket.end(body);
+  }
+
+  open(status: number, headers: ResponseHeaders): Writable {
+    this.#socket.write(head(status, { ...headers, connection: 'close' }));
+    return this.#socket;
+  }
+}
+
+function head(status: number, headers: ResponseHeaders): string {
+  const lines = [`HTTP/1.1 ${status} ${status >= 400 ? 'Refused' : 'OK'}`];
+  for (const [name, value] of Object.entries(headers))
+    for (const item of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${item}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}

@@ -1,0 +1,195 @@
+/** The transport of components in the server's own process: no sockets, no serialisation, the same layers. */
+import { Readable } from 'node:stream';
+import type { KubeObject } from '../../api/meta.ts';
+import { StatusError } from '../../api/status.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../../client/transport.ts';
+import type { RequestHandler } from '../handler.ts';
+import { viewOf } from '../registry/conversion.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import { type ApiRequest, type ApiResponse, objectOf, type UserInfo } from '../request.ts';
+import { partialMetadata } from '../tables/table.ts';
+import { CachedObject } from '../watch-cache/cached-object.ts';
+import type { WatchedEvent } from '../watch-cache/selection.ts';
+import type { WatchSink } from '../watch-cache/watch-group.ts';
+import { negotiate, type OutputFormat } from './negotiate.ts';
+import { isTrue } from './path.ts';
+
+interface LocalEvent {
+  type: string;
+  object: KubeObject;
+}
+
+/** Events that wait for a local reader; beyond them it is cut off and must list again. */
+export const localBacklogEventsMax = 200_000;
+
+export function createLocalTransport(
+  handler: RequestHandler,
+  user: UserInfo,
+  closing: AbortSignal,
+): Transport {
+  return {
+    async send(request: TransportRequest): Promise<TransportResponse> {
+      const context = handler.contextOf(localRequest(request, user, closing));
+      try {
+        const answer = await handler.answer(context);
+        return await present(answer, context.request);
+      } catch (error) {
+        if (error instanceof StatusError) return { status: error.code, object: error.status };
+        throw error;
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+function localRequest(request: TransportRequest, user: UserInfo, closing: AbortSignal): ApiRequest {
+  const mark = request.path.indexOf('?');
+  const search = mark < 0 ? '' : request.path.slice(mark + 1);
+  const headers: Record<string, string | undefined> = {
+    'content-type': request.contentType ?? 'application/json',
+    accept: request.accept,
+    'user-agent': user.name.slice(user.name.lastIndexOf(':') + 1),
+  };
+  const text = () => Buffer.from(JSON.stringify(request.body ?? null));
+  return {
+    method: request.method,
+    path: mark < 0 ? request.path : request.path.slice(0, mark),
+    search,
+    query: new URLSearchParams(search),
+    header: (name) => headers[name],
+    headers: () => headers,
+    readBody: async () => (request.body === undefined ? new Uint8Array() : text()),
+    ...(request.body !== undefined && { localBody: { value: request.body } }),
+    bodyStream: () => Readable.from([text()]),
+    localUser: user,
+    remoteAddress: '127.0.0.1',
+    signal: request.signal ? AbortSignal.any([request.signal, closing]) : closing,
+  };
+}
+
+async function present(answer: ApiResponse, request: ApiRequest): Promise<TransportResponse> {
+  const format = negotiate(request.header('accept'));
+  switch (answer.type) {
+    case 'object':
+      return { status: answer.status, object: shown(answer.resource, answer.object, format) };
+    case 'list':
+      return {
+        status: 200,
+        object: {
+          kind: `${answer.resource.kind}List`,
+          apiVersion: answer.resource.apiVersion,
+          metadata: {
+            resourceVersion: String(answer.revision),
+            ...(answer.continue && { continue: answer.continue }),
+            ...(answer.remaining !== undefined && { remainingItemCount: answer.remaining }),
+          },
+          items: answer.items.map((item) => shown(answer.resource, item, format)),
+        },
+      };
+    case 'plain':
+      return { status: answer.status, object: answer.object };
+    case 'raw':
+      return { status: answer.status, object: parseRaw(Buffer.from(answer.body)) };
+    case 'watch': {
+      const sink = new LocalSink(answer.resource, format, isTrue(request.query.get('allowWatchBookmarks')));
+      const running = answer.session.run(sink);
+      return { status: 200, events: sink.events(() => answer.session.close(), running) };
+    }
+    default:
+      throw new Error(`the local transport cannot carry an answer of type ${answer.type}`);
+  }
+}
+
+function parseRaw(body: Buffer): unknown {
+  const text = body.toString();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // health checks and metrics are plain text
+  }
+}
+
+function shown(
+  resource: ServedResource,
+  object: Parameters<typeof objectOf>[0],
+  format: OutputFormat,
+): KubeObject {
+  const served = object instanceof CachedObject ? viewOf(resource, object) : objectOf(object);
+  return format.as ? partialMetadata(served) : served;
+}
+
+/** Hands shared objects over; the reader pulls them. */
+class LocalSink implements WatchSink {
+  readonly format: string;
+  readonly wantsBookmarks: boolean;
+  readonly isRemote = false;
+  readonly #resource: ServedResource;
+  readonly #shape: OutputFormat;
+  #queue: LocalEvent[] = [];
+  #isEnded = false;
+  #wake: (() => void) | undefined;
+
+  constructor(resource: ServedResource, shape: OutputFormat, wantsBookmarks: boolean) {
+    this.#resource = resource;
+    this.#shape = shape;
+    this.format = `local,${resource.apiVersion},${shape.as}`;
+    this.wantsBookmarks = wantsBookmarks;
+  }
+
+  encode(events: readonly WatchedEvent[]): LocalEvent[] {
+    return events.map(({ type, object }) => ({ type, object: shown(this.#resource, object, this.#shape) }));
+  }
+
+  encodeBookmark(revision: number, initialEventsEnd: boolean): LocalEvent[] {
+    const { kind, apiVersion } = this.#resource;
+    const metadata = {
+      resourceVersion: String(revision),
+      ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+    };
+    return [{ type: 'BOOKMARK', object: { kind, apiVersion, metadata } as unknown as KubeObject }];
+  }
+
+  deliver(encoded: LocalEvent[]): void {
+    if (this.#isEnded) return;
+    for (const event of encoded) this.#queue.push(event);
+    if (this.#queue.length > localBacklogEventsMax) {
+      this.#queue = [];
+      this.#isEnded = true;
+    }
+    this.#notify();
+  }
+
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  end(error?: unknown): void {
+    if (error instanceof StatusError && !this.#isEnded)
+      this.#queue.push({ type: 'ERROR', object: error.status as unknown as KubeObject });
+    this.#isEnded = true;
+    this.#notify();
+  }
+
+  async *events(close: () => void, running: Promise<void>): AsyncGenerator<LocalEvent, void, undefined> {
+    try {
+      for (;;) {
+        const batch = this.#queue;
+        this.#queue = [];
+        yield* batch;
+        if (this.#queue.length > 0) continue;
+        if (this.#isEnded) return;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    } finally {
+      close();
+      await running;
+    }
+  }
+
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}

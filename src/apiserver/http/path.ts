@@ -1,0 +1,98 @@
+/** What a path and a method ask for: the grammar of `/api/v1/…` and `/apis/GROUP/VERSION/…`, parsed by hand. */
+import type { RequestInfo } from '../request.ts';
+
+const verbOfMethod: Readonly<Record<string, string>> = {
+  POST: 'create',
+  GET: 'get',
+  HEAD: 'get',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+
+/** Subresources whose path goes on with a path of the target. */
+const proxied = new Set(['proxy']);
+
+/** Parts of a namespace object's path that are its subresources, not resources inside of it. */
+const namespaceSubresources = new Set(['status', 'finalize']);
+
+/** `path`: without query, decoded where a segment needs it. */
+export function parsePath(method: string, path: string, query: URLSearchParams): RequestInfo {
+  const info: RequestInfo = {
+    verb: method.toLowerCase(),
+    isResource: false,
+    path,
+    group: '',
+    version: '',
+    resource: '',
+    namespace: '',
+    name: '',
+    subresource: '',
+    rest: '',
+  };
+  const parts = path.split('/');
+  // parts[0] is what stands before the leading slash: nothing.
+  let at: number;
+  if (parts[1] === 'api' && parts.length > 3 && parts[2] !== '') {
+    info.version = parts[2]!;
+    at = 3;
+  } else if (parts[1] === 'apis' && parts.length > 4 && parts[2] !== '' && parts[3] !== '') {
+    info.group = parts[2]!;
+    info.version = parts[3]!;
+    at = 4;
+  } else return info;
+  if (parts[at] === '' || parts[at] === undefined) return info;
+
+  info.isResource = true;
+  info.verb = verbOfMethod[method] ?? '';
+  let deprecatedWatch = false;
+  if (parts[at] === 'watch' && parts.length > at + 1) {
+    deprecatedWatch = true;
+    at++;
+  }
+  if (parts[at] === 'namespaces' && parts.length > at + 1 && parts[at + 1] !== '') {
+    const isNamespaceItself =
+      parts.length === at + 2 ||
+      parts[at + 2] === '' ||
+      (parts.length === at + 3 && namespaceSubresources.has(parts[at + 2]!));
+    info.namespace = segment(parts[at + 1]!);
+    if (!isNamespaceItself) at += 2;
+  }
+  info.resource = parts[at] ?? '';
+  info.name = segment(parts[at + 1] ?? '');
+  info.subresource = parts[at + 2] ?? '';
+  if (proxied.has(info.subresource)) {
+    const rest = parts.slice(at + 3);
+    info.rest = rest.length > 0 ? `/${rest.join('/')}` : '';
+  } else if (parts.length > at + 3 && parts[at + 3] !== '') {
+    // Deeper paths name nothing; the subresource that they would need does not exist.
+    info.subresource = parts.slice(at + 2).join('/');
+  }
+  info.verb = refineVerb(info, query, deprecatedWatch);
+  return info;
+}
+
+function refineVerb(info: RequestInfo, query: URLSearchParams, deprecatedWatch: boolean): string {
+  if (deprecatedWatch && info.verb === 'get') return 'watch';
+  if (info.name !== '') {
+    if (info.verb === 'get' && info.subresource === '' && isTrue(query.get('watch'))) return 'watch';
+    return info.verb;
+  }
+  if (info.verb === 'get') return isTrue(query.get('watch')) ? 'watch' : 'list';
+  if (info.verb === 'delete') return 'deletecollection';
+  return info.verb;
+}
+
+function segment(text: string): string {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // not a valid escape: taken literally, and no name allows a percent sign
+  }
+}
+
+/** A boolean of the query as upstream reads it: present without a value is true. */
+export function isTrue(value: string | null): boolean {
+  return value !== null && value !== 'false' && value !== '0';
+}

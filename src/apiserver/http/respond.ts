@@ -1,0 +1,182 @@
+/** Sends an answer of the layers below over HTTP: encodes, compresses, streams watches. */
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { badRequest, internalError, StatusError } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
+import type { IncludeObject } from '../tables/table.ts';
+import { type EncodeContext, type Encoded, encodeList, encodeObject, encodeValue } from './encode.ts';
+import type { HttpResponse, ResponseHeaders } from './http-response.ts';
+import { contentTypes, jsonFormat, negotiate, type OutputFormat } from './negotiate.ts';
+import { isTrue } from './path.ts';
+import { HttpWatchSink } from './watch-stream.ts';
+
+const gzipAsync = promisify(gzip);
+
+/** Smaller answers are not worth compressing. */
+const gzipBytesMin = 128 * 1024;
+
+export interface RespondOptions {
+  clock: Clock;
+  /** Called when a watcher was cut off because it did not read. */
+  onSlowWatcher(context: RequestContext): void;
+}
+
+/** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
+export function encodeContextOf(request: ApiRequest, clock: Clock): EncodeContext {
+  const format = negotiate(request.header('accept'));
+  const include = request.query.get('includeObject') || 'Metadata';
+  if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
+    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+  return { format, includeObject: include as IncludeObject, nowMs: clock.now() };
+}
+
+/** @throws what encoding throws; nothing was sent then */
+export async function respond(
+  context: RequestContext,
+  answer: ApiResponse,
+  response: HttpResponse,
+  options: RespondOptions,
+): Promise<void> {
+  const { request } = context;
+  switch (answer.type) {
+    case 'hijacked':
+      return;
+    case 'raw':
+      return send(
+        context,
+        response,
+        answer.status,
+        { contentType: answer.contentType, body: Buffer.from(answer.body) },
+        answer.headers,
+      );
+    case 'stream': {
+      const out = response.open(answer.status, { ...headersOf(context), ...answer.headers });
+      answer.body.on('error', () => out.destroy());
+      out.on('close', () => answer.body.destroy());
+      answer.body.pipe(out);
+      return;
+    }
+    case 'watch':
+      return respondWithWatch(context, answer, response, options);
+    case 'plain': {
+      const format = formatOrJson(request);
+      return send(context, response, answer.status, encodeValue(answer.object, plainFormat(format)));
+    }
+    case 'object':
+      return send(
+        context,
+        response,
+        answer.status,
+        encodeObject(answer.resource, answer.object, encodeContextOf(request, options.clock)),
+      );
+    case 'list': {
+      const encoded = encodeList(answer, encodeContextOf(request, options.clock));
+      return sendMaybeCompressed(context, response, encoded);
+    }
+  }
+}
+
+/** Answers with a Status, in a format that the client can read. */
+export function respondWithError(
+  context: {
+    request: ApiRequest;
+    auditId: string;
+    warnings: readonly string[];
+    headers: Record<string, string>;
+  },
+  error: unknown,
+  response: HttpResponse,
+): number {
+  const failure =
+    error instanceof StatusError ? error : internalError('the server could not serve the request');
+  const headers: ResponseHeaders = {};
+  const { retryAfterSeconds } = failure.status.details ?? {};
+  if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
+  const encoded = encodeValue(failure.status, plainFormat(formatOrJson(context.request)));
+  if (!response.isClosed) send(context, response, failure.code, encoded, headers);
+  return failure.code;
+}
+
+/** A Status has no table and no partial form. */
+function plainFormat(format: OutputFormat): OutputFormat {
+  return format.media === 'yaml' ? { media: 'yaml' } : jsonFormat;
+}
+
+function formatOrJson(request: ApiRequest): OutputFormat {
+  try {
+    return negotiate(request.header('accept'));
+  } catch {
+    return jsonFormat; // the error is told in JSON when nothing is acceptable
+  }
+}
+
+function headersOf(context: {
+  auditId: string;
+  warnings: readonly string[];
+  headers: Record<string, string>;
+}): ResponseHeaders {
+  const headers: ResponseHeaders = {
+    'audit-id': context.auditId,
+    'cache-control': 'no-cache, private',
+    ...context.headers,
+  };
+  if (context.warnings.length > 0)
+    headers.warning = [...new Set(context.warnings)].map((text) => `299 - ${quoted(text)}`);
+  return headers;
+}
+
+/** A quoted string as RFC 9110 has it; what a header cannot carry is left out. */
+function quoted(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those must not get into a header
+  return `"${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/[\\"]/g, '\\$&')}"`;
+}
+
+function send(
+  context: { auditId: string; warnings: readonly string[]; headers: Record<string, string> },
+  response: HttpResponse,
+  status: number,
+  encoded: Encoded,
+  extra?: ResponseHeaders,
+): void {
+  const headers = headersOf(context);
+  headers['content-type'] = encoded.contentType;
+  if (extra) Object.assign(headers, extra);
+  response.send(status, headers, encoded.body);
+}
+
+async function sendMaybeCompressed(
+  context: RequestContext,
+  response: HttpResponse,
+  encoded: Encoded,
+): Promise<void> {
+  const accepts = context.request.header('accept-encoding') ?? '';
+  if (encoded.body.length < gzipBytesMin || !accepts.includes('gzip'))
+    return send(context, response, 200, encoded);
+  const body = await gzipAsync(encoded.body, { level: 1 });
+  send(context, response, 200, { ...encoded, body }, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+}
+
+async function respondWithWatch(
+  context: RequestContext,
+  { resource, session }: Extract<ApiResponse, { type: 'watch' }>,
+  response: HttpResponse,
+  options: RespondOptions,
+): Promise<void> {
+  const { request } = context;
+  const encoding = encodeContextOf(request, options.clock);
+  const contentType = contentTypes[encoding.format.media];
+  const out = response.open(200, {
+    ...headersOf(context),
+    'content-type': encoding.format.media === 'protobuf' ? `${contentType};stream=watch` : contentType,
+  });
+  await session.run(
+    new HttpWatchSink({
+      resource,
+      out,
+      context: () => ({ ...encoding, nowMs: options.clock.now() }),
+      wantsBookmarks: isTrue(request.query.get('allowWatchBookmarks')),
+      onSlow: () => options.onSlowWatcher(context),
+    }),
+  );
+}

@@ -1,0 +1,38 @@
+/** One request over the network from its head to its answer. */
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { RequestHandler } from '../handler.ts';
+import type { Http1Request, Http2Request } from './http-request.ts';
+import type { HttpResponse } from './http-response.ts';
+import { respond, respondWithError } from './respond.ts';
+
+export interface ServeOptions {
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Never throws: whatever goes wrong becomes the answer, or ends the connection when an answer has begun. */
+export function serveHttp(
+  handler: RequestHandler,
+  request: Http1Request | Http2Request,
+  response: HttpResponse,
+  options: ServeOptions,
+): void {
+  const context = handler.contextOf(request);
+  const run = async () => {
+    try {
+      const answer = await handler.answer(context);
+      await respond(context, answer, response, {
+        clock: options.clock,
+        onSlowWatcher: ({ info, user }) =>
+          options.logger.warn('a watcher did not keep up and was cut off', {
+            path: info.path,
+            user: user.name,
+          }),
+      });
+    } catch (error) {
+      respondWithError(context, error, response);
+    }
+  };
+  run().catch((error) => options.logger.error('an answer could not be sent', { path: request.path, error }));
+}

@@ -1,0 +1,116 @@
+/** A watch over HTTP: frames of events in the format asked for, written once for all who watch the same. */
+import type { Writable } from 'node:stream';
+import { internalError, StatusError } from '../../api/status.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import type { WatchedEvent } from '../watch-cache/selection.ts';
+import type { WatchSink } from '../watch-cache/watch-group.ts';
+import { type EncodeContext, encodeWatched } from './encode.ts';
+
+/** Bytes that may wait for a client that reads slowly; beyond them it is cut off and must list again. */
+export const watcherBufferBytesMax = 16 * 1024 * 1024;
+
+const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
+
+const frameStarts: Record<WatchedEvent['type'], Buffer> = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+};
+const frameEnd = Buffer.from('}\n');
+
+export class HttpWatchSink implements WatchSink {
+  readonly format: string;
+  readonly wantsBookmarks: boolean;
+  readonly isRemote = true;
+  readonly #resource: ServedResource;
+  readonly #context: () => EncodeContext;
+  readonly #out: Writable;
+  readonly #onSlow: () => void;
+
+  constructor(options: {
+    resource: ServedResource;
+    context: () => EncodeContext;
+    out: Writable;
+    wantsBookmarks: boolean;
+    /** Called once when the client was cut off. */
+    onSlow: () => void;
+  }) {
+    this.#resource = options.resource;
+    this.#context = options.context;
+    this.#out = options.out;
+    this.#onSlow = options.onSlow;
+    this.wantsBookmarks = options.wantsBookmarks;
+    const { format, includeObject } = options.context();
+    this.format = [
+      options.resource.apiVersion,
+      format.media,
+      format.as,
+      format.asVersion,
+      includeObject,
+    ].join();
+  }
+
+  encode(events: readonly WatchedEvent[]): Buffer {
+    const context = this.#context();
+    const parts: Buffer[] = [];
+    for (const { type, object } of events)
+      parts.push(frameStarts[type], encodeWatched(this.#resource, object, context, false), frameEnd);
+    return Buffer.concat(parts);
+  }
+
+  encodeBookmark(revision: number, initialEventsEnd: boolean): Buffer {
+    const { kind, apiVersion } = this.#resource;
+    const { as, asVersion } = this.#context().format;
+    const metadata = {
+      resourceVersion: String(revision),
+      creationTimestamp: null,
+      ...(initialEventsEnd && { annotations: { [initialEventsEndAnnotation]: 'true' } }),
+    };
+    const object =
+      as === 'Table'
+        ? {
+            kind: 'Table',
+            apiVersion: `meta.k8s.io/${asVersion}`,
+            metadata,
+            columnDefinitions: null,
+            rows: [],
+          }
+        : as
+          ? { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${asVersion}`, metadata }
+          : { kind, apiVersion, metadata };
+    return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
+  }
+
+  deliver(encoded: Buffer): void {
+    if (this.#out.destroyed || this.#out.writableEnded) return;
+    this.#out.write(encoded);
+    if (this.#out.writableLength > watcherBufferBytesMax) {
+      this.#out.destroy();
+      this.#onSlow();
+    }
+  }
+
+  drained(): Promise<void> {
+    const out = this.#out;
+    if (out.destroyed || !out.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        out.off('drain', done);
+        out.off('close', done);
+        resolve();
+      };
+      out.on('drain', done);
+      out.on('close', done);
+    });
+  }
+
+  end(error?: unknown): void {
+    if (this.#out.destroyed || this.#out.writableEnded) return;
+    if (error !== undefined) {
+      const status =
+        error instanceof StatusError ? error.status : internalError('the watch broke off').status;
+      this.#out.write(`${JSON.stringify({ type: 'ERROR', object: status })}\n`);
+    }
+    this.#out.end();
+  }
+}

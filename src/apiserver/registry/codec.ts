@@ -1,0 +1,93 @@
+/** From a request's body to an object of the stored version: parse, decode, default, convert. */
+import type { KubeObject } from '../../api/meta.ts';
+import {
+  type BodyFormat,
+  bodySizeBytesMax,
+  type DecodedBody,
+  decodeParsed,
+  type FieldValidation,
+  type ParsedBody,
+  parseBody,
+} from '../../api/schema/body.ts';
+import { applySchemaDefaults } from '../../api/schema/defaults.ts';
+import { unsupportedMediaType } from '../../api/status.ts';
+import type { ApiRequest } from '../request.ts';
+import { convertToStored } from './conversion.ts';
+import type { ServedResource } from './kind-registry.ts';
+
+/** How a resource's own type is read: from the schema facts, or from a CustomResourceDefinition's schema. */
+export interface ResourceCodec {
+  /** @throws StatusError 400 */
+  decode(parsed: ParsedBody, validation: FieldValidation): DecodedBody<KubeObject>;
+  /** Fills in defaults of this version. Changes the object. */
+  setDefaults(object: KubeObject): void;
+}
+
+/** The codec of a kind whose definition is among the schema facts. */
+export function schemaCodec(resource: {
+  schema: string;
+  group: string;
+  version: string;
+  kind: string;
+}): ResourceCodec {
+  const { schema, group, version, kind } = resource;
+  const expected = { group, version, kind };
+  return {
+    decode: (parsed, validation) => decodeParsed<KubeObject>(parsed, schema, expected, validation),
+    setDefaults: (object) => applySchemaDefaults(schema, object),
+  };
+}
+
+/** Media types of request bodies that hold one object. */
+const objectFormats: Readonly<Record<string, BodyFormat>> = {
+  '': 'json',
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+};
+
+export function mediaTypeOf(contentType: string | undefined): string {
+  return (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase();
+}
+
+/** The body as parsed JSON or YAML, not yet of any type. @throws StatusError 400, 413, 415 */
+export async function readParsedBody(request: ApiRequest, expectedKind: string): Promise<ParsedBody> {
+  if (request.localBody)
+    return { value: (request.localBody.value ?? {}) as Record<string, unknown>, problems: [] };
+  const mediaType = mediaTypeOf(request.header('content-type'));
+  const format = objectFormats[mediaType];
+  if (!format)
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
+    );
+  return parseBody(await request.readBody(bodySizeBytesMax), format, expectedKind);
+}
+
+/** An object of `resource`'s version as the client sent it, decoded, not defaulted. */
+export function decodeAs(
+  resource: ServedResource,
+  parsed: ParsedBody,
+  validation: FieldValidation,
+  warnings: string[],
+): KubeObject {
+  const decoded = resource.codec.decode(parsed, validation);
+  warnings.push(...decoded.warnings);
+  const object = decoded.object;
+  // Types in which metadata may be left out altogether (reviews, bindings) have it nevertheless.
+  object.metadata ??= {} as KubeObject['metadata'];
+  return object;
+}
+
+/** Defaults an object of `resource`'s version and gives it in the stored version, defaulted there too. */
+export function toStoredVersion(resource: ServedResource, object: KubeObject): KubeObject {
+  resource.codec.setDefaults(object);
+  const { definition, served } = resource;
+  if (!served) {
+    definition.defaults?.(object);
+    return object;
+  }
+  served.defaults?.(object);
+  const stored = convertToStored(resource, object);
+  resource.storedCodec.setDefaults(stored);
+  definition.defaults?.(stored);
+  return stored;
+}

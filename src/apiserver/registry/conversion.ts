@@ -1,0 +1,37 @@
+/** Objects between the stored version and the one that a client speaks. */
+import { apiVersionOf, type KubeObject } from '../../api/meta.ts';
+import { decode } from '../../api/schema/decode.ts';
+import { type CachedObject, deepFreeze } from '../watch-cache/cached-object.ts';
+import type { ServedResource } from './kind-registry.ts';
+
+/** `object` of the stored version as `resource`'s version shows it. Takes an object that it may change. */
+export function convertFromStored(resource: ServedResource, object: KubeObject): KubeObject {
+  if (!resource.served) return object;
+  const converted = resource.served.fromStored(object);
+  const { apiVersion, kind } = resource;
+  if (resource.isCustom) return { ...converted, apiVersion, kind };
+  // Decoded, it has the exact shape of its type.
+  const shaped = decode<KubeObject & Record<string, unknown>>(resource.schema, converted).object;
+  return { kind, apiVersion, ...shaped };
+}
+
+/** The inverse of {@link convertFromStored}. */
+export function convertToStored(resource: ServedResource, object: KubeObject): KubeObject {
+  if (!resource.served) return object;
+  const { type } = resource.definition;
+  const converted = resource.served.toStored(object);
+  converted.apiVersion = apiVersionOf(type);
+  converted.kind = type.kind;
+  return converted;
+}
+
+/** A cached object as `resource`'s version shows it: shared and frozen. */
+export function viewOf(resource: ServedResource, cached: CachedObject): KubeObject {
+  if (!resource.served) return cached.object;
+  return cached.form(resource.served, () => deepFreeze(convertFromStored(resource, cached.copy())));
+}
+
+/** A cached object's JSON in `resource`'s version. */
+export function jsonOf(resource: ServedResource, cached: CachedObject): Buffer {
+  return resource.served ? Buffer.from(JSON.stringify(viewOf(resource, cached))) : cached.bytes;
+}

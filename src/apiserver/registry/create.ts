@@ -1,0 +1,118 @@
+/** Create: fills in what the server owns, admits, validates, stores. */
+import type { KubeObject } from '../../api/meta.ts';
+import { alreadyExists, badRequest } from '../../api/status.ts';
+import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
+import { trackCreate } from './managed-fields.ts';
+import {
+  cacheOf,
+  type Registry,
+  storageKey,
+  timestamp,
+  type WriteRequest,
+  writtenObject,
+} from './registry.ts';
+import { validateNew } from './validate.ts';
+
+/** Generated names end in five random characters; the base is cut so that the whole stays a DNS label. */
+const generatedSuffixLength = 5;
+const generatedNameMax = 63;
+/** Tries with another generated name before the collision is the client's to see. */
+const generateNameTriesMax = 8;
+
+/**
+ * `object` is of the stored version, decoded and defaulted; it becomes the registry's own.
+ * @throws StatusError AlreadyExists, Invalid, Forbidden by admission …
+ */
+export async function createObject(
+  registry: Registry,
+  request: WriteRequest,
+  object: KubeObject,
+): Promise<CachedObject> {
+  const { resource } = request;
+  const { definition } = resource;
+  const meta = object.metadata;
+  matchNamespace(request, object);
+  if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  const isGenerated = !meta.name && !!meta.generateName;
+  // Filled before admission too: plugins and webhooks see the name that the object will have.
+  if (isGenerated) meta.name = generateName(registry, meta.generateName!);
+  const attributes = {
+    operation: 'CREATE' as const,
+    request,
+    object,
+    old: undefined,
+    name: isGenerated ? '' : meta.name,
+  };
+  await registry.admission.mutate(attributes);
+  const admitted = attributes.object;
+  fillSystemFields(registry, request, admitted);
+  definition.prepareCreate?.(admitted);
+  definition.defaults?.(admitted);
+  trackCreate(registry, request, admitted);
+  validateNew(request, admitted);
+  for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
+  await registry.admission.validate(attributes);
+  const undo = await registry.admission.reserve(attributes);
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const stored = await store(registry, request, admitted);
+      if (stored) return stored;
+      if (!isGenerated || attempt === generateNameTriesMax)
+        throw alreadyExists(resource, admitted.metadata.name);
+      admitted.metadata.name = generateName(registry, admitted.metadata.generateName!);
+    }
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+/** Undefined when the name is taken. */
+async function store(
+  registry: Registry,
+  request: WriteRequest,
+  object: KubeObject,
+): Promise<CachedObject | undefined> {
+  const { resource } = request;
+  const cache = cacheOf(resource);
+  const key = storageKey(resource, object.metadata.namespace ?? '', object.metadata.name);
+  if (request.dryRun) {
+    if (!registry.view.isCurrent) await registry.view.caughtUp();
+    return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(object));
+  }
+  const value = encodeAndShare(object);
+  const result = await registry.store.create(cache.prefix + key, value);
+  return result.ok ? writtenObject(registry, resource, key, result.revision, value) : undefined;
+}
+
+/** A body may leave out the namespace of its path, but not name another. */
+export function matchNamespace(request: WriteRequest, object: KubeObject): void {
+  const { resource, namespace } = request;
+  const meta = object.metadata;
+  if (!resource.namespaced) {
+    if (meta.namespace)
+      throw badRequest(
+        'the namespace of the provided object does not match the namespace sent on the request',
+      );
+    return;
+  }
+  if (!meta.namespace) meta.namespace = namespace;
+  else if (meta.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {
+  const meta = object.metadata;
+  meta.uid = registry.random.uuid();
+  meta.creationTimestamp = timestamp(registry.clock.now());
+  delete meta.deletionTimestamp;
+  delete meta.deletionGracePeriodSeconds;
+  delete meta.selfLink;
+  if (resource.definition.hasGeneration) meta.generation = 1;
+  else delete meta.generation;
+}
+
+function generateName(registry: Registry, base: string): string {
+  const kept = base.slice(0, generatedNameMax - generatedSuffixLength);
+  return kept + registry.random.suffix(generatedSuffixLength);
+}

@@ -1,0 +1,57 @@
+/** Deletecollection: a list, and a delete of each of its objects. */
+import { StatusError } from '../../api/status.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { deleteObject } from './delete.ts';
+import { readDeleteOptions } from './delete-options.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { listObjects } from './list.ts';
+import type { Registry } from './registry.ts';
+import { selectionOf } from './selection.ts';
+import { numberOf, writeRequest } from './verbs.ts';
+
+/** Deletes under way at the same time within one request. */
+const parallelDeletes = 16;
+
+export async function deleteCollection(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const { query } = context.request;
+  const options = await readDeleteOptions(context.request);
+  const { items, ...rest } = await listObjects(registry, {
+    resource,
+    selection: selectionOf(resource, {
+      namespace: context.info.namespace,
+      name: '',
+      labelSelector: query.get('labelSelector') ?? '',
+      fieldSelector: query.get('fieldSelector') ?? '',
+    }),
+    limit: numberOf(query, 'limit') ?? 0,
+    continueToken: query.get('continue') ?? '',
+    resourceVersion: query.get('resourceVersion') ?? '',
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+  });
+  const base = { ...writeRequest(context, resource), ...options };
+  const queue = [...items];
+  const deleteNext = async (): Promise<void> => {
+    for (let object = queue.shift(); object; object = queue.shift()) await deleteOne(registry, base, object);
+  };
+  await Promise.all(Array.from({ length: parallelDeletes }, deleteNext));
+  return { type: 'list', resource, items, ...rest };
+}
+
+/** Something that is gone already is what the client wants. */
+async function deleteOne(
+  registry: Registry,
+  base: Parameters<typeof deleteObject>[1],
+  object: CachedObject,
+): Promise<void> {
+  const { name, namespace = '' } = object.object.metadata;
+  try {
+    await deleteObject(registry, { ...base, name, namespace });
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
+  }
+}

@@ -1,0 +1,69 @@
+/** DeleteOptions: from the body of a DELETE, or from its query. */
+
+import { type FieldError, invalidValue, notSupported } from '../../api/field-error.ts';
+import { bodySizeBytesMax, parseBody } from '../../api/schema/body.ts';
+import { badRequest, invalid } from '../../api/status.ts';
+import type { ApiRequest } from '../request.ts';
+import { mediaTypeOf } from './codec.ts';
+import type { DeleteRequest } from './delete.ts';
+import { isDryRun, numberOf } from './verbs.ts';
+
+export type DeleteOptionsRead = Pick<
+  DeleteRequest,
+  'gracePeriodSeconds' | 'propagationPolicy' | 'preconditions' | 'options' | 'dryRun'
+>;
+
+/** @throws StatusError 400, 422 */
+export async function readDeleteOptions(request: ApiRequest): Promise<DeleteOptionsRead> {
+  const body = await readBodyObject(request);
+  const { query } = request;
+  const options: Record<string, unknown> = { kind: 'DeleteOptions', apiVersion: 'v1', ...body };
+  if (Object.keys(body).length === 0) {
+    const grace = numberOf(query, 'gracePeriodSeconds');
+    if (grace !== undefined) options.gracePeriodSeconds = grace;
+    const policy = query.get('propagationPolicy');
+    if (policy) options.propagationPolicy = policy;
+    const orphan = query.get('orphanDependents');
+    if (orphan !== null && orphan !== '') options.orphanDependents = orphan === 'true';
+  }
+  checkOptions(options);
+  const orphan = options.orphanDependents as boolean | undefined;
+  const policy = options.propagationPolicy as string | undefined;
+  return {
+    gracePeriodSeconds: options.gracePeriodSeconds as number | undefined,
+    propagationPolicy: policy ?? (orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background'),
+    preconditions: options.preconditions as DeleteOptionsRead['preconditions'],
+    dryRun: isDryRun((options.dryRun as string[] | undefined) ?? query.getAll('dryRun')),
+    options,
+  };
+}
+
+async function readBodyObject(request: ApiRequest): Promise<Record<string, unknown>> {
+  if (request.localBody) return (request.localBody.value ?? {}) as Record<string, unknown>;
+  const bytes = await request.readBody(bodySizeBytesMax);
+  if (bytes.length === 0) return {};
+  const format = mediaTypeOf(request.header('content-type')) === 'application/yaml' ? 'yaml' : 'json';
+  const { value } = parseBody(bytes, format, 'DeleteOptions');
+  if (value.kind !== undefined && value.kind !== 'DeleteOptions')
+    throw badRequest(`decoded object cannot be converted to DeleteOptions`);
+  return value;
+}
+
+const policies = ['Background', 'Foreground', 'Orphan'];
+
+function checkOptions(options: Record<string, unknown>): void {
+  const errors: FieldError[] = [];
+  const { propagationPolicy: policy, orphanDependents: orphan, dryRun } = options;
+  if (orphan !== undefined && policy !== undefined)
+    errors.push(
+      invalidValue(
+        'propagationPolicy',
+        policy,
+        'orphanDependents and deletionPropagation cannot be both set',
+      ),
+    );
+  if (policy !== undefined && !policies.includes(policy as string))
+    errors.push(notSupported('propagationPolicy', policy, [...policies, 'nil']));
+  if (dryRun !== undefined && !Array.isArray(dryRun)) throw badRequest('dryRun must be a list');
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
+}

@@ -1,0 +1,147 @@
+/** Delete: grace, finalizers and propagation decide whether an object goes at once, later, or after its dependents. */
+import type { KubeObject } from '../../api/meta.ts';
+import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
+import {
+  cacheOf,
+  type Registry,
+  readCurrent,
+  storageKey,
+  timestamp,
+  type WriteRequest,
+  writtenObject,
+} from './registry.ts';
+import { checkPreconditions, seeWinner } from './update.ts';
+
+export interface DeleteRequest extends WriteRequest {
+  gracePeriodSeconds: number | undefined;
+  propagationPolicy: string | undefined;
+  preconditions: { uid?: string; resourceVersion?: string } | undefined;
+  /** The DeleteOptions as they came, for webhooks. */
+  options: Record<string, unknown>;
+}
+
+export interface DeleteOutcome {
+  /** The last state: of the object that is gone, or of one that waits for its grace period or finalizers. */
+  object: CachedObject;
+  isGone: boolean;
+}
+
+const orphanFinalizer = 'orphan';
+const foregroundFinalizer = 'foregroundDeletion';
+
+/** @throws StatusError NotFound, Conflict when a precondition fails, Forbidden by admission */
+export async function deleteObject(registry: Registry, request: DeleteRequest): Promise<DeleteOutcome> {
+  const { resource, namespace, name } = request;
+  const cache = cacheOf(resource);
+  const key = storageKey(resource, namespace, name);
+  for (;;) {
+    const current = await readCurrent(registry, resource, namespace, name);
+    checkPreconditions(request, current, request.preconditions);
+    const old = current.object;
+    const attributes = {
+      operation: 'DELETE' as const,
+      request,
+      object: undefined,
+      old,
+      name,
+      options: request.options,
+    };
+    await registry.admission.mutate(attributes);
+    await registry.admission.validate(attributes);
+
+    const next = planDeletion(registry, request, old);
+    if (next === 'unchanged') return { object: current, isGone: false };
+    if (next === 'gone') {
+      if (request.dryRun) return { object: current, isGone: true };
+      const result = await registry.store.delete(cache.prefix + key, current.revision);
+      if (result.ok) {
+        registry.view.written(result.revision);
+        await registry.view.reached(result.revision);
+        return { object: current, isGone: true };
+      }
+      await seeWinner(registry, result.current?.modRevision);
+      continue;
+    }
+    if (request.dryRun)
+      return { object: new CachedObject(key, current.revision, encodeForStore(next)), isGone: false };
+    const value = encodeAndShare(next);
+    const result = await registry.store.update(cache.prefix + key, value, current.revision);
+    if (result.ok) {
+      const object = await writtenObject(registry, resource, key, result.revision, value);
+      return { object, isGone: false };
+    }
+    await seeWinner(registry, result.current?.modRevision);
+  }
+}
+
+/** Decides what a delete makes of an object: nothing left, nothing new, or a state that waits. */
+function planDeletion(
+  registry: Registry,
+  request: DeleteRequest,
+  old: KubeObject,
+): 'gone' | 'unchanged' | KubeObject {
+  const { definition } = request.resource;
+  const graceSeconds = definition.gracePeriodSeconds?.(old, request.gracePeriodSeconds) ?? 0;
+  const finalizers = planFinalizers(request, old);
+  const nowMs = registry.clock.now();
+  const meta = old.metadata;
+
+  if (meta.deletionTimestamp) {
+    const isShorter = graceSeconds < (meta.deletionGracePeriodSeconds ?? 0);
+    const isChanged = !sameList(finalizers, meta.finalizers ?? []);
+    if (finalizers.length === 0 && graceSeconds === 0) return 'gone';
+    if (!isShorter && !isChanged) return 'unchanged';
+    const next = structuredClone(old);
+    setFinalizers(next, finalizers);
+    if (isShorter) {
+      // Counted from when the deletion began, as the first request set it.
+      const beganMs = Date.parse(meta.deletionTimestamp) - (meta.deletionGracePeriodSeconds ?? 0) * 1000;
+      next.metadata.deletionTimestamp = timestamp(beganMs + graceSeconds * 1000);
+      next.metadata.deletionGracePeriodSeconds = graceSeconds;
+    }
+    return next;
+  }
+
+  if (graceSeconds === 0 && finalizers.length === 0 && !isHeldBySpec(old)) return 'gone';
+  const next = structuredClone(old);
+  setFinalizers(next, finalizers);
+  next.metadata.deletionTimestamp = timestamp(nowMs + graceSeconds * 1000);
+  next.metadata.deletionGracePeriodSeconds = graceSeconds;
+  if (next.metadata.generation !== undefined && definition.hasGeneration) next.metadata.generation++;
+  definition.prepareDeletion?.(next);
+  return next;
+}
+
+/** Namespaces keep finalizers of their own in the spec. */
+function isHeldBySpec(object: KubeObject): boolean {
+  const spec = (object as { spec?: { finalizers?: unknown[] } }).spec;
+  return object.kind === 'Namespace' && (spec?.finalizers?.length ?? 0) > 0;
+}
+
+function planFinalizers(request: DeleteRequest, old: KubeObject): string[] {
+  const present = old.metadata.finalizers ?? [];
+  const others = present.filter((name) => name !== orphanFinalizer && name !== foregroundFinalizer);
+  switch (request.propagationPolicy) {
+    case 'Orphan':
+      return [...others, orphanFinalizer];
+    case 'Foreground':
+      return [...others, foregroundFinalizer];
+    case 'Background':
+      return others;
+  }
+  // No wish of the client: what the object says already stands, and some old versions orphan by default.
+  if (others.length < present.length) return [...present];
+  const isOrphaning =
+    request.resource.definition.defaultPropagation === 'orphan' ||
+    (request.resource.served?.defaultPropagation ?? 'background') === 'orphan';
+  return isOrphaning ? [...others, orphanFinalizer] : others;
+}
+
+function setFinalizers(object: KubeObject, finalizers: string[]): void {
+  if (finalizers.length > 0) object.metadata.finalizers = finalizers;
+  else delete object.metadata.finalizers;
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}

@@ -1,0 +1,228 @@
+/** List: from the view, or from the store's history where a page or an exact revision asks for the past. */
+
+import { type FieldError, forbiddenField, invalidValue, notSupported } from '../../api/field-error.ts';
+import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
+import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
+import { CachedObject } from '../watch-cache/cached-object.ts';
+import { isSelected, type Selection } from '../watch-cache/selection.ts';
+import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { cacheOf, type Registry } from './registry.ts';
+
+export interface ListRequest {
+  resource: ServedResource;
+  selection: Selection;
+  /** 0: everything. */
+  limit: number;
+  continueToken: string;
+  /** As the client sent it; empty for the newest. */
+  resourceVersion: string;
+  resourceVersionMatch: string;
+}
+
+export interface ListOutcome {
+  items: CachedObject[];
+  revision: number;
+  continue?: string;
+  remaining?: number;
+}
+
+/** How long a list or a watch waits for a revision that the client has seen and this server has not. */
+export const freshTimeoutMs = 3_000;
+/** Entries that one step through the store's history reads. */
+const historyPageEntries = 1_000;
+
+export async function listObjects(registry: Registry, request: ListRequest): Promise<ListOutcome> {
+  checkListOptions(request);
+  const { resource, selection } = request;
+  const cache = cacheOf(resource);
+  const { view } = registry;
+  if (request.continueToken) return continueList(registry, request);
+
+  const wanted = parseRevision(request.resourceVersion);
+  if (
+    request.resourceVersionMatch === 'Exact' ||
+    (request.limit > 0 && wanted > 0 && !request.resourceVersionMatch)
+  ) {
+    await freshAs(registry, wanted);
+    return listAt(registry, request, wanted, undefined);
+  }
+  if (request.resourceVersion === '') {
+    if (!view.isCurrent) await view.caughtUp();
+  } else if (wanted > 0) await freshAs(registry, wanted);
+  return page(selection, cache.range(selection.keyPrefix), request.limit, view.revision);
+}
+
+/** Takes a page off `objects`, which are in order. */
+function page(
+  selection: Selection,
+  objects: Iterable<CachedObject>,
+  limit: number,
+  revision: number,
+): ListOutcome {
+  const items: CachedObject[] = [];
+  const { matches, keyPrefix } = selection;
+  let remaining = 0;
+  for (const object of objects) {
+    if (matches && !matches(object)) continue;
+    if (limit > 0 && items.length === limit) {
+      remaining++;
+      if (matches) break; // with a selector upstream does not say how many are left
+      continue;
+    }
+    items.push(object);
+  }
+  if (remaining === 0) return { items, revision };
+  const next = encodeContinue({ revision, start: items.at(-1)!.key.slice(keyPrefix.length) });
+  return { items, revision, continue: next, ...(!matches && { remaining }) };
+}
+
+async function continueList(registry: Registry, request: ListRequest): Promise<ListOutcome> {
+  const { selection, limit } = request;
+  const token = decodeContinue(request.continueToken);
+  if (request.resourceVersion && request.resourceVersion !== '0')
+    throw badRequest('specifying resource version is not allowed when using continue');
+  const after = selection.keyPrefix + token.start;
+  const cache = cacheOf(request.resource);
+  if (token.revision === inconsistentRevision) {
+    if (!registry.view.isCurrent) await registry.view.caughtUp();
+    return page(selection, cache.range(selection.keyPrefix, after), limit, registry.view.revision);
+  }
+  if (cache.unchangedSince(token.revision))
+    return page(selection, cache.range(selection.keyPrefix, after), limit, token.revision);
+  try {
+    return await listAt(registry, request, token.revision, after);
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.code !== 410) throw error;
+    throw expiredContinue(token.start);
+  }
+}
+
+/** The list as of a past revision, from the store. */
+async function listAt(
+  registry: Registry,
+  { resource, selection, limit }: ListRequest,
+  revision: number,
+  after: string | undefined,
+): Promise<ListOutcome> {
+  const cache = cacheOf(resource);
+  const prefix = cache.prefix + selection.keyPrefix;
+  const found: CachedObject[] = [];
+  let start = after === undefined ? undefined : cache.prefix + after;
+  let remaining: number | undefined;
+  try {
+    for (;;) {
+      const want = limit > 0 && !selection.matches ? limit - found.length : historyPageEntries;
+      const result = await registry.store.list(prefix, {
+        revision,
+        limit: want,
+        ...(start !== undefined && { after: start }),
+      });
+      for (const entry of result.entries) {
+        const object = new CachedObject(entry.key.slice(cache.prefix.length), entry.modRevision, entry.value);
+        if (isSelected(selection, object)) found.push(object);
+      }
+      remaining = result.remaining;
+      start = result.entries.at(-1)?.key;
+      if (!result.more || (limit > 0 && found.length >= limit)) {
+        const isCut = result.more || (limit > 0 && found.length > limit);
+        const items = limit > 0 ? found.slice(0, limit) : found;
+        if (!isCut) return { items, revision };
+        const token = encodeContinue({
+          revision,
+          start: items.at(-1)!.key.slice(selection.keyPrefix.length),
+        });
+        return {
+          items,
+          revision,
+          continue: token,
+          ...(!selection.matches && remaining !== undefined && { remaining }),
+        };
+      }
+    }
+  } catch (error) {
+    if (error instanceof CompactedError)
+      throw expired(`The resourceVersion for the provided list is too old.`);
+    if (error instanceof FutureRevisionError) throw tooLargeRevision(revision, error.current);
+    throw error;
+  }
+}
+
+/** Waits until the view is at least at `revision`. @throws StatusError 504 as upstream when it does not get there */
+export async function freshAs(registry: Registry, revision: number): Promise<void> {
+  const { view } = registry;
+  if (view.revision >= revision) return;
+  try {
+    await view.reached(revision, freshTimeoutMs);
+  } catch (error) {
+    if (error instanceof DOMException) throw tooLargeRevision(revision, view.revision);
+    throw error;
+  }
+}
+
+function tooLargeRevision(revision: number, current: number): StatusError {
+  return new StatusError(
+    504,
+    'Timeout',
+    `Timeout: Too large resource version: ${revision}, current: ${current}`,
+    {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  );
+}
+
+function expiredContinue(start: string): StatusError {
+  const error = expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without ' +
+      'the continue parameter, or use the continue token in this response to retrieve the remainder of the results. ' +
+      'Continuing with the provided token results in an inconsistent list - objects that were created, modified, or ' +
+      'deleted between the time the first chunk was returned and now may show up in the list.',
+  );
+  error.status.metadata = { continue: encodeContinue({ revision: inconsistentRevision, start }) };
+  return error;
+}
+
+/** @throws StatusError 400 unless it is a number */
+export function parseRevision(text: string): number {
+  if (text === '') return 0;
+  if (!/^\d+$/.test(text))
+    throw badRequest(`Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`);
+  return Number(text);
+}
+
+function checkListOptions(request: ListRequest): void {
+  const { resourceVersion, resourceVersionMatch: match, continueToken } = request;
+  const errors: FieldError[] = [];
+  if (match) {
+    if (continueToken)
+      errors.push(
+        forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'),
+      );
+    if (!resourceVersion)
+      errors.push(
+        forbiddenField(
+          'resourceVersionMatch',
+          'resourceVersionMatch is forbidden unless resourceVersion is provided',
+        ),
+      );
+    if (match !== 'Exact' && match !== 'NotOlderThan')
+      errors.push(notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
+    if (match === 'Exact' && resourceVersion === '0')
+      errors.push(
+        forbiddenField(
+          'resourceVersionMatch',
+          'resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+        ),
+      );
+  }
+  if (resourceVersion && !/^\d+$/.test(resourceVersion))
+    errors.push(
+      invalidValue(
+        'resourceVersion',
+        resourceVersion,
+        `strconv.ParseUint: parsing "${resourceVersion}": invalid syntax`,
+      ),
+    );
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
+}

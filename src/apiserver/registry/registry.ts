@@ -1,0 +1,81 @@
+/** What the verbs stand on: the store behind the view, the kinds, admission, time. One per API server. */
+
+import { notFound } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { Store } from '../../storage/store.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
+import type { UserInfo } from '../request.ts';
+import { CachedObject } from '../watch-cache/cached-object.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import type { StoreView } from '../watch-cache/store-view.ts';
+import type { WatchSessions } from '../watch-cache/watch-session.ts';
+import type { KindRegistry, ServedResource } from './kind-registry.ts';
+
+export interface Registry {
+  readonly store: Store;
+  readonly view: StoreView;
+  readonly sessions: WatchSessions;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly admission: AdmissionChain;
+}
+
+/** Who writes, and how: the options that all writing verbs share. */
+export interface WriteRequest {
+  resource: ServedResource;
+  namespace: string;
+  /** Empty on a create that leaves the name to the body or to generateName. */
+  name: string;
+  /** Empty for the object itself. */
+  subresource: string;
+  user: UserInfo;
+  dryRun: boolean;
+  fieldManager: string;
+  /** Collects texts for `Warning` headers. */
+  warnings: string[];
+}
+
+export function storageKey(resource: ServedResource, namespace: string, name: string): string {
+  return resource.namespaced ? `${namespace}/${name}` : name;
+}
+
+export function cacheOf(resource: ServedResource): ResourceCache {
+  if (!resource.cache) throw new Error(`${resource.plural} are not stored`);
+  return resource.cache;
+}
+
+/** The newest state of an object. @throws StatusError NotFound */
+export async function readCurrent(
+  registry: Registry,
+  resource: ServedResource,
+  namespace: string,
+  name: string,
+): Promise<CachedObject> {
+  if (!registry.view.isCurrent) await registry.view.caughtUp();
+  const found = cacheOf(resource).get(storageKey(resource, namespace, name));
+  if (!found) throw notFound(resource, name);
+  return found;
+}
+
+/** Waits until the view shows the write, and gives what it shows: bytes and object are made once, for everybody. */
+export async function writtenObject(
+  registry: Registry,
+  resource: ServedResource,
+  key: string,
+  revision: number,
+  value: Uint8Array,
+): Promise<CachedObject> {
+  registry.view.written(revision);
+  await registry.view.reached(revision);
+  const shown = cacheOf(resource).get(key);
+  return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
+}
+
+/** RFC 3339 in whole seconds, as metadata has it. */
+export function timestamp(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,79 @@
+/** The part of a resource that a request's path and selectors choose. */
+import type { KubeObject } from '../../api/meta.ts';
+import { type ParsedFieldSelector, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
+import { badRequest } from '../../api/status.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
+import type { Selection } from '../watch-cache/selection.ts';
+import { viewOf } from './conversion.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { storageKey } from './registry.ts';
+
+export interface SelectionQuery {
+  namespace: string;
+  /** Of a watch on one object; empty otherwise. */
+  name: string;
+  labelSelector: string;
+  fieldSelector: string;
+}
+
+/** @throws StatusError 400 when a selector cannot be read or names a field that the kind does not offer */
+export function selectionOf(resource: ServedResource, query: SelectionQuery): Selection {
+  const { namespace, name, labelSelector, fieldSelector } = query;
+  const keyPrefix = resource.namespaced && namespace ? `${namespace}/` : '';
+  const checks: ((object: CachedObject) => boolean)[] = [];
+  if (name) {
+    const key = storageKey(resource, namespace, name);
+    checks.push((object) => object.key === key);
+  }
+  const labels = labelSelector ? parseLabelSelector(labelSelector) : undefined;
+  if (labels && !labels.empty) checks.push((object) => labels.matches(object.object.metadata.labels));
+  const fields = fieldSelector ? parseFieldSelector(fieldSelector) : undefined;
+  if (fields && !fields.empty) {
+    checkFields(resource, fields);
+    checks.push(fieldCheck(resource, fields));
+  }
+  const id = JSON.stringify([resource.apiVersion, keyPrefix, name, labelSelector, fieldSelector]);
+  if (checks.length === 0) return { id, keyPrefix, matches: undefined };
+  if (checks.length === 1) return { id, keyPrefix, matches: checks[0] };
+  return { id, keyPrefix, matches: (object) => checks.every((check) => check(object)) };
+}
+
+/** Names need no decoding: the key has them. */
+function fieldCheck(
+  resource: ServedResource,
+  fields: ParsedFieldSelector,
+): (object: CachedObject) => boolean {
+  const onlyNames = fields.terms.every(
+    ({ field }) => field === 'metadata.name' || field === 'metadata.namespace',
+  );
+  if (!onlyNames) return (object) => fields.matches(fieldValues(resource, object));
+  return ({ key }) => {
+    const slash = key.indexOf('/');
+    return fields.matches({
+      'metadata.name': key.slice(slash + 1),
+      'metadata.namespace': slash < 0 ? '' : key.slice(0, slash),
+    });
+  };
+}
+
+function fieldValues(resource: ServedResource, object: CachedObject): Record<string, string> {
+  const { served, definition } = resource;
+  const { name, namespace = '' } = object.object.metadata;
+  const own = served?.selectableFields
+    ? served.selectableFields(viewOf(resource, object))
+    : definition.selectableFields?.(object.object);
+  return { 'metadata.name': name, 'metadata.namespace': namespace, ...own };
+}
+
+function checkFields(resource: ServedResource, fields: ParsedFieldSelector): void {
+  const { served, definition } = resource;
+  const nothing = { metadata: { name: '', uid: '' }, spec: {}, status: {} } as unknown as KubeObject;
+  const own = served?.selectableFields?.(nothing) ?? definition.selectableFields?.(nothing) ?? {};
+  for (const { field } of fields.terms)
+    if (field !== 'metadata.name' && field !== 'metadata.namespace' && !(field in own))
+      throw badRequest(
+        resource.isCustom || !definition.selectableFields
+          ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+          : `field label not supported: ${field}`,
+      );
+}

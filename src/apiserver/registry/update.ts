@@ -1,0 +1,204 @@
+/** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
+import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject } from '../../api/meta.ts';
+import { conflict, modifiedMessage } from '../../api/status.ts';
+import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
+import { matchNamespace } from './create.ts';
+import { trackUpdate } from './managed-fields.ts';
+import {
+  cacheOf,
+  type Registry,
+  readCurrent,
+  storageKey,
+  type WriteRequest,
+  writtenObject,
+} from './registry.ts';
+import { validateChange } from './validate.ts';
+
+/** Losing against other writers more often than this is answered with a conflict. */
+const attemptsMax = 100;
+
+export interface ChangeOptions {
+  /** What the object becomes: an own object of the stored version. Called again when another writer was faster. */
+  next(current: CachedObject, attempt: number): Promise<KubeObject> | KubeObject;
+  /** False for what the server itself does to an object, where admission has no say. */
+  admit?: boolean;
+  /** Managed fields were computed by whoever made the new state (server-side apply). */
+  fieldsTracked?: boolean;
+  /** Checked against what stands there. */
+  preconditions?: { uid?: string; resourceVersion?: string };
+  /** Instead of the kind's own rule of what an update of the object, or of its status, may change. */
+  prepare?(object: KubeObject, old: KubeObject): void;
+}
+
+/** @throws StatusError NotFound, Conflict, Invalid, … */
+export async function changeObject(
+  registry: Registry,
+  request: WriteRequest,
+  options: ChangeOptions,
+): Promise<CachedObject> {
+  const { resource, namespace, name } = request;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const current = await readCurrent(registry, resource, namespace, name);
+    checkPreconditions(request, current, options.preconditions);
+    const object = await options.next(current, attempt);
+    const isConditional = !!object.metadata.resourceVersion;
+    const admitted = await prepareChange(registry, request, options, object, current);
+    const outcome = await storeChange(registry, request, admitted, current);
+    if (outcome) return outcome;
+    if (isConditional && object.metadata.resourceVersion === String(current.revision))
+      throw conflict(resource, name, modifiedMessage);
+  }
+  throw conflict(resource, name, modifiedMessage);
+}
+
+/** Everything between the new state as the client wants it and the state as it will be stored. */
+async function prepareChange(
+  registry: Registry,
+  request: WriteRequest,
+  options: ChangeOptions,
+  object: KubeObject,
+  current: CachedObject,
+): Promise<KubeObject> {
+  const { definition } = request.resource;
+  const old = current.object;
+  matchNamespace(request, object);
+  carryMetadata(object, old);
+  checkVersion(request, object, current);
+  const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
+  if (options.admit !== false) await registry.admission.mutate(attributes);
+  const next = attributes.object;
+  if (options.prepare) options.prepare(next, old);
+  else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old);
+  else definition.prepareUpdate?.(next, old);
+  definition.defaults?.(next);
+  countGeneration(request, next, old);
+  if (!options.fieldsTracked) trackUpdate(registry, request, next, old);
+  validateChange(request, next, old);
+  for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
+  if (options.admit !== false) await registry.admission.validate(attributes);
+  return next;
+}
+
+/** Undefined when another writer was faster. */
+async function storeChange(
+  registry: Registry,
+  request: WriteRequest,
+  object: KubeObject,
+  current: CachedObject,
+): Promise<CachedObject | undefined> {
+  const { resource, namespace, name } = request;
+  const cache = cacheOf(resource);
+  const key = storageKey(resource, namespace, name);
+  if (isReadyToGo(object) && !isReadyToGo(current.object))
+    return removeFinalized(registry, request, object, current);
+  const value = encodeForStore(object);
+  if (value.equals(current.storedValue())) return current;
+  if (request.dryRun) return new CachedObject(key, current.revision, value);
+  const shared = encodeAndShare(object);
+  const result = await registry.store.update(cache.prefix + key, shared, current.revision);
+  if (result.ok) return writtenObject(registry, resource, key, result.revision, shared);
+  await seeWinner(registry, result.current?.modRevision);
+  return undefined;
+}
+
+/** A deleted object whose last finalizer went away: the update becomes the delete. */
+async function removeFinalized(
+  registry: Registry,
+  request: WriteRequest,
+  object: KubeObject,
+  current: CachedObject,
+): Promise<CachedObject | undefined> {
+  const { resource, namespace, name } = request;
+  const key = storageKey(resource, namespace, name);
+  const last = new CachedObject(key, current.revision, encodeForStore(object));
+  if (request.dryRun) return last;
+  const result = await registry.store.delete(cacheOf(resource).prefix + key, current.revision);
+  if (!result.ok) {
+    await seeWinner(registry, result.current?.modRevision);
+    return undefined;
+  }
+  registry.view.written(result.revision);
+  await registry.view.reached(result.revision);
+  return last;
+}
+
+/** A lost compare-and-swap: wait until the view shows what stands there instead. */
+export async function seeWinner(registry: Registry, revision: number | undefined): Promise<void> {
+  const target = revision ?? (await registry.store.currentRevision());
+  registry.view.written(target);
+  await registry.view.reached(target);
+}
+
+/** True when nothing holds a deleted object back any more. */
+export function isReadyToGo(object: KubeObject): boolean {
+  const meta = object.metadata;
+  return !!meta.deletionTimestamp && !meta.finalizers?.length && (meta.deletionGracePeriodSeconds ?? 0) === 0;
+}
+
+/** What the server owns comes from the old state; a client may leave it out, or repeat it. */
+function carryMetadata(object: KubeObject, old: KubeObject): void {
+  const meta = object.metadata;
+  meta.name ||= old.metadata.name;
+  meta.uid ||= old.metadata.uid;
+  meta.creationTimestamp ||= old.metadata.creationTimestamp;
+  if (old.metadata.deletionTimestamp !== undefined) meta.deletionTimestamp ??= old.metadata.deletionTimestamp;
+  else if (meta.deletionTimestamp !== undefined) delete meta.deletionTimestamp;
+  if (old.metadata.deletionGracePeriodSeconds !== undefined)
+    meta.deletionGracePeriodSeconds ??= old.metadata.deletionGracePeriodSeconds;
+  else delete meta.deletionGracePeriodSeconds;
+  if (old.metadata.generation === undefined) delete meta.generation;
+  else meta.generation = old.metadata.generation;
+}
+
+function checkVersion(request: WriteRequest, object: KubeObject, current: CachedObject): void {
+  const { resource, name } = request;
+  const meta = object.metadata;
+  if (meta.uid !== current.object.metadata.uid)
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${current.object.metadata.uid}`,
+    );
+  if (
+    meta.resourceVersion &&
+    meta.resourceVersion !== '0' &&
+    meta.resourceVersion !== String(current.revision)
+  )
+    throw conflict(resource, name, modifiedMessage);
+}
+
+export function checkPreconditions(
+  { resource, name }: Pick<WriteRequest, 'resource' | 'name'>,
+  current: CachedObject,
+  preconditions: { uid?: string; resourceVersion?: string } | undefined,
+): void {
+  if (!preconditions) return;
+  const { uid } = current.object.metadata;
+  if (preconditions.uid !== undefined && preconditions.uid !== uid)
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`,
+    );
+  const version = String(current.revision);
+  if (preconditions.resourceVersion !== undefined && preconditions.resourceVersion !== version)
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${version}`,
+    );
+}
+
+/** The generation counts changes of what the client wants: everything but metadata and status. */
+function countGeneration({ resource }: WriteRequest, object: KubeObject, old: KubeObject): void {
+  if (!resource.definition.hasGeneration || old.metadata.generation === undefined) return;
+  if (isDeepStrictEqual(wanted(object), wanted(old))) return;
+  object.metadata.generation = old.metadata.generation + 1;
+}
+
+function wanted(object: KubeObject): Record<string, unknown> {
+  const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
+  const { status: _status, ...spec } = rest as Record<string, unknown>;
+  return JSON.parse(JSON.stringify(spec));
+}

@@ -1,0 +1,39 @@
+/** Validation of an object as it will be stored: metadata by one rule for all kinds, the rest by the kind's own. */
+import type { FieldError } from '../../api/field-error.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { invalid } from '../../api/status.ts';
+import { validateObjectMeta, validateObjectMetaUpdate } from '../../api/validation/object-meta.ts';
+import type { WriteRequest } from './registry.ts';
+
+/** @throws StatusError Invalid with every error that there is. */
+export function validateNew(request: WriteRequest, object: KubeObject): void {
+  const { definition, namespaced } = request.resource;
+  const validateName = definition.validateName;
+  const errors: FieldError[] = [
+    ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
+    ...definition.validate(object, { subresource: '' }),
+  ];
+  refuse(request, object, errors);
+}
+
+/** @throws StatusError Invalid with every error that there is. */
+export function validateChange(request: WriteRequest, object: KubeObject, old: KubeObject): void {
+  const { definition, namespaced } = request.resource;
+  const validateName = definition.validateName;
+  const context = { subresource: request.subresource };
+  const errors: FieldError[] = [
+    ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
+    ...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'),
+    ...definition.validate(object, context),
+    ...(definition.validateUpdate?.(object, old, context) ?? []),
+  ];
+  refuse(request, object, errors);
+}
+
+function refuse(request: WriteRequest, object: KubeObject, found: readonly FieldError[]): void {
+  if (found.length === 0) return;
+  // The same error may be found by two rules; upstream's words for it are the same, and told once.
+  const errors = [...new Map(found.map((error) => [error.text, error])).values()];
+  const { type } = request.resource.definition;
+  throw invalid(type, object.metadata.name || object.metadata.generateName || '', errors);
+}

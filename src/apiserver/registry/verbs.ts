@@ -1,0 +1,194 @@
+/** From a request to the registry's answer: one function per verb of the generic path. */
+
+import type { KubeObject } from '../../api/meta.ts';
+import type { FieldValidation } from '../../api/schema/body.ts';
+import { badRequest, methodNotSupported } from '../../api/status.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import { decodeAs, readParsedBody, toStoredVersion } from './codec.ts';
+import { createObject } from './create.ts';
+import { deleteObject } from './delete.ts';
+import { deleteCollection } from './delete-collection.ts';
+import { readDeleteOptions } from './delete-options.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { listObjects } from './list.ts';
+import { patchObject } from './patch.ts';
+import { type Registry, readCurrent, type WriteRequest } from './registry.ts';
+import { selectionOf } from './selection.ts';
+import { changeObject } from './update.ts';
+import { startWatch } from './watch.ts';
+
+/** Answers a request for a resource or for its status; other subresources have handlers of their own. */
+export async function serveResource(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const { info } = context;
+  if (!resource.verbs.has(info.verb)) throw unsupported(context, resource);
+  switch (info.verb) {
+    case 'get':
+      return get(registry, context, resource);
+    case 'list':
+      return list(registry, context, resource);
+    case 'watch':
+      return startWatch(registry, context, resource);
+    case 'create':
+      return create(registry, context, resource);
+    case 'update':
+      return update(registry, context, resource);
+    case 'patch':
+      return patchObject(registry, context, resource);
+    case 'delete':
+      return remove(registry, context, resource);
+    case 'deletecollection':
+      return deleteCollection(registry, context, resource);
+    default:
+      throw unsupported(context, resource);
+  }
+}
+
+function unsupported({ info }: RequestContext, resource: ServedResource) {
+  return methodNotSupported(resource, info.verb);
+}
+
+async function get(
+  registry: Registry,
+  { info }: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const object = await readCurrent(registry, resource, info.namespace, info.name);
+  return { type: 'object', status: 200, resource, object };
+}
+
+async function list(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const { query } = context.request;
+  const outcome = await listObjects(registry, {
+    resource,
+    selection: selectionOf(resource, {
+      namespace: context.info.namespace,
+      name: '',
+      labelSelector: query.get('labelSelector') ?? '',
+      fieldSelector: query.get('fieldSelector') ?? '',
+    }),
+    limit: numberOf(query, 'limit') ?? 0,
+    continueToken: query.get('continue') ?? '',
+    resourceVersion: query.get('resourceVersion') ?? '',
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+  });
+  return { type: 'list', resource, ...outcome };
+}
+
+async function create(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  if (context.info.name !== '') throw methodNotSupported(resource, 'create');
+  const object = await readObject(context, resource);
+  const request = writeRequest(context, resource);
+  if (resource.namespaced && request.namespace === '')
+    throw badRequest('an empty namespace may not be set during creation');
+  const created = await createObject(registry, request, object);
+  return { type: 'object', status: 201, resource, object: created };
+}
+
+async function update(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const object = await readObject(context, resource);
+  const request = writeRequest(context, resource);
+  const { name } = object.metadata;
+  if (!name) throw badRequest('name must be provided');
+  if (name !== request.name)
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${request.name})`);
+  const changed = await changeObject(registry, request, {
+    // Of a second attempt the first has changed the object: the server's own fields are set again.
+    next: (_current, attempt) => (attempt === 0 ? object : structuredClone(object)),
+  });
+  return { type: 'object', status: 200, resource, object: changed };
+}
+
+async function remove(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const options = await readDeleteOptions(context.request);
+  const request = { ...writeRequest(context, resource), ...options, dryRun: options.dryRun };
+  const { object, isGone } = await deleteObject(registry, request);
+  if (!isGone || resource.definition.returnsDeleted) return { type: 'object', status: 200, resource, object };
+  return { type: 'plain', status: 200, object: deletedStatus(resource, object.object) };
+}
+
+function deletedStatus(resource: ServedResource, object: KubeObject): Record<string, unknown> {
+  const { name, uid } = object.metadata;
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, ...(resource.group && { group: resource.group }), kind: resource.plural, uid },
+  };
+}
+
+/** The object of the body, decoded, defaulted and in the stored version. */
+export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
+  const parsed = await readParsedBody(context.request, resource.kind);
+  const validation = fieldValidationOf(context);
+  return toStoredVersion(resource, decodeAs(resource, parsed, validation, context.warnings));
+}
+
+const fieldValidations = new Set(['Ignore', 'Warn', 'Strict']);
+
+/** `Warn` unless the client says otherwise, as upstream. */
+export function fieldValidationOf({ request }: RequestContext): FieldValidation {
+  const asked = request.query.get('fieldValidation');
+  if (!asked) return request.localBody ? 'Ignore' : 'Warn';
+  if (fieldValidations.has(asked)) return asked as FieldValidation;
+  throw badRequest(
+    `fieldValidation: Unsupported value: "${asked}": supported values: "Ignore", "Strict", "Warn"`,
+  );
+}
+
+/** What the writing verbs read from the path and the query. */
+export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
+  const { info, request, user, warnings } = context;
+  return {
+    resource,
+    namespace: info.namespace,
+    name: info.name,
+    subresource: info.subresource,
+    user,
+    dryRun: isDryRun(request.query.getAll('dryRun')),
+    fieldManager: request.query.get('fieldManager') || managerOf(request.header('user-agent') ?? ''),
+    warnings,
+  };
+}
+
+/** Without a field manager the client's program name stands for it. */
+function managerOf(userAgent: string): string {
+  return userAgent.split('/', 1)[0]!.slice(0, 128) || 'unknown';
+}
+
+export function isDryRun(values: readonly string[]): boolean {
+  if (values.length === 0 || (values.length === 1 && values[0] === '')) return false;
+  for (const value of values)
+    if (value !== 'All')
+      throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(value)}: supported values: "All"`);
+  return true;
+}
+
+/** @throws StatusError 400 when it is no number */
+export function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (!/^-?\d+$/.test(text))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}

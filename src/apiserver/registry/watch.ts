@@ -1,0 +1,90 @@
+/** Watch: decides where it begins and how long it lasts; {@link WatchSession} does the rest. */
+import { type FieldError, forbiddenField, invalidValue } from '../../api/field-error.ts';
+import { invalid } from '../../api/status.ts';
+import { isTrue } from '../http/path.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import type { WatchStart } from '../watch-cache/watch-session.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { freshAs, parseRevision } from './list.ts';
+import { cacheOf, type Registry } from './registry.ts';
+import { selectionOf } from './selection.ts';
+import { numberOf } from './verbs.ts';
+
+/** Watches without a timeout of their own end after this time, or up to twice as long, so that they spread. */
+const watchTimeoutMinMs = 30 * 60 * 1000;
+
+export async function startWatch(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const { info, request } = context;
+  const { query } = request;
+  const selection = selectionOf(resource, {
+    namespace: info.namespace,
+    name: info.name,
+    labelSelector: query.get('labelSelector') ?? '',
+    fieldSelector: query.get('fieldSelector') ?? '',
+  });
+  const timeoutSeconds = numberOf(query, 'timeoutSeconds') ?? 0;
+  const session = registry.sessions.create({
+    cache: cacheOf(resource),
+    selection,
+    start: await startOf(registry, query),
+    timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1000 : watchTimeoutMinMs * (1 + registry.random.next()),
+    signal: request.signal,
+  });
+  return { type: 'watch', resource, session };
+}
+
+async function startOf(registry: Registry, query: URLSearchParams): Promise<WatchStart> {
+  const { view } = registry;
+  const resourceVersion = query.get('resourceVersion') ?? '';
+  const wantsInitial = query.get('sendInitialEvents');
+  checkWatchOptions(query);
+  const revision = parseRevision(resourceVersion);
+  if (wantsInitial !== null) {
+    if (resourceVersion === '') {
+      if (!view.isCurrent) await view.caughtUp();
+    } else if (revision > 0) await freshAs(registry, revision);
+    const initialState = isTrue(wantsInitial);
+    return {
+      initialState,
+      initialEventsEnd: initialState && isTrue(query.get('allowWatchBookmarks')),
+      afterRevision: revision || view.revision,
+    };
+  }
+  if (resourceVersion === '') {
+    if (!view.isCurrent) await view.caughtUp();
+    return { initialState: true, initialEventsEnd: false, afterRevision: 0 };
+  }
+  if (revision === 0) return { initialState: true, initialEventsEnd: false, afterRevision: 0 };
+  return { initialState: false, initialEventsEnd: false, afterRevision: revision };
+}
+
+function checkWatchOptions(query: URLSearchParams): void {
+  const match = query.get('resourceVersionMatch') ?? '';
+  const wantsInitial = query.get('sendInitialEvents');
+  const errors: FieldError[] = [];
+  if (wantsInitial !== null) {
+    if (match !== 'NotOlderThan')
+      errors.push(
+        forbiddenField(
+          'resourceVersionMatch',
+          'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+        ),
+      );
+  } else if (match)
+    errors.push(
+      forbiddenField(
+        'resourceVersionMatch',
+        'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      ),
+    );
+  const version = query.get('resourceVersion') ?? '';
+  if (version && !/^\d+$/.test(version))
+    errors.push(
+      invalidValue('resourceVersion', version, `strconv.ParseUint: parsing "${version}": invalid syntax`),
+    );
+  if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
+}

@@ -1,0 +1,118 @@
+/** What travels through the layers of the API server: a request, what it is about, and the answer in semantic form. */
+import type { Duplex, Readable } from 'node:stream';
+import type { KubeObject } from '../api/meta.ts';
+import type { ServedResource } from './registry/kind-registry.ts';
+import type { CachedObject } from './watch-cache/cached-object.ts';
+import type { WatchSession } from './watch-cache/watch-session.ts';
+
+/** Who asks, as authentication found. */
+export interface UserInfo {
+  name: string;
+  uid?: string;
+  groups: readonly string[];
+  extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What a path and a method mean; attributes that authorization decides on. */
+export interface RequestInfo {
+  /** get, list, watch, create, update, patch, delete, deletecollection; the lower-case method on other paths. */
+  verb: string;
+  isResource: boolean;
+  /** Without the query. */
+  path: string;
+  group: string;
+  version: string;
+  /** Plural; empty when the path names no resource. */
+  resource: string;
+  namespace: string;
+  name: string;
+  subresource: string;
+  /** What follows a `proxy` subresource, with its leading slash; empty when nothing does. */
+  rest: string;
+}
+
+/** A request as either transport hands it in. */
+export interface ApiRequest {
+  readonly method: string;
+  /** Decoded, without the query. */
+  readonly path: string;
+  /** The query as it came, without `?`. */
+  readonly search: string;
+  readonly query: URLSearchParams;
+  header(name: string): string | undefined;
+  /** The whole body. @throws StatusError 413 beyond `limitBytes`. */
+  readBody(limitBytes: number): Promise<Uint8Array>;
+  /** The body of a local request: an object instead of bytes. */
+  readonly localBody?: { readonly value: unknown };
+  /** The caller of a local request; requests that come over the network are authenticated. */
+  readonly localUser?: UserInfo;
+  /** The client's address, for logs. */
+  readonly remoteAddress: string;
+  /** DER bytes of the certificate that the client proved to hold; the listener checked it against the client CA. */
+  readonly clientCertificate?: () => VerifiedCertificate | undefined;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+  /** The body as it streams in, for proxied requests. */
+  readonly bodyStream?: () => Readable;
+  /** Every header, lower-case, for proxied requests. */
+  readonly headers: () => Record<string, string | string[] | undefined>;
+  /** Present when the client asks to upgrade the connection (HTTP/1.1). */
+  readonly upgrade?: { socket: Duplex; head: Buffer; protocol: string };
+}
+
+export interface VerifiedCertificate {
+  commonName: string;
+  organizations: readonly string[];
+  raw: Uint8Array;
+  validToMs: number;
+}
+
+/** A request on its way through the layers. */
+export interface RequestContext {
+  readonly request: ApiRequest;
+  readonly info: RequestInfo;
+  readonly auditId: string;
+  user: UserInfo;
+  /** Texts of `Warning` headers. */
+  readonly warnings: string[];
+  /** Extra headers of the answer. */
+  readonly headers: Record<string, string>;
+}
+
+/** One object of an answer: from the cache (its bytes are made already) or made for this answer. */
+export type ServedObject = CachedObject | { readonly plain: KubeObject };
+
+/** An answer before it is encoded. */
+export type ApiResponse =
+  | { type: 'object'; status: number; resource: ServedResource; object: ServedObject }
+  /** Of no served kind: a Status, a review, discovery. */
+  | { type: 'plain'; status: number; object: Record<string, unknown> }
+  | {
+      type: 'list';
+      resource: ServedResource;
+      items: readonly CachedObject[];
+      revision: number;
+      continue?: string;
+      remaining?: number;
+    }
+  | { type: 'watch'; resource: ServedResource; session: WatchSession }
+  | {
+      type: 'raw';
+      status: number;
+      contentType: string;
+      body: Uint8Array | string;
+      headers?: Record<string, string>;
+    }
+  | {
+      type: 'stream';
+      status: number;
+      headers: Record<string, string | string[]>;
+      body: Readable;
+    }
+  /** The connection was taken over (an upgrade): nothing is left to answer. */
+  | { type: 'hijacked' };
+
+/** The plain object of a served one; shared and frozen when it comes from the cache. */
+export function objectOf(served: ServedObject): KubeObject {
+  return 'plain' in served ? served.plain : served.object;
+}

@@ -1,0 +1,141 @@
+/** Puts an API server together: store → view → kinds → admission → registry → handlers → listeners. */
+
+import { builtinKinds } from '../api/builtin-kinds.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
+import type { Random } from '../base/random.ts';
+import type { Transport } from '../client/transport.ts';
+import type { Store } from '../storage/store.ts';
+import { AdmissionChain } from './admission/admission.ts';
+import { createAuthenticator } from './authentication/authenticator.ts';
+import { unionAuthorizer } from './authorization/authorizer.ts';
+import { Discovery } from './discovery/discovery.ts';
+import { RequestHandler } from './handler.ts';
+import { registerHealth } from './health.ts';
+import { type Listener, listen } from './http/listener.ts';
+import { createLocalTransport } from './http/local-transport.ts';
+import { serveHttp } from './http/serve.ts';
+import { KindRegistry } from './registry/kind-registry.ts';
+import type { Registry } from './registry/registry.ts';
+import type { UserInfo } from './request.ts';
+import { SubresourceHandlers } from './subresources/handlers.ts';
+import { serveStatus, statusVerbs } from './subresources/status.ts';
+import { serveVersion } from './version.ts';
+import { StoreView } from './watch-cache/store-view.ts';
+import { WatchSessions } from './watch-cache/watch-session.ts';
+
+export interface ApiServerOptions {
+  store: Store;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics: MetricsRegistry;
+  /** True when other API servers write to the same store. */
+  sharedStore?: boolean;
+}
+
+export interface ListenOptions {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** PEM. */
+  cert: string;
+  key: string;
+  /** PEM of the CAs whose client certificates are believed. */
+  clientCa: string;
+}
+
+export interface ApiServer {
+  readonly registry: Registry;
+  readonly handler: RequestHandler;
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Requests of a component in this process, as `user`. */
+  localTransport(user: UserInfo): Transport;
+  close(): Promise<void>;
+}
+
+/** History that is kept for watches and lists of the past. */
+const historyMs = 5 * 60 * 1000;
+
+export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { store, clock, random, logger } = options;
+  const log = logger.for('apiserver');
+  const view = new StoreView({ store, clock, logger: log, shared: options.sharedStore ?? false });
+  await view.start();
+  const sessions = new WatchSessions({ view, store, clock });
+  const kinds = new KindRegistry(view);
+  for (const definition of builtinKinds) kinds.add(definition);
+  const admission = new AdmissionChain();
+  const registry: Registry = { store, view, sessions, kinds, clock, random, logger: log, admission };
+
+  const subresources = new SubresourceHandlers();
+  subresources.add(
+    { name: 'status', verbs: statusVerbs },
+    (definition) => definition.status === 'separate',
+    serveStatus,
+  );
+  const handler = new RequestHandler({
+    registry,
+    authenticate: createAuthenticator([]),
+    authorize: unionAuthorizer([]),
+    subresources,
+    clock,
+    random,
+    logger: log,
+  });
+  const listeners = new Set<Listener>();
+  const serverAddress = () => {
+    const first = [...listeners][0];
+    return first ? `${first.host}:${first.port}` : '';
+  };
+  new Discovery({ kinds, subresources, serverAddress }).register(handler);
+  handler.addPath('/version', serveVersion);
+  registerHealth(handler, [{ name: 'ping', check: () => undefined }], clock);
+
+  const closing = new AbortController();
+  const compaction = compactRegularly(store, clock, log);
+  return {
+    registry,
+    handler,
+    async listen(listenOptions) {
+      const listener = await listen({
+        ...listenOptions,
+        logger: log,
+        handle: (request, response) => serveHttp(handler, request, response, { clock, logger: log }),
+      });
+      listeners.add(listener);
+      return listener;
+    },
+    localTransport: (user) => createLocalTransport(handler, user, closing.signal),
+    async close() {
+      closing.abort();
+      compaction.cancel();
+      await Promise.all([...listeners].map((listener) => listener.close()));
+      await view.close();
+    },
+  };
+}
+
+/** Forgets history that is older than {@link historyMs}. */
+function compactRegularly(store: Store, clock: Clock, logger: Logger): Timer {
+  let timer: Timer;
+  let target: number | undefined;
+  const tick = async () => {
+    try {
+      const now = await store.currentRevision();
+      if (target !== undefined) await store.compact(target);
+      target = now;
+    } catch (error) {
+      logger.warn('history could not be compacted; the next round tries again', { error });
+    }
+  };
+  const arm = () => {
+    timer = clock.after(historyMs, () => {
+      void tick();
+      arm();
+    });
+  };
+  arm();
+  return { cancel: () => timer.cancel() };
+}

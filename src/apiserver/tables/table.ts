@@ -1,0 +1,77 @@
+/** Tables: what `kubectl get` prints, computed on the server from a kind's columns. */
+import type { Column } from '../../api/kind.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+
+export type IncludeObject = 'None' | 'Metadata' | 'Object';
+
+/** The columns of kinds that state none. */
+const defaultColumns: readonly Column[] = [
+  {
+    name: 'Name',
+    type: 'string',
+    format: 'name',
+    description:
+      'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names',
+    cell: (object) => object.metadata.name,
+  },
+  {
+    name: 'Created At',
+    type: 'date',
+    description:
+      'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata',
+    cell: (object) => object.metadata.creationTimestamp,
+  },
+];
+
+export interface TableOptions {
+  includeObject: IncludeObject;
+  /** Of meta.k8s.io. */
+  version: 'v1' | 'v1beta1';
+  nowMs: number;
+  /** Later events of a watch leave the column definitions out. */
+  withoutHeader?: boolean;
+}
+
+/** `objects` pairs what is stored (columns read it) with what the client's version shows (for `includeObject=Object`). */
+export function tableOf(
+  resource: ServedResource,
+  objects: readonly { stored: KubeObject; served: () => KubeObject }[],
+  metadata: Record<string, unknown>,
+  options: TableOptions,
+): Record<string, unknown> {
+  const columns = columnsOf(resource);
+  const context = { nowMs: options.nowMs };
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${options.version}`,
+    metadata,
+    columnDefinitions: options.withoutHeader ? null : columns.map(definitionOf),
+    rows: objects.map(({ stored, served }) => ({
+      cells: columns.map((column) => cellOf(column, stored, context)),
+      ...(options.includeObject === 'Object' && { object: served() }),
+      ...(options.includeObject === 'Metadata' && { object: partialMetadata(served(), options.version) }),
+    })),
+  };
+}
+
+function columnsOf({ definition }: ServedResource): readonly Column[] {
+  return definition.columns.length > 0 ? definition.columns : defaultColumns;
+}
+
+function definitionOf({ name, type, format, description, priority }: Column): Record<string, unknown> {
+  return { name, type, format: format ?? '', description: description ?? '', priority: priority ?? 0 };
+}
+
+function cellOf(column: Column, object: KubeObject, context: { nowMs: number }): unknown {
+  return column.cell(object, context) ?? null;
+}
+
+/** An object reduced to its metadata. */
+export function partialMetadata(object: KubeObject, version: 'v1' | 'v1beta1' = 'v1'): KubeObject {
+  return {
+    kind: 'PartialObjectMetadata',
+    apiVersion: `meta.k8s.io/${version}`,
+    metadata: object.metadata,
+  };
+}

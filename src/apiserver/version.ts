@@ -1,0 +1,26 @@
+/** What the server says it is. */
+import type { ApiResponse } from './request.ts';
+
+export const kubernetesVersion = 'v1.36.4+wherry';
+
+export function versionInfo(): Record<string, unknown> {
+  return {
+    major: '1',
+    minor: '36',
+    emulationMajor: '1',
+    emulationMinor: '36',
+    minCompatibilityMajor: '1',
+    minCompatibilityMinor: '35',
+    gitVersion: kubernetesVersion,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '2026-01-01T00:00:00Z',
+    goVersion: `node-${process.version}`,
+    compiler: 'v8',
+    platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  };
+}
+
+export function serveVersion(): ApiResponse {
+  return { type: 'plain', status: 200, object: versionInfo() };
+}

@@ -1,0 +1,107 @@
+/** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
+import type { KubeObject } from '../../api/meta.ts';
+
+/** Where a stored value's metadata begins; kind and apiVersion stand before it and cannot contain this text. */
+const metadataMark = Buffer.from('"metadata":{');
+const decoder = new TextDecoder();
+
+/** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
+const justWritten = new WeakMap<Uint8Array, KubeObject>();
+
+export class CachedObject {
+  /** `namespace/name`, or `name` for a cluster-scoped object. */
+  readonly key: string;
+  /** Revision of the write that made this version; clients know it as resourceVersion. */
+  readonly revision: number;
+  /** The stored version's JSON, with its resourceVersion. */
+  readonly bytes: Buffer;
+  /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
+  readonly metadataAt: number;
+  #decoded: WeakRef<KubeObject> | undefined;
+  /** What this object looks like in other versions or formats; see {@link CachedObject.form}. */
+  #forms: Map<unknown, WeakRef<object>> | undefined;
+
+  constructor(key: string, revision: number, value: Uint8Array) {
+    this.key = key;
+    this.revision = revision;
+    const stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    this.metadataAt = stored.indexOf(metadataMark);
+    if (this.metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
+    const insertAt = this.metadataAt + metadataMark.length;
+    const inserted = `"resourceVersion":"${revision}"${stored[insertAt] === 0x7d ? '' : ','}`;
+    const bytes = Buffer.allocUnsafe(stored.length + inserted.length);
+    stored.copy(bytes, 0, 0, insertAt);
+    bytes.write(inserted, insertAt, 'latin1');
+    stored.copy(bytes, insertAt + inserted.length, insertAt);
+    this.bytes = bytes;
+    const written = justWritten.get(value);
+    if (written && !Object.isFrozen(written)) {
+      justWritten.delete(value);
+      written.metadata.resourceVersion = String(revision);
+      this.#decoded = new WeakRef(deepFreeze(written));
+    }
+  }
+
+  /** Decoded, shared and frozen. */
+  get object(): KubeObject {
+    const known = this.#decoded?.deref();
+    if (known) return known;
+    const decoded = deepFreeze(JSON.parse(decoder.decode(this.bytes)) as KubeObject);
+    this.#decoded = new WeakRef(decoded);
+    return decoded;
+  }
+
+  /** An own copy, free to change. */
+  copy(): KubeObject {
+    return JSON.parse(decoder.decode(this.bytes)) as KubeObject;
+  }
+
+  /** The bytes as the store holds them: without the resourceVersion. */
+  storedValue(): Buffer {
+    const from = this.metadataAt + metadataMark.length;
+    let until = this.bytes.indexOf('"', from + '"resourceVersion":"'.length) + 1;
+    if (this.bytes[until] === 0x2c) until++;
+    return Buffer.concat([this.bytes.subarray(0, from), this.bytes.subarray(until)]);
+  }
+
+  /** The same state under another revision: what a watcher is told when the object left its selection or is gone. */
+  at(revision: number): CachedObject {
+    return new CachedObject(this.key, revision, this.storedValue());
+  }
+
+  /** `make()`'s result under `key`, remembered while somebody uses it: an object of another version, say. */
+  form<T extends object>(key: unknown, make: () => T): T {
+    const known = this.#forms?.get(key)?.deref();
+    if (known) return known as T;
+    const made = make();
+    this.#forms ??= new Map();
+    this.#forms.set(key, new WeakRef(made));
+    return made;
+  }
+}
+
+/**
+ * The bytes under which an object is stored: kind and apiVersion first, then metadata without its resourceVersion.
+ * The object must not be changed afterwards; its decoded form is shared with readers.
+ */
+export function encodeForStore(object: KubeObject): Buffer {
+  const { kind, apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _, selfLink: _link, ...meta } = metadata;
+  const canonical = { kind, apiVersion, metadata: meta, ...rest };
+  const value = Buffer.from(JSON.stringify(canonical));
+  return value;
+}
+
+/** As {@link encodeForStore}, and keeps the object for the reader that will ask for it right away. */
+export function encodeAndShare(object: KubeObject): Buffer {
+  const value = encodeForStore(object);
+  justWritten.set(value, object);
+  return value;
+}
+
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const key in value) deepFreeze(value[key]);
+  return value;
+}

@@ -1,0 +1,134 @@
+/** The current objects of one resource in key order, its recent history, and who wants to hear of changes. */
+import { SortedKeys } from '../../base/sorted-keys.ts';
+import { CachedObject } from './cached-object.ts';
+
+/** A change of one object, as history keeps it. */
+export interface CacheEvent {
+  readonly type: 'put' | 'delete';
+  readonly revision: number;
+  /** The new state; of a delete the last one, carrying the revision of the delete. */
+  readonly object: CachedObject;
+  /** The state before; undefined when the object is new. */
+  readonly previous: CachedObject | undefined;
+}
+
+/** Called with changes in order of revision, and with an empty list when only the revision moved on. */
+export type ChangeListener = (events: readonly CacheEvent[]) => void;
+
+/** Events of one resource that are kept for watches that start in the past; the store's history serves older ones. */
+export const historyEventsMax = 2048;
+/** Bytes of objects that one resource's history may hold on to. */
+export const historyBytesMax = 4 * 1024 * 1024;
+
+export class ResourceCache {
+  /** Storage prefix with slashes around: `/registry/pods/`. */
+  readonly prefix: string;
+  readonly #objects = new Map<string, CachedObject>();
+  readonly #keys = new SortedKeys();
+  #history: CacheEvent[] = [];
+  #historyBytes = 0;
+  /** Every event with a greater revision is in the history. */
+  #historySince: number;
+  readonly #listeners = new Set<ChangeListener>();
+  #lastChange: number;
+  /** Grows whenever an object changes: tells whether something computed from the objects is still true. */
+  changes = 0;
+
+  constructor(prefix: string, revision: number) {
+    this.prefix = prefix;
+    this.#historySince = revision;
+    this.#lastChange = revision;
+  }
+
+  /** True when no object changed after `revision`: the present shows what a list of then would. */
+  unchangedSince(revision: number): boolean {
+    return this.#lastChange <= revision;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: string): CachedObject | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** Objects whose key starts with `prefix` and sorts after `after`, in order. */
+  *range(prefix: string, after?: string): Generator<CachedObject, void, undefined> {
+    for (const key of this.#keys.withPrefix(prefix, after)) yield this.#objects.get(key)!;
+  }
+
+  values(): Iterable<CachedObject> {
+    return this.#objects.values();
+  }
+
+  /** Changes after `revision`, oldest first; undefined when the history does not reach back that far. */
+  eventsAfter(revision: number): readonly CacheEvent[] | undefined {
+    if (revision < this.#historySince) return undefined;
+    let low = 0;
+    let high = this.#history.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#history[middle]!.revision <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return this.#history.slice(low);
+  }
+
+  /** Tells `listener` of every change from now on. Returns what ends that. */
+  listen(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** For the initial list and for entries that were there before the resource was: no history, no listeners. */
+  load(key: string, revision: number, value: Uint8Array): void {
+    this.#objects.set(key, new CachedObject(key, revision, value));
+    this.#keys.add(key);
+    this.changes++;
+  }
+
+  /** Applies one change of the store, without telling anybody yet. */
+  apply(type: 'put' | 'delete', key: string, revision: number, value: Uint8Array): CacheEvent {
+    const previous = this.#objects.get(key);
+    const object = new CachedObject(key, revision, value);
+    if (type === 'put') {
+      this.#objects.set(key, object);
+      if (!previous) this.#keys.add(key);
+    } else {
+      this.#objects.delete(key);
+      this.#keys.delete(key);
+    }
+    const event: CacheEvent = { type, revision, object, previous };
+    this.changes++;
+    this.#lastChange = revision;
+    this.#remember(event);
+    return event;
+  }
+
+  notify(events: readonly CacheEvent[]): void {
+    for (const listener of this.#listeners) listener(events);
+  }
+
+  #remember(event: CacheEvent): void {
+    this.#history.push(event);
+    this.#historyBytes += bytesOf(event);
+    if (this.#history.length <= historyEventsMax && this.#historyBytes <= historyBytesMax) return;
+    // A quarter at a time, so that the array is not shifted with every event.
+    let drop = Math.max(1, this.#history.length >>> 2);
+    let keptBytes = this.#historyBytes;
+    for (let index = 0; index < drop; index++) keptBytes -= bytesOf(this.#history[index]!);
+    while (keptBytes > historyBytesMax && drop < this.#history.length) {
+      keptBytes -= bytesOf(this.#history[drop]!);
+      drop++;
+    }
+    this.#historySince = this.#history[drop - 1]!.revision;
+    this.#history = this.#history.slice(drop);
+    this.#historyBytes = keptBytes;
+  }
+}
+
+/** What keeping the event costs: the state before is held by the event before it, or gone from everywhere else. */
+function bytesOf(event: CacheEvent): number {
+  return event.object.bytes.length + (event.previous?.bytes.length ?? 0);
+}

@@ -1,0 +1,33 @@
+/** Which objects of a resource a list or a watch is about, and what a change means to who watches only those. */
+import type { CachedObject } from './cached-object.ts';
+import type { CacheEvent } from './resource-cache.ts';
+
+export interface Selection {
+  /** Equal for selections that choose the same objects: watchers with equal ids share their work. */
+  readonly id: string;
+  /** Keys of chosen objects start with this: `namespace/`, or nothing. */
+  readonly keyPrefix: string;
+  /** Undefined when every object under the prefix is chosen. */
+  readonly matches: ((object: CachedObject) => boolean) | undefined;
+}
+
+/** A change as one watcher sees it. */
+export interface WatchedEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: CachedObject;
+}
+
+export function isSelected(selection: Selection, object: CachedObject): boolean {
+  return object.key.startsWith(selection.keyPrefix) && (selection.matches?.(object) ?? true);
+}
+
+/** What `event` is to a watcher of `selection`; undefined when it is none of its business. */
+export function watchedEventOf(selection: Selection, event: CacheEvent): WatchedEvent | undefined {
+  if (!event.object.key.startsWith(selection.keyPrefix)) return undefined;
+  const before = event.previous !== undefined && (selection.matches?.(event.previous) ?? true);
+  if (event.type === 'delete') return before ? { type: 'DELETED', object: event.object } : undefined;
+  const after = selection.matches?.(event.object) ?? true;
+  if (after) return { type: before ? 'MODIFIED' : 'ADDED', object: event.object };
+  // An update moved the object out of the selection: its last selected state, with the revision of the update.
+  return before ? { type: 'DELETED', object: event.previous!.at(event.revision) } : undefined;
+}

@@ -1,0 +1,244 @@
+/**
+ * The in-memory view of everything under /registry: it follows the store through one watch and hands changes to the
+ * cache of each resource. Reads come from here; {@link StoreView.caughtUp} makes sure that none is staler than asked for.
+ */
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { CompactedError, SlowWatcherError, type Store, type StoreEvent } from '../../storage/store.ts';
+import { type CacheEvent, ResourceCache } from './resource-cache.ts';
+
+export const registryPrefix = '/registry/';
+
+/** Entries that one step of the initial list reads. */
+const loadPageEntries = 5_000;
+/** Pause before the store is asked again after it failed. */
+const retryMs = 200;
+
+interface Waiter {
+  revision: number;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+  timer: Timer | undefined;
+}
+
+/** What is stored under a prefix that no resource serves (yet): instances of a kind that is about to be added. */
+interface UnclaimedEntry {
+  revision: number;
+  value: Uint8Array;
+}
+
+export class StoreView {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  readonly #caches = new Map<string, ResourceCache>();
+  readonly #unclaimed = new Map<string, UnclaimedEntry>();
+  #revision = 0;
+  /** The newest revision that this process was told of: its own writes, or the store's answer to a question. */
+  #known = 0;
+  #waiters: Waiter[] = [];
+  readonly #revisionListeners = new Set<(revision: number) => void>();
+  /** True when other processes write to the same store: then a consistent read must ask how far it is. */
+  readonly #shared: boolean;
+  #asking: Promise<number> | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: { store: Store; clock: Clock; logger: Logger; shared?: boolean }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#shared = options.shared ?? false;
+  }
+
+  /** Every change up to this revision is in the caches. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Loads everything and starts to follow the store. */
+  async start(): Promise<void> {
+    await this.#load();
+    this.#running = this.#follow();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the server is closing'));
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter.timer?.cancel();
+      waiter.reject(this.#closing.signal.reason);
+    }
+    await this.#running;
+  }
+
+  /** The cache of a storage prefix such as `pods` or `services/specs`; makes it when it is new. */
+  claim(storagePrefix: string): ResourceCache {
+    const known = this.#caches.get(storagePrefix);
+    if (known) return known;
+    const prefix = `${registryPrefix}${storagePrefix}/`;
+    const cache = new ResourceCache(prefix, this.#revision);
+    this.#caches.set(storagePrefix, cache);
+    for (const [key, entry] of this.#unclaimed) {
+      if (!key.startsWith(prefix)) continue;
+      cache.load(key.slice(prefix.length), entry.revision, entry.value);
+      this.#unclaimed.delete(key);
+    }
+    return cache;
+  }
+
+  /** Calls `listener` whenever the view has moved on. Returns what ends that. */
+  onRevision(listener: (revision: number) => void): () => void {
+    this.#revisionListeners.add(listener);
+    return () => void this.#revisionListeners.delete(listener);
+  }
+
+  /** A write of this process was acknowledged: reads that begin from now on must show it. */
+  written(revision: number): void {
+    if (revision > this.#known) this.#known = revision;
+  }
+
+  /** Resolves when the view shows everything that was acknowledged to anybody before the call. */
+  async caughtUp(): Promise<void> {
+    const target = this.#shared ? await this.#currentRevision() : this.#known;
+    if (this.#revision < target) await this.reached(target);
+  }
+
+  /** True when a read may be answered at once and still be consistent. */
+  get isCurrent(): boolean {
+    return !this.#shared && this.#revision >= this.#known;
+  }
+
+  /** Resolves when the view has reached `revision`; rejects with a TimeoutError after `timeoutMs`. */
+  reached(revision: number, timeoutMs?: number): Promise<void> {
+    if (this.#revision >= revision) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { revision, resolve, reject, timer: undefined };
+      if (timeoutMs !== undefined) {
+        waiter.timer = this.#clock.after(timeoutMs, () => {
+          this.#waiters = this.#waiters.filter((other) => other !== waiter);
+          reject(new DOMException(`revision ${revision} was not reached`, 'TimeoutError'));
+        });
+      }
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** One question at a time; whoever asks while it is under way needs an answer that is asked after that. */
+  async #currentRevision(): Promise<number> {
+    await this.#asking?.catch(() => 0);
+    this.#asking ??= this.#store.currentRevision().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #load(): Promise<void> {
+    let after: string | undefined;
+    let revision: number | undefined;
+    for (;;) {
+      const page = await this.#store.list(registryPrefix, {
+        limit: loadPageEntries,
+        ...(revision !== undefined && { revision }),
+        ...(after !== undefined && { after }),
+      });
+      revision ??= page.revision;
+      for (const entry of page.entries)
+        this.#unclaimed.set(entry.key, { revision: entry.modRevision, value: entry.value });
+      after = page.entries.at(-1)?.key;
+      if (!page.more) break;
+    }
+    this.#advance(revision);
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.#store.watch(registryPrefix, {
+          fromRevision: this.#revision + 1,
+          signal,
+        })) {
+          this.#applyBatch(batch.events);
+          this.#advance(batch.revision);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof CompactedError || error instanceof SlowWatcherError) await this.#resync();
+        else {
+          this.#logger.warn('the store does not answer; the view waits', { error });
+          await this.#clock.sleep(retryMs, signal).catch(() => undefined);
+        }
+      }
+    }
+  }
+
+  /** History was lost: the difference between the caches and the store becomes events, so that no watcher misses one. */
+  async #resync(): Promise<void> {
+    const { entries, revision } = await this.#store.list(registryPrefix);
+    const current = new Map(entries.map((entry) => [entry.key, entry]));
+    const events: StoreEvent[] = [];
+    for (const cache of this.#caches.values()) {
+      for (const object of cache.values()) {
+        const key = cache.prefix + object.key;
+        if (current.has(key)) continue;
+        const value = object.storedValue();
+        events.push({ type: 'delete', key, value, revision, createRevision: object.revision });
+      }
+    }
+    for (const entry of entries) {
+      const found = this.#cacheOf(entry.key);
+      if (found?.cache.get(found.key)?.revision === entry.modRevision) continue;
+      const { key, value, modRevision, createRevision } = entry;
+      events.push({ type: 'put', key, value, revision: modRevision, createRevision });
+    }
+    events.sort((a, b) => a.revision - b.revision);
+    this.#applyBatch(events);
+    this.#advance(revision);
+  }
+
+  #applyBatch(events: readonly StoreEvent[]): void {
+    const perCache = new Map<ResourceCache, CacheEvent[]>();
+    for (const event of events) {
+      const found = this.#cacheOf(event.key);
+      if (!found) {
+        if (event.type === 'put')
+          this.#unclaimed.set(event.key, { revision: event.revision, value: event.value });
+        else this.#unclaimed.delete(event.key);
+        continue;
+      }
+      const applied = found.cache.apply(event.type, found.key, event.revision, event.value);
+      const list = perCache.get(found.cache);
+      if (list) list.push(applied);
+      else perCache.set(found.cache, [applied]);
+    }
+    // The revision moves first: a listener may read, and must not find the view older than what it was told.
+    const last = events.at(-1);
+    if (last && last.revision > this.#revision) this.#revision = last.revision;
+    for (const [cache, list] of perCache) cache.notify(list);
+  }
+
+  /** The cache whose prefix is the key without its last two parts (namespaced) or its last one. */
+  #cacheOf(fullKey: string): { cache: ResourceCache; key: string } | undefined {
+    const lastSlash = fullKey.lastIndexOf('/');
+    const beforeThat = fullKey.lastIndexOf('/', lastSlash - 1);
+    const start = registryPrefix.length;
+    const namespaced = beforeThat > start ? this.#caches.get(fullKey.slice(start, beforeThat)) : undefined;
+    if (namespaced) return { cache: namespaced, key: fullKey.slice(beforeThat + 1) };
+    const cache = lastSlash > start ? this.#caches.get(fullKey.slice(start, lastSlash)) : undefined;
+    return cache && { cache, key: fullKey.slice(lastSlash + 1) };
+  }
+
+  #advance(revision: number): void {
+    if (revision > this.#revision) this.#revision = revision;
+    if (this.#revision > this.#known) this.#known = this.#revision;
+    if (this.#waiters.length > 0) {
+      const ready = this.#waiters.filter((waiter) => waiter.revision <= this.#revision);
+      this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#revision);
+      for (const waiter of ready) {
+        waiter.timer?.cancel();
+        waiter.resolve();
+      }
+    }
+    for (const listener of this.#revisionListeners) listener(this.#revision);
+  }
+}

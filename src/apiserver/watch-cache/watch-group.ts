@@ -1,0 +1,123 @@
+/**
+ * Watchers that ask the same of one resource: each change is judged once for all of them, and encoded once per format.
+ * Changes that arrive within one turn of the event loop go out together.
+ */
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { CacheEvent, ResourceCache } from './resource-cache.ts';
+import { type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
+
+/** Where one watcher's events go. */
+export interface WatchSink {
+  /** Sinks of a group with equal formats get the very same encoded batches. */
+  readonly format: string;
+  readonly wantsBookmarks: boolean;
+  /** True when batches may wait for the end of the event loop's turn. */
+  readonly isRemote: boolean;
+  encode(events: readonly WatchedEvent[]): unknown;
+  encodeBookmark(revision: number, initialEventsEnd: boolean): unknown;
+  /** Takes one encoded batch. Must not block: a sink that cannot keep up ends itself. */
+  deliver(encoded: unknown): void;
+  /** Resolves when the sink can take more; used while a watch catches up. */
+  drained(): Promise<void>;
+  /** No more events follow. */
+  end(error?: unknown): void;
+}
+
+/** How often watchers that asked for bookmarks get one. */
+export const bookmarkIntervalMs = 60_000;
+
+export class WatchGroup {
+  readonly #cache: ResourceCache;
+  readonly #selection: Selection;
+  readonly #clock: Clock;
+  readonly #revision: () => number;
+  readonly #onEmpty: () => void;
+  readonly #sinks = new Map<string, Set<WatchSink>>();
+  #pending: WatchedEvent[] = [];
+  #flushScheduled = false;
+  #stopListening: (() => void) | undefined;
+  #bookmarkTimer: Timer | undefined;
+  #size = 0;
+
+  constructor(options: {
+    cache: ResourceCache;
+    selection: Selection;
+    clock: Clock;
+    revision: () => number;
+    onEmpty: () => void;
+  }) {
+    this.#cache = options.cache;
+    this.#selection = options.selection;
+    this.#clock = options.clock;
+    this.#revision = options.revision;
+    this.#onEmpty = options.onEmpty;
+  }
+
+  /** The sink gets every change from now on. */
+  join(sink: WatchSink): void {
+    this.#flush(); // what is pending happened before: the new sink has seen it already
+    const same = this.#sinks.get(sink.format);
+    if (same) same.add(sink);
+    else this.#sinks.set(sink.format, new Set([sink]));
+    this.#size++;
+    if (this.#size > 1) return;
+    this.#stopListening = this.#cache.listen((events) => this.#take(events));
+    this.#scheduleBookmark();
+  }
+
+  leave(sink: WatchSink): void {
+    const same = this.#sinks.get(sink.format);
+    if (!same?.delete(sink)) return;
+    if (same.size === 0) this.#sinks.delete(sink.format);
+    this.#size--;
+    if (this.#size > 0) return;
+    this.#stopListening?.();
+    this.#bookmarkTimer?.cancel();
+    this.#pending = [];
+    this.#onEmpty();
+  }
+
+  #take(events: readonly CacheEvent[]): void {
+    for (const event of events) {
+      const watched = watchedEventOf(this.#selection, event);
+      if (watched) this.#pending.push(watched);
+    }
+    if (this.#pending.length === 0) return;
+    if ([...this.#sinks.values()].some((sinks) => [...sinks].some((sink) => !sink.isRemote))) this.#flush();
+    else if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      setImmediate(() => {
+        this.#flushScheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0) return;
+    const events = this.#pending;
+    this.#pending = [];
+    this.#send((sink) => sink.encode(events));
+  }
+
+  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean = () => true): void {
+    for (const sinks of [...this.#sinks.values()]) {
+      const wanting = [...sinks].filter(isWanted);
+      if (wanting.length === 0) continue;
+      const encoded = encode(wanting[0]!);
+      for (const sink of wanting) sink.deliver(encoded);
+    }
+  }
+
+  #scheduleBookmark(): void {
+    this.#bookmarkTimer = this.#clock.after(bookmarkIntervalMs, () => {
+      this.#flush();
+      const revision = this.#revision();
+      this.#send(
+        (sink) => sink.encodeBookmark(revision, false),
+        (sink) => sink.wantsBookmarks,
+      );
+      if (this.#size > 0) this.#scheduleBookmark();
+    });
+  }
+}
