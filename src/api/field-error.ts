@@ -55,6 +55,16 @@ export function notSupported(field: string, value: unknown, supported: readonly 
   return fieldError('FieldValueNotSupported', field, `Unsupported value: ${quote(value)}${tail}`);
 }
 
+/** As {@link notSupported}, naming the supported values in the order in which a schema states them. */
+export function notSupportedInOrder(field: string, value: unknown, supported: readonly string[]): FieldError {
+  const list = supported.map((item) => JSON.stringify(item)).join(', ');
+  return fieldError(
+    'FieldValueNotSupported',
+    field,
+    `Unsupported value: ${quote(value)}: supported values: ${list}`,
+  );
+}
+
 export function duplicate(field: string, value: unknown): FieldError {
   return fieldError('FieldValueDuplicate', field, `Duplicate value: ${quote(value)}`);
 }

@@ -1,0 +1,34 @@
+/** Fills in the defaults of a structural schema. */
+import { cloneJson } from '../schema/json-value.ts';
+import { isJsonObject, itemSchema, type JsonObject, type StructuralSchema } from './schema.ts';
+
+/**
+ * Changes `value`. A null where the schema allows none is as good as nothing: it is replaced by the default,
+ * or dropped when there is none.
+ */
+export function applyStructuralDefaults(schema: StructuralSchema, value: unknown): void {
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema);
+    if (items) for (const item of value) applyStructuralDefaults(items, item);
+  } else if (isJsonObject(value)) {
+    fillProperties(schema, value);
+    const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
+    if (typeof additional !== 'object' || additional === null) return;
+    for (const key of Object.keys(value)) {
+      if (schema.properties && Object.hasOwn(schema.properties, key)) continue;
+      if (value[key] === null && !additional.nullable && additional.default !== undefined) {
+        value[key] = cloneJson(additional.default);
+      }
+      applyStructuralDefaults(additional, value[key]);
+    }
+  }
+}
+
+function fillProperties(schema: StructuralSchema, object: JsonObject): void {
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    const isAbsent = object[key] === undefined || (object[key] === null && !property.nullable);
+    if (isAbsent && property.default !== undefined) object[key] = cloneJson(property.default);
+    else if (isAbsent && key in object) delete object[key];
+    if (object[key] !== undefined) applyStructuralDefaults(property, object[key]);
+  }
+}

@@ -1,0 +1,44 @@
+/** The structural schema of a custom resource: OpenAPI v3 as a CustomResourceDefinition states it, and questions about it. */
+import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+
+/** One node; `items` and `additionalProperties` are single schemas here (structural schemas allow no arrays of them). */
+export type StructuralSchema = JSONSchemaProps;
+
+/** What stands at a key of an object; undefined when the schema does not know the key. */
+export function propertySchema(schema: StructuralSchema, key: string): StructuralSchema | undefined {
+  const { properties } = schema;
+  if (properties && Object.hasOwn(properties, key)) return properties[key];
+  const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
+  return typeof additional === 'object' && additional !== null ? additional : undefined;
+}
+
+export function itemSchema(schema: StructuralSchema): StructuralSchema | undefined {
+  return (schema.items as StructuralSchema | undefined) ?? undefined;
+}
+
+export function preservesUnknown(schema: StructuralSchema): boolean {
+  return (
+    schema['x-kubernetes-preserve-unknown-fields'] === true ||
+    schema.additionalProperties === (true as unknown)
+  );
+}
+
+export function isEmbeddedResource(schema: StructuralSchema): boolean {
+  return schema['x-kubernetes-embedded-resource'] === true;
+}
+
+export function isIntOrString(schema: StructuralSchema): boolean {
+  return schema['x-kubernetes-int-or-string'] === true;
+}
+
+export type JsonObject = Record<string, unknown>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `spec` and then `replicas` → `spec.replicas`; an index is `items[2]`, a key that is no identifier `map[a.b]`. */
+export function childPath(path: string, key: string | number): string {
+  if (typeof key === 'number') return `${path}[${key}]`;
+  return path ? `${path}.${key}` : key;
+}

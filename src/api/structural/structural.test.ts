@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applyStructuralDefaults } from './default.ts';
+import { pruneResource } from './prune.ts';
+import type { StructuralSchema } from './schema.ts';
+import { validateStructure } from './validate.ts';
+
+const schema = {
+  type: 'object',
+  properties: {
+    spec: {
+      type: 'object',
+      required: ['size'],
+      properties: {
+        replicas: { type: 'integer', minimum: 0, maximum: 10, default: 1 },
+        size: { type: 'string', enum: ['s', 'm', 'l'] },
+        name: { type: 'string', maxLength: 5, minLength: 2, pattern: '^[a-z]+$' },
+        tags: { type: 'array', items: { type: 'string' }, maxItems: 2 },
+        ratio: { type: 'number', multipleOf: 0.5 },
+        any: { 'x-kubernetes-int-or-string': true },
+        free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        map: { type: 'object', additionalProperties: { type: 'integer' } },
+        nul: { type: 'string', nullable: true },
+        items: {
+          type: 'array',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['k'],
+          items: {
+            type: 'object',
+            required: ['k'],
+            properties: {
+              k: { type: 'string' },
+              v: { type: 'string', default: 'dv' },
+              n: { type: 'integer', maximum: 5 },
+            },
+          },
+        },
+        set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } },
+        when: { type: 'string', format: 'date-time' },
+        one: {
+          type: 'object',
+          properties: { a: { type: 'string' }, b: { type: 'string' } },
+          oneOf: [{ required: ['a'] }, { required: ['b'] }],
+        },
+        tmpl: {
+          type: 'object',
+          'x-kubernetes-embedded-resource': true,
+          'x-kubernetes-preserve-unknown-fields': true,
+        },
+      },
+    },
+  },
+} as StructuralSchema;
+
+const errorsOf = (spec: object, old?: object) =>
+  [...validateStructure(schema, { spec }, old && { spec: old })].map((error) => error.text);
+
+test('each rule of a schema is told in upstream’s words', () => {
+  const cases: [object, string[]][] = [
+    [{ size: 's' }, []],
+    [{ size: 'q' }, ['spec.size: Unsupported value: "q": supported values: "s", "m", "l"']],
+    [{}, ['spec.size: Required value']],
+    [
+      { size: 's', name: 'abcdef' },
+      ['spec.name: Invalid value: "abcdef": spec.name in body should be at most 5 chars long'],
+    ],
+    [
+      { size: 's', name: 'a' },
+      ['spec.name: Invalid value: "a": spec.name in body should be at least 2 chars long'],
+    ],
+    [
+      { size: 's', name: 'AB' },
+      [`spec.name: Invalid value: "AB": spec.name in body should match '^[a-z]+$'`],
+    ],
+    [
+      { size: 's', name: 1 },
+      ['spec.name: Invalid value: "integer": spec.name in body must be of type string: "integer"'],
+    ],
+    [
+      { size: 's', replicas: 1.5 },
+      ['spec.replicas: Invalid value: "number": spec.replicas in body must be of type integer: "number"'],
+    ],
+    [
+      { size: 's', replicas: 99 },
+      ['spec.replicas: Invalid value: 99: spec.replicas in body should be less than or equal to 10'],
+    ],
+    [
+      { size: 's', replicas: -1 },
+      ['spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0'],
+    ],
+    [
+      { size: 's', tags: 'a' },
+      ['spec.tags: Invalid value: "string": spec.tags in body must be of type array: "string"'],
+    ],
+    [
+      { size: 's', tags: ['a', 1] },
+      ['spec.tags[1]: Invalid value: "integer": spec.tags[1] in body must be of type string: "integer"'],
+    ],
+    [
+      { size: 's', tags: ['a', 'b', 'c'] },
+      ['spec.tags: Invalid value: 3: spec.tags in body should have at most 2 items'],
+    ],
+    [
+      { size: 's', ratio: 0.3 },
+      ['spec.ratio: Invalid value: 0.3: spec.ratio in body should be a multiple of 0.5'],
+    ],
+    [
+      { size: 's', map: { a: 'x' } },
+      ['spec.map.a: Invalid value: "string": spec.map.a in body must be of type integer: "string"'],
+    ],
+    [{ size: 's', nul: null }, []],
+    [{ size: 's', any: '5%' }, []],
+    [
+      { size: 's', any: true },
+      [
+        'spec.any: Invalid value: "": "spec.any" must validate at least one schema (anyOf)',
+        'spec.any: Invalid value: "boolean": spec.any in body must be of type integer: "boolean"',
+      ],
+    ],
+    [{ size: 's', items: [{ k: 'a' }, { k: 'a' }] }, ['spec.items[1]: Duplicate value: {"k":"a"}']],
+    [{ size: 's', items: [{ v: 'a' }] }, ['spec.items[0].k: Required value']],
+    [{ size: 's', set: ['a', 'a'] }, ['spec.set[1]: Duplicate value: "a"']],
+    [
+      { size: 's', when: 'now' },
+      ['spec.when: Invalid value: "now": spec.when in body must be of type date-time: "now"'],
+    ],
+    [{ size: 's', when: '2026-01-01T00:00:00Z' }, []],
+    [
+      { size: 's', one: { a: '1', b: '2' } },
+      [
+        'spec.one: Invalid value: "": "spec.one" must validate one and only one schema (oneOf). Found 2 valid alternatives',
+      ],
+    ],
+    [{ size: 's', tmpl: { apiVersion: 'v1' } }, ['spec.tmpl.kind: Required value: must not be empty']],
+  ];
+  for (const [spec, expected] of cases) assert.deepEqual(errorsOf(spec), expected, JSON.stringify(spec));
+});
+
+test('what an update leaves as it was is not held against it', () => {
+  const old = {
+    size: 'q',
+    items: [
+      { k: 'a', n: 9 },
+      { k: 'b', n: 1 },
+    ],
+  };
+  assert.deepEqual(errorsOf({ ...old, replicas: 2 }, old), []);
+  assert.deepEqual(
+    errorsOf(
+      {
+        ...old,
+        items: [
+          { k: 'b', n: 8 },
+          { k: 'a', n: 9 },
+        ],
+      },
+      old,
+    ),
+    ['spec.items[0].n: Invalid value: 8: spec.items[0].n in body should be less than or equal to 5'],
+  );
+});
+
+test('unknown fields are pruned and named, except where the schema keeps them', () => {
+  const object = {
+    apiVersion: 'example.com/v1',
+    kind: 'Widget',
+    metadata: { name: 'x' },
+    extra: 1,
+    spec: {
+      more: {},
+      free: { any: { thing: 1 } },
+      items: [{ k: 'a', odd: 1 }],
+      tmpl: { apiVersion: 'v1', kind: 'Pod', metadata: {}, x: 1 },
+    },
+  };
+  assert.deepEqual(pruneResource(schema, object), ['extra', 'spec.more', 'spec.items[0].odd']);
+  assert.deepEqual(object.spec, {
+    free: { any: { thing: 1 } },
+    items: [{ k: 'a' }],
+    tmpl: { apiVersion: 'v1', kind: 'Pod', metadata: {}, x: 1 },
+  });
+});
+
+test('defaults fill what is absent or null, deep in lists too, and are copied', () => {
+  const first = { spec: { items: [{ k: 'a' }], replicas: null, tags: null, nul: null } };
+  applyStructuralDefaults(schema, first);
+  assert.deepEqual(first, { spec: { items: [{ k: 'a', v: 'dv' }], replicas: 1, nul: null } });
+});
+
+test('a pattern that would take others exponential time is answered at once', () => {
+  const evil = {
+    type: 'object',
+    properties: { a: { type: 'string', pattern: '^(a+)+$' } },
+  } as StructuralSchema;
+  const errors = [...validateStructure(evil, { a: `${'a'.repeat(50_000)}!` })];
+  assert.equal(errors.length, 1);
+});
