@@ -115,8 +115,12 @@ export class ReconcileCluster {
     signal: AbortSignal,
   ): Promise<T> {
     if (isSameStatus(object.status ?? {}, status)) return object;
-    const changed = { ...object, status };
-    return this.#wrote(type, await this.client.update(type, changed, { subresource: 'status', signal }));
+    return this.writeStatus(type, { ...object, status }, signal);
+  }
+
+  /** Writes the object through its status subresource, whatever stands there. */
+  async writeStatus<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
+    return this.#wrote(type, await this.client.update(type, object, { subresource: 'status', signal }));
   }
 
   /** Deletes just this object (by uid); one that is gone already is no error. Tells whether it was there. */

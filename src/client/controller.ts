@@ -46,6 +46,8 @@ export interface ReconcileOutcome {
 export interface ControllerDefinition<T extends KubeObject = KubeObject> {
   /** Name of the queue in metrics. */
   name: string;
+  /** `source.component` of its events; that of the recorder when absent. */
+  component?: string;
   reconciles: ResourceType<T>;
   /** Kinds whose objects carry a controller reference to the reconciled kind. */
   owns?: readonly ResourceType[];
@@ -85,7 +87,9 @@ export async function runController(
   const { informers, clock, metrics } = environment;
   const logger = environment.logger.for(definition.name);
   const queue = new WorkQueue({ name: definition.name, clock, metrics, backoff: definition.backoff });
-  const runner = new Runner(definition, { ...environment, logger }, queue);
+  const { component } = definition;
+  const recorder = component ? environment.recorder.for(component) : environment.recorder;
+  const runner = new Runner(definition, { ...environment, logger, recorder }, queue);
   await informers.synced();
   runner.subscribe();
   const { concurrency = defaultConcurrency } = definition;

@@ -2,6 +2,8 @@
 import type { EventTarget, EventType } from './event-recorder.ts';
 
 export interface NewEvent {
+  /** Who tells it. */
+  component: string;
   about: EventTarget;
   type: EventType;
   reason: string;
@@ -41,7 +43,14 @@ export function correlateEvent(
   nameFor: () => string,
 ): EventRecord | undefined {
   const { about, type, reason } = event;
-  const objectKey = [about.kind, about.namespace, about.name, about.uid, about.apiVersion].join(' ');
+  const objectKey = [
+    event.component,
+    about.kind,
+    about.namespace,
+    about.name,
+    about.uid,
+    about.apiVersion,
+  ].join(' ');
   const alikeKey = [objectKey, about.fieldPath, type, reason].join(' ');
 
   let alike = history.alike.get(alikeKey);

@@ -7,7 +7,7 @@ import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from './client.ts';
-import { correlateEvent, EventHistory, type EventRecord } from './event-correlation.ts';
+import { correlateEvent, EventHistory, type EventRecord, type NewEvent } from './event-correlation.ts';
 
 /** What an event is about. */
 export interface EventTarget {
@@ -28,6 +28,8 @@ export interface EventRecorder {
   event(about: EventTarget, type: EventType, reason: string, message: string): void;
   /** Resolves when everything recorded so far is written or dropped. */
   flushed(): Promise<void>;
+  /** The same recorder for another `source.component`. */
+  for(component: string): EventRecorder;
 }
 
 export interface EventRecorderOptions {
@@ -62,7 +64,7 @@ const triesMax = 12;
 const retryBackoff = { firstMs: 250, maxMs: 10_000 };
 
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { client, clock, logger, component, host, signal } = options;
+  const { client, clock, logger, host, signal } = options;
   const history = new EventHistory();
   /** The last write under way per event: the next about the same one follows it. */
   const writes = new Map<string, Promise<void>>();
@@ -114,12 +116,12 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         involvedObject: record.about,
         reason: record.reason,
         message: record.message,
-        source: { component, ...(host && { host }) },
+        source: { component: record.component, ...(host && { host }) },
         firstTimestamp: wholeSeconds(record.firstMs),
         lastTimestamp: wholeSeconds(record.lastMs),
         count: record.count,
         type: record.type,
-        reportingComponent: component,
+        reportingComponent: record.component,
         reportingInstance: host ?? '',
       },
       { signal },
@@ -127,31 +129,33 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     record.stored = true;
   }
 
-  return {
-    event(about, type, reason, message) {
-      if (signal.aborted) return;
-      if (waiting >= waitingMax) {
-        logger.warn('an event was dropped: too many wait', { reason });
-        return;
-      }
-      const record = correlateEvent(history, { about, type, reason, message }, clock.now(), () => {
-        return `${about.name}.${uniqueSuffix()}`;
+  function enqueue(event: NewEvent): void {
+    if (signal.aborted) return;
+    if (waiting >= waitingMax) {
+      logger.warn('an event was dropped: too many wait', { reason: event.reason });
+      return;
+    }
+    const record = correlateEvent(history, event, clock.now(), () => `${event.about.name}.${uniqueSuffix()}`);
+    if (!record) return;
+    waiting++;
+    const before = writes.get(record.key) ?? Promise.resolve();
+    const task = before
+      .then(() => write(record))
+      .finally(() => {
+        waiting--;
+        if (writes.get(record.key) === task) writes.delete(record.key);
       });
-      if (!record) return;
-      waiting++;
-      const before = writes.get(record.key) ?? Promise.resolve();
-      const task = before
-        .then(() => write(record))
-        .finally(() => {
-          waiting--;
-          if (writes.get(record.key) === task) writes.delete(record.key);
-        });
-      writes.set(record.key, task);
-    },
+    writes.set(record.key, task);
+  }
+
+  const recorderFor = (component: string): EventRecorder => ({
+    event: (about, type, reason, message) => enqueue({ component, about, type, reason, message }),
     async flushed() {
       while (writes.size > 0) await Promise.all(writes.values());
     },
-  };
+    for: recorderFor,
+  });
+  return recorderFor(options.component);
 }
 
 /** RFC 3339 without fractions, as Time fields are written. */

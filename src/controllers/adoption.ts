@@ -1,0 +1,92 @@
+/** Who belongs to whom: takes in matching objects that nobody controls, lets go of those that match no longer. */
+import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceType } from '../api/meta.ts';
+import { StatusError } from '../api/status.ts';
+import type { ReconcileCluster } from '../client/controller-cluster.ts';
+
+export interface Owner {
+  type: ResourceType;
+  object: KubeObject;
+}
+
+export function controllerReference({ type, object }: Owner): OwnerReference {
+  return {
+    apiVersion: apiVersionOf(type),
+    kind: type.kind,
+    name: object.metadata.name,
+    uid: object.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/**
+ * The objects of `type` that the owner controls from now on. Adopts only after a fresh look at the owner: a cache may
+ * not know yet that it is gone, and an object adopted by the dead is collected.
+ */
+export async function claim<T extends KubeObject>(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  type: ResourceType<T>,
+  matches: (object: T) => boolean,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const { metadata } = owner.object;
+  const isLeaving = metadata.deletionTimestamp !== undefined;
+  const claimed: T[] = [];
+  for (const object of cluster.ownedBy(type, owner.object)) {
+    if (matches(object)) claimed.push(object);
+    else if (!isLeaving) await release(cluster, owner, type, object, signal);
+  }
+  if (isLeaving) return claimed;
+  const wanted = cluster
+    .orphansIn(type, metadata.namespace)
+    .filter((object) => !object.metadata.deletionTimestamp && matches(object));
+  if (wanted.length === 0 || !(await mayAdopt(cluster, owner, signal))) return claimed;
+  for (const object of wanted) {
+    const adopted = await adopt(cluster, owner, type, object, signal);
+    if (adopted) claimed.push(adopted);
+  }
+  return claimed;
+}
+
+async function mayAdopt(cluster: ReconcileCluster, owner: Owner, signal: AbortSignal): Promise<boolean> {
+  const { metadata } = owner.object;
+  const fresh = await cluster.client.get(owner.type, metadata, signal).catch(undefinedIfGone);
+  return fresh?.metadata.uid === metadata.uid && fresh.metadata.deletionTimestamp === undefined;
+}
+
+async function adopt<T extends KubeObject>(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  type: ResourceType<T>,
+  object: T,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [controllerReference(owner)] } };
+  // Gone, or by now another's: not ours either way.
+  return cluster.patch<T>(type, object, patch, { type: 'strategic' }, signal).catch((error: unknown) => {
+    if (error instanceof StatusError && [404, 409, 422].includes(error.code)) return undefined;
+    throw error;
+  });
+}
+
+async function release<T extends KubeObject>(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  type: ResourceType<T>,
+  object: T,
+  signal: AbortSignal,
+): Promise<void> {
+  const gone = { $patch: 'delete', uid: owner.object.metadata.uid };
+  const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [gone] } };
+  await cluster.patch(type, object, patch, { type: 'strategic' }, signal).catch((error: unknown) => {
+    if (error instanceof StatusError && [404, 422].includes(error.code)) return;
+    throw error;
+  });
+}
+
+/** For reads where absence is an answer. */
+export function undefinedIfGone(error: unknown): undefined {
+  if (error instanceof StatusError && error.code === 404) return undefined;
+  throw error;
+}

@@ -1,0 +1,126 @@
+/** Which ReplicaSet of a Deployment is the new one, how revisions are numbered, and which old ones are dropped. */
+import type { Draft } from '../api/meta.ts';
+import { Deployment, type ReplicaSet } from '../api/resources.gen.ts';
+import { controllerReference } from './adoption.ts';
+import {
+  desiredReplicasAnnotation,
+  maxReplicasAnnotation,
+  revisionAnnotation,
+  revisionHistoryAnnotation,
+} from './deployment-annotations.ts';
+import { maxSurgeOf } from './deployment-rollout.ts';
+import { byCreation } from './pod-control.ts';
+import { canonicalJson, templateHash } from './pod-template.ts';
+
+const hashLabel = 'pod-template-hash';
+const revisionHistoryMaxChars = 2000;
+
+/** Annotations of a Deployment that its ReplicaSets do not take over. */
+const ownAnnotations = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  revisionAnnotation,
+  revisionHistoryAnnotation,
+  desiredReplicasAnnotation,
+  maxReplicasAnnotation,
+  'deprecated.deployment.rollback.to',
+]);
+
+export function revisionOf(rs: ReplicaSet): number {
+  return Number(rs.metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+}
+
+/** The ReplicaSet of the Deployment's present template (the oldest, should there be several), and all others. */
+export function splitReplicaSets(
+  deployment: Deployment,
+  all: readonly ReplicaSet[],
+): { current: ReplicaSet | undefined; old: ReplicaSet[] } {
+  const wanted = canonicalJson(deployment.spec!.template);
+  const sorted = [...all].sort(byCreation);
+  const current = sorted.find((rs) => templateTextOf(rs) === wanted);
+  return { current, old: sorted.filter((rs) => rs !== current) };
+}
+
+const templateTexts = new WeakMap<object, string>();
+
+function templateTextOf(rs: ReplicaSet): string {
+  const template = rs.spec?.template;
+  if (!template) return '';
+  let text = templateTexts.get(template);
+  if (text === undefined) {
+    const { [hashLabel]: _, ...labels } = template.metadata?.labels ?? {};
+    text = canonicalJson({ ...template, metadata: { ...template.metadata, labels } });
+    templateTexts.set(template, text);
+  }
+  return text;
+}
+
+export function nextRevision(old: readonly ReplicaSet[]): number {
+  return Math.max(0, ...old.map(revisionOf)) + 1;
+}
+
+/** The annotations that a ReplicaSet of the Deployment's present template should have. */
+export function annotationsFor(
+  deployment: Deployment,
+  rs: ReplicaSet | undefined,
+  revision: number,
+): Record<string, string> {
+  const annotations: Record<string, string> = { ...rs?.metadata.annotations };
+  for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {}))
+    if (!ownAnnotations.has(key)) annotations[key] = value;
+  const before = rs?.metadata.annotations?.[revisionAnnotation];
+  if ((rs ? revisionOf(rs) : 0) >= revision) return annotations;
+  annotations[revisionAnnotation] = String(revision);
+  if (before === undefined) return annotations;
+  // A rollback: the set had other numbers before, which `rollout history` counts.
+  const history = [...(annotations[revisionHistoryAnnotation]?.split(',') ?? []), before];
+  while (history.join(',').length > revisionHistoryMaxChars) history.shift();
+  annotations[revisionHistoryAnnotation] = history.join(',');
+  return annotations;
+}
+
+/** What remembers, on a ReplicaSet, which size of the Deployment it was scaled for. */
+export function scaleAnnotations(deployment: Deployment): Record<string, string> {
+  const desired = deployment.spec!.replicas ?? 1;
+  return {
+    [desiredReplicasAnnotation]: String(desired),
+    [maxReplicasAnnotation]: String(desired + maxSurgeOf(deployment)),
+  };
+}
+
+/** A ReplicaSet for the present template, without its replicas. */
+export function newReplicaSet(deployment: Deployment, revision: number): Draft<ReplicaSet> {
+  const { template, selector, minReadySeconds } = deployment.spec!;
+  const hash = templateHash(template, deployment.status?.collisionCount);
+  const labels = { ...template.metadata?.labels, [hashLabel]: hash };
+  return {
+    metadata: {
+      name: `${deployment.metadata.name}-${hash}`,
+      namespace: deployment.metadata.namespace,
+      labels,
+      annotations: { ...annotationsFor(deployment, undefined, revision), ...scaleAnnotations(deployment) },
+      ownerReferences: [controllerReference({ type: Deployment, object: deployment })],
+    },
+    spec: {
+      replicas: 0,
+      ...(minReadySeconds && { minReadySeconds }),
+      selector: { ...selector, matchLabels: { ...selector.matchLabels, [hashLabel]: hash } },
+      template: { ...template, metadata: { ...template.metadata, labels } },
+    },
+  } as Draft<ReplicaSet>;
+}
+
+/** The old ReplicaSets beyond the history limit: empty, settled, lowest revisions first. */
+export function planHistoryCleanup(deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
+  const limit = deployment.spec!.revisionHistoryLimit ?? 10;
+  const alive = old.filter((rs) => !rs.metadata.deletionTimestamp);
+  if (limit >= 2 ** 31 - 1 || alive.length <= limit) return [];
+  return alive
+    .sort((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b))
+    .slice(0, alive.length - limit)
+    .filter(
+      (rs) =>
+        (rs.status?.replicas ?? 0) === 0 &&
+        (rs.spec?.replicas ?? 1) === 0 &&
+        (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0),
+    );
+}

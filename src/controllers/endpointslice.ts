@@ -1,0 +1,124 @@
+/** EndpointSlices: a Service's addresses, in slices of at most 100. */
+import { EndpointSlice, Node, Pod, Service } from '../api/resources.gen.ts';
+import type * as discovery from '../api/types/discovery-v1.gen.ts';
+import { defineController, watch } from '../client/controller.ts';
+import { controllerReference } from './adoption.ts';
+import {
+  addressablePods,
+  addressOf,
+  concernsEndpoints,
+  findPort,
+  hasSelector,
+  servicesOf,
+} from './endpoint-pods.ts';
+import { applySlicePlan, planSlices, serviceNameLabel, type WantedSlices } from './endpointslice-plan.ts';
+import { isPodReady } from './pod-state.ts';
+
+const manager = 'endpointslice-controller.k8s.io';
+const headlessLabel = 'service.kubernetes.io/headless';
+
+export const endpointSliceController = defineController({
+  name: 'endpoint_slice',
+  reconciles: Service,
+  reads: [Node],
+  watches: [
+    watch(Pod, (pod, old, informers) =>
+      old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
+    ),
+    watch(EndpointSlice, ({ metadata }, old) => {
+      const service = metadata.labels?.[serviceNameLabel];
+      return old && service ? [`${metadata.namespace}/${service}`] : [];
+    }),
+  ],
+  async reconcile(key, cluster, signal) {
+    const service = cluster.get(Service, key);
+    // Slices of a Service that is gone are its dependents: the garbage collector takes them.
+    if (!service || service.metadata.deletionTimestamp || !hasSelector(service)) return;
+    if (service.spec?.type === 'ExternalName') return;
+    const { name, namespace } = service.metadata;
+    const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
+    const zoneOf = (node: string | undefined) =>
+      node ? cluster.get(Node, node)?.metadata.labels?.['topology.kubernetes.io/zone'] : undefined;
+    const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
+    const labels: Record<string, string> = { ...service.metadata.labels };
+    if (service.spec?.clusterIP === 'None') labels[headlessLabel] = '';
+    else delete labels[headlessLabel];
+    const owner = controllerReference({ type: Service, object: service });
+    const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
+    const wanted = families.map((family) => computeEndpoints(service, pods, family, zoneOf));
+    const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
+    await applySlicePlan(cluster, plan, signal);
+  },
+});
+
+export function ownSlices(
+  slices: {
+    inNamespace(namespace: string): Iterable<EndpointSlice>;
+    addIndex(name: string, values: typeof byService): void;
+    byIndex(name: string, value: string): Iterable<EndpointSlice>;
+  },
+  namespace: string,
+  service: string,
+  managedBy: string,
+): EndpointSlice[] {
+  slices.addIndex('service', byService);
+  return [...slices.byIndex('service', `${managedBy} ${namespace}/${service}`)];
+}
+
+function byService({ metadata }: EndpointSlice): readonly string[] {
+  const service = metadata.labels?.[serviceNameLabel];
+  const managedBy = metadata.labels?.['endpointslice.kubernetes.io/managed-by'];
+  return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
+}
+
+/** The endpoints of one address family, grouped by the ports that they have. */
+export function computeEndpoints(
+  service: Service,
+  pods: readonly Pod[],
+  family: 'IPv4' | 'IPv6',
+  zoneOf: (node: string | undefined) => string | undefined,
+): WantedSlices {
+  const groups = new Map<string, { ports: discovery.EndpointPort[]; endpoints: discovery.Endpoint[] }>();
+  for (const pod of pods) {
+    const ip = addressOf(pod, family);
+    if (!ip) continue;
+    const ports = portsFor(service, pod);
+    const key = JSON.stringify(ports);
+    const group = groups.get(key) ?? { ports, endpoints: [] };
+    groups.set(key, group);
+    group.endpoints.push(toEndpoint(service, pod, ip, zoneOf));
+  }
+  return { addressType: family, groups: [...groups.values()] };
+}
+
+function toEndpoint(
+  service: Service,
+  pod: Pod,
+  ip: string,
+  zoneOf: (node: string | undefined) => string | undefined,
+): discovery.Endpoint {
+  const { name, namespace, uid, deletionTimestamp } = pod.metadata;
+  const { hostname, subdomain, nodeName } = pod.spec ?? {};
+  const serving = isPodReady(pod);
+  const terminating = deletionTimestamp !== undefined;
+  const ready = Boolean(service.spec?.publishNotReadyAddresses) || (serving && !terminating);
+  const zone = zoneOf(nodeName);
+  return {
+    addresses: [ip],
+    conditions: { ready, serving, terminating },
+    ...(hostname && subdomain === service.metadata.name && { hostname }),
+    ...(nodeName && { nodeName }),
+    targetRef: { kind: 'Pod', namespace, name, uid },
+    ...(zone && { zone }),
+  };
+}
+
+function portsFor(service: Service, pod: Pod): discovery.EndpointPort[] {
+  const ports: discovery.EndpointPort[] = [];
+  for (const { name = '', port, targetPort, protocol = 'TCP', appProtocol } of service.spec!.ports ?? []) {
+    const number = findPort(pod, targetPort, port, protocol);
+    if (number === undefined) continue;
+    ports.push({ name, port: number, protocol, ...(appProtocol && { appProtocol }) });
+  }
+  return ports;
+}

@@ -1,0 +1,327 @@
+/**
+ * Deletes what has lost all its owners, in any resource that the server has; keeps objects that are deleted in the
+ * foreground until their dependents are gone; lets go of dependents that shall stay.
+ */
+import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
+import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type { ControllerEnvironment } from '../client/controller-cluster.ts';
+import { discoverResources } from '../client/discovery.ts';
+import { targetOf } from '../client/event-recorder.ts';
+import { runReflector } from '../client/reflector.ts';
+import { runWorkers, WorkQueue } from '../client/work-queue.ts';
+import { undefinedIfGone } from './adoption.ts';
+import {
+  foregroundFinalizer,
+  GarbageGraph,
+  type GraphConsequences,
+  type GraphNode,
+  orphanFinalizer,
+} from './garbage-graph.ts';
+
+/** Resources whose objects own nothing and whose number would only cost memory. */
+const ignored = new Set(['events', 'events.events.k8s.io']);
+const workers = 20;
+/** Changes of definitions come in flocks; discovery is asked once for a flock. */
+const discoveryDelayMs = 250;
+/** Aggregated servers announce nothing: their resources are found by asking now and then. */
+const discoveryIntervalMs = 300_000;
+
+export async function runGarbageCollector(
+  environment: ControllerEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  await new GarbageCollector(environment, signal).run();
+}
+
+interface Monitor {
+  resource: ResourceType;
+  stop: AbortController;
+  synced: Promise<void>;
+}
+
+class GarbageCollector {
+  readonly #environment: ControllerEnvironment;
+  readonly #signal: AbortSignal;
+  readonly #graph = new GarbageGraph();
+  readonly #queue: WorkQueue;
+  /** By `group/plural`. */
+  readonly #monitors = new Map<string, Monitor>();
+  /** By `group/kind`, over all versions. */
+  readonly #kinds = new Map<string, ResourceType>();
+
+  constructor(environment: ControllerEnvironment, signal: AbortSignal) {
+    const logger = environment.logger.for('garbage-collector');
+    const recorder = environment.recorder.for('garbage-collector-controller');
+    this.#environment = { ...environment, logger, recorder };
+    this.#signal = signal;
+    const { clock, metrics } = environment;
+    this.#queue = new WorkQueue({ name: 'garbage_collector_attempt_to_delete', clock, metrics });
+  }
+
+  async run(): Promise<void> {
+    const { informers, clock } = this.#environment;
+    const discovery = new WorkQueue({ name: 'garbage_collector_discovery', clock });
+    const rediscover = () => discovery.addAfter('all', discoveryDelayMs);
+    for (const type of [CustomResourceDefinition, APIService] as ResourceType[])
+      informers.of(type).handle({ added: rediscover, updated: rediscover, deleted: rediscover });
+    discovery.add('all');
+    const followed = Promise.withResolvers<void>();
+    this.#signal.addEventListener('abort', () => followed.resolve(), { once: true });
+    const discovering = runWorkers(
+      discovery,
+      1,
+      async (key) => {
+        try {
+          await this.#followResources();
+          discovery.forget(key);
+          discovery.addAfter(key, discoveryIntervalMs);
+          followed.resolve();
+        } catch (error) {
+          if (!this.#signal.aborted) this.#environment.logger.warn('discovery failed', { error });
+          discovery.retry(key);
+        }
+      },
+      this.#signal,
+    );
+    // Before every resource is known once, most owners would look missing.
+    await followed.promise;
+    const working = runWorkers(this.#queue, workers, (key) => this.#work(key), this.#signal);
+    await Promise.all([discovering, working]);
+  }
+
+  /** Starts to follow resources that are new, stops following those that are gone. */
+  async #followResources(): Promise<void> {
+    const { resources } = await discoverResources(this.#environment.client, this.#signal);
+    const present = new Set<string>();
+    for (const resource of resources) {
+      this.#kinds.set(`${resource.group}/${resource.kind}`, resource);
+      const name = resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
+      if (ignored.has(name) || !['list', 'watch', 'delete'].every((verb) => resource.verbs.includes(verb)))
+        continue;
+      present.add(name);
+      if (!this.#monitors.has(name)) this.#monitors.set(name, this.#follow(resource));
+    }
+    for (const [name, monitor] of this.#monitors) {
+      if (present.has(name)) continue;
+      monitor.stop.abort(new Error('the resource is gone'));
+      this.#monitors.delete(name);
+      for (const node of [...this.#graph.of(monitor.resource)]) this.#apply(this.#graph.remove(node.uid));
+    }
+    await Promise.all([...this.#monitors.values()].map((monitor) => monitor.synced));
+  }
+
+  #follow(resource: ResourceType): Monitor {
+    const stop = new AbortController();
+    const end = () => stop.abort(this.#signal.reason);
+    if (this.#signal.aborted) end();
+    this.#signal.addEventListener('abort', end, { once: true });
+    const synced = Promise.withResolvers<void>();
+    // A resource that cannot be listed must not hold up the others for good.
+    const { client, clock, random, logger } = this.#environment;
+    void runReflector<KubeObject>(
+      { client, type: resource, filter: { metadataOnly: true }, clock, random, logger, signal: stop.signal },
+      {
+        replace: (items) => {
+          const gone = new Set([...this.#graph.of(resource)].map((node) => node.uid));
+          for (const item of items) {
+            gone.delete(item.metadata.uid);
+            this.#apply(this.#graph.observe(resource, item));
+          }
+          for (const uid of gone) this.#apply(this.#graph.remove(uid));
+          synced.resolve();
+        },
+        apply: (type, object) =>
+          this.#apply(
+            type === 'DELETED'
+              ? this.#graph.remove(object.metadata.uid)
+              : this.#graph.observe(resource, object),
+          ),
+        progressed: () => undefined,
+      },
+    ).finally(() => {
+      this.#signal.removeEventListener('abort', end);
+      synced.resolve();
+    });
+    return { resource, stop, synced: synced.promise };
+  }
+
+  #apply({ check, orphan }: GraphConsequences): void {
+    for (const node of check) this.#queue.add(node.uid);
+    for (const node of orphan) this.#queue.add(`orphan ${node.uid}`);
+  }
+
+  async #work(key: string): Promise<void> {
+    try {
+      const isOrphaning = key.startsWith('orphan ');
+      const node = this.#graph.get(isOrphaning ? key.slice('orphan '.length) : key);
+      if (node && isOrphaning) await this.#orphanDependents(node);
+      else if (node) await this.#check(node);
+      this.#queue.forget(key);
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      const isRace = error instanceof StatusError && error.code === 409;
+      if (!isRace) this.#environment.logger.debug('will try again', { uid: key, error });
+      this.#queue.retry(key);
+    }
+  }
+
+  /** Decides whether an object may stay, by what the server says of it and its owners now. */
+  async #check(node: GraphNode): Promise<void> {
+    if (node.isVirtual || (node.isBeingDeleted && !node.isDeletingDependents)) return;
+    if (!node.isDeletingDependents && this.#hasOnlyLivingOwners(node)) return;
+    const object = await this.#read(node.resource!, node.namespace, node.name);
+    if (object?.metadata.uid !== node.uid) {
+      this.#apply(this.#graph.remove(node.uid));
+      return;
+    }
+    if (node.isDeletingDependents) return await this.#endForeground(node, object);
+    const references = object.metadata.ownerReferences ?? [];
+    if (references.length === 0) return;
+    const { solid, dangling, waiting } = await this.#classify(node, references);
+    if (solid.length > 0) {
+      const gone = [...dangling, ...waiting];
+      if (gone.length > 0) await this.#dropOwners(node, object, new Set(gone.map((owner) => owner.uid)));
+    } else if (waiting.length > 0 && node.dependents) {
+      // In a circle of blocking references everyone would wait for everyone.
+      if ([...node.dependents].some((dependent) => dependent.isDeletingDependents))
+        await this.#unblockOwners(node, object);
+      await this.#delete(node, object, 'Foreground');
+    } else {
+      const finalizers = object.metadata.finalizers ?? [];
+      const isOrphaning = finalizers.includes(orphanFinalizer);
+      const policy = finalizers.includes(foregroundFinalizer) ? 'Foreground' : 'Background';
+      await this.#delete(node, object, isOrphaning ? 'Orphan' : policy);
+    }
+  }
+
+  #hasOnlyLivingOwners(node: GraphNode): boolean {
+    return node.owners.every((owner) => this.#knownState(node, owner) === 'solid');
+  }
+
+  /** What the graph says of an owner; undefined when only the server can tell. */
+  #knownState(node: GraphNode, reference: OwnerReference): 'solid' | 'waiting' | undefined {
+    const known = this.#graph.get(reference.uid);
+    if (!known || known.isVirtual || known.name !== reference.name || isElsewhere(node, known))
+      return undefined;
+    return known.isDeletingDependents ? 'waiting' : 'solid';
+  }
+
+  async #classify(
+    node: GraphNode,
+    references: readonly OwnerReference[],
+  ): Promise<Record<'solid' | 'dangling' | 'waiting', OwnerReference[]>> {
+    const groups = { solid: [], dangling: [], waiting: [] } as Record<
+      'solid' | 'dangling' | 'waiting',
+      OwnerReference[]
+    >;
+    for (const reference of references) groups[await this.#stateOf(node, reference)].push(reference);
+    return groups;
+  }
+
+  async #stateOf(node: GraphNode, reference: OwnerReference): Promise<'solid' | 'dangling' | 'waiting'> {
+    const state = this.#knownState(node, reference);
+    if (state) return state;
+    const { group } = parseApiVersion(reference.apiVersion);
+    const resource = this.#kinds.get(`${group}/${reference.kind}`);
+    if (!resource) throw new Error(`no resource has the kind ${reference.kind} of ${reference.apiVersion}`);
+    // A cluster-scoped object cannot be owned from within a namespace: which namespace is not to be known.
+    if (resource.namespaced && !node.namespace) return 'solid';
+    const owner = await this.#read(resource, node.namespace, reference.name);
+    if (owner?.metadata.uid !== reference.uid) {
+      if (this.#graph.get(reference.uid)?.isVirtual === false) this.#reportMismatch(node, reference);
+      return 'dangling';
+    }
+    const isWaiting =
+      owner.metadata.deletionTimestamp && owner.metadata.finalizers?.includes(foregroundFinalizer);
+    return isWaiting ? 'waiting' : 'solid';
+  }
+
+  #reportMismatch(node: GraphNode, reference: OwnerReference): void {
+    const { recorder } = this.#environment;
+    const { apiVersion, kind, name, uid } = reference;
+    const text = `[${apiVersion}/${kind}, namespace: ${node.namespace ?? ''}, name: ${name}, uid: ${uid}]`;
+    const metadata = { name: node.name, namespace: node.namespace, uid: node.uid } as KubeObject['metadata'];
+    recorder.event(
+      targetOf(node.resource!, { metadata }),
+      'Warning',
+      'OwnerRefInvalidNamespace',
+      `ownerRef ${text} does not exist in namespace "${node.namespace ?? ''}"`,
+    );
+  }
+
+  /** The last blocking dependent is gone: so may the owner go. */
+  async #endForeground(node: GraphNode, object: KubeObject): Promise<void> {
+    const blocking = [...(node.dependents ?? [])].filter((dependent) =>
+      dependent.owners.some((owner) => owner.uid === node.uid && owner.blockOwnerDeletion),
+    );
+    if (blocking.length === 0) return await this.#dropFinalizer(node, object, foregroundFinalizer);
+    for (const dependent of blocking) if (!dependent.isDeletingDependents) this.#queue.add(dependent.uid);
+  }
+
+  async #orphanDependents(node: GraphNode): Promise<void> {
+    const object = await this.#read(node.resource!, node.namespace, node.name);
+    if (object?.metadata.uid !== node.uid || !object.metadata.finalizers?.includes(orphanFinalizer)) return;
+    const owner = new Set([node.uid]);
+    await Promise.all(
+      [...(node.dependents ?? [])].map(async (dependent) => {
+        const child = await this.#read(dependent.resource!, dependent.namespace, dependent.name);
+        if (child?.metadata.uid === dependent.uid) await this.#dropOwners(dependent, child, owner);
+      }),
+    );
+    await this.#dropFinalizer(node, object, orphanFinalizer);
+  }
+
+  #read(
+    resource: ResourceType,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<KubeObject | undefined> {
+    const at = { name, ...(resource.namespaced && { namespace }) };
+    return this.#environment.client.get(resource, at, this.#signal).catch(undefinedIfGone);
+  }
+
+  async #dropOwners(node: GraphNode, object: KubeObject, uids: ReadonlySet<string>): Promise<void> {
+    const ownerReferences = (object.metadata.ownerReferences ?? []).filter((owner) => !uids.has(owner.uid));
+    await this.#patchMetadata(node, object, { ownerReferences });
+  }
+
+  async #unblockOwners(node: GraphNode, object: KubeObject): Promise<void> {
+    const ownerReferences = (object.metadata.ownerReferences ?? []).map((owner) => ({
+      ...owner,
+      ...(owner.blockOwnerDeletion && { blockOwnerDeletion: false }),
+    }));
+    await this.#patchMetadata(node, object, { ownerReferences });
+  }
+
+  async #dropFinalizer(node: GraphNode, object: KubeObject, finalizer: string): Promise<void> {
+    const finalizers = (object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
+    await this.#patchMetadata(node, object, { finalizers });
+  }
+
+  /** Loses with Conflict when the object changed since it was read. */
+  async #patchMetadata(node: GraphNode, object: KubeObject, change: object): Promise<void> {
+    const { uid, resourceVersion, name, namespace } = object.metadata;
+    const metadata = { uid, resourceVersion, ...change };
+    await this.#environment.client
+      .patch(node.resource!, { name, namespace }, { metadata }, { type: 'merge', signal: this.#signal })
+      .catch(undefinedIfGone);
+  }
+
+  async #delete(
+    node: GraphNode,
+    object: KubeObject,
+    propagationPolicy: 'Orphan' | 'Foreground' | 'Background',
+  ): Promise<void> {
+    const { uid, resourceVersion, name, namespace } = object.metadata;
+    // With the version too: an owner may have been added since.
+    const preconditions = { uid, resourceVersion };
+    await this.#environment.client
+      .delete(node.resource!, { name, namespace }, { propagationPolicy, preconditions, signal: this.#signal })
+      .catch(undefinedIfGone);
+  }
+}
+
+function isElsewhere(node: GraphNode, owner: GraphNode): boolean {
+  return owner.namespace !== undefined && owner.namespace !== node.namespace;
+}

@@ -1,0 +1,156 @@
+/** Who owns whom in the whole cluster: as little per object as answers that. Pure bookkeeping; knows no server. */
+import type { KubeObject, OwnerReference, ResourceType } from '../api/meta.ts';
+
+export interface GraphNode {
+  readonly uid: string;
+  /** Undefined for an owner that is only known from references to it: its kind is looked up when it matters. */
+  resource: ResourceType | undefined;
+  apiVersion: string;
+  kind: string;
+  namespace: string | undefined;
+  name: string;
+  owners: readonly OwnerReference[];
+  dependents: Set<GraphNode> | undefined;
+  /** Known from references only; no watch has shown it yet. */
+  isVirtual: boolean;
+  isBeingDeleted: boolean;
+  /** Being deleted in the foreground: waits for its dependents. */
+  isDeletingDependents: boolean;
+}
+
+/** What a change calls for. */
+export interface GraphConsequences {
+  /** Nodes whose right to exist is to be looked at. */
+  check: GraphNode[];
+  /** Nodes that are being deleted and shall leave their dependents behind. */
+  orphan: GraphNode[];
+}
+
+export const orphanFinalizer = 'orphan';
+export const foregroundFinalizer = 'foregroundDeletion';
+
+const noOwners: readonly OwnerReference[] = [];
+
+export class GarbageGraph {
+  readonly #nodes = new Map<string, GraphNode>();
+
+  get(uid: string): GraphNode | undefined {
+    return this.#nodes.get(uid);
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** Nodes of a resource that a list no longer holds. */
+  *of(resource: ResourceType): Iterable<GraphNode> {
+    for (const node of this.#nodes.values()) if (node.resource === resource && !node.isVirtual) yield node;
+  }
+
+  /** An object as a list or a watch shows it. */
+  observe(resource: ResourceType, object: KubeObject): GraphConsequences {
+    const { metadata } = object;
+    const consequences: GraphConsequences = { check: [], orphan: [] };
+    let node = this.#nodes.get(metadata.uid);
+    const isNew = !node || node.isVirtual;
+    if (!node) {
+      node = this.#insert(metadata.uid, metadata.name);
+    }
+    node.resource = resource;
+    node.kind = resource.kind;
+    node.namespace = metadata.namespace;
+    node.name = metadata.name;
+    node.isVirtual = false;
+    this.#setOwners(node, metadata.ownerReferences ?? noOwners, consequences);
+    this.#transition(node, metadata, consequences);
+    // Its references may name owners that are gone already.
+    if (isNew && node.owners.length > 0 && this.#hasUnseenOwner(node)) consequences.check.push(node);
+    if (isNew && node.isDeletingDependents) consequences.check.push(...(node.dependents ?? []));
+    return consequences;
+  }
+
+  #hasUnseenOwner(node: GraphNode): boolean {
+    return node.owners.some((owner) => this.#nodes.get(owner.uid)?.isVirtual !== false);
+  }
+
+  /** An object is gone. */
+  remove(uid: string): GraphConsequences {
+    const consequences: GraphConsequences = { check: [], orphan: [] };
+    const node = this.#nodes.get(uid);
+    if (!node) return consequences;
+    this.#nodes.delete(uid);
+    for (const owner of node.owners) {
+      const ownerNode = this.#nodes.get(owner.uid);
+      if (!ownerNode) continue;
+      this.#detach(ownerNode, node);
+      if (ownerNode.isDeletingDependents) consequences.check.push(ownerNode);
+    }
+    consequences.check.push(...(node.dependents ?? []));
+    return consequences;
+  }
+
+  #insert(uid: string, name: string): GraphNode {
+    const node: GraphNode = {
+      uid,
+      resource: undefined,
+      apiVersion: '',
+      kind: '',
+      namespace: undefined,
+      name,
+      owners: noOwners,
+      dependents: undefined,
+      isVirtual: true,
+      isBeingDeleted: false,
+      isDeletingDependents: false,
+    };
+    this.#nodes.set(uid, node);
+    return node;
+  }
+
+  #setOwners(node: GraphNode, owners: readonly OwnerReference[], consequences: GraphConsequences): void {
+    const before = node.owners;
+    if (before.length === 0 && owners.length === 0) return;
+    node.owners = owners;
+    for (const owner of owners) {
+      let ownerNode = this.#nodes.get(owner.uid);
+      if (!ownerNode) {
+        ownerNode = this.#insert(owner.uid, owner.name);
+        ownerNode.apiVersion = owner.apiVersion;
+        ownerNode.kind = owner.kind;
+        ownerNode.namespace = node.namespace;
+      }
+      ownerNode.dependents ??= new Set();
+      ownerNode.dependents.add(node);
+      const wasBlocking = before.find((one) => one.uid === owner.uid)?.blockOwnerDeletion;
+      if (ownerNode.isDeletingDependents && !before.some((one) => one.uid === owner.uid))
+        consequences.check.push(node);
+      if (wasBlocking && !owner.blockOwnerDeletion && ownerNode.isDeletingDependents)
+        consequences.check.push(ownerNode);
+    }
+    for (const owner of before) {
+      if (owners.some((one) => one.uid === owner.uid)) continue;
+      const ownerNode = this.#nodes.get(owner.uid);
+      if (!ownerNode) continue;
+      this.#detach(ownerNode, node);
+      if (ownerNode.isDeletingDependents) consequences.check.push(ownerNode);
+    }
+  }
+
+  #detach(owner: GraphNode, dependent: GraphNode): void {
+    owner.dependents?.delete(dependent);
+    if (owner.dependents?.size !== 0) return;
+    owner.dependents = undefined;
+    if (owner.isVirtual) this.#nodes.delete(owner.uid);
+  }
+
+  #transition(node: GraphNode, metadata: KubeObject['metadata'], consequences: GraphConsequences): void {
+    if (!metadata.deletionTimestamp) return;
+    const finalizers = metadata.finalizers ?? [];
+    node.isBeingDeleted = true;
+    if (finalizers.includes(orphanFinalizer)) consequences.orphan.push(node);
+    if (finalizers.includes(foregroundFinalizer) && !node.isDeletingDependents) {
+      node.isDeletingDependents = true;
+      consequences.check.push(node, ...(node.dependents ?? []));
+    }
+  }
+}

@@ -1,0 +1,188 @@
+/** Namespaces: empties those that are being deleted, says in conditions what holds them up, then lets them go. */
+import { type KubeObject, keyOf } from '../api/meta.ts';
+import { Namespace } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { Client } from '../client/client.ts';
+import { defineController } from '../client/controller.ts';
+import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
+import { wholeSeconds } from '../client/event-recorder.ts';
+import { undefinedIfGone } from './adoption.ts';
+import { withCondition } from './conditions.ts';
+
+/** What is still in a namespace, by resource. */
+export interface Remains {
+  /** `pods` or `widgets.example.com` → objects left. */
+  resources: ReadonlyMap<string, number>;
+  finalizers: ReadonlyMap<string, number>;
+  discoveryFailures: readonly string[];
+  contentFailures: readonly string[];
+}
+
+const finalizer = 'kubernetes';
+/** Growing waits between looks at a namespace whose content takes its time to go. */
+const lookAgain = { firstMs: 100, maxMs: 5_000 };
+
+export const namespaceController = defineController({
+  name: 'namespace',
+  reconciles: Namespace,
+  backoff: lookAgain,
+  concerns: (namespace: Namespace) => namespace.metadata.deletionTimestamp !== undefined,
+  async reconcile(key, cluster, signal) {
+    const cached = cluster.get(Namespace, key);
+    if (!cached?.metadata.deletionTimestamp || !cached.spec?.finalizers?.includes(finalizer)) return;
+    const remains = await emptyNamespace(cluster.client, key, signal);
+    const namespace = await cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfGone);
+    if (!namespace?.metadata.deletionTimestamp) return;
+    const now = wholeSeconds(cluster.clock.now());
+    const status = {
+      ...namespace.status,
+      phase: 'Terminating' as const,
+      conditions: deletionConditions(namespace, remains, now),
+    };
+    const current = await cluster.updateStatus(Namespace, namespace, status, signal);
+    if (isEmpty(remains)) await finalize(cluster, current, signal);
+    else throw new NotEmptyYet(key);
+  },
+});
+
+/** Makes the queue come back with growing delays; no fault of anyone. */
+class NotEmptyYet extends StatusError {
+  constructor(name: string) {
+    super(409, 'Conflict', `namespace ${name} still has content`);
+  }
+}
+
+function isEmpty({ resources, discoveryFailures, contentFailures }: Remains): boolean {
+  return resources.size === 0 && discoveryFailures.length === 0 && contentFailures.length === 0;
+}
+
+/** Asks for the deletion of everything that is not being deleted yet. Pods first: they may still use the rest. */
+async function emptyNamespace(client: Client, namespace: string, signal: AbortSignal): Promise<Remains> {
+  const { resources: all, failures } = await discoverResources(client, signal);
+  const deletable = all.filter(
+    ({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'),
+  );
+  const isPods = ({ group, plural }: DiscoveredResource) => group === '' && plural === 'pods';
+  const resources = new Map<string, number>();
+  const finalizers = new Map<string, number>();
+  const contentFailures: string[] = [];
+
+  const empty = async (resource: DiscoveredResource) => {
+    const name = resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
+    try {
+      const left = await emptyResource(client, resource, namespace, signal);
+      if (left.length > 0) resources.set(`${name}`, left.length);
+      for (const object of left)
+        for (const one of object.metadata.finalizers ?? [])
+          finalizers.set(one, (finalizers.get(one) ?? 0) + 1);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof StatusError && [404, 405].includes(error.code)) return;
+      contentFailures.push(`${name}: ${(error as Error).message}`);
+    }
+  };
+  await Promise.all(deletable.filter(isPods).map(empty));
+  if (resources.size === 0) await Promise.all(deletable.filter((one) => !isPods(one)).map(empty));
+  const discoveryFailures = [...failures].map(([version, error]) => `${version}: ${error.message}`);
+  return { resources, finalizers, discoveryFailures, contentFailures };
+}
+
+async function emptyResource(
+  client: Client,
+  resource: DiscoveredResource,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[]> {
+  const query = { namespace, metadataOnly: true };
+  const { items } = await client.list(resource, query, signal);
+  const untouched = items.filter((object) => !object.metadata.deletionTimestamp);
+  if (untouched.length === 0) return items;
+  if (resource.verbs.includes('deletecollection')) {
+    await client.deleteCollection(resource, { namespace }, { propagationPolicy: 'Background', signal });
+  } else {
+    for (const { metadata } of untouched)
+      await client
+        .delete(resource, metadata, { propagationPolicy: 'Background', signal })
+        .catch(undefinedIfGone);
+  }
+  return (await client.list(resource, query, signal)).items;
+}
+
+/** The five conditions that tell how far the deletion is, in upstream's words. */
+export function deletionConditions(
+  namespace: Namespace,
+  remains: Remains,
+  now: string,
+): core.NamespaceCondition[] {
+  const { resources, finalizers, discoveryFailures, contentFailures } = remains;
+  const sorted = (counts: ReadonlyMap<string, number>) => [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  const dotted = (name: string) => (name.includes('.') ? name : `${name}.`);
+  const rows: [type: string, badReason: string, bad: string, goodReason: string, good: string][] = [
+    [
+      'NamespaceDeletionDiscoveryFailure',
+      'DiscoveryFailed',
+      discoveryFailures.length > 0
+        ? `Discovery failed for some groups, ${discoveryFailures.length} failing: ${discoveryFailures.join(', ')}`
+        : '',
+      'ResourcesDiscovered',
+      'All resources successfully discovered',
+    ],
+    [
+      'NamespaceDeletionGroupVersionParsingFailure',
+      'GroupVersionParsingFailed',
+      '',
+      'ParsedGroupVersions',
+      'All legacy kube types successfully parsed',
+    ],
+    [
+      'NamespaceDeletionContentFailure',
+      'ContentDeletionFailed',
+      contentFailures.length > 0
+        ? `Failed to delete all resource types, ${contentFailures.length} remaining: ${contentFailures.join(', ')}`
+        : '',
+      'ContentDeleted',
+      'All content successfully deleted, may be waiting on finalization',
+    ],
+    [
+      'NamespaceContentRemaining',
+      'SomeResourcesRemain',
+      resources.size > 0
+        ? `Some resources are remaining: ${sorted(resources)
+            .map(([name, count]) => `${dotted(name)} has ${count} resource instances`)
+            .join(', ')}`
+        : '',
+      'ContentRemoved',
+      'All content successfully removed',
+    ],
+    [
+      'NamespaceFinalizersRemaining',
+      'SomeFinalizersRemain',
+      finalizers.size > 0
+        ? `Some content in the namespace has finalizers remaining: ${sorted(finalizers)
+            .map(([name, count]) => `${name} in ${count} resource instances`)
+            .join(', ')}`
+        : '',
+      'ContentHasNoFinalizers',
+      'All content-preserving finalizers finished',
+    ],
+  ];
+  let conditions = namespace.status?.conditions ?? [];
+  for (const [type, badReason, bad, goodReason, good] of rows) {
+    const condition = bad
+      ? { type, status: 'True', reason: badReason, message: bad }
+      : { type, status: 'False', reason: goodReason, message: good };
+    conditions = withCondition(conditions, condition, now);
+  }
+  return conditions;
+}
+
+async function finalize(cluster: ReconcileCluster, namespace: Namespace, signal: AbortSignal): Promise<void> {
+  const finalizers = (namespace.spec?.finalizers ?? []).filter((one) => one !== finalizer);
+  const spec = { ...namespace.spec, finalizers };
+  await cluster.client
+    .update(Namespace, { ...namespace, spec }, { subresource: 'finalize', signal })
+    .catch(undefinedIfGone);
+  cluster.logger.debug('namespace emptied', { namespace: keyOf(namespace) });
+}

@@ -1,0 +1,102 @@
+/** Making and removing many pods at once, with the events that tell of it. */
+import type { Draft, KubeObject } from '../api/meta.ts';
+import { Pod } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import type { Owner } from './adoption.ts';
+
+/** Creates one pod and records SuccessfulCreate or FailedCreate on its owner. @throws what the server said. */
+export async function createPod(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  pod: Draft<Pod>,
+  signal: AbortSignal,
+): Promise<Pod> {
+  try {
+    const created = await cluster.create(Pod, pod, signal);
+    recordOn(cluster, owner, 'Normal', 'SuccessfulCreate', `Created pod: ${created.metadata.name}`);
+    return created;
+  } catch (error) {
+    if (!signal.aborted && !isNamespaceTerminating(error))
+      recordOn(cluster, owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
+    throw error;
+  }
+}
+
+/** Deletes one pod and records it on its owner; one that is gone already is left unsaid. */
+export async function deletePod(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  pod: Pod,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    if (await cluster.delete(Pod, pod, signal))
+      recordOn(cluster, owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
+  } catch (error) {
+    if (!signal.aborted)
+      recordOn(cluster, owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
+    throw error;
+  }
+}
+
+function recordOn(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+): void {
+  cluster.event(owner.type, owner.object, type, reason, message);
+}
+
+/** What came of a batch: how many succeeded, and the first failure. */
+export interface BatchOutcome {
+  succeeded: number;
+  failure?: unknown;
+}
+
+/**
+ * Calls `act` for 1, 2, 4, … items at a time, and stops after a batch in which one failed: a quota that is used up
+ * or a template that is refused costs a few requests, not hundreds.
+ */
+export async function slowStart<Item>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<unknown>,
+): Promise<BatchOutcome> {
+  let succeeded = 0;
+  for (let start = 0, size = 1; start < items.length; start += size, size *= 2) {
+    if (start > 0 && size > items.length - start) size = items.length - start;
+    const outcome = await allAtOnce(items.slice(start, start + size), act);
+    succeeded += outcome.succeeded;
+    if (outcome.failure !== undefined) return { succeeded, failure: outcome.failure };
+  }
+  return { succeeded };
+}
+
+export async function allAtOnce<Item>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<unknown>,
+): Promise<BatchOutcome> {
+  const results = await Promise.allSettled(items.map(act));
+  const failed = results.find((result) => result.status === 'rejected');
+  const succeeded = results.filter((result) => result.status === 'fulfilled').length;
+  return failed ? { succeeded, failure: failed.reason } : { succeeded };
+}
+
+/** The namespace is on its way out: nothing more can be made in it, and nobody needs to be told. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  if (!(error instanceof StatusError)) return false;
+  return error.status.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating') ?? false;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Objects oldest first; names decide between those of the same second. */
+export function byCreation(a: KubeObject, b: KubeObject): number {
+  const [left, right] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
+  if (left !== right) return left < right ? -1 : 1;
+  return a.metadata.name < b.metadata.name ? -1 : 1;
+}
