@@ -1,0 +1,258 @@
+/**
+ * The pod network of a node: writes the CNI configuration once the node has a pod range, and keeps the routes to the pod
+ * ranges of other nodes, through an overlay where no link is shared.
+ */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Node } from '../../api/resources.gen.ts';
+import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { createCommandRunner, type RunCommand } from '../command.ts';
+import {
+  cniConfig,
+  type NodeRange,
+  nodeRange,
+  overlayDevice,
+  overlayHardwareAddress,
+  overlayHeaderBytes,
+  planRoutes,
+  type RoutePlan,
+} from './plan.ts';
+
+export interface CniOptions {
+  nodeName: string;
+  /** The node's own IPv4 address, by which other nodes reach it. */
+  nodeAddress: string;
+  /** The range that holds the pod ranges of all nodes. */
+  clusterCidr: string;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  /** Where the container runtime looks for its network; `/etc/cni/net.d` when absent. */
+  configFolder?: string;
+  /** Where addresses in use are noted; must not outlive the pods. `/run/wherry/addresses` when absent. */
+  leasesFolder?: string;
+  /** How to run `ip` and `bridge`; directly when absent. */
+  run?: RunCommand;
+  /** Where kernel settings are written; `/proc/sys` when absent. */
+  settingsFolder?: string;
+}
+
+export interface Cni {
+  /** Resolves when every node known at the time of the call has its routes. */
+  settled(): Promise<void>;
+}
+
+/** Marks the routes that are ours in the kernel's table. */
+const routeProtocol = '119';
+const overlayPort = 8472;
+const overlayId = 1;
+const configName = '10-wherry.conflist';
+const retry: BackoffOptions = { firstMs: 200, maxMs: 10_000 };
+
+/** Forwarding between pods and nodes; answers may come by another way than the question; node ports on loopback. */
+const kernelSettings: Record<string, string> = {
+  'net/ipv4/ip_forward': '1',
+  'net/ipv4/conf/all/rp_filter': '0',
+  'net/ipv4/conf/default/rp_filter': '0',
+  'net/ipv4/conf/all/route_localnet': '1',
+  'net/ipv4/conf/all/send_redirects': '0',
+  'net/ipv4/conf/default/send_redirects': '0',
+};
+
+/** Resolves when the configuration is written and the routes known by then stand; follows nodes until `signal` aborts. */
+export async function startCni(options: CniOptions, signal: AbortSignal): Promise<Cni> {
+  const run = options.run ?? createCommandRunner();
+  const nodes = options.informers.of(Node);
+  await nodes.synced();
+  await writeKernelSettings(options.settingsFolder ?? '/proc/sys');
+  const link = await readLink(run, options.nodeAddress);
+  const configured = Promise.withResolvers<void>();
+  let last = '';
+  let touched = true;
+  let running: Promise<void> | undefined;
+
+  const settled = () => {
+    running ??= runWhileTouched();
+    return running;
+  };
+  const touch = () => {
+    touched = true;
+    void settled();
+  };
+  nodes.handle({ added: touch, updated: touch, deleted: touch });
+  void settled();
+  await Promise.race([configured.promise, aborted(signal)]);
+  return { settled };
+
+  async function runWhileTouched(): Promise<void> {
+    let failures = 0;
+    while (touched && !signal.aborted) {
+      touched = false;
+      try {
+        await sync();
+        failures = 0;
+      } catch (error) {
+        touched = true;
+        options.logger.error('pod routes could not be set', { error });
+        await options.clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+      }
+    }
+    running = undefined;
+  }
+
+  async function sync(): Promise<void> {
+    const ranges = [...nodes.list()].map(nodeRange).filter((range) => range !== undefined);
+    const self = nodes.get(options.nodeName);
+    const podCidr = self && (nodeRange(self)?.podCidr ?? self.spec?.podCIDR);
+    if (!podCidr) return;
+    const own: NodeRange = { name: options.nodeName, address: options.nodeAddress, podCidr };
+    const others = ranges.filter(({ name }) => name !== options.nodeName);
+    const plan = planRoutes({ own, others, clusterCidr: options.clusterCidr, isOnLink: link.isOnLink });
+    // Nodes change with every heartbeat; their routes hardly ever.
+    const text = JSON.stringify(plan);
+    if (text !== last) await applyRoutes(run, plan, link, options.nodeAddress);
+    last = text;
+    // Always smaller by the overlay's header: pods that run must not need another size when a far node joins.
+    await writeConfig(options.configFolder ?? '/etc/cni/net.d', {
+      podCidr,
+      mtuBytes: link.mtuBytes - overlayHeaderBytes,
+      leasesFolder: options.leasesFolder ?? '/run/wherry/addresses',
+    });
+    configured.resolve();
+  }
+}
+
+interface Link {
+  device: string;
+  mtuBytes: number;
+  isOnLink(address: string): boolean;
+}
+
+async function readLink(run: RunCommand, nodeAddress: string): Promise<Link> {
+  interface Listed {
+    ifname: string;
+    mtu: number;
+    addr_info: { family: string; local: string; prefixlen: number }[];
+  }
+  const links = JSON.parse(await run('ip', ['-j', 'address', 'show'])) as Listed[];
+  for (const { ifname, mtu, addr_info } of links) {
+    const own = addr_info.find(({ family, local }) => family === 'inet' && local === nodeAddress);
+    if (!own) continue;
+    const mask = own.prefixlen === 0 ? 0 : (-1 << (32 - own.prefixlen)) >>> 0;
+    const network = (addressNumber(nodeAddress) & mask) >>> 0;
+    return {
+      device: ifname,
+      mtuBytes: mtu,
+      isOnLink: (address) => (addressNumber(address) & mask) >>> 0 === network,
+    };
+  }
+  throw new Error(`no interface of this node has the address ${nodeAddress}`);
+}
+
+/** Brings routes and overlay from whatever they are to the plan. */
+async function applyRoutes(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {
+  await syncOverlay(run, plan, link, nodeAddress);
+  interface Listed {
+    dst: string;
+  }
+  const listing = await run('ip', ['-j', 'route', 'show', 'proto', routeProtocol]);
+  const present = (JSON.parse(listing || '[]') as Listed[]).map(({ dst }) => dst);
+  const wanted = new Set(plan.routes.map(({ to }) => to));
+  const lines = [
+    ...present.filter((to) => !wanted.has(to)).map((to) => `route del ${to} proto ${routeProtocol}`),
+    ...plan.routes.map(({ to, via }) =>
+      via === 'unreachable'
+        ? `route replace unreachable ${to} proto ${routeProtocol}`
+        : `route replace ${to} ${via} proto ${routeProtocol}`,
+    ),
+  ];
+  await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+}
+
+async function syncOverlay(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {
+  interface Listed {
+    ifname: string;
+  }
+  const links = JSON.parse(await run('ip', ['-j', 'link', 'show'])) as Listed[];
+  const isPresent = links.some(({ ifname }) => ifname === overlayDevice);
+  if (plan.peers.length === 0) {
+    if (isPresent) await run('ip', ['link', 'del', overlayDevice]);
+    return;
+  }
+  if (!isPresent) {
+    const mtuBytes = link.mtuBytes - overlayHeaderBytes;
+    await run(
+      'ip',
+      ['-batch', '-'],
+      `link add ${overlayDevice} address ${overlayHardwareAddress(nodeAddress)} mtu ${mtuBytes} type vxlan id ${overlayId} ` +
+        `local ${nodeAddress} dev ${link.device} dstport ${overlayPort} nolearning\nlink set ${overlayDevice} up\n`,
+    );
+  }
+  await run('ip', ['neigh', 'flush', 'dev', overlayDevice, 'nud', 'permanent']);
+  await run(
+    'ip',
+    ['-batch', '-'],
+    plan.peers
+      .map(
+        ({ gateway, hardwareAddress }) =>
+          `neigh replace ${gateway} lladdr ${hardwareAddress} dev ${overlayDevice} nud permanent\n`,
+      )
+      .join(''),
+  );
+  await syncForwarding(run, plan);
+}
+
+/** Which machine has which hardware address of the overlay. */
+async function syncForwarding(run: RunCommand, plan: RoutePlan): Promise<void> {
+  interface Listed {
+    mac: string;
+    dst?: string;
+  }
+  const present = JSON.parse(
+    (await run('bridge', ['-j', 'fdb', 'show', 'dev', overlayDevice])) || '[]',
+  ) as Listed[];
+  const wanted = new Map(plan.peers.map(({ hardwareAddress, address }) => [hardwareAddress, address]));
+  const lines = [
+    ...present
+      .filter(({ mac, dst }) => dst && wanted.get(mac) !== dst)
+      .map(({ mac, dst }) => `fdb del ${mac} dev ${overlayDevice} dst ${dst}\n`),
+    ...[...wanted].map(([mac, dst]) => `fdb replace ${mac} dev ${overlayDevice} dst ${dst}\n`),
+  ];
+  await run('bridge', ['-batch', '-'], lines.join(''));
+}
+
+async function writeKernelSettings(folder: string): Promise<void> {
+  for (const [name, value] of Object.entries(kernelSettings)) {
+    const path = join(folder, name);
+    if ((await readFile(path, 'utf8')).trim() !== value) await writeFile(path, value);
+  }
+}
+
+/** Written whole and then put in place: the runtime may read at any moment. */
+async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
+  const path = join(folder, configName);
+  const text = `${JSON.stringify(cniConfig(config), null, 2)}\n`;
+  if ((await readFile(path, 'utf8').catch(noFile)) === text) return;
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
+function noFile(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
+
+function addressNumber(address: string): number {
+  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,79 @@
+/** The node's nftables: transactions as text, listings as elements. */
+import type { RunCommand } from './command.ts';
+
+export interface ListedTable {
+  chains: ReadonlySet<string>;
+  /** By set name: key → data ('' for sets), in the words that transactions use. */
+  elements: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+export interface Nft {
+  /** All of it or nothing. @throws CommandError */
+  apply(transaction: string): Promise<void>;
+  /** Undefined when there is no such table of family `ip`. */
+  listTable(table: string): Promise<ListedTable | undefined>;
+  /** Elements of one map, key → data. */
+  listMap(table: string, map: string): Promise<ReadonlyMap<string, string>>;
+}
+
+export function createNft(run: RunCommand): Nft {
+  return {
+    async apply(transaction) {
+      await run('nft', ['-f', '-'], transaction);
+    },
+    async listTable(table) {
+      const { nftables } = JSON.parse(await run('nft', ['-j', 'list', 'tables', 'ip'])) as Listing;
+      if (!nftables.some((entry) => entry.table?.name === table)) return undefined;
+      return readListing(JSON.parse(await run('nft', ['-j', 'list', 'table', 'ip', table])) as Listing);
+    },
+    async listMap(table, map) {
+      const listing = JSON.parse(await run('nft', ['-j', 'list', 'map', 'ip', table, map])) as Listing;
+      return readListing(listing).elements.get(map) ?? new Map();
+    },
+  };
+}
+
+interface Listing {
+  nftables: {
+    table?: { name: string };
+    chain?: { name: string };
+    set?: ListedSet;
+    map?: ListedSet;
+  }[];
+}
+
+interface ListedSet {
+  name: string;
+  elem?: unknown[];
+}
+
+function readListing({ nftables }: Listing): ListedTable {
+  const chains = new Set<string>();
+  const elements = new Map<string, Map<string, string>>();
+  for (const { chain, set, map } of nftables) {
+    if (chain) chains.add(chain.name);
+    if (set) elements.set(set.name, new Map((set.elem ?? []).map((key) => [formatValue(key), ''])));
+    if (map) {
+      const pairs = (map.elem ?? []) as [unknown, unknown][];
+      elements.set(map.name, new Map(pairs.map(([key, data]) => [formatValue(key), formatValue(data)])));
+    }
+  }
+  return { chains, elements };
+}
+
+/** nft's JSON of a key or of data, as its text syntax writes it. */
+function formatValue(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  if ('concat' in value) return (value.concat as unknown[]).map(formatValue).join(' . ');
+  if ('elem' in value) return formatValue((value.elem as { val: unknown }).val);
+  if ('prefix' in value) {
+    const { addr, len } = value.prefix as { addr: string; len: number };
+    return `${addr}/${len}`;
+  }
+  if ('range' in value) return (value.range as unknown[]).map(formatValue).join('-');
+  if ('goto' in value) return `goto ${(value.goto as { target: string }).target}`;
+  if ('jump' in value) return `jump ${(value.jump as { target: string }).target}`;
+  if ('drop' in value) return 'drop';
+  if ('accept' in value) return 'accept';
+  throw new Error(`nft lists a value of an unknown form: ${JSON.stringify(value)}`);
+}

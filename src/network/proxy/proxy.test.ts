@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { after, before as beforeAll, describe, it } from 'node:test';
+import { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { createFakeInformers } from '../fake-informers.ts';
+import {
+  type Answer,
+  ask,
+  askMany,
+  canMakeNetworks,
+  type TestMachine,
+  TestNetwork,
+} from '../test-network.ts';
+import { type ServiceProxy, startProxy } from './proxy.ts';
+
+const options = {
+  nodeName: 'n2',
+  clusterCidr: '10.244.0.0/16',
+  serviceCidr: '10.96.0.0/12',
+  ownServiceAddresses: ['10.96.0.10'],
+  clock: systemClock,
+  logger: silentLogger,
+};
+
+describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
+  const informers = createFakeInformers();
+  const stop = new AbortController();
+  let network: TestNetwork;
+  let host: TestMachine;
+  let node: TestMachine;
+  let pods: TestMachine[];
+  let proxy: ServiceProxy;
+
+  beforeAll(async () => {
+    network = new TestNetwork();
+    host = await network.host();
+    node = await network.node(2);
+    pods = [
+      await network.pod(node, '10.244.2.11'),
+      await network.pod(node, '10.244.2.12'),
+      await network.pod(node, '10.244.2.13'),
+    ];
+    await Promise.all(pods.map((pod) => network.answer(pod, [8080, 8081])));
+    proxy = await startProxy(
+      { ...options, informers, metrics: new MetricsRegistry(), run: node.run },
+      stop.signal,
+    );
+  });
+  after(async () => {
+    stop.abort();
+    await network[Symbol.asyncDispose]();
+  });
+
+  function put(
+    name: string,
+    spec: Service['spec'],
+    endpoints: TestMachine[],
+    status?: Service['status'],
+  ): void {
+    informers.put(Service, { metadata: { name }, spec, ...(status ? { status } : {}) });
+    informers.put(EndpointSlice, {
+      metadata: { name: `${name}-1`, labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      endpoints: endpoints.map(({ address }) => ({
+        addresses: [address],
+        nodeName: 'n2',
+        conditions: { ready: true },
+      })),
+      ports: (spec?.ports ?? []).map(({ name: port = '', protocol = 'TCP', targetPort }) => ({
+        name: port,
+        protocol,
+        port: targetPort as number,
+      })),
+    });
+  }
+  const tcp80 = [{ port: 80, targetPort: 8080, protocol: 'TCP' as const }];
+  const names = (answers: Answer[]) =>
+    [...new Set(answers.map((answer) => (typeof answer === 'string' ? answer : answer.from)))].sort();
+
+  it('spreads connections to a ClusterIP over all endpoints, from pods and from the node', async () => {
+    put('web', { clusterIP: '10.96.1.1', ports: tcp80 }, pods.slice(0, 2));
+    await proxy.settled();
+    const both = ['p2-11', 'p2-12'];
+    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, 30)), both);
+    assert.deepEqual(names(await askMany(node, '10.96.1.1', 80, 30)), both);
+  });
+
+  it('keeps the address of a client that is a pod', async () => {
+    const answer = await ask(pods[2]!, '10.96.1.1', 80);
+    assert.equal((answer as { client: string }).client, '10.244.2.13');
+  });
+
+  it('lets a pod reach itself through a service', async () => {
+    put('self', { clusterIP: '10.96.1.2', ports: tcp80 }, [pods[0]!]);
+    await proxy.settled();
+    assert.deepEqual(await ask(pods[0]!, '10.96.1.2', 80), { from: 'p2-11', client: '10.244.2.1' });
+  });
+
+  it('refuses at once what nothing serves: no endpoints, another port, an unknown service address', async () => {
+    put('empty', { clusterIP: '10.96.1.3', ports: tcp80 }, []);
+    await proxy.settled();
+    for (const from of [pods[0]!, node]) {
+      for (const [address, port] of [
+        ['10.96.1.3', 80],
+        ['10.96.1.1', 81],
+        ['10.97.9.9', 80],
+      ] as const)
+        assert.equal(await ask(from, address, port), 'refused', `${from.name} → ${address}:${port}`);
+      assert.equal(await ask(from, '10.96.1.3', 'udp:80'), 'refused', `${from.name}, UDP`);
+      assert.equal(await ask(from, '10.96.1.1', 'udp:81'), 'refused', `${from.name}, UDP, another port`);
+    }
+  });
+
+  it('serves a node port to other machines, and on the node itself', async () => {
+    put(
+      'open',
+      { type: 'NodePort', clusterIP: '10.96.1.4', ports: [{ ...tcp80[0]!, nodePort: 30080 }] },
+      pods.slice(0, 2),
+    );
+    await proxy.settled();
+    assert.deepEqual(names(await askMany(host, node.address, 30080, 30)), ['p2-11', 'p2-12']);
+    assert.deepEqual(names(await askMany(node, node.address, 30080, 30)), ['p2-11', 'p2-12']);
+    assert.deepEqual(names(await askMany(node, '127.0.0.1', 30080, 30)), ['p2-11', 'p2-12']);
+    put('open', { type: 'NodePort', clusterIP: '10.96.1.4', ports: [{ ...tcp80[0]!, nodePort: 30080 }] }, []);
+    await proxy.settled();
+    assert.equal(await ask(host, node.address, 30080), 'refused');
+  });
+
+  it('shows the client its own address where the external policy is Local', async () => {
+    const spec = {
+      type: 'NodePort' as const,
+      clusterIP: '10.96.1.5',
+      externalTrafficPolicy: 'Local' as const,
+      ports: [{ ...tcp80[0]!, nodePort: 30081 }],
+    };
+    put('local', spec, pods.slice(0, 1));
+    await proxy.settled();
+    assert.deepEqual(await ask(host, node.address, 30081), { from: 'p2-11', client: '172.31.255.1' });
+  });
+
+  it('sends UDP to UDP ports of several named ports, and moves clients on when their endpoint goes', async () => {
+    const spec = {
+      clusterIP: '10.96.1.6',
+      ports: [
+        { name: 'http', port: 80, targetPort: 8080 },
+        { name: 'dns', port: 53, targetPort: 8081, protocol: 'UDP' as const },
+      ],
+    };
+    put('several', spec, pods.slice(0, 1));
+    await proxy.settled();
+    assert.deepEqual(await ask(pods[2]!, '10.96.1.6', 'udp:53'), { from: 'p2-11', client: '10.244.2.13' });
+    assert.equal(await ask(pods[2]!, '10.96.1.6', 53), 'refused');
+  });
+
+  it('keeps a client at its endpoint with session affinity, and moves it when that endpoint goes', async () => {
+    const spec = { clusterIP: '10.96.1.7', ports: tcp80, sessionAffinity: 'ClientIP' as const };
+    put('sticky', spec, pods);
+    await proxy.settled();
+    const first = names(await askMany(node, '10.96.1.7', 80, 20));
+    assert.equal(first.length, 1);
+    put(
+      'sticky',
+      spec,
+      pods.filter(({ name }) => name !== first[0]),
+    );
+    await proxy.settled();
+    await proxy.cleaned();
+    const second = names(await askMany(node, '10.96.1.7', 80, 20));
+    assert.equal(second.length, 1);
+    assert.notDeepEqual(second, first);
+  });
+
+  it('serves load-balancer and external addresses, to allowed sources only', async () => {
+    const spec = {
+      type: 'LoadBalancer' as const,
+      clusterIP: '10.96.1.8',
+      externalIPs: ['172.31.255.201'],
+      loadBalancerSourceRanges: ['172.31.255.1/32'],
+      ports: tcp80,
+    };
+    await node.run('ip', ['addr', 'add', '172.31.255.200/32', 'dev', 'eth0']);
+    await node.run('ip', ['addr', 'add', '172.31.255.201/32', 'dev', 'eth0']);
+    put('balanced', spec, pods, { loadBalancer: { ingress: [{ ip: '172.31.255.200' }] } });
+    await proxy.settled();
+    assert.equal(names(await askMany(host, '172.31.255.200', 80, 40)).length, 3);
+    assert.equal(names(await askMany(host, '172.31.255.201', 80, 40)).length, 3);
+    assert.equal(await ask(pods[0]!, '172.31.255.200', 80), 'timeout');
+    assert.notEqual(await ask(pods[0]!, '172.31.255.201', 80), 'timeout');
+  });
+
+  it('takes over the rules that another process left, and removes what is stale', async () => {
+    put('gone', { clusterIP: '10.96.1.9', ports: tcp80 }, pods);
+    await proxy.settled();
+    stop.abort();
+    assert.notEqual(await ask(node, '10.96.1.9', 80), 'refused');
+    informers.remove(Service, 'default/gone');
+    const before = await node.run('nft', ['-a', 'list', 'chain', 'ip', 'wherry', 'route-service']);
+    const second = new AbortController();
+    await startProxy({ ...options, informers, metrics: new MetricsRegistry(), run: node.run }, second.signal);
+    assert.equal(await node.run('nft', ['-a', 'list', 'chain', 'ip', 'wherry', 'route-service']), before);
+    assert.equal(await ask(node, '10.96.1.9', 80), 'refused');
+    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, 30)), ['p2-11', 'p2-12']);
+    second.abort();
+  });
+
+  it('let no packet for a service address leave the node', async () => {
+    assert.match(await node.run('nft', ['list', 'counter', 'ip', 'wherry', 'leaked']), /packets 0 /);
+  });
+});

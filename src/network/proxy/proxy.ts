@@ -1,0 +1,220 @@
+/**
+ * The service proxy of a node: follows services, their endpoint slices and the node's own pods, and keeps the kernel's
+ * table at what rules.ts decides, by differences, one transaction at a time. The rules outlive the process.
+ */
+import { keyOf } from '../../api/meta.ts';
+import { type EndpointSlice, Pod, Service } from '../../api/resources.gen.ts';
+import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { createCommandRunner, type RunCommand } from '../command.ts';
+import { type Cleaner, changesText, type ElementChange, ElementTable } from '../element-table.ts';
+import { createNft, type Nft } from '../nft.ts';
+import { serviceKeyOf, serviceSlices } from '../service-slices.ts';
+import { startAffinityCleaner } from './affinity.ts';
+import { startConntrackCleaner } from './conntrack.ts';
+import { computeHostPortRules } from './host-ports.ts';
+import { computeServiceRules, type NodeView } from './rules.ts';
+import { dynamicChainText, type SkeletonOptions, skeletonText, tableName, versionChain } from './skeleton.ts';
+
+export interface ProxyOptions extends SkeletonOptions {
+  nodeName: string;
+  /** Service addresses that the node itself answers, such as that of cluster DNS. */
+  ownServiceAddresses: readonly string[];
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  metrics: MetricsRegistry;
+  /** How to run `nft` and `conntrack`; directly when absent. */
+  run?: RunCommand;
+}
+
+export interface ServiceProxy {
+  /** Resolves when every change that was known at the time of the call is in the kernel. */
+  settled(): Promise<void>;
+  /** Resolves when clients of endpoints that are gone have been moved on, which happens after the rules changed. */
+  cleaned(): Promise<void>;
+  /** Elements that the table should have now. */
+  readonly elementCount: number;
+}
+
+const retry: BackoffOptions = { firstMs: 100, maxMs: 10_000 };
+
+/** Resolves when the first full state is in the kernel. Ends, leaving the rules, when `signal` aborts. */
+export async function startProxy(options: ProxyOptions, signal: AbortSignal): Promise<ServiceProxy> {
+  const { informers, nodeName } = options;
+  const services = informers.of(Service);
+  const slices = serviceSlices(informers);
+  const pods = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+  await Promise.all([services.synced(), slices.informer.synced(), pods.synced()]);
+
+  const node: NodeView = { name: nodeName, ownServiceAddresses: options.ownServiceAddresses };
+  const rulesOf = (owner: string) => {
+    if (owner.startsWith(podOwner)) return computeHostPortRules(pods.get(owner.slice(podOwner.length)));
+    const service = services.get(owner);
+    return service ? computeServiceRules(service, slices.of(owner), node) : [];
+  };
+  const syncer = new Syncer(options, rulesOf, signal);
+  const touchService = (service: Service) => syncer.touch(keyOf(service));
+  const touchSlice = (slice: EndpointSlice, old = slice) => {
+    syncer.touch(serviceKeyOf(slice));
+    if (old !== slice) syncer.touch(serviceKeyOf(old));
+  };
+  const touchPod = (pod: Pod) => {
+    if (computeHostPortRules(pod).length > 0 || syncer.owns(podOwner + keyOf(pod)))
+      syncer.touch(podOwner + keyOf(pod));
+  };
+  services.handle({ added: touchService, updated: touchService, deleted: touchService });
+  slices.informer.handle({
+    added: (slice) => touchSlice(slice),
+    updated: touchSlice,
+    deleted: (slice) => touchSlice(slice),
+  });
+  pods.handle({ added: touchPod, updated: touchPod, deleted: touchPod });
+  await syncer.settled();
+  return {
+    settled: () => syncer.settled(),
+    cleaned: () => syncer.cleaned(),
+    get elementCount() {
+      return syncer.elementCount;
+    },
+  };
+}
+
+/** Tells owners that are pods from those that are services; no namespace has a colon. */
+const podOwner = 'pod:';
+
+/** Collects touched owners while a transaction runs, then makes the next one of all of them. */
+class Syncer {
+  readonly #options: ProxyOptions;
+  readonly #rulesOf: (owner: string) => ReturnType<typeof computeServiceRules>;
+  readonly #signal: AbortSignal;
+  readonly #nft: Nft;
+  readonly #table = new ElementTable();
+  readonly #touched = new Set<string>();
+  readonly #conntrack: Cleaner;
+  readonly #affinity: Cleaner;
+  readonly #seconds;
+  readonly #failures;
+  #chains = new Set<string>();
+  /** False until the kernel's table is known to be ours, and again after a transaction failed. */
+  #isReconciled = false;
+  #running: Promise<void> | undefined;
+
+  constructor(
+    options: ProxyOptions,
+    rulesOf: (owner: string) => ReturnType<typeof computeServiceRules>,
+    signal: AbortSignal,
+  ) {
+    this.#options = options;
+    this.#rulesOf = rulesOf;
+    this.#signal = signal;
+    const run = options.run ?? createCommandRunner();
+    this.#nft = createNft(run);
+    this.#conntrack = startConntrackCleaner({ run, logger: options.logger });
+    this.#affinity = startAffinityCleaner({ nft: this.#nft, logger: options.logger });
+    this.#seconds = options.metrics.histogram(
+      'kubeproxy_sync_proxy_rules_duration_seconds',
+      'Seconds from a set of changes to the end of its transaction.',
+      [0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 15],
+    );
+    this.#failures = options.metrics.counter(
+      'kubeproxy_sync_proxy_rules_nftables_sync_failures_total',
+      'Transactions that the kernel refused.',
+    );
+  }
+
+  get elementCount(): number {
+    return this.#table.size;
+  }
+
+  owns(owner: string): boolean {
+    return this.#table.has(owner);
+  }
+
+  touch(owner: string): void {
+    this.#touched.add(owner);
+    this.#running ??= this.#runWhileTouched();
+  }
+
+  async settled(): Promise<void> {
+    this.#running ??= this.#runWhileTouched();
+    await this.#running;
+  }
+
+  async cleaned(): Promise<void> {
+    await Promise.all([this.#conntrack.idle(), this.#affinity.idle()]);
+  }
+
+  async #runWhileTouched(): Promise<void> {
+    // Handlers of one informer event batch run in one turn: let them all touch before the first transaction.
+    await Promise.resolve();
+    let failures = 0;
+    while (!this.#signal.aborted && (this.#touched.size > 0 || !this.#isReconciled)) {
+      try {
+        await this.#sync();
+        failures = 0;
+      } catch (error) {
+        this.#isReconciled = false;
+        this.#failures.add(1);
+        this.#options.logger.error('service rules could not be applied', { error });
+        const delayMs = backoffDelayMs(retry, failures++);
+        await this.#options.clock.sleep(delayMs, this.#signal).catch(() => undefined);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #sync(): Promise<void> {
+    const startMs = this.#options.clock.monotonic();
+    const owners = [...this.#touched];
+    this.#touched.clear();
+    for (const owner of owners) this.#replace(owner);
+    const prelude = this.#isReconciled ? '' : await this.#reconcile();
+    const changes = this.#table.takeChanges();
+    const text = prelude + this.#newChains(changes) + changesText(tableName, changes);
+    if (text !== '') await this.#nft.apply(text);
+    this.#isReconciled = true;
+    if (text === '') return;
+    this.#seconds.observe((this.#options.clock.monotonic() - startMs) / 1000);
+    this.#conntrack.clean(changes, this.#table);
+    this.#affinity.clean(changes, this.#table);
+  }
+
+  #replace(owner: string): void {
+    const { lost } = this.#table.replace(owner, this.#rulesOf(owner));
+    for (const { set, key } of lost) {
+      if (set === 'hairpin') continue;
+      this.#options.logger.warn('another service has this address and port already', { owner, set, key });
+    }
+  }
+
+  /** Reads the kernel's table. What it gives makes the table afresh when it is absent or of another version. */
+  async #reconcile(): Promise<string> {
+    const listed = await this.#nft.listTable(tableName);
+    if (listed?.chains.has(versionChain(this.#options))) {
+      const { affinity: _ofClients, ...sets } = Object.fromEntries(listed.elements);
+      this.#table.restart(new Map(Object.entries(sets)));
+      this.#chains = new Set(listed.chains);
+      return '';
+    }
+    this.#table.restart(new Map());
+    this.#chains = new Set();
+    const fresh = skeletonText(this.#options);
+    return listed ? `delete table ip ${tableName}\n${fresh}` : fresh;
+  }
+
+  #newChains(changes: readonly ElementChange[]): string {
+    let text = '';
+    for (const { after } of changes) {
+      if (!after?.startsWith('goto ')) continue;
+      const chain = after.slice('goto '.length);
+      if (this.#chains.has(chain)) continue;
+      this.#chains.add(chain);
+      text += dynamicChainText(chain, this.#options) ?? '';
+    }
+    return text;
+  }
+}
