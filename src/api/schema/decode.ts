@@ -120,7 +120,8 @@ class Decoder {
       this.#path.push(key);
       const decoded = this.decode(field.node, given, field);
       this.#path.pop();
-      if (field.presence === 'omitEmpty' && isZeroValue(decoded)) continue;
+      // An empty list of managed fields is a request to forget them all; whoever tracks them takes it out.
+      if (field.presence === 'omitEmpty' && isZeroValue(decoded) && key !== 'managedFields') continue;
       out[key] = decoded;
     }
     this.#struct = outerStruct;

@@ -87,6 +87,8 @@ export class SchemaField {
   readonly required: boolean;
   /** A default that the server fills in; undefined when there is none (a zero value is none). */
   readonly default: unknown;
+  /** What stands for the field within the key of a list item that omits it; zero values count here. */
+  readonly keyDefault: unknown;
   readonly patchMerge: boolean;
   readonly patchReplace: boolean;
   readonly patchMergeKey: string | undefined;
@@ -98,6 +100,7 @@ export class SchemaField {
     this.presence = facts.presence;
     this.required = facts.required;
     this.default = facts.default;
+    this.keyDefault = facts.keyDefault;
     this.patchMerge = facts.patchMerge;
     this.patchReplace = facts.patchReplace;
     this.patchMergeKey = facts.patchMergeKey;
@@ -235,6 +238,7 @@ function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: st
     presence: presenceCodes[presenceCode] ?? impliedPresence(raw, required),
     required,
     default: isZero(raw.default) ? undefined : raw.default,
+    keyDefault: raw.default,
     patchMerge: strategies.includes('merge'),
     patchReplace: strategies.includes('replace'),
     patchMergeKey: raw['x-kubernetes-patch-merge-key'],

@@ -1,0 +1,283 @@
+/** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
+import { badRequest, StatusError } from '../status.ts';
+import { isObject, type JsonObject, setKey } from './decode.ts';
+import {
+  difference,
+  equalSets,
+  type FieldSet,
+  intersection,
+  member,
+  pathsOf,
+  pathText,
+  recursiveDifference,
+  setOf,
+  union,
+} from './field-set.ts';
+import { equalJson } from './json-value.ts';
+import {
+  applyTakeover,
+  computeTakeover,
+  emptyObjectOf,
+  type FieldOwnership,
+  nodeOf,
+  type Ownership,
+  type Ownerships,
+  ownershipKey,
+  readManagedFields,
+  recordUpdate,
+  resetSetOf,
+  withoutStrippedFields,
+  writeManagedFields,
+} from './managed-fields.ts';
+import type { SchemaNode } from './schemas.ts';
+import {
+  checkTyped,
+  compareTyped,
+  fieldsOf,
+  mergeTyped,
+  removeFields,
+  TypedValueError,
+  withNamedFields,
+} from './typed-value.ts';
+
+const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
+const beforeFirstApplyManager = 'before-first-apply';
+
+export interface ApplyRequest extends FieldOwnership {
+  kind: string;
+  /** Takes fields over from other managers instead of refusing. */
+  force: boolean;
+}
+
+/**
+ * The object that results from applying `config` to `live` (undefined: there is none yet), with its managed fields.
+ * It is in the request's version, and neither decoded nor defaulted yet; neither argument is changed.
+ * @throws {StatusError} 400 when the config is not as it must be, 409 when it conflicts with other managers.
+ */
+export function applyConfig(
+  live: JsonObject | undefined,
+  config: JsonObject,
+  request: ApplyRequest,
+): JsonObject {
+  checkConfig(config, request);
+  const node = nodeOf(request);
+  const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
+  const owners = readOwners(base);
+  if (live && owners.size === 0) {
+    // What stands there came from writers that nobody tracked: it gets an owner, so that it can be conflicted with.
+    const before = { ...request, manager: beforeFirstApplyManager, subresource: request.subresource };
+    recordUpdate(emptyObjectOf(node), live, owners, before);
+  }
+  try {
+    checkTyped(config, node);
+    return applyOver(base, config, owners, request);
+  } catch (error) {
+    if (error instanceof TypedValueError) {
+      throw badRequest(`failed to create typed patch object (${describe(config)}): ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+function describe(config: JsonObject): string {
+  const metadata = isObject(config.metadata) ? config.metadata : {};
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${config.apiVersion}, Kind=${config.kind}`;
+}
+
+function checkConfig(config: JsonObject, request: ApplyRequest): void {
+  const { apiVersion = '', kind = '' } = config;
+  if (apiVersion !== request.apiVersion) {
+    throw badRequest(
+      `Incorrect version specified in apply patch. Specified patch version: ${apiVersion}, expected: ${request.apiVersion}`,
+    );
+  }
+  if (kind !== request.kind) {
+    const group = request.apiVersion.includes('/') ? request.apiVersion : `/${request.apiVersion}`;
+    throw badRequest(`invalid object type: ${group}, Kind=${kind}`);
+  }
+  const metadata = config.metadata;
+  if (metadata !== undefined && !isObject(metadata)) throw badRequest('metadata must be an object');
+  if (metadata?.managedFields !== undefined && metadata.managedFields !== null) {
+    throw badRequest('metadata.managedFields must be nil');
+  }
+}
+
+function readOwners(object: JsonObject): Ownerships {
+  return readManagedFields((object.metadata as JsonObject | undefined)?.managedFields);
+}
+
+function applyOver(
+  live: JsonObject,
+  config: JsonObject,
+  owners: Ownerships,
+  request: ApplyRequest,
+): JsonObject {
+  const node = nodeOf(request);
+  const owner: Ownership = {
+    manager: request.manager,
+    operation: 'Apply',
+    apiVersion: request.apiVersion,
+    subresource: request.subresource,
+    time: request.time,
+    fields: member,
+  };
+  const key = ownershipKey(owner);
+  const last = owners.get(key);
+  const claimed = recursiveDifference(fieldsOf(config, node), resetSetOf(request)) ?? member;
+  owners.set(key, { ...owner, fields: claimed });
+
+  const merged = mergeTyped(live, config, node);
+  const pruned = pruneDropped(merged, owners, last, request);
+  const takeover = computeTakeover(live, pruned, owners, request, key);
+  const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
+  const refused =
+    request.manager === 'kubectl' ? withoutLastApplied(conflicts, live, node, request) : conflicts;
+  if (refused.length > 0) throw conflictError(refused);
+  applyTakeover(owners, takeover);
+
+  const fields = withoutStrippedFields(claimed);
+  const unchanged = equalSets(fields, last?.fields) && equalJson(live, pruned);
+  if (!fields) owners.delete(key);
+  else owners.set(key, { ...owner, fields, time: unchanged ? last?.time : request.time });
+  return withMetadata(pruned, config, owners, request);
+}
+
+/** Takes out what the manager applied last time and no longer does, unless another manager owns it. */
+function pruneDropped(
+  merged: JsonObject,
+  owners: Ownerships,
+  last: Ownership | undefined,
+  request: ApplyRequest,
+): JsonObject {
+  if (!last) return merged;
+  // A manager's last config in another version: its fields cannot be named in this one.
+  const convert = (object: JsonObject) =>
+    last.apiVersion === request.apiVersion ? object : request.convert?.(object, last.apiVersion);
+  const convertedMerged = convert(merged);
+  if (!convertedMerged) return merged;
+  const node = nodeOf(request);
+  const lastSet = withNamedFields(last.fields, node);
+
+  let owned: FieldSet | undefined;
+  for (const owner of owners.values()) {
+    if (owner.apiVersion === last.apiVersion) owned = union(owned, owner.fields);
+  }
+  const mergedSet = withNamedFields(fieldsOf(convertedMerged, node), node);
+  let pruned = removeFields(convertedMerged, lastSet, node);
+  const keptSet = withNamedFields(fieldsOf(pruned, node), node);
+  pruned = removeFields(
+    convertedMerged,
+    difference(mergedSet, union(keptSet, withNamedFields(owned, node))),
+    node,
+  );
+  // What went only because it stood below something removed, and was never this manager's, comes back.
+  const prunedSet = withNamedFields(fieldsOf(pruned, node), node);
+  pruned = removeFields(convertedMerged, intersection(difference(mergedSet, prunedSet), lastSet), node);
+  if (last.apiVersion === request.apiVersion) return pruned;
+  return request.convert?.(pruned, request.apiVersion) ?? merged;
+}
+
+interface Conflict {
+  owner: Ownership;
+  path: string[];
+}
+
+function conflictsOf(conflicts: Map<string, FieldSet>, owners: Ownerships): Conflict[] {
+  const out: Conflict[] = [];
+  for (const [key, set] of conflicts) {
+    for (const path of pathsOf(set)) out.push({ owner: owners.get(key)!, path });
+  }
+  return out;
+}
+
+/**
+ * The first server-side apply of `kubectl` after client-side ones takes over what its last-applied annotation says
+ * and nobody has changed since.
+ */
+function withoutLastApplied(
+  conflicts: Conflict[],
+  live: JsonObject,
+  node: SchemaNode | undefined,
+  request: ApplyRequest,
+): Conflict[] {
+  if (conflicts.length === 0) return conflicts;
+  const annotations = (live.metadata as JsonObject | undefined)?.annotations as JsonObject | undefined;
+  const lastApplied = parseObject(annotations?.[lastAppliedAnnotation]);
+  if (lastApplied?.apiVersion !== request.apiVersion) return conflicts;
+  let allowed: FieldSet | undefined;
+  try {
+    const { removed, modified, added } = compareTyped(lastApplied, live, node);
+    const changed = union(union(removed, modified), added);
+    allowed = difference(fieldsOf(lastApplied, node), changed);
+  } catch (error) {
+    if (error instanceof TypedValueError) return conflicts;
+    throw error;
+  }
+  return conflicts.filter(({ path }) => difference(setOf(path), allowed) !== undefined);
+}
+
+function parseObject(text: unknown): JsonObject | undefined {
+  if (typeof text !== 'string') return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function conflictError(conflicts: Conflict[]): StatusError {
+  const lines = new Map<string, string[]>();
+  const causes = conflicts.map(({ owner, path }) => {
+    const label = ownerLabel(owner);
+    const field = pathText(path);
+    const fields = lines.get(label) ?? [];
+    fields.push(field);
+    lines.set(label, fields);
+    return { reason: 'FieldManagerConflict', message: `conflict with ${label}`, field };
+  });
+  let message: string;
+  if (causes.length === 1) {
+    message = `Apply failed with 1 conflict: ${causes[0]!.message}: ${causes[0]!.field}`;
+  } else {
+    const parts = [...lines.keys()]
+      .sort()
+      .flatMap((label) => [`conflicts with ${label}:`, ...lines.get(label)!.map((field) => `- ${field}`)]);
+    message = `Apply failed with ${causes.length} conflicts: ${parts.join('\n')}`;
+  }
+  return new StatusError(409, 'Conflict', message, { causes });
+}
+
+function ownerLabel(owner: Ownership): string {
+  let label = JSON.stringify(owner.manager);
+  if (owner.subresource) label += ` with subresource ${JSON.stringify(owner.subresource)}`;
+  return owner.operation === 'Update' ? `${label} using ${owner.apiVersion}` : label;
+}
+
+/** The result with its managed fields and, for kubectl, the last-applied annotation kept up. */
+function withMetadata(
+  object: JsonObject,
+  config: JsonObject,
+  owners: Ownerships,
+  request: ApplyRequest,
+): JsonObject {
+  const metadata: JsonObject = { ...(object.metadata as JsonObject | undefined) };
+  const annotations = metadata.annotations;
+  if (request.manager === 'kubectl' && isObject(annotations) && annotations[lastAppliedAnnotation]) {
+    metadata.annotations = { ...annotations, [lastAppliedAnnotation]: lastAppliedText(config) };
+  }
+  const entries = writeManagedFields(owners);
+  if (entries) metadata.managedFields = entries;
+  else delete metadata.managedFields;
+  const out: JsonObject = { ...object };
+  setKey(out, 'metadata', metadata);
+  return out;
+}
+
+function lastAppliedText(config: JsonObject): string {
+  const metadata = config.metadata;
+  if (!isObject(metadata) || !isObject(metadata.annotations)) return `${JSON.stringify(config)}\n`;
+  const { [lastAppliedAnnotation]: _, ...annotations } = metadata.annotations;
+  return `${JSON.stringify({ ...config, metadata: { ...metadata, annotations } })}\n`;
+}

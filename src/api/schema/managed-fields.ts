@@ -1,0 +1,391 @@
+/**
+ * Who owns which field: reads `metadata.managedFields`, and writes them after a create, an update or a patch.
+ * Server-side apply, in apply.ts, stands on this.
+ */
+import type { ManagedFieldsEntry } from '../meta.ts';
+import { type Decoded, decode, isObject, type JsonObject } from './decode.ts';
+import {
+  difference,
+  type FieldSet,
+  FieldSetError,
+  intersection,
+  isEmptySet,
+  readFieldSet,
+  recursiveDifference,
+  setOf,
+  sortSet,
+  union,
+} from './field-set.ts';
+import { equalJson } from './json-value.ts';
+import { type SchemaNode, schemaNode } from './schemas.ts';
+import { type Comparison, compareTyped } from './typed-value.ts';
+
+/** What one request is about. */
+export interface FieldOwnership {
+  /** Name of the definition, or the tree of a custom resource's schema; undefined: nothing is known of its fields. */
+  schema: string | SchemaNode | undefined;
+  /** Version of the request; the objects are in this version. */
+  apiVersion: string;
+  /** '' for the object itself. */
+  subresource: string;
+  /** The `fieldManager` of the request, or the first part of its user agent. */
+  manager: string;
+  /** RFC 3339, whole seconds. */
+  time: string;
+  /** Fields that this endpoint does not write, e.g. `[['status']]`; nobody comes to own them through it. */
+  resetFields?: readonly (readonly string[])[];
+  /**
+   * An object in another version in which some manager owns fields; undefined when that version is gone. Without it
+   * managers of other versions keep what they have.
+   */
+  convert?(object: JsonObject, apiVersion: string): JsonObject | undefined;
+}
+
+/** What one manager owns. Sets without members are not kept. */
+export interface Ownership {
+  manager: string;
+  operation: 'Apply' | 'Update';
+  apiVersion: string;
+  subresource: string;
+  time: string | undefined;
+  fields: FieldSet;
+}
+
+/** By {@link ownershipKey}. */
+export type Ownerships = Map<string, Ownership>;
+
+/** Beyond so many updaters the oldest are put together. */
+const updatersMax = 10;
+const oldUpdatesManager = 'ancient-changes';
+const unknownManager = 'unknown';
+
+/** Applying managers are the same in every version; updating ones are told apart by it. */
+export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string {
+  const version = owner.operation === 'Apply' ? '' : owner.apiVersion;
+  return JSON.stringify([owner.manager, owner.operation, version, owner.subresource]);
+}
+
+/** @throws {FieldSetError} when an entry is not as it must be. */
+export function readManagedFields(entries: unknown): Ownerships {
+  const owners: Ownerships = new Map();
+  if (entries === undefined || entries === null) return owners;
+  if (!Array.isArray(entries)) throw new FieldSetError('managedFields is a list');
+  for (const [index, entry] of entries.entries()) {
+    const {
+      manager = '',
+      operation,
+      apiVersion,
+      fieldsType,
+      fieldsV1,
+      time,
+      subresource = '',
+    } = (entry ?? {}) as ManagedFieldsEntry;
+    if (operation !== 'Apply' && operation !== 'Update') {
+      throw new FieldSetError('operation must be `Apply` or `Update`');
+    }
+    if (!apiVersion) throw new FieldSetError('apiVersion must not be empty');
+    if (fieldsType !== 'FieldsV1') {
+      throw new FieldSetError(
+        fieldsType
+          ? `invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${index}`
+          : `missing fieldsType in managed fields entry ${index}`,
+      );
+    }
+    const owner: Ownership = {
+      manager,
+      operation,
+      apiVersion,
+      subresource,
+      time,
+      fields: readFieldSet(fieldsV1 ?? {}),
+    };
+    owners.set(ownershipKey(owner), owner);
+  }
+  return owners;
+}
+
+/** In upstream's order; undefined when nobody owns anything. */
+export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
+  if (owners.size === 0) return undefined;
+  return [...owners.values()].sort(compareOwners).map((owner) => ({
+    ...(owner.manager && { manager: owner.manager }),
+    operation: owner.operation,
+    apiVersion: owner.apiVersion,
+    ...(owner.time && { time: owner.time }),
+    fieldsType: 'FieldsV1',
+    fieldsV1: sortSet(owner.fields),
+    ...(owner.subresource && { subresource: owner.subresource }),
+  }));
+}
+
+function compareOwners(left: Ownership, right: Ownership): number {
+  return (
+    compareText(left.operation, right.operation) ||
+    compareText(left.time ?? '', right.time ?? '') ||
+    compareText(left.manager, right.manager) ||
+    compareText(left.apiVersion, right.apiVersion) ||
+    compareText(left.subresource, right.subresource)
+  );
+}
+
+function compareText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+export function nodeOf(ownership: FieldOwnership): SchemaNode | undefined {
+  return typeof ownership.schema === 'string' ? schemaNode(ownership.schema) : ownership.schema;
+}
+
+const emptyObjects = new WeakMap<SchemaNode, JsonObject>();
+
+/** What a new object is compared with: it has the values that are always there, and nobody owns those. */
+export function emptyObjectOf(node: SchemaNode | undefined): JsonObject {
+  if (node?.type !== 'object' || node.structName === undefined) return {};
+  let empty = emptyObjects.get(node);
+  if (!empty) {
+    empty = (decode(node, {}) as Decoded<JsonObject>).object;
+    emptyObjects.set(node, empty);
+  }
+  return empty;
+}
+
+/** Fields that every object has and nobody owns. */
+const strippedFields = setOf(
+  ['f:apiVersion'],
+  ['f:kind'],
+  ['f:metadata'],
+  ['f:metadata', 'f:name'],
+  ['f:metadata', 'f:namespace'],
+  ['f:metadata', 'f:creationTimestamp'],
+  ['f:metadata', 'f:selfLink'],
+  ['f:metadata', 'f:uid'],
+  ['f:metadata', 'f:clusterName'],
+  ['f:metadata', 'f:generation'],
+  ['f:metadata', 'f:managedFields'],
+  ['f:metadata', 'f:resourceVersion'],
+)!;
+
+export function withoutStrippedFields(set: FieldSet | undefined): FieldSet | undefined {
+  return difference(set, strippedFields);
+}
+
+const resetSets = new WeakMap<object, FieldSet>();
+
+export function resetSetOf(ownership: FieldOwnership): FieldSet | undefined {
+  const { resetFields } = ownership;
+  if (!resetFields || resetFields.length === 0) return undefined;
+  let set = resetSets.get(resetFields);
+  if (!set) {
+    set = setOf(...resetFields.map((path) => path.map((name) => `f:${name}`)))!;
+    resetSets.set(resetFields, set);
+  }
+  return set;
+}
+
+/** A comparison without what the endpoint does not write. */
+function compareWritten(old: JsonObject, next: JsonObject, ownership: FieldOwnership): Comparison {
+  const comparison = compareTyped(old, next, nodeOf(ownership));
+  const reset = resetSetOf(ownership);
+  if (!reset) return comparison;
+  return {
+    removed: recursiveDifference(comparison.removed, reset),
+    modified: recursiveDifference(comparison.modified, reset),
+    added: recursiveDifference(comparison.added, reset),
+  };
+}
+
+/** What an update takes from the owners other than `except`: fields that it changes, and fields that are gone. */
+export interface Takeover {
+  comparison: Comparison;
+  conflicts: Map<string, FieldSet>;
+  removed: Map<string, FieldSet>;
+  /** Owners in versions that are gone. */
+  obsolete: string[];
+}
+
+export function computeTakeover(
+  old: JsonObject,
+  next: JsonObject,
+  owners: Ownerships,
+  ownership: FieldOwnership,
+  except: string,
+): Takeover {
+  const comparison = compareWritten(old, next, ownership);
+  const takeover: Takeover = { comparison, conflicts: new Map(), removed: new Map(), obsolete: [] };
+  const byVersion = new Map<string, Comparison | 'gone'>([[ownership.apiVersion, comparison]]);
+  for (const [key, owner] of owners) {
+    if (key === except) continue;
+    let compared = byVersion.get(owner.apiVersion);
+    if (!compared) {
+      compared = compareInVersion(old, next, ownership, owner.apiVersion);
+      byVersion.set(owner.apiVersion, compared);
+    }
+    if (compared === 'gone') {
+      takeover.obsolete.push(key);
+      continue;
+    }
+    const changed = union(compared.modified, compared.added);
+    const conflict = intersection(owner.fields, changed);
+    if (conflict) takeover.conflicts.set(key, conflict);
+    if (compared.removed) takeover.removed.set(key, compared.removed);
+  }
+  return takeover;
+}
+
+const noDifference: Comparison = { removed: undefined, modified: undefined, added: undefined };
+
+function compareInVersion(
+  old: JsonObject,
+  next: JsonObject,
+  ownership: FieldOwnership,
+  apiVersion: string,
+): Comparison | 'gone' {
+  if (!ownership.convert) return noDifference;
+  const before = ownership.convert(old, apiVersion);
+  const after = ownership.convert(next, apiVersion);
+  return before && after ? compareWritten(before, after, ownership) : 'gone';
+}
+
+/** Takes from the owners what the takeover says. */
+export function applyTakeover(owners: Ownerships, takeover: Takeover): void {
+  for (const key of takeover.obsolete) owners.delete(key);
+  for (const sets of [takeover.conflicts, takeover.removed]) {
+    for (const [key, set] of sets) {
+      const owner = owners.get(key);
+      if (!owner) continue;
+      const fields = difference(owner.fields, set);
+      if (fields) owners.set(key, { ...owner, fields });
+      else owners.delete(key);
+    }
+  }
+}
+
+/**
+ * Sets `next.metadata.managedFields` for a create (`live` undefined), an update or a patch. Call it with the decoded
+ * objects in the request's version, `next` before admission; managed fields that the client sent are minded as
+ * upstream does. On objects that nobody tracks (they have no managed fields), nothing is tracked.
+ */
+export function trackUpdate(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): void {
+  const metadata = next.metadata as JsonObject;
+  const owners = ownersBefore(live, next, ownership);
+  if (live && owners.size === 0) {
+    delete metadata.managedFields;
+    return;
+  }
+  recordUpdate(live ?? emptyObjectOf(nodeOf(ownership)), next, owners, ownership);
+  const entries = writeManagedFields(owners);
+  if (entries) metadata.managedFields = entries;
+  else delete metadata.managedFields;
+}
+
+function ownersBefore(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): Ownerships {
+  const liveEntries = (live?.metadata as JsonObject | undefined)?.managedFields;
+  if (ownership.subresource !== '') return readOrForget(liveEntries);
+  const given = (next.metadata as JsonObject).managedFields;
+  if (given === liveEntries) return readOrForget(given);
+  if (Array.isArray(given) && isReset(given)) return new Map();
+  const owners = readOrForget(given);
+  return owners.size > 0 ? owners : readOrForget(liveEntries);
+}
+
+/** An empty list, or one empty entry: the client wants all ownership forgotten. */
+function isReset(entries: unknown[]): boolean {
+  return (
+    entries.length === 0 ||
+    (entries.length === 1 && isObject(entries[0]) && isEmptySet(entries[0] as FieldSet))
+  );
+}
+
+function readOrForget(entries: unknown): Ownerships {
+  try {
+    return readManagedFields(entries);
+  } catch (error) {
+    if (error instanceof FieldSetError) return new Map();
+    throw error;
+  }
+}
+
+/** Gives the request's manager what `next` changes against `old`, and takes it from the others. */
+export function recordUpdate(
+  old: JsonObject,
+  next: JsonObject,
+  owners: Ownerships,
+  ownership: FieldOwnership,
+): void {
+  const takeover = computeTakeover(old, next, owners, ownership, '');
+  applyTakeover(owners, takeover);
+  const changed = withoutStrippedFields(union(takeover.comparison.modified, takeover.comparison.added));
+  if (changed) {
+    const owner = {
+      manager: ownership.manager || unknownManager,
+      operation: 'Update' as const,
+      apiVersion: ownership.apiVersion,
+      subresource: ownership.subresource,
+    };
+    const key = ownershipKey(owner);
+    const fields = union(owners.get(key)?.fields, changed)!;
+    owners.set(key, { ...owner, time: ownership.time, fields });
+  }
+  capUpdaters(owners);
+}
+
+/** Puts the oldest updaters of a version together until there are few enough. */
+function capUpdaters(owners: Ownerships): void {
+  const updaters = [...owners].filter(([, owner]) => owner.operation === 'Update');
+  let excess = updaters.length - updatersMax;
+  if (excess <= 0) return;
+  updaters.sort(([leftKey, left], [rightKey, right]) => {
+    return compareText(left.time ?? '', right.time ?? '') || compareText(leftKey, rightKey);
+  });
+  const firstOfVersion = new Map<string, string>();
+  for (const [key, owner] of updaters) {
+    if (excess <= 0) break;
+    const first = firstOfVersion.get(owner.apiVersion);
+    if (first === undefined) {
+      firstOfVersion.set(owner.apiVersion, key);
+      continue;
+    }
+    const bucket: Ownership = {
+      manager: oldUpdatesManager,
+      operation: 'Update',
+      apiVersion: owner.apiVersion,
+      subresource: '',
+      time: owner.time,
+      fields: owner.fields,
+    };
+    const bucketKey = ownershipKey(bucket);
+    const older = owners.get(bucketKey) ?? owners.get(first);
+    if (!owners.has(bucketKey)) owners.delete(first);
+    owners.delete(key);
+    owners.set(bucketKey, { ...bucket, fields: union(owner.fields, older?.fields)! });
+    excess--;
+  }
+}
+
+/**
+ * Gives `next` the managed fields of `live` when it differs from it in nothing but their times, so that a write that
+ * changes nothing is seen as such. For every update and patch, as the last step before the two are compared.
+ */
+export function keepTimesWhenUnchanged(live: JsonObject, next: JsonObject): void {
+  const before = (live.metadata as JsonObject).managedFields;
+  const after = (next.metadata as JsonObject).managedFields;
+  if (!Array.isArray(before) || !Array.isArray(after) || before.length !== after.length) return;
+  const withoutTimes = (entries: unknown[]) =>
+    entries.map((entry) => ({ ...(entry as JsonObject), time: undefined }));
+  if (!sameBut(live, next, 'metadata')) return;
+  if (!sameBut(live.metadata as JsonObject, next.metadata as JsonObject, 'managedFields')) return;
+  if (equalEntries(withoutTimes(before), withoutTimes(after)))
+    (next.metadata as JsonObject).managedFields = before;
+}
+
+/** Entries may change places when their times change. */
+function equalEntries(before: JsonObject[], after: JsonObject[]): boolean {
+  return after.every((entry) => before.some((other) => equalJson(entry, other)));
+}
+
+function sameBut(left: JsonObject, right: JsonObject, except: string): boolean {
+  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
+    if (key !== except && !equalJson(left[key], right[key])) return false;
+  }
+  return true;
+}

@@ -1,0 +1,470 @@
+/**
+ * Objects seen through their schema, as server-side apply sees them: which fields two versions of an object differ in,
+ * which fields an object has, two objects merged, fields taken out. Where the schema says nothing, objects are merged
+ * by key and lists replaced as a whole.
+ */
+import { isObject, type JsonObject, setKey } from './decode.ts';
+import {
+  addChild,
+  below,
+  type FieldSet,
+  hasMember,
+  isEmptySet,
+  keyElement,
+  type MutableFieldSet,
+  member,
+} from './field-set.ts';
+import { equalJson, ownValue } from './json-value.ts';
+import type { SchemaNode } from './schemas.ts';
+
+type Node = SchemaNode | undefined;
+
+/** A value does not fit what the schema says of it, in upstream's words: `.spec.replicas: expected numeric …`. */
+export class TypedValueError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'TypedValueError';
+  }
+}
+
+type Shape = 'leaf' | 'object' | 'list';
+
+/** How a value is looked at: a leaf has one owner as a whole. */
+function shapeOf(node: Node, value: unknown): Shape {
+  if (node === undefined) return isObject(value) ? 'object' : 'leaf';
+  switch (node.type) {
+    case 'object':
+    case 'map':
+      return node.atomic ? 'leaf' : 'object';
+    case 'list':
+      return node.listType === 'map' || node.listType === 'set' ? 'list' : 'leaf';
+    default:
+      return 'leaf';
+  }
+}
+
+function childNode(node: Node, key: string): Node {
+  const field = node?.fields?.get(key);
+  return field ? field.node : node?.element;
+}
+
+/** Whether `key` is a field that the schema names, unlike the key of a map. */
+function isNamedField(node: Node, key: string): boolean {
+  return node?.fields?.has(key) ?? false;
+}
+
+function asObject(value: unknown): JsonObject | undefined {
+  return isObject(value) ? value : undefined;
+}
+
+function asList(value: unknown): unknown[] | undefined {
+  return Array.isArray(value) ? value : undefined;
+}
+
+function isEmptyObject(value: JsonObject | undefined): boolean {
+  for (const _ in value) return false;
+  return true;
+}
+
+/** The path element of a list's item. @throws {TypedValueError} */
+function itemElement(node: SchemaNode, item: unknown): string {
+  if (node.listType === 'set') {
+    if (isObject(item))
+      throw new TypedValueError("associative list without keys has an element that's a map type");
+    if (Array.isArray(item))
+      throw new TypedValueError('not supported: associative list with lists as elements');
+    if (item === null || item === undefined) {
+      throw new TypedValueError("associative list without keys has an element that's an explicit null");
+    }
+    return `v:${JSON.stringify(item)}`;
+  }
+  if (!isObject(item)) {
+    throw new TypedValueError(
+      item === null
+        ? 'associative list with keys may not have a null element'
+        : 'associative list with keys may not have non-map elements',
+    );
+  }
+  const keys: [string, unknown][] = [];
+  const names = node.listMapKeys ?? [];
+  for (const name of names) {
+    const value = ownValue(item, name) ?? node.element?.fields?.get(name)?.keyDefault;
+    if (value !== undefined) keys.push([name, value]);
+  }
+  if (names.length > 0 && keys.length === 0) {
+    throw new TypedValueError(
+      `associative list with keys has an element that omits all key fields [${names.map((name) => JSON.stringify(name)).join(' ')}] (and doesn't have default values for any key fields)`,
+    );
+  }
+  return keys.length === 1
+    ? `k:{${JSON.stringify(keys[0]![0])}:${JSON.stringify(keys[0]![1])}}`
+    : keyElement(keys);
+}
+
+/** Items by their element, in order; those that share one are kept together. */
+function indexItems(node: SchemaNode, list: unknown[] | undefined): Map<string, unknown[]> {
+  const index = new Map<string, unknown[]>();
+  for (const item of list ?? []) {
+    const element = itemElement(node, item);
+    const same = index.get(element);
+    if (same) same.push(item);
+    else index.set(element, [item]);
+  }
+  return index;
+}
+
+export interface Comparison {
+  removed: FieldSet | undefined;
+  modified: FieldSet | undefined;
+  added: FieldSet | undefined;
+}
+
+interface Builders {
+  removed: MutableFieldSet;
+  modified: MutableFieldSet;
+  added: MutableFieldSet;
+}
+
+/** In which fields `next` differs from `old`. */
+export function compareTyped(old: JsonObject, next: JsonObject, node: Node): Comparison {
+  const builders: Builders = { removed: {}, modified: {}, added: {} };
+  compareObjects(old, next, node, builders);
+  const nonEmpty = (set: MutableFieldSet) => (isEmptySet(set) ? undefined : set);
+  return {
+    removed: nonEmpty(builders.removed),
+    modified: nonEmpty(builders.modified),
+    added: nonEmpty(builders.added),
+  };
+}
+
+function compareObjects(
+  old: JsonObject | undefined,
+  next: JsonObject | undefined,
+  node: Node,
+  out: Builders,
+): void {
+  for (const key in next) {
+    const value = next[key];
+    if (value === undefined) continue;
+    const before = old === undefined ? undefined : ownValue(old, key);
+    if (before !== value) compareAt(`f:${key}`, before, value, childNode(node, key), out);
+  }
+  for (const key in old) {
+    if (old[key] !== undefined && (next === undefined || ownValue(next, key) === undefined)) {
+      compareAt(`f:${key}`, old[key], undefined, childNode(node, key), out);
+    }
+  }
+}
+
+/** Compares what stands at an element; undefined: it is not there (null is). */
+function compareAt(element: string, old: unknown, next: unknown, node: Node, out: Builders): void {
+  if (next === undefined) {
+    addChild(out.removed, element, true, fieldsBelow(old, node, 'comparison'));
+    return;
+  }
+  if (old === undefined) {
+    addChild(out.added, element, true, fieldsBelow(next, node, 'comparison'));
+    return;
+  }
+  const shape = shapeOf(node, next) === 'leaf' ? shapeOf(node, old) : shapeOf(node, next);
+  const inner: Builders = { removed: {}, modified: {}, added: {} };
+  if (shape === 'object' && (isObject(old) || isObject(next))) {
+    const left = asObject(old);
+    const right = asObject(next);
+    if (!isEmptyObject(left) || !isEmptyObject(right)) {
+      compareObjects(left, right, node, inner);
+      addInner(element, inner, out);
+      return;
+    }
+  } else if (shape === 'list') {
+    const left = asList(old);
+    const right = asList(next);
+    if ((left?.length ?? 0) > 0 || (right?.length ?? 0) > 0) {
+      compareLists(left, right, node!, inner);
+      addInner(element, inner, out);
+      return;
+    }
+  }
+  if (!equalJson(old, next)) out.modified[element] = member;
+}
+
+function addInner(element: string, inner: Builders, out: Builders): void {
+  if (!isEmptySet(inner.removed)) out.removed[element] = inner.removed;
+  if (!isEmptySet(inner.modified)) out.modified[element] = inner.modified;
+  if (!isEmptySet(inner.added)) out.added[element] = inner.added;
+}
+
+function compareLists(
+  old: unknown[] | undefined,
+  next: unknown[] | undefined,
+  node: SchemaNode,
+  out: Builders,
+): void {
+  const before = indexItems(node, old);
+  const after = indexItems(node, next);
+  for (const element of new Set([...before.keys(), ...after.keys()])) {
+    const left = before.get(element) ?? [];
+    const right = after.get(element) ?? [];
+    if (left.length <= 1 && right.length <= 1) compareAt(element, left[0], right[0], node.element, out);
+    // Of items with the same key nothing but their whole can be told apart.
+    else if (left.length > 1 && right.length > 1) {
+      if (!equalJson(left, right)) out.modified[element] = member;
+    } else {
+      const [many, one] = left.length > 1 ? [out.removed, right[0]] : [out.added, left[0]];
+      if (one !== undefined) {
+        compareAt(
+          element,
+          left.length > 1 ? undefined : one,
+          left.length > 1 ? one : undefined,
+          node.element,
+          out,
+        );
+      }
+      many[element] = member;
+    }
+  }
+}
+
+/**
+ * The fields of a value. For a comparison every field on the way counts (`comparison`); the set of an applied object
+ * has the leaves and what the schema does not name (`ownership`).
+ */
+function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'ownership'): FieldSet | undefined {
+  const shape = shapeOf(node, value);
+  if (shape === 'object' && isObject(value)) {
+    const out: MutableFieldSet = {};
+    for (const key in value) {
+      const item = value[key];
+      if (item === undefined) continue;
+      const child = childNode(node, key);
+      const isSelf =
+        purpose === 'comparison' ||
+        !isNamedField(node, key) ||
+        shapeOf(child, item) === 'leaf' ||
+        item === null ||
+        (isObject(item) && isEmptyObject(item));
+      addChild(out, `f:${key}`, isSelf, fieldsBelow(item, child, purpose));
+    }
+    return out;
+  }
+  if (shape === 'list' && Array.isArray(value)) {
+    const out: MutableFieldSet = {};
+    for (const [element, items] of indexItems(node!, value)) {
+      const children = items.length > 1 ? undefined : fieldsBelow(items[0], node!.element, purpose);
+      addChild(out, element, true, children);
+    }
+    return out;
+  }
+  return undefined;
+}
+
+/** The fields that an applied object lays claim to. */
+export function fieldsOf(object: JsonObject, node: Node): FieldSet | undefined {
+  return fieldsBelow(object, node, 'ownership');
+}
+
+/** `config` over `live`. Neither is changed; the result shares with both. @throws {TypedValueError} */
+export function mergeTyped(live: JsonObject, config: JsonObject, node: Node): JsonObject {
+  return mergeValues(live, config, node) as JsonObject;
+}
+
+function mergeValues(live: unknown, config: unknown, node: Node): unknown {
+  if (config === undefined) return live;
+  const shape = shapeOf(node, config) === 'leaf' ? shapeOf(node, live) : shapeOf(node, config);
+  if (shape === 'object' && (config === null || isObject(config))) {
+    const left = asObject(live);
+    const right = asObject(config);
+    if (isEmptyObject(left) && isEmptyObject(right)) return config;
+    const out: JsonObject = {};
+    for (const key in left) {
+      const merged = mergeValues(left[key], right && ownValue(right, key), childNode(node, key));
+      if (merged !== undefined) setKey(out, key, merged);
+    }
+    for (const key in right) {
+      if (left === undefined || ownValue(left, key) === undefined) {
+        setKey(out, key, mergeValues(undefined, right[key], childNode(node, key)));
+      }
+    }
+    return out;
+  }
+  if (shape === 'list' && (config === null || Array.isArray(config))) {
+    const left = asList(live) ?? [];
+    const right = asList(config) ?? [];
+    return left.length === 0 && right.length === 0 ? config : mergeLists(left, right, node!);
+  }
+  return config;
+}
+
+/** The order of `config` decides for what both have; what only `live` has keeps its place among those. */
+function mergeLists(live: unknown[], config: unknown[], node: SchemaNode): unknown[] {
+  const liveItems = live.map((item) => ({ element: itemElement(node, item), item }));
+  const configItems = config.map((item) => ({ element: itemElement(node, item), item }));
+  const liveByElement = new Map<string, unknown>();
+  for (const { element, item } of liveItems) {
+    // Items that share a key are replaced, not merged.
+    liveByElement.set(element, liveByElement.has(element) ? undefined : item);
+  }
+  const configByElement = new Map(configItems.map(({ element, item }) => [element, item]));
+  const shared = configItems
+    .filter(({ element }) => liveByElement.has(element))
+    .map(({ element }) => element);
+
+  const out: unknown[] = [];
+  const emitted = new Set<string>();
+  let nextShared = 0;
+  let at = 0;
+  for (const { element, item } of configItems) {
+    while (at < liveItems.length) {
+      const current = liveItems[at]!;
+      if (!configByElement.has(current.element)) out.push(current.item);
+      else if (current.element === element || current.element === shared[nextShared]) break;
+      // Any other that both have comes, or came, at its place in the config.
+      at++;
+    }
+    emitted.add(element);
+    out.push(mergeValues(liveByElement.get(element), item, node.element));
+    if (liveItems[at]?.element === element) at++;
+    if (shared[nextShared] === element) nextShared++;
+  }
+  for (; at < liveItems.length; at++) {
+    const current = liveItems[at]!;
+    if (!configByElement.has(current.element) && !emitted.has(current.element)) out.push(current.item);
+  }
+  return out;
+}
+
+/** `object` without the members of `set`. Not changed; the result shares with it. */
+export function removeFields(object: JsonObject, set: FieldSet | undefined, node: Node): JsonObject {
+  return (removeBelow(object, set, node) as JsonObject | undefined) ?? {};
+}
+
+function removeBelow(value: unknown, set: FieldSet | undefined, node: Node): unknown {
+  if (!set) return value;
+  const shape = shapeOf(node, value);
+  if (shape === 'object' && isObject(value)) {
+    const out: JsonObject = {};
+    for (const key in value) {
+      const element = `f:${key}`;
+      if (!hasMember(set, element))
+        setKey(out, key, removeBelow(value[key], below(set, element), childNode(node, key)));
+    }
+    return out;
+  }
+  if (shape === 'list' && Array.isArray(value)) {
+    const out: unknown[] = [];
+    for (const item of value) {
+      const element = itemElement(node!, item);
+      if (!hasMember(set, element)) out.push(removeBelow(item, below(set, element), node!.element));
+    }
+    return out;
+  }
+  return value;
+}
+
+/** Adds the fields that the schema names and that only have members below them. */
+export function withNamedFields(set: FieldSet | undefined, node: Node): FieldSet | undefined {
+  if (!set) return set;
+  const out: MutableFieldSet = {};
+  for (const element in set) {
+    if (element === '.') continue;
+    const key = element.slice(2);
+    const isField = element.startsWith('f:');
+    const child = isField ? childNode(node, key) : node?.element;
+    const isSelf = hasMember(set, element) || (isField && isNamedField(node, key));
+    addChild(out, element, isSelf, withNamedFields(below(set, element), child));
+  }
+  return out;
+}
+
+/** Checks that an applied object has the types of its schema. @throws {TypedValueError} */
+export function checkTyped(value: unknown, node: Node, path = ''): void {
+  if (
+    value === null ||
+    value === undefined ||
+    node === undefined ||
+    node.type === 'any' ||
+    node.type === 'schemaOr'
+  ) {
+    return;
+  }
+  switch (node.type) {
+    case 'object':
+    case 'map':
+      if (!isObject(value)) throw new TypedValueError(`${path}: expected map, got ${describe(value)}`);
+      for (const key of Object.keys(value)) {
+        const child = childNode(node, key);
+        if (!child && node.type === 'object' && !node.preserveUnknown) {
+          throw new TypedValueError(`${path}.${key}: field not declared in schema`);
+        }
+        checkTyped(value[key], child, `${path}.${key}`);
+      }
+      return;
+    case 'list':
+      if (!Array.isArray(value)) throw new TypedValueError(`${path}: expected list, got ${describe(value)}`);
+      checkItems(value, node, path);
+      return;
+    default:
+      checkScalar(value, node, path);
+  }
+}
+
+function checkItems(list: unknown[], node: SchemaNode, path: string): void {
+  const seen = new Set<string>();
+  for (const [index, item] of list.entries()) {
+    let element = `i:${index}`;
+    if (node.listType === 'map' || node.listType === 'set') {
+      try {
+        element = itemElement(node, item);
+      } catch (error) {
+        if (!(error instanceof TypedValueError)) throw error;
+        throw new TypedValueError(`${path}: element ${index}: ${error.message}`);
+      }
+      if (seen.has(element))
+        throw new TypedValueError(`${path}: duplicate entries for key ${elementLabel(element)}`);
+      seen.add(element);
+    }
+    checkTyped(item, node.element, `${path}${elementLabel(element)}`);
+  }
+}
+
+function elementLabel(element: string): string {
+  const content = element.slice(2);
+  if (element.startsWith('v:')) return `[=${content}]`;
+  if (element.startsWith('i:')) return `[${content}]`;
+  const keys = JSON.parse(content) as JsonObject;
+  return `[${Object.entries(keys)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join(',')}]`;
+}
+
+function checkScalar(value: unknown, node: SchemaNode, path: string): void {
+  const type = typeof value;
+  switch (node.type) {
+    case 'integer':
+    case 'number':
+      if (type !== 'number') {
+        throw new TypedValueError(`${path}: expected numeric (int or float), got ${goTypeOf(value)}`);
+      }
+      return;
+    case 'boolean':
+      if (type !== 'boolean') throw new TypedValueError(`${path}: expected boolean, got ${describe(value)}`);
+      return;
+    case 'quantity':
+    case 'intOrString':
+      if (type === 'object')
+        throw new TypedValueError(`${path}: expected any scalar, got ${describe(value)}`);
+      return;
+    default:
+      if (type !== 'string') throw new TypedValueError(`${path}: expected string, got ${describe(value)}`);
+  }
+}
+
+function goTypeOf(value: unknown): string {
+  if (Array.isArray(value)) return '[]interface {}';
+  if (isObject(value)) return 'map[string]interface {}';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+function describe(value: unknown): string {
+  return `&value.valueUnstructured{Value:${JSON.stringify(value)}}`;
+}
