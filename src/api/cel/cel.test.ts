@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { StructuralSchema } from '../structural/schema.ts';
+import { CelError, compileCel } from './environment.ts';
+import { compileRule, SchemaRules } from './rules.ts';
+
+test('Kubernetes’ libraries answer as upstream’s', () => {
+  const cases: [string, unknown][] = [
+    ['[1, 2, 2].isSorted()', true],
+    ['[2, 1].isSorted()', false],
+    ['[1, 2, 3].sum()', 6n],
+    ['["b", "a"].min()', 'a'],
+    ['[1.5, 2.5].max()', 2.5],
+    ['["a", "b", "a"].lastIndexOf("a")', 2n],
+    ['["a"].indexOf("z")', -1n],
+    ['sets.contains([1, 2, 3], [2])', true],
+    ['sets.equivalent([1, 1, 2], [2, 1])', true],
+    ['sets.intersects([1], [2])', false],
+    ['"abc 123".find("[0-9]+")', '123'],
+    ['"123 abc 456".findAll("[0-9]+", 1)', ['123']],
+    ['url("https://user@example.com:80/path?q=1").getHostname()', 'example.com'],
+    ['isURL("not a url")', false],
+    ['quantity("1Gi").isGreaterThan(quantity("1000M"))', true],
+    ['quantity("1.5").add(quantity("500m")).asInteger()', 2n],
+    ['isQuantity("1.3Gi1")', false],
+    ['ip("10.0.0.1").family()', 4n],
+    ['cidr("10.0.0.0/8").containsIP("10.2.3.4")', true],
+    ['cidr("10.0.0.0/8").containsCIDR("11.0.0.0/16")', false],
+    ['isCIDR("10.0.0.0/99")', false],
+    ['"%s has %d of %.2f".format(["x", 3, 1.5])', 'x has 3 of 1.50'],
+  ];
+  for (const [source, expected] of cases)
+    assert.deepEqual(compileCel(source, []).evaluate({}), expected, source);
+});
+
+test('an expression that cannot be is refused when it is compiled', () => {
+  for (const source of ['1 +', 'unknown == 1', '1 + "a"', 'a.b(', '']) {
+    assert.throws(() => compileCel(source, ['self']), CelError, source);
+  }
+  assert.throws(() => compileRule({ rule: '1 + 1' }), /must evaluate to a bool/);
+});
+
+const schema = {
+  type: 'object',
+  properties: {
+    spec: {
+      type: 'object',
+      'x-kubernetes-validations': [
+        { rule: 'self.min <= self.max', message: 'min must not exceed max' },
+        { rule: 'self.min >= 0', messageExpression: '"min is %d".format([self.min])', fieldPath: '.min' },
+        { rule: '!has(self.locked) || !self.locked', reason: 'FieldValueForbidden' },
+      ],
+      properties: {
+        min: { type: 'integer' },
+        max: { type: 'integer' },
+        locked: { type: 'boolean' },
+        'my-name': {
+          type: 'string',
+          'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'immutable' }],
+        },
+        wait: {
+          type: 'string',
+          format: 'duration',
+          'x-kubernetes-validations': [{ rule: 'self < duration("1h")' }],
+        },
+        tags: {
+          type: 'array',
+          items: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self.size() < 3' }] },
+        },
+      },
+    },
+  },
+} as StructuralSchema;
+
+const errorsOf = (spec: object, old?: object) =>
+  [...new SchemaRules(schema).validate({ spec }, old && { spec: old })].map((error) => error.text);
+
+test('rules are held against objects, each with its message, path and reason', () => {
+  assert.deepEqual(errorsOf({ min: 1, max: 2, wait: '5m' }), []);
+  assert.deepEqual(errorsOf({ min: 3, max: 2 }), ['spec: Invalid value: "object": min must not exceed max']);
+  assert.deepEqual(errorsOf({ min: -1, max: 2 }), ['spec.min: Invalid value: "object": min is -1']);
+  assert.deepEqual(errorsOf({ min: 1, max: 2, locked: true }), [
+    'spec: Forbidden: failed rule: !has(self.locked) || !self.locked',
+  ]);
+  assert.deepEqual(errorsOf({ min: 1, max: 2, wait: '90m', tags: ['ok', 'long'] }), [
+    'spec.wait: Invalid value: "string": failed rule: self < duration("1h")',
+    'spec.tags[1]: Invalid value: "string": failed rule: self.size() < 3',
+  ]);
+  assert.match(
+    errorsOf({ max: 2 })[0]!,
+    /^spec: Invalid value: "object": .* evaluating rule: self.min <= self.max$/,
+  );
+});
+
+test('a transition rule holds on updates only, and an unchanged part is not judged again', () => {
+  assert.deepEqual(errorsOf({ min: 1, max: 2, 'my-name': 'a' }), []);
+  assert.deepEqual(errorsOf({ min: 1, max: 2, 'my-name': 'b' }, { min: 1, max: 2, 'my-name': 'a' }), [
+    'spec.my-name: Invalid value: "string": immutable',
+  ]);
+  assert.deepEqual(errorsOf({ min: 3, max: 2 }, { min: 3, max: 2 }), []);
+});

@@ -1,0 +1,96 @@
+/** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
+import { Environment } from '@marcbachmann/cel-js';
+import { registerAddresses } from './libraries/addresses.ts';
+import { registerLists } from './libraries/lists.ts';
+import { registerQuantities } from './libraries/quantities.ts';
+import { registerText } from './libraries/text.ts';
+
+/** Bounds on one expression; upstream's own are of the same order. */
+const expressionLimits = {
+  maxAstNodes: 10_000,
+  maxDepth: 100,
+  maxListElements: 1_000,
+  maxMapEntries: 1_000,
+  maxCallArguments: 32,
+};
+
+/** A compiled expression: a pure function of its variables. */
+export interface CelProgram {
+  readonly source: string;
+  readonly ast: unknown;
+  /** Static type of the result (`bool`, `string`, `dyn` …). */
+  readonly resultType: string;
+  /** @throws CelError when evaluation fails. */
+  evaluate(variables: Record<string, unknown>): unknown;
+}
+
+/** An expression does not compile, or its evaluation failed. */
+export class CelError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CelError';
+  }
+}
+
+const base = new Environment({
+  unlistedVariablesAreDyn: false,
+  enableOptionalTypes: true,
+  homogeneousAggregateLiterals: false,
+  limits: expressionLimits,
+});
+for (const register of [registerLists, registerText, registerQuantities, registerAddresses]) register(base);
+
+const environments = new Map<string, Environment>();
+
+/** All variables are dynamic: what they hold is known only when they are there. */
+function environmentOf(variables: readonly string[]): Environment {
+  const key = variables.join(',');
+  const known = environments.get(key);
+  if (known) return known;
+  const environment = base.clone();
+  for (const name of variables) environment.registerVariable(name, 'dyn');
+  environments.set(key, environment);
+  return environment;
+}
+
+/**
+ * `variables`: the names that the expression may use.
+ * @throws CelError telling what is wrong with the expression.
+ */
+export function compileCel(source: string, variables: readonly string[]): CelProgram {
+  try {
+    const parsed = environmentOf(variables).parse(source);
+    const checked = parsed.check();
+    if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
+    return {
+      source,
+      ast: parsed.ast,
+      resultType: checked.type ?? 'dyn',
+      evaluate: (values) => run(() => parsed(values)),
+    };
+  } catch (error) {
+    if (error instanceof CelError) throw error;
+    throw new CelError(firstLine(error), { cause: error });
+  }
+}
+
+function run(evaluate: () => unknown): unknown {
+  try {
+    return evaluate();
+  } catch (error) {
+    throw new CelError(firstLine(error), { cause: error });
+  }
+}
+
+/** The library shows the source below its message. */
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+}
+
+const some = base.clone().registerVariable('value', 'dyn').parse('optional.of(value)');
+const none = base.clone().parse('optional.none()');
+
+/** CEL's optional value; undefined is none. */
+export function celOptional(value: unknown): unknown {
+  return value === undefined ? none({}) : some({ value });
+}

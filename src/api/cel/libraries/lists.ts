@@ -1,0 +1,81 @@
+/** Kubernetes' list functions: isSorted, sum, min, max, indexOf, lastIndexOf, and the sets extension. */
+import type { Environment } from '@marcbachmann/cel-js';
+import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { equalJson } from '../../schema/json-value.ts';
+
+type List = readonly unknown[];
+
+/** The namespace `sets`: the library knows methods only, so its functions are methods of a constant. */
+class Sets {}
+
+export function registerLists(environment: Environment): void {
+  environment
+    .registerType('kubernetes.Sets', Sets)
+    .registerConstant('sets', 'kubernetes.Sets', new Sets())
+    .registerFunction('list.isSorted(): bool', (list: List) => isSorted(list))
+    .registerFunction('list.sum(): dyn', (list: List) => sum(list))
+    .registerFunction('list.min(): dyn', (list: List) => extreme(list, 'min', -1))
+    .registerFunction('list.max(): dyn', (list: List) => extreme(list, 'max', 1))
+    .registerFunction('list.indexOf(dyn): int', (list: List, item: unknown) =>
+      BigInt(list.findIndex((candidate) => equalValues(candidate, item))),
+    )
+    .registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) =>
+      BigInt(list.findLastIndex((candidate) => equalValues(candidate, item))),
+    )
+    .registerFunction('kubernetes.Sets.contains(list, list): bool', (_: Sets, whole: List, part: List) =>
+      containsAll(whole, part),
+    )
+    .registerFunction(
+      'kubernetes.Sets.equivalent(list, list): bool',
+      (_: Sets, left: List, right: List) => containsAll(left, right) && containsAll(right, left),
+    )
+    .registerFunction('kubernetes.Sets.intersects(list, list): bool', (_: Sets, left: List, right: List) =>
+      left.some((item) => includesValue(right, item)),
+    );
+}
+
+function isSorted(list: List): boolean {
+  return list.every((item, index) => index === 0 || compareValues(list[index - 1], item) <= 0);
+}
+
+/** Zero for an empty list: the type of its items is not known, and an int adds to nothing. */
+function sum(list: List): unknown {
+  if (list.length === 0) return 0n;
+  return list.reduce((total, item) => {
+    if (typeof total === 'bigint' && typeof item === 'bigint') return total + item;
+    if (typeof total === 'number' && typeof item === 'number') return total + item;
+    if (total instanceof Duration && item instanceof Duration) {
+      return Duration.fromMilliseconds(Number(total.valueOf()) + Number(item.valueOf()));
+    }
+    throw new Error('no such overload: sum of a list of mixed types');
+  });
+}
+
+function extreme(list: List, name: string, sign: 1 | -1): unknown {
+  if (list.length === 0) throw new Error(`${name} called on empty list`);
+  return list.reduce((best, item) => (compareValues(item, best) * sign > 0 ? item : best));
+}
+
+function containsAll(whole: List, part: List): boolean {
+  return part.every((item) => includesValue(whole, item));
+}
+
+function includesValue(list: List, item: unknown): boolean {
+  return list.some((candidate) => equalValues(candidate, item));
+}
+
+function equalValues(left: unknown, right: unknown): boolean {
+  if (typeof left === 'number' && typeof right === 'bigint') return left === Number(right);
+  if (typeof left === 'bigint' && typeof right === 'number') return Number(left) === right;
+  return equalJson(left, right);
+}
+
+function compareValues(left: unknown, right: unknown): number {
+  const a = left instanceof Date || left instanceof Duration ? left.valueOf() : left;
+  const b = right instanceof Date || right instanceof Duration ? right.valueOf() : right;
+  if (typeof a !== typeof b || !['bigint', 'number', 'string', 'boolean'].includes(typeof a)) {
+    throw new Error('no such overload: the items cannot be compared');
+  }
+  if ((a as string) < (b as string)) return -1;
+  return (a as string) > (b as string) ? 1 : 0;
+}

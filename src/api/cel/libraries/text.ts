@@ -1,0 +1,92 @@
+/** Kubernetes' functions on strings: regular expressions (Go's, in linear time), URLs, and printf-like format. */
+import type { Environment } from '@marcbachmann/cel-js';
+import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { RE2JS } from 're2js';
+
+/** A parsed URL; CEL code reads it by its methods only. */
+class Url {
+  readonly url: URL;
+  constructor(text: string) {
+    this.url = new URL(text);
+  }
+}
+
+export function registerText(environment: Environment): void {
+  environment
+    .registerFunction('string.find(string): string', (text: string, pattern: string) => find(text, pattern))
+    .registerFunction('string.findAll(string): list', (text: string, pattern: string) =>
+      findAll(text, pattern, -1n),
+    )
+    .registerFunction('string.findAll(string, int): list', findAll)
+    .registerFunction('string.format(list): string', (template: string, values: readonly unknown[]) =>
+      format(template, values),
+    )
+    .registerType('kubernetes.URL', Url)
+    .registerFunction('url(string): kubernetes.URL', (text: string) => new Url(text))
+    .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
+    .registerFunction('kubernetes.URL.getScheme(): string', ({ url }: Url) => url.protocol.replace(/:$/, ''))
+    .registerFunction('kubernetes.URL.getHost(): string', ({ url }: Url) => url.host)
+    .registerFunction('kubernetes.URL.getHostname(): string', ({ url }: Url) =>
+      url.hostname.replace(/^\[|\]$/g, ''),
+    )
+    .registerFunction('kubernetes.URL.getPort(): string', ({ url }: Url) => url.port)
+    .registerFunction('kubernetes.URL.getEscapedPath(): string', ({ url }: Url) => url.pathname)
+    .registerFunction('kubernetes.URL.getQuery(): map', ({ url }: Url) => queryOf(url));
+}
+
+function find(text: string, pattern: string): string {
+  const matcher = RE2JS.compile(pattern).matcher(text);
+  return matcher.find() ? (matcher.group() ?? '') : '';
+}
+
+function findAll(text: string, pattern: string, limit: bigint): string[] {
+  const matcher = RE2JS.compile(pattern).matcher(text);
+  const found: string[] = [];
+  while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? '');
+  return found;
+}
+
+function queryOf(url: URL): Map<string, string[]> {
+  const query = new Map<string, string[]>();
+  for (const [key, value] of url.searchParams) query.set(key, [...(query.get(key) ?? []), value]);
+  return query;
+}
+
+/** The verbs %s %d %f %e %b %x %X %o and %%, with a precision for %f and %e. */
+function format(template: string, values: readonly unknown[]): string {
+  let next = 0;
+  return template.replace(/%(?:\.(\d+))?([sdfebxXo%])/g, (_, precision: string | undefined, verb: string) => {
+    if (verb === '%') return '%';
+    if (next >= values.length) throw new Error(`index ${next} out of range`);
+    return formatOne(values[next++], verb, precision === undefined ? 6 : Number(precision));
+  });
+}
+
+const radixes: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16, d: 10 };
+
+function formatOne(value: unknown, verb: string, precision: number): string {
+  if (verb === 's') return textOf(value);
+  if (verb === 'f') return Number(value).toFixed(precision);
+  if (verb === 'e') return Number(value).toExponential(precision);
+  if (typeof value === 'string' && (verb === 'x' || verb === 'X')) {
+    const hex = Buffer.from(value).toString('hex');
+    return verb === 'X' ? hex.toUpperCase() : hex;
+  }
+  if (typeof value === 'boolean' && verb === 'b') return value ? '1' : '0';
+  if (typeof value !== 'bigint') throw new Error(`%${verb} cannot print a value of this type`);
+  const text = value.toString(radixes[verb]);
+  return verb === 'X' ? text.toUpperCase() : text;
+}
+
+function textOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z');
+  if (value instanceof Duration) return `${Number(value.valueOf()) / 1000}s`;
+  if (Array.isArray(value)) return `[${value.map(textOf).join(', ')}]`;
+  if (value instanceof Map) return textOf(Object.fromEntries(value));
+  if (typeof value === 'object') {
+    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, item]) => `${key}: ${textOf(item)}`).join(', ')}}`;
+  }
+  return String(value);
+}

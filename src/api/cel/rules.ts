@@ -1,0 +1,194 @@
+/** `x-kubernetes-validations`: the rules of a schema, compiled once and held against objects. */
+import { type FieldError, type FieldErrors, type FieldErrorType, invalidValue } from '../field-error.ts';
+import { equalJson } from '../schema/json-value.ts';
+import {
+  childPath,
+  isJsonObject,
+  itemSchema,
+  propertySchema,
+  type StructuralSchema,
+} from '../structural/schema.ts';
+import { oldItems } from '../structural/validate.ts';
+import { CelError, type CelProgram, celOptional, compileCel } from './environment.ts';
+import { celValueOf } from './values.ts';
+
+type ValidationRule = NonNullable<StructuralSchema['x-kubernetes-validations']>[number];
+
+interface CompiledRule {
+  rule: ValidationRule;
+  program: CelProgram;
+  message: CelProgram | undefined;
+  /** It compares with the state before: holds on updates only, unless it says otherwise. */
+  isTransition: boolean;
+}
+
+const variables = ['self', 'oldSelf'];
+const reasons: Readonly<Record<string, FieldErrorType>> = {
+  FieldValueInvalid: 'FieldValueInvalid',
+  FieldValueForbidden: 'FieldValueForbidden',
+  FieldValueRequired: 'FieldValueRequired',
+  FieldValueDuplicate: 'FieldValueDuplicate',
+};
+
+/** The rules of one CustomResourceDefinition version. Compiles a schema's rules when they are first needed. */
+export class SchemaRules {
+  readonly #schema: StructuralSchema;
+  readonly #compiled = new Map<StructuralSchema, readonly CompiledRule[]>();
+  readonly #hasRules = new Map<StructuralSchema, boolean>();
+
+  constructor(schema: StructuralSchema) {
+    this.#schema = schema;
+  }
+
+  get isEmpty(): boolean {
+    return !this.#anyBelow(this.#schema);
+  }
+
+  /** What the rules say of a whole resource; `old` is its state before an update. */
+  *validate(object: unknown, old: unknown): FieldErrors {
+    yield* this.#value(this.#schema, object, old, '');
+  }
+
+  *#value(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
+    if (value === undefined || value === null || !this.#anyBelow(schema)) return;
+    for (const compiled of this.#rulesOf(schema)) {
+      const error = checkRule(compiled, schema, value, old, path);
+      if (error) yield error;
+    }
+    if (Array.isArray(value)) {
+      const items = itemSchema(schema);
+      const before = oldItems(schema, old);
+      for (const [index, item] of value.entries()) {
+        if (items) yield* this.#value(items, item, before(item, index), childPath(path, index));
+      }
+    } else if (isJsonObject(value)) {
+      const before = isJsonObject(old) ? old : {};
+      for (const [key, child] of Object.entries(value)) {
+        const property = propertySchema(schema, key);
+        if (property) yield* this.#value(property, child, before[key], childPath(path, key));
+      }
+    }
+  }
+
+  #rulesOf(schema: StructuralSchema): readonly CompiledRule[] {
+    const known = this.#compiled.get(schema);
+    if (known) return known;
+    const compiled = (schema['x-kubernetes-validations'] ?? []).map(compileRule);
+    this.#compiled.set(schema, compiled);
+    return compiled;
+  }
+
+  #anyBelow(schema: StructuralSchema): boolean {
+    const known = this.#hasRules.get(schema);
+    if (known !== undefined) return known;
+    const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
+    const children = [
+      ...Object.values(schema.properties ?? {}),
+      ...(typeof additional === 'object' && additional !== null ? [additional] : []),
+      ...(itemSchema(schema) ? [itemSchema(schema)!] : []),
+    ];
+    const any =
+      (schema['x-kubernetes-validations']?.length ?? 0) > 0 ||
+      children.some((child) => this.#anyBelow(child));
+    this.#hasRules.set(schema, any);
+    return any;
+  }
+}
+
+/** Compiles without keeping: tells whoever defines a resource what is wrong with its rules. @throws CelError */
+export function compileRule(rule: ValidationRule): CompiledRule {
+  const program = compileCel(rule.rule, variables);
+  if (program.resultType !== 'bool' && program.resultType !== 'dyn') {
+    throw new CelError('cel expression must evaluate to a bool');
+  }
+  const message = rule.messageExpression ? compileCel(rule.messageExpression, variables) : undefined;
+  if (message && message.resultType !== 'string' && message.resultType !== 'dyn') {
+    throw new CelError('messageExpression must evaluate to a string');
+  }
+  return { rule, program, message, isTransition: mentions(program.ast, 'oldSelf') };
+}
+
+function checkRule(
+  compiled: CompiledRule,
+  schema: StructuralSchema,
+  value: unknown,
+  old: unknown,
+  path: string,
+): FieldError | undefined {
+  const { rule, program, isTransition } = compiled;
+  const hasOld = old !== undefined && old !== null;
+  if (isTransition && !hasOld && !rule.optionalOldSelf) return undefined;
+  // What did not change is not held against the client, unless the rule is about the change itself.
+  if (!isTransition && hasOld && equalJson(value, old)) return undefined;
+  const isResource = path === '';
+  const oldSelf = hasOld ? celValueOf(schema, old, isResource) : undefined;
+  const values = {
+    self: celValueOf(schema, value, isResource),
+    oldSelf: rule.optionalOldSelf ? celOptional(oldSelf) : oldSelf,
+  };
+  try {
+    if (program.evaluate(values) === true) return undefined;
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    return invalidValue(
+      path || '<nil>',
+      typeNameOf(schema, value),
+      `${error.message} evaluating rule: ${rule.rule}`,
+    );
+  }
+  return ruleError(compiled, values, schema, value, path);
+}
+
+function ruleError(
+  { rule, message }: CompiledRule,
+  values: Record<string, unknown>,
+  schema: StructuralSchema,
+  value: unknown,
+  path: string,
+): FieldError {
+  const text = expressedMessage(message, values) ?? rule.message ?? `failed rule: ${rule.rule.trim()}`;
+  const field = path + (rule.fieldPath ?? '');
+  const shown = (path === '' ? field.replace(/^\./, '') : field) || '<nil>';
+  const type = reasons[rule.reason ?? ''] ?? 'FieldValueInvalid';
+  return reworded(type, invalidValue(shown, typeNameOf(schema, value), text), text);
+}
+
+/** An expression that fails or gives an empty text is passed over for the fixed message. */
+function expressedMessage(
+  message: CelProgram | undefined,
+  values: Record<string, unknown>,
+): string | undefined {
+  if (!message) return undefined;
+  try {
+    const text = message.evaluate(values);
+    return typeof text === 'string' && text.trim() !== '' && !text.includes('\n') ? text : undefined;
+  } catch (error) {
+    if (error instanceof CelError) return undefined;
+    throw error;
+  }
+}
+
+const details: Partial<Record<FieldErrorType, string>> = {
+  FieldValueForbidden: 'Forbidden',
+  FieldValueRequired: 'Required value',
+  FieldValueDuplicate: 'Duplicate value',
+};
+
+function reworded(type: FieldErrorType, error: FieldError, text: string): FieldError {
+  const label = details[type];
+  if (!label) return error;
+  const detail = `${label}: ${text}`;
+  return { type, field: error.field, detail, text: `${error.field}: ${detail}` };
+}
+
+function typeNameOf(schema: StructuralSchema, value: unknown): string {
+  return schema.type || (Array.isArray(value) ? 'array' : typeof value);
+}
+
+/** Whether an expression uses a variable. */
+export function mentions(ast: unknown, name: string): boolean {
+  if (Array.isArray(ast)) return ast.some((part) => mentions(part, name));
+  if (typeof ast !== 'object' || ast === null) return false;
+  const { op, args } = ast as { op?: string; args?: unknown };
+  return op === 'id' ? args === name : mentions(args, name);
+}

@@ -1,0 +1,96 @@
+/** JSON values as CEL sees them: integers are not floats, and times are times. The schema says which is which. */
+import { Duration } from '@marcbachmann/cel-js/evaluator';
+import {
+  isEmbeddedResource,
+  isIntOrString,
+  isJsonObject,
+  itemSchema,
+  propertySchema,
+  type StructuralSchema,
+} from '../structural/schema.ts';
+
+/** What rules may read of metadata, besides what the schema says of it (upstream's choice). */
+const visibleMetadata = ['name', 'generateName'];
+
+/** `value` as a rule at this schema sees it: fields that the schema does not know are not there. */
+export function celValueOf(schema: StructuralSchema, value: unknown, isResource = false): unknown {
+  if (value === null || value === undefined) return null;
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema);
+    return value.map((item) => (items ? celValueOf(items, item) : untypedCelValue(item)));
+  }
+  if (isJsonObject(value)) return objectValue(schema, value, isResource || isEmbeddedResource(schema));
+  if (typeof value === 'number') {
+    const isFloat = schema.type === 'number' || (!Number.isInteger(value) && !isIntOrString(schema));
+    return isFloat ? value : BigInt(value);
+  }
+  return typeof value === 'string' ? stringValue(schema.format, value) : value;
+}
+
+/** Of no schema: whole numbers are ints. */
+export function untypedCelValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(untypedCelValue);
+  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value;
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, untypedCelValue(item)]));
+}
+
+function objectValue(schema: StructuralSchema, value: Record<string, unknown>, isResource: boolean): object {
+  const seen: Record<string, unknown> = {};
+  const isMap = !schema.properties && schema.additionalProperties !== undefined;
+  for (const [key, child] of Object.entries(value)) {
+    const property = propertySchema(schema, key);
+    if (property) seen[isMap ? key : escapeName(key)] = celValueOf(property, child);
+  }
+  if (!isResource) return seen;
+  seen.apiVersion ??= value.apiVersion;
+  seen.kind ??= value.kind;
+  const metadata = (value.metadata ?? {}) as Record<string, unknown>;
+  seen.metadata = Object.fromEntries(
+    visibleMetadata.filter((key) => metadata[key] !== undefined).map((key) => [key, metadata[key]]),
+  );
+  return seen;
+}
+
+function stringValue(format: string | undefined, text: string): unknown {
+  if (format === 'date-time' || format === 'date') return new Date(text);
+  if (format === 'duration') return Duration.fromMilliseconds(durationMs(text));
+  if (format === 'byte') return new Uint8Array(Buffer.from(text, 'base64'));
+  return text;
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Go's notation: `1h30m`, `-2.5s`. */
+function durationMs(text: string): number {
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)) {
+    total += Number(amount) * unitMs[unit!]!;
+  }
+  return text.startsWith('-') ? -total : total;
+}
+
+/** Words that CEL keeps for itself. */
+const reservedWords = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
+
+/** Upstream's escaping of property names that are no identifiers: `my-field` is read as `self.my__dash__field`. */
+export function escapeName(name: string): string {
+  if (reservedWords.has(name)) return `__${name}__`;
+  return name
+    .replaceAll('__', '__underscores__')
+    .replaceAll('.', '__dot__')
+    .replaceAll('-', '__dash__')
+    .replaceAll('/', '__slash__');
+}
