@@ -1,4 +1,25 @@
 /** Every kind that Wherry serves without a CustomResourceDefinition, in the order in which discovery lists them. */
+import { controllerRevisionKind } from './apps/controller-revision.ts';
+import { daemonSetKind } from './apps/daemon-set.ts';
+import { deploymentKind } from './apps/deployment.ts';
+import { replicaSetKind } from './apps/replica-set.ts';
+import { statefulSetKind } from './apps/stateful-set.ts';
+import { bindingKind, componentStatusKind } from './core/binding.ts';
+import { configMapKind } from './core/config-map.ts';
+import { endpointsKind } from './core/endpoints.ts';
+import { eventKind } from './core/event.ts';
+import { limitRangeKind } from './core/limit-range.ts';
+import { namespaceKind } from './core/namespace.ts';
+import { nodeKind } from './core/node.ts';
+import { persistentVolumeKind } from './core/persistent-volume.ts';
+import { persistentVolumeClaimKind } from './core/persistent-volume-claim.ts';
+import { podKind } from './core/pod.ts';
+import { podTemplateKind } from './core/pod-template.ts';
+import { replicationControllerKind } from './core/replication-controller.ts';
+import { resourceQuotaKind } from './core/resource-quota.ts';
+import { secretKind } from './core/secret.ts';
+import { serviceKind } from './core/service.ts';
+import { serviceAccountKind } from './core/service-account.ts';
 import { defineKind } from './define-kind.ts';
 import type { KindDefinition } from './kind.ts';
 import type { KubeObject, ResourceType } from './meta.ts';
@@ -58,8 +79,35 @@ function stored(type: ResourceType): KindDefinition {
   });
 }
 
-export const builtinKinds: readonly KindDefinition[] = (
-  Object.values(resources) as ResourceType<KubeObject>[]
-)
-  .filter((type) => type.group !== 'events.k8s.io')
-  .map(stored);
+const own: readonly KindDefinition[] = [
+  bindingKind,
+  componentStatusKind,
+  configMapKind,
+  endpointsKind,
+  eventKind,
+  limitRangeKind,
+  namespaceKind,
+  nodeKind,
+  persistentVolumeKind,
+  persistentVolumeClaimKind,
+  podKind,
+  podTemplateKind,
+  replicationControllerKind,
+  resourceQuotaKind,
+  secretKind,
+  serviceKind,
+  serviceAccountKind,
+  controllerRevisionKind,
+  daemonSetKind,
+  deploymentKind,
+  replicaSetKind,
+  statefulSetKind,
+] as readonly KindDefinition[];
+const described = new Set<ResourceType>(own.map((kind) => kind.type));
+
+export const builtinKinds: readonly KindDefinition[] = [
+  ...own,
+  ...(Object.values(resources) as ResourceType<KubeObject>[])
+    .filter((type) => type.group !== 'events.k8s.io' && !described.has(type))
+    .map(stored),
+];

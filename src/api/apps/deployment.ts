@@ -1,0 +1,188 @@
+/** Deployments, in all the versions in which they were ever served. */
+import { ageColumn, column, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
+import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import type { KubeObject } from '../meta.ts';
+import { Deployment } from '../resources.gen.ts';
+import type { DeploymentSpec } from '../types/apps-v1.gen.ts';
+import {
+  atMost100Percent,
+  immutable,
+  isZeroIntOrPercent,
+  nonNegative,
+  nonNegativeIntOrPercent,
+} from '../validation/fields.ts';
+import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+
+/** What stands in old versions for `no limit`. */
+const unlimited = 2147483647;
+
+/** Where the rollback that extensions/v1beta1 has as a field is kept. */
+const rollbackAnnotation = 'deprecated.deployment.rollback.to';
+
+export const deploymentKind = defineKind(Deployment, {
+  status: 'separate',
+  hasGeneration: true,
+  scale: {
+    specReplicas: '.spec.replicas',
+    statusReplicas: '.status.replicas',
+    labelSelector: '.spec.selector',
+  },
+  columns: [
+    nameColumn,
+    column(
+      'Ready',
+      (deployment) => `${deployment.status?.readyReplicas ?? 0}/${deployment.spec.replicas ?? 0}`,
+    ),
+    column('Up-to-date', (deployment) => deployment.status?.updatedReplicas ?? 0),
+    column('Available', (deployment) => deployment.status?.availableReplicas ?? 0),
+    ageColumn,
+    ...podColumns<Deployment>((deployment) => deployment.spec.template?.spec),
+    wideColumn('Selector', (deployment) => formatSelector(deployment.spec.selector)),
+  ],
+  defaults(deployment) {
+    const spec = deployment.spec;
+    if (!spec) return;
+    spec.replicas ??= 1;
+    spec.strategy ??= {};
+    spec.strategy.type ||= 'RollingUpdate';
+    if (spec.strategy.type === 'RollingUpdate') {
+      spec.strategy.rollingUpdate ??= {};
+      spec.strategy.rollingUpdate.maxUnavailable ??= '25%';
+      spec.strategy.rollingUpdate.maxSurge ??= '25%';
+    }
+    spec.revisionHistoryLimit ??= 10;
+    spec.progressDeadlineSeconds ??= 600;
+    defaultPodTemplate(spec.template);
+  },
+  prepareCreate(deployment) {
+    deployment.status = {};
+  },
+  prepareUpdate(deployment, old) {
+    if (old.status) deployment.status = old.status;
+  },
+  prepareStatusUpdate(deployment, old) {
+    deployment.spec = old.spec;
+    if (old.metadata.labels) deployment.metadata.labels = old.metadata.labels;
+    else delete deployment.metadata.labels;
+  },
+  *validate(deployment, { subresource }) {
+    if (subresource === 'status') yield* validateReplicaStatus(deployment.status);
+    else yield* validateSpec(deployment.spec ?? {});
+  },
+  *validateUpdate(deployment, old, { subresource }) {
+    if (subresource !== 'status')
+      yield* immutable(deployment.spec.selector, old.spec.selector, 'spec.selector');
+  },
+  versions: [
+    {
+      version: 'v1beta2',
+      defaultPropagation: 'orphan',
+      deprecation: { since: '1.9', removedIn: '1.16', replacement: 'apps/v1 Deployment' },
+    },
+    {
+      version: 'v1beta1',
+      defaultPropagation: 'orphan',
+      defaults: (object) => defaultOld(object, { surge: '25%', history: 2, deadlineSeconds: 600 }),
+      toStored: keepRollback,
+      fromStored: showRollback,
+      deprecation: { since: '1.8', removedIn: '1.16', replacement: 'apps/v1 Deployment' },
+    },
+    {
+      group: 'extensions',
+      version: 'v1beta1',
+      defaultPropagation: 'orphan',
+      defaults: (object) => defaultOld(object, { surge: 1, history: unlimited, deadlineSeconds: unlimited }),
+      toStored: keepRollback,
+      fromStored: showRollback,
+      deprecation: { since: '1.8', removedIn: '1.16', replacement: 'apps/v1 Deployment' },
+    },
+  ],
+});
+
+function* validateSpec(spec: Partial<DeploymentSpec>): FieldErrors {
+  yield* nonNegative(spec.replicas, 'spec.replicas');
+  yield* validateSelectorAndTemplate(spec, { selectorOwner: 'deployment', deadlineOwner: 'ReplicaSet' });
+  yield* validateStrategy(spec.strategy ?? {}, 'spec.strategy');
+  yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
+  yield* nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit');
+  const deadline = spec.progressDeadlineSeconds;
+  yield* nonNegative(deadline, 'spec.progressDeadlineSeconds');
+  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0))
+    yield invalidValue('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds');
+}
+
+function* validateStrategy(strategy: NonNullable<DeploymentSpec['strategy']>, field: string): FieldErrors {
+  const rolling = strategy.rollingUpdate;
+  switch (strategy.type) {
+    case 'Recreate':
+      if (rolling)
+        yield forbiddenField(
+          `${field}.rollingUpdate`,
+          "may not be specified when strategy `type` is 'Recreate'",
+        );
+      return;
+    case 'RollingUpdate': {
+      if (!rolling) {
+        yield required(`${field}.rollingUpdate`, 'this should be defaulted and never be nil');
+        return;
+      }
+      const path = `${field}.rollingUpdate`;
+      yield* nonNegativeIntOrPercent(rolling.maxUnavailable, `${path}.maxUnavailable`);
+      yield* nonNegativeIntOrPercent(rolling.maxSurge, `${path}.maxSurge`);
+      if (isZeroIntOrPercent(rolling.maxUnavailable) && isZeroIntOrPercent(rolling.maxSurge))
+        yield invalidValue(
+          `${path}.maxUnavailable`,
+          rolling.maxUnavailable,
+          'may not be 0 when `maxSurge` is 0',
+        );
+      yield* atMost100Percent(rolling.maxUnavailable, `${path}.maxUnavailable`);
+      return;
+    }
+    default:
+      yield notSupported(field, strategy, ['Recreate', 'RollingUpdate']);
+  }
+}
+
+interface OldDefaults {
+  surge: number | string;
+  history: number;
+  deadlineSeconds: number;
+}
+
+function defaultOld(object: KubeObject, old: OldDefaults): void {
+  selectorFromTemplate(object);
+  const spec = (object as Deployment).spec;
+  if (!spec) return;
+  spec.strategy ??= {};
+  spec.strategy.type ||= 'RollingUpdate';
+  if (spec.strategy.type === 'RollingUpdate') {
+    spec.strategy.rollingUpdate ??= {};
+    spec.strategy.rollingUpdate.maxUnavailable ??= old.surge;
+    spec.strategy.rollingUpdate.maxSurge ??= old.surge;
+  }
+  spec.revisionHistoryLimit ??= old.history;
+  spec.progressDeadlineSeconds ??= old.deadlineSeconds;
+}
+
+type WithRollback = Deployment & { spec: { rollbackTo?: { revision?: number } } };
+
+function keepRollback(object: KubeObject): KubeObject {
+  const deployment = object as WithRollback;
+  const rollback = deployment.spec?.rollbackTo;
+  if (!rollback) return object;
+  deployment.metadata.annotations ??= {};
+  deployment.metadata.annotations[rollbackAnnotation] = String(rollback.revision ?? 0);
+  delete deployment.spec.rollbackTo;
+  return object;
+}
+
+function showRollback(object: KubeObject): KubeObject {
+  const deployment = object as WithRollback;
+  const revision = deployment.metadata.annotations?.[rollbackAnnotation];
+  if (revision === undefined || !/^\d+$/.test(revision)) return object;
+  delete deployment.metadata.annotations![rollbackAnnotation];
+  deployment.spec.rollbackTo = { revision: Number(revision) };
+  return object;
+}

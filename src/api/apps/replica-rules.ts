@@ -1,0 +1,104 @@
+/** Rules that all kinds of the apps group share: selectors and templates that fit, counts that are counts. */
+
+import { validatePodTemplate } from '../core/pod-spec/validate.ts';
+import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { matchesLabelSelector } from '../label-selector.ts';
+import type { KubeObject, LabelSelector } from '../meta.ts';
+import type { PodTemplateSpec } from '../types/core-v1.gen.ts';
+import { nonNegative } from '../validation/fields.ts';
+import { isCompilable, isEmptySelector, validateLabelSelector } from '../validation/label-selector.ts';
+
+interface Templated {
+  selector?: LabelSelector | undefined;
+  template?: PodTemplateSpec | undefined;
+}
+
+/** Words that upstream's messages use for a kind. */
+export interface TemplateOwner {
+  /** In `empty selector is invalid for …`. */
+  selectorOwner: string;
+  /** In `activeDeadlineSeconds in … is not Supported`. */
+  deadlineOwner: string;
+}
+
+/** The selector is there, selects something, and selects the template's own pods; the pods run forever. */
+export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwner): FieldErrors {
+  const { selector, template } = spec;
+  if (!selector) yield required('spec.selector');
+  else {
+    yield* validateLabelSelector(selector, 'spec.selector');
+    if (isEmptySelector(selector))
+      yield invalidValue('spec.selector', selector, `empty selector is invalid for ${owner.selectorOwner}`);
+    if (!isCompilable(selector)) {
+      yield invalidValue('spec.selector', selector, 'invalid label selector');
+      return;
+    }
+  }
+  if (
+    (!selector || !isEmptySelector(selector)) &&
+    !matchesLabelSelector(selector, template?.metadata?.labels)
+  )
+    yield invalidValue(
+      'spec.template.metadata.labels',
+      template?.metadata?.labels ?? {},
+      '`selector` does not match template `labels`',
+    );
+  yield* validatePodTemplate(template, 'spec.template');
+  if (template?.spec?.restartPolicy && template.spec.restartPolicy !== 'Always')
+    yield notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']);
+  if (template?.spec?.activeDeadlineSeconds !== undefined)
+    yield forbiddenField(
+      'spec.template.spec.activeDeadlineSeconds',
+      `activeDeadlineSeconds in ${owner.deadlineOwner} is not Supported`,
+    );
+}
+
+const counts = [
+  'replicas',
+  'fullyLabeledReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'updatedReplicas',
+  'currentReplicas',
+  'unavailableReplicas',
+  'observedGeneration',
+  'currentNumberScheduled',
+  'numberMisscheduled',
+  'desiredNumberScheduled',
+  'numberReady',
+  'updatedNumberScheduled',
+  'numberAvailable',
+  'numberUnavailable',
+] as const;
+type Counts = { [name in (typeof counts)[number]]?: number };
+
+/** None is negative, none of a part is more than the whole. */
+export function* validateReplicaStatus(status: Counts | undefined): FieldErrors {
+  if (!status) return;
+  for (const name of counts) yield* nonNegative(status[name], `status.${name}`);
+  if (status.replicas === undefined) return;
+  for (const name of [
+    'fullyLabeledReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'updatedReplicas',
+    'currentReplicas',
+  ] as const)
+    if ((status[name] ?? 0) > status.replicas)
+      yield invalidValue(`status.${name}`, status[name], 'cannot be greater than status.replicas');
+  if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0))
+    yield invalidValue(
+      'status.availableReplicas',
+      status.availableReplicas,
+      'cannot be greater than readyReplicas',
+    );
+}
+
+/** Old versions let selector and labels be left out: both are those of the template. */
+export function selectorFromTemplate(object: KubeObject): void {
+  const spec = (object as KubeObject & { spec?: Templated }).spec;
+  const labels = spec?.template?.metadata?.labels;
+  if (!spec || !labels) return;
+  spec.selector ??= { matchLabels: { ...labels } };
+  if (Object.keys(object.metadata.labels ?? {}).length === 0) object.metadata.labels = { ...labels };
+}

@@ -1,0 +1,70 @@
+/** ReplicaSets. */
+import { ageColumn, countColumn, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
+import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { defineKind } from '../define-kind.ts';
+import { ReplicaSet } from '../resources.gen.ts';
+import { immutable, nonNegative } from '../validation/fields.ts';
+import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+
+export const replicaSetKind = defineKind(ReplicaSet, {
+  status: 'separate',
+  hasGeneration: true,
+  scale: {
+    specReplicas: '.spec.replicas',
+    statusReplicas: '.status.replicas',
+    labelSelector: '.spec.selector',
+  },
+  columns: [
+    nameColumn,
+    countColumn('Desired', (set) => set.spec?.replicas ?? 0),
+    countColumn('Current', (set) => set.status?.replicas ?? 0),
+    countColumn('Ready', (set) => set.status?.readyReplicas ?? 0),
+    ageColumn,
+    ...podColumns<ReplicaSet>((set) => set.spec?.template?.spec),
+    wideColumn('Selector', (set) => formatSelector(set.spec?.selector)),
+  ],
+  defaults(set) {
+    if (!set.spec) return;
+    set.spec.replicas ??= 1;
+    defaultPodTemplate(set.spec.template);
+  },
+  prepareCreate(set) {
+    set.status = { replicas: 0 };
+  },
+  prepareUpdate(set, old) {
+    if (old.status) set.status = old.status;
+  },
+  prepareStatusUpdate(set, old) {
+    set.spec = old.spec;
+  },
+  *validate(set, { subresource }) {
+    if (subresource === 'status') {
+      yield* validateReplicaStatus(set.status);
+      return;
+    }
+    yield* nonNegative(set.spec?.replicas, 'spec.replicas');
+    yield* nonNegative(set.spec?.minReadySeconds, 'spec.minReadySeconds');
+    yield* validateSelectorAndTemplate(set.spec ?? {}, {
+      selectorOwner: 'deployment',
+      deadlineOwner: 'ReplicaSet',
+    });
+  },
+  *validateUpdate(set, old, { subresource }) {
+    if (subresource !== 'status') yield* immutable(set.spec?.selector, old.spec?.selector, 'spec.selector');
+  },
+  selectableFields: (set) => ({ 'status.replicas': String(set.status?.replicas ?? 0) }),
+  versions: [
+    {
+      version: 'v1beta2',
+      defaultPropagation: 'orphan',
+      deprecation: { since: '1.9', removedIn: '1.16', replacement: 'apps/v1 ReplicaSet' },
+    },
+    {
+      group: 'extensions',
+      version: 'v1beta1',
+      defaultPropagation: 'orphan',
+      defaults: selectorFromTemplate,
+      deprecation: { since: '1.8', removedIn: '1.16', replacement: 'apps/v1 ReplicaSet' },
+    },
+  ],
+});

@@ -1,0 +1,148 @@
+/** StatefulSets. */
+import { ageColumn, column, nameColumn, podColumns } from '../columns.ts';
+import { validateClaimSpec } from '../core/claim-spec.ts';
+import { defaultClaim } from '../core/persistent-volume-claim.ts';
+import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { StatefulSet } from '../resources.gen.ts';
+import type { StatefulSetSpec } from '../types/apps-v1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { invalidFor, nonNegative, nonNegativeIntOrPercent, oneOf } from '../validation/fields.ts';
+import { subdomainProblems } from '../validation/names.ts';
+import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+
+const mutableFields = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+] as const;
+const immutableMessage =
+  "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+
+export const statefulSetKind = defineKind(StatefulSet, {
+  status: 'separate',
+  hasGeneration: true,
+  scale: {
+    specReplicas: '.spec.replicas',
+    statusReplicas: '.status.replicas',
+    labelSelector: '.spec.selector',
+  },
+  columns: [
+    nameColumn,
+    column('Ready', (set) => `${set.status?.readyReplicas ?? 0}/${set.spec?.replicas ?? 0}`),
+    ageColumn,
+    ...podColumns<StatefulSet>((set) => set.spec?.template?.spec),
+  ],
+  defaults(set) {
+    const spec = set.spec;
+    if (!spec) return;
+    spec.podManagementPolicy ||= 'OrderedReady';
+    spec.updateStrategy ??= {};
+    spec.updateStrategy.type ||= 'RollingUpdate';
+    if (spec.updateStrategy.type === 'RollingUpdate') {
+      spec.updateStrategy.rollingUpdate ??= {};
+      spec.updateStrategy.rollingUpdate.partition ??= 0;
+    }
+    spec.persistentVolumeClaimRetentionPolicy ??= {};
+    spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
+    spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';
+    spec.replicas ??= 1;
+    spec.revisionHistoryLimit ??= 10;
+    defaultPodTemplate(spec.template);
+    for (const claim of spec.volumeClaimTemplates ?? []) {
+      claim.apiVersion ||= 'v1';
+      claim.kind ||= 'PersistentVolumeClaim';
+      defaultClaim(claim);
+    }
+  },
+  prepareCreate(set) {
+    set.status = { replicas: 0 };
+  },
+  prepareUpdate(set, old) {
+    if (old.status) set.status = old.status;
+  },
+  prepareStatusUpdate(set, old) {
+    set.spec = old.spec;
+  },
+  *validate(set, { subresource }) {
+    if (subresource === 'status') yield* validateReplicaStatus(set.status);
+    else yield* validateSpec(set.spec ?? {});
+  },
+  *validateUpdate(set, old, { subresource }) {
+    if (subresource === 'status' || !set.spec || !old.spec) return;
+    const restored: StatefulSetSpec = { ...set.spec };
+    for (const name of mutableFields) {
+      if (old.spec[name] === undefined) delete restored[name];
+      else Object.assign(restored, { [name]: old.spec[name] });
+    }
+    if (!semanticEqual(restored, old.spec)) yield forbiddenField('spec', immutableMessage);
+  },
+  versions: [
+    {
+      version: 'v1beta2',
+      defaultPropagation: 'orphan',
+      deprecation: { since: '1.9', removedIn: '1.16', replacement: 'apps/v1 StatefulSet' },
+    },
+    {
+      version: 'v1beta1',
+      defaultPropagation: 'orphan',
+      defaults(object) {
+        selectorFromTemplate(object);
+        const spec = (object as StatefulSet).spec;
+        if (!spec) return;
+        spec.updateStrategy ??= {};
+        spec.updateStrategy.type ||= 'OnDelete';
+      },
+      deprecation: { since: '1.8', removedIn: '1.16', replacement: 'apps/v1 StatefulSet' },
+    },
+  ],
+});
+
+function* validateSpec(spec: Partial<StatefulSetSpec>): FieldErrors {
+  const policy = spec.podManagementPolicy as string | undefined;
+  if (!policy) yield required('spec.podManagementPolicy');
+  else if (policy !== 'OrderedReady' && policy !== 'Parallel')
+    yield invalidValue('spec.podManagementPolicy', policy, "must be 'OrderedReady' or 'Parallel'");
+  yield* validateStrategy(spec.updateStrategy ?? {}, 'spec.updateStrategy');
+  for (const name of ['whenDeleted', 'whenScaled'] as const)
+    yield* oneOf(
+      spec.persistentVolumeClaimRetentionPolicy?.[name],
+      ['Retain', 'Delete'],
+      `spec.persistentVolumeClaimRetentionPolicy.${name}`,
+      'optional',
+    );
+  yield* nonNegative(spec.replicas, 'spec.replicas');
+  yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
+  yield* nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit');
+  yield* nonNegative(spec.ordinals?.start, 'spec.ordinals.start');
+  if (spec.serviceName)
+    yield* invalidFor('spec.serviceName', spec.serviceName, subdomainProblems(spec.serviceName));
+  yield* validateSelectorAndTemplate(spec, { selectorOwner: 'statefulset', deadlineOwner: 'StatefulSet' });
+  for (const [index, claim] of (spec.volumeClaimTemplates ?? []).entries())
+    yield* validateClaimSpec(claim.spec ?? {}, `spec.volumeClaimTemplates[${index}].spec`);
+}
+
+function* validateStrategy(
+  strategy: NonNullable<StatefulSetSpec['updateStrategy']>,
+  field: string,
+): FieldErrors {
+  const rolling = strategy.rollingUpdate;
+  if (!strategy.type) yield required(field);
+  else if (strategy.type === 'OnDelete') {
+    if (rolling)
+      yield invalidValue(
+        `${field}.rollingUpdate`,
+        rolling,
+        "only allowed for updateStrategy 'RollingUpdate'",
+      );
+  } else if (strategy.type === 'RollingUpdate') {
+    yield* nonNegative(rolling?.partition, `${field}.rollingUpdate.partition`);
+    if (rolling?.maxUnavailable !== undefined)
+      yield* nonNegativeIntOrPercent(rolling.maxUnavailable, `${field}.rollingUpdate.maxUnavailable`);
+  } else yield invalidValue(field, strategy, "must be 'RollingUpdate' or 'OnDelete'");
+}

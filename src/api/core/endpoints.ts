@@ -1,0 +1,76 @@
+/** Endpoints: the addresses behind a Service, in the old form. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, required } from '../field-error.ts';
+import { Endpoints } from '../resources.gen.ts';
+import type { EndpointAddress, EndpointPort, EndpointSubset } from '../types/core-v1.gen.ts';
+import { nonSpecialAddress } from '../validation/addresses.ts';
+import { invalidFor, oneOf, portNumber } from '../validation/fields.ts';
+import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
+
+const protocols = ['SCTP', 'TCP', 'UDP'];
+
+export const endpointsKind = defineKind(Endpoints, {
+  storagePrefix: 'services/endpoints',
+  columns: [nameColumn, column('Endpoints', endpointsCell), ageColumn],
+  defaults(endpoints) {
+    for (const subset of endpoints.subsets ?? [])
+      for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
+  },
+  *validate(endpoints) {
+    for (const [index, subset] of (endpoints.subsets ?? []).entries())
+      yield* validateSubset(subset, `subsets[${index}]`);
+  },
+});
+
+function* validateSubset(subset: EndpointSubset, path: string): FieldErrors {
+  const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
+  if (addresses.length === 0 && notReadyAddresses.length === 0)
+    yield required(path, 'must specify `addresses` or `notReadyAddresses`');
+  for (const [index, address] of addresses.entries())
+    yield* validateAddress(address, `${path}.addresses[${index}]`);
+  for (const [index, address] of notReadyAddresses.entries())
+    yield* validateAddress(address, `${path}.notReadyAddresses[${index}]`);
+  for (const [index, port] of ports.entries())
+    yield* validatePort(port, ports.length > 1, `${path}.ports[${index}]`);
+}
+
+function* validateAddress(address: EndpointAddress, path: string): FieldErrors {
+  yield* nonSpecialAddress(address.ip, `${path}.ip`);
+  if (address.hostname)
+    yield* invalidFor(`${path}.hostname`, address.hostname, dnsLabelProblems(address.hostname));
+  if (address.nodeName)
+    yield* invalidFor(`${path}.nodeName`, address.nodeName, subdomainProblems(address.nodeName));
+}
+
+function* validatePort(port: EndpointPort, mustHaveName: boolean, path: string): FieldErrors {
+  if (!port.name) {
+    if (mustHaveName) yield required(`${path}.name`);
+  } else yield* invalidFor(`${path}.name`, port.name, dnsLabelProblems(port.name));
+  yield* portNumber(port.port, `${path}.port`);
+  if (!port.protocol) yield required(`${path}.protocol`);
+  else yield* oneOf(port.protocol, protocols, `${path}.protocol`);
+  if (port.appProtocol !== undefined)
+    yield* invalidFor(`${path}.appProtocol`, port.appProtocol, qualifiedNameProblems(port.appProtocol));
+}
+
+const shownMax = 3;
+
+function endpointsCell(endpoints: Endpoints): string {
+  const shown: string[] = [];
+  let count = 0;
+  for (const subset of endpoints.subsets ?? []) {
+    const ports = subset.ports ?? [];
+    for (const address of subset.addresses ?? []) {
+      const at = (port: string) =>
+        address.ip.includes(':') ? `[${address.ip}]:${port}` : `${address.ip}:${port}`;
+      const texts = ports.length === 0 ? [address.ip] : ports.map((port) => at(String(port.port)));
+      for (const text of texts) {
+        count++;
+        if (shown.length < shownMax) shown.push(text);
+      }
+    }
+  }
+  if (count === 0) return '<none>';
+  return count > shown.length ? `${shown.join(',')} + ${count - shown.length} more...` : shown.join(',');
+}

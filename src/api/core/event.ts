@@ -1,0 +1,159 @@
+/** Events, stored in their core form and served as `events.k8s.io` too. */
+import { ageColumn, ageSince, column, countColumn, wideColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import type { KubeObject } from '../meta.ts';
+import { Event } from '../resources.gen.ts';
+import type { Event as EventsV1Event } from '../types/events-v1.gen.ts';
+import { oneOf } from '../validation/fields.ts';
+import { qualifiedNameProblems } from '../validation/names.ts';
+
+const reasonLengthMax = 128;
+const noteLengthMax = 1024;
+
+export const eventKind = defineKind(Event, {
+  columns: [
+    column('Last Seen', (event, { nowMs }) => lastSeen(event, nowMs)),
+    column('Type', (event) => event.type ?? ''),
+    column('Reason', (event) => event.reason ?? ''),
+    column('Object', objectCell),
+    wideColumn('Subobject', (event) => event.involvedObject?.fieldPath ?? ''),
+    wideColumn('Source', sourceCell),
+    column('Message', (event) => (event.message ?? '').trim()),
+    wideColumn('First Seen', (event, { nowMs }) => firstSeen(event, nowMs)),
+    {
+      ...countColumn<Event>('Count', (event) => String(event.series?.count ?? (event.count || 1))),
+      type: 'string',
+      priority: 1,
+    },
+    { ...ageColumn, name: 'Name', format: 'name', priority: 1, cell: (event) => event.metadata.name },
+  ],
+  defaults(event) {
+    // Times that are not set are shown as null, not left out.
+    const times = event as unknown as Record<string, unknown>;
+    for (const name of ['eventTime', 'firstTimestamp', 'lastTimestamp']) times[name] ??= null;
+    event.source ??= {};
+    event.reportingComponent ??= '';
+    event.reportingInstance ??= '';
+  },
+  validate: validateEvent,
+  selectableFields: (event) => ({
+    'involvedObject.kind': event.involvedObject?.kind ?? '',
+    'involvedObject.namespace': event.involvedObject?.namespace ?? '',
+    'involvedObject.name': event.involvedObject?.name ?? '',
+    'involvedObject.uid': event.involvedObject?.uid ?? '',
+    'involvedObject.apiVersion': event.involvedObject?.apiVersion ?? '',
+    'involvedObject.resourceVersion': event.involvedObject?.resourceVersion ?? '',
+    'involvedObject.fieldPath': event.involvedObject?.fieldPath ?? '',
+    reason: event.reason ?? '',
+    reportingComponent: event.reportingComponent ?? '',
+    source: event.source?.component || event.reportingComponent || '',
+    type: event.type ?? '',
+  }),
+  versions: ['v1', 'v1beta1'].map((version) => ({
+    group: 'events.k8s.io',
+    version,
+    toStored: fromEventsGroup,
+    fromStored: toEventsGroup,
+    selectableFields: (object: KubeObject) => regardingFields(object as unknown as Event),
+    ...(version === 'v1beta1' && {
+      deprecation: { since: '1.22', removedIn: '1.25', replacement: 'events.k8s.io/v1 Event' },
+    }),
+  })),
+});
+
+/** The same selectors under the names that the other group has for these fields. */
+function regardingFields(event: Event): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(eventKind.selectableFields!(event)))
+    fields[
+      name.replace('involvedObject.', 'regarding.').replace('reportingComponent', 'reportingController')
+    ] = value;
+  return fields;
+}
+
+function* validateEvent(event: Event): FieldErrors {
+  const namespace = event.metadata.namespace ?? '';
+  const involved = event.involvedObject?.namespace ?? '';
+  // What has no namespace is reported in the default one.
+  if (involved === '' ? namespace !== '' && namespace !== 'default' : involved !== namespace)
+    yield invalidValue('involvedObject.namespace', involved, 'does not match event.namespace');
+  if (!event.eventTime) return;
+  // A new-style event says all there is to say.
+  const { reportingComponent = '', reportingInstance = '', action = '', reason = '' } = event;
+  if (!reportingComponent) yield required('reportingController');
+  else
+    for (const problem of qualifiedNameProblems(reportingComponent))
+      yield invalidValue('reportingController', reportingComponent, problem);
+  if (!reportingInstance) yield required('reportingInstance');
+  if (reportingInstance.length > reasonLengthMax)
+    yield invalidValue('reportingInstance', '', `can have at most ${reasonLengthMax} characters`);
+  if (!action) yield required('action');
+  if (action.length > reasonLengthMax)
+    yield invalidValue('action', '', `can have at most ${reasonLengthMax} characters`);
+  if (!reason) yield required('reason');
+  if (reason.length > reasonLengthMax)
+    yield invalidValue('reason', '', `can have at most ${reasonLengthMax} characters`);
+  if ((event.message ?? '').length > noteLengthMax)
+    yield invalidValue('message', '', `can have at most ${noteLengthMax} characters`);
+  if (event.type !== undefined) yield* oneOf(event.type, ['Normal', 'Warning'], 'type');
+  if (event.series && !(event.series.count && event.series.count > 1))
+    yield invalidValue('series.count', '', 'should be at least 2');
+  if (event.series && !event.series.lastObservedTime) yield required('series.lastObservedTime');
+  if (event.firstTimestamp) yield forbiddenField('firstTimestamp', 'needs to be unset');
+}
+
+function objectCell({ involvedObject }: Event): string {
+  const kind = (involvedObject?.kind ?? '').toLowerCase();
+  return involvedObject?.name ? `${kind}/${involvedObject.name}` : kind;
+}
+
+function sourceCell(event: Event): string {
+  const component = event.source?.component || event.reportingComponent || '';
+  const instance = event.source?.host || event.reportingInstance || '';
+  return instance ? `${component}, ${instance}` : component;
+}
+
+function firstSeen(event: Event, nowMs: number): string {
+  return ageSince(event.firstTimestamp || event.eventTime, nowMs);
+}
+
+function lastSeen(event: Event, nowMs: number): string {
+  if (event.series) return ageSince(event.series.lastObservedTime, nowMs);
+  return event.lastTimestamp ? ageSince(event.lastTimestamp, nowMs) : firstSeen(event, nowMs);
+}
+
+/** Names of the core form and of the other group's. */
+const renamed = [
+  ['involvedObject', 'regarding'],
+  ['message', 'note'],
+  ['source', 'deprecatedSource'],
+  ['firstTimestamp', 'deprecatedFirstTimestamp'],
+  ['lastTimestamp', 'deprecatedLastTimestamp'],
+  ['count', 'deprecatedCount'],
+  ['reportingComponent', 'reportingController'],
+] as const;
+
+function rename(object: KubeObject, from: 0 | 1): KubeObject {
+  const fields = object as unknown as Record<string, unknown>;
+  for (const pair of renamed) {
+    const source = pair[from];
+    if (!(source in fields)) continue;
+    fields[pair[1 - from]!] = fields[source];
+    delete fields[source];
+  }
+  return object;
+}
+
+function toEventsGroup(object: KubeObject): KubeObject {
+  const event = rename(object, 0) as EventsV1Event;
+  // What the core form always shows, this one leaves out.
+  if (event.deprecatedCount === 0) delete event.deprecatedCount;
+  if (!event.reportingController) delete event.reportingController;
+  if (!event.reportingInstance) delete event.reportingInstance;
+  return event;
+}
+
+function fromEventsGroup(object: KubeObject): KubeObject {
+  return rename(object, 1);
+}

@@ -1,0 +1,63 @@
+/** Namespaces. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { invalidValue, notSupported } from '../field-error.ts';
+import { Namespace } from '../resources.gen.ts';
+import { invalidFor, nameRule } from '../validation/fields.ts';
+import { dnsLabelProblems, qualifiedNameProblems } from '../validation/names.ts';
+
+/** The label by which selectors can name a single namespace. */
+export const namespaceNameLabel = 'kubernetes.io/metadata.name';
+const namespaceFinalizer = 'kubernetes';
+
+export const namespaceKind = defineKind(Namespace, {
+  status: 'separate',
+  columns: [nameColumn, column('Status', (namespace) => namespace.status?.phase ?? ''), ageColumn],
+  validateName: nameRule(dnsLabelProblems),
+  defaults(namespace) {
+    if (namespace.metadata.name) {
+      namespace.metadata.labels ??= {};
+      namespace.metadata.labels[namespaceNameLabel] = namespace.metadata.name;
+    }
+  },
+  prepareCreate(namespace) {
+    namespace.status = { phase: 'Active' };
+    namespace.spec ??= {};
+    const finalizers = namespace.spec.finalizers ?? [];
+    if (!finalizers.includes(namespaceFinalizer))
+      namespace.spec.finalizers = [...finalizers, namespaceFinalizer];
+  },
+  prepareUpdate(namespace, old) {
+    // Finalizers go through /finalize only.
+    namespace.spec = { ...namespace.spec };
+    if (old.spec?.finalizers) namespace.spec.finalizers = old.spec.finalizers;
+    else delete namespace.spec.finalizers;
+    if (old.status) namespace.status = old.status;
+  },
+  prepareStatusUpdate(namespace, old) {
+    namespace.spec = old.spec;
+  },
+  *validate(namespace) {
+    for (const finalizer of namespace.spec?.finalizers ?? []) {
+      const problems = qualifiedNameProblems(finalizer);
+      yield* invalidFor('spec.finalizers', finalizer, problems);
+      if (problems.length === 0 && !finalizer.includes('/') && finalizer !== namespaceFinalizer)
+        yield invalidValue(
+          'spec.finalizers',
+          finalizer,
+          'name is neither a standard finalizer name nor is it fully qualified',
+        );
+    }
+  },
+  *validateUpdate(namespace, old, { subresource }) {
+    if (subresource !== 'status') return;
+    const expected = old.metadata.deletionTimestamp ? 'Terminating' : 'Active';
+    const phase = namespace.status?.phase;
+    if (phase !== expected && phase !== old.status?.phase)
+      yield notSupported('status.phase', phase ?? '', [expected]);
+  },
+  selectableFields: (namespace) => ({
+    name: namespace.metadata.name,
+    'status.phase': namespace.status?.phase ?? '',
+  }),
+});

@@ -1,0 +1,145 @@
+/** PersistentVolumes. */
+import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { PersistentVolume } from '../resources.gen.ts';
+import type { PersistentVolumeSpec } from '../types/core-v1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
+import { subdomainProblems } from '../validation/names.ts';
+import { positiveQuantity } from '../validation/resources.ts';
+import { accessModes } from './claim-spec.ts';
+import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
+import { validateNodeSelector } from './pod-spec/scheduling.ts';
+import { differences } from './pod-update.ts';
+import { validateVolumeSource, volumeSourceNames } from './volume-source.ts';
+
+export const persistentVolumeKind = defineKind(PersistentVolume, {
+  status: 'separate',
+  columns: [
+    nameColumn,
+    column('Capacity', (volume) => volume.spec?.capacity?.storage ?? ''),
+    column('Access Modes', (volume) => shortAccessModes(volume.spec?.accessModes)),
+    column('Reclaim Policy', (volume) => volume.spec?.persistentVolumeReclaimPolicy ?? ''),
+    column('Status', (volume) =>
+      volume.metadata.deletionTimestamp ? 'Terminating' : (volume.status?.phase ?? ''),
+    ),
+    column('Claim', ({ spec }) => (spec?.claimRef ? `${spec.claimRef.namespace}/${spec.claimRef.name}` : '')),
+    column(
+      'StorageClass',
+      (volume) => volume.metadata.annotations?.[betaClassAnnotation] ?? volume.spec?.storageClassName ?? '',
+    ),
+    column('VolumeAttributesClass', (volume) => volume.spec?.volumeAttributesClassName ?? '<unset>'),
+    column('Reason', (volume) => volume.status?.reason ?? ''),
+    ageColumn,
+    wideColumn('VolumeMode', (volume) => volume.spec?.volumeMode ?? '<unset>'),
+  ],
+  defaults(volume) {
+    volume.status ??= {};
+    volume.status.phase ??= 'Pending';
+    const spec = volume.spec;
+    if (!spec) return;
+    spec.persistentVolumeReclaimPolicy ||= 'Retain';
+    spec.volumeMode ||= 'Filesystem';
+    if (spec.hostPath) spec.hostPath.type ??= '';
+    if (spec.iscsi) spec.iscsi.iscsiInterface ||= 'default';
+    if (spec.rbd) {
+      spec.rbd.pool ||= 'rbd';
+      spec.rbd.user ||= 'admin';
+      spec.rbd.keyring ||= '/etc/ceph/keyring';
+    }
+  },
+  prepareCreate(volume) {
+    volume.status = { phase: 'Pending' };
+  },
+  prepareUpdate(volume, old) {
+    if (old.status) volume.status = old.status;
+  },
+  prepareStatusUpdate(volume, old) {
+    volume.spec = old.spec;
+  },
+  *validate(volume, { subresource }) {
+    if (subresource !== 'status') yield* validateSpec(volume.spec ?? {}, 'spec');
+  },
+  *validateUpdate(volume, old, { subresource }) {
+    if (subresource === 'status') return;
+    const [source, before] = [sourceOf(volume.spec), sourceOf(old.spec)];
+    if (!semanticEqual(source, before))
+      yield forbiddenField(
+        'spec.persistentvolumesource',
+        `spec.persistentvolumesource is immutable after creation\n${differences(before, source)}`,
+      );
+    yield* immutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'spec.volumeMode');
+    if (old.spec?.nodeAffinity)
+      yield* immutable(volume.spec?.nodeAffinity, old.spec.nodeAffinity, 'spec.nodeAffinity');
+  },
+  selectableFields: (volume) => ({ name: volume.metadata.name }),
+});
+
+function sourceOf(spec: PersistentVolumeSpec | undefined): object {
+  const source: Record<string, unknown> = {};
+  for (const name of volumeSourceNames) {
+    const value = spec?.[name as keyof PersistentVolumeSpec];
+    if (value !== undefined) source[name] = value;
+  }
+  return source;
+}
+
+function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
+  const modes = spec.accessModes ?? [];
+  if (modes.length === 0) yield required(`${field}.accessModes`);
+  for (const mode of modes) yield* oneOf(mode, accessModes, `${field}.accessModes`);
+  if (modes.length > 1 && modes.includes('ReadWriteOncePod'))
+    yield forbiddenField(`${field}.accessModes`, 'may not use ReadWriteOncePod with other access modes');
+  const capacity = Object.keys(spec.capacity ?? {});
+  if (capacity.length === 0) yield required(`${field}.capacity`);
+  else if (capacity.length > 1 || capacity[0] !== 'storage')
+    yield notSupported(`${field}.capacity`, spec.capacity, ['storage']);
+  for (const name of capacity) yield* positiveQuantity(spec.capacity![name]!, `${field}.capacity[${name}]`);
+  yield* oneOf(
+    spec.persistentVolumeReclaimPolicy,
+    ['Delete', 'Recycle', 'Retain'],
+    `${field}.persistentVolumeReclaimPolicy`,
+    'optional',
+  );
+  yield* validateNodeAffinity(spec, field);
+  yield* validateSource(spec, field);
+  if (spec.hostPath?.path && isRoot(spec.hostPath.path) && spec.persistentVolumeReclaimPolicy === 'Recycle')
+    yield forbiddenField(
+      `${field}.persistentVolumeReclaimPolicy`,
+      "may not be 'recycle' for a hostPath mount of '/'",
+    );
+  if (spec.storageClassName)
+    yield* invalidFor(
+      `${field}.storageClassName`,
+      spec.storageClassName,
+      subdomainProblems(spec.storageClassName),
+    );
+  yield* oneOf(spec.volumeMode, ['Block', 'Filesystem'], `${field}.volumeMode`, 'optional');
+}
+
+function isRoot(path: string): boolean {
+  return path.split('/').every((part) => part === '' || part === '.');
+}
+
+function* validateNodeAffinity(spec: PersistentVolumeSpec, field: string): FieldErrors {
+  if (spec.nodeAffinity) {
+    if (!spec.nodeAffinity.required)
+      yield required(`${field}.nodeAffinity.required`, 'must specify required node constraints');
+    else yield* validateNodeSelector(spec.nodeAffinity.required, `${field}.nodeAffinity.required`);
+  } else if (spec.local) yield required(`${field}.nodeAffinity`, 'Local volume requires node affinity');
+}
+
+function* validateSource(spec: PersistentVolumeSpec, field: string): FieldErrors {
+  let count = 0;
+  for (const name of volumeSourceNames) {
+    const source = spec[name as keyof PersistentVolumeSpec] as Record<string, unknown> | undefined;
+    if (!source) continue;
+    if (count++ > 0) yield forbiddenField(`${field}.${name}`, 'may not specify more than 1 volume type');
+    else yield* validateVolumeSource(name, source, `${field}.${name}`);
+  }
+  if (count === 0) yield required(field, 'must specify a volume type');
+  if (spec.csi && !spec.csi.volumeHandle) yield required(`${field}.csi.volumeHandle`);
+  if (spec.claimRef && (!spec.claimRef.name || !spec.claimRef.namespace))
+    yield invalidValue(`${field}.claimRef`, spec.claimRef, 'must name a claim and its namespace');
+}

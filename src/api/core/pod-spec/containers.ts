@@ -1,0 +1,247 @@
+/** Validation of containers, init containers and ephemeral containers. */
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notFoundField,
+  required,
+} from '../../field-error.ts';
+import type {
+  Container,
+  ContainerPort,
+  EnvFromSource,
+  EnvVar,
+  EphemeralContainer,
+  PodSpec,
+} from '../../types/core-v1.gen.ts';
+import { ipAddress } from '../../validation/addresses.ts';
+import { invalidFor, oneOf, portNumber } from '../../validation/fields.ts';
+import { dnsLabelProblems, environmentNameProblems, portNameProblems } from '../../validation/names.ts';
+import { validateResourceRequirements } from '../../validation/resources.ts';
+import { type PodVolumes, validateVolumeUse } from './mounts.ts';
+import { validateProbesAndHooks } from './probes.ts';
+import {
+  environmentFieldPaths,
+  validateFieldRef,
+  validateKeyRef,
+  validateResourceFieldRef,
+} from './references.ts';
+import { validateContainerSecurity } from './security.ts';
+
+const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
+const protocols = ['SCTP', 'TCP', 'UDP'];
+const restartPolicies = ['Always', 'OnFailure', 'Never'];
+const perPodOnly = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
+
+/** All containers of a pod; `names` of one list may not recur in another. */
+export function* validateAllContainers(spec: PodSpec, volumes: PodVolumes, field: string): FieldErrors {
+  const names = new Set<string>();
+  const containers = spec.containers ?? [];
+  if (containers.length === 0) yield required(`${field}.containers`);
+  for (const [index, container] of containers.entries()) {
+    const path = `${field}.containers[${index}]`;
+    yield* validateContainer(container, spec, volumes, names, path);
+    yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
+    yield* oneOf(container.restartPolicy, restartPolicies, `${path}.restartPolicy`, 'optional');
+  }
+  yield* validateHostPorts(containers, `${field}.containers`);
+  yield* validateInitContainers(spec, volumes, names, field);
+  yield* validateEphemeralContainers(spec, volumes, names, field);
+}
+
+function* validateInitContainers(
+  spec: PodSpec,
+  volumes: PodVolumes,
+  names: Set<string>,
+  field: string,
+): FieldErrors {
+  for (const [index, container] of (spec.initContainers ?? []).entries()) {
+    const path = `${field}.initContainers[${index}]`;
+    yield* validateContainer(container, spec, volumes, names, path);
+    if (container.restartPolicy === 'Always')
+      yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
+    else {
+      yield* oneOf(container.restartPolicy, restartPolicies, `${path}.restartPolicy`, 'optional');
+      for (const name of perPodOnly)
+        if (container[name])
+          yield forbiddenField(
+            `${path}.${name}`,
+            'may not be set for init containers without restartPolicy=Always',
+          );
+    }
+    yield* validateHostPorts([container], `${field}.initContainers`, index);
+  }
+}
+
+const notForEphemeral = [
+  'lifecycle',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'ports',
+  'resizePolicy',
+  'restartPolicy',
+] as const;
+
+function* validateEphemeralContainers(
+  spec: PodSpec,
+  volumes: PodVolumes,
+  names: Set<string>,
+  field: string,
+): FieldErrors {
+  const targets = new Set(
+    [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name),
+  );
+  for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
+    const path = `${field}.ephemeralContainers[${index}]`;
+    yield* validateContainer(container, spec, volumes, names, path);
+    if (container.targetContainerName && !targets.has(container.targetContainerName))
+      yield notFoundField(`${path}.targetContainerName`, container.targetContainerName);
+    for (const name of notForEphemeral)
+      if (container[name])
+        yield forbiddenField(`${path}.${name}`, 'cannot be set for an Ephemeral Container');
+    if (container.resources?.limits || container.resources?.requests)
+      yield forbiddenField(`${path}.resources`, 'cannot be set for an Ephemeral Container');
+    for (const [mountIndex, mount] of (container.volumeMounts ?? []).entries()) {
+      if (mount.subPath)
+        yield forbiddenField(
+          `${path}.volumeMounts[${mountIndex}].subPath`,
+          'cannot be set for an Ephemeral Container',
+        );
+      if (mount.subPathExpr)
+        yield forbiddenField(
+          `${path}.volumeMounts[${mountIndex}].subPathExpr`,
+          'cannot be set for an Ephemeral Container',
+        );
+    }
+  }
+}
+
+/** What holds for every sort of container. */
+function* validateContainer(
+  container: Container | EphemeralContainer,
+  spec: PodSpec,
+  volumes: PodVolumes,
+  names: Set<string>,
+  path: string,
+): FieldErrors {
+  const { name, image } = container;
+  if (!name) yield required(`${path}.name`);
+  else yield* invalidFor(`${path}.name`, name, dnsLabelProblems(name));
+  if (names.has(name)) yield duplicate(`${path}.name`, name);
+  else if (name) names.add(name);
+  if (!image) yield required(`${path}.image`);
+  else if (image !== image.trim())
+    yield invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace');
+  if (
+    container.terminationMessagePolicy === undefined ||
+    (container.terminationMessagePolicy as string) === ''
+  )
+    yield required(`${path}.terminationMessagePolicy`);
+  else if (
+    container.terminationMessagePolicy !== 'File' &&
+    container.terminationMessagePolicy !== 'FallbackToLogsOnError'
+  )
+    yield invalidValue(
+      `${path}.terminationMessagePolicy`,
+      container.terminationMessagePolicy,
+      "must be 'File' or 'FallbackToLogsOnError'",
+    );
+  if (container.ports) yield* validatePorts(container.ports, `${path}.ports`);
+  if (container.env) yield* validateEnvironment(container.env, `${path}.env`);
+  if (container.envFrom) yield* validateEnvironmentSources(container.envFrom, `${path}.envFrom`);
+  yield* validateVolumeUse(container, volumes, path);
+  yield* oneOf(container.imagePullPolicy, pullPolicies, `${path}.imagePullPolicy`, 'required');
+  yield* validateResourceRequirements(container.resources, `${path}.resources`);
+  for (const [index, claim] of (container.resources?.claims ?? []).entries())
+    if (!spec.resourceClaims?.some(({ name: known }) => known === claim.name))
+      yield notFoundField(`${path}.resources.claims[${index}].name`, claim.name);
+  yield* validateContainerSecurity(container.securityContext, spec.hostUsers, `${path}.securityContext`);
+}
+
+function* validatePorts(ports: ContainerPort[], field: string): FieldErrors {
+  const names = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    const path = `${field}[${index}]`;
+    if (port.name) {
+      const problems = portNameProblems(port.name);
+      if (problems.length > 0) yield* invalidFor(`${path}.name`, port.name, problems);
+      else if (names.has(port.name)) yield duplicate(`${path}.name`, port.name);
+      else names.add(port.name);
+    }
+    if (!port.containerPort) yield required(`${path}.containerPort`);
+    else yield* portNumber(port.containerPort, `${path}.containerPort`);
+    if (port.hostPort) yield* portNumber(port.hostPort, `${path}.hostPort`);
+    yield* oneOf(port.protocol, protocols, `${path}.protocol`, 'required');
+    if (port.hostIP) yield* ipAddress(port.hostIP, `${path}.hostIP`);
+  }
+}
+
+function* validateHostPorts(containers: Container[], field: string, firstIndex = 0): FieldErrors {
+  const seen = new Set<string>();
+  for (const [index, container] of containers.entries())
+    for (const [portIndex, port] of (container.ports ?? []).entries()) {
+      if (!port.hostPort) continue;
+      const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
+      if (seen.has(key)) yield duplicate(`${field}[${firstIndex + index}].ports[${portIndex}].hostPort`, key);
+      seen.add(key);
+    }
+}
+
+function* validateEnvironment(env: EnvVar[], field: string): FieldErrors {
+  for (const [index, variable] of env.entries()) {
+    const path = `${field}[${index}]`;
+    if (!variable.name) yield required(`${path}.name`);
+    else yield* invalidFor(`${path}.name`, variable.name, environmentNameProblems(variable.name));
+    if (variable.valueFrom) yield* validateValueFrom(variable, `${path}.valueFrom`);
+  }
+}
+
+function* validateValueFrom(variable: EnvVar, field: string): FieldErrors {
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = variable.valueFrom!;
+  let sources = 0;
+  if (fieldRef) {
+    sources++;
+    yield* validateFieldRef(fieldRef, environmentFieldPaths, `${field}.fieldRef`);
+  }
+  if (resourceFieldRef) {
+    sources++;
+    yield* validateResourceFieldRef(resourceFieldRef, false, `${field}.resourceFieldRef`);
+  }
+  if (configMapKeyRef) {
+    sources++;
+    yield* validateKeyRef(configMapKeyRef, `${field}.configMapKeyRef`);
+  }
+  if (secretKeyRef) {
+    sources++;
+    yield* validateKeyRef(secretKeyRef, `${field}.secretKeyRef`);
+  }
+  if (fileKeyRef) {
+    sources++;
+    for (const name of ['key', 'path', 'volumeName'] as const)
+      if (!fileKeyRef[name]) yield required(`${field}.fileKeyRef.${name}`);
+  }
+  if (sources === 0)
+    yield invalidValue(
+      field,
+      '',
+      'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`',
+    );
+  else if (variable.value) yield invalidValue(field, '', 'may not be specified when `value` is not empty');
+  else if (sources > 1) yield invalidValue(field, '', 'may not have more than one field specified at a time');
+}
+
+function* validateEnvironmentSources(sources: EnvFromSource[], field: string): FieldErrors {
+  for (const [index, source] of sources.entries()) {
+    const path = `${field}[${index}]`;
+    if (source.prefix)
+      yield* invalidFor(`${path}.prefix`, source.prefix, environmentNameProblems(source.prefix));
+    if (source.configMapRef && !source.configMapRef.name) yield required(`${path}.configMapRef.name`);
+    if (source.secretRef && !source.secretRef.name) yield required(`${path}.secretRef.name`);
+    if (!source.configMapRef && !source.secretRef)
+      yield invalidValue(path, '', 'must specify one of: `configMapRef` or `secretRef`');
+    else if (source.configMapRef && source.secretRef)
+      yield invalidValue(path, '', 'may not have more than one field specified at a time');
+  }
+}

@@ -1,0 +1,102 @@
+/** Validation of how containers use the volumes of their pod: mounts and block devices. */
+import {
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notFoundField,
+  required,
+} from '../../field-error.ts';
+import type { Container, Volume, VolumeMount } from '../../types/core-v1.gen.ts';
+import { oneOf } from '../../validation/fields.ts';
+import { localDescendingPath } from './paths.ts';
+
+/** The volumes of a pod by name. */
+export type PodVolumes = ReadonlyMap<string, Volume>;
+
+type User = Pick<Container, 'volumeMounts' | 'volumeDevices' | 'securityContext'>;
+
+export function* validateVolumeUse(container: User, volumes: PodVolumes, path: string): FieldErrors {
+  if (container.volumeMounts) yield* validateMounts(container, volumes, `${path}.volumeMounts`);
+  if (container.volumeDevices) yield* validateDevices(container, volumes, `${path}.volumeDevices`);
+}
+
+function* validateMounts(container: User, volumes: PodVolumes, field: string): FieldErrors {
+  const devices = container.volumeDevices ?? [];
+  const paths = new Set<string>();
+  for (const [index, mount] of container.volumeMounts!.entries()) {
+    const path = `${field}[${index}]`;
+    if (!mount.name) yield required(`${path}.name`);
+    else if (!volumes.has(mount.name)) yield notFoundField(`${path}.name`, mount.name);
+    if (!mount.mountPath) yield required(`${path}.mountPath`);
+    if (paths.has(mount.mountPath))
+      yield invalidValue(`${path}.mountPath`, mount.mountPath, 'must be unique');
+    paths.add(mount.mountPath);
+    if (devices.some((device) => device.name === mount.name))
+      yield invalidValue(`${path}.name`, mount.name, 'must not already exist in volumeDevices');
+    if (devices.some((device) => device.devicePath === mount.mountPath))
+      yield invalidValue(
+        `${path}.mountPath`,
+        mount.mountPath,
+        'must not already exist as a path in volumeDevices',
+      );
+    // Upstream names these fields without the index of the mount.
+    if (mount.subPath) yield* localDescendingPath(mount.subPath, `${field}.subPath`);
+    if (mount.subPathExpr) {
+      if (mount.subPath)
+        yield invalidValue(
+          `${path}.subPathExpr`,
+          mount.subPathExpr,
+          'subPathExpr and subPath are mutually exclusive',
+        );
+      yield* localDescendingPath(mount.subPathExpr, `${field}.subPathExpr`);
+    }
+    yield* validatePropagation(mount, container, `${field}.mountPropagation`);
+    yield* oneOf(
+      mount.recursiveReadOnly,
+      ['Disabled', 'Enabled', 'IfPossible'],
+      `${path}.recursiveReadOnly`,
+      'optional',
+    );
+  }
+}
+
+function* validatePropagation(mount: VolumeMount, container: User, field: string): FieldErrors {
+  if (mount.mountPropagation === undefined) return;
+  yield* oneOf(mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None'], field);
+  if (mount.mountPropagation === 'Bidirectional' && !container.securityContext?.privileged)
+    yield forbiddenField(field, 'Bidirectional mount propagation is available only to privileged containers');
+}
+
+function* validateDevices(container: User, volumes: PodVolumes, field: string): FieldErrors {
+  const mounts = container.volumeMounts ?? [];
+  const names = new Set<string>();
+  const paths = new Set<string>();
+  for (const [index, device] of container.volumeDevices!.entries()) {
+    const path = `${field}[${index}]`;
+    const { name, devicePath } = device;
+    if (!name) yield required(`${path}.name`);
+    if (names.has(name)) yield invalidValue(`${path}.name`, name, 'must be unique');
+    names.add(name);
+    const volume = volumes.get(name);
+    if (!volume) yield notFoundField(`${path}.name`, name);
+    else if (!volume.persistentVolumeClaim && !volume.ephemeral)
+      yield invalidValue(
+        `${path}.name`,
+        name,
+        'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode',
+      );
+    if (!devicePath) yield required(`${path}.devicePath`);
+    if (paths.has(devicePath)) yield invalidValue(`${path}.devicePath`, devicePath, 'must be unique');
+    paths.add(devicePath);
+    if (devicePath?.split('/').includes('..'))
+      yield invalidValue(`${path}.devicePath`, devicePath, "can not contain backsteps ('..')");
+    if (mounts.some((mount) => mount.name === name))
+      yield invalidValue(`${path}.name`, name, 'must not already exist in volumeMounts');
+    if (mounts.some((mount) => mount.mountPath === devicePath))
+      yield invalidValue(
+        `${path}.devicePath`,
+        devicePath,
+        'must not already exist as a path in volumeMounts',
+      );
+  }
+}

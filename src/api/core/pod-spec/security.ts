@@ -1,0 +1,141 @@
+/** Validation of security contexts, of pods and of containers. */
+import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+import type {
+  AppArmorProfile,
+  PodSecurityContext,
+  PodSpec,
+  SeccompProfile,
+  SecurityContext,
+} from '../../types/core-v1.gen.ts';
+import { type Errors, inRange, noErrors, oneOf } from '../../validation/fields.ts';
+import { localDescendingPath } from './paths.ts';
+
+const idMax = 2147483647;
+const sysctlPattern = '([a-z0-9]([-_a-z0-9]*[a-z0-9])?\\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+/** Wider than what the message says: a slash may stand for the dot. */
+const sysctlRegExp = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
+
+function userOrGroupId(id: number | undefined, field: string): Errors {
+  return id === undefined ? noErrors : inRange(id, 0, idMax, field);
+}
+
+export function* validatePodSecurityContext(
+  spec: PodSpec,
+  context: PodSecurityContext | undefined,
+  field: string,
+): FieldErrors {
+  if (spec.hostPID && spec.shareProcessNamespace)
+    yield invalidValue(
+      `${field}.shareProcessNamespace`,
+      true,
+      'ShareProcessNamespace and HostPID cannot both be enabled',
+    );
+  if (!context) return;
+  yield* userOrGroupId(context.fsGroup, `${field}.fsGroup`);
+  yield* userOrGroupId(context.runAsUser, `${field}.runAsUser`);
+  yield* userOrGroupId(context.runAsGroup, `${field}.runAsGroup`);
+  for (const [index, group] of (context.supplementalGroups ?? []).entries())
+    yield* userOrGroupId(group, `${field}.supplementalGroups[${index}]`);
+  yield* validateSysctls(context.sysctls, spec, `${field}.sysctls`);
+  if (context.fsGroupChangePolicy !== undefined)
+    yield* oneOf(context.fsGroupChangePolicy, ['OnRootMismatch', 'Always'], `${field}.fsGroupChangePolicy`);
+  if (context.supplementalGroupsPolicy !== undefined)
+    yield* oneOf(context.supplementalGroupsPolicy, ['Merge', 'Strict'], `${field}.supplementalGroupsPolicy`);
+  yield* validateSeccompProfile(context.seccompProfile, `${field}.seccompProfile`);
+  yield* validateAppArmorProfile(context.appArmorProfile, `${field}.appArmorProfile`);
+}
+
+function* validateSysctls(sysctls: PodSecurityContext['sysctls'], spec: PodSpec, field: string): FieldErrors {
+  const names = new Set<string>();
+  for (const [index, { name }] of (sysctls ?? []).entries()) {
+    const path = `${field}[${index}].name`;
+    if (!name) yield required(path);
+    else if (name.length > 253 || !sysctlRegExp.test(name))
+      yield invalidValue(path, name, `must have at most 253 characters and match regex ${sysctlPattern}`);
+    else if (names.has(name)) yield duplicate(path, name);
+    if (spec.hostNetwork && name?.startsWith('net.'))
+      yield invalidValue(path, name, "may not be specified when 'hostNetwork' is true");
+    if (spec.hostIPC && /^(kernel\.shm|kernel\.msg|kernel\.sem|fs\.mqueue\.)/.test(name ?? ''))
+      yield invalidValue(path, name, "may not be specified when 'hostIPC' is true");
+    names.add(name);
+  }
+}
+
+function* validateSeccompProfile(profile: SeccompProfile | undefined, field: string): FieldErrors {
+  if (!profile) return;
+  const { type, localhostProfile } = profile;
+  if (!type) {
+    yield required(`${field}.type`, 'type is required when seccompProfile is set');
+    return;
+  }
+  if (type === 'Localhost') {
+    if (!localhostProfile)
+      yield required(`${field}.localhostProfile`, 'must be set when seccomp type is Localhost');
+    else yield* localDescendingPath(localhostProfile, `${field}.localhostProfile`);
+  } else if (localhostProfile !== undefined)
+    yield invalidValue(
+      `${field}.localhostProfile`,
+      localhostProfile,
+      'can only be set when seccomp type is Localhost',
+    );
+  yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);
+}
+
+function* validateAppArmorProfile(profile: AppArmorProfile | undefined, field: string): FieldErrors {
+  if (!profile) return;
+  const { type, localhostProfile } = profile;
+  if (!type) {
+    yield required(`${field}.type`, 'type is required when appArmorProfile is set');
+    return;
+  }
+  if (type === 'Localhost' && !localhostProfile)
+    yield required(`${field}.localhostProfile`, 'must be set when AppArmor type is Localhost');
+  if (type !== 'Localhost' && localhostProfile !== undefined)
+    yield invalidValue(
+      `${field}.localhostProfile`,
+      localhostProfile,
+      'can only be set when AppArmor type is Localhost',
+    );
+  yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);
+}
+
+export function* validateContainerSecurity(
+  context: SecurityContext | undefined,
+  hostUsers: boolean | undefined,
+  field: string,
+): FieldErrors {
+  if (!context) return;
+  yield* userOrGroupId(context.runAsUser, `${field}.runAsUser`);
+  yield* userOrGroupId(context.runAsGroup, `${field}.runAsGroup`);
+  yield* validateSeccompProfile(context.seccompProfile, `${field}.seccompProfile`);
+  yield* validateAppArmorProfile(context.appArmorProfile, `${field}.appArmorProfile`);
+  if (context.procMount !== undefined) {
+    yield* oneOf(context.procMount, ['Default', 'Unmasked'], `${field}.procMount`);
+    if (context.procMount === 'Unmasked' && hostUsers !== false)
+      yield invalidValue(
+        `${field}.procMount`,
+        context.procMount,
+        '`hostUsers` must be false to use `Unmasked`',
+      );
+  }
+  if (context.allowPrivilegeEscalation !== false) return;
+  if (context.privileged)
+    yield invalidValue(
+      field,
+      context,
+      'cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
+    );
+  if (context.capabilities?.add?.includes('CAP_SYS_ADMIN'))
+    yield invalidValue(
+      field,
+      context,
+      'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN',
+    );
+}
+
+/** What a pod with a user namespace of its own may not share with its host. */
+export function* validateUserNamespace(spec: PodSpec, field: string): FieldErrors {
+  if (spec.hostUsers !== false) return;
+  for (const name of ['hostNetwork', 'hostPID', 'hostIPC'] as const)
+    if (spec[name]) yield forbiddenField(`${field}.${name}`, 'when `hostUsers` is false');
+}

@@ -1,0 +1,162 @@
+/** Validation of a whole pod spec, the same for pods and for every template of pods. */
+import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
+import { ipAddress } from '../../validation/addresses.ts';
+import { inRange, invalidFor, oneOf } from '../../validation/fields.ts';
+import { validateLabels } from '../../validation/label-selector.ts';
+import { dnsLabelProblems, subdomainProblems } from '../../validation/names.ts';
+import { validateAnnotations } from '../../validation/object-meta.ts';
+import {
+  validateContainerResourceName,
+  validateResourceAmount,
+  validateResourceRequirements,
+} from '../../validation/resources.ts';
+import { validateAllContainers } from './containers.ts';
+import {
+  validateAffinity,
+  validateGates,
+  validateSpreadConstraints,
+  validateTolerations,
+} from './scheduling.ts';
+import { validatePodSecurityContext, validateUserNamespace } from './security.ts';
+import { podVolumes, validateVolumes } from './volumes.ts';
+
+const restartPolicies = ['Always', 'OnFailure', 'Never'];
+const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
+const deadlineMax = 2147483647;
+
+/** A pod template: its labels and annotations, then its spec. */
+export function* validatePodTemplate(template: PodTemplateSpec | undefined, field: string): FieldErrors {
+  yield* validateLabels(template?.metadata?.labels, `${field}.labels`);
+  yield* validateAnnotations(template?.metadata?.annotations, `${field}.annotations`);
+  yield* validatePodSpec(template?.spec ?? ({} as PodSpec), `${field}.spec`);
+  if (template?.spec?.ephemeralContainers?.length)
+    yield forbiddenField(
+      `${field}.spec.ephemeralContainers`,
+      'ephemeral containers not allowed in pod template',
+    );
+}
+
+export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
+  const volumes = podVolumes(spec.volumes);
+  yield* validateVolumes(spec.volumes, `${field}.volumes`);
+  yield* validateAllContainers(spec, volumes, field);
+  yield* oneOf(spec.restartPolicy, restartPolicies, `${field}.restartPolicy`, 'required');
+  yield* validateDns(spec, field);
+  yield* validateLabels(spec.nodeSelector, `${field}.nodeSelector`);
+  yield* validateHostNetwork(spec, field);
+  yield* validatePodSecurityContext(spec, spec.securityContext, `${field}.securityContext`);
+  yield* validateUserNamespace(spec, field);
+  yield* validateAffinity(spec.affinity, `${field}.affinity`);
+  yield* validateGates(spec, field);
+  yield* validateSpreadConstraints(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`);
+  for (const name of ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName'] as const)
+    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], subdomainProblems(spec[name]));
+  if (spec.activeDeadlineSeconds !== undefined)
+    yield* inRange(spec.activeDeadlineSeconds, 1, deadlineMax, `${field}.activeDeadlineSeconds`);
+  for (const name of ['hostname', 'subdomain'] as const)
+    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], dnsLabelProblems(spec[name]));
+  yield* validateTolerations(spec.tolerations, `${field}.tolerations`);
+  for (const alias of spec.hostAliases ?? []) {
+    // Upstream names these fields without their index.
+    if (ipAddress(alias.ip, '').length > 0)
+      yield invalidValue(`${field}.hostAliases.ip`, alias.ip, 'must be valid IP address');
+    for (const name of alias.hostnames ?? [])
+      yield* invalidFor(`${field}.hostAliases.hostnames`, name, subdomainProblems(name));
+  }
+  yield* oneOf(
+    spec.preemptionPolicy,
+    ['PreemptLowerPriority', 'Never'],
+    `${field}.preemptionPolicy`,
+    'optional',
+  );
+  for (const name in spec.overhead) {
+    yield* validateContainerResourceName(name, `${field}.overhead[${name}]`);
+    yield* validateResourceAmount(name, spec.overhead[name]!, `${field}.overhead[${name}]`);
+  }
+  yield* validateResourceRequirements(spec.resources, `${field}.resources`);
+  yield* validateResourceClaims(spec, `${field}.resourceClaims`);
+  if (spec.os) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os.name`, 'required');
+}
+
+function* validateHostNetwork(spec: PodSpec, field: string): FieldErrors {
+  if (!spec.hostNetwork) return;
+  for (const list of ['containers', 'initContainers'] as const)
+    for (const [index, container] of (spec[list] ?? []).entries())
+      for (const [portIndex, port] of (container.ports ?? []).entries())
+        if (port.hostPort !== port.containerPort)
+          yield invalidValue(
+            `${field}.${list}[${index}].ports[${portIndex}].containerPort`,
+            port.containerPort,
+            'must match `hostPort` when `hostNetwork` is true',
+          );
+}
+
+const nameserversMax = 3;
+const searchesMax = 32;
+const searchTextMax = 2048;
+
+function* validateDns(spec: PodSpec, field: string): FieldErrors {
+  yield* oneOf(spec.dnsPolicy, dnsPolicies, `${field}.dnsPolicy`, 'required');
+  const config = spec.dnsConfig;
+  const path = `${field}.dnsConfig`;
+  if (spec.dnsPolicy === 'None') {
+    if (!config) yield required(path, 'must provide `dnsConfig` when `dnsPolicy` is None');
+    else if (!config.nameservers?.length)
+      yield required(
+        `${path}.nameservers`,
+        'must provide at least one DNS nameserver when `dnsPolicy` is None',
+      );
+  }
+  if (!config) return;
+  const { nameservers = [], searches = [], options = [] } = config;
+  if (nameservers.length > nameserversMax)
+    yield invalidValue(
+      `${path}.nameservers`,
+      nameservers,
+      `must not have more than ${nameserversMax} nameservers`,
+    );
+  for (const [index, address] of nameservers.entries())
+    yield* ipAddress(address, `${path}.nameservers[${index}]`);
+  if (searches.length > searchesMax)
+    yield invalidValue(`${path}.searches`, searches, `must not have more than ${searchesMax} search paths`);
+  if (searches.join(' ').length > searchTextMax)
+    yield invalidValue(
+      `${path}.searches`,
+      searches,
+      `must not have more than ${searchTextMax} characters (including spaces) in the search list`,
+    );
+  for (const [index, search] of searches.entries()) {
+    // The root, a trailing dot and underscores are names that resolvers know.
+    const name = search.replace(/\.$/, '').replaceAll('_', '-');
+    if (name)
+      yield* invalidFor(`${path}.searches[${index}]`, search, subdomainProblems(name.replace(/^-/, 'x')));
+  }
+  for (const [index, option] of options.entries())
+    if (!option.name) yield required(`${path}.options[${index}]`, 'must not be empty');
+}
+
+function* validateResourceClaims(spec: PodSpec, field: string): FieldErrors {
+  const names = new Set<string>();
+  for (const [index, claim] of (spec.resourceClaims ?? []).entries()) {
+    const path = `${field}[${index}]`;
+    if (!claim.name) yield required(`${path}.name`);
+    else {
+      yield* invalidFor(`${path}.name`, claim.name, dnsLabelProblems(claim.name));
+      if (names.has(claim.name)) yield duplicate(`${path}.name`, claim.name);
+      names.add(claim.name);
+    }
+    if (claim.resourceClaimName && claim.resourceClaimTemplateName)
+      yield invalidValue(
+        path,
+        claim,
+        'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
+      );
+    if (!claim.resourceClaimName && !claim.resourceClaimTemplateName)
+      yield invalidValue(
+        path,
+        claim,
+        'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
+      );
+  }
+}

@@ -1,0 +1,22 @@
+/** PodTemplates: pods to be made, kept by themselves. */
+import { column, formatLabels, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { PodTemplate } from '../resources.gen.ts';
+import { defaultPodTemplate } from './pod-spec/defaults.ts';
+import { validatePodTemplate } from './pod-spec/validate.ts';
+
+export const podTemplateKind = defineKind(PodTemplate, {
+  hasGeneration: true,
+  columns: [
+    nameColumn,
+    column('Containers', ({ template }) => facts(template, 'name')),
+    column('Images', ({ template }) => facts(template, 'image')),
+    column('Pod Labels', ({ template }) => formatLabels(template?.metadata?.labels)),
+  ],
+  defaults: ({ template }) => defaultPodTemplate(template),
+  validate: ({ template }) => validatePodTemplate(template, 'template'),
+});
+
+function facts(template: PodTemplate['template'], fact: 'name' | 'image'): string {
+  return (template?.spec?.containers ?? []).map((container) => container[fact] ?? '').join(',');
+}

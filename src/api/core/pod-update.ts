@@ -1,0 +1,164 @@
+/** What an update of a pod may change: hardly anything of its spec. */
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import type { Container, Pod, PodSpec, Toleration } from '../types/core-v1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+
+const mutableFields =
+  '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+
+export function* validatePodSpecUpdate(pod: Pod, old: Pod): FieldErrors {
+  const spec = pod.spec;
+  const oldSpec = old.spec;
+  for (const list of ['containers', 'initContainers'] as const)
+    if ((spec[list]?.length ?? 0) !== (oldSpec[list]?.length ?? 0)) {
+      yield forbiddenField(`spec.${list}`, 'pod updates may not add or remove containers');
+      return;
+    }
+  for (const list of ['containers', 'initContainers'] as const)
+    for (const [index, container] of (spec[list] ?? []).entries())
+      if (!container.image) yield required(`spec.${list}[${index}].image`);
+  yield* validateDeadline(spec, oldSpec);
+  yield* validateAddedTolerations(spec.tolerations, oldSpec.tolerations);
+  yield* validateRemovedGates(spec, oldSpec);
+
+  const allowed = withMutableFieldsOf(spec, oldSpec);
+  if (!semanticEqual(allowed, oldSpec))
+    yield forbiddenField(
+      'spec',
+      `pod updates may not change fields other than ${mutableFields}\n${differences(oldSpec, allowed)}`,
+    );
+}
+
+function* validateDeadline(spec: PodSpec, old: PodSpec): FieldErrors {
+  const field = 'spec.activeDeadlineSeconds';
+  const seconds = spec.activeDeadlineSeconds;
+  if (seconds === undefined) {
+    if (old.activeDeadlineSeconds !== undefined)
+      yield invalidValue(field, null, 'must not update from a positive integer to nil value');
+  } else if (old.activeDeadlineSeconds !== undefined && seconds > old.activeDeadlineSeconds)
+    yield invalidValue(field, seconds, 'must be less than or equal to previous value');
+}
+
+/** Every old toleration must still be there; only its seconds may differ. */
+function* validateAddedTolerations(
+  tolerations: Toleration[] | undefined,
+  old: Toleration[] | undefined,
+): FieldErrors {
+  for (const before of old ?? []) {
+    const kept = (tolerations ?? []).some((now) =>
+      semanticEqual({ ...now, tolerationSeconds: 0 }, { ...before, tolerationSeconds: 0 }),
+    );
+    if (!kept)
+      yield forbiddenField(
+        'spec.tolerations',
+        'existing toleration can not be modified except its tolerationSeconds',
+      );
+  }
+}
+
+function* validateRemovedGates(spec: PodSpec, old: PodSpec): FieldErrors {
+  for (const [index, { name }] of (spec.schedulingGates ?? []).entries())
+    if (!old.schedulingGates?.some((gate) => gate.name === name))
+      yield forbiddenField(
+        `spec.schedulingGates[${index}]`,
+        `only deletion is allowed, but found new scheduling gate '${name}'`,
+      );
+}
+
+/** The new spec with everything put back that may change: what then still differs may not. */
+function withMutableFieldsOf(spec: PodSpec, old: PodSpec): PodSpec {
+  const result: PodSpec = { ...spec };
+  const restoreImages = (now: Container[], before: Container[]) =>
+    now.map((container, index) => withImage(container, before[index]!.image));
+  result.containers = restoreImages(spec.containers, old.containers);
+  if (spec.initContainers)
+    result.initContainers = restoreImages(spec.initContainers, old.initContainers ?? []);
+  restore(result, old, 'activeDeadlineSeconds');
+  restore(result, old, 'tolerations');
+  restore(result, old, 'schedulingGates');
+  if ((old.schedulingGates?.length ?? 0) > 0) {
+    // A gated pod may still be narrowed to fewer nodes.
+    restore(result, old, 'nodeSelector');
+    restore(result, old, 'affinity');
+  }
+  if ((old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1)
+    restore(result, old, 'terminationGracePeriodSeconds');
+  return result;
+}
+
+function withImage(container: Container, image: string | undefined): Container {
+  const copy = { ...container };
+  if (image === undefined) delete copy.image;
+  else copy.image = image;
+  return copy;
+}
+
+function restore(target: PodSpec, source: PodSpec, name: keyof PodSpec): void {
+  if (source[name] === undefined) delete target[name];
+  else Object.assign(target, { [name]: source[name] });
+}
+
+/** `-` what was, `+` what is asked for, one line per field that differs. */
+export function differences(old: object, now: object, path = ''): string {
+  const lines: string[] = [];
+  const before = old as Record<string, unknown>;
+  const after = now as Record<string, unknown>;
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (semanticEqual(before[key], after[key])) continue;
+    const name = path ? `${path}.${key}` : key;
+    if (isRecord(before[key]) && isRecord(after[key])) lines.push(differences(before[key], after[key], name));
+    else {
+      if (before[key] !== undefined) lines.push(`- ${name}: ${JSON.stringify(before[key])}`);
+      if (after[key] !== undefined) lines.push(`+ ${name}: ${JSON.stringify(after[key])}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** `/ephemeralcontainers` may only add. */
+export function* validateEphemeralContainersUpdate(pod: Pod, old: Pod): FieldErrors {
+  const added = new Map((pod.spec.ephemeralContainers ?? []).map((container) => [container.name, container]));
+  for (const before of old.spec.ephemeralContainers ?? []) {
+    const now = added.get(before.name);
+    if (!now)
+      yield forbiddenField(
+        'spec.ephemeralContainers',
+        `existing ephemeral containers "${before.name}" may not be removed\n`,
+      );
+    else if (!semanticEqual(now, before))
+      yield forbiddenField(
+        'spec.ephemeralContainers',
+        `existing ephemeral containers "${before.name}" may not be changed\n`,
+      );
+  }
+}
+
+/** `/resize` changes nothing but cpu and memory of containers, and never the class of the pod. */
+export function* validateResize(pod: Pod, old: Pod): FieldErrors {
+  const withoutResources = (spec: PodSpec): PodSpec => ({
+    ...spec,
+    containers: spec.containers.map((container) => ({ ...container, resources: {}, resizePolicy: [] })),
+    ...(spec.initContainers && {
+      initContainers: spec.initContainers.map((container) =>
+        container.restartPolicy === 'Always' ? { ...container, resources: {}, resizePolicy: [] } : container,
+      ),
+    }),
+  });
+  if (!semanticEqual(withoutResources(pod.spec), withoutResources(old.spec)))
+    yield forbiddenField('spec', 'only cpu and memory resources are mutable');
+  for (const [index, container] of pod.spec.containers.entries())
+    for (const list of ['requests', 'limits'] as const) {
+      const now = container.resources?.[list] ?? {};
+      const before = old.spec.containers[index]?.resources?.[list] ?? {};
+      for (const name of new Set([...Object.keys(now), ...Object.keys(before)]))
+        if (name !== 'cpu' && name !== 'memory' && now[name] !== before[name])
+          yield forbiddenField(
+            `spec.containers[${index}].resources.${list}`,
+            'only cpu and memory resources are mutable',
+          );
+    }
+}

@@ -1,0 +1,129 @@
+/** Pods: what a new one starts with, what an update may change, and how one is printed and selected. */
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
+import { Pod } from '../resources.gen.ts';
+import type { Container } from '../types/core-v1.gen.ts';
+import { podTableColumns } from './pod-columns.ts';
+import { qosClassOf } from './pod-qos.ts';
+import { defaultPodSpec } from './pod-spec/defaults.ts';
+import { validatePodSpec } from './pod-spec/validate.ts';
+import { validateEphemeralContainersUpdate, validatePodSpecUpdate, validateResize } from './pod-update.ts';
+
+export const podKind = defineKind(Pod, {
+  status: 'separate',
+  hasGeneration: true,
+  columns: podTableColumns,
+  defaults: defaultPod,
+  prepareCreate(pod) {
+    pod.status = { phase: 'Pending', qosClass: qosClassOf(pod.spec) };
+    if (pod.spec.schedulingGates?.length)
+      pod.status.conditions = [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          reason: 'SchedulingGated',
+          message: 'Scheduling is blocked due to non-empty scheduling gates',
+        } as NonNullable<NonNullable<Pod['status']>['conditions']>[number],
+      ];
+  },
+  prepareUpdate(pod, old) {
+    if (old.status) pod.status = old.status;
+    else delete pod.status;
+  },
+  prepareStatusUpdate(pod, old) {
+    pod.spec = old.spec;
+    // Ownership is not the node's to change.
+    if (old.metadata.ownerReferences) pod.metadata.ownerReferences = old.metadata.ownerReferences;
+    else delete pod.metadata.ownerReferences;
+    if (pod.status) pod.status.qosClass ??= old.status?.qosClass ?? qosClassOf(pod.spec);
+  },
+  *validate(pod, { subresource }) {
+    if (subresource === 'status') yield* validatePodStatus(pod);
+    else yield* validatePodSpec(pod.spec, 'spec');
+  },
+  *validateUpdate(pod, old, { subresource }) {
+    if (subresource === 'status') return;
+    if (subresource === 'ephemeralcontainers') yield* validateEphemeralContainersUpdate(pod, old);
+    else if (subresource === 'resize') yield* validateResize(pod, old);
+    else yield* validatePodSpecUpdate(pod, old);
+  },
+  selectableFields: (pod) => ({
+    'spec.nodeName': pod.spec.nodeName ?? '',
+    'spec.restartPolicy': pod.spec.restartPolicy ?? '',
+    'spec.schedulerName': pod.spec.schedulerName ?? '',
+    'spec.serviceAccountName': pod.spec.serviceAccountName ?? '',
+    'spec.hostNetwork': String(pod.spec.hostNetwork ?? false),
+    'status.phase': pod.status?.phase ?? '',
+    'status.podIP': pod.status?.podIP ?? pod.status?.podIPs?.[0]?.ip ?? '',
+    'status.podIPs': (pod.status?.podIPs ?? []).map(({ ip }) => ip).join(','),
+    'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
+  }),
+  *warnings(pod, old) {
+    if (!old) yield* podWarnings(pod);
+  },
+  gracePeriodSeconds(pod, requested) {
+    let seconds = requested ?? pod.spec.terminationGracePeriodSeconds ?? 30;
+    // A pod that no node has yet, or that has ended, has nobody to wait for.
+    if (!pod.spec.nodeName) return 0;
+    if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') return 0;
+    if (seconds < 0) seconds = 1;
+    return seconds;
+  },
+});
+
+function defaultPod(pod: Pod): void {
+  if (!pod.spec) return;
+  pod.spec.enableServiceLinks ??= true;
+  defaultPodSpec(pod.spec);
+  for (const container of pod.spec.containers ?? []) requestWhatIsLimited(container);
+  for (const container of pod.spec.initContainers ?? []) requestWhatIsLimited(container);
+}
+
+/** A limit without a request is a request too: of pods only, never of templates. */
+function requestWhatIsLimited(container: Container): void {
+  const resources = container.resources;
+  if (!resources?.limits) return;
+  for (const name in resources.limits) {
+    if (resources.requests?.[name] !== undefined) continue;
+    resources.requests ??= {};
+    resources.requests[name] = resources.limits[name]!;
+  }
+}
+
+function* validatePodStatus(pod: Pod): FieldErrors {
+  const status = pod.status;
+  if (!status) return;
+  for (const list of ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const)
+    for (const [index, container] of (status[list] ?? []).entries())
+      if ((container.restartCount ?? 0) < 0)
+        yield invalidValue(
+          `status.${list}[${index}].restartCount`,
+          container.restartCount,
+          'must be greater than or equal to 0',
+        );
+  if (status.podIPs && status.podIPs.length > 2)
+    yield invalidValue('status.podIPs', status.podIPs, 'may specify no more than one IP for each IP family');
+  const gated = (pod.spec.schedulingGates?.length ?? 0) > 0;
+  if (gated && status.nominatedNodeName)
+    yield forbiddenField(
+      'status.nominatedNodeName',
+      'cannot set nominatedNodeName when schedulingGates are present',
+    );
+}
+
+function* podWarnings(pod: Pod): Iterable<string> {
+  const volumes = pod.spec.volumes ?? [];
+  for (const [index, volume] of volumes.entries()) {
+    if (volume.gitRepo) yield `spec.volumes[${index}].gitRepo: deprecated in v1.11`;
+    if (volume.glusterfs)
+      yield `spec.volumes[${index}].glusterfs: deprecated in v1.25, non-functional in v1.26+`;
+  }
+  for (const [index, container] of (pod.spec.containers ?? []).entries()) {
+    const names = new Set<string>();
+    for (const [envIndex, variable] of (container.env ?? []).entries()) {
+      if (names.has(variable.name))
+        yield `spec.containers[${index}].env[${envIndex}]: hides previous definition of "${variable.name}", which may be dropped when using apply`;
+      names.add(variable.name);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** Services: defaults and printing; `service-update.ts` has what an update carries over, `service-validation.ts` the rules. */
+import { ageColumn, column, formatLabels, nameColumn, wideColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { Service } from '../resources.gen.ts';
+import type { ServicePort } from '../types/core-v1.gen.ts';
+import { nameRule } from '../validation/fields.ts';
+import { dns1035LabelProblems } from '../validation/names.ts';
+import { carryOverAllocated, dropWhatTypeDoesNotHave } from './service-update.ts';
+import { validateService, validateServiceUpdate } from './service-validation.ts';
+
+const affinitySecondsDefault = 10800;
+
+export const serviceKind = defineKind(Service, {
+  storagePrefix: 'services/specs',
+  status: 'separate',
+  columns: [
+    nameColumn,
+    column('Type', (service) => service.spec?.type ?? ''),
+    column('Cluster-IP', (service) => service.spec?.clusterIPs?.[0] || service.spec?.clusterIP || '<none>'),
+    column('External-IP', externalAddressCell),
+    column('Port(s)', (service) => (service.spec?.ports ?? []).map(portText).join(',') || '<none>'),
+    ageColumn,
+    wideColumn('Selector', (service) => formatLabels(service.spec?.selector)),
+  ],
+  validateName: nameRule(dns1035LabelProblems),
+  defaults: defaultService,
+  prepareCreate(service) {
+    service.status = { loadBalancer: {} };
+    chooseFamilies(service);
+  },
+  prepareUpdate(service, old) {
+    if (old.status) service.status = old.status;
+    dropWhatTypeDoesNotHave(service, old);
+    carryOverAllocated(service, old);
+    alignClusterIps(service);
+    chooseFamilies(service);
+  },
+  prepareStatusUpdate(service, old) {
+    service.spec = old.spec;
+  },
+  *validate(service, { subresource }) {
+    if (subresource !== 'status') yield* validateService(service);
+  },
+  *validateUpdate(service, old, { subresource }) {
+    if (subresource !== 'status') yield* validateServiceUpdate(service, old);
+  },
+  selectableFields: (service) => ({
+    'spec.clusterIP': service.spec?.clusterIP ?? '',
+    'spec.type': service.spec?.type ?? '',
+  }),
+});
+
+function defaultService(service: Service): void {
+  const spec = service.spec;
+  if (!spec) return;
+  spec.sessionAffinity ||= 'None';
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+  else if (spec.sessionAffinity === 'ClientIP') {
+    spec.sessionAffinityConfig ??= {};
+    spec.sessionAffinityConfig.clientIP ??= {};
+    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= affinitySecondsDefault;
+  }
+  spec.type ||= 'ClusterIP';
+  for (const port of spec.ports ?? []) {
+    port.protocol ||= 'TCP';
+    if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '')
+      port.targetPort = port.port;
+  }
+  const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+  if (external) spec.externalTrafficPolicy ||= 'Cluster';
+  if (external || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
+  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
+  alignClusterIps(service);
+}
+
+/** The single address and the first of the list are the same thing. */
+function alignClusterIps(service: Service): void {
+  const spec = service.spec;
+  if (!spec) return;
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+  else if (!spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0]!;
+}
+
+/** IPv4 only; a headless Service that selects nothing leaves both families to whoever writes its endpoints. */
+function chooseFamilies(service: Service): void {
+  const spec = service.spec;
+  if (!spec || spec.type === 'ExternalName') return;
+  const open = spec.clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
+  spec.ipFamilyPolicy ??= open && !spec.ipFamilies?.length ? 'RequireDualStack' : 'SingleStack';
+  if (!spec.ipFamilies?.length)
+    spec.ipFamilies = open && spec.ipFamilyPolicy !== 'SingleStack' ? ['IPv4', 'IPv6'] : ['IPv4'];
+}
+
+function portText(port: ServicePort): string {
+  return port.nodePort ? `${port.port}:${port.nodePort}/${port.protocol}` : `${port.port}/${port.protocol}`;
+}
+
+const balancerWidth = 16;
+
+function externalAddressCell(service: Service): string {
+  const externalIps = service.spec?.externalIPs ?? [];
+  switch (service.spec?.type) {
+    case 'ExternalName':
+      return service.spec.externalName ?? '';
+    case 'LoadBalancer': {
+      const points = (service.status?.loadBalancer?.ingress ?? []).map(
+        (point) => point.ip || point.hostname || '',
+      );
+      const text = [...new Set(points)].sort().join(',');
+      const balancer = text.length > balancerWidth ? `${text.slice(0, balancerWidth - 3)}...` : text;
+      return [...(balancer ? [balancer] : []), ...externalIps].join(',') || '<pending>';
+    }
+    default:
+      return externalIps.join(',') || '<none>';
+  }
+}

@@ -1,0 +1,160 @@
+/** Volume sources that pods and persistent volumes share: which fields each must have. */
+import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { inRange, oneOf } from '../validation/fields.ts';
+import { noBacksteps } from './pod-spec/paths.ts';
+
+/** In upstream's order: of two sources, the later one is the one too many. */
+export const volumeSourceNames = [
+  'emptyDir',
+  'hostPath',
+  'gitRepo',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'secret',
+  'nfs',
+  'iscsi',
+  'glusterfs',
+  'flocker',
+  'persistentVolumeClaim',
+  'rbd',
+  'cinder',
+  'cephfs',
+  'quobyte',
+  'downwardAPI',
+  'fc',
+  'azureFile',
+  'configMap',
+  'vsphereVolume',
+  'flexVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'storageos',
+  'scaleIO',
+  'projected',
+  'local',
+  'csi',
+  'ephemeral',
+  'image',
+] as const;
+
+/** Fields that a source cannot do without. */
+const requiredFields: Record<string, readonly string[]> = {
+  hostPath: ['path'],
+  gcePersistentDisk: ['pdName'],
+  awsElasticBlockStore: ['volumeID'],
+  nfs: ['server', 'path'],
+  iscsi: ['targetPortal', 'iqn'],
+  glusterfs: ['endpoints', 'path'],
+  rbd: ['monitors', 'image'],
+  cinder: ['volumeID'],
+  cephfs: ['monitors'],
+  quobyte: ['registry', 'volume'],
+  azureFile: ['secretName', 'shareName'],
+  vsphereVolume: ['volumePath'],
+  flexVolume: ['driver'],
+  photonPersistentDisk: ['pdID'],
+  portworxVolume: ['volumeID'],
+  azureDisk: ['diskName', 'diskURI'],
+  storageos: ['volumeName'],
+  scaleIO: ['gateway', 'system', 'volumeName'],
+  local: ['path'],
+  csi: ['driver'],
+};
+
+const hostPathTypes = [
+  '',
+  'DirectoryOrCreate',
+  'Directory',
+  'FileOrCreate',
+  'File',
+  'Socket',
+  'CharDevice',
+  'BlockDevice',
+];
+
+type Source = Record<string, unknown>;
+
+export function* validateVolumeSource(type: string, source: Source, field: string): FieldErrors {
+  for (const name of requiredFields[type] ?? []) {
+    const value = source[name];
+    if (!value || (Array.isArray(value) && value.length === 0)) yield required(`${field}.${name}`);
+  }
+  const check = furtherChecks[type];
+  if (check) yield* check(source, field);
+}
+
+const furtherChecks: Record<string, (source: Source, field: string) => FieldErrors> = {
+  *hostPath(source, field) {
+    yield* noBacksteps(textOf(source.path), `${field}.path`);
+    if (source.type) yield* oneOf(textOf(source.type), hostPathTypes, `${field}.type`);
+  },
+  *nfs(source, field) {
+    if (source.path && !textOf(source.path).startsWith('/'))
+      yield invalidValue(`${field}.path`, source.path, 'must be an absolute path');
+  },
+  *local(source, field) {
+    if (source.path) yield* noBacksteps(textOf(source.path), `${field}.path`);
+  },
+  *gcePersistentDisk(source, field) {
+    yield* inRange(Number(source.partition ?? 0), 0, 255, `${field}.partition`);
+  },
+  *awsElasticBlockStore(source, field) {
+    yield* inRange(Number(source.partition ?? 0), 0, 255, `${field}.partition`);
+  },
+  *iscsi(source, field) {
+    const iqn = textOf(source.iqn);
+    if (iqn) {
+      if (!/^(iqn|eui|naa)/.test(iqn))
+        yield invalidValue(`${field}.iqn`, iqn, 'must be valid format starting with iqn, eui, or naa');
+      else if (!iqnFormat.test(iqn)) yield invalidValue(`${field}.iqn`, iqn, 'must be valid format');
+    }
+    yield* inRange(Number(source.lun ?? 0), 0, 255, `${field}.lun`);
+    const chap = source.chapAuthDiscovery || source.chapAuthSession;
+    if (chap && !source.secretRef) yield required(`${field}.secretRef`);
+  },
+  *flocker(source, field) {
+    if (!source.datasetName && !source.datasetUUID)
+      yield required(field, 'one of datasetName and datasetUUID is required');
+    if (source.datasetName && source.datasetUUID)
+      yield invalidValue(
+        field,
+        'resource',
+        'datasetName and datasetUUID can not be specified simultaneously',
+      );
+    if (textOf(source.datasetName).includes('/'))
+      yield invalidValue(`${field}.datasetName`, source.datasetName, "must not contain '/'");
+  },
+  *fc(source, field) {
+    const wwns = (source.targetWWNs as unknown[] | undefined)?.length ?? 0;
+    const wwids = (source.wwids as unknown[] | undefined)?.length ?? 0;
+    if (wwns === 0 && wwids === 0)
+      yield required(`${field}.targetWWNs`, 'must specify either targetWWNs or wwids, but not both');
+    if (wwns > 0 && wwids > 0)
+      yield invalidValue(
+        `${field}.targetWWNs`,
+        source.targetWWNs,
+        'targetWWNs and wwids can not be specified simultaneously',
+      );
+    if (wwns > 0) {
+      if (source.lun === undefined)
+        yield required(`${field}.lun`, 'lun is required if targetWWNs is specified');
+      else yield* inRange(Number(source.lun), 0, 255, `${field}.lun`);
+    }
+  },
+  *glusterfs(source, field) {
+    if (source.endpointsNamespace === '')
+      yield invalidValue(
+        `${field}.endpointsNamespace`,
+        '',
+        'if the endpointnamespace is set, it must be a valid namespace name',
+      );
+  },
+};
+
+const iqnFormat =
+  /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:.+)?|eui\.[0-9a-fA-F]{16}|naa\.[0-9a-fA-F]{16}(?:[0-9a-fA-F]{16})?)$/i;
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

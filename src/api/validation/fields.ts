@@ -1,0 +1,112 @@
+/** Checks of one field that many kinds share. Each gives its errors; an empty list costs nothing. */
+import {
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../field-error.ts';
+import { semanticEqual } from './equality.ts';
+import { portNameProblems } from './names.ts';
+
+export type Errors = readonly FieldError[];
+export const noErrors: Errors = [];
+
+/** One `Invalid value` per problem. */
+export function invalidFor(field: string, value: unknown, problems: readonly string[]): Errors {
+  return problems.length === 0 ? noErrors : problems.map((problem) => invalidValue(field, value, problem));
+}
+
+/** Adapts a list of problems to `KindDefinition.validateName`. */
+export function nameRule(problemsOf: (name: string) => readonly string[]) {
+  return (name: string, field: string): Errors => invalidFor(field, name, problemsOf(name));
+}
+
+export function nonNegative(value: number | null | undefined, field: string): Errors {
+  if (value === undefined || value === null || value >= 0) return noErrors;
+  return [invalidValue(field, value, 'must be greater than or equal to 0')];
+}
+
+export function positive(value: number, field: string): Errors {
+  return value > 0 ? noErrors : [invalidValue(field, value, 'must be greater than 0')];
+}
+
+export function inRange(value: number, min: number, max: number, field: string): Errors {
+  return value >= min && value <= max
+    ? noErrors
+    : [invalidValue(field, value, `must be between ${min} and ${max}, inclusive`)];
+}
+
+export function portNumber(value: number, field: string): Errors {
+  return inRange(value, 1, 65535, field);
+}
+
+export function portNumberOrName(value: number | string | undefined, field: string): Errors {
+  if (typeof value === 'string') return invalidFor(field, value, portNameProblems(value));
+  return portNumber(value ?? 0, field);
+}
+
+/** An enumeration whose empty value is `Required value` (or allowed with `optional`). */
+export function oneOf(
+  value: string | undefined,
+  supported: readonly string[],
+  field: string,
+  whenEmpty: 'required' | 'optional' | 'unsupported' = 'unsupported',
+): Errors {
+  if (value === undefined || value === '') {
+    if (whenEmpty === 'optional') return noErrors;
+    if (whenEmpty === 'required') return [required(field)];
+  }
+  return supported.includes(value as string) ? noErrors : [notSupported(field, value ?? '', supported)];
+}
+
+export function requiredText(value: string | undefined, field: string, why = ''): Errors {
+  return value ? noErrors : [required(field, why)];
+}
+
+export function immutable(value: unknown, old: unknown, field: string): Errors {
+  return semanticEqual(value, old) ? noErrors : [invalidValue(field, value ?? null, 'field is immutable')];
+}
+
+export function forbiddenWhenSet(value: unknown, field: string, why: string): Errors {
+  return value === undefined || value === null ? noErrors : [forbiddenField(field, why)];
+}
+
+/** Yields a `Duplicate value` for every item whose key an earlier one had. */
+export function* uniqueBy<T>(
+  items: readonly T[] | undefined,
+  keyOf: (item: T) => string | undefined,
+  fieldOf: (index: number) => string,
+): Generator<FieldError, void, undefined> {
+  if (!items || items.length < 2) return;
+  const seen = new Set<string>();
+  for (const [index, item] of items.entries()) {
+    const key = keyOf(item);
+    if (key === undefined) continue;
+    if (seen.has(key)) yield duplicate(fieldOf(index), key);
+    seen.add(key);
+  }
+}
+
+const percentMessage =
+  "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+
+/** A count or a percentage, e.g. `maxSurge`. */
+export function nonNegativeIntOrPercent(value: number | string | undefined, field: string): Errors {
+  if (typeof value === 'string')
+    return /^[0-9]+%$/.test(value) ? noErrors : [invalidValue(field, value, percentMessage)];
+  return nonNegative(value, field);
+}
+
+export function atMost100Percent(value: number | string | undefined, field: string): Errors {
+  if (typeof value !== 'string' || !/^[0-9]+%$/.test(value)) return noErrors;
+  return Number.parseInt(value, 10) > 100
+    ? [invalidValue(field, value, 'must not be greater than 100%')]
+    : noErrors;
+}
+
+/** The number that an int-or-percent amounts to when it is 0 or `0%`, for rules about zero. */
+export function isZeroIntOrPercent(value: number | string | undefined): boolean {
+  return typeof value === 'string' ? Number.parseInt(value, 10) === 0 : (value ?? 0) === 0;
+}

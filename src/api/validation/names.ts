@@ -1,0 +1,198 @@
+/**
+ * What is wrong with a name, a label, a key: the rules that all kinds share, in Kubernetes' words.
+ * Each function gives the list of problems, empty when the value is good.
+ */
+
+type Problems = readonly string[];
+const none: Problems = [];
+
+const alphanumericLower = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const subdomainPattern = `${alphanumericLower}(\\.${alphanumericLower})*`;
+const qualifiedNamePattern = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
+
+const subdomainRegExp = new RegExp(`^${subdomainPattern}$`);
+const labelRegExp = new RegExp(`^${alphanumericLower}$`);
+const label1035RegExp = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+const qualifiedNameRegExp = new RegExp(`^${qualifiedNamePattern}$`);
+const labelValueRegExp = new RegExp(`^(${qualifiedNamePattern})?$`);
+const wildcardRegExp = new RegExp(`^\\*\\.${subdomainPattern}$`);
+
+/** The tail that upstream puts behind the description of a pattern. */
+function withPattern(rule: string, pattern: string, ...examples: string[]): string {
+  const eg = examples.map((example) => `'${example}'`).join(',  or ');
+  return `${rule} (e.g. ${eg}, regex used for validation is '${pattern}')`;
+}
+
+const subdomainMessage = withPattern(
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+  subdomainPattern,
+  'example.com',
+);
+const labelMessage = withPattern(
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+  alphanumericLower,
+  'my-name',
+  '123-abc',
+);
+const label1035Message = withPattern(
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+  '[a-z]([-a-z0-9]*[a-z0-9])?',
+  'my-name',
+  'abc-123',
+);
+const wildcardMessage = withPattern(
+  "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+  `\\*\\.${subdomainPattern}`,
+  '*.example.com',
+);
+const qualifiedNameMessage = withPattern(
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+  qualifiedNamePattern,
+  'MyName',
+  'my.name',
+  '123-abc',
+);
+const labelValueMessage = withPattern(
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+  `(${qualifiedNamePattern})?`,
+  'MyValue',
+  'my_value',
+  '12345',
+);
+const environmentNameMessage = withPattern(
+  "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit",
+  '[-._a-zA-Z][-._a-zA-Z0-9]*',
+  'my.env-name',
+  'MY_ENV.NAME',
+  'MyEnvName1',
+);
+const configKeyMessage = withPattern(
+  "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+  '[-._a-zA-Z0-9]+',
+  'key.name',
+  'KEY_NAME',
+  'key-name',
+);
+const headerNameMessage = withPattern(
+  "a valid HTTP header must consist of alphanumeric characters or '-'",
+  '[-A-Za-z0-9]+',
+  'X-Header-Name',
+);
+
+export const subdomainLengthMax = 253;
+export const labelLengthMax = 63;
+
+export function lengthProblem(max: number): string {
+  return `must be no more than ${max} characters`;
+}
+
+function bounded(value: string, max: number, pattern: RegExp, message: string): Problems {
+  const tooLong = value.length > max;
+  const malformed = !pattern.test(value);
+  if (!tooLong && !malformed) return none;
+  return [...(tooLong ? [lengthProblem(max)] : []), ...(malformed ? [message] : [])];
+}
+
+/** RFC 1123 subdomain: what most objects' names must be. */
+export function subdomainProblems(value: string): Problems {
+  return bounded(value, subdomainLengthMax, subdomainRegExp, subdomainMessage);
+}
+
+export function dnsLabelProblems(value: string): Problems {
+  return bounded(value, labelLengthMax, labelRegExp, labelMessage);
+}
+
+export function dns1035LabelProblems(value: string): Problems {
+  return bounded(value, labelLengthMax, label1035RegExp, label1035Message);
+}
+
+export function wildcardSubdomainProblems(value: string): Problems {
+  return bounded(value, subdomainLengthMax, wildcardRegExp, wildcardMessage);
+}
+
+export function labelValueProblems(value: string): Problems {
+  return bounded(value, labelLengthMax, labelValueRegExp, labelValueMessage);
+}
+
+/** `name` or `prefix.example.com/name`: label and annotation keys, resource names, taint keys. */
+export function qualifiedNameProblems(value: string): Problems {
+  const slash = value.indexOf('/');
+  if (slash >= 0 && value.indexOf('/', slash + 1) >= 0)
+    return [
+      `a qualified name ${qualifiedNameMessage} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ];
+  const name = slash < 0 ? value : value.slice(slash + 1);
+  const problems: string[] = [];
+  if (slash >= 0) {
+    const prefix = value.slice(0, slash);
+    if (prefix === '') problems.push('prefix part must be non-empty');
+    else for (const problem of subdomainProblems(prefix)) problems.push(`prefix part ${problem}`);
+  }
+  if (name === '') problems.push('name part must be non-empty');
+  else if (name.length > labelLengthMax) problems.push(`name part ${lengthProblem(labelLengthMax)}`);
+  if (!qualifiedNameRegExp.test(name)) problems.push(`name part ${qualifiedNameMessage}`);
+  return problems;
+}
+
+/** A subdomain of at least three segments: the name of a webhook. */
+export function threeSegmentNameProblems(value: string): Problems {
+  const problems = subdomainProblems(value);
+  if (problems.length > 0) return problems;
+  return value.split('.').length < 3
+    ? ['should be a domain with at least three segments separated by dots']
+    : none;
+}
+
+/** `example.com/path`: signer names, finalizers of other parties. */
+export function domainPrefixedPathProblems(value: string): Problems {
+  const slash = value.indexOf('/');
+  if (slash <= 0 || slash === value.length - 1)
+    return ['must be a domain-prefixed path (such as "acme.io/foo")'];
+  const problems = subdomainProblems(value.slice(0, slash)).map((problem) => `prefix part ${problem}`);
+  if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(value.slice(slash + 1)))
+    problems.push(withPattern('Invalid path', "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+", 'example.com/path'));
+  return problems;
+}
+
+/** Any printable ASCII but `=`; the message is the one of the older, stricter rule. */
+export function environmentNameProblems(value: string): Problems {
+  if (!/^[ -<>-~]+$/.test(value)) return [environmentNameMessage];
+  return none;
+}
+
+/** Keys of ConfigMaps and Secrets. */
+export function configKeyProblems(value: string): Problems {
+  const problems: string[] = [];
+  if (value.length > subdomainLengthMax) problems.push(lengthProblem(subdomainLengthMax));
+  if (!/^[-._a-zA-Z0-9]+$/.test(value)) problems.push(configKeyMessage);
+  if (value === '.') problems.push("must not be '.'");
+  else if (value === '..') problems.push("must not be '..'");
+  else if (value.startsWith('..')) problems.push("must not start with '..'");
+  return problems;
+}
+
+export function headerNameProblems(value: string): Problems {
+  return /^[-A-Za-z0-9]+$/.test(value) ? none : [headerNameMessage];
+}
+
+/** Names of container ports, and named target ports (IANA service names). */
+export function portNameProblems(value: string): Problems {
+  const problems: string[] = [];
+  if (value.length > 15) problems.push(lengthProblem(15));
+  if (!/^[-a-z0-9]+$/.test(value))
+    problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (!/[a-z]/.test(value)) problems.push('must contain at least one letter (a-z)');
+  if (value.includes('--')) problems.push('must not contain consecutive hyphens');
+  if (value.startsWith('-') || value.endsWith('-')) problems.push('must not begin or end with a hyphen');
+  return problems;
+}
+
+/** A name that stands in a URL path as it is (RBAC kinds). */
+export function pathSegmentProblems(value: string): Problems {
+  if (value === '.') return ["may not be '.'"];
+  if (value === '..') return ["may not be '..'"];
+  const problems: string[] = [];
+  for (const character of ['/', '%'])
+    if (value.includes(character)) problems.push(`may not contain '${character}'`);
+  return problems;
+}

@@ -1,0 +1,118 @@
+/** Validation of the metadata that every object has. */
+import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
+import type { ObjectMeta, OwnerReference } from '../meta.ts';
+import { type Errors, immutable, invalidFor, nameRule } from './fields.ts';
+import { validateLabels } from './label-selector.ts';
+import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from './names.ts';
+
+export const annotationsSizeMaxBytes = 256 * 1024;
+
+export interface ObjectMetaRules {
+  namespaced: boolean;
+  /** The kind's own rule; a DNS subdomain when absent. */
+  validateName?: ((name: string, field: string) => Iterable<Errors[number]>) | undefined;
+}
+
+/** The default rule for names. */
+export const validateSubdomainName = nameRule(subdomainProblems);
+
+export function* validateObjectMeta(
+  meta: Partial<ObjectMeta>,
+  rules: ObjectMetaRules,
+  field = 'metadata',
+): FieldErrors {
+  const validateName = rules.validateName ?? validateSubdomainName;
+  if (meta.generateName)
+    // A generated name goes on behind the prefix, so that a dash at its end does no harm.
+    yield* validateName(meta.generateName.replace(/-$/, 'a'), `${field}.generateName`);
+  if (!meta.name) yield required(`${field}.name`, 'name or generateName is required');
+  else yield* validateName(meta.name, `${field}.name`);
+  if (rules.namespaced) {
+    if (!meta.namespace) yield required(`${field}.namespace`);
+    else yield* invalidFor(`${field}.namespace`, meta.namespace, dnsLabelProblems(meta.namespace));
+  } else if (meta.namespace) yield forbiddenField(`${field}.namespace`, 'not allowed on this type');
+  if (meta.generation !== undefined && meta.generation < 0)
+    yield invalidValue(`${field}.generation`, meta.generation, 'must be greater than or equal to 0');
+  yield* validateLabels(meta.labels, `${field}.labels`);
+  yield* validateAnnotations(meta.annotations, `${field}.annotations`);
+  yield* validateOwnerReferences(meta.ownerReferences, `${field}.ownerReferences`);
+  yield* validateFinalizers(meta.finalizers, `${field}.finalizers`);
+}
+
+export function* validateAnnotations(
+  annotations: Record<string, string> | undefined,
+  field: string,
+): FieldErrors {
+  let sizeBytes = 0;
+  for (const key in annotations) {
+    yield* invalidFor(field, key, qualifiedNameProblems(key.toLowerCase()));
+    sizeBytes += Buffer.byteLength(key) + Buffer.byteLength(annotations[key]!);
+  }
+  if (sizeBytes > annotationsSizeMaxBytes) yield tooLong(field, annotationsSizeMaxBytes);
+}
+
+function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: string): FieldErrors {
+  if (!owners) return;
+  let controller: OwnerReference | undefined;
+  for (const [index, owner] of owners.entries()) {
+    const path = `${field}[${index}]`;
+    if (!owner.apiVersion)
+      yield invalidValue(`${path}.apiVersion`, owner.apiVersion, 'version must not be empty');
+    for (const name of ['kind', 'name', 'uid'] as const)
+      if (!owner[name]) yield invalidValue(`${path}.${name}`, owner[name], `${name} must not be empty`);
+    if (owner.kind === 'Event' && owner.apiVersion === 'v1')
+      yield invalidValue(path, owner, '/v1, Kind=Event is disallowed from being an owner');
+    if (!owner.controller) continue;
+    if (controller)
+      yield invalidValue(
+        field,
+        owners,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${owner.kind}/${owner.name}`,
+      );
+    controller = owner;
+  }
+}
+
+const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+
+function* validateFinalizers(finalizers: string[] | undefined, field: string): FieldErrors {
+  if (!finalizers) return;
+  for (const [index, finalizer] of finalizers.entries()) {
+    yield* invalidFor(field, finalizer, qualifiedNameProblems(finalizer));
+    if (!finalizer.includes('/') && !standardFinalizers.has(finalizer))
+      yield invalidValue(
+        `${field}[${index}]`,
+        finalizer,
+        'name is neither a standard finalizer name nor is it fully qualified',
+      );
+  }
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
+    yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
+}
+
+/** What an update may not change, once the server has carried over what clients may leave out. */
+export function* validateObjectMetaUpdate(
+  meta: Partial<ObjectMeta>,
+  old: Partial<ObjectMeta>,
+  field = 'metadata',
+): FieldErrors {
+  if (old.deletionTimestamp) {
+    const added = (meta.finalizers ?? []).filter((finalizer) => !old.finalizers?.includes(finalizer));
+    if (added.length > 0)
+      yield forbiddenField(
+        `${field}.finalizers`,
+        `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}`,
+      );
+  }
+  if ((meta.generation ?? 0) < (old.generation ?? 0))
+    yield invalidValue(`${field}.generation`, meta.generation ?? 0, 'must not be decremented');
+  for (const name of [
+    'name',
+    'namespace',
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+  ] as const)
+    yield* immutable(meta[name], old[name], `${field}.${name}`);
+}

@@ -1,0 +1,168 @@
+/** Resource names and quantities: which names a container, a quota or a node may use, and what their amounts may be. */
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { compareQuantities, parseQuantity, type Quantity, tryParseQuantity } from '../quantity.ts';
+import { type Errors, invalidFor, noErrors } from './fields.ts';
+import { qualifiedNameProblems } from './names.ts';
+
+export type ResourceList = Record<string, string>;
+
+const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage']);
+const countedResources = new Set([
+  'pods',
+  'resourcequotas',
+  'services',
+  'replicationcontrollers',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'services.nodeports',
+  'services.loadbalancers',
+]);
+const quotaResources = new Set([
+  ...countedResources,
+  'cpu',
+  'memory',
+  'ephemeral-storage',
+  'requests.cpu',
+  'requests.memory',
+  'requests.storage',
+  'requests.ephemeral-storage',
+  'limits.cpu',
+  'limits.memory',
+  'limits.ephemeral-storage',
+]);
+const standardResources = new Set([...quotaResources, 'storage']);
+
+export const mustBeStandard = 'must be a standard resource type or fully qualified';
+
+export function isHugePages(name: string): boolean {
+  return name.startsWith('hugepages-');
+}
+
+/** Names of Kubernetes itself: without a domain, or with one under kubernetes.io. */
+function isNative(name: string): boolean {
+  return !name.includes('/') || name.includes('kubernetes.io/');
+}
+
+/** A node's own countable resource, e.g. `example.com/gpu`. */
+export function isExtendedResource(name: string): boolean {
+  if (isNative(name) || name.startsWith('requests.')) return false;
+  return qualifiedNameProblems(`requests.${name}`).length === 0;
+}
+
+export function isStandardResource(name: string): boolean {
+  return standardResources.has(name) || isHugePages(name) || name.startsWith('requests.hugepages-');
+}
+
+export function isQuotaResource(name: string): boolean {
+  return (
+    quotaResources.has(name) ||
+    isHugePages(name) ||
+    name.startsWith('requests.hugepages-') ||
+    name.startsWith('count/')
+  );
+}
+
+/** Amounts of these are whole numbers. */
+export function isIntegerResource(name: string): boolean {
+  return countedResources.has(name) || isExtendedResource(name);
+}
+
+export function* validateResourceName(name: string, field: string): FieldErrors {
+  const problems = qualifiedNameProblems(name);
+  yield* invalidFor(field, name, problems);
+  if (problems.length === 0 && !name.includes('/') && !isStandardResource(name))
+    yield invalidValue(field, name, mustBeStandard);
+}
+
+export function* validateContainerResourceName(name: string, field: string): FieldErrors {
+  yield* validateResourceName(name, field);
+  if (!name.includes('/')) {
+    if (!containerResources.has(name) && !isHugePages(name))
+      yield invalidValue(field, name, 'must be a standard resource for containers');
+  } else if (!isNative(name) && !isExtendedResource(name))
+    yield invalidValue(field, name, "doesn't follow extended resource name standard");
+}
+
+export function nonNegativeQuantity(value: string, field: string): Errors {
+  const quantity = tryParseQuantity(value);
+  return quantity && quantity.nanos < 0n
+    ? [invalidValue(field, value, 'must be greater than or equal to 0')]
+    : noErrors;
+}
+
+export function positiveQuantity(value: string, field: string): Errors {
+  const quantity = tryParseQuantity(value);
+  return quantity && quantity.nanos <= 0n
+    ? [invalidValue(field, value, 'must be greater than zero')]
+    : noErrors;
+}
+
+const nanosPerUnit = 1_000_000_000n;
+
+/** An amount of a named resource: not negative, whole where the resource is counted. */
+export function* validateResourceAmount(name: string, value: string, field: string): FieldErrors {
+  const quantity = tryParseQuantity(value);
+  if (!quantity) return;
+  if (quantity.nanos < 0n) yield invalidValue(field, value, 'must be greater than or equal to 0');
+  if (isIntegerResource(name) && quantity.nanos % nanosPerUnit !== 0n)
+    yield invalidValue(field, value, 'must be an integer');
+}
+
+/** Resources that are never promised twice: a request is the limit. */
+function isOvercommitAllowed(name: string): boolean {
+  return isNative(name) && !isHugePages(name);
+}
+
+/** `requests` and `limits` of a container (or of a pod). */
+export function* validateResourceRequirements(
+  resources: { limits?: ResourceList; requests?: ResourceList } | undefined,
+  field: string,
+): FieldErrors {
+  if (!resources) return;
+  const { limits = {}, requests = {} } = resources;
+  let hugePages = false;
+  let cpuOrMemory = false;
+  for (const [list, kind] of [
+    [limits, 'limits'],
+    [requests, 'requests'],
+  ] as const)
+    for (const name in list) {
+      const path = `${field}.${kind}[${name}]`;
+      yield* validateContainerResourceName(name, path);
+      yield* validateResourceAmount(name, list[name]!, path);
+      hugePages ||= isHugePages(name);
+      cpuOrMemory ||= name === 'cpu' || name === 'memory';
+    }
+  for (const name in requests) {
+    const request = tryParseQuantity(requests[name]);
+    const limitText = limits[name];
+    const limit = limitText === undefined ? undefined : tryParseQuantity(limitText);
+    if (request && limit) yield* requestWithinLimit(name, request, limit, resources, field);
+    else if (!limit && !isOvercommitAllowed(name))
+      yield required(`${field}.limits`, 'Limit must be set for non overcommitable resources');
+  }
+  if (hugePages && !cpuOrMemory) yield forbiddenField(field, 'HugePages require cpu or memory');
+}
+
+function* requestWithinLimit(
+  name: string,
+  request: Quantity,
+  limit: Quantity,
+  resources: { limits?: ResourceList; requests?: ResourceList },
+  field: string,
+): FieldErrors {
+  const order = compareQuantities(request, limit);
+  const why = isOvercommitAllowed(name) ? order > 0 && 'less than or equal to' : order !== 0 && 'equal to';
+  if (why)
+    yield invalidValue(
+      `${field}.requests`,
+      resources.requests?.[name],
+      `must be ${why} ${name} limit of ${resources.limits?.[name]}`,
+    );
+}
+
+/** True when both are quantities and the first is more. */
+export function exceeds(value: string, bound: string): boolean {
+  return compareQuantities(parseQuantity(value), parseQuantity(bound)) > 0;
+}
