@@ -13,7 +13,7 @@ import type { ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { serveResource } from './registry/verbs.ts';
 import type { ApiRequest, ApiResponse, RequestContext, UserInfo } from './request.ts';
-import type { SubresourceHandlers } from './subresources/handlers.ts';
+import type { SubresourceHandler, SubresourceHandlers } from './subresources/handlers.ts';
 
 /** Answers paths that name no resource. */
 export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
@@ -26,6 +26,8 @@ export interface HandlerOptions {
   authenticate(request: ApiRequest): Promise<UserInfo>;
   authorize: Authorizer;
   subresources: SubresourceHandlers;
+  /** Answers creates of kinds that are never stored, by Kind. */
+  reviews: ReadonlyMap<string, SubresourceHandler>;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -109,6 +111,11 @@ export class RequestHandler {
     const handler = this.#options.subresources.find(resource, info.subresource);
     if (handler) return handler(this.#options.registry, context, resource);
     if (info.subresource !== '') throw unknownPath();
+    if (!resource.cache) {
+      const review = this.#options.reviews.get(resource.kind);
+      if (!review || info.verb !== 'create') throw methodNotAllowed();
+      return review(this.#options.registry, context, resource);
+    }
     return serveResource(this.#options.registry, context, resource);
   }
 
@@ -129,6 +136,12 @@ export class RequestHandler {
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
+}
+
+/** What upstream says of a verb that a resource does not have. */
+export function methodNotAllowed(): StatusError {
+  const message = 'the server does not allow this method on the requested resource';
+  return new StatusError(405, 'MethodNotAllowed', message, {});
 }
 
 /** What upstream says when nothing is at a path. */

@@ -8,8 +8,8 @@ import type { Random } from '../base/random.ts';
 import type { Transport } from '../client/transport.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission/admission.ts';
-import { createAuthenticator } from './authentication/authenticator.ts';
-import { unionAuthorizer } from './authorization/authorizer.ts';
+import { addBuiltinPlugins } from './admission/plugins.ts';
+import { bootstrap } from './bootstrap/bootstrap.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { RequestHandler } from './handler.ts';
 import { registerHealth } from './health.ts';
@@ -19,9 +19,11 @@ import { serveHttp } from './http/serve.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
-import { SubresourceHandlers } from './subresources/handlers.ts';
-import { serveStatus, statusVerbs } from './subresources/status.ts';
+import { createSecurity, type SecurityOptions } from './security.ts';
+import { createSubresources } from './subresources/all.ts';
+import { reviewHandlers } from './subresources/reviews.ts';
 import { serveVersion } from './version.ts';
+import { createViewReader } from './view-reader.ts';
 import { StoreView } from './watch-cache/store-view.ts';
 import { WatchSessions } from './watch-cache/watch-session.ts';
 
@@ -33,6 +35,7 @@ export interface ApiServerOptions {
   metrics: MetricsRegistry;
   /** True when other API servers write to the same store. */
   sharedStore?: boolean;
+  security?: SecurityOptions;
 }
 
 export interface ListenOptions {
@@ -66,20 +69,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const sessions = new WatchSessions({ view, store, clock });
   const kinds = new KindRegistry(view);
   for (const definition of builtinKinds) kinds.add(definition);
+  const objects = createViewReader(kinds);
+  const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules: [] });
   const admission = new AdmissionChain();
+  addBuiltinPlugins(admission, { objects, random });
   const registry: Registry = { store, view, sessions, kinds, clock, random, logger: log, admission };
 
-  const subresources = new SubresourceHandlers();
-  subresources.add(
-    { name: 'status', verbs: statusVerbs },
-    (definition) => definition.status === 'separate',
-    serveStatus,
-  );
+  const subresources = createSubresources(security, objects);
   const handler = new RequestHandler({
     registry,
-    authenticate: createAuthenticator([]),
-    authorize: unionAuthorizer([]),
+    authenticate: security.authenticate,
+    authorize: security.authorize,
     subresources,
+    reviews: reviewHandlers(security),
     clock,
     random,
     logger: log,
@@ -92,6 +94,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   new Discovery({ kinds, subresources, serverAddress }).register(handler);
   handler.addPath('/version', serveVersion);
   registerHealth(handler, [{ name: 'ping', check: () => undefined }], clock);
+
+  await bootstrap(registry);
 
   const closing = new AbortController();
   const compaction = compactRegularly(store, clock, log);

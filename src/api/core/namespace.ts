@@ -37,6 +37,9 @@ export const namespaceKind = defineKind(Namespace, {
   prepareStatusUpdate(namespace, old) {
     namespace.spec = old.spec;
   },
+  prepareDeletion(namespace) {
+    namespace.status = { ...namespace.status, phase: 'Terminating' };
+  },
   *validate(namespace) {
     for (const finalizer of namespace.spec?.finalizers ?? []) {
       const problems = qualifiedNameProblems(finalizer);

@@ -10,6 +10,8 @@ import {
   parseBody,
 } from '../../api/schema/body.ts';
 import { applySchemaDefaults } from '../../api/schema/defaults.ts';
+import { applyPatch, type ParsedPatch } from '../../api/schema/patch.ts';
+import type { SchemaNode } from '../../api/schema/schemas.ts';
 import { unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
 import { convertToStored } from './conversion.ts';
@@ -17,8 +19,12 @@ import type { ServedResource } from './kind-registry.ts';
 
 /** How a resource's own type is read: from the schema facts, or from a CustomResourceDefinition's schema. */
 export interface ResourceCodec {
+  /** The type's fields, for their owners: a definition's name or a tree; undefined when nothing is known of them. */
+  readonly fields: string | SchemaNode | undefined;
   /** @throws StatusError 400 */
   decode(parsed: ParsedBody, validation: FieldValidation): DecodedBody<KubeObject>;
+  /** @throws StatusError 400, 422 */
+  patch(current: KubeObject, patch: ParsedPatch, validation: FieldValidation): DecodedBody<KubeObject>;
   /** Fills in defaults of this version. Changes the object. */
   setDefaults(object: KubeObject): void;
 }
@@ -33,7 +39,10 @@ export function schemaCodec(resource: {
   const { schema, group, version, kind } = resource;
   const expected = { group, version, kind };
   return {
+    fields: schema,
     decode: (parsed, validation) => decodeParsed<KubeObject>(parsed, schema, expected, validation),
+    patch: (current, patch, validation) =>
+      applyPatch<KubeObject>({ ...current }, patch, schema, expected, validation),
     setDefaults: (object) => applySchemaDefaults(schema, object),
   };
 }

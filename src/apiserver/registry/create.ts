@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../api/meta.ts';
 import { alreadyExists, badRequest } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
-import { trackCreate } from './managed-fields.ts';
+import { trackFields } from './managed-fields.ts';
 import {
   cacheOf,
   type Registry,
@@ -36,6 +36,7 @@ export async function createObject(
   const isGenerated = !meta.name && !!meta.generateName;
   // Filled before admission too: plugins and webhooks see the name that the object will have.
   if (isGenerated) meta.name = generateName(registry, meta.generateName!);
+  trackFields(registry, request, undefined, object);
   const attributes = {
     operation: 'CREATE' as const,
     request,
@@ -48,7 +49,6 @@ export async function createObject(
   fillSystemFields(registry, request, admitted);
   definition.prepareCreate?.(admitted);
   definition.defaults?.(admitted);
-  trackCreate(registry, request, admitted);
   validateNew(request, admitted);
   for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
   await registry.admission.validate(attributes);

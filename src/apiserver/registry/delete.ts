@@ -10,7 +10,7 @@ import {
   type WriteRequest,
   writtenObject,
 } from './registry.ts';
-import { checkPreconditions, seeWinner } from './update.ts';
+import { checkPreconditions, isHeldBySpec, seeWinner } from './update.ts';
 
 export interface DeleteRequest extends WriteRequest {
   gracePeriodSeconds: number | undefined;
@@ -110,12 +110,6 @@ function planDeletion(
   if (next.metadata.generation !== undefined && definition.hasGeneration) next.metadata.generation++;
   definition.prepareDeletion?.(next);
   return next;
-}
-
-/** Namespaces keep finalizers of their own in the spec. */
-function isHeldBySpec(object: KubeObject): boolean {
-  const spec = (object as { spec?: { finalizers?: unknown[] } }).spec;
-  return object.kind === 'Namespace' && (spec?.finalizers?.length ?? 0) > 0;
 }
 
 function planFinalizers(request: DeleteRequest, old: KubeObject): string[] {

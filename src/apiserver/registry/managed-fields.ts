@@ -1,17 +1,71 @@
-/** Managed fields of plain writes (server-side apply has its own way): who owns what after a create or an update. */
+/** Managed fields of every write but server-side apply: who came to own what by this create, update or patch. */
 import type { KubeObject } from '../../api/meta.ts';
-import type { Registry, WriteRequest } from './registry.ts';
+import { type FieldOwnership, trackUpdate } from '../../api/schema/managed-fields.ts';
+import { convertFromStored } from './conversion.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { type Registry, timestamp, type WriteRequest } from './registry.ts';
 
-export function trackCreate(_registry: Registry, _request: WriteRequest, object: KubeObject): void {
-  delete object.metadata.managedFields;
+type JsonObject = Record<string, unknown>;
+
+/** Fields that an endpoint does not write; constants, for they are compared by identity. */
+const statusReset: readonly (readonly string[])[] = [['status']];
+const specReset: readonly (readonly string[])[] = [['spec']];
+
+export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwnership {
+  const { resource, subresource, fieldManager } = request;
+  const resetFields =
+    subresource === 'status'
+      ? specReset
+      : resource.definition.status === 'separate' && subresource === ''
+        ? statusReset
+        : undefined;
+  return {
+    schema: resource.codec.fields,
+    apiVersion: resource.apiVersion,
+    subresource,
+    manager: fieldManager,
+    time: timestamp(registry.clock.now()),
+    ...(resetFields && { resetFields }),
+    convert: (object, apiVersion) =>
+      convertTo(registry, resource, object as unknown as KubeObject, apiVersion),
+  };
 }
 
-export function trackUpdate(
-  _registry: Registry,
-  _request: WriteRequest,
-  object: KubeObject,
-  old: KubeObject,
+/** Sets `next`'s managed fields. Both are of the stored version; fields are owned in the version of the request. */
+export function trackFields(
+  registry: Registry,
+  request: WriteRequest,
+  live: KubeObject | undefined,
+  next: KubeObject,
 ): void {
-  if (old.metadata.managedFields) object.metadata.managedFields = [...old.metadata.managedFields];
-  else delete object.metadata.managedFields;
+  const { resource } = request;
+  const ownership = ownershipOf(registry, request);
+  if (!resource.served) {
+    trackUpdate(live as unknown as JsonObject | undefined, next as unknown as JsonObject, ownership);
+    return;
+  }
+  const shownLive = live && convertFromStored(resource, structuredClone(live));
+  const shownNext = convertFromStored(resource, structuredClone(next));
+  trackUpdate(shownLive as unknown as JsonObject | undefined, shownNext as unknown as JsonObject, ownership);
+  const { managedFields } = shownNext.metadata;
+  if (managedFields) next.metadata.managedFields = managedFields;
+  else delete next.metadata.managedFields;
+}
+
+/** An object of `resource`'s version in another version of the same kind; undefined when that is not served. */
+function convertTo(
+  registry: Registry,
+  resource: ServedResource,
+  object: KubeObject,
+  apiVersion: string,
+): JsonObject | undefined {
+  for (const other of registry.kinds.all()) {
+    if (other.definition !== resource.definition || other.apiVersion !== apiVersion) continue;
+    const copy = structuredClone(object);
+    const stored = resource.served
+      ? { ...resource.served.toStored(copy), apiVersion: '', kind: object.kind }
+      : copy;
+    return convertFromStored(other, stored as KubeObject) as unknown as JsonObject;
+  }
+  return undefined;
 }

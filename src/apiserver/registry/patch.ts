@@ -1,46 +1,61 @@
-/** Patch: JSON patch, merge patch, strategic merge patch and server-side apply, on the object in the client's version. */
+/** Patch: JSON patch, merge patch, strategic merge patch, on the object in the version that the client speaks. */
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
-import { badRequest, unsupportedMediaType } from '../../api/status.ts';
+import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
+import { unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
-import { decodeAs, mediaTypeOf, toStoredVersion } from './codec.ts';
+import { mediaTypeOf, toStoredVersion } from './codec.ts';
 import { convertFromStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { Registry } from './registry.ts';
 import { changeObject } from './update.ts';
 import { fieldValidationOf, writeRequest } from './verbs.ts';
 
+const formats: Readonly<Record<string, JsonPatchFormat>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+};
+
+export const applyMediaTypes: readonly string[] = [
+  'application/apply-patch+yaml',
+  'application/apply-patch+cbor',
+];
+
 export async function patchObject(
   registry: Registry,
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const { request } = context;
-  const patch = JSON.parse(Buffer.from(await request.readBody(bodySizeBytesMax)).toString()) as unknown;
+  const patch = await readPatch(context.request, resource);
+  const validation = fieldValidationOf(context);
   const changed = await changeObject(registry, writeRequest(context, resource), {
-    next(current: CachedObject): KubeObject {
+    next(current: CachedObject, attempt: number): KubeObject {
       const before = convertFromStored(resource, current.copy());
-      const after = mergePatch(before, patch) as Record<string, unknown>;
-      return toStoredVersion(
-        resource,
-        decodeAs(resource, { value: after, problems: [] }, fieldValidationOf(context), context.warnings),
-      );
+      const { object, warnings } = resource.codec.patch(before, patch, validation);
+      if (attempt === 0) context.warnings.push(...warnings);
+      // A patch that says nothing of the resourceVersion applies to whatever stands there.
+      const meta = object.metadata as { resourceVersion?: string };
+      if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
+      return toStoredVersion(resource, object);
     },
   });
   return { type: 'object', status: 200, resource, object: changed };
 }
 
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const base = typeof target === 'object' && target !== null && !Array.isArray(target) ? { ...target } : {};
-  const merged = base as Record<string, unknown>;
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete merged[key];
-    else merged[key] = mergePatch(merged[key], value);
+/** @throws StatusError 400, 413, 415 */
+async function readPatch(request: ApiRequest, resource: ServedResource): Promise<ParsedPatch> {
+  const mediaType = mediaTypeOf(request.header('content-type'));
+  const format = formats[mediaType];
+  if (!format || (format === 'strategic' && resource.isCustom)) {
+    const supported = Object.keys(formats).filter(
+      (type) => !resource.isCustom || formats[type] !== 'strategic',
+    );
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: ${[...supported, 'application/apply-patch+yaml', 'application/apply-patch+cbor'].join(', ')}`,
+    );
   }
-  return merged;
+  if (request.localBody) return checkPatch(request.localBody.value, format);
+  return parsePatch(await request.readBody(bodySizeBytesMax), format);
 }
-
-export type { ApiRequest };
-export { badRequest, mediaTypeOf, unsupportedMediaType };

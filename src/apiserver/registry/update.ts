@@ -1,10 +1,13 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
+import type { JsonObject } from '../../api/schema/decode.ts';
+import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
+import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { matchNamespace } from './create.ts';
-import { trackUpdate } from './managed-fields.ts';
+import { trackFields } from './managed-fields.ts';
 import {
   cacheOf,
   type Registry,
@@ -65,15 +68,16 @@ async function prepareChange(
   matchNamespace(request, object);
   carryMetadata(object, old);
   checkVersion(request, object, current);
+  if (!options.fieldsTracked) trackFields(registry, request, old, object);
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
   const next = attributes.object;
-  if (options.prepare) options.prepare(next, old);
+  const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
+  if (prepare) prepare(next, old);
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old);
   else definition.prepareUpdate?.(next, old);
   definition.defaults?.(next);
   countGeneration(request, next, old);
-  if (!options.fieldsTracked) trackUpdate(registry, request, next, old);
   validateChange(request, next, old);
   for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
   if (options.admit !== false) await registry.admission.validate(attributes);
@@ -92,6 +96,7 @@ async function storeChange(
   const key = storageKey(resource, namespace, name);
   if (isReadyToGo(object) && !isReadyToGo(current.object))
     return removeFinalized(registry, request, object, current);
+  keepTimesWhenUnchanged(current.object as unknown as JsonObject, object as unknown as JsonObject);
   const value = encodeForStore(object);
   if (value.equals(current.storedValue())) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
@@ -132,8 +137,15 @@ export async function seeWinner(registry: Registry, revision: number | undefined
 
 /** True when nothing holds a deleted object back any more. */
 export function isReadyToGo(object: KubeObject): boolean {
-  const meta = object.metadata;
-  return !!meta.deletionTimestamp && !meta.finalizers?.length && (meta.deletionGracePeriodSeconds ?? 0) === 0;
+  const { deletionTimestamp, finalizers, deletionGracePeriodSeconds = 0 } = object.metadata;
+  if (!deletionTimestamp || finalizers?.length || deletionGracePeriodSeconds !== 0) return false;
+  return !isHeldBySpec(object);
+}
+
+/** Namespaces keep finalizers of their own in the spec. */
+export function isHeldBySpec(object: KubeObject): boolean {
+  const spec = (object as { spec?: { finalizers?: unknown[] } }).spec;
+  return object.kind === 'Namespace' && (spec?.finalizers?.length ?? 0) > 0;
 }
 
 /** What the server owns comes from the old state; a client may leave it out, or repeat it. */

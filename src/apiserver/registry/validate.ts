@@ -16,6 +16,11 @@ export function validateNew(request: WriteRequest, object: KubeObject): void {
   refuse(request, object, errors);
 }
 
+/** Reviews are never stored, and need no name. @throws StatusError Invalid */
+export function validateNewReview(request: WriteRequest, object: KubeObject): void {
+  refuse(request, object, [...request.resource.definition.validate(object, { subresource: '' })]);
+}
+
 /** @throws StatusError Invalid with every error that there is. */
 export function validateChange(request: WriteRequest, object: KubeObject, old: KubeObject): void {
   const { definition, namespaced } = request.resource;

@@ -1,0 +1,28 @@
+/** DefaultTolerationSeconds: pods outlive a lost node for five minutes, unless they say otherwise. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import { isPodWrite } from './pod-write.ts';
+
+const lostNodeTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+const tolerationSeconds = 300;
+
+export const defaultTolerationSeconds: AdmissionPlugin = {
+  name: 'DefaultTolerationSeconds',
+  mutate(attributes) {
+    if (!isPodWrite(attributes, 'CREATE', 'UPDATE')) return;
+    const { spec } = attributes.object as Pod;
+    if (!spec) return;
+    for (const key of lostNodeTaints) {
+      const isTolerated = spec.tolerations?.some(
+        (toleration) =>
+          (toleration.key === key || !toleration.key) &&
+          (toleration.effect === 'NoExecute' || !toleration.effect),
+      );
+      if (isTolerated) continue;
+      spec.tolerations = [
+        ...(spec.tolerations ?? []),
+        { key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds },
+      ];
+    }
+  },
+};

@@ -1,0 +1,31 @@
+/** Which requests write a pod itself: what most plugins about pods look at first. */
+import type { AdmissionAttributes, Operation } from './admission.ts';
+
+export function isPodWrite(
+  { operation, request, object }: AdmissionAttributes,
+  ...operations: readonly Operation[]
+): boolean {
+  const { type } = request.resource.definition;
+  return (
+    type.plural === 'pods' &&
+    type.group === '' &&
+    request.subresource === '' &&
+    object !== undefined &&
+    operations.includes(operation)
+  );
+}
+
+export function isWriteOf(
+  { operation, request, object }: AdmissionAttributes,
+  { group, plural }: { group: string; plural: string },
+  ...operations: readonly Operation[]
+): boolean {
+  const { type } = request.resource.definition;
+  return (
+    type.plural === plural &&
+    type.group === group &&
+    request.subresource === '' &&
+    object !== undefined &&
+    operations.includes(operation)
+  );
+}

@@ -1,0 +1,109 @@
+/** Priority: the number behind a pod's priority class, and one default class at the most. */
+import { Pod, PriorityClass } from '../../api/resources.gen.ts';
+import { forbidden } from '../../api/status.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { isPodWrite, isWriteOf } from './pod-write.ts';
+
+/** Classes that every cluster has. */
+export const systemPriorityClasses = [
+  {
+    name: 'system-node-critical',
+    value: 2_000_001_000,
+    description: 'Used for system critical pods that must not be moved from their current node.',
+  },
+  {
+    name: 'system-cluster-critical',
+    value: 2_000_000_000,
+    description:
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+  },
+];
+
+export function priority(objects: ObjectReader): AdmissionPlugin {
+  return {
+    name: 'Priority',
+    mutate(attributes) {
+      if (isPodWrite(attributes, 'CREATE')) setPriority(objects, attributes.object as Pod);
+      else if (isPodWrite(attributes, 'UPDATE')) carryPriority(attributes);
+    },
+    validate(attributes) {
+      const { operation, request } = attributes;
+      if (
+        operation === 'DELETE' &&
+        request.resource.plural === PriorityClass.plural &&
+        request.resource.group === PriorityClass.group &&
+        systemPriorityClasses.some(({ name }) => name === request.name)
+      )
+        throw forbidden(PriorityClass, request.name, 'this is a system priority class and cannot be deleted');
+      if (isWriteOf(attributes, PriorityClass, 'CREATE', 'UPDATE')) checkDefault(objects, attributes);
+    },
+  };
+}
+
+function setPriority(objects: ObjectReader, pod: Pod): void {
+  const { spec, metadata } = pod;
+  if (!spec) return;
+  let value = 0;
+  let preemptionPolicy: PriorityClass['preemptionPolicy'];
+  if (spec.priorityClassName) {
+    const found = objects.get(PriorityClass, '', spec.priorityClassName);
+    if (!found)
+      throw forbidden(Pod, metadata.name, `no PriorityClass with name ${spec.priorityClassName} was found`);
+    value = found.value ?? 0;
+    preemptionPolicy = found.preemptionPolicy;
+  } else {
+    const fallback = defaultClass(objects);
+    if (fallback) {
+      spec.priorityClassName = fallback.metadata.name;
+      value = fallback.value ?? 0;
+      preemptionPolicy = fallback.preemptionPolicy;
+    }
+  }
+  if (spec.priority !== undefined && spec.priority !== value)
+    throw forbidden(
+      Pod,
+      metadata.name,
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+    );
+  spec.priority = value;
+  const policy = preemptionPolicy ?? 'PreemptLowerPriority';
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy)
+    throw forbidden(
+      Pod,
+      metadata.name,
+      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
+    );
+  spec.preemptionPolicy = policy;
+}
+
+/** Clients that do not know the fields leave them out of a PUT. */
+function carryPriority({ object, old }: AdmissionAttributes): void {
+  const { spec } = object as Pod;
+  const before = (old as Pod).spec;
+  if (!spec || !before) return;
+  if (spec.priority === undefined && before.priority !== undefined) spec.priority = before.priority;
+  if (spec.preemptionPolicy === undefined && before.preemptionPolicy !== undefined)
+    spec.preemptionPolicy = before.preemptionPolicy;
+}
+
+/** Of several, which only a race can make, the one with the lowest value. */
+function defaultClass(objects: ObjectReader): PriorityClass | undefined {
+  let found: PriorityClass | undefined;
+  for (const candidate of objects.list(PriorityClass))
+    if (candidate.globalDefault && (!found || (candidate.value ?? 0) < (found.value ?? 0))) found = candidate;
+  return found;
+}
+
+function checkDefault(objects: ObjectReader, { object, request }: AdmissionAttributes): void {
+  const candidate = object as PriorityClass;
+  if (!candidate.globalDefault) return;
+  const present = defaultClass(objects);
+  const { name } = candidate.metadata;
+  if (present && present.metadata.name !== name)
+    throw forbidden(
+      request.resource,
+      name,
+      `PriorityClass ${present.metadata.name} is already marked as default. Only one default can exist`,
+    );
+}

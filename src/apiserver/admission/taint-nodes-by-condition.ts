@@ -1,0 +1,18 @@
+/** TaintNodesByCondition: a new node takes no pods until it has said that it is ready. */
+import { Node } from '../../api/resources.gen.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import { isWriteOf } from './pod-write.ts';
+
+const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
+
+export const taintNodesByCondition: AdmissionPlugin = {
+  name: 'TaintNodesByCondition',
+  mutate(attributes) {
+    if (!isWriteOf(attributes, Node, 'CREATE')) return;
+    const node = attributes.object as Node;
+    node.spec ??= {};
+    const taints = node.spec.taints ?? [];
+    if (taints.some(({ key, effect }) => key === taint.key && effect === taint.effect)) return;
+    node.spec.taints = [...taints, { ...taint }];
+  },
+};

@@ -1,0 +1,68 @@
+/** Objects that the server itself wants to be there: made when they are missing, mended when they differ. */
+import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
+import { notFound, StatusError } from '../../api/status.ts';
+import type { UserInfo } from '../request.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { decodeAs, toStoredVersion } from './codec.ts';
+import { createObject } from './create.ts';
+import type { ServedResource } from './kind-registry.ts';
+import type { Registry, WriteRequest } from './registry.ts';
+import { type ChangeOptions, changeObject } from './update.ts';
+
+/** The server as a user of its own registry. */
+export const serverUser: UserInfo = { name: 'system:apiserver', groups: ['system:masters'] };
+
+export function resourceOf(registry: Registry, type: ResourceType): ServedResource {
+  const resource = registry.kinds.findStored(type.group, type.plural);
+  if (!resource) throw notFound(type, '');
+  return resource;
+}
+
+/** What the server writes in its own name. */
+export function ownWrite(
+  registry: Registry,
+  type: ResourceType,
+  namespace: string,
+  name: string,
+): WriteRequest {
+  return {
+    resource: resourceOf(registry, type),
+    namespace,
+    name,
+    subresource: '',
+    user: serverUser,
+    dryRun: false,
+    fieldManager: 'kube-apiserver',
+    warnings: [],
+  };
+}
+
+/** Creates the object unless one of its name is there. Returns true when it was created. */
+export async function ensureObject<T extends KubeObject>(
+  registry: Registry,
+  type: ResourceType<T>,
+  draft: Draft<T>,
+): Promise<boolean> {
+  const { name = '', namespace = '' } = draft.metadata;
+  const request = ownWrite(registry, type, namespace, name);
+  if (request.resource.cache?.get(namespace ? `${namespace}/${name}` : name)) return false;
+  const value = structuredClone(draft) as unknown as Record<string, unknown>;
+  const object = decodeAs(request.resource, { value, problems: [] }, 'Ignore', []);
+  try {
+    await createObject(registry, request, toStoredVersion(request.resource, object));
+    return true;
+  } catch (error) {
+    if (error instanceof StatusError && error.reason === 'AlreadyExists') return false;
+    throw error;
+  }
+}
+
+/** Changes an object in the server's own name. */
+export function changeOwn(
+  registry: Registry,
+  type: ResourceType,
+  at: { namespace: string; name: string },
+  options: ChangeOptions,
+): Promise<CachedObject> {
+  return changeObject(registry, ownWrite(registry, type, at.namespace, at.name), options);
+}

@@ -1,0 +1,60 @@
+/** Authentication and authorization put together: who may ask, and whom the server asks in turn. */
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { createAuthenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
+import { JsonWebTokens, type SigningKeys } from './authentication/json-web-token.ts';
+import { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
+import { bootstrapTokens, staticTokens } from './authentication/simple-tokens.ts';
+import { type Authorizer, unionAuthorizer } from './authorization/authorizer.ts';
+import { nodeAuthorizer } from './authorization/node-authorizer.ts';
+import { RbacAuthorizer } from './authorization/rbac.ts';
+import type { PolicyRule } from './authorization/rules.ts';
+import type { ObjectReader } from './object-reader.ts';
+import type { ApiRequest, UserInfo } from './request.ts';
+
+export interface SecurityOptions {
+  /** Signs service-account tokens; without it the server issues and accepts none. */
+  serviceAccountKeys?: SigningKeys;
+  /** `https://kubernetes.default.svc.cluster.local` unless set. */
+  issuer?: string;
+  /** Tokens that are good as they are, by token. */
+  staticTokens?: ReadonlyMap<string, UserInfo>;
+}
+
+export interface Security {
+  authenticate(request: ApiRequest): Promise<UserInfo>;
+  authorize: Authorizer;
+  rbac: RbacAuthorizer;
+  /** For TokenReview. */
+  tokenAuthenticators: readonly TokenAuthenticator[];
+  /** Undefined when no key was given. */
+  serviceAccounts: ServiceAccountTokens | undefined;
+  tokens: JsonWebTokens | undefined;
+  issuer: string;
+}
+
+export const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
+
+export function createSecurity(
+  options: SecurityOptions,
+  deps: { objects: ObjectReader; clock: Clock; random: Random; nodeRules: readonly PolicyRule[] },
+): Security {
+  const { objects, clock, random } = deps;
+  const issuer = options.issuer ?? defaultIssuer;
+  const tokens = options.serviceAccountKeys && new JsonWebTokens(options.serviceAccountKeys);
+  const serviceAccounts =
+    tokens && new ServiceAccountTokens({ tokens, issuer, audiences: [issuer], objects, clock, random });
+  const tokenAuthenticators: TokenAuthenticator[] = [bootstrapTokens(objects, clock)];
+  if (options.staticTokens) tokenAuthenticators.unshift(staticTokens(options.staticTokens));
+  if (serviceAccounts) tokenAuthenticators.push(serviceAccounts.authenticate);
+  const rbac = new RbacAuthorizer(objects);
+  return {
+    authenticate: createAuthenticator(tokenAuthenticators),
+    authorize: unionAuthorizer([nodeAuthorizer(objects, deps.nodeRules), rbac.authorize]),
+    rbac,
+    tokenAuthenticators,
+    serviceAccounts,
+    tokens,
+    issuer,
+  };
+}

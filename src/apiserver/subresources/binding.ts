@@ -1,0 +1,89 @@
+/** `pods/binding` and the old `bindings` resource: a pod gets its node, once. */
+
+import { required } from '../../api/field-error.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { Binding, Pod } from '../../api/resources.gen.ts';
+import { badRequest, conflict, invalid } from '../../api/status.ts';
+import { decodeAs, readParsedBody } from '../registry/codec.ts';
+import { resourceOf } from '../registry/ensure.ts';
+import { type Registry, timestamp } from '../registry/registry.ts';
+import { changeObject } from '../registry/update.ts';
+import { fieldValidationOf, writeRequest } from '../registry/verbs.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+
+type MutablePod = KubeObject & {
+  spec: { nodeName?: string; nodeSelector?: Record<string, string>; schedulingGates?: { name: string }[] };
+  status?: { conditions?: Record<string, unknown>[] };
+};
+
+export async function serveBinding(registry: Registry, context: RequestContext): Promise<ApiResponse> {
+  const bindings = resourceOf(registry, Binding);
+  const parsed = await readParsedBody(context.request, 'Binding');
+  const binding = decodeAs(bindings, parsed, fieldValidationOf(context), context.warnings) as Binding;
+  const name = context.info.name || binding.metadata.name;
+  if (binding.metadata.name && binding.metadata.name !== name)
+    throw badRequest('name in URL does not match name in Binding object');
+  const target = checkTarget(binding, name);
+  const pods = resourceOf(registry, Pod);
+  await changeObject(
+    registry,
+    { ...writeRequest(context, pods), name, subresource: 'binding' },
+    {
+      preconditions: {
+        ...(binding.metadata.uid && { uid: binding.metadata.uid }),
+        ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
+      },
+
+      prepare: () => undefined,
+      next: (current) => assign(registry, current.copy() as MutablePod, binding, target),
+    },
+  );
+  const object = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+  return { type: 'plain', status: 201, object };
+}
+
+function checkTarget(binding: Binding, name: string): string {
+  const { kind = '', name: node = '' } = binding.target ?? {};
+  const errors = [];
+  if (kind !== '' && kind !== 'Node' && kind !== 'Minion')
+    errors.push({
+      ...required('target.kind'),
+      type: 'FieldValueNotSupported' as const,
+      detail: `Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
+      text: `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
+    });
+  if (node === '') errors.push(required('target.name'));
+  if (errors.length > 0) throw invalid({ group: '', kind: 'Binding' }, name, errors);
+  return node;
+}
+
+function assign(registry: Registry, pod: MutablePod, binding: Binding, node: string): MutablePod {
+  const { name } = pod.metadata;
+  const refuse = (why: string) => conflict({ group: '', plural: 'pods/binding' }, name, why);
+  if (pod.metadata.deletionTimestamp)
+    throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec.nodeName)
+    throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
+  delete (pod.metadata as { resourceVersion?: string }).resourceVersion;
+  pod.spec.nodeName = node;
+  const { annotations, labels } = binding.metadata;
+  if (annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
+  if (labels) pod.metadata.labels = { ...pod.metadata.labels, ...labels };
+  setCondition(pod, {
+    type: 'PodScheduled',
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: timestamp(registry.clock.now()),
+  });
+  return pod;
+}
+
+function setCondition(pod: MutablePod, condition: Record<string, unknown>): void {
+  pod.status ??= {};
+  const others = (pod.status.conditions ?? []).filter(({ type }) => type !== condition.type);
+  const old = pod.status.conditions?.find(({ type }) => type === condition.type);
+  if (old?.status === condition.status) condition.lastTransitionTime = old?.lastTransitionTime;
+  if (old?.observedGeneration !== undefined) condition.observedGeneration = old.observedGeneration;
+  pod.status.conditions = [...others, condition];
+}

@@ -1,0 +1,65 @@
+/** What a write through a subresource may change: that part comes from the client, everything else stays as it is. */
+import type { KubeObject } from '../../api/meta.ts';
+
+type AnyObject = KubeObject & { spec?: Record<string, unknown>; status?: Record<string, unknown> };
+type Prepare = (object: AnyObject, old: AnyObject) => void;
+
+interface ContainerLike {
+  name: string;
+  resources?: unknown;
+  resizePolicy?: unknown;
+}
+
+/** By plural and subresource; `status` is the kind's own affair. */
+const prepares: Readonly<Record<string, Prepare>> = {
+  'namespaces/finalize'(object, old) {
+    const finalizers = object.spec?.finalizers;
+    keepAllOf(object, old);
+    object.spec = { ...old.spec };
+    if (Array.isArray(finalizers) && finalizers.length > 0) object.spec.finalizers = finalizers;
+    else delete object.spec.finalizers;
+  },
+  'pods/ephemeralcontainers'(object, old) {
+    const containers = object.spec?.ephemeralContainers;
+    keepAllOf(object, old);
+    object.spec = { ...old.spec, ...(containers !== undefined && { ephemeralContainers: containers }) };
+  },
+  'pods/resize'(object, old) {
+    const { spec } = object;
+    keepAllOf(object, old);
+    object.spec = { ...old.spec };
+    for (const list of ['containers', 'initContainers']) {
+      const before = old.spec?.[list] as ContainerLike[] | undefined;
+      const wanted = spec?.[list] as ContainerLike[] | undefined;
+      if (before && wanted) object.spec[list] = before.map((container) => resized(container, wanted));
+    }
+  },
+  'certificatesigningrequests/approval'(object, old) {
+    const conditions = object.status?.conditions;
+    keepAllOf(object, old);
+    object.status = { ...old.status, ...(conditions !== undefined && { conditions }) };
+  },
+};
+
+export function prepareSubresource(plural: string, subresource: string): Prepare | undefined {
+  return prepares[`${plural}/${subresource}`];
+}
+
+/** The managed fields are those of this write; a resourceVersion was checked already. */
+function keepAllOf(object: AnyObject, old: AnyObject): void {
+  const { managedFields } = object.metadata;
+  const target = object as unknown as Record<string, unknown>;
+  for (const key of Object.keys(target)) delete target[key];
+  Object.assign(target, old);
+  object.metadata = { ...old.metadata, ...(managedFields && { managedFields }) };
+}
+
+function resized(container: ContainerLike, wanted: readonly ContainerLike[]): ContainerLike {
+  const found = wanted.find(({ name }) => name === container.name);
+  if (!found) return container;
+  return {
+    ...container,
+    ...(found.resources !== undefined && { resources: found.resources }),
+    ...(found.resizePolicy !== undefined && { resizePolicy: found.resizePolicy }),
+  };
+}

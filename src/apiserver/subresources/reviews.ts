@@ -1,0 +1,75 @@
+/** The review kinds: questions about tokens and rights, answered on the spot and never stored. */
+import type { KubeObject } from '../../api/meta.ts';
+import type {
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+  TokenReview,
+} from '../../api/resources.gen.ts';
+import { badRequest } from '../../api/status.ts';
+import { authenticateToken } from '../authentication/authenticator.ts';
+import { reviewRules, reviewSelf, reviewSubject } from '../authorization/reviews.ts';
+import { convertFromStored } from '../registry/conversion.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import type { Registry } from '../registry/registry.ts';
+import { validateNewReview } from '../registry/validate.ts';
+import { readObject, writeRequest } from '../registry/verbs.ts';
+import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
+import type { Security } from '../security.ts';
+
+type Review = KubeObject & { spec?: unknown; status?: unknown };
+type Answer = (review: Review, context: RequestContext) => unknown;
+
+export type ReviewHandler = (
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+) => Promise<ApiResponse>;
+
+/** By Kind. */
+export function reviewHandlers(security: Security): ReadonlyMap<string, ReviewHandler> {
+  const { authorize, rbac } = security;
+  const answers: Record<string, Answer> = {
+    TokenReview: (review) => reviewToken(security, review as TokenReview),
+    SelfSubjectReview: (_review, { user }) => ({ userInfo: userInfoOf(user) }),
+    SelfSubjectAccessReview: (review, { user }) =>
+      reviewSelf(authorize, user, review as SelfSubjectAccessReview),
+    SubjectAccessReview: (review) => reviewSubject(authorize, review as SubjectAccessReview, undefined),
+    LocalSubjectAccessReview: (review, { info }) =>
+      reviewSubject(authorize, review as LocalSubjectAccessReview, info.namespace),
+    SelfSubjectRulesReview: (review, { user }) => reviewRules(rbac, user, review as SelfSubjectRulesReview),
+  };
+  return new Map(Object.entries(answers).map(([kind, answer]) => [kind, handlerOf(answer)]));
+}
+
+function handlerOf(answer: Answer): ReviewHandler {
+  return async (_registry, context, resource) => {
+    const review = (await readObject(context, resource)) as Review;
+    validateNewReview(writeRequest(context, resource), review);
+    review.status = await answer(review, context);
+    const plain = convertFromStored(resource, review);
+    return { type: 'object', status: 201, resource, object: { plain } };
+  };
+}
+
+async function reviewToken(security: Security, review: TokenReview): Promise<unknown> {
+  const { token, audiences } = review.spec;
+  if (!token) throw badRequest('token is required for TokenReview in authentication');
+  const found = await authenticateToken(security.tokenAuthenticators, token, audiences);
+  if (!found) return { user: {}, error: 'token lookup failed' };
+  return {
+    authenticated: true,
+    user: userInfoOf({ ...found.user, groups: [...found.user.groups, 'system:authenticated'] }),
+    ...(found.audiences && { audiences: found.audiences }),
+  };
+}
+
+function userInfoOf({ name, uid, groups, extra }: UserInfo): Record<string, unknown> {
+  return {
+    username: name,
+    ...(uid && { uid }),
+    ...(groups.length > 0 && { groups }),
+    ...(extra && { extra }),
+  };
+}

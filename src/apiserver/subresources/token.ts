@@ -1,0 +1,133 @@
+/** `serviceaccounts/token`: a signed token for a service account, bound to what asks for it. */
+
+import { type FieldError, invalidValue } from '../../api/field-error.ts';
+import type { KubeObject, ResourceType } from '../../api/meta.ts';
+import { Node, Pod, Secret, type ServiceAccount } from '../../api/resources.gen.ts';
+import { decodeParsed } from '../../api/schema/body.ts';
+import { badRequest, conflict, invalid, methodNotSupported, notFound } from '../../api/status.ts';
+import type { BoundObject } from '../authentication/service-account-tokens.ts';
+import { nodeOfPod } from '../authorization/node-authorizer.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import { readParsedBody } from '../registry/codec.ts';
+import { readCurrent } from '../registry/registry.ts';
+import { fieldValidationOf } from '../registry/verbs.ts';
+import type { Security } from '../security.ts';
+import type { SubresourceHandler } from './handlers.ts';
+
+export const tokenRequestType = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+const schema = 'io.k8s.api.authentication.v1.TokenRequest';
+const expirationSecondsMin = 600;
+const expirationSecondsMax = 2 ** 32;
+const expirationSecondsDefault = 3600;
+
+interface TokenRequest extends KubeObject {
+  spec: {
+    audiences?: string[];
+    expirationSeconds?: number;
+    boundObjectRef?: { kind?: string; apiVersion?: string; name?: string; uid?: string };
+  };
+}
+
+export function serveToken(security: Security, objects: ObjectReader): SubresourceHandler {
+  return async (registry, context, resource) => {
+    const { info } = context;
+    if (info.verb !== 'create') throw methodNotSupported(resource, info.verb);
+    const { serviceAccounts } = security;
+    if (!serviceAccounts) throw badRequest('this server has no key to sign tokens with');
+    const parsed = await readParsedBody(context.request, tokenRequestType.kind);
+    const { object: request, warnings } = decodeParsed<TokenRequest & Record<string, unknown>>(
+      parsed,
+      schema,
+      tokenRequestType,
+      fieldValidationOf(context),
+    );
+    context.warnings.push(...warnings);
+    const current = await readCurrent(registry, resource, info.namespace, info.name);
+    const account = current.object as ServiceAccount;
+    const { name, namespace = '', uid } = account.metadata;
+    request.metadata ??= {} as KubeObject['metadata'];
+    checkNames(request, name, namespace);
+    const audiences = request.spec?.audiences?.length
+      ? request.spec.audiences
+      : serviceAccounts.defaultAudiences;
+    const expirationSeconds = request.spec?.expirationSeconds ?? expirationSecondsDefault;
+    checkExpiration(request, expirationSeconds);
+    const bound = findBound(objects, request, account);
+    const status = serviceAccounts.issue({
+      namespace,
+      serviceAccount: { name, uid },
+      audiences,
+      expirationSeconds,
+      ...bound,
+    });
+    const { boundObjectRef } = request.spec ?? {};
+    return {
+      type: 'plain',
+      status: 201,
+      object: {
+        kind: 'TokenRequest',
+        apiVersion: 'authentication.k8s.io/v1',
+        metadata: { name, namespace, creationTimestamp: account.metadata.creationTimestamp },
+        spec: { audiences, expirationSeconds, boundObjectRef: boundObjectRef ?? null },
+        status,
+      },
+    };
+  };
+}
+
+function checkNames(request: TokenRequest, name: string, namespace: string): void {
+  if (request.metadata.name && request.metadata.name !== name)
+    throw badRequest(
+      `the name of the object (${request.metadata.name}) does not match the name on the URL (${name})`,
+    );
+  if (request.metadata.namespace && request.metadata.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+function checkExpiration(request: TokenRequest, seconds: number): void {
+  const errors: FieldError[] = [];
+  if (seconds < expirationSecondsMin)
+    errors.push(
+      invalidValue('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes'),
+    );
+  if (seconds > expirationSecondsMax)
+    errors.push(
+      invalidValue('spec.expirationSeconds', seconds, 'may not specify a duration larger than 2^32 seconds'),
+    );
+  if (errors.length > 0) throw invalid(tokenRequestType, request.metadata.name ?? '', errors);
+}
+
+const bindable: Readonly<Record<string, ResourceType>> = { Pod, Secret, Node };
+
+function findBound(
+  objects: ObjectReader,
+  request: TokenRequest,
+  account: ServiceAccount,
+): { bound?: BoundObject; node?: { name: string; uid?: string } } {
+  const ref = request.spec?.boundObjectRef;
+  if (!ref) return {};
+  const type = bindable[ref.kind ?? ''];
+  if (!type || (ref.apiVersion && ref.apiVersion !== 'v1'))
+    throw badRequest(
+      `cannot bind token for serviceaccount to object of type "/${ref.apiVersion}, Kind=${ref.kind}"`,
+    );
+  const namespace = account.metadata.namespace ?? '';
+  const name = ref.name ?? '';
+  const found = objects.get(type, namespace, name);
+  if (!found) throw notFound({ group: '', plural: type.plural }, name);
+  if (ref.uid && ref.uid !== found.metadata.uid)
+    throw conflict(
+      { group: '', plural: type.plural },
+      name,
+      `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  const bound = { kind: ref.kind as BoundObject['kind'], name, uid: found.metadata.uid };
+  if (ref.kind !== 'Pod') return { bound };
+  const pod = found as Pod;
+  if ((pod.spec?.serviceAccountName ?? '') !== account.metadata.name)
+    throw badRequest(
+      `cannot bind token for serviceaccount "${account.metadata.name}" to pod running with different serviceaccount name.`,
+    );
+  const node = nodeOfPod(objects, pod);
+  return { bound, ...(node && { node }) };
+}
