@@ -5,6 +5,7 @@ import { type EventRecorder, targetOf } from '../client/event-recorder.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import type { Rejection } from './framework/plugin.ts';
+import type { Slot } from './framework/profile.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
 
@@ -30,6 +31,7 @@ export type BindingOutcome =
 export async function runBindingCycle(options: BindingCycleOptions): Promise<BindingOutcome> {
   const { queued, node, states, cache, queue, recorder, metrics } = options;
   const { info, profile } = queued;
+  const concerned = concernedBy(states);
   let outcome: BindingOutcome;
   try {
     outcome = reserve(options) ?? (await passGates(options)) ?? (await bind(options));
@@ -46,10 +48,12 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
       'Scheduled',
       `Successfully assigned ${info.key} to ${node.name}`,
     );
-    for (const { plugin, index } of profile.postBind) plugin.postBind!(info, node, states[index]);
+    for (const { plugin, index } of profile.postBind.filter(concerned))
+      plugin.postBind!(info, node, states[index]);
     return outcome;
   }
-  for (const { plugin, index } of profile.reserve.toReversed()) plugin.unreserve?.(info, node, states[index]);
+  for (const { plugin, index } of profile.reserve.filter(concerned).reverse())
+    plugin.unreserve?.(info, node, states[index]);
   // Room that was taken is free again: others may have been refused for it.
   if (cache.forget(info.uid)) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: info.pod });
   return outcome;
@@ -57,7 +61,7 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
 
 /** Runs at once, in the same turn as the decision: the next decision must see what was taken. */
 function reserve({ queued, node, states }: BindingCycleOptions): BindingOutcome | undefined {
-  for (const { plugin, index } of queued.profile.reserve) {
+  for (const { plugin, index } of queued.profile.reserve.filter(concernedBy(states))) {
     const rejection = plugin.reserve?.(queued.info, node, states[index]);
     if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
   }
@@ -72,7 +76,8 @@ async function passGates({
   signal,
 }: BindingCycleOptions): Promise<BindingOutcome | undefined> {
   const { info, profile } = queued;
-  for (const { plugin, index } of profile.permit) {
+  const concerned = concernedBy(states);
+  for (const { plugin, index } of profile.permit.filter(concerned)) {
     const answer = plugin.permit!(info, node, states[index]);
     if (answer.kind === 'reject')
       return { kind: 'refused', plugin: plugin.name, rejection: answer.rejection };
@@ -81,7 +86,7 @@ async function passGates({
       if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
     }
   }
-  for (const { plugin, index } of profile.preBind) {
+  for (const { plugin, index } of profile.preBind.filter(concerned)) {
     const rejection = await plugin.preBind!(info, node, states[index], signal);
     if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
   }
@@ -95,6 +100,11 @@ async function bind({ queued, node, signal }: BindingCycleOptions): Promise<Bind
   await queued.statusWrite;
   await binder.plugin.bind!(queued.info, node, signal);
   return { kind: 'bound' };
+}
+
+/** A plugin whose preFilter skipped the pod has nothing to do with it later either. */
+function concernedBy(states: readonly unknown[]): (slot: Slot) => boolean {
+  return ({ plugin, index }) => !plugin.preFilter || states[index] !== undefined;
 }
 
 const timedOut: Rejection = { code: 'unschedulable', reasons: ['timed out waiting for permission'] };

@@ -140,6 +140,7 @@ export class FakeCluster {
   readonly #recorder: EventRecorder = {
     event: ({ name }, _type, reason, message) => void this.events.push({ object: name, reason, message }),
     flushed: () => Promise.resolve(),
+    for: () => this.#recorder,
   };
 
   readonly client = {

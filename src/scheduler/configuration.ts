@@ -1,10 +1,16 @@
 /** Which plugins a scheduler name runs, in which order and with which weights: upstream's defaults, changed at will. */
+
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import type { Plugin } from './framework/plugin.ts';
 import { createProfile, type Profile, type WeightedPlugin } from './framework/profile.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
+import { type DefaultPreemptionArgs, defaultPreemption } from './plugins/default-preemption.ts';
+import { createDefaultConstraints } from './plugins/default-spread.ts';
 import { imageLocality } from './plugins/image-locality.ts';
+import { type InterPodAffinityArgs, interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
 import { nodeName } from './plugins/node-name.ts';
 import { nodePorts } from './plugins/node-ports.ts';
@@ -14,18 +20,28 @@ import {
 } from './plugins/node-resources-balanced-allocation.ts';
 import { type NodeResourcesFitArgs, nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { nodeVolumeLimits } from './plugins/node-volume-limits.ts';
+import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { schedulingGates } from './plugins/scheduling-gates.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
+import { volumeBinding } from './plugins/volume-binding.ts';
+import { volumeListers } from './plugins/volume-listers.ts';
+import { volumeRestrictions } from './plugins/volume-restrictions.ts';
+import { volumeZone } from './plugins/volume-zone.ts';
 
 /** What plugins may use beside the snapshot. */
 export interface PluginHandle {
   client: Client;
   informers: InformerFactory;
+  random: Random;
+  clock: Clock;
 }
 
 export interface PluginArgs {
   NodeResourcesFit?: NodeResourcesFitArgs;
   NodeResourcesBalancedAllocation?: BalancedAllocationArgs;
+  InterPodAffinity?: InterPodAffinityArgs;
+  DefaultPreemption?: DefaultPreemptionArgs;
 }
 
 export interface ProfileConfiguration {
@@ -62,6 +78,29 @@ const registry: Record<string, RegistryRow> = {
   NodeAffinity: { weight: 2, create: () => nodeAffinity() as Plugin },
   NodePorts: { weight: 0, create: () => nodePorts() as Plugin },
   NodeResourcesFit: { weight: 1, create: (_, args) => nodeResourcesFit(args.NodeResourcesFit) },
+  VolumeRestrictions: {
+    weight: 0,
+    create: ({ informers }) => volumeRestrictions(volumeListers(informers)) as Plugin,
+  },
+  NodeVolumeLimits: {
+    weight: 0,
+    create: ({ informers }) => nodeVolumeLimits(volumeListers(informers)) as Plugin,
+  },
+  VolumeBinding: {
+    weight: 0,
+    create: ({ client, clock, informers }) =>
+      volumeBinding({ client, clock, ...volumeListers(informers) }) as Plugin,
+  },
+  VolumeZone: { weight: 0, create: ({ informers }) => volumeZone(volumeListers(informers)) as Plugin },
+  PodTopologySpread: {
+    weight: 2,
+    create: ({ informers }) => podTopologySpread(createDefaultConstraints(informers)) as Plugin,
+  },
+  InterPodAffinity: { weight: 2, create: (_, args) => interPodAffinity(args.InterPodAffinity) as Plugin },
+  DefaultPreemption: {
+    weight: 0,
+    create: (handle, args) => defaultPreemption(handle, args.DefaultPreemption),
+  },
   NodeResourcesBalancedAllocation: {
     weight: 1,
     create: (_, args) => nodeResourcesBalancedAllocation(args.NodeResourcesBalancedAllocation) as Plugin,

@@ -1,8 +1,17 @@
 /** Carries what the server tells into cache and queue, and names each change that could help a waiting pod. */
-import { Namespace, Node, Pod } from '../api/resources.gen.ts';
+import type { ResourceType } from '../api/meta.ts';
+import {
+  CSINode,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+} from '../api/resources.gen.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { type SchedulerCache, sameLabels } from './cache.ts';
-import type { ClusterChange } from './framework/plugin.ts';
+import type { ClusterChange, ClusterResource } from './framework/plugin.ts';
 import type { SchedulingQueue } from './queue.ts';
 
 export interface FollowOptions {
@@ -15,6 +24,26 @@ export function followCluster(options: FollowOptions): void {
   followNamespaces(options);
   followNodes(options);
   followPods(options);
+  for (const [resource, type] of volumeResources) followResource(options, resource, type);
+}
+
+const volumeResources = [
+  ['PersistentVolume', PersistentVolume],
+  ['PersistentVolumeClaim', PersistentVolumeClaim],
+  ['StorageClass', StorageClass],
+  ['CSINode', CSINode],
+] as const;
+
+function followResource(
+  { informers, queue }: FollowOptions,
+  resource: ClusterResource,
+  type: ResourceType,
+): void {
+  informers.of(type).handle({
+    added: (current) => queue.moveOn({ resource, change: 'add', current }),
+    updated: (current, old) => queue.moveOn({ resource, change: 'update', old, current }),
+    deleted: (old) => queue.moveOn({ resource, change: 'delete', old }),
+  });
 }
 
 function followNamespaces({ informers, cache, queue }: FollowOptions): void {

@@ -158,7 +158,7 @@ function runPostFilter(
       snapshot,
       rejections,
       absent: diagnosis.absent,
-      trial: (node) => createTrial(cycle ?? idle, pod, node),
+      trial: (node) => createTrial(cycle ?? idle, pod, node, snapshot),
     });
     if (last.nominatedNode) return last;
   }

@@ -40,7 +40,7 @@ const bindingsMax = 1_000;
 export async function startScheduler(options: SchedulerOptions, signal: AbortSignal): Promise<void> {
   const { client, informers, clock, random, logger, recorder } = options;
   const configuration = options.configuration ?? defaultConfiguration;
-  const profiles = buildProfiles(configuration, { client, informers });
+  const profiles = buildProfiles(configuration, { client, informers, random, clock });
   const cache = new SchedulerCache();
   const queue = new SchedulingQueue({
     clock,

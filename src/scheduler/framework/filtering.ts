@@ -16,6 +16,9 @@ export interface FilterCycle {
   narrowedBy: string[];
 }
 
+/** Learns which plugin refused. */
+export type Blame = (plugin: string) => void;
+
 export interface Refusal {
   rejection: Rejection;
   plugin: string;
@@ -51,18 +54,12 @@ export function runFilters(
   pod: PodInfo,
   node: NodeInfo,
   snapshot: Snapshot,
-  blame?: (plugin: string) => void,
+  blame?: Blame,
 ): Rejection | undefined {
-  const nominated = snapshot.nominatedTo(node.name);
-  if (nominated.length > 0) {
-    // Once as if those who are promised this node were there: they come first if they weigh as much.
-    const others = nominated.filter((other) => other.priority >= pod.priority && other.uid !== pod.uid);
-    if (others.length > 0) {
-      const trial = createTrial(cycle, pod, node);
-      for (const other of others) trial.addPod(other);
-      const rejection = trial.verdict(blame);
-      if (rejection) return rejection;
-    }
+  if (snapshot.nominatedTo(node.name).length > 0) {
+    // Once as if those who are promised this node were there.
+    const rejection = createTrial(cycle, pod, node, snapshot).verdict(blame);
+    if (rejection) return rejection;
   }
   // And once as it is: what they bring (say, something to be near to) is not there yet.
   return applyFilters(cycle.active, cycle.states, pod, node, blame);
@@ -73,7 +70,7 @@ function applyFilters(
   states: readonly unknown[],
   pod: PodInfo,
   node: NodeInfo,
-  blame?: (plugin: string) => void,
+  blame?: Blame,
 ): Rejection | undefined {
   for (const { plugin, index } of active) {
     const rejection = plugin.filter!(pod, node, states[index]);
@@ -85,34 +82,40 @@ function applyFilters(
   return undefined;
 }
 
-/** A copy of a node and of the states, for asking what would be if pods came or went. */
+/**
+ * A copy of a node and of the states, for asking what would be if pods came or went. Pods that are promised the
+ * node and weigh at least as much are there already.
+ */
 export function createTrial(
   cycle: FilterCycle,
   pod: PodInfo,
   original: NodeInfo,
-): FilterTrial & { verdict(blame?: (plugin: string) => void): Rejection | undefined } {
+  snapshot: Snapshot,
+): FilterTrial & { verdict(blame?: Blame): Rejection | undefined } {
   const node = original.clone();
   const states = [...cycle.states];
   const changing = cycle.active.filter(({ plugin }) => plugin.changePod);
   for (const { plugin, index } of changing)
     if (plugin.cloneState) states[index] = plugin.cloneState(states[index]);
-  const verdict = (blame?: (plugin: string) => void) => applyFilters(cycle.active, states, pod, node, blame);
+  const verdict = (blame?: Blame) => applyFilters(cycle.active, states, pod, node, blame);
   const tell = (changed: PodInfo, by: 1 | -1) => {
     for (const { plugin, index } of changing) plugin.changePod!(states[index], pod, changed, node, by);
   };
-  return {
+  const trial = {
     node,
     verdict,
-    fits: () => verdict() === undefined,
-    addPod(info) {
+    addPod(info: PodInfo) {
       node.addPod(info);
       tell(info, 1);
     },
-    removePod(info) {
+    removePod(info: PodInfo) {
       node.removePod(info.uid);
       tell(info, -1);
     },
   };
+  for (const other of snapshot.nominatedTo(original.name))
+    if (other.priority >= pod.priority && other.uid !== pod.uid) trial.addPod(other);
+  return trial;
 }
 
 function intersect(left: ReadonlySet<string>, right: ReadonlySet<string>): ReadonlySet<string> {

@@ -29,13 +29,20 @@ export class NodeInfo {
   constructor(node: Node, from?: NodeInfo) {
     this.name = node.metadata.name;
     this.node = node;
-    this.labels = node.metadata.labels ?? {};
+    this.labels = from?.labels ?? {};
     this.pods = new Map(from?.pods);
     this.requested = from ? cloneResources(from.requested) : noResources();
     this.scoredRequested = from ? cloneResources(from.scoredRequested) : noResources();
     this.usedPorts = new Map(from?.usedPorts);
     this.claims = new Map(from?.claims);
-    this.setNode(node);
+    if (!from) {
+      this.setNode(node);
+      return;
+    }
+    this.hardTaints = from.hardTaints;
+    this.softTaints = from.softTaints;
+    this.allocatable = from.allocatable;
+    this.podsMax = from.podsMax;
   }
 
   /** A copy for what-if questions: changing its pods leaves the original alone. */

@@ -115,6 +115,7 @@ export interface Plugin<FilterState = unknown, ScoreState = unknown> {
 
   /** May keep a pod out of the queue. */
   preEnqueue?(pod: PodInfo): Rejection | undefined;
+  /** A plugin that skips here is left out of every later point but scoring. */
   preFilter?(pod: PodInfo, snapshot: Snapshot): PreFilterOutcome<FilterState>;
   filter?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
   /** A copy for what-if questions; needed when {@link Plugin.changePod} changes the state. */
@@ -150,7 +151,7 @@ export interface PostFilterContext {
   /** Why each node was refused; nodes that are not named were ruled out by `absent`. */
   rejections: ReadonlyMap<string, Rejection>;
   absent: Rejection | undefined;
-  /** A what-if: the filters' verdict on a changed copy of a node. */
+  /** A what-if: a copy of a node with those pods that are promised it and weigh as much. */
   trial(node: NodeInfo): FilterTrial;
 }
 
@@ -159,7 +160,8 @@ export interface FilterTrial {
   readonly node: NodeInfo;
   addPod(info: PodInfo): void;
   removePod(info: PodInfo): void;
-  fits(): boolean;
+  /** The filters' verdict as things are now; undefined: it fits. */
+  verdict(): Rejection | undefined;
 }
 
 /** Highest score of a single plugin after normalization. */

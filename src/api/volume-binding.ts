@@ -1,0 +1,129 @@
+/** Which volume a claim may have: rules that the volume binder and the scheduler share. */
+import { compileLabelSelector } from './label-selector.ts';
+import { compileNodeSelector } from './node-selector.ts';
+import { wholeValueOf } from './quantity.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from './resources.gen.ts';
+
+/** Annotations by which binder, provisioners and scheduler talk to each other. */
+export const volumeAnnotations = {
+  /** On a claim: the binder has finished, nothing may change any more. */
+  bindCompleted: 'pv.kubernetes.io/bind-completed',
+  /** On a claim or volume: the binder chose the other side, not the user. */
+  boundByController: 'pv.kubernetes.io/bound-by-controller',
+  /** On a volume: who made it and has to delete it. */
+  provisionedBy: 'pv.kubernetes.io/provisioned-by',
+  /** On a claim: who has to make its volume. */
+  storageProvisioner: 'volume.kubernetes.io/storage-provisioner',
+  betaStorageProvisioner: 'volume.beta.kubernetes.io/storage-provisioner',
+  /** On a claim: where the scheduler wants its volume. */
+  selectedNode: 'volume.kubernetes.io/selected-node',
+  betaStorageClass: 'volume.beta.kubernetes.io/storage-class',
+  defaultClass: 'storageclass.kubernetes.io/is-default-class',
+  betaDefaultClass: 'storageclass.beta.kubernetes.io/is-default-class',
+} as const;
+
+/** Of a class that never makes volumes: its claims wait for hand-made ones. */
+export const noProvisioner = 'kubernetes.io/no-provisioner';
+
+/** The class that a claim asks for; '' when it wants none. */
+export function classOfClaim({ metadata, spec }: PersistentVolumeClaim): string {
+  return metadata.annotations?.[volumeAnnotations.betaStorageClass] ?? spec?.storageClassName ?? '';
+}
+
+export function classOfVolume({ metadata, spec }: PersistentVolume): string {
+  return metadata.annotations?.[volumeAnnotations.betaStorageClass] ?? spec?.storageClassName ?? '';
+}
+
+export function isDefaultClass({ metadata }: StorageClass): boolean {
+  const { defaultClass, betaDefaultClass } = volumeAnnotations;
+  return (
+    metadata.annotations?.[defaultClass] === 'true' || metadata.annotations?.[betaDefaultClass] === 'true'
+  );
+}
+
+/** The binder has bound the claim for good. */
+export function isClaimBound({ metadata, spec }: PersistentVolumeClaim): boolean {
+  return Boolean(spec?.volumeName) && metadata.annotations?.[volumeAnnotations.bindCompleted] !== undefined;
+}
+
+/** The volume names this claim, with its uid or as a user who bound it in advance: without. */
+export function isVolumeFor(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const reference = volume.spec?.claimRef;
+  if (!reference) return false;
+  const { name, namespace, uid } = claim.metadata;
+  if (reference.name !== name || reference.namespace !== namespace) return false;
+  return !reference.uid || reference.uid === uid;
+}
+
+/** Whether the volume can be used on the node. */
+export function reachesNode(volume: PersistentVolume, node: Pick<Node, 'metadata'>): boolean {
+  const required = volume.spec?.nodeAffinity?.required;
+  return !required || compileNodeSelector(required)(node);
+}
+
+export function requestedBytes(claim: PersistentVolumeClaim): number {
+  return wholeValueOf(claim.spec?.resources?.requests?.storage ?? '0');
+}
+
+export function capacityBytes(volume: PersistentVolume): number {
+  return wholeValueOf(volume.spec?.capacity?.storage ?? '0');
+}
+
+function modeOf(spec: { volumeMode?: string } | undefined): string {
+  return spec?.volumeMode ?? 'Filesystem';
+}
+
+/** Why a volume that the user chose for the claim cannot be its volume; undefined: it can. Upstream's words. */
+export function whyMismatched(claim: PersistentVolumeClaim, volume: PersistentVolume): string | undefined {
+  if (requestedBytes(claim) > capacityBytes(volume)) return 'requested PV is too small';
+  if (classOfVolume(volume) !== classOfClaim(claim)) return 'storageClassName does not match';
+  if (modeOf(claim.spec) !== modeOf(volume.spec)) return 'incompatible volumeMode';
+  if (!offersModes(claim, volume)) return 'incompatible accessMode';
+  return undefined;
+}
+
+function offersModes(claim: PersistentVolumeClaim, volume: PersistentVolume): boolean {
+  const offered: readonly string[] = volume.spec?.accessModes ?? [];
+  return (claim.spec?.accessModes ?? []).every((mode) => offered.includes(mode));
+}
+
+export interface FindVolumeOptions {
+  /** Given by the scheduler: only volumes that this node reaches. */
+  node?: Pick<Node, 'metadata'>;
+  /** Names of volumes that are spoken for. */
+  taken?: ReadonlySet<string>;
+  /** The claim's class waits for a pod: without a node only a volume that names the claim will do. */
+  isDelayed: boolean;
+}
+
+/** The volume that names the claim, or else the smallest free one that is large enough. */
+export function findVolume(
+  claim: PersistentVolumeClaim,
+  volumes: Iterable<PersistentVolume>,
+  { node, taken, isDelayed }: FindVolumeOptions,
+): PersistentVolume | undefined {
+  const wanted = requestedBytes(claim);
+  const className = classOfClaim(claim);
+  const selector = claim.spec?.selector;
+  const matches = selector && compileLabelSelector(selector);
+  let best: PersistentVolume | undefined;
+  let bestBytes = Number.POSITIVE_INFINITY;
+  for (const volume of volumes) {
+    const { metadata, spec, status } = volume;
+    if (taken?.has(metadata.name) || metadata.deletionTimestamp) continue;
+    if (modeOf(claim.spec) !== modeOf(spec)) continue;
+    const bytes = capacityBytes(volume);
+    if (bytes < wanted) continue;
+    if (spec?.claimRef) {
+      if (!isVolumeFor(volume, claim)) continue;
+      return node && !reachesNode(volume, node) ? undefined : volume;
+    }
+    if (!node && isDelayed) continue;
+    if (status?.phase !== 'Available' || bytes >= bestBytes) continue;
+    if (classOfVolume(volume) !== className || matches?.(metadata.labels) === false) continue;
+    if (!offersModes(claim, volume) || (node && !reachesNode(volume, node))) continue;
+    best = volume;
+    bestBytes = bytes;
+  }
+  return best;
+}

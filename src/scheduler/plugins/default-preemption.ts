@@ -1,0 +1,239 @@
+/** When a pod fits nowhere: finds the node where evicting the fewest and least important pods makes room. */
+import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
+import { type Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
+import type { Random } from '../../base/random.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { describeDiagnosis } from '../framework/diagnosis.ts';
+import type { NodeInfo } from '../framework/node-info.ts';
+import {
+  type Plugin,
+  type PostFilterContext,
+  type PostFilterOutcome,
+  type Rejection,
+  unresolvable,
+} from '../framework/plugin.ts';
+import type { PodInfo } from '../framework/pod-info.ts';
+
+export interface DefaultPreemptionArgs {
+  /** Of the nodes, how many are looked at before the best is taken. */
+  minCandidateNodesPercentage?: number;
+  minCandidateNodesAbsolute?: number;
+}
+
+/** A budget as far as preemption asks. */
+export interface Budget {
+  namespace: string;
+  matches: LabelPredicate;
+  disruptionsAllowed: number;
+  /** Names of pods whose eviction the budget has counted already. */
+  disrupted: ReadonlySet<string>;
+}
+
+interface Candidate {
+  node: NodeInfo;
+  /** The most important first. */
+  victims: PodInfo[];
+  violations: number;
+}
+
+const noVictims = unresolvable('No preemption victims found for incoming pod');
+const notHelpful = unresolvable('Preemption is not helpful for scheduling');
+
+export function defaultPreemption(
+  { informers, random }: { informers: InformerFactory; random: Random },
+  args: DefaultPreemptionArgs = {},
+): Plugin {
+  const budgets = informers.of(PodDisruptionBudget);
+  return {
+    name: 'DefaultPreemption',
+    postFilter(context) {
+      const unwilling = whyNotEligible(context);
+      if (unwilling) return { victims: [], message: `preemption: ${unwilling}` };
+      return preempt(context, [...budgets.list()].map(readBudget), random, args);
+    },
+  };
+}
+
+function readBudget(budget: PodDisruptionBudget): Budget {
+  const { selector } = budget.spec ?? {};
+  const isEmpty = !selector?.matchLabels && !selector?.matchExpressions?.length;
+  return {
+    namespace: budget.metadata.namespace ?? '',
+    matches: isEmpty ? () => false : compileLabelSelector(selector),
+    disruptionsAllowed: budget.status?.disruptionsAllowed ?? 0,
+    disrupted: new Set(Object.keys(budget.status?.disruptedPods ?? {})),
+  };
+}
+
+/** A pod that has evicted others already waits for them to be gone. */
+function whyNotEligible({ pod, snapshot, rejections, absent }: PostFilterContext): string | undefined {
+  if (pod.pod.spec?.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
+  const nominated = pod.pod.status?.nominatedNodeName;
+  const node = nominated ? snapshot.node(nominated) : undefined;
+  if (!node) return undefined;
+  if ((rejections.get(node.name) ?? absent)?.code === 'unresolvable') return undefined;
+  for (const other of node.pods.values())
+    if (other.priority < pod.priority && isBeingPreempted(other.pod))
+      return 'not eligible due to a terminating pod on the nominated node.';
+  return undefined;
+}
+
+function isBeingPreempted({ metadata, status }: Pod): boolean {
+  return (
+    metadata.deletionTimestamp !== undefined &&
+    (status?.conditions?.some(
+      ({ type, status: value, reason }) =>
+        type === 'DisruptionTarget' && value === 'True' && reason === 'PreemptionByScheduler',
+    ) ??
+      false)
+  );
+}
+
+function preempt(
+  context: PostFilterContext,
+  budgets: readonly Budget[],
+  random: Random,
+  args: DefaultPreemptionArgs,
+): PostFilterOutcome {
+  const { pod, snapshot, rejections, absent } = context;
+  const promising = snapshot.nodes.filter(
+    ({ name }) => (rejections.get(name) ?? absent)?.code === 'unschedulable',
+  );
+  const failures = new Map<string, Rejection>();
+  const candidates = findCandidates(context, promising, budgets, random, args, failures);
+  const best = pickCandidate(candidates);
+  if (best) return { nominatedNode: best.node.name, victims: best.victims, message: '' };
+  const diagnosis = {
+    nodesTotal: snapshot.nodes.length,
+    rejections: failures,
+    absent: notHelpful,
+    preFilterMessage: undefined,
+    plugins: new Set<string>(),
+  };
+  const nominatedNode = pod.pod.status?.nominatedNodeName ? { nominatedNode: '' } : {};
+  return { ...nominatedNode, victims: [], message: `preemption: ${describeDiagnosis(diagnosis)}` };
+}
+
+/** From a random node on, until enough nodes are found where room can be made. */
+function findCandidates(
+  context: PostFilterContext,
+  nodes: readonly NodeInfo[],
+  budgets: readonly Budget[],
+  random: Random,
+  args: DefaultPreemptionArgs,
+  failures: Map<string, Rejection>,
+): Candidate[] {
+  const { minCandidateNodesPercentage = 10, minCandidateNodesAbsolute = 100 } = args;
+  const share = Math.floor((nodes.length * minCandidateNodesPercentage) / 100);
+  const wanted = Math.max(share, minCandidateNodesAbsolute);
+  const offset = Math.floor(random.next() * nodes.length);
+  const candidates: Candidate[] = [];
+  let harmless = 0;
+  for (let index = 0; index < nodes.length; index++) {
+    const node = nodes[(offset + index) % nodes.length]!;
+    const found = findVictims(context, node, budgets);
+    if (!('victims' in found)) {
+      failures.set(node.name, found);
+      continue;
+    }
+    candidates.push(found);
+    if (found.violations === 0) harmless++;
+    if (harmless > 0 && candidates.length >= wanted) break;
+  }
+  return candidates;
+}
+
+/** The fewest pods that have to go from a node; the important ones are spared first. */
+function findVictims(
+  context: PostFilterContext,
+  node: NodeInfo,
+  budgets: readonly Budget[],
+): Candidate | Rejection {
+  const { pod } = context;
+  const lower = [...node.pods.values()].filter((other) => other.priority < pod.priority);
+  if (lower.length === 0) return noVictims;
+  const trial = context.trial(node);
+  for (const other of lower) trial.removePod(other);
+  const stillRefused = trial.verdict();
+  if (stillRefused) return stillRefused;
+
+  const [protectedPods, others] = splitByBudgets(lower.sort(byImportance), budgets);
+  const victims: PodInfo[] = [];
+  const spare = (candidate: PodInfo): boolean => {
+    trial.addPod(candidate);
+    if (!trial.verdict()) return true;
+    trial.removePod(candidate);
+    victims.push(candidate);
+    return false;
+  };
+  const violations = protectedPods.filter((candidate) => !spare(candidate)).length;
+  for (const candidate of others) spare(candidate);
+  if (victims.length === 0) return noVictims;
+  return { node, victims: victims.sort(byImportance), violations };
+}
+
+/** Higher priority first; of equals the one that has run longer. */
+function byImportance(left: PodInfo, right: PodInfo): number {
+  if (left.priority !== right.priority) return right.priority - left.priority;
+  return startOf(left).localeCompare(startOf(right));
+}
+
+/** RFC 3339 in UTC sorts as text; a pod that has not started is newer than all that have. */
+function startOf({ pod }: PodInfo): string {
+  return pod.status?.startTime ?? '~';
+}
+
+/** Those whose eviction would break a budget, and those whose would not, counting in order. */
+export function splitByBudgets(
+  pods: readonly PodInfo[],
+  budgets: readonly Budget[],
+): [violating: PodInfo[], others: PodInfo[]] {
+  const left = budgets.map(({ disruptionsAllowed }) => disruptionsAllowed);
+  const violating: PodInfo[] = [];
+  const others: PodInfo[] = [];
+  for (const info of pods) {
+    let isViolating = false;
+    for (const [index, budget] of budgets.entries()) {
+      const { labels, name } = info.pod.metadata;
+      if (budget.namespace !== info.namespace || !labels || !budget.matches(labels)) continue;
+      if (budget.disrupted.has(name)) continue;
+      left[index]!--;
+      if (left[index]! < 0) isViolating = true;
+    }
+    (isViolating ? violating : others).push(info);
+  }
+  return [violating, others];
+}
+
+/** Upstream's order of questions; each one is asked only about those that the one before left. */
+const preferences: readonly ((candidate: Candidate) => number)[] = [
+  ({ violations }) => violations,
+  ({ victims }) => victims[0]!.priority,
+  // Raised so that a negative priority still makes each further victim cost something.
+  ({ victims }) => victims.reduce((sum, { priority }) => sum + priority + 2 ** 31 + 1, 0),
+  ({ victims }) => victims.length,
+];
+
+function pickCandidate(candidates: readonly Candidate[]): Candidate | undefined {
+  let left = candidates;
+  for (const preference of preferences) {
+    if (left.length <= 1) break;
+    const ranks = left.map(preference);
+    const best = ranks.reduce((lowest, rank) => Math.min(lowest, rank));
+    left = left.filter((_, index) => ranks[index] === best);
+  }
+  // Of what is left, where the most important victims have run the shortest.
+  return left.reduce<Candidate | undefined>(
+    (best, candidate) => (!best || earliestStart(candidate) > earliestStart(best) ? candidate : best),
+    undefined,
+  );
+}
+
+/** The earliest start among the victims of the highest priority. */
+function earliestStart({ victims }: Candidate): string {
+  const { priority } = victims[0]!;
+  return victims
+    .filter((victim) => victim.priority === priority)
+    .map(startOf)
+    .sort()[0]!;
+}

@@ -1,0 +1,55 @@
+/** What a pod is spread by when it does not say: the pods of its Service or of its controller. */
+import { matchesLabels } from '../../api/label-selector.ts';
+import { controllerOf, type LabelSelector } from '../../api/meta.ts';
+import { ReplicaSet, ReplicationController, Service, StatefulSet } from '../../api/resources.gen.ts';
+import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import type { PodInfo } from '../framework/pod-info.ts';
+
+export type DefaultConstraints = (pod: PodInfo) => TopologySpreadConstraint[];
+
+/** Upstream's system defaults: a little over hosts, less over zones, and never a reason to refuse a node. */
+const systemDefaults = [
+  { maxSkew: 3, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
+  { maxSkew: 5, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' },
+] as const;
+
+export function createDefaultConstraints(informers: InformerFactory): DefaultConstraints {
+  const services = informers.of(Service);
+  const controllers = informers.of(ReplicationController);
+  const replicaSets = informers.of(ReplicaSet);
+  const statefulSets = informers.of(StatefulSet);
+
+  function ownerSelector({ pod, namespace }: PodInfo): LabelSelector | undefined {
+    const owner = controllerOf(pod);
+    if (!owner) return undefined;
+    const key = `${namespace}/${owner.name}`;
+    switch (owner.kind) {
+      case 'ReplicationController':
+        return { matchLabels: controllers.get(key)?.spec?.selector ?? {} };
+      case 'ReplicaSet':
+        return replicaSets.get(key)?.spec?.selector;
+      case 'StatefulSet':
+        return statefulSets.get(key)?.spec?.selector;
+      default:
+        return undefined;
+    }
+  }
+
+  return (info) => {
+    const matchLabels: Record<string, string> = {};
+    for (const { spec } of services.inNamespace(info.namespace))
+      if (
+        spec?.selector &&
+        Object.keys(spec.selector).length > 0 &&
+        matchesLabels(spec.selector, info.pod.metadata.labels)
+      )
+        Object.assign(matchLabels, spec.selector);
+    const owned = ownerSelector(info);
+    Object.assign(matchLabels, owned?.matchLabels);
+    const { matchExpressions = [] } = owned ?? {};
+    if (Object.keys(matchLabels).length + matchExpressions.length === 0) return [];
+    const labelSelector = { matchLabels, matchExpressions };
+    return systemDefaults.map((constraint) => ({ ...constraint, labelSelector }));
+  };
+}

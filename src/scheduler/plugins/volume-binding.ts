@@ -1,0 +1,246 @@
+/**
+ * Claims that are bound keep their pod where the volume is; claims whose class waits for a pod get their volume here:
+ * a free one that the node reaches, or a new one made for the node. The binder and the provisioner do the work;
+ * this plugin asks them for it (through the claim and the volume) and waits until the claims are bound.
+ */
+import { controllerOf } from '../../api/meta.ts';
+import { PersistentVolume, PersistentVolumeClaim, type StorageClass } from '../../api/resources.gen.ts';
+import type { TopologySelectorTerm } from '../../api/types/core-v1.gen.ts';
+import {
+  classOfClaim,
+  findVolume,
+  isClaimBound,
+  noProvisioner,
+  reachesNode,
+  requestedBytes,
+  volumeAnnotations,
+} from '../../api/volume-binding.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Client } from '../../client/client.ts';
+import type { NodeInfo } from '../framework/node-info.ts';
+import { type ClusterEvent, type Plugin, type Rejection, skip, unresolvable } from '../framework/plugin.ts';
+import { claimNameOf, type PodInfo } from '../framework/pod-info.ts';
+import type { VolumeListers } from './volume-listers.ts';
+
+const nodeConflict = unresolvable("node(s) didn't match PersistentVolume's node affinity");
+const bindConflict = unresolvable("node(s) didn't find available persistent volumes to bind");
+const volumeGone = unresolvable('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
+const unboundImmediate = unresolvable('pod has unbound immediate PersistentVolumeClaims');
+
+interface Choice {
+  claim: PersistentVolumeClaim;
+  /** Undefined: a new one is to be made. */
+  volume: PersistentVolume | undefined;
+}
+
+interface VolumeState {
+  /** Undefined where the volume that a claim is bound to is gone. */
+  bound: (PersistentVolume | undefined)[];
+  toBind: PersistentVolumeClaim[];
+  /** Set by reserve. */
+  chosen: Choice[];
+}
+
+export interface VolumeBindingOptions extends VolumeListers {
+  client: Client;
+  clock: Clock;
+  bindTimeoutMs?: number;
+}
+
+export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState> {
+  const { claims, volumes, classes, client, clock, bindTimeoutMs = 600_000 } = options;
+  /** Volumes promised to claims whose binding is under way: volume name → claim uid. */
+  const promised = new Map<string, string>();
+  /** Pods that wait for their claims look again at every change. */
+  const waiters = new Set<() => void>();
+  const lookAgain = () => {
+    for (const check of [...waiters]) check();
+  };
+  claims.handle({ updated: lookAgain, deleted: lookAgain });
+
+  function choose(toBind: readonly PersistentVolumeClaim[], node: NodeInfo): Choice[] | undefined {
+    const taken = new Set(promised.keys());
+    const choices: Choice[] = [];
+    // Small claims first: a large volume is not wasted on one while another claim needs it.
+    for (const claim of toBind.toSorted((left, right) => requestedBytes(left) - requestedBytes(right))) {
+      const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
+      if (selected !== undefined && selected !== node.name) return undefined;
+      const volume =
+        selected === undefined
+          ? findVolume(claim, volumes.list(), { node: node.node, taken, isDelayed: true })
+          : undefined;
+      if (!volume && !canProvision(classes.get(classOfClaim(claim)), node)) return undefined;
+      if (volume) taken.add(volume.metadata.name);
+      choices.push({ claim, volume });
+    }
+    return choices;
+  }
+
+  return {
+    name: 'VolumeBinding',
+    retryRules: [
+      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'], helps: concernsOwnClaim },
+      { resource: 'PersistentVolume', changes: ['add', 'update'] },
+      { resource: 'StorageClass', changes: ['add', 'update'] },
+      { resource: 'Node', changes: ['add', 'labels'] },
+      { resource: 'CSINode', changes: ['add', 'update'] },
+    ],
+    preFilter(info) {
+      if (info.claims.length === 0) return skip;
+      const state: VolumeState = { bound: [], toBind: [], chosen: [] };
+      for (const volume of info.pod.spec?.volumes ?? []) {
+        const name = claimNameOf(info.pod, volume);
+        if (name === undefined) continue;
+        const claim = claims.get(`${info.namespace}/${name}`);
+        const problem = whyUnusable(claim, name, info, volume.ephemeral !== undefined);
+        if (problem) return { kind: 'reject', rejection: problem };
+        if (isClaimBound(claim!)) state.bound.push(volumes.get(claim!.spec!.volumeName!));
+        else if (!claim!.spec?.volumeName && isDelayed(classes.get(classOfClaim(claim!))))
+          state.toBind.push(claim!);
+        else return { kind: 'reject', rejection: unboundImmediate };
+      }
+      return { kind: 'continue', state };
+    },
+    filter(_, node, { bound, toBind }) {
+      for (const volume of bound) {
+        if (!volume) return volumeGone;
+        if (!reachesNode(volume, node.node)) return nodeConflict;
+      }
+      return toBind.length === 0 || choose(toBind, node) ? undefined : bindConflict;
+    },
+    reserve(_, node, state) {
+      const chosen = choose(state.toBind, node);
+      if (!chosen) return bindConflict;
+      state.chosen = chosen;
+      for (const { claim, volume } of chosen)
+        if (volume) promised.set(volume.metadata.name, claim.metadata.uid);
+      return undefined;
+    },
+    unreserve: (_, _node, state) => release(state),
+    async preBind(_, node, state, signal) {
+      if (state.chosen.length === 0) return undefined;
+      await Promise.all(state.chosen.map((choice) => announce(client, choice, node.name, signal)));
+      await boundClaims(state.chosen, signal);
+      return undefined;
+    },
+    postBind: (_, _node, state) => release(state),
+  };
+
+  function release(state: VolumeState): void {
+    for (const { claim, volume } of state.chosen)
+      if (volume && promised.get(volume.metadata.name) === claim.metadata.uid)
+        promised.delete(volume.metadata.name);
+  }
+
+  /** Resolves when all claims are bound; rejects when one is gone, was given up, or it takes too long. */
+  function boundClaims(chosen: readonly Choice[], signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = new Set(chosen.map(({ claim }) => claim));
+      const asked = new Set<string>();
+      const finish = (error?: Error) => {
+        timer.cancel();
+        signal.removeEventListener('abort', abort);
+        waiters.delete(check);
+        if (error) reject(error);
+        else resolve();
+      };
+      const check = () => {
+        for (const claim of waiting) {
+          const { name, namespace, uid } = claim.metadata;
+          const current = claims.get(`${namespace}/${name}`);
+          if (current?.metadata.uid !== uid) {
+            finish(new Error(`claim ${namespace}/${name} is gone`));
+            return;
+          }
+          const isAsked = current.metadata.annotations?.[volumeAnnotations.selectedNode] !== undefined;
+          if (isClaimBound(current)) waiting.delete(claim);
+          else if (isAsked) asked.add(uid);
+          else if (asked.has(uid)) {
+            // The provisioner took the annotation off: it wants the pod to go elsewhere.
+            finish(new Error(`provisioning failed for PVC "${name}"`));
+            return;
+          }
+        }
+        if (waiting.size === 0) finish();
+      };
+      const abort = () => finish(new Error('the scheduler stops'));
+      const timer = clock.after(bindTimeoutMs, () =>
+        finish(new Error('binding volumes: context deadline exceeded')),
+      );
+      signal.addEventListener('abort', abort, { once: true });
+      waiters.add(check);
+      check();
+    });
+  }
+}
+
+/** Why the pod cannot go anywhere with this claim. */
+function whyUnusable(
+  claim: PersistentVolumeClaim | undefined,
+  name: string,
+  { pod, key }: PodInfo,
+  isEphemeral: boolean,
+): Rejection | undefined {
+  if (!claim)
+    return unresolvable(
+      isEphemeral
+        ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`
+        : `persistentvolumeclaim "${name}" not found`,
+    );
+  if (claim.status?.phase === 'Lost')
+    return unresolvable(
+      `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec?.volumeName}"`,
+    );
+  if (claim.metadata.deletionTimestamp)
+    return unresolvable(`persistentvolumeclaim "${name}" is being deleted`);
+  if (isEphemeral && controllerOf(claim)?.uid !== pod.metadata.uid)
+    return unresolvable(
+      `PVC ${claim.metadata.namespace}/${name} was not created for pod ${key} (pod is not owner)`,
+    );
+  return undefined;
+}
+
+function isDelayed(storageClass: StorageClass | undefined): boolean {
+  return storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
+}
+
+/** A new volume of the class may be made on the node. */
+function canProvision(storageClass: StorageClass | undefined, node: NodeInfo): boolean {
+  if (!storageClass || storageClass.provisioner === noProvisioner) return false;
+  const terms: TopologySelectorTerm[] = storageClass.allowedTopologies ?? [];
+  if (terms.length === 0) return true;
+  return terms.some(({ matchLabelExpressions = [] }) =>
+    matchLabelExpressions.every(({ key, values }) => values.includes(node.labels[key] ?? '')),
+  );
+}
+
+/** Tells binder and provisioner what was chosen, unless they were told before. */
+async function announce(
+  client: Client,
+  { claim, volume }: Choice,
+  nodeName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, namespace = '', uid, resourceVersion, annotations } = claim.metadata;
+  if (!volume) {
+    if (annotations?.[volumeAnnotations.selectedNode] === nodeName) return;
+    const patch = { metadata: { uid, annotations: { [volumeAnnotations.selectedNode]: nodeName } } };
+    await client.patch(PersistentVolumeClaim, { name, namespace }, patch, { type: 'merge', signal });
+    return;
+  }
+  const claimRef = { kind: 'PersistentVolumeClaim', apiVersion: 'v1', name, namespace, uid, resourceVersion };
+  if (volume.spec?.claimRef?.uid === uid) return;
+  const wasFree = volume.spec?.claimRef === undefined;
+  const marks: Record<string, string> = wasFree ? { [volumeAnnotations.boundByController]: 'yes' } : {};
+  const bound: PersistentVolume = {
+    ...volume,
+    metadata: { ...volume.metadata, annotations: { ...volume.metadata.annotations, ...marks } },
+    spec: { ...volume.spec!, claimRef },
+  };
+  await client.update(PersistentVolume, bound, { signal });
+}
+
+function concernsOwnClaim(pod: PodInfo, { current }: ClusterEvent): boolean {
+  const { namespace, name } = (current as PersistentVolumeClaim).metadata;
+  return pod.claims.includes(`${namespace}/${name}`);
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Pod, PodDisruptionBudget } from '../api/resources.gen.ts';
+import { FakeCluster } from './cluster.fake.ts';
+import { makeNode, makePod } from './objects.fake.ts';
+
+const running = (name: string, on: string, priority: number, cpu: string, more: object = {}) =>
+  makePod(name, {
+    requests: { cpu },
+    labels: { app: name },
+    spec: { nodeName: on, priority },
+    status: { phase: 'Running', startTime: '2026-01-01T00:00:00Z' },
+    ...more,
+  });
+
+async function preempt(
+  prepare: (cluster: FakeCluster) => void,
+  check: (cluster: FakeCluster) => void | Promise<void>,
+  preemptor: object = {},
+): Promise<void> {
+  const cluster = new FakeCluster();
+  prepare(cluster);
+  cluster.addPods(makePod('vip', { requests: { cpu: '2' }, spec: { priority: 100, ...preemptor } }));
+  cluster.start();
+  await cluster.clock.advance(0);
+  await check(cluster);
+  await cluster.stop();
+}
+
+test('the least important pods go, are told why, and the pod takes their place', () =>
+  preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'), makeNode('b'));
+      cluster.addPods(running('low', 'a', 1, '3'), running('mid', 'b', 2, '3'));
+    },
+    async (cluster) => {
+      assert.equal(cluster.pod('low'), undefined);
+      assert.notEqual(cluster.pod('mid'), undefined);
+      assert.deepEqual(cluster.eventsOf('low'), [
+        `Preempted: Preempted by pod ${cluster.pod('vip').metadata.uid} on node a`,
+      ]);
+      assert.equal(
+        cluster.eventsOf('vip')[0],
+        'FailedScheduling: 0/2 nodes are available: 2 Insufficient cpu.',
+      );
+      assert.equal(cluster.nodeOf('vip'), 'a');
+    },
+  ));
+
+test('only as many go as are needed', () =>
+  preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      cluster.addPods(running('x', 'a', 1, '1'), running('y', 'a', 2, '1'), running('z', 'a', 3, '2'));
+    },
+    (cluster) => {
+      assert.deepEqual(
+        ['x', 'y', 'z'].map((name) => cluster.pod(name) !== undefined),
+        [false, false, true],
+      );
+      assert.equal(cluster.nodeOf('vip'), 'a');
+    },
+  ));
+
+test('a node whose budget allows it is taken before one whose budget would break', () =>
+  preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'), makeNode('b'));
+      cluster.addPods(running('guarded', 'a', 1, '3'), running('free', 'b', 50, '3'));
+      cluster.put(PodDisruptionBudget, {
+        metadata: { name: 'b', namespace: 'default' },
+        spec: { selector: { matchLabels: { app: 'guarded' } } },
+        status: { disruptionsAllowed: 0 },
+      } as unknown as PodDisruptionBudget);
+    },
+    (cluster) => {
+      assert.notEqual(cluster.pod('guarded'), undefined);
+      assert.equal(cluster.pod('free'), undefined);
+    },
+  ));
+
+test('a pod that must not preempt says so and waits', () =>
+  preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      cluster.addPods(running('low', 'a', 1, '3'));
+    },
+    (cluster) => {
+      assert.notEqual(cluster.pod('low'), undefined);
+      assert.equal(
+        cluster.eventsOf('vip')[0],
+        'FailedScheduling: 0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.',
+      );
+    },
+    { preemptionPolicy: 'Never' },
+  ));
+
+test('nobody of lower priority takes the room while it is being made', () =>
+  preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      cluster.addPods(running('low', 'a', 1, '3'));
+      const doomed = cluster.pod('low');
+      // The pod takes its time to end.
+      (cluster.client as { delete: unknown }).delete = async () =>
+        cluster.put(Pod, {
+          ...cluster.pod('low'),
+          metadata: { ...doomed.metadata, deletionTimestamp: 'now' },
+        });
+    },
+    async (cluster) => {
+      assert.equal(cluster.pod('vip').status?.nominatedNodeName, 'a');
+      cluster.addPods(makePod('other', { requests: { cpu: '4' }, spec: { priority: 0 } }));
+      await cluster.clock.advance(0);
+      cluster.delete(Pod, 'default/low');
+      await cluster.clock.advance(0);
+      assert.equal(cluster.nodeOf('vip'), 'a');
+      assert.equal(cluster.nodeOf('other'), undefined);
+    },
+  ));

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../api/resources.gen.ts';
+import { FakeCluster } from './cluster.fake.ts';
+import { makeNode, makePod } from './objects.fake.ts';
+
+const claim = (name: string, annotations: object, volumeName?: string) =>
+  ({
+    metadata: { name, namespace: 'default', uid: name, annotations },
+    spec: {
+      storageClassName: 'late',
+      resources: { requests: { storage: '1Gi' } },
+      ...(volumeName && { volumeName }),
+    },
+  }) as unknown as PersistentVolumeClaim;
+const volume = (name: string, host: string) =>
+  ({
+    metadata: { name },
+    spec: {
+      storageClassName: 'late',
+      capacity: { storage: '2Gi' },
+      nodeAffinity: {
+        required: {
+          nodeSelectorTerms: [
+            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [host] }] },
+          ],
+        },
+      },
+    },
+    status: { phase: 'Available' },
+  }) as unknown as PersistentVolume;
+
+function lateCluster(provisioner: string): FakeCluster {
+  const cluster = new FakeCluster();
+  cluster.addNodes(makeNode('a'), makeNode('b'));
+  cluster.put(StorageClass, {
+    metadata: { name: 'late' },
+    provisioner,
+    volumeBindingMode: 'WaitForFirstConsumer',
+  } as unknown as StorageClass);
+  cluster.put(PersistentVolumeClaim, claim('data', {}));
+  cluster.addPods(
+    makePod('web', { spec: { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] } }),
+  );
+  return cluster;
+}
+
+test('a claim that waits for its pod gets a new volume on the node that was chosen, and only then is the pod bound', async () => {
+  const cluster = lateCluster('wherry.dev/hostpath');
+  cluster.start();
+  await cluster.clock.advance(0);
+  assert.equal(cluster.nodeOf('web'), undefined);
+  const asked = cluster.informer(PersistentVolumeClaim).get('default/data')!;
+  const node = asked.metadata.annotations?.['volume.kubernetes.io/selected-node'];
+  assert.ok(node);
+  cluster.put(PersistentVolumeClaim, claim('data', { 'pv.kubernetes.io/bind-completed': 'yes' }, 'made'));
+  await cluster.clock.advance(0);
+  assert.equal(cluster.nodeOf('web'), node);
+  await cluster.stop();
+});
+
+test('a claim that waits for its pod takes a free volume and the pod goes where that is', async () => {
+  const cluster = lateCluster('kubernetes.io/no-provisioner');
+  cluster.put(PersistentVolume, volume('disk', 'b'));
+  cluster.start();
+  await cluster.clock.advance(0);
+  const bound = cluster.informer(PersistentVolume).get('disk') as PersistentVolume;
+  assert.equal(bound.spec?.claimRef?.uid, 'data');
+  assert.equal(bound.metadata.annotations?.['pv.kubernetes.io/bound-by-controller'], 'yes');
+  cluster.put(PersistentVolumeClaim, claim('data', { 'pv.kubernetes.io/bind-completed': 'yes' }, 'disk'));
+  await cluster.clock.advance(0);
+  assert.equal(cluster.nodeOf('web'), 'b');
+  await cluster.stop();
+});
+
+test('a provisioner that gives a node up has the pod tried again', async () => {
+  const cluster = lateCluster('wherry.dev/hostpath');
+  cluster.start();
+  await cluster.clock.advance(0);
+  cluster.put(PersistentVolumeClaim, claim('data', {}));
+  await cluster.clock.advance(0);
+  assert.deepEqual(cluster.eventsOf('web'), ['FailedScheduling: provisioning failed for PVC "data"']);
+  await cluster.stop();
+});
