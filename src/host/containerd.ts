@@ -26,7 +26,7 @@ const overlayMagic = 0x794c7630;
 const stopGraceMs = 3000;
 
 const recordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
-const logFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
+export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
 
 /** Starts containerd, or adopts the one that runs. Containers of one that was killed live on and are taken over. */
 export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
@@ -40,7 +40,7 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
     args: ['--config', configFile],
     enterPid: namespace.holder.pid,
     cgroupProcs: options.cgroupProcs,
-    logFile: logFile(folder),
+    logFile: containerdLogFile(folder),
     recordFile: recordFile(folder),
     env: { PATH: nodeSearchPath, ...options.env },
     cwd: '/',

@@ -41,8 +41,18 @@ export interface LocalNode {
   systemCgroupProcs: readonly string[];
 }
 
-export async function ensureNode(context: NodeContext, record: NodeRecord): Promise<LocalNode> {
+/** `onNamespace` runs as soon as the node can be entered, while containerd starts. */
+export async function ensureNode(
+  context: NodeContext,
+  record: NodeRecord,
+  onNamespace: (node: LocalNode) => Promise<unknown> = () => Promise.resolve(),
+): Promise<LocalNode> {
   const node = await ensureNamespace(context, record);
+  await Promise.all([ensureRuntime(context, node), onNamespace(node)]);
+  return node;
+}
+
+async function ensureRuntime(context: NodeContext, node: LocalNode): Promise<void> {
   const isAdopted = findContainerd(node.folder) !== undefined;
   const containerd = await ensureContainerd({
     folder: node.folder,
@@ -52,7 +62,6 @@ export async function ensureNode(context: NodeContext, record: NodeRecord): Prom
   });
   await waitForContainerd(containerd, () => accepts(containerdSocketOnHost(node.namespace)));
   if (!isAdopted) await loadImageArchive(node.namespace, ensurePauseArchive(context.data, pauseImage));
-  return node;
 }
 
 /** Ends everything that runs in the node; its folder stays. */

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -48,6 +49,7 @@ const childAppearsMs = 2000;
 
 /** Undefined when there is no such process, or only what is left of one (a zombie). */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
+  if (!hasProc) return canSignal(pid) ? { pid, startTicks: 0, bootId: bootId() } : undefined;
   const stat = readProcessStat(pid);
   if (!stat || stat.state === 'Z' || stat.state === 'X') return undefined;
   return { pid, startTicks: stat.startTicks, bootId: bootId() };
@@ -205,11 +207,23 @@ function readProcessStat(pid: number): { state: string; parentPid: number; start
   return { state: fields[0]!, parentPid: Number(fields[1]), startTicks: Number(fields[19]) };
 }
 
+/** Other systems (which run simulated nodes only) tell less: there the pid alone has to do. */
+const hasProc = existsSync('/proc/self/stat');
+
 let knownBootId: string | undefined;
 
 function bootId(): string {
-  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  knownBootId ??= hasProc ? readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim() : '';
   return knownBootId;
+}
+
+function canSignal(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function openLog(file: string): number {

@@ -1,0 +1,139 @@
+/**
+ * The user's own kubeconfig: a cluster is merged in under its context and made current, and taken out again.
+ * Everything else in the file stays as it is, comments too.
+ */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { Document, isMap, isSeq, parseDocument, YAMLMap, YAMLSeq } from 'yaml';
+import { Failure } from '../host/failure.ts';
+import { withLock } from '../host/lock.ts';
+
+export interface KubeconfigEntry {
+  /** Name of the context, the cluster and the user. */
+  name: string;
+  server: string;
+  /** PEM. */
+  authority: string;
+  cert: string;
+  key: string;
+}
+
+const sections = ['clusters', 'users', 'contexts'] as const;
+
+/** The context of a cluster: `wherry` for the one of that name, `wherry-NAME` for others. */
+export function contextName(cluster: string): string {
+  return cluster === 'wherry' ? 'wherry' : `wherry-${cluster}`;
+}
+
+/** The file that kubectl would change: the first of KUBECONFIG, else ~/.kube/config. */
+export function userKubeconfigPath(env: NodeJS.ProcessEnv): string {
+  const first = env.KUBECONFIG?.split(delimiter).find((path) => path !== '');
+  return first ?? join(env.HOME || homedir(), '.kube', 'config');
+}
+
+/** A whole file for this entry alone. */
+export function renderKubeconfig(entry: KubeconfigEntry): string {
+  const document = emptyKubeconfig();
+  setEntry(document, entry);
+  return document.toString();
+}
+
+/** @returns true when the file was changed */
+export async function mergeIntoKubeconfig(path: string, entry: KubeconfigEntry): Promise<boolean> {
+  return await changeFile(path, (document) => setEntry(document, entry));
+}
+
+/** Takes the entry out; a file that Wherry made and that is empty now stays, as kubectl would leave it. */
+export async function removeFromKubeconfig(path: string, name: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  return await changeFile(path, (document) => {
+    for (const section of sections) {
+      const list = document.get(section);
+      if (isSeq(list)) list.items = list.items.filter((item) => nameOf(item) !== name);
+    }
+    if (document.get('current-context') === name) document.set('current-context', '');
+  });
+}
+
+async function changeFile(path: string, change: (document: Document) => void): Promise<boolean> {
+  const target = existsSync(path) ? realpathSync(path) : path;
+  mkdirSync(dirname(target), { recursive: true, mode: 0o750 });
+  return await withLock(`${target}.lock`, async () => {
+    const before = existsSync(target) ? readFileSync(target, 'utf8') : '';
+    const document = before.trim() === '' ? emptyKubeconfig() : parseDocument(before);
+    if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
+      throw new Failure(`${path} is no kubeconfig: ${document.errors[0]?.message ?? 'it is not a map'}`, {
+        advice: 'mend it or move it away, or let KUBECONFIG name another file',
+      });
+    change(document);
+    const after = document.toString({ lineWidth: 0 });
+    if (after === before) return false;
+    const temporary = `${target}.wherry`;
+    writeFileSync(temporary, after, { mode: 0o600 });
+    if (existsSync(target)) chmodSync(temporary, statSync(target).mode & 0o700);
+    renameSync(temporary, target);
+    return true;
+  });
+}
+
+function emptyKubeconfig(): Document {
+  return new Document({ apiVersion: 'v1', kind: 'Config' });
+}
+
+function setEntry(document: Document, entry: KubeconfigEntry): void {
+  const { name } = entry;
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  put(document, 'clusters', {
+    name,
+    cluster: { server: entry.server, 'certificate-authority-data': base64(entry.authority) },
+  });
+  put(document, 'users', {
+    name,
+    user: { 'client-certificate-data': base64(entry.cert), 'client-key-data': base64(entry.key) },
+  });
+  // A namespace that the user chose for the context (kubectl config set-context) is the user's.
+  const namespace = contextNamespace(document, name);
+  put(document, 'contexts', {
+    name,
+    context: { cluster: name, user: name, ...(namespace && { namespace }) },
+  });
+  document.set('current-context', name);
+}
+
+function put(
+  document: Document,
+  section: (typeof sections)[number],
+  value: { name: string; [key: string]: unknown },
+): void {
+  let list = document.get(section);
+  if (!isSeq(list)) {
+    list = new YAMLSeq();
+    document.set(section, list);
+  }
+  const { items } = list as YAMLSeq;
+  const node = document.createNode(value);
+  const index = items.findIndex((item) => nameOf(item) === value.name);
+  if (index < 0) items.push(node);
+  else items[index] = node;
+}
+
+function contextNamespace(document: Document, name: string): string | undefined {
+  const list = document.get('contexts');
+  if (!isSeq(list)) return undefined;
+  const item = list.items.find((each) => nameOf(each) === name);
+  return item instanceof YAMLMap ? (item.getIn(['context', 'namespace']) as string | undefined) : undefined;
+}
+
+function nameOf(item: unknown): unknown {
+  return isMap(item) ? item.get('name') : undefined;
+}

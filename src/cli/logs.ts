@@ -1,0 +1,84 @@
+/** `wherry logs`: the logs of Wherry's own processes. */
+import { closeSync, existsSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { agentLogFile, serverLogFile } from '../host/cluster.ts';
+import type { ClusterRecord } from '../host/cluster-record.ts';
+import { containerdLogFile } from '../host/containerd.ts';
+import { Failure } from '../host/failure.ts';
+import { type CliContext, type Command, UsageError } from './context.ts';
+import { lastLines } from './last-lines.ts';
+import { existingCluster, nameOption, parseCount, parseOptions } from './options.ts';
+
+const defaultLines = 50;
+
+export const logs: Command = {
+  summary: 'show the log of a part of the cluster',
+  usage: '[server|agent|containerd] [--name NAME] [--node NODE] [--tail N] [--follow]',
+  details: [
+    'server      API server, controllers and scheduler (shown unless another part is named)',
+    'agent       kubelet, service network and DNS of a node',
+    'containerd  the container runtime of a node',
+  ],
+  async run(context, args) {
+    const { values, positionals } = parseOptions(
+      args,
+      {
+        ...nameOption,
+        node: { type: 'string' },
+        tail: { type: 'string' },
+        follow: { type: 'boolean', short: 'f' },
+      },
+      1,
+    );
+    const file = logFileOf(
+      context,
+      existingCluster(context, values),
+      positionals[0] ?? 'server',
+      values.node,
+    );
+    if (!existsSync(file)) throw new Failure(`there is no log yet: ${file}`);
+    for (const line of lastLines(file, parseCount('--tail', values.tail) ?? defaultLines))
+      context.print(line);
+    if (values.follow) await follow(file);
+    return 0;
+  },
+};
+
+function logFileOf(
+  context: CliContext,
+  record: ClusterRecord,
+  part: string,
+  nodeName: string | undefined,
+): string {
+  const folder = context.data.cluster(record.name);
+  if (part === 'server') return serverLogFile(folder);
+  if (part !== 'agent' && part !== 'containerd')
+    throw new UsageError(`there is no part ${JSON.stringify(part)}`);
+  const node = nodeName ?? record.nodes[0]?.name;
+  if (!node || !record.nodes.some((each) => each.name === node))
+    throw new Failure(`cluster ${record.name} has no node ${nodeName ?? 'of its own'}`);
+  return part === 'agent' ? agentLogFile(folder, node) : containerdLogFile(folder.node(node));
+}
+
+/** Writes what is added, until the command is interrupted. */
+function follow(file: string): Promise<void> {
+  let offset = statSync(file).size;
+  const handle = openSync(file, 'r');
+  const chunk = Buffer.alloc(64 * 1024);
+  const watcher = watch(file, () => {
+    for (
+      let count = readSync(handle, chunk, 0, chunk.length, offset);
+      count > 0;
+      count = readSync(handle, chunk, 0, chunk.length, offset)
+    ) {
+      process.stdout.write(chunk.subarray(0, count));
+      offset += count;
+    }
+  });
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => {
+      watcher.close();
+      closeSync(handle);
+      resolve();
+    });
+  });
+}

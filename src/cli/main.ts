@@ -1,0 +1,83 @@
+/** Finds the command, runs it, and tells of its failure in the same way for all. */
+import { Failure } from '../host/failure.ts';
+import { down, kubeconfig, remove } from './cluster-commands.ts';
+import { type CliContext, type Command, UsageError } from './context.ts';
+import { lastLines } from './last-lines.ts';
+import { logs } from './logs.ts';
+import { status } from './status.ts';
+import { up } from './up.ts';
+import { version } from './version.ts';
+
+const commands: Record<string, Command> = {
+  up,
+  down,
+  delete: remove,
+  status,
+  kubeconfig,
+  logs,
+  version,
+};
+
+const exitUsage = 2;
+const logLinesShown = 15;
+
+/** @returns the exit code: 2 for arguments that make no sense, 1 for failures */
+export async function main(context: CliContext, args: readonly string[]): Promise<number> {
+  const [name = 'help', ...rest] = args;
+  if (name === 'help' || name === '--help' || name === '-h') return help(context, rest[0]);
+  if (name === '--version') return await version.run(context, []);
+  const command = commands[name];
+  if (!command) {
+    context.complain(`wherry has no command "${name}"; wherry help lists them`);
+    return exitUsage;
+  }
+  if (rest.includes('--help') || rest.includes('-h')) return help(context, name);
+  try {
+    return await command.run(context, rest);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      context.complain(`${error.message}\nusage: wherry ${name} ${command.usage}`);
+      return exitUsage;
+    }
+    tellFailure(context, error);
+    return 1;
+  }
+}
+
+function help(context: CliContext, name: string | undefined): number {
+  const command = name === undefined ? undefined : commands[name];
+  if (command) {
+    context.print(`usage: wherry ${name} ${command.usage}\n\n${command.summary}`);
+    if (command.details) context.print(`\n${command.details.join('\n')}`);
+    return 0;
+  }
+  if (name !== undefined) context.complain(`wherry has no command "${name}"`);
+  context.print('Wherry: a complete Kubernetes on this machine.\n\nusage: wherry COMMAND [OPTIONS]\n');
+  for (const [each, { summary }] of Object.entries(commands)) context.print(`  ${each.padEnd(12)}${summary}`);
+  context.print('\nwherry help COMMAND says more of one. Talk to the cluster with kubectl.');
+  return name === undefined ? 0 : exitUsage;
+}
+
+export function tellFailure(context: CliContext, error: unknown): void {
+  if (!(error instanceof Error)) throw error;
+  context.complain(`\nerror: ${error.message}`);
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+    if (!error.message.includes(cause.message)) context.complain(`because: ${cause.message}`);
+  if (!(error instanceof Failure)) {
+    if (context.env.WHERRY_DEBUG || error instanceof TypeError) context.complain(error.stack ?? '');
+    return;
+  }
+  if (error.logFile) {
+    context.complain(`\nthe last lines of ${error.logFile}:`);
+    for (const line of readLastLines(error.logFile)) context.complain(`  ${line}`);
+  }
+  if (error.advice) context.complain(`\nwhat to do: ${error.advice}`);
+}
+
+function readLastLines(file: string): string[] {
+  try {
+    return lastLines(file, logLinesShown);
+  } catch (error) {
+    return [`(it cannot be read: ${(error as Error).message})`];
+  }
+}

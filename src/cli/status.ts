@@ -1,0 +1,69 @@
+/** `wherry status`: what runs of a cluster; the exit code says whether all of it is well. */
+import { apiProbe } from '../host/api-probe.ts';
+import { agentRecordFile, readyNodes, serverRecordFile } from '../host/cluster.ts';
+import { findContainerd } from '../host/containerd.ts';
+import { findNodeNamespace } from '../host/node-namespace.ts';
+import { runningProcess } from '../host/process.ts';
+import type { Command } from './context.ts';
+import { existingCluster, nameOption, parseOptions } from './options.ts';
+
+export const status: Command = {
+  summary: 'say what runs; exit code 0 only when every node is Ready',
+  usage: '[--name NAME] [--output json]',
+  async run(context, args) {
+    const { values } = parseOptions(args, { ...nameOption, output: { type: 'string', short: 'o' } });
+    const record = existingCluster(context, values);
+    const folder = context.data.cluster(record.name);
+    const server = runningProcess(serverRecordFile(folder));
+    const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
+    const isServing = server !== undefined && (await probe.get('/readyz'))?.status === 200;
+    const list = isServing ? await probe.get('/api/v1/nodes') : undefined;
+    const ready = list?.status === 200 ? readyNodes(list.body) : new Set<string>();
+    const nodes = record.nodes.map((node) => ({
+      name: node.name,
+      ready: ready.has(node.name),
+      running: findNodeNamespace(folder.node(node.name)) !== undefined,
+      containerd: findContainerd(folder.node(node.name)) !== undefined,
+      agent: runningProcess(agentRecordFile(folder, node.name)) !== undefined,
+      stopped: node.stopped ?? false,
+    }));
+    const isWell =
+      isServing &&
+      (record.simulatedNodes > 0
+        ? ready.size >= record.simulatedNodes
+        : nodes.every((node) => node.ready || node.stopped));
+    const apiServer = isServing ? 'running' : server ? 'not ready' : 'stopped';
+    if (values.output === 'json') {
+      const answer = {
+        name: record.name,
+        apiServer,
+        port: record.apiPort,
+        simulatedNodes: record.simulatedNodes,
+        nodes,
+        well: isWell,
+      };
+      context.print(JSON.stringify(answer, undefined, 2));
+      return isWell ? 0 : 1;
+    }
+    context.print(`cluster     ${record.name}`);
+    context.print(`API server  ${apiServer}${isServing ? ` at https://127.0.0.1:${record.apiPort}` : ''}`);
+    if (record.simulatedNodes > 0)
+      context.print(`nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`);
+    for (const node of nodes) context.print(`node        ${node.name}: ${describeNode(node)}`);
+    return isWell ? 0 : 1;
+  },
+};
+
+function describeNode(node: {
+  ready: boolean;
+  running: boolean;
+  containerd: boolean;
+  agent: boolean;
+  stopped: boolean;
+}): string {
+  if (node.stopped) return 'stopped by hand';
+  if (!node.running) return 'stopped';
+  if (node.ready && node.containerd && node.agent) return 'Ready';
+  const dead = [!node.containerd && 'containerd', !node.agent && 'its agent'].filter(Boolean);
+  return dead.length > 0 ? `${dead.join(' and ')} does not run: wherry up mends it` : 'NotReady';
+}

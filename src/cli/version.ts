@@ -1,0 +1,14 @@
+/** `wherry version`. */
+import packageFacts from '../../package.json' with { type: 'json' };
+import type { Command } from './context.ts';
+import { parseOptions } from './options.ts';
+
+export const version: Command = {
+  summary: 'print the version',
+  usage: '',
+  async run(context, args) {
+    parseOptions(args, {});
+    context.print(`wherry ${packageFacts.version} (Kubernetes v1.36.4+wherry, Node ${process.version})`);
+    return 0;
+  },
+};

@@ -1,0 +1,92 @@
+/** API server, controllers and scheduler in one process, talking to each other without sockets. */
+
+import type { UserInfo } from '../apiserver/request.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
+import { createClient } from '../client/create-client.ts';
+import { createEventRecorder } from '../client/event-recorder.ts';
+import { createInformerFactory } from '../client/informer-factory.ts';
+import { runWhileLeading } from '../client/leader-election.ts';
+import { startControllers } from '../controllers/start.ts';
+import { startScheduler } from '../scheduler/scheduler.ts';
+
+export interface ControlPlaneOptions extends ApiServerOptions {
+  /** PEM of the cluster's authority. */
+  clusterCa: string;
+  podCidr: string;
+  /** Names this process among several control planes of one cluster; without it there is only this one. */
+  electAs?: string;
+}
+
+export interface ControlPlane {
+  api: ApiServer;
+  /** Starts controllers and scheduler; resolves when the signal has aborted and they have ended. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const nodeMaskSize = 24;
+
+export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const api = await createApiServer(options);
+  return {
+    api,
+    async run(signal) {
+      const { electAs } = options;
+      if (electAs === undefined) {
+        await Promise.all([runControllers(api, options, signal), runScheduler(api, options, signal)]);
+        return;
+      }
+      await Promise.all([
+        lead('kube-controller-manager', (term) => runControllers(api, options, term)),
+        lead('kube-scheduler', (term) => runScheduler(api, options, term)),
+      ]);
+
+      function lead(name: string, work: (term: AbortSignal) => Promise<void>): Promise<void> {
+        const { clock, random, logger } = options;
+        const client = createClient(api.localTransport(componentUser(name)));
+        const lease = { namespace: 'kube-system', name };
+        const election = { client, clock, random, logger: logger.for(name), lease, identity: electAs! };
+        return runWhileLeading(election, work, signal);
+      }
+    },
+  };
+}
+
+async function runControllers(
+  api: ApiServer,
+  options: ControlPlaneOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clusterCa, podCidr } = options;
+  const environment = componentEnvironment(api, options, 'kube-controller-manager', signal);
+  await startControllers(
+    { ...environment, clusterCa, nodeIpam: { clusterCidr: podCidr, nodeMaskSize } },
+    signal,
+  );
+}
+
+async function runScheduler(
+  api: ApiServer,
+  options: ControlPlaneOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const environment = componentEnvironment(api, options, 'kube-scheduler', signal);
+  await startScheduler({ ...environment, recorder: environment.recorder.for('default-scheduler') }, signal);
+}
+
+function componentEnvironment(
+  api: ApiServer,
+  options: ControlPlaneOptions,
+  name: string,
+  signal: AbortSignal,
+) {
+  const { clock, random, metrics } = options;
+  const logger = options.logger.for(name);
+  const client = createClient(api.localTransport(componentUser(name)), { fieldManager: name });
+  const informers = createInformerFactory(client, { clock, random, logger, signal });
+  const recorder = createEventRecorder({ client, clock, logger, component: name, signal });
+  return { client, informers, clock, random, logger, metrics, recorder };
+}
+
+function componentUser(name: string): UserInfo {
+  return { name: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
+}

@@ -1,0 +1,36 @@
+/** How a long-running process ends: asked by a signal it stops in order, and says so; a defect ends it with a trace. */
+import type { Logger } from '../base/logger.ts';
+
+/** A process that does not stop in order within this is ended all the same. */
+const stopLimitMs = 6000;
+
+export async function runUntilSignalled(
+  logger: Logger,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    if (stop.signal.aborted) process.exit(1);
+    logger.info('stopping', { signal: name });
+    stop.abort(new Error(`stopped by ${name}`));
+    setTimeout(() => {
+      logger.warn('not everything stopped in time', { limitMs: stopLimitMs });
+      process.exit(1);
+    }, stopLimitMs).unref();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('uncaughtException', (error) => {
+    logger.error('the process ends by a defect', { error });
+    process.exit(1);
+  });
+  try {
+    await work(stop.signal);
+    logger.info('stopped');
+    process.exit(0);
+  } catch (error) {
+    if (stop.signal.aborted && error === stop.signal.reason) process.exit(0);
+    logger.error('the process cannot go on', { error });
+    process.exit(1);
+  }
+}

@@ -1,0 +1,65 @@
+/** The server process of a cluster. Its only argument is the file with its configuration. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/logger.ts';
+import { MetricsRegistry } from '../base/metrics.ts';
+import { systemRandom } from '../base/random.ts';
+import { pkiFiles, readPair } from '../host/cluster-pki.ts';
+import { readConfig, type ServerConfig } from '../host/process-config.ts';
+import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
+import type { Store } from '../storage/store.ts';
+import { createControlPlane } from './control-plane.ts';
+import { runUntilSignalled } from './lifetime.ts';
+
+const config = readConfig<ServerConfig>(process.argv[2]!);
+const logger = createLogger({
+  clock: systemClock,
+  write: (line) => process.stderr.write(line),
+  level: config.logLevel,
+  component: 'server',
+});
+
+await runUntilSignalled(logger, async (signal) => {
+  const pem = (name: string) => readFileSync(join(config.pkiFolder, name), 'utf8');
+  const clusterCa = pem(`${pkiFiles.authority}.crt`);
+  const store = await openStore();
+  const plane = await createControlPlane({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    metrics: new MetricsRegistry(),
+    clusterCa,
+    podCidr: config.podCidr,
+    security: {
+      serviceAccountKeys: {
+        privateKey: pem(`${pkiFiles.tokenKey}.key`),
+        publicKeys: [pem(`${pkiFiles.tokenKey}.pub`)],
+      },
+    },
+    ...('etcd' in config.store && {
+      sharedStore: true,
+      electAs: `${config.advertiseAddress}_${process.pid}`,
+    }),
+  });
+  const working = plane.run(signal);
+  for (const { host, port } of config.listen) {
+    await plane.api.listen({
+      host,
+      port,
+      ...readPair(config.pkiFolder, pkiFiles.server),
+      clientCa: clusterCa,
+    });
+    logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
+  }
+  await working;
+  await plane.api.close();
+  await store.close();
+});
+
+async function openStore(): Promise<Store> {
+  if ('sqlite' in config.store) return await createSqliteStore({ path: config.store.sqlite });
+  const { createEtcdStore } = await import('../storage/etcd/etcd-store.ts');
+  return await createEtcdStore({ endpoints: [...config.store.etcd], clock: systemClock });
+}

@@ -1,0 +1,444 @@
+/** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { apiProbe, waitFor } from './api-probe.ts';
+import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { ensureClusterPki, ensureNodePki } from './cluster-pki.ts';
+import {
+  bridgeName,
+  type ClusterRecord,
+  checkName,
+  clusterCgroup,
+  listClusterRecords,
+  loadClusterRecord,
+  newClusterRecord,
+  saveClusterRecord,
+} from './cluster-record.ts';
+import { cniConfigFolder, containerdSocket, nodeSearchPath } from './containerd.ts';
+import type { ClusterFolder, DataFolder } from './data-folder.ts';
+import { Failure } from './failure.ts';
+import {
+  chooseSubnet,
+  ensureBridge,
+  firstNodeIndex,
+  hostAddress,
+  hostHasDefaultRoute,
+  loadBalancerIndexMin,
+  nodeAddress,
+  removeBridge,
+  usedPrefixes,
+} from './link.ts';
+import { withLock } from './lock.ts';
+import { inspectMachine, type Machine } from './machine.ts';
+import { ensureNode, type LocalNode, type NodeContext, stopNode } from './node.ts';
+import { isRunning, type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
+import { writeConfig } from './process-config.ts';
+import type { Steps } from './steps.ts';
+import { closeUplink, openUplink } from './uplink.ts';
+
+/** How to start Wherry's own processes. */
+export interface Programs {
+  node: string;
+  server: string;
+  agent: string;
+  /** The folder of the program, which nodes must see. */
+  root: string;
+}
+
+export interface ClusterContext {
+  data: DataFolder;
+  programs: Programs;
+  steps: Steps;
+}
+
+export interface UpOptions {
+  name: string;
+  /** How many nodes the cluster should have; those that are there are kept. */
+  nodes?: number;
+  /** Simulated nodes instead of real ones; fixed when the cluster is made. */
+  simulate?: number;
+  offline?: boolean;
+}
+
+const firstApiPort = 6443;
+const apiPortsTried = 200;
+const serverReadyMs = 60_000;
+const nodeReadyMs = 90_000;
+const pollMs = 20;
+const serverStopMs = 8000;
+const nodesMax = loadBalancerIndexMin - firstNodeIndex;
+
+export const serverRecordFile = (folder: ClusterFolder) => join(folder.run, 'server.json');
+export const serverLogFile = (folder: ClusterFolder) => join(folder.logs, 'server.log');
+export const agentRecordFile = (folder: ClusterFolder, node: string) =>
+  join(folder.node(node).run, 'agent.json');
+export const agentLogFile = (folder: ClusterFolder, node: string) =>
+  join(folder.node(node).logs, 'agent.log');
+
+export async function up(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
+  checkName('the cluster name', options.name);
+  const folder = context.data.cluster(options.name);
+  return await withLock(folder.lock, async () => {
+    const record = await prepareRecord(context, options);
+    await (record.simulatedNodes > 0 ? upSimulated(context, record) : upReal(context, record));
+    return record;
+  });
+}
+
+/** Ends the cluster's processes and gives back what it holds of the machine; its state stays on disk. */
+export async function down(context: ClusterContext, name: string): Promise<void> {
+  const folder = context.data.cluster(name);
+  const record = loadClusterRecord(folder);
+  if (!record) return;
+  await withLock(folder.lock, () => stopCluster(context, record));
+}
+
+export async function deleteCluster(context: ClusterContext, name: string): Promise<void> {
+  const folder = context.data.cluster(name);
+  const record = loadClusterRecord(folder);
+  if (record) await withLock(folder.lock, () => stopCluster(context, record));
+  rmSync(folder.path, { recursive: true, force: true });
+}
+
+async function prepareRecord(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
+  const folder = context.data.cluster(options.name);
+  const record = loadClusterRecord(folder) ?? newClusterRecord(options.name, 0);
+  const isNew = record.apiPort === 0;
+  if (isNew) record.simulatedNodes = options.simulate ?? 0;
+  else if (options.simulate !== undefined && options.simulate > 0 !== record.simulatedNodes > 0)
+    throw new Failure(
+      `cluster ${record.name} was made ${record.simulatedNodes > 0 ? 'simulated' : 'with real nodes'}`,
+      {
+        advice: `delete it first (wherry delete --name ${record.name}), or choose another name`,
+      },
+    );
+  if (options.offline !== undefined) record.offline = options.offline;
+  if (!runningProcess(serverRecordFile(folder))) record.apiPort = await chooseApiPort(context.data, record);
+  if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
+  saveClusterRecord(folder, record);
+  return record;
+}
+
+function growNodes(record: ClusterRecord, count: number): void {
+  if (count > nodesMax) throw new Failure(`a cluster on one machine has at most ${nodesMax} nodes`);
+  while (record.nodes.length < count) addNodeRecord(record);
+}
+
+export function addNodeRecord(record: ClusterRecord, name?: string): void {
+  const taken = new Set(record.nodes.map((node) => node.index));
+  let index = firstNodeIndex;
+  while (taken.has(index)) index++;
+  const chosen = name ?? nextNodeName(record);
+  checkName('the node name', chosen);
+  record.nodes.push({ name: chosen, index });
+}
+
+/** `wherry`, `wherry-2`, … for the cluster `wherry`. */
+function nextNodeName(record: ClusterRecord): string {
+  const taken = new Set(record.nodes.map((node) => node.name));
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? record.name : `${record.name}-${number}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+async function chooseApiPort(data: DataFolder, record: ClusterRecord): Promise<number> {
+  const others = listClusterRecords(data).filter((other) => other.name !== record.name);
+  const reserved = new Set(others.map((other) => other.apiPort));
+  if (record.apiPort > 0 && (await isFree(record.apiPort))) return record.apiPort;
+  for (let port = firstApiPort; port < firstApiPort + apiPortsTried; port++)
+    if (!reserved.has(port) && (await isFree(port))) return port;
+  throw new Failure(`no port from ${firstApiPort} on is free for the API server`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+async function upSimulated(context: ClusterContext, record: ClusterRecord): Promise<void> {
+  const folder = context.data.cluster(record.name);
+  await context.steps.run('Keys and certificates', () =>
+    ensureClusterPki(folder.pki, {
+      addresses: [],
+      dnsNames: [],
+      serviceAddress: firstAddress(record.serviceCidr),
+    }),
+  );
+  const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
+  await context.steps.run(title, () => ensureServer(context, record, '127.0.0.1', []));
+  await context.steps.run('Nodes are Ready', () => waitForNodes(context, record));
+}
+
+async function upReal(context: ClusterContext, record: ClusterRecord): Promise<void> {
+  const { data, programs, steps } = context;
+  const folder = data.cluster(record.name);
+  const machine = inspectMachine();
+  const subnet = await ensureLink(context, record);
+  const cluster = { ...record, subnet };
+  const host = hostAddress(cluster);
+  await steps.run('Keys and certificates', async () => {
+    const serviceAddress = firstAddress(record.serviceCidr);
+    await ensureClusterPki(folder.pki, {
+      addresses: [host],
+      dnsNames: ['host.wherry.internal'],
+      serviceAddress,
+    });
+    for (const node of record.nodes)
+      await ensureNodePki(folder.node(node.name).pki, folder.pki, {
+        name: node.name,
+        address: nodeAddress(cluster, node.index),
+      });
+  });
+  const nodeContext: NodeContext = { data, machine, cluster, visible: [programs.root] };
+  const wanted = record.nodes.filter((node) => !node.stopped);
+  await Promise.all([
+    steps.run('API server, controllers and scheduler', () => {
+      const cgroupProcs = ensureCgroup(machine.cgroups, `${clusterCgroup(record)}/server`);
+      return ensureServer(context, record, host, cgroupProcs);
+    }),
+    ...wanted.map((node) =>
+      steps.run(`Node ${node.name}: its own namespaces and containerd`, () =>
+        ensureNode(nodeContext, node, (created) => ensureAgent(context, cluster, created)),
+      ),
+    ),
+  ]);
+  const title = wanted.length === 1 ? `Node ${wanted[0]!.name} is Ready` : `${wanted.length} nodes are Ready`;
+  await steps.run(title, () => waitForNodes(context, record));
+}
+
+/** The bridge, on a range of addresses that is free now; and the way out, where it is wanted. */
+async function ensureLink(context: ClusterContext, record: ClusterRecord): Promise<string> {
+  const folder = context.data.cluster(record.name);
+  const bridge = bridgeName(record);
+  const used = await usedPrefixes(bridge);
+  const reserved = listClusterRecords(context.data)
+    .filter((other) => other.name !== record.name && other.subnet)
+    .map((other) => `${other.subnet}.0/24`);
+  const isBusy = (subnet: string) => chooseSubnet(used, Number(subnet.split('.')[2])) !== subnet;
+  if (!record.subnet || isBusy(record.subnet)) {
+    record.subnet = chooseSubnet([...used, ...reserved], Number.parseInt(record.id.slice(0, 2), 16));
+    saveClusterRecord(folder, record);
+  }
+  const link = { bridge, subnet: record.subnet };
+  await ensureBridge(link);
+  if (!record.offline && hostHasDefaultRoute() && (await openUplink(link))) {
+    record.startedForwarding = true;
+    saveClusterRecord(folder, record);
+  }
+  return record.subnet;
+}
+
+async function ensureServer(
+  context: ClusterContext,
+  record: ClusterRecord,
+  advertiseAddress: string,
+  cgroupProcs: readonly string[],
+): Promise<void> {
+  const folder = context.data.cluster(record.name);
+  const { programs } = context;
+  let server = runningProcess(serverRecordFile(folder));
+  if (!server) {
+    mkdirSync(folder.store, { recursive: true, mode: 0o700 });
+    const configFile = join(folder.run, 'server-config.json');
+    mkdirSync(folder.run, { recursive: true });
+    const hosts = new Set(['127.0.0.1', advertiseAddress]);
+    writeConfig(configFile, {
+      clusterName: record.name,
+      listen: [...hosts].map((host) => ({ host, port: record.apiPort })),
+      advertiseAddress,
+      pkiFolder: folder.pki,
+      store: { sqlite: join(folder.store, 'wherry.db') },
+      serviceCidr: record.serviceCidr,
+      podCidr: record.podCidr,
+      clusterDomain: 'cluster.local',
+      simulatedNodes: record.simulatedNodes,
+      logLevel: 'info',
+      ...(record.subnet && {
+        loadBalancerPool: {
+          first: `${record.subnet}.${loadBalancerIndexMin}`,
+          last: `${record.subnet}.254`,
+        },
+      }),
+    });
+    server = await startProcess({
+      command: programs.node,
+      args: [programs.server, configFile],
+      cgroupProcs,
+      logFile: serverLogFile(folder),
+      recordFile: serverRecordFile(folder),
+      env: processEnvironment(context),
+      cwd: '/',
+    });
+  }
+  const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
+  await expectWithin('the API server is not ready', server, serverLogFile(folder), serverReadyMs, async () =>
+    (await probe.get('/readyz'))?.status === 200 ? true : undefined,
+  );
+}
+
+async function ensureAgent(
+  context: ClusterContext,
+  cluster: NodeContext['cluster'],
+  node: LocalNode,
+): Promise<ProcessIdentity> {
+  const { data, programs } = context;
+  const folder = data.cluster(cluster.name);
+  const recordFile = agentRecordFile(folder, node.record.name);
+  const running = runningProcess(recordFile);
+  if (running) return running;
+  const configFile = join(node.folder.run, 'agent-config.json');
+  writeConfig(configFile, {
+    nodeName: node.record.name,
+    nodeAddress: node.address,
+    servers: [`https://${hostAddress(cluster)}:${cluster.apiPort}`],
+    pkiFolder: node.folder.pki,
+    runtimeSocket: containerdSocket,
+    cniConfigFolder,
+    cgroupRoot: node.cgroupRoot,
+    serviceCidr: cluster.serviceCidr,
+    podCidr: cluster.podCidr,
+    clusterDomain: 'cluster.local',
+    clusterDns: tenthAddress(cluster.serviceCidr),
+    resolvConf: join(node.folder.etc, 'resolv.conf'),
+    logLevel: 'info',
+  });
+  return await startProcess({
+    command: programs.node,
+    args: [programs.agent, configFile],
+    enterPid: node.namespace.holder.pid,
+    cgroupProcs: node.systemCgroupProcs,
+    logFile: agentLogFile(folder, node.record.name),
+    recordFile,
+    env: processEnvironment(context),
+    cwd: '/',
+  });
+}
+
+/** Compiled code is kept: the second start of a process takes half the time of the first. */
+function processEnvironment(context: ClusterContext): NodeJS.ProcessEnv {
+  return { PATH: nodeSearchPath, NODE_COMPILE_CACHE: join(context.data.path, 'compile-cache') };
+}
+
+async function waitForNodes(context: ClusterContext, record: ClusterRecord): Promise<void> {
+  const folder = context.data.cluster(record.name);
+  const server = runningProcess(serverRecordFile(folder));
+  if (!server) throw new Failure('the API server has ended', { logFile: serverLogFile(folder) });
+  const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
+  const wanted = record.nodes.filter((node) => !node.stopped).map((node) => node.name);
+  const agentLog = wanted[0] ? agentLogFile(folder, wanted[0]) : serverLogFile(folder);
+  const limitMs = nodeReadyMs;
+  await expectWithin('a node does not become Ready', server, agentLog, limitMs, async () => {
+    const answer = await probe.get('/api/v1/nodes');
+    if (answer?.status !== 200) return undefined;
+    const ready = readyNodes(answer.body);
+    const enough =
+      record.simulatedNodes > 0
+        ? ready.size >= record.simulatedNodes
+        : wanted.every((name) => ready.has(name));
+    return enough || undefined;
+  });
+}
+
+export function readyNodes(nodeList: string): Set<string> {
+  const { items } = JSON.parse(nodeList) as {
+    items: { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }[];
+  };
+  const ready = items.filter((node) =>
+    node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True'),
+  );
+  return new Set(ready.map((node) => node.metadata.name));
+}
+
+/** @throws Failure when the process ends first, or the time is over */
+async function expectWithin(
+  what: string,
+  process: ProcessIdentity,
+  logFile: string,
+  limitMs: number,
+  condition: () => Promise<true | undefined>,
+): Promise<void> {
+  let ended = false;
+  const held = await waitFor(
+    async () => {
+      if (await condition()) return true;
+      ended = !isRunning(process);
+      return ended || undefined;
+    },
+    { limitMs, pollMs },
+  );
+  if (ended) throw new Failure(`${what}: its process has ended`, { logFile });
+  if (!held)
+    throw new Failure(`${what} after ${limitMs / 1000} s`, {
+      logFile,
+      advice: 'run "wherry doctor", and "wherry up" again; what is there is kept',
+    });
+}
+
+async function stopCluster(context: ClusterContext, record: ClusterRecord): Promise<void> {
+  const { data, programs, steps } = context;
+  const folder = data.cluster(record.name);
+  if (record.simulatedNodes > 0 || !record.subnet) {
+    await steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs));
+    return;
+  }
+  const machine = inspectMachine();
+  const nodeContext = {
+    data,
+    machine,
+    cluster: { ...record, subnet: record.subnet },
+    visible: [programs.root],
+  };
+  await Promise.all([
+    ...record.nodes.map((node) =>
+      steps.run(`Stopping node ${node.name}`, () => stopLocalNode(nodeContext, folder, node)),
+    ),
+    steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs)),
+  ]);
+  await leaveMachine(record, machine);
+  if (record.startedForwarding) {
+    record.startedForwarding = false;
+    saveClusterRecord(folder, record);
+  }
+}
+
+async function stopLocalNode(
+  context: NodeContext,
+  folder: ClusterFolder,
+  node: ClusterRecord['nodes'][number],
+): Promise<void> {
+  await stopNode(context, node);
+  rmSync(agentRecordFile(folder, node.name), { force: true });
+}
+
+/** Gives back what the cluster holds of the machine besides processes. */
+async function leaveMachine(record: ClusterRecord, machine: Machine): Promise<void> {
+  await removeCgroup(machine.cgroups, clusterCgroup(record));
+  removeEmptyParents(machine.cgroups, clusterCgroup(record));
+  const link = { bridge: bridgeName(record), subnet: record.subnet! };
+  await closeUplink(link, record.startedForwarding ?? false);
+  await removeBridge(link.bridge);
+}
+
+/** The address of the service `kubernetes`: the first of the range. */
+function firstAddress(cidr: string): string {
+  return addressIn(cidr, 1);
+}
+
+/** Cluster DNS has the tenth address of the services' range. */
+function tenthAddress(cidr: string): string {
+  return addressIn(cidr, 10);
+}
+
+function addressIn(cidr: string, offset: number): string {
+  const bytes = cidr.split('/')[0]!.split('.').map(Number);
+  return [...bytes.slice(0, 3), bytes[3]! + offset].join('.');
+}
+
+export function clusterExists(data: DataFolder, name: string): boolean {
+  return existsSync(data.cluster(name).record);
+}

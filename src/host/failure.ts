@@ -1,0 +1,19 @@
+/** A failure that the user can do something about: what went wrong, which log tells more, and what to try. */
+
+export interface FailureOptions extends ErrorOptions {
+  advice?: string;
+  /** Its last lines are shown. */
+  logFile?: string;
+}
+
+export class Failure extends Error {
+  readonly advice: string | undefined;
+  readonly logFile: string | undefined;
+
+  constructor(message: string, options: FailureOptions = {}) {
+    super(message, options);
+    this.name = 'Failure';
+    this.advice = options.advice;
+    this.logFile = options.logFile;
+  }
+}

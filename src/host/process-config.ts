@@ -1,0 +1,45 @@
+/** What the long-running processes are told when they start: a JSON file each, written by whoever starts them. */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+export interface ServerConfig {
+  clusterName: string;
+  listen: readonly { host: string; port: number }[];
+  /** Address that nodes and pods reach the server by; endpoints of the service `kubernetes`. */
+  advertiseAddress: string;
+  pkiFolder: string;
+  /** A SQLite file, or the endpoints of an etcd cluster. */
+  store: { sqlite: string } | { etcd: readonly string[] };
+  serviceCidr: string;
+  podCidr: string;
+  clusterDomain: string;
+  simulatedNodes: number;
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Addresses for services of type LoadBalancer: first and last. */
+  loadBalancerPool?: { first: string; last: string };
+}
+
+export interface AgentConfig {
+  nodeName: string;
+  nodeAddress: string;
+  /** API servers; the next is tried when one does not answer. */
+  servers: readonly string[];
+  /** Holds ca.crt and the pairs kubelet-client, kubelet-server and proxy-client. */
+  pkiFolder: string;
+  runtimeSocket: string;
+  cniConfigFolder: string;
+  cgroupRoot: string;
+  serviceCidr: string;
+  podCidr: string;
+  clusterDomain: string;
+  clusterDns: string;
+  resolvConf: string;
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+export function readConfig<Config>(file: string): Config {
+  return JSON.parse(readFileSync(file, 'utf8')) as Config;
+}
+
+export function writeConfig(file: string, config: ServerConfig | AgentConfig): void {
+  writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 });
+}
