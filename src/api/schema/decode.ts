@@ -256,8 +256,7 @@ function fillAlways(node: SchemaNode, out: JsonObject): void {
   for (const field of node.alwaysFields!) {
     if (out[field.name] !== undefined) continue;
     if (field.presence === 'pointerOrNull') out[field.name] = null;
-    // A target port of zero is "the port itself", which defaulting tells by its absence.
-    else if (field.node.type !== 'intOrString' || field.required) out[field.name] = zeroValue(field.node);
+    else out[field.name] = zeroValue(field.node);
   }
 }
 

@@ -232,10 +232,12 @@ const presenceCodes: Record<string, Presence> = {
 function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: string): SchemaField {
   const [presenceCode = '', goType] = goField.split(':');
   const required = parent.required?.includes(name) ?? false;
+  // Upstream prints an optional port that is not set as 0; here its absence says so, which defaulting relies on.
+  const isOptionalPort = !required && presenceCode === 'V' && raw.$ref?.endsWith('.IntOrString') === true;
   const strategies = raw['x-kubernetes-patch-strategy']?.split(',') ?? [];
   return new SchemaField({
     name,
-    presence: presenceCodes[presenceCode] ?? impliedPresence(raw, required),
+    presence: isOptionalPort ? 'omitEmpty' : (presenceCodes[presenceCode] ?? impliedPresence(raw, required)),
     required,
     default: isZero(raw.default) ? undefined : raw.default,
     keyDefault: raw.default,
