@@ -1,0 +1,77 @@
+/** The objects by which users see and configure cluster DNS: the Service `kube-dns` and the ConfigMap `coredns`. */
+import type { Draft } from '../../api/meta.ts';
+import { ConfigMap, Service } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type { Client } from '../../client/client.ts';
+
+export const dnsNamespace = 'kube-system';
+export const dnsConfigMapName = 'coredns';
+
+/** What kubeadm gives a cluster. */
+export function defaultCorefile(clusterDomain: string): string {
+  return `.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes ${clusterDomain} in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30
+    loop
+    reload
+    loadbalance
+}
+`;
+}
+
+export function dnsService(address: string): Draft<Service> {
+  return {
+    metadata: {
+      name: 'kube-dns',
+      namespace: dnsNamespace,
+      labels: {
+        'k8s-app': 'kube-dns',
+        'kubernetes.io/cluster-service': 'true',
+        'kubernetes.io/name': 'CoreDNS',
+      },
+      annotations: { 'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true' },
+    },
+    spec: {
+      clusterIP: address,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+        { name: 'metrics', port: 9153, protocol: 'TCP', targetPort: 9153 },
+      ],
+    },
+  };
+}
+
+/** Creates what is missing and leaves alone what is there: users may have changed it. */
+export async function ensureDnsObjects(
+  client: Client,
+  options: { address: string; clusterDomain: string },
+): Promise<void> {
+  const configMap: Draft<ConfigMap> = {
+    metadata: { name: dnsConfigMapName, namespace: dnsNamespace },
+    data: { Corefile: defaultCorefile(options.clusterDomain) },
+  };
+  await createUnlessPresent(() => client.create(ConfigMap, configMap));
+  await createUnlessPresent(() => client.create(Service, dnsService(options.address)));
+}
+
+async function createUnlessPresent(create: () => Promise<unknown>): Promise<void> {
+  try {
+    await create();
+  } catch (error) {
+    if (!(error instanceof StatusError && error.status.reason === 'AlreadyExists')) throw error;
+  }
+}

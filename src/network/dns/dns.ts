@@ -1,0 +1,262 @@
+/**
+ * Cluster DNS: every node answers its own pods at the service address of `kube-system/kube-dns`, from the node's informers,
+ * configured by the ConfigMaps that CoreDNS and kube-dns read.
+ */
+import { readFile } from 'node:fs/promises';
+import { ConfigMap, Namespace, Service } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { Random } from '../../base/random.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { createCommandRunner, type RunCommand } from '../command.ts';
+import { serviceSlices } from '../service-slices.ts';
+import { type ClusterView, clusterAddresses } from './cluster-names.ts';
+import { parseCorefile, type ServerBlock } from './corefile.ts';
+import { defaultCorefile, dnsConfigMapName, dnsNamespace } from './dns-objects.ts';
+import { createForwarder, parseNameServers } from './forwarder.ts';
+import { encodeError, encodeResponse, parseQuery, type Query, ResponseCode } from './message.ts';
+import { type Resolution, type ResolverOptions, resolve } from './resolver.ts';
+import { listenForDns } from './sockets.ts';
+
+export interface DnsOptions {
+  /** The service address, put on the node's loopback; 10.96.0.10 unless the service range differs. */
+  address: string;
+  /** 53 when absent. */
+  port?: number;
+  /** e.g. `cluster.local`. */
+  clusterDomain: string;
+  informers: InformerFactory;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics: MetricsRegistry;
+  /** The node's own name servers; `/etc/resolv.conf` when absent. */
+  resolvConf?: string;
+  /** How to run `ip` and `nft`; directly when absent. */
+  run?: RunCommand;
+}
+
+export interface Dns {
+  port: number;
+}
+
+const internetClass = 1;
+const plainUdpSizeBytes = 512;
+const resolvConfAgeMsMax = 30_000;
+
+/** Resolves when questions are answered; stops when `signal` aborts. */
+export async function startDns(options: DnsOptions, signal: AbortSignal): Promise<Dns> {
+  const { informers, clock, logger } = options;
+  const view = await clusterView(informers);
+  const settings = await followSettings(options);
+  const nodeServers = await followResolvConf(options);
+  const forwarder = createForwarder({ clock, random: options.random });
+  const resolver: ResolverOptions = {
+    view: view.view,
+    forwarder,
+    get blocks() {
+      return settings.blocks;
+    },
+    nodeServers,
+    serial: view.serial,
+    random: options.random,
+  };
+  const meter = createMeter(options);
+  await takeAddress(options);
+  return listenForDns(
+    {
+      address: options.address,
+      port: options.port ?? 53,
+      answer: (message, protocol) => answer(message, protocol, resolver, meter, clock),
+      onError: (error) => logger.error('name server', { error }),
+    },
+    signal,
+  );
+}
+
+function answer(
+  message: Buffer,
+  protocol: 'udp' | 'tcp',
+  resolver: ResolverOptions,
+  meter: Meter,
+  clock: Clock,
+): Buffer | undefined | Promise<Buffer | undefined> {
+  const startMs = clock.monotonic();
+  const query = parseQuery(message);
+  if (!query) return undefined;
+  if ('malformed' in query) return encodeError(query.id, ResponseCode.formatError);
+  const finish = (resolution: Resolution) => {
+    const bytes = encode(query, resolution, protocol);
+    meter(query, protocol, bytes[3]! & 0xf, clock.monotonic() - startMs);
+    return bytes;
+  };
+  const problem = problemOf(query);
+  if (problem !== undefined) return finish({ code: problem, authoritative: false, answers: [] });
+  const resolution = resolve(query, resolver);
+  return resolution instanceof Promise ? resolution.then(finish) : finish(resolution);
+}
+
+function problemOf(query: Query): number | undefined {
+  if (query.edns && query.edns.version !== 0) return ResponseCode.badVersion;
+  if (query.opcode !== 0) return ResponseCode.notImplemented;
+  return query.class === internetClass ? undefined : ResponseCode.refused;
+}
+
+function encode(query: Query, resolution: Resolution, protocol: 'udp' | 'tcp'): Buffer {
+  const sizeBytesMax =
+    protocol === 'tcp'
+      ? undefined
+      : Math.max(plainUdpSizeBytes, query.edns?.udpSizeBytes ?? plainUdpSizeBytes);
+  if (!('passOn' in resolution)) return encodeResponse(query, resolution, sizeBytesMax);
+  if (sizeBytesMax !== undefined && resolution.passOn.length > sizeBytesMax) {
+    const truncated = encodeResponse(query, {
+      code: ResponseCode.noError,
+      authoritative: false,
+      answers: [],
+    });
+    truncated[2]! |= 0x02;
+    return truncated;
+  }
+  const copy = Buffer.from(resolution.passOn);
+  copy.writeUInt16BE(query.id, 0);
+  return copy;
+}
+
+async function clusterView(informers: InformerFactory): Promise<{ view: ClusterView; serial(): number }> {
+  const services = informers.of(Service);
+  const namespaces = informers.of(Namespace);
+  const slices = serviceSlices(informers);
+  services.addIndex('dns-cluster-address', clusterAddresses);
+  slices.informer.addIndex('dns-named-address', namedAddresses);
+  await Promise.all([services.synced(), namespaces.synced(), slices.informer.synced()]);
+  const view: ClusterView = {
+    hasNamespace: (name) => namespaces.get(name) !== undefined,
+    service: (key) => services.get(key),
+    slicesOf: slices.of,
+    servicesByClusterAddress: (address) => services.byIndex('dns-cluster-address', address),
+    slicesByNamedAddress: (address) => slices.informer.byIndex('dns-named-address', address),
+  };
+  // Revisions only grow and every change of a name has one: what a zone's serial number asks for.
+  const serial = () =>
+    Math.max(Number(services.resourceVersion) || 0, Number(slices.informer.resourceVersion) || 0) >>> 0;
+  return { view, serial };
+}
+
+function namedAddresses(slice: { endpoints?: { addresses: string[]; hostname?: string }[] }): string[] {
+  return (slice.endpoints ?? []).filter(({ hostname }) => hostname).flatMap(({ addresses }) => addresses);
+}
+
+/** The server blocks in force: of the ConfigMaps, as long as they can be read. */
+async function followSettings(options: DnsOptions): Promise<{ blocks: readonly ServerBlock[] }> {
+  const { informers, clusterDomain, logger } = options;
+  const configMaps = informers.of(ConfigMap, { namespace: dnsNamespace });
+  await configMaps.synced();
+  const settings = { blocks: parseCorefile(defaultCorefile(clusterDomain)) as readonly ServerBlock[] };
+  const read = () => {
+    try {
+      const corefile = configMaps.get(`${dnsNamespace}/${dnsConfigMapName}`)?.data?.Corefile;
+      const blocks = parseCorefile(corefile ?? defaultCorefile(clusterDomain));
+      settings.blocks = withStubDomains(blocks, configMaps.get(`${dnsNamespace}/kube-dns`)?.data ?? {});
+    } catch (error) {
+      logger.error('the configuration of cluster DNS cannot be used; the last good one stays', { error });
+    }
+  };
+  read();
+  const touch = ({ metadata: { name } }: ConfigMap) => {
+    if (name === dnsConfigMapName || name === 'kube-dns') read();
+  };
+  configMaps.handle({ added: touch, updated: touch, deleted: touch });
+  return settings;
+}
+
+/** kube-dns' own ConfigMap: `stubDomains` and `upstreamNameservers` as JSON. @throws SyntaxError */
+export function withStubDomains(blocks: readonly ServerBlock[], data: Record<string, string>): ServerBlock[] {
+  const stubs = JSON.parse(data.stubDomains ?? '{}') as Record<string, string[]>;
+  const upstreams = JSON.parse(data.upstreamNameservers ?? '[]') as string[];
+  return blocks.map((block) => {
+    if (!block.kubernetes) return block;
+    const added = Object.entries(stubs).map(([domain, to]) => ({
+      from: domain.replace(/\.$/, '').toLowerCase(),
+      to,
+    }));
+    const kept = upstreams.length > 0 ? block.forwards.filter(({ from }) => from !== '') : block.forwards;
+    const all = upstreams.length > 0 ? [{ from: '', to: upstreams }] : [];
+    return { ...block, forwards: [...added, ...kept, ...all] };
+  });
+}
+
+/** Read again when it is old, and only when somebody asks. */
+async function followResolvConf(options: DnsOptions): Promise<() => readonly string[]> {
+  const path = options.resolvConf ?? '/etc/resolv.conf';
+  let servers: readonly string[] = [];
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  const read = async () => {
+    readAtMs = options.clock.monotonic();
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      options.logger.debug('no name servers of the node', { error });
+      return '';
+    });
+    servers = parseNameServers(text).filter((server) => server !== options.address);
+  };
+  await read();
+  return () => {
+    if (options.clock.monotonic() - readAtMs > resolvConfAgeMsMax) void read();
+    return servers;
+  };
+}
+
+type Meter = (query: Query, protocol: 'udp' | 'tcp', code: number, durationMs: number) => void;
+
+const knownTypes = new Map([
+  [1, 'A'],
+  [2, 'NS'],
+  [5, 'CNAME'],
+  [6, 'SOA'],
+  [12, 'PTR'],
+  [15, 'MX'],
+  [16, 'TXT'],
+  [28, 'AAAA'],
+  [33, 'SRV'],
+  [255, 'ANY'],
+]);
+const codeNames = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
+
+/** CoreDNS' metric names. */
+function createMeter({ metrics }: DnsOptions): Meter {
+  const requests = metrics.counter('coredns_dns_requests_total', 'Questions by protocol and type.');
+  const responses = metrics.counter('coredns_dns_responses_total', 'Answers by code.');
+  const seconds = metrics.histogram(
+    'coredns_dns_request_duration_seconds',
+    'Seconds from a question to its answer.',
+    [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8],
+  );
+  const server = 'dns://:53';
+  return (query, protocol, code, durationMs) => {
+    requests.add(1, { server, proto: protocol, type: knownTypes.get(query.type) ?? 'other' });
+    responses.add(1, { server, rcode: codeNames[code] ?? String(code) });
+    seconds.observe(durationMs / 1000, { server });
+  };
+}
+
+/**
+ * Puts the service address on the loopback interface. Questions to it are answered here, so the kernel need not remember
+ * them as connections.
+ */
+async function takeAddress(options: DnsOptions): Promise<void> {
+  const run = options.run ?? createCommandRunner();
+  const { address, port = 53 } = options;
+  if (address.startsWith('127.')) return;
+  await run('ip', ['address', 'replace', `${address}/32`, 'dev', 'lo', 'scope', 'global']);
+  await run(
+    'nft',
+    ['-f', '-'],
+    `add table ip wherry-dns
+delete table ip wherry-dns
+table ip wherry-dns {
+  chain questions { type filter hook prerouting priority raw; ip daddr ${address} udp dport ${port} notrack; }
+  chain own { type filter hook output priority raw; ip daddr ${address} udp dport ${port} notrack; ip saddr ${address} udp sport ${port} notrack; }
+}
+`,
+  );
+}

@@ -1,0 +1,89 @@
+/** The UDP and TCP sockets of a name server: bytes in, bytes out. */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { framed } from './forwarder.ts';
+
+export interface DnsListenOptions {
+  address: string;
+  port: number;
+  /** Gives the answer, or undefined for what deserves none. */
+  answer(message: Buffer, protocol: 'udp' | 'tcp'): Buffer | undefined | Promise<Buffer | undefined>;
+  onError(error: Error): void;
+}
+
+const tcpConnectionsMax = 1_000;
+const tcpIdleMs = 10_000;
+/** Questions that wait in the kernel while the process is busy with other things. */
+const receiveBufferBytes = 1 << 20;
+
+/** Resolves when both sockets listen; they close when `signal` aborts. */
+export async function listenForDns(
+  options: DnsListenOptions,
+  signal: AbortSignal,
+): Promise<{ port: number }> {
+  const udp = createSocket({ type: options.address.includes(':') ? 'udp6' : 'udp4' });
+  udp.on('message', (message, from) => {
+    reply(options, message, 'udp', (answer) => udp.send(answer, from.port, from.address));
+  });
+  udp.bind(options.port, options.address);
+  await once(udp, 'listening');
+  udp.setRecvBufferSize(receiveBufferBytes);
+  udp.on('error', options.onError);
+  const { port } = udp.address();
+  const tcp = createServer((socket) => serveConnection(socket, options));
+  tcp.maxConnections = tcpConnectionsMax;
+  tcp.listen(port, options.address);
+  try {
+    await once(tcp, 'listening');
+  } catch (error) {
+    udp.close();
+    throw error;
+  }
+  tcp.on('error', options.onError);
+  const sockets = new Set<Socket>();
+  tcp.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  const close = () => closeAll(udp, tcp, sockets);
+  if (signal.aborted) close();
+  else signal.addEventListener('abort', close, { once: true });
+  return { port };
+}
+
+function reply(
+  options: DnsListenOptions,
+  message: Buffer,
+  protocol: 'udp' | 'tcp',
+  send: (answer: Buffer) => void,
+): void {
+  const answer = options.answer(message, protocol);
+  if (answer instanceof Promise) {
+    answer.then((bytes) => bytes && send(bytes)).catch(options.onError);
+  } else if (answer) send(answer);
+}
+
+function serveConnection(socket: Socket, options: DnsListenOptions): void {
+  let pending: Buffer = Buffer.alloc(0);
+  socket.setTimeout(tcpIdleMs, () => socket.destroy());
+  // A client that goes away takes its connection with it; there is nothing to tell anybody.
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
+      const end = 2 + pending.readUInt16BE(0);
+      const message = pending.subarray(2, end);
+      pending = pending.subarray(end);
+      reply(options, message, 'tcp', (answer) => {
+        if (socket.writable) socket.write(framed(answer));
+      });
+    }
+  });
+}
+
+function closeAll(udp: UdpSocket, tcp: Server, sockets: Iterable<Socket>): void {
+  udp.close();
+  tcp.close();
+  for (const socket of sockets) socket.destroy();
+}
