@@ -238,7 +238,7 @@ class Simulation implements SimulatedRuntime {
 
   async stopContainer(id: string, timeoutSeconds: number) {
     const container = this.#containers.get(id);
-    if (!container || container.status.state !== 'CONTAINER_RUNNING') return;
+    if (container?.status.state !== 'CONTAINER_RUNNING') return;
     if (container.behaviour.ignoresTerm && timeoutSeconds > 0) {
       await new Promise<void>((resolve) => {
         const timer = this.#options.clock.after(timeoutSeconds * 1000, resolve);
@@ -400,7 +400,7 @@ class Simulation implements SimulatedRuntime {
 
   #end(id: string, exitCode: number) {
     const container = this.#containers.get(id);
-    if (!container || container.status.state !== 'CONTAINER_RUNNING') return;
+    if (container?.status.state !== 'CONTAINER_RUNNING') return;
     container.exitTimer?.cancel();
     const reason = exitCode === 0 ? 'Completed' : 'Error';
     this.#change(container, { state: 'CONTAINER_EXITED', finishedAt: this.#nowNs(), exitCode, reason });

@@ -1,0 +1,72 @@
+/** Requests and limits in the units of the kernel's control groups. */
+import { computePodLimits, computePodRequests, numericAmounts } from '../api/pod-resources.ts';
+import { milliValueOf, wholeValueOf } from '../api/quantity.ts';
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { LinuxResources } from './cri/runtime.ts';
+
+const sharesMin = 2;
+const sharesMax = 262_144;
+const sharesPerCpu = 1024;
+const quotaPeriodUs = 100_000;
+const quotaMinUs = 1000;
+
+export function cpuShares(milliCpu: number): number {
+  if (milliCpu === 0) return sharesMin;
+  return Math.min(sharesMax, Math.max(sharesMin, Math.floor((milliCpu * sharesPerCpu) / 1000)));
+}
+
+/** Microseconds of CPU time per period; 0 when there is no limit. */
+export function cpuQuotaUs(milliCpu: number): number {
+  if (milliCpu === 0) return 0;
+  return Math.max(quotaMinUs, Math.floor((milliCpu * quotaPeriodUs) / 1000));
+}
+
+export function linuxResourcesOf(
+  resources: core.ResourceRequirements | undefined,
+  oomScoreAdj?: number,
+): LinuxResources {
+  const { requests = {}, limits = {} } = resources ?? {};
+  const cpuLimit = milliValueOf(limits.cpu ?? '0');
+  const cpuRequest = requests.cpu === undefined ? cpuLimit : milliValueOf(requests.cpu);
+  const memoryLimit = wholeValueOf(limits.memory ?? '0');
+  return {
+    cpuShares: cpuShares(cpuRequest),
+    cpuPeriod: quotaPeriodUs,
+    cpuQuota: cpuQuotaUs(cpuLimit),
+    ...(memoryLimit > 0 && { memoryLimitInBytes: memoryLimit }),
+    ...(oomScoreAdj !== undefined && { oomScoreAdj }),
+    hugepageLimits: Object.entries(limits)
+      .filter(([name]) => name.startsWith('hugepages-'))
+      .map(([name, amount]) => ({
+        pageSize: `${name.slice('hugepages-'.length).replace('i', '')}B`,
+        limit: wholeValueOf(amount),
+      })),
+  };
+}
+
+/** Limits of a whole pod; a limit that not every container has does not bound the pod. */
+export interface PodLimits {
+  cpuShares: number;
+  /** Microseconds per 100 ms; undefined: no limit. */
+  cpuQuotaUs: number | undefined;
+  memoryBytes: number | undefined;
+}
+
+export function podLimitsOf(pod: Pod): PodLimits {
+  const cpuMilli = boundedTotal(pod, 'cpu');
+  return {
+    cpuShares: cpuShares(computePodRequests(pod, numericAmounts).get('cpu') ?? 0),
+    cpuQuotaUs: cpuMilli === undefined ? undefined : cpuQuotaUs(cpuMilli),
+    memoryBytes: boundedTotal(pod, 'memory'),
+  };
+}
+
+/** Undefined unless the pod itself or every one of its containers has a limit. */
+function boundedTotal(pod: Pod, resource: string): number | undefined {
+  const { containers, initContainers = [], resources } = pod.spec;
+  const isBounded = (container: core.Container) => container.resources?.limits?.[resource] !== undefined;
+  const podLevel = resources?.limits?.[resource] !== undefined;
+  if (!podLevel && ![...containers, ...initContainers].every(isBounded)) return undefined;
+  return computePodLimits(pod, numericAmounts).get(resource);
+}

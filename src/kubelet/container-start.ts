@@ -1,0 +1,248 @@
+/** Brings one container of a pod to life: image, configuration, creation, start and postStart hook. */
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { WaitingReason } from './container-statuses.ts';
+import type { KubeletContext } from './context.ts';
+import {
+  type ContainerConfig,
+  type Image,
+  type Mount,
+  RuntimeError,
+  type SandboxConfig,
+} from './cri/runtime.ts';
+import { ImageProblem } from './images/image-manager.ts';
+import { runHook } from './lifecycle-hooks.ts';
+import { containerEvents, podEvents } from './pod-events.ts';
+import { containerConfigOf } from './spec/container-config.ts';
+import { ContainerConfigError, computeEnvironment } from './spec/environment.ts';
+import { expandReferences } from './spec/expansion.ts';
+import { containerSecurityContext, nonRootProblem } from './spec/security-context.ts';
+import type { MountedVolume } from './volumes/pod-volumes.ts';
+
+/** Why the container could not be started. */
+export class StartProblem extends Error {
+  readonly waiting: WaitingReason;
+  readonly retryInMs: number | undefined;
+  constructor(waiting: WaitingReason, retryInMs: number | undefined) {
+    super(waiting.message);
+    this.waiting = waiting;
+    this.retryInMs = retryInMs;
+  }
+}
+
+export interface ContainerStart {
+  pod: Pod;
+  container: core.Container;
+  restartCount: number;
+  sandboxId: string;
+  sandboxConfig: SandboxConfig;
+  podIps: readonly string[];
+  volumes: ReadonlyMap<string, MountedVolume>;
+  hostsFile: string | undefined;
+  /** Of the container whose processes an ephemeral container joins. */
+  targetId?: string;
+  resources: core.ResourceRequirements | undefined;
+  /** The container runs; what is left is its postStart hook. */
+  started(containerId: string): void;
+  /** The pod is being ended: hooks are cut short. */
+  interrupt: AbortSignal;
+  /** A pull begins, which may take long. */
+  pulling(): void;
+}
+
+/** As upstream's pod workers do after an error that they cannot mend. */
+const retryMs = 10_000;
+
+/** Resolves with the id. @throws StartProblem */
+export async function startContainer(context: KubeletContext, start: ContainerStart): Promise<string> {
+  const { pod, container } = start;
+  const events = containerEvents(context.recorder, pod, container);
+  const fail = (reason: string, message: string, retryInMs: number | undefined = retryMs): never => {
+    events.warning('Failed', `Error: ${message}`);
+    throw new StartProblem({ reason, message }, retryInMs);
+  };
+
+  let image: Image;
+  try {
+    image = await context.images.ensure(pod, container, start.sandboxConfig, events, start.pulling);
+  } catch (error) {
+    if (!(error instanceof ImageProblem)) throw error;
+    events.warning('Failed', `Error: ${error.waiting.reason}`);
+    throw new StartProblem(error.waiting, error.retryInMs);
+  }
+
+  let config: ContainerConfig;
+  try {
+    config = await configure(context, start, image);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    return fail('CreateContainerConfigError', (error as Error).message);
+  }
+
+  let id: string;
+  try {
+    id = await context.runtime.createContainer(start.sandboxId, config, start.sandboxConfig);
+  } catch (error) {
+    return fail('CreateContainerError', descriptionOf(error));
+  }
+  context.track(id, pod.metadata.uid);
+  events.normal('Created', `Created container: ${container.name}`);
+  try {
+    await context.runtime.startContainer(id);
+  } catch (error) {
+    return fail('RunContainerError', descriptionOf(error), 0);
+  }
+  events.normal('Started', `Started container ${container.name}`);
+  start.started(id);
+  await runPostStart(context, start, id);
+  return id;
+}
+
+async function runPostStart(context: KubeletContext, start: ContainerStart, id: string): Promise<void> {
+  const { pod, container } = start;
+  const hook = container.lifecycle?.postStart;
+  if (!hook) return;
+  const target = { pod, container, containerId: id, podIp: start.podIps[0] ?? '' };
+  try {
+    await runHook(context, hook, target, 0, start.interrupt);
+  } catch (error) {
+    if (start.interrupt.aborted) return;
+    const events = containerEvents(context.recorder, pod, container);
+    events.warning('FailedPostStartHook', 'PostStartHook failed');
+    context.logger.info('a postStart hook failed', {
+      pod: pod.metadata.name,
+      container: container.name,
+      error,
+    });
+    events.normal('Killing', 'FailedPostStartHook');
+    await context.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30);
+    throw new StartProblem({ reason: 'PostStartHookError', message: (error as Error).message }, 0);
+  }
+}
+
+async function configure(
+  context: KubeletContext,
+  start: ContainerStart,
+  image: Image,
+): Promise<ContainerConfig> {
+  const { pod, container } = start;
+  const rootProblem = nonRootProblem(pod, container, {
+    uid: image.uid?.value,
+    username: image.username,
+  });
+  if (rootProblem) throw new ContainerConfigError(rootProblem);
+  const environment = await computeEnvironment({
+    pod,
+    container,
+    node: context.node(),
+    podIps: start.podIps,
+    objects: context.objects,
+    services: context.servicesFor(pod),
+    warn: (reason, message) => podEvents(context.recorder, pod).warning(reason, message),
+  });
+  const grant = await context.devices.allocate(pod, container);
+  for (const [name, value] of Object.entries(grant.envs))
+    if (!environment.has(name)) environment.set(name, value);
+  if (pod.spec.setHostnameAsFQDN && !environment.has('HOSTNAME') && start.sandboxConfig.hostname)
+    environment.set('HOSTNAME', start.sandboxConfig.hostname);
+  const mounts = await mountsOf(context, start, environment);
+  const files = await context.machine.files.prepareContainer(pod, container, context.random.suffix(8));
+  if (files.terminationLog)
+    mounts.push({ hostPath: files.terminationLog, containerPath: container.terminationMessagePath ?? '' });
+  const groups = [...start.volumes.values()].flatMap(({ gid }) => (gid === undefined ? [] : [gid]));
+  return containerConfigOf(pod, container, {
+    restartCount: start.restartCount,
+    imageRef: image.id,
+    environment,
+    mounts: [...mounts, ...grant.mounts],
+    devices: [...grant.devices, ...blockDevices(start)],
+    cdiDevices: grant.cdiDevices,
+    extraAnnotations: grant.annotations,
+    securityContext: containerSecurityContext(pod, container, {
+      seccompRoot: context.seccompRoot,
+      supplementalGroups: groups,
+      ...(start.targetId && { targetId: start.targetId }),
+    }),
+    memoryCapacityBytes: context.memoryCapacityBytes,
+    resources: start.resources,
+  });
+}
+
+const propagations = {
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
+  None: 'PROPAGATION_PRIVATE',
+} as const;
+
+async function mountsOf(
+  context: KubeletContext,
+  start: ContainerStart,
+  environment: ReadonlyMap<string, string>,
+): Promise<Mount[]> {
+  const { pod, container, volumes, hostsFile } = start;
+  const mounts: Mount[] = [];
+  let mountsHosts = false;
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    const volume = volumes.get(mount.name);
+    if (!volume)
+      throw new ContainerConfigError(
+        `cannot find volume "${mount.name}" to mount into container "${container.name}"`,
+      );
+    const containerPath = mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`;
+    if (containerPath === '/etc/hosts') mountsHosts = true;
+    const readonly = (mount.readOnly ?? false) || (volume.readOnly ?? false);
+    const propagation = propagations[mount.mountPropagation ?? 'None'];
+    if (volume.image !== undefined) {
+      mounts.push({
+        hostPath: '',
+        containerPath,
+        readonly: true,
+        image: { image: volume.image },
+        ...(mount.subPath && { imageSubPath: mount.subPath }),
+      });
+      continue;
+    }
+    const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, environment) : mount.subPath;
+    const hostPath = subPath
+      ? await context.volumes.subPath({
+          pod,
+          container,
+          index,
+          volumeName: mount.name,
+          root: volume.hostPath ?? '',
+          subPath,
+          readOnly: readonly,
+        })
+      : (volume.hostPath ?? '');
+    const recursiveReadOnly = readonly && mount.recursiveReadOnly === 'Enabled';
+    mounts.push({ hostPath, containerPath, readonly, propagation, recursiveReadOnly });
+  }
+  if (hostsFile && !mountsHosts) {
+    const readonly = container.securityContext?.readOnlyRootFilesystem ?? false;
+    mounts.push({ hostPath: hostsFile, containerPath: '/etc/hosts', readonly });
+  }
+  return mounts;
+}
+
+function expandSubPath(expression: string, environment: ReadonlyMap<string, string>): string {
+  return expandReferences(expression, (name) => {
+    const value = environment.get(name);
+    if (value === undefined) throw new ContainerConfigError(`missing value for "${name}"`);
+    return value;
+  });
+}
+
+function blockDevices({ container, volumes }: ContainerStart) {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const hostPath = volumes.get(name)?.hostPath;
+    if (!hostPath)
+      throw new ContainerConfigError(
+        `cannot find volume "${name}" to pass into container "${container.name}"`,
+      );
+    return { hostPath, containerPath: devicePath, permissions: 'mrw' };
+  });
+}
+
+function descriptionOf(error: unknown): string {
+  return error instanceof RuntimeError ? error.description : (error as Error).message;
+}

@@ -1,0 +1,219 @@
+/** Turns what the runtime holds into the container statuses that users see. Pure. */
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
+import { isSidecar, restartsAfterExit } from './restart-policy.ts';
+
+/** Why a container does not run at the moment, e.g. ErrImagePull. */
+export interface WaitingReason {
+  reason: string;
+  message: string;
+}
+
+/** What the kubelet knows of a pod besides the runtime's word. */
+export interface StatusInputs {
+  /** `containerd`, as in container ids. */
+  runtimeName: string;
+  /** By container name. */
+  failures: ReadonlyMap<string, WaitingReason>;
+  /** Whether a running container counts as started and ready, by its probes. */
+  isStarted(container: core.Container, observed: ObservedContainer): boolean;
+  isReady(container: core.Container, observed: ObservedContainer): boolean;
+  /** Resources in force, where they may differ from the spec (a resize under way). */
+  resourcesOf(container: core.Container): core.ResourceRequirements | undefined;
+}
+
+export interface ContainerStatuses {
+  initContainerStatuses: core.ContainerStatus[];
+  containerStatuses: core.ContainerStatus[];
+  ephemeralContainerStatuses: core.ContainerStatus[];
+}
+
+type Part = 'init' | 'regular' | 'ephemeral';
+
+export function computeContainerStatuses(
+  pod: Pod,
+  observed: ObservedPod,
+  inputs: StatusInputs,
+): ContainerStatuses {
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  const old = pod.status ?? {};
+  const build = (
+    part: Part,
+    specs: readonly core.Container[],
+    before: readonly core.ContainerStatus[] = [],
+  ) =>
+    specs.map((spec) =>
+      containerStatus(
+        pod,
+        spec,
+        part,
+        observed.containers.filter(({ name }) => name === spec.name),
+        before.find(({ name }) => name === spec.name),
+        inputs,
+      ),
+    );
+  return {
+    initContainerStatuses: build('init', initContainers, old.initContainerStatuses),
+    containerStatuses: build('regular', containers, old.containerStatuses).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    ),
+    ephemeralContainerStatuses: build(
+      'ephemeral',
+      ephemeralContainers as core.Container[],
+      old.ephemeralContainerStatuses,
+    ),
+  };
+}
+
+/** `history`: all containers of that name, newest first. */
+function containerStatus(
+  pod: Pod,
+  spec: core.Container,
+  part: Part,
+  history: readonly ObservedContainer[],
+  before: core.ContainerStatus | undefined,
+  inputs: StatusInputs,
+): core.ContainerStatus {
+  const [current, previous] = history;
+  if (!current) return statusWithoutContainer(pod, spec, part, before, inputs);
+  const state = stateOf(current, inputs);
+  const isRunning = current.state === 'running';
+  const status: core.ContainerStatus = {
+    name: spec.name,
+    state,
+    ready: isReadyStatus(spec, part, current, inputs),
+    restartCount: current.restartCount,
+    image: current.image,
+    imageID: current.imageId,
+    containerID: containerId(current, inputs),
+  };
+  const lastTermination = previous ? stateOf(previous, inputs).terminated : before?.lastState?.terminated;
+  if (lastTermination && lastTermination.containerID !== containerId(current, inputs))
+    status.lastState = { terminated: lastTermination };
+  if (part !== 'init' || isSidecar(spec)) status.started = isRunning && inputs.isStarted(spec, current);
+  else status.started = isRunning;
+  const failure = inputs.failures.get(spec.name);
+  if (!isRunning && failure && mayStillRun(pod, spec, part, current)) {
+    status.state = { waiting: waiting(failure) };
+    if (state.terminated) status.lastState = { terminated: state.terminated };
+  }
+  addDetails(status, spec, current, inputs);
+  return status;
+}
+
+function addDetails(
+  status: core.ContainerStatus,
+  spec: core.Container,
+  current: ObservedContainer,
+  inputs: StatusInputs,
+): void {
+  const resources = inputs.resourcesOf(spec);
+  if (current.state === 'running' && resources) {
+    status.resources = resources;
+    if (resources.requests) status.allocatedResources = resources.requests;
+  }
+  if (spec.volumeMounts?.length) {
+    status.volumeMounts = spec.volumeMounts.map(({ name, mountPath, readOnly }) => ({
+      name,
+      mountPath,
+      ...(readOnly && { readOnly: true, recursiveReadOnly: 'Disabled' }),
+    }));
+  }
+  if (current.user) status.user = { linux: current.user };
+}
+
+function statusWithoutContainer(
+  pod: Pod,
+  spec: core.Container,
+  part: Part,
+  before: core.ContainerStatus | undefined,
+  inputs: StatusInputs,
+): core.ContainerStatus {
+  const failure = inputs.failures.get(spec.name);
+  const waitsForInit = part === 'regular' && (pod.spec.initContainers?.length ?? 0) > 0;
+  const isFirstInit = part === 'init';
+  const status: core.ContainerStatus = {
+    name: spec.name,
+    state: {
+      waiting: failure
+        ? waiting(failure)
+        : { reason: waitsForInit || isFirstInit ? 'PodInitializing' : 'ContainerCreating' },
+    },
+    ready: false,
+    restartCount: before?.restartCount ?? 0,
+    image: spec.image ?? '',
+    imageID: '',
+    started: false,
+  };
+  // What ran before and is no longer there in the runtime (another boot, a wiped runtime) is remembered from the API.
+  const last = before?.state?.terminated ?? before?.lastState?.terminated;
+  if (before?.state?.terminated && part === 'init') {
+    return { ...before, ready: before.state.terminated.exitCode === 0 };
+  }
+  if (before?.state?.running && before.containerID) {
+    status.lastState = {
+      terminated: {
+        exitCode: 137,
+        reason: 'ContainerStatusUnknown',
+        message: 'The container could not be located when the pod was terminated',
+        containerID: before.containerID,
+      },
+    };
+    status.restartCount++;
+  } else if (last) status.lastState = { terminated: last };
+  return status;
+}
+
+function isReadyStatus(
+  spec: core.Container,
+  part: Part,
+  current: ObservedContainer,
+  inputs: StatusInputs,
+): boolean {
+  if (part === 'ephemeral') return false;
+  if (part === 'init' && !isSidecar(spec)) return current.state === 'exited' && current.exitCode === 0;
+  return current.state === 'running' && inputs.isStarted(spec, current) && inputs.isReady(spec, current);
+}
+
+/** Whether a reason to wait may stand in for how the container ended. */
+function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: ObservedContainer): boolean {
+  if (part === 'ephemeral') return false;
+  if (current.state !== 'exited') return true;
+  if (part === 'init' && !spec.restartPolicy)
+    return current.exitCode !== 0 && pod.spec.restartPolicy !== 'Never';
+  return restartsAfterExit(pod, spec, current.exitCode);
+}
+
+function stateOf(container: ObservedContainer, inputs: StatusInputs): core.ContainerState {
+  switch (container.state) {
+    case 'running':
+      return { running: { startedAt: timestamp(container.startedAtMs) } };
+    case 'exited':
+      return {
+        terminated: {
+          exitCode: container.exitCode,
+          reason: container.reason || (container.exitCode === 0 ? 'Completed' : 'Error'),
+          ...(container.message && { message: container.message }),
+          startedAt: timestamp(container.startedAtMs),
+          finishedAt: timestamp(container.finishedAtMs),
+          containerID: containerId(container, inputs),
+        },
+      };
+    default:
+      return { waiting: { reason: 'ContainerCreating' } };
+  }
+}
+
+function waiting({ reason, message }: WaitingReason): core.ContainerStateWaiting {
+  return message ? { reason, message } : { reason };
+}
+
+function containerId(container: ObservedContainer, inputs: StatusInputs): string {
+  return `${inputs.runtimeName}://${container.id}`;
+}
+
+/** RFC 3339 in whole seconds; a time that never was is the Go zero time's JSON, null upstream, and left out here. */
+export function timestamp(epochMs: number): string {
+  return `${new Date(Math.max(0, epochMs)).toISOString().slice(0, 19)}Z`;
+}

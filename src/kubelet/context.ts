@@ -1,0 +1,56 @@
+/** What the parts of one kubelet share. */
+import type { Pod, Service } from '../api/resources.gen.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/event-recorder.ts';
+import type { WaitBackoff } from './crash-backoff.ts';
+import type { ContainerRuntime } from './cri/runtime.ts';
+import type { DeviceAllocator } from './devices/device-allocator.ts';
+import type { ImageManager } from './images/image-manager.ts';
+import type { Machine } from './machine.ts';
+import type { ObjectSource } from './object-source.ts';
+import type { ProbeManager } from './probes/probe-manager.ts';
+import type { NodeFacts } from './spec/field-paths.ts';
+import type { StatusManager } from './status-manager.ts';
+import type { PodVolumes } from './volumes/pod-volumes.ts';
+
+export interface KubeletContext {
+  client: Client;
+  runtime: ContainerRuntime;
+  /** As in container ids: `containerd`. */
+  runtimeName: string;
+  machine: Machine;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  recorder: EventRecorder;
+  /** Ends everything. */
+  signal: AbortSignal;
+  objects: ObjectSource;
+  images: ImageManager;
+  probes: ProbeManager;
+  volumes: PodVolumes;
+  statuses: StatusManager;
+  crashBackoff: WaitBackoff;
+  devices: DeviceAllocator;
+  clusterDns: readonly string[];
+  clusterDomain: string;
+  seccompRoot: string;
+  memoryCapacityBytes: number;
+  /** Of the node; fresh at every call. */
+  node(): NodeFacts;
+  servicesFor(pod: Pod): Iterable<Service>;
+  /** Undefined: ready. Else why pods cannot get their network yet. */
+  networkProblem(): string | undefined;
+  /** Why the node cannot take the pod; undefined: it can. */
+  admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
+  /** Says whose a container or sandbox is, so that events about it find the pod. */
+  track(id: string, podUid: string): void;
+  /** Observes how long things took, in seconds. */
+  timings: {
+    podStart(seconds: number): void;
+    sync(seconds: number): void;
+  };
+}

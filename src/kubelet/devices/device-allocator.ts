@@ -1,0 +1,29 @@
+/** What device plugins add to a container. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Device, Mount } from '../cri/runtime.ts';
+
+export interface DeviceGrant {
+  envs: Record<string, string>;
+  mounts: Mount[];
+  devices: Device[];
+  annotations: Record<string, string>;
+  cdiDevices: string[];
+}
+
+export interface DeviceAllocator {
+  /** @throws Error when the devices asked for are not to be had */
+  allocate(pod: Pod, container: core.Container): Promise<DeviceGrant>;
+  release(podUid: string): void;
+  /** Capacity and allocatable amounts of extended resources, by name. */
+  resources(): Record<string, { capacity: number; allocatable: number }>;
+}
+
+export const noGrant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
+
+/** For nodes without device plugins. */
+export const noDevices: DeviceAllocator = {
+  allocate: async () => noGrant,
+  release: () => undefined,
+  resources: () => ({}),
+};

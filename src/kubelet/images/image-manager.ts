@@ -1,0 +1,204 @@
+/** Has the image of a container ready: pull policies, credentials, back-off, and the events that tell of it. */
+import { type Pod, Secret } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { WaitingReason } from '../container-statuses.ts';
+import { WaitBackoff } from '../crash-backoff.ts';
+import {
+  type AuthConfig,
+  type ContainerRuntime,
+  type Image,
+  RuntimeError,
+  type SandboxConfig,
+} from '../cri/runtime.ts';
+import type { ObjectSource } from '../object-source.ts';
+import type { ContainerEvents } from '../pod-events.ts';
+import { type ImageName, parseImageName } from './image-name.ts';
+import { credentialsFor } from './pull-credentials.ts';
+
+/** The image cannot be had now. */
+export class ImageProblem extends Error {
+  readonly waiting: WaitingReason;
+  /** When another try makes sense; undefined: only after a change. */
+  readonly retryInMs: number | undefined;
+  constructor(waiting: WaitingReason, retryInMs: number | undefined) {
+    super(waiting.message);
+    this.waiting = waiting;
+    this.retryInMs = retryInMs;
+  }
+}
+
+export interface ImageManagerOptions {
+  runtime: ContainerRuntime;
+  objects: ObjectSource;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** How soon after a failed pull the back-off shows in the status, as a user of upstream sees it. */
+const backoffShowsAfterMs = 1000;
+/** A bad name or a missing image under policy Never may be mended by other means than the pod. */
+const recheckMs = 10_000;
+
+export class ImageManager {
+  readonly #runtime: ContainerRuntime;
+  readonly #objects: ObjectSource;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #backoff: WaitBackoff;
+  /** Why the last pull failed, by back-off key. */
+  readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason }>();
+  readonly #pulls = new Map<string, Promise<string>>();
+  /** When an image was last needed, by its id: for garbage collection. */
+  readonly lastUsedMs = new Map<string, number>();
+
+  constructor({ runtime, objects, clock, signal }: ImageManagerOptions) {
+    this.#runtime = runtime;
+    this.#objects = objects;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#backoff = new WaitBackoff({ clock });
+  }
+
+  /** @throws ImageProblem */
+  async ensure(
+    pod: Pod,
+    container: Pick<core.Container, 'image' | 'imagePullPolicy'>,
+    sandbox: SandboxConfig,
+    events: ContainerEvents,
+    pulling: () => void,
+  ): Promise<Image> {
+    const text = container.image ?? '';
+    const name = parseImageName(text);
+    if ('problem' in name) {
+      const message = `Failed to apply default image tag "${text}": ${name.problem}`;
+      events.warning('InspectFailed', message);
+      throw new ImageProblem({ reason: 'InvalidImageName', message }, recheckMs);
+    }
+    const present = await this.#find(name);
+    const policy = container.imagePullPolicy ?? (/:latest$/.test(name.full) ? 'Always' : 'IfNotPresent');
+    if (present && policy !== 'Always') {
+      events.normal(
+        'Pulled',
+        `Container image "${text}" already present on machine and can be accessed by the pod`,
+      );
+      return this.#used(present);
+    }
+    if (policy === 'Never') {
+      const message = `Container image "${text}" is not present with pull policy of Never`;
+      events.warning('ErrImageNeverPull', message);
+      throw new ImageProblem({ reason: 'ErrImageNeverPull', message }, recheckMs);
+    }
+    const key = `${pod.metadata.uid}_${text}`;
+    this.#refuseDuringBackoff(key, text, events);
+    pulling();
+    return this.#used(await this.#pull(pod, name, text, key, sandbox, events));
+  }
+
+  forgetPod(uid: string): void {
+    this.#backoff.forget(`${uid}_`);
+    for (const key of this.#failures.keys()) if (key.startsWith(`${uid}_`)) this.#failures.delete(key);
+  }
+
+  #refuseDuringBackoff(key: string, text: string, events: ContainerEvents): void {
+    const failure = this.#failures.get(key);
+    if (!failure) return;
+    const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
+    if (remainingMs <= 0) return;
+    events.normal('BackOff', `Back-off pulling image "${text}"`);
+    const { reason, message } = failure.waiting;
+    throw new ImageProblem(
+      { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}": ${reason}: ${message}` },
+      remainingMs,
+    );
+  }
+
+  async #pull(
+    pod: Pod,
+    name: ImageName,
+    text: string,
+    key: string,
+    sandbox: SandboxConfig,
+    events: ContainerEvents,
+  ): Promise<Image> {
+    const startMs = this.#clock.monotonic();
+    events.normal('Pulling', `Pulling image "${text}"`);
+    try {
+      const reference = await this.#pullOnce(name, await this.#credentials(pod, name), sandbox);
+      const image = (await this.#find(name)) ?? (await this.#runtime.imageStatus({ image: reference }));
+      if (!image) throw new RuntimeError('NotFound', `image ${reference} is not there after its pull`);
+      const took = formatDuration(this.#clock.monotonic() - startMs);
+      events.normal(
+        'Pulled',
+        `Successfully pulled image "${text}" in ${took} (${took} including waiting). Image size: ${image.size} bytes.`,
+      );
+      this.#failures.delete(key);
+      return image;
+    } catch (error) {
+      if (this.#signal.aborted) throw error;
+      const { message } = error as Error;
+      const atMs = this.#clock.now();
+      events.warning('Failed', `Failed to pull image "${text}": ${message}`);
+      const waiting = { reason: 'ErrImagePull', message };
+      this.#backoff.next(key, atMs);
+      this.#failures.set(key, { atMs, waiting });
+      throw new ImageProblem(waiting, backoffShowsAfterMs);
+    }
+  }
+
+  /** Pods that want the same image with the same credentials share a pull. */
+  #pullOnce(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<string> {
+    const key = JSON.stringify([name.full, credentials]);
+    let pull = this.#pulls.get(key);
+    if (!pull) {
+      pull = this.#tryCredentials(name, credentials, sandbox).finally(() => this.#pulls.delete(key));
+      this.#pulls.set(key, pull);
+    }
+    return pull;
+  }
+
+  async #tryCredentials(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<string> {
+    let failure: unknown;
+    for (const auth of credentials.length > 0 ? credentials : [undefined]) {
+      try {
+        return await this.#runtime.pullImage({ image: name.full }, auth, sandbox, { signal: this.#signal });
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #credentials(pod: Pod, name: ImageName): Promise<AuthConfig[]> {
+    const { namespace = '' } = pod.metadata;
+    const secrets = await Promise.all(
+      (pod.spec.imagePullSecrets ?? []).map((reference) =>
+        this.#objects.get(Secret, { namespace, name: reference.name ?? '' }),
+      ),
+    );
+    return credentialsFor(
+      name,
+      secrets.filter((secret) => secret !== undefined),
+    );
+  }
+
+  #find(name: ImageName): Promise<Image | undefined> {
+    return this.#runtime.imageStatus({ image: name.full });
+  }
+
+  #used(image: Image): Image {
+    this.lastUsedMs.set(image.id, this.#clock.now());
+    return image;
+  }
+}
+
+/** As Go prints a duration rounded to milliseconds: 850ms, 1.234s, 1m2.5s. */
+export function formatDuration(ms: number): string {
+  const rounded = Math.round(ms);
+  if (rounded < 1000) return `${rounded}ms`;
+  const minutes = Math.floor(rounded / 60_000);
+  const seconds = `${Number(((rounded % 60_000) / 1000).toFixed(3))}s`;
+  if (minutes === 0) return seconds;
+  const hours = Math.floor(minutes / 60);
+  return hours > 0 ? `${hours}h${minutes % 60}m${seconds}` : `${minutes}m${seconds}`;
+}

@@ -1,0 +1,87 @@
+/** Registry credentials out of pull secrets. Pure. */
+import type { Secret } from '../../api/resources.gen.ts';
+import type { AuthConfig } from '../cri/runtime.ts';
+import type { ImageName } from './image-name.ts';
+
+interface DockerAuth {
+  username?: string;
+  password?: string;
+  auth?: string;
+  identitytoken?: string;
+  registrytoken?: string;
+}
+
+/** All credentials that fit the image, the most specific first. A secret that cannot be read gives none. */
+export function credentialsFor(image: ImageName, secrets: readonly Secret[]): AuthConfig[] {
+  const found: { key: string; auth: AuthConfig }[] = [];
+  for (const secret of secrets) {
+    for (const [key, entry] of Object.entries(authsOf(secret))) {
+      if (matches(key, image)) found.push({ key, auth: authConfig(entry) });
+    }
+  }
+  return found.sort((a, b) => b.key.length - a.key.length).map(({ auth }) => auth);
+}
+
+function authsOf(secret: Secret): Record<string, DockerAuth> {
+  const data = secret.data ?? {};
+  const modern = data['.dockerconfigjson'];
+  const legacy = data['.dockercfg'];
+  try {
+    if (modern)
+      return (
+        ((JSON.parse(Buffer.from(modern, 'base64').toString()) as { auths?: object }).auths as never) ?? {}
+      );
+    if (legacy) return JSON.parse(Buffer.from(legacy, 'base64').toString()) as never;
+  } catch {
+    // The API server checks the form; what is written past it is of no use as a credential.
+    return {};
+  }
+  return {};
+}
+
+function authConfig(entry: DockerAuth): AuthConfig {
+  const decoded = entry.auth ? Buffer.from(entry.auth, 'base64').toString() : '';
+  const colon = decoded.indexOf(':');
+  return {
+    username: entry.username ?? (colon >= 0 ? decoded.slice(0, colon) : ''),
+    password: entry.password ?? (colon >= 0 ? decoded.slice(colon + 1) : ''),
+    ...(entry.identitytoken && { identityToken: entry.identitytoken }),
+    ...(entry.registrytoken && { registryToken: entry.registrytoken }),
+  };
+}
+
+const dockerHubNames = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+
+/** `key`: a host, perhaps with a port, a path that the repository must start with, and `*` within its labels. */
+function matches(key: string, image: ImageName): boolean {
+  const bare = key
+    .replace(/^https?:\/\//, '')
+    .replace(/\/v[12]\/?$/, '')
+    .replace(/\/$/, '');
+  const slash = bare.indexOf('/');
+  const host = slash >= 0 ? bare.slice(0, slash) : bare;
+  const path = slash >= 0 ? bare.slice(slash + 1) : '';
+  if (path && image.repository !== path && !image.repository.startsWith(`${path}/`)) return false;
+  if (dockerHubNames.has(host)) return dockerHubNames.has(image.registry);
+  const [name = '', port] = splitPort(host);
+  const [wantedName = '', wantedPort] = splitPort(image.registry);
+  if (port !== wantedPort) return false;
+  const labels = name.split('.');
+  const wanted = wantedName.split('.');
+  return (
+    labels.length === wanted.length && labels.every((label, index) => globMatches(label, wanted[index]!))
+  );
+}
+
+function splitPort(host: string): [string, string | undefined] {
+  const colon = host.lastIndexOf(':');
+  return colon > host.lastIndexOf(']') ? [host.slice(0, colon), host.slice(colon + 1)] : [host, undefined];
+}
+
+function globMatches(pattern: string, text: string): boolean {
+  const source = pattern
+    .split('*')
+    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+  return new RegExp(`^${source}$`).test(text);
+}

@@ -1,0 +1,242 @@
+/** The kubelet of one node: follows the pods bound to it and runs them, and tells the API how node and pods are. */
+import { Node, Pod, Service } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
+import type { Random } from '../base/random.ts';
+import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/event-recorder.ts';
+import type { Informer, InformerFactory } from '../client/informer.ts';
+import type { KubeletContext } from './context.ts';
+import { WaitBackoff } from './crash-backoff.ts';
+import type { ContainerRuntime } from './cri/runtime.ts';
+import { type DeviceAllocator, noDevices } from './devices/device-allocator.ts';
+import { ImageManager } from './images/image-manager.ts';
+import { kubeletMetrics } from './kubelet-metrics.ts';
+import type { Machine, MachineFacts } from './machine.ts';
+import { findRefusal } from './node/admission.ts';
+import { keepNodeLease } from './node/node-lease.ts';
+import { NodeRegistration } from './node/node-registration.ts';
+import { NodeReporter } from './node/node-reporter.ts';
+import { nodeResources, type Reservations } from './node/node-resources.ts';
+import { ObjectSource } from './object-source.ts';
+import { PodSet } from './pod-set.ts';
+import { ProbeManager } from './probes/probe-manager.ts';
+import type { NodeFacts } from './spec/field-paths.ts';
+import { StatusManager } from './status-manager.ts';
+import { volumeObjectsOf } from './volumes/volume-objects.ts';
+
+export interface KubeletOptions {
+  client: Client;
+  /** Of this client; stops with the kubelet's signal or later. Simulated nodes of one process may share one. */
+  informers: InformerFactory;
+  runtime: ContainerRuntime;
+  machine: Machine;
+  nodeName: string;
+  nodeIps: readonly string[];
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics: MetricsRegistry;
+  /** Of component `kubelet` and this node. */
+  recorder: EventRecorder;
+  clusterDns: readonly string[];
+  clusterDomain: string;
+  labels?: Record<string, string>;
+  taints?: core.Taint[];
+  podsMax?: number;
+  kubeletPort?: number;
+  seccompRoot?: string;
+  reservations?: Reservations;
+  allowedUnsafeSysctls?: readonly string[];
+  devices?: DeviceAllocator;
+  version?: string;
+}
+
+export interface Kubelet {
+  readonly context: KubeletContext;
+  readonly pods: PodSet;
+  readonly registration: NodeRegistration;
+  readonly reporter: NodeReporter;
+  /** Resolves when the node is registered and its pods are known. */
+  readonly started: Promise<void>;
+  /** Resolves after the signal, when nothing of it runs any more. */
+  readonly stopped: Promise<void>;
+}
+
+const mebibyte = 1024 ** 2;
+const defaultReservations: Reservations = {
+  kubeReserved: {},
+  systemReserved: {},
+  evictionHard: { memoryBytes: 100 * mebibyte, nodeFsFraction: 0.1 },
+};
+const defaultVersion = 'v1.36.4+wherry';
+
+export async function startKubelet(options: KubeletOptions, signal: AbortSignal): Promise<Kubelet> {
+  const { client, clock, random, logger: parentLogger, machine, runtime, nodeName, recorder } = options;
+  const logger = parentLogger.for('kubelet');
+  const { devices = noDevices, reservations = defaultReservations, podsMax = 110 } = options;
+  const [facts, version] = await Promise.all([machine.facts(), runtime.version()]);
+  const metrics = kubeletMetrics(options.metrics);
+  const resources = () => nodeResources(facts, reservations, podsMax, devices.resources());
+
+  const services = options.informers.of(Service);
+  services.addIndex('namespace', (service) => [service.metadata.namespace ?? '']);
+  const nodes = options.informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
+  const podInformer = options.informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+
+  const node = (): NodeFacts => ({
+    nodeName,
+    hostIps: options.nodeIps,
+    allocatable: { ...registration.node?.status?.allocatable, ...resources().allocatable },
+  });
+  const changed = (uid: string) => pods.find(uid)?.wake();
+  const objects = new ObjectSource({ client, clock, signal, changed });
+  const reporter = new NodeReporter({
+    facts,
+    machine,
+    runtime,
+    runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
+    nodeName,
+    nodeIps: options.nodeIps,
+    kubeletPort: options.kubeletPort ?? 10250,
+    version: options.version ?? defaultVersion,
+    resources,
+  });
+  const registration = new NodeRegistration({
+    client,
+    clock,
+    logger,
+    recorder,
+    nodeName,
+    labels: { ...standardLabels(nodeName, facts), ...options.labels },
+    taints: options.taints ?? [],
+    report: () => reporter.report(),
+  });
+
+  const context: KubeletContext = {
+    client,
+    runtime,
+    runtimeName: version.runtimeName,
+    machine,
+    clock,
+    random,
+    logger,
+    recorder,
+    signal,
+    objects,
+    devices,
+    clusterDns: options.clusterDns,
+    clusterDomain: options.clusterDomain,
+    seccompRoot: options.seccompRoot ?? '/var/lib/kubelet/seccomp',
+    memoryCapacityBytes: facts.memoryBytes,
+    images: new ImageManager({ runtime, objects, clock, signal }),
+    probes: new ProbeManager({
+      runtime,
+      dialer: machine.dialer,
+      clock,
+      random,
+      recorder,
+      count: metrics.probes,
+      changed,
+    }),
+    volumes: machine.createVolumes({ client, objects, clock, random, logger, node, refreshNeeded: changed }),
+    statuses: new StatusManager({ client, clock, logger, signal }),
+    crashBackoff: new WaitBackoff({ clock }),
+    node,
+    *servicesFor(pod) {
+      const { namespace = '' } = pod.metadata;
+      yield* services.byIndex('namespace', namespace);
+      const kubernetes = namespace === 'default' ? undefined : services.get('default/kubernetes');
+      if (kubernetes) yield kubernetes;
+    },
+    networkProblem: () => reporter.networkProblem,
+    async admit(pod) {
+      const current = registration.node;
+      if (!current) throw new Error('the node is not registered yet');
+      const others = [...pods.admitted()].filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
+      const refusal = findRefusal(pod, {
+        node: current,
+        allocatable: node().allocatable,
+        others,
+        ...reporter.pressure,
+        allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
+      });
+      if (!refusal) {
+        objects.use(pod.metadata.uid, volumeObjectsOf(pod));
+        return undefined;
+      }
+      return refusal;
+    },
+    track: (id, uid) => pods.track(id, uid),
+    timings: { podStart: metrics.podStart, sync: metrics.sync },
+  };
+  const pods: PodSet = new PodSet(context);
+  metrics.watch(pods);
+
+  nodes.handle({
+    added: (object) => noteNode(object),
+    updated: (object) => noteNode(object),
+  });
+  let podCidr: string | undefined;
+  function noteNode(object: Node) {
+    registration.noteServerNode(object);
+    const cidr = object.spec?.podCIDR;
+    if (!cidr || cidr === podCidr) return;
+    podCidr = cidr;
+    runtime.updatePodCidr(cidr).then(
+      () => registration.refresh(),
+      (error: unknown) => logger.warn('the pod range could not be told to the runtime', { error }),
+    );
+  }
+
+  const started = start();
+  const stopped = (async () => {
+    await started.catch(() => undefined);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    context.probes.close();
+    pods.close();
+  })();
+  return { context, pods, registration, reporter, started, stopped };
+
+  async function start(): Promise<void> {
+    recorder.event(
+      { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
+      'Normal',
+      'Starting',
+      'Starting kubelet.',
+    );
+    const { allocatable } = resources();
+    await machine.cgroups.prepare({
+      milliCpu: facts.cpuCores * 1000,
+      memoryBytes: Number.parseInt(allocatable.memory!, 10) * 1024,
+    });
+    void registration.run(signal);
+    void keepNodeLease({ client, clock, logger, nodeName, node: () => registration.node }, signal);
+    await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
+    await pods.start(podInformer);
+  }
+}
+
+/** Resolves once the node's object is known. */
+async function registered(registration: NodeRegistration, nodes: Informer<Node>): Promise<void> {
+  await nodes.synced();
+  if (registration.node) return;
+  await new Promise<void>((resolve) => {
+    nodes.handle({ added: () => resolve() });
+  });
+}
+
+function standardLabels(nodeName: string, facts: MachineFacts): Record<string, string> {
+  return {
+    'kubernetes.io/hostname': nodeName,
+    'kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': facts.architecture,
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': facts.architecture,
+  };
+}

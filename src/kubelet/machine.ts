@@ -1,0 +1,100 @@
+/**
+ * What the kubelet needs of the machine that a node is: facts, files, control groups, volumes and a way to reach pods.
+ * The real one is src/kubelet/linux/machine.ts; the simulated one (simulated-machine.ts) touches nothing.
+ */
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { ContainerStatus } from './cri/runtime.ts';
+import type { ProbeDialer } from './probes/dialer.ts';
+import type { ResolverConfig } from './spec/dns-config.ts';
+import type { PodVolumes, VolumeInputs } from './volumes/pod-volumes.ts';
+
+export interface MachineFacts {
+  cpuCores: number;
+  memoryBytes: number;
+  ephemeralStorageBytes: number;
+  /** By page size as in resource names, e.g. `2Mi`. */
+  hugepagesBytes: Record<string, number>;
+  architecture: string;
+  kernelVersion: string;
+  osImage: string;
+  machineId: string;
+  systemUuid: string;
+  bootId: string;
+  swapBytes: number;
+}
+
+/** What the machine uses at the moment; undefined where it cannot tell. */
+export interface MachineUsage {
+  memoryAvailableBytes?: number;
+  memoryWorkingSetBytes?: number;
+  memoryRssBytes?: number;
+  memoryUsageBytes?: number;
+  cpuUsageCoreNanoSeconds?: number;
+  nodeFs?: FilesystemUse;
+  imageFs?: FilesystemUse;
+  pids?: { max: number; current: number };
+}
+
+export interface FilesystemUse {
+  capacityBytes: number;
+  availableBytes: number;
+  usedBytes: number;
+  inodes: number;
+  inodesFree: number;
+}
+
+/** A group's own figures. */
+export interface CgroupUsage {
+  cpuUsageNanoSeconds: number;
+  memoryWorkingSetBytes: number;
+  memoryUsageBytes: number;
+  memoryRssBytes: number;
+  pids: number;
+}
+
+export interface PodCgroups {
+  /** Makes the groups of the three classes below the node's root. */
+  prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void>;
+  /** Makes the pod's group or brings its limits up to date; gives the parent for its containers. */
+  apply(pod: Pod): Promise<string | undefined>;
+  /** Ends what still runs in it and removes it. */
+  remove(podUid: string): Promise<void>;
+  /** Uids of pods that have a group. */
+  list(): Promise<string[]>;
+  podUsage(podUid: string): Promise<CgroupUsage | undefined>;
+}
+
+export interface ContainerFiles {
+  /** Present when the container can leave a termination message. */
+  terminationLog?: string;
+}
+
+export interface PodFiles {
+  /** Where the logs of all pods are. */
+  readonly podLogsDir: string;
+  preparePod(pod: Pod): Promise<void>;
+  /** The hosts file to mount; undefined: none. */
+  writeHosts(pod: Pod, text: string): Promise<string | undefined>;
+  /** `attemptId`: different for every container made. */
+  prepareContainer(pod: Pod, container: core.Container, attemptId: string): Promise<ContainerFiles>;
+  /** The message that an ended container left; undefined: none. */
+  terminationMessage(status: ContainerStatus): Promise<string | undefined>;
+  hostResolver(): Promise<ResolverConfig>;
+  hostHosts(): Promise<string>;
+  /** Everything but volumes that the pod has on disk, its logs included. */
+  removePod(uid: string): Promise<void>;
+  /** Uids of pods that have files here. */
+  listPods(): Promise<string[]>;
+  /** The oldest ended containers' remains beyond these are removed with their containers. */
+  removeContainerLog(logPath: string): Promise<void>;
+}
+
+export interface Machine {
+  facts(): Promise<MachineFacts>;
+  usage(): Promise<MachineUsage>;
+  readonly files: PodFiles;
+  readonly cgroups: PodCgroups;
+  readonly dialer: ProbeDialer;
+  createVolumes(inputs: VolumeInputs): PodVolumes;
+}

@@ -1,0 +1,159 @@
+/** Whether the node takes a pod that was bound to it: the scheduler may not have known everything. Pure. */
+import { compilePodNodeSelector } from '../../api/node-selector.ts';
+import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
+import type { Node, Pod } from '../../api/resources.gen.ts';
+import { isCriticalPod, qosClassOf } from '../qos.ts';
+
+export interface AdmissionInputs {
+  node: Node;
+  allocatable: Record<string, string>;
+  /** Admitted here and not over. */
+  others: readonly Pod[];
+  memoryPressure: boolean;
+  diskPressure: boolean;
+  pidPressure: boolean;
+  allowedUnsafeSysctls: readonly string[];
+}
+
+export interface Refusal {
+  reason: string;
+  message: string;
+  /** Resources that are missing, by how much: evicting others could make room for a critical pod. */
+  missing?: Record<string, number>;
+}
+
+const safeSysctls = new Set([
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_wmem',
+]);
+
+/** Undefined: welcome. */
+export function findRefusal(pod: Pod, inputs: AdmissionInputs): Refusal | undefined {
+  return (
+    refuseUnderPressure(pod, inputs) ??
+    refuseSysctls(pod, inputs.allowedUnsafeSysctls) ??
+    refuseOs(pod) ??
+    refuseResources(pod, inputs) ??
+    refuseSelector(pod, inputs.node) ??
+    refusePorts(pod, inputs.others)
+  );
+}
+
+function refuseUnderPressure(pod: Pod, inputs: AdmissionInputs): Refusal | undefined {
+  if (isCriticalPod(pod)) return undefined;
+  const pressures: string[] = [];
+  if (inputs.memoryPressure) pressures.push('MemoryPressure');
+  if (inputs.diskPressure) pressures.push('DiskPressure');
+  if (inputs.pidPressure) pressures.push('PIDPressure');
+  if (pressures.length === 0) return undefined;
+  if (pressures.length === 1 && inputs.memoryPressure) {
+    // Memory pressure only keeps pods away that promise nothing about their memory.
+    if (qosClassOf(pod) !== 'BestEffort') return undefined;
+    const tolerates = pod.spec.tolerations?.some(
+      ({ key, operator, effect }) =>
+        (!effect || effect === 'NoSchedule') &&
+        (key === 'node.kubernetes.io/memory-pressure' || (!key && operator === 'Exists')),
+    );
+    if (tolerates) return undefined;
+  }
+  return { reason: 'Evicted', message: `The node had condition: [${pressures.join(' ')}]. ` };
+}
+
+function refuseSysctls(pod: Pod, allowed: readonly string[]): Refusal | undefined {
+  for (const { name } of pod.spec.securityContext?.sysctls ?? []) {
+    const isAllowed =
+      safeSysctls.has(name) ||
+      allowed.some((pattern) =>
+        pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
+      );
+    if (!isAllowed)
+      return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${name}" not allowlisted` };
+  }
+  return undefined;
+}
+
+function refuseOs(pod: Pod): Refusal | undefined {
+  const name = pod.spec.os?.name;
+  if (name === undefined || name === 'linux') return undefined;
+  const message = "Failed to admit pod as the OS field doesn't match node OS";
+  return { reason: 'PodOSNotSupported', message };
+}
+
+function refuseResources(pod: Pod, { allocatable, others }: AdmissionInputs): Refusal | undefined {
+  const podsMax = numericAmounts.parse('pods', allocatable.pods ?? '0');
+  if (others.length + 1 > podsMax) return insufficient('pods', 1, others.length, podsMax);
+  const used = new Map<string, number>();
+  for (const other of others)
+    for (const [name, amount] of computePodRequests(other, numericAmounts))
+      used.set(name, (used.get(name) ?? 0) + amount);
+  for (const [name, requested] of computePodRequests(pod, numericAmounts)) {
+    if (requested === 0) continue;
+    const capacity = numericAmounts.parse(name, allocatable[name] ?? '0');
+    const taken = used.get(name) ?? 0;
+    if (requested > capacity - taken) return insufficient(name, requested, taken, capacity);
+  }
+  return undefined;
+}
+
+function insufficient(name: string, requested: number, used: number, capacity: number): Refusal {
+  return {
+    reason: `OutOf${name}`,
+    message: `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
+    missing: { [name]: requested - (capacity - used) },
+  };
+}
+
+function refuseSelector(pod: Pod, node: Node): Refusal | undefined {
+  if (compilePodNodeSelector(pod)?.(node) ?? true) return undefined;
+  return {
+    reason: 'NodeAffinity',
+    message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+  };
+}
+
+function refusePorts(pod: Pod, others: readonly Pod[]): Refusal | undefined {
+  const taken = others.flatMap(hostPortsOf);
+  for (const wanted of hostPortsOf(pod)) {
+    const clashes = taken.some(
+      (held) =>
+        held.port === wanted.port &&
+        held.protocol === wanted.protocol &&
+        (held.ip === wanted.ip || isAny(held.ip) || isAny(wanted.ip)),
+    );
+    if (clashes)
+      return {
+        reason: 'NodePorts',
+        message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+      };
+  }
+  return undefined;
+}
+
+function hostPortsOf(pod: Pod): { port: number; protocol: string; ip: string }[] {
+  return [
+    ...(pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always'),
+    ...pod.spec.containers,
+  ].flatMap((container) =>
+    (container.ports ?? [])
+      .filter(({ hostPort }) => hostPort)
+      .map(({ hostPort, protocol, hostIP }) => ({
+        port: hostPort!,
+        protocol: protocol ?? 'TCP',
+        ip: hostIP ?? '',
+      })),
+  );
+}
+
+function isAny(ip: string): boolean {
+  return ip === '' || ip === '0.0.0.0';
+}

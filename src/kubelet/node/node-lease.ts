@@ -1,0 +1,60 @@
+/** The node's heartbeat: a lease that it renews. */
+import { Lease, type Node } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+
+export interface NodeLeaseOptions {
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  nodeName: string;
+  /** The node's object, which owns the lease. */
+  node: () => Node | undefined;
+  durationSeconds?: number;
+}
+
+const namespace = 'kube-node-lease';
+const retry = { firstMs: 200, maxMs: 7_000 };
+
+/** Renews until the signal aborts; a server that is away is waited for. */
+export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSignal): Promise<void> {
+  const { client, clock, logger, nodeName, node, durationSeconds = 40 } = options;
+  let held: Lease | undefined;
+  let attempt = 0;
+  const spec = () => ({
+    holderIdentity: nodeName,
+    leaseDurationSeconds: durationSeconds,
+    renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
+  });
+  const renew = async (): Promise<Lease> => {
+    if (held) return client.update(Lease, { ...held, spec: { ...held.spec, ...spec() } }, { signal });
+    const owner = node();
+    const ownerReferences = owner && [
+      { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: owner.metadata.uid },
+    ];
+    const metadata = { name: nodeName, namespace, ...(ownerReferences && { ownerReferences }) };
+    try {
+      return await client.create(Lease, { metadata, spec: spec() }, { signal });
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.reason !== 'AlreadyExists') throw error;
+      const found = await client.get(Lease, { namespace, name: nodeName }, signal);
+      return client.update(Lease, { ...found, spec: { ...found.spec, ...spec() } }, { signal });
+    }
+  };
+  while (!signal.aborted) {
+    let waitMs = (durationSeconds / 4) * 1000;
+    try {
+      held = await renew();
+      attempt = 0;
+    } catch (error) {
+      if (signal.aborted) return;
+      held = undefined;
+      waitMs = backoffDelayMs(retry, Math.min(attempt++, 10));
+      logger.debug('the node lease could not be renewed', { error });
+    }
+    await clock.sleep(waitMs, signal).catch(() => undefined);
+  }
+}

@@ -1,0 +1,230 @@
+/** The node's object at the API: made once, its status kept true. */
+import { Node } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import { timestamp } from '../container-statuses.ts';
+import { conditionEventReason, type NodeHealth, nodeConditions } from './node-conditions.ts';
+
+export interface NodeReport {
+  health: NodeHealth;
+  addresses: core.NodeAddress[];
+  capacity: Record<string, string>;
+  allocatable: Record<string, string>;
+  nodeInfo: core.NodeSystemInfo;
+  images: core.ContainerImage[];
+  kubeletPort: number;
+  runtimeHandlers: core.NodeRuntimeHandler[];
+  volumesInUse: string[];
+}
+
+export interface NodeRegistrationOptions {
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  recorder: EventRecorder;
+  nodeName: string;
+  labels: Record<string, string>;
+  taints: core.Taint[];
+  unschedulable?: boolean;
+  providerId?: string;
+  /** Looks at the machine and the runtime. */
+  report: () => Promise<NodeReport>;
+}
+
+/** How often the machine is looked at, and how often a status is written in which only heartbeats changed. */
+const lookMs = 10_000;
+const writeMs = 300_000;
+const notReadyLookMs = 100;
+const retry = { firstMs: 100, maxMs: 7_000 };
+
+export class NodeRegistration {
+  readonly #options: NodeRegistrationOptions;
+  #node: Node | undefined;
+  #writtenMs = Number.NEGATIVE_INFINITY;
+  #wake: (() => void) | undefined;
+
+  constructor(options: NodeRegistrationOptions) {
+    this.#options = options;
+  }
+
+  /** The newest version known. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  noteServerNode(node: Node): void {
+    this.#node = node;
+  }
+
+  /** Has the status looked at now. */
+  refresh(): void {
+    this.#wake?.();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    await this.#register(signal);
+    for (let attempt = 0; !signal.aborted; ) {
+      let waitMs = lookMs;
+      try {
+        const isReady = await this.#update(signal);
+        if (!isReady)
+          waitMs = Math.min(
+            lookMs,
+            backoffDelayMs({ firstMs: notReadyLookMs, maxMs: 1000 }, Math.min(attempt++, 4)),
+          );
+        else attempt = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof StatusError && error.code === 404) {
+          this.#node = undefined;
+          await this.#register(signal);
+          continue;
+        }
+        logger.warn('the node status could not be written', { error });
+        waitMs = backoffDelayMs(retry, Math.min(attempt++, 8));
+      }
+      await this.#sleep(waitMs, signal);
+    }
+  }
+
+  #sleep(waitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        signal.removeEventListener('abort', done);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = this.#options.clock.after(waitMs, done);
+      signal.addEventListener('abort', done, { once: true });
+      this.#wake = done;
+    });
+  }
+
+  async #register(signal: AbortSignal): Promise<void> {
+    const { clock, logger, client, nodeName, labels, taints, unschedulable, providerId } = this.#options;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        const report = await this.#options.report();
+        const spec: core.NodeSpec = {
+          ...(taints.length > 0 && { taints }),
+          ...(unschedulable && { unschedulable }),
+          ...(providerId && { providerID: providerId }),
+        };
+        const status = this.#statusOf(report, []);
+        try {
+          this.#node = await client.create(
+            Node,
+            { metadata: { name: nodeName, labels }, spec, status },
+            { signal },
+          );
+        } catch (error) {
+          if (!(error instanceof StatusError) || error.reason !== 'AlreadyExists') throw error;
+          this.#node = await this.#reconcile(await client.get(Node, { name: nodeName }, signal), signal);
+        }
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn('the node could not be registered', { error });
+        await clock.sleep(backoffDelayMs(retry, Math.min(attempt, 8)), signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** A node that registered before keeps what others gave it; its own labels are brought up to date. */
+  async #reconcile(found: Node, signal: AbortSignal): Promise<Node> {
+    const { client, nodeName, labels } = this.#options;
+    const missing = Object.entries(labels).filter(([key, value]) => found.metadata.labels?.[key] !== value);
+    if (missing.length === 0) return found;
+    const patch = { metadata: { labels: Object.fromEntries(missing) } };
+    return client.patch(Node, { name: nodeName }, patch, { type: 'strategic', signal });
+  }
+
+  /** True when the node is ready. */
+  async #update(signal: AbortSignal): Promise<boolean> {
+    const { client, clock, recorder, nodeName } = this.#options;
+    const report = await this.#options.report();
+    const before = this.#node?.status ?? {};
+    const status = this.#statusOf(report, before.conditions ?? []);
+    // Extended resources that somebody patched into the status stay.
+    for (const name of ['capacity', 'allocatable'] as const)
+      status[name] = { ...extendedResources(before[name]), ...status[name] };
+    const isDue = clock.monotonic() - this.#writtenMs >= writeMs;
+    const isReady = report.health.problems.length === 0;
+    if (!isDue && isSameStatus(before, status)) return isReady;
+    const conditions = status.conditions ?? [];
+    for (const condition of conditions) {
+      const old = before.conditions?.find(({ type }) => type === condition.type);
+      if (this.#writtenMs > 0 && old?.status === condition.status) continue;
+      const reason = conditionEventReason(condition);
+      recorder.event(
+        { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
+        'Normal',
+        reason,
+        `Node ${nodeName} status is now: ${reason}`,
+      );
+    }
+    const patch = { status: { ...status, addresses: replaceAll(status.addresses ?? []) } };
+    this.#node = await client.patch(Node, { name: nodeName }, patch, {
+      type: 'strategic',
+      subresource: 'status',
+      signal,
+    });
+    this.#writtenMs = clock.monotonic();
+    return isReady;
+  }
+
+  #statusOf(report: NodeReport, before: readonly core.NodeCondition[]): core.NodeStatus {
+    const nowText = timestamp(this.#options.clock.now());
+    return {
+      addresses: report.addresses,
+      capacity: report.capacity,
+      allocatable: report.allocatable,
+      conditions: nodeConditions(report.health, before, nowText),
+      daemonEndpoints: { kubeletEndpoint: { Port: report.kubeletPort } },
+      images: report.images,
+      nodeInfo: report.nodeInfo,
+      runtimeHandlers: report.runtimeHandlers,
+      ...(report.volumesInUse.length > 0 && { volumesInUse: report.volumesInUse }),
+    };
+  }
+}
+
+function replaceAll(addresses: readonly core.NodeAddress[]): unknown[] {
+  return [...addresses, { $patch: 'replace' }];
+}
+
+function extendedResources(map: Record<string, string> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).filter(([name]) => name.includes('/')));
+}
+
+/** Whether nothing but heartbeats differs. */
+function isSameStatus(before: core.NodeStatus, now: core.NodeStatus): boolean {
+  const essence = ({
+    conditions = [],
+    addresses,
+    capacity = {},
+    allocatable = {},
+    images = [],
+    nodeInfo,
+  }: core.NodeStatus) =>
+    JSON.stringify([
+      conditions.map(({ type, status, reason, message }) => [type, status, reason, message]).sort(),
+      (addresses ?? []).map(({ type, address }) => `${type}=${address}`),
+      Object.entries(capacity).sort(),
+      Object.entries(allocatable).sort(),
+      images.map(({ names }) => names),
+      Object.entries(nodeInfo ?? {})
+        .filter(([, value]) => typeof value === 'string' && value !== '')
+        .sort(),
+    ]);
+  const ownTypes = new Set((now.conditions ?? []).map(({ type }) => type));
+  const own = (before.conditions ?? []).filter(({ type }) => ownTypes.has(type));
+  return essence({ ...before, conditions: own }) === essence(now);
+}

@@ -1,0 +1,115 @@
+/** Looks at the machine and the runtime and says how the node is. */
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ContainerRuntime, RuntimeStatus } from '../cri/runtime.ts';
+import type { Machine, MachineFacts } from '../machine.ts';
+import type { NodeReport } from './node-registration.ts';
+import type { NodeResources } from './node-resources.ts';
+
+export interface NodeReporterOptions {
+  facts: MachineFacts;
+  machine: Machine;
+  runtime: ContainerRuntime;
+  /** `containerd://1.6.20`. */
+  runtimeVersion: string;
+  nodeName: string;
+  nodeIps: readonly string[];
+  kubeletPort: number;
+  version: string;
+  resources: () => NodeResources;
+}
+
+export interface Pressure {
+  memoryPressure: boolean;
+  diskPressure: boolean;
+  pidPressure: boolean;
+}
+
+/** Images are listed in the status up to this many, the largest first; upstream's figure. */
+const imagesMax = 50;
+
+export class NodeReporter {
+  readonly #options: NodeReporterOptions;
+  /** Set by the eviction manager. */
+  pressure: Pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
+  volumesInUse: string[] = [];
+  #network: string | undefined = 'container runtime status check may not have completed yet';
+
+  constructor(options: NodeReporterOptions) {
+    this.#options = options;
+  }
+
+  /** Why pods cannot get their network; undefined: they can. */
+  get networkProblem(): string | undefined {
+    return this.#network;
+  }
+
+  async report(): Promise<NodeReport> {
+    const { facts, runtime, resources, kubeletPort, runtimeVersion, version } = this.#options;
+    const problems: string[] = [];
+    let status: RuntimeStatus | undefined;
+    let images: core.ContainerImage[] = [];
+    try {
+      status = await runtime.status();
+      images = (await runtime.listImages())
+        .toSorted((a, b) => b.size - a.size)
+        .slice(0, imagesMax)
+        .map(({ repoTags, repoDigests, size }) => ({
+          names: [...repoDigests, ...repoTags].slice(0, 5),
+          sizeBytes: size,
+        }));
+    } catch (error) {
+      problems.push(`container runtime is down: ${(error as Error).message}`);
+    }
+    if (status) problems.push(...this.#runtimeProblems(status));
+    return {
+      health: { ...this.pressure, problems },
+      addresses: this.#addresses(),
+      ...resources(),
+      kubeletPort,
+      images,
+      volumesInUse: this.volumesInUse,
+      runtimeHandlers: (status?.handlers ?? []).map(({ name, recursiveReadOnlyMounts, userNamespaces }) => ({
+        name,
+        features: { recursiveReadOnlyMounts, userNamespaces },
+      })),
+      nodeInfo: {
+        architecture: facts.architecture,
+        bootID: facts.bootId,
+        containerRuntimeVersion: runtimeVersion,
+        kernelVersion: facts.kernelVersion,
+        kubeProxyVersion: '',
+        kubeletVersion: version,
+        machineID: facts.machineId,
+        operatingSystem: 'linux',
+        osImage: facts.osImage,
+        systemUUID: facts.systemUuid,
+        ...(facts.swapBytes > 0 && { swap: { capacity: facts.swapBytes } }),
+      },
+    };
+  }
+
+  #runtimeProblems(status: RuntimeStatus): string[] {
+    const problems: string[] = [];
+    const condition = (type: string) => status.conditions.find((candidate) => candidate.type === type);
+    const describe = (name: string) => {
+      const found = condition(name);
+      return `${name}=${found?.status ?? false} reason:${found?.reason ?? ''} message:${found?.message ?? ''}`;
+    };
+    if (!condition('RuntimeReady')?.status)
+      problems.push(`container runtime not ready: ${describe('RuntimeReady')}`);
+    const hasNetwork = condition('NetworkReady')?.status ?? false;
+    this.#network = hasNetwork
+      ? undefined
+      : `container runtime network not ready: ${describe('NetworkReady')}`;
+    if (this.#network) problems.push(this.#network);
+    return problems;
+  }
+
+  #addresses(): core.NodeAddress[] {
+    const { nodeIps, nodeName } = this.#options;
+    return [
+      ...nodeIps.map((address) => ({ type: 'InternalIP' as const, address })),
+      { type: 'Hostname', address: nodeName },
+    ];
+  }
+}

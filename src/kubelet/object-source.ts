@@ -1,0 +1,153 @@
+/**
+ * ConfigMaps and Secrets that pods of this node use: each is read when first needed and watched one by one while a pod
+ * uses it, so that the node never sees others and changes arrive at once.
+ */
+import type { KubeObject, ResourceType } from '../api/meta.ts';
+import { StatusError } from '../api/status.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Client, ObjectName } from '../client/client.ts';
+
+interface Held<T extends KubeObject = KubeObject> {
+  type: ResourceType<T>;
+  at: ObjectName;
+  /** Pod uids. */
+  users: Set<string>;
+  stop: AbortController;
+  current: T | undefined;
+  first: Promise<void>;
+  /** The watch that keeps `current` fresh is up. */
+  live: boolean;
+}
+
+const retry = { firstMs: 200, maxMs: 10_000 };
+
+export class ObjectSource {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #changed: (podUid: string) => void;
+  readonly #held = new Map<string, Held>();
+
+  /** `changed`: told of every pod that uses an object that changed, came or went. */
+  constructor(options: {
+    client: Client;
+    clock: Clock;
+    signal: AbortSignal;
+    changed: (podUid: string) => void;
+  }) {
+    this.#client = options.client;
+    this.#clock = options.clock;
+    this.#signal = options.signal;
+    this.#changed = options.changed;
+  }
+
+  /** Undefined when it is not there. */
+  async get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName): Promise<T | undefined> {
+    const held = this.#held.get(keyFor(type, at)) as Held<T> | undefined;
+    if (held) {
+      await held.first;
+      if (held.live) return held.current;
+    }
+    return this.#read(type, at, this.#signal);
+  }
+
+  /** Says which objects a pod uses from now on; what nobody uses is no longer watched. */
+  use(podUid: string, wanted: readonly { type: ResourceType; at: ObjectName }[]): void {
+    const keys = new Set<string>();
+    for (const { type, at } of wanted) {
+      const key = keyFor(type, at);
+      keys.add(key);
+      const held = this.#held.get(key) ?? this.#hold(key, type, at);
+      held.users.add(podUid);
+    }
+    for (const [key, held] of this.#held) if (!keys.has(key)) this.#drop(key, held, podUid);
+  }
+
+  #drop(key: string, held: Held, podUid: string): void {
+    held.users.delete(podUid);
+    if (held.users.size > 0) return;
+    held.stop.abort();
+    this.#held.delete(key);
+  }
+
+  #hold(key: string, type: ResourceType, at: ObjectName): Held {
+    const stop = new AbortController();
+    const first = Promise.withResolvers<void>();
+    const held: Held = {
+      type,
+      at,
+      users: new Set(),
+      stop,
+      current: undefined,
+      first: first.promise,
+      live: false,
+    };
+    this.#held.set(key, held);
+    void this.#follow(held, AbortSignal.any([stop.signal, this.#signal]), first.resolve);
+    return held;
+  }
+
+  async #follow(held: Held, signal: AbortSignal, known: () => void): Promise<void> {
+    for (let attempt = 0; !signal.aborted; ) {
+      try {
+        const list = await this.#client.list(
+          held.type,
+          { namespace: held.at.namespace ?? '', fieldSelector: `metadata.name=${held.at.name}` },
+          signal,
+        );
+        this.#replace(held, list.items[0]);
+        held.live = true;
+        known();
+        attempt = 0;
+        if ((held.current as { immutable?: boolean } | undefined)?.immutable) return;
+        await this.#watch(held, list.metadata.resourceVersion, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const isDenied = error instanceof StatusError && (error.code === 403 || error.code === 404);
+        held.live = false;
+        known();
+        await this.#clock
+          .sleep(backoffDelayMs(retry, isDenied ? attempt + 3 : attempt), signal)
+          .catch(() => undefined);
+        attempt = Math.min(attempt + 1, 10);
+      }
+    }
+  }
+
+  async #watch(held: Held, resourceVersion: string | undefined, signal: AbortSignal): Promise<void> {
+    const query = {
+      namespace: held.at.namespace ?? '',
+      fieldSelector: `metadata.name=${held.at.name}`,
+      ...(resourceVersion && { resourceVersion }),
+    };
+    for await (const event of this.#client.watch(held.type, query, signal)) {
+      if (event.type === 'BOOKMARK') continue;
+      this.#replace(held, event.type === 'DELETED' ? undefined : event.object);
+    }
+  }
+
+  #replace(held: Held, object: KubeObject | undefined): void {
+    const before = held.current?.metadata.resourceVersion;
+    held.current = object;
+    if (object?.metadata.resourceVersion === before) return;
+    for (const uid of held.users) this.#changed(uid);
+  }
+
+  async #read<T extends KubeObject>(
+    type: ResourceType<T>,
+    at: ObjectName,
+    signal: AbortSignal,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#client.get(type, at, signal);
+    } catch (error) {
+      if (error instanceof StatusError && error.code === 404) return undefined;
+      throw error;
+    }
+  }
+}
+
+function keyFor(type: ResourceType, at: ObjectName): string {
+  return `${type.plural}/${at.namespace}/${at.name}`;
+}

@@ -1,0 +1,258 @@
+/** Decides what a pod needs next: which sandbox, which containers to start and which to kill. Never acts. */
+import { createHash } from 'node:crypto';
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import {
+  findContainer,
+  type ObservedContainer,
+  type ObservedPod,
+  type ObservedSandbox,
+} from './pod-observation.ts';
+import { asksToRestartAll, isSidecar, restartsAfterExit, shouldRestart } from './restart-policy.ts';
+
+/** What a probe has found of a container; undefined: nothing yet. */
+export interface ProbeFindings {
+  startup?: 'success' | 'failure';
+  liveness?: 'success' | 'failure';
+}
+
+export type KillReason = 'liveness' | 'startup' | 'changed' | 'restart-all';
+
+export interface ContainerKill {
+  container: ObservedContainer;
+  spec: core.Container;
+  reason: KillReason;
+  /** Of the Killing event. */
+  message: string;
+}
+
+export interface PodActions {
+  /** The sandbox and all that runs in it must go first. */
+  killPod: boolean;
+  /** With `killPod`: something takes its place. */
+  createSandbox: boolean;
+  /** Of the sandbox that is used, or to be made. */
+  attempt: number;
+  sandbox: ObservedSandbox | undefined;
+  kill: ContainerKill[];
+  ephemeral: core.EphemeralContainer[];
+  /** In order; a sidecar must have started before the next one is looked at. */
+  init: core.Container[];
+  containers: core.Container[];
+  /** Old containers to remove so that everything starts anew. */
+  remove: ObservedContainer[];
+}
+
+/** A container is made anew when this changes; its resources, for one, can change in place. */
+export function containerHash(container: Pick<core.Container, 'name' | 'image'>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([container.name, container.image ?? '']))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+export function computePodActions(
+  pod: Pod,
+  observed: ObservedPod,
+  probes: (containerId: string) => ProbeFindings,
+): PodActions {
+  const { create, attempt, sandbox } = planSandbox(pod, observed);
+  const actions: PodActions = {
+    killPod: create,
+    createSandbox: create,
+    attempt,
+    sandbox: create ? undefined : sandbox,
+    kill: [],
+    ephemeral: [],
+    init: [],
+    containers: [],
+    remove: [],
+  };
+  if (create) {
+    planFreshStart(pod, observed, actions);
+    return actions;
+  }
+  for (const container of pod.spec.ephemeralContainers ?? []) {
+    if (!findContainer(observed, container.name)) actions.ephemeral.push(container);
+  }
+  if (planRestartOfAll(pod, observed, actions)) return actions;
+
+  const initialized = planInitContainers(pod, observed, probes, actions);
+  if (!initialized) return actions;
+  planContainers(pod, observed, probes, actions);
+  return actions;
+}
+
+function planSandbox(pod: Pod, observed: ObservedPod) {
+  const latest = observed.sandboxes[0];
+  if (!latest) return { create: true, attempt: 0, sandbox: undefined };
+  const next = { create: true, attempt: latest.attempt + 1, sandbox: undefined };
+  const readyCount = observed.sandboxes.filter((sandbox) => sandbox.ready).length;
+  if (readyCount > 1 || !latest.ready) return next;
+  if (latest.onHostNetwork !== (pod.spec.hostNetwork ?? false))
+    return { ...next, attempt: latest.attempt + 1 };
+  if (!latest.onHostNetwork && latest.ips.length === 0) return next;
+  return { create: false, attempt: latest.attempt, sandbox: latest };
+}
+
+/** What starts in a new sandbox; a pod that is done gets none. */
+function planFreshStart(pod: Pod, observed: ObservedPod, actions: PodActions): void {
+  const { restartPolicy } = pod.spec;
+  const hasRun = observed.containers.length > 0;
+  if (restartPolicy === 'Never' && actions.attempt > 0 && hasRun) {
+    actions.createSandbox = false;
+    return;
+  }
+  const wanted = pod.spec.containers.filter((container) => {
+    const last = findContainer(observed, container.name);
+    return last?.state !== 'exited' || restartsAfterExit(pod, container, last.exitCode);
+  });
+  if (wanted.length === 0 && hasRun) {
+    actions.createSandbox = false;
+    return;
+  }
+  const init = pod.spec.initContainers ?? [];
+  // Init containers run again in a new sandbox, unless a regular container has started before and cannot be undone:
+  // upstream runs them all again then too, since what they prepared may be gone.
+  if (init.length > 0) actions.init.push(init[0]!);
+  else actions.containers.push(...wanted);
+}
+
+/** Some exit asks for everything to start anew; first whatever runs is ended, then all traces are removed. */
+function planRestartOfAll(pod: Pod, observed: ObservedPod, actions: PodActions): boolean {
+  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const asking = all.some((container) => {
+    const last = findContainer(observed, container.name);
+    return last?.state === 'exited' && asksToRestartAll(container, last.exitCode);
+  });
+  if (!asking) return false;
+  for (const spec of all) {
+    const last = findContainer(observed, spec.name);
+    if (last?.state === 'running')
+      actions.kill.push({
+        container: last,
+        spec,
+        reason: 'restart-all',
+        message: 'Restarting all containers',
+      });
+  }
+  if (actions.kill.length === 0) actions.remove.push(...observed.containers);
+  return true;
+}
+
+/** True when regular containers may run. */
+function planInitContainers(
+  pod: Pod,
+  observed: ObservedPod,
+  probes: (containerId: string) => ProbeFindings,
+  actions: PodActions,
+): boolean {
+  const init = pod.spec.initContainers ?? [];
+  if (init.length === 0) return true;
+  const regularHasStarted = pod.spec.containers.some((container) => findContainer(observed, container.name));
+  if (regularHasStarted) {
+    const lives = podLives(pod, observed);
+    for (const container of init)
+      if (isSidecar(container)) planSidecar(container, observed, probes, actions, lives);
+    return true;
+  }
+  for (const container of init) {
+    const last = findContainer(observed, container.name);
+    if (isSidecar(container)) {
+      planSidecar(container, observed, probes, actions, true);
+      if (last?.state !== 'running') return false;
+      // Without a startup probe running is enough; with one it must have passed.
+      if (container.startupProbe && probes(last.id).startup !== 'success') return false;
+      continue;
+    }
+    if (last?.state === 'exited' && last.exitCode === 0) continue;
+    if (last?.state === 'running') {
+      if (last.hash !== containerHash(container)) {
+        actions.kill.push(killForChange(last, container));
+        actions.init.push(container);
+      }
+      return false;
+    }
+    if (last?.state === 'exited' && !initRestarts(pod, container, last.exitCode)) {
+      // A failed init container ends the pod.
+      actions.killPod = true;
+      return false;
+    }
+    actions.init.push(container);
+    return false;
+  }
+  return true;
+}
+
+function initRestarts(pod: Pod, container: core.Container, exitCode: number): boolean {
+  if (container.restartPolicy || container.restartPolicyRules)
+    return restartsAfterExit(pod, container, exitCode);
+  return pod.spec.restartPolicy !== 'Never';
+}
+
+/** Whether any regular container runs or will run again. */
+function podLives(pod: Pod, observed: ObservedPod): boolean {
+  return pod.spec.containers.some((container) => {
+    const last = findContainer(observed, container.name);
+    return last?.state !== 'exited' || restartsAfterExit(pod, container, last.exitCode);
+  });
+}
+
+function planSidecar(
+  container: core.Container,
+  observed: ObservedPod,
+  probes: (containerId: string) => ProbeFindings,
+  actions: PodActions,
+  podLives: boolean,
+): void {
+  const last = findContainer(observed, container.name);
+  if (last?.state === 'running') {
+    const kill = killNeeded(last, container, probes(last.id), true);
+    if (kill) actions.kill.push(kill);
+    if (kill && podLives) actions.init.push(container);
+  } else if (podLives) actions.init.push(container);
+}
+
+function planContainers(
+  pod: Pod,
+  observed: ObservedPod,
+  probes: (containerId: string) => ProbeFindings,
+  actions: PodActions,
+): void {
+  let kept = 0;
+  for (const container of pod.spec.containers) {
+    const last = findContainer(observed, container.name);
+    if (last?.state !== 'running') {
+      if (shouldRestart(pod, container, last)) actions.containers.push(container);
+      continue;
+    }
+    const restarts = (container.restartPolicy ?? pod.spec.restartPolicy) !== 'Never';
+    const kill = killNeeded(last, container, probes(last.id), restarts);
+    if (!kill) {
+      kept++;
+      continue;
+    }
+    actions.kill.push(kill);
+    if (restarts || kill.reason === 'changed') actions.containers.push(container);
+  }
+  if (kept === 0 && actions.containers.length === 0 && actions.kill.length === 0) actions.killPod = true;
+}
+
+function killNeeded(
+  last: ObservedContainer,
+  container: core.Container,
+  found: ProbeFindings,
+  restarts: boolean,
+): ContainerKill | undefined {
+  if (last.hash !== containerHash(container)) return killForChange(last, container);
+  const probe =
+    found.liveness === 'failure' ? 'liveness' : found.startup === 'failure' ? 'startup' : undefined;
+  if (!probe) return undefined;
+  const message = `Container ${container.name} failed ${probe} probe${restarts ? ', will be restarted' : ''}`;
+  return { container: last, spec: container, reason: probe, message };
+}
+
+function killForChange(container: ObservedContainer, spec: core.Container): ContainerKill {
+  const message = `Container ${spec.name} definition changed, will be restarted`;
+  return { container, spec, reason: 'changed', message };
+}

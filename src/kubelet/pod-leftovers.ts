@@ -1,0 +1,46 @@
+/** Removes what newer attempts of a pod's containers and sandboxes have replaced. */
+import type { Pod } from '../api/resources.gen.ts';
+import type { KubeletContext } from './context.ts';
+import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
+
+/** Ended containers kept per name besides the newest, for `logs --previous`; upstream's figure. */
+const keptEndedPerName = 1;
+
+/** Gives what should go: ended containers beyond those kept, then old sandboxes that hold none. */
+export function planLeftovers(observed: ObservedPod): {
+  containers: ObservedContainer[];
+  sandboxIds: string[];
+} {
+  const seen = new Map<string, number>();
+  const containers = observed.containers.filter((container) => {
+    const count = (seen.get(container.name) ?? 0) + 1;
+    seen.set(container.name, count);
+    return container.state !== 'running' && count > 1 + keptEndedPerName;
+  });
+  const going = new Set(containers.map(({ id }) => id));
+  const sandboxIds = observed.sandboxes
+    .slice(1)
+    .filter(
+      ({ id, ready }) => !ready && !observed.containers.some((c) => c.sandboxId === id && !going.has(c.id)),
+    )
+    .map(({ id }) => id);
+  return { containers, sandboxIds };
+}
+
+export async function removeLeftovers(
+  context: KubeletContext,
+  pod: Pod,
+  observed: ObservedPod,
+): Promise<void> {
+  const { containers, sandboxIds } = planLeftovers(observed);
+  const { runtime, machine, logger } = context;
+  try {
+    for (const container of containers) {
+      await runtime.removeContainer(container.id);
+      if (container.logPath) await machine.files.removeContainerLog(container.logPath);
+    }
+    for (const id of sandboxIds) await runtime.removePodSandbox(id);
+  } catch (error) {
+    logger.warn('what an old attempt left could not be removed', { pod: pod.metadata.name, error });
+  }
+}

@@ -1,0 +1,81 @@
+/** Makes the sandbox of a pod: its place in the network, its name, resolver and hosts file. */
+import { type Pod, RuntimeClass } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { KubeletContext } from './context.ts';
+import type { SandboxConfig } from './cri/runtime.ts';
+import { podEvents } from './pod-events.ts';
+import { resolverConfigOf } from './spec/dns-config.ts';
+import { hostsFileOf } from './spec/hostname.ts';
+import { sandboxConfigOf } from './spec/sandbox-config.ts';
+
+const retry = { firstMs: 500, maxMs: 15_000 };
+
+export class PodSandbox {
+  readonly #context: KubeletContext;
+  #attempt = 0;
+  #isPrepared = false;
+
+  constructor(context: KubeletContext) {
+    this.#context = context;
+  }
+
+  async configOf(pod: Pod, attempt: number, cgroupParent: string | undefined): Promise<SandboxConfig> {
+    const { machine, clusterDns, clusterDomain, seccompRoot } = this.#context;
+    const host = await machine.files.hostResolver();
+    return sandboxConfigOf(pod, {
+      attempt,
+      clusterDomain,
+      resolver: resolverConfigOf(pod, { clusterDns, clusterDomain, host }),
+      podLogsDir: machine.files.podLogsDir,
+      seccompRoot,
+      ...(cgroupParent && { cgroupParent }),
+    });
+  }
+
+  /** A failure is told in an event; the caller tries again later. */
+  async create(
+    pod: Pod,
+    config: SandboxConfig,
+    signal: AbortSignal,
+  ): Promise<{ id: string; ips: string[] } | { retryInMs: number }> {
+    const { runtime, machine, recorder } = this.#context;
+    try {
+      if (!this.#isPrepared) await machine.files.preparePod(pod);
+      this.#isPrepared = true;
+      const handler = await this.#runtimeHandler(pod);
+      const id = await runtime.runPodSandbox(config, handler, { signal });
+      this.#context.track(id, pod.metadata.uid);
+      const { network } = await runtime.podSandboxStatus(id);
+      this.#attempt = 0;
+      const ips = network ? [network.ip, ...network.additionalIps.map(({ ip }) => ip)] : [];
+      return { id, ips: pod.spec.hostNetwork ? [] : ips.filter((ip) => ip !== '') };
+    } catch (error) {
+      if (!signal.aborted)
+        podEvents(recorder, pod).warning(
+          'FailedCreatePodSandBox',
+          `Failed to create pod sandbox: ${(error as Error).message}`,
+        );
+      return { retryInMs: backoffDelayMs(retry, Math.min(this.#attempt++, 10)) };
+    }
+  }
+
+  /** The path to mount; undefined: none. */
+  async writeHosts(pod: Pod, podIps: readonly string[]): Promise<string | undefined> {
+    const { machine, clusterDomain } = this.#context;
+    const hostHosts = pod.spec.hostNetwork ? await machine.files.hostHosts() : '';
+    return machine.files.writeHosts(pod, hostsFileOf(pod, { podIps, clusterDomain, hostHosts }));
+  }
+
+  async #runtimeHandler(pod: Pod): Promise<string> {
+    const name = pod.spec.runtimeClassName;
+    if (!name) return '';
+    try {
+      return (await this.#context.client.get(RuntimeClass, { name })).handler;
+    } catch (error) {
+      if (error instanceof StatusError && error.code === 404)
+        throw new Error(`failed to get sandbox runtime: RuntimeClass "${name}" not found`);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,241 @@
+/** All pods of the node: hands the API's and the runtime's news to their workers, and clears away what is nobody's. */
+import type { Pod } from '../api/resources.gen.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Informer } from '../client/informer.ts';
+import type { KubeletContext } from './context.ts';
+import { RuntimeError, type RuntimeEvent } from './cri/runtime.ts';
+import { labels } from './pod-observation.ts';
+import { PodWorker } from './pod-worker.ts';
+
+/** How often everything is listed although events tell of changes: they may be missed. */
+const relistMs = 60_000;
+/** Without events. */
+const blindRelistMs = 1_000;
+const followRetry = { firstMs: 50, maxMs: 2_000 };
+
+export class PodSet {
+  readonly #context: KubeletContext;
+  readonly #workers = new Map<string, PodWorker>();
+  /** Container and sandbox ids to pod uids. */
+  readonly #owners = new Map<string, string>();
+  /** States at the last listing, by id. */
+  #listed = new Map<string, string>();
+  #informer: Informer<Pod> | undefined;
+
+  constructor(context: KubeletContext) {
+    this.#context = context;
+  }
+
+  find(uid: string): PodWorker | undefined {
+    return this.#workers.get(uid);
+  }
+
+  /** By `namespace/name`; the one that is not ending, if there are two. */
+  findByName(namespace: string, name: string): PodWorker | undefined {
+    let found: PodWorker | undefined;
+    for (const worker of this.#workers.values()) {
+      const { metadata } = worker.pod;
+      if (metadata.name !== name || metadata.namespace !== namespace) continue;
+      if (!found || found.isTerminating) found = worker;
+    }
+    return found;
+  }
+
+  workers(): Iterable<PodWorker> {
+    return this.#workers.values();
+  }
+
+  *admitted(): Iterable<Pod> {
+    for (const worker of this.#workers.values()) if (worker.isAdmitted) yield worker.pod;
+  }
+
+  runningPods(): number {
+    return [...this.#workers.values()].filter(({ observed }) => observed.sandboxes[0]?.ready).length;
+  }
+
+  runningContainers(): number {
+    return [...this.#workers.values()].reduce(
+      (sum, { observed }) => sum + observed.containers.filter(({ state }) => state === 'running').length,
+      0,
+    );
+  }
+
+  track(id: string, podUid: string): void {
+    this.#owners.set(id, podUid);
+  }
+
+  /** `informer`: synced. */
+  async start(informer: Informer<Pod>): Promise<void> {
+    this.#informer = informer;
+    await this.#learnOwners();
+    informer.handle({
+      added: (pod) => this.update(pod),
+      updated: (pod) => this.update(pod),
+      deleted: (pod) => this.#workers.get(pod.metadata.uid)?.remove(),
+    });
+    void this.#followRuntime();
+    await this.#clearOrphans();
+  }
+
+  update(pod: Pod, isStatic = false): void {
+    const { uid } = pod.metadata;
+    const worker = this.#workers.get(uid);
+    if (worker) {
+      worker.update(pod);
+      return;
+    }
+    const mirrorOf = pod.metadata.annotations?.['kubernetes.io/config.mirror'];
+    if (mirrorOf && !isStatic) {
+      // Mirror pods stand for static ones, which have workers of their own.
+      this.#workers.get(mirrorOf)?.setMirror(pod);
+      return;
+    }
+    this.#workers.set(
+      uid,
+      new PodWorker({
+        context: this.#context,
+        pod,
+        isStatic,
+        finished: (done) => this.#forget(done),
+      }),
+    );
+    this.#workers.get(uid)!.wake();
+  }
+
+  close(): void {
+    this.#workers.clear();
+  }
+
+  #forget(worker: PodWorker): void {
+    if (this.#workers.get(worker.uid) === worker) this.#workers.delete(worker.uid);
+    for (const { id } of [...worker.observed.sandboxes, ...worker.observed.containers])
+      this.#owners.delete(id);
+  }
+
+  async #followRuntime(): Promise<void> {
+    const { runtime, signal, clock, logger } = this.#context;
+    let canStream = true;
+    for (let attempt = 0; !signal.aborted; ) {
+      if (!canStream) {
+        await clock.sleep(blindRelistMs, signal).catch(() => undefined);
+        await this.#relist().catch((error: unknown) =>
+          logger.debug('the runtime could not be listed', { error }),
+        );
+        continue;
+      }
+      const stop = new AbortController();
+      const following = AbortSignal.any([stop.signal, signal]);
+      try {
+        const relisting = this.#relistFromTimeToTime(following);
+        const ready = () => {
+          attempt = 0;
+          void this.#relist().catch((error: unknown) =>
+            logger.debug('the runtime could not be listed', { error }),
+          );
+        };
+        for await (const event of runtime.events(following, ready)) this.#take(event);
+        stop.abort();
+        await relisting;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof RuntimeError && error.code === 'Unimplemented') canStream = false;
+        else {
+          logger.info('the runtime went away', { error });
+          await clock
+            .sleep(backoffDelayMs(followRetry, Math.min(attempt++, 8)), signal)
+            .catch(() => undefined);
+        }
+      } finally {
+        stop.abort();
+      }
+    }
+  }
+
+  async #relistFromTimeToTime(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#context;
+    while (!signal.aborted) {
+      await clock.sleep(relistMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#relist().catch((error: unknown) =>
+        logger.debug('the runtime could not be listed', { error }),
+      );
+      await this.#clearOrphans().catch((error: unknown) =>
+        logger.debug('orphans could not be cleared', { error }),
+      );
+    }
+  }
+
+  #take(event: RuntimeEvent): void {
+    const uid = this.#owners.get(event.id);
+    if (uid === undefined) return;
+    // A start is our own doing; its worker looks by itself.
+    if (event.type === 'exited') this.#workers.get(uid)?.runtimeChanged(event.id);
+  }
+
+  /** Finds what changed without an event. */
+  async #relist(): Promise<void> {
+    const { runtime } = this.#context;
+    const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
+    const now = new Map<string, string>();
+    for (const { id, state, labels: own } of [...sandboxes, ...containers]) {
+      const uid = own[labels.podUid];
+      if (!uid) continue;
+      now.set(id, state);
+      this.#owners.set(id, uid);
+      if (this.#listed.get(id) !== state && this.#knownState(uid, id) !== isUp(state))
+        this.#workers.get(uid)?.runtimeChanged();
+    }
+    for (const id of this.#listed.keys()) {
+      if (now.has(id)) continue;
+      const uid = this.#owners.get(id);
+      this.#owners.delete(id);
+      if (uid) this.#workers.get(uid)?.runtimeChanged();
+    }
+    this.#listed = now;
+  }
+
+  #knownState(uid: string, id: string): boolean | undefined {
+    const observed = this.#workers.get(uid)?.observed;
+    const container = observed?.containers.find((candidate) => candidate.id === id);
+    if (container) return container.state === 'running';
+    return observed?.sandboxes.find((candidate) => candidate.id === id)?.ready;
+  }
+
+  async #learnOwners(): Promise<void> {
+    const { runtime } = this.#context;
+    const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
+    for (const { id, labels: own } of [...sandboxes, ...containers])
+      if (own[labels.podUid]) this.#owners.set(id, own[labels.podUid]!);
+  }
+
+  /** Ends what runs for pods that nobody wants here, and removes their files, volumes and groups. */
+  async #clearOrphans(): Promise<void> {
+    const { runtime, machine, volumes, logger } = this.#context;
+    const isWanted = (uid: string) => this.#workers.has(uid);
+    const sandboxes = (await runtime.listPodSandboxes()).filter(({ labels: own }) => {
+      const uid = own[labels.podUid];
+      return uid !== undefined && !isWanted(uid);
+    });
+    await Promise.all(
+      sandboxes.map(async ({ id, metadata }) => {
+        logger.info('a pod that is not wanted here is removed', {
+          pod: `${metadata.namespace}/${metadata.name}`,
+        });
+        await runtime.stopPodSandbox(id);
+        await runtime.removePodSandbox(id);
+      }),
+    );
+    for (const uid of await volumes.list()) if (!isWanted(uid)) await volumes.tearDown(uid);
+    for (const uid of await machine.cgroups.list()) if (!isWanted(uid)) await machine.cgroups.remove(uid);
+    for (const uid of await machine.files.listPods()) if (!isWanted(uid)) await machine.files.removePod(uid);
+  }
+
+  /** Pods of the API as the informer has them; for the server's /pods. */
+  apiPods(): Pod[] {
+    return [...(this.#informer?.list() ?? [])];
+  }
+}
+
+function isUp(state: string): boolean {
+  return state === 'CONTAINER_RUNNING' || state === 'SANDBOX_READY';
+}

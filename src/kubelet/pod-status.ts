@@ -1,0 +1,248 @@
+/** The status of a pod as the node sees it: phase, conditions, addresses, containers. Pure. */
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import { computeContainerStatuses, type StatusInputs, timestamp } from './container-statuses.ts';
+import type { ObservedPod } from './pod-observation.ts';
+import { qosClassOf } from './qos.ts';
+import { isSidecar } from './restart-policy.ts';
+
+export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
+
+/** A verdict on the whole pod: past its deadline, evicted, refused. */
+export interface PodVerdict {
+  reason: string;
+  message: string;
+  /** Why it is disrupted, when something else than itself ended it. */
+  disruption?: { reason: string; message: string };
+}
+
+export interface PodStatusInputs extends StatusInputs {
+  nowMs: number;
+  hostIps: readonly string[];
+  verdict?: PodVerdict;
+  /** Everything that ran has ended, and nothing will start any more. */
+  ended: boolean;
+  resize?: { conditions: core.PodCondition[] };
+}
+
+export function isTerminalPhase(phase: string | undefined): boolean {
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodStatusInputs): core.PodStatus {
+  const old = pod.status ?? {};
+  const statuses = computeContainerStatuses(pod, observed, inputs);
+  let phase = computePhase(pod, statuses, inputs.ended);
+  if (inputs.verdict && inputs.ended) phase = 'Failed';
+  if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
+  else if (old.phase === 'Running' && phase === 'Pending') phase = 'Running';
+  const status: core.PodStatus = {
+    phase,
+    qosClass: qosClassOf(pod),
+    startTime: old.startTime ?? timestamp(inputs.nowMs),
+    conditions: [],
+    containerStatuses: statuses.containerStatuses,
+  };
+  if (statuses.initContainerStatuses.length > 0)
+    status.initContainerStatuses = statuses.initContainerStatuses;
+  if (statuses.ephemeralContainerStatuses.length > 0)
+    status.ephemeralContainerStatuses = statuses.ephemeralContainerStatuses;
+  if (isTerminalPhase(phase)) settleStatuses(status);
+  addAddresses(status, pod, observed, inputs.hostIps);
+  // While containers still run the reason is not shown: the phase that it explains has not come.
+  if (inputs.verdict && inputs.ended) {
+    status.reason = inputs.verdict.reason;
+    status.message = inputs.verdict.message;
+  } else if (isTerminalPhase(old.phase)) {
+    if (old.reason) status.reason = old.reason;
+    if (old.message) status.message = old.message;
+  }
+  if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
+  if (inputs.verdict && inputs.ended && observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
+    // Refused before anything was made for it.
+    status.containerStatuses = [];
+    delete status.initContainerStatuses;
+    status.conditions = (old.conditions ?? []).filter(({ type }) => type === 'PodScheduled');
+    return status;
+  }
+  status.conditions = computeConditions(pod, status, observed, inputs);
+  return status;
+}
+
+/** In a pod that is over nothing waits or is ready any more. */
+function settleStatuses(status: core.PodStatus): void {
+  const groups = [status.initContainerStatuses, status.containerStatuses, status.ephemeralContainerStatuses];
+  for (const group of groups)
+    for (const container of group ?? []) {
+      if (group !== status.initContainerStatuses || container.state?.running) container.ready = false;
+      container.started = false;
+      if (container.state?.waiting && container.lastState?.terminated && status.phase === 'Failed') {
+        container.state = { terminated: container.lastState.terminated };
+        delete container.lastState;
+      }
+    }
+}
+
+function addAddresses(
+  status: core.PodStatus,
+  pod: Pod,
+  observed: ObservedPod,
+  hostIps: readonly string[],
+): void {
+  const old = pod.status ?? {};
+  if (hostIps.length > 0) {
+    status.hostIP = hostIps[0]!;
+    status.hostIPs = hostIps.map((ip) => ({ ip }));
+  }
+  const sandbox = observed.sandboxes[0];
+  const ips = pod.spec.hostNetwork ? [...hostIps] : (sandbox?.ips ?? []);
+  if (ips.length > 0 && sandbox) {
+    status.podIP = ips[0]!;
+    status.podIPs = ips.map((ip) => ({ ip }));
+  } else if (old.podIP) {
+    // The address of a pod that ends stays on record.
+    status.podIP = old.podIP;
+    status.podIPs = old.podIPs ?? [{ ip: old.podIP }];
+  }
+}
+
+interface Statuses {
+  initContainerStatuses: readonly core.ContainerStatus[];
+  containerStatuses: readonly core.ContainerStatus[];
+}
+
+/** Upstream's rules for the phase; `ended`: nothing will start any more. */
+export function computePhase(pod: Pod, statuses: Statuses, ended: boolean): Phase {
+  let pendingInit = 0;
+  let failedInit = 0;
+  let pendingSidecars = 0;
+  for (const spec of pod.spec.initContainers ?? []) {
+    const status = statuses.initContainerStatuses.find(({ name }) => name === spec.name);
+    const lastExit = status?.state?.terminated ?? status?.lastState?.terminated;
+    if (isSidecar(spec)) {
+      if (!status?.started && !(status?.state?.waiting && status.lastState?.terminated)) pendingSidecars++;
+    } else if (status?.state?.running || !lastExit) pendingInit++;
+    else if (lastExit.exitCode !== 0) failedInit++;
+  }
+  const counts = { running: 0, waiting: 0, stopped: 0, succeeded: 0, unknown: 0 };
+  for (const spec of pod.spec.containers) {
+    const status = statuses.containerStatuses.find(({ name }) => name === spec.name);
+    if (!status?.state) counts.unknown++;
+    else if (status.state.running) counts.running++;
+    else if (status.state.terminated) {
+      counts.stopped++;
+      if (status.state.terminated.exitCode === 0) counts.succeeded++;
+    } else if (status.lastState?.terminated) counts.stopped++;
+    else counts.waiting++;
+  }
+  const { restartPolicy = 'Always' } = pod.spec;
+  if (failedInit > 0 && (restartPolicy === 'Never' || ended)) return 'Failed';
+  if (ended) {
+    const initDone = pendingInit === 0 && failedInit === 0;
+    const allSucceeded = counts.stopped === counts.succeeded && counts.stopped === pod.spec.containers.length;
+    return initDone && allSucceeded ? 'Succeeded' : 'Failed';
+  }
+  const regularNeverRan = counts.running === 0 && counts.stopped === 0;
+  if (pendingInit > 0 || failedInit > 0 || (pendingSidecars > 0 && regularNeverRan)) return 'Pending';
+  if (counts.waiting > 0) return 'Pending';
+  if (counts.running > 0) return 'Running';
+  if (counts.stopped === 0) return 'Pending';
+  if (restartPolicy === 'Always') return 'Running';
+  if (sidecarsRun(pod, statuses)) return 'Running';
+  if (counts.stopped === counts.succeeded) return 'Succeeded';
+  return restartPolicy === 'Never' ? 'Failed' : 'Running';
+}
+
+/** While sidecars still run, the pod is not over although its containers are. */
+function sidecarsRun(pod: Pod, statuses: Statuses): boolean {
+  return (pod.spec.initContainers ?? []).some(
+    (spec) =>
+      isSidecar(spec) &&
+      statuses.initContainerStatuses.find(({ name }) => name === spec.name)?.state?.running !== undefined,
+  );
+}
+
+function computeConditions(
+  pod: Pod,
+  status: core.PodStatus,
+  observed: ObservedPod,
+  inputs: PodStatusInputs,
+): core.PodCondition[] {
+  const sandbox = observed.sandboxes[0];
+  const hasNetwork = sandbox?.ready === true && (sandbox.onHostNetwork || sandbox.ips.length > 0);
+  const containersReady = containersReadyCondition(pod, status);
+  const wanted: core.PodCondition[] = [];
+  if (inputs.verdict?.disruption)
+    wanted.push({ type: 'DisruptionTarget', status: 'True', ...inputs.verdict.disruption });
+  wanted.push(
+    { type: 'PodReadyToStartContainers', status: hasNetwork ? 'True' : 'False' },
+    initializedCondition(pod, status),
+    readyCondition(pod, containersReady),
+    containersReady,
+    ...(inputs.resize?.conditions ?? []),
+  );
+  const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  wanted.push(scheduled ?? { type: 'PodScheduled', status: 'True' });
+  const generation = pod.metadata.generation;
+  return wanted.map((condition) => {
+    const before = pod.status?.conditions?.find(({ type }) => type === condition.type);
+    if (condition === before) return condition;
+    const changed = before?.status !== condition.status;
+    return {
+      ...condition,
+      lastTransitionTime: changed ? timestamp(inputs.nowMs) : before?.lastTransitionTime,
+      ...(generation !== undefined && { observedGeneration: generation }),
+    } as core.PodCondition;
+  });
+}
+
+function initializedCondition(pod: Pod, status: core.PodStatus): core.PodCondition {
+  const type = 'Initialized';
+  const statuses = status.initContainerStatuses ?? [];
+  const incomplete: string[] = [];
+  for (const spec of pod.spec.initContainers ?? []) {
+    const own = statuses.find(({ name }) => name === spec.name);
+    if (isSidecar(spec) ? !own?.started : !own?.ready) incomplete.push(spec.name);
+  }
+  if (status.phase === 'Succeeded') return { type, status: 'True', reason: 'PodCompleted' };
+  const regularHasRun = (status.containerStatuses ?? []).some(
+    ({ state, lastState }) => state?.running || state?.terminated || lastState?.terminated,
+  );
+  if (incomplete.length === 0 || regularHasRun) return { type, status: 'True' };
+  const message = `containers with incomplete status: [${incomplete.join(' ')}]`;
+  return { type, status: 'False', reason: 'ContainersNotInitialized', message };
+}
+
+function containersReadyCondition(pod: Pod, status: core.PodStatus): core.PodCondition {
+  const type = 'ContainersReady';
+  if (status.phase === 'Succeeded') return { type, status: 'False', reason: 'PodCompleted' };
+  if (status.phase === 'Failed') return { type, status: 'False', reason: 'PodFailed' };
+  const counted = [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
+  const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  const unready: string[] = [];
+  const unknown: string[] = [];
+  for (const { name } of counted) {
+    const own = all.find((candidate) => candidate.name === name);
+    if (!own) unknown.push(name);
+    else if (!own.ready) unready.push(name);
+  }
+  const messages: string[] = [];
+  if (unknown.length > 0) messages.push(`containers with unknown status: [${unknown.join(' ')}]`);
+  if (unready.length > 0) messages.push(`containers with unready status: [${unready.join(' ')}]`);
+  if (messages.length === 0) return { type, status: 'True' };
+  return { type, status: 'False', reason: 'ContainersNotReady', message: messages.join(', ') };
+}
+
+function readyCondition(pod: Pod, containersReady: core.PodCondition): core.PodCondition {
+  if (containersReady.status !== 'True') return { ...containersReady, type: 'Ready' };
+  const problems: string[] = [];
+  for (const { conditionType } of pod.spec.readinessGates ?? []) {
+    const gate = pod.status?.conditions?.find(({ type }) => type === conditionType);
+    if (!gate)
+      problems.push(`corresponding condition of pod readiness gate "${conditionType}" does not exist.`);
+    else if (gate.status !== 'True')
+      problems.push(`the status of pod readiness gate "${conditionType}" is not "True", but ${gate.status}`);
+  }
+  if (problems.length === 0) return { type: 'Ready', status: 'True' };
+  return { type: 'Ready', status: 'False', reason: 'ReadinessGatesNotReady', message: problems.join(', ') };
+}

@@ -1,0 +1,120 @@
+/** One execution of a probe, and the words in which its outcome is told. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { type ContainerRuntime, RuntimeError } from '../cri/runtime.ts';
+import { expandReferences } from '../spec/expansion.ts';
+import type { ProbeDialer } from './dialer.ts';
+
+export interface ProbeTarget {
+  pod: Pod;
+  container: core.Container;
+  containerId: string;
+  podIp: string;
+}
+
+export type ProbeOutcome =
+  | { result: 'success' | 'warning' | 'failure'; output: string }
+  /** The probe could not be carried out at all. */
+  | { result: 'error'; output: string };
+
+const outputMaxBytes = 10 * 1024;
+
+export async function runProbe(
+  probe: core.Probe,
+  target: ProbeTarget,
+  runtime: ContainerRuntime,
+  dialer: ProbeDialer,
+): Promise<ProbeOutcome> {
+  const timeoutSeconds = probe.timeoutSeconds ?? 1;
+  if (probe.exec) return runExec(probe.exec.command ?? [], timeoutSeconds, target, runtime);
+  if (probe.httpGet) return runHttp(probe.httpGet, timeoutSeconds, target, dialer);
+  if (probe.tcpSocket) {
+    const port = resolvePort(probe.tcpSocket.port, target.container);
+    if (port === undefined) return { result: 'error', output: `couldn't find port: ${probe.tcpSocket.port}` };
+    const host = probe.tcpSocket.host || target.podIp;
+    const problem = await dialer.tcp(host, port, timeoutSeconds * 1000, target.containerId);
+    if (problem === undefined) return { result: 'success', output: '' };
+    return { result: 'failure', output: `dial tcp ${joinHostPort(host, port)}: ${problem}` };
+  }
+  if (probe.grpc) return runGrpc(probe.grpc, timeoutSeconds, target, dialer);
+  return { result: 'error', output: `missing probe handler for ${target.container.name}` };
+}
+
+async function runExec(
+  command: readonly string[],
+  timeoutSeconds: number,
+  target: ProbeTarget,
+  runtime: ContainerRuntime,
+): Promise<ProbeOutcome> {
+  const environment = new Map(
+    (target.container.env ?? []).map(({ name, value }) => [name, value ?? ''] as const),
+  );
+  const words = command.map((word) => expandReferences(word, (name) => environment.get(name)));
+  try {
+    const { stdout, stderr, exitCode } = await runtime.execSync(target.containerId, words, timeoutSeconds);
+    const output = Buffer.concat([stdout, stderr]).subarray(0, outputMaxBytes).toString();
+    return { result: exitCode === 0 ? 'success' : 'failure', output };
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'DeadlineExceeded')
+      return {
+        result: 'failure',
+        output: `command timed out: "${words.join(' ')}" timed out after ${timeoutSeconds}s`,
+      };
+    return { result: 'error', output: (error as Error).message };
+  }
+}
+
+async function runHttp(
+  action: core.HTTPGetAction,
+  timeoutSeconds: number,
+  target: ProbeTarget,
+  dialer: ProbeDialer,
+): Promise<ProbeOutcome> {
+  const port = resolvePort(action.port, target.container);
+  if (port === undefined) return { result: 'error', output: `couldn't find port: ${action.port}` };
+  const scheme = (action.scheme ?? 'HTTP').toLowerCase() as 'http' | 'https';
+  const host = action.host || target.podIp;
+  const path = action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`;
+  const check = {
+    scheme,
+    host,
+    port,
+    path,
+    headers: action.httpHeaders ?? [],
+    timeoutMs: timeoutSeconds * 1000,
+  };
+  const answer = await dialer.http(check, target.containerId);
+  if ('error' in answer) return { result: 'failure', output: answer.error };
+  if (answer.status >= 200 && answer.status < 300) return { result: 'success', output: answer.body };
+  if (answer.status >= 300 && answer.status < 400)
+    return { result: 'warning', output: `Probe terminated redirects, Response body: ${answer.body}` };
+  return { result: 'failure', output: `HTTP probe failed with statuscode: ${answer.status}` };
+}
+
+async function runGrpc(
+  action: core.GRPCAction,
+  timeoutSeconds: number,
+  target: ProbeTarget,
+  dialer: ProbeDialer,
+): Promise<ProbeOutcome> {
+  const problem = await dialer.grpc(
+    target.podIp,
+    action.port,
+    action.service ?? '',
+    timeoutSeconds * 1000,
+    target.containerId,
+  );
+  return problem === undefined ? { result: 'success', output: '' } : { result: 'failure', output: problem };
+}
+
+/** A number, or the name of one of the container's ports. */
+export function resolvePort(port: number | string, container: core.Container): number | undefined {
+  if (typeof port === 'number') return port;
+  const named = container.ports?.find(({ name }) => name === port);
+  if (named) return named.containerPort;
+  return /^\d+$/.test(port) ? Number(port) : undefined;
+}
+
+export function joinHostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

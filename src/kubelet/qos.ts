@@ -1,0 +1,63 @@
+/** The quality-of-service class of a pod and what follows from it for the kernel's choice of victims. */
+import { milliValueOf, wholeValueOf } from '../api/quantity.ts';
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+
+export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
+
+const qosResources = ['cpu', 'memory'] as const;
+
+/** The class that the API server gave, which stays for the pod's life, or the one that its spec says. */
+export function qosClassOf(pod: Pod): QosClass {
+  return pod.status?.qosClass ?? computeQosClass(pod.spec);
+}
+
+export function computeQosClass(spec: core.PodSpec): QosClass {
+  const all = [...spec.containers, ...(spec.initContainers ?? [])];
+  const podLevel = spec.resources;
+  if (podLevel && (podLevel.requests || podLevel.limits)) return classOf([podLevel]);
+  return classOf(all.map((container) => container.resources ?? {}));
+}
+
+function classOf(resources: readonly core.ResourceRequirements[]): QosClass {
+  let asks = false;
+  let guaranteed = resources.length > 0;
+  for (const { requests = {}, limits = {} } of resources) {
+    for (const name of qosResources) {
+      const limit = milliValueOf(limits[name] ?? '0');
+      const request = milliValueOf(requests[name] ?? limits[name] ?? '0');
+      if (limit > 0 || request > 0) asks = true;
+      if (limit === 0 || request !== limit) guaranteed = false;
+    }
+  }
+  if (!asks) return 'BestEffort';
+  return guaranteed ? 'Guaranteed' : 'Burstable';
+}
+
+/** Pods whose priority makes them critical to the node are spared as guaranteed ones are. */
+export const criticalPriority = 2_000_000_000;
+
+export function isCriticalPod(pod: Pod): boolean {
+  return (
+    pod.metadata.annotations?.['kubernetes.io/config.source'] === 'file' ||
+    pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined ||
+    (pod.spec.priority ?? 0) >= criticalPriority
+  );
+}
+
+/** The score that upstream gives: the more a container may take beyond what it asked for, the sooner it goes. */
+export function oomScoreAdjust(pod: Pod, container: core.Container, memoryCapacityBytes: number): number {
+  if (isCriticalPod(pod)) return -997;
+  switch (qosClassOf(pod)) {
+    case 'Guaranteed':
+      return -997;
+    case 'BestEffort':
+      return 1000;
+    default: {
+      const requestBytes = wholeValueOf(container.resources?.requests?.memory ?? '0');
+      const score = 1000 - Math.floor((1000 * requestBytes) / memoryCapacityBytes);
+      if (score < 3) return 3;
+      return score === 1000 ? 999 : score;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** A machine that exists only as numbers, for simulated nodes: no files, no groups; probes ask the simulated runtime. */
+import type { SimulatedRuntime } from './cri/simulated-runtime.ts';
+import type { Machine } from './machine.ts';
+import type { PodVolumes } from './volumes/pod-volumes.ts';
+
+export interface SimulatedMachineOptions {
+  runtime: Pick<SimulatedRuntime, 'isHealthy'>;
+  cpuCores?: number;
+  memoryBytes?: number;
+  ephemeralStorageBytes?: number;
+}
+
+const gibibyte = 1024 ** 3;
+
+export function simulatedMachine(options: SimulatedMachineOptions): Machine {
+  const {
+    runtime,
+    cpuCores = 4,
+    memoryBytes = 16 * gibibyte,
+    ephemeralStorageBytes = 100 * gibibyte,
+  } = options;
+  const podLogsDir = '/var/log/pods';
+  const refused = 'connection refused';
+  return {
+    async facts() {
+      return {
+        cpuCores,
+        memoryBytes,
+        ephemeralStorageBytes,
+        hugepagesBytes: {},
+        architecture: 'amd64',
+        kernelVersion: 'simulated',
+        osImage: 'Wherry (simulated)',
+        machineId: '',
+        systemUuid: '',
+        bootId: '',
+        swapBytes: 0,
+      };
+    },
+    async usage() {
+      return {};
+    },
+    files: {
+      podLogsDir,
+      preparePod: async () => undefined,
+      writeHosts: async () => undefined,
+      prepareContainer: async () => ({}),
+      terminationMessage: async () => undefined,
+      hostResolver: async () => ({ servers: [], searches: [], options: [] }),
+      hostHosts: async () => '',
+      removePod: async () => undefined,
+      listPods: async () => [],
+      removeContainerLog: async () => undefined,
+    },
+    cgroups: {
+      prepare: async () => undefined,
+      apply: async () => undefined,
+      remove: async () => undefined,
+      list: async () => [],
+      podUsage: async () => undefined,
+    },
+    dialer: {
+      http: async (_check, id) => (runtime.isHealthy(id) ? { status: 200, body: '' } : { error: refused }),
+      tcp: async (_host, _port, _timeoutMs, id) => (runtime.isHealthy(id) ? undefined : refused),
+      grpc: async (_host, _port, _service, _timeoutMs, id) => (runtime.isHealthy(id) ? undefined : refused),
+    },
+    createVolumes: () => simulatedVolumes,
+  };
+}
+
+const simulatedVolumes: PodVolumes = {
+  setUp: async (pod) =>
+    new Map(
+      (pod.spec.volumes ?? []).map((volume) => [volume.name, { hostPath: `/simulated/${volume.name}` }]),
+    ),
+  subPath: async ({ root, subPath }) => `${root}/${subPath}`,
+  refreshDueMs: () => undefined,
+  tearDown: async () => undefined,
+  list: async () => [],
+};

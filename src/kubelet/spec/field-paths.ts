@@ -1,0 +1,71 @@
+/** Values of a pod's own fields and resources, for environments and downward API files. */
+import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+
+/** What is true of the node the pod runs on. */
+export interface NodeFacts {
+  nodeName: string;
+  hostIps: readonly string[];
+  /** Stands in for limits that a container does not have. */
+  allocatable: Record<string, string>;
+}
+
+/** @throws Error with upstream's message for a path that is not supported. */
+export function fieldValue(pod: Pod, path: string, node: NodeFacts, podIps: readonly string[]): string {
+  const subscript = /^(metadata\.(?:labels|annotations))\['([^']*)'\]$/.exec(path);
+  if (subscript) {
+    const map = subscript[1] === 'metadata.labels' ? pod.metadata.labels : pod.metadata.annotations;
+    return map?.[subscript[2]!] ?? '';
+  }
+  switch (path) {
+    case 'metadata.name':
+      return pod.metadata.name;
+    case 'metadata.namespace':
+      return pod.metadata.namespace ?? '';
+    case 'metadata.uid':
+      return pod.metadata.uid;
+    case 'metadata.labels':
+      return formatMap(pod.metadata.labels);
+    case 'metadata.annotations':
+      return formatMap(pod.metadata.annotations);
+    case 'spec.nodeName':
+      return pod.spec.nodeName ?? node.nodeName;
+    case 'spec.serviceAccountName':
+      return pod.spec.serviceAccountName ?? '';
+    case 'status.hostIP':
+      return node.hostIps[0] ?? '';
+    case 'status.hostIPs':
+      return node.hostIps.join(',');
+    case 'status.podIP':
+      return podIps[0] ?? '';
+    case 'status.podIPs':
+      return podIps.join(',');
+    default:
+      throw new Error(`unsupported fieldPath: ${path}`);
+  }
+}
+
+/** One `key="value"` per line, sorted, values quoted as Go does it. */
+function formatMap(map: Record<string, string> = {}): string {
+  return Object.keys(map)
+    .sort()
+    .map((key) => `${key}=${JSON.stringify(map[key])}`)
+    .join('\n');
+}
+
+/** The amount in units of the divisor, rounded up. */
+export function resourceValue(
+  container: core.Container,
+  selector: core.ResourceFieldSelector,
+  node: NodeFacts,
+): string {
+  const [of, ...rest] = selector.resource.split('.');
+  const name = rest.join('.');
+  const { requests = {}, limits = {} } = container.resources ?? {};
+  const table = of === 'limits' ? limits : requests;
+  const amount = table[name] ?? (of === 'limits' ? (node.allocatable[name] ?? '0') : '0');
+  const divisor = selector.divisor && selector.divisor !== '0' ? selector.divisor : '1';
+  if (name === 'cpu') return String(Math.ceil(milliValueOf(amount) / milliValueOf(divisor)));
+  return String(Math.ceil(wholeValueOf(amount) / wholeValueOf(divisor)));
+}

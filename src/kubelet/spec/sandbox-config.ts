@@ -1,0 +1,86 @@
+/** The runtime's configuration of a pod's sandbox. Pure. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type { PortMapping, SandboxConfig } from '../cri/runtime.ts';
+import { annotations, labels } from '../pod-observation.ts';
+import type { ResolverConfig } from './dns-config.ts';
+import { hostnameOf } from './hostname.ts';
+import { namespaceOptions, seccompProfile } from './security-context.ts';
+
+export interface SandboxInputs {
+  attempt: number;
+  clusterDomain: string;
+  resolver: ResolverConfig;
+  /** Where the logs of all pods are. */
+  podLogsDir: string;
+  seccompRoot: string;
+  /** Absent: the runtime's own choice. */
+  cgroupParent?: string;
+}
+
+/** Name of a pod's folder below the folder of logs; upstream's. */
+export function podLogFolder(pod: Pod): string {
+  return `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`;
+}
+
+export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig {
+  const { name, namespace = '', uid } = pod.metadata;
+  const context = pod.spec.securityContext ?? {};
+  const groups = [...(context.supplementalGroups ?? [])];
+  if (context.fsGroup !== undefined) groups.push(context.fsGroup);
+  const privileged = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
+    (container) => container.securityContext?.privileged,
+  );
+  return {
+    metadata: { name, namespace, uid, attempt: inputs.attempt },
+    // On the host's network the host's name stays.
+    ...(!pod.spec.hostNetwork && { hostname: hostnameOf(pod, inputs.clusterDomain) }),
+    logDirectory: `${inputs.podLogsDir}/${podLogFolder(pod)}`,
+    dnsConfig: inputs.resolver,
+    portMappings: pod.spec.hostNetwork ? [] : portMappingsOf(pod),
+    labels: {
+      ...pod.metadata.labels,
+      [labels.podName]: name,
+      [labels.podNamespace]: namespace,
+      [labels.podUid]: uid,
+    },
+    annotations: {
+      ...pod.metadata.annotations,
+      [annotations.configSource]: pod.metadata.annotations?.[annotations.configSource] ?? 'api',
+    },
+    linux: {
+      ...(inputs.cgroupParent && { cgroupParent: inputs.cgroupParent }),
+      sysctls: Object.fromEntries((context.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
+      securityContext: {
+        privileged,
+        namespaceOptions: namespaceOptions(pod.spec),
+        supplementalGroups: groups,
+        seccomp: seccompProfile(
+          context.seccompProfile ?? { type: 'RuntimeDefault' },
+          privileged,
+          inputs.seccompRoot,
+        ),
+        ...(context.seLinuxOptions && { selinuxOptions: context.seLinuxOptions }),
+        ...(context.runAsUser !== undefined && { runAsUser: { value: context.runAsUser } }),
+        ...(context.runAsUser !== undefined &&
+          context.runAsGroup !== undefined && { runAsGroup: { value: context.runAsGroup } }),
+      },
+    },
+  };
+}
+
+function portMappingsOf(pod: Pod): PortMapping[] {
+  const mappings: PortMapping[] = [];
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    for (const { protocol, containerPort, hostPort, hostIP } of container.ports ?? []) {
+      if (!hostPort) continue;
+      const mapping: PortMapping = {
+        protocol: (protocol ?? 'TCP') as PortMapping['protocol'],
+        containerPort,
+        hostPort,
+      };
+      if (hostIP) mapping.hostIp = hostIP;
+      mappings.push(mapping);
+    }
+  }
+  return mappings;
+}

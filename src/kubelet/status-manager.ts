@@ -1,0 +1,198 @@
+/** Writes pod statuses to the API: at once, one write per pod at a time, only what changed. */
+import { Pod } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Client } from '../client/client.ts';
+
+interface Entry {
+  pod: Pod;
+  /** What the server has, as far as known. */
+  written: core.PodStatus;
+  wanted: core.PodStatus;
+  writing: Promise<void> | undefined;
+}
+
+const retry = { firstMs: 100, maxMs: 5_000 };
+
+/** Conditions that other parties own are never touched. */
+const ownConditions = new Set([
+  'DisruptionTarget',
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+  'PodResizePending',
+  'PodResizeInProgress',
+]);
+
+export class StatusManager {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #signal: AbortSignal;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: { client: Client; clock: Clock; logger: Logger; signal: AbortSignal }) {
+    this.#client = options.client;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#signal = options.signal;
+  }
+
+  /** The status that was last wanted, which may not have reached the server yet. */
+  statusOf(uid: string): core.PodStatus | undefined {
+    return this.#entries.get(uid)?.wanted;
+  }
+
+  /** What the server says, e.g. conditions of other parties and what was there before the agent started. */
+  noteServerStatus(pod: Pod): void {
+    const entry = this.#entries.get(pod.metadata.uid);
+    if (!entry) return;
+    entry.pod = pod;
+    if (!entry.writing) {
+      entry.written = pod.status ?? {};
+      if (statusPatch(entry.written, entry.wanted)) this.#write(entry);
+    }
+  }
+
+  set(pod: Pod, status: core.PodStatus): void {
+    const { uid } = pod.metadata;
+    let entry = this.#entries.get(uid);
+    if (!entry) {
+      entry = { pod, written: pod.status ?? {}, wanted: status, writing: undefined };
+      this.#entries.set(uid, entry);
+    }
+    entry.pod = pod;
+    entry.wanted = status;
+    if (!entry.writing) this.#write(entry);
+  }
+
+  /** Resolves when everything wanted for this pod so far is written. */
+  async flushed(uid: string): Promise<void> {
+    for (let entry = this.#entries.get(uid); entry?.writing; entry = this.#entries.get(uid))
+      await entry.writing;
+  }
+
+  forget(uid: string): void {
+    this.#entries.delete(uid);
+  }
+
+  #write(entry: Entry): void {
+    if (!statusPatch(entry.written, entry.wanted)) return;
+    entry.writing = this.#writeUntilEqual(entry).finally(() => {
+      entry.writing = undefined;
+      // A wish that came in while the last write settled.
+      if (!this.#signal.aborted && this.#isCurrent(entry) && statusPatch(entry.written, entry.wanted))
+        this.#write(entry);
+    });
+  }
+
+  async #writeUntilEqual(entry: Entry): Promise<void> {
+    for (let attempt = 0; !this.#signal.aborted && this.#isCurrent(entry); ) {
+      const patch = statusPatch(entry.written, entry.wanted);
+      if (!patch) return;
+      const { namespace = '', name, uid } = entry.pod.metadata;
+      try {
+        const stored = await this.#client.patch(
+          Pod,
+          { namespace, name },
+          { metadata: { uid }, status: patch },
+          { type: 'strategic', subresource: 'status', signal: this.#signal },
+        );
+        entry.written = stored.status ?? {};
+        attempt = 0;
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        if (error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429) {
+          // Gone, replaced by another of its name (409 by uid), or refused for good.
+          const isGone = error.code === 404 || error.code === 409;
+          if (!isGone) this.#logger.error('a pod status was refused', { pod: `${namespace}/${name}`, error });
+          entry.written = entry.wanted;
+          return;
+        }
+        await this.#clock.sleep(backoffDelayMs(retry, attempt++), this.#signal).catch(() => undefined);
+      }
+    }
+  }
+
+  #isCurrent(entry: Entry): boolean {
+    return this.#entries.get(entry.pod.metadata.uid) === entry;
+  }
+}
+
+/** Fields of a status that the kubelet owns. */
+const ownFields = [
+  'phase',
+  'reason',
+  'message',
+  'hostIP',
+  'podIP',
+  'startTime',
+  'qosClass',
+  'observedGeneration',
+  'initContainerStatuses',
+  'containerStatuses',
+  'ephemeralContainerStatuses',
+  'resources',
+  'allocatedResources',
+] as const satisfies readonly (keyof core.PodStatus)[];
+
+/** A strategic merge patch from `old` to `wanted`; undefined when there is nothing to change. */
+export function statusPatch(old: core.PodStatus, wanted: core.PodStatus): object | undefined {
+  const patch: Record<string, unknown> = {};
+  for (const field of ownFields) {
+    if (same(old[field], wanted[field])) continue;
+    patch[field] = wanted[field] ?? null;
+  }
+  for (const field of ['hostIPs', 'podIPs'] as const) {
+    if (same(old[field], wanted[field])) continue;
+    const gone = (old[field] ?? []).filter(({ ip }) => !wanted[field]?.some((kept) => kept.ip === ip));
+    patch[field] = [...(wanted[field] ?? []), ...gone.map(({ ip }) => ({ ip, $patch: 'delete' }))];
+  }
+  const conditions: unknown[] = [];
+  for (const condition of wanted.conditions ?? []) {
+    const before = old.conditions?.find(({ type }) => type === condition.type);
+    if (!same(before, condition)) conditions.push({ ...clearedFields(before), ...condition });
+  }
+  for (const { type } of old.conditions ?? []) {
+    const isOurs = ownConditions.has(type) && type !== 'DisruptionTarget';
+    if (isOurs && !wanted.conditions?.some((kept) => kept.type === type))
+      conditions.push({ type, $patch: 'delete' });
+  }
+  if (conditions.length > 0) patch.conditions = conditions;
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
+
+/** Nulls for what the new condition may no longer say. */
+function clearedFields(before: core.PodCondition | undefined): Record<string, null> {
+  const cleared: Record<string, null> = {};
+  if (before?.reason) cleared.reason = null;
+  if (before?.message) cleared.message = null;
+  return cleared;
+}
+
+/** Deep equality in which an absent field, null and '' are alike, as they are on the wire. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (isVoid(a) && isVoid(b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => same(item, b[index]));
+  }
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  for (const key of keys) {
+    if (!same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key])) return false;
+  }
+  return true;
+}
+
+function isVoid(value: unknown): boolean {
+  if (value === undefined || value === null || value === '') return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}
