@@ -11,6 +11,7 @@ import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
+import { runSimulatedNodes } from './simulated-nodes.ts';
 
 const config = readConfig<ServerConfig>(process.argv[2]!);
 const logger = createLogger({
@@ -32,10 +33,11 @@ await runUntilSignalled(logger, async (signal) => {
     metrics: new MetricsRegistry(),
     clusterCa,
     podCidr: config.podCidr,
+    serviceCidr: config.serviceCidr,
+    advertiseAddress: config.advertiseAddress,
     security: {
       serviceAccountKeys: {
         privateKey: pem(`${pkiFiles.tokenKey}.key`),
-        publicKeys: [pem(`${pkiFiles.tokenKey}.pub`)],
       },
     },
     ...('etcd' in config.store && {
@@ -53,7 +55,9 @@ await runUntilSignalled(logger, async (signal) => {
     });
     logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
   }
-  await working;
+  const simulated =
+    config.simulatedNodes > 0 ? runSimulatedNodes(plane.api, config, logger, signal) : undefined;
+  await Promise.all([working, simulated]);
   await plane.api.close();
   await store.close();
 });

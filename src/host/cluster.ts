@@ -66,6 +66,8 @@ const apiPortsTried = 200;
 const serverReadyMs = 60_000;
 const nodeReadyMs = 90_000;
 const pollMs = 20;
+/** What stands as the API server's address where no pod ever asks for it: out of a range for benchmarks, nobody's. */
+const simulatedAddress = '198.18.255.254';
 const serverStopMs = 8000;
 const nodesMax = loadBalancerIndexMin - firstNodeIndex;
 
@@ -170,7 +172,9 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
     }),
   );
   const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
-  await context.steps.run(title, () => ensureServer(context, record, '127.0.0.1', []));
+  await context.steps.run(title, () =>
+    ensureServer(context, record, { advertise: simulatedAddress, cgroupProcs: [] }),
+  );
   await context.steps.run('Nodes are Ready', () => waitForNodes(context, record));
 }
 
@@ -199,7 +203,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   await Promise.all([
     steps.run('API server, controllers and scheduler', () => {
       const cgroupProcs = ensureCgroup(machine.cgroups, `${clusterCgroup(record)}/server`);
-      return ensureServer(context, record, host, cgroupProcs);
+      return ensureServer(context, record, { bridge: host, advertise: host, cgroupProcs });
     }),
     ...wanted.map((node) =>
       steps.run(`Node ${node.name}: its own namespaces and containerd`, () =>
@@ -236,8 +240,7 @@ async function ensureLink(context: ClusterContext, record: ClusterRecord): Promi
 async function ensureServer(
   context: ClusterContext,
   record: ClusterRecord,
-  advertiseAddress: string,
-  cgroupProcs: readonly string[],
+  place: { bridge?: string; advertise: string; cgroupProcs: readonly string[] },
 ): Promise<void> {
   const folder = context.data.cluster(record.name);
   const { programs } = context;
@@ -246,16 +249,17 @@ async function ensureServer(
     mkdirSync(folder.store, { recursive: true, mode: 0o700 });
     const configFile = join(folder.run, 'server-config.json');
     mkdirSync(folder.run, { recursive: true });
-    const hosts = new Set(['127.0.0.1', advertiseAddress]);
+    const hosts = ['127.0.0.1', ...(place.bridge ? [place.bridge] : [])];
     writeConfig(configFile, {
       clusterName: record.name,
-      listen: [...hosts].map((host) => ({ host, port: record.apiPort })),
-      advertiseAddress,
+      listen: hosts.map((host) => ({ host, port: record.apiPort })),
+      advertiseAddress: place.advertise,
       pkiFolder: folder.pki,
       store: { sqlite: join(folder.store, 'wherry.db') },
       serviceCidr: record.serviceCidr,
       podCidr: record.podCidr,
       clusterDomain: 'cluster.local',
+      clusterDns: tenthAddress(record.serviceCidr),
       simulatedNodes: record.simulatedNodes,
       logLevel: 'info',
       ...(record.subnet && {
@@ -268,7 +272,7 @@ async function ensureServer(
     server = await startProcess({
       command: programs.node,
       args: [programs.server, configFile],
-      cgroupProcs,
+      cgroupProcs: place.cgroupProcs,
       logFile: serverLogFile(folder),
       recordFile: serverRecordFile(folder),
       env: processEnvironment(context),

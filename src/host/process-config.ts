@@ -12,6 +12,7 @@ export interface ServerConfig {
   serviceCidr: string;
   podCidr: string;
   clusterDomain: string;
+  clusterDns: string;
   simulatedNodes: number;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Addresses for services of type LoadBalancer: first and last. */

@@ -1,0 +1,67 @@
+/** Nodes that exist in this process only: real kubelets over a simulated runtime and machine. */
+import type { ApiServer } from '../apiserver/server.ts';
+import { systemClock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { MetricsRegistry } from '../base/metrics.ts';
+import { systemRandom } from '../base/random.ts';
+import { createClient } from '../client/create-client.ts';
+import { createEventRecorder } from '../client/event-recorder.ts';
+import { createInformerFactory } from '../client/informer-factory.ts';
+import type { ServerConfig } from '../host/process-config.ts';
+import { simulatedRuntime } from '../kubelet/cri/simulated-runtime.ts';
+import { startKubelet } from '../kubelet/kubelet.ts';
+import { simulatedMachine } from '../kubelet/simulated-machine.ts';
+
+/** What a simulated node says it has. */
+const nodeSize = { cpuCores: 8, memoryBytes: 32 * 1024 ** 3 };
+const podsMax = 110;
+
+/** Node addresses: from a range that is set aside for documentation, so nobody's. */
+const nodeAddress = (index: number) => `198.18.${Math.floor(index / 250)}.${(index % 250) + 1}`;
+
+export async function runSimulatedNodes(
+  api: ApiServer,
+  config: ServerConfig,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const user = { name: 'system:simulated-nodes', groups: ['system:masters', 'system:authenticated'] };
+  const client = createClient(api.localTransport(user), { fieldManager: 'kubelet' });
+  const informers = createInformerFactory(client, {
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    signal,
+  });
+  const kubelets = Array.from({ length: config.simulatedNodes }, (_, index) => {
+    const nodeName = index === 0 ? config.clusterName : `${config.clusterName}-${index + 1}`;
+    const common = { clock: systemClock, random: systemRandom };
+    const runtime = simulatedRuntime(common);
+    return startKubelet(
+      {
+        ...common,
+        client,
+        informers,
+        runtime,
+        machine: simulatedMachine({ runtime, ...nodeSize }),
+        nodeName,
+        nodeIps: [nodeAddress(index)],
+        logger,
+        metrics: new MetricsRegistry(),
+        recorder: createEventRecorder({
+          client,
+          clock: systemClock,
+          logger,
+          component: 'kubelet',
+          host: nodeName,
+          signal,
+        }),
+        clusterDns: [config.clusterDns],
+        clusterDomain: config.clusterDomain,
+        podsMax,
+      },
+      signal,
+    );
+  });
+  for (const kubelet of await Promise.all(kubelets)) await kubelet.stopped;
+}
