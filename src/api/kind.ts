@@ -25,6 +25,8 @@ export interface CellContext {
 export interface ValidationContext {
   /** `status`, `scale`, … or '' for the object itself. */
   subresource: string;
+  /** True when {@link KindDefinition.validateUpdate} is asked as well. */
+  isUpdate?: boolean;
 }
 
 /** A version in which a kind is served besides the stored one, possibly under another group. */
@@ -93,6 +95,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   defaultPropagation?: 'background' | 'orphan';
   /** What else changes when a delete leaves the object for its grace period or finalizers (a namespace's phase). */
   prepareDeletion?(object: T): void;
+  /** Finalizers that a delete adds: the server cleans up before the object goes. */
+  deletionFinalizers?: readonly string[];
   /** True when a delete answers with the object that is gone instead of a Status, as upstream does for some kinds. */
   returnsDeleted?: boolean;
   /** True when a PUT of an object that is not there creates it. */

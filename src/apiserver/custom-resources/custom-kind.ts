@@ -1,0 +1,226 @@
+/** A CustomResourceDefinition as the registry knows kinds: from here on it is served like a built-in one. */
+
+import { SchemaRules } from '../../api/cel/rules.ts';
+import { ageSince } from '../../api/columns.ts';
+import { type FieldErrors, invalidValue } from '../../api/field-error.ts';
+import type { Column, KindDefinition, ServedVersion } from '../../api/kind.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
+import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
+import type { StructuralSchema } from '../../api/structural/schema.ts';
+import { validateStructure } from '../../api/structural/validate.ts';
+import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
+import type { KindOptions } from '../registry/kind-registry.ts';
+import { customCodec } from './custom-codec.ts';
+
+type CustomObject = KubeObject & Record<string, unknown>;
+
+/** What the registry is given for a definition, in the names that were accepted for it. */
+export function customKind(definition: CustomResourceDefinition): {
+  definition: KindDefinition;
+  options: KindOptions;
+} {
+  const { spec } = definition;
+  const names = definition.status?.acceptedNames?.plural ? definition.status.acceptedNames : spec.names;
+  const stored = spec.versions.find((version) => version.storage) ?? spec.versions[0]!;
+  const keepsUnknown = spec.preserveUnknownFields === true;
+  const schemaOf = (version: string): StructuralSchema | undefined => {
+    const found = spec.versions.find((candidate) => candidate.name === version);
+    return keepsUnknown ? undefined : (found?.schema?.openAPIV3Schema as StructuralSchema | undefined);
+  };
+  const hasStatus = stored.subresources?.status !== undefined;
+  const scale = stored.subresources?.scale;
+  const kind: KindDefinition<CustomObject> = {
+    type: {
+      group: spec.group,
+      version: stored.name,
+      kind: names.kind,
+      plural: names.plural,
+      namespaced: spec.scope === 'Namespaced',
+    },
+    schema: '',
+    singular: names.singular ?? names.kind.toLowerCase(),
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    storagePrefix: `${spec.group}/${names.plural}`,
+    status: hasStatus ? 'separate' : 'none',
+    ...(scale && {
+      scale: {
+        specReplicas: withoutDot(scale.specReplicasPath),
+        statusReplicas: withoutDot(scale.statusReplicasPath),
+        ...(scale.labelSelectorPath && { labelSelector: withoutDot(scale.labelSelectorPath) }),
+      },
+    }),
+    columns: columnsOf(stored),
+    versions: spec.versions
+      .filter((version) => version !== stored)
+      .map((version) => servedVersion(spec.group, version)),
+    hasGeneration: true,
+    prepareCreate(object) {
+      if (hasStatus) delete object.status;
+    },
+    prepareUpdate(object, old) {
+      if (!hasStatus) return;
+      if (old.status === undefined) delete object.status;
+      else object.status = old.status;
+    },
+    prepareStatusUpdate(object, old) {
+      const { status } = object;
+      for (const key of Object.keys(object)) if (key !== 'metadata') delete object[key];
+      Object.assign(object, old, {
+        metadata: { ...old.metadata, managedFields: object.metadata.managedFields },
+      });
+      delete object.status;
+      if (status !== undefined) object.status = status;
+    },
+    ...validation(schemaOf(stored.name), scale),
+    ...selectable(stored),
+    ...(stored.deprecated && { warnings: () => [deprecationOf(spec.group, names.kind, stored)] }),
+  };
+  return {
+    definition: kind as unknown as KindDefinition,
+    options: {
+      isCustom: true,
+      codecFor: (version) => customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version)),
+    },
+  };
+}
+
+/** A definition's versions differ in their schemas only, unless a webhook converts between them. */
+function servedVersion(group: string, version: CustomResourceDefinitionVersion): ServedVersion {
+  return {
+    group,
+    version: version.name,
+    schema: '',
+    toStored: (object) => object,
+    fromStored: (object) => object,
+    ...(version.deprecated && { deprecation: { since: version.name } }),
+  };
+}
+
+function deprecationOf(group: string, kind: string, version: CustomResourceDefinitionVersion): string {
+  return version.deprecationWarning ?? `${group}/${version.name} ${kind} is deprecated`;
+}
+
+type ScalePaths = NonNullable<NonNullable<CustomResourceDefinitionVersion['subresources']>['scale']>;
+
+function validation(
+  schema: StructuralSchema | undefined,
+  scale: ScalePaths | undefined,
+): Pick<KindDefinition<CustomObject>, 'validate' | 'validateUpdate'> {
+  const rules = schema && new SchemaRules(schema);
+  // An update is judged once, against what was there before; see validateUpdate.
+  return {
+    *validate(object, { isUpdate }) {
+      if (isUpdate) return;
+      yield* validateContent(schema, rules, object, undefined);
+      if (scale) yield* validateScale(object, scale);
+    },
+    *validateUpdate(object, old) {
+      yield* validateContent(schema, rules, object, old);
+      if (scale) yield* validateScale(object, scale);
+    },
+  };
+}
+
+function* validateContent(
+  schema: StructuralSchema | undefined,
+  rules: SchemaRules | undefined,
+  object: CustomObject,
+  old: CustomObject | undefined,
+): FieldErrors {
+  if (!schema) return;
+  const errors = [...validateStructure(schema, object, old)];
+  yield* errors;
+  if (!rules || rules.isEmpty) return;
+  if (errors.length === 0) yield* rules.validate(object, old);
+  else {
+    const why =
+      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+    yield invalidValue('<nil>', null, why);
+  }
+}
+
+function* validateScale(object: CustomObject, scale: ScalePaths): FieldErrors {
+  for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
+    const [replicas] = findAll(parseJsonPath(path), object);
+    if (replicas === undefined || replicas === null) continue;
+    if (!Number.isInteger(replicas)) {
+      const type = typeof replicas === 'number' ? 'float64' : typeof replicas;
+      yield invalidValue(
+        path,
+        0,
+        `${path} accessor error: ${replicas} is of the type ${type}, expected int64`,
+      );
+    } else if ((replicas as number) < 0) {
+      yield invalidValue(path, replicas, 'should be a non-negative integer');
+    }
+  }
+}
+
+function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion): Column[] {
+  const name: Column = {
+    name: 'Name',
+    type: 'string',
+    format: 'name',
+    cell: (object) => object.metadata.name,
+  };
+  const given = additionalPrinterColumns ?? [
+    {
+      name: 'Age',
+      type: 'date',
+      jsonPath: '.metadata.creationTimestamp',
+      description: '',
+      format: '',
+      priority: 0,
+    },
+  ];
+  return [
+    name,
+    ...given.map((column): Column => {
+      const path = parseJsonPath(column.jsonPath);
+      return {
+        name: column.name,
+        type: column.type as Column['type'],
+        ...(column.format && { format: column.format }),
+        ...(column.description && { description: column.description }),
+        priority: column.priority ?? 0,
+        cell: (object, context) => cellOf(column.type, findAll(path, object), context.nowMs),
+      };
+    }),
+  ];
+}
+
+/** A cell holds one value of its column's type; several values of a string column stand in it as a JSON list's items do. */
+function cellOf(type: string, found: readonly unknown[], nowMs: number): unknown {
+  const [first] = found;
+  if (first === undefined || first === null) return type === 'date' ? '<unknown>' : null;
+  if (type === 'date') return ageSince(typeof first === 'string' ? first : undefined, nowMs);
+  if (type === 'integer') return typeof first === 'number' ? Math.trunc(first) : null;
+  if (type === 'number') return typeof first === 'number' ? first : null;
+  if (type === 'boolean') return typeof first === 'boolean' ? first : null;
+  return found.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(',');
+}
+
+function selectable({
+  selectableFields,
+}: CustomResourceDefinitionVersion): Pick<KindDefinition, 'selectableFields'> {
+  if (!selectableFields?.length) return {};
+  const fields = selectableFields.map(({ jsonPath }) => ({
+    name: withoutDot(jsonPath),
+    path: parseJsonPath(jsonPath),
+  }));
+  return {
+    selectableFields: (object) =>
+      Object.fromEntries(
+        fields.map(({ name, path }) => {
+          const [value] = findAll(path, object);
+          return [name, value === undefined || value === null ? '' : String(value)];
+        }),
+      ),
+  };
+}
+
+function withoutDot(path: string): string {
+  return path.replace(/^\./, '');
+}

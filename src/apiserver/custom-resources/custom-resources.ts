@@ -1,0 +1,229 @@
+/**
+ * Follows CustomResourceDefinitions: serves what is established, writes their conditions, and cleans up the instances of
+ * those that are deleted. Runs inside the API server, because what it decides is what the server serves.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { KindDefinition } from '../../api/kind.ts';
+import { CustomResourceDefinition } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import type { KindRegistry } from '../registry/kind-registry.ts';
+import { timestamp } from '../registry/registry.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import type { StoreView } from '../watch-cache/store-view.ts';
+import { customKind } from './custom-kind.ts';
+import { hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
+
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+
+const retry = { firstMs: 20, maxMs: 5_000 };
+/** Instances deleted at once while a definition goes. */
+const deletionsMax = 32;
+
+export interface CustomResourcesOptions {
+  kinds: KindRegistry;
+  view: StoreView;
+  /** Of the server itself: may do everything. */
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+interface Served {
+  definition: KindDefinition;
+  /** Of the CustomResourceDefinition that it was made from. */
+  spec: CustomResourceDefinition['spec'];
+  acceptedNames: unknown;
+}
+
+export class CustomResources {
+  readonly #options: CustomResourcesOptions;
+  readonly #cache: ResourceCache;
+  readonly #served = new Map<string, Served>();
+  /** Definitions to look at, in order of arrival. */
+  readonly #queue = new Set<string>();
+  #working: Promise<void> | undefined;
+
+  constructor(options: CustomResourcesOptions) {
+    this.#options = options;
+    const resource = options.kinds.findStored(
+      CustomResourceDefinition.group,
+      CustomResourceDefinition.plural,
+    );
+    if (!resource?.cache) throw new Error('CustomResourceDefinitions are not served');
+    this.#cache = resource.cache;
+  }
+
+  /** Serves at once what was established before, and follows changes from then on. */
+  start(): void {
+    for (const cached of this.#cache.values()) {
+      const definition = cached.object as CustomResourceDefinition;
+      if (hasCondition(definition, 'Established')) this.#serve(definition);
+      this.#enqueue(cached.key);
+    }
+    const stop = this.#cache.listen((events) => {
+      for (const event of events) this.#enqueue(event.object.key);
+    });
+    this.#options.signal.addEventListener('abort', stop, { once: true });
+  }
+
+  #enqueue(name: string): void {
+    this.#queue.add(name);
+    this.#working ??= this.#work();
+  }
+
+  async #work(): Promise<void> {
+    const { signal, logger, clock } = this.#options;
+    for (let failures = 0; this.#queue.size > 0 && !signal.aborted; ) {
+      const name = this.#queue.values().next().value!;
+      this.#queue.delete(name);
+      try {
+        await this.#reconcile(name);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) break;
+        logger.warn('a custom resource definition could not be brought in line; it is tried again', {
+          name,
+          error,
+        });
+        this.#queue.add(name);
+        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+      }
+    }
+    this.#working = undefined;
+  }
+
+  async #reconcile(name: string): Promise<void> {
+    const definition = this.#cache.get(name)?.object as CustomResourceDefinition | undefined;
+    if (!definition) return this.#stopServing(name);
+    if (definition.metadata.deletionTimestamp) return await this.#cleanUp(definition);
+    const plan = planNames(definition, this.#namesInUse(definition));
+    const now = timestamp(this.#options.clock.now());
+    const status = {
+      ...definition.status,
+      acceptedNames: plan.acceptedNames,
+      conditions: mergeConditions(definition.status?.conditions ?? [], plan.conditions, now),
+      storedVersions: withStorageVersion(definition),
+    };
+    const next = { ...definition, status };
+    if (plan.isEstablished) this.#serve(next);
+    if (!isDeepStrictEqual(status, definition.status)) await this.#writeStatus(next);
+  }
+
+  #serve(definition: CustomResourceDefinition): void {
+    const { name } = definition.metadata;
+    const { spec, status } = definition;
+    const known = this.#served.get(name);
+    const acceptedNames = status?.acceptedNames;
+    if (known && isDeepStrictEqual(known.spec, spec) && isDeepStrictEqual(known.acceptedNames, acceptedNames))
+      return;
+    const custom = customKind(definition);
+    if (known) this.#options.kinds.remove(known.definition);
+    this.#options.kinds.add(custom.definition, custom.options);
+    this.#served.set(name, { definition: custom.definition, spec, acceptedNames });
+  }
+
+  #stopServing(name: string): void {
+    const known = this.#served.get(name);
+    if (!known) return;
+    this.#options.kinds.remove(known.definition);
+    this.#served.delete(name);
+    // Its names are free for those that were refused them.
+    for (const cached of this.#cache.values()) {
+      if (!hasCondition(cached.object as CustomResourceDefinition, 'NamesAccepted'))
+        this.#enqueue(cached.key);
+    }
+  }
+
+  /** Deletes every instance, and lets the definition go when the last is gone. */
+  async #cleanUp(definition: CustomResourceDefinition): Promise<void> {
+    const { name, finalizers = [] } = definition.metadata;
+    if (!finalizers.includes(cleanupFinalizer)) return;
+    const served = this.#served.get(name);
+    const cache =
+      served &&
+      this.#options.kinds.findStored(served.definition.type.group, served.definition.type.plural)?.cache;
+    if (served && cache && cache.size > 0) {
+      const reason = 'InstanceDeletionInProgress';
+      await this.#setTerminating(definition, 'True', reason, 'CustomResource deletion is in progress');
+      await this.#deleteInstances(served.definition, cache);
+      if (cache.size > 0) {
+        // Finalizers hold some back: looked at again when one of them is gone.
+        const stop = cache.listen(() => {
+          if (cache.size > 0) return;
+          stop();
+          this.#enqueue(name);
+        });
+        return;
+      }
+    }
+    const current = await this.#setTerminating(
+      definition,
+      'False',
+      'InstanceDeletionCompleted',
+      'removed all instances',
+    );
+    const remaining = (current.metadata.finalizers ?? []).filter(
+      (finalizer) => finalizer !== cleanupFinalizer,
+    );
+    const metadata = { ...current.metadata, finalizers: remaining };
+    await this.#options.client.update(CustomResourceDefinition, { ...current, metadata });
+  }
+
+  async #deleteInstances(definition: KindDefinition, cache: ResourceCache): Promise<void> {
+    const { client } = this.#options;
+    const instances = [...cache.values()].filter((cached) => !cached.object.metadata.deletionTimestamp);
+    for (let start = 0; start < instances.length; start += deletionsMax) {
+      await Promise.all(
+        instances.slice(start, start + deletionsMax).map(async ({ object }) => {
+          try {
+            await client.delete(definition.type, object.metadata);
+          } catch (error) {
+            if (!(error instanceof StatusError && error.reason === 'NotFound')) throw error;
+          }
+        }),
+      );
+    }
+  }
+
+  async #setTerminating(
+    definition: CustomResourceDefinition,
+    status: 'True' | 'False',
+    reason: string,
+    message: string,
+  ): Promise<CustomResourceDefinition> {
+    const now = timestamp(this.#options.clock.now());
+    const condition = { type: 'Terminating', status, reason, message };
+    const conditions = mergeConditions(definition.status?.conditions ?? [], [condition], now);
+    if (isDeepStrictEqual(conditions, definition.status?.conditions)) return definition;
+    const previous = definition.status ?? { storedVersions: [] };
+    return await this.#writeStatus({ ...definition, status: { ...previous, conditions } });
+  }
+
+  #writeStatus(definition: CustomResourceDefinition): Promise<CustomResourceDefinition> {
+    return this.#options.client.update(CustomResourceDefinition, definition, { subresource: 'status' });
+  }
+
+  #namesInUse(definition: CustomResourceDefinition): NamesInUse {
+    const resources = new Set<string>();
+    const kinds = new Set<string>();
+    const own = this.#served.get(definition.metadata.name)?.definition;
+    for (const other of this.#options.kinds.definitions()) {
+      if (other === own || other.type.group !== definition.spec.group) continue;
+      for (const word of [other.type.plural, other.singular, ...other.shortNames]) resources.add(word);
+      kinds.add(other.type.kind);
+      kinds.add(`${other.type.kind}List`);
+    }
+    return { resources, kinds };
+  }
+}
+
+/** Every version in which instances may be stored: none goes before it was migrated away from. */
+function withStorageVersion({ spec, status }: CustomResourceDefinition): string[] {
+  const stored = spec.versions.filter((version) => version.storage).map((version) => version.name);
+  return [...new Set([...(status?.storedVersions ?? []), ...stored])];
+}

@@ -1,0 +1,105 @@
+/** Which of the names that a CustomResourceDefinition asks for it can have, and the conditions that say so. */
+import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
+import type {
+  CustomResourceDefinitionCondition,
+  CustomResourceDefinitionNames,
+} from '../../api/types/apiextensions-v1.gen.ts';
+
+/** Names in use within a group, by everything but the definition in question. */
+export interface NamesInUse {
+  /** Plurals, singulars and short names share one namespace of words. */
+  resources: ReadonlySet<string>;
+  kinds: ReadonlySet<string>;
+}
+
+export type Condition = Omit<CustomResourceDefinitionCondition, 'lastTransitionTime' | 'observedGeneration'>;
+
+export interface NamesPlan {
+  acceptedNames: CustomResourceDefinitionNames;
+  conditions: Condition[];
+  isEstablished: boolean;
+}
+
+/** Every name is accepted for itself; the definition is established once all have been, and stays so. */
+export function planNames(definition: CustomResourceDefinition, inUse: NamesInUse): NamesPlan {
+  const asked = definition.spec.names;
+  const before = definition.status?.acceptedNames ?? { plural: '', kind: '' };
+  const accepted: CustomResourceDefinitionNames = { ...before };
+  let conflict: Condition | undefined;
+  const refuse = (reason: string, name: string) => {
+    conflict ??= {
+      type: 'NamesAccepted',
+      status: 'False',
+      reason,
+      message: `${JSON.stringify(name)} is already in use`,
+    };
+  };
+
+  if (inUse.resources.has(asked.plural)) refuse('PluralConflict', asked.plural);
+  else accepted.plural = asked.plural;
+  if (asked.singular && inUse.resources.has(asked.singular)) refuse('SingularConflict', asked.singular);
+  else accepted.singular = asked.singular;
+  const takenShortName = asked.shortNames?.find((name) => inUse.resources.has(name));
+  if (takenShortName) refuse('ShortNamesConflict', takenShortName);
+  else accepted.shortNames = asked.shortNames;
+  if (inUse.kinds.has(asked.kind)) refuse('KindConflict', asked.kind);
+  else accepted.kind = asked.kind;
+  if (asked.listKind && inUse.kinds.has(asked.listKind)) refuse('ListKindConflict', asked.listKind);
+  else accepted.listKind = asked.listKind;
+  accepted.categories = asked.categories;
+
+  const wasEstablished = hasCondition(definition, 'Established');
+  const isEstablished = wasEstablished || conflict === undefined;
+  return {
+    acceptedNames: withoutUndefined(accepted),
+    isEstablished,
+    conditions: [
+      conflict ?? {
+        type: 'NamesAccepted',
+        status: 'True',
+        reason: 'NoConflicts',
+        message: 'no conflicts found',
+      },
+      isEstablished
+        ? {
+            type: 'Established',
+            status: 'True',
+            reason: 'InitialNamesAccepted',
+            message: 'the initial names have been accepted',
+          }
+        : {
+            type: 'Established',
+            status: 'False',
+            reason: 'NotAccepted',
+            message: 'not all names are accepted',
+          },
+    ],
+  };
+}
+
+export function hasCondition(definition: CustomResourceDefinition, type: string): boolean {
+  return (
+    definition.status?.conditions?.some((found) => found.type === type && found.status === 'True') ?? false
+  );
+}
+
+/** `conditions` over those that stand, keeping the time of what did not change its status. */
+export function mergeConditions(
+  present: readonly CustomResourceDefinitionCondition[],
+  conditions: readonly Condition[],
+  now: string,
+): CustomResourceDefinitionCondition[] {
+  const merged = [...present];
+  for (const condition of conditions) {
+    const at = merged.findIndex((found) => found.type === condition.type);
+    const old = merged[at];
+    const lastTransitionTime = old?.status === condition.status ? (old.lastTransitionTime ?? now) : now;
+    if (at < 0) merged.push({ ...condition, lastTransitionTime });
+    else merged[at] = { ...condition, lastTransitionTime };
+  }
+  return merged;
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
+}
