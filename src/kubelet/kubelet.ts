@@ -82,7 +82,6 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
   const resources = () => nodeResources(facts, reservations, podsMax, devices.resources());
 
   const services = options.informers.of(Service);
-  services.addIndex('namespace', (service) => [service.metadata.namespace ?? '']);
   const nodes = options.informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
   const podInformer = options.informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
 
@@ -147,7 +146,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     node,
     *servicesFor(pod) {
       const { namespace = '' } = pod.metadata;
-      yield* services.byIndex('namespace', namespace);
+      yield* services.inNamespace(namespace);
       const kubernetes = namespace === 'default' ? undefined : services.get('default/kubernetes');
       if (kubernetes) yield kubernetes;
     },

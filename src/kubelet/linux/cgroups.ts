@@ -1,0 +1,267 @@
+/** The control groups of pods: a tree by class of service below the node's own group, in cgroup v1 (and hybrid) and v2. */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Pod } from '../../api/resources.gen.ts';
+import { cpuShares, type PodLimits, podLimitsOf } from '../cgroup-resources.ts';
+import type { CgroupUsage, PodCgroups } from '../machine.ts';
+import { type QosClass, qosClassOf } from '../qos.ts';
+
+const mountPoint = '/sys/fs/cgroup';
+/** Controllers of v1 in which runc makes groups, each with a hierarchy of its own. */
+const v1Controllers = [
+  'cpu',
+  'cpuacct',
+  'cpuset',
+  'memory',
+  'pids',
+  'devices',
+  'freezer',
+  'blkio',
+  'hugetlb',
+  'net_cls',
+  'net_prio',
+  'perf_event',
+  'systemd',
+];
+const v2Controllers = ['cpu', 'memory', 'pids', 'cpuset', 'hugetlb', 'io'];
+const periodUs = 100_000;
+/** How often ending processes of a removed pod is tried before the group is left to the next housekeeping. */
+const removeTriesMax = 20;
+
+export class LinuxCgroups implements PodCgroups {
+  readonly #root: string;
+  readonly #isV2: boolean;
+  readonly #controllers: readonly string[];
+  /** What was last written, by pod uid. */
+  readonly #applied = new Map<string, string>();
+
+  constructor(root: string) {
+    this.#root = root;
+    this.#isV2 = existsSync(join(mountPoint, 'cgroup.controllers'));
+    this.#controllers = v1Controllers.filter((name) => existsSync(join(mountPoint, name)));
+  }
+
+  async prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void> {
+    for (const path of ['kubepods', 'kubepods/burstable', 'kubepods/besteffort'])
+      await this.#make(`${this.#root}/${path}`);
+    const kubepods = `${this.#root}/kubepods`;
+    await this.#limit(kubepods, {
+      cpuShares: cpuShares(nodeAllocatable.milliCpu),
+      cpuQuotaUs: undefined,
+      memoryBytes: nodeAllocatable.memoryBytes,
+    });
+    await this.#limit(`${kubepods}/besteffort`, {
+      cpuShares: 2,
+      cpuQuotaUs: undefined,
+      memoryBytes: undefined,
+    });
+  }
+
+  async apply(pod: Pod): Promise<string> {
+    const path = this.#pathOf(pod.metadata.uid, qosClassOf(pod));
+    const limits = podLimitsOf(pod);
+    const text = JSON.stringify(limits);
+    if (this.#applied.get(pod.metadata.uid) === text) return path;
+    await this.#make(path);
+    await this.#limit(path, limits);
+    this.#applied.set(pod.metadata.uid, text);
+    return path;
+  }
+
+  async remove(podUid: string): Promise<void> {
+    this.#applied.delete(podUid);
+    for (const qos of ['Guaranteed', 'Burstable', 'BestEffort'] as const) {
+      const path = this.#pathOf(podUid, qos);
+      await Promise.all(this.#folders(path).map((folder) => this.#removeTree(folder)));
+    }
+  }
+
+  async list(): Promise<string[]> {
+    const uids = new Set<string>();
+    for (const sub of ['', '/burstable', '/besteffort'])
+      for (const folder of this.#folders(`${this.#root}/kubepods${sub}`))
+        for (const name of await readdir(folder).catch(() => []))
+          if (name.startsWith('pod') && name.length > 3) uids.add(name.slice(3));
+    return [...uids];
+  }
+
+  async podUsage(podUid: string): Promise<CgroupUsage | undefined> {
+    for (const qos of ['Guaranteed', 'Burstable', 'BestEffort'] as const) {
+      const usage = await this.#usage(this.#pathOf(podUid, qos));
+      if (usage) return usage;
+    }
+    return undefined;
+  }
+
+  /** Of the whole node: its pods and its own processes. */
+  nodeUsage(): Promise<CgroupUsage | undefined> {
+    return this.#usage(this.#root === '/' ? '' : this.#root);
+  }
+
+  #pathOf(uid: string, qos: QosClass): string {
+    const folder = qos === 'Guaranteed' ? '' : `/${qos.toLowerCase()}`;
+    return `${this.#root}/kubepods${folder}/pod${uid}`;
+  }
+
+  /** Where the group is on disk: in one place with v2, once per controller with v1. */
+  #folders(path: string): string[] {
+    if (this.#isV2) return [join(mountPoint, path)];
+    return this.#controllers.map((controller) => join(mountPoint, controller, path));
+  }
+
+  async #make(path: string): Promise<void> {
+    if (this.#isV2) {
+      await this.#makeV2(path);
+      return;
+    }
+    await Promise.all(
+      this.#controllers.map(async (controller) => {
+        const folder = join(mountPoint, controller, path);
+        if (controller === 'cpuset') await makeCpuset(join(mountPoint, controller), path);
+        else await mkdir(folder, { recursive: true });
+      }),
+    );
+  }
+
+  /** Controllers must be handed down step by step, from the top. */
+  async #makeV2(path: string): Promise<void> {
+    let folder = mountPoint;
+    for (const step of path.split('/').filter((part) => part !== '')) {
+      const available = (await readFile(join(folder, 'cgroup.controllers'), 'utf8')).trim().split(' ');
+      const wanted = v2Controllers.filter((name) => available.includes(name)).map((name) => `+${name}`);
+      await writeFile(join(folder, 'cgroup.subtree_control'), wanted.join(' ')).catch(() => undefined);
+      folder = join(folder, step);
+      await mkdir(folder, { recursive: true });
+    }
+    const available = (await readFile(join(folder, 'cgroup.controllers'), 'utf8')).trim().split(' ');
+    const wanted = v2Controllers.filter((name) => available.includes(name)).map((name) => `+${name}`);
+    await writeFile(join(folder, 'cgroup.subtree_control'), wanted.join(' ')).catch(() => undefined);
+  }
+
+  async #limit(path: string, { cpuShares: shares, cpuQuotaUs, memoryBytes }: PodLimits): Promise<void> {
+    if (this.#isV2) {
+      const folder = join(mountPoint, path);
+      const weight = Math.max(1, Math.floor(1 + ((shares - 2) * 9999) / 262_142));
+      await setValue(join(folder, 'cpu.weight'), String(weight));
+      await setValue(join(folder, 'cpu.max'), `${cpuQuotaUs ?? 'max'} ${periodUs}`);
+      await setValue(join(folder, 'memory.max'), String(memoryBytes ?? 'max'));
+      return;
+    }
+    const cpu = join(mountPoint, 'cpu', path);
+    await setValue(join(cpu, 'cpu.shares'), String(shares));
+    await setValue(join(cpu, 'cpu.cfs_quota_us'), String(cpuQuotaUs ?? -1));
+    await setValue(join(mountPoint, 'memory', path, 'memory.limit_in_bytes'), String(memoryBytes ?? -1));
+  }
+
+  /** Groups within go first; processes that are still there are ended. */
+  async #removeTree(folder: string): Promise<void> {
+    if (!existsSync(folder)) return;
+    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
+      if (entry.isDirectory()) await this.#removeTree(join(folder, entry.name));
+    for (let attempt = 0; attempt < removeTriesMax; attempt++) {
+      try {
+        await rmdir(folder);
+        return;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT') return;
+        if (code !== 'EBUSY') throw error;
+        await endProcesses(folder);
+        // The kernel lets go of a group a moment after its last process.
+        await new Promise((resolve) => setTimeout(resolve, 2 * (attempt + 1)));
+      }
+    }
+  }
+
+  async #usage(path: string): Promise<CgroupUsage | undefined> {
+    return this.#isV2 ? usageV2(join(mountPoint, path)) : usageV1(path);
+  }
+}
+
+/** A limit that the kernel refuses is told by the file's name; a file that is not there is a controller that is off. */
+async function setValue(file: string, value: string): Promise<void> {
+  try {
+    await writeFile(file, value);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw new Error(`cannot write ${value} to ${file}`, { cause: error });
+  }
+}
+
+/** A cpuset of v1 starts empty and takes nobody in until it has cpus and memory nodes: they come from its parent. */
+async function makeCpuset(root: string, path: string): Promise<void> {
+  let folder = root;
+  for (const step of path.split('/').filter((part) => part !== '')) {
+    const parent = folder;
+    folder = join(folder, step);
+    await mkdir(folder, { recursive: true });
+    for (const name of ['cpuset.cpus', 'cpuset.mems']) {
+      if ((await readFile(join(folder, name), 'utf8')).trim() !== '') continue;
+      await writeFile(join(folder, name), await readFile(join(parent, name), 'utf8'));
+    }
+  }
+}
+
+async function endProcesses(folder: string): Promise<void> {
+  const text = await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '');
+  for (const pid of text.split('\n').filter((line) => line !== '')) {
+    // 0: a process of another PID namespace, out of reach.
+    if (pid === '0') continue;
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
+async function usageV1(path: string): Promise<CgroupUsage | undefined> {
+  const memory = join(mountPoint, 'memory', path);
+  const [cpu, usage, stat, pids] = await Promise.all([
+    readNumber(join(mountPoint, 'cpuacct', path, 'cpuacct.usage')),
+    readNumber(join(memory, 'memory.usage_in_bytes')),
+    readTable(join(memory, 'memory.stat')),
+    readNumber(join(mountPoint, 'pids', path, 'pids.current')),
+  ]);
+  if (cpu === undefined && usage === undefined) return undefined;
+  return {
+    cpuUsageNanoSeconds: cpu ?? 0,
+    memoryUsageBytes: usage ?? 0,
+    memoryWorkingSetBytes: Math.max(0, (usage ?? 0) - (stat.get('total_inactive_file') ?? 0)),
+    memoryRssBytes: stat.get('total_rss') ?? 0,
+    pids: pids ?? 0,
+  };
+}
+
+async function usageV2(folder: string): Promise<CgroupUsage | undefined> {
+  const [cpu, usage, stat, pids] = await Promise.all([
+    readTable(join(folder, 'cpu.stat')),
+    readNumber(join(folder, 'memory.current')),
+    readTable(join(folder, 'memory.stat')),
+    readNumber(join(folder, 'pids.current')),
+  ]);
+  if (cpu.size === 0) return undefined;
+  return {
+    cpuUsageNanoSeconds: (cpu.get('usage_usec') ?? 0) * 1000,
+    memoryUsageBytes: usage ?? 0,
+    memoryWorkingSetBytes: Math.max(0, (usage ?? 0) - (stat.get('inactive_file') ?? 0)),
+    memoryRssBytes: stat.get('anon') ?? 0,
+    pids: pids ?? 0,
+  };
+}
+
+async function readNumber(file: string): Promise<number | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : Number(text.trim());
+}
+
+async function readTable(file: string): Promise<Map<string, number>> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return new Map(
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => [line.split(' ')[0]!, Number(line.split(' ')[1])]),
+  );
+}

@@ -1,0 +1,114 @@
+/** The Linux machine (or the namespaces of one) that a real node is. */
+import { readFile, statfs } from 'node:fs/promises';
+import { arch, cpus } from 'node:os';
+import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../machine.ts';
+import { networkDialer } from '../probes/network-dialer.ts';
+import { LinuxVolumes } from '../volumes/linux-volumes.ts';
+import { LinuxCgroups } from './cgroups.ts';
+import { LinuxPodFiles } from './pod-files.ts';
+
+export interface LinuxMachineOptions {
+  /** The kubelet's own folder, /var/lib/kubelet upstream. */
+  rootDir: string;
+  /** Logs of pods, /var/log/pods upstream. */
+  podLogsDir: string;
+  /** Path of the node's cgroup, as in /proc/self/cgroup, e.g. `/wherry/c1/node-1`. */
+  cgroupRoot: string;
+  /** Where containerd keeps images and layers, for disk figures; the kubelet's folder when absent. */
+  imageDir?: string;
+  resolvConf?: string;
+}
+
+export function linuxMachine(options: LinuxMachineOptions): Machine {
+  const { rootDir, podLogsDir, cgroupRoot, resolvConf = '/etc/resolv.conf' } = options;
+  const cgroups = new LinuxCgroups(cgroupRoot);
+  return {
+    facts: () => readFacts(rootDir),
+    usage: () => readUsage(rootDir, options.imageDir ?? rootDir, cgroups),
+    files: new LinuxPodFiles({ rootDir, podLogsDir, resolvConf }),
+    cgroups,
+    dialer: networkDialer,
+    createVolumes: (inputs) => new LinuxVolumes(rootDir, inputs),
+  };
+}
+
+async function readFacts(rootDir: string): Promise<MachineFacts> {
+  const [meminfo, kernelVersion, release, machineId, systemUuid, bootId, disk] = await Promise.all([
+    readMeminfo(),
+    readText('/proc/sys/kernel/osrelease'),
+    readText('/etc/os-release'),
+    readText('/etc/machine-id'),
+    readText('/sys/class/dmi/id/product_uuid'),
+    readText('/proc/sys/kernel/random/boot_id'),
+    filesystemUse(rootDir),
+  ]);
+  const pageBytes = meminfo.get('Hugepagesize');
+  const pages = meminfo.get('HugePages_Total') ?? 0;
+  return {
+    cpuCores: cpus().length,
+    memoryBytes: meminfo.get('MemTotal') ?? 0,
+    ephemeralStorageBytes: disk?.capacityBytes ?? 0,
+    hugepagesBytes: {
+      '1Gi': 0,
+      // HugePages_Total is a count; readMeminfo has no unit to scale it by.
+      '2Mi': pageBytes === 2 * 1024 ** 2 ? pages * pageBytes : 0,
+    },
+    architecture: arch() === 'x64' ? 'amd64' : arch(),
+    kernelVersion,
+    osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(release)?.[1] ?? 'Linux',
+    machineId,
+    systemUuid: systemUuid || machineId,
+    bootId,
+    swapBytes: meminfo.get('SwapTotal') ?? 0,
+  };
+}
+
+async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroups): Promise<MachineUsage> {
+  const [meminfo, node, nodeFs, imageFs, pidMax, loadavg] = await Promise.all([
+    readMeminfo(),
+    cgroups.nodeUsage(),
+    filesystemUse(rootDir),
+    filesystemUse(imageDir),
+    readText('/proc/sys/kernel/pid_max'),
+    readText('/proc/loadavg'),
+  ]);
+  const current = Number(/\/(\d+)/.exec(loadavg)?.[1] ?? 0);
+  return {
+    memoryAvailableBytes: meminfo.get('MemAvailable') ?? 0,
+    ...(node && {
+      memoryWorkingSetBytes: node.memoryWorkingSetBytes,
+      memoryUsageBytes: node.memoryUsageBytes,
+      memoryRssBytes: node.memoryRssBytes,
+      cpuUsageCoreNanoSeconds: node.cpuUsageNanoSeconds,
+    }),
+    ...(nodeFs && { nodeFs }),
+    ...(imageFs && { imageFs }),
+    pids: { max: Number(pidMax) || 0, current },
+  };
+}
+
+/** Amounts in bytes; counts as they are. */
+async function readMeminfo(): Promise<Map<string, number>> {
+  const text = await readText('/proc/meminfo');
+  const amounts = new Map<string, number>();
+  for (const [, name, value, unit] of text.matchAll(/^(\w+):\s+(\d+)( kB)?$/gm))
+    amounts.set(name!, Number(value) * (unit ? 1024 : 1));
+  return amounts;
+}
+
+async function filesystemUse(path: string): Promise<FilesystemUse | undefined> {
+  const stats = await statfs(path).catch(() => undefined);
+  if (!stats) return undefined;
+  return {
+    capacityBytes: stats.blocks * stats.bsize,
+    availableBytes: stats.bavail * stats.bsize,
+    usedBytes: (stats.blocks - stats.bfree) * stats.bsize,
+    inodes: stats.files,
+    inodesFree: stats.ffree,
+  };
+}
+
+/** Trimmed; empty when there is no such file. */
+async function readText(path: string): Promise<string> {
+  return (await readFile(path, 'utf8').catch(() => '')).trim();
+}

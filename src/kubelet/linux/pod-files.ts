@@ -1,0 +1,123 @@
+/** A pod's files on the node beside its volumes: logs, hosts file, termination messages. */
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ContainerStatus } from '../cri/runtime.ts';
+import type { ContainerFiles, PodFiles } from '../machine.ts';
+import { annotations } from '../pod-observation.ts';
+import { readLastLogLines } from '../server/log-reader.ts';
+import { parseResolverConfig, type ResolverConfig } from '../spec/dns-config.ts';
+import { podLogFolder } from '../spec/sandbox-config.ts';
+
+/** Limits of a termination message, upstream's. */
+const messageMaxBytes = 4096;
+const logMessageMaxBytes = 2048;
+const logMessageMaxLines = 80;
+
+export class LinuxPodFiles implements PodFiles {
+  readonly podLogsDir: string;
+  readonly #podsDir: string;
+  readonly #resolvConf: string;
+  #resolver: Promise<ResolverConfig> | undefined;
+
+  constructor(options: { rootDir: string; podLogsDir: string; resolvConf: string }) {
+    this.podLogsDir = options.podLogsDir;
+    this.#podsDir = join(options.rootDir, 'pods');
+    this.#resolvConf = options.resolvConf;
+  }
+
+  async preparePod(pod: Pod): Promise<void> {
+    await Promise.all([
+      mkdir(join(this.#podsDir, pod.metadata.uid), { recursive: true, mode: 0o750 }),
+      mkdir(join(this.podLogsDir, podLogFolder(pod)), { recursive: true, mode: 0o755 }),
+    ]);
+  }
+
+  async writeHosts(pod: Pod, text: string): Promise<string> {
+    const path = join(this.#podsDir, pod.metadata.uid, 'etc-hosts');
+    // In place: running containers have this very file mounted.
+    if ((await readFile(path, 'utf8').catch(() => undefined)) !== text) {
+      await mkdir(join(this.#podsDir, pod.metadata.uid), { recursive: true, mode: 0o750 });
+      await writeFile(path, text, { mode: 0o644 });
+    }
+    return path;
+  }
+
+  async prepareContainer(pod: Pod, container: core.Container, attemptId: string): Promise<ContainerFiles> {
+    await mkdir(join(this.podLogsDir, podLogFolder(pod), container.name), { recursive: true, mode: 0o755 });
+    if (!container.terminationMessagePath) return {};
+    const folder = join(this.#podsDir, pod.metadata.uid, 'containers', container.name);
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    const path = join(folder, attemptId);
+    const file = await open(path, 'a');
+    // Whoever the container runs as may write to it.
+    await file.chmod(0o666);
+    await file.close();
+    return { terminationLog: path };
+  }
+
+  async terminationMessage(status: ContainerStatus): Promise<string | undefined> {
+    const path = status.annotations[annotations.terminationMessagePath];
+    const policy = status.annotations[annotations.terminationMessagePolicy];
+    const mount = path ? status.mounts.find(({ containerPath }) => containerPath === path) : undefined;
+    const written = mount ? await readTail(mount.hostPath, messageMaxBytes) : '';
+    if (written) return written;
+    const failed =
+      status.exitCode !== 0 && policy === 'FallbackToLogsOnError' && status.reason !== 'ContainerCannotRun';
+    if (!failed || !status.logPath) return undefined;
+    const lines = await readLastLogLines(status.logPath, logMessageMaxLines, logMessageMaxBytes).catch(
+      () => '',
+    );
+    return lines || undefined;
+  }
+
+  hostResolver(): Promise<ResolverConfig> {
+    this.#resolver ??= readFile(this.#resolvConf, 'utf8')
+      .catch(() => '')
+      .then(parseResolverConfig);
+    return this.#resolver;
+  }
+
+  async hostHosts(): Promise<string> {
+    return readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n');
+  }
+
+  async removePod(uid: string): Promise<void> {
+    await rm(join(this.#podsDir, uid), { recursive: true, force: true });
+    for (const name of await readdir(this.podLogsDir).catch(() => []))
+      if (name.endsWith(`_${uid}`)) await rm(join(this.podLogsDir, name), { recursive: true, force: true });
+  }
+
+  async listPods(): Promise<string[]> {
+    const uids = new Set(await readdir(this.#podsDir).catch(() => []));
+    for (const name of await readdir(this.podLogsDir).catch(() => [])) {
+      const uid = name.split('_')[2];
+      if (uid) uids.add(uid);
+    }
+    return [...uids];
+  }
+
+  async removeContainerLog(logPath: string): Promise<void> {
+    await rm(logPath, { force: true });
+    const folder = logPath.slice(0, logPath.lastIndexOf('/'));
+    const base = logPath.slice(folder.length + 1);
+    for (const name of await readdir(folder).catch(() => []))
+      if (name.startsWith(`${base}.`)) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** The end of a file up to a limit, as text. */
+async function readTail(path: string, limitBytes: number): Promise<string> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (!file) return '';
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, limitBytes);
+    const buffer = Buffer.alloc(length);
+    const { bytesRead } = await file.read(buffer, 0, length, Math.max(0, size - length));
+    return buffer.subarray(0, bytesRead).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,199 @@
+/** Probes over the real network, with outcomes in the words of Go's libraries, which users of Kubernetes know. */
+
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { connect } from 'node:net';
+import { Client, credentials } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import type { HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
+import { joinHostPort } from './probe-run.ts';
+
+const bodyMaxBytes = 10 * 1024;
+const redirectsMax = 10;
+
+export const networkDialer: ProbeDialer = {
+  http: (check) => followRedirects(check, redirectsMax),
+  tcp: (host, port, timeoutMs) => checkTcp(host, port, timeoutMs),
+  grpc: (host, port, service, timeoutMs) => checkGrpc(host, port, service, timeoutMs),
+};
+
+async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnswer> {
+  const answer = await fetchOnce(check);
+  if ('error' in answer || !answer.location) return answer;
+  const target = new URL(answer.location, urlOf(check));
+  // Another host is another matter: the redirect itself is the answer.
+  if (target.hostname !== check.host.replace(/[[\]]/g, ''))
+    return { status: answer.status, body: answer.body };
+  if (left === 0) return { error: `Get "${urlOf(check)}": stopped after ${redirectsMax} redirects` };
+  const scheme = target.protocol === 'https:' ? 'https' : 'http';
+  return followRedirects(
+    {
+      ...check,
+      scheme,
+      port: target.port ? Number(target.port) : scheme === 'https' ? 443 : 80,
+      path: target.pathname + target.search,
+    },
+    left - 1,
+  );
+}
+
+function urlOf({ scheme, host, port, path }: HttpCheck): string {
+  return `${scheme}://${joinHostPort(host, port)}${path}`;
+}
+
+function fetchOnce(
+  check: HttpCheck,
+): Promise<{ status: number; body: string; location?: string } | { error: string }> {
+  const url = urlOf(check);
+  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*' };
+  for (const { name, value } of check.headers) {
+    if (name.toLowerCase() === 'accept' || name.toLowerCase() === 'user-agent') {
+      for (const key of Object.keys(headers))
+        if (key.toLowerCase() === name.toLowerCase()) delete headers[key];
+      if (value === '') continue;
+    }
+    headers[name] = value;
+  }
+  return new Promise((resolve) => {
+    const send = check.scheme === 'https' ? httpsRequest : httpRequest;
+    const request = send(
+      {
+        host: check.host,
+        port: check.port,
+        path: check.path,
+        headers,
+        agent: false,
+        rejectUnauthorized: false,
+        signal: check.signal,
+      },
+      (response) => {
+        const parts: Buffer[] = [];
+        let size = 0;
+        const finish = () => {
+          timer.close();
+          const body = Buffer.concat(parts).subarray(0, bodyMaxBytes).toString();
+          const { location } = response.headers;
+          const status = response.statusCode ?? 0;
+          const redirects = status >= 300 && status < 400 && location;
+          resolve({ status, body, ...(redirects && { location }) });
+          request.destroy();
+        };
+        response.on('data', (part: Buffer) => {
+          parts.push(part);
+          size += part.length;
+          if (size > bodyMaxBytes) finish();
+        });
+        response.on('end', finish);
+        response.on('error', (error) => resolve({ error: `Get "${url}": ${error.message}` }));
+      },
+    );
+    const timer = setTimeout(() => {
+      resolve({
+        error: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+      });
+      request.destroy();
+    }, check.timeoutMs);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      resolve({ error: `Get "${url}": ${describe(error, check.host, check.port)}` });
+    });
+    request.end();
+  });
+}
+
+function checkTcp(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const settle = (problem: string | undefined) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(problem);
+    };
+    const timer = setTimeout(() => settle('i/o timeout'), timeoutMs);
+    socket.on('connect', () => settle(undefined));
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(reasonOf(error)));
+  });
+}
+
+function describe(error: NodeJS.ErrnoException, host: string, port: number): string {
+  const where = joinHostPort(host, port);
+  switch (error.code) {
+    case 'ECONNREFUSED':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'ETIMEDOUT':
+      return `dial tcp ${where}: ${reasonOf(error)}`;
+    case 'ECONNRESET':
+      return error.message.includes('socket hang up')
+        ? 'EOF'
+        : `read tcp ${where}: read: connection reset by peer`;
+    default:
+      return error.message;
+  }
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'connect: connection refused';
+    case 'EHOSTUNREACH':
+      return 'connect: no route to host';
+    case 'ENETUNREACH':
+      return 'connect: network is unreachable';
+    case 'ETIMEDOUT':
+      return 'connect: connection timed out';
+    default:
+      return error.message;
+  }
+}
+
+const health = protobuf.Root.fromJSON({
+  nested: {
+    HealthCheckRequest: { fields: { service: { type: 'string', id: 1 } } },
+    HealthCheckResponse: { fields: { status: { type: 'int32', id: 1 } } },
+  },
+});
+const servingStates = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
+const grpcUnimplemented = 12;
+
+async function checkGrpc(
+  host: string,
+  port: number,
+  service: string,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const address = joinHostPort(host, port);
+  const client = new Client(address, credentials.createInsecure());
+  const requestType = health.lookupType('HealthCheckRequest');
+  const responseType = health.lookupType('HealthCheckResponse');
+  const deadline = Date.now() + timeoutMs;
+  const timeout = `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded`;
+  try {
+    return await new Promise((resolve) => {
+      client.waitForReady(deadline, (notReady) => {
+        if (notReady) return resolve(timeout);
+        client.makeUnaryRequest(
+          '/grpc.health.v1.Health/Check',
+          (message: object) => Buffer.from(requestType.encode(message).finish()),
+          (bytes: Buffer) => responseType.decode(bytes) as unknown as { status: number },
+          { service },
+          { deadline },
+          (error, answer) => {
+            if (error?.code === grpcUnimplemented)
+              resolve(
+                `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${error.details}`,
+              );
+            else if (error) resolve(`rpc error: ${error.details}`);
+            else if (answer?.status === 1) resolve(undefined);
+            else
+              resolve(
+                `service unhealthy (responded with "${servingStates[answer?.status ?? 0] ?? 'UNKNOWN'}")`,
+              );
+          },
+        );
+      });
+    });
+  } finally {
+    client.close();
+  }
+}

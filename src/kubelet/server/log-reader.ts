@@ -1,0 +1,95 @@
+/** Reads log files in CRI's format: `time stream tag text` per line, parts of long lines tagged P. */
+import { type FileHandle, open, stat } from 'node:fs/promises';
+
+export interface LogLine {
+  /** As written, RFC 3339 with nanoseconds. */
+  time: string;
+  stream: 'stdout' | 'stderr';
+  /** With its newline, unless it is part of a longer one. */
+  text: Buffer;
+}
+
+const space = 0x20;
+const newline = 0x0a;
+const chunkBytes = 64 * 1024;
+
+/** Undefined for a line that is not of the format. */
+export function parseLogLine(line: Buffer): LogLine | undefined {
+  const first = line.indexOf(space);
+  const second = line.indexOf(space, first + 1);
+  const third = line.indexOf(space, second + 1);
+  if (first < 0 || second < 0) return undefined;
+  const tag = line.toString('latin1', second + 1, third < 0 ? line.length : third);
+  const stream = line.toString('latin1', first + 1, second);
+  if (stream !== 'stdout' && stream !== 'stderr') return undefined;
+  const content = third < 0 ? Buffer.alloc(0) : line.subarray(third + 1);
+  const isPartial = tag.split(':')[0] === 'P';
+  return {
+    time: line.toString('latin1', 0, first),
+    stream,
+    text: isPartial ? content : Buffer.concat([content, Buffer.from('\n')]),
+  };
+}
+
+/** Where the last `count` lines of a file begin. */
+export async function findTailOffset(file: FileHandle, count: number): Promise<number> {
+  const { size } = await file.stat();
+  if (count <= 0) return size;
+  const buffer = Buffer.alloc(chunkBytes);
+  let end = size;
+  let found = 0;
+  while (end > 0) {
+    const start = Math.max(0, end - chunkBytes);
+    const { bytesRead } = await file.read(buffer, 0, end - start, start);
+    for (let index = bytesRead - 1; index >= 0; index--) {
+      // The newline at the very end ends the last line; it begins none.
+      if (buffer[index] !== newline || start + index === size - 1) continue;
+      if (++found === count) return start + index + 1;
+    }
+    end = start;
+  }
+  return 0;
+}
+
+/** Whole lines from an offset to the present end of the file; gives where it stopped. */
+export async function readLines(
+  file: FileHandle,
+  offset: number,
+  take: (line: Buffer) => Promise<boolean> | boolean,
+): Promise<number> {
+  const buffer = Buffer.alloc(chunkBytes);
+  let rest: Buffer = Buffer.alloc(0);
+  let position = offset;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
+    if (bytesRead === 0) return position - rest.length;
+    position += bytesRead;
+    let data =
+      rest.length > 0
+        ? Buffer.concat([rest, buffer.subarray(0, bytesRead)])
+        : Buffer.from(buffer.subarray(0, bytesRead));
+    for (let end = data.indexOf(newline); end >= 0; end = data.indexOf(newline)) {
+      if (!(await take(data.subarray(0, end)))) return position - data.length + end + 1;
+      data = data.subarray(end + 1);
+    }
+    rest = data;
+  }
+}
+
+/** The text of the last lines, within limits: for termination messages. */
+export async function readLastLogLines(path: string, linesMax: number, bytesMax: number): Promise<string> {
+  await stat(path);
+  const file = await open(path, 'r');
+  try {
+    const parts: Buffer[] = [];
+    await readLines(file, await findTailOffset(file, linesMax), (line) => {
+      const parsed = parseLogLine(line);
+      if (parsed) parts.push(parsed.text);
+      return true;
+    });
+    const all = Buffer.concat(parts);
+    return all.subarray(Math.max(0, all.length - bytesMax)).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Writes a set of files so that a reader sees all of the old or all of the new: the files are in a folder of their own,
+ * `..data` points to it, and every file is reached through that link. Changing the set is one rename.
+ */
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+export interface PayloadFile {
+  data: Uint8Array;
+  mode: number;
+  /** Its owner, where that is not root. */
+  uid?: number;
+}
+
+/** By path below the volume. */
+export type Payload = ReadonlyMap<string, PayloadFile>;
+
+const dataLink = '..data';
+
+/** True when anything changed. `version`: a name that no earlier call has used. */
+export async function writeAtomically(
+  root: string,
+  payload: Payload,
+  version: string,
+  gid: number | undefined,
+): Promise<boolean> {
+  await mkdir(root, { recursive: true, mode: 0o755 });
+  const current = await readlink(join(root, dataLink)).catch(() => undefined);
+  if (current && (await holds(join(root, current), payload))) return false;
+  const folder = `..${version}`;
+  const target = join(root, folder);
+  await mkdir(target, { mode: 0o755 });
+  for (const [path, file] of payload) await writeOne(target, path, file, gid);
+  if (gid !== undefined) await giveFolders(target, gid);
+  // The links that users see, for names that are new.
+  for (const name of topNames(payload)) {
+    const link = join(root, name);
+    if ((await lstat(link).catch(() => undefined)) === undefined) await symlink(join(dataLink, name), link);
+  }
+  const temporary = join(root, '..data_tmp');
+  await rm(temporary, { force: true });
+  await symlink(folder, temporary);
+  await rename(temporary, join(root, dataLink));
+  await removeStale(root, payload, folder);
+  if (gid !== undefined) {
+    await chown(root, -1, gid);
+    await chmod(root, 0o2775);
+  }
+  return true;
+}
+
+async function writeOne(
+  target: string,
+  path: string,
+  { data, mode, uid }: PayloadFile,
+  gid: number | undefined,
+): Promise<void> {
+  const full = join(target, path);
+  await mkdir(dirname(full), { recursive: true, mode: 0o755 });
+  await writeFile(full, data);
+  if (uid !== undefined || gid !== undefined) await chown(full, uid ?? 0, gid ?? 0);
+  // Members of the group may read, as upstream grants it for volumes that it writes.
+  await chmod(full, gid === undefined ? mode : mode | 0o440);
+}
+
+async function giveFolders(folder: string, gid: number): Promise<void> {
+  await chown(folder, -1, gid);
+  await chmod(folder, 0o2775);
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await giveFolders(join(folder, entry.name), gid);
+}
+
+async function holds(folder: string, payload: Payload): Promise<boolean> {
+  const present = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => undefined);
+  if (!present || present.filter((entry) => entry.isFile()).length !== payload.size) return false;
+  for (const [path, { data }] of payload) {
+    const found = await readFile(join(folder, path)).catch(() => undefined);
+    if (!found || Buffer.compare(found, data) !== 0) return false;
+  }
+  return true;
+}
+
+async function removeStale(root: string, payload: Payload, folder: string): Promise<void> {
+  const names = new Set(topNames(payload));
+  for (const name of await readdir(root)) {
+    if (name === dataLink || name === folder || names.has(name)) continue;
+    await rm(join(root, name), { recursive: true, force: true });
+  }
+}
+
+function topNames(payload: Payload): string[] {
+  return [...new Set([...payload.keys()].map((path) => path.split('/')[0]!))];
+}

@@ -1,0 +1,38 @@
+/** hostPath volumes: what their type demands of the path. */
+
+import type { Stats } from 'node:fs';
+import { mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** @throws Error in upstream's words */
+export async function prepareHostPath(path: string, type: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  const fail = (what: string): never => {
+    throw new Error(`hostPath type check failed: ${path} is not ${what}`);
+  };
+  const checks: Record<string, readonly [what: string, holds: (stats: Stats) => boolean]> = {
+    Directory: ['a directory', (stats) => stats.isDirectory()],
+    DirectoryOrCreate: ['a directory', (stats) => stats.isDirectory()],
+    File: ['a file', (stats) => stats.isFile()],
+    FileOrCreate: ['a file', (stats) => stats.isFile()],
+    Socket: ['a socket file', (stats) => stats.isSocket()],
+    CharDevice: ['a character device', (stats) => stats.isCharacterDevice()],
+    BlockDevice: ['a block device', (stats) => stats.isBlockDevice()],
+  };
+  const check = checks[type];
+  if (!check) {
+    // Without a type nothing is asked; the runtime makes a folder where nothing is.
+    if (type === '' && !found) await mkdir(path, { recursive: true, mode: 0o755 });
+    return;
+  }
+  if (!found && type === 'DirectoryOrCreate') {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    return;
+  }
+  if (!found && type === 'FileOrCreate') {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    await (await open(path, 'a', 0o644)).close();
+    return;
+  }
+  if (!found || !check[1](found)) fail(check[0]);
+}

@@ -1,0 +1,212 @@
+/** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
+import { chmod, mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { wholeValueOf } from '../../api/quantity.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
+import { writeAtomically } from './atomic-writer.ts';
+import { prepareHostPath } from './host-path.ts';
+import { giveToGroup } from './ownership.ts';
+import { computePayload } from './payload.ts';
+import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
+import {
+  type MountedVolume,
+  type PodVolumes,
+  type SubPathRequest,
+  VolumeError,
+  type VolumeInputs,
+} from './pod-volumes.ts';
+import { mountSubPath } from './sub-path.ts';
+import { TokenSource } from './token-source.ts';
+
+export class LinuxVolumes implements PodVolumes {
+  readonly #inputs: VolumeInputs;
+  readonly #podsDir: string;
+  /** One tmpfs for all that must not reach a disk; pods' folders are links into it. */
+  readonly #memoryDir: string;
+  readonly #tokens: TokenSource;
+  /** What was set up already and does not change, by pod uid and volume. */
+  readonly #done = new Map<string, MountedVolume>();
+  #memoryReady: Promise<void> | undefined;
+
+  constructor(rootDir: string, inputs: VolumeInputs) {
+    this.#inputs = inputs;
+    this.#podsDir = join(rootDir, 'pods');
+    this.#memoryDir = join(rootDir, 'memory');
+    this.#tokens = new TokenSource(inputs);
+  }
+
+  async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
+    const mounted = new Map<string, MountedVolume>();
+    for (const volume of pod.spec.volumes ?? []) {
+      try {
+        mounted.set(volume.name, await this.#setUpOne(pod, volume));
+      } catch (error) {
+        throw new VolumeError(volume.name, (error as Error).message);
+      }
+    }
+    return mounted;
+  }
+
+  async subPath({
+    pod,
+    container,
+    index,
+    volumeName,
+    root,
+    subPath,
+    readOnly,
+  }: SubPathRequest): Promise<string> {
+    const target = join(
+      this.#podsDir,
+      pod.metadata.uid,
+      'volume-subpaths',
+      volumeName,
+      container.name,
+      String(index),
+    );
+    try {
+      return await mountSubPath({ root, subPath, target, readOnly, mode: 0o777 & ~process.umask() });
+    } catch (error) {
+      throw new Error(
+        `failed to prepare subPath for volumeMount "${volumeName}" of container "${container.name}"`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  refreshDueMs(podUid: string): number | undefined {
+    return this.#tokens.refreshDueMs(podUid);
+  }
+
+  async tearDown(podUid: string): Promise<void> {
+    const folder = join(this.#podsDir, podUid);
+    await unmountBelow(folder);
+    await rm(join(folder, 'volumes'), { recursive: true, force: true });
+    await rm(join(folder, 'volume-subpaths'), { recursive: true, force: true });
+    await rm(join(this.#memoryDir, podUid), { recursive: true, force: true });
+    this.#tokens.forget(podUid);
+    for (const key of this.#done.keys()) if (key.startsWith(`${podUid}/`)) this.#done.delete(key);
+  }
+
+  async list(): Promise<string[]> {
+    const folders = await Promise.all(
+      [this.#podsDir, this.#memoryDir].map((dir) => readdir(dir).catch(() => [])),
+    );
+    return [...new Set(folders.flat())];
+  }
+
+  async #setUpOne(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
+    const key = `${pod.metadata.uid}/${volume.name}`;
+    const done = this.#done.get(key);
+    if (done) return done;
+    const payload = await computePayload(volume, {
+      pod,
+      objects: this.#inputs.objects,
+      tokens: this.#tokens,
+      node: this.#inputs.node(),
+    });
+    if (payload) {
+      const folder = await this.#folderFor(pod, volume);
+      const version = `${new Date(this.#inputs.clock.now()).toISOString().replace(/[-:TZ.]/g, '_')}.${this.#inputs.random.suffix(6)}`;
+      await writeAtomically(folder, payload, version, pod.spec.securityContext?.fsGroup);
+      return { hostPath: folder, readOnly: true };
+    }
+    const mounted = await this.#mountLasting(pod, volume);
+    this.#done.set(key, mounted);
+    return mounted;
+  }
+
+  /** Volumes whose contents are the pods' own. */
+  async #mountLasting(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
+    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    if (volume.hostPath) {
+      await prepareHostPath(volume.hostPath.path, volume.hostPath.type ?? '');
+      return { hostPath: volume.hostPath.path };
+    }
+    if (volume.image) return { image: volume.image.reference ?? '', readOnly: true };
+    if (volume.emptyDir) {
+      const folder = await this.#emptyDir(pod, volume, volume.emptyDir);
+      if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
+      return { hostPath: folder };
+    }
+    const claimName =
+      volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${pod.metadata.name}-${volume.name}`);
+    if (claimName) {
+      const claimed = await findClaimedVolume(
+        this.#inputs.client,
+        pod,
+        claimName,
+        volume.ephemeral !== undefined,
+      );
+      const folder = join(this.#volumesDir(pod), 'wherry.dev~persistent', volume.name);
+      const hostPath = await mountPersistent(claimed, folder, this.#inputs.node().nodeName);
+      const isShared = claimed.spec?.hostPath !== undefined;
+      if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
+        await giveToGroup(hostPath, fsGroup, fsGroupChangePolicy);
+      return { hostPath, readOnly: volume.persistentVolumeClaim?.readOnly ?? false };
+    }
+    if (volume.nfs) {
+      const folder = join(this.#volumesDir(pod), 'kubernetes.io~nfs', volume.name);
+      const spec = { nfs: volume.nfs } as core.PersistentVolumeSpec;
+      return {
+        hostPath: await mountPersistent({ spec } as never, folder, ''),
+        readOnly: volume.nfs.readOnly ?? false,
+      };
+    }
+    const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'emptyDir';
+    throw new Error(`no volume plugin matched for ${kind}`);
+  }
+
+  async #emptyDir(
+    pod: Pod,
+    volume: core.Volume,
+    { medium, sizeLimit }: core.EmptyDirVolumeSource,
+  ): Promise<string> {
+    const folder = join(this.#volumesDir(pod), 'kubernetes.io~empty-dir', volume.name);
+    await mkdir(folder, { recursive: true, mode: 0o777 });
+    await chmod(folder, 0o777);
+    if (medium === 'Memory' && !(await isMounted(folder))) {
+      const size = sizeLimit ? wholeValueOf(sizeLimit) : 0;
+      await mountTmpfs(folder, size > 0 ? `mode=0777,size=${size}` : 'mode=0777');
+    }
+    return folder;
+  }
+
+  #volumesDir(pod: Pod): string {
+    return join(this.#podsDir, pod.metadata.uid, 'volumes');
+  }
+
+  /** Secrets and tokens go to memory; upstream's folder names stay the way to them. */
+  async #folderFor(pod: Pod, volume: core.Volume): Promise<string> {
+    const plugin = volume.configMap
+      ? 'kubernetes.io~configmap'
+      : volume.secret
+        ? 'kubernetes.io~secret'
+        : volume.projected
+          ? 'kubernetes.io~projected'
+          : 'kubernetes.io~downward-api';
+    const folder = join(this.#volumesDir(pod), plugin, volume.name);
+    if (volume.configMap || volume.downwardAPI) {
+      await mkdir(folder, { recursive: true, mode: 0o755 });
+      return folder;
+    }
+    this.#memoryReady ??= this.#prepareMemory();
+    await this.#memoryReady;
+    const held = join(this.#memoryDir, pod.metadata.uid, plugin, volume.name);
+    await mkdir(held, { recursive: true, mode: 0o755 });
+    await mkdir(join(this.#volumesDir(pod), plugin), { recursive: true, mode: 0o755 });
+    await symlink(held, folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    return held;
+  }
+
+  async #prepareMemory(): Promise<void> {
+    await mkdir(this.#memoryDir, { recursive: true, mode: 0o755 });
+    if (!(await isMounted(this.#memoryDir))) await mountTmpfs(this.#memoryDir, 'mode=0755');
+  }
+}

@@ -1,0 +1,28 @@
+/** Gives a volume to the pod's group (fsGroup), as upstream does: files group-readable and -writable, folders setgid. */
+import { chmod, chown, lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const fileBits = 0o660;
+const folderBits = 0o2770;
+
+export async function giveToGroup(
+  root: string,
+  gid: number,
+  policy: 'Always' | 'OnRootMismatch' | undefined,
+): Promise<void> {
+  if (policy === 'OnRootMismatch') {
+    const stats = await lstat(root);
+    if (stats.gid === gid && (stats.mode & folderBits) === folderBits) return;
+  }
+  await give(root, gid);
+}
+
+async function give(path: string, gid: number): Promise<void> {
+  const stats = await lstat(path);
+  if (stats.isSymbolicLink()) return;
+  if (stats.gid !== gid) await chown(path, -1, gid);
+  const bits = stats.isDirectory() ? folderBits : fileBits;
+  if ((stats.mode & bits) !== bits) await chmod(path, (stats.mode & 0o7777) | bits);
+  if (!stats.isDirectory()) return;
+  for (const name of await readdir(path)) await give(join(path, name), gid);
+}
