@@ -5,11 +5,14 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
+import { createClient } from '../client/create-client.ts';
 import type { Transport } from '../client/transport.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission/admission.ts';
 import { addBuiltinPlugins } from './admission/plugins.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
+import { publishServer } from './bootstrap/kubernetes-service.ts';
+import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { RequestHandler } from './handler.ts';
 import { registerHealth } from './health.ts';
@@ -20,6 +23,8 @@ import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
 import { createSecurity, type SecurityOptions } from './security.ts';
+import { parseIpRange } from './services/ip-range.ts';
+import { type PortRange, ServiceAllocation } from './services/service-allocation.ts';
 import { createSubresources } from './subresources/all.ts';
 import { reviewHandlers } from './subresources/reviews.ts';
 import { serveVersion } from './version.ts';
@@ -36,6 +41,12 @@ export interface ApiServerOptions {
   /** True when other API servers write to the same store. */
   sharedStore?: boolean;
   security?: SecurityOptions;
+  /** Where pods reach this server; the listener's own address unless set. */
+  advertiseAddress?: string;
+  /** Addresses of services: 10.96.0.0/12 unless set. */
+  serviceCidr?: string;
+  /** Ports of NodePort services: 30000-32767 unless set. */
+  nodePorts?: PortRange;
 }
 
 export interface ListenOptions {
@@ -58,6 +69,8 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
+const defaultServiceCidr = '10.96.0.0/12';
+const defaultNodePorts: PortRange = { first: 30_000, last: 32_767 };
 /** History that is kept for watches and lists of the past. */
 const historyMs = 5 * 60 * 1000;
 
@@ -73,7 +86,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules: [] });
   const admission = new AdmissionChain();
   addBuiltinPlugins(admission, { objects, random });
-  const registry: Registry = { store, view, sessions, kinds, clock, random, logger: log, admission };
+  const registry: Registry = {
+    store,
+    view,
+    sessions,
+    kinds,
+    clock,
+    random,
+    logger: log,
+    admission,
+    allocators: new Map([['services/specs', serviceAllocation(view, options)]]),
+  };
 
   const subresources = createSubresources(security, objects);
   const handler = new RequestHandler({
@@ -95,9 +118,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   handler.addPath('/version', serveVersion);
   registerHealth(handler, [{ name: 'ping', check: () => undefined }], clock);
 
-  await bootstrap(registry);
+  const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
+  await bootstrap(registry, range);
 
   const closing = new AbortController();
+  const localTransport = (user: UserInfo) => createLocalTransport(handler, user, closing.signal);
+  const ownClient = createClient(localTransport({ name: 'system:apiserver', groups: ['system:masters'] }));
+  new CustomResources({ kinds, view, client: ownClient, clock, logger: log, signal: closing.signal }).start();
   const compaction = compactRegularly(store, clock, log);
   return {
     registry,
@@ -109,9 +136,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         handle: (request, response) => serveHttp(handler, request, response, { clock, logger: log }),
       });
       listeners.add(listener);
+      const address = options.advertiseAddress ?? listener.host;
+      // A loopback address means nothing to a pod: such a server is for this machine alone.
+      if (!/^(127\.|0\.0\.0\.0|::|localhost)/.test(address))
+        await publishServer(registry, { address, port: listener.port });
       return listener;
     },
-    localTransport: (user) => createLocalTransport(handler, user, closing.signal),
+    localTransport,
     async close() {
       closing.abort();
       compaction.cancel();
@@ -119,6 +150,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       await view.close();
     },
   };
+}
+
+function serviceAllocation(view: StoreView, options: ApiServerOptions): ServiceAllocation {
+  return new ServiceAllocation({
+    range: parseIpRange(options.serviceCidr ?? defaultServiceCidr),
+    nodePorts: options.nodePorts ?? defaultNodePorts,
+    random: options.random,
+    services: view.claim('services/specs'),
+  });
 }
 
 /** Forgets history that is older than {@link historyMs}. */

@@ -1,9 +1,12 @@
 /** What every cluster holds from its first moment on. */
 import type { Registry } from '../registry/registry.ts';
+import type { IpRange } from '../services/ip-range.ts';
+import { ensureKubernetesService } from './kubernetes-service.ts';
 import { ensureNamespaces } from './namespaces.ts';
 import { ensurePriorityClasses } from './priority-classes.ts';
 
-export async function bootstrap(registry: Registry): Promise<void> {
+export async function bootstrap(registry: Registry, serviceRange: IpRange): Promise<void> {
   await ensureNamespaces(registry);
   await ensurePriorityClasses(registry);
+  await ensureKubernetesService(registry, serviceRange);
 }

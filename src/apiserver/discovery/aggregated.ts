@@ -1,6 +1,6 @@
 /** Aggregated discovery: everything in one answer, as kubectl asks since 1.26. */
 import type { ServedResource } from '../registry/kind-registry.ts';
-import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
+import { type DiscoveredGroup, type DiscoveredResource, shortNamesOf } from './groups.ts';
 
 type Json = Record<string, unknown>;
 
@@ -31,7 +31,7 @@ function resourceDiscovery({ resource, subresources }: DiscoveredResource): Json
     scope: resource.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: definition.singular,
     verbs: [...resource.verbs].sort(),
-    ...(definition.shortNames.length > 0 && { shortNames: definition.shortNames }),
+    ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
     ...(definition.categories.length > 0 && { categories: definition.categories }),
     ...(subresources.length > 0 && {
       subresources: subresources.map(({ name, verbs, type }) => ({

@@ -66,6 +66,11 @@ export function discoverGroups(kinds: KindRegistry, subresources: SubresourceHan
   }));
 }
 
+/** `extensions` has none: kubectl would warn that `deploy` could mean either. */
+export function shortNamesOf({ group, definition }: ServedResource): readonly string[] {
+  return group === 'extensions' ? [] : definition.shortNames;
+}
+
 function compareGroups(a: string, b: string): number {
   return rank(a) - rank(b) || (a < b ? -1 : 1);
 }

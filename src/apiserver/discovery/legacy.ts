@@ -1,7 +1,7 @@
 /** Discovery as every client knows it: APIVersions, APIGroupList, APIGroup, APIResourceList. */
 import { createHash } from 'node:crypto';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
+import { type DiscoveredGroup, type DiscoveredResource, shortNamesOf } from './groups.ts';
 
 type Json = Record<string, unknown>;
 
@@ -59,7 +59,7 @@ function resourceFacts(resource: ServedResource): Json {
     namespaced: resource.namespaced,
     kind: resource.kind,
     verbs: [...resource.verbs].sort(),
-    ...(definition.shortNames.length > 0 && { shortNames: definition.shortNames }),
+    ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
     ...(definition.categories.length > 0 && { categories: definition.categories }),
     ...(resource.cache && { storageVersionHash: storageVersionHash(resource) }),
   };

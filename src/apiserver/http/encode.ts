@@ -1,11 +1,20 @@
 /** From an answer in semantic form to bytes in the format that was asked for. */
 import { stringify } from 'yaml';
 import type { KubeObject } from '../../api/meta.ts';
+import {
+  canEncode,
+  encodeMessage,
+  encodeObject as encodeProtobuf,
+  encodeList as encodeProtobufList,
+  encodeWatchFrame,
+} from '../../api/protobuf/envelope.ts';
+import type { JsonObject } from '../../api/schema/decode.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
 import { type IncludeObject, partialMetadata, tableOf } from '../tables/table.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
+import type { WatchedEvent } from '../watch-cache/selection.ts';
 import { contentTypes, type OutputFormat } from './negotiate.ts';
 
 export interface EncodeContext {
@@ -31,9 +40,8 @@ export function encodeObject(
   if (!format.as && format.media === 'json')
     return { contentType: contentTypes.json, body: jsonOfServed(resource, object) };
   const served = object instanceof CachedObject ? viewOf(resource, object) : objectOf(object);
-  if (!format.as) return encodeValue(served, format);
-  if (format.as === 'PartialObjectMetadata')
-    return encodeValue(partialMetadata(served, format.asVersion), format);
+  if (!format.as) return encodeValue(served, format, resource.schema);
+  if (format.as !== 'Table') return encodeValue(partialMetadata(served, format.asVersion), format);
   const { resourceVersion } = served.metadata;
   const metadata = resourceVersion ? { resourceVersion } : {};
   return encodeValue(tableFor(resource, [object], metadata, context), format);
@@ -57,6 +65,11 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
       },
       format,
     );
+  if (format.media === 'protobuf') {
+    const messages = objects.map((object) => encodeMessage(resource.schema, object as unknown as JsonObject));
+    const body = encodeProtobufList(resource.apiVersion, `${resource.kind}List`, metadata, messages);
+    return { contentType: contentTypes.protobuf, body: asBuffer(body) };
+  }
   return encodeValue(listObject(resource, objects, metadata), format);
 }
 
@@ -76,14 +89,33 @@ export function listObject(
   return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata, items };
 }
 
-/** Any value that is JSON already. */
-export function encodeValue(value: object, format: OutputFormat): Encoded {
-  if (format.media === 'yaml')
-    return {
-      contentType: contentTypes.yaml,
-      body: Buffer.from(stringify(value, { aliasDuplicateObjects: false })),
-    };
+/** Definitions of what is of no served kind, by Kind. */
+const metaSchemas = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const plainSchemas: Readonly<Record<string, string>> = {
+  Scale: 'io.k8s.api.autoscaling.v1.Scale',
+  TokenRequest: 'io.k8s.api.authentication.v1.TokenRequest',
+};
+
+/** Any value that is JSON already. In protobuf only when `schema`, or its kind, has such a form. */
+export function encodeValue(value: object, format: OutputFormat, schema?: string): Encoded {
+  if (format.media === 'yaml') {
+    const text = stringify(value, { aliasDuplicateObjects: false });
+    return { contentType: contentTypes.yaml, body: Buffer.from(text) };
+  }
+  if (format.media === 'protobuf') {
+    const { kind = '' } = value as { kind?: string };
+    const name = schema ?? plainSchemas[kind] ?? `${metaSchemas}.${kind}`;
+    if (canEncode(name))
+      return {
+        contentType: contentTypes.protobuf,
+        body: asBuffer(encodeProtobuf(name, value as JsonObject)),
+      };
+  }
   return { contentType: contentTypes.json, body: Buffer.from(JSON.stringify(value)) };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function jsonOfServed(resource: ServedResource, object: ServedObject): Buffer {
@@ -123,7 +155,6 @@ function tableFor(
   items: readonly ServedObject[],
   metadata: Record<string, unknown>,
   context: EncodeContext,
-  withoutHeader = false,
 ): Record<string, unknown> {
   const objects = items.map((item) => ({
     stored: objectOf(item),
@@ -133,22 +164,50 @@ function tableFor(
     includeObject: context.includeObject,
     version: context.format.asVersion ?? 'v1',
     nowMs: context.nowMs,
-    withoutHeader,
   });
 }
 
-/** The object of one watch event, as JSON text of the format asked for. */
-export function encodeWatched(
+const frameStarts: Readonly<Record<WatchedEvent['type'], Buffer>> = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+};
+const frameEnd = Buffer.from('}\n');
+
+/** Frames of watch events, ready to be written. */
+export function encodeEvents(
   resource: ServedResource,
-  object: CachedObject,
+  events: readonly WatchedEvent[],
   context: EncodeContext,
-  withoutHeader: boolean,
 ): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const { type, object } of events) {
+    if (!context.format.as && context.format.media === 'json')
+      parts.push(frameStarts[type], jsonOf(resource, object), frameEnd);
+    else parts.push(encodeFrame(type, watchedValue(resource, object, context), context, resource.schema));
+  }
+  return Buffer.concat(parts);
+}
+
+/** One frame around any value: bookmarks and errors, too. */
+export function encodeFrame(
+  type: string,
+  value: object,
+  { format }: EncodeContext,
+  schema?: string,
+): Uint8Array {
+  if (format.media === 'protobuf')
+    return encodeWatchFrame(type, encodeValue(value, format, format.as ? undefined : schema).body);
+  if (format.media === 'yaml') {
+    const text = stringify({ type, object: value }, { aliasDuplicateObjects: false });
+    return Buffer.from(`${text}---\n`);
+  }
+  return Buffer.from(`${JSON.stringify({ type, object: value })}\n`);
+}
+
+function watchedValue(resource: ServedResource, object: CachedObject, context: EncodeContext): object {
   const { as, asVersion } = context.format;
-  if (!as) return jsonOf(resource, object);
-  const value =
-    as === 'Table'
-      ? tableFor(resource, [object], { resourceVersion: String(object.revision) }, context, withoutHeader)
-      : partialMetadata(viewOf(resource, object), asVersion);
-  return Buffer.from(JSON.stringify(value));
+  if (!as) return viewOf(resource, object);
+  if (as !== 'Table') return partialMetadata(viewOf(resource, object), asVersion);
+  return tableFor(resource, [object], { resourceVersion: String(object.revision) }, context);
 }

@@ -54,13 +54,14 @@ const parsed = new Map<string, OutputFormat | undefined>();
 /** Accept headers that are remembered; clients send few different ones. */
 const rememberedMax = 500;
 
-/** @throws StatusError 406 */
-export function negotiate(accept: string | undefined): OutputFormat {
+/** `hasProtobuf`: false for what has no protobuf form (custom resources). @throws StatusError 406 */
+export function negotiate(accept: string | undefined, hasProtobuf = true): OutputFormat {
   if (!accept || accept === 'application/json' || accept === '*/*') return jsonFormat;
-  let format = parsed.get(accept);
+  const key = hasProtobuf ? accept : `-${accept}`;
+  let format = parsed.get(key);
   if (!format) {
-    format = choose(parseAccept(accept));
-    if (parsed.size < rememberedMax) parsed.set(accept, format);
+    format = choose(parseAccept(accept), hasProtobuf);
+    if (parsed.size < rememberedMax) parsed.set(key, format);
   }
   if (!format)
     throw notAcceptable(
@@ -71,10 +72,10 @@ export function negotiate(accept: string | undefined): OutputFormat {
 
 const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-function choose(clauses: readonly AcceptClause[]): OutputFormat | undefined {
+function choose(clauses: readonly AcceptClause[], hasProtobuf: boolean): OutputFormat | undefined {
   for (const { type, parameters } of clauses) {
     const media = mediaOf[type];
-    if (!media) continue;
+    if (!media || (media === 'protobuf' && !hasProtobuf && parameters.as === undefined)) continue;
     const { as, g, v } = parameters;
     if (as === undefined) return { media };
     if (!forms.has(as) || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue;

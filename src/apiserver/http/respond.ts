@@ -1,8 +1,10 @@
 /** Sends an answer of the layers below over HTTP: encodes, compresses, streams watches. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { canEncode } from '../../api/protobuf/envelope.ts';
 import { badRequest, internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import type { IncludeObject } from '../tables/table.ts';
 import { type EncodeContext, type Encoded, encodeList, encodeObject, encodeValue } from './encode.ts';
@@ -23,8 +25,8 @@ export interface RespondOptions {
 }
 
 /** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
-export function encodeContextOf(request: ApiRequest, clock: Clock): EncodeContext {
-  const format = negotiate(request.header('accept'));
+export function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
+  const format = negotiate(request.header('accept'), canEncode(resource.schema));
   const include = request.query.get('includeObject') || 'Metadata';
   if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
@@ -68,10 +70,14 @@ export async function respond(
         context,
         response,
         answer.status,
-        encodeObject(answer.resource, answer.object, encodeContextOf(request, options.clock)),
+        encodeObject(
+          answer.resource,
+          answer.object,
+          encodeContextOf(request, answer.resource, options.clock),
+        ),
       );
     case 'list': {
-      const encoded = encodeList(answer, encodeContextOf(request, options.clock));
+      const encoded = encodeList(answer, encodeContextOf(request, answer.resource, options.clock));
       return sendMaybeCompressed(context, response, encoded);
     }
   }
@@ -100,7 +106,7 @@ export function respondWithError(
 
 /** A Status has no table and no partial form. */
 function plainFormat(format: OutputFormat): OutputFormat {
-  return format.media === 'yaml' ? { media: 'yaml' } : jsonFormat;
+  return format.as ? { media: format.media } : format;
 }
 
 function formatOrJson(request: ApiRequest): OutputFormat {
@@ -164,7 +170,7 @@ async function respondWithWatch(
   options: RespondOptions,
 ): Promise<void> {
   const { request } = context;
-  const encoding = encodeContextOf(request, options.clock);
+  const encoding = encodeContextOf(request, resource, options.clock);
   const contentType = contentTypes[encoding.format.media];
   const out = response.open(200, {
     ...headersOf(context),

@@ -4,19 +4,12 @@ import { internalError, StatusError } from '../../api/status.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
 import type { WatchSink } from '../watch-cache/watch-group.ts';
-import { type EncodeContext, encodeWatched } from './encode.ts';
+import { type EncodeContext, encodeEvents, encodeFrame } from './encode.ts';
 
 /** Bytes that may wait for a client that reads slowly; beyond them it is cut off and must list again. */
 export const watcherBufferBytesMax = 16 * 1024 * 1024;
 
 const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
-
-const frameStarts: Record<WatchedEvent['type'], Buffer> = {
-  ADDED: Buffer.from('{"type":"ADDED","object":'),
-  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
-  DELETED: Buffer.from('{"type":"DELETED","object":'),
-};
-const frameEnd = Buffer.from('}\n');
 
 export class HttpWatchSink implements WatchSink {
   readonly format: string;
@@ -51,16 +44,13 @@ export class HttpWatchSink implements WatchSink {
   }
 
   encode(events: readonly WatchedEvent[]): Buffer {
-    const context = this.#context();
-    const parts: Buffer[] = [];
-    for (const { type, object } of events)
-      parts.push(frameStarts[type], encodeWatched(this.#resource, object, context, false), frameEnd);
-    return Buffer.concat(parts);
+    return encodeEvents(this.#resource, events, this.#context());
   }
 
-  encodeBookmark(revision: number, initialEventsEnd: boolean): Buffer {
-    const { kind, apiVersion } = this.#resource;
-    const { as, asVersion } = this.#context().format;
+  encodeBookmark(revision: number, initialEventsEnd: boolean): Uint8Array {
+    const { kind, apiVersion, schema } = this.#resource;
+    const context = this.#context();
+    const { as, asVersion } = context.format;
     const metadata = {
       resourceVersion: String(revision),
       creationTimestamp: null,
@@ -78,10 +68,10 @@ export class HttpWatchSink implements WatchSink {
         : as
           ? { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${asVersion}`, metadata }
           : { kind, apiVersion, metadata };
-    return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
+    return encodeFrame('BOOKMARK', object, context, schema);
   }
 
-  deliver(encoded: Buffer): void {
+  deliver(encoded: Uint8Array): void {
     if (this.#out.destroyed || this.#out.writableEnded) return;
     this.#out.write(encoded);
     if (this.#out.writableLength > watcherBufferBytesMax) {
@@ -109,7 +99,7 @@ export class HttpWatchSink implements WatchSink {
     if (error !== undefined) {
       const status =
         error instanceof StatusError ? error.status : internalError('the watch broke off').status;
-      this.#out.write(`${JSON.stringify({ type: 'ERROR', object: status })}\n`);
+      this.#out.write(encodeFrame('ERROR', status, this.#context()));
     }
     this.#out.end();
   }

@@ -1,6 +1,13 @@
 /** From a request's body to an object of the stored version: parse, decode, default, convert. */
 import type { KubeObject } from '../../api/meta.ts';
 import {
+  canEncode,
+  decodeMessage,
+  ProtobufError,
+  protobufMediaType,
+  readEnvelope,
+} from '../../api/protobuf/envelope.ts';
+import {
   type BodyFormat,
   bodySizeBytesMax,
   type DecodedBody,
@@ -12,7 +19,7 @@ import {
 import { applySchemaDefaults } from '../../api/schema/defaults.ts';
 import { applyPatch, type ParsedPatch } from '../../api/schema/patch.ts';
 import type { SchemaNode } from '../../api/schema/schemas.ts';
-import { unsupportedMediaType } from '../../api/status.ts';
+import { badRequest, unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
 import { convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -27,6 +34,10 @@ export interface ResourceCodec {
   patch(current: KubeObject, patch: ParsedPatch, validation: FieldValidation): DecodedBody<KubeObject>;
   /** Fills in defaults of this version. Changes the object. */
   setDefaults(object: KubeObject): void;
+  /** What a reader gets of an object that was stored under an older schema; absent when schemas never change. */
+  refresh?(stored: KubeObject): KubeObject;
+  /** A stored object as today's schema of a custom resource shows it: it may have been written under an older one. */
+  refresh?(stored: KubeObject): KubeObject;
 }
 
 /** The codec of a kind whose definition is among the schema facts. */
@@ -58,17 +69,48 @@ export function mediaTypeOf(contentType: string | undefined): string {
   return (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
-/** The body as parsed JSON or YAML, not yet of any type. @throws StatusError 400, 413, 415 */
-export async function readParsedBody(request: ApiRequest, expectedKind: string): Promise<ParsedBody> {
+/** The type that a body should hold. */
+export interface BodyType {
+  kind: string;
+  /** Its definition in the schema facts, for protobuf bodies. */
+  schema: string;
+}
+
+/** The body as a value, checked for its form only. @throws StatusError 400, 413, 415 */
+export async function readParsedBody(request: ApiRequest, type: BodyType): Promise<ParsedBody> {
   if (request.localBody)
     return { value: (request.localBody.value ?? {}) as Record<string, unknown>, problems: [] };
   const mediaType = mediaTypeOf(request.header('content-type'));
-  const format = objectFormats[mediaType];
-  if (!format)
+  if (!isObjectMediaType(mediaType, type))
     throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     );
-  return parseBody(await request.readBody(bodySizeBytesMax), format, expectedKind);
+  return parseBytes(await request.readBody(bodySizeBytesMax), mediaType, type);
+}
+
+function isObjectMediaType(mediaType: string, { schema }: BodyType): boolean {
+  return mediaType === protobufMediaType ? canEncode(schema) : mediaType in objectFormats;
+}
+
+/** @throws StatusError 400 */
+export function parseBytes(bytes: Uint8Array, mediaType: string, { kind, schema }: BodyType): ParsedBody {
+  if (mediaType === protobufMediaType) return { value: readProtobuf(bytes, kind, schema), problems: [] };
+  return parseBody(bytes, objectFormats[mediaType] ?? 'json', kind);
+}
+
+function readProtobuf(bytes: Uint8Array, expectedKind: string, schema: string): Record<string, unknown> {
+  try {
+    const { apiVersion, kind, message } = readEnvelope(bytes);
+    // Of another kind the message cannot be read; its name alone tells what is wrong.
+    const content = kind === '' || kind === expectedKind ? decodeMessage(schema, message) : {};
+    return { ...content, ...(apiVersion && { apiVersion }), ...(kind && { kind }) };
+  } catch (error) {
+    if (error instanceof ProtobufError)
+      throw badRequest(
+        `the object provided is unrecognized (must be of type ${expectedKind}): ${error.message}`,
+      );
+    throw error;
+  }
 }
 
 /** An object of `resource`'s version as the client sent it, decoded, not defaulted. */

@@ -4,6 +4,7 @@ import { alreadyExists, badRequest } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { trackFields } from './managed-fields.ts';
 import {
+  allocateFor,
   cacheOf,
   type Registry,
   storageKey,
@@ -27,6 +28,7 @@ export async function createObject(
   registry: Registry,
   request: WriteRequest,
   object: KubeObject,
+  options: { fieldsTracked?: boolean } = {},
 ): Promise<CachedObject> {
   const { resource } = request;
   const { definition } = resource;
@@ -36,7 +38,7 @@ export async function createObject(
   const isGenerated = !meta.name && !!meta.generateName;
   // Filled before admission too: plugins and webhooks see the name that the object will have.
   if (isGenerated) meta.name = generateName(registry, meta.generateName!);
-  trackFields(registry, request, undefined, object);
+  if (!options.fieldsTracked) trackFields(registry, request, undefined, object);
   const attributes = {
     operation: 'CREATE' as const,
     request,
@@ -49,21 +51,35 @@ export async function createObject(
   fillSystemFields(registry, request, admitted);
   definition.prepareCreate?.(admitted);
   definition.defaults?.(admitted);
-  validateNew(request, admitted);
-  for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
-  await registry.admission.validate(attributes);
-  const undo = await registry.admission.reserve(attributes);
+  const finish = allocateFor(registry, request, admitted, undefined);
+  let undo: (() => Promise<void>) | undefined;
   try {
-    for (let attempt = 1; ; attempt++) {
-      const stored = await store(registry, request, admitted);
-      if (stored) return stored;
-      if (!isGenerated || attempt === generateNameTriesMax)
-        throw alreadyExists(resource, admitted.metadata.name);
-      admitted.metadata.name = generateName(registry, admitted.metadata.generateName!);
-    }
+    validateNew(request, admitted);
+    for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
+    await registry.admission.validate(attributes);
+    undo = await registry.admission.reserve(attributes);
+    const stored = await storeUnderFreeName(registry, request, admitted, isGenerated);
+    finish(true);
+    return stored;
   } catch (error) {
-    await undo();
+    finish(false);
+    await undo?.();
     throw error;
+  }
+}
+
+async function storeUnderFreeName(
+  registry: Registry,
+  request: WriteRequest,
+  object: KubeObject,
+  isGenerated: boolean,
+): Promise<CachedObject> {
+  for (let attempt = 1; ; attempt++) {
+    const stored = await store(registry, request, object);
+    if (stored) return stored;
+    if (!isGenerated || attempt === generateNameTriesMax)
+      throw alreadyExists(request.resource, object.metadata.name);
+    object.metadata.name = generateName(registry, object.metadata.generateName!);
   }
 }
 

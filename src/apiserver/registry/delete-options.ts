@@ -1,10 +1,10 @@
 /** DeleteOptions: from the body of a DELETE, or from its query. */
 
 import { type FieldError, invalidValue, notSupported } from '../../api/field-error.ts';
-import { bodySizeBytesMax, parseBody } from '../../api/schema/body.ts';
+import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
-import { mediaTypeOf } from './codec.ts';
+import { type BodyType, mediaTypeOf, parseBytes } from './codec.ts';
 import type { DeleteRequest } from './delete.ts';
 import { isDryRun, numberOf } from './verbs.ts';
 
@@ -40,14 +40,19 @@ export async function readDeleteOptions(request: ApiRequest): Promise<DeleteOpti
 
 async function readBodyObject(request: ApiRequest): Promise<Record<string, unknown>> {
   if (request.localBody) return (request.localBody.value ?? {}) as Record<string, unknown>;
+  if (request.header('content-length') === '0') return {};
   const bytes = await request.readBody(bodySizeBytesMax);
   if (bytes.length === 0) return {};
-  const format = mediaTypeOf(request.header('content-type')) === 'application/yaml' ? 'yaml' : 'json';
-  const { value } = parseBody(bytes, format, 'DeleteOptions');
+  const { value } = parseBytes(bytes, mediaTypeOf(request.header('content-type')), deleteOptionsType);
   if (value.kind !== undefined && value.kind !== 'DeleteOptions')
     throw badRequest(`decoded object cannot be converted to DeleteOptions`);
   return value;
 }
+
+const deleteOptionsType: BodyType = {
+  kind: 'DeleteOptions',
+  schema: 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions',
+};
 
 const policies = ['Background', 'Foreground', 'Orphan'];
 

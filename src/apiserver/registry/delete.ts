@@ -114,7 +114,11 @@ function planDeletion(
 
 function planFinalizers(request: DeleteRequest, old: KubeObject): string[] {
   const present = old.metadata.finalizers ?? [];
-  const others = present.filter((name) => name !== orphanFinalizer && name !== foregroundFinalizer);
+  const own = old.metadata.deletionTimestamp ? [] : (request.resource.definition.deletionFinalizers ?? []);
+  const others = [
+    ...present.filter((name) => name !== orphanFinalizer && name !== foregroundFinalizer),
+    ...own.filter((name) => !present.includes(name)),
+  ];
   switch (request.propagationPolicy) {
     case 'Orphan':
       return [...others, orphanFinalizer];
@@ -124,7 +128,7 @@ function planFinalizers(request: DeleteRequest, old: KubeObject): string[] {
       return others;
   }
   // No wish of the client: what the object says already stands, and some old versions orphan by default.
-  if (others.length < present.length) return [...present];
+  if (others.length - own.length < present.length) return [...new Set([...present, ...own])];
   const isOrphaning =
     request.resource.definition.defaultPropagation === 'orphan' ||
     (request.resource.served?.defaultPropagation ?? 'background') === 'orphan';

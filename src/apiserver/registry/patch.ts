@@ -5,6 +5,7 @@ import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '
 import { unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { applyObject } from './apply.ts';
 import { mediaTypeOf, toStoredVersion } from './codec.ts';
 import { convertFromStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -18,16 +19,15 @@ const formats: Readonly<Record<string, JsonPatchFormat>> = {
   'application/strategic-merge-patch+json': 'strategic',
 };
 
-export const applyMediaTypes: readonly string[] = [
-  'application/apply-patch+yaml',
-  'application/apply-patch+cbor',
-];
+const applyMediaType = 'application/apply-patch+yaml';
 
 export async function patchObject(
   registry: Registry,
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
+  const mediaType = mediaTypeOf(context.request.header('content-type'));
+  if (mediaType === applyMediaType) return applyObject(registry, context, resource);
   const patch = await readPatch(context.request, resource);
   const validation = fieldValidationOf(context);
   const changed = await changeObject(registry, writeRequest(context, resource), {
@@ -53,7 +53,7 @@ async function readPatch(request: ApiRequest, resource: ServedResource): Promise
       (type) => !resource.isCustom || formats[type] !== 'strategic',
     );
     throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: ${[...supported, 'application/apply-patch+yaml', 'application/apply-patch+cbor'].join(', ')}`,
+      `the body of the request was in an unknown format - accepted media types include: ${[...supported, applyMediaType].join(', ')}`,
     );
   }
   if (request.localBody) return checkPatch(request.localBody.value, format);

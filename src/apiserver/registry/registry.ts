@@ -1,5 +1,6 @@
 /** What the verbs stand on: the store behind the view, the kinds, admission, time. One per API server. */
 
+import type { KubeObject } from '../../api/meta.ts';
 import { notFound } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -22,6 +23,14 @@ export interface Registry {
   readonly random: Random;
   readonly logger: Logger;
   readonly admission: AdmissionChain;
+  /** Resources whose objects get something that only one of them may have. By storage prefix. */
+  readonly allocators: Map<string, Allocator>;
+}
+
+/** Runs between a kind's own preparation and validation; changes the object. */
+export interface Allocator {
+  /** @throws StatusError. The result is told whether the object was stored. */
+  allocate(object: KubeObject, old: KubeObject | undefined): (isStored: boolean) => void;
 }
 
 /** Who writes, and how: the options that all writing verbs share. */
@@ -73,6 +82,22 @@ export async function writtenObject(
   await registry.view.reached(revision);
   const shown = cacheOf(resource).get(key);
   return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
+}
+
+const nothingAllocated = () => undefined;
+
+/** What the object's kind has to hand out; a dry run gives it back at once. */
+export function allocateFor(
+  registry: Registry,
+  { resource, dryRun }: WriteRequest,
+  object: KubeObject,
+  old: KubeObject | undefined,
+): (isStored: boolean) => void {
+  const { definition } = resource;
+  const allocator = registry.allocators.get(definition.storagePrefix ?? definition.type.plural);
+  if (!allocator) return nothingAllocated;
+  const finish = allocator.allocate(object, old);
+  return (isStored) => finish(isStored && !dryRun);
 }
 
 /** RFC 3339 in whole seconds, as metadata has it. */

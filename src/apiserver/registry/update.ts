@@ -9,6 +9,7 @@ import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cac
 import { matchNamespace } from './create.ts';
 import { trackFields } from './managed-fields.ts';
 import {
+  allocateFor,
   cacheOf,
   type Registry,
   readCurrent,
@@ -46,13 +47,31 @@ export async function changeObject(
     checkPreconditions(request, current, options.preconditions);
     const object = await options.next(current, attempt);
     const isConditional = !!object.metadata.resourceVersion;
-    const admitted = await prepareChange(registry, request, options, object, current);
-    const outcome = await storeChange(registry, request, admitted, current);
+    const outcome = await tryChange(registry, request, options, object, current);
     if (outcome) return outcome;
     if (isConditional && object.metadata.resourceVersion === String(current.revision))
       throw conflict(resource, name, modifiedMessage);
   }
   throw conflict(resource, name, modifiedMessage);
+}
+
+/** Undefined when another writer was faster. */
+async function tryChange(
+  registry: Registry,
+  request: WriteRequest,
+  options: ChangeOptions,
+  object: KubeObject,
+  current: CachedObject,
+): Promise<CachedObject | undefined> {
+  const finish: ((isStored: boolean) => void)[] = [];
+  let outcome: CachedObject | undefined;
+  try {
+    const admitted = await prepareChange(registry, request, options, object, current, finish);
+    outcome = await storeChange(registry, request, admitted, current);
+    return outcome;
+  } finally {
+    for (const step of finish) step(outcome !== undefined);
+  }
 }
 
 /** Everything between the new state as the client wants it and the state as it will be stored. */
@@ -62,6 +81,7 @@ async function prepareChange(
   options: ChangeOptions,
   object: KubeObject,
   current: CachedObject,
+  finish: ((isStored: boolean) => void)[],
 ): Promise<KubeObject> {
   const { definition } = request.resource;
   const old = current.object;
@@ -77,6 +97,7 @@ async function prepareChange(
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old);
   else definition.prepareUpdate?.(next, old);
   definition.defaults?.(next);
+  if (request.subresource === '') finish.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
   validateChange(request, next, old);
   for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);

@@ -25,7 +25,7 @@ export function validateNewReview(request: WriteRequest, object: KubeObject): vo
 export function validateChange(request: WriteRequest, object: KubeObject, old: KubeObject): void {
   const { definition, namespaced } = request.resource;
   const validateName = definition.validateName;
-  const context = { subresource: request.subresource };
+  const context = { subresource: request.subresource, isUpdate: true };
   const errors: FieldError[] = [
     ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
     ...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'),

@@ -139,7 +139,7 @@ function deletedStatus(resource: ServedResource, object: KubeObject): Record<str
 
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
-  const parsed = await readParsedBody(context.request, resource.kind);
+  const parsed = await readParsedBody(context.request, resource);
   const validation = fieldValidationOf(context);
   return toStoredVersion(resource, decodeAs(resource, parsed, validation, context.warnings));
 }

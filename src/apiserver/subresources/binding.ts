@@ -18,7 +18,7 @@ type MutablePod = KubeObject & {
 
 export async function serveBinding(registry: Registry, context: RequestContext): Promise<ApiResponse> {
   const bindings = resourceOf(registry, Binding);
-  const parsed = await readParsedBody(context.request, 'Binding');
+  const parsed = await readParsedBody(context.request, bindings);
   const binding = decodeAs(bindings, parsed, fieldValidationOf(context), context.warnings) as Binding;
   const name = context.info.name || binding.metadata.name;
   if (binding.metadata.name && binding.metadata.name !== name)

@@ -2,15 +2,15 @@
 
 import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { type BodyFormat, bodySizeBytesMax, decodeParsed, parseBody } from '../../api/schema/body.ts';
+import { bodySizeBytesMax, decodeParsed } from '../../api/schema/body.ts';
 import { applyPatch, checkPatch, parsePatch } from '../../api/schema/patch.ts';
 import { badRequest, invalid, methodNotSupported, unsupportedMediaType } from '../../api/status.ts';
-import { mediaTypeOf } from '../registry/codec.ts';
+import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type Registry, readCurrent } from '../registry/registry.ts';
 import { changeObject } from '../registry/update.ts';
 import { fieldValidationOf, writeRequest } from '../registry/verbs.ts';
-import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { selectorText } from './selector-text.ts';
 
@@ -49,9 +49,8 @@ export function scaleOf(resource: ServedResource, current: CachedObject): Scale 
   const object = current.object;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const replicas = Number(valueAt(object, scale.specReplicas) ?? 0);
-  const selector = scale.labelSelector
-    ? String(valueAt(object, scale.labelSelector) ?? '')
-    : selectorText((object as { spec?: { selector?: unknown } }).spec?.selector);
+  const chosen = valueAt(object, scale.labelSelector ?? '.spec.selector');
+  const selector = typeof chosen === 'string' ? chosen : selectorText(chosen);
   return {
     kind: scaleType.kind,
     apiVersion: 'autoscaling/v1',
@@ -82,9 +81,7 @@ function withScale(resource: ServedResource, current: CachedObject, wanted: Scal
 
 async function readScale(context: RequestContext): Promise<(current: Scale) => Scale> {
   const { request, info } = context;
-  const parsed = request.localBody
-    ? { value: request.localBody.value as Record<string, unknown>, problems: [] }
-    : parseBody(await request.readBody(bodySizeBytesMax), formatOf(request), 'Scale');
+  const parsed = await readParsedBody(request, { kind: scaleType.kind, schema: scaleSchema });
   const { object } = decodeParsed<Scale & Record<string, unknown>>(
     parsed,
     scaleSchema,
@@ -95,10 +92,6 @@ async function readScale(context: RequestContext): Promise<(current: Scale) => S
   if (name && name !== info.name)
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
   return () => object;
-}
-
-function formatOf(request: ApiRequest): BodyFormat {
-  return mediaTypeOf(request.header('content-type')) === 'application/yaml' ? 'yaml' : 'json';
 }
 
 const patchFormats: Readonly<Record<string, 'json' | 'merge' | 'strategic'>> = {

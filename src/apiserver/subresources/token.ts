@@ -34,7 +34,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     if (info.verb !== 'create') throw methodNotSupported(resource, info.verb);
     const { serviceAccounts } = security;
     if (!serviceAccounts) throw badRequest('this server has no key to sign tokens with');
-    const parsed = await readParsedBody(context.request, tokenRequestType.kind);
+    const parsed = await readParsedBody(context.request, { kind: tokenRequestType.kind, schema });
     const { object: request, warnings } = decodeParsed<TokenRequest & Record<string, unknown>>(
       parsed,
       schema,

@@ -20,6 +20,7 @@ export class CachedObject {
   #decoded: WeakRef<KubeObject> | undefined;
   /** What this object looks like in other versions or formats; see {@link CachedObject.form}. */
   #forms: Map<unknown, WeakRef<object>> | undefined;
+  #answer: { asker: object; value: boolean } | undefined;
 
   constructor(key: string, revision: number, value: Uint8Array) {
     this.key = key;
@@ -67,6 +68,12 @@ export class CachedObject {
   /** The same state under another revision: what a watcher is told when the object left its selection or is gone. */
   at(revision: number): CachedObject {
     return new CachedObject(this.key, revision, this.storedValue());
+  }
+
+  /** The answer of `ask()` for `asker`, which is asked once as long as nobody else asks. */
+  knownFor(asker: object, ask: () => boolean): boolean {
+    if (this.#answer?.asker !== asker) this.#answer = { asker, value: ask() };
+    return this.#answer.value;
   }
 
   /** `make()`'s result under `key`, remembered while somebody uses it: an object of another version, say. */

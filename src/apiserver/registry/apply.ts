@@ -1,0 +1,113 @@
+/** Server-side apply: the client says what it wants of an object, and the fields remember who wanted them. */
+
+import { required } from '../../api/field-error.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { applyConfig } from '../../api/schema/apply.ts';
+import { bodySizeBytesMax, parseBody } from '../../api/schema/body.ts';
+import type { JsonObject } from '../../api/schema/decode.ts';
+import { badRequest, invalid, StatusError } from '../../api/status.ts';
+import { isTrue } from '../http/path.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { decodeAs, toStoredVersion } from './codec.ts';
+import { convertFromStored } from './conversion.ts';
+import { createObject } from './create.ts';
+import type { ServedResource } from './kind-registry.ts';
+import { ownershipOf } from './managed-fields.ts';
+import { cacheOf, type Registry, storageKey, type WriteRequest } from './registry.ts';
+import { changeObject } from './update.ts';
+import { fieldValidationOf, writeRequest } from './verbs.ts';
+
+/** Between the look whether the object is there and the write others may create or delete it. */
+const attemptsMax = 5;
+
+export async function applyObject(
+  registry: Registry,
+  context: RequestContext,
+  resource: ServedResource,
+): Promise<ApiResponse> {
+  const { request } = context;
+  const manager = request.query.get('fieldManager') ?? '';
+  if (manager === '')
+    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      required('fieldManager', 'is required for apply patch'),
+    ]);
+  const config = await readConfig(context);
+  const write = writeRequest(context, resource);
+  const key = storageKey(resource, write.namespace, write.name);
+  for (let attempt = 1; ; attempt++) {
+    if (!registry.view.isCurrent) await registry.view.caughtUp();
+    const isThere = cacheOf(resource).get(key) !== undefined;
+    try {
+      if (isThere) return await applyToLive(registry, context, write, config);
+      if (write.subresource !== '')
+        throw badRequest('an object must exist before its subresource is applied');
+      return await applyAsNew(registry, context, write, config);
+    } catch (error) {
+      const lostRace =
+        error instanceof StatusError && error.reason === (isThere ? 'NotFound' : 'AlreadyExists');
+      if (!lostRace || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+async function readConfig({ request }: RequestContext): Promise<JsonObject> {
+  if (request.localBody) return request.localBody.value as JsonObject;
+  return parseBody(await request.readBody(bodySizeBytesMax), 'yaml', '').value;
+}
+
+async function applyToLive(
+  registry: Registry,
+  context: RequestContext,
+  write: WriteRequest,
+  config: JsonObject,
+): Promise<ApiResponse> {
+  const { resource } = write;
+  const changed = await changeObject(registry, write, {
+    fieldsTracked: true,
+    next(current: CachedObject) {
+      const live = convertFromStored(resource, current.copy());
+      const object = applied(registry, context, write, live, config);
+      const meta = object.metadata as { resourceVersion?: string };
+      if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
+      return object;
+    },
+  });
+  return { type: 'object', status: 200, resource, object: changed };
+}
+
+async function applyAsNew(
+  registry: Registry,
+  context: RequestContext,
+  write: WriteRequest,
+  config: JsonObject,
+): Promise<ApiResponse> {
+  const { resource, name } = write;
+  const object = applied(registry, context, write, undefined, config);
+  object.metadata.name ||= name;
+  const created = await createObject(registry, write, object, { fieldsTracked: true });
+  return { type: 'object', status: 201, resource, object: created };
+}
+
+/** The merged object, decoded, defaulted and in the stored version. */
+function applied(
+  registry: Registry,
+  context: RequestContext,
+  write: WriteRequest,
+  live: KubeObject | undefined,
+  config: JsonObject,
+): KubeObject {
+  const { resource } = write;
+  const merged = applyConfig(live as unknown as JsonObject | undefined, config, {
+    ...ownershipOf(registry, write),
+    kind: resource.kind,
+    force: isTrue(context.request.query.get('force')),
+  });
+  const decoded = decodeAs(
+    resource,
+    { value: merged, problems: [] },
+    fieldValidationOf(context),
+    context.warnings,
+  );
+  return toStoredVersion(resource, decoded);
+}

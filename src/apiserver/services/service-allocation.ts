@@ -1,0 +1,201 @@
+/**
+ * Addresses and node ports of services. What is taken is known from the services themselves; a request that is under
+ * way holds what it took until its outcome is known.
+ */
+
+import { invalidValue } from '../../api/field-error.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { Service } from '../../api/resources.gen.ts';
+import { internalError, invalid } from '../../api/status.ts';
+import type { Random } from '../../base/random.ts';
+import type { CachedObject } from '../watch-cache/cached-object.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
+import { formatIp, type IpRange, isUsable, parseIp } from './ip-range.ts';
+import { NumberAllocator } from './number-allocator.ts';
+
+type Spec = NonNullable<Service['spec']>;
+
+/** What a service holds: offsets are absolute numbers. */
+interface Holding {
+  addresses: number[];
+  ports: number[];
+}
+
+/** Tells the allocation how the write ended. */
+export type FinishAllocation = (isStored: boolean) => void;
+
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+export class ServiceAllocation {
+  readonly #range: IpRange;
+  readonly #ports: PortRange;
+  readonly #addresses: NumberAllocator;
+  readonly #nodePorts: NumberAllocator;
+
+  constructor(options: { range: IpRange; nodePorts: PortRange; random: Random; services: ResourceCache }) {
+    const { range, nodePorts, random, services } = options;
+    this.#range = range;
+    this.#ports = nodePorts;
+    this.#addresses = new NumberAllocator({
+      first: range.base + 1,
+      size: range.size - 2,
+      random,
+      reserved: Math.min(256, Math.max(16, range.size >> 4)),
+    });
+    const portCount = nodePorts.last - nodePorts.first + 1;
+    this.#nodePorts = new NumberAllocator({
+      first: nodePorts.first,
+      size: portCount,
+      random,
+      reserved: portCount < 16 ? 0 : Math.min(128, Math.max(16, portCount >> 5)),
+    });
+    for (const service of services.values()) this.#take(holdingOf(service));
+    services.listen((events) => {
+      for (const { type, object, previous } of events)
+        this.#follow(type === 'delete' ? undefined : object, previous);
+    });
+  }
+
+  /**
+   * Gives the service what its type needs and what it does not have yet. Changes `object`.
+   * @throws StatusError Invalid when what the client chose is taken or out of range
+   */
+  allocate(object: KubeObject, old: KubeObject | undefined): FinishAllocation {
+    const service = object as Service;
+    const spec = service.spec;
+    if (!spec) return () => undefined;
+    const before = (old as Service | undefined)?.spec;
+    const held = before ? holdingOfSpec(before) : { addresses: [], ports: [] };
+    const taken: Holding = { addresses: [], ports: [] };
+    try {
+      this.#allocateAddress(service, spec, held, taken);
+      this.#allocatePorts(service, spec, held, taken);
+    } catch (error) {
+      this.#release(taken);
+      throw error;
+    }
+    // What was stored is taken by the service itself from now on; it is let go when the service is.
+    return (isStored) => {
+      if (!isStored) this.#release(taken);
+    };
+  }
+
+  #allocateAddress(service: Service, spec: Spec, held: Holding, taken: Holding): void {
+    if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None') return;
+    const wanted = spec.clusterIP || spec.clusterIPs?.[0];
+    if (wanted) {
+      const value = parseIp(wanted);
+      if (value === undefined || held.addresses.includes(value)) return; // validation tells what is no address
+      const refuse = (why: string) =>
+        invalid(Service, service.metadata.name, [
+          invalidValue(
+            'spec.clusterIPs',
+            spec.clusterIPs ?? [wanted],
+            `failed to allocate IP ${wanted}: ${why}`,
+          ),
+        ]);
+      if (!isUsable(this.#range, value))
+        throw refuse(
+          `the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${this.#range.cidr}`,
+        );
+      if (!this.#addresses.take(value)) throw refuse('provided IP is already allocated');
+      taken.addresses.push(value);
+      spec.clusterIP = wanted;
+      spec.clusterIPs ??= [wanted];
+      return;
+    }
+    const value = this.#addresses.takeAny();
+    if (value === undefined) throw internalError('failed to allocate a serviceIP: range is full');
+    taken.addresses.push(value);
+    spec.clusterIP = formatIp(value);
+    spec.clusterIPs = [spec.clusterIP];
+  }
+
+  #allocatePorts(service: Service, spec: Spec, held: Holding, taken: Holding): void {
+    const isExternal = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+    const allocates = spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false;
+    const own = new Set<number>();
+    for (const [index, port] of (isExternal ? (spec.ports ?? []) : []).entries()) {
+      if (!port.nodePort) continue;
+      this.#takePort(service, `spec.ports[${index}].nodePort`, port.nodePort, held, taken, own);
+    }
+    if (isExternal && allocates)
+      for (const port of spec.ports ?? []) {
+        if (port.nodePort) continue;
+        // The same port over another protocol may share its number.
+        const sibling = spec.ports?.find(
+          (other) => other.port === port.port && other.nodePort && other.protocol !== port.protocol,
+        );
+        port.nodePort = sibling?.nodePort ?? this.#anyPort(taken);
+      }
+    if (spec.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return;
+    if (spec.healthCheckNodePort)
+      this.#takePort(service, 'spec.healthCheckNodePort', spec.healthCheckNodePort, held, taken, own);
+    else spec.healthCheckNodePort = this.#anyPort(taken);
+  }
+
+  #takePort(
+    service: Service,
+    field: string,
+    value: number,
+    held: Holding,
+    taken: Holding,
+    own: Set<number>,
+  ): void {
+    if (held.ports.includes(value) || own.has(value)) return;
+    own.add(value);
+    const refuse = (why: string) =>
+      invalid(Service, service.metadata.name, [invalidValue(field, value, why)]);
+    if (!this.#nodePorts.includes(value))
+      throw refuse(
+        `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`,
+      );
+    if (!this.#nodePorts.take(value)) throw refuse('provided port is already allocated');
+    taken.ports.push(value);
+  }
+
+  #anyPort(taken: Holding): number {
+    const value = this.#nodePorts.takeAny();
+    if (value === undefined) throw internalError('failed to allocate a nodePort: range is full');
+    taken.ports.push(value);
+    return value;
+  }
+
+  #take({ addresses, ports }: Holding): void {
+    for (const value of addresses) this.#addresses.take(value);
+    for (const value of ports) this.#nodePorts.take(value);
+  }
+
+  #release({ addresses, ports }: Holding): void {
+    for (const value of addresses) this.#addresses.release(value);
+    for (const value of ports) this.#nodePorts.release(value);
+  }
+
+  /** Keeps up with the services: also those that other servers write. */
+  #follow(now: CachedObject | undefined, before: CachedObject | undefined): void {
+    const next = now ? holdingOf(now) : { addresses: [], ports: [] };
+    const last = before ? holdingOf(before) : { addresses: [], ports: [] };
+    this.#release({
+      addresses: last.addresses.filter((value) => !next.addresses.includes(value)),
+      ports: last.ports.filter((value) => !next.ports.includes(value)),
+    });
+    this.#take(next);
+  }
+}
+
+function holdingOf(service: CachedObject): Holding {
+  const { spec } = service.object as Service;
+  return spec ? holdingOfSpec(spec) : { addresses: [], ports: [] };
+}
+
+function holdingOfSpec(spec: Spec): Holding {
+  const texts = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
+  const ports = (spec.ports ?? []).map(({ nodePort }) => nodePort);
+  return {
+    addresses: texts.map(parseIp).filter((value) => value !== undefined),
+    ports: [...ports, spec.healthCheckNodePort].filter((port): port is number => !!port),
+  };
+}
