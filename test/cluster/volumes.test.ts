@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
+import {
+  Event,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+} from '../../src/api/resources.gen.ts';
+import type { Client } from '../../src/client/client.ts';
+import { type Cluster, createCluster } from './cluster.ts';
+
+const namespace = 'default';
+
+function volume(name: string, storage: string, more: object = {}): Draft<PersistentVolume> {
+  return {
+    metadata: { name },
+    spec: {
+      capacity: { storage },
+      accessModes: ['ReadWriteOnce', 'ReadOnlyMany'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      hostPath: { path: `/tmp/${name}` },
+      ...more,
+    },
+  } as Draft<PersistentVolume>;
+}
+
+function claim(
+  name: string,
+  storage: string,
+  storageClassName?: string,
+  more: object = {},
+): Draft<PersistentVolumeClaim> {
+  return {
+    metadata: { name, namespace },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage } },
+      ...(storageClassName !== undefined && { storageClassName }),
+      ...more,
+    },
+  } as Draft<PersistentVolumeClaim>;
+}
+
+const phaseOf = async (client: Client, name: string) =>
+  (await client.get(PersistentVolumeClaim, { name, namespace })).status?.phase;
+const volumePhase = async (client: Client, name: string) =>
+  (await client.get(PersistentVolume, { name })).status?.phase;
+
+async function eventsOf(client: Client, name: string): Promise<string[]> {
+  const { items } = await client.list(Event, { namespace });
+  return items
+    .filter((event) => event.involvedObject.name === name)
+    .map(({ type, reason, message, source }) => `${type} ${reason} ${source?.component} ${message}`);
+}
+
+async function bound(cluster: Cluster, name: string): Promise<void> {
+  await cluster.until(async () => (await phaseOf(cluster.client, name)) === 'Bound');
+}
+
+test('a claim takes the smallest volume that is large enough, and both say so', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  for (const [name, size] of [
+    ['large', '10Gi'],
+    ['fitting', '2Gi'],
+    ['small', '500Mi'],
+  ] as const)
+    await client.create(PersistentVolume, volume(name, size));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', ''));
+  await bound(cluster, 'data');
+  const { spec, status, metadata } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
+  assert.equal(spec?.volumeName, 'fitting');
+  assert.deepEqual(status?.accessModes, ['ReadWriteOnce', 'ReadOnlyMany']);
+  assert.deepEqual(status?.capacity, { storage: '2Gi' });
+  assert.equal(metadata.annotations?.['pv.kubernetes.io/bind-completed'], 'yes');
+  assert.equal(await volumePhase(client, 'fitting'), 'Bound');
+});
+
+test('a retained volume is Released with its claim and taken by no other', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolume, volume('disk', '1Gi'));
+  await client.create(PersistentVolumeClaim, claim('first', '1Gi', ''));
+  await bound(cluster, 'first');
+  await client.delete(PersistentVolumeClaim, { name: 'first', namespace });
+  await cluster.until(async () => (await volumePhase(client, 'disk')) === 'Released');
+  await client.create(PersistentVolumeClaim, claim('first', '1Gi', ''));
+  await cluster.clock.advance(30_000);
+  assert.equal(await phaseOf(client, 'first'), 'Pending');
+  const message =
+    'Normal FailedBinding persistentvolume-controller no persistent volumes available for this claim and no storage class is set';
+  assert.ok((await eventsOf(client, 'first')).includes(message));
+});
+
+test('a recycled volume is free again, and a deleted one is gone with its claim', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolume, volume('again', '1Gi', { persistentVolumeReclaimPolicy: 'Recycle' }));
+  await client.create(PersistentVolume, volume('once', '2Gi', { persistentVolumeReclaimPolicy: 'Delete' }));
+  await client.create(PersistentVolumeClaim, claim('a', '1Gi', ''));
+  await client.create(PersistentVolumeClaim, claim('b', '2Gi', ''));
+  await bound(cluster, 'a');
+  await bound(cluster, 'b');
+  await client.delete(PersistentVolumeClaim, { name: 'a', namespace });
+  await client.delete(PersistentVolumeClaim, { name: 'b', namespace });
+  await cluster.until(async () => (await volumePhase(client, 'again')) === 'Available');
+  await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 1);
+  assert.equal((await client.get(PersistentVolume, { name: 'again' })).spec?.claimRef, undefined);
+});
+
+test('a class makes a volume for its claim, and takes it away after it', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(StorageClass, {
+    metadata: { name: 'fast' },
+    provisioner: 'k8s.io/minikube-hostpath',
+    parameters: { type: 'pd-ssd' },
+  });
+  await client.create(PersistentVolumeClaim, claim('mongodb-pvc', '100Mi', 'fast'));
+  await bound(cluster, 'mongodb-pvc');
+  const { metadata, spec } = await client.get(PersistentVolumeClaim, { name: 'mongodb-pvc', namespace });
+  assert.equal(spec?.volumeName, `pvc-${metadata.uid}`);
+  const events = await eventsOf(client, 'mongodb-pvc');
+  assert.ok(
+    events.includes(
+      `Normal ProvisioningSucceeded wherry.dev/hostpath Successfully provisioned volume pvc-${metadata.uid}`,
+    ),
+    events.join('\n'),
+  );
+  await client.delete(PersistentVolumeClaim, { name: 'mongodb-pvc', namespace });
+  await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+});
+
+test('a claim without a class gets the default one, and with an empty class none', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolumeClaim, claim('any', '1Gi'));
+  await client.create(PersistentVolumeClaim, claim('hand-made', '1Gi', ''));
+  await bound(cluster, 'any');
+  assert.equal(
+    (await client.get(PersistentVolumeClaim, { name: 'any', namespace })).spec?.storageClassName,
+    'standard',
+  );
+  assert.equal(await phaseOf(client, 'hand-made'), 'Pending');
+});
+
+test('a claim that waits for its pod gets a volume on the node of the pod', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client } = cluster;
+  await client.create(StorageClass, {
+    metadata: { name: 'late' },
+    provisioner: 'rancher.io/local-path',
+    volumeBindingMode: 'WaitForFirstConsumer',
+  });
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', 'late'));
+  await cluster.clock.advance(5_000);
+  const waiting =
+    'Normal WaitForFirstConsumer persistentvolume-controller waiting for first consumer to be created before binding';
+  assert.ok((await eventsOf(client, 'data')).includes(waiting));
+  await client.create(Pod, {
+    metadata: { name: 'web', namespace },
+    spec: {
+      containers: [{ name: 'c', image: 'web' }],
+      volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+    },
+  } as Draft<Pod>);
+  await cluster.until(
+    async () => (await client.get(Pod, { name: 'web', namespace })).status?.phase === 'Running',
+  );
+  const pod = await client.get(Pod, { name: 'web', namespace });
+  const { spec } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
+  const { nodeAffinity } = (await client.get(PersistentVolume, { name: spec!.volumeName! })).spec!;
+  assert.deepEqual(nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values, [
+    pod.spec?.nodeName,
+  ]);
+});
+
+test('a claim in use, and a volume that is bound, wait with their deletion', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolume, volume('disk', '1Gi'));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', ''));
+  await bound(cluster, 'data');
+  await client.create(Pod, {
+    metadata: { name: 'web', namespace },
+    spec: {
+      containers: [{ name: 'c', image: 'web' }],
+      volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+    },
+  } as Draft<Pod>);
+  await cluster.until(
+    async () => (await client.get(Pod, { name: 'web', namespace })).status?.phase === 'Running',
+  );
+  await client.delete(PersistentVolumeClaim, { name: 'data', namespace });
+  await client.delete(PersistentVolume, { name: 'disk' });
+  await cluster.clock.advance(30_000);
+  assert.equal(await phaseOf(client, 'data'), 'Bound');
+  assert.equal(await volumePhase(client, 'disk'), 'Bound');
+  await client.delete(Pod, { name: 'web', namespace });
+  await cluster.until(
+    async () => (await client.list(PersistentVolumeClaim, { namespace })).items.length === 0,
+  );
+  await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+});
+
+test('a hundred claims race for fifty volumes while the controllers die and come back: fifty are bound, each once', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const numbers = Array.from({ length: 100 }, (_, index) => index);
+  await Promise.all(
+    numbers.map((number) => client.create(PersistentVolumeClaim, claim(`c${number}`, '1Gi', ''))),
+  );
+  await Promise.all(
+    numbers.slice(0, 50).map((number) => client.create(PersistentVolume, volume(`v${number}`, '1Gi'))),
+  );
+  for (let crash = 0; crash < 8; crash++) {
+    await cluster.clock.advance(1);
+    await cluster.stopControllers();
+    cluster.startControllers();
+  }
+  const isSettled = async () =>
+    (await client.list(PersistentVolume)).items.every(({ status }) => status?.phase === 'Bound');
+  await cluster.until(isSettled);
+  await cluster.clock.advance(60_000);
+  const claims = (await client.list(PersistentVolumeClaim, { namespace })).items.filter(
+    ({ status }) => status?.phase === 'Bound',
+  );
+  assert.equal(claims.length, 50);
+  const volumes = new Map((await client.list(PersistentVolume)).items.map((one) => [one.metadata.name, one]));
+  const taken = new Set(claims.map(({ spec }) => spec!.volumeName!));
+  assert.equal(taken.size, 50);
+  for (const { metadata, spec } of claims)
+    assert.equal(volumes.get(spec!.volumeName!)?.spec?.claimRef?.uid, metadata.uid);
+});
+
+test('a bound claim grows with what it asks for', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', 'standard'));
+  await bound(cluster, 'data');
+  await client.patch(
+    PersistentVolumeClaim,
+    { name: 'data', namespace },
+    { spec: { resources: { requests: { storage: '3Gi' } } } },
+    { type: 'merge' },
+  );
+  await cluster.until(
+    async () =>
+      (await client.get(PersistentVolumeClaim, { name: 'data', namespace })).status?.capacity?.storage ===
+      '3Gi',
+  );
+});
+
+test('a generic ephemeral volume comes and goes with its pod', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const template = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } };
+  await client.create(Pod, {
+    metadata: { name: 'web', namespace },
+    spec: {
+      containers: [{ name: 'c', image: 'web' }],
+      volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: template } }],
+    },
+  } as unknown as Draft<Pod>);
+  await cluster.until(
+    async () => (await client.get(Pod, { name: 'web', namespace })).status?.phase === 'Running',
+  );
+  assert.equal(await phaseOf(client, 'web-scratch'), 'Bound');
+  await client.delete(Pod, { name: 'web', namespace });
+  await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+});
