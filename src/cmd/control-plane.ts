@@ -13,6 +13,8 @@ export interface ControlPlaneOptions extends ApiServerOptions {
   /** PEM of the cluster's authority. */
   clusterCa: string;
   podCidr: string;
+  /** Addresses for services of type LoadBalancer. */
+  loadBalancerPool?: { first: string; last: string };
   /** Names this process among several control planes of one cluster; without it there is only this one. */
   electAs?: string;
 }
@@ -56,10 +58,15 @@ async function runControllers(
   options: ControlPlaneOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clusterCa, podCidr } = options;
+  const { clusterCa, podCidr, loadBalancerPool } = options;
   const environment = componentEnvironment(api, options, 'kube-controller-manager', signal);
   await startControllers(
-    { ...environment, clusterCa, nodeIpam: { clusterCidr: podCidr, nodeMaskSize } },
+    {
+      ...environment,
+      clusterCa,
+      nodeIpam: { clusterCidr: podCidr, nodeMaskSize },
+      ...(loadBalancerPool && { loadBalancerPool: [loadBalancerPool] }),
+    },
     signal,
   );
 }

@@ -10,6 +10,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
+import { type Link, readLink } from './link.ts';
 import {
   cniConfig,
   type NodeRange,
@@ -125,33 +126,6 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   }
 }
 
-interface Link {
-  device: string;
-  mtuBytes: number;
-  isOnLink(address: string): boolean;
-}
-
-async function readLink(run: RunCommand, nodeAddress: string): Promise<Link> {
-  interface Listed {
-    ifname: string;
-    mtu: number;
-    addr_info: { family: string; local: string; prefixlen: number }[];
-  }
-  const links = JSON.parse(await run('ip', ['-j', 'address', 'show'])) as Listed[];
-  for (const { ifname, mtu, addr_info } of links) {
-    const own = addr_info.find(({ family, local }) => family === 'inet' && local === nodeAddress);
-    if (!own) continue;
-    const mask = own.prefixlen === 0 ? 0 : (-1 << (32 - own.prefixlen)) >>> 0;
-    const network = (addressNumber(nodeAddress) & mask) >>> 0;
-    return {
-      device: ifname,
-      mtuBytes: mtu,
-      isOnLink: (address) => (addressNumber(address) & mask) >>> 0 === network,
-    };
-  }
-  throw new Error(`no interface of this node has the address ${nodeAddress}`);
-}
-
 /** Brings routes and overlay from whatever they are to the plan. */
 async function applyRoutes(run: RunCommand, plan: RoutePlan, link: Link, nodeAddress: string): Promise<void> {
   await syncOverlay(run, plan, link, nodeAddress);
@@ -244,10 +218,6 @@ async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[
 function noFile(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT') return undefined;
   throw error;
-}
-
-function addressNumber(address: string): number {
-  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,8 +1,8 @@
 /** The objects by which users see and configure cluster DNS: the Service `kube-dns` and the ConfigMap `coredns`. */
-import type { Draft } from '../../api/meta.ts';
+import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
-import type { Client } from '../../client/client.ts';
+import type { Client, ObjectName } from '../../client/client.ts';
 
 export const dnsNamespace = 'kube-system';
 export const dnsConfigMapName = 'coredns';
@@ -64,14 +64,21 @@ export async function ensureDnsObjects(
     metadata: { name: dnsConfigMapName, namespace: dnsNamespace },
     data: { Corefile: defaultCorefile(options.clusterDomain) },
   };
-  await createUnlessPresent(() => client.create(ConfigMap, configMap));
-  await createUnlessPresent(() => client.create(Service, dnsService(options.address)));
+  const at = { namespace: dnsNamespace };
+  await createUnlessPresent(client, ConfigMap, configMap, { ...at, name: dnsConfigMapName });
+  await createUnlessPresent(client, Service, dnsService(options.address), { ...at, name: 'kube-dns' });
 }
 
-async function createUnlessPresent(create: () => Promise<unknown>): Promise<void> {
-  try {
-    await create();
-  } catch (error) {
-    if (!(error instanceof StatusError && error.status.reason === 'AlreadyExists')) throw error;
-  }
+/** Asks first: the server may refuse a second service of the same address before it sees that the name is taken. */
+async function createUnlessPresent<T extends KubeObject>(
+  client: Client,
+  type: ResourceType<T>,
+  object: Draft<T>,
+  at: ObjectName,
+): Promise<void> {
+  const hasReason = (reason: string) => (error: unknown) => {
+    if (!(error instanceof StatusError && error.status.reason === reason)) throw error;
+  };
+  const present = await client.get(type, at).catch(hasReason('NotFound'));
+  if (!present) await client.create(type, object).catch(hasReason('AlreadyExists'));
 }

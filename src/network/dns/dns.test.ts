@@ -51,7 +51,7 @@ async function ask(name: string, type: number, udpSizeBytes = 1232) {
 
 describe('cluster DNS', () => {
   beforeAll(async () => {
-    informers.put(Namespace, { metadata: { name: 'default' } });
+    informers.put(Namespace, { metadata: { name: 'default' }, spec: {} });
     put('web', { clusterIP: '10.96.1.1', clusterIPs: ['10.96.1.1'], ports: [{ name: 'http', port: 80 }] });
     put('pets', { clusterIP: 'None', ports: [{ name: 'peer', port: 9000 }] }, [
       { address: '10.244.0.5', hostname: 'pets-0' },

@@ -1,0 +1,197 @@
+/**
+ * Makes load-balancer addresses reachable on the cluster's own link: of every address exactly one ready node takes it on
+ * its interface, so that machines on the link find it. What the address serves is the proxy's.
+ */
+
+import { keyOf } from '../../api/meta.ts';
+import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
+import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { addressNumber, readLink } from '../cni/link.ts';
+import { CommandError, createCommandRunner, type RunCommand } from '../command.ts';
+import { serviceSlices } from '../service-slices.ts';
+
+export interface AnnouncerOptions {
+  nodeName: string;
+  nodeAddress: string;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  /** How to run `ip` and `busybox`; directly when absent. */
+  run?: RunCommand;
+}
+
+const retry: BackoffOptions = { firstMs: 200, maxMs: 10_000 };
+
+/** Addresses that this node is to have. Every node decides alike, so that no two take the same. */
+export function planAnnouncements(options: {
+  nodeName: string;
+  services: Iterable<Service>;
+  slicesOf(serviceKey: string): readonly EndpointSlice[];
+  nodes: Iterable<Node>;
+  isOnLink(address: string): boolean;
+}): string[] {
+  const ready = [...options.nodes].filter(isReady).map(({ metadata }) => metadata.name);
+  return [...options.services]
+    .flatMap((service) => {
+      const addresses = announcedAddresses(service).filter(options.isOnLink);
+      if (addresses.length === 0) return [];
+      const candidates = candidateNodes(service, options.slicesOf(keyOf(service)), ready);
+      return addresses.filter((address) => chooseNode(address, candidates) === options.nodeName);
+    })
+    .sort();
+}
+
+/** Follows services and nodes until `signal` aborts; then the addresses stay, as the rules for them do. */
+export async function startAnnouncer(
+  options: AnnouncerOptions,
+  signal: AbortSignal,
+): Promise<{ settled(): Promise<void> }> {
+  const { informers, clock, logger } = options;
+  const run = options.run ?? createCommandRunner();
+  const services = informers.of(Service);
+  const nodes = informers.of(Node);
+  const slices = serviceSlices(informers);
+  await Promise.all([services.synced(), nodes.synced(), slices.informer.synced()]);
+  const link = await readLink(run, options.nodeAddress);
+  /** An address with this label is one of ours. */
+  const label = `${link.device.slice(0, 12)}:lb`;
+  let present = new Set(await listAddresses());
+  let touched = true;
+  let running: Promise<void> | undefined;
+
+  const touch = () => {
+    touched = true;
+    running ??= runWhileTouched();
+  };
+  const touchNode = (node: Node, old?: Node) => {
+    if (!old || isReady(node) !== isReady(old)) touch();
+  };
+  const touchService = (service: Service, old = service) => {
+    if (announcedAddresses(service).length + announcedAddresses(old).length > 0) touch();
+  };
+  nodes.handle({ added: (node) => touchNode(node), updated: touchNode, deleted: (node) => touchNode(node) });
+  services.handle({
+    added: (each) => touchService(each),
+    updated: touchService,
+    deleted: (each) => touchService(each),
+  });
+  const touchSlice = (slice: EndpointSlice) => {
+    const service = services.get(
+      `${slice.metadata.namespace}/${slice.metadata.labels?.['kubernetes.io/service-name']}`,
+    );
+    if (service?.spec?.externalTrafficPolicy === 'Local') touchService(service);
+  };
+  slices.informer.handle({ added: touchSlice, updated: touchSlice, deleted: touchSlice });
+  touch();
+  await running;
+  return { settled: async () => void (await running) };
+
+  async function runWhileTouched(): Promise<void> {
+    await Promise.resolve();
+    let failures = 0;
+    while (touched && !signal.aborted) {
+      touched = false;
+      try {
+        await sync();
+        failures = 0;
+      } catch (error) {
+        touched = true;
+        logger.error('load-balancer addresses could not be set', { error });
+        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+      }
+    }
+    running = undefined;
+  }
+
+  async function sync(): Promise<void> {
+    const plan = planAnnouncements({
+      nodeName: options.nodeName,
+      services: services.list(),
+      slicesOf: slices.of,
+      nodes: nodes.list(),
+      isOnLink: link.isOnLink,
+    });
+    const wanted = new Set(plan);
+    const gone = [...present].filter((address) => !wanted.has(address));
+    const added = plan.filter((address) => !present.has(address));
+    if (gone.length + added.length === 0) return;
+    const lines = [
+      ...gone.map((address) => `address del ${address}/32 dev ${link.device}\n`),
+      ...added.map(
+        (address) => `address replace ${address}/32 dev ${link.device} label ${label} noprefixroute\n`,
+      ),
+    ];
+    await run('ip', ['-batch', '-'], lines.join(''));
+    present = wanted;
+    for (const address of added) await tellNeighbours(address);
+  }
+
+  /** Whoever still knows the address at another node learns that it has moved. */
+  async function tellNeighbours(address: string): Promise<void> {
+    try {
+      await run('busybox', ['arping', '-q', '-U', '-c', '1', '-w', '1', '-I', link.device, address]);
+    } catch (error) {
+      // Unsolicited requests have no answer, which arping counts as a failure.
+      if (error instanceof CommandError && !error.isMissingProgram) return;
+      logger.warn('neighbours were not told of a load-balancer address', { address, error });
+    }
+  }
+
+  async function listAddresses(): Promise<string[]> {
+    interface Listed {
+      addr_info: { local: string }[];
+    }
+    const listing = await run('ip', ['-j', '-4', 'address', 'show', 'label', label]);
+    return (JSON.parse(listing || '[]') as Partial<Listed>[]).flatMap(({ addr_info = [] }) =>
+      addr_info.map(({ local }) => local).filter(Boolean),
+    );
+  }
+}
+
+function announcedAddresses({ spec, status }: Service): string[] {
+  if (spec?.type !== 'LoadBalancer') return [];
+  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip?.includes('.') ? [ip] : []));
+}
+
+/** With a Local policy only nodes with an endpoint of their own serve what comes from outside. */
+function candidateNodes(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  ready: readonly string[],
+): readonly string[] {
+  if (service.spec?.externalTrafficPolicy !== 'Local') return ready;
+  const serving = new Set(
+    slices.flatMap(({ endpoints = [] }) =>
+      endpoints.filter(({ conditions }) => conditions?.ready !== false).map(({ nodeName }) => nodeName),
+    ),
+  );
+  const local = ready.filter((name) => serving.has(name));
+  return local.length > 0 ? local : ready;
+}
+
+/** Rendezvous hashing: a node that goes takes only its own addresses' places with it. */
+function chooseNode(address: string, nodes: readonly string[]): string | undefined {
+  let best: { name: string; weight: number } | undefined;
+  for (const name of nodes) {
+    const weight = hash(`${addressNumber(address)} ${name}`);
+    if (!best || weight > best.weight || (weight === best.weight && name < best.name))
+      best = { name, weight };
+  }
+  return best?.name;
+}
+
+/** FNV-1a with a last mix, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++)
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  return (value ^ (value >>> 13)) >>> 0;
+}
+
+function isReady(node: Node): boolean {
+  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
