@@ -83,6 +83,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         return await store(record);
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof StatusError && error.reason === 'AlreadyExists') {
+          record.name = `${record.about.name}.${uniqueSuffix()}`;
+          continue;
+        }
         if (error instanceof StatusError && error.code < 500 && error.code !== 429) {
           logger.debug('an event was refused', { reason: record.reason, error });
           return;

@@ -42,7 +42,7 @@ export const podKind = defineKind(Pod, {
     else yield* validatePodSpec(pod.spec, 'spec');
   },
   *validateUpdate(pod, old, { subresource }) {
-    if (subresource === 'status') return;
+    if (subresource === 'status' || subresource === 'binding') return;
     if (subresource === 'ephemeralcontainers') yield* validateEphemeralContainersUpdate(pod, old);
     else if (subresource === 'resize') yield* validateResize(pod, old);
     else yield* validatePodSpecUpdate(pod, old);

@@ -1,0 +1,226 @@
+/** Jobs: pods that run to their end, a given number of times; each outcome is counted once. */
+import { compileLabelSelector } from '../api/label-selector.ts';
+import { controllerOf } from '../api/meta.ts';
+import { Job, Pod } from '../api/resources.gen.ts';
+import type * as batch from '../api/types/batch-v1.gen.ts';
+import { defineController, watch } from '../client/controller.ts';
+import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import { wholeSeconds } from '../client/event-recorder.ts';
+import { claim, undefinedIfGone } from './adoption.ts';
+import { findCondition } from './conditions.ts';
+import { formatIndexes } from './job-indexes.ts';
+import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
+import { isTracked, newJobPod, trackingFinalizer } from './job-pod.ts';
+import { allAtOnce, createPod, deletePod, isNamespaceTerminating, slowStart } from './pod-control.ts';
+
+const jobNameLabel = 'batch.kubernetes.io/job-name';
+const ownManager = 'kubernetes.io/job-controller';
+
+export const jobController = defineController({
+  name: 'job',
+  component: 'job-controller',
+  reconciles: Job,
+  owns: [Pod],
+  selectorOf: (job: Job) => job.spec?.selector,
+  watches: [
+    // Pods that were left behind by their job still carry the finalizer.
+    watch(Pod, (pod) => {
+      const job = pod.metadata.labels?.[jobNameLabel];
+      return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
+    }),
+  ],
+  // Upstream's: a job that fails to sync waits a second first.
+  backoff: { firstMs: 1_000, maxMs: 60_000 },
+  async reconcile(key, cluster, signal) {
+    const job = cluster.get(Job, key);
+    await releaseOrphans(cluster, key, job, signal);
+    const { managedBy } = job?.spec ?? {};
+    if (!job?.spec || (managedBy && managedBy !== ownManager) || isFinished(job)) return;
+    return await new JobReconcile(cluster, job, signal).sync();
+  },
+});
+
+/** Lets go of pods whose job is gone or has left them. */
+async function releaseOrphans(
+  cluster: ReconcileCluster,
+  key: string,
+  job: Job | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const [namespace = '', name = ''] = key.split('/');
+  const pods = job ? cluster.orphansIn(Pod, namespace) : cluster.informer(Pod).inNamespace(namespace);
+  const left = [...pods].filter((pod) => {
+    if (!isTracked(pod)) return false;
+    const controller = controllerOf(pod);
+    if (controller) return !job && controller.kind === 'Job' && controller.name === name;
+    return pod.metadata.labels?.[jobNameLabel] === name;
+  });
+  if (left.length === 0) return;
+  const fresh = job ?? (await cluster.client.get(Job, { namespace, name }, signal).catch(undefinedIfGone));
+  for (const pod of left) {
+    const controller = controllerOf(pod);
+    if (!controller || controller.uid !== fresh?.metadata.uid) await dropFinalizer(cluster, pod, signal);
+  }
+}
+
+async function dropFinalizer(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
+  const { uid } = pod.metadata;
+  const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } };
+  await cluster.patch(Pod, pod, patch, { type: 'strategic' }, signal).catch(undefinedIfGone);
+}
+
+/** One reconcile of one Job. */
+class JobReconcile {
+  readonly #cluster: ReconcileCluster;
+  readonly #signal: AbortSignal;
+  readonly #now: string;
+  #job: Job;
+
+  constructor(cluster: ReconcileCluster, job: Job, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#job = job;
+    this.#signal = signal;
+    this.#now = wholeSeconds(cluster.clock.now());
+  }
+
+  async sync(): Promise<{ requeueAfterMs?: number }> {
+    const job = this.#job;
+    const cluster = this.#cluster;
+    const owner = { type: Job, object: job };
+    const matches = compileLabelSelector(job.spec!.selector);
+    const pods = await claim(cluster, owner, Pod, (pod) => matches(pod.metadata.labels), this.#signal);
+    const plan = planJob(job, pods, cluster.clock.now());
+    const isSuspended = job.spec!.suspend === true;
+    if (!job.status?.startTime && !isSuspended) plan.waitMs ??= this.#deadlineMs();
+
+    const failure = await this.#managePods(plan, pods);
+    await this.#count(plan, pods);
+    if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
+    return { requeueAfterMs: plan.waitMs };
+  }
+
+  #deadlineMs(): number | undefined {
+    const seconds = this.#job.spec!.activeDeadlineSeconds;
+    return seconds === undefined ? undefined : seconds * 1000;
+  }
+
+  async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<unknown> {
+    const job = this.#job;
+    const owner = { type: Job, object: job };
+    const removed = await allAtOnce(plan.remove, (pod) => deletePod(this.#cluster, owner, pod, this.#signal));
+    plan.active -= removed.succeeded;
+    plan.ready = Math.max(0, plan.ready - removed.succeeded);
+    plan.terminating += removed.succeeded;
+    const created = await slowStart(plan.create, (index) =>
+      createPod(this.#cluster, owner, newJobPod(job, index, failuresOfIndex(job, pods, index)), this.#signal),
+    );
+    plan.active += created.succeeded;
+    return removed.failure ?? created.failure;
+  }
+
+  /** First the outcomes are written down as uncounted, then their pods are let go, then they are counted. */
+  async #count(plan: JobPlan, pods: readonly Pod[]): Promise<void> {
+    const before = this.#job.status?.uncountedTerminatedPods;
+    const succeeded = [...(before?.succeeded ?? []), ...plan.newlySucceeded];
+    const failed = [...(before?.failed ?? []), ...plan.newlyFailed];
+    const interim = this.#statusFor(plan);
+    const isUrgent =
+      plan.newlySucceeded.length + plan.newlyFailed.length > 0 ||
+      plan.release.length > 0 ||
+      interim.conditions?.length !== this.#job.status?.conditions?.length;
+    if (isUrgent) await this.#write({ ...interim, uncountedTerminatedPods: { succeeded, failed } });
+
+    const released = new Set<string>();
+    await Promise.all(
+      plan.release.map(async (pod) => {
+        await dropFinalizer(this.#cluster, pod, this.#signal);
+        released.add(pod.metadata.uid);
+      }),
+    );
+    // A pod that is gone, or has lost its finalizer before, is counted now.
+    const tracked = new Set(pods.filter(isTracked).map((pod) => pod.metadata.uid));
+    const isHeld = (uid: string) => tracked.has(uid) && !released.has(uid);
+    const status = this.#statusFor(plan);
+    const count = (list: readonly string[]) => list.filter((uid) => !isHeld(uid)).length;
+    if (!plan.completedIndexes) status.succeeded = (this.#job.status?.succeeded ?? 0) + count(succeeded);
+    status.failed = (this.#job.status?.failed ?? 0) + count(failed);
+    const left = { succeeded: succeeded.filter(isHeld), failed: failed.filter(isHeld) };
+    status.uncountedTerminatedPods = left;
+    const isOver = plan.verdict && left.succeeded.length + left.failed.length + plan.terminating === 0;
+    if (isOver) this.#conclude(status, plan.verdict!);
+    await this.#write(status);
+    if (isOver) this.#tellEnd(plan.verdict!);
+  }
+
+  /** Numbers and conditions, without what is being counted. */
+  #statusFor(plan: JobPlan): batch.JobStatus {
+    const { status, spec } = this.#job;
+    const conditions = [...(status?.conditions ?? [])];
+    if (plan.verdict) {
+      const type = plan.verdict.outcome === 'failure' ? 'FailureTarget' : 'SuccessCriteriaMet';
+      if (findCondition(conditions, type)?.status !== 'True')
+        conditions.push(this.#condition(type, 'True', plan.verdict.reason, plan.verdict.message));
+    } else {
+      this.#noteSuspension(conditions);
+    }
+    const isStarting = !status?.startTime && !spec!.suspend;
+    const isStopping = spec!.suspend && findCondition(status?.conditions, 'Suspended')?.status !== 'True';
+    const startTime = isStarting ? this.#now : isStopping ? undefined : status?.startTime;
+    const { completedIndexes, failedIndexes } = plan;
+    return {
+      ...status,
+      conditions,
+      startTime: spec!.suspend ? undefined : startTime,
+      active: plan.active,
+      ready: plan.ready,
+      terminating: plan.terminating,
+      ...(completedIndexes && {
+        succeeded: completedIndexes.size,
+        completedIndexes: formatIndexes(completedIndexes),
+      }),
+      ...(failedIndexes && { failedIndexes: formatIndexes(failedIndexes) }),
+    };
+  }
+
+  #noteSuspension(conditions: batch.JobCondition[]): void {
+    const isSuspended = this.#job.spec!.suspend === true;
+    const at = conditions.findIndex((condition) => condition.type === 'Suspended');
+    const isMarked = conditions[at]?.status === 'True';
+    if (isSuspended === isMarked) return;
+    const next = isSuspended
+      ? this.#condition('Suspended', 'True', 'JobSuspended', 'Job suspended')
+      : this.#condition('Suspended', 'False', 'JobResumed', 'Job resumed');
+    if (at >= 0) conditions[at] = next;
+    else conditions.push(next);
+  }
+
+  #condition(type: string, status: 'True' | 'False', reason: string, message: string): batch.JobCondition {
+    return { type, status, reason, message, lastProbeTime: this.#now, lastTransitionTime: this.#now };
+  }
+
+  #conclude(status: batch.JobStatus, verdict: Verdict): void {
+    const type = verdict.outcome === 'failure' ? 'Failed' : 'Complete';
+    status.conditions = [
+      ...(status.conditions ?? []),
+      this.#condition(type, 'True', verdict.reason, verdict.message),
+    ];
+    if (verdict.outcome === 'success') status.completionTime = this.#now;
+  }
+
+  #tellEnd({ outcome, reason, message }: Verdict): void {
+    if (outcome === 'success') this.#event('Normal', 'Completed', 'Job completed');
+    else this.#event('Warning', reason, message);
+  }
+
+  async #write(status: batch.JobStatus): Promise<void> {
+    const was = findCondition(this.#job.status?.conditions, 'Suspended')?.status;
+    const is = findCondition(status.conditions, 'Suspended')?.status;
+    this.#job = await this.#cluster.updateStatus(Job, this.#job, status, this.#signal);
+    if (was !== is && is === 'True') this.#event('Normal', 'Suspended', 'Job suspended');
+    if (was !== is && is === 'False') this.#event('Normal', 'Resumed', 'Job resumed');
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#cluster.event(Job, this.#job, type, reason, message);
+  }
+}

@@ -1,0 +1,208 @@
+/** A whole cluster in one process for tests: memory store, real API server, controllers and scheduler, virtual clock. */
+
+import { Namespace } from '../../src/api/resources.gen.ts';
+import { createApiServer } from '../../src/apiserver/server.ts';
+import { createLogger, type Logger, silentLogger } from '../../src/base/logger.ts';
+import { MetricsRegistry } from '../../src/base/metrics.ts';
+import { type Random, seededRandom } from '../../src/base/random.ts';
+import { VirtualClock } from '../../src/base/virtual-clock.ts';
+import type { Client } from '../../src/client/client.ts';
+import { createClient } from '../../src/client/create-client.ts';
+import { createEventRecorder } from '../../src/client/event-recorder.ts';
+import { createInformerFactory } from '../../src/client/informer-factory.ts';
+import type { Transport } from '../../src/client/transport.ts';
+import { TransportError } from '../../src/client/transport.ts';
+import { startControllers } from '../../src/controllers/start.ts';
+import { type SimulatedRuntimeOptions, simulatedRuntime } from '../../src/kubelet/cri/simulated-runtime.ts';
+import { startKubelet } from '../../src/kubelet/kubelet.ts';
+import { simulatedMachine } from '../../src/kubelet/simulated-machine.ts';
+import { startScheduler } from '../../src/scheduler/scheduler.ts';
+import { createMemoryStore } from '../../src/storage/memory.ts';
+
+export interface ClusterOptions {
+  seed?: number;
+  nodes?: number;
+  /** Only these controllers; all when absent. */
+  controllers?: readonly string[];
+  /** Puts something between the controllers and the server, e.g. faults. */
+  wrapTransport?(transport: Transport): Transport;
+  clock?: VirtualClock;
+  scheduler?: boolean;
+  /** What containers do, beyond what their commands say. */
+  behaviour?: SimulatedRuntimeOptions['behaviour'];
+  /** Of each node. */
+  podsMax?: number;
+}
+
+export interface ClusterNode {
+  readonly name: string;
+  /** Nothing that the node says reaches the server while this is true. */
+  isSilent: boolean;
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly client: Client;
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly metrics: MetricsRegistry;
+  readonly nodes: readonly ClusterNode[];
+  addNode(name: string, labels?: Record<string, string>): Promise<ClusterNode>;
+  /** Stops the controllers; gives back what starts them anew. */
+  stopControllers(): Promise<void>;
+  startControllers(): void;
+  /** Moves time on until the condition holds. */
+  until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
+  /** A user's client with its own name in managed fields. */
+  clientAs(name: string): Client;
+}
+
+const logger: Logger = process.env.WHERRY_TEST_LOG
+  ? createLogger({
+      clock: { now: () => Date.now() },
+      write: (line) => process.stderr.write(line),
+      level: 'debug',
+    })
+  : silentLogger;
+
+export async function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const {
+    seed = 1,
+    nodes: nodeCount = 1,
+    controllers,
+    clock = new VirtualClock(),
+    scheduler = true,
+  } = options;
+  const random = seededRandom(seed);
+  const metrics = new MetricsRegistry();
+  const server = await createApiServer({ store: createMemoryStore(), clock, random, logger, metrics });
+  const groups = ['system:masters'];
+  const clientAs = (name: string) =>
+    createClient(server.localTransport({ name, groups }), { fieldManager: name });
+  const client = clientAs('test');
+  const stop = new AbortController();
+  for (const name of ['default', 'kube-system', 'kube-node-lease', 'kube-public'])
+    await client.create(Namespace, { metadata: { name }, spec: {}, status: {} }).catch(() => undefined);
+
+  let controllersStop = new AbortController();
+  let controllersRunning: Promise<void> = Promise.resolve();
+  function start(): void {
+    controllersStop = new AbortController();
+    const { signal } = controllersStop;
+    const transport = server.localTransport({ name: 'system:kube-controller-manager', groups });
+    const own = createClient(options.wrapTransport?.(transport) ?? transport, {
+      fieldManager: 'kube-controller-manager',
+    });
+    const informers = createInformerFactory(own, { clock, random, logger, signal });
+    const recorder = createEventRecorder({ client: own, clock, logger, component: 'controllers', signal });
+    controllersRunning = startControllers(
+      {
+        client: own,
+        informers,
+        clock,
+        random,
+        logger,
+        recorder,
+        // A registry takes each name once: only the first start is measured.
+        clusterCa: 'test authority',
+        ...(controllers && { only: new Set(controllers) }),
+      },
+      signal,
+    );
+  }
+  start();
+
+  if (scheduler) {
+    const own = clientAs('kube-scheduler');
+    const { signal } = stop;
+    const informers = createInformerFactory(own, { clock, random, logger, signal });
+    const recorder = createEventRecorder({
+      client: own,
+      clock,
+      logger,
+      component: 'default-scheduler',
+      signal,
+    });
+    void startScheduler({ client: own, informers, clock, random, logger, metrics, recorder }, signal);
+  }
+
+  const nodes: ClusterNode[] = [];
+  const addNode = async (name: string, labels: Record<string, string> = {}) => {
+    const node: ClusterNode = { name, isSilent: false };
+    const transport = server.localTransport({ name: `system:node:${name}`, groups });
+    const own = createClient(
+      cutWhile(transport, () => node.isSilent),
+      { fieldManager: 'kubelet' },
+    );
+    const { signal } = stop;
+    const runtime = simulatedRuntime({
+      clock,
+      random,
+      ...(options.behaviour && { behaviour: options.behaviour }),
+    });
+    const recorder = createEventRecorder({
+      client: own,
+      clock,
+      logger,
+      component: 'kubelet',
+      host: name,
+      signal,
+    });
+    nodes.push(node);
+    const kubelet = await startKubelet(
+      {
+        client: own,
+        informers: createInformerFactory(own, { clock, random, logger, signal }),
+        runtime,
+        machine: simulatedMachine({ runtime, cpuCores: 64, memoryBytes: 256 * 1024 ** 3 }),
+        nodeName: name,
+        nodeIps: [`172.30.0.${nodes.length + 1}`],
+        clock,
+        random,
+        logger,
+        metrics: new MetricsRegistry(),
+        recorder,
+        clusterDns: ['10.96.0.10'],
+        clusterDomain: 'cluster.local',
+        labels,
+        podsMax: options.podsMax ?? 500,
+      },
+      signal,
+    );
+    void kubelet.started;
+    return node;
+  };
+  for (let index = 1; index <= nodeCount; index++) await addNode(`node${index}`);
+
+  return {
+    client,
+    clock,
+    random,
+    metrics,
+    nodes,
+    addNode,
+    clientAs,
+    async stopControllers() {
+      controllersStop.abort(new Error('stopped'));
+      await controllersRunning;
+    },
+    startControllers: start,
+    until: (condition, limitMs) => clock.advanceUntil(condition, limitMs),
+    async [Symbol.asyncDispose]() {
+      controllersStop.abort(new Error('stopped'));
+      stop.abort(new Error('stopped'));
+      await controllersRunning;
+      await server.close();
+    },
+  };
+}
+
+/** Fails every request while `isCut` says so; what was asked before is still answered. */
+function cutWhile(transport: Transport, isCut: () => boolean): Transport {
+  return {
+    send: async (request) => {
+      if (isCut()) throw new TransportError('the node is cut off');
+      return transport.send(request);
+    },
+    close: () => transport.close(),
+  };
+}
