@@ -2,6 +2,7 @@
 import { Failure } from '../host/failure.ts';
 import { down, kubeconfig, remove } from './cluster-commands.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
+import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
 import { logs } from './logs.ts';
 import { status } from './status.ts';
@@ -14,6 +15,7 @@ const commands: Record<string, Command> = {
   delete: remove,
   status,
   kubeconfig,
+  image,
   logs,
   version,
 };

@@ -5,10 +5,12 @@ import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
 import { systemRandom } from '../base/random.ts';
+import { createClient } from '../client/create-client.ts';
 import { pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { readConfig, type ServerConfig } from '../host/process-config.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
+import { ensureClusterObjects } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { runSimulatedNodes } from './simulated-nodes.ts';
@@ -35,6 +37,7 @@ await runUntilSignalled(logger, async (signal) => {
     podCidr: config.podCidr,
     serviceCidr: config.serviceCidr,
     advertiseAddress: config.advertiseAddress,
+    ...(config.loadBalancerPool && { loadBalancerPool: config.loadBalancerPool }),
     security: {
       serviceAccountKeys: {
         privateKey: pem(`${pkiFiles.tokenKey}.key`),
@@ -55,6 +58,10 @@ await runUntilSignalled(logger, async (signal) => {
     });
     logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
   }
+  const client = createClient(
+    plane.api.localTransport({ name: 'system:wherry', groups: ['system:masters'] }),
+  );
+  await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
   const simulated =
     config.simulatedNodes > 0 ? runSimulatedNodes(plane.api, config, logger, signal) : undefined;
   await Promise.all([working, simulated]);

@@ -26,6 +26,9 @@ const serverDnsNames = [
   'kubernetes.default.svc.cluster.local',
 ];
 
+/** Lets a node's agent read what its service network, DNS and policies are made of, besides what a kubelet may. */
+export const agentGroup = 'system:wherry:agents';
+
 export const pkiFiles = {
   authority: 'ca',
   /** Signs the certificates by which the API server speaks for a user to an aggregated one. */
@@ -69,7 +72,7 @@ export async function ensureClusterPki(folder: string, names: ClusterPkiNames): 
   });
 }
 
-/** What a node shows: to the API server as itself and as its proxy, and to those who call its agent. */
+/** What a node shows: to the API server as itself, and to those who call its agent. */
 export async function ensureNodePki(
   folder: string,
   authorityFolder: string,
@@ -80,7 +83,7 @@ export async function ensureNodePki(
   writeFileSync(join(folder, 'ca.crt'), authority.cert);
   await ensureLeaf(folder, 'kubelet-client', authority, {
     commonName: `system:node:${node.name}`,
-    organizations: ['system:nodes'],
+    organizations: ['system:nodes', agentGroup],
     usages: ['client'],
   });
   await ensureLeaf(folder, 'kubelet-server', authority, {
@@ -89,11 +92,6 @@ export async function ensureNodePki(
     usages: ['server'],
     dnsNames: [node.name],
     ipAddresses: [node.address],
-  });
-  await ensureLeaf(folder, 'proxy-client', authority, {
-    commonName: 'system:kube-proxy',
-    organizations: ['system:node-proxier'],
-    usages: ['client'],
   });
 }
 

@@ -24,7 +24,7 @@ export interface AgentConfig {
   nodeAddress: string;
   /** API servers; the next is tried when one does not answer. */
   servers: readonly string[];
-  /** Holds ca.crt and the pairs kubelet-client, kubelet-server and proxy-client. */
+  /** Holds ca.crt and the pairs kubelet-client and kubelet-server. */
   pkiFolder: string;
   runtimeSocket: string;
   cniConfigFolder: string;

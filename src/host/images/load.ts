@@ -9,6 +9,7 @@ import { pauseProgram } from './pause.ts';
 /** containerd's namespace (its own sense of the word) that pods live in. */
 const ctr = ['ctr', '--namespace', 'k8s.io', 'images'];
 const importTimeoutMs = 300_000;
+const pullTimeoutMs = 1_800_000;
 
 /** @returns the names that the archive brought */
 export async function loadImageArchive(namespace: NodeNamespace, file: string): Promise<string[]> {
@@ -21,6 +22,10 @@ export async function loadImageArchive(namespace: NodeNamespace, file: string): 
 
 export async function listImageNames(namespace: NodeNamespace): Promise<string[]> {
   return (await runInNode(namespace, [...ctr, 'list', '-q'])).split('\n').filter((name) => name !== '');
+}
+
+export async function pullImage(namespace: NodeNamespace, name: string): Promise<void> {
+  await runInNode(namespace, [...ctr, 'pull', name], { timeoutMs: pullTimeoutMs });
 }
 
 export async function removeImage(namespace: NodeNamespace, name: string): Promise<void> {

@@ -1,0 +1,123 @@
+/** `wherry image`: images in the nodes of a cluster, without a registry. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../host/failure.ts';
+import { fullImageName, writeImageArchive } from '../host/images/archive.ts';
+import { listImageNames, loadImageArchive, pullImage, removeImage } from '../host/images/load.ts';
+import { busyboxEntries, folderEntries } from '../host/images/rootfs.ts';
+import { findNodeNamespace, type NodeNamespace } from '../host/node-namespace.ts';
+import { type CliContext, type Command, UsageError } from './context.ts';
+import { existingCluster, nameOption, parseOptions } from './options.ts';
+
+const imageOptions = {
+  ...nameOption,
+  node: { type: 'string' },
+  cmd: { type: 'string' },
+  entrypoint: { type: 'string' },
+  env: { type: 'string', multiple: true },
+  output: { type: 'string', short: 'o' },
+} as const;
+
+export const image: Command = {
+  summary: 'load, list, pull, remove and build images of the nodes',
+  usage:
+    'load FILE.tar | list | pull IMAGE | remove IMAGE | build-from-rootfs DIR IMAGE   [--name NAME] [--node NODE]',
+  details: [
+    'load FILE.tar                 an archive as docker save or podman save writes it, to every node',
+    'list                          what the nodes have',
+    'pull IMAGE                    from its registry, to every node',
+    'remove IMAGE                  from every node',
+    'build-from-rootfs DIR IMAGE   makes an image of one layer from a folder, and loads it',
+    '    --cmd "WORDS"             what runs in it, by its shell',
+    '    --env NAME=VALUE          may be given several times',
+    '    --output FILE.tar         writes the archive instead of loading it',
+    'build-from-rootfs busybox IMAGE   the same, from the busybox of this machine',
+  ],
+  async run(context, args) {
+    const { values, positionals } = parseOptions(args, imageOptions, 3);
+    const [verb, first, second] = positionals;
+    if (verb === 'list') return await list(context, values);
+    if (verb === 'load' && first) return await load(context, values, first);
+    if (verb === 'build-from-rootfs' && first && second) return await build(context, values, first, second);
+    if ((verb === 'pull' || verb === 'remove') && first) {
+      const name = fullImageName(first);
+      const act = verb === 'pull' ? pullImage : removeImage;
+      await Promise.all(runningNodes(context, values).map(({ namespace }) => act(namespace, name)));
+      context.print(`${verb === 'pull' ? 'pulled' : 'removed'} ${name}`);
+      return 0;
+    }
+    throw new UsageError(verb ? `image ${verb}: something is missing` : 'what about images?');
+  },
+};
+
+type Values = ReturnType<typeof parseOptions<typeof imageOptions>>['values'];
+
+async function list(context: CliContext, values: Values): Promise<number> {
+  const names = await Promise.all(
+    runningNodes(context, values).map(({ namespace }) => listImageNames(namespace)),
+  );
+  // Every image is also kept under its digest, and under the digest of its configuration.
+  const readable = names.flat().filter((name) => !name.startsWith('sha256:') && !name.includes('@'));
+  for (const name of [...new Set(readable)].sort()) context.print(name);
+  return 0;
+}
+
+async function load(context: CliContext, values: Values, file: string): Promise<number> {
+  if (!existsSync(file)) throw new Failure(`there is no file ${file}`);
+  const loaded = await Promise.all(
+    runningNodes(context, values).map(({ namespace }) => loadImageArchive(namespace, file)),
+  );
+  const names = new Set(loaded.flat());
+  if (names.size === 0)
+    throw new Failure(`${file} holds no image for this machine`, {
+      advice: 'save it by name: docker save -o FILE.tar NAME:TAG',
+    });
+  for (const name of names) context.print(`loaded ${name}`);
+  return 0;
+}
+
+async function build(context: CliContext, values: Values, source: string, name: string): Promise<number> {
+  const fullName = fullImageName(name);
+  const file = values.output ?? join(context.data.images, `build-${process.pid}.tar`);
+  const isFolder = existsSync(source);
+  if (!isFolder && source !== 'busybox') throw new Failure(`there is no folder ${source}`);
+  try {
+    writeImageArchive(file, {
+      names: [fullName],
+      config: {
+        Cmd: values.cmd ? ['/bin/sh', '-c', values.cmd] : ['/bin/sh'],
+        ...(values.entrypoint && { Entrypoint: values.entrypoint.split(' ') }),
+        Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...(values.env ?? [])],
+      },
+      files: isFolder ? folderEntries(source) : await busyboxEntries(),
+    });
+    if (values.output) context.print(`written ${fullName} to ${file}`);
+    else await load(context, values, file);
+  } finally {
+    if (!values.output) rmSync(file, { force: true });
+  }
+  return 0;
+}
+
+/** @throws Failure when none runs */
+export function runningNodes(
+  context: CliContext,
+  values: { name?: string | undefined; node?: string | undefined },
+): { name: string; namespace: NodeNamespace }[] {
+  const record = existingCluster(context, values);
+  if (record.simulatedNodes > 0)
+    throw new Failure(`the nodes of cluster ${record.name} are simulated: they take any image, and run none`);
+  const folder = context.data.cluster(record.name);
+  const nodes = record.nodes
+    .filter((node) => values.node === undefined || node.name === values.node)
+    .map((node) => ({ name: node.name, namespace: findNodeNamespace(folder.node(node.name)) }))
+    .filter((node): node is { name: string; namespace: NodeNamespace } => node.namespace !== undefined);
+  if (nodes.length === 0)
+    throw new Failure(
+      values.node ? `no node ${values.node} runs` : `no node of cluster ${record.name} runs`,
+      {
+        advice: 'wherry up',
+      },
+    );
+  return nodes;
+}

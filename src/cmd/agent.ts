@@ -1,0 +1,91 @@
+/**
+ * The agent process of a node: kubelet, pod network, service proxy and DNS. Runs within the node; its only argument is
+ * the file with its configuration.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/logger.ts';
+import { MetricsRegistry } from '../base/metrics.ts';
+import { systemRandom } from '../base/random.ts';
+import { createClient } from '../client/create-client.ts';
+import { createEventRecorder } from '../client/event-recorder.ts';
+import { httpTransport } from '../client/http-transport.ts';
+import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
+import { readPair } from '../host/cluster-pki.ts';
+import { type AgentConfig, readConfig } from '../host/process-config.ts';
+import { grpcRuntime } from '../kubelet/cri/grpc-runtime.ts';
+import { startKubelet } from '../kubelet/kubelet.ts';
+import { linuxMachine } from '../kubelet/linux/machine.ts';
+import { startCni } from '../network/cni/cni.ts';
+import { startDns } from '../network/dns/dns.ts';
+import { startAnnouncer } from '../network/load-balancer/announcer.ts';
+import { startProxy } from '../network/proxy/proxy.ts';
+import { runUntilSignalled } from './lifetime.ts';
+
+const config = readConfig<AgentConfig>(process.argv[2]!);
+const logger = createLogger({
+  clock: systemClock,
+  write: (line) => process.stderr.write(line),
+  level: config.logLevel,
+  component: 'agent',
+});
+
+await runUntilSignalled(logger, async (signal) => {
+  const { nodeName, nodeAddress, clusterDomain } = config;
+  const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
+  const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
+  const transport = httpTransport({
+    server: config.servers[0]!,
+    ca: authority,
+    ...readPair(config.pkiFolder, 'kubelet-client'),
+    userAgent: 'kubelet',
+  });
+  const client = createClient(transport, { fieldManager: 'kubelet' });
+  const informers = createInformerFactory(client, { ...common, signal, transform: dropManagedFields });
+  const runtime = grpcRuntime(config.runtimeSocket);
+  const kubelet = await startKubelet(
+    {
+      ...common,
+      client,
+      informers,
+      runtime,
+      machine: linuxMachine({
+        rootDir: '/var/lib/kubelet',
+        podLogsDir: '/var/log/pods',
+        imageDir: '/var/lib/containerd',
+        cgroupRoot: config.cgroupRoot,
+        resolvConf: config.resolvConf,
+      }),
+      nodeName,
+      nodeIps: [nodeAddress],
+      recorder: createEventRecorder({ ...common, client, component: 'kubelet', host: nodeName, signal }),
+      clusterDns: [config.clusterDns],
+      clusterDomain,
+    },
+    signal,
+  );
+  const network = startNetwork();
+  await Promise.all([network, kubelet.stopped]);
+  transport.close();
+
+  async function startNetwork(): Promise<void> {
+    const shared = { ...common, nodeName, nodeAddress, informers, clusterCidr: config.podCidr };
+    await Promise.all([
+      startAnnouncer(shared, signal),
+      startCni(
+        { ...shared, configFolder: config.cniConfigFolder, leasesFolder: '/run/cni-addresses' },
+        signal,
+      ),
+      startProxy(
+        { ...shared, serviceCidr: config.serviceCidr, ownServiceAddresses: [config.clusterDns] },
+        signal,
+      ),
+      startDns(
+        { ...common, informers, address: config.clusterDns, clusterDomain, resolvConf: config.resolvConf },
+        signal,
+      ),
+    ]);
+    logger.info('the network of the node stands', { sinceStartMs: Math.round(performance.now()) });
+  }
+});
