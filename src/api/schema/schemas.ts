@@ -137,6 +137,10 @@ class LineIndexedFile {
     return this.#lines.keys();
   }
 
+  has(key: string): boolean {
+    return this.#lines.has(key);
+  }
+
   read<T>(key: string): T | undefined {
     const line = this.#lines.get(key);
     return line && JSON.parse(this.#bytes.toString('utf8', line.start, line.end));
@@ -174,7 +178,7 @@ export function schemaNode(name: string): SchemaNode {
 }
 
 export function hasSchema(name: string): boolean {
-  return nodes.has(name) || schemaFile.read(name) !== undefined;
+  return schemaFile.has(name);
 }
 
 const specialDefinitions: Record<string, Pick<SchemaNode, 'type' | 'goType'>> = {

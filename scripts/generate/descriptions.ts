@@ -1,0 +1,150 @@
+/**
+ * Writes src/api/data/descriptions.json.br: what `kubectl explain` says, read from the doc comments of
+ * @kubernetes/client-node. Old versions that it lacks are described by the newer ones of the same kinds.
+ * Run: `node scripts/generate/descriptions.ts`.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { rawSchema, refName, schemaNames } from '../../src/api/schema/schemas.ts';
+
+interface Documented {
+  text: string;
+  fields: Map<string, string>;
+}
+
+const models = new URL('../../node_modules/@kubernetes/client-node/dist/gen/models/', import.meta.url);
+const comment = String.raw`\/\*\*\s*\n((?:\s*\*(?!\/).*\n)*)\s*\*\/\s*\n`;
+
+const documented = new Map<string, Documented>();
+for (const file of readdirSync(models)) {
+  if (file.endsWith('.d.ts')) documented.set(file.slice(0, -'.d.ts'.length), readModel(file));
+}
+
+function readModel(file: string): Documented {
+  const source = readFileSync(new URL(file, models), 'utf8');
+  const declaration = source.indexOf('export declare class');
+  const head = new RegExp(`${comment}export declare class`).exec(source);
+  const fields = new Map<string, string>();
+  for (const [, text = '', name = ''] of source
+    .slice(declaration)
+    .matchAll(new RegExp(`${comment}\\s*'([^']+)'\\??:`, 'g'))) {
+    fields.set(plainName(name), textOf(text));
+  }
+  return { text: head ? textOf(head[1]!) : '', fields };
+}
+
+function textOf(lines: string): string {
+  return lines
+    .split('\n')
+    .map((line) => line.replace(/^\s*\* ?/, ''))
+    .join('\n')
+    .trim()
+    .replaceAll(/\\(['"])/g, '$1')
+    .replaceAll('*_/', '*/');
+}
+
+/** `x_kubernetes_list_type`, `x-kubernetes-list-type`, `_default` and `default` are the same. */
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+}
+
+const capital = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
+
+function modelOf(group: string, version: string, name: string): Documented | undefined {
+  return (
+    documented.get(`${capital(group)}${capital(version)}${name}`) ??
+    documented.get(`${capital(version)}${name}`)
+  );
+}
+
+/** Where the kinds of old groups live today, and which version describes an old one. */
+const successors: Record<string, string[]> = {
+  extensions: ['apps', 'networking', 'policy', 'core'],
+  policy: ['policy', 'core'],
+};
+const stableVersions = ['v1', 'v2', 'v1beta1', 'v1alpha1'];
+
+function* candidates(definition: string): Generator<Documented> {
+  const [group = '', version = '', name = ''] = definition.split('.').slice(-3);
+  const groups = [group, ...(successors[group] ?? [])];
+  for (const candidateGroup of groups) {
+    for (const candidateVersion of new Set([version, ...stableVersions])) {
+      const model = modelOf(candidateGroup, candidateVersion, name);
+      if (model) yield model;
+    }
+  }
+}
+
+/** What the client's models leave out. */
+const ownTexts: Record<string, string> = {
+  'io.k8s.apimachinery.pkg.api.resource.Quantity':
+    'A number of something, exact, with an optional suffix: decimal (n, u, m, k, M, G, T, P, E), binary (Ki, Mi, Gi, Ti, Pi, Ei) or an exponent (e3). 500m is a half, 1Gi is 2^30. It is written back in its canonical form: whole numbers with the largest suffix that fits.',
+  'io.k8s.apimachinery.pkg.util.intstr.IntOrString':
+    'A whole number or a string: a port by number or name, a count or a percentage.',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.Time': 'A point in time: RFC 3339, whole seconds.',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': 'A point in time: RFC 3339, microseconds.',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1':
+    'A set of fields as nested objects: f:<name> is a field, k:<keys> an item of a list by its keys, v:<value> an item by its value, i:<index> an item by its place; "." stands for the object itself.',
+  'io.k8s.apimachinery.pkg.runtime.RawExtension': 'An object of any kind, kept as it is.',
+};
+
+/** A field that refers to another definition has no comment of its own there: what it refers to tells what it is. */
+function textOfReference(definition: string, field: string): string {
+  const target = refName(rawSchema(definition)?.properties?.[field] ?? {});
+  if (!target) return '';
+  const kind = definition.slice(definition.lastIndexOf('.') + 1);
+  if (target.endsWith('.ObjectMeta')) {
+    return "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+  }
+  if (target.endsWith('.ListMeta')) {
+    return 'Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds';
+  }
+  if (field === 'spec') return `The desired state of the ${kind}.`;
+  if (field === 'status') return `The observed state of the ${kind}, as the system last saw it. Read-only.`;
+  return selfTextOf(target);
+}
+
+function selfTextOf(definition: string): string {
+  return ownTexts[definition] ?? [...candidates(definition)].find((source) => source.text)?.text ?? '';
+}
+
+const texts: string[] = [];
+const indexes = new Map<string, number>();
+function indexOf(text: string): number {
+  let index = indexes.get(text);
+  if (index === undefined) {
+    index = texts.push(text) - 1;
+    indexes.set(text, index);
+  }
+  return index;
+}
+
+const definitions: Record<string, [self: number, fields: Record<string, number>]> = {};
+let fieldsTotal = 0;
+let fieldsDescribed = 0;
+for (const definition of schemaNames()) {
+  const sources = [...candidates(definition)];
+  const fields: Record<string, number> = {};
+  for (const field of Object.keys(rawSchema(definition)?.properties ?? {})) {
+    const own = sources.map((source) => source.fields.get(plainName(field))).find(Boolean);
+    const text = own ?? textOfReference(definition, field);
+    fieldsTotal++;
+    if (!text) continue;
+    fieldsDescribed++;
+    fields[field] = indexOf(text);
+  }
+  definitions[definition] = [indexOf(selfTextOf(definition)), fields];
+}
+
+const json = Buffer.from(JSON.stringify({ texts, definitions }));
+const compressed = brotliCompressSync(json, {
+  params: {
+    [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+    [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+    [constants.BROTLI_PARAM_SIZE_HINT]: json.length,
+  },
+});
+writeFileSync(new URL('../../src/api/data/descriptions.json.br', import.meta.url), compressed);
+console.log(
+  `${fieldsDescribed} of ${fieldsTotal} fields described; ${json.length} bytes, ${compressed.length} compressed`,
+);

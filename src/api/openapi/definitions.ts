@@ -1,0 +1,208 @@
+/** Definitions as OpenAPI 3 and OpenAPI 2 show them, with their descriptions, and with all that they refer to. */
+import { type RawSchema, rawSchema, refName } from '../schema/schemas.ts';
+import type { Descriptions } from './descriptions.ts';
+import {
+  definitionName,
+  type GroupVersionKind,
+  type JsonSchema,
+  kindOf,
+  type OpenApiGroupVersion,
+} from './source.ts';
+
+export type Dialect = 'v2' | 'v3';
+
+const refPrefix: Record<Dialect, string> = { v2: '#/definitions/', v3: '#/components/schemas/' };
+const metaV1 = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+export function refTo(definition: string, dialect: Dialect): JsonSchema {
+  return { $ref: refPrefix[dialect] + definition };
+}
+
+/** The definitions of the sources' kinds, of their lists, and of everything below them, by name and in order. */
+export function collectDefinitions(
+  sources: readonly OpenApiGroupVersion[],
+  descriptions: Descriptions,
+  dialect: Dialect,
+): Record<string, JsonSchema> {
+  const out = new Map<string, JsonSchema>();
+  const queue: string[] = [
+    `${metaV1}.Status`,
+    `${metaV1}.DeleteOptions`,
+    `${metaV1}.Patch`,
+    `${metaV1}.APIResourceList`,
+  ];
+  const kinds = new Map<string, GroupVersionKind>();
+  for (const source of sources) {
+    for (const resource of source.resources) {
+      const gvk = kindOf(source, resource);
+      const list = { ...gvk, kind: `${gvk.kind}List` };
+      const custom = gvk.group === source.group ? source.customSchemas?.get(resource.kind) : undefined;
+      if (custom) addCustomKind(out, gvk, custom, dialect, queue);
+      else {
+        for (const each of resource.verbs.includes('list') ? [gvk, list] : [gvk]) {
+          queue.push(definitionName(each));
+          kinds.set(definitionName(each), each);
+        }
+      }
+      if (resource.verbs.includes('watch')) queue.push(`${metaV1}.WatchEvent`);
+    }
+  }
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (out.has(name)) continue;
+    const raw = rawSchema(name);
+    if (!raw) continue;
+    out.set(name, convertDefinition(name, raw, descriptions, dialect, kinds.get(name), queue));
+  }
+  return Object.fromEntries([...out].sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+function convertDefinition(
+  name: string,
+  raw: RawSchema,
+  descriptions: Descriptions,
+  dialect: Dialect,
+  kind: GroupVersionKind | undefined,
+  queue: string[],
+): JsonSchema {
+  const { properties, 'x-kubernetes-v2-schema': v2Schema, ...rest } = raw;
+  const out: JsonSchema = {};
+  const description = descriptions.definition(name);
+  if (description) out.description = description;
+  if (v2Schema && dialect === 'v2') return { ...out, ...v2Schema };
+  Object.assign(out, rest);
+  if (properties) {
+    out.properties = Object.fromEntries(
+      Object.entries(properties).map(([field, schema]) => {
+        return [field, convertSchema(schema, dialect, queue, descriptions.field(name, field))];
+      }),
+    );
+  }
+  // Some old kinds' facts do not say which kind they are.
+  if (kind && !raw['x-kubernetes-group-version-kind']) out['x-kubernetes-group-version-kind'] = [kind];
+  return out;
+}
+
+function convertSchema(
+  schema: RawSchema,
+  dialect: Dialect,
+  queue: string[],
+  description?: string,
+): JsonSchema {
+  const { $ref, items, additionalProperties, default: given, enum: values, ...rest } = schema;
+  const out: JsonSchema = {};
+  if (description) out.description = description;
+  Object.assign(out, rest);
+  // OpenAPI 2 documents tell neither defaults nor enumerations: old clients stumble over them.
+  if (dialect === 'v3' && given !== undefined) out.default = given;
+  if (dialect === 'v3' && values) out.enum = values;
+  if (items) out.items = convertSchema(items, dialect, queue);
+  if (additionalProperties) out.additionalProperties = convertSchema(additionalProperties, dialect, queue);
+  const target = refName({ $ref });
+  if (target) {
+    queue.push(target);
+    const ref = refTo(target, dialect);
+    // In OpenAPI 3 what stands beside a reference does not count.
+    if (dialect === 'v2' || Object.keys(out).length === 0) Object.assign(out, ref);
+    else out.allOf = [ref];
+  }
+  return out;
+}
+
+const typeMetaTexts = {
+  apiVersion:
+    'APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources',
+  kind: 'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds',
+  metadata:
+    "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
+};
+
+function addCustomKind(
+  out: Map<string, JsonSchema>,
+  gvk: GroupVersionKind,
+  schema: JsonSchema,
+  dialect: Dialect,
+  queue: string[],
+): void {
+  const name = definitionName(gvk);
+  const reference = (target: string, description: string): JsonSchema => {
+    queue.push(target);
+    const ref = refTo(target, dialect);
+    return dialect === 'v2' ? { description, ...ref } : { description, allOf: [ref], default: {} };
+  };
+  const typeMeta = {
+    apiVersion: { description: typeMetaTexts.apiVersion, type: 'string' },
+    kind: { description: typeMetaTexts.kind, type: 'string' },
+  };
+  const converted = dialect === 'v2' ? customSchemaV2(schema) : { ...schema };
+  const properties = converted.properties as JsonSchema | undefined;
+  // An object whose fields are open must not look closed to clients that check.
+  if (properties || schema['x-kubernetes-preserve-unknown-fields'] !== true) {
+    converted.properties = {
+      ...properties,
+      ...typeMeta,
+      metadata: reference(`${metaV1}.ObjectMeta`, typeMetaTexts.metadata),
+    };
+  }
+  out.set(name, { ...converted, type: 'object', 'x-kubernetes-group-version-kind': [gvk] });
+
+  const item = refTo(name, dialect);
+  const listGvk = { ...gvk, kind: `${gvk.kind}List` };
+  out.set(`${name}List`, {
+    description: `${gvk.kind}List is a list of ${gvk.kind}`,
+    type: 'object',
+    required: ['items'],
+    properties: {
+      ...typeMeta,
+      items: { description: `List of ${gvk.kind}`, type: 'array', items: item },
+      metadata: reference(`${metaV1}.ListMeta`, typeMetaTexts.metadata),
+    },
+    'x-kubernetes-group-version-kind': [listGvk],
+  });
+}
+
+const customKeywordsV2 = [
+  'description',
+  'type',
+  'format',
+  'title',
+  'maximum',
+  'exclusiveMaximum',
+  'minimum',
+  'exclusiveMinimum',
+  'maxLength',
+  'minLength',
+  'pattern',
+  'maxItems',
+  'minItems',
+  'uniqueItems',
+  'multipleOf',
+  'maxProperties',
+  'minProperties',
+  'required',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-map-type',
+];
+
+/** What of a custom resource's schema OpenAPI 2 can say; where it cannot, it says nothing and so forbids nothing. */
+function customSchemaV2(schema: JsonSchema): JsonSchema {
+  const isOpen =
+    schema['x-kubernetes-preserve-unknown-fields'] === true ||
+    schema['x-kubernetes-int-or-string'] === true ||
+    schema['x-kubernetes-embedded-resource'] === true ||
+    schema.nullable === true;
+  if (isOpen) return schema.description ? { description: schema.description } : {};
+  const out: JsonSchema = {};
+  for (const keyword of customKeywordsV2) if (schema[keyword] !== undefined) out[keyword] = schema[keyword];
+  const { properties, items, additionalProperties } = schema as Record<string, JsonSchema | undefined>;
+  if (properties) {
+    out.properties = Object.fromEntries(
+      Object.entries(properties).map(([field, value]) => [field, customSchemaV2(value as JsonSchema)]),
+    );
+  }
+  if (items) out.items = customSchemaV2(items);
+  if (additionalProperties && typeof additionalProperties === 'object') {
+    out.additionalProperties = customSchemaV2(additionalProperties);
+  }
+  return out;
+}

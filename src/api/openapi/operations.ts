@@ -1,0 +1,445 @@
+/** The paths of a group version and what can be done at each, before a dialect of OpenAPI renders them. */
+import {
+  definitionName,
+  type GroupVersionKind,
+  kindOf,
+  type OpenApiGroupVersion,
+  type OpenApiResource,
+  rootPath,
+} from './source.ts';
+
+export type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
+
+export interface ApiOperation {
+  method: Method;
+  /** `list`, `get`, `post`, `put`, `patch`, `delete`, `deletecollection`, `watch`, `watchlist`, `connect`. */
+  action: string;
+  operationId: string;
+  description: string;
+  gvk: GroupVersionKind;
+  /** Names out of the table of query parameters. */
+  queryParameters: readonly QueryParameterName[];
+  /** Definition of the body; `patch`: any of the patch formats. */
+  body?: string | 'patch';
+  bodyRequired: boolean;
+  /** Definition of the answer; undefined: text. */
+  answer: string | undefined;
+  /** Status codes of success. */
+  codes: readonly number[];
+  /** The answer may be a stream of events. */
+  streams: boolean;
+  /** Built-in kinds speak protobuf too. */
+  hasProtobuf: boolean;
+}
+
+export interface ApiPath {
+  path: string;
+  pathParameters: readonly PathParameterName[];
+  operations: ApiOperation[];
+  tag: string;
+}
+
+const metaV1 = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+export const queryParameters = {
+  pretty: ['string', "If 'true', then the output is pretty printed."],
+  allowWatchBookmarks: [
+    'boolean',
+    'allowWatchBookmarks requests watch events with type "BOOKMARK". Clients should not assume bookmarks are returned at any specific interval.',
+  ],
+  continue: [
+    'string',
+    'The continue option should be set when retrieving more results from the server: the value that the last page carried.',
+  ],
+  fieldSelector: [
+    'string',
+    'A selector to restrict the list of returned objects by their fields. Defaults to everything.',
+  ],
+  labelSelector: [
+    'string',
+    'A selector to restrict the list of returned objects by their labels. Defaults to everything.',
+  ],
+  limit: ['integer', 'limit is a maximum number of responses to return for a list call.'],
+  resourceVersion: [
+    'string',
+    'resourceVersion sets a constraint on what resource versions a request may be served from. Defaults to unset',
+  ],
+  resourceVersionMatch: [
+    'string',
+    'resourceVersionMatch determines how resourceVersion is applied to list calls. Defaults to unset',
+  ],
+  sendInitialEvents: [
+    'boolean',
+    'sendInitialEvents=true may be set together with watch=true: the stream then begins with the objects that are there, and a bookmark marks their end.',
+  ],
+  timeoutSeconds: [
+    'integer',
+    'Timeout for the list/watch call. This limits the duration of the call, regardless of any activity or inactivity.',
+  ],
+  watch: [
+    'boolean',
+    'Watch for changes to the described resources and return them as a stream of add, update, and remove notifications.',
+  ],
+  dryRun: [
+    'string',
+    'When present, indicates that modifications should not be persisted. Valid values are: - All: all dry run stages will be processed',
+  ],
+  fieldManager: [
+    'string',
+    'fieldManager is a name associated with the actor or entity that is making these changes. The value must be less than or 128 characters long, and only contain printable characters.',
+  ],
+  fieldValidation: [
+    'string',
+    'fieldValidation instructs the server on how to handle objects in the request containing unknown or duplicate fields: Ignore, Warn (the default) or Strict.',
+  ],
+  force: [
+    'boolean',
+    'Force is going to "force" Apply requests. It means user will re-acquire conflicting fields owned by other people. Force flag must be unset for non-apply patch requests.',
+  ],
+  gracePeriodSeconds: [
+    'integer',
+    'The duration in seconds before the object should be deleted. Value must be non-negative integer. The value zero indicates delete immediately.',
+  ],
+  orphanDependents: ['boolean', 'Deprecated: use propagationPolicy.'],
+  propagationPolicy: [
+    'string',
+    'Whether and how garbage collection will be performed: Orphan, Background or Foreground.',
+  ],
+} as const satisfies Record<string, readonly ['string' | 'integer' | 'boolean', string]>;
+
+export type QueryParameterName = keyof typeof queryParameters;
+
+export const pathParameters = {
+  namespace: 'object name and auth scope, such as for teams and projects',
+  name: 'name of the object',
+  path: 'path to the resource',
+} as const;
+
+export type PathParameterName = keyof typeof pathParameters;
+
+const listParameters: QueryParameterName[] = [
+  'allowWatchBookmarks',
+  'continue',
+  'fieldSelector',
+  'labelSelector',
+  'limit',
+  'pretty',
+  'resourceVersion',
+  'resourceVersionMatch',
+  'sendInitialEvents',
+  'timeoutSeconds',
+  'watch',
+];
+const writeParameters: QueryParameterName[] = ['dryRun', 'fieldManager', 'fieldValidation', 'pretty'];
+const patchParameters: QueryParameterName[] = [
+  'dryRun',
+  'fieldManager',
+  'fieldValidation',
+  'force',
+  'pretty',
+];
+const deleteParameters: QueryParameterName[] = [
+  'dryRun',
+  'gracePeriodSeconds',
+  'orphanDependents',
+  'pretty',
+  'propagationPolicy',
+];
+const deleteCollectionParameters: QueryParameterName[] = [
+  ...deleteParameters,
+  'continue',
+  'fieldSelector',
+  'labelSelector',
+  'limit',
+  'resourceVersion',
+  'resourceVersionMatch',
+  'sendInitialEvents',
+  'timeoutSeconds',
+];
+
+const capital = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
+
+/** `AppsV1`, `RbacAuthorizationV1`, `CoreV1` */
+function groupVersionTitle({ group, version }: OpenApiGroupVersion): string {
+  const words = group === '' ? ['core'] : group.replace(/\.k8s\.io$/, '').split(/[.-]/);
+  return words.map(capital).join('') + capital(version);
+}
+
+/** `apps_v1`, `rbacAuthorization_v1` */
+function tagOf({ group, version }: OpenApiGroupVersion): string {
+  const [first = 'core', ...rest] = group === '' ? [] : group.replace(/\.k8s\.io$/, '').split(/[.-]/);
+  return `${first}${rest.map(capital).join('')}_${version}`;
+}
+
+/** Methods of a subresource that passes requests on. */
+const connectMethods: Record<string, readonly Method[]> = {
+  get: ['get', 'head', 'options'],
+  create: ['post'],
+  update: ['put'],
+  patch: ['patch'],
+  delete: ['delete'],
+};
+const connecting = new Set(['exec', 'attach', 'portforward', 'proxy']);
+
+export function pathsOf(source: OpenApiGroupVersion): ApiPath[] {
+  return source.resources.flatMap((resource) => {
+    return resource.name.includes('/') ? subresourcePaths(source, resource) : resourcePaths(source, resource);
+  });
+}
+
+class PathBuilder {
+  readonly #source: OpenApiGroupVersion;
+  readonly #resource: OpenApiResource;
+  readonly gvk: GroupVersionKind;
+  readonly definition: string;
+  readonly #title: string;
+  readonly #isCustom: boolean;
+
+  constructor(source: OpenApiGroupVersion, resource: OpenApiResource) {
+    this.#source = source;
+    this.#resource = resource;
+    this.gvk = kindOf(source, resource);
+    this.definition = definitionName(this.gvk);
+    this.#title = groupVersionTitle(source);
+    this.#isCustom = source.customSchemas?.has(resource.kind) ?? false;
+  }
+
+  allows(verb: string): boolean {
+    return this.#resource.verbs.includes(verb);
+  }
+
+  path(
+    path: string,
+    parameters: readonly PathParameterName[],
+    operations: (ApiOperation | false)[],
+  ): ApiPath {
+    return {
+      path: rootPath(this.#source) + path,
+      pathParameters: parameters,
+      operations: operations.filter((operation) => operation !== false),
+      tag: tagOf(this.#source),
+    };
+  }
+
+  /** `what`: the operation's name before and after the title, e.g. `list`, `NamespacedPod`. */
+  operation(
+    method: Method,
+    action: string,
+    what: [before: string, after: string],
+    description: string,
+    rest: Partial<ApiOperation> = {},
+  ): ApiOperation {
+    return {
+      method,
+      action,
+      operationId: `${what[0]}${this.#title}${what[1]}`,
+      description,
+      gvk: this.gvk,
+      queryParameters: ['pretty'],
+      bodyRequired: true,
+      answer: this.definition,
+      codes: [200],
+      streams: false,
+      hasProtobuf: !this.#isCustom,
+      ...rest,
+    };
+  }
+}
+
+function resourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): ApiPath[] {
+  const builder = new PathBuilder(source, resource);
+  const { kind } = resource;
+  const { definition } = builder;
+  const scope = resource.namespaced ? 'Namespaced' : '';
+  const noun = `${scope}${kind}`;
+  const prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
+  const inScope: PathParameterName[] = resource.namespaced ? ['namespace'] : [];
+  const list = { queryParameters: listParameters, answer: `${definition}List`, streams: true };
+  const options = `${metaV1}.DeleteOptions`;
+  const status = `${metaV1}.Status`;
+
+  const paths = [
+    builder.path(`${prefix}/${resource.name}`, inScope, [
+      builder.allows('list') &&
+        builder.operation('get', 'list', ['list', noun], `list or watch objects of kind ${kind}`, list),
+      builder.allows('create') &&
+        builder.operation('post', 'post', ['create', noun], `create ${article(kind)} ${kind}`, {
+          queryParameters: writeParameters,
+          body: definition,
+          codes: [200, 201, 202],
+        }),
+      builder.allows('deletecollection') &&
+        builder.operation(
+          'delete',
+          'deletecollection',
+          ['delete', `Collection${noun}`],
+          `delete collection of ${kind}`,
+          { queryParameters: deleteCollectionParameters, body: options, bodyRequired: false, answer: status },
+        ),
+    ]),
+    builder.path(
+      `${prefix}/${resource.name}/{name}`,
+      [...inScope, 'name'],
+      [
+        builder.allows('get') &&
+          builder.operation('get', 'get', ['read', noun], `read the specified ${kind}`),
+        builder.allows('update') &&
+          builder.operation('put', 'put', ['replace', noun], `replace the specified ${kind}`, {
+            queryParameters: writeParameters,
+            body: definition,
+            codes: [200, 201],
+          }),
+        builder.allows('delete') &&
+          builder.operation('delete', 'delete', ['delete', noun], `delete ${article(kind)} ${kind}`, {
+            queryParameters: deleteParameters,
+            body: options,
+            bodyRequired: false,
+            answer: status,
+            codes: [200, 202],
+          }),
+        builder.allows('patch') &&
+          builder.operation('patch', 'patch', ['patch', noun], `partially update the specified ${kind}`, {
+            queryParameters: patchParameters,
+            body: 'patch',
+            codes: [200, 201],
+          }),
+      ],
+    ),
+  ];
+  if (resource.namespaced && builder.allows('list')) {
+    paths.push(
+      builder.path(
+        `/${resource.name}`,
+        [],
+        [
+          builder.operation(
+            'get',
+            'list',
+            ['list', `${kind}ForAllNamespaces`],
+            `list or watch objects of kind ${kind}`,
+            list,
+          ),
+        ],
+      ),
+    );
+  }
+  if (builder.allows('watch')) paths.push(...watchPaths(builder, resource, prefix, inScope));
+  return paths.filter(({ operations }) => operations.length > 0);
+}
+
+/** The paths under /watch, which clients no longer use and upstream still serves. */
+function watchPaths(
+  builder: PathBuilder,
+  resource: OpenApiResource,
+  prefix: string,
+  inScope: readonly PathParameterName[],
+): ApiPath[] {
+  const { kind, name } = resource;
+  const noun = `${resource.namespaced ? 'Namespaced' : ''}${kind}`;
+  const rest = { queryParameters: listParameters, answer: `${metaV1}.WatchEvent`, streams: true };
+  const watchList = (after: string) =>
+    builder.operation(
+      'get',
+      'watchlist',
+      ['watch', after],
+      `watch individual changes to a list of ${kind}. deprecated: use the 'watch' parameter with a list operation instead.`,
+      rest,
+    );
+  const paths = [
+    builder.path(`/watch${prefix}/${name}`, inScope, [watchList(`${noun}List`)]),
+    builder.path(
+      `/watch${prefix}/${name}/{name}`,
+      [...inScope, 'name'],
+      [
+        builder.operation(
+          'get',
+          'watch',
+          ['watch', noun],
+          `watch changes to an object of kind ${kind}. deprecated: use the 'watch' parameter with a list operation instead, filtered to a single item with the 'fieldSelector' parameter.`,
+          rest,
+        ),
+      ],
+    ),
+  ];
+  if (resource.namespaced) {
+    paths.push(builder.path(`/watch/${name}`, [], [watchList(`${kind}ListForAllNamespaces`)]));
+  }
+  return paths;
+}
+
+function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): ApiPath[] {
+  const [plural = '', subresource = ''] = resource.name.split('/');
+  const parent = source.resources.find(({ name }) => name === plural);
+  const builder = new PathBuilder(source, resource);
+  const prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
+  const parameters: PathParameterName[] = resource.namespaced ? ['namespace', 'name'] : ['name'];
+  const noun = `${resource.namespaced ? 'Namespaced' : ''}${parent?.kind ?? resource.kind}${capital(subresource)}`;
+  const path = `${prefix}/${plural}/{name}/${subresource}`;
+  if (connecting.has(subresource))
+    return connectPaths(builder, resource, path, parameters, noun, subresource);
+  const { definition } = builder;
+  const of = `${subresource} of the specified ${parent?.kind ?? resource.kind}`;
+  return [
+    builder.path(path, parameters, [
+      builder.allows('get') &&
+        builder.operation(
+          'get',
+          'get',
+          ['read', noun],
+          `read ${of}`,
+          subresource === 'log' ? { answer: undefined } : {},
+        ),
+      builder.allows('update') &&
+        builder.operation('put', 'put', ['replace', noun], `replace ${of}`, {
+          queryParameters: writeParameters,
+          body: definition,
+          codes: [200, 201],
+        }),
+      builder.allows('create') &&
+        builder.operation('post', 'post', ['create', noun], `create ${of}`, {
+          queryParameters: writeParameters,
+          body: definition,
+          codes: [200, 201, 202],
+        }),
+      builder.allows('patch') &&
+        builder.operation('patch', 'patch', ['patch', noun], `partially update ${of}`, {
+          queryParameters: patchParameters,
+          body: 'patch',
+          codes: [200, 201],
+        }),
+    ]),
+  ].filter(({ operations }) => operations.length > 0);
+}
+
+function connectPaths(
+  builder: PathBuilder,
+  resource: OpenApiResource,
+  path: string,
+  parameters: readonly PathParameterName[],
+  noun: string,
+  subresource: string,
+): ApiPath[] {
+  const operations = (after: string) =>
+    resource.verbs
+      .flatMap((verb) => connectMethods[verb] ?? [])
+      // Only a proxy passes on what it does not know.
+      .filter((method) => subresource === 'proxy' || method === 'get' || method === 'post')
+      .map((method) =>
+        builder.operation(
+          method,
+          'connect',
+          ['connect', `${capital(method)}${noun}${after}`],
+          `connect ${method.toUpperCase()} requests to ${subresource} of ${resource.kind}`,
+          { answer: undefined, queryParameters: [] },
+        ),
+      );
+  const paths = [builder.path(path, parameters, operations(''))];
+  if (subresource === 'proxy') {
+    paths.push(builder.path(`${path}/{path}`, [...parameters, 'path'], operations('WithPath')));
+  }
+  return paths;
+}
+
+function article(kind: string): string {
+  return /^[AEIOU]/.test(kind) ? 'an' : 'a';
+}
