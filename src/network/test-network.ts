@@ -170,7 +170,7 @@ const fail = (error) => error.code === 'ECONNREFUSED' || error.code === 'EPERM' 
 const tcp = () => new Promise((resolve) => {
   let text = '';
   const socket = require('net').connect({ host: address, port: Number(port) });
-  socket.setTimeout(1000, () => { socket.destroy(); resolve('timeout'); });
+  socket.setTimeout(500, () => { socket.destroy(); resolve('timeout'); });
   socket.on('data', (chunk) => { text += chunk; });
   socket.on('end', () => resolve(parse(text)));
   socket.on('error', (error) => resolve(fail(error)));
@@ -178,7 +178,7 @@ const tcp = () => new Promise((resolve) => {
 const udp = () => new Promise((resolve) => {
   const socket = require('dgram').createSocket('udp4');
   const done = (answer) => { clearTimeout(timer); socket.close(); resolve(answer); };
-  const timer = setTimeout(() => done('timeout'), 1000);
+  const timer = setTimeout(() => done('timeout'), 500);
   socket.on('message', (text) => done(parse(String(text))));
   socket.on('error', (error) => done(fail(error)));
   socket.connect(Number(port), address, (error) => error ? done(fail(error)) : socket.send('?', (error) => error && done(fail(error))));

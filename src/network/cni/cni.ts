@@ -5,11 +5,11 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Node } from '../../api/resources.gen.ts';
-import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
+import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { type Link, readLink } from './link.ts';
 import {
   cniConfig,
@@ -41,17 +41,11 @@ export interface CniOptions {
   settingsFolder?: string;
 }
 
-export interface Cni {
-  /** Resolves when every node known at the time of the call has its routes. */
-  settled(): Promise<void>;
-}
-
 /** Marks the routes that are ours in the kernel's table. */
 const routeProtocol = '119';
 const overlayPort = 8472;
 const overlayId = 1;
 const configName = '10-wherry.conflist';
-const retry: BackoffOptions = { firstMs: 200, maxMs: 10_000 };
 
 /** Forwarding between pods and nodes; answers may come by another way than the question; node ports on loopback. */
 const kernelSettings: Record<string, string> = {
@@ -64,7 +58,7 @@ const kernelSettings: Record<string, string> = {
 };
 
 /** Resolves when the configuration is written and the routes known by then stand; follows nodes until `signal` aborts. */
-export async function startCni(options: CniOptions, signal: AbortSignal): Promise<Cni> {
+export async function startCni(options: CniOptions, signal: AbortSignal): Promise<Pick<SyncLoop, 'settled'>> {
   const run = options.run ?? createCommandRunner();
   const nodes = options.informers.of(Node);
   await nodes.synced();
@@ -72,37 +66,14 @@ export async function startCni(options: CniOptions, signal: AbortSignal): Promis
   const link = await readLink(run, options.nodeAddress);
   const configured = Promise.withResolvers<void>();
   let last = '';
-  let touched = true;
-  let running: Promise<void> | undefined;
-
-  const settled = () => {
-    running ??= runWhileTouched();
-    return running;
-  };
-  const touch = () => {
-    touched = true;
-    void settled();
-  };
-  nodes.handle({ added: touch, updated: touch, deleted: touch });
-  void settled();
+  const loop = createSyncLoop(
+    { clock: options.clock, logger: options.logger, failure: 'pod routes could not be set', sync },
+    signal,
+  );
+  nodes.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
+  loop.touch();
   await Promise.race([configured.promise, aborted(signal)]);
-  return { settled };
-
-  async function runWhileTouched(): Promise<void> {
-    let failures = 0;
-    while (touched && !signal.aborted) {
-      touched = false;
-      try {
-        await sync();
-        failures = 0;
-      } catch (error) {
-        touched = true;
-        options.logger.error('pod routes could not be set', { error });
-        await options.clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
-      }
-    }
-    running = undefined;
-  }
+  return loop;
 
   async function sync(): Promise<void> {
     const ranges = [...nodes.list()].map(nodeRange).filter((range) => range !== undefined);

@@ -5,13 +5,13 @@
 
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
-import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { addressNumber, readLink } from '../cni/link.ts';
 import { CommandError, createCommandRunner, type RunCommand } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';
+import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 
 export interface AnnouncerOptions {
   nodeName: string;
@@ -22,8 +22,6 @@ export interface AnnouncerOptions {
   /** How to run `ip` and `busybox`; directly when absent. */
   run?: RunCommand;
 }
-
-const retry: BackoffOptions = { firstMs: 200, maxMs: 10_000 };
 
 /** Addresses that this node is to have. Every node decides alike, so that no two take the same. */
 export function planAnnouncements(options: {
@@ -48,7 +46,7 @@ export function planAnnouncements(options: {
 export async function startAnnouncer(
   options: AnnouncerOptions,
   signal: AbortSignal,
-): Promise<{ settled(): Promise<void> }> {
+): Promise<Pick<SyncLoop, 'settled'>> {
   const { informers, clock, logger } = options;
   const run = options.run ?? createCommandRunner();
   const services = informers.of(Service);
@@ -59,18 +57,15 @@ export async function startAnnouncer(
   /** An address with this label is one of ours. */
   const label = `${link.device.slice(0, 12)}:lb`;
   let present = new Set(await listAddresses());
-  let touched = true;
-  let running: Promise<void> | undefined;
-
-  const touch = () => {
-    touched = true;
-    running ??= runWhileTouched();
-  };
+  const loop = createSyncLoop(
+    { clock, logger, failure: 'load-balancer addresses could not be set', sync },
+    signal,
+  );
   const touchNode = (node: Node, old?: Node) => {
-    if (!old || isReady(node) !== isReady(old)) touch();
+    if (!old || isReady(node) !== isReady(old)) loop.touch();
   };
   const touchService = (service: Service, old = service) => {
-    if (announcedAddresses(service).length + announcedAddresses(old).length > 0) touch();
+    if (announcedAddresses(service).length + announcedAddresses(old).length > 0) loop.touch();
   };
   nodes.handle({ added: (node) => touchNode(node), updated: touchNode, deleted: (node) => touchNode(node) });
   services.handle({
@@ -85,26 +80,9 @@ export async function startAnnouncer(
     if (service?.spec?.externalTrafficPolicy === 'Local') touchService(service);
   };
   slices.informer.handle({ added: touchSlice, updated: touchSlice, deleted: touchSlice });
-  touch();
-  await running;
-  return { settled: async () => void (await running) };
-
-  async function runWhileTouched(): Promise<void> {
-    await Promise.resolve();
-    let failures = 0;
-    while (touched && !signal.aborted) {
-      touched = false;
-      try {
-        await sync();
-        failures = 0;
-      } catch (error) {
-        touched = true;
-        logger.error('load-balancer addresses could not be set', { error });
-        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
-      }
-    }
-    running = undefined;
-  }
+  loop.touch();
+  await loop.settled();
+  return loop;
 
   async function sync(): Promise<void> {
     const plan = planAnnouncements({

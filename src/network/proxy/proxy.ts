@@ -4,7 +4,6 @@
  */
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Pod, Service } from '../../api/resources.gen.ts';
-import { type BackoffOptions, backoffDelayMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
@@ -13,6 +12,7 @@ import { createCommandRunner, type RunCommand } from '../command.ts';
 import { type Cleaner, changesText, type ElementChange, ElementTable } from '../element-table.ts';
 import { createNft, type Nft } from '../nft.ts';
 import { serviceKeyOf, serviceSlices } from '../service-slices.ts';
+import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { startAffinityCleaner } from './affinity.ts';
 import { startConntrackCleaner } from './conntrack.ts';
 import { computeHostPortRules } from './host-ports.ts';
@@ -39,8 +39,6 @@ export interface ServiceProxy {
   /** Elements that the table should have now. */
   readonly elementCount: number;
 }
-
-const retry: BackoffOptions = { firstMs: 100, maxMs: 10_000 };
 
 /** Resolves when the first full state is in the kernel. Ends, leaving the rules, when `signal` aborts. */
 export async function startProxy(options: ProxyOptions, signal: AbortSignal): Promise<ServiceProxy> {
@@ -73,7 +71,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     deleted: (slice) => touchSlice(slice),
   });
   pods.handle({ added: touchPod, updated: touchPod, deleted: touchPod });
-  await syncer.settled();
+  await syncer.start();
   return {
     settled: () => syncer.settled(),
     cleaned: () => syncer.cleaned(),
@@ -90,7 +88,7 @@ const podOwner = 'pod:';
 class Syncer {
   readonly #options: ProxyOptions;
   readonly #rulesOf: (owner: string) => ReturnType<typeof computeServiceRules>;
-  readonly #signal: AbortSignal;
+  readonly #loop: SyncLoop;
   readonly #nft: Nft;
   readonly #table = new ElementTable();
   readonly #touched = new Set<string>();
@@ -101,7 +99,6 @@ class Syncer {
   #chains = new Set<string>();
   /** False until the kernel's table is known to be ours, and again after a transaction failed. */
   #isReconciled = false;
-  #running: Promise<void> | undefined;
 
   constructor(
     options: ProxyOptions,
@@ -110,7 +107,15 @@ class Syncer {
   ) {
     this.#options = options;
     this.#rulesOf = rulesOf;
-    this.#signal = signal;
+    this.#loop = createSyncLoop(
+      {
+        clock: options.clock,
+        logger: options.logger,
+        failure: 'service rules could not be applied',
+        sync: () => this.#syncOrReconcile(),
+      },
+      signal,
+    );
     const run = options.run ?? createCommandRunner();
     this.#nft = createNft(run);
     this.#conntrack = startConntrackCleaner({ run, logger: options.logger });
@@ -136,35 +141,31 @@ class Syncer {
 
   touch(owner: string): void {
     this.#touched.add(owner);
-    this.#running ??= this.#runWhileTouched();
+    this.#loop.touch();
   }
 
-  async settled(): Promise<void> {
-    this.#running ??= this.#runWhileTouched();
-    await this.#running;
+  /** Makes the kernel's table ours, though no service may want anything. */
+  start(): Promise<void> {
+    this.#loop.touch();
+    return this.#loop.settled();
+  }
+
+  settled(): Promise<void> {
+    return this.#loop.settled();
   }
 
   async cleaned(): Promise<void> {
     await Promise.all([this.#conntrack.idle(), this.#affinity.idle()]);
   }
 
-  async #runWhileTouched(): Promise<void> {
-    // Handlers of one informer event batch run in one turn: let them all touch before the first transaction.
-    await Promise.resolve();
-    let failures = 0;
-    while (!this.#signal.aborted && (this.#touched.size > 0 || !this.#isReconciled)) {
-      try {
-        await this.#sync();
-        failures = 0;
-      } catch (error) {
-        this.#isReconciled = false;
-        this.#failures.add(1);
-        this.#options.logger.error('service rules could not be applied', { error });
-        const delayMs = backoffDelayMs(retry, failures++);
-        await this.#options.clock.sleep(delayMs, this.#signal).catch(() => undefined);
-      }
+  async #syncOrReconcile(): Promise<void> {
+    try {
+      await this.#sync();
+    } catch (error) {
+      this.#isReconciled = false;
+      this.#failures.add(1);
+      throw error;
     }
-    this.#running = undefined;
   }
 
   async #sync(): Promise<void> {

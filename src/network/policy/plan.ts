@@ -1,0 +1,210 @@
+/**
+ * Decides what NetworkPolicies let through for the pods of one node: from policies, pods and namespaces to the chains and
+ * sets of an nftables table. Pure. Chains and sets are named by what they say, so that equal ones are shared and a change
+ * of the cluster is a change of names and elements.
+ */
+import { createHash } from 'node:crypto';
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import type { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
+
+export interface PolicyInput {
+  nodeName: string;
+  policies: Iterable<NetworkPolicy>;
+  pods: Iterable<Pod>;
+  namespaces: Iterable<Namespace>;
+}
+
+/** What the table should hold, besides its fixed part (table.ts). */
+export interface PolicyPlan {
+  /** Address of an isolated pod of this node → the chain that decides. */
+  ingress: Map<string, string>;
+  egress: Map<string, string>;
+  /** Rules by chain. A chain that others jump to stands before them. */
+  chains: Map<string, string[]>;
+  sets: Map<string, { type: string; elements: Set<string> }>;
+}
+
+type Direction = 'ingress' | 'egress';
+type Peer = NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]['from']>[number];
+type Port = NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]['ports']>[number];
+
+/** A pod as policies see it. */
+interface Member {
+  address: string;
+  namespace: string;
+  labels: Record<string, string>;
+  namespaceLabels: Record<string, string>;
+  pod: Pod;
+}
+
+const addressType = 'ipv4_addr';
+const targetType = 'ipv4_addr . inet_proto . inet_service';
+
+export function planPolicies(input: PolicyInput): PolicyPlan {
+  const members = membersOf(input);
+  const policies = [...input.policies];
+  const builder = new Builder(members);
+  for (const member of members) {
+    if (member.pod.spec?.nodeName !== input.nodeName) continue;
+    const selecting = policies.filter((policy) => selects(policy, member));
+    for (const direction of ['ingress', 'egress'] as const) {
+      const isolating = selecting.filter((policy) => isolates(policy, direction));
+      if (isolating.length > 0) builder.isolate(direction, member.address, isolating);
+    }
+  }
+  return builder.plan;
+}
+
+/** Pods with an address of their own that still run. */
+function membersOf({ pods, namespaces }: PolicyInput): Member[] {
+  const labelsOf = new Map([...namespaces].map(({ metadata }) => [metadata.name, metadata.labels ?? {}]));
+  return [...pods].flatMap((pod) => {
+    const address = pod.status?.podIP;
+    const hasEnded = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+    if (!address?.includes('.') || pod.spec?.hostNetwork || hasEnded) return [];
+    const namespace = pod.metadata.namespace!;
+    return [
+      {
+        address,
+        namespace,
+        labels: pod.metadata.labels ?? {},
+        namespaceLabels: labelsOf.get(namespace) ?? {},
+        pod,
+      },
+    ];
+  });
+}
+
+function selects(policy: NetworkPolicy, member: Member): boolean {
+  return (
+    policy.metadata.namespace === member.namespace &&
+    compileLabelSelector(policy.spec?.podSelector ?? {})(member.labels)
+  );
+}
+
+/** Without policyTypes a policy is about ingress, and about egress when it has rules for it. */
+function isolates({ spec }: NetworkPolicy, direction: Direction): boolean {
+  const types = spec?.policyTypes;
+  if (types?.length) return types.includes(direction === 'ingress' ? 'Ingress' : 'Egress');
+  return direction === 'ingress' || (spec?.egress?.length ?? 0) > 0;
+}
+
+class Builder {
+  readonly plan: PolicyPlan = { ingress: new Map(), egress: new Map(), chains: new Map(), sets: new Map() };
+  readonly #members: readonly Member[];
+  readonly #policyChains = new Map<string, string>();
+
+  constructor(members: readonly Member[]) {
+    this.#members = members;
+  }
+
+  isolate(direction: Direction, address: string, policies: readonly NetworkPolicy[]): void {
+    const chains = policies.map((policy) => this.#policyChain(policy, direction)).sort();
+    const rules = [...chains.map((chain) => `jump ${chain}`), 'drop'];
+    this.plan[direction].set(address, this.#chain(`pods-${direction}`, rules));
+  }
+
+  #policyChain(policy: NetworkPolicy, direction: Direction): string {
+    const key = `${direction} ${policy.metadata.namespace}/${policy.metadata.name}`;
+    const present = this.#policyChains.get(key);
+    if (present) return present;
+    const namespace = policy.metadata.namespace!;
+    const rules =
+      direction === 'ingress'
+        ? (policy.spec?.ingress ?? []).flatMap(({ from, ports }) =>
+            this.#rules(direction, namespace, from, ports),
+          )
+        : (policy.spec?.egress ?? []).flatMap(({ to, ports }) =>
+            this.#rules(direction, namespace, to, ports),
+          );
+    const name = this.#chain(`policy-${direction}`, rules);
+    this.#policyChains.set(key, name);
+    return name;
+  }
+
+  /** One policy rule: any of its peers, on any of its ports; an empty list of either means all. */
+  #rules(
+    direction: Direction,
+    namespace: string,
+    peers: readonly Peer[] | undefined,
+    ports: readonly Port[] | undefined,
+  ): string[] {
+    const matches = peers?.length
+      ? peers.flatMap((peer) => this.#peerMatch(direction, namespace, peer))
+      : [''];
+    const targets = ports?.length ? this.#portMatches(ports) : [''];
+    return matches.flatMap((match) =>
+      targets.map((target) => [match, target, 'accept'].filter(Boolean).join(' ')),
+    );
+  }
+
+  #peerMatch(direction: Direction, namespace: string, peer: Peer): string[] {
+    const field = direction === 'ingress' ? 'ip saddr' : 'ip daddr';
+    if (peer.ipBlock) {
+      const { cidr, except = [] } = peer.ipBlock;
+      if (cidr.includes(':')) return [];
+      const holes = except.filter((range) => !range.includes(':'));
+      return [`${field} ${cidr}${holes.length > 0 ? ` ${field} != { ${holes.join(', ')} }` : ''}`];
+    }
+    const hasLabels = peer.podSelector ? compileLabelSelector(peer.podSelector) : () => true;
+    const inNamespace = peer.namespaceSelector ? compileLabelSelector(peer.namespaceSelector) : undefined;
+    const addresses = this.#members
+      .filter((member) =>
+        inNamespace ? inNamespace(member.namespaceLabels) : member.namespace === namespace,
+      )
+      .filter((member) => hasLabels(member.labels))
+      .map(({ address }) => address);
+    // Named by the selectors, not by who matches: then a pod that comes or goes is one element.
+    const scope = inNamespace ? '' : namespace;
+    const name = this.#set(
+      'peers',
+      [scope, peer.namespaceSelector ?? null, peer.podSelector ?? null],
+      addressType,
+      addresses,
+    );
+    return [`${field} @${name}`];
+  }
+
+  #portMatches(ports: readonly Port[]): string[] {
+    const targets: string[] = [];
+    const matches: string[] = [];
+    for (const { port, endPort, protocol = 'TCP' } of ports) {
+      const transport = protocol.toLowerCase();
+      if (port === undefined) matches.push(`meta l4proto ${transport}`);
+      else if (typeof port === 'number')
+        targets.push(`${transport} . ${endPort ? `${port}-${endPort}` : port}`);
+      else matches.push(`ip daddr . meta l4proto . th dport @${this.#namedPortSet(port, protocol)}`);
+    }
+    if (targets.length > 0)
+      matches.push(`meta l4proto . th dport { ${[...new Set(targets)].sort().join(', ')} }`);
+    return matches;
+  }
+
+  /** A port's name may mean another number in every pod: each pod that has the name is an element. */
+  #namedPortSet(port: string, protocol: string): string {
+    const elements = this.#members.flatMap(({ address, pod }) =>
+      (pod.spec?.containers ?? []).flatMap(({ ports = [] }) =>
+        ports
+          .filter((each) => each.name === port && (each.protocol ?? 'TCP') === protocol)
+          .map(({ containerPort }) => `${address} . ${protocol.toLowerCase()} . ${containerPort}`),
+      ),
+    );
+    return this.#set('named', [port, protocol], targetType, elements);
+  }
+
+  #chain(prefix: string, rules: string[]): string {
+    const name = `${prefix}-${digest(rules)}`;
+    this.plan.chains.set(name, rules);
+    return name;
+  }
+
+  #set(prefix: string, meaning: unknown, type: string, elements: readonly string[]): string {
+    const name = `${prefix}-${digest(meaning)}`;
+    if (!this.plan.sets.has(name)) this.plan.sets.set(name, { type, elements: new Set(elements) });
+    return name;
+  }
+}
+
+function digest(meaning: unknown): string {
+  return createHash('sha256').update(JSON.stringify(meaning)).digest('hex').slice(0, 12);
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { after, before as beforeAll, describe, it } from 'node:test';
+import { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { createFakeInformers } from '../fake-informers.ts';
+import { type Answer, ask, canMakeNetworks, type TestMachine, TestNetwork } from '../test-network.ts';
+import { startPolicy } from './policy.ts';
+
+describe('network policies of a node', { skip: !canMakeNetworks }, () => {
+  const informers = createFakeInformers();
+  const stop = new AbortController();
+  const machines = new Map<string, TestMachine>();
+  let network: TestNetwork;
+  let node: TestMachine;
+  let host: TestMachine;
+  let policy: Awaited<ReturnType<typeof startPolicy>>;
+
+  beforeAll(async () => {
+    network = new TestNetwork();
+    host = await network.host();
+    node = await network.node(2);
+    await host.run('ip', ['route', 'add', '10.244.2.0/24', 'via', node.address]);
+    informers.put(Namespace, { metadata: { name: 'default', labels: { team: 'a' } }, spec: {} });
+    informers.put(Namespace, { metadata: { name: 'other', labels: { team: 'b' } }, spec: {} });
+    await pod('web', 'default', '10.244.2.11');
+    await pod('client', 'default', '10.244.2.12');
+    await pod('stranger', 'other', '10.244.2.13');
+    policy = await startPolicy(
+      { nodeName: 'n2', informers, clock: systemClock, logger: silentLogger, run: node.run },
+      stop.signal,
+    );
+  });
+  after(async () => {
+    stop.abort();
+    await network[Symbol.asyncDispose]();
+  });
+
+  async function pod(name: string, namespace: string, address: string): Promise<void> {
+    const machine = await network.pod(node, address);
+    machines.set(name, machine);
+    await network.answer(machine, [8080, 8081]);
+    informers.put(Pod, {
+      metadata: { name, namespace, labels: { app: name } },
+      spec: {
+        nodeName: 'n2',
+        containers: [{ name: 'c', ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }] }],
+      } as Pod['spec'],
+      status: { podIP: address, phase: 'Running' },
+    });
+  }
+
+  async function put(...specs: NetworkPolicy['spec'][]): Promise<void> {
+    for (const { metadata } of [...informers.of(NetworkPolicy).list()])
+      informers.remove(NetworkPolicy, `${metadata.namespace}/${metadata.name}`);
+    for (const [index, spec] of specs.entries())
+      informers.put(NetworkPolicy, { metadata: { name: `p${index}` }, spec });
+    await policy.settled();
+  }
+
+  const passes = (answer: Answer) => typeof answer === 'object';
+  const reaches = async (from: string, to: string, port: number | `udp:${number}` = 8080) =>
+    passes(
+      await ask(
+        from === 'node' ? node : from === 'host' ? host : machines.get(from)!,
+        to === 'node' ? node.address : machines.get(to)!.address,
+        port,
+      ),
+    );
+
+  it('lets everything through while there is none', async () => {
+    assert.equal(await reaches('stranger', 'web'), true);
+    assert.equal(await reaches('host', 'web'), true);
+  });
+
+  it('denies all that comes in, but from the node itself', async () => {
+    await put({ podSelector: { matchLabels: { app: 'web' } } });
+    assert.equal(await reaches('client', 'web'), false);
+    assert.equal(await reaches('client', 'web', 'udp:8080'), false);
+    assert.equal(await reaches('node', 'web'), true);
+    assert.equal(await reaches('web', 'client'), true, 'answers come back');
+    assert.equal(await reaches('client', 'stranger'), true, 'other pods are as open as before');
+  });
+
+  it('lets pods of the same namespace in by their labels, on named ports only', async () => {
+    await put({
+      podSelector: { matchLabels: { app: 'web' } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: 'client' } } }], ports: [{ port: 'http' }] }],
+    });
+    assert.equal(await reaches('client', 'web'), true);
+    assert.equal(await reaches('client', 'web', 8081), false);
+    assert.equal(await reaches('stranger', 'web'), false);
+  });
+
+  it('lets pods of other namespaces in by labels of the namespace, on a range of ports', async () => {
+    await put({
+      podSelector: {},
+      ingress: [
+        {
+          from: [{ namespaceSelector: { matchLabels: { team: 'b' } } }],
+          ports: [{ port: 8081, endPort: 8090 }],
+        },
+      ],
+    });
+    assert.equal(await reaches('stranger', 'web', 8081), true);
+    assert.equal(await reaches('stranger', 'web', 8080), false);
+    assert.equal(await reaches('client', 'web', 8081), false);
+  });
+
+  it('knows address blocks and their exceptions', async () => {
+    await put({
+      podSelector: { matchLabels: { app: 'web' } },
+      ingress: [{ from: [{ ipBlock: { cidr: '172.31.0.0/16' } }] }],
+    });
+    assert.equal(await reaches('host', 'web'), true);
+    assert.equal(await reaches('client', 'web'), false);
+    await put({
+      podSelector: { matchLabels: { app: 'web' } },
+      ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['172.31.255.1/32'] } }] }],
+    });
+    assert.equal(await reaches('host', 'web'), false);
+    assert.equal(await reaches('client', 'web'), true);
+  });
+
+  it('limits what goes out, to the node too, and an open way out opens no way in', async () => {
+    await put({ podSelector: { matchLabels: { app: 'client' } }, policyTypes: ['Egress'] });
+    assert.equal(await reaches('client', 'web'), false);
+    assert.equal(await reaches('web', 'client'), true);
+    await put(
+      { podSelector: { matchLabels: { app: 'client' } }, policyTypes: ['Egress'], egress: [{}] },
+      { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
+    );
+    assert.equal(await reaches('client', 'stranger'), true);
+    assert.equal(await reaches('client', 'web'), false);
+  });
+
+  it('adds up what several policies allow', async () => {
+    const allow = (app: string) => ({
+      podSelector: { matchLabels: { app: 'web' } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { app } } }] }],
+    });
+    await put(allow('nobody'), allow('client'));
+    assert.equal(await reaches('client', 'web'), true);
+  });
+
+  it('follows labels of pods, changing elements only', async () => {
+    await put({
+      podSelector: { matchLabels: { app: 'web' } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { role: 'friend' } } }] }],
+    });
+    assert.equal(await reaches('client', 'web'), false);
+    const listing = () => node.run('nft', ['-a', '-t', 'list', 'table', 'ip', 'wherry-policy']);
+    const before = await listing();
+    const client = informers.of(Pod).get('default/client')!;
+    informers.put(Pod, {
+      ...client,
+      metadata: { ...client.metadata, labels: { app: 'client', role: 'friend' } },
+    });
+    await policy.settled();
+    assert.equal(await reaches('client', 'web'), true);
+    assert.equal(await listing(), before);
+  });
+
+  it('removes every rule with the last policy', async () => {
+    await put();
+    assert.equal(await reaches('stranger', 'web'), true);
+    assert.doesNotMatch(
+      await node.run('nft', ['list', 'table', 'ip', 'wherry-policy']),
+      /policy-|pods-|peers-/,
+    );
+  });
+});

@@ -1,0 +1,85 @@
+/**
+ * Network policies of a node: follows policies, and only while there are any also pods and namespaces of the whole cluster,
+ * and keeps the kernel's table at what plan.ts decides.
+ */
+import { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { createCommandRunner, type RunCommand } from '../command.ts';
+import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
+import { type PolicyPlan, planPolicies } from './plan.ts';
+import { diffText, removeText, replaceText } from './table.ts';
+
+export interface PolicyOptions {
+  nodeName: string;
+  informers: InformerFactory;
+  clock: Clock;
+  logger: Logger;
+  /** How to run `nft`; directly when absent. */
+  run?: RunCommand;
+}
+
+/** Resolves when the policies known by then are in force; follows them until `signal` aborts, leaving the rules. */
+export async function startPolicy(
+  options: PolicyOptions,
+  signal: AbortSignal,
+): Promise<Pick<SyncLoop, 'settled'>> {
+  const { informers, nodeName } = options;
+  const run = options.run ?? createCommandRunner();
+  const policies = informers.of(NetworkPolicy);
+  await policies.synced();
+  /** What the kernel has; unknown at first and after a failure. */
+  let applied: PolicyPlan | undefined;
+  let isFollowing = false;
+
+  const loop = createSyncLoop(
+    { clock: options.clock, logger: options.logger, failure: 'network policies could not be applied', sync },
+    signal,
+  );
+  policies.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
+  loop.touch();
+  await loop.settled();
+  return loop;
+
+  async function sync(): Promise<void> {
+    const present = [...policies.list()];
+    if (present.length === 0 && !isFollowing) {
+      await apply(removeText);
+      return;
+    }
+    await followCluster();
+    const plan = planPolicies({
+      nodeName,
+      policies: present,
+      pods: informers.of(Pod).list(),
+      namespaces: informers.of(Namespace).list(),
+    });
+    const text = applied ? diffText(applied, plan) : replaceText(plan);
+    if (text !== '') await apply(text);
+    applied = plan;
+  }
+
+  async function apply(text: string): Promise<void> {
+    applied = undefined;
+    await run('nft', ['-f', '-'], text);
+  }
+
+  async function followCluster(): Promise<void> {
+    if (isFollowing) return;
+    const pods = informers.of(Pod);
+    const namespaces = informers.of(Namespace);
+    await Promise.all([pods.synced(), namespaces.synced()]);
+    isFollowing = true;
+    const touchPod = (pod: Pod, old?: Pod) => {
+      if (!old || factsOf(pod) !== factsOf(old)) loop.touch();
+    };
+    pods.handle({ added: (pod) => touchPod(pod), updated: touchPod, deleted: (pod) => touchPod(pod) });
+    namespaces.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
+  }
+}
+
+/** Of a pod, all that a policy depends on and that may change. */
+function factsOf({ metadata, spec, status }: Pod): string {
+  return JSON.stringify([metadata.labels, spec?.nodeName, status?.podIP, status?.phase]);
+}
