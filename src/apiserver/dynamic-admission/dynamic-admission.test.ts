@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { after, before, beforeEach, test } from 'node:test';
+import {
+  ConfigMap,
+  MutatingWebhookConfiguration,
+  Namespace,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  ValidatingWebhookConfiguration,
+} from '../../api/resources.gen.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { seededRandom } from '../../base/random.ts';
+import type { Client } from '../../client/client.ts';
+import { createClient } from '../../client/create-client.ts';
+import { createMemoryStore } from '../../storage/memory.ts';
+import { type ApiServer, createApiServer } from '../server.ts';
+
+interface Review {
+  request: {
+    uid: string;
+    operation: string;
+    object: ConfigMap | null;
+    oldObject: ConfigMap | null;
+    dryRun: boolean;
+  };
+}
+type Answer = { allowed: boolean; patch?: object[]; status?: object; warnings?: string[]; delayMs?: number };
+
+let server: ApiServer;
+let client: Client;
+let hookServer: Server;
+let caBundle: string;
+let url: string;
+/** What the webhook does with a review; each test sets its own. */
+let answer: (review: Review) => Answer | undefined;
+let reviews: Review[] = [];
+
+before(async () => {
+  const authority = await createAuthority('webhook-ca');
+  const { cert, key } = await issueCertificate(authority, {
+    commonName: 'hook',
+    usages: ['server'],
+    ipAddresses: ['127.0.0.1'],
+  });
+  caBundle = Buffer.from(authority.cert).toString('base64');
+  hookServer = createServer({ cert, key }, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const review = JSON.parse(Buffer.concat(chunks).toString()) as Review;
+      reviews.push(review);
+      const given = answer(review);
+      if (!given) return void response.writeHead(500).end('broken');
+      const { patch, ...rest } = given;
+      const encoded = patch && Buffer.from(JSON.stringify(patch)).toString('base64');
+      const body = {
+        uid: review.request.uid,
+        ...rest,
+        ...(encoded && { patch: encoded, patchType: 'JSONPatch' }),
+      };
+      response.end(
+        JSON.stringify({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response: body }),
+      );
+    });
+  }).listen(0, '127.0.0.1');
+  await once(hookServer, 'listening');
+  url = `https://127.0.0.1:${(hookServer.address() as AddressInfo).port}/check`;
+  server = await createApiServer({
+    store: createMemoryStore(),
+    clock: systemClock,
+    random: seededRandom(5),
+    logger: silentLogger,
+    metrics: new MetricsRegistry(),
+  });
+  client = createClient(server.localTransport({ name: 'admin', groups: ['system:masters'] }));
+  await client.create(Namespace, { metadata: { name: 'shop', labels: { hooks: 'on' } }, spec: {} });
+  await client.create(Namespace, { metadata: { name: 'quiet' }, spec: {} });
+});
+after(async () => {
+  await server.close();
+  hookServer.closeAllConnections();
+  hookServer.close();
+});
+beforeEach(async () => {
+  reviews = [];
+  for (const type of [
+    MutatingWebhookConfiguration,
+    ValidatingWebhookConfiguration,
+    ValidatingAdmissionPolicyBinding,
+    ValidatingAdmissionPolicy,
+  ]) {
+    for (const { metadata } of (await client.list<ConfigMap>(type as never)).items)
+      await client.delete(type as never, metadata);
+  }
+});
+
+const rules = [
+  {
+    apiGroups: [''],
+    apiVersions: ['v1'],
+    resources: ['configmaps'],
+    operations: ['CREATE' as const, 'UPDATE' as const],
+  },
+];
+const hook = (more: object = {}) => ({
+  name: 'check.example.com',
+  clientConfig: { url, caBundle },
+  rules,
+  admissionReviewVersions: ['v1'],
+  sideEffects: 'None' as const,
+  namespaceSelector: { matchLabels: { hooks: 'on' } },
+  timeoutSeconds: 2,
+  ...more,
+});
+const named = (name: string, namespace = 'shop') => ({ metadata: { name, namespace } });
+
+test('a mutating webhook changes what is stored, with the version and user it was asked with', async () => {
+  answer = () => ({
+    allowed: true,
+    patch: [{ op: 'add', path: '/data', value: { by: 'hook' } }],
+    warnings: ['careful'],
+  });
+  await client.create(MutatingWebhookConfiguration, { metadata: { name: 'm' }, webhooks: [hook()] });
+  const created = await client.create(ConfigMap, named('mutated'));
+  assert.deepEqual(created.data, { by: 'hook' });
+  assert.equal(reviews[0]?.request.operation, 'CREATE');
+  const elsewhere = await client.create(ConfigMap, named('mutated', 'quiet'));
+  assert.equal(elsewhere.data, undefined, 'the namespace is not selected');
+});
+
+test('a webhook that wants to see later changes is asked again', async () => {
+  answer = ({ request }) => {
+    const data = request.object?.data ?? {};
+    const patch = 'first' in data ? [] : [{ op: 'add', path: '/data', value: { ...data, first: '1' } }];
+    return {
+      allowed: true,
+      patch: patch.length > 0 ? patch : [{ op: 'add', path: '/data', value: { ...data, second: '2' } }],
+    };
+  };
+  await client.create(MutatingWebhookConfiguration, {
+    metadata: { name: 'm' },
+    webhooks: [
+      hook({ reinvocationPolicy: 'IfNeeded', name: 'a.example.com' }),
+      hook({ name: 'b.example.com' }),
+    ],
+  });
+  const created = await client.create(ConfigMap, named('again'));
+  assert.deepEqual(created.data, { first: '1', second: '2' });
+  assert.equal(reviews.length, 3);
+});
+
+test('a validating webhook refuses with its own words, and nothing is stored', async () => {
+  answer = () => ({ allowed: false, status: { code: 403, reason: 'Forbidden', message: 'no secrets here' } });
+  await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });
+  await assert.rejects(client.create(ConfigMap, named('refused')), {
+    code: 403,
+    message: 'admission webhook "check.example.com" denied the request: no secrets here',
+  });
+  await assert.rejects(client.get(ConfigMap, named('refused').metadata), { code: 404 });
+});
+
+test('a webhook that fails stops the request, unless its failures are to be ignored', async () => {
+  answer = () => undefined;
+  await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });
+  await assert.rejects(
+    client.create(ConfigMap, named('failing')),
+    (error: { code: number; message: string }) => {
+      assert.equal(error.code, 500);
+      assert.match(
+        error.message,
+        /^Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: Post "https:/,
+      );
+      return true;
+    },
+  );
+  await client.delete(ValidatingWebhookConfiguration, { name: 'v' });
+  await client.create(ValidatingWebhookConfiguration, {
+    metadata: { name: 'v' },
+    webhooks: [hook({ failurePolicy: 'Ignore' })],
+  });
+  await client.create(ConfigMap, named('failing'));
+});
+
+test('a match condition spares the call, and a dry run needs a webhook without side effects', async () => {
+  answer = () => ({ allowed: false });
+  const matchConditions = [
+    { name: 'labelled', expression: 'has(object.metadata.labels) && "check" in object.metadata.labels' },
+  ];
+  await client.create(ValidatingWebhookConfiguration, {
+    metadata: { name: 'v' },
+    webhooks: [hook({ matchConditions, sideEffects: 'Some' })],
+  });
+  await client.create(ConfigMap, named('unlabelled'));
+  assert.equal(reviews.length, 0);
+  const labelled = { metadata: { ...named('labelled').metadata, labels: { check: 'yes' } } };
+  await assert.rejects(client.create(ConfigMap, labelled), /denied the request without explanation/);
+  await assert.rejects(client.create(ConfigMap, labelled, { dryRun: true }), /does not support dry run/);
+});
+
+const policySpec = {
+  matchConstraints: { resourceRules: rules },
+  variables: [{ name: 'count', expression: 'has(object.data) ? object.data.size() : 0' }],
+  validations: [
+    {
+      expression: 'variables.count <= int(params.data.max)',
+      messageExpression: '"has %d keys".format([variables.count])',
+    },
+  ],
+  paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+};
+
+test('a policy judges requests with its parameters, and denies or warns as its binding says', async () => {
+  await client.create(ConfigMap, { ...named('limits', 'quiet'), data: { max: '1' } });
+  await client.create(ValidatingAdmissionPolicy, { metadata: { name: 'few-keys' }, spec: policySpec });
+  const bindingSpec = {
+    policyName: 'few-keys',
+    validationActions: ['Deny' as const],
+    paramRef: { name: 'limits', namespace: 'quiet', parameterNotFoundAction: 'Deny' },
+    matchResources: { namespaceSelector: { matchLabels: { hooks: 'on' } } },
+  };
+  await client.create(ValidatingAdmissionPolicyBinding, { metadata: { name: 'b' }, spec: bindingSpec });
+  const many = { data: { a: '1', b: '2' } };
+  await assert.rejects(client.create(ConfigMap, { ...named('many'), ...many }), {
+    code: 422,
+    message: `configmaps "many" is forbidden: ValidatingAdmissionPolicy 'few-keys' with binding 'b' denied request: has 2 keys`,
+  });
+  await client.create(ConfigMap, { ...named('one'), data: { a: '1' } });
+  await client.create(ConfigMap, { ...named('many', 'quiet'), ...many });
+});

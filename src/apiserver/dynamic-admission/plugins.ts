@@ -1,0 +1,11 @@
+/** Admission that the cluster's users configure: webhooks and policies, after the built-in plugins. */
+import type { AdmissionChain } from '../admission/admission.ts';
+import { policyPlugin } from './policies.ts';
+import { type WebhookOptions, webhookPlugins } from './webhooks.ts';
+
+export function addDynamicPlugins(chain: AdmissionChain, options: WebhookOptions): void {
+  const [mutating, validating] = webhookPlugins(options);
+  chain.add(mutating!);
+  chain.add(policyPlugin(options));
+  chain.add(validating!);
+}

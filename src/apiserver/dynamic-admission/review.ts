@@ -1,0 +1,72 @@
+/** The AdmissionReview that a webhook is sent, the one it answers with, and what CEL knows of a request. */
+import type { KubeObject } from '../../api/meta.ts';
+import type { AdmissionAttributes } from '../admission/admission.ts';
+import { convertFromStored } from '../registry/conversion.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+
+/** `request` of an AdmissionReview, the same in its v1 and v1beta1. */
+export interface AdmissionRequest extends Record<string, unknown> {
+  uid: string;
+  operation: string;
+  name: string;
+  namespace?: string;
+  object: KubeObject | null;
+  oldObject: KubeObject | null;
+}
+
+export interface AdmissionResponse {
+  uid: string;
+  allowed: boolean;
+  status?: { code?: number; message?: string; reason?: string; status?: string };
+  /** Base64 of an RFC 6902 patch. */
+  patch?: string;
+  patchType?: string;
+  warnings?: string[];
+  auditAnnotations?: Record<string, string>;
+}
+
+/** `shown`: the version in which the receiver wants objects. */
+export function admissionRequestOf(
+  attributes: AdmissionAttributes,
+  shown: ServedResource,
+  uid: string,
+): AdmissionRequest {
+  const { request, operation, name, old, object, options } = attributes;
+  const asked = request.resource;
+  const { user } = request;
+  return {
+    uid,
+    kind: kindOf(shown),
+    resource: resourceOf(shown),
+    ...(request.subresource && { subResource: request.subresource }),
+    requestKind: kindOf(asked),
+    requestResource: resourceOf(asked),
+    ...(request.subresource && { requestSubResource: request.subresource }),
+    name: name || (object?.metadata.name ?? ''),
+    ...(request.namespace && { namespace: request.namespace }),
+    operation,
+    userInfo: {
+      username: user.name,
+      ...(user.uid && { uid: user.uid }),
+      groups: user.groups,
+      ...(user.extra && { extra: user.extra }),
+    },
+    object: viewFor(shown, object),
+    oldObject: viewFor(shown, old),
+    dryRun: request.dryRun,
+    options: options ?? null,
+  };
+}
+
+/** An own copy of a stored-version object, as the receiver's version shows it. */
+function viewFor(shown: ServedResource, object: KubeObject | undefined): KubeObject | null {
+  return object ? convertFromStored(shown, structuredClone(object)) : null;
+}
+
+function kindOf({ group, version, kind }: ServedResource) {
+  return { group, version, kind };
+}
+
+function resourceOf({ group, version, plural }: ServedResource) {
+  return { group, version, resource: plural };
+}

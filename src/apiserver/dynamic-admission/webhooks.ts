@@ -1,0 +1,211 @@
+/** Mutating and validating admission webhooks as two plugins of the admission chain. */
+import { CelError } from '../../api/cel/environment.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../api/resources.gen.ts';
+import { applyJsonPatch } from '../../api/schema/json-patch.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
+import { checkPatch } from '../../api/schema/patch.ts';
+import { badRequest, internalError, StatusError } from '../../api/status.ts';
+import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import { toStoredVersion } from '../registry/codec.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
+import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
+import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf } from './review.ts';
+import { WebhookCallError, type WebhookClient } from './webhook-client.ts';
+
+export interface WebhookOptions extends MatchContext {
+  client: WebhookClient;
+  random: Random;
+  logger: Logger;
+}
+
+interface Hook {
+  webhook: MutatingWebhook | ValidatingWebhook;
+  matcher: Matcher;
+  conditions: readonly CompiledCondition[];
+}
+
+type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
+
+const defaultTimeoutSeconds = 10;
+const reviewVersions = ['v1', 'v1beta1'];
+
+export function webhookPlugins(options: WebhookOptions): AdmissionPlugin[] {
+  const mutating = new Hooks(options, MutatingWebhookConfiguration);
+  const validating = new Hooks(options, ValidatingWebhookConfiguration);
+  return [
+    {
+      name: 'MutatingAdmissionWebhook',
+      mutate: (attributes) => (mutating.concern(attributes) ? mutating.mutate(attributes) : undefined),
+    },
+    {
+      name: 'ValidatingAdmissionWebhook',
+      validate: (attributes) =>
+        validating.concern(attributes) ? validating.validate(attributes) : undefined,
+    },
+  ];
+}
+
+class Hooks {
+  readonly #options: WebhookOptions;
+  readonly #type: typeof MutatingWebhookConfiguration | typeof ValidatingWebhookConfiguration;
+  #hooks: readonly Hook[] = [];
+  #changes = -1;
+
+  constructor(
+    options: WebhookOptions,
+    type: typeof MutatingWebhookConfiguration | typeof ValidatingWebhookConfiguration,
+  ) {
+    this.#options = options;
+    this.#type = type;
+  }
+
+  /** Quick: false when nothing is configured, or when the request is about the configuration itself. */
+  concern({ request }: AdmissionAttributes): boolean {
+    return this.#current().length > 0 && request.resource.group !== 'admissionregistration.k8s.io';
+  }
+
+  /** One after the other, each seeing what those before it changed; then again those that asked for it. */
+  async mutate(attributes: AdmissionAttributes): Promise<void> {
+    const called: { hook: Hook; sawLast: KubeObject | undefined }[] = [];
+    for (const hook of this.#current()) {
+      if (await this.#mutateBy(hook, attributes)) called.push({ hook, sawLast: snapshot(attributes.object) });
+    }
+    for (const { hook, sawLast } of called) {
+      const wantsAgain = (hook.webhook as MutatingWebhook).reinvocationPolicy === 'IfNeeded';
+      if (wantsAgain && !equalJson(sawLast, attributes.object)) await this.#mutateBy(hook, attributes);
+    }
+  }
+
+  /** All at once; the first refusal in the order of configurations is the answer. */
+  async validate(attributes: AdmissionAttributes): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      this.#current().map(async (hook) => {
+        const shown = this.#wants(hook, attributes);
+        if (shown) await this.#ask(hook, attributes, shown);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  async #mutateBy(hook: Hook, attributes: AdmissionAttributes): Promise<boolean> {
+    const shown = this.#wants(hook, attributes);
+    if (!shown) return false;
+    const answered = await this.#ask(hook, attributes, shown);
+    if (!answered?.response.patch || !attributes.object) return true;
+    const { response, request } = answered;
+    const patch = checkPatch(JSON.parse(Buffer.from(response.patch!, 'base64').toString('utf8')), 'json');
+    if (patch.format !== 'json')
+      throw internalError(`webhook ${hook.webhook.name} answered with no JSON patch`);
+    const patched = applyJsonPatch(request.object as unknown as Record<string, unknown>, patch.operations);
+    const decoded = shown.codec.decode({ value: patched as Record<string, unknown>, problems: [] }, 'Ignore');
+    attributes.object = toStoredVersion(shown, decoded.object);
+    return true;
+  }
+
+  /** The version to show; undefined when the hook is not about the request. */
+  #wants(hook: Hook, attributes: AdmissionAttributes): ServedResource | undefined {
+    const shown = hook.matcher.match(attributes);
+    if (!shown || hook.conditions.length === 0) return shown;
+    const variables = celVariablesOf(admissionRequestOf(attributes, shown, ''));
+    try {
+      return conditionsHold(hook.conditions, variables) ? shown : undefined;
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      if (hook.webhook.failurePolicy === 'Ignore') return undefined;
+      throw internalError(
+        `failed to evaluate match conditions of webhook ${hook.webhook.name}: ${error.message}`,
+      );
+    }
+  }
+
+  async #ask(
+    hook: Hook,
+    attributes: AdmissionAttributes,
+    shown: ServedResource,
+  ): Promise<{ response: AdmissionResponse; request: AdmissionRequest } | undefined> {
+    const { webhook } = hook;
+    const { dryRun } = attributes.request;
+    if (dryRun && webhook.sideEffects !== 'None' && webhook.sideEffects !== 'NoneOnDryRun') {
+      throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
+    }
+    const request = admissionRequestOf(attributes, shown, this.#options.random.uuid());
+    const response = await this.#call(webhook, request);
+    if (!response) return undefined;
+    for (const warning of response.warnings ?? []) attributes.request.warnings.push(warning);
+    if (!response.allowed) throw denial(webhook.name, response.status);
+    return { response, request };
+  }
+
+  /** Undefined when the webhook cannot be asked and its failures are to be ignored. */
+  async #call(webhook: Hook['webhook'], request: AdmissionRequest): Promise<AdmissionResponse | undefined> {
+    const version =
+      webhook.admissionReviewVersions.find((candidate) => reviewVersions.includes(candidate)) ?? 'v1';
+    const apiVersion = `admission.k8s.io/${version}`;
+    const timeoutMs = (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
+    try {
+      const body = { kind: 'AdmissionReview', apiVersion, request };
+      const answer = (await this.#options.client.post(webhook.clientConfig, body, timeoutMs)) as {
+        response?: AdmissionResponse;
+      } | null;
+      const response = answer?.response;
+      if (!response) throw new WebhookCallError('webhook response was absent');
+      if (response.uid !== request.uid) {
+        throw new WebhookCallError(
+          `expected response.uid=${JSON.stringify(request.uid)}, got ${JSON.stringify(response.uid)}`,
+        );
+      }
+      return response;
+    } catch (error) {
+      if (!(error instanceof WebhookCallError)) throw error;
+      if (webhook.failurePolicy === 'Ignore') {
+        this.#options.logger.warn('a webhook failed and is ignored, as it asks for', {
+          webhook: webhook.name,
+          error,
+        });
+        return undefined;
+      }
+      throw internalError(`failed calling webhook ${JSON.stringify(webhook.name)}: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #current(): readonly Hook[] {
+    const changes = this.#options.objects.changesOf(this.#type);
+    if (changes === this.#changes) return this.#hooks;
+    this.#changes = changes;
+    const configurations = [
+      ...this.#options.objects.list<Configuration>(this.#type as typeof MutatingWebhookConfiguration),
+    ];
+    configurations.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    this.#hooks = configurations.flatMap((configuration) =>
+      (configuration.webhooks ?? []).map((webhook) => this.#compile(webhook)),
+    );
+    return this.#hooks;
+  }
+
+  #compile(webhook: Hook['webhook']): Hook {
+    return {
+      webhook,
+      matcher: compileMatcher({ ...webhook, rules: webhook.rules ?? [] }, this.#options),
+      conditions: compileConditions(webhook.matchConditions),
+    };
+  }
+}
+
+function snapshot(object: KubeObject | undefined): KubeObject | undefined {
+  return object && structuredClone(object);
+}
+
+/** Upstream's words around the webhook's own; never less than a client error. */
+function denial(name: string, status: AdmissionResponse['status']): StatusError {
+  const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
+  const explanation = status?.message || status?.reason;
+  const message = explanation ? `${denied}: ${explanation}` : `${denied} without explanation`;
+  return new StatusError(Math.max(400, status?.code ?? 400), status?.reason ?? '', message);
+}
