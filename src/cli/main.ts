@@ -5,11 +5,13 @@ import { type CliContext, type Command, UsageError } from './context.ts';
 import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
 import { logs } from './logs.ts';
+import { start } from './start.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
 import { version } from './version.ts';
 
 const commands: Record<string, Command> = {
+  start,
   up,
   down,
   delete: remove,

@@ -1,0 +1,104 @@
+/** The tasks behind `npm start`, `npm test`, `npm run check` and `npm run bench`; bootstrap.mjs starts it with the pinned Node. */
+import { spawn } from 'node:child_process';
+import { existsSync, globSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { obstacleToRealNodes } from '../src/host/machine.ts';
+import {
+  installPackages,
+  kubectlRequirement,
+  missingRequirements,
+  nodeRequirements,
+} from '../src/host/packages.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const bin = (name: string) => join(root, 'node_modules', '.bin', name);
+
+const checks: readonly { title: string; command: readonly string[] }[] = [
+  { title: 'types', command: [bin('tsc'), '-p', '.'] },
+  { title: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
+  { title: 'layers', command: [process.execPath, 'scripts/check-layers.mjs'] },
+];
+
+const unitTests = ['src/**/*.test.ts'];
+const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
+const endToEndTests = ['test/e2e/**/*.test.ts'];
+
+const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
+  start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
+  check: async () => (await runChecks()) || (await runTests(unitTests, [])),
+  test: async (args) => {
+    const failed = await runChecks();
+    if (failed !== 0) return failed;
+    const canRunContainers = await prepareForContainers();
+    const all = [...unitTests, ...clusterTests, ...(canRunContainers ? endToEndTests : [])];
+    return await runTests(all, args);
+  },
+  bench: async (args) => {
+    if (!existsSync(join(root, 'bench', 'main.ts'))) throw new Error('there is no bench/main.ts');
+    return await runCommand([process.execPath, 'bench/main.ts', ...args]);
+  },
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const task = tasks[name];
+if (!task) {
+  console.error(`there is no task "${name}"; there are: ${Object.keys(tasks).join(', ')}`);
+  process.exit(2);
+}
+process.exitCode = await task(args);
+
+/** All of them, also after one has failed: whoever mends wants to see everything. */
+async function runChecks(): Promise<number> {
+  const codes = await Promise.all(
+    checks.map(async ({ title, command }) => {
+      const startMs = performance.now();
+      const { code, output } = await capture(command);
+      console.log(
+        ` ${code === 0 ? '✓' : '✗'} ${title.padEnd(20)} ${((performance.now() - startMs) / 1000).toFixed(1)} s`,
+      );
+      if (code !== 0) console.log(output);
+      return code;
+    }),
+  );
+  return codes.find((code) => code !== 0) ?? 0;
+}
+
+async function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
+  return await runCommand([process.execPath, '--test', ...more, ...files]);
+}
+
+/** Brings the packages that real nodes need. Where those cannot run, the rest of the tests still does. */
+async function prepareForContainers(): Promise<boolean> {
+  const obstacle = obstacleToRealNodes();
+  if (obstacle) {
+    console.log(` ! end-to-end tests are left out: ${obstacle}`);
+    return false;
+  }
+  const missing = missingRequirements([...nodeRequirements, kubectlRequirement]).map((each) => each.package);
+  if (missing.length > 0) {
+    console.log(` … installing ${missing.join(', ')}`);
+    await installPackages(missing);
+  }
+  return true;
+}
+
+function runCommand([command, ...rest]: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command!, rest, { cwd: root, stdio: 'inherit' });
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+function capture([command, ...rest]: readonly string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command!, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() }));
+  });
+}

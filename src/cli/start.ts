@@ -1,0 +1,207 @@
+/** `wherry start` (and `npm start`): a cluster, and a first application on it that answers. */
+import { Deployment, Pod, Service } from '../api/resources.gen.ts';
+import type { Client } from '../client/client.ts';
+import { waitFor } from '../host/api-probe.ts';
+import { CommandError } from '../host/command.ts';
+import { Failure } from '../host/failure.ts';
+import { demoImage, demoPort, ensureDemoArchive } from '../host/images/demo.ts';
+import { listImageNames, loadImageArchive } from '../host/images/load.ts';
+import { obstacleToRealNodes } from '../host/machine.ts';
+import { type NodeNamespace, runInNode } from '../host/node-namespace.ts';
+import { installPackages, kubectlRequirement, missingRequirements } from '../host/packages.ts';
+import type { Steps } from '../host/steps.ts';
+import { connectAsAdmin } from './admin-client.ts';
+import type { CliContext, Command } from './context.ts';
+import { runningNodes } from './image.ts';
+import { userKubeconfigPath } from './kubeconfig-file.ts';
+import { liveSteps } from './live-steps.ts';
+import { clusterNameOf, nameOption, parseOptions } from './options.ts';
+import { startCluster } from './up.ts';
+
+const replicas = 3;
+/** So many questions go to the Service; more than there are pods, so that several answer. */
+const questions = 6;
+const rolloutMs = 120_000;
+const dnsMs = 30_000;
+const pollMs = 50;
+
+export const start: Command = {
+  summary: 'start a cluster and a demo on it (what "npm start" does)',
+  usage: '[--name NAME] [--offline]',
+  async run(context, args) {
+    const { values } = parseOptions(args, { ...nameOption, offline: { type: 'boolean' } });
+    const name = clusterNameOf(values);
+    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const obstacle = obstacleToRealNodes();
+    if (obstacle) {
+      context.print(`Real containers are not possible here: ${obstacle}.`);
+      context.print(
+        'Starting with a simulated node instead: the same control plane, pods that only pretend.\n',
+      );
+    } else await offerKubectl(context, steps);
+    await startCluster(context, steps, {
+      name,
+      ...(obstacle && { simulate: 1 }),
+      ...(values.offline !== undefined && { offline: values.offline }),
+    });
+    const client = connectAsAdmin(context, name);
+    try {
+      if (obstacle) await showSimulated(context, steps, client);
+      else await showDemo(context, steps, client, runningNodes(context, { name }));
+    } finally {
+      client.close();
+    }
+    tellNext(context, name, obstacle === undefined);
+    return 0;
+  },
+};
+
+/** A cluster is of little use without kubectl, but it runs: a failure here only gets a word. */
+async function offerKubectl(context: CliContext, steps: Steps): Promise<void> {
+  if (missingRequirements([kubectlRequirement]).length === 0) return;
+  try {
+    await steps.run(`Installing ${kubectlRequirement.package} (kubectl)`, () =>
+      installPackages([kubectlRequirement.package]),
+    );
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    context.complain(`   kubectl could not be installed: ${error.message}; ${error.advice ?? ''}`);
+  }
+}
+
+async function showDemo(
+  context: CliContext,
+  steps: Steps,
+  client: Client,
+  nodes: readonly { namespace: NodeNamespace }[],
+): Promise<void> {
+  const { namespace } = nodes[0]!;
+  await steps.run('Cluster DNS answers', () => waitForDns(namespace));
+  await steps.run(`Image ${demoImage}, made of this Node`, async () => {
+    const archive = await ensureDemoArchive(context.data);
+    for (const node of nodes)
+      if (!(await listImageNames(node.namespace)).includes(demoImage))
+        await loadImageArchive(node.namespace, archive);
+  });
+  await steps.run(`Deployment demo: ${replicas} pods`, () => deploy(client));
+  const service = await client.get(Service, { namespace: 'default', name: 'demo' });
+  const address = service.spec?.clusterIP ?? '';
+  const answers = await steps.run(`Asking the Service at ${address}`, () =>
+    ask(namespace, `http://${address}/`),
+  );
+  context.print('');
+  for (const answer of answers) context.print(`   ${answer}`);
+}
+
+async function showSimulated(context: CliContext, steps: Steps, client: Client): Promise<void> {
+  await steps.run(`Deployment demo: ${replicas} simulated pods`, () => deploy(client));
+  context.print('');
+  const pods = await client.list(Pod, { namespace: 'default', labelSelector: 'app=demo' });
+  for (const pod of pods.items) context.print(`   pod ${pod.metadata.name} is ${pod.status?.phase}`);
+}
+
+async function deploy(client: Client): Promise<void> {
+  const labels = { app: 'demo' };
+  const own = { fieldManager: 'wherry-start', type: 'apply', force: true } as const;
+  const at = { namespace: 'default', name: 'demo' };
+  const container = { name: 'demo', image: demoImage, ports: [{ containerPort: demoPort }] };
+  await client.patch(
+    Service,
+    at,
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { ...at, labels },
+      spec: { selector: labels, ports: [{ port: 80, targetPort: demoPort }] },
+    },
+    own,
+  );
+  await client.patch(
+    Deployment,
+    at,
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { ...at, labels },
+      spec: {
+        replicas,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [container] } },
+      },
+    },
+    own,
+  );
+  const isDone = await waitFor(
+    async () => {
+      const { status, metadata } = await client.get(Deployment, at);
+      return (
+        (status?.observedGeneration === metadata.generation && status?.availableReplicas === replicas) ||
+        undefined
+      );
+    },
+    { limitMs: rolloutMs, pollMs },
+  );
+  if (!isDone)
+    throw new Failure(`the pods of the demo are not ready after ${rolloutMs / 1000} s`, {
+      advice: 'see what they say: kubectl describe pods -l app=demo',
+    });
+}
+
+async function waitForDns(namespace: NodeNamespace): Promise<void> {
+  const answered = await waitFor(
+    async () => {
+      try {
+        await runInNode(namespace, [
+          ...busybox,
+          'nslookup',
+          'kubernetes.default.svc.cluster.local',
+          '10.96.0.10',
+        ]);
+        return true;
+      } catch (error) {
+        if (error instanceof CommandError) return undefined;
+        throw error;
+      }
+    },
+    { limitMs: dnsMs, pollMs },
+  );
+  if (!answered)
+    throw new Failure('cluster DNS does not answer', { advice: 'see: wherry logs agent, and wherry doctor' });
+}
+
+const busybox = ['busybox'];
+
+/** Connections one after another, from within the node's network. */
+async function ask(namespace: NodeNamespace, url: string): Promise<string[]> {
+  const answers: string[] = [];
+  for (let count = 0; count < questions; count++) {
+    try {
+      answers.push(
+        (await runInNode(namespace, [...busybox, 'wget', '-q', '-T', '5', '-O', '-', url])).trim(),
+      );
+    } catch (error) {
+      throw new Failure('the Service of the demo does not answer', {
+        advice: 'see: kubectl get pods,endpoints; wherry logs agent',
+        cause: error,
+      });
+    }
+  }
+  return answers;
+}
+
+function tellNext(context: CliContext, name: string, isReal: boolean): void {
+  const flag = name === 'wherry' ? '' : ` --name ${name}`;
+  const lines = [
+    '',
+    `The cluster runs. kubectl is set to it (${userKubeconfigPath(context.env)}). Try:`,
+    '',
+    '   kubectl get pods -o wide',
+    ...(isReal ? ['   kubectl port-forward service/demo 8080:80      then: curl http://localhost:8080'] : []),
+    '   kubectl scale deployment demo --replicas=5',
+    '   kubectl apply -f examples/',
+    '',
+    `   ./wherry status${flag}    what runs        ./wherry down${flag}      stop, keep everything`,
+    `   ./wherry help              all commands     ./wherry delete${flag}    remove everything`,
+  ];
+  for (const line of lines) context.print(line);
+}
