@@ -151,6 +151,17 @@ export function methodNotSupported(resource: ResourceName, verb: string): Status
   return new StatusError(405, 'MethodNotAllowed', message, detailsOf(resource, ''));
 }
 
+/** A verb that a path does not have. */
+export function methodNotAllowed(): StatusError {
+  const message = 'the server does not allow this method on the requested resource';
+  return new StatusError(405, 'MethodNotAllowed', message, {});
+}
+
+/** Nothing is served at a path. */
+export function unknownPath(): StatusError {
+  return new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
+}
+
 export function notAcceptable(message: string): StatusError {
   return new StatusError(406, 'NotAcceptable', message);
 }

@@ -1,6 +1,6 @@
 /** The way of a request: parse the path, authenticate, impersonate, authorize, then the registry or another handler. */
 
-import { forbidden, internalError, StatusError } from '../api/status.ts';
+import { forbidden, internalError, methodNotAllowed, StatusError, unknownPath } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -9,10 +9,10 @@ import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
 import { type Authorizer, whyNot } from './authorization/authorizer.ts';
 import { parsePath } from './http/path.ts';
-import type { ServedResource } from './registry/kind-registry.ts';
+import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { serveResource } from './registry/verbs.ts';
-import type { ApiRequest, ApiResponse, RequestContext, UserInfo } from './request.ts';
+import type { ApiRequest, ApiResponse, RequestContext, RequestInfo, UserInfo } from './request.ts';
 import type { SubresourceHandler, SubresourceHandlers } from './subresources/handlers.ts';
 
 /** Answers paths that name no resource. */
@@ -99,7 +99,7 @@ export class RequestHandler {
     if (!info.isResource) return this.#servePath(context);
     const { kinds } = this.#options.registry;
     const resource = kinds.find(info.group, info.version, info.resource);
-    if (!resource) throw unknownPath();
+    if (!resource) return notServed(kinds, info);
     return this.#serve(context, resource);
   }
 
@@ -138,15 +138,10 @@ export class RequestHandler {
   }
 }
 
-/** What upstream says of a verb that a resource does not have. */
-export function methodNotAllowed(): StatusError {
-  const message = 'the server does not allow this method on the requested resource';
-  return new StatusError(405, 'MethodNotAllowed', message, {});
-}
-
-/** What upstream says when nothing is at a path. */
-export function unknownPath(): StatusError {
-  return new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
+/** Of a group that nobody knows upstream's mux says so in plain text. */
+function notServed(kinds: KindRegistry, { group, version }: RequestInfo): ApiResponse {
+  if (kinds.hasGroupVersion(group, version)) throw unknownPath();
+  return { type: 'raw', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
 }
 
 function warnOfDeprecation(

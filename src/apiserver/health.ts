@@ -1,6 +1,8 @@
 /** `/healthz`, `/livez` and `/readyz`: the checks by name, one by one or all together. */
+
+import { unknownPath } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
-import { type RequestHandler, unknownPath } from './handler.ts';
+import type { RequestHandler } from './handler.ts';
 import type { ApiResponse, RequestContext } from './request.ts';
 
 export interface HealthCheck {

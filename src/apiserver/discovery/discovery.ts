@@ -1,6 +1,7 @@
 /** The discovery endpoints: `/api`, `/apis` and what is below them, remade whenever the kinds change. */
 import { createHash } from 'node:crypto';
-import { type RequestHandler, unknownPath } from '../handler.ts';
+import { unknownPath } from '../../api/status.ts';
+import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';

@@ -1,4 +1,5 @@
 /** Requests of HTTP/1.1 and HTTP/2 as the layers above see them. */
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex, Readable } from 'node:stream';
@@ -106,32 +107,32 @@ export class Http1Request extends NetworkRequest {
   protected readonly source: IncomingMessage;
   protected readonly socket: TLSSocket;
   readonly upgrade?: { socket: Duplex; head: Buffer; protocol: string };
-  readonly #abort = new AbortController();
+  /** Closes when the answer is complete or the client is gone. */
+  readonly #answer: EventEmitter;
+  #abort: AbortController | undefined;
 
-  constructor(message: IncomingMessage, upgraded?: { socket: Duplex; head: Buffer }) {
+  constructor(message: IncomingMessage, answer: EventEmitter, upgraded?: { socket: Duplex; head: Buffer }) {
     super(message.method ?? 'GET', message.url ?? '/');
     this.source = message;
     this.socket = message.socket as TLSSocket;
-    if (upgraded) {
-      const protocol = String(message.headers.upgrade ?? '').toLowerCase();
-      this.upgrade = { ...upgraded, protocol };
-    }
-    this.socket.once('close', this.#onClose);
+    this.#answer = answer;
+    if (!upgraded) return;
+    const protocol = String(message.headers.upgrade ?? '').toLowerCase();
+    this.upgrade = { ...upgraded, protocol };
   }
-
-  readonly #onClose = () => this.#abort.abort();
 
   override headers(): Record<string, string | string[] | undefined> {
     return this.source.headers;
   }
 
   get signal(): AbortSignal {
+    if (!this.#abort) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      if (this.socket.destroyed) abort.abort();
+      else this.#answer.once('close', () => abort.abort());
+    }
     return this.#abort.signal;
-  }
-
-  /** The answer is complete: the connection may live on without this request. */
-  finish(): void {
-    this.socket.off('close', this.#onClose);
   }
 }
 

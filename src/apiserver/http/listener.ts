@@ -76,7 +76,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 function serveRequests(server: Http2SecureServer, { handle, logger }: ListenerOptions): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (request.httpVersionMajor >= 2) return;
-    handle(new Http1Request(request), new Http1Response(request, response));
+    handle(new Http1Request(request, response), new Http1Response(request, response));
   });
   // Adding a request listener has put node's compatibility layer on every stream: HTTP/2 goes without it.
   server.removeAllListeners('stream');
@@ -87,7 +87,7 @@ function serveRequests(server: Http2SecureServer, { handle, logger }: ListenerOp
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', (error: Error) => logger.debug('upgraded connection', { error }));
-    handle(new Http1Request(request, { socket, head }), new UpgradeResponse(socket));
+    handle(new Http1Request(request, socket, { socket, head }), new UpgradeResponse(socket));
   });
   server.on('sessionError', (error: Error) => logger.debug('session', { error }));
   server.on('tlsClientError', (error: Error) => logger.debug('tls handshake', { error }));

@@ -28,6 +28,8 @@ import type { ServedResource } from './kind-registry.ts';
 export interface ResourceCodec {
   /** The type's fields, for their owners: a definition's name or a tree; undefined when nothing is known of them. */
   readonly fields: string | SchemaNode | undefined;
+  /** What OpenAPI documents show of a custom resource; that of built-in kinds is among the schema facts. */
+  readonly openApiSchema?: Readonly<Record<string, unknown>>;
   /** @throws StatusError 400 */
   decode(parsed: ParsedBody, validation: FieldValidation): DecodedBody<KubeObject>;
   /** @throws StatusError 400, 422 */

@@ -125,7 +125,6 @@ function fillSystemFields(registry: Registry, { resource }: WriteRequest, object
   delete meta.deletionGracePeriodSeconds;
   delete meta.selfLink;
   if (resource.definition.hasGeneration) meta.generation = 1;
-  else delete meta.generation;
 }
 
 function generateName(registry: Registry, base: string): string {

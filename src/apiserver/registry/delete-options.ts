@@ -33,7 +33,7 @@ export async function readDeleteOptions(request: ApiRequest): Promise<DeleteOpti
     gracePeriodSeconds: options.gracePeriodSeconds as number | undefined,
     propagationPolicy: policy ?? (orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background'),
     preconditions: options.preconditions as DeleteOptionsRead['preconditions'],
-    dryRun: isDryRun((options.dryRun as string[] | undefined) ?? query.getAll('dryRun')),
+    dryRun: isDryRun((options.dryRun as string[] | undefined) ?? query.getAll('dryRun'), 'DeleteOptions'),
     options,
   };
 }

@@ -1,8 +1,9 @@
 /** Patch: JSON patch, merge patch, strategic merge patch, on the object in the version that the client speaks. */
+import { forbiddenField } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
-import { unsupportedMediaType } from '../../api/status.ts';
+import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { applyObject } from './apply.ts';
@@ -28,6 +29,10 @@ export async function patchObject(
 ): Promise<ApiResponse> {
   const mediaType = mediaTypeOf(context.request.header('content-type'));
   if (mediaType === applyMediaType) return applyObject(registry, context, resource);
+  if (context.request.query.has('force'))
+    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      forbiddenField('force', 'may not be specified for non-apply patch'),
+    ]);
   const patch = await readPatch(context.request, resource);
   const validation = fieldValidationOf(context);
   const changed = await changeObject(registry, writeRequest(context, resource), {
@@ -49,9 +54,8 @@ async function readPatch(request: ApiRequest, resource: ServedResource): Promise
   const mediaType = mediaTypeOf(request.header('content-type'));
   const format = formats[mediaType];
   if (!format || (format === 'strategic' && resource.isCustom)) {
-    const supported = Object.keys(formats).filter(
-      (type) => !resource.isCustom || formats[type] !== 'strategic',
-    );
+    if (!format) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+    const supported = Object.keys(formats).filter((type) => formats[type] !== 'strategic');
     throw unsupportedMediaType(
       `the body of the request was in an unknown format - accepted media types include: ${[...supported, applyMediaType].join(', ')}`,
     );

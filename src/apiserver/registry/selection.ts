@@ -71,9 +71,24 @@ function checkFields(resource: ServedResource, fields: ParsedFieldSelector): voi
   const own = served?.selectableFields?.(nothing) ?? definition.selectableFields?.(nothing) ?? {};
   for (const { field } of fields.terms)
     if (field !== 'metadata.name' && field !== 'metadata.namespace' && !(field in own))
-      throw badRequest(
-        resource.isCustom || !definition.selectableFields
-          ? `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
-          : `field label not supported: ${field}`,
-      );
+      throw badRequest(unknownField(resource, field));
+}
+
+/** Kinds whose fields upstream names in its own way each; the rest share one sentence. */
+const ownSentence = new Set([
+  'events',
+  'namespaces',
+  'nodes',
+  'pods',
+  'replicationcontrollers',
+  'secrets',
+  'certificates.k8s.io/certificatesigningrequests',
+]);
+
+function unknownField({ definition: { type } }: ServedResource, field: string): string {
+  const name = type.group ? `${type.group}/${type.plural}` : type.plural;
+  if (name === 'batch/jobs') return `field label ${JSON.stringify(field)} not supported for batchv1.Job`;
+  if (name === 'batch/cronjobs') return `field label ${JSON.stringify(field)} not supported for "CronJob"`;
+  if (ownSentence.has(name)) return `field label not supported: ${field}`;
+  return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }

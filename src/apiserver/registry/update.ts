@@ -29,6 +29,8 @@ export interface ChangeOptions {
   admit?: boolean;
   /** Managed fields were computed by whoever made the new state (server-side apply). */
   fieldsTracked?: boolean;
+  /** True for a change that its caller has judged itself: neither admission nor the kind's rules see it. */
+  isJudged?: boolean;
   /** Checked against what stands there. */
   preconditions?: { uid?: string; resourceVersion?: string };
   /** Instead of the kind's own rule of what an update of the object, or of its status, may change. */
@@ -89,6 +91,7 @@ async function prepareChange(
   carryMetadata(object, old);
   checkVersion(request, object, current);
   if (!options.fieldsTracked) trackFields(registry, request, old, object);
+  if (options.isJudged) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
   const next = attributes.object;
@@ -186,40 +189,39 @@ function carryMetadata(object: KubeObject, old: KubeObject): void {
 
 function checkVersion(request: WriteRequest, object: KubeObject, current: CachedObject): void {
   const { resource, name } = request;
-  const meta = object.metadata;
-  if (meta.uid !== current.object.metadata.uid)
+  const { uid, resourceVersion } = object.metadata;
+  const { uid: currentUid } = current.object.metadata;
+  if (uid !== currentUid)
     throw conflict(
       resource,
       name,
-      `Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${current.object.metadata.uid}`,
+      `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
     );
-  if (
-    meta.resourceVersion &&
-    meta.resourceVersion !== '0' &&
-    meta.resourceVersion !== String(current.revision)
-  )
+  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(current.revision))
     throw conflict(resource, name, modifiedMessage);
 }
 
+/** @throws StatusError Conflict, in the words of a delete, when the object is not the one that is meant */
 export function checkPreconditions(
   { resource, name }: Pick<WriteRequest, 'resource' | 'name'>,
   current: CachedObject,
   preconditions: { uid?: string; resourceVersion?: string } | undefined,
 ): void {
   if (!preconditions) return;
+  const named = { group: resource.group, plural: resource.kind };
   const { uid } = current.object.metadata;
   if (preconditions.uid !== undefined && preconditions.uid !== uid)
     throw conflict(
-      resource,
+      named,
       name,
-      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`,
+      `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
     );
   const version = String(current.revision);
   if (preconditions.resourceVersion !== undefined && preconditions.resourceVersion !== version)
     throw conflict(
-      resource,
+      named,
       name,
-      `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${version}`,
+      `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${version}). The object might have been modified`,
     );
 }
 

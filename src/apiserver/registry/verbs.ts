@@ -1,8 +1,9 @@
 /** From a request to the registry's answer: one function per verb of the generic path. */
 
+import { notSupported } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { FieldValidation } from '../../api/schema/body.ts';
-import { badRequest, methodNotSupported } from '../../api/status.ts';
+import { badRequest, invalid, methodNotAllowed } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { decodeAs, readParsedBody, toStoredVersion } from './codec.ts';
 import { createObject } from './create.ts';
@@ -10,7 +11,7 @@ import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { listObjects } from './list.ts';
+import { freshAs, listObjects, parseRevision } from './list.ts';
 import { patchObject } from './patch.ts';
 import { type Registry, readCurrent, type WriteRequest } from './registry.ts';
 import { selectionOf } from './selection.ts';
@@ -24,7 +25,7 @@ export async function serveResource(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const { info } = context;
-  if (!resource.verbs.has(info.verb)) throw unsupported(context, resource);
+  if (!resource.verbs.has(info.verb)) throw methodNotAllowed();
   switch (info.verb) {
     case 'get':
       return get(registry, context, resource);
@@ -43,19 +44,17 @@ export async function serveResource(
     case 'deletecollection':
       return deleteCollection(registry, context, resource);
     default:
-      throw unsupported(context, resource);
+      throw methodNotAllowed();
   }
-}
-
-function unsupported({ info }: RequestContext, resource: ServedResource) {
-  return methodNotSupported(resource, info.verb);
 }
 
 async function get(
   registry: Registry,
-  { info }: RequestContext,
+  { info, request }: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
+  const asked = request.query.get('resourceVersion');
+  if (asked) await freshAs(registry, parseRevision(asked));
   const object = await readCurrent(registry, resource, info.namespace, info.name);
   return { type: 'object', status: 200, resource, object };
 }
@@ -87,11 +86,10 @@ async function create(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  if (context.info.name !== '') throw methodNotSupported(resource, 'create');
+  if (context.info.name !== '') throw methodNotAllowed();
   const object = await readObject(context, resource);
   const request = writeRequest(context, resource);
-  if (resource.namespaced && request.namespace === '')
-    throw badRequest('an empty namespace may not be set during creation');
+  if (resource.namespaced && request.namespace === '') throw methodNotAllowed();
   const created = await createObject(registry, request, object);
   return { type: 'object', status: 201, resource, object: created };
 }
@@ -104,9 +102,17 @@ async function update(
   const object = await readObject(context, resource);
   const request = writeRequest(context, resource);
   const { name } = object.metadata;
-  if (!name) throw badRequest('name must be provided');
+  if (!name)
+    throw badRequest(
+      `the name of the object (${request.name} based on URL) was undeterminable: name must be provided`,
+    );
   if (name !== request.name)
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${request.name})`);
+  const { namespace } = object.metadata;
+  if (resource.namespaced && namespace && namespace !== request.namespace)
+    throw badRequest(
+      `the namespace of the object (${namespace}) does not match the namespace on the request (${request.namespace})`,
+    );
   const changed = await changeObject(registry, request, {
     // Of a second attempt the first has changed the object: the server's own fields are set again.
     next: (_current, attempt) => (attempt === 0 ? object : structuredClone(object)),
@@ -144,6 +150,15 @@ export async function readObject(context: RequestContext, resource: ServedResour
   return toStoredVersion(resource, decodeAs(resource, parsed, validation, context.warnings));
 }
 
+/** How errors name the options of a verb. */
+const optionsKinds: Readonly<Record<string, string>> = {
+  create: 'CreateOptions',
+  update: 'UpdateOptions',
+  patch: 'PatchOptions',
+  delete: 'DeleteOptions',
+  deletecollection: 'DeleteOptions',
+};
+
 const fieldValidations = new Set(['Ignore', 'Warn', 'Strict']);
 
 /** `Warn` unless the client says otherwise, as upstream. */
@@ -165,7 +180,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     name: info.name,
     subresource: info.subresource,
     user,
-    dryRun: isDryRun(request.query.getAll('dryRun')),
+    dryRun: isDryRun(request.query.getAll('dryRun'), optionsKinds[info.verb] ?? 'CreateOptions'),
     fieldManager: request.query.get('fieldManager') || managerOf(request.header('user-agent') ?? ''),
     warnings,
   };
@@ -176,12 +191,10 @@ function managerOf(userAgent: string): string {
   return userAgent.split('/', 1)[0]!.slice(0, 128) || 'unknown';
 }
 
-export function isDryRun(values: readonly string[]): boolean {
+export function isDryRun(values: readonly string[], optionsKind: string): boolean {
   if (values.length === 0 || (values.length === 1 && values[0] === '')) return false;
-  for (const value of values)
-    if (value !== 'All')
-      throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(value)}: supported values: "All"`);
-  return true;
+  if (values.every((value) => value === 'All')) return true;
+  throw invalid({ group: 'meta.k8s.io', kind: optionsKind }, '', [notSupported('dryRun', values, ['All'])]);
 }
 
 /** @throws StatusError 400 when it is no number */

@@ -34,7 +34,7 @@ export async function serveBinding(registry: Registry, context: RequestContext):
         ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
       },
 
-      prepare: () => undefined,
+      isJudged: true,
       next: (current) => assign(registry, current.copy() as MutablePod, binding, target),
     },
   );

@@ -50,8 +50,8 @@ function keepAllOf(object: AnyObject, old: AnyObject): void {
   const { managedFields } = object.metadata;
   const target = object as unknown as Record<string, unknown>;
   for (const key of Object.keys(target)) delete target[key];
-  Object.assign(target, old);
-  object.metadata = { ...old.metadata, ...(managedFields && { managedFields }) };
+  Object.assign(target, structuredClone(old));
+  if (managedFields) object.metadata.managedFields = managedFields;
 }
 
 function resized(container: ContainerLike, wanted: readonly ContainerLike[]): ContainerLike {

@@ -2,7 +2,7 @@
  * Subresources that show the same object and let a write change one part of it (`status`, `approval`, `resize` …).
  * Which part it is, the kind's file says.
  */
-import { methodNotAllowed } from '../handler.ts';
+import { methodNotAllowed } from '../../api/status.ts';
 import { serveResource } from '../registry/verbs.ts';
 import type { SubresourceHandler } from './handlers.ts';
 

@@ -4,7 +4,14 @@ import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax, decodeParsed } from '../../api/schema/body.ts';
 import { applyPatch, checkPatch, parsePatch } from '../../api/schema/patch.ts';
-import { badRequest, invalid, methodNotSupported, unsupportedMediaType } from '../../api/status.ts';
+import {
+  badRequest,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  StatusError,
+  unsupportedMediaType,
+} from '../../api/status.ts';
 import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type Registry, readCurrent } from '../registry/registry.ts';
@@ -28,15 +35,28 @@ export async function serveScale(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const { info } = context;
-  if (info.verb === 'get')
-    return answer(scaleOf(resource, await readCurrent(registry, resource, info.namespace, info.name)));
-  if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotSupported(resource, info.verb);
+  if (info.verb === 'get') return answer(scaleOf(resource, await readScaled(registry, context, resource)));
+  if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
   const wanted = info.verb === 'update' ? await readScale(context) : await readScalePatch(context);
   const changed = await changeObject(registry, writeRequest(context, resource), {
     next: (current) => withScale(resource, current, wanted(scaleOf(resource, current))),
     prepare: () => undefined,
   });
   return answer(scaleOf(resource, changed));
+}
+
+/** What is not there is not found as a scale, in upstream's words. */
+async function readScaled(
+  registry: Registry,
+  { info }: RequestContext,
+  resource: ServedResource,
+): Promise<CachedObject> {
+  try {
+    return await readCurrent(registry, resource, info.namespace, info.name);
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
+    throw notFound({ group: resource.group, plural: `${resource.plural}/scale` }, info.name);
+  }
 }
 
 function answer(scale: Scale): ApiResponse {

@@ -4,7 +4,7 @@ import { type FieldError, invalidValue } from '../../api/field-error.ts';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { Node, Pod, Secret, type ServiceAccount } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
-import { badRequest, conflict, invalid, methodNotSupported, notFound } from '../../api/status.ts';
+import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../../api/status.ts';
 import type { BoundObject } from '../authentication/service-account-tokens.ts';
 import { nodeOfPod } from '../authorization/node-authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -31,7 +31,7 @@ interface TokenRequest extends KubeObject {
 export function serveToken(security: Security, objects: ObjectReader): SubresourceHandler {
   return async (registry, context, resource) => {
     const { info } = context;
-    if (info.verb !== 'create') throw methodNotSupported(resource, info.verb);
+    if (info.verb !== 'create') throw methodNotAllowed();
     const { serviceAccounts } = security;
     if (!serviceAccounts) throw badRequest('this server has no key to sign tokens with');
     const parsed = await readParsedBody(context.request, { kind: tokenRequestType.kind, schema });
@@ -108,9 +108,7 @@ function findBound(
   if (!ref) return {};
   const type = bindable[ref.kind ?? ''];
   if (!type || (ref.apiVersion && ref.apiVersion !== 'v1'))
-    throw badRequest(
-      `cannot bind token for serviceaccount to object of type "/${ref.apiVersion}, Kind=${ref.kind}"`,
-    );
+    throw badRequest(`cannot bind token to object of type /${ref.apiVersion ?? 'v1'}, Kind=${ref.kind}`);
   const namespace = account.metadata.namespace ?? '';
   const name = ref.name ?? '';
   const found = objects.get(type, namespace, name);

@@ -1,0 +1,30 @@
+/** Runs many cases: each in a namespace of its own, several at a time, those that disturb others alone. */
+import type { ParityCase } from './cases.ts';
+import type { RawClient } from './https-client.ts';
+import { type CaseResult, runCase } from './runner.ts';
+
+const casesAtOnce = 8;
+
+export async function runCases(client: RawClient, cases: readonly ParityCase[]): Promise<CaseResult[]> {
+  const results = new Map<string, CaseResult>();
+  let serial = 0;
+  const run = async (testCase: ParityCase): Promise<void> => {
+    const namespace = `parity-${++serial}`;
+    try {
+      results.set(testCase.id, await runCase(client, testCase, namespace));
+    } catch (error) {
+      results.set(testCase.id, {
+        id: testCase.id,
+        area: testCase.area,
+        problems: [`runner: ${String(error)}`],
+      });
+    }
+  };
+  const together = cases.filter((testCase) => !testCase.serial);
+  const next = async (): Promise<void> => {
+    for (let testCase = together.shift(); testCase; testCase = together.shift()) await run(testCase);
+  };
+  await Promise.all(Array.from({ length: casesAtOnce }, next));
+  for (const testCase of cases) if (testCase.serial) await run(testCase);
+  return cases.map(({ id }) => results.get(id)!);
+}
