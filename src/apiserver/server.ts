@@ -14,6 +14,9 @@ import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishServer } from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { OpenApi } from './discovery/openapi.ts';
+import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
+import { type DialService, noServices, WebhookClient } from './dynamic-admission/webhook-client.ts';
 import { RequestHandler } from './handler.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
@@ -40,6 +43,8 @@ export interface ApiServerOptions {
   metrics: MetricsRegistry;
   /** True when other API servers write to the same store. */
   sharedStore?: boolean;
+  /** Reaches webhooks that are Services of the cluster. */
+  dialService?: DialService;
   security?: SecurityOptions;
   /** Where pods reach this server; the listener's own address unless set. */
   advertiseAddress?: string;
@@ -86,6 +91,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules: [] });
   const admission = new AdmissionChain();
   addBuiltinPlugins(admission, { objects, random });
+  const webhooks = new WebhookClient(options.dialService ?? noServices);
+  addDynamicPlugins(admission, { objects, kinds, random, logger: log, client: webhooks });
   const registry: Registry = {
     store,
     view,
@@ -114,7 +121,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const first = [...listeners][0];
     return first ? `${first.host}:${first.port}` : '';
   };
-  new Discovery({ kinds, subresources, serverAddress }).register(handler);
+  const discovery = new Discovery({ kinds, subresources, serverAddress });
+  discovery.register(handler);
+  new OpenApi({ groups: () => discovery.groups() }).register(handler);
   handler.addPath('/version', serveVersion);
   registerHealth(handler, [{ name: 'ping', check: () => undefined }], clock);
 
@@ -147,6 +156,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       closing.abort();
       compaction.cancel();
       await Promise.all([...listeners].map((listener) => listener.close()));
+      webhooks.close();
       await view.close();
     },
   };

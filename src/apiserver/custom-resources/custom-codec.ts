@@ -34,6 +34,7 @@ export function customCodec(expected: ExpectedKind, schema: StructuralSchema | u
   };
   return {
     fields,
+    openApiSchema: { ...(schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }) },
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
       const { object, problems } = shape(parsed.value);

@@ -1,0 +1,172 @@
+/**
+ * `/openapi/v2` and `/openapi/v3`. A document is made when it is first asked for and kept compressed; its hash, which
+ * clients cache by, follows from the kinds alone.
+ */
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import type { JsonSchema, OpenApiGroupVersion, OpenApiResource } from '../../api/openapi/source.ts';
+import { rootPath } from '../../api/openapi/source.ts';
+import { openApiV2Document } from '../../api/openapi/v2.ts';
+import { encodeOpenApiV2 } from '../../api/openapi/v2-protobuf.ts';
+import { documentHash, openApiIndex, openApiV3Document } from '../../api/openapi/v3.ts';
+import { notAcceptable, unknownPath } from '../../api/status.ts';
+import type { RequestHandler } from '../handler.ts';
+import { parseAccept } from '../http/negotiate.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import { kubernetesVersion } from '../version.ts';
+import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
+
+const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
+
+/** Compressed documents that are kept; a client of all of them makes the others anew. */
+const keptDocumentsMax = 12;
+/** A document under its hash never changes. */
+const immutableSeconds = 365 * 24 * 3600;
+
+const jsonType = 'application/json';
+const v2ProtobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+/** The second name is what clients before 1.27 ask for. */
+const v2ProtobufTypes = new Set([
+  v2ProtobufType,
+  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+]);
+
+export interface OpenApiOptions {
+  /** What discovery tells. */
+  groups(): readonly DiscoveredGroup[];
+}
+
+export class OpenApi {
+  readonly #options: OpenApiOptions;
+  /** By path or media type; a promise, so that clients that ask at once share the work. */
+  readonly #kept = new Map<string, { hash: string; body: Promise<Uint8Array> }>();
+
+  constructor(options: OpenApiOptions) {
+    this.#options = options;
+  }
+
+  register(handler: RequestHandler): void {
+    handler.addPath('/openapi/v2', (context) => this.#v2(context));
+    handler.addPath('/openapi/v3', () => this.#index());
+    handler.addPrefix('/openapi/v3/', (context) => this.#v3(context));
+  }
+
+  #sources(): OpenApiGroupVersion[] {
+    return this.#options
+      .groups()
+      .flatMap(({ group, versions }) =>
+        versions.map(({ version, resources }) => sourceOf(group, version, resources)),
+      );
+  }
+
+  #index(): ApiResponse {
+    const body = JSON.stringify(openApiIndex(this.#sources(), kubernetesVersion));
+    return { type: 'raw', status: 200, contentType: jsonType, body };
+  }
+
+  async #v3({ request, info }: RequestContext): Promise<ApiResponse> {
+    const path = info.path.slice('/openapi/v3'.length);
+    const source = this.#sources().find((candidate) => rootPath(candidate) === path);
+    if (!source) throw unknownPath();
+    if (!accepts(request.header('accept'), (type) => type === jsonType)) {
+      throw notAcceptable(`only the following media types are accepted: ${jsonType}`);
+    }
+    const hash = documentHash(source, kubernetesVersion);
+    const asked = request.query.get('hash');
+    if (asked && asked !== hash) {
+      const location = `/openapi/v3${path}?hash=${hash}`;
+      return { type: 'raw', status: 301, contentType: 'text/plain', body: '', headers: { location } };
+    }
+    const headers: Record<string, string> = asked
+      ? { 'cache-control': `public, immutable, max-age=${immutableSeconds}` }
+      : {};
+    const make = () => JSON.stringify(openApiV3Document(source, kubernetesVersion));
+    return this.#answer(request, { key: path, hash, contentType: jsonType, headers, make });
+  }
+
+  async #v2({ request }: RequestContext): Promise<ApiResponse> {
+    const sources = this.#sources();
+    const hash = documentHash({ group: 'all', version: 'v2', resources: [] }, v2Facts(sources));
+    const accept = request.header('accept');
+    const wanted = parseAccept(accept ?? '').find(({ type }) => v2ProtobufTypes.has(type) || isJson(type));
+    const isProtobuf = wanted !== undefined && v2ProtobufTypes.has(wanted.type);
+    if (!isProtobuf && !accepts(accept, isJson)) {
+      throw notAcceptable(`only the following media types are accepted: ${jsonType}, ${v2ProtobufType}`);
+    }
+    const contentType = isProtobuf ? v2ProtobufType : jsonType;
+    const make = () => {
+      const document = openApiV2Document(sources, kubernetesVersion);
+      return isProtobuf ? encodeOpenApiV2(document) : JSON.stringify(document);
+    };
+    return this.#answer(request, { key: contentType, hash, contentType, headers: {}, make });
+  }
+
+  async #answer(request: RequestContext['request'], document: DocumentRequest): Promise<ApiResponse> {
+    const { hash, contentType } = document;
+    const etag = `"${hash}"`;
+    const headers: Record<string, string> = { etag, vary: 'Accept-Encoding, Accept', ...document.headers };
+    if (request.header('if-none-match') === etag) {
+      return { type: 'raw', status: 304, contentType, body: '', headers };
+    }
+    const compressed = await this.#compressed(document);
+    if (!(request.header('accept-encoding') ?? '').includes('gzip')) {
+      return { type: 'raw', status: 200, contentType, body: await gunzipAsync(compressed), headers };
+    }
+    headers['content-encoding'] = 'gzip';
+    return { type: 'raw', status: 200, contentType, body: compressed, headers };
+  }
+
+  #compressed({ key, hash, make }: DocumentRequest): Promise<Uint8Array> {
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    const entry = kept?.hash === hash ? kept : { hash, body: gzipAsync(make()) as Promise<Uint8Array> };
+    this.#kept.set(key, entry);
+    if (this.#kept.size > keptDocumentsMax) {
+      const [oldest] = this.#kept.keys();
+      this.#kept.delete(oldest!);
+    }
+    return entry.body;
+  }
+}
+
+interface DocumentRequest {
+  key: string;
+  hash: string;
+  contentType: string;
+  headers: Record<string, string>;
+  make(): string | Uint8Array;
+}
+
+/** The hashes of all group versions stand for the one document that holds them. */
+function v2Facts(sources: readonly OpenApiGroupVersion[]): string {
+  return sources.map((source) => documentHash(source, kubernetesVersion)).join();
+}
+
+function isJson(type: string): boolean {
+  return type === jsonType || type === 'application/*' || type === '*/*';
+}
+
+function accepts(accept: string | undefined, isWanted: (type: string) => boolean): boolean {
+  if (!accept) return true;
+  return parseAccept(accept).some(({ type }) => isWanted(type) || type === '*/*' || type === 'application/*');
+}
+
+function sourceOf(
+  group: string,
+  version: string,
+  discovered: readonly DiscoveredResource[],
+): OpenApiGroupVersion {
+  const resources: OpenApiResource[] = [];
+  const customSchemas = new Map<string, JsonSchema>();
+  for (const { resource, subresources } of discovered) {
+    const { plural, namespaced, kind } = resource;
+    resources.push({ name: plural, namespaced, kind, verbs: [...resource.verbs] });
+    for (const { name, verbs, type } of subresources) {
+      resources.push({ kind, verbs, namespaced, ...type, name: `${plural}/${name}` });
+    }
+    const schema = resource.codec.openApiSchema;
+    if (schema) customSchemas.set(kind, schema);
+  }
+  return { group, version, resources, customSchemas };
+}
