@@ -108,6 +108,11 @@ export class PodWorker {
     return this.#stage === 'running' || this.#stage === 'terminating';
   }
 
+  /** Why a container does not run, in one word. */
+  waitingReason(containerName: string): string | undefined {
+    return this.#failures.get(containerName)?.reason;
+  }
+
   update(pod: Pod): void {
     const before = this.#pod;
     if (pod.metadata.resourceVersion === before.metadata.resourceVersion && !this.isStatic) return;

@@ -1,0 +1,172 @@
+/** Serves a container's log: the options of `kubectl logs` over files in CRI's format, followed while it runs. */
+import { watch } from 'node:fs';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { findTailOffset, parseLogLine, readLines } from './log-reader.ts';
+
+export interface LogOptions {
+  follow: boolean;
+  timestamps: boolean;
+  tailLines?: number;
+  limitBytes?: number;
+  /** RFC 3339 with up to nanoseconds; lines before it are left out. */
+  since?: string;
+  stream?: 'stdout' | 'stderr';
+}
+
+export interface LogSink {
+  /** Resolves when more may come; false: nobody listens any more. */
+  write(data: Buffer): Promise<boolean>;
+  signal: AbortSignal;
+}
+
+/** How long a follower waits for news of the file system before it looks by itself: watches can miss events. */
+const lookMs = 1000;
+
+/** `isRunning`: whether more may come. Ends when the container has and all is read, or with the sink. */
+export async function serveLog(
+  path: string,
+  options: LogOptions,
+  sink: LogSink,
+  isRunning: () => Promise<boolean>,
+): Promise<void> {
+  const sender = new LineSender(options, sink);
+  let file = await openLog(path);
+  if (!file) return;
+  try {
+    let offset =
+      options.tailLines === undefined ? 0 : await startOfTail(file, path, options.tailLines, sender);
+    for (;;) {
+      // Whether it runs is asked before reading: what it wrote until its end is then all there.
+      const mayGrow = options.follow && (await isRunning());
+      offset = await readLines(file, offset, (line) => sender.send(line));
+      if (sender.isDone || sink.signal.aborted || !mayGrow) return;
+      const rotated = await reopenIfRotated(file, path);
+      if (rotated) {
+        await readLines(file, offset, (line) => sender.send(line));
+        await file.close();
+        file = rotated;
+        offset = 0;
+        continue;
+      }
+      await changed(path, sink.signal);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** With fewer lines than asked for, a rotated predecessor may hold the rest. */
+async function startOfTail(
+  file: FileHandle,
+  path: string,
+  lines: number,
+  sender: LineSender,
+): Promise<number> {
+  const offset = await findTailOffset(file, lines);
+  if (offset > 0 || lines <= 0) return offset;
+  const present = await countLines(file);
+  if (present >= lines) return 0;
+  const previous = await newestRotated(path);
+  if (!previous) return 0;
+  const old = await open(previous, 'r');
+  try {
+    await readLines(old, await findTailOffset(old, lines - present), (line) => sender.send(line));
+  } finally {
+    await old.close();
+  }
+  return 0;
+}
+
+async function countLines(file: FileHandle): Promise<number> {
+  let count = 0;
+  await readLines(file, 0, () => {
+    count++;
+    return true;
+  });
+  return count;
+}
+
+async function newestRotated(path: string): Promise<string | undefined> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  const prefix = `${basename(path)}.`;
+  const newest = names
+    .filter((name) => name.startsWith(prefix) && !name.endsWith('.gz'))
+    .sort()
+    .at(-1);
+  return newest === undefined ? undefined : join(dirname(path), newest);
+}
+
+class LineSender {
+  readonly #options: LogOptions;
+  readonly #sink: LogSink;
+  #leftBytes: number;
+  isDone = false;
+
+  constructor(options: LogOptions, sink: LogSink) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#leftBytes = options.limitBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** False: no more is wanted. */
+  async send(raw: Buffer): Promise<boolean> {
+    const line = parseLogLine(raw);
+    if (!line) return true;
+    const { since, stream, timestamps } = this.#options;
+    if (stream && line.stream !== stream) return true;
+    if (since && isBefore(line.time, since)) return true;
+    let data = timestamps ? Buffer.concat([Buffer.from(`${line.time} `), line.text]) : line.text;
+    if (data.length > this.#leftBytes) data = data.subarray(0, this.#leftBytes);
+    this.#leftBytes -= data.length;
+    const more = await this.#sink.write(data);
+    this.isDone = !more || this.#leftBytes <= 0;
+    return !this.isDone;
+  }
+}
+
+/** Compares times in UTC of different precision. */
+export function isBefore(time: string, since: string): boolean {
+  const difference = Date.parse(time) - Date.parse(since);
+  if (difference !== 0) return difference < 0;
+  const fraction = (text: string) => (/\.(\d+)/.exec(text)?.[1] ?? '').padEnd(9, '0');
+  return fraction(time) < fraction(since);
+}
+
+async function openLog(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The new file, when the path leads to another one than before. */
+async function reopenIfRotated(file: FileHandle, path: string): Promise<FileHandle | undefined> {
+  const [held, current] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  if (!current || current.ino === held.ino) return undefined;
+  return openLog(path);
+}
+
+/** Resolves when something happens to the file, or after a while. */
+function changed(path: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      watcher?.close();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, lookMs);
+    signal.addEventListener('abort', done, { once: true });
+    let watcher: ReturnType<typeof watch> | undefined;
+    try {
+      watcher = watch(path, done);
+      watcher.on('error', done);
+    } catch {
+      // The file is being rotated; the timer looks again.
+      watcher = undefined;
+    }
+  });
+}

@@ -1,0 +1,364 @@
+/** The kubelet's own https server: logs, exec, attach, port-forward, statistics, and the tunnel to pods. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import { RuntimeError } from '../cri/runtime.ts';
+import type { Kubelet } from '../kubelet.ts';
+import { findContainer } from '../pod-observation.ts';
+import type { PodWorker } from '../pod-worker.ts';
+import { type LogOptions, serveLog } from './container-logs.ts';
+import { cadvisorMetrics, resourceMetrics } from './resource-metrics.ts';
+import { ServerAuth, subresourceOf } from './server-auth.ts';
+import { StatsCollector } from './stats-summary.ts';
+import {
+  join,
+  relayUpgrade,
+  speaksTunnel,
+  speaksV5,
+  translateV5,
+  tunnelPortForward,
+} from './stream-proxy.ts';
+
+export interface KubeletServerOptions {
+  /** 0.0.0.0 unless set. */
+  host?: string;
+  port: number;
+  tls: {
+    cert: string;
+    key: string;
+    /** PEM of the authority whose client certificates are believed. */
+    clientCa: string;
+  };
+  metrics: MetricsRegistry;
+}
+
+/** An answer other than success, as text. */
+class HttpProblem extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Resolves when it listens; ends with the signal. */
+export async function startKubeletServer(
+  kubelet: Kubelet,
+  options: KubeletServerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { context } = kubelet;
+  const logger = context.logger.for('kubelet-server');
+  const auth = new ServerAuth(context);
+  const routes = new Routes(kubelet, options.metrics);
+  const { cert, key, clientCa } = options.tls;
+  const server = createServer({ cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: false });
+
+  /** @throws HttpProblem */
+  const checkAccess = async (request: IncomingMessage, path: string): Promise<void> => {
+    const caller = await auth.authenticate(request);
+    if (!caller) throw new HttpProblem(401, 'Unauthorized');
+    const subresource = subresourceOf(path);
+    const { nodeName } = context.node();
+    if (!(await auth.authorize(caller, request.method ?? 'GET', subresource, nodeName)))
+      throw new HttpProblem(
+        403,
+        `Forbidden (user=${caller.name}, verb=${request.method?.toLowerCase()}, resource=nodes, subresource(s)=[${subresource}])`,
+      );
+  };
+
+  server.on('request', (request, response) => {
+    const url = new URL(request.url ?? '/', 'https://kubelet');
+    const work = async () => {
+      if (url.pathname !== '/healthz' || request.method !== 'GET') await checkAccess(request, url.pathname);
+      await routes.answer(request, response, url);
+    };
+    work().catch((error: unknown) => {
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      const status = statusOf(error);
+      if (status >= 500) logger.warn('a request failed', { path: url.pathname, error });
+      response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' });
+      response.end((error as Error).message);
+    });
+  });
+
+  const onUpgraded = (request: IncomingMessage, socket: Duplex, work: () => Promise<void>) => {
+    socket.on('error', () => socket.destroy());
+    work().catch((error: unknown) => {
+      const { message } = error as Error;
+      const status = statusOf(error);
+      logger.info('a stream could not be opened', { path: request.url, error });
+      socket.end(
+        `HTTP/1.1 ${status} ${statusTexts[status] ?? 'Error'}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(message)}\r\nConnection: close\r\n\r\n${message}`,
+      );
+    });
+  };
+  server.on('upgrade', (request, socket, head) => {
+    const url = new URL(request.url ?? '/', 'https://kubelet');
+    onUpgraded(request, socket, async () => {
+      await checkAccess(request, url.pathname);
+      await routes.upgrade(request, socket, head, url);
+    });
+  });
+  server.on('connect', (request, socket, head) => {
+    onUpgraded(request, socket, async () => {
+      await checkAccess(request, '/connect');
+      openTunnel(request.url ?? '', socket, head);
+    });
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host ?? '0.0.0.0', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  signal.addEventListener(
+    'abort',
+    () => {
+      server.close();
+      server.closeAllConnections();
+    },
+    { once: true },
+  );
+}
+
+const statusTexts: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  500: 'Internal Server Error',
+};
+
+function statusOf(error: unknown): number {
+  if (error instanceof HttpProblem) return error.status;
+  if (error instanceof RuntimeError && error.code === 'NotFound') return 404;
+  return 500;
+}
+
+/** `CONNECT host:port`: bytes to an address that only the node can reach. */
+function openTunnel(target: string, client: Duplex, head: Buffer): void {
+  const { hostname, port } = new URL(`tcp://${target}`);
+  const upstream = connect({ host: hostname.replace(/[[\]]/g, ''), port: Number(port) });
+  upstream.setNoDelay(true);
+  const refuse = (error: Error) => {
+    client.end(
+      `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(error.message)}\r\n\r\n${error.message}`,
+    );
+  };
+  upstream.once('error', refuse);
+  upstream.once('connect', () => {
+    upstream.off('error', refuse);
+    client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    if (head.length > 0) upstream.write(head);
+    join(client, upstream);
+  });
+}
+
+class Routes {
+  readonly #kubelet: Kubelet;
+  readonly #metrics: MetricsRegistry;
+  readonly #stats: StatsCollector;
+
+  constructor(kubelet: Kubelet, metrics: MetricsRegistry) {
+    this.#kubelet = kubelet;
+    this.#metrics = metrics;
+    this.#stats = new StatsCollector(kubelet);
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const [, first, ...rest] = url.pathname.split('/');
+    const text = (body: string, type = 'text/plain; charset=utf-8') => {
+      response.writeHead(200, { 'Content-Type': type });
+      response.end(body);
+    };
+    const json = (value: unknown) => text(JSON.stringify(value), 'application/json');
+    switch (`${first}${rest.length > 0 && rest[0] ? `/${rest[0]}` : ''}`) {
+      case 'healthz':
+      case 'healthz/ping':
+      case 'healthz/syncloop':
+        return text('ok');
+      case 'pods':
+        return json(podList(this.#kubelet.pods.apiPods()));
+      case 'runningpods':
+        return json(podList([...this.#kubelet.pods.workers()].map(({ pod }) => pod)));
+      case 'stats/summary':
+        return json(await this.#stats.summary());
+      case 'metrics':
+        return text(this.#metrics.expose(), 'text/plain; version=0.0.4');
+      case 'metrics/resource':
+        return text(resourceMetrics(await this.#stats.summary()), 'text/plain; version=0.0.4');
+      case 'metrics/cadvisor':
+        return text(cadvisorMetrics(await this.#stats.summary()), 'text/plain; version=0.0.4');
+      case 'metrics/probes':
+        return text(onlyFamily(this.#metrics.expose(), 'prober_probe_total'), 'text/plain; version=0.0.4');
+      default:
+    }
+    if (first === 'containerLogs' && request.method === 'GET')
+      return this.#logs(rest, url.searchParams, response);
+    if (first === 'run' && request.method === 'POST') return this.#runCommand(rest, url.searchParams, text);
+    throw new HttpProblem(404, '404 page not found');
+  }
+
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, url: URL): Promise<void> {
+    const [, action, namespace = '', name = '', ...rest] = url.pathname.split('/');
+    const worker = this.#worker(namespace, name);
+    const query = url.searchParams;
+    if (action === 'portForward') {
+      const sandbox = worker.observed.sandboxes.find(({ ready }) => ready);
+      if (!sandbox) throw new HttpProblem(404, `pod not found (${JSON.stringify(`${name}_${namespace}`)})`);
+      const ports = query
+        .getAll('ports')
+        .concat(query.getAll('port'))
+        .flatMap((list) => list.split(','))
+        .map(Number);
+      const target = await this.#kubelet.context.runtime.portForward(sandbox.id, ports);
+      if (speaksTunnel(request)) return tunnelPortForward(request, socket, head, target);
+      return relayUpgrade(request, socket, head, target);
+    }
+    if (action !== 'exec' && action !== 'attach') throw new HttpProblem(404, '404 page not found');
+    const containerName = rest.at(-1) ?? '';
+    const container = findContainer(worker.observed, containerName);
+    if (container?.state !== 'running')
+      throw new HttpProblem(404, `container not found (${JSON.stringify(containerName)})`);
+    const isSet = (...names: string[]) => names.some((key) => ['1', 'true'].includes(query.get(key) ?? ''));
+    const wanted = {
+      stdin: isSet('input', 'stdin'),
+      stdout: isSet('output', 'stdout'),
+      stderr: isSet('error', 'stderr'),
+      tty: isSet('tty'),
+    };
+    // A terminal has one output.
+    if (wanted.tty) wanted.stderr = false;
+    const { runtime } = this.#kubelet.context;
+    const target =
+      action === 'exec'
+        ? await runtime.exec({ containerId: container.id, cmd: query.getAll('command'), ...wanted })
+        : await runtime.attach({ containerId: container.id, ...wanted });
+    if (speaksV5(request)) return translateV5(request, socket, head, target, wanted);
+    relayUpgrade(request, socket, head, target);
+  }
+
+  async #logs(path: readonly string[], query: URLSearchParams, response: ServerResponse): Promise<void> {
+    const [namespace = '', name = '', containerName = ''] = path;
+    const worker = this.#worker(namespace, name);
+    const history = worker.observed.containers.filter((container) => container.name === containerName);
+    const isKnown = [
+      ...(worker.pod.spec.initContainers ?? []),
+      ...worker.pod.spec.containers,
+      ...(worker.pod.spec.ephemeralContainers ?? []),
+    ].some((container) => container.name === containerName);
+    if (!isKnown) throw new HttpProblem(404, `container not found in pod`);
+    const previous = query.get('previous') === 'true';
+    // Of a container that waits for its next try, the one that ended last is both the present and the previous one.
+    const waits = history[0]?.state === 'exited' && worker.waitingReason(containerName) !== undefined;
+    const container = previous && !waits ? history[1] : history[0];
+    if (!container) {
+      if (previous)
+        throw new HttpProblem(
+          400,
+          `previous terminated container ${JSON.stringify(containerName)} in pod ${JSON.stringify(name)} not found`,
+        );
+      const reason = worker.waitingReason(containerName) ?? 'ContainerCreating';
+      throw new HttpProblem(
+        400,
+        `container ${JSON.stringify(containerName)} in pod ${JSON.stringify(name)} is waiting to start: ${reason}`,
+      );
+    }
+    const { runtime } = this.#kubelet.context;
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    response.writeHead(200, { 'Content-Type': 'text/plain' });
+    response.flushHeaders();
+    const sink = {
+      signal: gone.signal,
+      write: async (data: Buffer) => {
+        if (gone.signal.aborted) return false;
+        if (!response.write(data))
+          await new Promise<void>((resolve) => {
+            const go = () => {
+              response.off('drain', go);
+              response.off('close', go);
+              resolve();
+            };
+            response.on('drain', go);
+            response.on('close', go);
+          });
+        return !gone.signal.aborted;
+      },
+    };
+    const isRunning = async () => {
+      try {
+        return (await runtime.containerStatus(container.id)).state === 'CONTAINER_RUNNING';
+      } catch (error) {
+        if (error instanceof RuntimeError) return error.code === 'Unavailable';
+        throw error;
+      }
+    };
+    const { now } = this.#kubelet.context.clock;
+    await serveLog(container.logPath, logOptionsOf(query, now()), sink, isRunning);
+    response.end();
+  }
+
+  async #runCommand(
+    path: readonly string[],
+    query: URLSearchParams,
+    text: (body: string) => void,
+  ): Promise<void> {
+    const [namespace = '', name = '', ...rest] = path;
+    const container = findContainer(this.#worker(namespace, name).observed, rest.at(-1) ?? '');
+    if (container?.state !== 'running') throw new HttpProblem(404, 'container not found');
+    const cmd = (query.get('cmd') ?? '').split(' ');
+    const { stdout, stderr } = await this.#kubelet.context.runtime.execSync(container.id, cmd, 0);
+    text(Buffer.concat([stdout, stderr]).toString());
+  }
+
+  #worker(namespace: string, name: string): PodWorker {
+    const worker = this.#kubelet.pods.findByName(namespace, name);
+    if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(`${name}_${namespace}`)} not found`);
+    return worker;
+  }
+}
+
+function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {
+  const number = (name: string): number | undefined => {
+    const value = query.get(name);
+    return value === null || value === '' ? undefined : Number(value);
+  };
+  const sinceSeconds = number('sinceSeconds');
+  const since =
+    query.get('sinceTime') ??
+    (sinceSeconds === undefined ? undefined : new Date(nowMs - sinceSeconds * 1000).toISOString());
+  const tailLines = number('tailLines');
+  const limitBytes = number('limitBytes');
+  const stream = query.get('stream')?.toLowerCase();
+  return {
+    follow: query.get('follow') === 'true',
+    timestamps: query.get('timestamps') === 'true',
+    ...(tailLines !== undefined && { tailLines }),
+    ...(limitBytes !== undefined && { limitBytes }),
+    ...(since && { since }),
+    ...((stream === 'stdout' || stream === 'stderr') && { stream }),
+  };
+}
+
+function podList(items: readonly unknown[]): object {
+  return { kind: 'PodList', apiVersion: 'v1', metadata: {}, items };
+}
+
+function onlyFamily(text: string, name: string): string {
+  const lines = text
+    .split('\n')
+    .filter(
+      (line) =>
+        line.startsWith(name) || line.startsWith(`# HELP ${name}`) || line.startsWith(`# TYPE ${name}`),
+    );
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { createInflate } from 'node:zlib';
+import { spdyDictionary } from './spdy-dictionary.ts';
+import { headerBlock, SpdySession } from './spdy-session.ts';
+
+/** Adler-32, by which zlib names a dictionary. */
+function adler32(bytes: Uint8Array): number {
+  let a = 1;
+  let b = 0;
+  for (const byte of bytes) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  return b * 65536 + a;
+}
+
+test('the dictionary is the one that SPDY/3 prescribes', () => {
+  assert.equal(spdyDictionary.length, 1423);
+  assert.equal(adler32(spdyDictionary).toString(16), 'e3c6a7c2');
+});
+
+function recorder(): { socket: Duplex; sent: () => Buffer; receive: (data: Buffer) => void } {
+  const parts: Buffer[] = [];
+  const socket = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      parts.push(chunk as Buffer);
+      done();
+    },
+  });
+  return { socket, sent: () => Buffer.concat(parts), receive: (data) => void socket.push(data) };
+}
+
+test('streams are opened with compressed headers that one inflater can read in order', async () => {
+  const { socket, sent } = recorder();
+  const session = new SpdySession(socket);
+  await Promise.all([session.open({ streamType: 'error' }), session.open({ streamType: 'stdin' })]);
+  const inflate = createInflate({ dictionary: spdyDictionary });
+  const plain: Buffer[] = [];
+  inflate.on('data', (part: Buffer) => plain.push(part));
+  const bytes = sent();
+  const ids: number[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    assert.equal(bytes.readUInt16BE(offset), 0x8003);
+    assert.equal(bytes.readUInt16BE(offset + 2), 1);
+    const length = bytes.readUIntBE(offset + 5, 3);
+    ids.push(bytes.readUInt32BE(offset + 8));
+    await new Promise((resolve) => inflate.write(bytes.subarray(offset + 18, offset + 8 + length), resolve));
+    offset += 8 + length;
+  }
+  assert.deepEqual(ids, [1, 3]);
+  const expected = [headerBlock({ streamtype: 'error' }), headerBlock({ streamtype: 'stdin' })];
+  assert.deepEqual(Buffer.concat(plain), Buffer.concat(expected));
+});
+
+test('data of split frames arrives whole, and FIN ends the stream', async () => {
+  const { socket, receive } = recorder();
+  const session = new SpdySession(socket);
+  const stream = await session.open({ streamType: 'stdout' });
+  const got: string[] = [];
+  const ended = Promise.withResolvers<void>();
+  stream.onData = (data) => got.push(data.toString());
+  stream.onEnd = ended.resolve;
+  const frame = Buffer.concat([Buffer.from([0, 0, 0, 1, 1, 0, 0, 5]), Buffer.from('hello')]);
+  receive(frame.subarray(0, 3));
+  receive(frame.subarray(3, 10));
+  receive(frame.subarray(10));
+  await ended.promise;
+  assert.deepEqual(got, ['hello']);
+});

@@ -1,0 +1,193 @@
+/** Statistics of containers, pods and node, in the forms that upstream serves. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type { ContainerStats } from '../cri/runtime.ts';
+import type { Kubelet } from '../kubelet.ts';
+import type { FilesystemUse } from '../machine.ts';
+import { labels } from '../pod-observation.ts';
+
+interface CpuStats {
+  time: string;
+  usageNanoCores?: number;
+  usageCoreNanoSeconds?: number;
+}
+interface MemoryStats {
+  time: string;
+  availableBytes?: number;
+  usageBytes?: number;
+  workingSetBytes?: number;
+  rssBytes?: number;
+}
+
+export interface ContainerSample {
+  name: string;
+  startTime: string;
+  cpu: CpuStats;
+  memory: MemoryStats;
+  rootfs?: object;
+  logs?: object;
+}
+
+export interface PodSample {
+  podRef: { name: string; namespace: string; uid: string };
+  startTime: string;
+  containers: ContainerSample[];
+  cpu: CpuStats;
+  memory: MemoryStats;
+  'ephemeral-storage'?: object;
+  process_stats?: { process_count: number };
+}
+
+export interface Summary {
+  node: {
+    nodeName: string;
+    startTime: string;
+    cpu: CpuStats;
+    memory: MemoryStats;
+    fs?: object;
+    runtime?: { imageFs?: object };
+    rlimit?: { time: string; maxpid: number; curproc: number };
+  };
+  pods: PodSample[];
+}
+
+/** A rate needs two samples; without a recent one a second is waited. */
+export class StatsCollector {
+  readonly #kubelet: Kubelet;
+  readonly #startMs: number;
+  /** Last CPU reading by id. */
+  readonly #readings = new Map<string, { atMs: number; nanoSeconds: number; nanoCores: number }>();
+
+  constructor(kubelet: Kubelet) {
+    this.#kubelet = kubelet;
+    this.#startMs = kubelet.context.clock.now();
+  }
+
+  async summary(): Promise<Summary> {
+    const { context, pods } = this.#kubelet;
+    const nowMs = context.clock.now();
+    const [usage, stats] = await Promise.all([context.machine.usage(), context.runtime.listContainerStats()]);
+    const time = new Date(nowMs).toISOString();
+    const byPod = new Map<string, ContainerStats[]>();
+    for (const entry of stats) {
+      const uid = entry.attributes.labels[labels.podUid];
+      if (uid) byPod.set(uid, [...(byPod.get(uid) ?? []), entry]);
+    }
+    const samples: PodSample[] = [];
+    for (const worker of pods.workers()) {
+      if (!worker.observed.containers.some(({ state }) => state === 'running')) continue;
+      samples.push(await this.#podSample(worker.pod, byPod.get(worker.uid) ?? [], nowMs));
+    }
+    this.#forgetOld(nowMs);
+    return {
+      node: {
+        nodeName: context.node().nodeName,
+        startTime: new Date(this.#startMs).toISOString(),
+        cpu: this.#cpu('node', usage.cpuUsageCoreNanoSeconds, nowMs),
+        memory: {
+          time,
+          ...optional('availableBytes', usage.memoryAvailableBytes),
+          ...optional('usageBytes', usage.memoryUsageBytes),
+          ...optional('workingSetBytes', usage.memoryWorkingSetBytes),
+          ...optional('rssBytes', usage.memoryRssBytes),
+        },
+        ...(usage.nodeFs && { fs: fsStats(usage.nodeFs, time) }),
+        ...(usage.imageFs && { runtime: { imageFs: fsStats(usage.imageFs, time) } }),
+        ...(usage.pids && { rlimit: { time, maxpid: usage.pids.max, curproc: usage.pids.current } }),
+      },
+      pods: samples,
+    };
+  }
+
+  async #podSample(pod: Pod, stats: readonly ContainerStats[], nowMs: number): Promise<PodSample> {
+    const { uid, name, namespace = '' } = pod.metadata;
+    const time = new Date(nowMs).toISOString();
+    const observed = this.#kubelet.pods.find(uid)?.observed.containers ?? [];
+    const group = await this.#kubelet.context.machine.cgroups.podUsage(uid);
+    const containers = stats.flatMap((entry) => {
+      const running = observed.find(({ id, state }) => id === entry.attributes.id && state === 'running');
+      return running ? [this.#containerSample(entry, running.startedAtMs, nowMs)] : [];
+    });
+    const usage = containers.map(({ memory }) => memory);
+    return {
+      podRef: { name, namespace, uid },
+      startTime: pod.status?.startTime ?? time,
+      containers,
+      cpu: this.#cpu(`pod/${uid}`, group?.cpuUsageNanoSeconds, nowMs),
+      memory: {
+        time,
+        usageBytes: group?.memoryUsageBytes ?? sum(usage.map(({ usageBytes }) => usageBytes)),
+        workingSetBytes:
+          group?.memoryWorkingSetBytes ?? sum(usage.map(({ workingSetBytes }) => workingSetBytes)),
+        rssBytes: group?.memoryRssBytes ?? 0,
+      },
+      ...(group && { process_stats: { process_count: group.pids } }),
+    };
+  }
+
+  #containerSample(
+    { attributes, cpu, memory, writableLayer }: ContainerStats,
+    startedAtMs: number,
+    nowMs: number,
+  ): ContainerSample {
+    const time = new Date(nowMs).toISOString();
+    return {
+      name: attributes.labels[labels.containerName] ?? attributes.metadata.name,
+      startTime: new Date(startedAtMs).toISOString(),
+      cpu: this.#cpu(attributes.id, cpu?.usageCoreNanoSeconds?.value, nowMs),
+      memory: {
+        time,
+        ...optional('workingSetBytes', memory?.workingSetBytes?.value),
+        ...optional('usageBytes', memory?.usageBytes?.value ?? memory?.workingSetBytes?.value),
+        ...optional('rssBytes', memory?.rssBytes?.value),
+      },
+      ...(writableLayer && {
+        rootfs: {
+          time,
+          ...optional('usedBytes', writableLayer.usedBytes?.value),
+          ...optional('inodesUsed', writableLayer.inodesUsed?.value),
+        },
+      }),
+    };
+  }
+
+  #cpu(id: string, nanoSeconds: number | undefined, nowMs: number): CpuStats {
+    const time = new Date(nowMs).toISOString();
+    if (nanoSeconds === undefined) return { time };
+    const last = this.#readings.get(id);
+    let nanoCores = last?.nanoCores ?? 0;
+    const elapsedMs = nowMs - (last?.atMs ?? nowMs);
+    if (last && elapsedMs >= rateMinMs)
+      nanoCores = Math.max(0, Math.round(((nanoSeconds - last.nanoSeconds) / elapsedMs) * 1000));
+    if (!last || elapsedMs >= rateMinMs) this.#readings.set(id, { atMs: nowMs, nanoSeconds, nanoCores });
+    return { time, usageNanoCores: nanoCores, usageCoreNanoSeconds: nanoSeconds };
+  }
+
+  #forgetOld(nowMs: number): void {
+    for (const [id, reading] of this.#readings)
+      if (nowMs - reading.atMs > readingTtlMs) this.#readings.delete(id);
+  }
+}
+
+/** Shorter spans make rates jump. */
+const rateMinMs = 1000;
+const readingTtlMs = 10 * 60_000;
+
+function optional(name: string, value: number | undefined): Record<string, number> {
+  return value === undefined ? {} : { [name]: value };
+}
+
+function sum(values: readonly (number | undefined)[]): number {
+  return values.reduce<number>((total, value) => total + (value ?? 0), 0);
+}
+
+function fsStats(use: FilesystemUse, time: string): object {
+  return {
+    time,
+    availableBytes: use.availableBytes,
+    capacityBytes: use.capacityBytes,
+    usedBytes: use.usedBytes,
+    inodes: use.inodes,
+    inodesFree: use.inodesFree,
+    inodesUsed: use.inodes - use.inodesFree,
+  };
+}
