@@ -9,7 +9,7 @@ interface Index<T> {
 }
 
 const nothing: readonly never[] = [];
-const namespaceIndex = 'namespace';
+const namespaceIndex = '(namespace)';
 const byNamespace = (object: KubeObject) => [object.metadata.namespace ?? ''];
 
 export class ObjectCache<T extends KubeObject> {

@@ -1,0 +1,42 @@
+/** ClusterRoles with an aggregation rule hold the rules of all roles that it selects. */
+import { compileLabelSelector } from '../api/label-selector.ts';
+import { ClusterRole } from '../api/resources.gen.ts';
+import type * as rbac from '../api/types/rbac-v1.gen.ts';
+import { defineController, watch } from '../client/controller.ts';
+import { canonicalJson } from './pod-template.ts';
+
+export const clusterRoleAggregationController = defineController({
+  name: 'ClusterRoleAggregator',
+  component: 'clusterrole-aggregation-controller',
+  reconciles: ClusterRole,
+  watches: [
+    watch(ClusterRole, function* (_role, _old, informers) {
+      for (const role of informers.of(ClusterRole).list()) if (role.aggregationRule) yield role.metadata.name;
+    }),
+  ],
+  async reconcile(name, cluster, signal) {
+    const role = cluster.get(ClusterRole, name);
+    if (!role?.aggregationRule) return;
+    const rules = aggregateRules(role, cluster.informer(ClusterRole).list());
+    if (sameRules(role.rules ?? [], rules)) return;
+    await cluster.update(ClusterRole, { ...role, rules }, signal);
+  },
+});
+
+/** Each rule once, in the order of the names of the roles that hold it. */
+export function aggregateRules(role: ClusterRole, all: Iterable<ClusterRole>): rbac.PolicyRule[] {
+  const selectors = (role.aggregationRule?.clusterRoleSelectors ?? []).map(compileLabelSelector);
+  const rules = new Map<string, rbac.PolicyRule>();
+  const sorted = [...all].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  for (const selector of selectors)
+    for (const other of sorted) {
+      if (other.metadata.uid === role.metadata.uid || !selector(other.metadata.labels)) continue;
+      for (const rule of other.rules ?? [])
+        if (!rules.has(canonicalJson(rule))) rules.set(canonicalJson(rule), rule);
+    }
+  return [...rules.values()];
+}
+
+function sameRules(a: readonly rbac.PolicyRule[], b: readonly rbac.PolicyRule[]): boolean {
+  return a.length === b.length && a.every((rule, index) => canonicalJson(rule) === canonicalJson(b[index]!));
+}

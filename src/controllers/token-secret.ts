@@ -1,0 +1,62 @@
+/** Secrets of type kubernetes.io/service-account-token: filled with a token, and gone with their account. */
+import { Secret, ServiceAccount } from '../api/resources.gen.ts';
+import { type AnyController, defineController, watch } from '../client/controller.ts';
+import { undefinedIfGone } from './adoption.ts';
+
+export type IssueSecretToken = (
+  namespace: string,
+  secretName: string,
+  serviceAccount: { name: string; uid: string },
+) => string | Promise<string>;
+
+const secretType = 'kubernetes.io/service-account-token';
+const nameAnnotation = 'kubernetes.io/service-account.name';
+const uidAnnotation = 'kubernetes.io/service-account.uid';
+
+function accountOf(secret: Secret): string | undefined {
+  return secret.type === secretType ? secret.metadata.annotations?.[nameAnnotation] : undefined;
+}
+
+/** `ca`: PEM of the cluster's authority. */
+export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyController {
+  return defineController({
+    name: 'serviceaccount_tokens_secret',
+    component: 'serviceaccount-token-controller',
+    reconciles: Secret,
+    concerns: (secret: Secret) => secret.type === secretType,
+    watches: [
+      watch(ServiceAccount, function* ({ metadata }, old, informers) {
+        if (old && old.metadata.uid === metadata.uid && old.metadata !== metadata) return;
+        for (const secret of informers.of(Secret).inNamespace(metadata.namespace ?? ''))
+          if (accountOf(secret) === metadata.name) yield `${metadata.namespace}/${secret.metadata.name}`;
+      }),
+    ],
+    async reconcile(key, cluster, signal) {
+      const secret = cluster.get(Secret, key);
+      const name = secret && accountOf(secret);
+      if (!name || secret.metadata.deletionTimestamp) return;
+      const { namespace = '', annotations } = secret.metadata;
+      // Only the server's word counts: a secret is not deleted because a cache has not heard of its account yet.
+      const account =
+        cluster.get(ServiceAccount, `${namespace}/${name}`) ??
+        (await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfGone));
+      const uid = annotations?.[uidAnnotation];
+      if (!account || (uid && uid !== account.metadata.uid)) {
+        await cluster.delete(Secret, secret, signal);
+        return;
+      }
+      const { data = {} } = secret;
+      if (uid && data.token && data['ca.crt'] && data.namespace) return;
+      const encode = (text: string) => Buffer.from(text).toString('base64');
+      const token =
+        data.token ??
+        encode(await issue(namespace, secret.metadata.name, { name, uid: account.metadata.uid }));
+      const filled = { ...data, token, 'ca.crt': encode(ca), namespace: encode(namespace) };
+      const metadata = {
+        ...secret.metadata,
+        annotations: { ...annotations, [uidAnnotation]: account.metadata.uid },
+      };
+      await cluster.update(Secret, { ...secret, metadata, data: filled }, signal);
+    },
+  });
+}

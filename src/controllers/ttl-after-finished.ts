@@ -1,0 +1,35 @@
+/** Deletes finished Jobs whose time to live is over. */
+import { Job } from '../api/resources.gen.ts';
+import { defineController } from '../client/controller.ts';
+import { undefinedIfGone } from './adoption.ts';
+import { findCondition } from './conditions.ts';
+
+export const ttlAfterFinishedController = defineController({
+  name: 'ttl_jobs_to_delete',
+  component: 'ttl-after-finished-controller',
+  reconciles: Job,
+  concerns: (job: Job) => job.spec?.ttlSecondsAfterFinished !== undefined,
+  async reconcile(key, cluster, signal) {
+    const job = cluster.get(Job, key);
+    if (!job || job.metadata.deletionTimestamp) return;
+    const leftMs = timeLeftMs(job, cluster.clock.now());
+    if (leftMs === undefined) return;
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    // The cache may be behind: the time may have been made longer just now.
+    const fresh = await cluster.client.get(Job, job.metadata, signal).catch(undefinedIfGone);
+    const freshLeftMs = fresh && timeLeftMs(fresh, cluster.clock.now());
+    if (!fresh || freshLeftMs === undefined || freshLeftMs > 0) return;
+    await cluster.delete(Job, fresh, signal, { propagationPolicy: 'Foreground' });
+  },
+});
+
+/** Undefined for a job that is not finished or may stay. */
+export function timeLeftMs(job: Job, nowMs: number): number | undefined {
+  const ttl = job.spec?.ttlSecondsAfterFinished;
+  if (ttl === undefined) return undefined;
+  const end = ['Complete', 'Failed']
+    .map((type) => findCondition(job.status?.conditions, type))
+    .find((condition) => condition?.status === 'True');
+  if (!end?.lastTransitionTime) return undefined;
+  return Math.max(0, Date.parse(end.lastTransitionTime) + ttl * 1000 - nowMs);
+}
