@@ -152,7 +152,7 @@ async function waitForDns(namespace: NodeNamespace): Promise<void> {
     async () => {
       try {
         await runInNode(namespace, [
-          ...busybox,
+          'busybox',
           'nslookup',
           'kubernetes.default.svc.cluster.local',
           '10.96.0.10',
@@ -169,24 +169,23 @@ async function waitForDns(namespace: NodeNamespace): Promise<void> {
     throw new Failure('cluster DNS does not answer', { advice: 'see: wherry logs agent, and wherry doctor' });
 }
 
-const busybox = ['busybox'];
+/** Runs in the node: asks so many times, each on a connection of its own, and prints the answers. */
+const askScript = `const { get } = require('node:http');
+const ask = (left) => left > 0 && get(process.argv[1], { agent: false, timeout: 5000 }, (answer) => {
+  answer.setEncoding('utf8').on('data', (text) => process.stdout.write(text)).on('end', () => ask(left - 1));
+}).on('timeout', () => process.exit(1));
+ask(Number(process.argv[2]));`;
 
-/** Connections one after another, from within the node's network. */
 async function ask(namespace: NodeNamespace, url: string): Promise<string[]> {
-  const answers: string[] = [];
-  for (let count = 0; count < questions; count++) {
-    try {
-      answers.push(
-        (await runInNode(namespace, [...busybox, 'wget', '-q', '-T', '5', '-O', '-', url])).trim(),
-      );
-    } catch (error) {
-      throw new Failure('the Service of the demo does not answer', {
-        advice: 'see: kubectl get pods,endpoints; wherry logs agent',
-        cause: error,
-      });
-    }
+  try {
+    const said = await runInNode(namespace, [process.execPath, '-e', askScript, url, String(questions)]);
+    return said.trimEnd().split('\n');
+  } catch (error) {
+    throw new Failure('the Service of the demo does not answer', {
+      advice: 'see: kubectl get pods,endpoints; wherry logs agent',
+      cause: error,
+    });
   }
-  return answers;
 }
 
 function tellNext(context: CliContext, name: string, isReal: boolean): void {
