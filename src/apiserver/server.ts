@@ -10,18 +10,21 @@ import type { Transport } from '../client/transport.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission/admission.ts';
 import { addBuiltinPlugins } from './admission/plugins.ts';
+import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishServer } from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
-import { type DialService, noServices, WebhookClient } from './dynamic-admission/webhook-client.ts';
+import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';
 import { RequestHandler } from './handler.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
+import { serviceDialer } from './nodes/endpoints.ts';
+import { NodeConnector, type NodeCredentials } from './nodes/node-connector.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
@@ -43,6 +46,8 @@ export interface ApiServerOptions {
   metrics: MetricsRegistry;
   /** True when other API servers write to the same store. */
   sharedStore?: boolean;
+  /** For log, exec, attach, portforward and proxy: what the server shows to the nodes' agents. */
+  nodes?: NodeCredentials;
   /** Reaches webhooks that are Services of the cluster. */
   dialService?: DialService;
   security?: SecurityOptions;
@@ -68,6 +73,8 @@ export interface ListenOptions {
 export interface ApiServer {
   readonly registry: Registry;
   readonly handler: RequestHandler;
+  /** Issues tokens for service accounts; undefined when the server was given no key. */
+  readonly serviceAccounts: ServiceAccountTokens | undefined;
   listen(options: ListenOptions): Promise<Listener>;
   /** Requests of a component in this process, as `user`. */
   localTransport(user: UserInfo): Transport;
@@ -91,7 +98,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules: [] });
   const admission = new AdmissionChain();
   addBuiltinPlugins(admission, { objects, random });
-  const webhooks = new WebhookClient(options.dialService ?? noServices);
+  const nodes = new NodeConnector(objects, options.nodes);
+  const webhooks = new WebhookClient(options.dialService ?? serviceDialer(objects, nodes, random));
   addDynamicPlugins(admission, { objects, kinds, random, logger: log, client: webhooks });
   const registry: Registry = {
     store,
@@ -105,7 +113,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     allocators: new Map([['services/specs', serviceAllocation(view, options)]]),
   };
 
-  const subresources = createSubresources(security, objects);
+  const subresources = createSubresources({ security, objects, nodes, random });
   const handler = new RequestHandler({
     registry,
     authenticate: security.authenticate,
@@ -138,6 +146,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   return {
     registry,
     handler,
+    serviceAccounts: security.serviceAccounts,
     async listen(listenOptions) {
       const listener = await listen({
         ...listenOptions,

@@ -1,15 +1,32 @@
 /** Every subresource of the built-in kinds. */
+import type { Random } from '../../base/random.ts';
+import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { Security } from '../security.ts';
 import { serveBinding } from './binding.ts';
+import { evictionType, serveEviction } from './eviction.ts';
 import { SubresourceHandlers } from './handlers.ts';
+import { serveLog } from './log.ts';
+import { serveProxy } from './proxy/proxy.ts';
 import { serveSameObject } from './same-object.ts';
 import { scaleType, serveScale } from './scale.ts';
+import { serveAttach, serveExec, servePortForward } from './streaming.ts';
 import { serveToken, tokenRequestType } from './token.ts';
 
 const readAndWrite: readonly string[] = ['get', 'patch', 'update'];
 
-export function createSubresources(security: Security, objects: ObjectReader): SubresourceHandlers {
+export interface SubresourceOptions {
+  security: Security;
+  objects: ObjectReader;
+  nodes: NodeConnector;
+  random: Random;
+}
+
+/** Any method may be proxied. */
+const proxyVerbs: readonly string[] = ['create', 'delete', 'get', 'patch', 'update'];
+
+export function createSubresources(options: SubresourceOptions): SubresourceHandlers {
+  const { security, objects } = options;
   const handlers = new SubresourceHandlers();
   handlers.add(
     { name: 'status', verbs: readAndWrite },
@@ -37,7 +54,39 @@ export function createSubresources(security: Security, objects: ObjectReader): S
     'certificates.k8s.io/certificatesigningrequests',
     serveSameObject(readAndWrite),
   );
+  handlers.add({ name: 'eviction', verbs: ['create'], type: evictionType }, 'pods', serveEviction(objects));
   handlers.add({ name: 'ephemeralcontainers', verbs: readAndWrite }, 'pods', serveSameObject(readAndWrite));
   handlers.add({ name: 'resize', verbs: readAndWrite }, 'pods', serveSameObject(readAndWrite));
+  addConnections(handlers, options);
   return handlers;
+}
+
+/** Subresources that lead into nodes. */
+function addConnections(handlers: SubresourceHandlers, options: SubresourceOptions): void {
+  const { nodes } = options;
+  const streamed: readonly string[] = ['create', 'get'];
+  const ofPod = (kind: string) => ({ group: '', version: 'v1', kind });
+  handlers.add({ name: 'log', verbs: ['get'] }, 'pods', serveLog(nodes));
+  handlers.add({ name: 'exec', verbs: streamed, type: ofPod('PodExecOptions') }, 'pods', serveExec(nodes));
+  handlers.add(
+    { name: 'attach', verbs: streamed, type: ofPod('PodAttachOptions') },
+    'pods',
+    serveAttach(nodes),
+  );
+  handlers.add(
+    { name: 'portforward', verbs: streamed, type: ofPod('PodPortForwardOptions') },
+    'pods',
+    servePortForward(nodes),
+  );
+  const proxies = [
+    ['pods', 'PodProxyOptions'],
+    ['services', 'ServiceProxyOptions'],
+    ['nodes', 'NodeProxyOptions'],
+  ] as const;
+  for (const [plural, kind] of proxies)
+    handlers.add(
+      { name: 'proxy', verbs: proxyVerbs, type: ofPod(kind) },
+      plural,
+      serveProxy(plural, options),
+    );
 }

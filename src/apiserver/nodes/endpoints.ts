@@ -1,0 +1,89 @@
+/** Which pod answers for a service: found in its endpoint slices, reached through its node. */
+import type { Duplex } from 'node:stream';
+import { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { notFound, serviceUnavailable } from '../../api/status.ts';
+import type { Random } from '../../base/random.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { NodeConnector } from './node-connector.ts';
+
+export interface Endpoint {
+  address: string;
+  port: number;
+  nodeName: string | undefined;
+}
+
+/**
+ * Any ready endpoint behind a service's port, which is named or numbered; '' for its only one.
+ * @throws StatusError 404 when there is no such service, 503 when nobody answers for it
+ */
+export function chooseEndpoint(
+  objects: ObjectReader,
+  random: Random,
+  namespace: string,
+  name: string,
+  port: string,
+): Endpoint {
+  const service = objects.get(Service, namespace, name);
+  if (!service) throw notFound(Service, name);
+  const ports = service.spec?.ports ?? [];
+  const wanted =
+    port === ''
+      ? ports.length === 1
+        ? ports[0]
+        : undefined
+      : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
+  if (!wanted)
+    throw serviceUnavailable(
+      `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`,
+    );
+  const candidates = [...endpointsOf(objects, namespace, name, wanted.name ?? '')];
+  if (candidates.length === 0)
+    throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+  return candidates[Math.floor(random.next() * candidates.length)]!;
+}
+
+function* endpointsOf(
+  objects: ObjectReader,
+  namespace: string,
+  service: string,
+  portName: string,
+): Generator<Endpoint> {
+  for (const slice of objects.list(EndpointSlice, namespace)) {
+    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== service) continue;
+    const port = slice.ports?.find((candidate) => (candidate.name ?? '') === portName)?.port;
+    if (!port) continue;
+    for (const { addresses, conditions, nodeName } of slice.endpoints ?? []) {
+      if (conditions?.ready === false || !addresses[0]) continue;
+      yield { address: addresses[0], port, nodeName };
+    }
+  }
+}
+
+/** Connects to services for those who call them on the server's behalf (webhooks, aggregated API servers). */
+export function serviceDialer(
+  objects: ObjectReader,
+  nodes: NodeConnector,
+  random: Random,
+): (namespace: string, name: string, port: number) => Promise<Duplex> {
+  return async (namespace, name, port) =>
+    connectEndpoint(nodes, chooseEndpoint(objects, random, namespace, name, String(port)));
+}
+
+/** A connection to an endpoint: through its node, or straight where none is named. */
+export async function connectEndpoint(
+  nodes: NodeConnector,
+  { address, port, nodeName }: Endpoint,
+): Promise<Duplex> {
+  if (nodeName) return nodes.tunnel(nodeName, address, port);
+  const { connect } = await import('node:net');
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port });
+    socket.once('connect', () => {
+      socket.off('error', fail);
+      resolve(socket);
+    });
+    const fail = (error: Error) =>
+      reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
+    socket.once('error', fail);
+  });
+}

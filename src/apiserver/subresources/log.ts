@@ -1,0 +1,88 @@
+/** `pods/log`: a container's output, as its node has it. */
+import { type FieldError, forbiddenField, invalidValue } from '../../api/field-error.ts';
+import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
+import { exchange } from '../nodes/http-over.ts';
+import type { NodeConnector } from '../nodes/node-connector.ts';
+import type { SubresourceHandler } from './handlers.ts';
+import { containerOf, nodeOf, readPod } from './pod-target.ts';
+
+/** Options that the node's agent understands, passed on as they are. */
+const passedOn = [
+  'follow',
+  'previous',
+  'sinceSeconds',
+  'sinceTime',
+  'timestamps',
+  'tailLines',
+  'limitBytes',
+  'stream',
+];
+const errorBytesMax = 64 * 1024;
+
+export function serveLog(nodes: NodeConnector): SubresourceHandler {
+  return async (registry, context) => {
+    const { request, info } = context;
+    if (info.verb !== 'get') throw methodNotAllowed();
+    checkOptions(info.name, request.query);
+    const pod = await readPod(registry, context);
+    const container = containerOf(pod, request.query.get('container'));
+    if (!pod.spec?.nodeName) return { type: 'raw', status: 204, contentType: 'text/plain', body: '' };
+    const node = nodeOf(pod);
+    const query = new URLSearchParams();
+    for (const name of passedOn) {
+      const value = request.query.get(name);
+      if (value !== null && value !== '') query.set(name, value);
+    }
+    const { namespace = '', name } = pod.metadata;
+    const socket = await nodes.connect(node);
+    const answer = await exchange(socket, {
+      method: 'GET',
+      path: `/containerLogs/${namespace}/${name}/${container}?${query}`,
+      headers: { host: node },
+      signal: request.signal,
+    });
+    if (answer.statusCode !== 200) {
+      const text = await readText(answer);
+      throw answer.statusCode === 404 || answer.statusCode === 400
+        ? badRequest(text)
+        : new StatusError(500, 'InternalError', text || `the node answered ${answer.statusCode}`, {});
+    }
+    return { type: 'stream', status: 200, headers: { 'content-type': 'text/plain' }, body: answer };
+  };
+}
+
+async function readText(answer: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer) {
+    size += chunk.length;
+    if (size > errorBytesMax) break;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString().trim();
+}
+
+function checkOptions(name: string, query: URLSearchParams): void {
+  const errors: FieldError[] = [];
+  const check = (field: string, min: number) => {
+    const text = query.get(field);
+    if (text === null || text === '') return;
+    if (!/^-?\d+$/.test(text))
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    const value = Number(text);
+    if (value < min)
+      errors.push(
+        invalidValue(
+          field,
+          value,
+          min === 0 ? 'must be greater than or equal to 0' : 'must be greater than 0',
+        ),
+      );
+  };
+  check('tailLines', 0);
+  check('limitBytes', 1);
+  check('sinceSeconds', 1);
+  if (query.get('sinceSeconds') && query.get('sinceTime'))
+    errors.push(forbiddenField('', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+  if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, name, errors);
+}

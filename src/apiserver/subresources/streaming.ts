@@ -1,0 +1,93 @@
+/** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
+import type { Pod } from '../../api/resources.gen.ts';
+import { badRequest, methodNotAllowed } from '../../api/status.ts';
+import { exchange, relayUpgrade } from '../nodes/http-over.ts';
+import type { NodeConnector } from '../nodes/node-connector.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import type { SubresourceHandler } from './handlers.ts';
+import { containerOf, nodeOf, readPod } from './pod-target.ts';
+
+/** The agent's names for the streams of exec and attach. */
+const streamParameters: readonly (readonly [string, string])[] = [
+  ['stdin', 'input'],
+  ['stdout', 'output'],
+  ['stderr', 'error'],
+  ['tty', 'tty'],
+];
+
+export function serveExec(nodes: NodeConnector): SubresourceHandler {
+  return relaying(nodes, (pod, query) => {
+    const container = containerOf(pod, query.get('container'));
+    const forwarded = streamQuery(query);
+    for (const argument of query.getAll('command')) forwarded.append('command', argument);
+    return `/exec/${podPath(pod)}/${container}?${forwarded}`;
+  });
+}
+
+export function serveAttach(nodes: NodeConnector): SubresourceHandler {
+  return relaying(
+    nodes,
+    (pod, query) =>
+      `/attach/${podPath(pod)}/${containerOf(pod, query.get('container'))}?${streamQuery(query)}`,
+  );
+}
+
+export function servePortForward(nodes: NodeConnector): SubresourceHandler {
+  return relaying(nodes, (pod, query) => {
+    const ports = query.getAll('ports').flatMap((text) => text.split(','));
+    const forwarded = new URLSearchParams(ports.map((port): [string, string] => ['port', port]));
+    return `/portForward/${podPath(pod)}${ports.length > 0 ? `?${forwarded}` : ''}`;
+  });
+}
+
+function relaying(
+  nodes: NodeConnector,
+  pathOf: (pod: Pod, query: URLSearchParams) => string,
+): SubresourceHandler {
+  return async (registry, context): Promise<ApiResponse> => {
+    if (context.info.verb !== 'create' && context.info.verb !== 'get') throw methodNotAllowed();
+    const pod = await readPod(registry, context);
+    const node = nodeOf(pod);
+    const path = pathOf(pod, context.request.query);
+    return relay(nodes, context, node, path);
+  };
+}
+
+async function relay(
+  nodes: NodeConnector,
+  { request }: RequestContext,
+  node: string,
+  path: string,
+): Promise<ApiResponse> {
+  const { upgrade } = request;
+  if (!upgrade && request.method !== 'GET' && request.method !== 'POST')
+    throw badRequest('Upgrade request required');
+  const target = await nodes.connect(node);
+  const { authorization: _, host: _host, ...headers } = request.headers();
+  if (upgrade) {
+    relayUpgrade(upgrade, target, { method: request.method, path, headers: { host: node, ...headers } });
+    return { type: 'hijacked' };
+  }
+  // Without an upgrade the agent says what is missing.
+  const plain = Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(':')));
+  const answer = await exchange(target, { method: request.method, path, headers: { host: node, ...plain } });
+  return {
+    type: 'stream',
+    status: answer.statusCode ?? 502,
+    headers: { 'content-type': answer.headers['content-type'] ?? 'text/plain' },
+    body: answer,
+  };
+}
+
+function streamQuery(query: URLSearchParams): URLSearchParams {
+  const forwarded = new URLSearchParams();
+  for (const [from, to] of streamParameters) {
+    const value = query.get(from);
+    if (value === 'true' || value === '1' || value === '') forwarded.set(to, '1');
+  }
+  return forwarded;
+}
+
+function podPath(pod: Pod): string {
+  return `${pod.metadata.namespace}/${pod.metadata.name}`;
+}
