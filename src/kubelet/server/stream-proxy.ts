@@ -81,8 +81,14 @@ const webSockets = new WebSocketServer({
   handleProtocols: (offered) => (offered.has(v5Protocol) ? v5Protocol : tunnelProtocol),
 });
 
+/** Paused: what the client says at once must wait for its listeners. */
 function accept(request: IncomingMessage, client: Duplex, head: Buffer): Promise<WebSocket> {
-  return new Promise((resolve) => webSockets.handleUpgrade(request, client, head, resolve));
+  return new Promise((resolve) =>
+    webSockets.handleUpgrade(request, client, head, (webSocket) => {
+      webSocket.pause();
+      resolve(webSocket);
+    }),
+  );
 }
 
 export function speaksV5(request: IncomingMessage): boolean {
@@ -115,6 +121,7 @@ export async function tunnelPortForward(
   socket.on('data', (chunk: Buffer) => sendPaced(webSocket, chunk, socket));
   socket.on('close', () => webSocket.close(1000));
   socket.on('error', () => webSocket.terminate());
+  webSocket.resume();
 }
 
 /** More than this unsent stops the reading of the other side. */
@@ -187,4 +194,5 @@ export async function translateV5(
   });
   webSocket.on('close', () => session.close());
   webSocket.on('error', () => session.close());
+  webSocket.resume();
 }
