@@ -1,9 +1,36 @@
-/** Every kind that Wherry serves without a CustomResourceDefinition, in the order in which discovery lists them. */
+/** Every kind that Wherry serves without a CustomResourceDefinition, group by group. */
+import {
+  mutatingAdmissionPolicyBindingKind,
+  mutatingAdmissionPolicyKind,
+  validatingAdmissionPolicyBindingKind,
+  validatingAdmissionPolicyKind,
+} from './admissionregistration/admission-policy.ts';
+import {
+  mutatingWebhookConfigurationKind,
+  validatingWebhookConfigurationKind,
+} from './admissionregistration/webhook-configuration.ts';
+import { customResourceDefinitionKind } from './apiextensions/custom-resource-definition.ts';
+import { apiServiceKind } from './apiregistration/api-service.ts';
+import { storageVersionKind, storageVersionMigrationKind } from './apiserverinternal/storage-version.ts';
 import { controllerRevisionKind } from './apps/controller-revision.ts';
 import { daemonSetKind } from './apps/daemon-set.ts';
 import { deploymentKind } from './apps/deployment.ts';
 import { replicaSetKind } from './apps/replica-set.ts';
 import { statefulSetKind } from './apps/stateful-set.ts';
+import {
+  localSubjectAccessReviewKind,
+  selfSubjectAccessReviewKind,
+  selfSubjectReviewKind,
+  selfSubjectRulesReviewKind,
+  subjectAccessReviewKind,
+  tokenReviewKind,
+} from './authorization/reviews.ts';
+import { horizontalPodAutoscalerKind } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { cronJobKind } from './batch/cron-job.ts';
+import { jobKind } from './batch/job.ts';
+import { certificateSigningRequestKind } from './certificates/certificate-signing-request.ts';
+import { clusterTrustBundleKind, podCertificateRequestKind } from './certificates/trust.ts';
+import { leaseCandidateKind, leaseKind } from './coordination/lease.ts';
 import { bindingKind, componentStatusKind } from './core/binding.ts';
 import { configMapKind } from './core/config-map.ts';
 import { endpointsKind } from './core/endpoints.ts';
@@ -20,66 +47,32 @@ import { resourceQuotaKind } from './core/resource-quota.ts';
 import { secretKind } from './core/secret.ts';
 import { serviceKind } from './core/service.ts';
 import { serviceAccountKind } from './core/service-account.ts';
-import { defineKind } from './define-kind.ts';
+import { endpointSliceKind } from './discovery/endpoint-slice.ts';
+import { flowSchemaKind } from './flowcontrol/flow-schema.ts';
+import { priorityLevelConfigurationKind } from './flowcontrol/priority-level.ts';
 import type { KindDefinition } from './kind.ts';
-import type { KubeObject, ResourceType } from './meta.ts';
-import * as resources from './resources.gen.ts';
+import { ingressKind } from './networking/ingress.ts';
+import { ingressClassKind } from './networking/ingress-class.ts';
+import { networkPolicyKind } from './networking/network-policy.ts';
+import { ipAddressKind, serviceCidrKind } from './networking/service-cidr.ts';
+import { runtimeClassKind } from './node/runtime-class.ts';
+import { podDisruptionBudgetKind } from './policy/pod-disruption-budget.ts';
+import { podSecurityPolicyKind } from './policy/pod-security-policy.ts';
+import { clusterRoleKind, roleKind } from './rbac/role.ts';
+import { clusterRoleBindingKind, roleBindingKind } from './rbac/role-binding.ts';
+import {
+  deviceClassKind,
+  resourceClaimKind,
+  resourceClaimTemplateKind,
+  resourceSliceKind,
+} from './resource/device-kinds.ts';
+import { priorityClassKind } from './scheduling/priority-class.ts';
+import { csiDriverKind, csiNodeKind, csiStorageCapacityKind } from './storage/csi.ts';
+import { storageClassKind, volumeAttributesClassKind } from './storage/storage-class.ts';
+import { volumeAttachmentKind } from './storage/volume-attachment.ts';
 
-const withStatus = new Set(
-  (
-    'Namespace Node Pod PersistentVolume PersistentVolumeClaim ReplicationController ResourceQuota Service ' +
-    'DaemonSet Deployment ReplicaSet StatefulSet HorizontalPodAutoscaler CronJob Job Ingress ServiceCIDR ' +
-    'PodDisruptionBudget CertificateSigningRequest PodCertificateRequest CustomResourceDefinition APIService ' +
-    'FlowSchema PriorityLevelConfiguration ResourceClaim VolumeAttachment ValidatingAdmissionPolicy ' +
-    'StorageVersion StorageVersionMigration'
-  ).split(' '),
-);
-const scalable = { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas' };
-const scale: Record<string, KindDefinition['scale']> = {
-  Deployment: scalable,
-  ReplicaSet: scalable,
-  StatefulSet: scalable,
-  ReplicationController: scalable,
-};
-const createOnly: readonly string[] = ['create'];
-const verbs: Record<string, readonly string[]> = {
-  Binding: createOnly,
-  ComponentStatus: ['get', 'list'],
-  SelfSubjectReview: createOnly,
-  TokenReview: createOnly,
-  LocalSubjectAccessReview: createOnly,
-  SelfSubjectAccessReview: createOnly,
-  SelfSubjectRulesReview: createOnly,
-  SubjectAccessReview: createOnly,
-};
-const versions: Record<string, readonly (string | { group: string; version: string })[]> = {
-  Event: [
-    { group: 'events.k8s.io', version: 'v1' },
-    { group: 'events.k8s.io', version: 'v1beta1' },
-  ],
-  ControllerRevision: ['v1beta2', 'v1beta1'],
-  DaemonSet: ['v1beta2', { group: 'extensions', version: 'v1beta1' }],
-  Deployment: ['v1beta2', 'v1beta1', { group: 'extensions', version: 'v1beta1' }],
-  ReplicaSet: ['v1beta2', { group: 'extensions', version: 'v1beta1' }],
-  StatefulSet: ['v1beta2', 'v1beta1'],
-  CronJob: ['v1beta1', 'v2alpha1'],
-  HorizontalPodAutoscaler: ['v1', 'v2beta2', 'v2beta1'],
-  PodDisruptionBudget: ['v1beta1'],
-  Ingress: ['v1beta1', { group: 'extensions', version: 'v1beta1' }],
-  NetworkPolicy: [{ group: 'extensions', version: 'v1beta1' }],
-};
-
-function stored(type: ResourceType): KindDefinition {
-  return defineKind(type, {
-    status: withStatus.has(type.kind) ? 'separate' : 'none',
-    ...(scale[type.kind] && { scale: scale[type.kind] }),
-    ...(verbs[type.kind] && { verbs: verbs[type.kind] }),
-    versions: versions[type.kind] ?? [],
-    hasGeneration: withStatus.has(type.kind),
-  });
-}
-
-const own: readonly KindDefinition[] = [
+// Each definition speaks of its own type; whoever takes one from this list knows only that it is some object's.
+export const builtinKinds = [
   bindingKind,
   componentStatusKind,
   configMapKind,
@@ -97,17 +90,59 @@ const own: readonly KindDefinition[] = [
   secretKind,
   serviceKind,
   serviceAccountKind,
+  mutatingAdmissionPolicyKind,
+  mutatingAdmissionPolicyBindingKind,
+  mutatingWebhookConfigurationKind,
+  validatingAdmissionPolicyKind,
+  validatingAdmissionPolicyBindingKind,
+  validatingWebhookConfigurationKind,
+  customResourceDefinitionKind,
+  apiServiceKind,
   controllerRevisionKind,
   daemonSetKind,
   deploymentKind,
   replicaSetKind,
   statefulSetKind,
-] as readonly KindDefinition[];
-const described = new Set<ResourceType>(own.map((kind) => kind.type));
-
-export const builtinKinds: readonly KindDefinition[] = [
-  ...own,
-  ...(Object.values(resources) as ResourceType<KubeObject>[])
-    .filter((type) => type.group !== 'events.k8s.io' && !described.has(type))
-    .map(stored),
-];
+  selfSubjectReviewKind,
+  tokenReviewKind,
+  localSubjectAccessReviewKind,
+  selfSubjectAccessReviewKind,
+  selfSubjectRulesReviewKind,
+  subjectAccessReviewKind,
+  horizontalPodAutoscalerKind,
+  cronJobKind,
+  jobKind,
+  certificateSigningRequestKind,
+  clusterTrustBundleKind,
+  podCertificateRequestKind,
+  leaseKind,
+  leaseCandidateKind,
+  endpointSliceKind,
+  flowSchemaKind,
+  priorityLevelConfigurationKind,
+  storageVersionKind,
+  ipAddressKind,
+  ingressKind,
+  ingressClassKind,
+  networkPolicyKind,
+  serviceCidrKind,
+  runtimeClassKind,
+  podDisruptionBudgetKind,
+  podSecurityPolicyKind,
+  clusterRoleKind,
+  clusterRoleBindingKind,
+  roleKind,
+  roleBindingKind,
+  deviceClassKind,
+  resourceClaimKind,
+  resourceClaimTemplateKind,
+  resourceSliceKind,
+  priorityClassKind,
+  csiDriverKind,
+  csiNodeKind,
+  csiStorageCapacityKind,
+  storageClassKind,
+  volumeAttachmentKind,
+  volumeAttributesClassKind,
+  storageVersionMigrationKind,
+] as unknown as readonly KindDefinition[];

@@ -25,6 +25,8 @@ export interface CellContext {
 export interface ValidationContext {
   /** `status`, `scale`, … or '' for the object itself. */
   subresource: string;
+  /** The version that the client spoke: errors name its fields, and some old versions had laxer rules. */
+  apiVersion?: string;
   /** True when {@link KindDefinition.validateUpdate} is asked as well. */
   isUpdate?: boolean;
 }

@@ -11,6 +11,7 @@ import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../v
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
 export const endpointsKind = defineKind(Endpoints, {
+  createsOnUpdate: true,
   storagePrefix: 'services/endpoints',
   columns: [nameColumn, column('Endpoints', endpointsCell), ageColumn],
   defaults(endpoints) {

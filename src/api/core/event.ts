@@ -12,6 +12,7 @@ const reasonLengthMax = 128;
 const noteLengthMax = 1024;
 
 export const eventKind = defineKind(Event, {
+  createsOnUpdate: true,
   columns: [
     column('Last Seen', (event, { nowMs }) => lastSeen(event, nowMs)),
     column('Type', (event) => event.type ?? ''),

@@ -18,6 +18,7 @@ const lists = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'
 const standardTypes = ['Pod', 'Container', 'PersistentVolumeClaim'];
 
 export const limitRangeKind = defineKind(LimitRange, {
+  createsOnUpdate: true,
   defaults(range) {
     for (const item of range.spec?.limits ?? []) if (item.type === 'Container') defaultItem(item);
   },

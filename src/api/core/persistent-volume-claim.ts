@@ -27,6 +27,7 @@ export function shortAccessModes(modes: readonly string[] | undefined): string {
 }
 
 export const persistentVolumeClaimKind = defineKind(PersistentVolumeClaim, {
+  returnsDeleted: true,
   status: 'separate',
   columns: [
     nameColumn,

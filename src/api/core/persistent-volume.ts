@@ -15,6 +15,7 @@ import { differences } from './pod-update.ts';
 import { validateVolumeSource, volumeSourceNames } from './volume-source.ts';
 
 export const persistentVolumeKind = defineKind(PersistentVolume, {
+  returnsDeleted: true,
   status: 'separate',
   columns: [
     nameColumn,

@@ -6,6 +6,7 @@ import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 
 export const podTemplateKind = defineKind(PodTemplate, {
+  returnsDeleted: true,
   hasGeneration: true,
   columns: [
     nameColumn,

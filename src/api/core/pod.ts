@@ -10,6 +10,7 @@ import { validatePodSpec } from './pod-spec/validate.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate, validateResize } from './pod-update.ts';
 
 export const podKind = defineKind(Pod, {
+  returnsDeleted: true,
   status: 'separate',
   hasGeneration: true,
   columns: podTableColumns,

@@ -35,6 +35,7 @@ const podResources = new Set([
 ]);
 
 export const resourceQuotaKind = defineKind(ResourceQuota, {
+  returnsDeleted: true,
   status: 'separate',
   columns: [
     nameColumn,

@@ -11,6 +11,8 @@ import { validateService, validateServiceUpdate } from './service-validation.ts'
 const affinitySecondsDefault = 10800;
 
 export const serviceKind = defineKind(Service, {
+  returnsDeleted: true,
+  createsOnUpdate: true,
   storagePrefix: 'services/specs',
   status: 'separate',
   columns: [

@@ -11,21 +11,30 @@ export function validateNew(request: WriteRequest, object: KubeObject): void {
   const validateName = definition.validateName;
   const errors: FieldError[] = [
     ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
-    ...definition.validate(object, { subresource: '' }),
+    ...definition.validate(object, { subresource: '', apiVersion: request.resource.apiVersion }),
   ];
   refuse(request, object, errors);
 }
 
 /** Reviews are never stored, and need no name. @throws StatusError Invalid */
 export function validateNewReview(request: WriteRequest, object: KubeObject): void {
-  refuse(request, object, [...request.resource.definition.validate(object, { subresource: '' })]);
+  refuse(request, object, [
+    ...request.resource.definition.validate(object, {
+      subresource: '',
+      apiVersion: request.resource.apiVersion,
+    }),
+  ]);
 }
 
 /** @throws StatusError Invalid with every error that there is. */
 export function validateChange(request: WriteRequest, object: KubeObject, old: KubeObject): void {
   const { definition, namespaced } = request.resource;
   const validateName = definition.validateName;
-  const context = { subresource: request.subresource, isUpdate: true };
+  const context = {
+    subresource: request.subresource,
+    apiVersion: request.resource.apiVersion,
+    isUpdate: true,
+  };
   const errors: FieldError[] = [
     ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
     ...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'),

@@ -1,0 +1,225 @@
+/** Mutating and validating webhook configurations. */
+import { ageColumn, countColumn, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
+import type { KubeObject } from '../meta.ts';
+import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../resources.gen.ts';
+import type {
+  MutatingWebhook,
+  RuleWithOperations,
+  ValidatingWebhook,
+  WebhookClientConfig,
+} from '../types/admissionregistration-v1.gen.ts';
+import { invalidFor, oneOf } from '../validation/fields.ts';
+import { validateLabelSelector } from '../validation/label-selector.ts';
+import { qualifiedNameProblems, threeSegmentNameProblems } from '../validation/names.ts';
+
+type Webhook = ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>;
+interface Configuration extends KubeObject {
+  webhooks?: Webhook[];
+}
+
+const reviewVersions = ['v1', 'v1beta1'];
+const timeoutSecondsMax = 30;
+const matchConditionsMax = 64;
+
+export const mutatingWebhookConfigurationKind = defineKind(MutatingWebhookConfiguration, {
+  ...configurationFacts(),
+  defaults(configuration) {
+    for (const webhook of configuration.webhooks ?? []) {
+      defaultWebhook(webhook as Webhook);
+      webhook.reinvocationPolicy ??= 'Never';
+    }
+  },
+});
+
+export const validatingWebhookConfigurationKind = defineKind(ValidatingWebhookConfiguration, {
+  ...configurationFacts(),
+  defaults(configuration) {
+    for (const webhook of configuration.webhooks ?? []) defaultWebhook(webhook);
+  },
+});
+
+function configurationFacts() {
+  return {
+    hasGeneration: true,
+    requiresVersionOnUpdate: true,
+    columns: [
+      nameColumn,
+      countColumn(
+        'Webhooks',
+        (configuration: KubeObject) => (configuration as Configuration).webhooks?.length ?? 0,
+      ),
+      ageColumn,
+    ],
+    validate: (configuration: KubeObject, { apiVersion }: { apiVersion?: string }) =>
+      validateConfiguration(configuration as Configuration, apiVersion?.endsWith('/v1beta1') ?? false),
+    versions: [
+      {
+        version: 'v1beta1',
+        defaults: defaultBeta,
+        deprecation: { since: '1.16', removedIn: '1.22', replacement: 'admissionregistration.k8s.io/v1' },
+      },
+    ],
+  };
+}
+
+function defaultWebhook(webhook: Webhook): void {
+  webhook.failurePolicy ??= 'Fail';
+  webhook.matchPolicy ??= 'Equivalent';
+  webhook.namespaceSelector ??= {};
+  webhook.objectSelector ??= {};
+  webhook.timeoutSeconds ??= 10;
+  for (const rule of webhook.rules ?? []) rule.scope ??= '*';
+  const service = webhook.clientConfig?.service;
+  if (service) service.port ??= 443;
+}
+
+function defaultBeta(object: KubeObject): void {
+  for (const webhook of ((object as Configuration).webhooks ?? []) as (Omit<Webhook, 'sideEffects'> & {
+    sideEffects?: string;
+  })[]) {
+    webhook.failurePolicy ??= 'Ignore';
+    webhook.matchPolicy ??= 'Exact';
+    webhook.timeoutSeconds ??= 30;
+    webhook.sideEffects ??= 'Unknown';
+    if (!webhook.admissionReviewVersions?.length) webhook.admissionReviewVersions = ['v1beta1'];
+  }
+}
+
+function* validateConfiguration({ webhooks = [] }: Configuration, isBeta: boolean): FieldErrors {
+  const names = new Set<string>();
+  for (const [index, webhook] of webhooks.entries()) {
+    const path = `webhooks[${index}]`;
+    yield* validateWebhook(webhook, isBeta, path);
+    if (names.has(webhook.name)) yield duplicate(`${path}.name`, webhook.name);
+    names.add(webhook.name);
+  }
+}
+
+function* validateWebhook(webhook: Webhook, isBeta: boolean, path: string): FieldErrors {
+  if (!webhook.name) yield required(`${path}.name`);
+  else yield* invalidFor(`${path}.name`, webhook.name, threeSegmentNameProblems(webhook.name));
+  for (const [index, rule] of (webhook.rules ?? []).entries())
+    yield* validateRule(rule, `${path}.rules[${index}]`);
+  yield* oneOf(webhook.failurePolicy, ['Fail', 'Ignore'], `${path}.failurePolicy`, 'optional');
+  yield* oneOf(webhook.matchPolicy, ['Equivalent', 'Exact'], `${path}.matchPolicy`, 'optional');
+  yield* validateSideEffects(webhook.sideEffects, isBeta, `${path}.sideEffects`);
+  const seconds = webhook.timeoutSeconds;
+  if (seconds !== undefined && (seconds < 1 || seconds > timeoutSecondsMax))
+    yield invalidValue(
+      `${path}.timeoutSeconds`,
+      seconds,
+      `the timeout value must be between 1 and ${timeoutSecondsMax} seconds`,
+    );
+  yield* validateLabelSelector(webhook.namespaceSelector, `${path}.namespaceSelector`);
+  yield* validateLabelSelector(webhook.objectSelector, `${path}.objectSelector`);
+  yield* oneOf(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], `${path}.reinvocationPolicy`, 'optional');
+  yield* validateReviewVersions(webhook.admissionReviewVersions ?? [], `${path}.admissionReviewVersions`);
+  yield* validateClient(webhook.clientConfig ?? {}, `${path}.clientConfig`);
+  yield* validateMatchConditions(webhook.matchConditions, `${path}.matchConditions`);
+}
+
+function* validateSideEffects(value: string | undefined, isBeta: boolean, field: string): FieldErrors {
+  const supported = isBeta ? ['None', 'NoneOnDryRun', 'Some', 'Unknown'] : ['None', 'NoneOnDryRun'];
+  if (!value) yield required(field, `must specify one of ${supported.join(', ')}`);
+  // What was stored through the older version stays valid when it is updated through the newer one.
+  else yield* oneOf(value, supported, field);
+}
+
+function* validateReviewVersions(versions: readonly string[], field: string): FieldErrors {
+  if (versions.length === 0) {
+    yield required(field, `must specify one of ${reviewVersions.join(', ')}`);
+    return;
+  }
+  const seen = new Set<string>();
+  for (const [index, version] of versions.entries()) {
+    if (seen.has(version)) yield invalidValue(`${field}[${index}]`, version, 'duplicate version');
+    seen.add(version);
+  }
+  if (!versions.some((version) => reviewVersions.includes(version)))
+    yield invalidValue(field, versions, `must include at least one of ${reviewVersions.join(', ')}`);
+}
+
+function* validateClient(client: WebhookClientConfig, field: string): FieldErrors {
+  if (Boolean(client.url) === Boolean(client.service)) {
+    yield required(field, 'exactly one of url or service is required');
+    return;
+  }
+  if (client.url) yield* validateUrl(client.url, `${field}.url`);
+  const service = client.service;
+  if (!service) return;
+  if (!service.name) yield required(`${field}.service.name`, 'service name is required');
+  if (!service.namespace) yield required(`${field}.service.namespace`, 'service namespace is required');
+  if (service.port !== undefined && (service.port < 1 || service.port > 65535))
+    yield invalidValue(
+      `${field}.service.port`,
+      service.port,
+      'port is not valid: must be between 1 and 65535, inclusive',
+    );
+  if (service.path !== undefined && !service.path.startsWith('/'))
+    yield invalidValue(`${field}.service.path`, service.path, "must start with a '/'");
+}
+
+const urlForm = '; desired format: https://host[/path]';
+
+function* validateUrl(text: string, field: string): FieldErrors {
+  if (!URL.canParse(text)) {
+    yield required(field, `url must be a valid URL: cannot parse "${text}"${urlForm}`);
+    return;
+  }
+  const url = new URL(text);
+  if (url.protocol !== 'https:')
+    yield invalidValue(
+      field,
+      url.protocol.replace(/:$/, ''),
+      `'https' is the only allowed URL scheme${urlForm}`,
+    );
+  if (!url.host) yield invalidValue(field, url.host, `host must be specified${urlForm}`);
+  if (url.username || url.password)
+    yield invalidValue(field, url.username, 'user information is not permitted in the URL');
+  if (url.hash) yield invalidValue(field, url.hash.slice(1), 'fragments are not permitted in the URL');
+  if (url.search)
+    yield invalidValue(field, url.search.slice(1), 'query parameters are not permitted in the URL');
+}
+
+const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
+
+/** Also for the rules of admission policies. */
+export function* validateRule(rule: RuleWithOperations, field: string): FieldErrors {
+  for (const name of ['operations', 'apiGroups', 'apiVersions', 'resources'] as const) {
+    const values: readonly string[] = rule[name] ?? [];
+    if (values.length === 0) yield required(`${field}.${name}`);
+    else if (name !== 'resources' && values.length > 1 && values.includes('*'))
+      yield invalidValue(
+        `${field}.${name}`,
+        values,
+        `if '*' is present, must not specify other ${name === 'operations' ? 'operations' : name === 'apiGroups' ? 'API groups' : 'API versions'}`,
+      );
+  }
+  for (const [index, operation] of (rule.operations ?? []).entries())
+    yield* oneOf(operation, operations, `${field}.operations[${index}]`);
+  for (const [index, version] of (rule.apiVersions ?? []).entries())
+    if (version === '') yield required(`${field}.apiVersions[${index}]`);
+  for (const [index, resource] of (rule.resources ?? []).entries())
+    if (resource === '') yield required(`${field}.resources[${index}]`);
+  yield* oneOf(rule.scope, ['*', 'Cluster', 'Namespaced'], `${field}.scope`, 'optional');
+}
+
+export function* validateMatchConditions(
+  conditions: readonly { name: string; expression: string }[] | undefined,
+  field: string,
+): FieldErrors {
+  if (!conditions) return;
+  if (conditions.length > matchConditionsMax)
+    yield invalidValue(field, conditions.length, `must have at most ${matchConditionsMax} items`);
+  const names = new Set<string>();
+  for (const [index, { name, expression }] of conditions.entries()) {
+    const path = `${field}[${index}]`;
+    if (!name) yield required(`${path}.name`);
+    else yield* invalidFor(`${path}.name`, name, qualifiedNameProblems(name));
+    if (!expression?.trim()) yield required(`${path}.expression`);
+    if (name && names.has(name)) yield duplicate(`${path}.name`, name);
+    names.add(name);
+  }
+}

@@ -1,0 +1,76 @@
+/** CustomResourceDefinitions, in v1 and v1beta1. */
+import { defineKind } from '../define-kind.ts';
+import { CustomResourceDefinition } from '../resources.gen.ts';
+import { fromBeta, toBeta } from './beta-version.ts';
+import { validateDefinition, validateDefinitionUpdate } from './definition-rules.ts';
+
+/** Held by a deleted definition until its resources are gone. */
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+
+export const customResourceDefinitionKind = defineKind(CustomResourceDefinition, {
+  status: 'separate',
+  hasGeneration: true,
+  deletionFinalizers: [cleanupFinalizer],
+  requiresVersionOnUpdate: true,
+  defaults({ spec }) {
+    if (!spec) return;
+    const { names } = spec;
+    if (names?.kind) {
+      names.singular ||= names.kind.toLowerCase();
+      names.listKind ||= `${names.kind}List`;
+    }
+    spec.conversion ??= { strategy: 'None' };
+    spec.conversion.strategy ||= 'None';
+    const service = spec.conversion.webhook?.clientConfig?.service;
+    if (service) service.port ??= 443;
+  },
+  prepareCreate(definition) {
+    const stored = storageVersionOf(definition);
+    const status = {
+      conditions: [],
+      acceptedNames: { plural: '', kind: '' },
+      storedVersions: stored ? [stored] : [],
+    };
+    definition.status = status;
+  },
+  prepareUpdate(definition, old) {
+    if (!old.status) return;
+    const stored = storageVersionOf(definition);
+    const known = old.status.storedVersions ?? [];
+    definition.status =
+      stored && !known.includes(stored) ? { ...old.status, storedVersions: [...known, stored] } : old.status;
+  },
+  prepareStatusUpdate(definition, old) {
+    definition.spec = old.spec;
+  },
+  *validate(definition, { subresource, apiVersion }) {
+    if (subresource !== 'status')
+      yield* validateDefinition(definition, apiVersion?.endsWith('/v1beta1') ?? false);
+  },
+  *validateUpdate(definition, old, { subresource }) {
+    if (subresource !== 'status') yield* validateDefinitionUpdate(definition, old);
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      defaults(object) {
+        const spec = (object as CustomResourceDefinition).spec;
+        if (!spec) return;
+        // What this version leaves open, later ones had to decide: everything is kept unless said otherwise.
+        spec.preserveUnknownFields ??= true;
+        spec.scope ||= 'Namespaced';
+      },
+      toStored: fromBeta,
+      fromStored: toBeta,
+      deprecation: {
+        since: '1.16',
+        removedIn: '1.22',
+        replacement: 'apiextensions.k8s.io/v1 CustomResourceDefinition',
+      },
+    },
+  ],
+});
+
+function storageVersionOf({ spec }: CustomResourceDefinition): string | undefined {
+  return (spec?.versions ?? []).find((version) => version.storage)?.name;
+}

@@ -1,0 +1,281 @@
+/** HorizontalPodAutoscalers. */
+import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { HorizontalPodAutoscaler } from '../resources.gen.ts';
+import type {
+  HorizontalPodAutoscalerSpec,
+  HPAScalingRules,
+  MetricSpec,
+  MetricTarget,
+} from '../types/autoscaling-v2.gen.ts';
+import { invalidFor, oneOf } from '../validation/fields.ts';
+import { validateLabelSelector } from '../validation/label-selector.ts';
+import { pathSegmentProblems } from '../validation/names.ts';
+import { positiveQuantity } from '../validation/resources.ts';
+import { fromV1, fromV2beta1, showEmptyStatus, toV1, toV2beta1 } from './old-versions.ts';
+
+const identity = <T>(object: T): T => object;
+const periodSecondsMax = 1800;
+const stabilizationSecondsMax = 3600;
+const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
+
+export const horizontalPodAutoscalerKind = defineKind(HorizontalPodAutoscaler, {
+  status: 'separate',
+  hasGeneration: true,
+  columns: [
+    nameColumn,
+    column('Reference', ({ spec }) => `${spec?.scaleTargetRef?.kind}/${spec?.scaleTargetRef?.name}`),
+    column('Targets', targetsCell),
+    column('MinPods', ({ spec }) => String(spec?.minReplicas ?? '<unset>')),
+    {
+      ...countColumn<HorizontalPodAutoscaler>('MaxPods', ({ spec }) => spec?.maxReplicas ?? 0),
+      type: 'string',
+    },
+    {
+      ...countColumn<HorizontalPodAutoscaler>('Replicas', ({ status }) => status?.currentReplicas ?? 0),
+      type: 'string',
+    },
+    ageColumn,
+  ],
+  defaults(autoscaler) {
+    const spec = autoscaler.spec;
+    if (!spec) return;
+    spec.minReplicas ??= 1;
+    if (!spec.metrics?.length)
+      spec.metrics = [
+        {
+          type: 'Resource',
+          resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+        },
+      ];
+    if (spec.behavior) defaultBehavior(spec.behavior);
+  },
+  prepareCreate(autoscaler) {
+    autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 };
+  },
+  prepareUpdate(autoscaler, old) {
+    if (old.status) autoscaler.status = old.status;
+  },
+  prepareStatusUpdate(autoscaler, old) {
+    autoscaler.spec = old.spec;
+  },
+  *validate(autoscaler, { subresource }) {
+    if (subresource !== 'status') yield* validateSpec(autoscaler.spec ?? ({} as HorizontalPodAutoscalerSpec));
+  },
+  versions: [
+    { version: 'v1', toStored: fromV1, fromStored: toV1 },
+    {
+      version: 'v2beta2',
+      toStored: identity,
+      fromStored: showEmptyStatus,
+      deprecation: {
+        since: '1.23',
+        removedIn: '1.26',
+        replacement: 'autoscaling/v2 HorizontalPodAutoscaler',
+      },
+    },
+    {
+      version: 'v2beta1',
+      toStored: fromV2beta1,
+      fromStored: toV2beta1,
+      deprecation: {
+        since: '1.22',
+        removedIn: '1.25',
+        replacement: 'autoscaling/v2 HorizontalPodAutoscaler',
+      },
+    },
+  ],
+});
+
+function defaultBehavior(behavior: NonNullable<HorizontalPodAutoscalerSpec['behavior']>): void {
+  behavior.scaleUp ??= {};
+  behavior.scaleUp.stabilizationWindowSeconds ??= 0;
+  behavior.scaleUp.selectPolicy ??= 'Max';
+  behavior.scaleUp.policies ??= [
+    { type: 'Pods', value: 4, periodSeconds: 15 },
+    { type: 'Percent', value: 100, periodSeconds: 15 },
+  ];
+  behavior.scaleDown ??= {};
+  behavior.scaleDown.selectPolicy ??= 'Max';
+  behavior.scaleDown.policies ??= [{ type: 'Percent', value: 100, periodSeconds: 15 }];
+}
+
+function* validateSpec(spec: HorizontalPodAutoscalerSpec): FieldErrors {
+  const { minReplicas = 1, maxReplicas = 0, metrics = [] } = spec;
+  if (minReplicas < 1)
+    yield invalidValue('spec.minReplicas', minReplicas, 'must be greater than or equal to 1');
+  if (maxReplicas < 1) yield invalidValue('spec.maxReplicas', maxReplicas, 'must be greater than 0');
+  if (maxReplicas < minReplicas)
+    yield invalidValue('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`');
+  yield* validateReference(spec.scaleTargetRef, 'spec.scaleTargetRef');
+  for (const [index, metric] of metrics.entries()) yield* validateMetric(metric, `spec.metrics[${index}]`);
+  if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External'))
+    yield forbiddenField(
+      'spec.metrics',
+      'must specify at least one Object or External metric to support scaling to zero replicas',
+    );
+  yield* validateRules(spec.behavior?.scaleUp, 'spec.behavior.scaleUp');
+  yield* validateRules(spec.behavior?.scaleDown, 'spec.behavior.scaleDown');
+}
+
+function* validateReference(
+  reference: { kind?: string; name?: string } | undefined,
+  field: string,
+): FieldErrors {
+  for (const name of ['kind', 'name'] as const) {
+    const value = reference?.[name];
+    if (!value) yield required(`${field}.${name}`);
+    else yield* invalidFor(`${field}.${name}`, value, pathSegmentProblems(value));
+  }
+}
+
+const sources: Record<string, keyof MetricSpec> = {
+  ContainerResource: 'containerResource',
+  External: 'external',
+  Object: 'object',
+  Pods: 'pods',
+  Resource: 'resource',
+};
+
+function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
+  if (!metric.type) {
+    yield required(`${field}.type`, 'must specify a metric source type');
+    return;
+  }
+  const own = sources[metric.type];
+  if (!own) {
+    yield notSupported(`${field}.type`, metric.type, metricTypes);
+    return;
+  }
+  for (const [type, source] of Object.entries(sources))
+    if (metric[source] && source !== own)
+      yield forbiddenField(`${field}.${source}`, `must populate the given metric source only (${type})`);
+  if (!metric[own]) {
+    yield required(`${field}.${own}`, 'must populate information for the given metric source');
+    return;
+  }
+  const path = `${field}.${own}`;
+  const { resource, containerResource, pods, object, external } = metric;
+  const byResource = resource ?? containerResource;
+  if (byResource) {
+    if (!byResource.name) yield required(`${path}.name`, 'must specify a resource name');
+    if (containerResource && !containerResource.container)
+      yield required(`${path}.container`, 'must specify a container');
+    yield* validateTarget(byResource.target, `${path}.target`);
+    const { averageUtilization, averageValue } = byResource.target ?? {};
+    if (averageUtilization === undefined && averageValue === undefined)
+      yield required(
+        `${path}.target.averageUtilization`,
+        'must set either a target raw value or a target utilization',
+      );
+    if (averageUtilization !== undefined && averageValue !== undefined)
+      yield forbiddenField(
+        `${path}.target.averageValue`,
+        'may not set both a target raw value and a target utilization',
+      );
+  }
+  const named = pods?.metric ?? object?.metric ?? external?.metric;
+  if (named) {
+    if (!named.name) yield required(`${path}.metric.name`, 'must specify a metric name');
+    else yield* invalidFor(`${path}.metric.name`, named.name, pathSegmentProblems(named.name));
+    yield* validateLabelSelector(named.selector, `${path}.metric.selector`);
+  }
+  if (pods) {
+    yield* validateTarget(pods.target, `${path}.target`);
+    if (pods.target?.averageValue === undefined)
+      yield required(`${path}.target.averageValue`, 'must specify a positive target averageValue');
+  }
+  if (object) {
+    yield* validateReference(object.describedObject, `${path}.describedObject`);
+    yield* validateTarget(object.target, `${path}.target`);
+    if (object.target?.value === undefined && object.target?.averageValue === undefined)
+      yield required(`${path}.target.averageValue`, 'must set either a target value or averageValue');
+  }
+  if (external) {
+    yield* validateTarget(external.target, `${path}.target`);
+    if (external.target?.value === undefined && external.target?.averageValue === undefined)
+      yield required(
+        `${path}.target.averageValue`,
+        'must set either a target value for metric or a per-pod target',
+      );
+    if (external.target?.value !== undefined && external.target.averageValue !== undefined)
+      yield forbiddenField(
+        `${path}.target.value`,
+        'may not set both a target value for metric and a per-pod target',
+      );
+  }
+}
+
+function* validateTarget(target: MetricTarget | undefined, field: string): FieldErrors {
+  if (!target?.type) {
+    yield required(`${field}.type`, 'must specify a metric target type');
+    return;
+  }
+  yield* oneOf(target.type, ['AverageValue', 'Utilization', 'Value'], `${field}.type`);
+  for (const name of ['value', 'averageValue'] as const)
+    if (target[name] !== undefined && positiveQuantity(target[name], '').length > 0)
+      yield invalidValue(`${field}.${name}`, target[name], 'must be positive');
+  if (target.averageUtilization !== undefined && target.averageUtilization < 1)
+    yield invalidValue(`${field}.averageUtilization`, target.averageUtilization, 'must be greater than 0');
+}
+
+function* validateRules(rules: HPAScalingRules | undefined, field: string): FieldErrors {
+  if (!rules) return;
+  const window = rules.stabilizationWindowSeconds;
+  if (window !== undefined && window < 0)
+    yield invalidValue(
+      `${field}.stabilizationWindowSeconds`,
+      window,
+      'must be greater than or equal to zero',
+    );
+  if (window !== undefined && window > stabilizationSecondsMax)
+    yield invalidValue(
+      `${field}.stabilizationWindowSeconds`,
+      window,
+      `must be less than or equal to ${stabilizationSecondsMax}`,
+    );
+  if (rules.selectPolicy !== undefined)
+    yield* oneOf(rules.selectPolicy, ['Disabled', 'Max', 'Min'], `${field}.selectPolicy`);
+  if (!rules.policies?.length) yield required(`${field}.policies`, 'must specify at least one Policy');
+  for (const [index, policy] of (rules.policies ?? []).entries()) {
+    const path = `${field}.policies[${index}]`;
+    yield* oneOf(policy.type, ['Percent', 'Pods'], `${path}.type`);
+    if (!(policy.value > 0)) yield invalidValue(`${path}.value`, policy.value, 'must be greater than zero');
+    if (!(policy.periodSeconds > 0))
+      yield invalidValue(`${path}.periodSeconds`, policy.periodSeconds, 'must be greater than zero');
+    if (policy.periodSeconds > periodSecondsMax)
+      yield invalidValue(
+        `${path}.periodSeconds`,
+        policy.periodSeconds,
+        `must be less than or equal to ${periodSecondsMax}`,
+      );
+  }
+}
+
+const shownTargetsMax = 2;
+const unknown = '<unknown>';
+
+/** `current/target` of each metric. */
+function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
+  const metrics = spec?.metrics ?? [];
+  if (metrics.length === 0) return '<none>';
+  const texts = metrics.map((metric, index) => {
+    const current = status?.currentMetrics?.[index];
+    const source = sources[metric.type] as 'resource';
+    const target: MetricTarget | undefined = metric[source]?.target;
+    const now = current?.[source]?.current as
+      | { averageValue?: string; averageUtilization?: number; value?: string }
+      | undefined;
+    if (!target) return `<unknown type>`;
+    if (target.averageValue !== undefined) {
+      const suffix = metric.type === 'External' || metric.type === 'Object' ? ' (avg)' : '';
+      return `${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
+    }
+    if (target.value !== undefined) return `${now?.value ?? unknown}/${target.value}`;
+    const utilization = now?.averageUtilization;
+    return `${utilization === undefined ? unknown : `${utilization}%`}/${target.averageUtilization ?? '<auto>'}%`;
+  });
+  const shown = texts.slice(0, shownTargetsMax).join(', ');
+  return texts.length > shownTargetsMax ? `${shown} + ${texts.length - shownTargetsMax} more...` : shown;
+}

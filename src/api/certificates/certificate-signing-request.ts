@@ -1,0 +1,166 @@
+/** CertificateSigningRequests. */
+import { ageColumn, column, humanDuration, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../field-error.ts';
+import type { KubeObject } from '../meta.ts';
+import { CertificateSigningRequest } from '../resources.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { immutable } from '../validation/fields.ts';
+import { subdomainProblems } from '../validation/names.ts';
+
+const legacySigner = 'kubernetes.io/legacy-unknown';
+const expirationSecondsMin = 600;
+export const keyUsages = [
+  'any',
+  'cert sign',
+  'client auth',
+  'code signing',
+  'content commitment',
+  'crl sign',
+  'data encipherment',
+  'decipher only',
+  'digital signature',
+  'email protection',
+  'encipher only',
+  'ipsec end system',
+  'ipsec tunnel',
+  'ipsec user',
+  'key agreement',
+  'key encipherment',
+  'microsoft sgc',
+  'netscape sgc',
+  'ocsp signing',
+  's/mime',
+  'server auth',
+  'signing',
+  'timestamping',
+];
+
+export const certificateSigningRequestKind = defineKind(CertificateSigningRequest, {
+  status: 'separate',
+  columns: [
+    nameColumn,
+    ageColumn,
+    column('SignerName', ({ spec }) => spec?.signerName || '<none>'),
+    column('Requestor', ({ spec }) => spec?.username ?? ''),
+    column('RequestedDuration', ({ spec }) =>
+      spec?.expirationSeconds === undefined ? '<none>' : humanDuration(spec.expirationSeconds * 1000),
+    ),
+    column('Condition', conditionCell),
+  ],
+  prepareCreate(request) {
+    request.status = {};
+  },
+  prepareUpdate(request, old) {
+    request.spec = old.spec;
+    if (old.status) request.status = old.status;
+  },
+  prepareStatusUpdate(request, old) {
+    request.spec = old.spec;
+    // Approval has an endpoint of its own.
+    const kept = (old.status?.conditions ?? []).filter(isDecision);
+    const given = (request.status?.conditions ?? []).filter((condition) => !isDecision(condition));
+    request.status = { ...request.status, conditions: [...kept, ...given] };
+    if (request.status.conditions!.length === 0) delete request.status.conditions;
+  },
+  *validate(request, { apiVersion }) {
+    yield* validateSpec(request, apiVersion?.endsWith('/v1beta1') ?? false);
+  },
+  *validateUpdate(request, old, { subresource }) {
+    if (subresource === 'status' && old.status?.certificate)
+      yield* immutable(request.status?.certificate, old.status.certificate, 'status.certificate');
+    for (const type of ['Approved', 'Denied', 'Failed']) {
+      const [now, before] = [request, old].map((each) =>
+        (each.status?.conditions ?? []).filter((condition) => condition.type === type),
+      );
+      if (now!.length < before!.length)
+        yield forbiddenField('status.conditions', `updates may not remove a condition of type "${type}"`);
+      else if (subresource === 'status' && type !== 'Failed' && !semanticEqual(now, before))
+        yield forbiddenField('status.conditions', `updates may not add a condition of type "${type}"`);
+    }
+  },
+  selectableFields: ({ spec }) => ({ 'spec.signerName': spec?.signerName ?? '' }),
+  versions: [
+    {
+      version: 'v1beta1',
+      defaults: defaultBeta,
+      deprecation: {
+        since: '1.19',
+        removedIn: '1.22',
+        replacement: 'certificates.k8s.io/v1 CertificateSigningRequest',
+      },
+    },
+  ],
+});
+
+function isDecision({ type }: { type: string }): boolean {
+  return type === 'Approved' || type === 'Denied';
+}
+
+function defaultBeta(object: KubeObject): void {
+  const spec = (object as CertificateSigningRequest).spec;
+  if (!spec) return;
+  if (!spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
+  spec.signerName ||= legacySigner;
+}
+
+function* validateSpec(request: CertificateSigningRequest, isBeta: boolean): FieldErrors {
+  const spec = request.spec;
+  const pem = Buffer.from(spec?.request ?? '', 'base64').toString();
+  if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----[\s\S]+-----END (NEW )?CERTIFICATE REQUEST-----/.test(pem))
+    yield invalidValue('spec.request', spec?.request ?? '', 'PEM block type must be CERTIFICATE REQUEST');
+  if (!spec?.usages?.length) yield required('spec.usages', 'usages must be provided');
+  const usages = new Set<string>();
+  for (const [index, usage] of (spec?.usages ?? []).entries()) {
+    if (!keyUsages.includes(usage)) yield notSupported(`spec.usages[${index}]`, usage, keyUsages);
+    if (usages.has(usage)) yield duplicate(`spec.usages[${index}]`, usage);
+    usages.add(usage);
+  }
+  yield* validateSignerName(spec?.signerName ?? '', isBeta);
+  if (spec?.expirationSeconds !== undefined && spec.expirationSeconds < expirationSecondsMin)
+    yield invalidValue(
+      'spec.expirationSeconds',
+      spec.expirationSeconds,
+      'may not specify a duration less than 600 seconds (10 minutes)',
+    );
+}
+
+const signerForm = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+
+function* validateSignerName(name: string, isBeta: boolean): FieldErrors {
+  const field = 'spec.signerName';
+  if (!name) {
+    yield required(field, 'signerName must be provided');
+    return;
+  }
+  if (!isBeta && name === legacySigner)
+    yield invalidValue(field, name, 'the legacy signerName is not allowed via this API version');
+  const [domain = '', path, ...more] = name.split('/');
+  if (!path || more.length > 0) yield invalidValue(field, name, signerForm);
+  else {
+    for (const problem of subdomainProblems(domain))
+      yield invalidValue(field, name, `validating label "${domain}": ${problem}`);
+    if (!domain.includes('.'))
+      yield invalidValue(field, name, 'should be a domain with at least two segments separated by dots');
+    for (const problem of subdomainProblems(path))
+      yield invalidValue(field, name, `validating label "${path}": ${problem}`);
+  }
+}
+
+function conditionCell({ status }: CertificateSigningRequest): string {
+  const has = (type: string) => (status?.conditions ?? []).some((condition) => condition.type === type);
+  const words: string[] = [];
+  if (has('Denied')) words.push('Denied');
+  else if (has('Approved')) words.push('Approved');
+  else words.push('Pending');
+  if (has('Failed')) words.push('Failed');
+  if (status?.certificate) words.push('Issued');
+  return words.join(',');
+}

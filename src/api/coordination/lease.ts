@@ -1,0 +1,41 @@
+/** Leases and lease candidates. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { invalidValue, required } from '../field-error.ts';
+import { Lease, LeaseCandidate } from '../resources.gen.ts';
+import { positive } from '../validation/fields.ts';
+
+export const leaseKind = defineKind(Lease, {
+  requiresVersionOnUpdate: true,
+  createsOnUpdate: true,
+  columns: [nameColumn, column('Holder', ({ spec }) => spec?.holderIdentity ?? ''), ageColumn],
+  *validate({ spec }) {
+    if (spec?.leaseDurationSeconds !== undefined)
+      yield* positive(spec.leaseDurationSeconds, 'spec.leaseDurationSeconds');
+    if (spec?.leaseTransitions !== undefined && spec.leaseTransitions < 0)
+      yield invalidValue('spec.leaseTransitions', spec.leaseTransitions, 'must to greater or equal than 0');
+    if (spec?.strategy !== undefined && spec.strategy === '')
+      yield invalidValue('spec.strategy', spec.strategy, 'must be non-empty');
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.19', removedIn: '1.22', replacement: 'coordination.k8s.io/v1 Lease' },
+    },
+  ],
+});
+
+export const leaseCandidateKind = defineKind(LeaseCandidate, {
+  columns: [
+    nameColumn,
+    column('LeaseName', ({ spec }) => spec?.leaseName ?? ''),
+    column('BinaryVersion', ({ spec }) => spec?.binaryVersion ?? ''),
+    column('EmulationVersion', ({ spec }) => spec?.emulationVersion ?? ''),
+    ageColumn,
+  ],
+  *validate({ spec }) {
+    for (const name of ['leaseName', 'binaryVersion', 'strategy'] as const)
+      if (!spec?.[name]) yield required(`spec.${name}`);
+  },
+  selectableFields: ({ spec }) => ({ 'spec.leaseName': spec?.leaseName ?? '' }),
+});

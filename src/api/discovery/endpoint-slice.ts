@@ -1,0 +1,127 @@
+/** EndpointSlices. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { duplicate, type FieldErrors, required, tooMany } from '../field-error.ts';
+import type { KubeObject } from '../meta.ts';
+import { EndpointSlice } from '../resources.gen.ts';
+import type { Endpoint, EndpointPort } from '../types/discovery-v1.gen.ts';
+import type { Endpoint as OldEndpoint } from '../types/discovery-v1beta1.gen.ts';
+import { ipv4Address, ipv6Address, nonSpecialAddress } from '../validation/addresses.ts';
+import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
+import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
+
+const endpointsMax = 1000;
+const addressesMax = 100;
+const portsMax = 100;
+const zoneLabel = 'topology.kubernetes.io/zone';
+const shownMax = 3;
+
+export const endpointSliceKind = defineKind(EndpointSlice, {
+  hasGeneration: true,
+  columns: [
+    nameColumn,
+    column('AddressType', ({ addressType }) => addressType),
+    column('Ports', portsCell),
+    column('Endpoints', endpointsCell),
+    ageColumn,
+  ],
+  defaults(slice) {
+    for (const port of slice.ports ?? []) {
+      port.name ??= '';
+      port.protocol ??= 'TCP';
+    }
+  },
+  *validate(slice) {
+    yield* oneOf(slice.addressType, ['FQDN', 'IPv4', 'IPv6'], 'addressType', 'required');
+    const endpoints = slice.endpoints ?? [];
+    if (endpoints.length > endpointsMax) yield tooMany('endpoints', endpoints.length, endpointsMax);
+    else
+      for (const [index, endpoint] of endpoints.entries())
+        yield* validateEndpoint(endpoint, slice.addressType, `endpoints[${index}]`);
+    yield* validatePorts(slice.ports ?? [], 'ports');
+  },
+  *validateUpdate(slice, old) {
+    yield* immutable(slice.addressType, old.addressType, 'addressType');
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      toStored: fromBeta,
+      fromStored: toBeta,
+      deprecation: { since: '1.21', removedIn: '1.25', replacement: 'discovery.k8s.io/v1 EndpointSlice' },
+    },
+  ],
+});
+
+function* validateEndpoint(endpoint: Endpoint, addressType: string, path: string): FieldErrors {
+  const addresses = endpoint.addresses ?? [];
+  if (addresses.length === 0) yield required(`${path}.addresses`, 'must contain at least 1 address');
+  if (addresses.length > addressesMax) yield tooMany(`${path}.addresses`, addresses.length, addressesMax);
+  for (const [index, address] of addresses.entries()) {
+    const field = `${path}.addresses[${index}]`;
+    if (addressType === 'FQDN')
+      yield* invalidFor(field, address, subdomainProblems(address.replace(/\.$/, '')));
+    else {
+      const errors = addressType === 'IPv6' ? ipv6Address(address, field) : ipv4Address(address, field);
+      yield* errors.length > 0 ? errors : nonSpecialAddress(address, field);
+    }
+  }
+  if (endpoint.hostname)
+    yield* invalidFor(`${path}.hostname`, endpoint.hostname, dnsLabelProblems(endpoint.hostname));
+  if (endpoint.nodeName)
+    yield* invalidFor(`${path}.nodeName`, endpoint.nodeName, subdomainProblems(endpoint.nodeName));
+}
+
+function* validatePorts(ports: EndpointPort[], field: string): FieldErrors {
+  if (ports.length > portsMax) yield tooMany(field, ports.length, portsMax);
+  const names = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    const path = `${field}[${index}]`;
+    const name = port.name ?? '';
+    if (name) yield* invalidFor(`${path}.name`, name, dnsLabelProblems(name));
+    if (names.has(name)) yield duplicate(`${path}.name`, name);
+    names.add(name);
+    yield* oneOf(port.protocol, ['SCTP', 'TCP', 'UDP'], `${path}.protocol`, 'required');
+    if (port.appProtocol !== undefined)
+      yield* invalidFor(`${path}.appProtocol`, port.appProtocol, qualifiedNameProblems(port.appProtocol));
+  }
+}
+
+function portsCell({ ports }: EndpointSlice): string {
+  if (!ports || ports.length === 0) return '<unset>';
+  return shorten(ports.map((port) => (port.port === undefined ? (port.name ?? '*') : String(port.port))));
+}
+
+function endpointsCell({ endpoints }: EndpointSlice): string {
+  const addresses = (endpoints ?? []).flatMap((endpoint) => endpoint.addresses ?? []);
+  return addresses.length === 0 ? '<unset>' : shorten(addresses);
+}
+
+function shorten(texts: string[]): string {
+  const shown = texts.slice(0, shownMax).join(',');
+  return texts.length > shownMax ? `${shown} + ${texts.length - shownMax} more...` : shown;
+}
+
+/** Version v1beta1 has the zone among the other labels of where an endpoint is. */
+function fromBeta(object: KubeObject): KubeObject {
+  for (const endpoint of (object as unknown as { endpoints?: (OldEndpoint & Endpoint)[] }).endpoints ?? []) {
+    const { topology } = endpoint;
+    if (!topology) continue;
+    const { [zoneLabel]: zone, ...rest } = topology;
+    if (zone) endpoint.zone = zone;
+    if (Object.keys(rest).length > 0) endpoint.deprecatedTopology = rest;
+    delete endpoint.topology;
+  }
+  return object;
+}
+
+function toBeta(object: KubeObject): KubeObject {
+  for (const endpoint of (object as unknown as { endpoints?: (OldEndpoint & Endpoint)[] }).endpoints ?? []) {
+    const { zone, deprecatedTopology } = endpoint;
+    if (zone || deprecatedTopology)
+      endpoint.topology = { ...deprecatedTopology, ...(zone && { [zoneLabel]: zone }) };
+    delete endpoint.zone;
+    delete endpoint.deprecatedTopology;
+  }
+  return object;
+}

@@ -1,0 +1,58 @@
+/** IngressClasses. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, required, tooLong } from '../field-error.ts';
+import { IngressClass } from '../resources.gen.ts';
+import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
+import { domainPrefixedPathProblems } from '../validation/names.ts';
+
+const controllerLengthMax = 250;
+
+export const ingressClassKind = defineKind(IngressClass, {
+  hasGeneration: true,
+  columns: [
+    nameColumn,
+    column('Controller', (ingressClass) => ingressClass.spec?.controller ?? ''),
+    column('Parameters', parametersCell),
+    ageColumn,
+  ],
+  defaults(ingressClass) {
+    if (ingressClass.spec?.parameters) ingressClass.spec.parameters.scope ??= 'Cluster';
+  },
+  *validate(ingressClass) {
+    const { controller, parameters } = ingressClass.spec ?? {};
+    if (controller && controller.length > controllerLengthMax)
+      yield tooLong('spec.controller', controllerLengthMax);
+    yield* invalidFor('spec.controller', controller ?? '', domainPrefixedPathProblems(controller ?? ''));
+    if (parameters) yield* validateParameters(parameters, 'spec.parameters');
+  },
+  *validateUpdate(ingressClass, old) {
+    yield* immutable(ingressClass.spec?.controller, old.spec?.controller, 'spec.controller');
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.19', removedIn: '1.22', replacement: 'networking.k8s.io/v1 IngressClass' },
+    },
+  ],
+});
+
+function* validateParameters(
+  parameters: NonNullable<NonNullable<IngressClass['spec']>['parameters']>,
+  field: string,
+): FieldErrors {
+  if (!parameters.kind) yield required(`${field}.kind`);
+  if (!parameters.name) yield required(`${field}.name`);
+  yield* oneOf(parameters.scope, ['Cluster', 'Namespace'], `${field}.scope`, 'required');
+  if (parameters.scope === 'Namespace' && !parameters.namespace)
+    yield required(`${field}.namespace`, "`parameters.scope` is set to 'Namespace'");
+  if (parameters.scope === 'Cluster' && parameters.namespace !== undefined)
+    yield forbiddenField(`${field}.namespace`, "`parameters.scope` is set to 'Cluster'");
+}
+
+function parametersCell({ spec }: IngressClass): string {
+  const parameters = spec?.parameters;
+  if (!parameters) return '<none>';
+  const kind = parameters.apiGroup ? `${parameters.kind}.${parameters.apiGroup}` : parameters.kind;
+  return `${kind}/${parameters.name}`;
+}

@@ -1,0 +1,98 @@
+/** NetworkPolicies. */
+import { ageColumn, column, formatSelector, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { NetworkPolicy } from '../resources.gen.ts';
+import type { IPBlock, NetworkPolicyPeer, NetworkPolicyPort } from '../types/networking-v1.gen.ts';
+import { parseRange, rangeContains } from '../validation/addresses.ts';
+import { oneOf, portNumberOrName } from '../validation/fields.ts';
+import { validateLabelSelector } from '../validation/label-selector.ts';
+
+const protocols = ['SCTP', 'TCP', 'UDP'];
+
+export const networkPolicyKind = defineKind(NetworkPolicy, {
+  hasGeneration: true,
+  columns: [nameColumn, column('Pod-Selector', ({ spec }) => formatSelector(spec?.podSelector)), ageColumn],
+  defaults(policy) {
+    const spec = policy.spec;
+    if (!spec) return;
+    for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])])
+      for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
+    if (!spec.policyTypes?.length)
+      spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
+  },
+  *validate(policy) {
+    const spec = policy.spec;
+    if (!spec) return;
+    yield* validateLabelSelector(spec.podSelector, 'spec.podSelector');
+    for (const [index, rule] of (spec.ingress ?? []).entries())
+      yield* validateRule(rule.ports, rule.from, `spec.ingress[${index}]`, 'from');
+    for (const [index, rule] of (spec.egress ?? []).entries())
+      yield* validateRule(rule.ports, rule.to, `spec.egress[${index}]`, 'to');
+    const types = spec.policyTypes ?? [];
+    if (types.length > 2)
+      yield invalidValue('spec.policyTypes', types, 'may not specify more than two policyTypes');
+    else
+      for (const [index, type] of types.entries())
+        yield* oneOf(type, ['Egress', 'Ingress'], `spec.policyTypes[${index}]`);
+  },
+  versions: [
+    {
+      group: 'extensions',
+      version: 'v1beta1',
+      deprecation: { since: '1.9', removedIn: '1.16', replacement: 'networking.k8s.io/v1 NetworkPolicy' },
+    },
+  ],
+});
+
+function* validateRule(
+  ports: NetworkPolicyPort[] | undefined,
+  peers: NetworkPolicyPeer[] | undefined,
+  field: string,
+  direction: 'from' | 'to',
+): FieldErrors {
+  for (const [index, port] of (ports ?? []).entries()) yield* validatePort(port, `${field}.ports[${index}]`);
+  for (const [index, peer] of (peers ?? []).entries())
+    yield* validatePeer(peer, `${field}.${direction}[${index}]`);
+}
+
+function* validatePort({ port, endPort, protocol }: NetworkPolicyPort, field: string): FieldErrors {
+  yield* oneOf(protocol, protocols, `${field}.protocol`, 'optional');
+  if (port !== undefined) yield* portNumberOrName(port, `${field}.port`);
+  if (endPort === undefined) return;
+  if (port === undefined) yield required(`${field}.port`, 'must be specified if `endPort` is');
+  else if (typeof port === 'string')
+    yield invalidValue(`${field}.endPort`, endPort, 'may not be specified when `port` is non-numeric');
+  else if (endPort < port)
+    yield invalidValue(`${field}.endPort`, endPort, 'must be greater than or equal to `port`');
+  else yield* portNumberOrName(endPort, `${field}.endPort`);
+}
+
+function* validatePeer(peer: NetworkPolicyPeer, field: string): FieldErrors {
+  const { podSelector, namespaceSelector, ipBlock } = peer;
+  yield* validateLabelSelector(podSelector, `${field}.podSelector`);
+  yield* validateLabelSelector(namespaceSelector, `${field}.namespaceSelector`);
+  if (ipBlock) yield* validateBlock(ipBlock, `${field}.ipBlock`);
+  if (!podSelector && !namespaceSelector && !ipBlock) yield required(field, 'must specify a peer');
+  else if (ipBlock && (podSelector || namespaceSelector))
+    yield forbiddenField(field, 'may not specify both ipBlock and another peer');
+}
+
+function* validateBlock(block: IPBlock, field: string): FieldErrors {
+  if (!block.cidr) {
+    yield required(`${field}.cidr`);
+    return;
+  }
+  const range = parseRange(block.cidr);
+  if (!range) {
+    yield invalidValue(`${field}.cidr`, block.cidr, 'not a valid CIDR');
+    return;
+  }
+  for (const [index, text] of (block.except ?? []).entries()) {
+    const path = `${field}.except[${index}]`;
+    const except = parseRange(text);
+    if (!except) yield invalidValue(path, text, 'not a valid CIDR');
+    else if (!rangeContains(range, except.bytes) || except.prefixLength <= range.prefixLength)
+      yield invalidValue(path, text, 'must be a strict subset of `cidr`');
+  }
+}

@@ -1,0 +1,58 @@
+/** RuntimeClasses. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { validateTolerations } from '../core/pod-spec/scheduling.ts';
+import { defineKind } from '../define-kind.ts';
+import type { KubeObject } from '../meta.ts';
+import { RuntimeClass } from '../resources.gen.ts';
+import type { RuntimeClass as Alpha } from '../types/node-v1alpha1.gen.ts';
+import { immutable, invalidFor } from '../validation/fields.ts';
+import { validateLabels } from '../validation/label-selector.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
+import { validateContainerResourceName, validateResourceAmount } from '../validation/resources.ts';
+
+export const runtimeClassKind = defineKind(RuntimeClass, {
+  requiresVersionOnUpdate: true,
+  columns: [nameColumn, column('Handler', ({ handler }) => handler), ageColumn],
+  *validate({ handler, overhead, scheduling }) {
+    yield* invalidFor('handler', handler ?? '', dnsLabelProblems(handler ?? ''));
+    for (const name in overhead?.podFixed) {
+      yield* validateContainerResourceName(name, `overhead.podFixed[${name}]`);
+      yield* validateResourceAmount(name, overhead.podFixed[name]!, `overhead.podFixed[${name}]`);
+    }
+    yield* validateLabels(scheduling?.nodeSelector, 'scheduling.nodeSelector');
+    yield* validateTolerations(scheduling?.tolerations, 'scheduling.tolerations');
+  },
+  *validateUpdate(runtimeClass, old) {
+    yield* immutable(runtimeClass.handler, old.handler, 'handler');
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.22', removedIn: '1.25', replacement: 'node.k8s.io/v1 RuntimeClass' },
+    },
+    {
+      version: 'v1alpha1',
+      toStored: fromAlpha,
+      fromStored: toAlpha,
+      deprecation: { since: '1.22', removedIn: '1.24', replacement: 'node.k8s.io/v1 RuntimeClass' },
+    },
+  ],
+});
+
+/** Version v1alpha1 has everything under `spec`, and another name for the handler. */
+function fromAlpha(object: KubeObject): KubeObject {
+  const source = object as unknown as Partial<Alpha>;
+  const target = object as RuntimeClass;
+  const { runtimeHandler = '', overhead, scheduling } = source.spec ?? {};
+  delete source.spec;
+  target.handler = runtimeHandler;
+  if (overhead) target.overhead = overhead;
+  if (scheduling) target.scheduling = scheduling;
+  return target;
+}
+
+function toAlpha(object: KubeObject): KubeObject {
+  const { handler, overhead, scheduling, ...rest } = object as RuntimeClass;
+  const spec = { runtimeHandler: handler, ...(overhead && { overhead }), ...(scheduling && { scheduling }) };
+  return { ...rest, spec } as KubeObject;
+}
