@@ -82,7 +82,7 @@ export class WatchSession {
 
   /** Sends events to `sink` until the watch ends; then `sink.end` has been called. */
   async run(sink: WatchSink): Promise<void> {
-    const { cache, selection, timeoutMs, signal } = this.#options;
+    const { timeoutMs, signal } = this.#options;
     const { clock, view } = this.#sessions;
     const end = () => this.#ended.abort();
     if (signal.aborted) return sink.end();
@@ -91,10 +91,8 @@ export class WatchSession {
     this.#sessions.open++;
     let group: WatchGroup | undefined;
     try {
-      const revision = await this.#catchUp(sink);
-      if (revision === undefined) return sink.end();
-      group = this.#sessions.group(cache, selection);
-      group.join(sink);
+      group = await this.#catchUp(sink);
+      if (!group) return sink.end();
       await aborted(this.#ended.signal);
       if (sink.wantsBookmarks && !signal.aborted) sink.deliver(sink.encodeBookmark(view.revision, false));
       sink.end();
@@ -114,11 +112,11 @@ export class WatchSession {
   }
 
   /**
-   * Sends everything up to the view's present. The last step has no pause in it, so that nothing falls between it and
-   * joining the group. Undefined when the watch ended meanwhile.
+   * Sends everything up to the view's present and joins the group, in one step without a pause: nothing falls between
+   * the two. Undefined when the watch ended meanwhile.
    */
-  async #catchUp(sink: WatchSink): Promise<number | undefined> {
-    const { cache, start } = this.#options;
+  async #catchUp(sink: WatchSink): Promise<WatchGroup | undefined> {
+    const { cache, selection, start } = this.#options;
     const { view } = this.#sessions;
     let revision = start.afterRevision;
     if (start.initialState) {
@@ -136,7 +134,9 @@ export class WatchSession {
         continue;
       }
       this.#send(sink, events);
-      return view.revision;
+      const group = this.#sessions.group(cache, selection);
+      group.join(sink);
+      return group;
     }
   }
 
