@@ -1,6 +1,7 @@
 /** Puts an API server together: store → view → kinds → admission → registry → handlers → listeners. */
 
 import { builtinKinds } from '../api/builtin-kinds.ts';
+import { ResourceQuota } from '../api/resources.gen.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
@@ -10,6 +11,7 @@ import type { Transport } from '../client/transport.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission/admission.ts';
 import { addBuiltinPlugins } from './admission/plugins.ts';
+import { resourceQuota } from './admission/resource-quota.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishServer } from './bootstrap/kubernetes-service.ts';
@@ -141,6 +143,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const closing = new AbortController();
   const localTransport = (user: UserInfo) => createLocalTransport(handler, user, closing.signal);
   const ownClient = createClient(localTransport({ name: 'system:apiserver', groups: ['system:masters'] }));
+  admission.add(
+    resourceQuota(objects, (quota) => ownClient.update(ResourceQuota, quota, { subresource: 'status' })),
+  );
   new CustomResources({ kinds, view, client: ownClient, clock, logger: log, signal: closing.signal }).start();
   const compaction = compactRegularly(store, clock, log);
   return {

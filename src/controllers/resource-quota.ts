@@ -1,5 +1,6 @@
 /** ResourceQuotas: counts what each namespace uses of what is limited. Admission adds at once; this puts it right. */
 import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
+import { compareQuantities, parseQuantity } from '../api/quantity.ts';
 import { concernsResource, matchesScopes, sameAmounts, totalUsage, usageOf } from '../api/quota.ts';
 import {
   ConfigMap,
@@ -29,6 +30,31 @@ const followed: readonly ResourceType[] = [
 /** Quotas are counted anew so often, for what no watch tells of. */
 const resyncMs = 300_000;
 
+/**
+ * Admission charges a quota before the object is stored, and a recount in between would not see the object: what was
+ * charged is taken off only when the quota has been left alone for this long.
+ */
+const settleMs = 500;
+/** But a quota that is charged all the time gets its due after this. */
+const settleMaxMs = 5_000;
+
+/** Quotas (by uid) that a recount would lower: since when, and as of which version for how long. */
+const unsettled = new Map<string, { version: string; versionMs: number; sinceMs: number }>();
+
+function isSettled(quota: ResourceQuota, used: Record<string, string>, nowMs: number): boolean {
+  const told = quota.status?.used ?? {};
+  const isLowered = Object.entries(used).some(
+    ([name, text]) =>
+      told[name] !== undefined && compareQuantities(parseQuantity(text), parseQuantity(told[name])) < 0,
+  );
+  if (!isLowered) return true;
+  const { uid, resourceVersion: version } = quota.metadata;
+  const known = unsettled.get(uid) ?? { version, versionMs: nowMs, sinceMs: nowMs };
+  if (known.version !== version) Object.assign(known, { version, versionMs: nowMs });
+  unsettled.set(uid, known);
+  return nowMs - known.versionMs >= settleMs || nowMs - known.sinceMs >= settleMaxMs;
+}
+
 export const resourceQuotaController = defineController({
   name: 'resourcequota_primary',
   component: 'resourcequota-controller',
@@ -43,7 +69,13 @@ export const resourceQuotaController = defineController({
     const names = Object.keys(hard);
     const used = totalUsage(names, await usagesIn(cluster, quota, names, signal));
     const isSame = sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used);
-    if (!isSame) await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
+    if (isSame) {
+      unsettled.delete(quota.metadata.uid);
+      return { requeueAfterMs: resyncMs };
+    }
+    if (!isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
+    unsettled.delete(quota.metadata.uid);
+    await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
     return { requeueAfterMs: resyncMs };
   },
 });

@@ -1,0 +1,185 @@
+/** LimitRanger: fills in a namespace's default requests and limits, and refuses what is outside of its bounds. */
+import {
+  addQuantities,
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  type Quantity,
+} from '../../api/quantity.ts';
+import { LimitRange, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
+import { forbidden } from '../../api/status.ts';
+import type { LimitRangeItem } from '../../api/types/core-v1.gen.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { isPodWrite, isWriteOf } from './pod-write.ts';
+
+type Container = NonNullable<Pod['spec']>['containers'][number];
+type Amounts = Record<string, string>;
+
+const annotation = 'kubernetes.io/limit-ranger';
+
+export function limitRanger(objects: ObjectReader): AdmissionPlugin {
+  return {
+    name: 'LimitRanger',
+    mutate(attributes) {
+      if (!isPodWrite(attributes, 'CREATE')) return;
+      for (const { spec } of objects.list(LimitRange, attributes.request.namespace))
+        for (const item of spec?.limits ?? [])
+          if (item.type === 'Container') fillDefaults(attributes.object as Pod, item);
+    },
+    validate(attributes) {
+      const isClaim = isWriteOf(attributes, PersistentVolumeClaim, 'CREATE', 'UPDATE');
+      if (!isClaim && !isPodWrite(attributes, 'CREATE')) return;
+      for (const { spec } of objects.list(LimitRange, attributes.request.namespace)) {
+        const problems = (spec?.limits ?? []).flatMap((item) => [
+          ...(isClaim
+            ? claimProblems(attributes.object as PersistentVolumeClaim, item)
+            : podProblems(attributes.object as Pod, item)),
+        ]);
+        if (problems.length > 0) throw refusal(attributes, problems);
+      }
+    },
+  };
+}
+
+function refusal({ request, object }: AdmissionAttributes, problems: readonly string[]) {
+  const name = object?.metadata.name || request.name;
+  const why = problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`;
+  return forbidden(request.resource.definition.type, name, why);
+}
+
+/** What was filled in is told in an annotation. */
+function fillDefaults(pod: Pod, item: LimitRangeItem): void {
+  const notes: string[] = [];
+  const fill = (container: Container, what: string) => {
+    for (const [which, defaults] of [
+      ['requests', item.defaultRequest],
+      ['limits', item.default],
+    ] as const) {
+      const given = container.resources?.[which] ?? {};
+      const missing = Object.keys(defaults ?? {})
+        .filter((name) => given[name] === undefined)
+        .sort();
+      if (missing.length === 0) continue;
+      const filled: Amounts = { ...given };
+      for (const name of missing) filled[name] = defaults![name]!;
+      container.resources = { ...container.resources, [which]: filled };
+      notes.push(`${missing.join(', ')} ${which.slice(0, -1)} for ${what} ${container.name}`);
+    }
+  };
+  for (const container of pod.spec?.containers ?? []) fill(container, 'container');
+  for (const container of pod.spec?.initContainers ?? []) fill(container, 'init container');
+  if (notes.length === 0) return;
+  const text = `LimitRanger plugin set: ${notes.join('; ')}`;
+  pod.metadata.annotations = { ...pod.metadata.annotations, [annotation]: text };
+}
+
+function* podProblems({ spec }: Pod, item: LimitRangeItem): Generator<string> {
+  const containers = spec?.containers ?? [];
+  const initContainers = spec?.initContainers ?? [];
+  if (item.type === 'Container')
+    for (const { resources } of [...containers, ...initContainers])
+      yield* boundProblems(item, resources?.requests ?? {}, resources?.limits ?? {});
+  if (item.type === 'Pod') {
+    const total = (which: 'requests' | 'limits') =>
+      spec?.resources?.[which]
+        ? { ...podAmounts(containers, initContainers, which), ...spec.resources[which] }
+        : podAmounts(containers, initContainers, which);
+    yield* boundProblems(item, total('requests'), total('limits'));
+  }
+}
+
+/** All containers together, or the largest of the init containers where that is more. */
+function podAmounts(
+  containers: readonly Container[],
+  initContainers: readonly Container[],
+  which: 'requests' | 'limits',
+): Amounts {
+  const totals = new Map<string, Quantity>();
+  const listOf = ({ resources }: Container) => Object.entries(resources?.[which] ?? {});
+  const isSidecar = ({ restartPolicy }: Container) => restartPolicy === 'Always';
+  for (const container of [...containers, ...initContainers.filter(isSidecar)])
+    for (const [name, text] of listOf(container)) {
+      const known = totals.get(name);
+      const amount = parseQuantity(text);
+      totals.set(name, known ? addQuantities(known, amount) : amount);
+    }
+  for (const container of initContainers.filter((one) => !isSidecar(one)))
+    for (const [name, text] of listOf(container)) {
+      const known = totals.get(name);
+      const amount = parseQuantity(text);
+      if (!known || compareQuantities(amount, known) > 0) totals.set(name, amount);
+    }
+  return Object.fromEntries([...totals].map(([name, amount]) => [name, formatQuantity(amount)]));
+}
+
+function* claimProblems({ spec }: PersistentVolumeClaim, item: LimitRangeItem): Generator<string> {
+  if (item.type !== 'PersistentVolumeClaim') return;
+  const requests = spec?.resources?.requests ?? {};
+  for (const [name, bound] of sorted(item.min)) {
+    const given = requests[name];
+    const rule = `minimum ${name} usage per ${item.type} is ${bound}`;
+    if (given === undefined) yield `${rule}.  No request is specified`;
+    else if (isLess(given, bound)) yield `${rule}, but request is ${shown(given)}`;
+  }
+  for (const [name, bound] of sorted(item.max)) {
+    const given = requests[name];
+    const rule = `maximum ${name} usage per ${item.type} is ${bound}`;
+    if (given === undefined) yield `${rule}.  No request is specified`;
+    else if (isLess(bound, given)) yield `${rule}, but request is ${shown(given)}`;
+  }
+}
+
+function* boundProblems(item: LimitRangeItem, requests: Amounts, limits: Amounts): Generator<string> {
+  for (const [name, bound] of sorted(item.min)) {
+    const rule = `minimum ${name} usage per ${item.type} is ${bound}`;
+    const [request, limit] = [requests[name], limits[name]];
+    if (request === undefined) yield `${rule}.  No request is specified`;
+    else if (isLess(request, bound)) yield `${rule}, but request is ${shown(request)}`;
+    else if (limit !== undefined && isLess(limit, bound)) yield `${rule}, but limit is ${shown(limit)}`;
+  }
+  for (const [name, bound] of sorted(item.max)) {
+    const rule = `maximum ${name} usage per ${item.type} is ${bound}`;
+    const [request, limit] = [requests[name], limits[name]];
+    if (limit === undefined) yield `${rule}.  No limit is specified`;
+    else if (isLess(bound, limit)) yield `${rule}, but limit is ${shown(limit)}`;
+    else if (request !== undefined && isLess(bound, request))
+      yield `${rule}, but request is ${shown(request)}`;
+  }
+  for (const [name, bound] of sorted(item.maxLimitRequestRatio))
+    yield* ratioProblems(
+      `${name} max limit to request ratio per ${item.type} is ${bound}`,
+      bound,
+      requests[name],
+      limits[name],
+    );
+}
+
+function* ratioProblems(
+  rule: string,
+  bound: string,
+  request: string | undefined,
+  limit: string | undefined,
+): Generator<string> {
+  const asNumber = (text: string | undefined) => (text === undefined ? 0 : Number(parseQuantity(text).nanos));
+  if (asNumber(request) === 0) yield `${rule}, but no request is specified or request is 0`;
+  else if (asNumber(limit) === 0) yield `${rule}, but no limit is specified or limit is 0`;
+  else {
+    const ratio = asNumber(limit) / asNumber(request);
+    if (ratio > asNumber(bound) / 1e9) yield `${rule}, but provided ratio is ${ratio.toFixed(6)}`;
+  }
+}
+
+function sorted(amounts: Amounts | undefined): [name: string, text: string][] {
+  return Object.entries(amounts ?? {})
+    .map(([name, text]): [string, string] => [name, shown(text)])
+    .sort(([left], [right]) => (left < right ? -1 : 1));
+}
+
+function isLess(left: string, right: string): boolean {
+  return compareQuantities(parseQuantity(left), parseQuantity(right)) < 0;
+}
+
+function shown(text: string): string {
+  return formatQuantity(parseQuantity(text));
+}

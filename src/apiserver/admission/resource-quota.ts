@@ -1,0 +1,116 @@
+/** ResourceQuota: nothing is created or enlarged beyond what its namespace may use. */
+
+import {
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+  type Quantity,
+  subtractQuantities,
+} from '../../api/quantity.ts';
+import { matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
+import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
+import { forbidden, type ResourceName } from '../../api/status.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+import { type Charge, QuotaLedger, type QuotaStatusWriter } from './quota-ledger.ts';
+
+export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): AdmissionPlugin {
+  const ledger = new QuotaLedger(objects, write);
+  return {
+    name: 'ResourceQuota',
+    async reserve(attributes) {
+      const { request } = attributes;
+      if (!request.namespace || !mayCharge(attributes)) return undefined;
+      const quotas = [...objects.list(ResourceQuota, request.namespace)];
+      if (quotas.length === 0) return undefined;
+      const charges = computeCharges(attributes, quotas);
+      if (charges.length === 0) return undefined;
+      if (request.dryRun) {
+        ledger.check(request.namespace, charges);
+        return undefined;
+      }
+      await ledger.take(request.namespace, charges);
+      return () => ledger.giveBack(request.namespace, charges);
+    },
+  };
+}
+
+function mayCharge({ operation, request, object }: AdmissionAttributes): boolean {
+  if (!object) return false;
+  const { type } = request.resource.definition;
+  if (operation === 'CREATE') return request.subresource === '';
+  if (operation !== 'UPDATE' || !usageMayChange(type)) return false;
+  return request.subresource === '' || (type.plural === 'pods' && request.subresource === 'resize');
+}
+
+/** What the request adds to each quota that is about it. @throws StatusError when a pod leaves open what is limited */
+function computeCharges(
+  { request, object, old, operation }: AdmissionAttributes,
+  quotas: readonly ResourceQuota[],
+): Charge[] {
+  const resource: ResourceName = request.resource.definition.type;
+  const name = object!.metadata.name || request.name;
+  const refuse = (why: string) => forbidden(resource, name, why);
+  const added = increase(usageOf(resource, object!), old && usageOf(resource, old));
+  const charges: Charge[] = [];
+  for (const quota of quotas) {
+    if (!matchesScopes(quota, resource, object!)) continue;
+    const hard = quota.spec?.hard ?? {};
+    if (operation === 'CREATE' && resource.plural === 'pods' && resource.group === '') {
+      const open = unspecifiedResources(object as Pod, Object.keys(hard));
+      if (open.length > 0)
+        throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join(',')}`);
+    }
+    const amounts = new Map([...added].filter(([resourceName]) => hard[resourceName] !== undefined));
+    if (amounts.size > 0) charges.push({ quota: quota.metadata.name, amounts, refuse });
+  }
+  return charges;
+}
+
+/** What the new state uses more than the old one; what it uses less is given back when the controller counts. */
+function increase(usage: Usage, before: Usage | undefined): Usage {
+  const added = new Map<string, Quantity>();
+  for (const [name, amount] of usage) {
+    const known = before?.get(name);
+    const difference = known ? subtractQuantities(amount, known) : amount;
+    if (difference.nanos > 0n) added.set(name, difference);
+  }
+  return added;
+}
+
+const constrained = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'];
+
+/** Compute resources that a quota limits and that some container of the pod leaves open; sorted. */
+function unspecifiedResources({ spec }: Pod, hard: readonly string[]): string[] {
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  const isOpen = (name: string) => {
+    const which = name.startsWith('limits.') ? 'limits' : 'requests';
+    const resource = name.replace(/^(requests|limits)\./, '');
+    if (spec?.resources?.[which]?.[resource] !== undefined) return false;
+    return containers.some(({ resources }) => resources?.[which]?.[resource] === undefined);
+  };
+  return constrained.filter((name) => hard.includes(name) && isOpen(name)).sort();
+}
+
+function usageMayChange({ group, plural }: ResourceName): boolean {
+  return group === '' && ['pods', 'services', 'persistentvolumeclaims'].includes(plural);
+}
+
+/** Upstream's sentence, when the quota does not allow it. */
+export function whyExceeded(quota: ResourceQuota, used: Usage, amounts: Usage): string | undefined {
+  const hard = quota.spec?.hard ?? {};
+  const over = [...amounts.keys()]
+    .filter((name) => {
+      const total = {
+        ...amounts.get(name)!,
+        nanos: amounts.get(name)!.nanos + (used.get(name)?.nanos ?? 0n),
+      };
+      return compareQuantities(total, parseQuantity(hard[name]!)) > 0;
+    })
+    .sort();
+  if (over.length === 0) return undefined;
+  const show = (of: (name: string) => Quantity | undefined) =>
+    over.map((name) => `${name}=${formatQuantity(of(name) ?? parseQuantity('0'))}`).join(',');
+  const limited = show((name) => parseQuantity(hard[name]!));
+  return `exceeded quota: ${quota.metadata.name}, requested: ${show((name) => amounts.get(name))}, used: ${show((name) => used.get(name))}, limited: ${limited}`;
+}

@@ -1,0 +1,74 @@
+/** Admission of claims and volumes: the default class, protection while in use, and who may grow. */
+import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
+import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
+import { forbidden } from '../../api/status.ts';
+import { classOfClaim, isDefaultClass } from '../../api/volume-binding.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import { isWriteOf } from './pod-write.ts';
+
+/** A claim that says nothing of a class gets the default one; of several, the newest. */
+export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
+  return {
+    name: 'DefaultStorageClass',
+    mutate(attributes) {
+      if (!isWriteOf(attributes, PersistentVolumeClaim, 'CREATE')) return;
+      const { metadata, spec } = attributes.object as PersistentVolumeClaim;
+      if (!spec || spec.storageClassName !== undefined) return;
+      if (metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined) return;
+      const classes = [...objects.list(StorageClass)].filter(isDefaultClass).sort(newestFirst);
+      if (classes[0]) spec.storageClassName = classes[0].metadata.name;
+    },
+  };
+}
+
+function newestFirst(left: StorageClass, right: StorageClass): number {
+  const byAge = right.metadata.creationTimestamp.localeCompare(left.metadata.creationTimestamp);
+  return byAge || left.metadata.name.localeCompare(right.metadata.name);
+}
+
+const finalizers = [
+  [PersistentVolume, 'kubernetes.io/pv-protection'],
+  [PersistentVolumeClaim, 'kubernetes.io/pvc-protection'],
+] as const;
+
+/** Volumes and claims are born with the finalizer that keeps them while they are in use. */
+export const storageObjectInUseProtection: AdmissionPlugin = {
+  name: 'StorageObjectInUseProtection',
+  mutate(attributes) {
+    for (const [type, finalizer] of finalizers) {
+      if (!isWriteOf(attributes, type, 'CREATE')) continue;
+      const { metadata } = attributes.object!;
+      if (!metadata.finalizers?.includes(finalizer))
+        metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
+    }
+  },
+};
+
+/** A claim may ask for more only when its class says that its volumes can grow. */
+export function persistentVolumeClaimResize(objects: ObjectReader): AdmissionPlugin {
+  return {
+    name: 'PersistentVolumeClaimResize',
+    validate(attributes) {
+      if (!isWriteOf(attributes, PersistentVolumeClaim, 'UPDATE')) return;
+      const [claim, old] = [attributes.object, attributes.old] as [
+        PersistentVolumeClaim,
+        PersistentVolumeClaim,
+      ];
+      if (old.status?.phase !== 'Bound' || !asksForMore(claim, old)) return;
+      const storageClass = objects.get(StorageClass, '', classOfClaim(claim));
+      if (storageClass?.allowVolumeExpansion) return;
+      throw forbidden(
+        PersistentVolumeClaim,
+        claim.metadata.name,
+        'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
+      );
+    },
+  };
+}
+
+function asksForMore(claim: PersistentVolumeClaim, old: PersistentVolumeClaim): boolean {
+  const sizeOf = ({ spec }: PersistentVolumeClaim) =>
+    parseQuantity(spec?.resources?.requests?.storage ?? '0');
+  return compareQuantities(sizeOf(claim), sizeOf(old)) > 0;
+}

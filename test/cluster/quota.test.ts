@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
+import { LimitRange, Pod, ResourceQuota } from '../../src/api/resources.gen.ts';
+import { createCluster } from './cluster.ts';
+
+const namespace = 'default';
+
+function pod(name: string, resources: object = {}): Draft<Pod> {
+  return {
+    metadata: { name, namespace },
+    spec: { containers: [{ name: 'main', image: 'busybox', resources }] },
+  } as unknown as Draft<Pod>;
+}
+
+const quota = (hard: Record<string, string>) => ({ metadata: { name: 'q', namespace }, spec: { hard } });
+const refused = (message: string) => ({ code: 403, message });
+
+for (const isCounted of [true, false])
+  test(`200 creates at once against a quota of 100 make exactly 100 pods${isCounted ? '' : ', though nobody has counted yet'}`, async () => {
+    await using cluster = await createCluster();
+    const { client } = cluster;
+    await client.create(ResourceQuota, quota({ pods: '100' }));
+    if (isCounted) await cluster.clock.advance(5_000);
+    const answers = await Promise.allSettled(
+      Array.from({ length: 200 }, (_, index) => client.create(Pod, pod(`p${index}`))),
+    );
+    assert.equal(answers.filter(({ status }) => status === 'fulfilled').length, 100);
+    assert.equal((await client.list(Pod, { namespace })).items.length, 100);
+    await cluster.clock.advance(30_000);
+    const { status } = await client.get(ResourceQuota, { name: 'q', namespace });
+    assert.equal(status?.used?.pods, '100');
+  });
+
+test('creates and deletions that go on at the same time never pass the quota', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(ResourceQuota, quota({ pods: '10' }));
+  const live = new Set<string>();
+  let most = 0;
+  for (let round = 0; round < 30; round++) {
+    await Promise.all(
+      Array.from({ length: 5 }, async (_, index) => {
+        const name = `p${round}-${index}`;
+        const made = await client.create(Pod, pod(name)).catch(() => undefined);
+        if (made) live.add(name);
+      }),
+    );
+    most = Math.max(most, (await client.list(Pod, { namespace })).items.length);
+    const [first] = live;
+    if (first && round % 2 === 0) {
+      live.delete(first);
+      await client.delete(Pod, { name: first, namespace }, { gracePeriodSeconds: 0 });
+    }
+    await cluster.clock.advance(300);
+  }
+  assert.equal(most, 10);
+});
+
+test('what a quota limits must be specified, and a pod that is refused takes nothing', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const hard = {
+    'requests.cpu': '400m',
+    'requests.memory': '200Mi',
+    'limits.cpu': '600m',
+    'limits.memory': '500Mi',
+  };
+  await client.create(ResourceQuota, quota(hard));
+  await cluster.clock.advance(1_000);
+  await assert.rejects(
+    client.create(Pod, pod('kubia-manual')),
+    refused(
+      'pods "kubia-manual" is forbidden: failed quota: q: must specify limits.cpu,limits.memory,requests.cpu,requests.memory',
+    ),
+  );
+  const asks = { requests: { cpu: '300m', memory: '100Mi' }, limits: { cpu: '300m', memory: '100Mi' } };
+  await client.create(Pod, pod('first', asks));
+  await assert.rejects(
+    client.create(Pod, pod('second', asks)),
+    refused(
+      'pods "second" is forbidden: exceeded quota: q, requested: requests.cpu=300m, used: requests.cpu=300m, limited: requests.cpu=400m',
+    ),
+  );
+  const { status } = await client.get(ResourceQuota, { name: 'q', namespace });
+  assert.deepEqual(status?.used, {
+    'limits.cpu': '300m',
+    'limits.memory': '100Mi',
+    'requests.cpu': '300m',
+    'requests.memory': '100Mi',
+  });
+});
+
+test('a create that fails for another reason gives back what it was charged', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(ResourceQuota, quota({ pods: '5' }));
+  await client.create(Pod, pod('a'));
+  await assert.rejects(client.create(Pod, pod('a')), { code: 409 });
+  const { status } = await client.get(ResourceQuota, { name: 'q', namespace });
+  assert.equal(status?.used?.pods, '1');
+});
+
+test('a LimitRange fills in what is missing and refuses what is out of its bounds', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(LimitRange, {
+    metadata: { name: 'example', namespace },
+    spec: {
+      limits: [
+        { type: 'Pod', min: { cpu: '50m', memory: '5Mi' }, max: { cpu: '1', memory: '1Gi' } },
+        {
+          type: 'Container',
+          defaultRequest: { cpu: '100m', memory: '10Mi' },
+          default: { cpu: '200m', memory: '100Mi' },
+          min: { cpu: '50m', memory: '5Mi' },
+          max: { cpu: '1', memory: '1Gi' },
+          maxLimitRequestRatio: { cpu: '4', memory: '10' },
+        },
+      ],
+    },
+  });
+  const made = await client.create(Pod, pod('plain'));
+  assert.deepEqual(made.spec?.containers[0]?.resources, {
+    requests: { cpu: '100m', memory: '10Mi' },
+    limits: { cpu: '200m', memory: '100Mi' },
+  });
+  await assert.rejects(
+    client.create(Pod, pod('large', { limits: { cpu: '2', memory: '100Mi' } })),
+    refused(
+      'pods "large" is forbidden: [maximum cpu usage per Pod is 1, but limit is 2, maximum cpu usage per Container is 1, but limit is 2]',
+    ),
+  );
+});
