@@ -88,8 +88,11 @@ function containerStatus(
     imageID: current.imageId,
     containerID: containerId(current, inputs),
   };
+  // The failed attempts of an init container that has passed do not matter any more.
+  const hasPassed =
+    part === 'init' && !isSidecar(spec) && current.state === 'exited' && current.exitCode === 0;
   const lastTermination = previous ? stateOf(previous, inputs).terminated : before?.lastState?.terminated;
-  if (lastTermination && lastTermination.containerID !== containerId(current, inputs))
+  if (!hasPassed && lastTermination && lastTermination.containerID !== containerId(current, inputs))
     status.lastState = { terminated: lastTermination };
   if (part !== 'init' || isSidecar(spec)) status.started = isRunning && inputs.isStarted(spec, current);
   else status.started = isRunning;

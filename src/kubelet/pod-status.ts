@@ -216,7 +216,6 @@ function initializedCondition(pod: Pod, status: core.PodStatus): core.PodConditi
 function containersReadyCondition(pod: Pod, status: core.PodStatus): core.PodCondition {
   const type = 'ContainersReady';
   if (status.phase === 'Succeeded') return { type, status: 'False', reason: 'PodCompleted' };
-  if (status.phase === 'Failed') return { type, status: 'False', reason: 'PodFailed' };
   const counted = [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
   const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   const unready: string[] = [];

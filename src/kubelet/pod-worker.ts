@@ -39,6 +39,8 @@ export interface PodWorkerOptions {
 type Stage = 'new' | 'running' | 'terminating' | 'terminated' | 'finished';
 
 const mountRetry = { firstMs: 500, maxMs: 122_000 };
+/** How long an end is shown as such before it shows as a back-off. */
+const endShownMs = 10_000;
 const exitRetry = { firstMs: 4, maxMs: 500 };
 const exitTriesMax = 12;
 const errorRetry = { firstMs: 250, maxMs: 10_000 };
@@ -64,6 +66,8 @@ export class PodWorker {
   #verdict: PodVerdict | undefined;
   #hasEnded = false;
   readonly #failures = new Map<string, WaitingReason>();
+  /** Back-off keys of containers that wait for their next try. */
+  readonly #held = new Set<string>();
   readonly #resources: ContainerResources;
   readonly #sandbox: PodSandbox;
   #volumes: ReadonlyMap<string, MountedVolume> = new Map();
@@ -506,29 +510,40 @@ export class PodWorker {
     return before?.containerID ? before.restartCount + 1 : 0;
   }
 
-  /** True while a container that keeps ending must wait. */
+  /**
+   * True while a container that keeps ending must wait. How it ended is shown for a while before the wait is, and the
+   * wait always before the next try: that is what users of upstream see.
+   */
   #holdsBack(container: core.Container, endedMs: number): boolean {
-    const { crashBackoff, recorder } = this.#context;
+    const { crashBackoff, recorder, clock } = this.#context;
     const { name, namespace } = this.#pod.metadata;
     const key = `${this.uid}/${container.name}/${containerHash(container)}`;
     const remainingMs = crashBackoff.remainingMs(key, endedMs);
-    if (remainingMs <= 0) {
-      crashBackoff.next(key, endedMs);
-      return false;
-    }
-    const full = formatSeconds(crashBackoff.delayMs(key));
     const who = `${name}_${namespace}(${this.uid})`;
-    if (this.#failures.get(container.name)?.reason !== 'CrashLoopBackOff')
-      containerEvents(recorder, this.#pod, container).warning(
-        'BackOff',
-        `Back-off restarting failed container ${container.name} in pod ${who}`,
-      );
-    this.#failures.set(container.name, {
-      reason: 'CrashLoopBackOff',
-      message: `back-off ${full} restarting failed container=${container.name} pod=${who}`,
-    });
-    this.#wakeIn(remainingMs);
-    return true;
+    const waitedMs = clock.now() - endedMs;
+    const hasWaited = this.#failures.get(container.name)?.reason === 'CrashLoopBackOff';
+    if (remainingMs > 0) {
+      const shows = waitedMs >= endShownMs;
+      this.#wakeIn(shows ? remainingMs : Math.min(remainingMs, endShownMs - waitedMs));
+      if (!this.#held.has(key) || (shows && !hasWaited))
+        containerEvents(recorder, this.#pod, container).warning(
+          'BackOff',
+          `Back-off restarting failed container ${container.name} in pod ${who}`,
+        );
+      this.#held.add(key);
+      if (!shows) return true;
+    }
+    if (remainingMs > 0 || this.#held.has(key)) {
+      const full = formatSeconds(crashBackoff.delayMs(key));
+      this.#failures.set(container.name, {
+        reason: 'CrashLoopBackOff',
+        message: `back-off ${full} restarting failed container=${container.name} pod=${who}`,
+      });
+    }
+    if (remainingMs > 0) return true;
+    if (this.#held.delete(key)) this.#report();
+    crashBackoff.next(key, endedMs);
+    return false;
   }
 
   #watchProbes(): void {
@@ -607,6 +622,8 @@ export class PodWorker {
       await this.#observe();
     }
     this.#hasEnded = true;
+    if (this.#verdict?.reason === 'DeadlineExceeded')
+      podEvents(context.recorder, this.#pod).normal(this.#verdict.reason, this.#verdict.message);
     this.#report();
     await context.volumes.tearDown(this.uid);
     await context.machine.cgroups.remove(this.uid);

@@ -46,8 +46,8 @@ export class ImageManager {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #backoff: WaitBackoff;
-  /** Why the last pull failed, by back-off key. */
-  readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason }>();
+  /** When the last pull failed, by back-off key. */
+  readonly #failures = new Map<string, { atMs: number }>();
   readonly #pulls = new Map<string, Promise<string>>();
   /** When an image was last needed, by its id: for garbage collection. */
   readonly lastUsedMs = new Map<string, number>();
@@ -106,9 +106,8 @@ export class ImageManager {
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return;
     events.normal('BackOff', `Back-off pulling image "${text}"`);
-    const { reason, message } = failure.waiting;
     throw new ImageProblem(
-      { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}": ${reason}: ${message}` },
+      { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` },
       remainingMs,
     );
   }
@@ -141,7 +140,7 @@ export class ImageManager {
       events.warning('Failed', `Failed to pull image "${text}": ${message}`);
       const waiting = { reason: 'ErrImagePull', message };
       this.#backoff.next(key, atMs);
-      this.#failures.set(key, { atMs, waiting });
+      this.#failures.set(key, { atMs });
       throw new ImageProblem(waiting, backoffShowsAfterMs);
     }
   }

@@ -69,11 +69,10 @@ export class LinuxVolumes implements PodVolumes {
     try {
       return await mountSubPath({ root, subPath, target, readOnly, mode: 0o777 & ~process.umask() });
     } catch (error) {
+      this.#inputs.logger.warn('a subPath could not be mounted', { pod: pod.metadata.name, subPath, error });
       throw new Error(
         `failed to prepare subPath for volumeMount "${volumeName}" of container "${container.name}"`,
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     }
   }

@@ -38,7 +38,8 @@ async function resolveInside(volume: string, subPath: string): Promise<string[]>
   const wanted = join(volume, subPath);
   const found = await realpath(wanted).catch(() => undefined);
   const path = relative(volume, found ?? wanted);
-  if (path.startsWith('..')) throw new Error(`subpath ${JSON.stringify(subPath)} not within volume path`);
+  if (path === '..' || path.startsWith('../'))
+    throw new Error(`subpath ${JSON.stringify(subPath)} not within volume path`);
   return path === '' ? [] : path.split('/');
 }
 
