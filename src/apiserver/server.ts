@@ -1,6 +1,7 @@
 /** Puts an API server together: store → view → kinds → admission → registry → handlers → listeners. */
 
 import { builtinKinds } from '../api/builtin-kinds.ts';
+import { nodeRules } from '../api/rbac/default-roles.ts';
 import { ResourceQuota } from '../api/resources.gen.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -97,7 +98,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const kinds = new KindRegistry(view);
   for (const definition of builtinKinds) kinds.add(definition);
   const objects = createViewReader(kinds);
-  const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules: [] });
+  const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules });
   const admission = new AdmissionChain();
   addBuiltinPlugins(admission, { objects, random });
   const nodes = new NodeConnector(objects, options.nodes);

@@ -4,9 +4,11 @@ import type { IpRange } from '../services/ip-range.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import { ensureNamespaces } from './namespaces.ts';
 import { ensurePriorityClasses } from './priority-classes.ts';
+import { ensureRbac } from './rbac.ts';
 
 export async function bootstrap(registry: Registry, serviceRange: IpRange): Promise<void> {
   await ensureNamespaces(registry);
   await ensurePriorityClasses(registry);
+  await ensureRbac(registry);
   await ensureKubernetesService(registry, serviceRange);
 }
