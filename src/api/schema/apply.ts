@@ -23,7 +23,7 @@ import {
   type Ownership,
   type Ownerships,
   ownershipKey,
-  readManagedFields,
+  readOrForget,
   recordUpdate,
   resetSetOf,
   withoutStrippedFields,
@@ -62,14 +62,13 @@ export function applyConfig(
   checkConfig(config, request);
   const node = nodeOf(request);
   const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
-  const owners = readOwners(base);
-  if (live && owners.size === 0) {
-    // What stands there came from writers that nobody tracked: it gets an owner, so that it can be conflicted with.
-    const before = { ...request, manager: beforeFirstApplyManager, subresource: request.subresource };
-    recordUpdate(emptyObjectOf(node), live, owners, before);
-  }
+  const owners = readOrForget((base.metadata as JsonObject | undefined)?.managedFields);
   try {
     checkTyped(config, node);
+    if (live && owners.size === 0) {
+      // What stands there came from writers that nobody tracked: it gets an owner, so that it can be conflicted with.
+      recordUpdate(emptyObjectOf(node), live, owners, { ...request, manager: beforeFirstApplyManager });
+    }
     return applyOver(base, config, owners, request);
   } catch (error) {
     if (error instanceof TypedValueError) {
@@ -100,10 +99,6 @@ function checkConfig(config: JsonObject, request: ApplyRequest): void {
   if (metadata?.managedFields !== undefined && metadata.managedFields !== null) {
     throw badRequest('metadata.managedFields must be nil');
   }
-}
-
-function readOwners(object: JsonObject): Ownerships {
-  return readManagedFields((object.metadata as JsonObject | undefined)?.managedFields);
 }
 
 function applyOver(

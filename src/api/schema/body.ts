@@ -30,9 +30,7 @@ export type BodyFormat = 'json' | 'yaml';
  * @throws {StatusError} 400, 413
  */
 export function parseBody(bytes: Uint8Array, format: BodyFormat, expectedKind: string): ParsedBody {
-  if (bytes.length > bodySizeBytesMax) {
-    throw tooLarge(`limit is ${bodySizeBytesMax}`);
-  }
+  checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   const parsed = parseText(text, format, (message) => unrecognized(expectedKind, message, bytes));
   if (!isObject(parsed.value)) {
@@ -49,6 +47,10 @@ export function parseBody(bytes: Uint8Array, format: BodyFormat, expectedKind: s
 export interface ParsedBody {
   value: JsonObject;
   problems: string[];
+}
+
+function checkSize(bytes: Uint8Array): void {
+  if (bytes.length > bodySizeBytesMax) throw tooLarge(`limit is ${bodySizeBytesMax}`);
 }
 
 function parseText(text: string, format: BodyFormat, refuse: (message: string) => StatusError): ParsedText {
@@ -77,6 +79,24 @@ function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusE
   return badRequest(
     `the object provided is unrecognized (must be of type ${kind}): ${message} (${start}${more})`,
   );
+}
+
+/** The body of a server-side apply: one object, in YAML or JSON. @throws {StatusError} 400, 413 */
+export function parseApplyBody(bytes: Uint8Array): ParsedBody {
+  checkSize(bytes);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  try {
+    const { value, problems } = parseYaml(text);
+    if (isObject(value)) return { value, problems };
+    throw badRequest(
+      `error decoding YAML: json: cannot unmarshal ${describeType(value)} into Go value of type map[string]interface {}`,
+    );
+  } catch (error) {
+    if (error instanceof YamlError) {
+      throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);
+    }
+    throw error;
+  }
 }
 
 /**

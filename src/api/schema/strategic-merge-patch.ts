@@ -62,7 +62,10 @@ function mergeObjects(original: JsonObject, patch: JsonObject, node: SchemaNode 
     const current = ownValue(original, key);
     if (deletesItems) {
       if (!Array.isArray(given)) throw badRequest(badPrimitiveList);
-      if (Array.isArray(current)) original[key] = deleteItems(current, given);
+      // On a list that is replaced as a whole the directive's list takes its place: recorded of upstream, odd as it is.
+      if (Array.isArray(current)) {
+        original[key] = fieldMerge(node, key).merge ? deleteItems(current, given) : given;
+      }
     } else if (Array.isArray(current) && Array.isArray(given)) {
       setKey(original, key, mergeLists(current, given, fieldMerge(node, key)));
     } else if (isObject(current) && isObject(given)) {

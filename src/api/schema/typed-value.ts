@@ -242,7 +242,7 @@ function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'owners
         !isNamedField(node, key) ||
         shapeOf(child, item) === 'leaf' ||
         item === null ||
-        (isObject(item) && isEmptyObject(item));
+        isEmptyStruct(child, item);
       addChild(out, `f:${key}`, isSelf, fieldsBelow(item, child, purpose));
     }
     return out;
@@ -256,6 +256,11 @@ function fieldsBelow(value: unknown, node: Node, purpose: 'comparison' | 'owners
     return out;
   }
   return undefined;
+}
+
+/** Nobody owns an empty map: it says nothing, and is not stored. An empty struct may mean something (`emptyDir: {}`). */
+function isEmptyStruct(node: Node, value: unknown): boolean {
+  return node?.type !== 'map' && isObject(value) && isEmptyObject(value);
 }
 
 /** The fields that an applied object lays claim to. */

@@ -1,7 +1,19 @@
 /** YAML text to JSON values, as upstream's reader (YAML 1.1 words for booleans, JSON types only), within limits. */
-import { isMap, isPair, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import {
+  boolYaml11Tag,
+  defineScalarTag,
+  FAILSAFE_SCHEMA,
+  floatCoreTag,
+  intYaml11Tag,
+  load,
+  mergeTag,
+  NOT_RESOLVED,
+  nullYaml11Tag,
+  Schema,
+  YAMLException,
+} from 'js-yaml';
 import { nestingDepthMax } from './decode.ts';
-import type { ParsedText } from './json.ts';
+import { JsonError, type ParsedText, parseJson } from './json.ts';
 
 export class YamlError extends Error {
   constructor(message: string) {
@@ -10,91 +22,138 @@ export class YamlError extends Error {
   }
 }
 
-/** Aliases may unfold to so many values for one that is written: more is an attack, not a document. */
-const aliasExpansionMax = 100;
+/** Aliases of one document, keys that it merges with `<<`, and values that its aliases unfold to. */
+const aliasesMax = 10_000;
+const mergedKeysMax = 10_000;
+const unfoldedValuesMax = 1_000_000;
+const unfoldedCharactersMax = 16 * 1024 * 1024;
+
+/** As upstream reads whole numbers: `80:80`, a number to base 60 in YAML 1.1, is a string, and `0o17` a number. */
+const integerTag = defineScalarTag(intYaml11Tag.tagName, {
+  ...intYaml11Tag,
+  resolve(source, isExplicit, tagName) {
+    if (source.includes(':')) return NOT_RESOLVED;
+    if (/^[-+]?0o[0-7]+$/.test(source)) return Number.parseInt(source.replace('0o', ''), 8);
+    return intYaml11Tag.resolve(source, isExplicit, tagName);
+  },
+});
+
+/** Dates, sets and the like are plain strings and maps to upstream. */
+const schema = new Schema([
+  ...FAILSAFE_SCHEMA.tags,
+  nullYaml11Tag,
+  boolYaml11Tag,
+  integerTag,
+  floatCoreTag,
+  mergeTag,
+]);
 
 /**
  * The first document of the text. A key that stands twice is a problem; the last value counts.
  * @throws {YamlError} `yaml: line 1: …`
  */
 export function parseYaml(text: string): ParsedText {
-  if (indentationDepth(text) > nestingDepthMax) throw new YamlError('yaml: exceeded max depth of 10000');
-  const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, {
-    version: '1.1',
-    uniqueKeys: false,
-    merge: true,
-    lineCounter,
-    logLevel: 'silent',
-    prettyErrors: false,
-    // Times of day, dates, sets and the like are plain strings or maps to upstream.
-    customTags: (tags) =>
-      tags.filter((tag) => {
-        if (typeof tag === 'string') return tag === 'merge';
-        const isTime = 'format' in tag && tag.format === 'TIME';
-        return !isTime && !excludedTags.has(tag.tag);
-      }),
-  });
-  const document = Array.isArray(documents) ? documents[0] : undefined;
-  if (!document) return { value: null, problems: [] };
-  const error = document.errors[0];
-  if (error) {
-    const line = lineCounter.linePos(error.pos[0]).line;
-    throw new YamlError(`yaml: line ${line}: ${firstLetterDown(error.message)}`);
+  return parseAsJson(text) ?? parseAsYaml(firstDocument(text));
+}
+
+/** JSON is YAML, and what kubectl applies is JSON: its own parser is a hundred times faster. */
+function parseAsJson(text: string): ParsedText | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
   }
-  const problems = duplicateKeys(document, lineCounter);
+}
+
+/** What comes after the first document is not even read. */
+function firstDocument(text: string): string {
+  let start = 0;
+  for (const { index } of text.matchAll(/^---(?=\s|$)/gm)) {
+    if (/^[^#\s%]/m.test(text.slice(start, index))) return text.slice(start, index);
+    start = index + 3;
+  }
+  return text.slice(start);
+}
+
+function parseAsYaml(text: string): ParsedText {
+  if (!/\S/.test(text)) return { value: null, problems: [] };
+  const problems: string[] = [];
   let value: unknown;
   try {
-    value = document.toJS({ maxAliasCount: aliasExpansionMax });
-  } catch (cause) {
-    if (cause instanceof ReferenceError && cause.message.startsWith('Excessive')) {
+    value = read(text, false);
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    if (error.reason !== 'duplicated mapping key') throw asYamlError(error);
+    problems.push(duplicateText(error, text));
+    try {
+      value = read(text, true);
+    } catch (second) {
+      throw second instanceof YAMLException ? asYamlError(second) : second;
+    }
+  }
+  if (text.includes('*')) checkUnfolded(value);
+  return { value: value ?? null, problems };
+}
+
+function read(text: string, mayRepeatKeys: boolean): unknown {
+  return load(text, {
+    schema,
+    json: mayRepeatKeys,
+    maxDepth: nestingDepthMax,
+    maxAliases: aliasesMax,
+    maxTotalMergeKeys: mergedKeysMax,
+  });
+}
+
+function duplicateText({ mark }: YAMLException, text: string): string {
+  const key = /^\s*("[^"\n]*"|'[^'\n]*'|[^:\n]*)/.exec(text.slice(mark?.position ?? 0))?.[1] ?? '';
+  return `line ${(mark?.line ?? 0) + 1}: key ${JSON.stringify(key.trim().replaceAll(/^["']|["']$/g, ''))} already set in map`;
+}
+
+/** Upstream's words for the mistakes that people make. */
+const errorTexts: [RegExp, string][] = [
+  [/^bad indentation of a mapping entry/, 'mapping values are not allowed in this context'],
+  [
+    /^(expected the node content|unexpected end of the stream within a flow)/,
+    'did not find expected node content',
+  ],
+  [/^tab characters/, 'found character that cannot start any token'],
+  [/^missed comma/, "did not find expected ',' or ']'"],
+  [/^(can not read|a multiline key|implicit)/, "could not find expected ':'"],
+  [/^unexpected end of the stream within a (double|single)/, 'found unexpected end of stream'],
+  [/^unknown escape/, 'found unknown escape character'],
+  [
+    /^(alias count|too many aliases|.*maxAliases|.*maxTotalMergeKeys)/,
+    'document contains excessive aliasing',
+  ],
+  [/^nesting exceeded/, 'exceeded max depth of 10000'],
+];
+
+function asYamlError({ reason, mark }: YAMLException): YamlError {
+  const anchor = /^unidentified alias "(.*)"/.exec(reason)?.[1];
+  if (anchor !== undefined) return new YamlError(`yaml: unknown anchor '${anchor}' referenced`);
+  const text = errorTexts.find(([pattern]) => pattern.test(reason))?.[1] ?? reason;
+  if (/^(document contains|exceeded)/.test(text)) return new YamlError(`yaml: ${text}`);
+  return new YamlError(`yaml: line ${(mark?.line ?? 0) + 1}: ${text}`);
+}
+
+/** Aliases share what they stand for until it is written out: many of a large value would fill all memory then. */
+function checkUnfolded(root: unknown): void {
+  let values = 0;
+  let characters = 0;
+  const visit = (value: unknown, depth: number): void => {
+    values++;
+    if (typeof value === 'string') characters += value.length;
+    // What contains itself has no end.
+    const isEndless = depth > nestingDepthMax;
+    if (isEndless || values > unfoldedValuesMax || characters > unfoldedCharactersMax) {
       throw new YamlError('yaml: document contains excessive aliasing');
     }
-    throw new YamlError(`yaml: ${firstLetterDown(String((cause as Error).message))}`);
-  }
-  return { value, problems };
-}
-
-const excludedTags = new Set([
-  'tag:yaml.org,2002:timestamp',
-  'tag:yaml.org,2002:set',
-  'tag:yaml.org,2002:omap',
-  'tag:yaml.org,2002:pairs',
-  'tag:yaml.org,2002:binary',
-]);
-
-function firstLetterDown(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1);
-}
-
-/** An upper bound of how deep the text can nest: flow brackets, or dashes and indentation of one line. */
-function indentationDepth(text: string): number {
-  let flow = 0;
-  let deepest = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++flow);
-    else if ((code === 0x5d || code === 0x7d) && flow > 0) flow--;
-  }
-  for (const [indent] of text.matchAll(/^(?:[ ?-] ?)+/gm)) deepest = Math.max(deepest, indent.length);
-  return deepest;
-}
-
-function duplicateKeys(document: Parameters<typeof visit>[0], lineCounter: LineCounter): string[] {
-  const problems: string[] = [];
-  visit(document, {
-    Map(_, map) {
-      if (!isMap(map)) return;
-      const seen = new Set<unknown>();
-      for (const pair of map.items) {
-        if (!isPair(pair) || !isScalar(pair.key) || pair.key.value === '<<') continue;
-        if (seen.has(pair.key.value)) {
-          const line = lineCounter.linePos(pair.key.range?.[0] ?? 0).line;
-          problems.push(`line ${line}: key ${JSON.stringify(String(pair.key.value))} already set in map`);
-        }
-        seen.add(pair.key.value);
-      }
-    },
-  });
-  return problems;
+    if (typeof value === 'object' && value !== null) {
+      for (const key in value) visit((value as Record<string, unknown>)[key], depth + 1);
+    }
+  };
+  visit(root, 0);
 }

@@ -3,9 +3,9 @@
 import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { applyConfig } from '../../api/schema/apply.ts';
-import { bodySizeBytesMax, parseBody } from '../../api/schema/body.ts';
+import { bodySizeBytesMax, parseApplyBody } from '../../api/schema/body.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
-import { badRequest, invalid, StatusError } from '../../api/status.ts';
+import { badRequest, conflict, invalid, StatusError } from '../../api/status.ts';
 import { isTrue } from '../http/path.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
@@ -53,7 +53,7 @@ export async function applyObject(
 
 async function readConfig({ request }: RequestContext): Promise<JsonObject> {
   if (request.localBody) return request.localBody.value as JsonObject;
-  return parseBody(await request.readBody(bodySizeBytesMax), 'yaml', '').value;
+  return parseApplyBody(await request.readBody(bodySizeBytesMax)).value;
 }
 
 async function applyToLive(
@@ -83,6 +83,11 @@ async function applyAsNew(
   config: JsonObject,
 ): Promise<ApiResponse> {
   const { resource, name } = write;
+  const uid = (config.metadata as { uid?: string } | undefined)?.uid;
+  if (uid) {
+    const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+    throw conflict(resource, name, why);
+  }
   const object = applied(registry, context, write, undefined, config);
   object.metadata.name ||= name;
   const created = await createObject(registry, write, object, { fieldsTracked: true });

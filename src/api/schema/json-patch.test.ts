@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applyJsonPatch, JsonPatchError, type JsonPatchOperation } from './json-patch.ts';
+import { applyMergePatch } from './merge-patch.ts';
+import { parsePatch } from './patch.ts';
+
+const applied: [string, unknown, JsonPatchOperation[], unknown][] = [
+  ['add to an object', { a: 1 }, [{ op: 'add', path: '/b', value: 2 }], { a: 1, b: 2 }],
+  ['add replaces what is there', { a: 1 }, [{ op: 'add', path: '/a', value: [] }], { a: [] }],
+  ['add into a list', [1, 3], [{ op: 'add', path: '/1', value: 2 }], [1, 2, 3]],
+  ['add at the end', [1], [{ op: 'add', path: '/-', value: 2 }], [1, 2]],
+  ['add null', {}, [{ op: 'add', path: '/a', value: null }], { a: null }],
+  ['remove', { a: 1, b: 2 }, [{ op: 'remove', path: '/a' }], { b: 2 }],
+  ['remove the last by a negative index', [1, 2, 3], [{ op: 'remove', path: '/-1' }], [1, 2]],
+  ['replace', { a: { b: 1 } }, [{ op: 'replace', path: '/a/b', value: 2 }], { a: { b: 2 } }],
+  ['replace all', { a: 1 }, [{ op: 'replace', path: '', value: { b: 1 } }], { b: 1 }],
+  ['move', { a: 1 }, [{ op: 'move', from: '/a', path: '/b' }], { b: 1 }],
+  [
+    'copy is a copy',
+    { a: [1] },
+    [
+      { op: 'copy', from: '/a', path: '/b' },
+      { op: 'add', path: '/b/-', value: 2 },
+    ],
+    { a: [1], b: [1, 2] },
+  ],
+  [
+    'escapes',
+    { 'a/b': 1, 'm~n': 2 },
+    [
+      { op: 'remove', path: '/a~1b' },
+      { op: 'remove', path: '/m~0n' },
+    ],
+    {},
+  ],
+  ['~01 is ~1', { '~1': 1 }, [{ op: 'remove', path: '/~01' }], {}],
+  [
+    'test of equal values',
+    { a: { b: [1, 'x'] } },
+    [{ op: 'test', path: '/a', value: { b: [1, 'x'] } }],
+    { a: { b: [1, 'x'] } },
+  ],
+  ['test of an absent field for null', {}, [{ op: 'test', path: '/a', value: null }], {}],
+  [
+    'a key named __proto__',
+    {},
+    [{ op: 'add', path: '/__proto__', value: { x: 1 } }],
+    JSON.parse('{"__proto__":{"x":1}}'),
+  ],
+];
+for (const [what, document, operations, expected] of applied) {
+  test(`JSON patch: ${what}`, () => {
+    const before = structuredClone(document);
+    assert.deepEqual(applyJsonPatch(document, operations), expected);
+    assert.deepEqual(document, before);
+  });
+}
+
+const refused: [string, unknown, JsonPatchOperation][] = [
+  ['remove of what is not there', {}, { op: 'remove', path: '/a' }],
+  ['replace of what is not there', {}, { op: 'replace', path: '/a', value: 1 }],
+  ['add below what is not there', {}, { op: 'add', path: '/a/b', value: 1 }],
+  ['add below a string', { a: 'x' }, { op: 'add', path: '/a/b', value: 1 }],
+  ['an index beyond the end', [1], { op: 'add', path: '/2', value: 1 }],
+  ['an index with leading zeros', [1], { op: 'replace', path: '/00', value: 1 }],
+  ['a key of a list', [1], { op: 'add', path: '/x', value: 1 }],
+  ['a test that fails', { a: 1 }, { op: 'test', path: '/a', value: 2 }],
+  ['a method of objects', {}, { op: 'test', path: '/toString/name', value: 'toString' }],
+  ['an unknown operation', {}, { op: 'frob', path: '/a' }],
+  ['a missing value', {}, { op: 'add', path: '/a' }],
+  ['a pointer without a slash', { a: 1 }, { op: 'remove', path: 'a' }],
+];
+for (const [what, document, operation] of refused) {
+  test(`JSON patch: ${what} is refused`, () => {
+    assert.throws(() => applyJsonPatch(document, [operation]), JsonPatchError);
+  });
+}
+
+test('copies of copies do not grow without bound', () => {
+  const operations = [{ op: 'add', path: '/a', value: Array.from({ length: 1000 }, () => 1) }];
+  for (let round = 0; round < 40; round++) {
+    operations.push({ op: 'copy', from: '', path: `/b${round}` } as never);
+  }
+  assert.throws(() => applyJsonPatch({}, operations), JsonPatchError);
+});
+
+test('a patch of too many operations is refused as too large', () => {
+  const operations = Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: null }));
+  assert.throws(() => parsePatch(Buffer.from(JSON.stringify(operations)), 'json'), {
+    code: 413,
+    message: 'The allowed maximum operations in a JSON patch is 10000, got 10001',
+  });
+});
+
+const merged: [unknown, unknown, unknown][] = [
+  [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
+  [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
+  [{ a: 'b', b: 'c' }, { a: null }, { b: 'c' }],
+  [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
+  [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
+  [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
+  [
+    ['a', 'b'],
+    ['c', 'd'],
+    ['c', 'd'],
+  ],
+  [{ e: null }, { a: 1 }, { e: null, a: 1 }],
+  [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+  [{ a: 'foo' }, 'bar', 'bar'],
+];
+for (const [document, patch, expected] of merged) {
+  test(`merge patch: ${JSON.stringify(document)} with ${JSON.stringify(patch)}`, () => {
+    assert.deepEqual(applyMergePatch(document, patch), expected);
+  });
+}
