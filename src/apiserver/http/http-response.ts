@@ -38,6 +38,9 @@ export class Http2Response implements HttpResponse {
   }
 }
 
+/** From this size on the copy costs more than a write of its own. */
+const separateHeadBytesMin = 64 * 1024;
+
 export class Http1Response implements HttpResponse {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -54,7 +57,10 @@ export class Http1Response implements HttpResponse {
   send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void {
     const response = this.#response;
     if (response.destroyed) return;
-    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, { ...headers, 'content-length': length });
+    // Sent together, head and body would be copied into one buffer first.
+    if (length > separateHeadBytesMin) response.flushHeaders();
     response.end(this.#request.method === 'HEAD' ? undefined : body);
   }
 

@@ -26,6 +26,10 @@ export interface WatchSink {
 /** How often watchers that asked for bookmarks get one. */
 export const bookmarkIntervalMs = 60_000;
 
+/** The pause after a round, in times of its duration, and at the most. */
+const flushPauseFactor = 5;
+const flushPauseMsMax = 25;
+
 export class WatchGroup {
   readonly #cache: ResourceCache;
   readonly #selection: Selection;
@@ -35,6 +39,8 @@ export class WatchGroup {
   readonly #sinks = new Map<string, Set<WatchSink>>();
   #pending: WatchedEvent[] = [];
   #flushScheduled = false;
+  #nextFlushMs = 0;
+  #localSinks = 0;
   #stopListening: (() => void) | undefined;
   #bookmarkTimer: Timer | undefined;
   #size = 0;
@@ -60,6 +66,7 @@ export class WatchGroup {
     if (same) same.add(sink);
     else this.#sinks.set(sink.format, new Set([sink]));
     this.#size++;
+    if (!sink.isRemote) this.#localSinks++;
     if (this.#size > 1) return;
     this.#stopListening = this.#cache.listen((events) => this.#take(events));
     this.#scheduleBookmark();
@@ -70,6 +77,7 @@ export class WatchGroup {
     if (!same?.delete(sink)) return;
     if (same.size === 0) this.#sinks.delete(sink.format);
     this.#size--;
+    if (!sink.isRemote) this.#localSinks--;
     if (this.#size > 0) return;
     this.#stopListening?.();
     this.#bookmarkTimer?.cancel();
@@ -83,14 +91,27 @@ export class WatchGroup {
       if (watched) this.#pending.push(watched);
     }
     if (this.#pending.length === 0) return;
-    if ([...this.#sinks.values()].some((sinks) => [...sinks].some((sink) => !sink.isRemote))) this.#flush();
-    else if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
-      setImmediate(() => {
-        this.#flushScheduled = false;
-        this.#flush();
-      });
-    }
+    if (this.#localSinks > 0) this.#flush();
+    else this.#scheduleFlush();
+  }
+
+  /**
+   * Serving many watchers takes long: the next round waits a while after the last, so that its cost is shared by more
+   * events and that writers get their turn. A round for few watchers is over at once and delays nothing.
+   */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    const flush = () => {
+      this.#flushScheduled = false;
+      const startMs = this.#clock.monotonic();
+      this.#flush();
+      const endMs = this.#clock.monotonic();
+      this.#nextFlushMs = endMs + Math.min(flushPauseMsMax, (endMs - startMs) * flushPauseFactor);
+    };
+    const waitMs = this.#nextFlushMs - this.#clock.monotonic();
+    if (waitMs > 1) this.#clock.after(waitMs, flush);
+    else setImmediate(flush);
   }
 
   #flush(): void {
