@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Namespace } from '../src/api/resources.gen.ts';
+import { Namespace, ServiceAccount } from '../src/api/resources.gen.ts';
+import type { Client } from '../src/client/client.ts';
 import { createClient } from '../src/client/create-client.ts';
 import { type HttpTransportOptions, httpTransport } from '../src/client/http-transport.ts';
 import { loadKubeconfig } from '../src/client/kubeconfig.ts';
@@ -64,6 +65,7 @@ async function measureCluster(connection: HttpTransportOptions): Promise<Record<
   const namespace = `bench-${process.pid}`;
   await client.create(Namespace, { metadata: { name: namespace }, spec: {} });
   try {
+    await serviceAccountOf(client, namespace);
     if (suites.has('pods')) measured.pods = await measurePods(client, namespace, values.image);
     if (suites.has('api')) measured.api = await measureApi(connection, namespace);
   } finally {
@@ -71,6 +73,15 @@ async function measureCluster(connection: HttpTransportOptions): Promise<Record<
     transport.close();
   }
   return measured;
+}
+
+/** Pods are refused until a controller has made the namespace's account. */
+async function serviceAccountOf(client: Client, namespace: string): Promise<void> {
+  const signal = AbortSignal.timeout(30_000);
+  for await (const event of client.watch(ServiceAccount, { namespace, resourceVersion: '0' }, signal)) {
+    if (event.object.metadata.name === 'default') return;
+  }
+  throw new Error(`namespace ${namespace} has no default service account after 30 s`);
 }
 
 function wherry(...args: string[]): void {
