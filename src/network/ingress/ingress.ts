@@ -1,0 +1,270 @@
+/**
+ * The ingress controller of a node. It serves while an IngressClass names it and the node is the one of the cluster that
+ * is to: the oldest ready one. HAProxy carries the traffic and goes on when this process ends.
+ */
+import { keyOf, splitKey } from '../../api/meta.ts';
+import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
+import type { Informer, InformerFactory } from '../../client/informer.ts';
+import { CommandError } from '../command.ts';
+import { serviceSlices } from '../service-slices.ts';
+import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
+import { createHaproxy, type Haproxy } from './haproxy.ts';
+import { type HaproxyFiles, type HaproxyPlace, writeHaproxyFiles } from './haproxy-config.ts';
+import {
+  computeRouting,
+  controllerName,
+  isServed,
+  type Problem,
+  type Routing,
+  type RoutingInput,
+} from './routing.ts';
+
+export interface IngressOptions {
+  nodeName: string;
+  /** Where HAProxy listens, and what `kubectl get ingress` shows. */
+  nodeAddress: string;
+  clusterDns: string;
+  /** May read Ingresses, their classes, services, endpoints, nodes and secrets, and write the status of Ingresses. */
+  client: Client;
+  informers: InformerFactory;
+  recorder: EventRecorder;
+  clock: Clock;
+  logger: Logger;
+  /** For HAProxy's files and socket; `/run/wherry-ingress` when absent. Only its owner may read it: keys are in it. */
+  folder?: string;
+  /** `/var/log/wherry-ingress.log` when absent. */
+  logFile?: string;
+  /** 80 and 443 when absent. */
+  ports?: { http: number; https: number };
+  /** Words before the command, to start HAProxy in another namespace. */
+  enter?: readonly string[];
+}
+
+/** Follows the cluster until `signal` aborts. HAProxy stays then; it ends when the controller is switched off. */
+export async function startIngress(
+  options: IngressOptions,
+  signal: AbortSignal,
+): Promise<Pick<SyncLoop, 'settled'>> {
+  const { informers, clock, logger } = options;
+  const classes = informers.of(IngressClass);
+  await classes.synced();
+  const controller = new IngressController(options, () => loop.touch());
+  const loop = createSyncLoop(
+    { clock, logger, failure: 'ingress could not be configured', sync: () => controller.sync() },
+    signal,
+  );
+  classes.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
+  loop.touch();
+  await loop.settled();
+  return loop;
+}
+
+class IngressController {
+  readonly #options: IngressOptions;
+  readonly #touch: () => void;
+  readonly #haproxy: Haproxy;
+  readonly #secrets = new Map<string, Informer<Secret>>();
+  readonly #told = new Set<string>();
+  #following: Promise<void> | undefined;
+  #place: HaproxyPlace | undefined;
+  #slots: HaproxyFiles['slots'] = new Map();
+  #isServing = true;
+
+  constructor(options: IngressOptions, touch: () => void) {
+    this.#options = options;
+    this.#touch = touch;
+    const { folder = '/run/wherry-ingress', logFile = '/var/log/wherry-ingress.log', clock, enter } = options;
+    this.#haproxy = createHaproxy({ folder, logFile, clock, ...(enter ? { enter } : {}) });
+  }
+
+  async sync(): Promise<void> {
+    if (!this.#isEnabled()) return this.#stop();
+    this.#following ??= this.#follow();
+    await this.#following;
+    if (!this.#isChosen()) return this.#stop();
+    const input = await this.#input();
+    const routing = await this.#apply(input);
+    this.#isServing = true;
+    this.#tell(routing);
+    await this.#publish(routing);
+  }
+
+  #isEnabled(): boolean {
+    const classes = this.#options.informers.of(IngressClass).list();
+    return [...classes].some(({ spec }) => spec?.controller === controllerName);
+  }
+
+  /** One node serves, so that one address is all that users need. */
+  #isChosen(): boolean {
+    const nodes = [...this.#options.informers.of(Node).list()]
+      .filter(({ status }) =>
+        status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True'),
+      )
+      .sort((a, b) => (age(a) < age(b) ? -1 : 1));
+    return nodes[0]?.metadata.name === this.#options.nodeName;
+  }
+
+  /** Even when nothing was started: a former process may have left HAProxy running. */
+  async #stop(): Promise<void> {
+    if (this.#isServing) await this.#haproxy.stop();
+    this.#isServing = false;
+    this.#slots = new Map();
+  }
+
+  async #follow(): Promise<void> {
+    const { informers } = this.#options;
+    const touch = this.#touch;
+    const handlers = { added: touch, updated: touch, deleted: touch };
+    const nodes = informers.of(Node);
+    const services = informers.of(Service);
+    const ingresses = informers.of(Ingress);
+    const slices = serviceSlices(informers);
+    await Promise.all([nodes.synced(), services.synced(), ingresses.synced(), slices.informer.synced()]);
+    services.handle(handlers);
+    slices.informer.handle(handlers);
+    // Heartbeats change nodes all the time, and this controller's own status its Ingresses.
+    const readiness = (node: Node) =>
+      JSON.stringify(node.status?.conditions?.map((each) => [each.type, each.status]));
+    nodes.handle({ ...handlers, updated: (node, old) => readiness(node) !== readiness(old) && touch() });
+    const facts = ({ metadata, spec }: Ingress) =>
+      JSON.stringify([metadata.annotations, spec, metadata.deletionTimestamp]);
+    ingresses.handle({
+      added: (ingress) => this.#scheduled(ingress),
+      updated: (ingress, old) => facts(ingress) !== facts(old) && this.#scheduled(ingress),
+      deleted: touch,
+    });
+  }
+
+  #scheduled(ingress: Ingress): void {
+    if (isServed(ingress, this.#options.informers.of(IngressClass).list()))
+      this.#options.recorder.event(targetOf(Ingress, ingress), 'Normal', 'Sync', 'Scheduled for sync');
+    this.#touch();
+  }
+
+  async #input(): Promise<RoutingInput> {
+    const { informers } = this.#options;
+    const slices = serviceSlices(informers);
+    const wanted = new Set<string>();
+    const input: RoutingInput = {
+      ingresses: [...informers.of(Ingress).list()],
+      classes: [...informers.of(IngressClass).list()],
+      service: (key) => informers.of(Service).get(key),
+      slicesOf: slices.of,
+      secret: (key) => {
+        wanted.add(key);
+        return this.#secrets.get(key)?.get(key);
+      },
+    };
+    // A first pass finds out which secrets matter: only those are asked for.
+    computeRouting(input);
+    await Promise.all([...wanted].map((key) => this.#followSecret(key)));
+    return input;
+  }
+
+  async #followSecret(key: string): Promise<void> {
+    if (this.#secrets.has(key)) return;
+    const { namespace = '', name } = splitKey(key);
+    if (namespace === '' || name === '') return;
+    const informer = this.#options.informers.of(Secret, {
+      namespace,
+      fieldSelector: `metadata.name=${name}`,
+    });
+    await informer.synced();
+    this.#secrets.set(key, informer);
+    informer.handle({ added: this.#touch, updated: this.#touch, deleted: this.#touch });
+  }
+
+  /** When HAProxy refuses the whole, those Ingresses that it refuses alone are left out, and told. */
+  async #apply(input: RoutingInput): Promise<Routing> {
+    const routing = computeRouting(input);
+    try {
+      await this.#applyRouting(routing);
+      return routing;
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.isMissingProgram) throw error;
+      this.#options.logger.warn('haproxy refuses the configuration; looking for the Ingress that causes it', {
+        error,
+      });
+    }
+    const good: Ingress[] = [];
+    const problems: Problem[] = [];
+    for (const ingress of input.ingresses) {
+      const alone = await this.#write(computeRouting({ ...input, ingresses: [ingress] }));
+      if (await this.#haproxy.check(alone)) good.push(ingress);
+      else
+        problems.push({
+          ingress: keyOf(ingress),
+          reason: 'InvalidConfiguration',
+          message: 'the proxy refuses a value of this Ingress; it is not served',
+        });
+    }
+    const rest = computeRouting({ ...input, ingresses: good });
+    await this.#applyRouting(rest);
+    return { ...rest, problems: [...rest.problems, ...problems] };
+  }
+
+  async #applyRouting(routing: Routing): Promise<void> {
+    const files = await this.#write(routing);
+    const outcome = await this.#haproxy.apply(files);
+    this.#slots = files.slots;
+    if (outcome === 'started' || outcome === 'reloaded')
+      this.#options.logger.info('ingress', { outcome, routes: routing.routes.length });
+  }
+
+  async #write(routing: Routing): Promise<HaproxyFiles> {
+    const {
+      nodeAddress,
+      folder = '/run/wherry-ingress',
+      clusterDns,
+      ports = { http: 80, https: 443 },
+      clock,
+    } = this.#options;
+    if (!this.#place) {
+      // Only here: a node that serves no ingress need not load what makes certificates.
+      const { createAuthority } = await import('../../base/pki.ts');
+      const pair = await createAuthority('Kubernetes Ingress Controller Fake Certificate', clock.now());
+      this.#place = {
+        folder,
+        addresses: [nodeAddress],
+        httpPort: ports.http,
+        httpsPort: ports.https,
+        clusterDns,
+        defaultCertificate: `${pair.cert.trim()}\n${pair.key.trim()}\n`,
+      };
+    }
+    return writeHaproxyFiles(routing, this.#place, this.#slots);
+  }
+
+  /** Once for every problem, until it is gone. */
+  #tell({ problems }: Routing): void {
+    const present = new Set(problems.map((problem) => JSON.stringify(problem)));
+    for (const told of this.#told) if (!present.has(told)) this.#told.delete(told);
+    for (const problem of problems) {
+      const id = JSON.stringify(problem);
+      if (this.#told.has(id)) continue;
+      this.#told.add(id);
+      const ingress = this.#options.informers.of(Ingress).get(problem.ingress);
+      if (ingress)
+        this.#options.recorder.event(targetOf(Ingress, ingress), 'Warning', problem.reason, problem.message);
+    }
+  }
+
+  async #publish({ served }: Routing): Promise<void> {
+    const { client, informers, nodeAddress } = this.#options;
+    for (const key of served) {
+      const ingress = informers.of(Ingress).get(key);
+      const present = ingress?.status?.loadBalancer?.ingress ?? [];
+      if (!ingress || (present.length === 1 && present[0]!.ip === nodeAddress)) continue;
+      const status = { loadBalancer: { ingress: [{ ip: nodeAddress }] } };
+      await client.patch(Ingress, ingress.metadata, { status }, { type: 'merge', subresource: 'status' });
+    }
+  }
+}
+
+function age({ metadata }: Node): string {
+  return `${metadata.creationTimestamp} ${metadata.name}`;
+}

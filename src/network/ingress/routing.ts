@@ -1,0 +1,388 @@
+/**
+ * Decides what an ingress proxy serves: from Ingresses, services, their endpoints and secrets to routes, backends and
+ * certificates, with a sentence for everything that cannot be served. Pure; what cannot be served takes nothing with it.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { keyOf } from '../../api/meta.ts';
+import type { EndpointSlice, Ingress, IngressClass, Secret, Service } from '../../api/resources.gen.ts';
+import { computeBackends } from '../proxy/rules.ts';
+import { type IngressSettings, parseSettings } from './settings.ts';
+
+export const controllerName = 'k8s.io/ingress-nginx';
+const classAnnotation = 'kubernetes.io/ingress.class';
+
+export interface RoutingInput {
+  ingresses: readonly Ingress[];
+  classes: readonly IngressClass[];
+  service(key: string): Service | undefined;
+  slicesOf(serviceKey: string): readonly EndpointSlice[];
+  secret(key: string): Secret | undefined;
+}
+
+export interface Routing {
+  /** By key of their Ingress, oldest first. */
+  routes: Route[];
+  backends: Map<string, Backend>;
+  certificates: Certificate[];
+  problems: Problem[];
+  /** Keys of Ingresses that are ours. */
+  served: string[];
+}
+
+export interface Route {
+  ingress: string;
+  /** `''`: any host; `*.example.org`: one label before. Lower case. */
+  host: string;
+  path: string;
+  match: 'exact' | 'prefix' | 'regex';
+  backend: string;
+  canaries: { backend: string; canary: NonNullable<IngressSettings['canary']> }[];
+}
+
+export interface Backend {
+  name: string;
+  /** `address:port` of endpoints, or one host name for an ExternalName service. */
+  servers: string[];
+  isExternalName: boolean;
+  settings: IngressSettings;
+  /** Lines of an htpasswd file; present when a password is wanted. Empty: nobody has one. */
+  users: { name: string; hash: string }[] | undefined;
+  /** The host has a certificate, so plain requests may be sent on to HTTPS. */
+  hasTls: boolean;
+  /** With a rewrite: the path that the whole of it replaces. */
+  rewrite?: { pattern: string; target: string };
+}
+
+export interface Certificate {
+  /** Of the secret. */
+  key: string;
+  hosts: string[];
+  /** Chain and private key. */
+  pem: string;
+}
+
+export interface Problem {
+  ingress: string;
+  reason: string;
+  message: string;
+}
+
+/** Ingresses that this controller serves: of its classes, or of none. */
+export function isServed(ingress: Ingress, classes: Iterable<IngressClass>): boolean {
+  const ours = new Set(
+    [...classes]
+      .filter(({ spec }) => spec?.controller === controllerName)
+      .map(({ metadata }) => metadata.name),
+  );
+  const name = ingress.spec?.ingressClassName ?? ingress.metadata.annotations?.[classAnnotation];
+  return name === undefined || name === '' || ours.has(name);
+}
+
+export function computeRouting(input: RoutingInput): Routing {
+  const builder = new RoutingBuilder(input);
+  const { classes } = input;
+  const ingresses = [...input.ingresses]
+    .filter((ingress) => !ingress.metadata.deletionTimestamp && isServed(ingress, classes))
+    .sort(byAge);
+  // Canaries join routes of others, which must be there first.
+  const isCanary = (ingress: Ingress) => settingsOf(ingress).settings.canary !== undefined;
+  for (const ingress of ingresses) if (!isCanary(ingress)) builder.add(ingress);
+  for (const ingress of ingresses) if (isCanary(ingress)) builder.addCanary(ingress);
+  return { ...builder.routing, served: ingresses.map(keyOf) };
+}
+
+function settingsOf(ingress: Ingress) {
+  return parseSettings(ingress.metadata.annotations ?? {});
+}
+
+function byAge(a: Ingress, b: Ingress): number {
+  const [first, second] = [a, b].map((each) => `${each.metadata.creationTimestamp} ${keyOf(each)}`);
+  return first! < second! ? -1 : 1;
+}
+
+type IngressSpec = NonNullable<Ingress['spec']>;
+type IngressBackend = NonNullable<IngressSpec['defaultBackend']>;
+type HttpPath = NonNullable<NonNullable<NonNullable<IngressSpec['rules']>[number]['http']>['paths']>[number];
+
+class RoutingBuilder {
+  readonly routing: Omit<Routing, 'served'> = {
+    routes: [],
+    backends: new Map(),
+    certificates: [],
+    problems: [],
+  };
+  readonly #input: RoutingInput;
+  readonly #claimed = new Map<string, Route>();
+
+  constructor(input: RoutingInput) {
+    this.#input = input;
+  }
+
+  add(ingress: Ingress): void {
+    const key = keyOf(ingress);
+    const { settings, problems } = settingsOf(ingress);
+    for (const message of problems) this.#problem(key, 'InvalidAnnotation', message);
+    const tlsHosts = this.#certificates(ingress);
+    for (const rule of ingress.spec?.rules ?? []) {
+      const host = (rule.host ?? '').toLowerCase();
+      for (const path of rule.http?.paths ?? []) this.#path(ingress, settings, host, path, tlsHosts);
+      if (ingress.spec?.defaultBackend && host !== '') this.#default(ingress, settings, host, tlsHosts);
+    }
+    if (ingress.spec?.defaultBackend && !ingress.spec.rules?.some(({ host }) => host))
+      this.#default(ingress, settings, '', tlsHosts);
+  }
+
+  /** A canary takes part of what an older Ingress gets for the same host and path. */
+  addCanary(ingress: Ingress): void {
+    const key = keyOf(ingress);
+    const { settings, problems } = settingsOf(ingress);
+    for (const message of problems) this.#problem(key, 'InvalidAnnotation', message);
+    for (const rule of ingress.spec?.rules ?? []) {
+      for (const path of rule.http?.paths ?? []) {
+        const host = (rule.host ?? '').toLowerCase();
+        const { match, path: at } = matchOf(path, settings);
+        const main = this.#claimed.get(`${host} ${match} ${at}`);
+        if (!main) {
+          this.#problem(
+            key,
+            'CanaryWithoutMain',
+            `no other Ingress serves ${host || '*'}${at}, which this canary joins`,
+          );
+          continue;
+        }
+        const of = this.routing.backends.get(main.backend)!;
+        const backend = this.#backend(
+          ingress,
+          { ...of.settings, canary: settings.canary! },
+          path.backend,
+          of.hasTls,
+          path,
+          match,
+        );
+        if (backend) main.canaries.push({ backend, canary: settings.canary! });
+      }
+    }
+  }
+
+  #path(
+    ingress: Ingress,
+    settings: IngressSettings,
+    host: string,
+    path: HttpPath,
+    tlsHosts: ReadonlySet<string>,
+  ): void {
+    const { match, path: at } = matchOf(path, settings);
+    if (match === 'regex' && !isRegex(at)) {
+      this.#problem(keyOf(ingress), 'InvalidPath', `path ${at} is no regular expression`);
+      return;
+    }
+    const backend = this.#backend(ingress, settings, path.backend, tlsHosts.has(host), path, match);
+    if (backend)
+      this.#claim(ingress, { ingress: keyOf(ingress), host, path: at, match, backend, canaries: [] });
+  }
+
+  #default(ingress: Ingress, settings: IngressSettings, host: string, tlsHosts: ReadonlySet<string>): void {
+    if (this.#claimed.has(`${host} prefix /`)) return;
+    const backend = this.#backend(
+      ingress,
+      settings,
+      ingress.spec!.defaultBackend!,
+      tlsHosts.has(host),
+      undefined,
+      'prefix',
+    );
+    if (backend)
+      this.#claim(ingress, {
+        ingress: keyOf(ingress),
+        host,
+        path: '/',
+        match: 'prefix',
+        backend,
+        canaries: [],
+      });
+  }
+
+  #claim(ingress: Ingress, route: Route): void {
+    const id = `${route.host} ${route.match} ${route.path}`;
+    const owner = this.#claimed.get(id);
+    if (owner) {
+      if (owner.ingress !== route.ingress)
+        this.#problem(
+          keyOf(ingress),
+          'Conflict',
+          `host "${route.host || '*'}" and path "${route.path}" are already defined in ingress ${owner.ingress}`,
+        );
+      return;
+    }
+    this.#claimed.set(id, route);
+    this.routing.routes.push(route);
+  }
+
+  /** Gives the backend's name; undefined, with a problem, when the Ingress names none that there could be. */
+  #backend(
+    ingress: Ingress,
+    settings: IngressSettings,
+    backend: IngressBackend,
+    hasTls: boolean,
+    path: HttpPath | undefined,
+    match: Route['match'],
+  ): string | undefined {
+    const key = keyOf(ingress);
+    const { service: reference } = backend;
+    if (!reference) {
+      this.#problem(key, 'UnsupportedBackend', 'backends other than services are not supported');
+      return undefined;
+    }
+    const at = path?.path ?? '/';
+    const rewrite = settings.rewriteTarget ? rewriteOf(at, match, settings.rewriteTarget) : undefined;
+    const { number, name: portName } = reference.port ?? {};
+    const name = [
+      key.replace('/', '_'),
+      reference.name,
+      number ?? portName ?? '',
+      rewrite ? at.replaceAll(/[^\w]/g, '-') : '',
+      hasTls ? 'tls' : '',
+    ]
+      .filter((part) => part !== '')
+      .join('_');
+    if (!this.routing.backends.has(name)) {
+      const resolved = this.#servers(key, ingress.metadata.namespace!, reference);
+      this.routing.backends.set(name, {
+        name,
+        ...resolved,
+        settings,
+        users: this.#users(ingress, settings),
+        hasTls,
+        ...(rewrite ? { rewrite } : {}),
+      });
+    }
+    return name;
+  }
+
+  #servers(
+    ingress: string,
+    namespace: string,
+    reference: NonNullable<IngressBackend['service']>,
+  ): Pick<Backend, 'servers' | 'isExternalName'> {
+    const none = { servers: [], isExternalName: false };
+    const serviceKey = `${namespace}/${reference.name}`;
+    const service = this.#input.service(serviceKey);
+    if (!service) {
+      this.#problem(ingress, 'ServiceNotFound', `service "${serviceKey}" does not exist`);
+      return none;
+    }
+    const { number, name } = reference.port ?? {};
+    if (service.spec?.type === 'ExternalName') {
+      return number && service.spec.externalName
+        ? { servers: [`${service.spec.externalName}:${number}`], isExternalName: true }
+        : none;
+    }
+    const port = (service.spec?.ports ?? []).find((each) =>
+      name ? each.name === name : each.port === number,
+    );
+    if (!port) {
+      this.#problem(ingress, 'ServicePortNotFound', `service "${serviceKey}" has no port ${name ?? number}`);
+      return none;
+    }
+    const { cluster } = computeBackends(port, this.#input.slicesOf(serviceKey), '');
+    return { servers: cluster.map((each) => `${each.address}:${each.port}`), isExternalName: false };
+  }
+
+  #users(ingress: Ingress, { basicAuth }: IngressSettings): Backend['users'] {
+    if (!basicAuth) return undefined;
+    const key = basicAuth.secret.includes('/')
+      ? basicAuth.secret
+      : `${ingress.metadata.namespace}/${basicAuth.secret}`;
+    const data = this.#input.secret(key)?.data;
+    if (!data || (!basicAuth.isMap && !data.auth)) {
+      this.#problem(
+        keyOf(ingress),
+        'InvalidSecret',
+        `secret "${key}" with the users ${data ? 'has no key auth' : 'does not exist'}`,
+      );
+      return [];
+    }
+    if (basicAuth.isMap)
+      return Object.entries(data).map(([name, hash]) => ({ name, hash: decode(hash).trim() }));
+    return decode(data.auth!)
+      .split('\n')
+      .flatMap((line) => {
+        const [name, hash] = line.trim().split(':');
+        return name && hash ? [{ name, hash }] : [];
+      });
+  }
+
+  /** Hosts of the Ingress that have a certificate. */
+  #certificates(ingress: Ingress): Set<string> {
+    const hosts = new Set<string>();
+    for (const { hosts: named, secretName } of ingress.spec?.tls ?? []) {
+      const covered = (named?.length ? named : (ingress.spec?.rules ?? []).map(({ host }) => host ?? '')).map(
+        (host) => host.toLowerCase(),
+      );
+      for (const host of covered) hosts.add(host);
+      if (!secretName) continue;
+      const key = `${ingress.metadata.namespace}/${secretName}`;
+      const pem = readCertificate(this.#input.secret(key));
+      if ('problem' in pem) {
+        this.#problem(
+          keyOf(ingress),
+          'InvalidCertificate',
+          `secret "${key}" ${pem.problem}; the default certificate is used`,
+        );
+        continue;
+      }
+      this.routing.certificates.push({ key, hosts: covered.filter(Boolean), pem: pem.pem });
+    }
+    return hosts;
+  }
+
+  #problem(ingress: string, reason: string, message: string): void {
+    const { problems } = this.routing;
+    if (!problems.some((each) => each.ingress === ingress && each.message === message))
+      problems.push({ ingress, reason, message });
+  }
+}
+
+function matchOf(
+  { path = '/', pathType }: HttpPath,
+  settings: IngressSettings,
+): { match: Route['match']; path: string } {
+  const at = path === '' ? '/' : path;
+  const usesGroups = settings.rewriteTarget !== undefined && /[()[\]*+?|^$\\]/.test(at);
+  if (pathType !== 'Exact' && (settings.useRegex || usesGroups)) return { match: 'regex', path: at };
+  if (pathType === 'Exact') return { match: 'exact', path: at };
+  return { match: 'prefix', path: at.length > 1 ? at.replace(/\/+$/, '') : at };
+}
+
+/** nginx' rewrite: the whole path becomes the target, `$1` and so on standing for groups of the path. */
+function rewriteOf(path: string, match: Route['match'], target: string): NonNullable<Backend['rewrite']> {
+  const pattern = match === 'regex' ? path : path.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return { pattern: `^${pattern}`, target };
+}
+
+function isRegex(text: string): boolean {
+  try {
+    return Boolean(new RegExp(text));
+  } catch {
+    return false;
+  }
+}
+
+/** Chain and key, when they are there, can be read and belong together. */
+function readCertificate(secret: Secret | undefined): { pem: string } | { problem: string } {
+  if (!secret) return { problem: 'does not exist' };
+  const { 'tls.crt': chain, 'tls.key': key } = secret.data ?? {};
+  if (!chain || !key) return { problem: 'has no tls.crt and tls.key' };
+  const pem = { chain: decode(chain), key: decode(key) };
+  try {
+    if (!new X509Certificate(pem.chain).checkPrivateKey(createPrivateKey(pem.key)))
+      return { problem: 'has a key that does not belong to its certificate' };
+  } catch {
+    return { problem: 'has a certificate or key that cannot be read' };
+  }
+  return { pem: `${pem.chain.trim()}\n${pem.key.trim()}\n` };
+}
+
+function decode(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('utf8');
+}
