@@ -17,12 +17,14 @@ import { type AgentConfig, readConfig } from '../host/process-config.ts';
 import { grpcRuntime } from '../kubelet/cri/grpc-runtime.ts';
 import { startKubelet } from '../kubelet/kubelet.ts';
 import { linuxMachine } from '../kubelet/linux/machine.ts';
+import { startKubeletServer } from '../kubelet/server/server.ts';
 import { startCni } from '../network/cni/cni.ts';
 import { startDns } from '../network/dns/dns.ts';
 import { startAnnouncer } from '../network/load-balancer/announcer.ts';
 import { startProxy } from '../network/proxy/proxy.ts';
 import { runUntilSignalled } from './lifetime.ts';
 
+const kubeletPort = 10250;
 const config = readConfig<AgentConfig>(process.argv[2]!);
 const logger = createLogger({
   clock: systemClock,
@@ -59,9 +61,20 @@ await runUntilSignalled(logger, async (signal) => {
       }),
       nodeName,
       nodeIps: [nodeAddress],
+      kubeletPort,
       recorder: createEventRecorder({ ...common, client, component: 'kubelet', host: nodeName, signal }),
       clusterDns: [config.clusterDns],
       clusterDomain,
+    },
+    signal,
+  );
+  await startKubeletServer(
+    kubelet,
+    {
+      host: nodeAddress,
+      port: kubeletPort,
+      metrics: common.metrics,
+      tls: { ...readPair(config.pkiFolder, 'kubelet-server'), clientCa: authority },
     },
     signal,
   );

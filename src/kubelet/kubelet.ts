@@ -46,6 +46,7 @@ export interface KubeletOptions {
   labels?: Record<string, string>;
   taints?: core.Taint[];
   podsMax?: number;
+  /** Where its server listens; absent on nodes that have none (simulated ones). */
   kubeletPort?: number;
   seccompRoot?: string;
   reservations?: Reservations;
@@ -99,7 +100,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
     nodeName,
     nodeIps: options.nodeIps,
-    kubeletPort: options.kubeletPort ?? 10250,
+    kubeletPort: options.kubeletPort ?? 0,
     version: options.version ?? defaultVersion,
     resources,
   });

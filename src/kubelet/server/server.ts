@@ -8,6 +8,7 @@ import { RuntimeError } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { findContainer } from '../pod-observation.ts';
 import type { PodWorker } from '../pod-worker.ts';
+import { DirectoryProblem, handleDirectoryRequest } from '../volumes/node-directories.ts';
 import { type LogOptions, serveLog } from './container-logs.ts';
 import { cadvisorMetrics, resourceMetrics } from './resource-metrics.ts';
 import { ServerAuth, subresourceOf } from './server-auth.ts';
@@ -40,6 +41,23 @@ class HttpProblem extends Error {
   constructor(status: number, message: string) {
     super(message);
     this.status = status;
+  }
+}
+
+const bodyBytesMax = 64 * 1024;
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > bodyBytesMax) throw new HttpProblem(413, 'the body is too large');
+    parts.push(part);
+  }
+  try {
+    return JSON.parse(Buffer.concat(parts).toString());
+  } catch (error) {
+    throw new HttpProblem(400, `the body is no JSON: ${(error as Error).message}`);
   }
 }
 
@@ -139,6 +157,7 @@ const statusTexts: Record<number, string> = {
 
 function statusOf(error: unknown): number {
   if (error instanceof HttpProblem) return error.status;
+  if (error instanceof DirectoryProblem) return 400;
   if (error instanceof RuntimeError && error.code === 'NotFound') return 404;
   return 500;
 }
@@ -203,6 +222,10 @@ class Routes {
     }
     if (first === 'containerLogs' && request.method === 'GET')
       return this.#logs(rest, url.searchParams, response);
+    if (first === 'directories' && request.method === 'POST') {
+      await handleDirectoryRequest(await readJson(request));
+      return json({});
+    }
     if (first === 'run' && request.method === 'POST') return this.#runCommand(rest, url.searchParams, text);
     throw new HttpProblem(404, '404 page not found');
   }
