@@ -94,7 +94,6 @@ function volumeBinder(promised: Map<string, string>): AnyController {
           break;
         }
         case 'reclaim':
-          if (volume.metadata.deletionTimestamp) break;
           // A policy that was changed after a failure gets its chance; the failed phase stays until it succeeds.
           await reclaimVolume(
             volume.status?.phase === 'Failed'

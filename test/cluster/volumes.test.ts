@@ -256,6 +256,7 @@ test('a bound claim grows with what it asks for', async () => {
 test('a generic ephemeral volume comes and goes with its pod', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
+  await cluster.clock.advance(1_000);
   const template = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } };
   await client.create(Pod, {
     metadata: { name: 'web', namespace },
