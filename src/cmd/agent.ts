@@ -20,7 +20,9 @@ import { linuxMachine } from '../kubelet/linux/machine.ts';
 import { startKubeletServer } from '../kubelet/server/server.ts';
 import { startCni } from '../network/cni/cni.ts';
 import { startDns } from '../network/dns/dns.ts';
+import { startIngress } from '../network/ingress/ingress.ts';
 import { startAnnouncer } from '../network/load-balancer/announcer.ts';
+import { startPolicy } from '../network/policy/policy.ts';
 import { startProxy } from '../network/proxy/proxy.ts';
 import { runUntilSignalled } from './lifetime.ts';
 
@@ -83,9 +85,16 @@ await runUntilSignalled(logger, async (signal) => {
   transport.close();
 
   async function startNetwork(): Promise<void> {
+    const ingressRecorder = createEventRecorder({
+      ...common,
+      client,
+      component: 'nginx-ingress-controller',
+      signal,
+    });
     const shared = { ...common, nodeName, nodeAddress, informers, clusterCidr: config.podCidr };
     await Promise.all([
       startAnnouncer(shared, signal),
+      startPolicy(shared, signal),
       startCni(
         { ...shared, configFolder: config.cniConfigFolder, leasesFolder: '/run/cni-addresses' },
         signal,
@@ -100,5 +109,9 @@ await runUntilSignalled(logger, async (signal) => {
       ),
     ]);
     logger.info('the network of the node stands', { sinceStartMs: Math.round(performance.now()) });
+    await startIngress(
+      { ...shared, client, recorder: ingressRecorder, clusterDns: config.clusterDns },
+      signal,
+    );
   }
 });
