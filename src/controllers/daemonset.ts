@@ -102,7 +102,14 @@ async function syncDaemonSet(
     failure = await applyPlan(cluster, owner, set, hash, plan, signal);
     await cleanUp(cluster, set, known, revision, pods, signal);
   }
-  await cluster.updateStatus(DaemonSet, set, planDaemonStatus(view, set.status?.collisionCount ?? 0), signal);
+  // What the cache shows by now: pods that were just made count from the start.
+  const after = { ...view, pods: podsByNode(cluster.ownedBy(Pod, set)) };
+  await cluster.updateStatus(
+    DaemonSet,
+    set,
+    planDaemonStatus(after, set.status?.collisionCount ?? 0),
+    signal,
+  );
   if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
   const times = [nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs), retryInMs];
   const soonest = times.filter((ms) => ms !== undefined);

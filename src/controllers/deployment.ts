@@ -81,6 +81,8 @@ class Rollout {
   #deployment: Deployment;
   #current: ReplicaSet | undefined;
   #old: ReplicaSet[] = [];
+  /** The Deployment was just paused or resumed: what follows in this pass does not hide that. */
+  #isMarked = false;
 
   constructor(cluster: ReconcileCluster, deployment: Deployment, signal: AbortSignal) {
     this.#cluster = cluster;
@@ -118,7 +120,10 @@ class Rollout {
       return undefined;
     }
     const mark = pauseCondition(deployment, this.#now);
-    if (mark) await this.#updateStatus(this.#statusWith(mark));
+    if (mark) {
+      await this.#updateStatus(this.#statusWith(mark));
+      this.#isMarked = true;
+    }
     if (paused || this.#isScaled()) await this.#rescale();
     else if (strategy?.type === 'Recreate') await this.#recreate();
     else await this.#roll();
@@ -193,7 +198,7 @@ class Rollout {
     if (created.isNew && replicas > 0)
       this.#event('Normal', 'ScalingReplicaSet', `Scaled up replica set ${name} from 0 to ${replicas}`);
     const condition =
-      created.isNew && hasProgressDeadline(this.#deployment)
+      created.isNew && !this.#isMarked && hasProgressDeadline(this.#deployment)
         ? this.#progress('True', progressReasons.created, `Created new replica set "${name}"`)
         : undefined;
     await this.#setRevision(String(revision), condition);

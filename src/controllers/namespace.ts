@@ -32,7 +32,8 @@ export const namespaceController = defineController({
   async reconcile(key, cluster, signal) {
     const cached = cluster.get(Namespace, key);
     if (!cached?.metadata.deletionTimestamp || !cached.spec?.finalizers?.includes(finalizer)) return;
-    const remains = await emptyNamespace(cluster.client, key, signal);
+    const sinceMs = cluster.clock.now() - Date.parse(cached.metadata.deletionTimestamp);
+    const remains = await emptyNamespace(cluster.client, key, sinceMs, signal);
     const namespace = await cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfGone);
     if (!namespace?.metadata.deletionTimestamp) return;
     const now = wholeSeconds(cluster.clock.now());
@@ -59,7 +60,12 @@ function isEmpty({ resources, discoveryFailures, contentFailures }: Remains): bo
 }
 
 /** Asks for the deletion of everything that is not being deleted yet. Pods first: they may still use the rest. */
-async function emptyNamespace(client: Client, namespace: string, signal: AbortSignal): Promise<Remains> {
+async function emptyNamespace(
+  client: Client,
+  namespace: string,
+  sinceMs: number,
+  signal: AbortSignal,
+): Promise<Remains> {
   const { resources: all, failures } = await discoverResources(client, signal);
   const deletable = all.filter(
     ({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'),
@@ -73,7 +79,11 @@ async function emptyNamespace(client: Client, namespace: string, signal: AbortSi
     const name = resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
     try {
       const left = await emptyResource(client, resource, namespace, signal);
-      if (left.length > 0) resources.set(`${name}`, left.length);
+      if (left.length > 0) resources.set(name, left.length);
+      if (isUnexpected(resource, left, sinceMs))
+        contentFailures.push(
+          `unexpected items still remain in namespace: ${namespace} for gvr: ${resource.group}/${resource.version}, Resource=${resource.plural}`,
+        );
       for (const object of left)
         for (const one of object.metadata.finalizers ?? [])
           finalizers.set(one, (finalizers.get(one) ?? 0) + 1);
@@ -87,6 +97,14 @@ async function emptyNamespace(client: Client, namespace: string, signal: AbortSi
   if (resources.size === 0) await Promise.all(deletable.filter((one) => !isPods(one)).map(empty));
   const discoveryFailures = [...failures].map(([version, error]) => `${version}: ${error.message}`);
   return { resources, finalizers, discoveryFailures, contentFailures };
+}
+
+/** Objects that nothing holds should be gone: at once, or for pods when their grace is over. */
+function isUnexpected(resource: DiscoveredResource, left: readonly KubeObject[], sinceMs: number): boolean {
+  if (left.length === 0 || left.some((object) => (object.metadata.finalizers ?? []).length > 0)) return false;
+  const graceSeconds = left.map((object) => object.metadata.deletionGracePeriodSeconds ?? 0);
+  const isPods = resource.group === '' && resource.plural === 'pods';
+  return sinceMs >= (isPods ? Math.max(...graceSeconds) * 1000 : 0);
 }
 
 async function emptyResource(

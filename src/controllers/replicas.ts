@@ -1,7 +1,7 @@
 /** What ReplicaSets and ReplicationControllers share: keeping a number of pods of one template. */
 import type { Pod } from '../api/resources.gen.ts';
 import type * as apps from '../api/types/apps-v1.gen.ts';
-import { withCondition, withoutCondition } from './conditions.ts';
+import { findCondition, withCondition, withoutCondition } from './conditions.ts';
 import { messageOf } from './pod-control.ts';
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminating } from './pod-state.ts';
 import { inDeletionOrder } from './replica-order.ts';
@@ -64,8 +64,11 @@ export function planReplicaStatus(
     reason: failure.reason,
     message: messageOf(failure.error),
   };
+  const before = findCondition(owner.status?.conditions, 'ReplicaFailure');
+  // Messages name a new pod each time: a failure that goes on keeps its first words, or each try would be a write.
+  const isKnown = before && before.reason === condition?.reason;
   const conditions = condition
-    ? withCondition(owner.status?.conditions, condition, now.text)
+    ? withCondition(owner.status?.conditions, isKnown ? before : condition, now.text)
     : withoutCondition(owner.status?.conditions, 'ReplicaFailure');
   return {
     replicas: active.length,

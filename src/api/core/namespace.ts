@@ -15,10 +15,10 @@ export const namespaceKind = defineKind(Namespace, {
   columns: [nameColumn, column('Status', (namespace) => namespace.status?.phase ?? ''), ageColumn],
   validateName: nameRule(dnsLabelProblems),
   defaults(namespace) {
-    if (namespace.metadata.name) {
-      namespace.metadata.labels ??= {};
-      namespace.metadata.labels[namespaceNameLabel] = namespace.metadata.name;
-    }
+    const { name, labels } = namespace.metadata;
+    // A new map: the one that is there may be shared with whoever sent the object.
+    if (name && labels?.[namespaceNameLabel] !== name)
+      namespace.metadata.labels = { ...labels, [namespaceNameLabel]: name };
   },
   prepareCreate(namespace) {
     namespace.status = { phase: 'Active' };
