@@ -85,6 +85,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validate(object: T, context: ValidationContext): Iterable<FieldError>;
   /** Runs after `validate`, with the object as it will be stored. */
   validateUpdate?(object: T, old: T, context: ValidationContext): Iterable<FieldError>;
+  /** The group that validation errors name, when it is not the kind's own: upstream keeps the first one of moved kinds. */
+  errorGroup?: string;
   /** Upstream's answer when the name is no good; a DNS subdomain when absent. */
   validateName?(name: string, field: string): Iterable<FieldError>;
   /** Values for `--field-selector`, besides metadata.name and metadata.namespace. */

@@ -24,7 +24,7 @@ const timeoutSecondsMax = 30;
 const matchConditionsMax = 64;
 
 export const mutatingWebhookConfigurationKind = defineKind(MutatingWebhookConfiguration, {
-  ...configurationFacts(),
+  ...configurationFacts('MutatingWebhookConfiguration'),
   defaults(configuration) {
     for (const webhook of configuration.webhooks ?? []) {
       defaultWebhook(webhook as Webhook);
@@ -34,13 +34,13 @@ export const mutatingWebhookConfigurationKind = defineKind(MutatingWebhookConfig
 });
 
 export const validatingWebhookConfigurationKind = defineKind(ValidatingWebhookConfiguration, {
-  ...configurationFacts(),
+  ...configurationFacts('ValidatingWebhookConfiguration'),
   defaults(configuration) {
     for (const webhook of configuration.webhooks ?? []) defaultWebhook(webhook);
   },
 });
 
-function configurationFacts() {
+function configurationFacts(kind: string) {
   return {
     hasGeneration: true,
     requiresVersionOnUpdate: true,
@@ -58,7 +58,11 @@ function configurationFacts() {
       {
         version: 'v1beta1',
         defaults: defaultBeta,
-        deprecation: { since: '1.16', removedIn: '1.22', replacement: 'admissionregistration.k8s.io/v1' },
+        deprecation: {
+          since: '1.16',
+          removedIn: '1.22',
+          replacement: `admissionregistration.k8s.io/v1 ${kind}`,
+        },
       },
     ],
   };

@@ -27,7 +27,6 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
   prepareCreate(definition) {
     const stored = storageVersionOf(definition);
     const status = {
-      conditions: [],
       acceptedNames: { plural: '', kind: '' },
       storedVersions: stored ? [stored] : [],
     };

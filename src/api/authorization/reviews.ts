@@ -14,16 +14,25 @@ import type { NonResourceAttributes, ResourceAttributes } from '../types/authori
 
 const verbs: readonly string[] = ['create'];
 
+function betaVersion(group: string, kind: string) {
+  return {
+    version: 'v1beta1',
+    deprecation: { since: '1.19', removedIn: '1.22', replacement: `${group}/v1 ${kind}` },
+  };
+}
+
 /** The beta version calls the groups `group`. */
-const groupVersion = {
-  version: 'v1beta1',
-  toStored: (object: KubeObject) => renameInSpec(object, 'group', 'groups'),
-  fromStored: (object: KubeObject) => renameInSpec(object, 'groups', 'group'),
-};
+function betaWithGroup(kind: string) {
+  return {
+    ...betaVersion('authorization.k8s.io', kind),
+    toStored: (object: KubeObject) => renameInSpec(object, 'group', 'groups'),
+    fromStored: (object: KubeObject) => renameInSpec(object, 'groups', 'group'),
+  };
+}
 
 export const subjectAccessReviewKind = defineKind(SubjectAccessReview, {
   verbs,
-  versions: [groupVersion],
+  versions: [betaWithGroup('SubjectAccessReview')],
   *validate({ spec }) {
     yield* exactlyOneAttributes(spec);
     yield* somebody(spec);
@@ -32,7 +41,7 @@ export const subjectAccessReviewKind = defineKind(SubjectAccessReview, {
 
 export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview, {
   verbs,
-  versions: [groupVersion],
+  versions: [betaWithGroup('LocalSubjectAccessReview')],
   *validate({ metadata, spec }) {
     yield* exactlyOneAttributes(spec);
     yield* somebody(spec);
@@ -50,7 +59,7 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
 
 export const selfSubjectAccessReviewKind = defineKind(SelfSubjectAccessReview, {
   verbs,
-  versions: ['v1beta1'],
+  versions: [betaVersion('authorization.k8s.io', 'SelfSubjectAccessReview')],
   *validate({ spec }) {
     yield* exactlyOneAttributes(spec);
   },
@@ -58,13 +67,18 @@ export const selfSubjectAccessReviewKind = defineKind(SelfSubjectAccessReview, {
 
 export const selfSubjectRulesReviewKind = defineKind(SelfSubjectRulesReview, {
   verbs,
-  versions: ['v1beta1'],
+  versions: [betaVersion('authorization.k8s.io', 'SelfSubjectRulesReview')],
 });
+
 export const selfSubjectReviewKind = defineKind(SelfSubjectReview, {
   verbs,
   versions: ['v1beta1', 'v1alpha1'],
 });
-export const tokenReviewKind = defineKind(TokenReview, { verbs, versions: ['v1beta1'] });
+
+export const tokenReviewKind = defineKind(TokenReview, {
+  verbs,
+  versions: [betaVersion('authentication.k8s.io', 'TokenReview')],
+});
 
 interface Asked {
   resourceAttributes?: ResourceAttributes;

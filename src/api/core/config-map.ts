@@ -1,5 +1,5 @@
 /** ConfigMaps. */
-import { ageColumn, countColumn, nameColumn } from '../columns.ts';
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { forbiddenField, invalidValue, tooLong } from '../field-error.ts';
 import { ConfigMap } from '../resources.gen.ts';
@@ -14,10 +14,7 @@ export const immutableMessage = 'field is immutable when `immutable` is set';
 export const configMapKind = defineKind(ConfigMap, {
   columns: [
     nameColumn,
-    countColumn(
-      'Data',
-      (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length,
-    ),
+    column('Data', (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length),
     ageColumn,
   ],
   *validate(map) {

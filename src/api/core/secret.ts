@@ -1,5 +1,5 @@
 /** Secrets. */
-import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
 import { Secret } from '../resources.gen.ts';
@@ -15,7 +15,7 @@ export const secretKind = defineKind(Secret, {
   columns: [
     nameColumn,
     column('Type', (secret) => secret.type ?? ''),
-    countColumn('Data', (secret) => Object.keys(secret.data ?? {}).length),
+    column('Data', (secret) => Object.keys(secret.data ?? {}).length),
     ageColumn,
   ],
   defaults(secret) {

@@ -28,6 +28,7 @@ const beta = {
 
 export const ingressKind = defineKind(Ingress, {
   storagePrefix: 'ingress',
+  errorGroup: 'extensions',
   status: 'separate',
   hasGeneration: true,
   columns: [
@@ -139,8 +140,7 @@ function* validateHost(host: string, field: string): FieldErrors {
 
 function* validatePath(path: HTTPIngressPath, words: FieldWords, field: string): FieldErrors {
   const text = path.path ?? '';
-  switch (path.pathType as string | undefined) {
-    case undefined:
+  switch ((path.pathType as string | null | undefined) || '') {
     case '':
       yield required(`${field}.pathType`, 'pathType must be specified');
       break;

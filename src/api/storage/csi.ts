@@ -65,7 +65,12 @@ export const csiDriverKind = defineKind(CSIDriver, {
     for (const name of ['attachRequired', 'volumeLifecycleModes'] as const)
       yield* immutable(driver.spec?.[name], old.spec?.[name], `spec.${name}`);
   },
-  versions: ['v1beta1'],
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.19', removedIn: '1.22', replacement: 'storage.k8s.io/v1 CSIDriver' },
+    },
+  ],
 });
 
 function* validateDriverName(name: string | undefined, field: string): FieldErrors {
@@ -114,7 +119,12 @@ export const csiNodeKind = defineKind(CSINode, {
         yield invalidValue('spec.drivers', before, 'field is immutable');
     }
   },
-  versions: ['v1beta1'],
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.17', removedIn: '1.22', replacement: 'storage.k8s.io/v1 CSINode' },
+    },
+  ],
 });
 
 export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
@@ -137,5 +147,11 @@ export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
     for (const name of ['nodeTopology', 'storageClassName'] as const)
       yield* immutable(capacity[name], old[name], name);
   },
-  versions: ['v1beta1', 'v1alpha1'],
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.24', removedIn: '1.27', replacement: 'storage.k8s.io/v1 CSIStorageCapacity' },
+    },
+    'v1alpha1',
+  ],
 });

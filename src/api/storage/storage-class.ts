@@ -59,7 +59,12 @@ export const storageClassKind = defineKind(StorageClass, {
         yield forbiddenField(name, `updates to ${name} are forbidden.`);
     yield* immutable(storageClass.volumeBindingMode, old.volumeBindingMode, 'volumeBindingMode');
   },
-  versions: ['v1beta1'],
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.19', removedIn: '1.22', replacement: 'storage.k8s.io/v1 StorageClass' },
+    },
+  ],
 });
 
 function* validateProvisioner(provisioner: string | undefined, field: string): FieldErrors {

@@ -35,5 +35,11 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   *validateUpdate(attachment, old) {
     yield* immutable(attachment.spec, old.spec, 'spec');
   },
-  versions: ['v1beta1', 'v1alpha1'],
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.19', removedIn: '1.22', replacement: 'storage.k8s.io/v1 VolumeAttachment' },
+    },
+    'v1alpha1',
+  ],
 });

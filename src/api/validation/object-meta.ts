@@ -11,6 +11,8 @@ export interface ObjectMetaRules {
   namespaced: boolean;
   /** The kind's own rule; a DNS subdomain when absent. */
   validateName?: ((name: string, field: string) => Iterable<Errors[number]>) | undefined;
+  /** True for custom resources and their definitions: elsewhere a finalizer is a standard one or has a domain. */
+  anyFinalizers?: boolean;
 }
 
 /** The default rule for names. */
@@ -36,7 +38,7 @@ export function* validateObjectMeta(
   yield* validateLabels(meta.labels, `${field}.labels`);
   yield* validateAnnotations(meta.annotations, `${field}.annotations`);
   yield* validateOwnerReferences(meta.ownerReferences, `${field}.ownerReferences`);
-  yield* validateFinalizers(meta.finalizers, `${field}.finalizers`);
+  yield* validateFinalizers(meta.finalizers, rules.anyFinalizers ?? false, `${field}.finalizers`);
 }
 
 export function* validateAnnotations(
@@ -75,11 +77,15 @@ function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: s
 
 const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
-function* validateFinalizers(finalizers: string[] | undefined, field: string): FieldErrors {
+function* validateFinalizers(
+  finalizers: string[] | undefined,
+  anyFinalizers: boolean,
+  field: string,
+): FieldErrors {
   if (!finalizers) return;
   for (const [index, finalizer] of finalizers.entries()) {
     yield* invalidFor(field, finalizer, qualifiedNameProblems(finalizer));
-    if (!finalizer.includes('/') && !standardFinalizers.has(finalizer))
+    if (!anyFinalizers && !finalizer.includes('/') && !standardFinalizers.has(finalizer))
       yield invalidValue(
         `${field}[${index}]`,
         finalizer,

@@ -2,15 +2,18 @@
 import type { FieldError } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { invalid } from '../../api/status.ts';
-import { validateObjectMeta, validateObjectMetaUpdate } from '../../api/validation/object-meta.ts';
+import {
+  type ObjectMetaRules,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from '../../api/validation/object-meta.ts';
 import type { WriteRequest } from './registry.ts';
 
 /** @throws StatusError Invalid with every error that there is. */
 export function validateNew(request: WriteRequest, object: KubeObject): void {
-  const { definition, namespaced } = request.resource;
-  const validateName = definition.validateName;
+  const { definition } = request.resource;
   const errors: FieldError[] = [
-    ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
+    ...validateObjectMeta(object.metadata, metadataRules(request), 'metadata'),
     ...definition.validate(object, { subresource: '', apiVersion: request.resource.apiVersion }),
   ];
   refuse(request, object, errors);
@@ -28,15 +31,14 @@ export function validateNewReview(request: WriteRequest, object: KubeObject): vo
 
 /** @throws StatusError Invalid with every error that there is. */
 export function validateChange(request: WriteRequest, object: KubeObject, old: KubeObject): void {
-  const { definition, namespaced } = request.resource;
-  const validateName = definition.validateName;
+  const { definition } = request.resource;
   const context = {
     subresource: request.subresource,
     apiVersion: request.resource.apiVersion,
     isUpdate: true,
   };
   const errors: FieldError[] = [
-    ...validateObjectMeta(object.metadata, { namespaced, ...(validateName && { validateName }) }, 'metadata'),
+    ...validateObjectMeta(object.metadata, metadataRules(request), 'metadata'),
     ...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'),
     ...definition.validate(object, context),
     ...(definition.validateUpdate?.(object, old, context) ?? []),
@@ -44,10 +46,23 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
   refuse(request, object, errors);
 }
 
+function metadataRules({ resource }: WriteRequest): ObjectMetaRules {
+  const { definition, namespaced, isCustom } = resource;
+  return {
+    namespaced,
+    validateName: definition.validateName,
+    anyFinalizers: isCustom || definition.deletionFinalizers !== undefined,
+  };
+}
+
 function refuse(request: WriteRequest, object: KubeObject, found: readonly FieldError[]): void {
   if (found.length === 0) return;
   // The same error may be found by two rules; upstream's words for it are the same, and told once.
   const errors = [...new Map(found.map((error) => [error.text, error])).values()];
-  const { type } = request.resource.definition;
-  throw invalid(type, object.metadata.name || object.metadata.generateName || '', errors);
+  const { type, errorGroup } = request.resource.definition;
+  throw invalid(
+    { group: errorGroup ?? type.group, kind: type.kind },
+    object.metadata.name || object.metadata.generateName || '',
+    errors,
+  );
 }
