@@ -5,6 +5,8 @@ import { type CliContext, type Command, UsageError } from './context.ts';
 import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
 import { logs } from './logs.ts';
+import { node } from './node.ts';
+import { service } from './service.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
@@ -17,7 +19,9 @@ const commands: Record<string, Command> = {
   delete: remove,
   status,
   kubeconfig,
+  node,
   image,
+  service,
   logs,
   version,
 };

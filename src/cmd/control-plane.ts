@@ -2,6 +2,7 @@
 
 import type { UserInfo } from '../apiserver/request.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
+import type { CertificatePair } from '../base/pki.ts';
 import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { createInformerFactory } from '../client/informer-factory.ts';
@@ -15,6 +16,8 @@ export interface ControlPlaneOptions extends ApiServerOptions {
   podCidr: string;
   /** Addresses for services of type LoadBalancer. */
   loadBalancerPool?: { first: string; last: string };
+  /** Signs approved certificate requests. */
+  signingAuthority?: CertificatePair;
   /** Names this process among several control planes of one cluster; without it there is only this one. */
   electAs?: string;
 }
@@ -58,13 +61,16 @@ async function runControllers(
   options: ControlPlaneOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clusterCa, podCidr, loadBalancerPool } = options;
+  const { clusterCa, podCidr, loadBalancerPool, signingAuthority } = options;
+  const { serviceAccounts } = api;
   const environment = componentEnvironment(api, options, 'kube-controller-manager', signal);
   await startControllers(
     {
       ...environment,
       clusterCa,
       nodeIpam: { clusterCidr: podCidr, nodeMaskSize },
+      ...(signingAuthority && { signingAuthority }),
+      ...(serviceAccounts && { issueSecretToken: (...about) => serviceAccounts.issueForSecret(...about) }),
       ...(loadBalancerPool && { loadBalancerPool: [loadBalancerPool] }),
     },
     signal,

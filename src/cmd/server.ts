@@ -34,6 +34,8 @@ await runUntilSignalled(logger, async (signal) => {
     logger,
     metrics: new MetricsRegistry(),
     clusterCa,
+    signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
+    nodes: { ...readPair(config.pkiFolder, pkiFiles.kubeletClient), ca: clusterCa },
     podCidr: config.podCidr,
     serviceCidr: config.serviceCidr,
     advertiseAddress: config.advertiseAddress,

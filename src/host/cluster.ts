@@ -384,19 +384,14 @@ async function expectWithin(
 }
 
 async function stopCluster(context: ClusterContext, record: ClusterRecord): Promise<void> {
-  const { data, programs, steps } = context;
+  const { data, steps } = context;
   const folder = data.cluster(record.name);
   if (record.simulatedNodes > 0 || !record.subnet) {
     await steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs));
     return;
   }
-  const machine = inspectMachine();
-  const nodeContext = {
-    data,
-    machine,
-    cluster: { ...record, subnet: record.subnet },
-    visible: [programs.root],
-  };
+  const nodeContext = nodeContextOf(context, record)!;
+  const { machine } = nodeContext;
   await Promise.all([
     ...record.nodes.map((node) =>
       steps.run(`Stopping node ${node.name}`, () => stopLocalNode(nodeContext, folder, node)),
@@ -408,6 +403,16 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
     record.startedForwarding = false;
     saveClusterRecord(folder, record);
   }
+}
+
+/** Undefined for a cluster that never had a real node. */
+export function nodeContextOf(
+  { data, programs }: ClusterContext,
+  record: ClusterRecord,
+): NodeContext | undefined {
+  if (!record.subnet) return undefined;
+  const cluster = { ...record, subnet: record.subnet };
+  return { data, machine: inspectMachine(), cluster, visible: [programs.root] };
 }
 
 async function stopLocalNode(

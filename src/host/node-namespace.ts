@@ -44,11 +44,16 @@ export function findNodeNamespace(folder: NodeFolder): NodeNamespace | undefined
   return holder && namespaceOf(holder);
 }
 
+/** Brings the node's /etc/hosts up to date; in place, as it is mounted. */
+export function writeHostsFile(options: Pick<NodeNamespaceOptions, 'folder' | 'name' | 'hosts'>): void {
+  writeFileSync(join(options.folder.etc, 'hosts'), hostsFile(options));
+}
+
 export async function createNodeNamespace(options: NodeNamespaceOptions): Promise<NodeNamespace> {
   const { folder } = options;
   for (const path of [folder.varLib, folder.varLog, folder.etc, folder.logs, folder.run])
     mkdirSync(path, { recursive: true });
-  writeFileSync(join(folder.etc, 'hosts'), hostsFile(options));
+  writeHostsFile(options);
   writeFileSync(join(folder.etc, 'resolv.conf'), options.resolvConf);
   writeFileSync(join(folder.etc, 'hostname'), `${options.name}\n`);
 
@@ -86,7 +91,7 @@ function namespaceOf(holder: ProcessIdentity): NodeNamespace {
   };
 }
 
-function hostsFile({ name, hosts }: NodeNamespaceOptions): string {
+function hostsFile({ name, hosts }: Pick<NodeNamespaceOptions, 'name' | 'hosts'>): string {
   const lines = [
     '127.0.0.1 localhost',
     '::1 localhost ip6-localhost ip6-loopback',

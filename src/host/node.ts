@@ -19,6 +19,7 @@ import {
   destroyNodeNamespace,
   findNodeNamespace,
   type NodeNamespace,
+  writeHostsFile,
 } from './node-namespace.ts';
 import { hostResolvConf } from './resolv-conf.ts';
 
@@ -78,18 +79,20 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
   const { cluster, data, machine } = context;
   const folder = data.cluster(cluster.name).node(record.name);
   const cgroupRoot = nodeCgroup(cluster, record.name);
+  const hosts = [
+    { address: hostAddress(cluster), names: ['host.wherry.internal'] },
+    ...cluster.nodes.map((node) => ({ address: nodeAddress(cluster, node.index), names: [node.name] })),
+  ];
   let namespace = findNodeNamespace(folder);
-  if (!namespace) {
+  if (namespace) writeHostsFile({ folder, name: record.name, hosts });
+  else {
     // Nothing of a node outlives its holder but groups that may still hold a process about to end.
     await removeCgroup(machine.cgroups, cgroupRoot);
     namespace = await createNodeNamespace({
       name: record.name,
       folder,
       visible: [data.path, ...context.visible],
-      hosts: [
-        { address: hostAddress(cluster), names: ['host.wherry.internal'] },
-        ...cluster.nodes.map((node) => ({ address: nodeAddress(cluster, node.index), names: [node.name] })),
-      ],
+      hosts,
       resolvConf: hostResolvConf(),
       cgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
     });

@@ -20,7 +20,7 @@ const connectTimeoutMs = 10_000;
 const tunnelHeadBytesMax = 16 * 1024;
 
 /** Kinds of addresses, the preferred one first (upstream's default order). */
-const addressOrder = ['Hostname', 'InternalDNS', 'InternalIP', 'ExternalDNS', 'ExternalIP'];
+const addressOrder = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
 
 export class NodeConnector {
   readonly #objects: ObjectReader;

@@ -1,0 +1,78 @@
+/** Single nodes of a cluster of this machine: added, stopped, started again and removed. */
+import { rmSync } from 'node:fs';
+import { addNodeRecord, agentRecordFile, type ClusterContext, nodeContextOf } from './cluster.ts';
+import {
+  type ClusterRecord,
+  loadClusterRecord,
+  type NodeRecord,
+  saveClusterRecord,
+} from './cluster-record.ts';
+import { Failure } from './failure.ts';
+import { withLock } from './lock.ts';
+import { stopNode } from './node.ts';
+
+/** Notes a node that the next `up` makes. @returns its name */
+export async function planNode(context: ClusterContext, cluster: string, name?: string): Promise<string> {
+  return await changeRecord(context, cluster, async (record) => {
+    if (record.simulatedNodes > 0)
+      throw new Failure('the nodes of this cluster are simulated; it takes no real ones');
+    if (name !== undefined && record.nodes.some((node) => node.name === name))
+      throw new Failure(`cluster ${cluster} has a node ${name} already`);
+    addNodeRecord(record, name);
+    return record.nodes.at(-1)!.name;
+  });
+}
+
+/** Silences the node as a power cut would: nobody is told, its pods are gone. `up` leaves it alone until it is started. */
+export async function stopOneNode(context: ClusterContext, cluster: string, name: string): Promise<void> {
+  await changeRecord(context, cluster, async (record) => {
+    const node = findNode(record, name);
+    node.stopped = true;
+    await endNode(context, record, node);
+  });
+}
+
+/** Lets the next `up` start the node again. */
+export async function planNodeStart(context: ClusterContext, cluster: string, name: string): Promise<void> {
+  await changeRecord(context, cluster, async (record) => {
+    delete findNode(record, name).stopped;
+  });
+}
+
+/** Ends the node and forgets it; its object in the API is the caller's to delete. */
+export async function removeOneNode(context: ClusterContext, cluster: string, name: string): Promise<void> {
+  await changeRecord(context, cluster, async (record) => {
+    const node = findNode(record, name);
+    await endNode(context, record, node);
+    record.nodes = record.nodes.filter((each) => each !== node);
+    rmSync(context.data.cluster(cluster).node(name).path, { recursive: true, force: true });
+  });
+}
+
+async function endNode(context: ClusterContext, record: ClusterRecord, node: NodeRecord): Promise<void> {
+  const nodeContext = nodeContextOf(context, record);
+  if (nodeContext) await stopNode(nodeContext, node);
+  rmSync(agentRecordFile(context.data.cluster(record.name), node.name), { force: true });
+}
+
+async function changeRecord<Result>(
+  context: ClusterContext,
+  cluster: string,
+  change: (record: ClusterRecord) => Promise<Result>,
+): Promise<Result> {
+  const folder = context.data.cluster(cluster);
+  return await withLock(folder.lock, async () => {
+    const record = loadClusterRecord(folder);
+    if (!record) throw new Failure(`there is no cluster ${cluster}`, { advice: 'make it: wherry up' });
+    const result = await change(record);
+    saveClusterRecord(folder, record);
+    return result;
+  });
+}
+
+function findNode(record: ClusterRecord, name: string): NodeRecord {
+  const node = record.nodes.find((each) => each.name === name);
+  if (node) return node;
+  const names = record.nodes.map((each) => each.name).join(', ');
+  throw new Failure(`cluster ${record.name} has no node ${name}; it has ${names || 'none'}`);
+}
