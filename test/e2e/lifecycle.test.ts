@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { after, before, suite, test } from 'node:test';
+import { leftovers, TestCluster } from './test-cluster.ts';
+
+suite('the life of clusters', () => {
+  const first = new TestCluster();
+  const second = new TestCluster('second', first);
+  const ids: string[] = [];
+
+  before(() => {
+    writeFileSync(
+      first.kubeconfig,
+      `# my own
+apiVersion: v1
+kind: Config
+clusters:
+- {name: work, cluster: {server: https://work.example}}
+users: []
+contexts:
+- {name: work, context: {cluster: work, user: me}}
+current-context: work
+`,
+    );
+  });
+  after(async () => {
+    await second.delete();
+    await first.delete();
+  });
+
+  test('up makes a cluster whose node is Ready, and status says so with its exit code', async () => {
+    assert.equal((await first.tryWherry('status')).code, 1);
+    await first.up();
+    ids.push(first.id);
+    const status = await first.tryWherry('status');
+    assert.equal(status.code, 0, status.stdout);
+    assert.match(await first.kubectl('get', 'nodes'), /^wherry +Ready/m);
+  });
+
+  test('the kubeconfig keeps what was in it, has the new context as current, and is for its owner only', async () => {
+    const text = readFileSync(first.kubeconfig, 'utf8');
+    assert.match(text, /# my own/);
+    assert.match(text, /https:\/\/work\.example/);
+    assert.match(text, /current-context: wherry/);
+    assert.equal(statSync(first.kubeconfig).mode & 0o077, 0);
+  });
+
+  test('up on a cluster that runs changes nothing', async () => {
+    const processes = ['server', 'wherry/agent', 'wherry/containerd', 'wherry/holder'];
+    const pids = processes.map((process) => first.pidOf(process));
+    const config = readFileSync(first.kubeconfig, 'utf8');
+    await first.up();
+    assert.deepEqual(
+      processes.map((process) => first.pidOf(process)),
+      pids,
+    );
+    assert.equal(readFileSync(first.kubeconfig, 'utf8'), config);
+  });
+
+  test('a second cluster of another name runs beside the first, with objects of its own', async () => {
+    await second.up();
+    ids.push(second.id);
+    await second.kubectl('create', 'configmap', 'only-here');
+    assert.equal((await first.tryKubectl(['get', 'configmap', 'only-here'])).code, 1);
+    assert.match(await first.kubectl('get', 'nodes'), /^wherry +Ready/m);
+    assert.match(await second.kubectl('get', 'nodes'), /^second +Ready/m);
+  });
+
+  test('down leaves nothing on the machine, and up brings back the same objects', async () => {
+    await first.kubectl('create', 'configmap', 'kept', '--from-literal=a=b');
+    const uid = await first.kubectl('get', 'configmap', 'kept', '-o', 'jsonpath={.metadata.uid}');
+    await first.wherry('down');
+    assert.deepEqual(leftovers(ids[0]!, first.folder), []);
+    assert.equal((await first.tryWherry('status')).code, 1);
+    assert.match(await second.kubectl('get', 'nodes'), /Ready/);
+    await first.up();
+    assert.equal(await first.kubectl('get', 'configmap', 'kept', '-o', 'jsonpath={.metadata.uid}'), uid);
+  });
+
+  test('delete leaves nothing on the machine and takes its own context out of the kubeconfig', async () => {
+    await second.wherry('delete', '--name', 'second');
+    assert.deepEqual(leftovers(ids[1]!, second.folder), []);
+    const text = readFileSync(first.kubeconfig, 'utf8');
+    assert.doesNotMatch(text, /wherry-second/);
+    assert.match(text, /name: wherry$/m);
+    await first.wherry('delete');
+    assert.deepEqual(leftovers(ids[0]!, first.folder), []);
+    assert.match(readFileSync(first.kubeconfig, 'utf8'), /https:\/\/work\.example/);
+  });
+});
