@@ -336,3 +336,63 @@ test('objects without a schema are owned key by key, and their lists as a whole'
   );
   assert.deepEqual(two.spec, { list: [1], a: { b: 1, c: 1 } });
 });
+
+/** In v1 the field is `a`, in v2 it is `b`; `other` is the same in both. */
+function renamed(object: JsonObject, apiVersion: string) {
+  const { a, b, ...rest } = (object.spec ?? {}) as JsonObject;
+  const value = a ?? b;
+  const spec = { ...rest, ...(value !== undefined && { [apiVersion === 'e.com/v1' ? 'a' : 'b']: value }) };
+  return apiVersion === 'e.com/v3'
+    ? undefined
+    : { object: { ...object, apiVersion, spec }, schema: undefined };
+}
+const versioned = (version: string, manager: string, force = false) => ({
+  schema: undefined,
+  apiVersion: `e.com/${version}`,
+  kind: 'W',
+  subresource: '',
+  manager,
+  time: '2026-01-01T00:00:00Z',
+  force,
+  convert: renamed,
+});
+const inVersion = (version: string, spec: JsonObject) => ({
+  apiVersion: `e.com/${version}`,
+  kind: 'W',
+  metadata: { name: 'x' },
+  spec,
+});
+const shown = (object: JsonObject, version: string) => renamed(object, `e.com/${version}`)!.object;
+
+test('a field that a manager owns in another version conflicts', () => {
+  const live = applyConfig(undefined, inVersion('v1', { a: 1 }), versioned('v1', 'one'));
+  assert.equal(
+    refusal(() => applyConfig(shown(live, 'v2'), inVersion('v2', { b: 2 }), versioned('v2', 'two'))).message,
+    'Apply failed with 1 conflict: conflict with "one": .spec.a',
+  );
+});
+
+test('a field that the last config had in another version is dropped', () => {
+  const live = applyConfig(undefined, inVersion('v1', { a: 1, other: 1 }), versioned('v1', 'one'));
+  const after = applyConfig(shown(live, 'v2'), inVersion('v2', { other: 1 }), versioned('v2', 'one'));
+  assert.deepEqual(after.spec, { other: 1 });
+});
+
+test('a field that another manager owns in another version stays', () => {
+  const one = applyConfig(undefined, inVersion('v1', { a: 1, other: 1 }), versioned('v1', 'one'));
+  const two = applyConfig(shown(one, 'v2'), inVersion('v2', { b: 1 }), versioned('v2', 'two'));
+  const after = applyConfig(shown(two, 'v1'), inVersion('v1', { other: 1 }), versioned('v1', 'one'));
+  assert.deepEqual(after.spec, { a: 1, other: 1 });
+});
+
+test('a manager of a version that is gone owns nothing any more', () => {
+  const live = applyConfig(undefined, inVersion('v1', { a: 1 }), versioned('v1', 'one'));
+  const [entry] = (live.metadata as JsonObject).managedFields as JsonObject[];
+  (live.metadata as JsonObject).managedFields = [{ ...entry, apiVersion: 'e.com/v3' }];
+  const after = applyConfig(live, inVersion('v1', { a: 2 }), versioned('v1', 'two'));
+  const entries = (after.metadata as JsonObject).managedFields as JsonObject[];
+  assert.deepEqual(
+    entries.map(({ manager }) => manager),
+    ['two'],
+  );
+});

@@ -26,6 +26,7 @@ import {
   readOrForget,
   recordUpdate,
   resetSetOf,
+  type VersionedObject,
   withoutStrippedFields,
   writeManagedFields,
 } from './managed-fields.ts';
@@ -145,31 +146,49 @@ function pruneDropped(
   request: ApplyRequest,
 ): JsonObject {
   if (!last) return merged;
-  // A manager's last config in another version: its fields cannot be named in this one.
-  const convert = (object: JsonObject) =>
-    last.apiVersion === request.apiVersion ? object : request.convert?.(object, last.apiVersion);
-  const convertedMerged = convert(merged);
-  if (!convertedMerged) return merged;
-  const node = nodeOf(request);
-  const lastSet = withNamedFields(last.fields, node);
-
-  let owned: FieldSet | undefined;
-  for (const owner of owners.values()) {
-    if (owner.apiVersion === last.apiVersion) owned = union(owned, owner.fields);
+  // A manager's fields have names in the version that it spoke: the last config may have been in another.
+  const shownIn = (object: JsonObject, apiVersion: string): VersionedObject | undefined =>
+    object.apiVersion === apiVersion && apiVersion === request.apiVersion
+      ? { object, schema: request.schema }
+      : request.convert?.(object, apiVersion);
+  const atLast = shownIn(merged, last.apiVersion);
+  if (!atLast) return merged;
+  const lastNode = nodeOf(atLast);
+  const lastSet = withNamedFields(last.fields, lastNode);
+  let pruned = removeFields(atLast.object, lastSet, lastNode);
+  for (const [apiVersion, owned] of fieldsByVersion(owners, last.apiVersion)) {
+    const full = shownIn(merged, apiVersion);
+    const kept = apiVersion === last.apiVersion ? { object: pruned } : request.convert?.(pruned, apiVersion);
+    if (full && kept) pruned = withOwnedFields(full, kept.object, owned);
   }
-  const mergedSet = withNamedFields(fieldsOf(convertedMerged, node), node);
-  let pruned = removeFields(convertedMerged, lastSet, node);
-  const keptSet = withNamedFields(fieldsOf(pruned, node), node);
-  pruned = removeFields(
-    convertedMerged,
-    difference(mergedSet, union(keptSet, withNamedFields(owned, node))),
-    node,
-  );
+
   // What went only because it stood below something removed, and was never this manager's, comes back.
-  const prunedSet = withNamedFields(fieldsOf(pruned, node), node);
-  pruned = removeFields(convertedMerged, intersection(difference(mergedSet, prunedSet), lastSet), node);
-  if (last.apiVersion === request.apiVersion) return pruned;
-  return request.convert?.(pruned, request.apiVersion) ?? merged;
+  const prunedAtLast =
+    pruned.apiVersion === last.apiVersion ? pruned : request.convert?.(pruned, last.apiVersion)?.object;
+  if (!prunedAtLast) return merged;
+  const mergedSet = withNamedFields(fieldsOf(atLast.object, lastNode), lastNode);
+  const prunedSet = withNamedFields(fieldsOf(prunedAtLast, lastNode), lastNode);
+  const gone = intersection(difference(mergedSet, prunedSet), lastSet);
+  const result = removeFields(atLast.object, gone, lastNode);
+  if (last.apiVersion === request.apiVersion) return result;
+  return request.convert?.(result, request.apiVersion)?.object ?? merged;
+}
+
+/** What all managers own together, by version; that of `first` comes first. */
+function fieldsByVersion(owners: Ownerships, first: string): Map<string, FieldSet | undefined> {
+  const owned = new Map<string, FieldSet | undefined>([[first, undefined]]);
+  for (const { apiVersion, fields } of owners.values()) {
+    owned.set(apiVersion, union(owned.get(apiVersion), fields));
+  }
+  return owned;
+}
+
+/** `full` without what `kept` lacks and nobody owns. */
+function withOwnedFields(full: VersionedObject, kept: JsonObject, owned: FieldSet | undefined): JsonObject {
+  const node = nodeOf(full);
+  const fullSet = withNamedFields(fieldsOf(full.object, node), node);
+  const keptSet = withNamedFields(fieldsOf(kept, node), node);
+  return removeFields(full.object, difference(fullSet, union(keptSet, withNamedFields(owned, node))), node);
 }
 
 interface Conflict {

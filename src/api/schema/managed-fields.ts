@@ -35,10 +35,16 @@ export interface FieldOwnership {
   /** Fields that this endpoint does not write, e.g. `[['status']]`; nobody comes to own them through it. */
   resetFields?: readonly (readonly string[])[];
   /**
-   * An object in another version in which some manager owns fields; undefined when that version is gone. Without it
-   * managers of other versions keep what they have.
+   * An object, in the version that it says, in another one in which some manager owns fields; undefined when that
+   * version is gone. Without it managers of other versions keep what they have.
    */
-  convert?(object: JsonObject, apiVersion: string): JsonObject | undefined;
+  convert?(object: JsonObject, apiVersion: string): VersionedObject | undefined;
+}
+
+/** An object in some version, and what is known of the fields of that version. */
+export interface VersionedObject {
+  object: JsonObject;
+  schema: FieldOwnership['schema'];
 }
 
 /** What one manager owns. Sets without members are not kept. */
@@ -132,8 +138,8 @@ function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-export function nodeOf(ownership: FieldOwnership): SchemaNode | undefined {
-  return typeof ownership.schema === 'string' ? schemaNode(ownership.schema) : ownership.schema;
+export function nodeOf({ schema }: Pick<FieldOwnership, 'schema'>): SchemaNode | undefined {
+  return typeof schema === 'string' ? schemaNode(schema) : schema;
 }
 
 const emptyObjects = new WeakMap<SchemaNode, JsonObject>();
@@ -243,7 +249,8 @@ function compareInVersion(
   if (!ownership.convert) return noDifference;
   const before = ownership.convert(old, apiVersion);
   const after = ownership.convert(next, apiVersion);
-  return before && after ? compareWritten(before, after, ownership) : 'gone';
+  if (!before || !after) return 'gone';
+  return compareWritten(before.object, after.object, { ...ownership, schema: after.schema });
 }
 
 /** Takes from the owners what the takeover says. */

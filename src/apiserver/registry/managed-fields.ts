@@ -1,7 +1,7 @@
 /** Managed fields of every write but server-side apply: who came to own what by this create, update or patch. */
 import type { KubeObject } from '../../api/meta.ts';
-import { type FieldOwnership, trackUpdate } from '../../api/schema/managed-fields.ts';
-import { convertFromStored } from './conversion.ts';
+import { type FieldOwnership, trackUpdate, type VersionedObject } from '../../api/schema/managed-fields.ts';
+import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { type Registry, timestamp, type WriteRequest } from './registry.ts';
 
@@ -52,20 +52,21 @@ export function trackFields(
   else delete next.metadata.managedFields;
 }
 
-/** An object of `resource`'s version in another version of the same kind; undefined when that is not served. */
+/** An object in another version of the same kind; undefined when that is not served. */
 function convertTo(
   registry: Registry,
   resource: ServedResource,
   object: KubeObject,
   apiVersion: string,
-): JsonObject | undefined {
-  for (const other of registry.kinds.all()) {
-    if (other.definition !== resource.definition || other.apiVersion !== apiVersion) continue;
-    const copy = structuredClone(object);
-    const stored = resource.served
-      ? { ...resource.served.toStored(copy), apiVersion: '', kind: object.kind }
-      : copy;
-    return convertFromStored(other, stored as KubeObject) as unknown as JsonObject;
-  }
-  return undefined;
+): VersionedObject | undefined {
+  const served = (version: string | undefined) => {
+    for (const other of registry.kinds.all()) {
+      if (other.definition === resource.definition && other.apiVersion === version) return other;
+    }
+    return undefined;
+  };
+  const to = served(apiVersion);
+  if (!to) return undefined;
+  const stored = convertToStored(served(object.apiVersion) ?? resource, structuredClone(object));
+  return { object: convertFromStored(to, stored) as unknown as JsonObject, schema: to.codec.fields };
 }
