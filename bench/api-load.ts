@@ -17,8 +17,9 @@ const clientsCount = 32;
 const watchersCount = 100;
 const listLength = 500;
 const phaseMs = 3_000;
-/** Writes whose events are counted at the watchers. */
-const watchedWrites = 600;
+/** Writes whose events are counted at the watchers, and how many clients make them at once. */
+const watchedWrites = 2_000;
+const writersCount = 8;
 const waitForEventsMs = 20_000;
 const payload = 'x'.repeat(850);
 
@@ -46,7 +47,12 @@ export async function measureApi(connection: HttpTransportOptions, namespace: st
     const listsOf500PerSecond = await rate(clients.slice(0, 4), (client) =>
       client.prepare('GET', `${base}?limit=${listLength}`),
     );
-    const watchEventsPerSecond = await measureWatches(connection, clients[0]!, base, namespace);
+    const watchEventsPerSecond = await measureWatches(
+      connection,
+      clients.slice(0, writersCount),
+      base,
+      namespace,
+    );
     return { createsPerSecond, getsPerSecond, patchesPerSecond, listsOf500PerSecond, watchEventsPerSecond };
   } finally {
     for (const client of clients) client.close();
@@ -74,7 +80,7 @@ async function rate(
 
 async function measureWatches(
   connection: HttpTransportOptions,
-  writer: LoadClient,
+  writers: readonly LoadClient[],
   base: string,
   namespace: string,
 ): Promise<number> {
@@ -92,10 +98,7 @@ async function measureWatches(
         waitForEventsMs,
       );
       for (const watcher of watchers) {
-        const request = watcher.prepare(
-          'GET',
-          `${base}?watch=true&labelSelector=${selector}&resourceVersion=0`,
-        );
+        const request = watcher.prepare('GET', `${base}?watch=true&labelSelector=${selector}`);
         let tail: Buffer = Buffer.alloc(0);
         watcher.stream(request, (chunk) => {
           const text = tail.length > 0 ? Buffer.concat([tail, chunk]) : chunk;
@@ -108,13 +111,18 @@ async function measureWatches(
         });
       }
     });
-    await allWatching(writer, watchersCount);
+    await allWatching(writers[0]!, watchersCount);
     const startMs = performance.now();
-    for (let index = 0; index < watchedWrites; index++) {
-      const body = configMap(`watched-${index}`, namespace, { bench: 'watched' });
-      const { status } = await writer.send(writer.prepare('POST', base, body));
-      if (status !== 201) throw new Error(`the server answered ${status}`);
-    }
+    let written = 0;
+    await Promise.all(
+      writers.map(async (writer) => {
+        while (written < watchedWrites) {
+          const body = configMap(`watched-${written++}`, namespace, { bench: 'watched' });
+          const { status } = await writer.send(writer.prepare('POST', base, body));
+          if (status !== 201) throw new Error(`the server answered ${status}`);
+        }
+      }),
+    );
     await arrived;
     return Math.round((expected * 1000) / (performance.now() - startMs));
   } finally {

@@ -21,7 +21,10 @@ test('a sorted set agrees with a plain sorted array over random changes', () => 
   for (const prefix of ['', '/registry/pods/', '/registry/pod', '/registry/nodes/2', '/zzz']) {
     const expected = sorted.filter((key) => key.startsWith(prefix));
     assert.deepEqual([...keys.withPrefix(prefix)], expected);
+    assert.equal(keys.countWithPrefix(prefix), expected.length);
     const middle = expected[expected.length >> 1];
+    const behind = expected.length - (expected.length >> 1) - 1;
+    if (middle) assert.equal(keys.countWithPrefix(prefix, middle), behind);
     if (middle)
       assert.deepEqual(
         [...keys.withPrefix(prefix, middle)],

@@ -52,6 +52,22 @@ export class SortedKeys {
     }
   }
 
+  /** How many keys {@link SortedKeys.withPrefix} gives, without going through them. */
+  countWithPrefix(prefix: string, after?: string): number {
+    const end = this.#rank(endOf(prefix));
+    const start = after !== undefined && after >= prefix ? this.#rank(`${after}\0`) : this.#rank(prefix);
+    return Math.max(0, end - start);
+  }
+
+  /** How many keys sort before `key`. */
+  #rank(key: string): number {
+    const blockIndex = this.#blockFor(key);
+    let rank = 0;
+    for (let index = 0; index < blockIndex; index++) rank += this.#blocks[index]!.length;
+    const block = this.#blocks[blockIndex];
+    return block ? rank + lowerBound(block, key) : rank;
+  }
+
   /** Index of the last block whose first key is not greater than `key`. */
   #blockFor(key: string): number {
     let low = 0;
@@ -63,6 +79,11 @@ export class SortedKeys {
     }
     return low;
   }
+}
+
+/** Sorts after every key that starts with `prefix`: no key holds this character. */
+function endOf(prefix: string): string {
+  return `${prefix}\uffff`;
 }
 
 function lowerBound(keys: readonly string[], key: string): number {

@@ -61,8 +61,11 @@ abstract class NetworkRequest implements ApiRequest {
           reject(tooLarge(`limit is ${limitBytes}`));
         } else chunks.push(chunk);
       });
-      source.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
       const broken = () => reject(badRequest('the request body could not be read to its end'));
+      source.once('end', () => {
+        source.off('close', broken);
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      });
       source.once('error', broken);
       source.once('close', broken);
     });

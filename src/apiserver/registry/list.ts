@@ -4,6 +4,7 @@ import { type FieldError, forbiddenField, invalidValue, notSupported } from '../
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
+import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { isSelected, type Selection } from '../watch-cache/selection.ts';
 import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -34,8 +35,7 @@ const historyPageEntries = 1_000;
 
 export async function listObjects(registry: Registry, request: ListRequest): Promise<ListOutcome> {
   checkListOptions(request);
-  const { resource, selection } = request;
-  const cache = cacheOf(resource);
+  const cache = cacheOf(request.resource);
   const { view } = registry;
   if (request.continueToken) return continueList(registry, request);
 
@@ -50,35 +50,36 @@ export async function listObjects(registry: Registry, request: ListRequest): Pro
   if (request.resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
   } else if (wanted > 0) await freshAs(registry, wanted);
-  return page(selection, cache.range(selection.keyPrefix), request.limit, view.revision);
+  return page(cache, request, undefined, view.revision);
 }
 
-/** Takes a page off `objects`, which are in order. */
+/** A page of the present state, behind the key `after`. */
 function page(
-  selection: Selection,
-  objects: Iterable<CachedObject>,
-  limit: number,
+  cache: ResourceCache,
+  { selection, limit }: ListRequest,
+  after: string | undefined,
   revision: number,
 ): ListOutcome {
   const items: CachedObject[] = [];
   const { matches, keyPrefix } = selection;
-  let remaining = 0;
-  for (const object of objects) {
+  let more = false;
+  for (const object of cache.range(keyPrefix, after)) {
     if (matches && !matches(object)) continue;
     if (limit > 0 && items.length === limit) {
-      remaining++;
-      if (matches) break; // with a selector upstream does not say how many are left
-      continue;
+      more = true;
+      break;
     }
     items.push(object);
   }
-  if (remaining === 0) return { items, revision };
-  const next = encodeContinue({ revision, start: items.at(-1)!.key.slice(keyPrefix.length) });
-  return { items, revision, continue: next, ...(!matches && { remaining }) };
+  if (!more) return { items, revision };
+  const last = items.at(-1)!.key;
+  const next = encodeContinue({ revision, start: last.slice(keyPrefix.length) });
+  // With a selector upstream does not say how many are left.
+  return { items, revision, continue: next, ...(!matches && { remaining: cache.count(keyPrefix, last) }) };
 }
 
 async function continueList(registry: Registry, request: ListRequest): Promise<ListOutcome> {
-  const { selection, limit } = request;
+  const { selection } = request;
   const token = decodeContinue(request.continueToken);
   if (request.resourceVersion && request.resourceVersion !== '0')
     throw badRequest('specifying resource version is not allowed when using continue');
@@ -86,10 +87,9 @@ async function continueList(registry: Registry, request: ListRequest): Promise<L
   const cache = cacheOf(request.resource);
   if (token.revision === inconsistentRevision) {
     if (!registry.view.isCurrent) await registry.view.caughtUp();
-    return page(selection, cache.range(selection.keyPrefix, after), limit, registry.view.revision);
+    return page(cache, request, after, registry.view.revision);
   }
-  if (cache.unchangedSince(token.revision))
-    return page(selection, cache.range(selection.keyPrefix, after), limit, token.revision);
+  if (cache.unchangedSince(token.revision)) return page(cache, request, after, token.revision);
   try {
     return await listAt(registry, request, token.revision, after);
   } catch (error) {

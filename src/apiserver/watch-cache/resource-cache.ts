@@ -58,6 +58,11 @@ export class ResourceCache {
     for (const key of this.#keys.withPrefix(prefix, after)) yield this.#objects.get(key)!;
   }
 
+  /** How many objects {@link ResourceCache.range} gives, without going through them. */
+  count(prefix: string, after?: string): number {
+    return this.#keys.countWithPrefix(prefix, after);
+  }
+
   values(): Iterable<CachedObject> {
     return this.#objects.values();
   }

@@ -37,6 +37,7 @@ export class WatchGroup {
   readonly #revision: () => number;
   readonly #onEmpty: () => void;
   readonly #sinks = new Map<string, Set<WatchSink>>();
+  /** Changes that remote sinks have not been sent yet. */
   #pending: WatchedEvent[] = [];
   #flushScheduled = false;
   #nextFlushMs = 0;
@@ -85,14 +86,18 @@ export class WatchGroup {
     this.#onEmpty();
   }
 
+  /** Sinks of this process get changes at once; remote ones in rounds. */
   #take(events: readonly CacheEvent[]): void {
+    const watched: WatchedEvent[] = [];
     for (const event of events) {
-      const watched = watchedEventOf(this.#selection, event);
-      if (watched) this.#pending.push(watched);
+      const seen = watchedEventOf(this.#selection, event);
+      if (seen) watched.push(seen);
     }
-    if (this.#pending.length === 0) return;
-    if (this.#localSinks > 0) this.#flush();
-    else this.#scheduleFlush();
+    if (watched.length === 0) return;
+    if (this.#localSinks > 0) this.#send((sink) => sink.encode(watched), isLocal);
+    if (this.#localSinks === this.#size) return;
+    this.#pending.push(...watched);
+    this.#scheduleFlush();
   }
 
   /**
@@ -118,10 +123,10 @@ export class WatchGroup {
     if (this.#pending.length === 0) return;
     const events = this.#pending;
     this.#pending = [];
-    this.#send((sink) => sink.encode(events));
+    this.#send((sink) => sink.encode(events), isRemote);
   }
 
-  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean = () => true): void {
+  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean): void {
     for (const sinks of [...this.#sinks.values()]) {
       const wanting = [...sinks].filter(isWanted);
       if (wanting.length === 0) continue;
@@ -141,4 +146,12 @@ export class WatchGroup {
       if (this.#size > 0) this.#scheduleBookmark();
     });
   }
+}
+
+function isRemote(sink: WatchSink): boolean {
+  return sink.isRemote;
+}
+
+function isLocal(sink: WatchSink): boolean {
+  return !sink.isRemote;
 }
