@@ -15,10 +15,23 @@ import type {
 
 const zero = '0';
 
+/** Two targets at once are wrong, but kept: validation is to say so. */
 function averageTarget(utilization: number | undefined, value: string | undefined): MetricTarget {
-  return utilization !== undefined
-    ? { type: 'Utilization', averageUtilization: utilization }
-    : { type: 'AverageValue', averageValue: value ?? zero };
+  if (utilization === undefined) return { type: 'AverageValue', averageValue: value ?? zero };
+  return {
+    type: 'Utilization',
+    averageUtilization: utilization,
+    ...(value !== undefined && { averageValue: value }),
+  };
+}
+
+/** Of a metric that is not a resource: a value, or one per pod. */
+function valueTarget(value: string | undefined, average: string | undefined): MetricTarget {
+  return {
+    type: average === undefined ? 'Value' : 'AverageValue',
+    ...(value !== undefined && { value }),
+    ...(average !== undefined && { averageValue: average }),
+  };
 }
 
 export function metricFromOld(old: OldMetricSpec): MetricSpec {
@@ -44,10 +57,11 @@ export function metricFromOld(old: OldMetricSpec): MetricSpec {
     metric.object = {
       describedObject: object.target as CrossVersionObjectReference,
       metric: { name: object.metricName, ...(object.selector && { selector: object.selector }) },
-      target:
-        object.averageValue !== undefined
-          ? { type: 'AverageValue', averageValue: object.averageValue }
-          : { type: 'Value', value: object.targetValue },
+      // An average leaves the required value at zero.
+      target: valueTarget(
+        object.averageValue !== undefined && object.targetValue === zero ? undefined : object.targetValue,
+        object.averageValue,
+      ),
     };
   if (external)
     metric.external = {
@@ -55,10 +69,7 @@ export function metricFromOld(old: OldMetricSpec): MetricSpec {
         name: external.metricName,
         ...(external.metricSelector && { selector: external.metricSelector }),
       },
-      target:
-        external.targetValue !== undefined
-          ? { type: 'Value', value: external.targetValue }
-          : { type: 'AverageValue', averageValue: external.targetAverageValue ?? zero },
+      target: valueTarget(external.targetValue, external.targetAverageValue),
     };
   return metric;
 }

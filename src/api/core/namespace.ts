@@ -12,6 +12,8 @@ const namespaceFinalizer = 'kubernetes';
 
 export const namespaceKind = defineKind(Namespace, {
   status: 'separate',
+  // Whole clusters are not deleted by one request.
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   columns: [nameColumn, column('Status', (namespace) => namespace.status?.phase ?? ''), ageColumn],
   validateName: nameRule(dnsLabelProblems),
   defaults(namespace) {

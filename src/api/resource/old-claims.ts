@@ -27,8 +27,8 @@ export function claimToBeta(object: KubeObject): KubeObject {
 function requestFromBeta({ name, firstAvailable, ...exactly }: OldRequest): DeviceRequest {
   const request: DeviceRequest = { name };
   if (firstAvailable) request.firstAvailable = firstAvailable as NonNullable<DeviceRequest['firstAvailable']>;
-  if (exactly.deviceClassName || !firstAvailable)
-    request.exactly = exactly as NonNullable<DeviceRequest['exactly']>;
+  const saysMore = Object.entries(exactly).some(([key, value]) => key !== 'deviceClassName' || value !== '');
+  if (saysMore || !firstAvailable) request.exactly = exactly as NonNullable<DeviceRequest['exactly']>;
   return request;
 }
 
