@@ -1,6 +1,10 @@
 /** Aggregated discovery: everything in one answer, as kubectl asks since 1.26. */
-import type { ServedResource } from '../registry/kind-registry.ts';
-import { type DiscoveredGroup, type DiscoveredResource, shortNamesOf } from './groups.ts';
+import {
+  type DiscoverableResource,
+  type DiscoveredGroup,
+  type DiscoveredResource,
+  shortNamesOf,
+} from './groups.ts';
 
 type Json = Record<string, unknown>;
 
@@ -43,6 +47,6 @@ function resourceDiscovery({ resource, subresources }: DiscoveredResource): Json
   };
 }
 
-function kindFacts({ group, version, kind }: ServedResource): Json {
+function kindFacts({ group, version, kind }: DiscoverableResource): Json {
   return { group, version, kind };
 }

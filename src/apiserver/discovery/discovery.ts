@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { unknownPath } from '../../api/status.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
-import type { KindRegistry } from '../registry/kind-registry.ts';
+import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
 import { type AggregatedVersion, groupDiscoveryList } from './aggregated.ts';
@@ -21,20 +21,26 @@ export interface DiscoveryOptions {
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
-  #groups: DiscoveredGroup[] = [];
+  #groups: DiscoveredGroup<ServedResource>[] = [];
   #generation = -1;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
   }
 
-  groups(): readonly DiscoveredGroup[] {
+  /** Of the kinds of this server, without {@link DiscoveryOptions.otherGroups}. */
+  groups(): readonly DiscoveredGroup<ServedResource>[] {
     const { kinds, subresources } = this.#options;
     if (this.#generation !== kinds.generation) {
       this.#groups = discoverGroups(kinds, subresources);
       this.#generation = kinds.generation;
     }
     return this.#groups;
+  }
+
+  #allGroups(): readonly DiscoveredGroup[] {
+    const others = this.#options.otherGroups?.() ?? [];
+    return others.length === 0 ? this.groups() : [...this.groups(), ...others];
   }
 
   register(handler: RequestHandler): void {
@@ -53,7 +59,7 @@ export class Discovery {
 
   #groupList(context: RequestContext): ApiResponse {
     const aggregated = aggregatedVersion(context);
-    const named = this.groups().filter(({ group }) => group !== '');
+    const named = this.#allGroups().filter(({ group }) => group !== '');
     if (aggregated) return aggregatedAnswer(context, named, aggregated);
     return plain(apiGroupList(named));
   }
@@ -64,7 +70,7 @@ export class Discovery {
     const [root, ...rest] = parts;
     const group = root === 'api' ? '' : (rest.shift() ?? '');
     const [version, ...deeper] = rest;
-    const found = this.groups().find((entry) => entry.group === group);
+    const found = this.#allGroups().find((entry) => entry.group === group);
     if (!found || deeper.length > 0) throw unknownPath();
     if (version === undefined) return plain(apiGroup(found));
     const inVersion = found.versions.find((entry) => entry.version === version);

@@ -1,22 +1,29 @@
 /** What is served, in the order in which discovery tells it: groups, their versions, their resources. */
+import type { KindDefinition } from '../../api/kind.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
 
-export interface DiscoveredResource {
-  resource: ServedResource;
+/** What discovery tells of a resource. */
+export interface DiscoverableResource
+  extends Pick<ServedResource, 'group' | 'version' | 'plural' | 'kind' | 'namespaced' | 'verbs' | 'cache'> {
+  readonly definition: Pick<KindDefinition, 'type' | 'singular' | 'shortNames' | 'categories'>;
+}
+
+export interface DiscoveredResource<Resource extends DiscoverableResource = DiscoverableResource> {
+  resource: Resource;
   subresources: ReturnType<SubresourceHandlers['of']>;
 }
 
-export interface DiscoveredVersion {
+export interface DiscoveredVersion<Resource extends DiscoverableResource = DiscoverableResource> {
   version: string;
-  resources: DiscoveredResource[];
+  resources: DiscoveredResource<Resource>[];
 }
 
-export interface DiscoveredGroup {
+export interface DiscoveredGroup<Resource extends DiscoverableResource = DiscoverableResource> {
   /** Empty for the core group. */
   group: string;
   /** The preferred version first. */
-  versions: DiscoveredVersion[];
+  versions: DiscoveredVersion<Resource>[];
 }
 
 /** Groups in upstream's order; those not named here follow, and `extensions` is nobody's first choice any more. */
@@ -46,10 +53,13 @@ const groupOrder = [
   'storagemigration.k8s.io',
 ];
 
-export function discoverGroups(kinds: KindRegistry, subresources: SubresourceHandlers): DiscoveredGroup[] {
-  const groups = new Map<string, Map<string, DiscoveredResource[]>>();
+export function discoverGroups(
+  kinds: KindRegistry,
+  subresources: SubresourceHandlers,
+): DiscoveredGroup<ServedResource>[] {
+  const groups = new Map<string, Map<string, DiscoveredResource<ServedResource>[]>>();
   for (const resource of kinds.all()) {
-    const versions = groups.get(resource.group) ?? new Map<string, DiscoveredResource[]>();
+    const versions = groups.get(resource.group) ?? new Map<string, DiscoveredResource<ServedResource>[]>();
     groups.set(resource.group, versions);
     const list = versions.get(resource.version) ?? [];
     versions.set(resource.version, list);
@@ -67,7 +77,7 @@ export function discoverGroups(kinds: KindRegistry, subresources: SubresourceHan
 }
 
 /** `extensions` has none: kubectl would warn that `deploy` could mean either. */
-export function shortNamesOf({ group, definition }: ServedResource): readonly string[] {
+export function shortNamesOf({ group, definition }: DiscoverableResource): readonly string[] {
   return group === 'extensions' ? [] : definition.shortNames;
 }
 

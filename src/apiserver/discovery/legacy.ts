@@ -1,7 +1,11 @@
 /** Discovery as every client knows it: APIVersions, APIGroupList, APIGroup, APIResourceList. */
 import { createHash } from 'node:crypto';
-import type { ServedResource } from '../registry/kind-registry.ts';
-import { type DiscoveredGroup, type DiscoveredResource, shortNamesOf } from './groups.ts';
+import {
+  type DiscoverableResource,
+  type DiscoveredGroup,
+  type DiscoveredResource,
+  shortNamesOf,
+} from './groups.ts';
 
 type Json = Record<string, unknown>;
 
@@ -51,7 +55,7 @@ export function apiResourceList(groupVersion: string, resources: readonly Discov
   };
 }
 
-function resourceFacts(resource: ServedResource): Json {
+function resourceFacts(resource: DiscoverableResource): Json {
   const { definition } = resource;
   return {
     name: resource.plural,
@@ -66,7 +70,7 @@ function resourceFacts(resource: ServedResource): Json {
 }
 
 /** A short name of the version that is stored, as upstream makes it. */
-function storageVersionHash({ definition: { type } }: ServedResource): string {
+function storageVersionHash({ definition: { type } }: DiscoverableResource): string {
   const hash = createHash('sha256').update(`${type.group}/${type.version}/${type.kind}`).digest();
   return hash.subarray(0, 8).toString('base64');
 }

@@ -12,6 +12,7 @@ import { documentHash, openApiIndex, openApiV3Document } from '../../api/openapi
 import { notAcceptable, unknownPath } from '../../api/status.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { kubernetesVersion } from '../version.ts';
 import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
@@ -34,7 +35,7 @@ const v2ProtobufTypes = new Set([
 
 export interface OpenApiOptions {
   /** What discovery tells. */
-  groups(): readonly DiscoveredGroup[];
+  groups(): readonly DiscoveredGroup<ServedResource>[];
 }
 
 export class OpenApi {
@@ -155,7 +156,7 @@ function accepts(accept: string | undefined, isWanted: (type: string) => boolean
 function sourceOf(
   group: string,
   version: string,
-  discovered: readonly DiscoveredResource[],
+  discovered: readonly DiscoveredResource<ServedResource>[],
 ): OpenApiGroupVersion {
   const resources: OpenApiResource[] = [];
   const customSchemas = new Map<string, JsonSchema>();

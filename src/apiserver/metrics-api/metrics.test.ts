@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cpuRate, type NodeHistory, type Reading } from './node-scraper.ts';
+import { parsePrometheusText } from './prometheus-text.ts';
+import { nodeMetrics, podMetrics } from './resource-metrics.ts';
+
+const reading = (atMs: number, cpuNanoseconds: number, startMs = 0): Reading => ({
+  atMs,
+  cpuNanoseconds,
+  memoryBytes: 10 * 1024 * 1024,
+  startMs,
+});
+
+test('the rate is what was used between two readings', () => {
+  assert.deepEqual(cpuRate(reading(1_000, 5e9), reading(11_000, 6e9)), { nanocores: 1e8, windowMs: 10_000 });
+});
+test('what has begun since the last reading, or anew, counts from its start', () => {
+  assert.deepEqual(cpuRate(undefined, reading(14_000, 2e9, 10_000)), { nanocores: 5e8, windowMs: 4_000 });
+  assert.deepEqual(cpuRate(reading(1_000, 9e9, 0), reading(14_000, 2e9, 10_000))?.nanocores, 5e8);
+});
+test('two readings of the same moment give no rate', () => {
+  assert.equal(cpuRate(reading(1_000, 1, 0), reading(1_000, 1, 0)), undefined);
+});
+
+test('readings become NodeMetrics and PodMetrics', () => {
+  const pod = (at: number, cpu: number) => ({
+    namespace: 'default',
+    name: 'web',
+    containers: new Map([['c', reading(at, cpu)]]),
+  });
+  const history: NodeHistory = {
+    before: { node: reading(0, 0), pods: new Map([['default/web', pod(0, 0)]]) },
+    now: { node: reading(15_000, 15e9), pods: new Map([['default/web', pod(15_000, 3e9)]]) },
+  };
+  const nodes = new Map([['n1', history]]);
+  const labelsOf = () => ({ app: 'web' });
+  assert.deepEqual(nodeMetrics(nodes, labelsOf)[0]?.usage, { cpu: '1000000000n', memory: '10240Ki' });
+  assert.deepEqual(podMetrics(nodes, 'default', labelsOf)[0], {
+    metadata: {
+      name: 'web',
+      namespace: 'default',
+      creationTimestamp: '1970-01-01T00:00:15Z',
+      labels: { app: 'web' },
+    },
+    timestamp: '1970-01-01T00:00:15Z',
+    window: '15s',
+    containers: [{ name: 'c', usage: { cpu: '200000000n', memory: '10240Ki' } }],
+  });
+  assert.deepEqual(podMetrics(nodes, 'other', labelsOf), []);
+});
+
+test('series of a metric add up, counters are told from gauges, buckets are left out', () => {
+  const metrics = parsePrometheusText(`# HELP http_requests_total n
+# TYPE http_requests_total counter
+http_requests_total{code="200",path="/"} 10
+http_requests_total{code="500"} 2 1700000000
+# TYPE queue gauge
+queue 7.5
+# TYPE lat histogram
+lat_bucket{le="1"} 3
+lat_sum 4
+lat_count 3
+broken NaN
+`);
+  assert.deepEqual(Object.fromEntries(metrics), {
+    http_requests_total: { value: 12, isCounter: true },
+    queue: { value: 7.5, isCounter: false },
+    lat_sum: { value: 4, isCounter: true },
+    lat_count: { value: 3, isCounter: true },
+  });
+});

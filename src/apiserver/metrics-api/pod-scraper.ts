@@ -1,0 +1,153 @@
+/** Reads the metrics of pods that are annotated `prometheus.io/scrape`, only while somebody wants to know. */
+import { Pod } from '../../api/resources.gen.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import { type ExposedMetric, parsePrometheusText } from './prometheus-text.ts';
+
+/** Gives the text that a pod answers with. */
+export type ReadPodMetrics = (pod: Pod, port: number, path: string, signal: AbortSignal) => Promise<string>;
+
+export interface PodScraperOptions {
+  objects: ObjectReader;
+  readMetrics: ReadPodMetrics;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+interface Exposition {
+  atMs: number;
+  metrics: Map<string, ExposedMetric>;
+}
+
+interface PodHistory {
+  before: Exposition | undefined;
+  now: Exposition;
+}
+
+export interface MetricValue {
+  value: number;
+  atMs: number;
+  windowMs: number | undefined;
+}
+
+const scrapeEveryMs = 15_000;
+const idleAfterMs = 120_000;
+const firstGapMs = 1_000;
+const scrapeTimeoutMs = 5_000;
+/** Counters are named so by convention; their rate goes by the name without it as well. */
+const counterSuffix = '_total';
+
+export class PodScraper {
+  readonly #options: PodScraperOptions;
+  /** By uid. */
+  readonly #pods = new Map<string, PodHistory>();
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+  #starting: Promise<void> | undefined;
+
+  constructor(options: PodScraperOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
+  }
+
+  /** A pod's value: of a counter its rate per second, else what it says. */
+  async valueOf(pod: Pod, metric: string): Promise<MetricValue | undefined> {
+    await this.#ready();
+    const history = this.#pods.get(pod.metadata.uid);
+    if (!history) return undefined;
+    for (const name of [metric, `${metric}${counterSuffix}`]) {
+      const value = valueIn(history, name);
+      if (value) return value;
+    }
+    return undefined;
+  }
+
+  /** Names that pods expose now, sorted; empty until somebody asks for a value. */
+  names(): string[] {
+    const names = new Set<string>();
+    for (const { now } of this.#pods.values())
+      for (const name of now.metrics.keys())
+        names.add(name.endsWith(counterSuffix) ? name.slice(0, -counterSuffix.length) : name);
+    return [...names].sort();
+  }
+
+  async #ready(): Promise<void> {
+    const { clock } = this.#options;
+    this.#askedMs = clock.now();
+    if (this.#timer) return;
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const { clock, signal } = this.#options;
+    await this.#scrapeAll();
+    await clock.sleep(firstGapMs, signal);
+    await this.#scrapeAll();
+    this.#arm();
+  }
+
+  #arm(): void {
+    const { clock, signal } = this.#options;
+    if (signal.aborted) return;
+    this.#timer = clock.after(scrapeEveryMs, () => {
+      if (clock.now() - this.#askedMs > idleAfterMs) {
+        this.#timer = undefined;
+        this.#pods.clear();
+        return;
+      }
+      void this.#scrapeAll().then(() => this.#arm());
+    });
+  }
+
+  async #scrapeAll(): Promise<void> {
+    const { objects, readMetrics, clock, logger, signal } = this.#options;
+    const seen = new Set<string>();
+    const reads: Promise<void>[] = [];
+    for (const pod of objects.list(Pod)) {
+      const target = scrapeTarget(pod);
+      if (!target) continue;
+      const { uid, name, namespace } = pod.metadata;
+      seen.add(uid);
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(scrapeTimeoutMs)]);
+      reads.push(
+        readMetrics(pod, target.port, target.path, timeout).then(
+          (text) => {
+            const now = { atMs: clock.now(), metrics: parsePrometheusText(text) };
+            this.#pods.set(uid, { before: this.#pods.get(uid)?.now, now });
+          },
+          (error: unknown) => logger.debug('a pod gives no metrics', { namespace, name, error }),
+        ),
+      );
+    }
+    await Promise.all(reads);
+    for (const uid of this.#pods.keys()) if (!seen.has(uid)) this.#pods.delete(uid);
+  }
+}
+
+/** Where a pod wants to be asked; undefined: it does not, or cannot be now. */
+export function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: string } | undefined {
+  const { annotations } = metadata;
+  if (annotations?.['prometheus.io/scrape'] !== 'true' || status?.phase !== 'Running' || !status.podIP)
+    return undefined;
+  const firstPort = spec?.containers.flatMap(({ ports }) => ports ?? [])[0]?.containerPort;
+  const port = Number(annotations['prometheus.io/port'] ?? firstPort ?? 80);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  return { port, path: annotations['prometheus.io/path'] ?? '/metrics' };
+}
+
+function valueIn({ before, now }: PodHistory, name: string): MetricValue | undefined {
+  const metric = now.metrics.get(name);
+  if (!metric) return undefined;
+  if (!metric.isCounter) return { value: metric.value, atMs: now.atMs, windowMs: undefined };
+  const earlier = before?.metrics.get(name);
+  const windowMs = before ? now.atMs - before.atMs : 0;
+  if (!earlier || windowMs <= 0) return undefined;
+  // A counter that went back has begun anew.
+  const grown = metric.value >= earlier.value ? metric.value - earlier.value : metric.value;
+  return { value: grown / (windowMs / 1000), atMs: now.atMs, windowMs };
+}
