@@ -1,7 +1,9 @@
 /** Finds the command, runs it, and tells of its failure in the same way for all. */
 import { Failure } from '../host/failure.ts';
+import { addonsCommand } from './addons.ts';
 import { down, kubeconfig, remove } from './cluster-commands.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
+import { doctor } from './doctor.ts';
 import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
 import { logs } from './logs.ts';
@@ -22,7 +24,9 @@ const commands: Record<string, Command> = {
   node,
   image,
   service,
+  addons: addonsCommand,
   logs,
+  doctor,
   version,
 };
 

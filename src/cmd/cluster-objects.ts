@@ -15,7 +15,7 @@ const agentRole: Draft<ClusterRole> = {
   rules: [
     { apiGroups: [''], resources: ['services', 'endpoints', 'nodes', 'namespaces', 'pods'], verbs: read },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
-    { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: read },
+    { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies', 'ingressclasses'], verbs: read },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
 };

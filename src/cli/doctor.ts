@@ -1,0 +1,54 @@
+/** `wherry doctor`: is this machine fit, and what would mend it. */
+import { createServer } from 'node:net';
+import { serverRecordFile } from '../host/cluster.ts';
+import { listClusterRecords } from '../host/cluster-record.ts';
+import { examine, type Finding } from '../host/doctor.ts';
+import { runningProcess } from '../host/process.ts';
+import type { CliContext, Command } from './context.ts';
+import { parseOptions } from './options.ts';
+
+const marks: Record<Finding['verdict'], string> = { good: '✓', poor: '!', bad: '✗' };
+
+export const doctor: Command = {
+  summary: 'examine this machine and say how to mend what is wrong',
+  usage: '',
+  async run(context, args) {
+    parseOptions(args, {});
+    const findings = [...(await examine(context.data.path)), ...(await ports(context))];
+    for (const { verdict, what, detail, mend } of findings) {
+      context.print(` ${marks[verdict]} ${what.padEnd(36)} ${detail}`);
+      if (mend && verdict !== 'good') context.print(`   → ${mend}`);
+    }
+    const bad = findings.filter((finding) => finding.verdict === 'bad').length;
+    context.print(
+      bad === 0 ? '\nThis machine can run a cluster.' : `\n${bad} of these keep a cluster from running.`,
+    );
+    return bad === 0 ? 0 : 1;
+  },
+};
+
+/** A port of a cluster that does not run must be free. */
+async function ports(context: CliContext): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const record of listClusterRecords(context.data)) {
+    if (runningProcess(serverRecordFile(context.data.cluster(record.name)))) continue;
+    const what = `port ${record.apiPort} of cluster ${record.name}`;
+    if (await isFree(record.apiPort)) findings.push({ what, verdict: 'good', detail: 'is free' });
+    else
+      findings.push({
+        what,
+        verdict: 'poor',
+        detail: 'is taken by another program',
+        mend: 'wherry up chooses another port',
+      });
+  }
+  return findings;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
