@@ -1,4 +1,5 @@
 /** The kubelet of one node: follows the pods bound to it and runs them, and tells the API how node and pods are. */
+import { join } from 'node:path';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,7 +12,9 @@ import type { Informer, InformerFactory } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import { WaitBackoff } from './crash-backoff.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
-import { type DeviceAllocator, noDevices } from './devices/device-allocator.ts';
+import { noDevices } from './devices/device-allocator.ts';
+import { DevicePlugins } from './devices/plugin-manager.ts';
+import { type HousekeepingOptions, startHousekeeping } from './housekeeping.ts';
 import { ImageManager } from './images/image-manager.ts';
 import { kubeletMetrics } from './kubelet-metrics.ts';
 import type { Machine, MachineFacts } from './machine.ts';
@@ -20,7 +23,9 @@ import { keepNodeLease } from './node/node-lease.ts';
 import { NodeRegistration } from './node/node-registration.ts';
 import { NodeReporter } from './node/node-reporter.ts';
 import { nodeResources, type Reservations } from './node/node-resources.ts';
+import { planPreemption } from './node/preemption.ts';
 import { ObjectSource } from './object-source.ts';
+import { podEvents } from './pod-events.ts';
 import { PodSet } from './pod-set.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
@@ -51,7 +56,15 @@ export interface KubeletOptions {
   seccompRoot?: string;
   reservations?: Reservations;
   allowedUnsafeSysctls?: readonly string[];
-  devices?: DeviceAllocator;
+  housekeeping?: Pick<
+    HousekeepingOptions,
+    | 'staticPodDir'
+    | 'evictionThresholds'
+    | 'imageGcHighPercent'
+    | 'imageGcLowPercent'
+    | 'logSizeMaxBytes'
+    | 'logFilesMax'
+  >;
   version?: string;
 }
 
@@ -77,7 +90,16 @@ const defaultVersion = 'v1.36.4+wherry';
 export async function startKubelet(options: KubeletOptions, signal: AbortSignal): Promise<Kubelet> {
   const { client, clock, random, logger: parentLogger, machine, runtime, nodeName, recorder } = options;
   const logger = parentLogger.for('kubelet');
-  const { devices = noDevices, reservations = defaultReservations, podsMax = 110 } = options;
+  const { reservations = defaultReservations, podsMax = 110 } = options;
+  const plugins =
+    machine.rootDir === undefined
+      ? undefined
+      : new DevicePlugins({
+          folder: join(machine.rootDir, 'device-plugins'),
+          logger,
+          changed: () => registration.refresh(),
+        });
+  const devices = plugins ?? noDevices;
   const [facts, version] = await Promise.all([machine.facts(), runtime.version()]);
   const metrics = kubeletMetrics(options.metrics);
   const resources = () => nodeResources(facts, reservations, podsMax, devices.resources());
@@ -167,7 +189,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
         objects.use(pod.metadata.uid, volumeObjectsOf(pod));
         return undefined;
       }
-      return refusal;
+      return (await preempt(pod, refusal.missing, others)) ? undefined : refusal;
     },
     track: (id, uid) => pods.track(id, uid),
     timings: { podStart: metrics.podStart, sync: metrics.sync },
@@ -189,6 +211,27 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       () => registration.refresh(),
       (error: unknown) => logger.warn('the pod range could not be told to the runtime', { error }),
     );
+  }
+
+  /** True when there is room now: pods of lower rank have given way to a critical one. */
+  async function preempt(pod: Pod, missing: Record<string, number> | undefined, others: readonly Pod[]) {
+    const victims = missing && planPreemption(pod, missing, others);
+    if (!victims) return false;
+    const message = 'Preempted in order to admit critical pod';
+    const disruption = { reason: 'TerminationByKubelet', message };
+    for (const victim of victims) {
+      const worker = pods.find(victim.metadata.uid);
+      podEvents(recorder, victim).warning('Preempting', message);
+      worker?.evict({
+        reason: 'Preempting',
+        message,
+        graceSeconds: victim.spec.terminationGracePeriodSeconds ?? 30,
+        disruption,
+      });
+    }
+    await Promise.all(victims.map((victim) => pods.find(victim.metadata.uid)?.done()));
+    objects.use(pod.metadata.uid, volumeObjectsOf(pod));
+    return true;
   }
 
   const started = start();
@@ -215,10 +258,26 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       milliCpu: facts.cpuCores * 1000,
       memoryBytes: Number.parseInt(allocatable.memory!, 10) * 1024,
     });
+    await plugins?.start(signal);
     void registration.run(signal);
     void keepNodeLease({ client, clock, logger, nodeName, node: () => registration.node }, signal);
     await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
     await pods.start(podInformer);
+    const { rootDir } = machine;
+    if (rootDir !== undefined)
+      startHousekeeping(
+        {
+          context,
+          pods,
+          reporter,
+          registration,
+          informers: options.informers,
+          nodeName,
+          rootDir,
+          ...options.housekeeping,
+        },
+        signal,
+      );
   }
 }
 

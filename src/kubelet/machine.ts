@@ -91,6 +91,8 @@ export interface PodFiles {
 }
 
 export interface Machine {
+  /** The kubelet's folder; absent where nothing is kept: then there is nothing to keep house of either. */
+  readonly rootDir?: string;
   facts(): Promise<MachineFacts>;
   usage(): Promise<MachineUsage>;
   readonly files: PodFiles;

@@ -78,6 +78,7 @@ export class PodWorker {
   readonly #ending = new AbortController();
   /** Aborted when its grace is over early. */
   readonly #hurry = new AbortController();
+  readonly #done = Promise.withResolvers<void>();
   #graceSeconds: number | undefined;
   #dirty = true;
   #running = false;
@@ -106,6 +107,10 @@ export class PodWorker {
   /** Nothing of it uses the node's resources any more. */
   get isDone(): boolean {
     return this.#stage === 'terminated' || this.#stage === 'finished';
+  }
+  /** Resolves when nothing of it uses the node's resources any more. */
+  done(): Promise<void> {
+    return this.#done.promise;
   }
   /** It counts against what the node has. */
   get isAdmitted(): boolean {
@@ -632,6 +637,7 @@ export class PodWorker {
     context.crashBackoff.forget(`${this.uid}/`);
     context.images.forgetPod(this.uid);
     this.#stage = 'terminated';
+    this.#done.resolve();
   }
 
   #watchProbesForEnd(): void {

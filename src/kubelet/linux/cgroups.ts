@@ -8,7 +8,7 @@ import type { CgroupUsage, PodCgroups } from '../machine.ts';
 import { type QosClass, qosClassOf } from '../qos.ts';
 
 const mountPoint = '/sys/fs/cgroup';
-/** Controllers of v1 in which runc makes groups, each with a hierarchy of its own. */
+/** Hierarchies of v1 in which runc makes groups, one per controller; hybrid machines have a unified one beside. */
 const v1Controllers = [
   'cpu',
   'cpuacct',
@@ -23,6 +23,7 @@ const v1Controllers = [
   'net_prio',
   'perf_event',
   'systemd',
+  'unified',
 ];
 const v2Controllers = ['cpu', 'memory', 'pids', 'cpuset', 'hugetlb', 'io'];
 const periodUs = 100_000;

@@ -23,6 +23,7 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
   const { rootDir, podLogsDir, cgroupRoot, resolvConf = '/etc/resolv.conf' } = options;
   const cgroups = new LinuxCgroups(cgroupRoot);
   return {
+    rootDir,
     facts: () => readFacts(rootDir),
     usage: () => readUsage(rootDir, options.imageDir ?? rootDir, cgroups),
     files: new LinuxPodFiles({ rootDir, podLogsDir, resolvConf }),

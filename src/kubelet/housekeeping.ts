@@ -1,0 +1,80 @@
+/** What a real node does besides running pods: logs, images, pressure, static pods. */
+import { join } from 'node:path';
+import { Pod } from '../api/resources.gen.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import type { KubeletContext } from './context.ts';
+import { EvictionManager } from './eviction/eviction-manager.ts';
+import type { Threshold } from './eviction/eviction-plan.ts';
+import { ImageGc } from './images/image-gc.ts';
+import { rotateLogs } from './linux/log-rotation.ts';
+import type { NodeRegistration } from './node/node-registration.ts';
+import type { NodeReporter } from './node/node-reporter.ts';
+import type { PodSet } from './pod-set.ts';
+import { StaticPods } from './static-pods.ts';
+
+export interface HousekeepingOptions {
+  context: KubeletContext;
+  pods: PodSet;
+  reporter: NodeReporter;
+  registration: NodeRegistration;
+  informers: InformerFactory;
+  nodeName: string;
+  rootDir: string;
+  /** Manifests of static pods; `manifests` below the kubelet's folder when absent. */
+  staticPodDir?: string;
+  evictionThresholds?: readonly Threshold[];
+  imageGcHighPercent?: number;
+  imageGcLowPercent?: number;
+  logSizeMaxBytes?: number;
+  logFilesMax?: number;
+}
+
+export function startHousekeeping(options: HousekeepingOptions, signal: AbortSignal): void {
+  const { context, pods, reporter, registration, informers, nodeName, rootDir } = options;
+  const { runtime, clock, logger, recorder, machine } = context;
+  const imageGc = new ImageGc({
+    runtime,
+    clock,
+    logger,
+    recorder,
+    nodeName,
+    imageFs: async () => (await machine.usage()).imageFs,
+    lastUsedMs: context.images.lastUsedMs,
+    ...(options.imageGcHighPercent !== undefined && { highPercent: options.imageGcHighPercent }),
+    ...(options.imageGcLowPercent !== undefined && { lowPercent: options.imageGcLowPercent }),
+  });
+  const eviction = new EvictionManager({
+    context,
+    pods,
+    reporter,
+    registration,
+    imageGc,
+    rootDir,
+    ...(options.evictionThresholds && { thresholds: options.evictionThresholds }),
+  });
+  const staticPods = new StaticPods({
+    context,
+    pods,
+    registration,
+    informer: informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` }),
+    folder: options.staticPodDir ?? join(rootDir, 'manifests'),
+  });
+  void imageGc.run(signal);
+  void eviction.run(signal);
+  void staticPods.run(signal);
+  void rotateLogs(
+    {
+      runtime,
+      clock,
+      logger,
+      *logs() {
+        for (const { observed } of pods.workers())
+          for (const { id, state, logPath } of observed.containers)
+            if (state === 'running' && logPath) yield { id, logPath };
+      },
+      ...(options.logSizeMaxBytes !== undefined && { sizeMaxBytes: options.logSizeMaxBytes }),
+      ...(options.logFilesMax !== undefined && { filesMax: options.logFilesMax }),
+    },
+    signal,
+  );
+}

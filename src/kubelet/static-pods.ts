@@ -1,0 +1,210 @@
+/** Static pods: manifests in a folder of the node, run without the API, for which mirror pods stand at the API. */
+import { createHash } from 'node:crypto';
+import { watch } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { Pod } from '../api/resources.gen.ts';
+import { StatusError } from '../api/status.ts';
+import type { Informer } from '../client/informer.ts';
+import type { KubeletContext } from './context.ts';
+import type { NodeRegistration } from './node/node-registration.ts';
+import type { PodSet } from './pod-set.ts';
+
+export interface StaticPodsOptions {
+  context: KubeletContext;
+  pods: PodSet;
+  registration: NodeRegistration;
+  informer: Informer<Pod>;
+  folder: string;
+}
+
+const annotation = {
+  hash: 'kubernetes.io/config.hash',
+  mirror: 'kubernetes.io/config.mirror',
+  source: 'kubernetes.io/config.source',
+  seen: 'kubernetes.io/config.seen',
+} as const;
+
+/** The folder is watched; it is also read from time to time, since watches may miss what happens. */
+const everyMs = 20_000;
+const settleMs = 100;
+
+export class StaticPods {
+  readonly #options: StaticPodsOptions;
+  readonly #current = new Map<string, Pod>();
+  #wake: (() => void) | undefined;
+
+  constructor(options: StaticPodsOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { folder, context, informer } = this.#options;
+    const mirrorChanged = (pod: Pod) => {
+      if (pod.metadata.annotations?.[annotation.mirror]) this.#wake?.();
+    };
+    informer.handle({ added: mirrorChanged, updated: mirrorChanged, deleted: mirrorChanged });
+    while (!signal.aborted) {
+      try {
+        await this.#sync();
+      } catch (error) {
+        if (!signal.aborted) context.logger.warn('static pods could not be read', { folder, error });
+      }
+      await this.#change(signal);
+    }
+  }
+
+  async #change(signal: AbortSignal): Promise<void> {
+    const { folder, context } = this.#options;
+    const changed = Promise.withResolvers<void>();
+    this.#wake = changed.resolve;
+    let watcher: ReturnType<typeof watch> | undefined;
+    try {
+      watcher = watch(folder, () => changed.resolve());
+      watcher.on('error', () => changed.resolve());
+    } catch (error) {
+      // The folder may come later; until then the clock decides.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    const stop = () => changed.resolve();
+    signal.addEventListener('abort', stop, { once: true });
+    const timer = context.clock.after(everyMs, stop);
+    await changed.promise;
+    timer.cancel();
+    signal.removeEventListener('abort', stop);
+    watcher?.close();
+    // Files are often written in several steps.
+    await context.clock.sleep(settleMs, signal).catch(() => undefined);
+  }
+
+  async #sync(): Promise<void> {
+    const { pods } = this.#options;
+    const wanted = await this.#read();
+    for (const [uid] of this.#current) {
+      if (wanted.has(uid)) continue;
+      this.#current.delete(uid);
+      pods.find(uid)?.remove();
+    }
+    for (const [uid, pod] of wanted) {
+      this.#current.set(uid, pod);
+      pods.update(pod, true);
+      await this.#mirror(pod);
+    }
+    await this.#removeStaleMirrors();
+  }
+
+  async #read(): Promise<Map<string, Pod>> {
+    const { folder, context } = this.#options;
+    const found = new Map<string, Pod>();
+    for (const name of (await readdir(folder).catch(() => [])).sort()) {
+      if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue;
+      try {
+        const text = await readFile(join(folder, name), 'utf8');
+        for (const document of parseAllDocuments(text)) {
+          const pod = asStaticPod(document.toJS(), context.node().nodeName, context.clock.now());
+          if (pod) found.set(pod.metadata.uid, pod);
+        }
+      } catch (error) {
+        context.logger.warn('a manifest could not be read', { file: name, error });
+      }
+    }
+    return found;
+  }
+
+  async #mirror(pod: Pod): Promise<void> {
+    const { context, registration, pods, informer } = this.#options;
+    const { client } = context;
+    const { namespace = '', name, uid } = pod.metadata;
+    const present = informer.get(`${namespace}/${name}`);
+    const isRight = present?.metadata.annotations?.[annotation.mirror] === uid;
+    if (present && isRight && !present.metadata.deletionTimestamp) {
+      pods.find(uid)?.setMirror(present);
+      return;
+    }
+    if (present) {
+      await client
+        .delete(
+          Pod,
+          { namespace, name },
+          { gracePeriodSeconds: 0, preconditions: { uid: present.metadata.uid } },
+        )
+        .catch(ignoreGone);
+    }
+    const node = registration.node;
+    const owner = {
+      apiVersion: 'v1',
+      kind: 'Node',
+      name: context.node().nodeName,
+      uid: node?.metadata.uid ?? '',
+      controller: true,
+    };
+    const annotations = { ...pod.metadata.annotations, [annotation.mirror]: uid };
+    const { status: _, ...rest } = pod;
+    try {
+      const made = await client.create(Pod, {
+        ...rest,
+        metadata: {
+          name,
+          namespace,
+          labels: pod.metadata.labels ?? {},
+          annotations,
+          ...(node && { ownerReferences: [owner] }),
+        },
+      });
+      pods.find(uid)?.setMirror(made);
+    } catch (error) {
+      context.logger.info('a mirror pod could not be made', { pod: name, error });
+    }
+  }
+
+  async #removeStaleMirrors(): Promise<void> {
+    const { informer, context } = this.#options;
+    for (const pod of informer.list()) {
+      const of = pod.metadata.annotations?.[annotation.mirror];
+      if (of === undefined || this.#current.has(of)) continue;
+      const { namespace = '', name, uid } = pod.metadata;
+      await context.client
+        .delete(Pod, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } })
+        .catch(ignoreGone);
+    }
+  }
+}
+
+function ignoreGone(error: unknown): void {
+  if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 409)) throw error;
+}
+
+/** As upstream names and marks them; undefined when the manifest is no pod. */
+export function asStaticPod(manifest: unknown, nodeName: string, nowMs: number): Pod | undefined {
+  const given = manifest as Pod | null;
+  if (given?.kind !== 'Pod' || !given.metadata?.name || !given.spec) return undefined;
+  const uid = createHash('md5')
+    .update(JSON.stringify([nodeName, given]))
+    .digest('hex');
+  const tolerations = [...(given.spec.tolerations ?? [])];
+  if (
+    !tolerations.some(({ operator, effect, key }) => operator === 'Exists' && effect === 'NoExecute' && !key)
+  )
+    tolerations.push({ operator: 'Exists', effect: 'NoExecute' });
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...given.metadata,
+      name: `${given.metadata.name}-${nodeName}`,
+      namespace: given.metadata.namespace ?? 'default',
+      uid: given.metadata.uid || uid,
+      resourceVersion: '',
+      creationTimestamp: new Date(nowMs).toISOString(),
+      annotations: {
+        ...given.metadata.annotations,
+        [annotation.hash]: uid,
+        [annotation.source]: 'file',
+        [annotation.seen]: new Date(nowMs).toISOString(),
+      },
+    },
+    spec: { ...given.spec, nodeName, tolerations, enableServiceLinks: given.spec.enableServiceLinks ?? true },
+    status: { phase: 'Pending' },
+  };
+}
