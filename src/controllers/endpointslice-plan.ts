@@ -56,7 +56,21 @@ export function planSlices(
     }
   }
   plan.remove.push(...unused);
+  recycle(plan);
   return plan;
+}
+
+/** A slice that goes and one that comes are one that changes: watchers see one event, and the name stays. */
+function recycle(plan: SlicePlan): void {
+  for (const draft of [...plan.create]) {
+    const at = plan.remove.findIndex((slice) => slice.addressType === draft.addressType);
+    const [slice] = at >= 0 ? plan.remove.splice(at, 1) : [];
+    if (!slice) continue;
+    plan.create.splice(plan.create.indexOf(draft), 1);
+    const { labels, annotations, ownerReferences } = draft.metadata;
+    const metadata = { ...slice.metadata, labels, ownerReferences, ...(annotations && { annotations }) };
+    plan.update.push({ ...slice, metadata, endpoints: draft.endpoints, ports: draft.ports });
+  }
 }
 
 function planGroup(
@@ -128,7 +142,7 @@ function withContent(
   const { annotations, owner } = identity;
   const metadata = { ...slice.metadata, labels: labelsOf(identity), ownerReferences: [owner] };
   if (annotations) metadata.annotations = annotations;
-  return { ...slice, metadata, ports, endpoints };
+  return { ...slice, metadata, ports: orNone(ports), endpoints };
 }
 
 function newSlice(
@@ -148,8 +162,13 @@ function newSlice(
     },
     addressType,
     endpoints,
-    ports,
+    ports: orNone(ports),
   };
+}
+
+/** No ports at all are written as null, as upstream's empty slices have them. */
+function orNone(ports: discovery.EndpointPort[]): discovery.EndpointPort[] | undefined {
+  return ports.length > 0 ? ports : undefined;
 }
 
 function isSame(a: EndpointSlice, b: EndpointSlice): boolean {

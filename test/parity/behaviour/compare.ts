@@ -40,11 +40,14 @@ export function includes(actual: Json | undefined, expected: Json): boolean {
   );
 }
 
+/** Lists of such things are sets: their order says nothing. */
+const listKeys = ['type', 'name', 'targetRef'];
+
 function includesList(actual: readonly Json[], expected: readonly Json[]): boolean {
   const isKeyed = expected.every(
     (item) =>
       typeof item === 'string' ||
-      (typeof item === 'object' && item !== null && ('type' in item || 'name' in item)),
+      (typeof item === 'object' && item !== null && listKeys.some((key) => key in item)),
   );
   if (isKeyed) return expected.every((item) => actual.some((one) => includes(one, item)));
   return actual.length >= expected.length && expected.every((item, index) => includes(actual[index], item));

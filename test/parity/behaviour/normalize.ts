@@ -1,6 +1,6 @@
 /** Brings what was seen into the recorded form: generated values become placeholders, states become summaries. */
 import type { KubeObject } from '../../../src/api/meta.ts';
-import type { Pod } from '../../../src/api/resources.gen.ts';
+import type { EndpointSlice, Endpoints, Pod } from '../../../src/api/resources.gen.ts';
 import type { Life } from './observer.ts';
 import type { Json, JsonObject } from './scenario.ts';
 
@@ -107,12 +107,17 @@ function common({ metadata }: KubeObject): object {
 }
 
 function summarize(resource: string, object: KubeObject): object {
+  if (resource === 'endpoints') return { subsets: (object as Endpoints).subsets ?? [] };
+  if (resource === 'endpointslices') {
+    const { addressType, endpoints, ports } = object as EndpointSlice;
+    return { addressType, endpoints: endpoints ?? [], ports: ports ?? null };
+  }
   const { spec, status } = object as { spec?: { replicas?: number }; status?: object };
   const revision = object.metadata.annotations?.['deployment.kubernetes.io/revision'];
   const hasReplicas = ['deployments', 'replicasets', 'statefulsets', 'replicationcontrollers'].includes(
     resource,
   );
-  const hasStatus = !['configmaps', 'secrets', 'endpoints', 'serviceaccounts', 'events'].includes(resource);
+  const hasStatus = !['configmaps', 'secrets', 'serviceaccounts', 'events'].includes(resource);
   return {
     ...(hasReplicas && { replicas: spec?.replicas }),
     ...(revision && { revision }),

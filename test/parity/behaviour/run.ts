@@ -113,7 +113,7 @@ class ScenarioRun {
 
   async #act(step: Step): Promise<void> {
     const { client } = this.#world;
-    if (step.do === 'wait') return;
+    if (step.do === undefined || step.do === 'wait') return;
     if (step.do === 'create') return await this.#create(step.object!);
     const [plural = '', name = '', subresource] = (this.#fill(step.of!) as string).split('/');
     const type = resourceOf(plural);

@@ -23,7 +23,8 @@ export interface Condition {
 }
 
 export interface Step {
-  do: 'create' | 'patch' | 'delete' | 'post' | 'wait';
+  /** Nothing but to wait when absent. */
+  do?: 'create' | 'patch' | 'delete' | 'post' | 'wait';
   object?: KubeObject;
   of?: string;
   body?: Json;

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PodDisruptionBudget } from '../api/resources.gen.ts';
+import { planBudget } from './disruption-plan.ts';
+import { nowMs, pod } from './test-objects.ts';
+
+const now = { ms: nowMs, text: new Date(nowMs).toISOString() };
+const budget = (spec: object, status: object = {}) =>
+  ({ metadata: { generation: 1 }, spec, status }) as unknown as PodDisruptionBudget;
+const pods = (ready: number, broken = 0) => [
+  ...Array.from({ length: ready }, (_, index) => pod(`r${index}`)),
+  ...Array.from({ length: broken }, (_, index) => pod(`b${index}`, { ready: false })),
+];
+
+/** spec, ready pods, broken pods, scale; desired, allowed */
+const rows: [object, number, number, number, number, number][] = [
+  [{ minAvailable: 1 }, 2, 0, 2, 1, 1],
+  [{ minAvailable: 2 }, 2, 1, 3, 2, 0],
+  [{ minAvailable: '50%' }, 3, 0, 3, 2, 1],
+  [{ maxUnavailable: 1 }, 3, 0, 3, 2, 1],
+  [{ maxUnavailable: 1 }, 2, 1, 3, 2, 0],
+  [{ maxUnavailable: '30%' }, 10, 0, 10, 7, 3],
+  [{ maxUnavailable: 0 }, 3, 0, 3, 3, 0],
+];
+for (const [spec, ready, broken, scale, desired, allowed] of rows) {
+  test(`${JSON.stringify(spec)} with ${ready} of ${ready + broken} pods ready allows ${allowed}`, () => {
+    const { status } = planBudget(budget(spec), pods(ready, broken), scale, now);
+    assert.deepEqual(
+      [status.desiredHealthy, status.disruptionsAllowed, status.currentHealthy],
+      [desired, allowed, ready],
+    );
+    assert.equal(status.conditions?.[0]?.reason, allowed > 0 ? 'SufficientPods' : 'InsufficientPods');
+  });
+}
+
+test('an eviction that was allowed counts until its pod goes, or two minutes are over', () => {
+  const time = (agoMs: number) => new Date(nowMs - agoMs).toISOString();
+  const planned = planBudget(
+    budget({ minAvailable: 1 }, { disruptedPods: { r0: time(1_000) } }),
+    pods(2),
+    2,
+    now,
+  );
+  assert.deepEqual([planned.status.currentHealthy, planned.recheckInMs], [1, 119_000]);
+  const late = planBudget(
+    budget({ minAvailable: 1 }, { disruptedPods: { r0: time(121_000) } }),
+    pods(2),
+    2,
+    now,
+  );
+  assert.deepEqual([late.status.currentHealthy, late.status.disruptedPods], [2, undefined]);
+});
