@@ -3,7 +3,7 @@
  * checked, unknown fields dropped (and named), quantities and times made canonical, empty values left out.
  */
 import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
-import type { SchemaField, SchemaNode } from './schemas.ts';
+import type { SchemaNode } from './schemas.ts';
 import { schemaNode } from './schemas.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
 
@@ -28,7 +28,7 @@ export const nestingDepthMax = 500;
 /** Within paths: what follows is a map's key, not a field. */
 const mapKeyMark = '\0';
 /** Problems beyond these are not listed. */
-const problemsMax = 100;
+export const problemsMax = 100;
 
 /**
  * Decodes into a new object; maps, byte strings and raw values are shared with `value`, which stays as it is.
@@ -41,7 +41,7 @@ export function decode<T = JsonObject>(schema: string | SchemaNode, value: unkno
   if (!isObject(value)) {
     throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${node.goType}`);
   }
-  const object = decoder.decode(node, value, undefined) as T;
+  const object = decoder.decode(node, value) as T;
   return { object, problems: decoder.problems };
 }
 
@@ -68,17 +68,16 @@ class Decoder {
   readonly #path: (string | number)[] = [];
   #struct = '';
 
-  /** `undefined`: there is nothing to keep. */
-  decode(node: SchemaNode, value: unknown, field: SchemaField | undefined): unknown {
+  decode(node: SchemaNode, value: unknown): unknown {
     switch (node.type) {
       case 'string':
         return typeof value === 'string' ? value : this.#mismatch(node, value);
       case 'object':
         return isObject(value) ? this.#object(node, value) : this.#mismatch(node, value);
       case 'map':
-        return isObject(value) ? this.#map(node, value, field) : this.#mismatch(node, value);
+        return isObject(value) ? this.#map(node, value) : this.#mismatch(node, value);
       case 'list':
-        return Array.isArray(value) ? this.#list(node, value, field) : this.#mismatch(node, value);
+        return Array.isArray(value) ? this.#list(node, value) : this.#mismatch(node, value);
       case 'integer':
         return this.#integer(node, value);
       case 'boolean':
@@ -88,7 +87,7 @@ class Decoder {
       case 'quantity':
         return this.#quantity(node, value);
       case 'intOrString':
-        return typeof value === 'string' ? value : this.#integer({ ...node, bits: 32 }, value);
+        return typeof value === 'string' ? value : this.#integer(node, value);
       case 'time':
       case 'microTime':
         return this.#time(node, value);
@@ -118,7 +117,7 @@ class Decoder {
       if (given === null || given === undefined) continue;
       this.#struct = node.structName ?? '';
       this.#path.push(key);
-      const decoded = this.decode(field.node, given, field);
+      const decoded = this.decode(field.node, given);
       this.#path.pop();
       // An empty list of managed fields is a request to forget them all; whoever tracks them takes it out.
       if (field.presence === 'omitEmpty' && isZeroValue(decoded) && key !== 'managedFields') continue;
@@ -129,7 +128,7 @@ class Decoder {
     return out;
   }
 
-  #map(node: SchemaNode, value: JsonObject, field: SchemaField | undefined): unknown {
+  #map(node: SchemaNode, value: JsonObject): unknown {
     const element = node.element!;
     if (element.type === 'string' && allStrings(value)) return value;
     this.#enter();
@@ -137,20 +136,20 @@ class Decoder {
     for (const key of Object.keys(value)) {
       const given = value[key];
       this.#path.push(mapKeyMark + key);
-      setKey(out, key, given === null ? zeroValue(element) : this.decode(element, given, field));
+      setKey(out, key, given === null ? zeroValue(element) : this.decode(element, given));
       this.#path.pop();
     }
     return out;
   }
 
-  #list(node: SchemaNode, value: unknown[], field: SchemaField | undefined): unknown[] {
+  #list(node: SchemaNode, value: unknown[]): unknown[] {
     const element = node.element!;
     this.#enter();
     const out = new Array<unknown>(value.length);
     for (let index = 0; index < value.length; index++) {
       const given = value[index];
       this.#path.push(index);
-      out[index] = given === null ? zeroValue(element) : this.decode(element, given, field);
+      out[index] = given === null ? zeroValue(element) : this.decode(element, given);
       this.#path.pop();
     }
     return out;

@@ -3,7 +3,7 @@
  * errors in upstream's words. Only texts that need it pay for the slow scanner.
  */
 import type { JsonObject } from './decode.ts';
-import { nestingDepthMax } from './decode.ts';
+import { joinPath, nestingDepthMax, problemsMax } from './decode.ts';
 
 export class JsonError extends Error {
   constructor(message: string) {
@@ -212,12 +212,9 @@ class Scanner {
   }
 
   #report(): void {
-    let text = '';
-    for (const part of this.#path) {
-      text += typeof part === 'number' ? `[${part}]` : text === '' ? part : `.${part}`;
-    }
-    const problem = `duplicate field "${text}"`;
-    if (!this.#problems.includes(problem) && this.#problems.length < 100) this.#problems.push(problem);
+    const problem = `duplicate field "${joinPath(this.#path)}"`;
+    if (!this.#problems.includes(problem) && this.#problems.length < problemsMax)
+      this.#problems.push(problem);
   }
 
   #fail(where: string): never {

@@ -68,7 +68,7 @@ export interface SchemaNode {
   readonly alwaysFields?: readonly SchemaField[];
   /** What a list or a map holds. */
   readonly element?: SchemaNode;
-  /** Of integers: 32 or 64. */
+  /** Of integers, and of what may be one: 32 or 64. */
   readonly bits?: number;
   readonly enum?: readonly string[];
   /** Of lists; undefined means atomic to server-side apply. */
@@ -181,9 +181,13 @@ export function hasSchema(name: string): boolean {
   return schemaFile.has(name);
 }
 
-const specialDefinitions: Record<string, Pick<SchemaNode, 'type' | 'goType'>> = {
+const specialDefinitions: Record<string, Pick<SchemaNode, 'type' | 'goType' | 'bits'>> = {
   'io.k8s.apimachinery.pkg.api.resource.Quantity': { type: 'quantity', goType: 'resource.Quantity' },
-  'io.k8s.apimachinery.pkg.util.intstr.IntOrString': { type: 'intOrString', goType: 'intstr.IntOrString' },
+  'io.k8s.apimachinery.pkg.util.intstr.IntOrString': {
+    type: 'intOrString',
+    goType: 'intstr.IntOrString',
+    bits: 32,
+  },
   'io.k8s.apimachinery.pkg.apis.meta.v1.Time': { type: 'time', goType: 'v1.Time' },
   'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': { type: 'microTime', goType: 'v1.MicroTime' },
   'io.k8s.apimachinery.pkg.apis.meta.v1.Duration': { type: 'string', goType: 'v1.Duration' },
