@@ -107,6 +107,7 @@ export class RequestHandler {
     const { info } = context;
     if (resource.namespaced && info.namespace === '' && info.name !== '') throw unknownPath();
     if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw unknownPath();
+    if (context.request.method === 'HEAD') throw methodNotAllowed();
     warnOfDeprecation(context, resource);
     const handler = this.#options.subresources.find(resource, info.subresource);
     if (handler) return handler(this.#options.registry, context, resource);
@@ -139,8 +140,8 @@ export class RequestHandler {
 }
 
 /** Of a group that nobody knows upstream's mux says so in plain text. */
-function notServed(kinds: KindRegistry, { group, version }: RequestInfo): ApiResponse {
-  if (kinds.hasGroupVersion(group, version)) throw unknownPath();
+function notServed(kinds: KindRegistry, { group }: RequestInfo): ApiResponse {
+  if (kinds.hasGroup(group)) throw unknownPath();
   return { type: 'raw', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
 }
 

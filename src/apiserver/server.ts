@@ -26,6 +26,7 @@ import { registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
+import { MetricsApi } from './metrics-api/metrics-api.ts';
 import { serviceDialer } from './nodes/endpoints.ts';
 import { NodeConnector, type NodeCredentials } from './nodes/node-connector.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
@@ -100,7 +101,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const objects = createViewReader(kinds);
   const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules });
   const admission = new AdmissionChain();
-  addBuiltinPlugins(admission, { objects, random });
+  addBuiltinPlugins(admission, { objects, random, security });
   const nodes = new NodeConnector(objects, options.nodes);
   const webhooks = new WebhookClient(options.dialService ?? serviceDialer(objects, nodes, random));
   addDynamicPlugins(admission, { objects, kinds, random, logger: log, client: webhooks });
@@ -132,7 +133,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const first = [...listeners][0];
     return first ? `${first.host}:${first.port}` : '';
   };
-  const discovery = new Discovery({ kinds, subresources, serverAddress });
+  const closing = new AbortController();
+  const metricsApi = new MetricsApi({ objects, nodes, clock, logger: log, signal: closing.signal });
+  handler.addDelegate(metricsApi.delegate);
+  const discovery = new Discovery({
+    kinds,
+    subresources,
+    serverAddress,
+    otherGroups: () => metricsApi.groups(),
+  });
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups() }).register(handler);
   handler.addPath('/version', serveVersion);
@@ -141,7 +150,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
   await bootstrap(registry, range);
 
-  const closing = new AbortController();
   const localTransport = (user: UserInfo) => createLocalTransport(handler, user, closing.signal);
   const ownClient = createClient(localTransport({ name: 'system:apiserver', groups: ['system:masters'] }));
   admission.add(

@@ -1,11 +1,14 @@
 /** Runs many cases: each in a namespace of its own, several at a time, those that disturb others alone. */
 import type { ParityCase } from './cases.ts';
 import type { RawClient } from './https-client.ts';
+import { knownDifferences } from './known-differences.ts';
 import { type CaseResult, runCase } from './runner.ts';
 
 const casesAtOnce = 8;
 
-export async function runCases(client: RawClient, cases: readonly ParityCase[]): Promise<CaseResult[]> {
+/** Cases that newer versions answer otherwise are left out. */
+export async function runCases(client: RawClient, all: readonly ParityCase[]): Promise<CaseResult[]> {
+  const cases = all.filter(({ id }) => !(id in knownDifferences));
   const results = new Map<string, CaseResult>();
   let serial = 0;
   const run = async (testCase: ParityCase): Promise<void> => {

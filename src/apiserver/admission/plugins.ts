@@ -1,26 +1,39 @@
 /** The built-in plugins in the order in which they run. */
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import type { Security } from '../security.ts';
 import type { AdmissionChain } from './admission.ts';
+import { certificateAdmission } from './certificates.ts';
+import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { podSecurity } from './pod-security/pod-security.ts';
 import { priority } from './priority.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 
 export function addBuiltinPlugins(
   chain: AdmissionChain,
-  { objects, random }: { objects: ObjectReader; random: Random },
+  { objects, random, security }: { objects: ObjectReader; random: Random; security: Security },
 ): void {
   chain.add(namespaceLifecycle(objects));
   chain.add(limitRanger(objects));
   chain.add(serviceAccount(objects, random));
+  chain.add(nodeRestriction);
   chain.add(taintNodesByCondition);
   chain.add(priority(objects));
+  chain.add(podSecurity(objects));
   chain.add(defaultTolerationSeconds);
   chain.add(storageObjectInUseProtection);
   chain.add(persistentVolumeClaimResize(objects));
+  chain.add(runtimeClass(objects));
+  chain.add(certificateAdmission(security.authorize));
+  chain.add(rbacEscalation(security.rbac, security.authorize));
+  chain.add(defaultIngressClass(objects));
   chain.add(defaultStorageClass(objects));
 }

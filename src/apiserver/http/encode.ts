@@ -155,6 +155,7 @@ function tableFor(
   items: readonly ServedObject[],
   metadata: Record<string, unknown>,
   context: EncodeContext,
+  withoutHeader = false,
 ): Record<string, unknown> {
   const objects = items.map((item) => ({
     stored: objectOf(item),
@@ -164,6 +165,7 @@ function tableFor(
     includeObject: context.includeObject,
     version: context.format.asVersion ?? 'v1',
     nowMs: context.nowMs,
+    withoutHeader,
   });
 }
 
@@ -179,12 +181,16 @@ export function encodeEvents(
   resource: ServedResource,
   events: readonly WatchedEvent[],
   context: EncodeContext,
+  withColumns: boolean,
 ): Buffer {
   const parts: Uint8Array[] = [];
-  for (const { type, object } of events) {
+  for (const [index, { type, object }] of events.entries()) {
     if (!context.format.as && context.format.media === 'json')
       parts.push(frameStarts[type], jsonOf(resource, object), frameEnd);
-    else parts.push(encodeFrame(type, watchedValue(resource, object, context), context, resource.schema));
+    else {
+      const value = watchedValue(resource, object, context, withColumns && index === 0);
+      parts.push(encodeFrame(type, value, context, resource.schema));
+    }
   }
   return Buffer.concat(parts);
 }
@@ -205,9 +211,14 @@ export function encodeFrame(
   return Buffer.from(`${JSON.stringify({ type, object: value })}\n`);
 }
 
-function watchedValue(resource: ServedResource, object: CachedObject, context: EncodeContext): object {
+function watchedValue(
+  resource: ServedResource,
+  object: CachedObject,
+  context: EncodeContext,
+  withColumns: boolean,
+): object {
   const { as, asVersion } = context.format;
   if (!as) return viewOf(resource, object);
   if (as !== 'Table') return partialMetadata(viewOf(resource, object), asVersion);
-  return tableFor(resource, [object], { resourceVersion: String(object.revision) }, context);
+  return tableFor(resource, [object], { resourceVersion: String(object.revision) }, context, !withColumns);
 }

@@ -54,13 +54,20 @@ const parsed = new Map<string, OutputFormat | undefined>();
 /** Accept headers that are remembered; clients send few different ones. */
 const rememberedMax = 500;
 
-/** `hasProtobuf`: false for what has no protobuf form (custom resources). @throws StatusError 406 */
-export function negotiate(accept: string | undefined, hasProtobuf = true): OutputFormat {
+export interface NegotiationLimits {
+  /** The answer has no protobuf form (custom resources). */
+  noProtobuf?: boolean;
+  /** The answer has no other forms, such as tables. */
+  noForms?: boolean;
+}
+
+/** @throws StatusError 406 */
+export function negotiate(accept: string | undefined, limits: NegotiationLimits = {}): OutputFormat {
   if (!accept || accept === 'application/json' || accept === '*/*') return jsonFormat;
-  const key = hasProtobuf ? accept : `-${accept}`;
+  const key = `${limits.noProtobuf ?? false},${limits.noForms ?? false},${accept}`;
   let format = parsed.get(key);
   if (!format) {
-    format = choose(parseAccept(accept), hasProtobuf);
+    format = choose(parseAccept(accept), limits);
     if (parsed.size < rememberedMax) parsed.set(key, format);
   }
   if (!format)
@@ -72,13 +79,16 @@ export function negotiate(accept: string | undefined, hasProtobuf = true): Outpu
 
 const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-function choose(clauses: readonly AcceptClause[], hasProtobuf: boolean): OutputFormat | undefined {
+function choose(
+  clauses: readonly AcceptClause[],
+  { noProtobuf, noForms }: NegotiationLimits,
+): OutputFormat | undefined {
   for (const { type, parameters } of clauses) {
     const media = mediaOf[type];
-    if (!media || (media === 'protobuf' && !hasProtobuf && parameters.as === undefined)) continue;
+    if (!media || (media === 'protobuf' && noProtobuf && parameters.as === undefined)) continue;
     const { as, g, v } = parameters;
     if (as === undefined) return { media };
-    if (!forms.has(as) || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue;
+    if (noForms || !forms.has(as) || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue;
     // Tables have no protobuf form.
     if (as === 'Table' && media === 'protobuf') continue;
     return { media, as: as as NonNullable<OutputFormat['as']>, asVersion: v };

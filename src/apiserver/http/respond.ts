@@ -26,7 +26,7 @@ export interface RespondOptions {
 
 /** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
 export function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
-  const format = negotiate(request.header('accept'), canEncode(resource.schema));
+  const format = negotiate(request.header('accept'), { noProtobuf: !canEncode(resource.schema) });
   const include = request.query.get('includeObject') || 'Metadata';
   if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
@@ -62,8 +62,8 @@ export async function respond(
     case 'watch':
       return respondWithWatch(context, answer, response, options);
     case 'plain': {
-      const format = formatOrJson(request);
-      return send(context, response, answer.status, encodeValue(answer.object, plainFormat(format)));
+      const format = negotiate(request.header('accept'), { noForms: true });
+      return send(context, response, answer.status, encodeValue(answer.object, format));
     }
     case 'object':
       return send(

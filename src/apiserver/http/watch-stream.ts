@@ -12,7 +12,9 @@ export const watcherBufferBytesMax = 16 * 1024 * 1024;
 const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
 
 export class HttpWatchSink implements WatchSink {
-  readonly format: string;
+  readonly #formatName: string;
+  /** The first event of a table watch tells the columns, the later ones do not. */
+  #needsColumns: boolean;
   readonly wantsBookmarks: boolean;
   readonly isRemote = true;
   readonly #resource: ServedResource;
@@ -34,17 +36,22 @@ export class HttpWatchSink implements WatchSink {
     this.#onSlow = options.onSlow;
     this.wantsBookmarks = options.wantsBookmarks;
     const { format, includeObject } = options.context();
-    this.format = [
+    this.#formatName = [
       options.resource.apiVersion,
       format.media,
       format.as,
       format.asVersion,
       includeObject,
     ].join();
+    this.#needsColumns = format.as === 'Table';
+  }
+
+  get format(): string {
+    return this.#needsColumns ? `${this.#formatName},columns` : this.#formatName;
   }
 
   encode(events: readonly WatchedEvent[]): Buffer {
-    return encodeEvents(this.#resource, events, this.#context());
+    return encodeEvents(this.#resource, events, this.#context(), this.#needsColumns);
   }
 
   encodeBookmark(revision: number, initialEventsEnd: boolean): Uint8Array {
@@ -74,6 +81,7 @@ export class HttpWatchSink implements WatchSink {
   deliver(encoded: Uint8Array): void {
     if (this.#out.destroyed || this.#out.writableEnded) return;
     this.#out.write(encoded);
+    this.#needsColumns = false;
     if (this.#out.writableLength > watcherBufferBytesMax) {
       this.#out.destroy();
       this.#onSlow();

@@ -19,12 +19,12 @@ export function encodeContinue({ revision, start }: ContinueToken): string {
 
 /** @throws StatusError 400 */
 export function decodeContinue(token: string): ContinueToken {
-  const fail = (why: string) => badRequest(`continue key is not valid: ${why}`);
+  const fail = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`);
   let parsed: { v?: unknown; rv?: unknown; start?: unknown };
   try {
     parsed = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
   } catch {
-    throw fail('illegal base64 data or JSON');
+    throw fail('invalid character in token');
   }
   if (typeof parsed !== 'object' || parsed === null) throw fail('not an object');
   if (parsed.v !== 'meta.k8s.io/v1')

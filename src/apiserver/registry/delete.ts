@@ -10,7 +10,7 @@ import {
   type WriteRequest,
   writtenObject,
 } from './registry.ts';
-import { checkPreconditions, isHeldBySpec, seeWinner } from './update.ts';
+import { checkPreconditions, isHeldBySpec, isReadyToGo, seeWinner } from './update.ts';
 
 export interface DeleteRequest extends WriteRequest {
   gracePeriodSeconds: number | undefined;
@@ -34,9 +34,9 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
   const { resource, namespace, name } = request;
   const cache = cacheOf(resource);
   const key = storageKey(resource, namespace, name);
-  for (;;) {
+  for (let isFirst = true; ; ) {
     const current = await readCurrent(registry, resource, namespace, name);
-    checkPreconditions(request, current, request.preconditions);
+    if (isFirst) checkPreconditions(request, current, request.preconditions);
     const old = current.object;
     const attributes = {
       operation: 'DELETE' as const,
@@ -68,7 +68,9 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     const result = await registry.store.update(cache.prefix + key, value, current.revision);
     if (result.ok) {
       const object = await writtenObject(registry, resource, key, result.revision, value);
-      return { object, isGone: false };
+      if (!isReadyToGo(object.object)) return { object, isGone: false };
+      isFirst = false;
+      continue;
     }
     await seeWinner(registry, result.current?.modRevision);
   }
@@ -89,7 +91,8 @@ function planDeletion(
   if (meta.deletionTimestamp) {
     const isShorter = graceSeconds < (meta.deletionGracePeriodSeconds ?? 0);
     const isChanged = !sameList(finalizers, meta.finalizers ?? []);
-    if (finalizers.length === 0 && graceSeconds === 0) return 'gone';
+    // A shortened grace period is shown before the object goes, as upstream does.
+    if (finalizers.length === 0 && graceSeconds === 0 && !isShorter) return 'gone';
     if (!isShorter && !isChanged) return 'unchanged';
     const next = structuredClone(old);
     setFinalizers(next, finalizers);

@@ -123,9 +123,8 @@ export class KindRegistry {
     return undefined;
   }
 
-  hasGroupVersion(group: string, version: string): boolean {
-    for (const resource of this.#resources.values())
-      if (resource.group === group && resource.version === version) return true;
+  hasGroup(group: string): boolean {
+    for (const resource of this.#resources.values()) if (resource.group === group) return true;
     return false;
   }
 

@@ -14,6 +14,7 @@ import {
   type Registry,
   readCurrent,
   storageKey,
+  timestamp,
   type WriteRequest,
   writtenObject,
 } from './registry.ts';
@@ -34,7 +35,7 @@ export interface ChangeOptions {
   /** Checked against what stands there. */
   preconditions?: { uid?: string; resourceVersion?: string };
   /** Instead of the kind's own rule of what an update of the object, or of its status, may change. */
-  prepare?(object: KubeObject, old: KubeObject): void;
+  prepare?(object: KubeObject, old: KubeObject, now: string): void;
 }
 
 /** @throws StatusError NotFound, Conflict, Invalid, … */
@@ -96,7 +97,7 @@ async function prepareChange(
   if (options.admit !== false) await registry.admission.mutate(attributes);
   const next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
-  if (prepare) prepare(next, old);
+  if (prepare) prepare(next, old, timestamp(registry.clock.now()));
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old);
   else definition.prepareUpdate?.(next, old);
   definition.defaults?.(next);

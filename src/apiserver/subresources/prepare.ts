@@ -2,7 +2,8 @@
 import type { KubeObject } from '../../api/meta.ts';
 
 type AnyObject = KubeObject & { spec?: Record<string, unknown>; status?: Record<string, unknown> };
-type Prepare = (object: AnyObject, old: AnyObject) => void;
+/** `now`: RFC 3339. */
+type Prepare = (object: AnyObject, old: AnyObject, now: string) => void;
 
 interface ContainerLike {
   name: string;
@@ -34,12 +35,22 @@ const prepares: Readonly<Record<string, Prepare>> = {
       if (before && wanted) object.spec[list] = before.map((container) => resized(container, wanted));
     }
   },
-  'certificatesigningrequests/approval'(object, old) {
-    const conditions = object.status?.conditions;
+  'certificatesigningrequests/approval'(object, old, now) {
+    const conditions = stampedConditions(object.status?.conditions, now);
     keepAllOf(object, old);
     object.status = { ...old.status, ...(conditions !== undefined && { conditions }) };
   },
 };
+
+/** Conditions that the client did not date are as of now. */
+function stampedConditions(conditions: unknown, now: string): unknown {
+  if (!Array.isArray(conditions)) return conditions;
+  return conditions.map((condition: Record<string, unknown>) => ({
+    ...condition,
+    lastUpdateTime: condition.lastUpdateTime ?? now,
+    lastTransitionTime: condition.lastTransitionTime ?? now,
+  }));
+}
 
 export function prepareSubresource(plural: string, subresource: string): Prepare | undefined {
   return prepares[`${plural}/${subresource}`];

@@ -36,7 +36,7 @@ export class WatchGroup {
   readonly #clock: Clock;
   readonly #revision: () => number;
   readonly #onEmpty: () => void;
-  readonly #sinks = new Map<string, Set<WatchSink>>();
+  readonly #sinks = new Set<WatchSink>();
   /** Changes that remote sinks have not been sent yet. */
   #pending: WatchedEvent[] = [];
   #flushScheduled = false;
@@ -44,7 +44,6 @@ export class WatchGroup {
   #localSinks = 0;
   #stopListening: (() => void) | undefined;
   #bookmarkTimer: Timer | undefined;
-  #size = 0;
 
   constructor(options: {
     cache: ResourceCache;
@@ -63,23 +62,17 @@ export class WatchGroup {
   /** The sink gets every change from now on. */
   join(sink: WatchSink): void {
     this.#flush(); // what is pending happened before: the new sink has seen it already
-    const same = this.#sinks.get(sink.format);
-    if (same) same.add(sink);
-    else this.#sinks.set(sink.format, new Set([sink]));
-    this.#size++;
+    this.#sinks.add(sink);
     if (!sink.isRemote) this.#localSinks++;
-    if (this.#size > 1) return;
+    if (this.#sinks.size > 1) return;
     this.#stopListening = this.#cache.listen((events) => this.#take(events));
     this.#scheduleBookmark();
   }
 
   leave(sink: WatchSink): void {
-    const same = this.#sinks.get(sink.format);
-    if (!same?.delete(sink)) return;
-    if (same.size === 0) this.#sinks.delete(sink.format);
-    this.#size--;
+    if (!this.#sinks.delete(sink)) return;
     if (!sink.isRemote) this.#localSinks--;
-    if (this.#size > 0) return;
+    if (this.#sinks.size > 0) return;
     this.#stopListening?.();
     this.#bookmarkTimer?.cancel();
     this.#pending = [];
@@ -95,7 +88,7 @@ export class WatchGroup {
     }
     if (watched.length === 0) return;
     if (this.#localSinks > 0) this.#send((sink) => sink.encode(watched), isLocal);
-    if (this.#localSinks === this.#size) return;
+    if (this.#localSinks === this.#sinks.size) return;
     this.#pending.push(...watched);
     this.#scheduleFlush();
   }
@@ -126,12 +119,18 @@ export class WatchGroup {
     this.#send((sink) => sink.encode(events), isRemote);
   }
 
-  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean): void {
-    for (const sinks of [...this.#sinks.values()]) {
-      const wanting = [...sinks].filter(isWanted);
-      if (wanting.length === 0) continue;
-      const encoded = encode(wanting[0]!);
-      for (const sink of wanting) sink.deliver(encoded);
+  /** Encodes once per format. A sink's format may change with what it is sent: it is asked each time. */
+  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean = () => true): void {
+    const encodedByFormat = new Map<string, unknown>();
+    for (const sink of [...this.#sinks]) {
+      if (!isWanted(sink)) continue;
+      const { format } = sink;
+      let encoded = encodedByFormat.get(format);
+      if (encoded === undefined) {
+        encoded = encode(sink);
+        encodedByFormat.set(format, encoded);
+      }
+      sink.deliver(encoded);
     }
   }
 
@@ -143,7 +142,7 @@ export class WatchGroup {
         (sink) => sink.encodeBookmark(revision, false),
         (sink) => sink.wantsBookmarks,
       );
-      if (this.#size > 0) this.#scheduleBookmark();
+      if (this.#sinks.size > 0) this.#scheduleBookmark();
     });
   }
 }

@@ -1,0 +1,97 @@
+/** Certificate signing requests: whose they are, and who may approve and sign for a signer. */
+import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { forbidden } from '../../api/status.ts';
+import { parseSigningRequest } from '../../base/pki.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
+
+const clientSigner = 'kubernetes.io/kube-apiserver-client';
+const mastersGroup = 'system:masters';
+
+export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
+  return {
+    name: 'CertificateAdmission',
+    mutate(attributes) {
+      if (attributes.operation !== 'CREATE' || !isSigningRequest(attributes)) return;
+      const { name, uid, groups, extra } = attributes.request.user;
+      const { spec } = attributes.object as CertificateSigningRequest;
+      if (!spec) return;
+      spec.username = name;
+      if (uid) spec.uid = uid;
+      else delete spec.uid;
+      spec.groups = [...groups];
+      if (extra)
+        spec.extra = Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]));
+      else delete spec.extra;
+    },
+    async validate(attributes) {
+      if (!isSigningRequest(attributes) || !attributes.object) return;
+      const { operation, request, object, old } = attributes;
+      if (operation === 'CREATE') await refuseMasters(object as CertificateSigningRequest);
+      if (operation !== 'UPDATE') return;
+      const before = old as CertificateSigningRequest;
+      if (request.subresource === 'approval') requireSigner(authorize, attributes, before, 'approve');
+      if (request.subresource === 'status' && isSigned(object as CertificateSigningRequest, before))
+        requireSigner(authorize, attributes, before, 'sign');
+    },
+  };
+}
+
+function isSigningRequest({ request }: AdmissionAttributes): boolean {
+  const { type } = request.resource.definition;
+  return type.plural === CertificateSigningRequest.plural && type.group === CertificateSigningRequest.group;
+}
+
+function isSigned(next: CertificateSigningRequest, before: CertificateSigningRequest): boolean {
+  return next.status?.certificate !== before.status?.certificate;
+}
+
+/** A certificate of that group would stand above authorization for as long as it is valid. */
+async function refuseMasters(request: CertificateSigningRequest): Promise<void> {
+  if (request.spec?.signerName !== clientSigner) return;
+  let organizations: readonly string[];
+  try {
+    const pem = Buffer.from(request.spec.request, 'base64').toString();
+    organizations = (await parseSigningRequest(pem)).organizations;
+  } catch {
+    return; // validation has told what is wrong with it
+  }
+  if (organizations.includes(mastersGroup))
+    throw forbidden(
+      CertificateSigningRequest,
+      request.metadata.name,
+      `use of ${clientSigner} signer with ${mastersGroup} group is not allowed`,
+    );
+}
+
+/** A signer's own name, or all of its domain as `example.com/*`. */
+function requireSigner(
+  authorize: Authorizer,
+  { request }: AdmissionAttributes,
+  { metadata, spec }: CertificateSigningRequest,
+  verb: 'approve' | 'sign',
+): void {
+  const signer = spec?.signerName ?? '';
+  const names = [signer, `${signer.split('/', 1)[0]}/*`];
+  const isAllowed = names.some(
+    (name) =>
+      authorize({
+        user: request.user,
+        verb,
+        isResource: true,
+        path: '',
+        group: CertificateSigningRequest.group,
+        version: '*',
+        resource: 'signers',
+        subresource: '',
+        namespace: '',
+        name,
+      }).allowed,
+  );
+  if (!isAllowed)
+    throw forbidden(
+      CertificateSigningRequest,
+      metadata.name,
+      `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`,
+    );
+}
