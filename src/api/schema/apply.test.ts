@@ -5,6 +5,7 @@ import { applyConfig } from './apply.ts';
 import { decode, type JsonObject } from './decode.ts';
 import { trackUpdate } from './managed-fields.ts';
 import { applyMergePatch } from './merge-patch.ts';
+import { SchemaField, type SchemaNode } from './schemas.ts';
 
 /** One object on a server, as far as ownership of fields goes. */
 class Live {
@@ -394,5 +395,43 @@ test('a manager of a version that is gone owns nothing any more', () => {
   assert.deepEqual(
     entries.map(({ manager }) => manager),
     ['two'],
+  );
+});
+
+test('when a list becomes atomic, whoever owned an item owns it all', () => {
+  const list = (listType: 'map' | 'atomic'): SchemaNode => {
+    const text: SchemaNode = { type: 'string', goType: 'string' };
+    const field = (name: string, node: SchemaNode) =>
+      new SchemaField({
+        name,
+        presence: 'pointer',
+        required: false,
+        default: undefined,
+        keyDefault: undefined,
+        patchMerge: false,
+        patchReplace: false,
+        patchMergeKey: undefined,
+        resolve: () => node,
+      });
+    const item: SchemaNode = { type: 'object', goType: '', fields: new Map([['name', field('name', text)]]) };
+    const items: SchemaNode = { type: 'list', goType: '', element: item, listType, listMapKeys: ['name'] };
+    return {
+      type: 'object',
+      goType: '',
+      preserveUnknown: true,
+      fields: new Map([['items', field('items', items)]]),
+    };
+  };
+  const config = (name: string) => ({
+    apiVersion: 'e.com/v1',
+    kind: 'W',
+    metadata: { name: 'x' },
+    items: [{ name }],
+  });
+  const live = applyConfig(undefined, config('a'), { ...versioned('v1', 'one'), schema: list('map') });
+  assert.equal(
+    refusal(() => applyConfig(live, config('b'), { ...versioned('v1', 'two'), schema: list('atomic') }))
+      .message,
+    'Apply failed with 1 conflict: conflict with "one": .items',
   );
 });

@@ -30,6 +30,7 @@ import {
   withoutStrippedFields,
   writeManagedFields,
 } from './managed-fields.ts';
+import { alignWithSchema } from './schema-changes.ts';
 import type { SchemaNode } from './schemas.ts';
 import {
   checkTyped,
@@ -64,6 +65,7 @@ export function applyConfig(
   const node = nodeOf(request);
   const base = live ?? { ...emptyObjectOf(node), apiVersion: request.apiVersion, kind: request.kind };
   const owners = readOrForget((base.metadata as JsonObject | undefined)?.managedFields);
+  alignWithSchema(owners, node);
   try {
     checkTyped(config, node);
     if (live && owners.size === 0) {

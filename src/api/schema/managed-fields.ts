@@ -17,6 +17,7 @@ import {
   union,
 } from './field-set.ts';
 import { equalJson } from './json-value.ts';
+import { alignWithSchema } from './schema-changes.ts';
 import { type SchemaNode, schemaNode } from './schemas.ts';
 import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
 
@@ -275,6 +276,7 @@ export function applyTakeover(owners: Ownerships, takeover: Takeover): void {
 export function trackUpdate(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): void {
   const metadata = next.metadata as JsonObject;
   const owners = ownersBefore(live, next, ownership);
+  alignWithSchema(owners, nodeOf(ownership));
   if (live && owners.size === 0) {
     delete metadata.managedFields;
     return;

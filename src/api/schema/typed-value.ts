@@ -32,14 +32,20 @@ type Shape = 'leaf' | 'object' | 'list';
 /** How a value is looked at: a leaf has one owner as a whole. */
 function shapeOf(node: Node, value: unknown): Shape {
   if (node === undefined) return isObject(value) ? 'object' : 'leaf';
+  if (isAtomic(node)) return 'leaf';
+  return node.type === 'list' ? 'list' : 'object';
+}
+
+/** Whether what a node stands for has one owner as a whole. */
+export function isAtomic(node: SchemaNode): boolean {
   switch (node.type) {
     case 'object':
     case 'map':
-      return node.atomic ? 'leaf' : 'object';
+      return node.atomic === true;
     case 'list':
-      return node.listType === 'map' || node.listType === 'set' ? 'list' : 'leaf';
+      return node.listType !== 'map' && node.listType !== 'set';
     default:
-      return 'leaf';
+      return true;
   }
 }
 
