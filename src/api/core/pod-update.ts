@@ -68,8 +68,8 @@ function* validateRemovedGates(spec: PodSpec, old: PodSpec): FieldErrors {
 /** The new spec with everything put back that may change: what then still differs may not. */
 function withMutableFieldsOf(spec: PodSpec, old: PodSpec): PodSpec {
   const result: PodSpec = { ...spec };
-  const restoreImages = (now: Container[], before: Container[]) =>
-    now.map((container, index) => withImage(container, before[index]!.image));
+  const restoreImages = (now: Container[] | null, before: Container[] | null) =>
+    (now ?? []).map((container, index) => withImage(container, before![index]!.image));
   result.containers = restoreImages(spec.containers, old.containers);
   if (spec.initContainers)
     result.initContainers = restoreImages(spec.initContainers, old.initContainers ?? []);

@@ -48,7 +48,8 @@ export const clusterRoleKind = defineKind(ClusterRole, {
 });
 
 function* validateRule(rule: PolicyRule, namespaced: boolean, field: string): FieldErrors {
-  const { verbs = [], apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
+  const { apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
+  const verbs = rule.verbs ?? [];
   if (verbs.length === 0) yield required(`${field}.verbs`, 'verbs must contain at least one value');
   if (nonResourceURLs.length > 0) {
     if (namespaced)
