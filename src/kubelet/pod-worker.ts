@@ -60,6 +60,7 @@ export class PodWorker {
   /** Ends that events told of, with how often CRI has been asked since: its own word comes a moment later. */
   readonly #exits = new Map<string, number>();
   #stage: Stage = 'new';
+  #admitted = false;
   /** The API object, or the static pod's file, is gone. */
   #isRemoved = false;
   #eviction: Eviction | undefined;
@@ -114,7 +115,7 @@ export class PodWorker {
   }
   /** It counts against what the node has. */
   get isAdmitted(): boolean {
-    return this.#stage === 'running' || this.#stage === 'terminating';
+    return this.#admitted && !this.isDone;
   }
 
   /** Why a container does not run, in one word. */
@@ -296,6 +297,7 @@ export class PodWorker {
       this.#stage = 'terminating';
       return;
     }
+    this.#admitted = true;
     this.#stage = 'running';
   }
 

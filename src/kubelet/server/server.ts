@@ -220,12 +220,6 @@ class Routes {
         return text(onlyFamily(this.#metrics.expose(), 'prober_probe_total'), 'text/plain; version=0.0.4');
       default:
     }
-    if (first === 'directories' && request.method === 'POST') {
-      const answer = await handleDirectoryRequest(JSON.parse(await readBody(request)));
-      response.writeHead(answer.status, { 'Content-Type': 'application/json' });
-      response.end(answer.body);
-      return;
-    }
     if (first === 'containerLogs' && request.method === 'GET')
       return this.#logs(rest, url.searchParams, response);
     if (first === 'directories' && request.method === 'POST') {
@@ -390,18 +384,4 @@ function onlyFamily(text: string, name: string): string {
         line.startsWith(name) || line.startsWith(`# HELP ${name}`) || line.startsWith(`# TYPE ${name}`),
     );
   return `${lines.join('\n')}\n`;
-}
-
-/** Only small requests have bodies here. */
-const bodyMaxBytes = 1024 * 1024;
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > bodyMaxBytes) throw new HttpProblem(413, 'request body too large');
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString();
 }
