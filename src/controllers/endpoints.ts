@@ -1,10 +1,11 @@
 /** Endpoints: the old form of a Service's addresses, at most 1,000 of them, for clients that still read it. */
 
 import { isDeepStrictEqual } from 'node:util';
+import { matchesLabels } from '../api/label-selector.ts';
 import type { KubeObject } from '../api/meta.ts';
 import { Endpoints, Pod, Service } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { defineController, watch } from '../client/controller.ts';
+import { type AnyController, defineController, watch } from '../client/controller.ts';
 import { undefinedIfGone } from './adoption.ts';
 import {
   addressablePods,
@@ -14,6 +15,7 @@ import {
   hasSelector,
   servicesOf,
 } from './endpoint-pods.ts';
+import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 import { isPodReady } from './pod-state.ts';
 
 const headlessLabel = 'service.kubernetes.io/headless';
@@ -22,36 +24,58 @@ const managedBy = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
 const addressesMax = 1000;
 
-export const endpointsController = defineController({
-  name: 'endpoint',
-  reconciles: Service,
-  watches: [
-    watch(Pod, (pod, old, informers) =>
-      old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
-    ),
-    watch(Endpoints, (endpoints, old) => (old ? [serviceKeyOf(endpoints)] : [])),
-  ],
-  async reconcile(key, cluster, signal) {
-    const service = cluster.get(Service, key);
-    const present = cluster.get(Endpoints, key);
-    if (!service) {
-      if (present?.metadata.labels?.[managedByLabel] === managedBy)
-        await cluster.delete(Endpoints, present, signal);
-      return;
-    }
-    if (!hasSelector(service)) return;
-    const pods = cluster.informer(Pod).inNamespace(service.metadata.namespace!);
-    const plan = planEndpoints(service, addressablePods(pods, service.spec!.selector!));
-    if (!present) {
-      const { name, namespace } = service.metadata;
-      await cluster.create(Endpoints, { ...plan, metadata: { ...plan.metadata, name, namespace } }, signal);
-      return;
-    }
-    if (isUpToDate(present, plan)) return;
-    const metadata = { ...present.metadata, ...plan.metadata };
-    await cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfGone);
-  },
-});
+export function endpointsController(): AnyController {
+  const triggerTimes = new TriggerTimes();
+  return defineController({
+    name: 'endpoint',
+    reconciles: Service,
+    watches: [
+      watch(Pod, (pod, old, informers) =>
+        old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
+      ),
+      watch(Endpoints, (endpoints, old) => (old ? [serviceKeyOf(endpoints)] : [])),
+    ],
+    async reconcile(key, cluster, signal) {
+      const service = cluster.get(Service, key);
+      const present = cluster.get(Endpoints, key);
+      if (!service) {
+        triggerTimes.forget(key);
+        if (present?.metadata.labels?.[managedByLabel] === managedBy)
+          await cluster.delete(Endpoints, present, signal);
+        return;
+      }
+      if (!hasSelector(service)) return;
+      const selector = service.spec!.selector!;
+      const pods = [...cluster.informer(Pod).inNamespace(service.metadata.namespace!)].filter((pod) =>
+        matchesLabels(selector, pod.metadata.labels),
+      );
+      const chosen = addressablePods(pods, selector);
+      const plan = planEndpoints(service, chosen);
+      const triggerTime = triggerTimes.next(key, service, pods);
+      const annotations = {
+        ...plan.metadata.annotations,
+        ...(triggerTime && { [triggerTimeAnnotation]: triggerTime }),
+      };
+      if (!present) {
+        const { name, namespace } = service.metadata;
+        await cluster.create(
+          Endpoints,
+          { ...plan, metadata: { ...plan.metadata, annotations, name, namespace } },
+          signal,
+        );
+        return;
+      }
+      if (isUpToDate(present, plan)) return;
+      const {
+        [triggerTimeAnnotation]: _,
+        [overCapacityAnnotation]: __,
+        ...others
+      } = present.metadata.annotations ?? {};
+      const metadata = { ...present.metadata, ...plan.metadata, annotations: { ...others, ...annotations } };
+      await cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfGone);
+    },
+  });
+}
 
 function serviceKeyOf({ metadata }: KubeObject): string {
   return `${metadata.namespace}/${metadata.name}`;

@@ -69,7 +69,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     defaultstorageclass: ensureDefaultStorageClass,
     deployment: deploymentController,
     disruption: disruptionController,
-    endpoints: endpointsController,
+    endpoints: endpointsController(),
     endpointslice: endpointSliceController,
     endpointslicemirroring: endpointSliceMirroringController,
     ephemeralvolume: ephemeralVolumeController,

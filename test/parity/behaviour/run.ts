@@ -25,7 +25,7 @@ export interface Leniency {
   /** E.g. `pods`: neither their transitions nor events on them nor their final state are compared. */
   skip?: ReadonlySet<string>;
   /** Recorded states that need not be seen here: they lasted only as long as something took there. */
-  isFleeting?(state: JsonObject): boolean;
+  isFleeting?(stateOrEvent: object): boolean;
 }
 
 export async function playScenario(
@@ -178,7 +178,8 @@ class ScenarioRun {
       if (!skip.has(key.split('/')[0]!))
         problems.push(...this.#compareTransitions(normalizer, key, groups, isFleeting));
     for (const [key, groups] of Object.entries(events))
-      if (!skip.has(key.split('/')[0]!)) problems.push(...this.#compareEvents(normalizer, key, groups));
+      if (!skip.has(key.split('/')[0]!))
+        problems.push(...this.#compareEvents(normalizer, key, groups, isFleeting));
     for (const [key, groups] of Object.entries(final))
       if (!skip.has(key.split('/')[0]!)) problems.push(...this.#compareFinal(normalizer, key, groups));
     for (const [index, answer] of answers.entries())
@@ -193,7 +194,7 @@ class ScenarioRun {
     normalizer: Normalizer,
     key: string,
     groups: { n: number; states: JsonObject[]; racy?: boolean }[],
-    isFleeting: (state: JsonObject) => boolean,
+    isFleeting: (state: object) => boolean,
   ): string[] {
     const lives = [...this.#observer.lives.values()]
       .filter((life) => `${life.resource}/${normalizer.text(life.states[0]!.metadata.name)}` === key)
@@ -216,8 +217,12 @@ class ScenarioRun {
   #compareEvents(
     normalizer: Normalizer,
     key: string,
-    groups: { n: number; list: ExpectedEvent[]; unordered?: boolean; racy?: boolean }[],
+    recorded: { n: number; list: ExpectedEvent[]; unordered?: boolean; racy?: boolean }[],
+    isFleeting: (event: object) => boolean,
   ): string[] {
+    const groups = recorded
+      .map((group) => ({ ...group, list: group.list.filter((event) => !isFleeting(event)) }))
+      .filter((group) => group.list.length > 0);
     const perObject = new Map<
       string,
       { type: string; reason: string; message: string; component: string; count: number }[]
