@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PodSpec } from '../../types/core-v1.gen.ts';
+import { defaultPodSpec, pullPolicyOf } from './defaults.ts';
+import { validatePodSpec } from './validate.ts';
+
+function spec(more: object, container: object = {}): PodSpec {
+  const result = { containers: [{ name: 'c', image: 'i', ...container }], ...more } as PodSpec;
+  defaultPodSpec(result);
+  return result;
+}
+
+function errorsOf(subject: PodSpec): string[] {
+  return [...validatePodSpec(subject, 'spec')].map(({ text }) => text);
+}
+
+test('images without a tag, or tagged latest, are pulled each time', () => {
+  const rows: [string, string][] = [
+    ['nginx', 'Always'],
+    ['nginx:latest', 'Always'],
+    ['nginx:1.2', 'IfNotPresent'],
+    ['localhost:5000/a', 'Always'],
+    ['localhost:5000/a:b', 'IfNotPresent'],
+    ['a@sha256:00', 'IfNotPresent'],
+  ];
+  for (const [image, policy] of rows) assert.equal(pullPolicyOf(image), policy, image);
+});
+
+test('a pod of the host’s network has the ports of the host', () => {
+  const ported = spec({ hostNetwork: true }, { ports: [{ containerPort: 80 }] });
+  assert.equal(ported.containers[0]!.ports![0]!.hostPort, 80);
+  assert.deepEqual(errorsOf(ported), []);
+});
+
+test('defaults never touch a frozen spec that has them', () => {
+  const frozen = JSON.parse(JSON.stringify(spec({ serviceAccountName: 'a', volumes: [{ name: 'v' }] })));
+  const freeze = (value: unknown): void => {
+    if (typeof value === 'object' && value !== null)
+      for (const item of Object.values(Object.freeze(value))) freeze(item);
+  };
+  freeze(frozen);
+  defaultPodSpec(frozen);
+});
+
+const good: [string, object, object?][] = [
+  [
+    'a sidecar with a probe',
+    {
+      initContainers: [
+        { name: 's', image: 'i', restartPolicy: 'Always', startupProbe: { exec: { command: ['x'] } } },
+      ],
+    },
+  ],
+  ['a lifecycle hook', {}, { lifecycle: { preStop: { exec: { command: ['x'] } } } }],
+  [
+    'a downward variable',
+    {},
+    { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: "metadata.labels['a']" } } }] },
+  ],
+  [
+    'a mount of a volume',
+    { volumes: [{ name: 'v', emptyDir: {} }] },
+    { volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'a/b' }] },
+  ],
+  [
+    'its own resolver',
+    { dnsPolicy: 'None', dnsConfig: { nameservers: ['10.0.0.1'], searches: ['a.b.', '_x.c', '.'] } },
+  ],
+  ['a toleration of everything', { tolerations: [{ operator: 'Exists' }] }],
+  [
+    'a spread',
+    {
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: 'z', whenUnsatisfiable: 'DoNotSchedule', minDomains: 2 },
+      ],
+    },
+  ],
+];
+for (const [what, more, container] of good)
+  test(`${what} is accepted`, () => assert.deepEqual(errorsOf(spec(more, container)), []));
+
+const bad: [string, object, object | undefined, string][] = [
+  [
+    'two containers of one name',
+    { initContainers: [{ name: 'c', image: 'i' }] },
+    undefined,
+    'spec.initContainers[0].name: Duplicate value: "c"',
+  ],
+  [
+    'a probe of an init container',
+    { initContainers: [{ name: 'i', image: 'i', readinessProbe: { exec: { command: ['x'] } } }] },
+    undefined,
+    'spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always',
+  ],
+  [
+    'two handlers',
+    {},
+    { livenessProbe: { exec: { command: ['x'] }, tcpSocket: { port: 1 } } },
+    'spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type',
+  ],
+  [
+    'an unknown field path',
+    {},
+    { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.x' } } }] },
+    'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.x": error converting fieldPath: field label not supported: spec.x',
+  ],
+  [
+    'a value from nowhere',
+    {},
+    { env: [{ name: 'A', valueFrom: {} }] },
+    'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`',
+  ],
+  [
+    'envFrom nothing',
+    {},
+    { envFrom: [{}] },
+    'spec.containers[0].envFrom[0]: Invalid value: "": must specify one of: `configMapRef` or `secretRef`',
+  ],
+  [
+    'an absolute sub-path',
+    { volumes: [{ name: 'v' }] },
+    { volumeMounts: [{ name: 'v', mountPath: '/v', subPath: '/a' }] },
+    'spec.containers[0].volumeMounts.subPath: Invalid value: "/a": must be a relative path',
+  ],
+  [
+    'a device of an emptyDir',
+    { volumes: [{ name: 'v' }] },
+    { volumeDevices: [{ name: 'v', devicePath: '/d' }] },
+    'spec.containers[0].volumeDevices[0].name: Invalid value: "v": can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode',
+  ],
+  [
+    'a host path type that is none',
+    { volumes: [{ name: 'v', hostPath: { path: '/x', type: 'Dir' } }] },
+    undefined,
+    'spec.volumes[0].hostPath.type: Unsupported value: "Dir"',
+  ],
+  [
+    'a secret volume of no secret',
+    { volumes: [{ name: 'v', secret: {} }] },
+    undefined,
+    'spec.volumes[0].secret.secretName: Required value',
+  ],
+  [
+    'a resolver of its own without addresses',
+    { dnsPolicy: 'None' },
+    undefined,
+    'spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None',
+  ],
+  [
+    'the host’s users and its own',
+    { hostUsers: false, hostNetwork: true },
+    undefined,
+    'spec.hostNetwork: Forbidden: when `hostUsers` is false',
+  ],
+  [
+    'a preference without weight',
+    {
+      affinity: {
+        podAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 0, podAffinityTerm: { topologyKey: 'k' } },
+          ],
+        },
+      },
+    },
+    undefined,
+    'spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100',
+  ],
+  [
+    'a spread without a key',
+    { topologySpreadConstraints: [{ maxSkew: 1, topologyKey: '', whenUnsatisfiable: 'DoNotSchedule' }] },
+    undefined,
+    'spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty',
+  ],
+  ['a node’s name with capitals', { nodeName: 'A' }, undefined, 'spec.nodeName: Invalid value: "A"'],
+];
+for (const [what, more, container, text] of bad)
+  test(`${what} is refused`, () => {
+    const texts = errorsOf(spec(more, container));
+    assert.ok(texts.length === 1 && texts[0]!.startsWith(text), texts.join('\n'));
+  });
