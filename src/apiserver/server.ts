@@ -18,11 +18,12 @@ import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishServer } from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
+import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
 import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';
 import { RequestHandler } from './handler.ts';
-import { registerHealth } from './health.ts';
+import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
@@ -32,6 +33,7 @@ import { NodeConnector, type NodeCredentials } from './nodes/node-connector.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
+import { RequestMetrics, registerMetrics } from './request-metrics.ts';
 import { createSecurity, type SecurityOptions } from './security.ts';
 import { parseIpRange } from './services/ip-range.ts';
 import { type PortRange, ServiceAllocation } from './services/service-allocation.ts';
@@ -145,7 +147,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups() }).register(handler);
   handler.addPath('/version', serveVersion);
-  registerHealth(handler, [{ name: 'ping', check: () => undefined }], clock);
+  registerHealth(handler, healthChecks(store, view), clock);
+  registerTokenDiscovery(handler, security);
+  registerMetrics(handler, options.metrics);
+  const metrics = new RequestMetrics(options.metrics, clock, registry);
 
   const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
   await bootstrap(registry, range);
@@ -165,7 +170,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const listener = await listen({
         ...listenOptions,
         logger: log,
-        handle: (request, response) => serveHttp(handler, request, response, { clock, logger: log }),
+        handle: (request, response) => serveHttp(handler, request, response, { clock, logger: log, metrics }),
       });
       listeners.add(listener);
       const address = options.advertiseAddress ?? listener.host;
@@ -183,6 +188,23 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       await view.close();
     },
   };
+}
+
+/** What runs before the server listens has succeeded when anybody can ask; upstream's names for it stay. */
+const doneAtStart = [
+  'poststarthook/bootstrap-controller',
+  'poststarthook/rbac/bootstrap-roles',
+  'poststarthook/scheduling/bootstrap-system-priority-classes',
+];
+
+function healthChecks(store: Store, view: StoreView): HealthCheck[] {
+  return [
+    { name: 'ping', check: () => undefined },
+    { name: 'log', check: () => undefined },
+    { name: 'etcd', check: async () => void (await store.currentRevision()) },
+    { name: 'informer-sync', onlyReadiness: true, check: async () => void (await view.caughtUp()) },
+    ...doneAtStart.map((name) => ({ name, check: () => undefined })),
+  ];
 }
 
 function serviceAllocation(view: StoreView, options: ApiServerOptions): ServiceAllocation {

@@ -5,6 +5,10 @@ export type Labels = Record<string, string>;
 export interface Counter {
   add(amount: number, labels?: Labels): void;
 }
+/** A series that is written so often that its labels are not to be put together each time. */
+export interface BoundHistogram {
+  observe(value: number): void;
+}
 export interface Gauge {
   set(value: number, labels?: Labels): void;
   add(amount: number, labels?: Labels): void;
@@ -12,6 +16,7 @@ export interface Gauge {
 }
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
+  bind(labels: Labels): BoundHistogram;
 }
 
 interface Family {
@@ -51,18 +56,26 @@ export class MetricsRegistry {
         }
       },
     });
+    const seriesOf = (labels: Labels) => {
+      const key = formatLabels(labels);
+      let entry = series.get(key);
+      if (!entry) {
+        entry = { labels, counts: new Array(buckets.length + 1).fill(0), sum: 0 };
+        series.set(key, entry);
+      }
+      return entry;
+    };
+    const record = (entry: { counts: number[]; sum: number }, value: number) => {
+      let index = 0;
+      while (index < buckets.length && value > buckets[index]!) index++;
+      entry.counts[index]!++;
+      entry.sum += value;
+    };
     return {
-      observe(value, labels = {}) {
-        const key = formatLabels(labels);
-        let entry = series.get(key);
-        if (!entry) {
-          entry = { labels, counts: new Array(buckets.length + 1).fill(0), sum: 0 };
-          series.set(key, entry);
-        }
-        let index = 0;
-        while (index < buckets.length && value > buckets[index]!) index++;
-        entry.counts[index]!++;
-        entry.sum += value;
+      observe: (value, labels = {}) => record(seriesOf(labels), value),
+      bind(labels) {
+        const entry = seriesOf(labels);
+        return { observe: (value) => record(entry, value) };
       },
     };
   }

@@ -33,17 +33,24 @@ export function encodeContextOf(request: ApiRequest, resource: ServedResource, c
   return { format, includeObject: include as IncludeObject, nowMs: clock.now() };
 }
 
+/** What was sent: for metrics. */
+export interface Sent {
+  status: number;
+  /** Of the body; 0 for what streams. */
+  sizeBytes: number;
+}
+
 /** @throws what encoding throws; nothing was sent then */
 export async function respond(
   context: RequestContext,
   answer: ApiResponse,
   response: HttpResponse,
   options: RespondOptions,
-): Promise<void> {
+): Promise<Sent> {
   const { request } = context;
   switch (answer.type) {
     case 'hijacked':
-      return;
+      return { status: 101, sizeBytes: 0 };
     case 'raw':
       return send(
         context,
@@ -57,7 +64,7 @@ export async function respond(
       answer.body.on('error', () => out.destroy());
       out.on('close', () => answer.body.destroy());
       answer.body.pipe(out);
-      return;
+      return { status: answer.status, sizeBytes: 0 };
     }
     case 'watch':
       return respondWithWatch(context, answer, response, options);
@@ -144,23 +151,30 @@ function send(
   status: number,
   encoded: Encoded,
   extra?: ResponseHeaders,
-): void {
+): Sent {
   const headers = headersOf(context);
   headers['content-type'] = encoded.contentType;
   if (extra) Object.assign(headers, extra);
   response.send(status, headers, encoded.body);
+  return { status, sizeBytes: encoded.body.length };
 }
 
 async function sendMaybeCompressed(
   context: RequestContext,
   response: HttpResponse,
   encoded: Encoded,
-): Promise<void> {
+): Promise<Sent> {
   const accepts = context.request.header('accept-encoding') ?? '';
   if (encoded.body.length < gzipBytesMin || !accepts.includes('gzip'))
     return send(context, response, 200, encoded);
   const body = await gzipAsync(encoded.body, { level: 1 });
-  send(context, response, 200, { ...encoded, body }, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+  return send(
+    context,
+    response,
+    200,
+    { ...encoded, body },
+    { 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
+  );
 }
 
 async function respondWithWatch(
@@ -168,7 +182,7 @@ async function respondWithWatch(
   { resource, session }: Extract<ApiResponse, { type: 'watch' }>,
   response: HttpResponse,
   options: RespondOptions,
-): Promise<void> {
+): Promise<Sent> {
   const { request } = context;
   const encoding = encodeContextOf(request, resource, options.clock);
   const contentType = contentTypes[encoding.format.media];
@@ -185,4 +199,5 @@ async function respondWithWatch(
       onSlow: () => options.onSlowWatcher(context),
     }),
   );
+  return { status: 200, sizeBytes: 0 };
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { RequestHandler } from '../handler.ts';
+import type { RequestMetrics } from '../request-metrics.ts';
 import type { Http1Request, Http2Request } from './http-request.ts';
 import type { HttpResponse } from './http-response.ts';
 import { respond, respondWithError } from './respond.ts';
@@ -9,6 +10,7 @@ import { respond, respondWithError } from './respond.ts';
 export interface ServeOptions {
   clock: Clock;
   logger: Logger;
+  metrics: RequestMetrics;
 }
 
 /** Never throws: whatever goes wrong becomes the answer, or ends the connection when an answer has begun. */
@@ -19,19 +21,24 @@ export function serveHttp(
   options: ServeOptions,
 ): void {
   const context = handler.contextOf(request);
+  const end = options.metrics.begin(context);
   const run = async () => {
     try {
       const answer = await handler.answer(context);
-      await respond(context, answer, response, {
+      const sent = await respond(context, answer, response, {
         clock: options.clock,
-        onSlowWatcher: ({ info, user }) =>
+        onSlowWatcher: (slow) => {
+          const { info, user } = slow;
+          options.metrics.watcherCutOff(slow);
           options.logger.warn('a watcher did not keep up and was cut off', {
             path: info.path,
             user: user.name,
-          }),
+          });
+        },
       });
+      end(sent.status, sent.sizeBytes);
     } catch (error) {
-      respondWithError(context, error, response);
+      end(respondWithError(context, error, response), 0);
     }
   };
   run().catch((error) => options.logger.error('an answer could not be sent', { path: request.path, error }));
