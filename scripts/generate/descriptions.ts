@@ -1,46 +1,74 @@
 /**
- * Writes src/api/data/descriptions.json.br: what `kubectl explain` says, read from the doc comments of
- * @kubernetes/client-node. Old versions that it lacks are described by the newer ones of the same kinds.
- * Run: `node scripts/generate/descriptions.ts`.
+ * Writes src/api/data/descriptions.json.br: what `kubectl explain` says, read from the doc comments of two packages:
+ * @kubernetes/client-node is of today but says nothing of fields that refer to other definitions and has lost its
+ * line breaks; kubernetes-types has both, and is some versions old. Old versions of a kind, which neither has, are
+ * described by the newer ones. Run: `node scripts/generate/descriptions.ts`.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { rawSchema, refName, schemaNames } from '../../src/api/schema/schemas.ts';
 
 interface Documented {
   text: string;
+  /** By plain name. */
   fields: Map<string, string>;
 }
 
-const models = new URL('../../node_modules/@kubernetes/client-node/dist/gen/models/', import.meta.url);
-const comment = String.raw`\/\*\*\s*\n((?:\s*\*(?!\/).*\n)*)\s*\*\/\s*\n`;
+const packages = new URL('../../node_modules/', import.meta.url);
+const models = new URL('@kubernetes/client-node/dist/gen/models/', packages);
+const comment = String.raw`\/\*\*((?:(?!\*\/)[^])*)\*\/\s*`;
 
-const documented = new Map<string, Documented>();
+const clientModels = new Map<string, Documented>();
 for (const file of readdirSync(models)) {
-  if (file.endsWith('.d.ts')) documented.set(file.slice(0, -'.d.ts'.length), readModel(file));
+  if (file.endsWith('.d.ts')) clientModels.set(file.slice(0, -'.d.ts'.length), readClientModel(file));
 }
 
-function readModel(file: string): Documented {
+function readClientModel(file: string): Documented {
   const source = readFileSync(new URL(file, models), 'utf8');
-  const declaration = source.indexOf('export declare class');
+  const start = source.indexOf('export declare class');
   const head = new RegExp(`${comment}export declare class`).exec(source);
+  return { text: textOf(head?.[1] ?? ''), fields: readFields(source.slice(start)) };
+}
+
+function readFields(source: string): Map<string, string> {
   const fields = new Map<string, string>();
-  for (const [, text = '', name = ''] of source
-    .slice(declaration)
-    .matchAll(new RegExp(`${comment}\\s*'([^']+)'\\??:`, 'g'))) {
+  for (const [, text = '', name = ''] of source.matchAll(new RegExp(`${comment}'?([$\\w-]+)'?\\??:`, 'g'))) {
     fields.set(plainName(name), textOf(text));
   }
-  return { text: head ? textOf(head[1]!) : '', fields };
+  return fields;
+}
+
+const typeFiles = new Map<string, Map<string, Documented>>();
+
+/** The interfaces of a file such as `apps/v1`. */
+function interfacesOf(group: string, version: string): Map<string, Documented> {
+  const key = `${group}/${version}`;
+  const known = typeFiles.get(key);
+  if (known) return known;
+  const found = new Map<string, Documented>();
+  typeFiles.set(key, found);
+  const file = new URL(`kubernetes-types/${key}.d.ts`, packages);
+  if (!existsSync(file)) return found;
+  const source = readFileSync(file, 'utf8');
+  const heads = [
+    ...source.matchAll(new RegExp(`${comment}export (?:declare )?(?:interface|type) (\\w+)`, 'g')),
+  ];
+  for (const [index, head] of heads.entries()) {
+    const body = source.slice(head.index + head[0].length, heads[index + 1]?.index);
+    found.set(head[2]!, { text: textOf(head[1]!), fields: readFields(body) });
+  }
+  return found;
 }
 
 function textOf(lines: string): string {
   return lines
     .split('\n')
-    .map((line) => line.replace(/^\s*\* ?/, ''))
+    .map((line) => line.replace(/^\s*\* ?/, '').trimEnd())
     .join('\n')
     .trim()
     .replaceAll(/\\(['"])/g, '$1')
-    .replaceAll('*_/', '*/');
+    .replaceAll('*_/', '*/')
+    .replaceAll('*\\/', '*/');
 }
 
 /** `x_kubernetes_list_type`, `x-kubernetes-list-type`, `_default` and `default` are the same. */
@@ -50,11 +78,13 @@ function plainName(name: string): string {
 
 const capital = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
 
-function modelOf(group: string, version: string, name: string): Documented | undefined {
-  return (
-    documented.get(`${capital(group)}${capital(version)}${name}`) ??
-    documented.get(`${capital(version)}${name}`)
-  );
+function* modelsOf(group: string, version: string, name: string): Generator<Documented> {
+  const model =
+    clientModels.get(`${capital(group)}${capital(version)}${name}`) ??
+    clientModels.get(`${capital(version)}${name}`);
+  if (model) yield model;
+  const type = interfacesOf(group, version).get(name);
+  if (type) yield type;
 }
 
 /** Where the kinds of old groups live today, and which version describes an old one. */
@@ -69,8 +99,7 @@ function* candidates(definition: string): Generator<Documented> {
   const groups = [group, ...(successors[group] ?? [])];
   for (const candidateGroup of groups) {
     for (const candidateVersion of new Set([version, ...stableVersions])) {
-      const model = modelOf(candidateGroup, candidateVersion, name);
-      if (model) yield model;
+      yield* modelsOf(candidateGroup, candidateVersion, name);
     }
   }
 }
@@ -88,8 +117,12 @@ const ownTexts: Record<string, string> = {
   'io.k8s.apimachinery.pkg.runtime.RawExtension': 'An object of any kind, kept as it is.',
 };
 
+/** Every object has an apiVersion and a kind, and the same is said of them all. */
+const podFields = clientModels.get('V1Pod')?.fields;
+
 /** A field that refers to another definition has no comment of its own there: what it refers to tells what it is. */
 function textOfReference(definition: string, field: string): string {
+  if (field === 'apiVersion' || field === 'kind') return podFields?.get(plainName(field)) ?? '';
   const target = refName(rawSchema(definition)?.properties?.[field] ?? {});
   if (!target) return '';
   const kind = definition.slice(definition.lastIndexOf('.') + 1);
@@ -105,7 +138,14 @@ function textOfReference(definition: string, field: string): string {
 }
 
 function selfTextOf(definition: string): string {
-  return ownTexts[definition] ?? [...candidates(definition)].find((source) => source.text)?.text ?? '';
+  return ownTexts[definition] ?? bestOf([...candidates(definition)].map(({ text }) => text));
+}
+
+/** The first text, with the line breaks that another version of it has. */
+function bestOf(texts: readonly (string | undefined)[]): string {
+  const first = texts.find(Boolean) ?? '';
+  const flat = (text: string) => text.replaceAll(/\s+/g, ' ');
+  return texts.find((text) => text?.includes('\n') && flat(text) === flat(first)) ?? first;
 }
 
 const texts: string[] = [];
@@ -126,8 +166,8 @@ for (const definition of schemaNames()) {
   const sources = [...candidates(definition)];
   const fields: Record<string, number> = {};
   for (const field of Object.keys(rawSchema(definition)?.properties ?? {})) {
-    const own = sources.map((source) => source.fields.get(plainName(field))).find(Boolean);
-    const text = own ?? textOfReference(definition, field);
+    const own = bestOf(sources.map((source) => source.fields.get(plainName(field))));
+    const text = own || textOfReference(definition, field);
     fieldsTotal++;
     if (!text) continue;
     fieldsDescribed++;
