@@ -4,7 +4,7 @@
  * When the holder ends, the kernel ends every process of the node and takes its mounts and interfaces away.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, run } from './command.ts';
 import type { NodeFolder } from './data-folder.ts';
@@ -38,10 +38,19 @@ export interface NodeNamespaceOptions {
 
 const holderRecord = (folder: NodeFolder) => join(folder.run, 'holder.json');
 
-/** The node's namespaces, if their holder runs. */
+/** The node's namespaces, if their holder runs. A holder that was killed is there for a while, but without them. */
 export function findNodeNamespace(folder: NodeFolder): NodeNamespace | undefined {
   const holder = runningProcess(holderRecord(folder));
-  return holder && namespaceOf(holder);
+  return holder && hasNamespaces(holder) ? namespaceOf(holder) : undefined;
+}
+
+function hasNamespaces(holder: ProcessIdentity): boolean {
+  try {
+    readlinkSync(`/proc/${holder.pid}/ns/net`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Brings the node's /etc/hosts up to date; in place, as it is mounted. */
@@ -62,7 +71,7 @@ export async function createNodeNamespace(options: NodeNamespaceOptions): Promis
   return namespaceOf(holder);
 }
 
-/** Ends everything in the node. */
+/** Ends everything in the node; returns when all of it is gone. */
 export async function destroyNodeNamespace(folder: NodeFolder): Promise<void> {
   const holder = runningProcess(holderRecord(folder));
   // The first process of a pid namespace takes no other signal from outside, and is gone only after all others are.

@@ -86,7 +86,8 @@ async function ensureNamespace(context: NodeContext, record: NodeRecord): Promis
   let namespace = findNodeNamespace(folder);
   if (namespace) writeHostsFile({ folder, name: record.name, hosts });
   else {
-    // Nothing of a node outlives its holder but groups that may still hold a process about to end.
+    // What is left of a node whose holder was killed ends first.
+    await destroyNodeNamespace(folder);
     await removeCgroup(machine.cgroups, cgroupRoot);
     namespace = await createNodeNamespace({
       name: record.name,

@@ -17,7 +17,7 @@ ${options.script}
   const entrypoint = `#!/bin/sh
 echo "serving on port ${options.port}"
 trap 'exit 0' TERM
-nc -lk -p ${options.port} -e /serve.sh & wait
+nc -ll -p ${options.port} -e /serve.sh & wait
 `;
   const scripts: TarEntry[] = [
     { path: 'serve.sh', mode: 0o755, content: Buffer.from(handler) },
