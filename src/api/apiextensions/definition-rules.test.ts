@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CustomResourceDefinition, JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { customResourceDefinitionKind } from './custom-resource-definition.ts';
+
+function fields(schema: object, spec: object = {}): string[] {
+  const definition = {
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { kind: 'Widget', plural: 'widgets' },
+      versions: [
+        { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema as JSONSchemaProps } },
+      ],
+      ...spec,
+    },
+  } as unknown as CustomResourceDefinition;
+  customResourceDefinitionKind.defaults!(definition);
+  customResourceDefinitionKind.prepareCreate!(definition);
+  return [...customResourceDefinitionKind.validate(definition, { subresource: '' })].map(
+    ({ field }) => field,
+  );
+}
+
+const root = 'spec.validation.openAPIV3Schema';
+const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more });
+
+const rows: [what: string, schema: object, fields: string[]][] = [
+  ['a plain schema', object({ a: { type: 'string' } }), []],
+  [
+    'an integer or string',
+    object({ a: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] } }),
+    [],
+  ],
+  ['a property without type', object({ a: {} }), [`${root}.properties[a].type`]],
+  ['items without type', object({ a: { type: 'array', items: {} } }), [`${root}.properties[a].items.type`]],
+  ['a type that is none', object({ a: { type: 'text' } }), [`${root}.properties[a].type`]],
+  ['a reference', object({ a: { type: 'object', $ref: '#/x' } }), [`${root}.properties[a].$ref`]],
+  [
+    'properties and additional ones',
+    object({
+      a: { type: 'object', properties: { b: { type: 'string' } }, additionalProperties: { type: 'string' } },
+    }),
+    [`${root}.properties[a].additionalProperties`],
+  ],
+  [
+    'a default that does not fit',
+    object({ a: { type: 'string', enum: ['x'], default: 'y' } }),
+    [`${root}.properties[a].default`],
+  ],
+  [
+    'a field that only a junctor knows',
+    object({}, { anyOf: [{ properties: { a: { minimum: 1 } } }] }),
+    [`${root}.properties[a]`],
+  ],
+  [
+    'a set of objects',
+    object({ a: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object' } } }),
+    [`${root}.properties[a].items.type`],
+  ],
+  [
+    'map keys that may be absent',
+    object({
+      a: {
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['k'],
+        items: object({ k: { type: 'string' } }),
+      },
+    }),
+    [`${root}.properties[a].items.properties[k].default`],
+  ],
+  [
+    'a rule that does not compile',
+    object({ a: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self.(' }] } }),
+    [`${root}.properties[a].x-kubernetes-validations[0].rule`],
+  ],
+  [
+    'more than a name in the metadata',
+    object({ metadata: { type: 'object', properties: { labels: { type: 'object' } } } }),
+    [`${root}.properties[metadata]`],
+  ],
+];
+for (const [what, schema, expected] of rows)
+  test(`a definition with ${what} is ${expected.length === 0 ? 'accepted' : 'refused'}`, () => {
+    assert.deepEqual(fields(schema), expected);
+  });
+
+test('names, versions and subresources are checked', () => {
+  const plain = object({});
+  assert.deepEqual(fields(plain, { scope: 'Global' }), ['spec.scope']);
+  assert.deepEqual(fields(plain, { names: { kind: 'Widget', plural: 'widgets', listKind: 'Widget' } }), [
+    'spec.names.listKind',
+  ]);
+  const version = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: plain } };
+  assert.deepEqual(fields(plain, { versions: [version, { ...version, storage: false }] }), ['spec.versions']);
+  assert.deepEqual(
+    fields(plain, {
+      versions: [
+        { ...version, subresources: { scale: { specReplicasPath: '.x', statusReplicasPath: '.status.n' } } },
+      ],
+    }),
+    ['spec.subresources.scale.specReplicasPath'],
+  );
+});

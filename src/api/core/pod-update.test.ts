@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Pod, PodSpec } from '../types/core-v1.gen.ts';
+import { qosClassOf } from './pod-qos.ts';
+import { validateEphemeralContainersUpdate, validatePodSpecUpdate, validateResize } from './pod-update.ts';
+
+function pod(spec: object, container: object = {}): Pod {
+  return {
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', image: 'i', ...container }], ...spec },
+  } as Pod;
+}
+
+const updates: [what: string, from: Pod, to: Pod, fields: string[]][] = [
+  ['another image', pod({}), pod({}, { image: 'j' }), []],
+  ['no image', pod({}), pod({}, { image: '' }), ['spec.containers[0].image']],
+  ['another command', pod({}), pod({}, { command: ['x'] }), ['spec']],
+  [
+    'one more container',
+    pod({}),
+    pod({
+      containers: [
+        { name: 'c', image: 'i' },
+        { name: 'd', image: 'i' },
+      ],
+    }),
+    ['spec.containers'],
+  ],
+  ['a shorter deadline', pod({ activeDeadlineSeconds: 9 }), pod({ activeDeadlineSeconds: 8 }), []],
+  [
+    'a longer deadline',
+    pod({ activeDeadlineSeconds: 9 }),
+    pod({ activeDeadlineSeconds: 10 }),
+    ['spec.activeDeadlineSeconds'],
+  ],
+  ['no deadline any more', pod({ activeDeadlineSeconds: 9 }), pod({}), ['spec.activeDeadlineSeconds']],
+  [
+    'one more toleration',
+    pod({ tolerations: [{ key: 'a' }] }),
+    pod({ tolerations: [{ key: 'a' }, { key: 'b' }] }),
+    [],
+  ],
+  ['one toleration less', pod({ tolerations: [{ key: 'a' }] }), pod({}), ['spec.tolerations']],
+  ['a gate less', pod({ schedulingGates: [{ name: 'g' }] }), pod({}), []],
+  ['a gate more', pod({}), pod({ schedulingGates: [{ name: 'g' }] }), ['spec.schedulingGates[0]']],
+  [
+    'a node selector while gated',
+    pod({ schedulingGates: [{ name: 'g' }] }),
+    pod({ schedulingGates: [{ name: 'g' }], nodeSelector: { a: 'b' } }),
+    [],
+  ],
+  ['a node selector', pod({}), pod({ nodeSelector: { a: 'b' } }), ['spec']],
+];
+for (const [what, from, to, fields] of updates)
+  test(`a pod update with ${what} is ${fields.length === 0 ? 'allowed' : 'refused'}`, () => {
+    assert.deepEqual(
+      [...validatePodSpecUpdate(to, from)].map(({ field }) => field),
+      fields,
+    );
+  });
+
+test('ephemeral containers are added, never changed or taken away', () => {
+  const debug = { ephemeralContainers: [{ name: 'd', image: 'i' }] };
+  assert.deepEqual([...validateEphemeralContainersUpdate(pod(debug), pod({}))], []);
+  assert.equal([...validateEphemeralContainersUpdate(pod({}), pod(debug))].length, 1);
+  assert.equal(
+    [
+      ...validateEphemeralContainersUpdate(
+        pod({ ephemeralContainers: [{ name: 'd', image: 'j' }] }),
+        pod(debug),
+      ),
+    ].length,
+    1,
+  );
+});
+
+test('a resize changes cpu and memory only', () => {
+  const sized = (requests: object, more: object = {}) => pod(more, { resources: { requests } });
+  assert.deepEqual([...validateResize(sized({ cpu: '2' }), sized({ cpu: '1' }))], []);
+  assert.equal([...validateResize(sized({ cpu: '2' }, { nodeName: 'n' }), sized({ cpu: '1' }))].length, 1);
+  assert.equal([...validateResize(sized({ 'a.b/c': '2' }), sized({ 'a.b/c': '1' }))].length, 1);
+});
+
+test('the class of a pod follows from what its containers ask for', () => {
+  const classOf = (resources: object, init?: object) =>
+    qosClassOf({
+      containers: [{ name: 'c', resources }],
+      ...(init && { initContainers: [{ name: 'i', resources: init }] }),
+    } as PodSpec);
+  const whole = { limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m', memory: '1024Mi' } };
+  assert.equal(classOf({}), 'BestEffort');
+  assert.equal(classOf({ limits: { 'a.b/c': '1' } }), 'BestEffort');
+  assert.equal(classOf({ requests: { cpu: '1' } }), 'Burstable');
+  assert.equal(classOf(whole), 'Guaranteed');
+  assert.equal(classOf({ ...whole, requests: { cpu: '500m', memory: '1Gi' } }), 'Burstable');
+  assert.equal(classOf(whole, {}), 'Burstable');
+});
