@@ -1,7 +1,4 @@
-/** What a real node does besides running pods: logs, images, pressure, static pods. */
-import { join } from 'node:path';
-import { Pod } from '../api/resources.gen.ts';
-import type { InformerFactory } from '../client/informer.ts';
+/** What a real node does besides running pods: logs, images, pressure. */
 import type { KubeletContext } from './context.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
 import type { Threshold } from './eviction/eviction-plan.ts';
@@ -10,18 +7,14 @@ import { rotateLogs } from './linux/log-rotation.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
 import type { PodSet } from './pod-set.ts';
-import { StaticPods } from './static-pods.ts';
 
 export interface HousekeepingOptions {
   context: KubeletContext;
   pods: PodSet;
   reporter: NodeReporter;
   registration: NodeRegistration;
-  informers: InformerFactory;
   nodeName: string;
   rootDir: string;
-  /** Manifests of static pods; `manifests` below the kubelet's folder when absent. */
-  staticPodDir?: string;
   evictionThresholds?: readonly Threshold[];
   imageGcHighPercent?: number;
   imageGcLowPercent?: number;
@@ -30,7 +23,7 @@ export interface HousekeepingOptions {
 }
 
 export function startHousekeeping(options: HousekeepingOptions, signal: AbortSignal): void {
-  const { context, pods, reporter, registration, informers, nodeName, rootDir } = options;
+  const { context, pods, reporter, registration, nodeName, rootDir } = options;
   const { runtime, clock, logger, recorder, machine } = context;
   const imageGc = new ImageGc({
     runtime,
@@ -52,16 +45,8 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     rootDir,
     ...(options.evictionThresholds && { thresholds: options.evictionThresholds }),
   });
-  const staticPods = new StaticPods({
-    context,
-    pods,
-    registration,
-    informer: informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` }),
-    folder: options.staticPodDir ?? join(rootDir, 'manifests'),
-  });
   void imageGc.run(signal);
   void eviction.run(signal);
-  void staticPods.run(signal);
   void rotateLogs(
     {
       runtime,

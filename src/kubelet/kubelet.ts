@@ -29,6 +29,7 @@ import { podEvents } from './pod-events.ts';
 import { PodSet } from './pod-set.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
+import { StaticPods } from './static-pods.ts';
 import { StatusManager } from './status-manager.ts';
 import { volumeObjectsOf } from './volumes/volume-objects.ts';
 
@@ -56,14 +57,11 @@ export interface KubeletOptions {
   seccompRoot?: string;
   reservations?: Reservations;
   allowedUnsafeSysctls?: readonly string[];
+  /** Manifests of static pods; `manifests` below the machine's folder when absent. */
+  staticPodDir?: string;
   housekeeping?: Pick<
     HousekeepingOptions,
-    | 'staticPodDir'
-    | 'evictionThresholds'
-    | 'imageGcHighPercent'
-    | 'imageGcLowPercent'
-    | 'logSizeMaxBytes'
-    | 'logFilesMax'
+    'evictionThresholds' | 'imageGcHighPercent' | 'imageGcLowPercent' | 'logSizeMaxBytes' | 'logFilesMax'
   >;
   version?: string;
 }
@@ -101,6 +99,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
         });
   const devices = plugins ?? noDevices;
   const [facts, version] = await Promise.all([machine.facts(), runtime.version()]);
+  const ownLabels = { ...standardLabels(nodeName, facts), ...options.labels };
   const metrics = kubeletMetrics(options.metrics);
   const resources = () => nodeResources(facts, reservations, podsMax, devices.resources());
 
@@ -132,7 +131,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     logger,
     recorder,
     nodeName,
-    labels: { ...standardLabels(nodeName, facts), ...options.labels },
+    labels: ownLabels,
     taints: options.taints ?? [],
     report: () => reporter.report(),
   });
@@ -175,8 +174,8 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     },
     networkProblem: () => reporter.networkProblem,
     async admit(pod) {
-      const current = registration.node;
-      if (!current) throw new Error('the node is not registered yet');
+      // Static pods start although the API, and with it the node's object, may not be there yet.
+      const current = registration.node ?? ({ metadata: { name: nodeName, labels: ownLabels } } as Node);
       const others = [...pods.admitted()].filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
       const refusal = findRefusal(pod, {
         node: current,
@@ -261,21 +260,25 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     await plugins?.start(signal);
     void registration.run(signal);
     void keepNodeLease({ client, clock, logger, nodeName, node: () => registration.node }, signal);
-    await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
-    await pods.start(podInformer);
+    await pods.start();
     const { rootDir } = machine;
+    const staticPods =
+      rootDir === undefined
+        ? undefined
+        : new StaticPods({
+            context,
+            pods,
+            registration,
+            informer: podInformer,
+            folder: options.staticPodDir ?? join(rootDir, 'manifests'),
+          });
+    await staticPods?.load();
+    await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
+    await pods.follow(podInformer);
+    void staticPods?.run(signal);
     if (rootDir !== undefined)
       startHousekeeping(
-        {
-          context,
-          pods,
-          reporter,
-          registration,
-          informers: options.informers,
-          nodeName,
-          rootDir,
-          ...options.housekeeping,
-        },
+        { context, pods, reporter, registration, nodeName, rootDir, ...options.housekeeping },
         signal,
       );
   }

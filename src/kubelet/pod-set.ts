@@ -64,16 +64,20 @@ export class PodSet {
     this.#owners.set(id, podUid);
   }
 
-  /** `informer`: synced. */
-  async start(informer: Informer<Pod>): Promise<void> {
-    this.#informer = informer;
+  /** Learns what is there from the runtime and follows it from then on. */
+  async start(): Promise<void> {
     await this.#learnOwners();
+    void this.#followRuntime();
+  }
+
+  /** `informer`: synced. All pods that belong here are known then: what else there is goes. */
+  async follow(informer: Informer<Pod>): Promise<void> {
+    this.#informer = informer;
     informer.handle({
       added: (pod) => this.update(pod),
       updated: (pod) => this.update(pod),
       deleted: (pod) => this.#workers.get(pod.metadata.uid)?.remove(),
     });
-    void this.#followRuntime();
     await this.#clearOrphans();
   }
 
@@ -159,9 +163,10 @@ export class PodSet {
       await this.#relist().catch((error: unknown) =>
         logger.debug('the runtime could not be listed', { error }),
       );
-      await this.#clearOrphans().catch((error: unknown) =>
-        logger.debug('orphans could not be cleared', { error }),
-      );
+      if (this.#informer)
+        await this.#clearOrphans().catch((error: unknown) =>
+          logger.debug('orphans could not be cleared', { error }),
+        );
     }
   }
 

@@ -15,6 +15,7 @@ export interface StaticPodsOptions {
   context: KubeletContext;
   pods: PodSet;
   registration: NodeRegistration;
+  /** Of the node's pods at the API. */
   informer: Informer<Pod>;
   folder: string;
 }
@@ -47,7 +48,8 @@ export class StaticPods {
     informer.handle({ added: mirrorChanged, updated: mirrorChanged, deleted: mirrorChanged });
     while (!signal.aborted) {
       try {
-        await this.#sync();
+        await this.load();
+        if (informer.hasSynced) await this.#syncMirrors();
       } catch (error) {
         if (!signal.aborted) context.logger.warn('static pods could not be read', { folder, error });
       }
@@ -78,7 +80,8 @@ export class StaticPods {
     await context.clock.sleep(settleMs, signal).catch(() => undefined);
   }
 
-  async #sync(): Promise<void> {
+  /** Reads the folder and has its pods run; needs no API. */
+  async load(): Promise<void> {
     const { pods } = this.#options;
     const wanted = await this.#read();
     for (const [uid] of this.#current) {
@@ -87,10 +90,14 @@ export class StaticPods {
       pods.find(uid)?.remove();
     }
     for (const [uid, pod] of wanted) {
+      if (this.#current.has(uid)) continue;
       this.#current.set(uid, pod);
       pods.update(pod, true);
-      await this.#mirror(pod);
     }
+  }
+
+  async #syncMirrors(): Promise<void> {
+    for (const pod of this.#current.values()) await this.#mirror(pod);
     await this.#removeStaleMirrors();
   }
 
