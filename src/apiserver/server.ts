@@ -13,7 +13,11 @@ import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission/admission.ts';
 import { addBuiltinPlugins } from './admission/plugins.ts';
 import { resourceQuota } from './admission/resource-quota.ts';
+import { Aggregation } from './aggregation/aggregation.ts';
+import type { FrontProxyIdentity } from './aggregation/backend.ts';
+import { followLocalServices } from './aggregation/local-services.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
+import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { publishServer } from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
@@ -56,6 +60,8 @@ export interface ApiServerOptions {
   nodes?: NodeCredentials;
   /** Reaches webhooks that are Services of the cluster. */
   dialService?: DialService;
+  /** Shown to aggregated API servers. */
+  frontProxy?: FrontProxyIdentity;
   security?: SecurityOptions;
   /** Where pods reach this server; the listener's own address unless set. */
   advertiseAddress?: string;
@@ -137,12 +143,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   const closing = new AbortController();
   const metricsApi = new MetricsApi({ objects, nodes, clock, logger: log, signal: closing.signal });
+  const dialService = options.dialService ?? serviceDialer(objects, nodes, random);
+  const ownClient = createClient(
+    createLocalTransport(handler, { name: 'system:apiserver', groups: ['system:masters'] }, closing.signal),
+  );
+  const own = { client: ownClient, clock, logger: log, signal: closing.signal };
+  const aggregation = new Aggregation({ ...own, objects, dialService, frontProxy: options.frontProxy });
+  handler.addDelegate(aggregation.delegate);
   handler.addDelegate(metricsApi.delegate);
   const discovery = new Discovery({
     kinds,
     subresources,
     serverAddress,
-    otherGroups: () => metricsApi.groups(),
+    otherGroups: () => [...aggregation.groups(), ...metricsApi.groups()],
   });
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups() }).register(handler);
@@ -154,13 +167,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
   await bootstrap(registry, range);
+  if (options.frontProxy) await ensureAuthenticationConfig(registry, options.frontProxy.ca);
 
   const localTransport = (user: UserInfo) => createLocalTransport(handler, user, closing.signal);
-  const ownClient = createClient(localTransport({ name: 'system:apiserver', groups: ['system:masters'] }));
   admission.add(
     resourceQuota(objects, (quota) => ownClient.update(ResourceQuota, quota, { subresource: 'status' })),
   );
-  new CustomResources({ kinds, view, client: ownClient, clock, logger: log, signal: closing.signal }).start();
+  new CustomResources({ kinds, view, ...own }).start();
+  followLocalServices({ kinds, ...own });
+  aggregation.start();
   const compaction = compactRegularly(store, clock, log);
   return {
     registry,

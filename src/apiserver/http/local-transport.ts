@@ -90,6 +90,8 @@ async function present(answer: ApiResponse, request: ApiRequest): Promise<Transp
       return { status: answer.status, object: answer.object };
     case 'raw':
       return { status: answer.status, object: parseRaw(Buffer.from(answer.body)) };
+    case 'stream':
+      return { status: answer.status, object: parseRaw(await readAll(answer.body)) };
     case 'watch': {
       const sink = new LocalSink(answer.resource, format, isTrue(request.query.get('allowWatchBookmarks')));
       const running = answer.session.run(sink);
@@ -98,6 +100,13 @@ async function present(answer: ApiResponse, request: ApiRequest): Promise<Transp
     default:
       throw new Error(`the local transport cannot carry an answer of type ${answer.type}`);
   }
+}
+
+/** What another server answered, as a whole. */
+async function readAll(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 function parseRaw(body: Buffer): unknown {

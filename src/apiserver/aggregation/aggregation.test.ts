@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import { APIService, EndpointSlice, Namespace, Service } from '../../api/resources.gen.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { seededRandom } from '../../base/random.ts';
+import type { Client } from '../../client/client.ts';
+import { createClient } from '../../client/create-client.ts';
+import { createMemoryStore } from '../../storage/memory.ts';
+import { type ApiServer, createApiServer } from '../server.ts';
+
+let server: ApiServer;
+let client: Client;
+let backend: Server;
+let caBundle: string;
+let seen: { method: string; url: string; user: unknown; groups: unknown; body: string }[] = [];
+
+before(async () => {
+  const authority = await createAuthority('backend-ca');
+  caBundle = Buffer.from(authority.cert).toString('base64');
+  const pair = await issueCertificate(authority, {
+    commonName: 'backend',
+    usages: ['server'],
+    dnsNames: ['flunders.shop.svc'],
+  });
+  backend = createServer(pair, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { method = '', url = '', headers } = request;
+      const body = Buffer.concat(chunks).toString();
+      seen.push({ method, url, user: headers['x-remote-user'], groups: headers['x-remote-group'], body });
+      const resources = [
+        {
+          name: 'flunders',
+          singularName: 'flunder',
+          namespaced: true,
+          kind: 'Flunder',
+          verbs: ['get', 'list', 'create'],
+        },
+      ];
+      const answer = url.startsWith('/apis/wardle.example.com/v1/')
+        ? { kind: 'FlunderList', apiVersion: 'wardle.example.com/v1', metadata: {}, items: [] }
+        : { kind: 'APIResourceList', groupVersion: 'wardle.example.com/v1', resources };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(backend, 'listening');
+  const { port } = backend.address() as AddressInfo;
+  server = await createApiServer({
+    store: createMemoryStore(),
+    clock: systemClock,
+    random: seededRandom(9),
+    logger: silentLogger,
+    metrics: new MetricsRegistry(),
+    dialService: async () => connect(port, '127.0.0.1'),
+  });
+  client = createClient(server.localTransport({ name: 'ann', groups: ['system:masters', 'a'] }));
+  await client.create(Namespace, { metadata: { name: 'shop' }, spec: {} });
+});
+after(async () => {
+  await server.close();
+  backend.closeAllConnections();
+  backend.close();
+});
+
+async function availabilityOf(name: string, status: string): Promise<string> {
+  for await (const event of client.watch(APIService, {}, AbortSignal.timeout(15_000))) {
+    if (event.object.metadata.name !== name) continue;
+    const found = event.object.status?.conditions?.find(({ type }) => type === 'Available');
+    if (found?.status === status) return found.reason ?? '';
+  }
+  throw new Error(`${name} did not become Available=${status}`);
+}
+
+test('an APIService without its service is not available, and says why; requests are answered 503', async () => {
+  await client.create(APIService, {
+    metadata: { name: 'v1.wardle.example.com' },
+    spec: {
+      group: 'wardle.example.com',
+      version: 'v1',
+      groupPriorityMinimum: 2000,
+      versionPriority: 10,
+      caBundle,
+      service: { namespace: 'shop', name: 'flunders' },
+    },
+  });
+  assert.equal(await availabilityOf('v1.wardle.example.com', 'False'), 'ServiceNotFound');
+  await assert.rejects(client.raw('GET', '/apis/wardle.example.com/v1/flunders'), { code: 503 });
+});
+
+test('once its endpoints are there it is asked, discovered, and given requests with the caller’s identity', async () => {
+  const metadata = { namespace: 'shop', name: 'flunders' };
+  await client.create(Service, { metadata, spec: { ports: [{ port: 443, protocol: 'TCP' }] } });
+  await client.create(EndpointSlice, {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'flunders' } },
+    addressType: 'IPv4',
+    ports: [{ port: 8443, protocol: 'TCP', name: '' }],
+    endpoints: [{ addresses: ['10.244.0.9'], conditions: { ready: true } }],
+  });
+  assert.equal(await availabilityOf('v1.wardle.example.com', 'True'), 'Passed');
+  const groups = await client.raw<{ groups: { name: string }[] }>('GET', '/apis');
+  assert.ok(groups.groups.some(({ name }) => name === 'wardle.example.com'));
+  seen = [];
+  const list = await client.raw<{ kind: string }>(
+    'GET',
+    '/apis/wardle.example.com/v1/namespaces/shop/flunders?limit=5',
+  );
+  assert.equal(list.kind, 'FlunderList');
+  await client.raw('POST', '/apis/wardle.example.com/v1/namespaces/shop/flunders', { kind: 'Flunder' });
+  const [get, post] = seen.filter(({ url }) => url.includes('/namespaces/'));
+  assert.deepEqual(
+    [get?.method, get?.url, get?.user, get?.groups],
+    [
+      'GET',
+      '/apis/wardle.example.com/v1/namespaces/shop/flunders?limit=5',
+      'ann',
+      'system:masters, a, system:authenticated',
+    ],
+  );
+  assert.deepEqual(JSON.parse(post!.body), { kind: 'Flunder' });
+});
+
+test('every group version of the server itself has a local APIService', async () => {
+  assert.equal(await availabilityOf('v1.apps', 'True'), 'Local');
+  const { items } = await client.list(APIService);
+  assert.ok(items.some(({ metadata }) => metadata.name === 'v1.'));
+});

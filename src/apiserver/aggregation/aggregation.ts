@@ -1,0 +1,184 @@
+/**
+ * Aggregated API servers: APIServices name a service that answers for a group version. Their health is looked after, what
+ * they serve is told by discovery, and requests are carried to them with the caller's identity.
+ */
+import { APIService } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import type { DiscoverableResource, DiscoveredGroup } from '../discovery/groups.ts';
+import { compareVersions } from '../discovery/groups.ts';
+import type { Delegate } from '../handler.ts';
+import { exchange } from '../nodes/http-over.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import { timestamp } from '../registry/registry.ts';
+import {
+  type Availability,
+  availabilityFromObjects,
+  isAvailable,
+  passed,
+  unavailable,
+  withAvailability,
+} from './availability.ts';
+import { type BackendOptions, connectBackend, forward, identityHeaders } from './backend.ts';
+
+export interface AggregationOptions extends BackendOptions {
+  objects: ObjectReader;
+  /** Of the server itself. */
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+interface ListedResource {
+  name: string;
+  singularName?: string;
+  namespaced: boolean;
+  kind: string;
+  verbs: string[];
+  shortNames?: string[];
+  categories?: string[];
+}
+
+/** How often servers are asked whether they still answer; an unavailable one is asked as often. */
+const probeIntervalMs = 2_000;
+const probeTimeoutMs = 5_000;
+const probeUser = { name: 'system:kube-aggregator', groups: ['system:masters'] };
+
+export class Aggregation {
+  readonly #options: AggregationOptions;
+  /** What the last successful probe of an APIService found, by its name. */
+  readonly #resources = new Map<string, ListedResource[]>();
+  #probing: Promise<void> | undefined;
+  #probedChanges = -1;
+
+  constructor(options: AggregationOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock, signal } = this.#options;
+    const tick = () => {
+      if (signal.aborted) return;
+      this.#probing ??= this.#probeAll().finally(() => {
+        this.#probing = undefined;
+      });
+      clock.after(probeIntervalMs, tick);
+    };
+    tick();
+  }
+
+  /** For discovery: the groups and versions that other servers answer for now. */
+  groups(): DiscoveredGroup[] {
+    const groups = new Map<string, DiscoveredGroup>();
+    for (const service of this.#remote()) {
+      const listed = this.#resources.get(service.metadata.name);
+      const { group = '', version = '' } = service.spec;
+      if (!listed || !isAvailable(service)) continue;
+      const known = groups.get(group) ?? { group, versions: [] };
+      groups.set(group, known);
+      known.versions.push({
+        version,
+        resources: listed.filter(isTopLevel).map((entry) => discovered(group, version, entry)),
+      });
+    }
+    for (const { versions } of groups.values())
+      versions.sort((a, b) => compareVersions(a.version, b.version));
+    return [...groups.values()];
+  }
+
+  /** Takes requests for group versions that an APIService gives to a service. */
+  readonly delegate: Delegate = (context) => {
+    const match = /^\/apis\/([^/]+)\/([^/]+)(\/|$)/.exec(context.info.path);
+    if (!match) return undefined;
+    const service = this.#options.objects.get(APIService, '', `${match[2]}.${match[1]}`);
+    if (!service?.spec.service) return undefined;
+    if (isAvailable(service)) return forward(service, context, this.#options);
+    return {
+      type: 'raw',
+      status: 503,
+      contentType: 'text/plain; charset=utf-8',
+      body: 'service unavailable\n',
+    };
+  };
+
+  *#remote(): Generator<APIService> {
+    for (const service of this.#options.objects.list(APIService)) if (service.spec.service) yield service;
+  }
+
+  async #probeAll(): Promise<void> {
+    // Of this server's own parts there is news only when the objects change.
+    const changes = this.#options.objects.changesOf(APIService);
+    if (changes === this.#probedChanges && this.#remote().next().done) return;
+    this.#probedChanges = changes;
+    await Promise.all([...this.#options.objects.list(APIService)].map((service) => this.#probe(service)));
+  }
+
+  async #probe(service: APIService): Promise<void> {
+    const availability =
+      availabilityFromObjects(this.#options.objects, service) ?? (await this.#ask(service));
+    if (availability.status !== 'True') this.#resources.delete(service.metadata.name);
+    const { client, clock, logger, signal } = this.#options;
+    const conditions = withAvailability(service.status?.conditions, availability, timestamp(clock.now()));
+    if (conditions === service.status?.conditions) return;
+    try {
+      const status = { ...service.status, conditions: [...conditions] };
+      await client.update(APIService, { ...service, status }, { subresource: 'status', signal });
+    } catch (error) {
+      // Somebody else changed it or it is gone: the next round looks again.
+      const isStale = error instanceof StatusError && ['Conflict', 'NotFound'].includes(error.reason);
+      if (!isStale && !signal.aborted)
+        logger.warn('the state of an APIService could not be written', { error });
+    }
+  }
+
+  /** Asks for what the server serves: an answer to that is what makes it available. */
+  async #ask(service: APIService): Promise<Availability> {
+    const { group = '', version = '' } = service.spec;
+    const path = `/apis/${group}/${version}`;
+    try {
+      const socket = await connectBackend(service, this.#options);
+      const answer = await exchange(socket, {
+        method: 'GET',
+        path,
+        headers: { host: 'aggregated', accept: 'application/json', ...identityHeaders(probeUser) },
+        signal: AbortSignal.any([this.#options.signal, AbortSignal.timeout(probeTimeoutMs)]),
+      });
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      if (answer.statusCode !== 200) throw new Error(`bad status from ${path}: ${answer.statusCode}`);
+      const list = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { resources?: ListedResource[] };
+      this.#resources.set(service.metadata.name, list.resources ?? []);
+      return passed;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return unavailable('FailedDiscoveryCheck', `failing or missing response from ${path}: ${why}`);
+    }
+  }
+}
+
+function isTopLevel({ name }: ListedResource): boolean {
+  return !name.includes('/');
+}
+
+function discovered(group: string, version: string, entry: ListedResource) {
+  const { name: plural, kind, namespaced, verbs } = entry;
+  const resource: DiscoverableResource = {
+    group,
+    version,
+    plural,
+    kind,
+    namespaced,
+    verbs: new Set(verbs),
+    cache: undefined,
+    definition: {
+      type: { group, version, plural, kind, namespaced },
+      singular: entry.singularName ?? '',
+      shortNames: entry.shortNames ?? [],
+      categories: entry.categories ?? [],
+    },
+  };
+  return { resource, subresources: [] };
+}

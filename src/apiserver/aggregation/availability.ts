@@ -1,0 +1,59 @@
+/** Whether an aggregated server can be reached, as the condition `Available` of its APIService. */
+import { isDeepStrictEqual } from 'node:util';
+import { type APIService, EndpointSlice, Service } from '../../api/resources.gen.ts';
+import type { APIServiceCondition } from '../../api/types/apiregistration-v1.gen.ts';
+import type { ObjectReader } from '../object-reader.ts';
+
+export type Availability = Pick<APIServiceCondition, 'status' | 'reason' | 'message'>;
+
+export const localAvailability: Availability = {
+  status: 'True',
+  reason: 'Local',
+  message: 'Local APIServices are always available',
+};
+
+/** What can be told without asking the server; undefined when it must be asked. */
+export function availabilityFromObjects(
+  objects: ObjectReader,
+  { spec }: APIService,
+): Availability | undefined {
+  if (!spec.service) return localAvailability;
+  const { namespace = '', name = '', port = 443 } = spec.service;
+  const where = `service/${name} in ${JSON.stringify(namespace)}`;
+  const service = objects.get(Service, namespace, name);
+  if (!service) return unavailable('ServiceNotFound', `${where} is not present`);
+  if (!service.spec?.ports?.some((candidate) => candidate.port === port)) {
+    return unavailable('ServicePortError', `${where} is not listening on port ${port}`);
+  }
+  for (const slice of objects.list(EndpointSlice, namespace)) {
+    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
+    if (slice.endpoints?.some(({ conditions }) => conditions?.ready !== false)) return undefined;
+  }
+  return unavailable('MissingEndpoints', `endpoints for ${where} have no addresses`);
+}
+
+export function unavailable(reason: string, message: string): Availability {
+  return { status: 'False', reason, message };
+}
+
+export const passed: Availability = { status: 'True', reason: 'Passed', message: 'all checks passed' };
+
+/** The conditions with `Available` brought up to date; the very same array when nothing changes. */
+export function withAvailability(
+  conditions: readonly APIServiceCondition[] = [],
+  availability: Availability,
+  now: string,
+): readonly APIServiceCondition[] {
+  const old = conditions.find(({ type }) => type === 'Available');
+  const { lastTransitionTime = now, ...before } = old ?? {};
+  const next = { type: 'Available', ...availability };
+  if (isDeepStrictEqual(before, next)) return conditions;
+  const time = old?.status === availability.status ? lastTransitionTime : now;
+  return [...conditions.filter(({ type }) => type !== 'Available'), { ...next, lastTransitionTime: time }];
+}
+
+export function isAvailable(service: APIService): boolean {
+  return (
+    service.status?.conditions?.some(({ type, status }) => type === 'Available' && status === 'True') ?? false
+  );
+}

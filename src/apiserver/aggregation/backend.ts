@@ -1,0 +1,119 @@
+/** One aggregated API server: how it is reached, and how it is told who asks. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Readable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import type { APIService } from '../../api/resources.gen.ts';
+import { serviceUnavailable } from '../../api/status.ts';
+import type { DialService } from '../dynamic-admission/webhook-client.ts';
+import { exchange, relayUpgrade } from '../nodes/http-over.ts';
+import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
+
+/** The certificate by which an aggregated server knows that headers about the user come from us. */
+export interface FrontProxyIdentity {
+  /** PEM. */
+  cert: string;
+  key: string;
+  /** Of the authority that signed it, which is the one of all clients. */
+  ca: string;
+}
+
+export interface BackendOptions {
+  dialService: DialService;
+  frontProxy: FrontProxyIdentity | undefined;
+}
+
+const defaultPort = 443;
+/** Headers that mean the connection, or that only we may set. */
+const dropped =
+  /^(:.*|connection|keep-alive|te|trailer|transfer-encoding|upgrade|host|authorization|http2-settings|x-remote-.*)$/;
+
+/** An encrypted connection to the service behind an APIService. @throws Error saying why there is none */
+export async function connectBackend({ spec }: APIService, options: BackendOptions): Promise<Duplex> {
+  const { namespace = '', name = '', port = defaultPort } = spec.service ?? {};
+  const socket = await options.dialService(namespace, name, port);
+  return await new Promise((resolve, reject) => {
+    const secure = connectTls({
+      socket,
+      servername: `${name}.${namespace}.svc`,
+      rejectUnauthorized: spec.insecureSkipTLSVerify !== true,
+      ...(spec.caBundle && { ca: Buffer.from(spec.caBundle, 'base64') }),
+      ...(options.frontProxy && { cert: options.frontProxy.cert, key: options.frontProxy.key }),
+      ALPNProtocols: ['http/1.1'],
+    });
+    secure.once('secureConnect', () => {
+      secure.off('error', reject);
+      resolve(secure);
+    });
+    secure.once('error', reject);
+  });
+}
+
+/** Carries a request to the aggregated server, upgrades included. */
+export async function forward(
+  service: APIService,
+  context: RequestContext,
+  options: BackendOptions,
+): Promise<ApiResponse> {
+  const { request } = context;
+  const socket = await connectBackend(service, options).catch((error: Error) => {
+    throw serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error });
+  });
+  const path = request.search ? `${request.path}?${request.search}` : request.path;
+  const { namespace, name } = service.spec.service!;
+  const headers = {
+    ...passedHeaders(context),
+    host: `${name}.${namespace}.svc`,
+    ...identityHeaders(context.user),
+  };
+  if (request.upgrade) {
+    const upgrade = { connection: 'Upgrade', upgrade: request.upgrade.protocol };
+    relayUpgrade(request.upgrade, socket, {
+      method: request.method,
+      path,
+      headers: { ...headers, ...upgrade },
+    });
+    return { type: 'hijacked' };
+  }
+  const body = bodyOf(context);
+  const answer = await exchange(socket, {
+    method: request.method,
+    path,
+    headers,
+    ...(body && { body }),
+    signal: request.signal,
+  });
+  return streamed(answer);
+}
+
+/** The headers that an aggregated server takes its user from (requestheader authentication). */
+export function identityHeaders({ name, uid, groups, extra }: UserInfo): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = { 'x-remote-user': name, 'x-remote-group': [...groups] };
+  if (uid) headers['x-remote-uid'] = uid;
+  for (const [key, values] of Object.entries(extra ?? {})) {
+    headers[`x-remote-extra-${encodeURIComponent(key.toLowerCase())}`] = [...values];
+  }
+  return headers;
+}
+
+function passedHeaders({ request }: RequestContext): Record<string, string | string[] | undefined> {
+  const headers: Record<string, string | string[] | undefined> = {};
+  for (const [name, value] of Object.entries(request.headers()))
+    if (!dropped.test(name)) headers[name] = value;
+  if (request.localBody) headers['content-type'] = 'application/json';
+  return headers;
+}
+
+function bodyOf({ request }: RequestContext): Readable | undefined {
+  if (request.localBody) return Readable.from([JSON.stringify(request.localBody.value)]);
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
+  return hasBody ? request.bodyStream?.() : undefined;
+}
+
+function streamed(answer: IncomingMessage): ApiResponse {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (value !== undefined && !dropped.test(name)) headers[name] = value;
+  }
+  return { type: 'stream', status: answer.statusCode ?? 502, headers, body: answer };
+}

@@ -1,0 +1,92 @@
+/** An APIService for every group version that this server answers itself, so that `kubectl get apiservices` is complete. */
+import { APIService } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import type { KindRegistry } from '../registry/kind-registry.ts';
+
+const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
+const groupPriority = 1_000;
+const corePriority = 18_000;
+const versionPriority = 100;
+/** Definitions come in bundles; one round serves them all. */
+const settleMs = 100;
+
+/** Makes what is missing, removes what is no longer served, now and whenever the kinds change. */
+export function followLocalServices(options: {
+  kinds: KindRegistry;
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+}): void {
+  const { kinds, clock, logger, signal } = options;
+  let scheduled = false;
+  const schedule = () => {
+    if (scheduled || signal.aborted) return;
+    scheduled = true;
+    clock.after(settleMs, () => {
+      scheduled = false;
+      if (signal.aborted) return;
+      reconcile(options).catch((error) => {
+        if (signal.aborted) return;
+        logger.warn('the APIServices of this server could not be brought in line; they are tried again', {
+          error,
+        });
+        schedule();
+      });
+    });
+  };
+  const stop = kinds.onChange(schedule);
+  signal.addEventListener('abort', stop, { once: true });
+  schedule();
+}
+
+async function reconcile({
+  kinds,
+  client,
+  signal,
+}: {
+  kinds: KindRegistry;
+  client: Client;
+  signal: AbortSignal;
+}): Promise<void> {
+  const wanted = new Map<string, { group: string; version: string }>();
+  for (const { group, version } of kinds.all()) wanted.set(`${version}.${group}`, { group, version });
+  const { items } = await client.list(APIService, {}, signal);
+  const present = new Map(items.map((service) => [service.metadata.name, service]));
+  for (const [name, { group, version }] of wanted) {
+    if (!present.has(name)) await createLocal(client, name, group, version, signal);
+  }
+  for (const [name, service] of present) {
+    const isOurs = service.metadata.labels?.[managedLabel] !== undefined && !service.spec.service;
+    if (isOurs && !wanted.has(name)) await client.delete(APIService, { name }, { signal });
+  }
+}
+
+async function createLocal(
+  client: Client,
+  name: string,
+  group: string,
+  version: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await client.create(
+      APIService,
+      {
+        metadata: { name, labels: { [managedLabel]: 'true' } },
+        spec: {
+          ...(group && { group }),
+          version,
+          groupPriorityMinimum: group === '' ? corePriority : groupPriority,
+          versionPriority,
+        },
+      },
+      { signal },
+    );
+  } catch (error) {
+    if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
+  }
+}
