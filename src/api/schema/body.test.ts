@@ -177,7 +177,7 @@ const yaml: [string, unknown][] = [
 ];
 for (const [text, value] of yaml) {
   test(`YAML is read as upstream reads it: ${JSON.stringify(text.slice(0, 30))}`, () => {
-    assert.deepEqual(parseApplyBody(Buffer.from(text)).value, value);
+    assert.deepEqual(parseApplyBody(Buffer.from(text), 'Strict').config, value);
   });
 }
 
@@ -199,13 +199,14 @@ const brokenYaml: [string, string | RegExp][] = [
 ];
 for (const [text, message] of brokenYaml) {
   test(`broken YAML is refused: ${JSON.stringify(text.slice(0, 20))}`, () => {
-    assert.throws(() => parseApplyBody(Buffer.from(text)), { code: 400, message });
+    assert.throws(() => parseApplyBody(Buffer.from(text), 'Ignore'), { code: 400, message });
   });
 }
 
-test('a key that stands twice in YAML is a problem, and its last value counts', () => {
-  assert.deepEqual(parseApplyBody(Buffer.from('a: 1\nb: 2\n"a": 3\n')), {
-    value: { a: 3, b: 2 },
-    problems: ['line 3: key "a" already set in map'],
-  });
+test('a key that stands twice in YAML is refused or a warning, and its last value counts', () => {
+  const body = Buffer.from('a: 1\nb: 2\n"a": 3\n');
+  const problem =
+    'error converting YAML to JSON: yaml: unmarshal errors:\n  line 3: key "a" already set in map';
+  assert.deepEqual(parseApplyBody(body, 'Warn'), { config: { a: 3, b: 2 }, warnings: [problem] });
+  assert.throws(() => parseApplyBody(body, 'Strict'), { message: `error strict decoding YAML: ${problem}` });
 });

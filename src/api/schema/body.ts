@@ -81,21 +81,34 @@ function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusE
   );
 }
 
-/** The body of a server-side apply: one object, in YAML or JSON. @throws {StatusError} 400, 413 */
-export function parseApplyBody(bytes: Uint8Array): ParsedBody {
+/**
+ * The body of a server-side apply: one object, in YAML or JSON, and what to warn of.
+ * @throws {StatusError} 400, 413
+ */
+export function parseApplyBody(
+  bytes: Uint8Array,
+  validation: FieldValidation,
+): { config: JsonObject; warnings: string[] } {
   checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  try {
-    const { value, problems } = parseYaml(text);
-    if (isObject(value)) return { value, problems };
+  const { value, problems } = readYaml(text);
+  if (!isObject(value)) {
     throw badRequest(
       `error decoding YAML: json: cannot unmarshal ${describeType(value)} into Go value of type map[string]interface {}`,
     );
+  }
+  if (problems.length === 0 || validation === 'Ignore') return { config: value, warnings: [] };
+  const warning = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${problems.join('\n  ')}`;
+  if (validation === 'Strict') throw badRequest(`error strict decoding YAML: ${warning}`);
+  return { config: value, warnings: [warning] };
+}
+
+function readYaml(text: string): ParsedText {
+  try {
+    return parseYaml(text);
   } catch (error) {
-    if (error instanceof YamlError) {
-      throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);
-    }
-    throw error;
+    if (!(error instanceof YamlError)) throw error;
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);
   }
 }
 

@@ -159,7 +159,7 @@ test('bodies in JSON and YAML are read or refused', () => {
     const json = Buffer.from(mutate(text.slice(0, 3000)));
     refusesOnlyWith([StatusError], () => decodeBody(json, 'json', podSchema, pod, 'Strict'), json.toString());
     const document = Buffer.from(mutate(yaml));
-    refusesOnlyWith([StatusError], () => parseApplyBody(document), document.toString());
+    refusesOnlyWith([StatusError], () => parseApplyBody(document, 'Strict'), document.toString());
     refusesOnlyWith(
       [StatusError],
       () => decodeBody(document, 'yaml', podSchema, pod, 'Warn'),
@@ -264,7 +264,7 @@ test('large hostile input takes a moment, not more', () => {
     ['many duplicates', () => parseJson(`{${'"a":1,'.repeat(100_000)}"a":1}`)],
     ['brackets', () => parseJson('['.repeat(1_000_000))],
     ['escapes', () => parseJson(`"${'\\u0000'.repeat(200_000)}"`)],
-    ['flow', () => parseApplyBody(Buffer.from(`a: [${'x,'.repeat(200_000)}]`))],
+    ['flow', () => parseApplyBody(Buffer.from(`a: [${'x,'.repeat(200_000)}]`), 'Warn')],
     ['selector', () => parseLabelSelector(`a in (${'x,'.repeat(100_000)}y)`)],
     ['operators', () => parseLabelSelector('!'.repeat(200_000))],
     ['deep managed fields', () => readFieldSet(JSON.parse(`${'{"f:a":'.repeat(3000)}{}${'}'.repeat(3000)}`))],

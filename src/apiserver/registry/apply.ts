@@ -51,9 +51,13 @@ export async function applyObject(
   }
 }
 
-async function readConfig({ request }: RequestContext): Promise<JsonObject> {
+async function readConfig(context: RequestContext): Promise<JsonObject> {
+  const { request } = context;
   if (request.localBody) return request.localBody.value as JsonObject;
-  return parseApplyBody(await request.readBody(bodySizeBytesMax)).value;
+  const body = await request.readBody(bodySizeBytesMax);
+  const { config, warnings } = parseApplyBody(body, fieldValidationOf(context));
+  context.warnings.push(...warnings);
+  return config;
 }
 
 async function applyToLive(
