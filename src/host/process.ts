@@ -10,12 +10,15 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { systemClock } from '../base/clock.ts';
 
 export interface ProcessIdentity {
@@ -45,7 +48,6 @@ export interface ProcessOptions extends ProcessPlace {
 /** A log that is longer than this when its process starts is put aside as `<log>.1`. */
 const logBytesMax = 16 * 1024 * 1024;
 const stopPollMs = 10;
-const childAppearsMs = 2000;
 
 /** Undefined when there is no such process, or only what is left of one (a zombie). */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
@@ -82,17 +84,20 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
     const [command, ...args] = placedCommand(options);
     const child = spawn(command!, args, {
       detached: true,
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log, log, 'pipe'],
       ...(options.env && { env: options.env }),
       ...(options.cwd && { cwd: options.cwd }),
     });
+    const announced = text(child.stdio[3] as Readable);
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', reject);
     });
     child.unref();
     const identity =
-      options.enterPid === undefined ? processIdentity(child.pid!) : await enteredProcess(child.pid!);
+      options.enterPid === undefined
+        ? processIdentity(child.pid!)
+        : enteredProcess(options.enterPid, Number(await announced));
     if (!identity) throw new Error(`${options.command} ended at once; its log is ${options.logFile}`);
     recordProcess(options.recordFile, identity);
     return identity;
@@ -135,51 +140,37 @@ function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void 
   }
 }
 
-/** Words that move themselves to the control groups, enter the namespaces and become the command. */
-function placedCommand({ command, args, enterPid, cgroupProcs = [] }: ProcessOptions): string[] {
-  const entered =
-    enterPid === undefined
-      ? [command, ...args]
-      : [
-          'nsenter',
-          '--mount',
-          '--uts',
-          '--net',
-          '--pid',
-          '--target',
-          String(enterPid),
-          '--',
-          command,
-          ...args,
-        ];
-  if (cgroupProcs.length === 0) return entered;
-  const moves = cgroupProcs.map((file) => `echo 0 >'${file}'`).join(' && ');
-  return ['/bin/sh', '-c', `${moves} && exec "$@"`, 'sh', ...entered];
-}
-
 /**
- * Entering a pid namespace takes a fork: `nsenter` stays and waits for the command. The command is what counts, so
- * its identity is returned and the waiting parent is ended.
+ * Words that move themselves to the control groups, enter the namespaces and become the command. Inside, the command is
+ * left to the first process of the pid namespace, which reaps it: a parent outside that does not would keep the
+ * namespace from ending. Its pid there is announced on descriptor 3.
  */
-async function enteredProcess(parentPid: number): Promise<ProcessIdentity | undefined> {
-  const parent = processIdentity(parentPid);
-  if (!parent) return undefined;
-  const deadline = performance.now() + childAppearsMs;
-  while (isRunning(parent) && performance.now() < deadline) {
-    const child = childOf(parentPid);
-    if (child) {
-      process.kill(parentPid, 'SIGKILL');
-      return child;
-    }
-    await systemClock.sleep(2);
-  }
-  return undefined;
+function placedCommand({ command, args, enterPid, cgroupProcs = [] }: ProcessOptions): string[] {
+  const announcing = ['setsid', '--fork', '/bin/sh', '-c', 'echo $$ >&3; exec 3>&-; exec "$@"', 'sh'];
+  const entering = ['nsenter', '--mount', '--uts', '--net', '--pid', '--target', String(enterPid), '--'];
+  const placed = [...(enterPid === undefined ? [] : [...entering, ...announcing]), command, ...args];
+  const moves = cgroupProcs.map((file) => `echo 0 >'${file}'`).join(' && ');
+  // What runs outside announces nothing and must not hold the descriptor.
+  const prepare = [...(moves ? [moves] : []), ...(enterPid === undefined ? ['exec 3>&-'] : [])].join(' && ');
+  return prepare ? ['/bin/sh', '-c', `${prepare} && exec "$@"`, 'sh', ...placed] : placed;
 }
 
-function childOf(parentPid: number): ProcessIdentity | undefined {
+/** The process that has this pid in the pid namespace of another. */
+function enteredProcess(insidePid: number, pid: number): ProcessIdentity | undefined {
+  const namespace = readlinkSync(`/proc/${insidePid}/ns/pid`);
   for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    if (pid > 0 && readProcessStat(pid)?.parentPid === parentPid) return processIdentity(pid);
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const pids = /^NSpid:\s*(.*)$/m
+        .exec(readFileSync(`/proc/${entry}/status`, 'latin1'))?.[1]
+        ?.split(/\s+/);
+      if (pids?.at(-1) === String(pid) && readlinkSync(`/proc/${entry}/ns/pid`) === namespace)
+        return processIdentity(Number(entry));
+    } catch (error) {
+      // Processes come and go while the list is read.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ESRCH') throw error;
+    }
   }
   return undefined;
 }
@@ -193,7 +184,7 @@ function readRecord(recordFile: string): ProcessIdentity | undefined {
   }
 }
 
-function readProcessStat(pid: number): { state: string; parentPid: number; startTicks: number } | undefined {
+function readProcessStat(pid: number): { state: string; startTicks: number } | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -204,7 +195,7 @@ function readProcessStat(pid: number): { state: string; parentPid: number; start
   }
   // The second field is the program's name in brackets and may hold anything, brackets too.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0]!, parentPid: Number(fields[1]), startTicks: Number(fields[19]) };
+  return { state: fields[0]!, startTicks: Number(fields[19]) };
 }
 
 /** Other systems (which run simulated nodes only) tell less: there the pid alone has to do. */
