@@ -239,6 +239,15 @@ describe('cluster DNS', () => {
     upstream.close();
   });
 
+  it('survives servers that no route leads to or that refuse, and says SERVFAIL', async () => {
+    informers.put(ConfigMap, {
+      metadata: { name: 'kube-dns', namespace: 'kube-system' },
+      data: { upstreamNameservers: JSON.stringify(['255.255.255.255', '127.0.0.1:1', 'no address']) },
+    });
+    assert.equal(await code(resolver.resolve4('unreachable.example')), 'ESERVFAIL');
+    assert.deepEqual(await resolver.resolve4('web.default.svc.cluster.local'), ['10.96.1.1']);
+  });
+
   it('counts under the names that dashboards know', () => {
     assert.match(metrics.expose(), /coredns_dns_responses_total\{server="dns:\/\/:53",rcode="NOERROR"\} \d+/);
   });

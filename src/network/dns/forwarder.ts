@@ -105,7 +105,10 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
   function askOverUdp(address: string, port: number, question: Buffer): Promise<Buffer | undefined> {
     return new Promise((resolve) => {
       const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+      let isOver = false;
       const finish = (answer: Buffer | undefined) => {
+        if (isOver) return;
+        isOver = true;
         timer.cancel();
         socket.close();
         resolve(answer);
@@ -115,8 +118,12 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
         if (answersTo(answer, question)) finish(answer);
       });
       // Nobody listens there, or no route leads there: as good as no answer.
-      socket.once('error', () => finish(undefined));
-      socket.connect(port, address, () => socket.send(question));
+      const fail = () => finish(undefined);
+      socket.on('error', fail);
+      socket.connect(port, address, ((error?: Error) => {
+        if (error) fail();
+        else if (!isOver) socket.send(question, (failure) => failure && fail());
+      }) as () => void);
     });
   }
 
