@@ -17,6 +17,7 @@ import { endpointSliceController } from './endpointslice.ts';
 import { endpointSliceMirroringController } from './endpointslice-mirroring.ts';
 import { ephemeralVolumeController } from './ephemeral-volume.ts';
 import { runGarbageCollector } from './garbage-collector.ts';
+import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler.ts';
 import { hostpathProvisioner } from './hostpath-provisioner.ts';
 import { jobController } from './job.ts';
 import { type AddressRange, loadBalancerController } from './load-balancer.ts';
@@ -74,6 +75,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     endpointslicemirroring: endpointSliceMirroringController,
     ephemeralvolume: ephemeralVolumeController,
     garbagecollector: runGarbageCollector,
+    horizontalpodautoscaler: horizontalPodAutoscalerController(),
     hostpathprovisioner: hostpathProvisioner,
     job: jobController,
     loadbalancer: loadBalancerController(options.loadBalancerPool ?? []),
