@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { type ClientHttp2Session, connect } from 'node:http2';
+import { Agent, request as httpsRequest } from 'node:https';
+import { after, before, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { parse } from 'yaml';
+import { decodeMessage, readEnvelope } from '../../api/protobuf/envelope.ts';
+import { systemClock } from '../../base/clock.ts';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { configMap, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
+import type { Listener } from './listener.ts';
+
+interface Reply {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Buffer;
+}
+
+let server: TestServer;
+let listener: Listener;
+let ca: string;
+let agent: Agent;
+let session: ClientHttp2Session;
+
+before(async () => {
+  const authority = await createAuthority('test');
+  ca = authority.cert;
+  const serving = await issueCertificate(authority, {
+    commonName: 'server',
+    usages: ['server'],
+    ipAddresses: ['127.0.0.1'],
+  });
+  const admin = await issueCertificate(authority, {
+    commonName: 'admin',
+    organizations: ['system:masters'],
+    usages: ['client'],
+  });
+  server = await createTestServer({ clock: systemClock });
+  listener = await server.api.listen({ host: '127.0.0.1', port: 0, ...serving, clientCa: ca });
+  agent = new Agent({ ca, cert: admin.cert, key: admin.key, keepAlive: true });
+  session = connect(`https://127.0.0.1:${listener.port}`, { ca, cert: admin.cert, key: admin.key });
+});
+
+after(async () => {
+  session.destroy();
+  agent.destroy();
+  await server[Symbol.asyncDispose]();
+});
+
+function http1(
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: string,
+  from = agent,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(
+      { host: '127.0.0.1', port: listener.port, method, path, headers, agent: from, ca },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode!, headers: answer.headers, body: Buffer.concat(chunks) }),
+        );
+        answer.on('error', reject);
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+function http2(
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: string,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ':method': method, ':path': path, ...headers });
+    let head: Record<string, string | string[] | undefined> = {};
+    const chunks: Buffer[] = [];
+    stream.on('response', (received) => {
+      head = received as typeof head;
+    });
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('end', () =>
+      resolve({ status: Number(head[':status']), headers: head, body: Buffer.concat(chunks) }),
+    );
+    stream.on('error', reject);
+    stream.end(body);
+  });
+}
+
+const json = { 'content-type': 'application/json' };
+
+for (const [name, send] of [
+  ['HTTP/1.1', http1],
+  ['HTTP/2', http2],
+] as const)
+  test(`${name} carries creates and gets in every format`, async () => {
+    const own = name.replace(/\W/g, '').toLowerCase();
+    const made = await send('POST', configMaps, json, JSON.stringify(configMap(own, { a: 'ü' })));
+    assert.equal(made.status, 201);
+    assert.ok(made.headers['audit-id']);
+    const path = `${configMaps}/${own}`;
+    const yaml = await send('GET', path, { accept: 'application/yaml' });
+    assert.equal(yaml.headers['content-type'], 'application/yaml');
+    assert.deepEqual(parse(yaml.body.toString()).data, { a: 'ü' });
+    const protobuf = await send('GET', path, { accept: 'application/vnd.kubernetes.protobuf' });
+    const { kind, message } = readEnvelope(protobuf.body);
+    assert.equal(kind, 'ConfigMap');
+    assert.deepEqual(decodeMessage('io.k8s.api.core.v1.ConfigMap', message).data, { a: 'ü' });
+    const table = await send('GET', path, {
+      accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
+    });
+    const { kind: form, rows } = JSON.parse(table.body.toString());
+    assert.equal(form, 'Table');
+    assert.equal(rows[0].cells[0], own);
+  });
+
+test('what nobody can read is not acceptable, and a body of an unknown type is not read', async () => {
+  assert.equal((await http1('GET', configMaps, { accept: 'text/html' })).status, 406);
+  assert.equal((await http1('POST', configMaps, { 'content-type': 'text/plain' }, 'x')).status, 415);
+});
+
+test('a body beyond the limit is refused, and the connection serves on', async () => {
+  const large = JSON.stringify(configMap('large', { a: 'x'.repeat(4 * 1024 * 1024) }));
+  for (const send of [http1, http2]) {
+    const refused = await send('POST', configMaps, json, large);
+    assert.equal(refused.status, 413);
+    assert.equal(JSON.parse(refused.body.toString()).reason, 'RequestEntityTooLarge');
+    assert.equal((await send('GET', '/healthz')).status, 200);
+  }
+});
+
+test('large lists are compressed for those who take gzip', async () => {
+  for (let index = 0; index < 5; index++)
+    await http1(
+      'POST',
+      configMaps,
+      json,
+      JSON.stringify(configMap(`zip-${index}`, { a: 'x'.repeat(50_000) })),
+    );
+  const packed = await http1('GET', configMaps, { 'accept-encoding': 'gzip' });
+  assert.equal(packed.headers['content-encoding'], 'gzip');
+  assert.equal(JSON.parse(gunzipSync(packed.body).toString()).kind, 'ConfigMapList');
+  assert.ok(packed.body.length < 50_000);
+});
+
+test('without credentials there is health and version, and nothing else', async () => {
+  const anonymous = new Agent({ ca });
+  assert.equal((await http1('GET', '/livez', {}, undefined, anonymous)).status, 200);
+  assert.equal((await http1('GET', '/version', {}, undefined, anonymous)).status, 200);
+  const refused = await http1('GET', configMaps, {}, undefined, anonymous);
+  assert.equal(refused.status, 403);
+  assert.match(
+    JSON.parse(refused.body.toString()).message,
+    /User "system:anonymous" cannot list resource "configmaps"/,
+  );
+  const badToken = await http1('GET', configMaps, { authorization: 'Bearer x' }, undefined, anonymous);
+  assert.equal(badToken.status, 401);
+  anonymous.destroy();
+});
+
+test('a watch streams frames over HTTP/2 until the client leaves', async () => {
+  const stream = session.request({
+    ':path': `${configMaps}?watch=true&fieldSelector=metadata.name%3Dwatched`,
+  });
+  const frames: { type: string }[] = [];
+  let text = '';
+  const second = new Promise<void>((resolve) => {
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        frames.push(JSON.parse(text.slice(0, end)));
+        text = text.slice(end + 1);
+        if (frames.length === 2) resolve();
+      }
+    });
+  });
+  await new Promise((resolve) => stream.once('response', resolve));
+  await http1('POST', configMaps, json, JSON.stringify(configMap('watched')));
+  await http1('DELETE', `${configMaps}/watched`);
+  await second;
+  assert.deepEqual(
+    frames.map(({ type }) => type),
+    ['ADDED', 'DELETED'],
+  );
+  stream.close();
+});
+
+test('a refused upgrade is answered on the raw connection', async () => {
+  const path = '/api/v1/namespaces/default/pods/none/exec?command=x';
+  const refused = await http1('GET', path, { connection: 'Upgrade', upgrade: 'SPDY/3.1' });
+  assert.equal(refused.status, 404);
+});

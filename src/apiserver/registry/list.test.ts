@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configMap, configMaps, createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
+
+async function withConfigMaps(count: number): Promise<TestServer> {
+  const server = await createTestServer();
+  for (let index = 0; index < count; index++)
+    await server.ask(
+      'POST',
+      configMaps,
+      configMap(`c${String(index).padStart(3, '0')}`, {}, { even: String(index % 2 === 0) }),
+    );
+  return server;
+}
+
+const namesOf = (list: { items: { metadata: { name: string } }[] }) =>
+  list.items.map(({ metadata }) => metadata.name);
+
+test('pages together are the list as of the first page, whatever is written between them', async () => {
+  await using server = await withConfigMaps(25);
+  const whole = namesOf((await server.ask('GET', configMaps)).object);
+  const names: string[] = [];
+  let token = '';
+  let version: string | undefined;
+  for (let page = 0; ; page++) {
+    const { object } = await server.ask('GET', `${configMaps}?limit=7${token && `&continue=${token}`}`);
+    version ??= object.metadata.resourceVersion;
+    assert.equal(object.metadata.resourceVersion, version);
+    names.push(...namesOf(object));
+    token = object.metadata.continue ?? '';
+    if (page === 0) assert.equal(object.metadata.remainingItemCount, 18);
+    if (!token) break;
+    await server.ask('DELETE', `${configMaps}/c0${20 + page}`);
+    await server.ask('POST', configMaps, configMap(`d${page}`));
+  }
+  assert.deepEqual(names, whole);
+});
+
+test('pages of a selection hold only what it selects', async () => {
+  await using server = await withConfigMaps(20);
+  const { object: first } = await server.ask('GET', `${configMaps}?limit=6&labelSelector=even%3Dtrue`);
+  const { object: second } = await server.ask(
+    'GET',
+    `${configMaps}?limit=6&labelSelector=even%3Dtrue&continue=${first.metadata.continue}`,
+  );
+  assert.equal(first.items.length, 6);
+  assert.equal(second.items.length, 4);
+  assert.equal(second.metadata.continue, undefined);
+});
+
+test('a token whose history is gone expires, and its successor goes on with what is there now', async () => {
+  await using server = await withConfigMaps(10);
+  const { object: first } = await server.ask('GET', `${configMaps}?limit=4`);
+  await server.ask('DELETE', `${configMaps}/c009`);
+  await server.store.compact(await server.store.currentRevision());
+  const gone = await server.ask('GET', `${configMaps}?limit=4&continue=${first.metadata.continue}`);
+  assert.equal(gone.status, 410);
+  assert.equal(gone.object.reason, 'Expired');
+  const rest = await server.ask('GET', `${configMaps}?continue=${gone.object.metadata.continue}`);
+  assert.deepEqual(namesOf(rest.object), ['c004', 'c005', 'c006', 'c007', 'c008']);
+});
+
+test('an exact resourceVersion shows the past', async () => {
+  await using server = await withConfigMaps(3);
+  const { object: before } = await server.ask('GET', configMaps);
+  await server.ask('DELETE', `${configMaps}/c001`);
+  await server.ask('PATCH', `${configMaps}/c002`, { data: { x: 'new' } }, mergePatch);
+  const version = before.metadata.resourceVersion;
+  const { object: past } = await server.ask(
+    'GET',
+    `${configMaps}?resourceVersion=${version}&resourceVersionMatch=Exact`,
+  );
+  assert.deepEqual(namesOf(past), ['c000', 'c001', 'c002']);
+  assert.deepEqual(past.items[2].data, undefined);
+});
+
+test('a resourceVersion that nobody has reached times out as upstream says it', async () => {
+  await using server = await withConfigMaps(1);
+  const waiting = server.ask('GET', `${configMaps}?resourceVersion=99999&resourceVersionMatch=NotOlderThan`);
+  await server.clock.advance(3_000);
+  const { object } = await waiting;
+  assert.equal(object.code, 504);
+  assert.match(object.message, /^Timeout: Too large resource version: 99999, current: \d+$/);
+});
+
+test('field selectors choose by name, by namespace and by the fields of the kind', async () => {
+  await using server = await withConfigMaps(3);
+  const one = await server.ask('GET', `/api/v1/configmaps?fieldSelector=metadata.name%3Dc001`);
+  assert.deepEqual(namesOf(one.object), ['c001']);
+  const others = await server.ask('GET', `${configMaps}?fieldSelector=metadata.name!%3Dc001`);
+  assert.deepEqual(namesOf(others.object), ['c000', 'c002']);
+  const unknown = await server.ask('GET', `${configMaps}?fieldSelector=data.x%3D1`);
+  assert.equal(unknown.status, 400);
+});

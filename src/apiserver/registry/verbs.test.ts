@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  applyPatchType,
+  configMap,
+  configMaps,
+  createTestServer,
+  jsonPatch,
+  mergePatch,
+} from '../server.fixture.ts';
+
+test('a create fills in what the server owns, and a get shows the same', async () => {
+  await using server = await createTestServer();
+  const created = await server.ask('POST', configMaps, configMap('a', { x: '1' }));
+  assert.equal(created.status, 201);
+  const { metadata } = created.object;
+  assert.match(metadata.uid, /^[0-9a-f-]{36}$/);
+  assert.equal(metadata.creationTimestamp, '2026-01-01T00:00:00Z');
+  assert.equal(metadata.namespace, 'default');
+  const got = await server.ask('GET', `${configMaps}/a`);
+  assert.deepEqual(got.object, created.object);
+});
+
+test('a name that is taken is a conflict, and in a namespace that is not there nothing is made', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, configMap('a'));
+  const again = await server.ask('POST', configMaps, configMap('a'));
+  assert.equal(again.object.message, 'configmaps "a" already exists');
+  assert.equal(again.object.reason, 'AlreadyExists');
+  const nowhere = await server.ask('POST', '/api/v1/namespaces/none/configmaps', configMap('a'));
+  assert.equal(nowhere.object.message, 'namespaces "none" not found');
+});
+
+test('generateName makes a name that is free, even when the first one is taken', async () => {
+  await using server = await createTestServer();
+  const names = new Set<string>();
+  for (let round = 0; round < 50; round++) {
+    const made = await server.ask('POST', configMaps, { metadata: { generateName: 'x-' } });
+    names.add(made.object.metadata.name);
+  }
+  assert.equal(names.size, 50);
+  for (const name of names) assert.match(name, /^x-[a-z0-9]{5}$/);
+});
+
+test('a dry run validates and answers, but stores nothing', async () => {
+  await using server = await createTestServer();
+  const made = await server.ask('POST', `${configMaps}?dryRun=All`, configMap('a'));
+  assert.equal(made.status, 201);
+  assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 404);
+  const wrong = await server.ask('POST', `${configMaps}?dryRun=All`, configMap('A'));
+  assert.equal(wrong.object.reason, 'Invalid');
+});
+
+test('an update with an old resourceVersion loses, one without any wins', async () => {
+  await using server = await createTestServer();
+  const { object: first } = await server.ask('POST', configMaps, configMap('a', { x: '1' }));
+  await server.ask('PUT', `${configMaps}/a`, configMap('a', { x: '2' }));
+  const late = await server.ask('PUT', `${configMaps}/a`, { ...structuredClone(first), data: { x: '3' } });
+  assert.equal(late.status, 409);
+  assert.equal(
+    late.object.message,
+    'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+  );
+  assert.deepEqual((await server.ask('GET', `${configMaps}/a`)).object.data, { x: '2' });
+});
+
+test('an update that changes nothing does not make a new version', async () => {
+  await using server = await createTestServer();
+  const { object: first } = await server.ask('POST', configMaps, configMap('a', { x: '1' }));
+  const same = await server.ask('PUT', `${configMaps}/a`, structuredClone(first));
+  assert.equal(same.object.metadata.resourceVersion, first.metadata.resourceVersion);
+});
+
+test('the generation counts changes of the spec alone', async () => {
+  await using server = await createTestServer();
+  const path = '/apis/apps/v1/namespaces/default/deployments';
+  const deployment = {
+    metadata: { name: 'd' },
+    spec: {
+      selector: { matchLabels: { a: 'b' } },
+      template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  };
+  assert.equal((await server.ask('POST', path, deployment)).object.metadata.generation, 1);
+  const labelled = await server.ask('PATCH', `${path}/d`, { metadata: { labels: { x: 'y' } } }, mergePatch);
+  assert.equal(labelled.object.metadata.generation, 1);
+  const scaled = await server.ask('PATCH', `${path}/d`, { spec: { replicas: 3 } }, mergePatch);
+  assert.equal(scaled.object.metadata.generation, 2);
+  const status = { status: { replicas: 2 }, spec: { replicas: 9 } };
+  const reported = await server.ask('PATCH', `${path}/d/status`, status, mergePatch);
+  assert.equal(reported.object.metadata.generation, 2);
+  assert.equal(reported.object.spec.replicas, 3);
+  assert.equal(reported.object.status.replicas, 2);
+});
+
+test('concurrent patches all take effect', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, configMap('a'));
+  await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      server.ask('PATCH', `${configMaps}/a`, { data: { [`k${index}`]: 'v' } }, mergePatch),
+    ),
+  );
+  const { object } = await server.ask('GET', `${configMaps}/a`);
+  assert.equal(Object.keys(object.data).length, 40);
+});
+
+test('a JSON patch whose test fails changes nothing', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, configMap('a', { x: '1' }));
+  const patch = [
+    { op: 'test', path: '/data/x', value: '2' },
+    { op: 'replace', path: '/data/x', value: '3' },
+  ];
+  assert.equal((await server.ask('PATCH', `${configMaps}/a`, patch, jsonPatch)).status, 422);
+  assert.deepEqual((await server.ask('GET', `${configMaps}/a`)).object.data, { x: '1' });
+});
+
+test('server-side apply makes, owns, conflicts, and forces', async () => {
+  await using server = await createTestServer();
+  const config = (value: string) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'a' },
+    data: { x: value },
+  });
+  const apply = (value: string, query: string) =>
+    server.ask('PATCH', `${configMaps}/a?${query}`, config(value), applyPatchType);
+  assert.equal((await apply('1', 'fieldManager=one')).status, 201);
+  assert.equal((await apply('1', 'fieldManager=two')).status, 200);
+  const refused = await apply('2', 'fieldManager=two');
+  assert.equal(refused.status, 409);
+  assert.match(refused.object.message, /conflict with "one": \.data\.x/);
+  assert.equal((await apply('2', 'fieldManager=two&force=true')).object.data.x, '2');
+});
+
+test('finalizers hold a deleted object until the last of them is gone', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, { metadata: { name: 'a', finalizers: ['example.com/x'] } });
+  const deleted = await server.ask('DELETE', `${configMaps}/a`);
+  assert.ok(deleted.object.metadata.deletionTimestamp);
+  assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 200);
+  await server.ask('PATCH', `${configMaps}/a`, { metadata: { finalizers: null } }, mergePatch);
+  assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 404);
+});
+
+test('propagation policies become finalizers', async () => {
+  await using server = await createTestServer();
+  for (const [policy, finalizer] of [
+    ['Orphan', 'orphan'],
+    ['Foreground', 'foregroundDeletion'],
+  ]) {
+    const name = policy!.toLowerCase();
+    await server.ask('POST', configMaps, configMap(name));
+    await server.ask('DELETE', `${configMaps}/${name}`, { propagationPolicy: policy });
+    const { object } = await server.ask('GET', `${configMaps}/${name}`);
+    assert.deepEqual(object.metadata.finalizers, [finalizer]);
+  }
+});
+
+test('a delete whose precondition does not hold deletes nothing', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, configMap('a'));
+  const refused = await server.ask('DELETE', `${configMaps}/a`, { preconditions: { uid: 'other' } });
+  assert.equal(refused.object.reason, 'Conflict');
+  assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 200);
+});
+
+test('a namespace stays Terminating until its finalizer is taken away through /finalize', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', '/api/v1/namespaces', { metadata: { name: 'n' } });
+  const deleted = await server.ask('DELETE', '/api/v1/namespaces/n');
+  assert.equal(deleted.object.status.phase, 'Terminating');
+  const refused = await server.ask('POST', '/api/v1/namespaces/n/configmaps', configMap('a'));
+  assert.equal(refused.object.details.causes[0].reason, 'NamespaceTerminating');
+  const { object } = await server.ask('GET', '/api/v1/namespaces/n');
+  const finalized = { ...structuredClone(object), spec: { finalizers: [] } };
+  assert.equal((await server.ask('PUT', '/api/v1/namespaces/n/finalize', finalized)).status, 200);
+  assert.equal((await server.ask('GET', '/api/v1/namespaces/n')).status, 404);
+});
+
+test('deletecollection deletes what its selector chooses', async () => {
+  await using server = await createTestServer();
+  for (const name of ['a', 'b', 'c'])
+    await server.ask('POST', configMaps, configMap(name, {}, { keep: name === 'b' ? 'yes' : 'no' }));
+  await server.ask('DELETE', `${configMaps}?labelSelector=keep%3Dno`);
+  const { object } = await server.ask('GET', configMaps);
+  assert.deepEqual(
+    object.items.map((item: { metadata: { name: string } }) => item.metadata.name),
+    ['b'],
+  );
+});
+
+test('strict field validation refuses what is unknown, and nothing is stored', async () => {
+  await using server = await createTestServer();
+  const body = { metadata: { name: 'a' }, dta: { x: '1' } };
+  const refused = await server.ask('POST', `${configMaps}?fieldValidation=Strict`, body);
+  assert.equal(refused.status, 400);
+  assert.match(refused.object.message, /unknown field "dta"/);
+  assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 404);
+});
