@@ -181,6 +181,12 @@ function openTunnel(target: string, client: Duplex, head: Buffer): void {
   });
 }
 
+/**
+ * A container that ends at once would be attached to in the moment between its output and its end: both would be lost.
+ * Clients that are told that it is over read its log instead.
+ */
+const attachAfterMs = 400;
+
 class Routes {
   readonly #kubelet: Kubelet;
   readonly #metrics: MetricsRegistry;
@@ -260,7 +266,15 @@ class Routes {
     };
     // A terminal has one output.
     if (wanted.tty) wanted.stderr = false;
-    const { runtime } = this.#kubelet.context;
+    const { runtime, clock } = this.#kubelet.context;
+    if (action === 'attach') {
+      await clock.sleep(Math.max(0, container.startedAtMs + attachAfterMs - clock.now()));
+      if (findContainer(worker.observed, containerName)?.state !== 'running')
+        throw new HttpProblem(
+          400,
+          `container ${containerName} not found in pod ${name}_${namespace}: it is not running`,
+        );
+    }
     const target =
       action === 'exec'
         ? await runtime.exec({ containerId: container.id, cmd: query.getAll('command'), ...wanted })
