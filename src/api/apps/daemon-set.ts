@@ -28,6 +28,16 @@ import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplat
 /** Counts the versions of the template; old versions have it as a field. */
 export const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
 
+const statusCounts = [
+  'currentNumberScheduled',
+  'numberMisscheduled',
+  'desiredNumberScheduled',
+  'numberReady',
+  'updatedNumberScheduled',
+  'numberAvailable',
+  'numberUnavailable',
+];
+
 export const daemonSetKind = defineKind(DaemonSet, {
   status: 'separate',
   hasGeneration: true,
@@ -79,7 +89,7 @@ export const daemonSetKind = defineKind(DaemonSet, {
     set.spec = old.spec;
   },
   *validate(set, { subresource }) {
-    if (subresource === 'status') yield* validateReplicaStatus(set.status);
+    if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});
   },
   *validateUpdate(set, old, { subresource }) {
@@ -154,8 +164,10 @@ type WithGeneration = DaemonSet & { spec: { templateGeneration?: number } };
 function keepTemplateGeneration(object: KubeObject): KubeObject {
   const set = object as WithGeneration;
   if (set.spec?.templateGeneration === undefined) return object;
-  set.metadata.annotations ??= {};
-  set.metadata.annotations[templateGenerationAnnotation] = String(set.spec.templateGeneration);
+  set.metadata.annotations = {
+    ...set.metadata.annotations,
+    [templateGenerationAnnotation]: String(set.spec.templateGeneration),
+  };
   delete set.spec.templateGeneration;
   return object;
 }
@@ -164,7 +176,8 @@ function showTemplateGeneration(object: KubeObject): KubeObject {
   const set = object as WithGeneration;
   const generation = set.metadata.annotations?.[templateGenerationAnnotation];
   if (generation === undefined || !set.spec) return object;
-  delete set.metadata.annotations![templateGenerationAnnotation];
+  const { [templateGenerationAnnotation]: _, ...annotations } = set.metadata.annotations!;
+  set.metadata.annotations = annotations;
   set.spec.templateGeneration = Number(generation);
   return object;
 }

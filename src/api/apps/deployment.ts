@@ -18,6 +18,8 @@ import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplat
 /** What stands in old versions for `no limit`. */
 const unlimited = 2147483647;
 
+const statusCounts = ['updatedReplicas', 'readyReplicas', 'availableReplicas'];
+
 /** Where the rollback that extensions/v1beta1 has as a field is kept. */
 const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 
@@ -68,7 +70,7 @@ export const deploymentKind = defineKind(Deployment, {
     else delete deployment.metadata.labels;
   },
   *validate(deployment, { subresource }) {
-    if (subresource === 'status') yield* validateReplicaStatus(deployment.status);
+    if (subresource === 'status') yield* validateReplicaStatus(deployment.status, statusCounts);
     else yield* validateSpec(deployment.spec ?? {});
   },
   *validateUpdate(deployment, old, { subresource }) {
@@ -172,8 +174,10 @@ function keepRollback(object: KubeObject): KubeObject {
   const deployment = object as WithRollback;
   const rollback = deployment.spec?.rollbackTo;
   if (!rollback) return object;
-  deployment.metadata.annotations ??= {};
-  deployment.metadata.annotations[rollbackAnnotation] = String(rollback.revision ?? 0);
+  deployment.metadata.annotations = {
+    ...deployment.metadata.annotations,
+    [rollbackAnnotation]: String(rollback.revision ?? 0),
+  };
   delete deployment.spec.rollbackTo;
   return object;
 }
@@ -182,7 +186,8 @@ function showRollback(object: KubeObject): KubeObject {
   const deployment = object as WithRollback;
   const revision = deployment.metadata.annotations?.[rollbackAnnotation];
   if (revision === undefined || !/^\d+$/.test(revision)) return object;
-  delete deployment.metadata.annotations![rollbackAnnotation];
+  const { [rollbackAnnotation]: _, ...annotations } = deployment.metadata.annotations!;
+  deployment.metadata.annotations = annotations;
   deployment.spec.rollbackTo = { revision: Number(revision) };
   return object;
 }

@@ -53,45 +53,22 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
     );
 }
 
-const counts = [
-  'replicas',
-  'fullyLabeledReplicas',
-  'readyReplicas',
-  'availableReplicas',
-  'updatedReplicas',
-  'currentReplicas',
-  'unavailableReplicas',
-  'observedGeneration',
-  'currentNumberScheduled',
-  'numberMisscheduled',
-  'desiredNumberScheduled',
-  'numberReady',
-  'updatedNumberScheduled',
-  'numberAvailable',
-  'numberUnavailable',
-] as const;
-type Counts = { [name in (typeof counts)[number]]?: number };
-
-/** None is negative, none of a part is more than the whole. */
-export function* validateReplicaStatus(status: Counts | undefined): FieldErrors {
+/**
+ * Counts of a status: none is negative, none of the `parts` is more than `replicas`. (A DaemonSet has no whole; its
+ * counts are all given as parts.)
+ */
+export function* validateReplicaStatus(status: object | undefined, parts: readonly string[]): FieldErrors {
   if (!status) return;
-  for (const name of counts) yield* nonNegative(status[name], `status.${name}`);
-  if (status.replicas === undefined) return;
-  for (const name of [
-    'fullyLabeledReplicas',
-    'readyReplicas',
-    'availableReplicas',
-    'updatedReplicas',
-    'currentReplicas',
-  ] as const)
-    if ((status[name] ?? 0) > status.replicas)
-      yield invalidValue(`status.${name}`, status[name], 'cannot be greater than status.replicas');
-  if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0))
-    yield invalidValue(
-      'status.availableReplicas',
-      status.availableReplicas,
-      'cannot be greater than readyReplicas',
-    );
+  const counts = status as Record<string, number | undefined>;
+  for (const name of ['replicas', ...parts, 'observedGeneration'])
+    yield* nonNegative(counts[name], `status.${name}`);
+  const { replicas, availableReplicas = 0, readyReplicas = 0 } = counts;
+  if (replicas === undefined) return;
+  for (const name of parts)
+    if ((counts[name] ?? 0) > replicas)
+      yield invalidValue(`status.${name}`, counts[name] ?? 0, 'cannot be greater than status.replicas');
+  if (availableReplicas > readyReplicas)
+    yield invalidValue('status.availableReplicas', availableReplicas, 'cannot be greater than readyReplicas');
 }
 
 /** Old versions let selector and labels be left out: both are those of the template. */

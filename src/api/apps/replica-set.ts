@@ -6,6 +6,8 @@ import { ReplicaSet } from '../resources.gen.ts';
 import { immutable, nonNegative } from '../validation/fields.ts';
 import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
 
+const statusCounts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'];
+
 export const replicaSetKind = defineKind(ReplicaSet, {
   status: 'separate',
   hasGeneration: true,
@@ -39,7 +41,7 @@ export const replicaSetKind = defineKind(ReplicaSet, {
   },
   *validate(set, { subresource }) {
     if (subresource === 'status') {
-      yield* validateReplicaStatus(set.status);
+      yield* validateReplicaStatus(set.status, statusCounts);
       return;
     }
     yield* nonNegative(set.spec?.replicas, 'spec.replicas');

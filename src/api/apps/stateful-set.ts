@@ -24,6 +24,8 @@ const mutableFields = [
 const immutableMessage =
   "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
 
+const statusCounts = ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'];
+
 export const statefulSetKind = defineKind(StatefulSet, {
   status: 'separate',
   hasGeneration: true,
@@ -70,7 +72,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
     set.spec = old.spec;
   },
   *validate(set, { subresource }) {
-    if (subresource === 'status') yield* validateReplicaStatus(set.status);
+    if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});
   },
   *validateUpdate(set, old, { subresource }) {

@@ -131,8 +131,7 @@ export function toV1(object: KubeObject): KubeObject {
 }
 
 function annotate(object: KubeObject, name: string, value: unknown): void {
-  object.metadata.annotations ??= {};
-  object.metadata.annotations[name] = JSON.stringify(value);
+  object.metadata.annotations = { ...object.metadata.annotations, [name]: JSON.stringify(value) };
 }
 
 /** Takes an annotation off the object; undefined when it is absent or holds no JSON of the kind it should. */
@@ -141,7 +140,8 @@ function readAnnotation<T>(object: KubeObject, name: string): T | undefined {
   if (text === undefined) return undefined;
   const value = parseJson(text);
   if (typeof value !== 'object' || value === null) return undefined;
-  delete object.metadata.annotations![name];
+  const { [name]: _, ...annotations } = object.metadata.annotations!;
+  object.metadata.annotations = annotations;
   return value as T;
 }
 

@@ -105,8 +105,8 @@ function generateSelector(job: Job): void {
     [jobNameLabel]: name,
   };
   spec.selector ??= {};
-  spec.selector.matchLabels ??= {};
-  if (Object.keys(spec.selector.matchLabels).length === 0) spec.selector.matchLabels[jobUidLabel] = uid;
+  if (Object.keys(spec.selector.matchLabels ?? {}).length === 0)
+    spec.selector.matchLabels = { [jobUidLabel]: uid };
 }
 
 function* validateGeneratedSelector(job: Job): FieldErrors {

@@ -12,7 +12,7 @@ import {
 import type { KubeObject } from '../meta.ts';
 import { CertificateSigningRequest } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { immutable } from '../validation/fields.ts';
+import { immutable, oneOf } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 
 const legacySigner = 'kubernetes.io/legacy-unknown';
@@ -72,6 +72,7 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
   },
   *validate(request, { apiVersion }) {
     yield* validateSpec(request, apiVersion?.endsWith('/v1beta1') ?? false);
+    yield* validateConditions(request);
   },
   *validateUpdate(request, old, { subresource }) {
     if (subresource === 'status' && old.status?.certificate)
@@ -130,6 +131,22 @@ function* validateSpec(request: CertificateSigningRequest, isBeta: boolean): Fie
       spec.expirationSeconds,
       'may not specify a duration less than 600 seconds (10 minutes)',
     );
+}
+
+function* validateConditions({ status }: CertificateSigningRequest): FieldErrors {
+  const seen = new Set<string>();
+  for (const [index, { type, status: value }] of (status?.conditions ?? []).entries()) {
+    const path = `status.conditions[${index}]`;
+    if (!type) yield required(`${path}.type`);
+    if (type === 'Approved' || type === 'Denied' || type === 'Failed')
+      yield* oneOf(value, ['True'], `${path}.status`, 'required');
+    else yield* oneOf(value, ['True', 'False', 'Unknown'], `${path}.status`, 'required');
+    const other = type === 'Approved' ? 'Denied' : 'Approved';
+    if ((type === 'Approved' || type === 'Denied') && seen.has(other))
+      yield invalidValue(`${path}.type`, type, 'Approved and Denied conditions are mutually exclusive');
+    if (seen.has(type)) yield duplicate(`${path}.type`, type);
+    seen.add(type);
+  }
 }
 
 const signerForm = "must be a fully qualified domain and path of the form 'example.com/signer-name'";

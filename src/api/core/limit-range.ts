@@ -32,10 +32,8 @@ export const limitRangeKind = defineKind(LimitRange, {
 /** What a container gets follows from what it may have at most, or must have at least. */
 function defaultItem(item: LimitRangeItem): void {
   const fill = (target: 'default' | 'defaultRequest', source: ResourceList | undefined) => {
-    for (const name in source) {
-      item[target] ??= {};
-      item[target][name] ??= source[name]!;
-    }
+    if (source && Object.keys(source).some((name) => item[target]?.[name] === undefined))
+      item[target] = { ...source, ...item[target] };
   };
   fill('default', item.max);
   fill('defaultRequest', item.default);

@@ -82,12 +82,13 @@ function defaultPod(pod: Pod): void {
 
 /** A limit without a request is a request too: of pods only, never of templates. */
 function requestWhatIsLimited(container: Container): void {
-  const resources = container.resources;
-  if (!resources?.limits) return;
-  for (const name in resources.limits) {
-    if (resources.requests?.[name] !== undefined) continue;
-    resources.requests ??= {};
-    resources.requests[name] = resources.limits[name]!;
+  const { limits, requests } = container.resources ?? {};
+  if (!limits) return;
+  for (const name in limits) {
+    if (requests?.[name] !== undefined) continue;
+    // The old list may be shared with others: it is replaced, not filled.
+    container.resources!.requests = { ...limits, ...requests };
+    return;
   }
 }
 

@@ -22,9 +22,10 @@ export const secretKind = defineKind(Secret, {
     secret.type ||= 'Opaque';
     if (!secret.stringData) return;
     // Written as text, kept as bytes; never read back as text.
-    secret.data ??= {};
+    const data = { ...secret.data };
     for (const [key, text] of Object.entries(secret.stringData))
-      secret.data[key] = Buffer.from(text).toString('base64');
+      data[key] = Buffer.from(text).toString('base64');
+    secret.data = data;
     delete secret.stringData;
   },
   *validate(secret) {

@@ -5,6 +5,7 @@ import { Service } from '../resources.gen.ts';
 import type { ServicePort } from '../types/core-v1.gen.ts';
 import { nameRule } from '../validation/fields.ts';
 import { dns1035LabelProblems } from '../validation/names.ts';
+import { validateLoadBalancerStatus } from './load-balancer-status.ts';
 import { carryOverAllocated, dropWhatTypeDoesNotHave } from './service-update.ts';
 import { validateService, validateServiceUpdate } from './service-validation.ts';
 
@@ -41,7 +42,8 @@ export const serviceKind = defineKind(Service, {
     service.spec = old.spec;
   },
   *validate(service, { subresource }) {
-    if (subresource !== 'status') yield* validateService(service);
+    if (subresource === 'status') yield* validateLoadBalancerStatus(service.status);
+    else yield* validateService(service);
   },
   *validateUpdate(service, old, { subresource }) {
     if (subresource !== 'status') yield* validateServiceUpdate(service, old);

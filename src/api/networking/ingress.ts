@@ -1,6 +1,7 @@
 /** Ingresses. */
 import { isIP } from 'node:net';
 import { ageColumn, column, nameColumn } from '../columns.ts';
+import { validateLoadBalancerStatus } from '../core/load-balancer-status.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import type { ValidationContext } from '../kind.ts';
@@ -49,7 +50,8 @@ export const ingressKind = defineKind(Ingress, {
     ingress.spec = old.spec;
   },
   *validate(ingress, context) {
-    if (context.subresource !== 'status') yield* validateSpec(ingress.spec ?? {}, wordsOf(context));
+    if (context.subresource === 'status') yield* validateLoadBalancerStatus(ingress.status);
+    else yield* validateSpec(ingress.spec ?? {}, wordsOf(context));
   },
   *validateUpdate(ingress, old, { subresource }) {
     if (subresource === 'status') return;

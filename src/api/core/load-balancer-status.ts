@@ -1,0 +1,26 @@
+/** Validation of where load balancers answer: in the status of Services and of Ingresses. */
+import { isIP } from 'node:net';
+import { type FieldErrors, invalidValue } from '../field-error.ts';
+import { invalidFor, oneOf } from '../validation/fields.ts';
+import { subdomainProblems } from '../validation/names.ts';
+
+interface Point {
+  ip?: string;
+  hostname?: string;
+  ipMode?: string;
+}
+
+export function* validateLoadBalancerStatus(
+  status: { loadBalancer?: { ingress?: Point[] } } | undefined,
+): FieldErrors {
+  for (const [index, { ip, hostname, ipMode }] of (status?.loadBalancer?.ingress ?? []).entries()) {
+    const path = `status.loadBalancer.ingress[${index}]`;
+    if (ip && isIP(ip) === 0) yield invalidValue(`${path}.ip`, ip, 'must be a valid IP address');
+    if (hostname) {
+      yield* invalidFor(`${path}.hostname`, hostname, subdomainProblems(hostname));
+      if (isIP(hostname) !== 0)
+        yield invalidValue(`${path}.hostname`, hostname, 'must be a DNS name, not an IP address');
+    }
+    yield* oneOf(ipMode, ['Proxy', 'VIP'], `${path}.ipMode`, 'optional');
+  }
+}
