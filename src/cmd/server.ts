@@ -36,6 +36,10 @@ await runUntilSignalled(logger, async (signal) => {
     clusterCa,
     signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
     nodes: { ...readPair(config.pkiFolder, pkiFiles.kubeletClient), ca: clusterCa },
+    frontProxy: {
+      ...readPair(config.pkiFolder, pkiFiles.frontProxyClient),
+      ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
+    },
     podCidr: config.podCidr,
     serviceCidr: config.serviceCidr,
     advertiseAddress: config.advertiseAddress,

@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, type TestContext, test } from 'node:test';
+import { writeBusyboxImage, writeWebImage } from './images.ts';
+import { oldKubectl } from './kubectls.ts';
+import { eventually, expectSuccess, type RunOptions, TestCluster } from './test-cluster.ts';
+
+const cluster = new TestCluster();
+let old: string | undefined;
+
+before(async () => {
+  [old] = await Promise.all([oldKubectl(), cluster.up()]);
+  const web = join(cluster.home, 'web.tar');
+  const tools = join(cluster.home, 'tools.tar');
+  const script = 'echo "You have hit $(hostname) v1"';
+  await writeWebImage(web, { names: ['test.local/web:1'], port: 8080, script });
+  await writeWebImage(join(cluster.home, 'web2.tar'), {
+    names: ['test.local/web:2'],
+    port: 8080,
+    script: 'echo "You have hit $(hostname) v2"',
+  });
+  await writeBusyboxImage(tools, ['test.local/tools:1']);
+  for (const archive of [web, join(cluster.home, 'web2.tar'), tools])
+    await cluster.wherry('image', 'load', archive);
+});
+after(() => cluster.delete());
+
+for (const age of ['new', 'old'] as const) {
+  suite(`kubectl, the ${age} one`, () => {
+    const namespace = `with-${age}`;
+    const attempt = (args: readonly string[], options: RunOptions = {}) =>
+      cluster.tryKubectl(['-n', namespace, ...args], { ...options, ...(age === 'old' && { kubectl: old! }) });
+    const kubectl = (...args: string[]) => expectSuccess(attempt(args), `kubectl ${args.join(' ')}`);
+    const withInput = (input: string, ...args: string[]) =>
+      expectSuccess(attempt(args, { input }), `kubectl ${args.join(' ')}`);
+
+    /** The old one is a package that a machine without a network cannot fetch. */
+    function skipped(context: TestContext): boolean {
+      if (age === 'new' || old) return false;
+      context.skip('the package kubernetes-client cannot be fetched');
+      return true;
+    }
+    const check = (name: string, body: (context: TestContext) => Promise<void>) =>
+      test(name, async (context) => {
+        if (!skipped(context)) await body(context);
+      });
+
+    const deployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: 'test.local/web:1', ports: [{containerPort: 8080}]}]
+`;
+
+    check('create namespace, apply a Deployment, rollout status, and get in every output', async () => {
+      await kubectl('create', 'namespace', namespace);
+      assert.match(await withInput(deployment, 'apply', '-f', '-'), /deployment.apps\/web created/);
+      assert.match(
+        await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s'),
+        /successfully rolled out/,
+      );
+      assert.match(await withInput(deployment, 'apply', '-f', '-'), /unchanged/);
+      assert.match(await kubectl('get', 'deploy'), /web +2\/2 +2 +2/);
+      assert.match(await kubectl('get', 'pods', '-o', 'wide'), /10\.244\.\d+\.\d+ +wherry/);
+      assert.match(await kubectl('get', 'deploy', 'web', '-o', 'yaml'), /kind: Deployment/);
+      assert.equal(JSON.parse(await kubectl('get', 'deploy', 'web', '-o', 'json')).spec.replicas, 2);
+      assert.equal(await kubectl('get', 'deploy', '-o', 'name'), 'deployment.apps/web\n');
+      assert.equal(await kubectl('get', 'deploy', 'web', '-o', 'jsonpath={.spec.replicas}'), '2');
+      const columns = 'NAME:.metadata.name,COUNT:.spec.replicas';
+      assert.match(await kubectl('get', 'deploy', '-o', `custom-columns=${columns}`), /NAME +COUNT\nweb +2/);
+      assert.match(await kubectl('get', 'pods', '-L', 'tier'), /TIER\n.*front/);
+      assert.match(await kubectl('get', 'pods', '--show-labels'), /app=web,pod-template-hash=\w+,tier=front/);
+      assert.match(await kubectl('get', 'pods', '-l', 'app in (web,other),tier!=back'), /Running/);
+      assert.match(await kubectl('get', 'pods', '--field-selector', 'status.phase=Running'), /Running/);
+      assert.match(await kubectl('get', 'deploy', '-A'), new RegExp(`${namespace} +web`));
+    });
+
+    check('server-side apply takes fields over only when forced', async () => {
+      const own = deployment.replace('replicas: 2', 'replicas: 3');
+      const conflict = await attempt(['apply', '--server-side', '--field-manager=other', '-f', '-'], {
+        input: own,
+      });
+      assert.equal(conflict.code, 1);
+      assert.match(conflict.stderr, /conflict/);
+      await withInput(own, 'apply', '--server-side', '--field-manager=other', '--force-conflicts', '-f', '-');
+      assert.equal(await kubectl('get', 'deploy', 'web', '-o', 'jsonpath={.spec.replicas}'), '3');
+    });
+
+    check('describe, label, annotate, scale, patch three ways, replace', async () => {
+      assert.match(await kubectl('describe', 'deployment', 'web'), /ScalingReplicaSet/);
+      const pod = (await kubectl('get', 'pods', '-o', 'name')).split('\n')[0]!;
+      assert.match(await kubectl('describe', pod), /Successfully assigned/);
+      await kubectl('label', 'deploy', 'web', 'colour=red');
+      await kubectl('annotate', 'deploy', 'web', 'note=hello');
+      await kubectl('scale', 'deploy', 'web', '--replicas=1');
+      await kubectl('patch', 'deploy', 'web', '-p', '{"spec":{"minReadySeconds":1}}');
+      await kubectl('patch', 'deploy', 'web', '--type=merge', '-p', '{"spec":{"revisionHistoryLimit":5}}');
+      await kubectl(
+        'patch',
+        'deploy',
+        'web',
+        '--type=json',
+        '-p',
+        '[{"op":"replace","path":"/spec/minReadySeconds","value":0}]',
+      );
+      const fields =
+        '{.spec.replicas} {.spec.minReadySeconds} {.spec.revisionHistoryLimit} {.metadata.labels.colour} {.metadata.annotations.note}';
+      assert.match(await kubectl('get', 'deploy', 'web', '-o', `jsonpath=${fields}`), /^1 0? ?5 red hello$/);
+      const whole = await kubectl('get', 'deploy', 'web', '-o', 'json');
+      assert.match(await withInput(whole, 'replace', '-f', '-'), /replaced/);
+    });
+
+    check('edit changes what the editor changed', async () => {
+      const editor = join(cluster.home, `editor-${age}`);
+      writeFileSync(editor, '#!/bin/sh\nsed -i s/hello/edited/ "$1"\n', { mode: 0o755 });
+      const env = { ...cluster.env, KUBE_EDITOR: editor };
+      const context = ['--context', 'wherry', '-n', namespace];
+      const { execute } = await import('./test-cluster.ts');
+      const program = age === 'old' ? old! : 'kubectl';
+      await expectSuccess(execute(program, [...context, 'edit', 'deploy', 'web'], { env }), 'kubectl edit');
+      assert.equal(
+        await kubectl('get', 'deploy', 'web', '-o', 'jsonpath={.metadata.annotations.note}'),
+        'edited',
+      );
+    });
+
+    check('expose, set image, rollout history and undo, with answers from the Service', async () => {
+      await kubectl('expose', 'deployment', 'web', '--port=80', '--target-port=8080');
+      await kubectl('run', 'tools', '--image=test.local/tools:1', '--restart=Never', '--', 'sleep', '3600');
+      await kubectl('wait', '--for=condition=Ready', 'pod/tools', '--timeout=60s');
+      const ask = () => kubectl('exec', 'tools', '--', 'wget', '-q', '-T', '5', '-O', '-', 'http://web');
+      await eventually('version 1 answers', async () => /v1/.test(await ask()));
+      await kubectl('set', 'image', 'deployment/web', 'web=test.local/web:2');
+      await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+      await eventually('version 2 answers', async () => /v2/.test(await ask()));
+      assert.match(await kubectl('rollout', 'history', 'deployment/web'), /1 .*\n2 /);
+      await kubectl('rollout', 'undo', 'deployment/web');
+      await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
+      await eventually('version 1 answers again', async () => /v1/.test(await ask()));
+    });
+
+    check('run --rm -i gives the output of the program, and the pod is gone', async () => {
+      const said = await withInput(
+        '',
+        'run',
+        'once',
+        '--rm',
+        '-i',
+        '--image=test.local/tools:1',
+        '--restart=Never',
+        '--',
+        'echo',
+        'hello there',
+      );
+      assert.match(said, /hello there/);
+      await eventually('the pod is gone', async () => (await attempt(['get', 'pod', 'once'])).code === 1);
+    });
+
+    check('logs: all, tail, since, a container by name, previous, and follow', async () => {
+      const counter = 'i=0; while [ $i -lt 5 ]; do echo line $i; i=$((i+1)); done; sleep 1; exit 1';
+      await kubectl('run', 'counter', '--image=test.local/tools:1', '--', 'sh', '-c', counter);
+      await eventually('it restarted', async () => {
+        const count = await kubectl(
+          'get',
+          'pod',
+          'counter',
+          '-o',
+          'jsonpath={.status.containerStatuses[0].restartCount}',
+        );
+        return Number(count) > 0;
+      });
+      assert.match(await kubectl('logs', 'counter', '--previous'), /line 0\nline 1\nline 2\nline 3\nline 4/);
+      assert.equal(await kubectl('logs', 'counter', '--previous', '--tail=2'), 'line 3\nline 4\n');
+      assert.match(await kubectl('logs', 'counter', '-c', 'counter', '--since=10m'), /line/);
+      await kubectl(
+        'run',
+        'slow',
+        '--image=test.local/tools:1',
+        '--restart=Never',
+        '--',
+        'sh',
+        '-c',
+        'echo one; sleep 2; echo two',
+      );
+      await kubectl('wait', '--for=condition=Ready', 'pod/slow', '--timeout=60s');
+      assert.equal(await kubectl('logs', '-f', 'slow'), 'one\ntwo\n');
+    });
+
+    check('exec passes input and exit codes; attach shows what runs', async () => {
+      assert.equal(await withInput('through\n', 'exec', '-i', 'tools', '--', 'cat'), 'through\n');
+      assert.equal((await attempt(['exec', 'tools', '--', 'sh', '-c', 'exit 7'])).code, 7);
+      await kubectl(
+        'run',
+        'talker',
+        '--image=test.local/tools:1',
+        '--',
+        'sh',
+        '-c',
+        'while true; do echo talking; sleep 0.2; done',
+      );
+      await kubectl('wait', '--for=condition=Ready', 'pod/talker', '--timeout=60s');
+      const attached = await attempt(['attach', 'talker'], { timeoutMs: 3000 });
+      assert.match(attached.stdout, /talking/);
+    });
+
+    check('a terminal has the size that the client says', async () => {
+      const program = age === 'old' ? old! : 'kubectl';
+      const command = `stty rows 33 cols 99; ${program} --context wherry -n ${namespace} exec -it tools -- sh -c 'sleep 0.3; stty size'`;
+      const { execute } = await import('./test-cluster.ts');
+      const said = await execute('script', ['-qec', command, '/dev/null'], {
+        env: cluster.env,
+        timeoutMs: 20_000,
+      });
+      assert.match(said.stdout, /33 99/);
+    });
+
+    check('cp carries files and folders in both directions', async () => {
+      const folder = join(cluster.home, `copy-${age}`);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'a.txt'), 'some text');
+      await kubectl('cp', folder, 'tools:/tmp/there');
+      assert.equal(await kubectl('exec', 'tools', '--', 'cat', '/tmp/there/a.txt'), 'some text');
+      await kubectl('cp', 'tools:/tmp/there/a.txt', join(folder, 'b.txt'));
+      assert.equal(readFileSync(join(folder, 'b.txt'), 'utf8'), 'some text');
+    });
+
+    check('port-forward to a Service, and kubectl proxy to pods and services', async () => {
+      const program = age === 'old' ? old! : 'kubectl';
+      const start = async (args: string[]) => {
+        const child = spawn(program, ['--context', 'wherry', '-n', namespace, ...args], { env: cluster.env });
+        const [line] = (await once(child.stdout, 'data')) as [Buffer];
+        return { child, port: Number(/127\.0\.0\.1:(\d+)/.exec(line.toString())![1]) };
+      };
+      const forward = await start(['port-forward', 'service/web', ':80']);
+      try {
+        assert.match(await (await fetch(`http://127.0.0.1:${forward.port}/`)).text(), /You have hit web-/);
+      } finally {
+        forward.child.kill();
+      }
+      const proxy = await start(['proxy', '--port=0']);
+      try {
+        const base = `http://127.0.0.1:${proxy.port}/api/v1/namespaces/${namespace}`;
+        assert.match(await (await fetch(`${base}/services/web/proxy/`)).text(), /You have hit web-/);
+        const pod = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'name'))
+          .split('\n')[0]!
+          .slice('pod/'.length);
+        assert.match(await (await fetch(`${base}/pods/${pod}:8080/proxy/`)).text(), new RegExp(pod));
+      } finally {
+        proxy.child.kill();
+      }
+    });
+
+    check('explain, api-resources, api-versions, cluster-info, version, events, diff', async () => {
+      assert.match(await kubectl('explain', 'deployment.spec.replicas'), /integer/);
+      assert.match(await kubectl('explain', 'pod.spec.containers'), /image/);
+      assert.match(await kubectl('api-resources'), /deployments +deploy +apps\/v1/);
+      assert.match(await kubectl('api-versions'), /^apps\/v1$/m);
+      assert.match(await kubectl('cluster-info'), /is running at/);
+      assert.match(await kubectl('version'), /v1\.36\.4\+wherry/);
+      if (age === 'new') assert.match(await kubectl('events'), /ScalingReplicaSet/);
+      assert.match(await kubectl('get', 'events'), /Scheduled/);
+      const changed = await attempt(['diff', '-f', '-'], {
+        input: deployment.replace('replicas: 2', 'replicas: 4'),
+      });
+      assert.equal(changed.code, 1, changed.stderr);
+      assert.match(changed.stdout, /\+ +replicas: 4/);
+    });
+
+    check('get -w tells of changes as they happen', async () => {
+      const program = age === 'old' ? old! : 'kubectl';
+      const child = spawn(
+        program,
+        ['--context', 'wherry', '-n', namespace, 'get', 'configmap', '-w', '-o', 'name'],
+        {
+          env: cluster.env,
+        },
+      );
+      let seen = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        seen += text;
+      });
+      try {
+        await eventually('the watch stands', async () => seen.includes('kube-root-ca.crt'));
+        await kubectl('create', 'configmap', 'fresh');
+        await eventually('the new one is told', async () => seen.includes('configmap/fresh'));
+      } finally {
+        child.kill();
+      }
+    });
+
+    check('delete: by file, by label, with grace, orphaning, and all', async () => {
+      await kubectl('delete', 'configmap', 'fresh');
+      await kubectl('delete', 'pod', 'counter', '--grace-period=0', '--force');
+      await kubectl('delete', 'deployment', 'web', age === 'old' ? '--cascade=orphan' : '--cascade=orphan');
+      assert.match(await kubectl('get', 'pods', '-l', 'app=web'), /Running/);
+      await kubectl('delete', 'replicaset', '-l', 'app=web');
+      await eventually(
+        'its pods are gone',
+        async () => !(await kubectl('get', 'pods', '-l', 'app=web')).includes('web-'),
+      );
+      await kubectl('delete', 'pods', '--all', '--grace-period=1');
+      await kubectl('delete', 'namespace', namespace, '--timeout=60s');
+      assert.equal((await attempt(['get', 'namespace', namespace])).code, 1);
+    });
+  });
+}
