@@ -176,7 +176,7 @@ export function expired(message: string): StatusError {
 }
 
 export function tooLarge(message: string): StatusError {
-  return new StatusError(413, 'RequestEntityTooLarge', message);
+  return new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`);
 }
 
 export function unsupportedMediaType(message: string): StatusError {

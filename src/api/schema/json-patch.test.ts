@@ -88,7 +88,7 @@ test('a patch of too many operations is refused as too large', () => {
   const operations = Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: null }));
   assert.throws(() => parsePatch(Buffer.from(JSON.stringify(operations)), 'json'), {
     code: 413,
-    message: 'The allowed maximum operations in a JSON patch is 10000, got 10001',
+    message: 'Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001',
   });
 });
 
