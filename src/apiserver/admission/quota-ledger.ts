@@ -5,6 +5,7 @@
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import {
   addQuantities,
+  compareQuantities,
   formatQuantity,
   parseQuantity,
   type Quantity,
@@ -22,7 +23,6 @@ import {
 } from '../../api/resources.gen.ts';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { whyExceeded } from './resource-quota.ts';
 
 /** What one request takes from one quota. */
 export interface Charge {
@@ -208,4 +208,23 @@ function withUsed(quota: ResourceQuota, used: Usage): ResourceQuota {
     texts[name] = amount ? formatQuantity(amount) : '0';
   }
   return { ...quota, status: { ...quota.status, hard, used: texts } };
+}
+
+/** Upstream's sentence, when the quota does not allow it. */
+function whyExceeded(quota: ResourceQuota, used: Usage, amounts: Usage): string | undefined {
+  const hard = quota.spec?.hard ?? {};
+  const over = [...amounts.keys()]
+    .filter((name) => {
+      const total = {
+        ...amounts.get(name)!,
+        nanos: amounts.get(name)!.nanos + (used.get(name)?.nanos ?? 0n),
+      };
+      return compareQuantities(total, parseQuantity(hard[name]!)) > 0;
+    })
+    .sort();
+  if (over.length === 0) return undefined;
+  const show = (of: (name: string) => Quantity | undefined) =>
+    over.map((name) => `${name}=${formatQuantity(of(name) ?? parseQuantity('0'))}`).join(',');
+  const limited = show((name) => parseQuantity(hard[name]!));
+  return `exceeded quota: ${quota.metadata.name}, requested: ${show((name) => amounts.get(name))}, used: ${show((name) => used.get(name))}, limited: ${limited}`;
 }

@@ -1,12 +1,6 @@
 /** ResourceQuota: nothing is created or enlarged beyond what its namespace may use. */
 
-import {
-  compareQuantities,
-  formatQuantity,
-  parseQuantity,
-  type Quantity,
-  subtractQuantities,
-} from '../../api/quantity.ts';
+import { type Quantity, subtractQuantities } from '../../api/quantity.ts';
 import { matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
 import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
 import { forbidden, type ResourceName } from '../../api/status.ts';
@@ -94,23 +88,4 @@ function unspecifiedResources({ spec }: Pod, hard: readonly string[]): string[] 
 
 function usageMayChange({ group, plural }: ResourceName): boolean {
   return group === '' && ['pods', 'services', 'persistentvolumeclaims'].includes(plural);
-}
-
-/** Upstream's sentence, when the quota does not allow it. */
-export function whyExceeded(quota: ResourceQuota, used: Usage, amounts: Usage): string | undefined {
-  const hard = quota.spec?.hard ?? {};
-  const over = [...amounts.keys()]
-    .filter((name) => {
-      const total = {
-        ...amounts.get(name)!,
-        nanos: amounts.get(name)!.nanos + (used.get(name)?.nanos ?? 0n),
-      };
-      return compareQuantities(total, parseQuantity(hard[name]!)) > 0;
-    })
-    .sort();
-  if (over.length === 0) return undefined;
-  const show = (of: (name: string) => Quantity | undefined) =>
-    over.map((name) => `${name}=${formatQuantity(of(name) ?? parseQuantity('0'))}`).join(',');
-  const limited = show((name) => parseQuantity(hard[name]!));
-  return `exceeded quota: ${quota.metadata.name}, requested: ${show((name) => amounts.get(name))}, used: ${show((name) => used.get(name))}, limited: ${limited}`;
 }
