@@ -140,7 +140,8 @@ class IngressController {
   }
 
   #scheduled(ingress: Ingress): void {
-    if (isServed(ingress, this.#options.informers.of(IngressClass).list()))
+    // Every node follows; the one that serves speaks.
+    if (this.#isChosen() && isServed(ingress, this.#options.informers.of(IngressClass).list()))
       this.#options.recorder.event(targetOf(Ingress, ingress), 'Normal', 'Sync', 'Scheduled for sync');
     this.#touch();
   }
