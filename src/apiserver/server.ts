@@ -158,7 +158,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     otherGroups: () => [...aggregation.groups(), ...metricsApi.groups()],
   });
   discovery.register(handler);
-  new OpenApi({ groups: () => discovery.groups() }).register(handler);
+  new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
   handler.addPath('/version', serveVersion);
   registerHealth(handler, healthChecks(store, view), clock);
   registerTokenDiscovery(handler, security);

@@ -89,9 +89,9 @@ export class Aggregation {
     return [...groups.values()];
   }
 
-  /** Takes requests for group versions that an APIService gives to a service. */
+  /** Takes requests for group versions that an APIService gives to a service, and for their OpenAPI documents. */
   readonly delegate: Delegate = (context) => {
-    const match = /^\/apis\/([^/]+)\/([^/]+)(\/|$)/.exec(context.info.path);
+    const match = /^(?:\/openapi\/v3)?\/apis\/([^/]+)\/([^/]+)(\/|$)/.exec(context.info.path);
     if (!match) return undefined;
     const service = this.#options.objects.get(APIService, '', `${match[2]}.${match[1]}`);
     if (!service?.spec.service) return undefined;

@@ -22,7 +22,8 @@ function served() {
     codec: {},
   };
   const groups = [{ group: '', versions: [{ version: 'v1', resources: [{ resource, subresources: [] }] }] }];
-  new OpenApi({ groups: () => groups as never }).register({
+  const others = [{ group: 'other.example.com', versions: [{ version: 'v1', resources: [] }] }];
+  new OpenApi({ groups: () => groups as never, others: () => others }).register({
     addPath: (path: string, handler: Handler) => exact.set(path, handler),
     addPrefix: (path: string, handler: Handler) => prefixes.set(path, handler),
   } as never);
@@ -44,6 +45,13 @@ test('the index leads to a document that may be kept for good', async () => {
   const document = JSON.parse(gunzipSync(answer.body).toString());
   assert.equal(document.openapi, '3.0.0');
   assert.ok(document.components.schemas['io.k8s.api.core.v1.ConfigMap']);
+});
+
+test('the index leads to the documents of other servers too', async () => {
+  const { paths } = JSON.parse(String((await served()('/openapi/v3')).body));
+  assert.deepEqual(paths['apis/other.example.com/v1'], {
+    serverRelativeURL: '/openapi/v3/apis/other.example.com/v1',
+  });
 });
 
 test('an old hash leads to the document of today, and a known one to nothing new', async () => {

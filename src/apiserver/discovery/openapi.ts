@@ -34,8 +34,10 @@ const v2ProtobufTypes = new Set([
 ]);
 
 export interface OpenApiOptions {
-  /** What discovery tells. */
+  /** What discovery tells of this server's own kinds. */
   groups(): readonly DiscoveredGroup<ServedResource>[];
+  /** Groups of other servers: their documents are had from them. */
+  others?(): readonly DiscoveredGroup[];
 }
 
 export class OpenApi {
@@ -62,8 +64,14 @@ export class OpenApi {
   }
 
   #index(): ApiResponse {
-    const body = JSON.stringify(openApiIndex(this.#sources(), kubernetesVersion));
-    return { type: 'raw', status: 200, contentType: jsonType, body };
+    const { paths } = openApiIndex(this.#sources(), kubernetesVersion);
+    for (const { group, versions } of this.#options.others?.() ?? []) {
+      for (const { version } of versions) {
+        const path = rootPath({ group, version });
+        paths[path.slice(1)] = { serverRelativeURL: `/openapi/v3${path}` };
+      }
+    }
+    return { type: 'raw', status: 200, contentType: jsonType, body: JSON.stringify({ paths }) };
   }
 
   async #v3({ request, info }: RequestContext): Promise<ApiResponse> {
