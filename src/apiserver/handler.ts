@@ -1,6 +1,13 @@
 /** The way of a request: parse the path, authenticate, impersonate, authorize, then the registry or another handler. */
 
-import { forbidden, internalError, methodNotAllowed, StatusError, unknownPath } from '../api/status.ts';
+import {
+  forbidden,
+  internalError,
+  methodNotAllowed,
+  notFound,
+  StatusError,
+  unknownPath,
+} from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -111,7 +118,7 @@ export class RequestHandler {
     warnOfDeprecation(context, resource);
     const handler = this.#options.subresources.find(resource, info.subresource);
     if (handler) return handler(this.#options.registry, context, resource);
-    if (info.subresource !== '') throw unknownPath();
+    if (info.subresource !== '') throw resource.isCustom ? notFound(resource, info.name) : unknownPath();
     if (!resource.cache) {
       const review = this.#options.reviews.get(resource.kind);
       if (!review || info.verb !== 'create') throw methodNotAllowed();
@@ -141,7 +148,7 @@ export class RequestHandler {
 
 /** Of a group that nobody knows upstream's mux says so in plain text. */
 function notServed(kinds: KindRegistry, { group }: RequestInfo): ApiResponse {
-  if (kinds.hasGroup(group)) throw unknownPath();
+  if (kinds.hasGroup(group) && !kinds.isCustomGroup(group)) throw unknownPath();
   return { type: 'raw', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
 }
 

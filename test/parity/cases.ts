@@ -57,6 +57,10 @@ export function fillIn<T>(value: T, namespace: string, answers: readonly unknown
         return found === undefined ? whole : String(found);
       });
   const walk = (node: unknown): unknown => {
+    // Alone, a placeholder of an object or a list stands for it itself.
+    const whole = typeof node === 'string' ? /^<(\d+)\.([^<>]*)>$/.exec(node) : null;
+    const found = whole && valueAt(answers[Number(whole[1])], whole[2]!);
+    if (typeof found === 'object' && found !== null) return found;
     if (typeof node === 'string') return fill(node);
     if (Array.isArray(node)) return node.map(walk);
     if (typeof node === 'object' && node !== null)
@@ -68,6 +72,7 @@ export function fillIn<T>(value: T, namespace: string, answers: readonly unknown
 
 export function valueAt(value: unknown, path: string): unknown {
   let current = value;
+  if (path === '') return current;
   for (const part of path.split('.')) current = (current as Record<string, unknown> | undefined)?.[part];
   return current;
 }

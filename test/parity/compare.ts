@@ -144,11 +144,19 @@ function textMatches(expected: string, actual: unknown, path: string): boolean {
   if (typeof actual === 'number' && /^<(port|rv|age|any)>$/.test(expected)) return true;
   if (/^<[a-z]+>$/.test(expected)) return actual !== undefined && actual !== null;
   if (typeof actual !== 'string') return false;
+  // The restarts of pods are text today: when the last one was stands beside their number.
+  if (expected === 'integer' && actual === 'string' && path.includes('columnDefinitions')) return true;
+  // Ages in tables depend on how fast the case ran.
+  if (/\.cells\[\d+\]$/.test(path) && isAge(expected) && isAge(actual)) return true;
   // Discovery left the singular empty once.
   if (expected === '' && path.endsWith('singularName')) return true;
   if (expected === actual || patternOf(expected).test(actual)) return true;
   if (path.endsWith('message')) return messageMatches(expected, actual);
   return false;
+}
+
+function isAge(text: string): boolean {
+  return /^(\d+[smhdy])+$/.test(text);
 }
 
 function patternOf(expected: string): RegExp {
@@ -184,7 +192,7 @@ function messageMatches(expected: string, actual: string): boolean {
   for (const pattern of parserErrors) {
     const at = expected.search(pattern);
     if (at < 0) continue;
-    const before = normalized(expected.slice(0, at).trim());
+    const before = normalized(expected.slice(0, at).trimEnd());
     if (before === '' || normalized(actual).startsWith(before)) return true;
   }
   return false;

@@ -76,7 +76,8 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
 export function listMetadata(response: ListResponse): Record<string, unknown> {
   return {
     resourceVersion: String(response.revision),
-    ...(response.continue && { continue: response.continue }),
+    // Lists of custom resources always have the field, as upstream's do.
+    ...((response.continue || response.resource.isCustom) && { continue: response.continue ?? '' }),
     ...(response.remaining !== undefined && { remainingItemCount: response.remaining }),
   };
 }

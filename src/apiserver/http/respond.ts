@@ -29,7 +29,9 @@ export function encodeContextOf(request: ApiRequest, resource: ServedResource, c
   const format = negotiate(request.header('accept'), { noProtobuf: !canEncode(resource.schema) });
   const include = request.query.get('includeObject') || 'Metadata';
   if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
-    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+    throw badRequest(
+      `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+    );
   return { format, includeObject: include as IncludeObject, nowMs: clock.now() };
 }
 

@@ -15,8 +15,8 @@ import { createObject } from './create.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { ownershipOf } from './managed-fields.ts';
 import { cacheOf, type Registry, storageKey, type WriteRequest } from './registry.ts';
+import { fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
-import { fieldValidationOf, writeRequest } from './verbs.ts';
 
 /** Between the look whether the object is there and the write others may create or delete it. */
 const attemptsMax = 5;

@@ -7,8 +7,8 @@ import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { listObjects } from './list.ts';
 import type { Registry } from './registry.ts';
+import { numberOf, writeRequest } from './request-options.ts';
 import { selectionOf } from './selection.ts';
-import { numberOf, writeRequest } from './verbs.ts';
 
 /** Deletes under way at the same time within one request. */
 const parallelDeletes = 16;

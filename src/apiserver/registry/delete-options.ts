@@ -6,7 +6,7 @@ import { badRequest, invalid } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
 import { type BodyType, mediaTypeOf, parseBytes } from './codec.ts';
 import type { DeleteRequest } from './delete.ts';
-import { isDryRun, numberOf } from './verbs.ts';
+import { isDryRun, numberOf } from './request-options.ts';
 
 export type DeleteOptionsRead = Pick<
   DeleteRequest,

@@ -128,6 +128,12 @@ export class KindRegistry {
     return false;
   }
 
+  isCustomGroup(group: string): boolean {
+    for (const resource of this.#resources.values())
+      if (resource.group === group && !resource.isCustom) return false;
+    return true;
+  }
+
   all(): Iterable<ServedResource> {
     return this.#resources.values();
   }

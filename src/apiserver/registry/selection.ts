@@ -85,7 +85,8 @@ const ownSentence = new Set([
   'certificates.k8s.io/certificatesigningrequests',
 ]);
 
-function unknownField({ definition: { type } }: ServedResource, field: string): string {
+function unknownField({ definition: { type }, isCustom }: ServedResource, field: string): string {
+  if (isCustom) return `field label not supported: ${field}`;
   const name = type.group ? `${type.group}/${type.plural}` : type.plural;
   if (name === 'batch/jobs') return `field label ${JSON.stringify(field)} not supported for batchv1.Job`;
   if (name === 'batch/cronjobs') return `field label ${JSON.stringify(field)} not supported for "CronJob"`;

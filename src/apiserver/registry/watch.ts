@@ -7,8 +7,8 @@ import type { WatchStart } from '../watch-cache/watch-session.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { freshAs, parseRevision } from './list.ts';
 import { cacheOf, type Registry } from './registry.ts';
+import { numberOf } from './request-options.ts';
 import { selectionOf } from './selection.ts';
-import { numberOf } from './verbs.ts';
 
 /** Watches without a timeout of their own end after this time, or up to twice as long, so that they spread. */
 const watchTimeoutMinMs = 30 * 60 * 1000;

@@ -7,8 +7,8 @@ import { badRequest, conflict, invalid } from '../../api/status.ts';
 import { decodeAs, readParsedBody } from '../registry/codec.ts';
 import { resourceOf } from '../registry/ensure.ts';
 import { type Registry, timestamp } from '../registry/registry.ts';
+import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import { changeObject } from '../registry/update.ts';
-import { fieldValidationOf, writeRequest } from '../registry/verbs.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 
 type MutablePod = KubeObject & {

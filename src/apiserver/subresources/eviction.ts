@@ -15,7 +15,7 @@ import { readParsedBody } from '../registry/codec.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { changeOwn, resourceOf } from '../registry/ensure.ts';
 import { type Registry, readCurrent, timestamp } from '../registry/registry.ts';
-import { fieldValidationOf, writeRequest } from '../registry/verbs.ts';
+import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
 

@@ -13,8 +13,8 @@ import { reviewRules, reviewSelf, reviewSubject } from '../authorization/reviews
 import { convertFromStored } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { Registry } from '../registry/registry.ts';
+import { readObject, writeRequest } from '../registry/request-options.ts';
 import { validateNewReview } from '../registry/validate.ts';
-import { readObject, writeRequest } from '../registry/verbs.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 import type { Security } from '../security.ts';
 

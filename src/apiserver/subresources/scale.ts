@@ -15,8 +15,8 @@ import {
 import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type Registry, readCurrent } from '../registry/registry.ts';
+import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import { changeObject } from '../registry/update.ts';
-import { fieldValidationOf, writeRequest } from '../registry/verbs.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { selectorText } from './selector-text.ts';

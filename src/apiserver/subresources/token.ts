@@ -10,7 +10,7 @@ import { nodeOfPod } from '../authorization/node-authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/codec.ts';
 import { readCurrent } from '../registry/registry.ts';
-import { fieldValidationOf } from '../registry/verbs.ts';
+import { fieldValidationOf } from '../registry/request-options.ts';
 import type { Security } from '../security.ts';
 import type { SubresourceHandler } from './handlers.ts';
 
