@@ -1,6 +1,6 @@
 /** What the documents are made from: the resources that a server serves, as its discovery tells them. */
 import { schemaNameOf } from '../define-kind.ts';
-import { hasSchema, type RawSchema } from '../schema/schemas.ts';
+import { hasSchema } from '../schema/schemas.ts';
 
 /** One entry of an APIResourceList. */
 export interface OpenApiResource {
@@ -50,5 +50,3 @@ export function definitionName(gvk: GroupVersionKind): string {
   if (hasSchema(builtIn)) return builtIn;
   return `${gvk.group.split('.').reverse().join('.')}.${gvk.version}.${gvk.kind}`;
 }
-
-export type { RawSchema };

@@ -6,7 +6,7 @@ import { bytesType, varintType, WireError, type WireReader, type WireWriter } fr
 /** Deeper messages are refused. */
 const nestingDepthMax = 200;
 
-/** What an object in protobuf starts with: `k8s\\0`. */
+/** What an object in protobuf starts with: `k8s\0`. */
 export const magic = Uint8Array.of(0x6b, 0x38, 0x73, 0);
 
 export function writeMessage(writer: WireWriter, plan: MessagePlan, object: JsonObject): void {
@@ -105,10 +105,6 @@ function writeNested(writer: WireWriter, field: FieldPlan, value: unknown): void
     case 'time':
     case 'microTime':
       writeTime(writer, value as string | null);
-      return;
-    case 'duration':
-      writer.tag(8);
-      writer.integer(durationNanos(value as string));
       return;
     case 'quantity':
       writer.tag(8 + bytesType);
@@ -254,8 +250,6 @@ function readNested(reader: WireReader, field: FieldPlan, depth: number): unknow
     case 'time':
     case 'microTime':
       return readTime(reader, field.codec);
-    case 'duration':
-      return durationText(readFields(reader).integers.get(1) ?? 0);
     case 'quantity':
       return readFields(reader).strings.get(1) ?? '0';
     case 'intOrString': {
@@ -347,34 +341,4 @@ function readSchemaOr(reader: WireReader, field: FieldPlan, depth: number): unkn
     } else reader.skip(tag);
   }
   return schema ?? list ?? (tags.allows === undefined ? null : allows);
-}
-
-const nanosPer: [string, number][] = [
-  ['h', 3_600_000_000_000],
-  ['m', 60_000_000_000],
-  ['s', 1_000_000_000],
-  ['ms', 1_000_000],
-  ['us', 1_000],
-  ['ns', 1],
-];
-
-/** `1m30s` in nanoseconds. */
-function durationNanos(text: string): number {
-  let nanos = 0;
-  for (const [, amount, unit] of text.matchAll(/([\d.]+)(h|ms|m|s|us|µs|ns)/g)) {
-    const factor = nanosPer.find(([name]) => name === (unit === 'µs' ? 'us' : unit))?.[1] ?? 0;
-    nanos += Math.round(Number(amount) * factor);
-  }
-  return text.startsWith('-') ? -nanos : nanos;
-}
-
-function durationText(nanos: number): string {
-  if (nanos === 0) return '0s';
-  const sign = nanos < 0 ? '-' : '';
-  const seconds = Math.abs(nanos) / 1e9;
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor((seconds % 3600) / 60);
-  const rest = Number((seconds % 60).toFixed(9));
-  if (hours > 0) return `${sign}${hours}h${minutes}m${rest}s`;
-  return minutes > 0 ? `${sign}${minutes}m${rest}s` : `${sign}${rest}s`;
 }

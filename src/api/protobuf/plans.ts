@@ -23,7 +23,6 @@ export type Codec =
   | 'double'
   | 'time'
   | 'microTime'
-  | 'duration'
   | 'quantity'
   | 'intOrString'
   /** JSON within a message's only field. */
@@ -119,7 +118,6 @@ const scalarCodecs: Record<string, { codec: Codec; wire: number }> = {
 const specialMessages: Record<string, Codec> = {
   'k8s.io.apimachinery.pkg.apis.meta.v1.Time': 'time',
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime': 'microTime',
-  'k8s.io.apimachinery.pkg.apis.meta.v1.Duration': 'duration',
   'k8s.io.apimachinery.pkg.api.resource.Quantity': 'quantity',
   'k8s.io.apimachinery.pkg.util.intstr.IntOrString': 'intOrString',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1': 'raw',

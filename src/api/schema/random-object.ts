@@ -42,9 +42,7 @@ function randomValue(node: SchemaNode, random: Random, depth: number): unknown {
       return Array.from({ length }, () => randomValue(node.element!, random, depth + 1));
     }
     case 'string':
-      return node.goType === 'v1.Duration'
-        ? pick(['0s', '1m30s', '500ms', '2h0m0s'], random)
-        : pick(words, random);
+      return pick(words, random);
     case 'bytes':
       return Buffer.from(pick(words, random)).toString('base64');
     case 'integer':

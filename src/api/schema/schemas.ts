@@ -190,7 +190,6 @@ const specialDefinitions: Record<string, Pick<SchemaNode, 'type' | 'goType' | 'b
   },
   'io.k8s.apimachinery.pkg.apis.meta.v1.Time': { type: 'time', goType: 'v1.Time' },
   'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': { type: 'microTime', goType: 'v1.MicroTime' },
-  'io.k8s.apimachinery.pkg.apis.meta.v1.Duration': { type: 'string', goType: 'v1.Duration' },
   'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': { type: 'any', goType: 'v1.FieldsV1' },
   'io.k8s.apimachinery.pkg.runtime.RawExtension': { type: 'any', goType: 'runtime.RawExtension' },
 };
