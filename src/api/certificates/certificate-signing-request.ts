@@ -12,8 +12,8 @@ import {
 import type { KubeObject } from '../meta.ts';
 import { CertificateSigningRequest } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { immutable, oneOf } from '../validation/fields.ts';
-import { subdomainProblems } from '../validation/names.ts';
+import { immutable, nameRule, oneOf } from '../validation/fields.ts';
+import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 
 const legacySigner = 'kubernetes.io/legacy-unknown';
 const expirationSecondsMin = 600;
@@ -55,6 +55,7 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
     ),
     column('Condition', conditionCell),
   ],
+  validateName: nameRule(pathSegmentProblems),
   prepareCreate(request) {
     request.status = {};
   },

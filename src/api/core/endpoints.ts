@@ -58,20 +58,13 @@ function* validatePort(port: EndpointPort, mustHaveName: boolean, path: string):
 const shownMax = 3;
 
 function endpointsCell(endpoints: Endpoints): string {
-  const shown: string[] = [];
-  let count = 0;
-  for (const subset of endpoints.subsets ?? []) {
-    const ports = subset.ports ?? [];
-    for (const address of subset.addresses ?? []) {
-      const at = (port: string) =>
-        address.ip.includes(':') ? `[${address.ip}]:${port}` : `${address.ip}:${port}`;
-      const texts = ports.length === 0 ? [address.ip] : ports.map((port) => at(String(port.port)));
-      for (const text of texts) {
-        count++;
-        if (shown.length < shownMax) shown.push(text);
-      }
-    }
+  const texts: string[] = [];
+  for (const { addresses = [], ports = [] } of endpoints.subsets ?? []) {
+    if (ports.length === 0) for (const { ip } of addresses) texts.push(ip);
+    for (const { port } of ports)
+      for (const { ip } of addresses) texts.push(ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
   }
-  if (count === 0) return '<none>';
-  return count > shown.length ? `${shown.join(',')} + ${count - shown.length} more...` : shown.join(',');
+  if (texts.length === 0) return '<none>';
+  const shown = texts.slice(0, shownMax).join(',');
+  return texts.length > shownMax ? `${shown} + ${texts.length - shownMax} more...` : shown;
 }

@@ -38,9 +38,10 @@ export const podKind = defineKind(Pod, {
     else delete pod.metadata.ownerReferences;
     if (pod.status) pod.status.qosClass ??= old.status?.qosClass ?? qosClassOf(pod.spec);
   },
-  *validate(pod, { subresource }) {
+  *validate(pod, { subresource, isUpdate }) {
     if (subresource === 'status') yield* validatePodStatus(pod);
     else yield* validatePodSpec(pod.spec, 'spec');
+    if (!isUpdate) yield* validateNewPod(pod);
   },
   *validateUpdate(pod, old, { subresource }) {
     if (subresource === 'status' || subresource === 'binding') return;
@@ -90,6 +91,14 @@ function requestWhatIsLimited(container: Container): void {
     container.resources!.requests = { ...limits, ...requests };
     return;
   }
+}
+
+/** What only later steps of a pod's life may set. */
+function* validateNewPod({ spec }: Pod): FieldErrors {
+  if (spec.ephemeralContainers?.length)
+    yield forbiddenField('spec.ephemeralContainers', 'cannot be set on create');
+  if (spec.schedulingGates?.length && spec.nodeName)
+    yield forbiddenField('spec.nodeName', 'cannot be set until all schedulingGates have been cleared');
 }
 
 function* validatePodStatus(pod: Pod): FieldErrors {

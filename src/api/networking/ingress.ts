@@ -197,7 +197,7 @@ function* validateBackend(backend: IngressBackend, words: FieldWords, field: str
 const hostsShownMax = 3;
 
 function hostsCell({ spec }: Ingress): string {
-  const hosts = (spec?.rules ?? []).filter((rule) => rule.http).map((rule) => rule.host || '*');
+  const hosts = (spec?.rules ?? []).map((rule) => rule.host).filter(Boolean);
   if (hosts.length === 0) return '*';
   const shown = hosts.slice(0, hostsShownMax).join(',');
   return hosts.length > hostsShownMax ? `${shown} + ${hosts.length - hostsShownMax} more...` : shown;
