@@ -35,19 +35,35 @@ export class TestNetwork {
         'link set br0 up',
         'addr add 172.31.255.1/24 dev br0',
       ]);
+      // What only crosses the bridge does not pass the host: its rules and counters must not see it.
+      const bridged = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+      await this.#bridge.run('sh', [
+        '-c',
+        `echo 1 > /proc/sys/net/ipv4/ip_forward; [ ! -e ${bridged} ] || echo 0 > ${bridged}`,
+      ]);
     }
     return this.#bridge;
   }
 
-  /** A node at 172.31.255.`index`, with a service route as the host part gives it. */
-  async node(index: number): Promise<TestMachine> {
+  /**
+   * A node at 172.31.255.`index`, with a service route as the host part gives it. `far`: at 172.31.254.`index`, on a link
+   * of its own, which the host routes to.
+   */
+  async node(index: number, place: 'near' | 'far' = 'near'): Promise<TestMachine> {
     const bridge = await this.host();
-    const node = await this.#machine(`n${index}`, `172.31.255.${index}`);
+    const subnet = place === 'near' ? '172.31.255' : '172.31.254';
+    const node = await this.#machine(`n${index}`, `${subnet}.${index}`);
     const port = await this.#wire(bridge, node, 'eth0');
-    await ip(bridge, [`link set ${port} master br0 up`]);
+    await ip(
+      bridge,
+      place === 'near'
+        ? [`link set ${port} master br0 up`]
+        : [`addr add ${subnet}.1/24 dev ${port}`, `link set ${port} up`],
+    );
     await ip(node, [
       `addr add ${node.address}/24 dev eth0`,
       'link set eth0 up',
+      `route add default via ${subnet}.1`,
       `route add 10.96.0.0/12 dev lo src ${node.address}`,
     ]);
     await node.run('sh', [

@@ -63,6 +63,10 @@ export function versionChain(options: SkeletonOptions): string {
   return `version-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
+/**
+ * What no pod and no service has is refused at once. A pod address without a pod is an unreachable route (cni), but the
+ * kernel tells so only a few clients a second.
+ */
 function skeletonBody({ clusterCidr, serviceCidr }: SkeletonOptions): string {
   return `\
 ${Object.values(setDeclarations)
@@ -95,6 +99,10 @@ ${Object.values(setDeclarations)
   chain check-before-output { type filter hook output priority -110; ct state new jump check-source; }
   chain nat-before-routing { type nat hook prerouting priority -100; jump route-service; }
   chain nat-before-output { type nat hook output priority -100; jump route-service; }
+  chain refuse-unreachable {
+    type filter hook prerouting priority -90;
+    ct state new ip daddr ${clusterCidr} fib daddr type unreachable goto refuse
+  }
   chain refuse-forwarded {
     type filter hook forward priority 0;
     ct state invalid drop
