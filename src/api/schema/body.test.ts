@@ -152,6 +152,16 @@ test('times are made UTC, whole seconds or microseconds', () => {
   assert.equal(event.firstTimestamp, null);
 });
 
+test('the largest whole numbers stay within 64 bits, for Go to read them', () => {
+  const text = '{"spec":{"containers":[],"tolerations":[{"tolerationSeconds":9223372036854775807}]}}';
+  const printed = /"tolerationSeconds":(\d+)/.exec(JSON.stringify(read('Pod', text).object))?.[1] ?? '';
+  assert.ok(BigInt(printed) < 2n ** 63n && BigInt(printed) > 2n ** 63n - 2000n, printed);
+  assert.throws(
+    () => read('Pod', text.replace('9223372036854775807', '99223372036854775807')),
+    /cannot unmarshal number/,
+  );
+});
+
 test('keys that JavaScript knows are keys like any other', () => {
   const { object } = read('ConfigMap', '{"data":{"__proto__":"x","constructor":"y","toString":"z"}}');
   assert.equal(JSON.stringify(object.data), '{"__proto__":"x","constructor":"y","toString":"z"}');

@@ -25,6 +25,8 @@ export type JsonObject = Record<string, unknown>;
 
 /** Deeper nesting is refused: recursion over it must not exhaust the stack. */
 export const nestingDepthMax = 500;
+/** The largest number below 2⁶³ that JavaScript knows. */
+const largestIntegerBelow64Bits = 2 ** 63 - 1024;
 /** Within paths: what follows is a map's key, not a field. */
 const mapKeyMark = '\0';
 /** Problems beyond these are not listed. */
@@ -160,7 +162,9 @@ class Decoder {
     const fits =
       Number.isInteger(value) && (node.bits === 32 ? value === (value | 0) : Math.abs(value) <= 2 ** 63);
     if (!fits) return this.#mismatch(node, value, `number ${value}`);
-    return value === 0 ? 0 : value;
+    if (value === 0) return 0;
+    // JavaScript would print these beyond what 64 bits hold, and Go's clients could not read them.
+    return Math.abs(value) === 2 ** 63 ? Math.sign(value) * largestIntegerBelow64Bits : value;
   }
 
   #quantity(node: SchemaNode, value: unknown): unknown {
