@@ -21,11 +21,6 @@ export class ContainerResources {
     for (const { name, resources } of statuses) if (resources) this.#actual.set(name, resources);
   }
 
-  /** What a container that is started now gets; undefined: what its spec says. */
-  granted(_name: string): core.ResourceRequirements | undefined {
-    return undefined;
-  }
-
   /** For the status of a running container. */
   actual(container: core.Container): core.ResourceRequirements | undefined {
     return this.#actual.get(container.name) ?? container.resources;

@@ -41,7 +41,6 @@ export interface ContainerStart {
   hostsFile: string | undefined;
   /** Of the container whose processes an ephemeral container joins. */
   targetId?: string;
-  resources: core.ResourceRequirements | undefined;
   /** The container runs; what is left is its postStart hook. */
   started(containerId: string): void;
   /** The pod is being ended: hooks are cut short. */
@@ -164,7 +163,6 @@ async function configure(
       ...(start.targetId && { targetId: start.targetId }),
     }),
     memoryCapacityBytes: context.memoryCapacityBytes,
-    resources: start.resources,
   });
 }
 

@@ -160,7 +160,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       random,
       recorder,
       count: metrics.probes,
-      changed,
+      changed: (uid) => pods.find(uid)?.probeChanged(),
     }),
     volumes: machine.createVolumes({ client, objects, clock, random, logger, node, refreshNeeded: changed }),
     statuses: new StatusManager({ client, clock, logger, signal }),

@@ -19,8 +19,6 @@ export interface ContainerInputs {
   extraAnnotations: Record<string, string>;
   securityContext: ContainerSecurityContext;
   memoryCapacityBytes: number;
-  /** In force, where a resize has not been granted yet. */
-  resources: core.ResourceRequirements | undefined;
 }
 
 /** Name of a container's log below the pod's folder; upstream's. */
@@ -67,7 +65,7 @@ export function containerConfigOf(
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     linux: {
-      resources: linuxResourcesOf(inputs.resources ?? container.resources, oomScoreAdj),
+      resources: linuxResourcesOf(container.resources, oomScoreAdj),
       securityContext: inputs.securityContext,
     },
     ...(lifecycle?.stopSignal && { stopSignal: lifecycle.stopSignal }),

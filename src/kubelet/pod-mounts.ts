@@ -1,0 +1,49 @@
+/** Has the volumes of one pod ready, tries again when they are not, and tells of it in events. */
+import type { Pod } from '../api/resources.gen.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { KubeletContext } from './context.ts';
+import { podEvents } from './pod-events.ts';
+import { type MountedVolume, VolumeError } from './volumes/pod-volumes.ts';
+
+const retry = { firstMs: 500, maxMs: 122_000 };
+/** Upstream's patience before it says which volumes are missing altogether. */
+const patienceMs = 123_000;
+
+export class PodMounts {
+  readonly #context: KubeletContext;
+  #attempt = 0;
+  #sinceMs: number | undefined;
+  /** As last mounted. */
+  mounted: ReadonlyMap<string, MountedVolume> = new Map();
+
+  constructor(context: KubeletContext) {
+    this.#context = context;
+  }
+
+  /** Undefined: all are there. Else when to try again. */
+  async setUp(pod: Pod): Promise<{ retryInMs: number } | undefined> {
+    try {
+      this.mounted = await this.#context.volumes.setUp(pod);
+      this.#attempt = 0;
+      this.#sinceMs = undefined;
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof VolumeError)) throw error;
+      this.#tell(pod, error);
+      return { retryInMs: backoffDelayMs(retry, this.#attempt++) };
+    }
+  }
+
+  #tell(pod: Pod, error: VolumeError): void {
+    const events = podEvents(this.#context.recorder, pod);
+    events.warning('FailedMount', error.message);
+    const nowMs = this.#context.clock.monotonic();
+    this.#sinceMs ??= nowMs;
+    if (nowMs - this.#sinceMs < patienceMs) return;
+    this.#sinceMs = nowMs;
+    events.warning(
+      'FailedMount',
+      `Unable to attach or mount volumes: unmounted volumes=[${error.volume}], unattached volumes=[], failed to process volumes=[]: context deadline exceeded`,
+    );
+  }
+}

@@ -1,0 +1,50 @@
+/** Puts together what is said of a pod at the API, and hands it to the status manager. */
+import type { Pod } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import type { ContainerResources } from './container-resources.ts';
+import type { WaitingReason } from './container-statuses.ts';
+import type { KubeletContext } from './context.ts';
+import type { ObservedPod } from './pod-observation.ts';
+import { computePodStatus, type PodVerdict } from './pod-status.ts';
+
+export interface PodReport {
+  /** The object at the API: of a static pod its mirror. */
+  subject: Pod;
+  observed: ObservedPod;
+  failures: ReadonlyMap<string, WaitingReason>;
+  resources: ContainerResources;
+  verdict: PodVerdict | undefined;
+  hasEnded: boolean;
+}
+
+export function reportPod(context: KubeletContext, report: PodReport): void {
+  const { subject, verdict, resources } = report;
+  const { statuses, probes } = context;
+  const before = statuses.statusOf(subject.metadata.uid);
+  // What was wanted last may not have reached the server yet; times and phases go on from there.
+  const known = before
+    ? { ...subject, status: { ...subject.status, ...before, conditions: newestConditions(subject, before) } }
+    : subject;
+  const status = computePodStatus(known, report.observed, {
+    runtimeName: context.runtimeName,
+    failures: report.failures,
+    isStarted: (container, observed) => probes.isStarted(container, observed.id),
+    isReady: (container, observed) => probes.isReady(container, observed.id),
+    resourcesOf: (container) => resources.actual(container),
+    nowMs: context.clock.now(),
+    hostIps: context.node().hostIps,
+    ended: report.hasEnded,
+    resize: { conditions: resources.conditions() },
+    ...(verdict && { verdict }),
+  });
+  statuses.set(subject, status);
+}
+
+/** Ours on our conditions, the server's on those of others. */
+function newestConditions(subject: Pod, before: core.PodStatus): core.PodCondition[] {
+  const own = before.conditions ?? [];
+  const others = (subject.status?.conditions ?? []).filter(
+    ({ type }) => !own.some((known) => known.type === type),
+  );
+  return [...own, ...others];
+}

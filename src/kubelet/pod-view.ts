@@ -1,0 +1,65 @@
+/** What is known of a pod's containers, asked of the runtime again when that may have changed. */
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { KubeletContext } from './context.ts';
+import { nothingObserved, type ObservedPod, observePod } from './pod-observation.ts';
+
+const exitRetry = { firstMs: 4, maxMs: 500 };
+const exitTriesMax = 12;
+
+export class PodView {
+  readonly #context: KubeletContext;
+  readonly #uid: string;
+  #observed: ObservedPod = nothingObserved;
+  #isStale = true;
+  /** Ends that events told of, with how often CRI has been asked since: its own word comes a moment later. */
+  readonly #exits = new Map<string, number>();
+
+  constructor(context: KubeletContext, uid: string) {
+    this.#context = context;
+    this.#uid = uid;
+  }
+
+  get observed(): ObservedPod {
+    return this.#observed;
+  }
+
+  get hasRunning(): boolean {
+    return this.#observed.containers.some(({ state }) => state === 'running');
+  }
+
+  invalidate(): void {
+    this.#isStale = true;
+  }
+
+  /** An event told that this container or sandbox has ended. */
+  noteExit(id: string): void {
+    this.#exits.set(id, 0);
+    this.#isStale = true;
+  }
+
+  /** Asks again, if need be. Gives how soon to ask once more, when CRI does not know yet what events told. */
+  async refresh(): Promise<number | undefined> {
+    if (!this.#isStale) return undefined;
+    this.#isStale = false;
+    const { runtime, machine } = this.#context;
+    this.#observed = await observePod(runtime, this.#uid, this.#observed, machine.files.terminationMessage);
+    let recheckMs: number | undefined;
+    for (const [id, tries] of this.#exits) {
+      if (!this.#seemsAlive(id) || tries >= exitTriesMax) {
+        this.#exits.delete(id);
+        continue;
+      }
+      this.#exits.set(id, tries + 1);
+      this.#isStale = true;
+      recheckMs = Math.min(recheckMs ?? exitRetry.maxMs, backoffDelayMs(exitRetry, tries));
+    }
+    return recheckMs;
+  }
+
+  #seemsAlive(id: string): boolean {
+    return (
+      this.#observed.containers.some((container) => container.id === id && container.state === 'running') ||
+      this.#observed.sandboxes.some((sandbox) => sandbox.id === id && sandbox.ready)
+    );
+  }
+}
