@@ -1,6 +1,6 @@
 /** Rules that all kinds of the apps group share: selectors and templates that fit, counts that are counts. */
 
-import { validatePodTemplate } from '../core/pod-spec/validate.ts';
+import { validatePodTemplate, validateTemplateMetadata } from '../core/pod-spec/validate.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { matchesLabelSelector } from '../label-selector.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
@@ -19,6 +19,8 @@ export interface TemplateOwner {
   selectorOwner: string;
   /** In `activeDeadlineSeconds in … is not Supported`. */
   deadlineOwner: string;
+  /** False when the pods get volumes that the template does not have: its spec is judged with each pod. */
+  judgesPodSpec?: boolean;
 }
 
 /** The selector is there, selects something, and selects the template's own pods; the pods run forever. */
@@ -43,7 +45,8 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
       template?.metadata?.labels ?? {},
       '`selector` does not match template `labels`',
     );
-  yield* validatePodTemplate(template, 'spec.template');
+  if (owner.judgesPodSpec === false) yield* validateTemplateMetadata(template, 'spec.template');
+  else yield* validatePodTemplate(template, 'spec.template');
   if (template?.spec?.restartPolicy && template.spec.restartPolicy !== 'Always')
     yield notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']);
   if (template?.spec?.activeDeadlineSeconds !== undefined)

@@ -1,6 +1,5 @@
 /** StatefulSets. */
 import { ageColumn, column, nameColumn, podColumns } from '../columns.ts';
-import { validateClaimSpec } from '../core/claim-spec.ts';
 import { defaultClaim } from '../core/persistent-volume-claim.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { defineKind } from '../define-kind.ts';
@@ -124,9 +123,12 @@ function* validateSpec(spec: Partial<StatefulSetSpec>): FieldErrors {
   yield* nonNegative(spec.ordinals?.start, 'spec.ordinals.start');
   if (spec.serviceName)
     yield* invalidFor('spec.serviceName', spec.serviceName, subdomainProblems(spec.serviceName));
-  yield* validateSelectorAndTemplate(spec, { selectorOwner: 'statefulset', deadlineOwner: 'StatefulSet' });
-  for (const [index, claim] of (spec.volumeClaimTemplates ?? []).entries())
-    yield* validateClaimSpec(claim.spec ?? {}, `spec.volumeClaimTemplates[${index}].spec`);
+  yield* validateSelectorAndTemplate(spec, {
+    selectorOwner: 'statefulset',
+    deadlineOwner: 'StatefulSet',
+    // Its pods have the volumes of their claims as well. The claims are judged when they are made.
+    judgesPodSpec: false,
+  });
 }
 
 function* validateStrategy(

@@ -27,14 +27,18 @@ const deadlineMax = 2147483647;
 
 /** A pod template: its labels and annotations, then its spec. */
 export function* validatePodTemplate(template: PodTemplateSpec | undefined, field: string): FieldErrors {
-  yield* validateLabels(template?.metadata?.labels, `${field}.labels`);
-  yield* validateAnnotations(template?.metadata?.annotations, `${field}.annotations`);
+  yield* validateTemplateMetadata(template, field);
   yield* validatePodSpec(template?.spec ?? ({} as PodSpec), `${field}.spec`);
   if (template?.spec?.ephemeralContainers?.length)
     yield forbiddenField(
       `${field}.spec.ephemeralContainers`,
       'ephemeral containers not allowed in pod template',
     );
+}
+
+export function* validateTemplateMetadata(template: PodTemplateSpec | undefined, field: string): FieldErrors {
+  yield* validateLabels(template?.metadata?.labels, `${field}.labels`);
+  yield* validateAnnotations(template?.metadata?.annotations, `${field}.annotations`);
 }
 
 export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {

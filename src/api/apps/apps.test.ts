@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { KindDefinition } from '../kind.ts';
+import type { KubeObject } from '../meta.ts';
+import { daemonSetKind } from './daemon-set.ts';
+import { deploymentKind } from './deployment.ts';
+import { statefulSetKind } from './stateful-set.ts';
+
+const labels = { a: 'b' };
+const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+const base = { selector: { matchLabels: labels }, template };
+
+function defaulted(
+  kind: { defaults?: (object: never) => void },
+  spec: object,
+): Record<string, never> & { spec: never } {
+  const object = { metadata: { name: 'x' }, spec: structuredClone(spec) };
+  kind.defaults!(object as never);
+  return object as never;
+}
+
+function fields(kind: unknown, spec: object): string[] {
+  const definition = kind as KindDefinition;
+  const object = defaulted(definition, spec) as unknown as KubeObject;
+  return [...definition.validate(object, { subresource: '' })].map(({ field }) => field);
+}
+
+test('a StatefulSet may mount what its claims will give', () => {
+  const mounting = structuredClone(template) as { spec: { containers: { volumeMounts?: object[] }[] } };
+  mounting.spec.containers[0]!.volumeMounts = [{ name: 'data', mountPath: '/data' }];
+  const claims = [{ metadata: { name: 'data' }, spec: { resources: { requests: { storage: '1Gi' } } } }];
+  assert.deepEqual(
+    fields(statefulSetKind, { ...base, template: mounting, volumeClaimTemplates: claims }),
+    [],
+  );
+  assert.deepEqual(fields(deploymentKind, { ...base, template: mounting }), [
+    'spec.template.spec.containers[0].volumeMounts[0].name',
+  ]);
+});
+
+test('strategies leave room for an update', () => {
+  const rolling = (maxUnavailable: unknown, maxSurge: unknown) => ({
+    rollingUpdate: { maxUnavailable, maxSurge },
+  });
+  assert.deepEqual(fields(deploymentKind, { ...base, strategy: rolling(0, 0) }), [
+    'spec.strategy.rollingUpdate.maxUnavailable',
+  ]);
+  assert.deepEqual(fields(deploymentKind, { ...base, strategy: rolling('0%', 1) }), []);
+  assert.deepEqual(fields(daemonSetKind, { ...base, updateStrategy: rolling(1, 1) }), [
+    'spec.updateStrategy.rollingUpdate.maxSurge',
+  ]);
+  assert.deepEqual(fields(daemonSetKind, { ...base, updateStrategy: rolling(0, 1) }), []);
+});
+
+test('old versions have the defaults that they had', () => {
+  const old = (kind: KindDefinition, group: string, version: string) => {
+    const served = kind.versions.find((each) => each.group === group && each.version === version)!;
+    const object = {
+      metadata: { name: 'x' },
+      spec: { template: structuredClone(template) },
+    } as unknown as KubeObject;
+    served.defaults?.(object);
+    const stored = served.toStored(object);
+    kind.defaults!(stored);
+    return stored as unknown as { metadata: { labels?: object }; spec: Record<string, unknown> };
+  };
+  const deployment = old(deploymentKind as unknown as KindDefinition, 'extensions', 'v1beta1');
+  assert.deepEqual(deployment.spec.selector, { matchLabels: labels });
+  assert.deepEqual(deployment.metadata.labels, labels);
+  assert.deepEqual(deployment.spec.strategy, {
+    type: 'RollingUpdate',
+    rollingUpdate: { maxUnavailable: 1, maxSurge: 1 },
+  });
+  assert.equal(deployment.spec.progressDeadlineSeconds, 2147483647);
+  assert.equal(
+    old(deploymentKind as unknown as KindDefinition, 'apps', 'v1beta1').spec.revisionHistoryLimit,
+    2,
+  );
+  const stateful = old(statefulSetKind as unknown as KindDefinition, 'apps', 'v1beta1');
+  assert.deepEqual(stateful.spec.updateStrategy, { type: 'OnDelete' });
+  assert.deepEqual(
+    old(daemonSetKind as unknown as KindDefinition, 'extensions', 'v1beta1').spec.updateStrategy,
+    { type: 'OnDelete' },
+  );
+});
