@@ -24,8 +24,24 @@ export function openApiIndex(sources: readonly OpenApiGroupVersion[], serverVers
 /** Stands for the document without its being made: it follows from the server's version and the resources. */
 export function documentHash(source: OpenApiGroupVersion, serverVersion: string): string {
   const { group, version, resources, customSchemas } = source;
-  const facts = JSON.stringify([serverVersion, group, version, resources, [...(customSchemas ?? [])]]);
-  return createHash('sha256').update(facts).digest('hex').toUpperCase();
+  const schemas = [...(customSchemas ?? [])].map(([kind, schema]) => [kind, schemaHash(schema)]);
+  return hashOf(JSON.stringify([serverVersion, group, version, resources, schemas]));
+}
+
+/** Schemas are large, and the index of all documents is asked for with every command: each is hashed once. */
+const schemaHashes = new WeakMap<JsonSchema, string>();
+
+function schemaHash(schema: JsonSchema): string {
+  let hash = schemaHashes.get(schema);
+  if (hash === undefined) {
+    hash = hashOf(JSON.stringify(schema));
+    schemaHashes.set(schema, hash);
+  }
+  return hash;
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').toUpperCase();
 }
 
 const jsonTypes = ['application/json', 'application/yaml'];
