@@ -6,6 +6,7 @@ import {
   methodNotAllowed,
   notFound,
   StatusError,
+  serviceUnavailable,
   unknownPath,
 } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
@@ -139,8 +140,7 @@ export class RequestHandler {
   /** A defect is logged here, and told to the client without its inside. */
   #asStatus(error: unknown, { info }: RequestContext): StatusError {
     if (error instanceof StatusError) return error;
-    if (error instanceof StoreUnavailableError)
-      return internalError('the storage does not answer', { cause: error });
+    if (error instanceof StoreUnavailableError) return storeUnavailable(error);
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
@@ -150,6 +150,13 @@ export class RequestHandler {
 function notServed(kinds: KindRegistry, { group }: RequestInfo): ApiResponse {
   if (kinds.hasGroup(group) && !kinds.isCustomGroup(group)) throw unknownPath();
   return { type: 'raw', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
+}
+
+/** Whether a write took place may be unknown; asking again is right in every case. */
+function storeUnavailable(cause: Error): StatusError {
+  const error = serviceUnavailable('the storage does not answer at the moment, please try again', { cause });
+  error.status.details = { retryAfterSeconds: 1 };
+  return error;
 }
 
 function warnOfDeprecation(

@@ -122,6 +122,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     random,
     logger: log,
     admission,
+    authorize: security.authorize,
     allocators: new Map([['services/specs', serviceAllocation(view, options)]]),
   };
 

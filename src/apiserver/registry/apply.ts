@@ -14,7 +14,7 @@ import { convertFromStored } from './conversion.ts';
 import { createObject } from './create.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { ownershipOf } from './managed-fields.ts';
-import { cacheOf, type Registry, storageKey, type WriteRequest } from './registry.ts';
+import { cacheOf, type Registry, requireCreate, storageKey, type WriteRequest } from './registry.ts';
 import { fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
 
@@ -42,6 +42,7 @@ export async function applyObject(
       if (isThere) return await applyToLive(registry, context, write, config);
       if (write.subresource !== '')
         throw badRequest('an object must exist before its subresource is applied');
+      requireCreate(registry, write);
       return await applyAsNew(registry, context, write, config);
     } catch (error) {
       const lostRace =

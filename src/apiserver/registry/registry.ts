@@ -1,12 +1,13 @@
 /** What the verbs stand on: the store behind the view, the kinds, admission, time. One per API server. */
 
 import type { KubeObject } from '../../api/meta.ts';
-import { notFound } from '../../api/status.ts';
+import { forbidden, notFound } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Store } from '../../storage/store.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
+import { type Authorizer, whyNot } from '../authorization/authorizer.ts';
 import type { UserInfo } from '../request.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
@@ -23,6 +24,7 @@ export interface Registry {
   readonly random: Random;
   readonly logger: Logger;
   readonly admission: AdmissionChain;
+  readonly authorize: Authorizer;
   /** Resources whose objects get something that only one of them may have. By storage prefix. */
   readonly allocators: Map<string, Allocator>;
 }
@@ -55,6 +57,25 @@ export function storageKey(resource: ServedResource, namespace: string, name: st
 export function cacheOf(resource: ServedResource): ResourceCache {
   if (!resource.cache) throw new Error(`${resource.plural} are not stored`);
   return resource.cache;
+}
+
+/** A write of another verb that would create the object needs the right to create, too. @throws StatusError 403 */
+export function requireCreate(registry: Registry, { resource, namespace, name, user }: WriteRequest): void {
+  const { group, version, plural } = resource;
+  const attributes = {
+    user,
+    verb: 'create',
+    isResource: true,
+    path: '',
+    group,
+    version,
+    resource: plural,
+    subresource: '',
+    namespace,
+    name,
+  };
+  const decision = registry.authorize(attributes);
+  if (!decision.allowed) throw forbidden(resource, name, whyNot(attributes, decision));
 }
 
 /** The newest state of an object. @throws StatusError NotFound */

@@ -199,3 +199,33 @@ test('strict field validation refuses what is unknown, and nothing is stored', a
   assert.match(refused.object.message, /unknown field "dta"/);
   assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 404);
 });
+
+test('a PUT creates where the kind allows it, and nowhere else', async () => {
+  await using server = await createTestServer();
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+  assert.equal(
+    (
+      await server.ask('PUT', `${leases}/l`, {
+        metadata: { name: 'l' },
+        spec: { holderIdentity: 'x', leaseDurationSeconds: 15 },
+      })
+    ).status,
+    201,
+  );
+  assert.equal((await server.ask('PUT', `${configMaps}/none`, configMap('none'))).status, 404);
+});
+
+test('a PUT of a kind that must not be overwritten blindly names the version it replaces', async () => {
+  await using server = await createTestServer();
+  const path = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  const budget = {
+    metadata: { name: 'b' },
+    spec: { minAvailable: 1, selector: { matchLabels: { a: 'b' } } },
+  };
+  await server.ask('POST', path, budget);
+  const refused = await server.ask('PUT', `${path}/b`, budget);
+  assert.match(
+    refused.object.message,
+    /metadata\.resourceVersion: Invalid value: 0: must be specified for an update/,
+  );
+});

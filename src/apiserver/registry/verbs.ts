@@ -1,7 +1,8 @@
 /** From a request to the registry's answer: one function per verb of the generic path. */
 
+import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { badRequest, methodNotAllowed } from '../../api/status.ts';
+import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
@@ -10,7 +11,7 @@ import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { freshAs, listObjects, parseRevision } from './list.ts';
 import { patchObject } from './patch.ts';
-import { type Registry, readCurrent } from './registry.ts';
+import { type Registry, readCurrent, requireCreate } from './registry.ts';
 import { numberOf, readObject, writeRequest } from './request-options.ts';
 import { selectionOf } from './selection.ts';
 import { changeObject } from './update.ts';
@@ -111,11 +112,25 @@ async function update(
     throw badRequest(
       `the namespace of the object (${namespace}) does not match the namespace on the request (${request.namespace})`,
     );
-  const changed = await changeObject(registry, request, {
-    // Of a second attempt the first has changed the object: the server's own fields are set again.
-    next: (_current, attempt) => (attempt === 0 ? object : structuredClone(object)),
-  });
-  return { type: 'object', status: 200, resource, object: changed };
+  const { definition } = resource;
+  const { uid, resourceVersion } = object.metadata;
+  if (!resourceVersion && (definition.requiresVersionOnUpdate || resource.isCustom))
+    throw invalid(definition.type, name, [
+      invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
+    ]);
+  try {
+    const changed = await changeObject(registry, request, {
+      // Of a second attempt the first has changed the object: the server's own fields are set again.
+      next: (_current, attempt) => (attempt === 0 ? object : structuredClone(object)),
+    });
+    return { type: 'object', status: 200, resource, object: changed };
+  } catch (error) {
+    const mayCreate = definition.createsOnUpdate && request.subresource === '' && !uid && !resourceVersion;
+    if (!mayCreate || !(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
+    requireCreate(registry, request);
+    const created = await createObject(registry, request, object);
+    return { type: 'object', status: 201, resource, object: created };
+  }
 }
 
 async function remove(
