@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { after, before as beforeAll, describe, it } from 'node:test';
 import { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
@@ -23,6 +25,21 @@ const options = {
   clock: systemClock,
   logger: silentLogger,
 };
+
+/** Asks again and again from one port. */
+const talker = `
+const socket = require('dgram').createSocket('udp4');
+socket.on('message', (text) => console.log(String(text)));
+setInterval(() => socket.send('?', Number(process.argv[2]), process.argv[1]), 20);`;
+
+function hasConntrack(): boolean {
+  try {
+    execFileSync('conntrack', ['--version']);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
   const informers = createFakeInformers();
@@ -152,6 +169,23 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     await proxy.settled();
     assert.deepEqual(await ask(pods[2]!, '10.96.1.6', 'udp:53'), { from: 'p2-11', client: '10.244.2.13' });
     assert.equal(await ask(pods[2]!, '10.96.1.6', 53), 'refused');
+  });
+
+  it('moves a UDP client that never stops sending to another endpoint when its own goes', async () => {
+    if (!hasConntrack()) return;
+    const spec = {
+      clusterIP: '10.96.1.16',
+      ports: [{ port: 53, targetPort: 8081, protocol: 'UDP' as const }],
+    };
+    put('talk', spec, [pods[0]!]);
+    await proxy.settled();
+    const client = network.start(pods[2]!, process.execPath, ['-e', talker, '10.96.1.16', '53']);
+    const heard = createInterface({ input: client.stdout! })[Symbol.asyncIterator]();
+    assert.match((await heard.next()).value!, /^p2-11 /);
+    put('talk', spec, [pods[1]!]);
+    let answer = '';
+    while (!answer.startsWith('p2-12 ')) answer = (await heard.next()).value!;
+    client.kill();
   });
 
   it('keeps a client at its endpoint with session affinity, and moves it when that endpoint goes', async () => {

@@ -101,7 +101,7 @@ ${Object.values(setDeclarations)
   chain nat-before-output { type nat hook output priority -100; jump route-service; }
   chain refuse-unreachable {
     type filter hook prerouting priority -90;
-    ct state new ip daddr ${clusterCidr} fib daddr type unreachable goto refuse
+    ct state new ip daddr ${clusterCidr} fib daddr oif missing goto refuse
   }
   chain refuse-forwarded {
     type filter hook forward priority 0;

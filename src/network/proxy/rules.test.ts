@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { computeServiceRules, type Element, parsePickChainName, pickChainName } from './rules.ts';
+
+const node = { name: 'n1', ownServiceAddresses: ['10.96.0.10'] };
+type Spec = NonNullable<Service['spec']>;
+type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
+
+function rules(spec: Spec, endpoints: Endpoint[], status?: Service['status']): string[] {
+  const service = { metadata: { name: 'web', namespace: 'default' }, spec, status } as Service;
+  const slice = {
+    metadata: { name: 'web-1', namespace: 'default' },
+    addressType: 'IPv4',
+    endpoints,
+    ports: (spec.ports ?? []).map(({ name, protocol }) => ({
+      ...(name ? { name } : {}),
+      ...(protocol ? { protocol } : {}),
+      port: 8080,
+    })),
+  } as unknown as EndpointSlice;
+  return computeServiceRules(service, [slice], node).map(format).sort();
+}
+
+const format = ({ set, key, value }: Element) => `${set}: ${key}${value ? ` → ${value}` : ''}`;
+const at = (address: string, more: Partial<Endpoint> = {}): Endpoint => ({
+  addresses: [address],
+  nodeName: 'n2',
+  ...more,
+});
+const here = (address: string, more: Partial<Endpoint> = {}) => at(address, { nodeName: 'n1', ...more });
+const ports = [{ port: 80, protocol: 'TCP' as const }];
+const service = '10.96.1.1 . tcp . 80';
+
+describe('rules of a service', () => {
+  it('are a choice among its ready endpoints, with a way back for those of this node', () => {
+    assert.deepEqual(
+      rules({ clusterIP: '10.96.1.1', ports }, [
+        here('10.244.0.9'),
+        at('10.244.1.9'),
+        at('10.244.1.10', { conditions: { ready: false } }),
+      ]),
+      [
+        `endpoints: ${service} . 0 → 10.244.0.9 . 8080`,
+        `endpoints: ${service} . 1 → 10.244.1.9 . 8080`,
+        'hairpin: 10.244.0.9 . 10.244.0.9',
+        `services: ${service} → goto pick-address-outside-2`,
+      ],
+    );
+  });
+
+  it('do not depend on the order in which endpoints are listed', () => {
+    const endpoints = [at('10.244.1.9'), at('10.244.1.10'), here('10.244.0.9')];
+    const spec = { clusterIP: '10.96.1.1', ports };
+    assert.deepEqual(rules(spec, endpoints), rules(spec, endpoints.toReversed()));
+  });
+
+  const nothing: [string, Spec, string[]][] = [
+    ['a headless service', { clusterIP: 'None', ports }, []],
+    ['an ExternalName service', { type: 'ExternalName', externalName: 'example.org' }, []],
+    ['a service that the node answers itself', { clusterIP: '10.96.0.10', ports }, []],
+    ['a service without endpoints', { clusterIP: '10.96.1.1', ports }, [`refused: ${service}`]],
+  ];
+  for (const [name, spec, expected] of nothing)
+    it(`send nobody anywhere for ${name}`, () => assert.deepEqual(rules(spec, []), expected));
+
+  it('fall back on endpoints that terminate but still serve, when no other is ready', () => {
+    const leaving = { conditions: { ready: false, serving: true, terminating: true } };
+    const gone = { conditions: { ready: false, serving: false, terminating: true } };
+    assert.deepEqual(
+      rules({ clusterIP: '10.96.1.1', ports }, [at('10.244.1.1', leaving), at('10.244.1.2', gone)]),
+      [`endpoints: ${service} . 0 → 10.244.1.1 . 8080`, `services: ${service} → goto pick-address-outside-1`],
+    );
+    assert.equal(
+      rules({ clusterIP: '10.96.1.1', ports }, [at('10.244.1.1', leaving), at('10.244.1.3')])[0],
+      `endpoints: ${service} . 0 → 10.244.1.3 . 8080`,
+    );
+  });
+
+  it('keep to this node with an internal policy of Local, and drop where it has nothing', () => {
+    const spec: Spec = { clusterIP: '10.96.1.1', ports, internalTrafficPolicy: 'Local' };
+    assert.ok(
+      rules(spec, [here('10.244.0.9'), at('10.244.1.9')]).includes(
+        `services: ${service} → goto pick-address-outside-1`,
+      ),
+    );
+    assert.deepEqual(rules(spec, [at('10.244.1.9')]), [`dropped: ${service}`]);
+    assert.deepEqual(rules(spec, []), [`refused: ${service}`]);
+  });
+
+  it('serve node ports and outside addresses of a load balancer, whose sources may be limited', () => {
+    const spec: Spec = {
+      type: 'LoadBalancer',
+      clusterIP: '10.96.1.1',
+      ports: [{ ...ports[0]!, nodePort: 30080 }],
+      externalTrafficPolicy: 'Local',
+      loadBalancerSourceRanges: ['10.0.0.0/8'],
+    };
+    const outside = '172.30.0.128 . tcp . 80';
+    const all = rules(spec, [here('10.244.0.9'), at('10.244.1.9')], {
+      loadBalancer: { ingress: [{ ip: '172.30.0.128' }] },
+    });
+    for (const expected of [
+      `services: ${outside} → goto pick-address-all-1of2`,
+      `local-endpoints: ${outside} . 0 → 10.244.0.9 . 8080`,
+      'nodeports: tcp . 30080 → goto pick-nodeport-all-1of2',
+      'nodeport-local-endpoints: tcp . 30080 . 0 → 10.244.0.9 . 8080',
+      `firewalled: ${outside}`,
+      `firewall-allowed: ${outside} . 10.0.0.0/8`,
+    ])
+      assert.ok(all.includes(expected), expected);
+  });
+
+  it('remember clients for as long as the service says', () => {
+    const spec: Spec = {
+      clusterIP: '10.96.1.1',
+      ports,
+      sessionAffinity: 'ClientIP',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+    };
+    const all = rules(spec, [at('10.244.1.9')]);
+    assert.ok(all.includes(`affine: ${service} → goto remember-60`));
+    assert.ok(all.includes(`services: ${service} → goto pick-address-outside-1-affine`));
+  });
+
+  it('tell ports of one number and different protocols apart', () => {
+    const spec: Spec = {
+      clusterIP: '10.96.1.1',
+      ports: [
+        { name: 'a', port: 53, protocol: 'TCP' },
+        { name: 'b', port: 53, protocol: 'UDP' },
+      ],
+    };
+    const all = rules(spec, [at('10.244.1.9')]);
+    assert.ok(all.includes('endpoints: 10.96.1.1 . tcp . 53 . 0 → 10.244.1.9 . 8080'));
+    assert.ok(all.includes('endpoints: 10.96.1.1 . udp . 53 . 0 → 10.244.1.9 . 8080'));
+  });
+});
+
+describe('names of chains', () => {
+  it('say all that a chain does', () => {
+    for (const chain of [
+      { by: 'address', masquerade: 'outside', count: 3, hasAffinity: true },
+      { by: 'nodeport', masquerade: 'all', count: 3, localCount: 0, hasAffinity: false },
+    ] as const)
+      assert.deepEqual(parsePickChainName(pickChainName(chain)), chain);
+    assert.equal(parsePickChainName('refuse'), undefined);
+  });
+});
