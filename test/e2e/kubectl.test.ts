@@ -8,6 +8,9 @@ import { writeBusyboxImage, writeWebImage } from './images.ts';
 import { oldKubectl } from './kubectls.ts';
 import { eventually, expectSuccess, type RunOptions, TestCluster } from './test-cluster.ts';
 
+/** Nothing here takes half as long; a hang shall name its test. */
+const testTimeoutMs = 60_000;
+
 const cluster = new TestCluster();
 let old: string | undefined;
 
@@ -28,6 +31,10 @@ before(async () => {
 });
 after(() => cluster.delete());
 
+async function page(url: string): Promise<string> {
+  return await (await fetch(url, { signal: AbortSignal.timeout(10_000) })).text();
+}
+
 for (const age of ['new', 'old'] as const) {
   suite(`kubectl, the ${age} one`, () => {
     const namespace = `with-${age}`;
@@ -44,7 +51,7 @@ for (const age of ['new', 'old'] as const) {
       return true;
     }
     const check = (name: string, body: (context: TestContext) => Promise<void>) =>
-      test(name, async (context) => {
+      test(name, { timeout: testTimeoutMs }, async (context) => {
         if (!skipped(context)) await body(context);
       });
 
@@ -138,7 +145,7 @@ spec:
       await kubectl('expose', 'deployment', 'web', '--port=80', '--target-port=8080');
       await kubectl('run', 'tools', '--image=test.local/tools:1', '--restart=Never', '--', 'sleep', '3600');
       await kubectl('wait', '--for=condition=Ready', 'pod/tools', '--timeout=60s');
-      const ask = () => kubectl('exec', 'tools', '--', 'wget', '-q', '-T', '5', '-O', '-', 'http://web');
+      const ask = () => kubectl('exec', 'tools', '--', 'wget', '-q', '-O', '-', 'http://web');
       await eventually('version 1 answers', async () => /v1/.test(await ask()));
       await kubectl('set', 'image', 'deployment/web', 'web=test.local/web:2');
       await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
@@ -243,18 +250,18 @@ spec:
       };
       const forward = await start(['port-forward', 'service/web', ':80']);
       try {
-        assert.match(await (await fetch(`http://127.0.0.1:${forward.port}/`)).text(), /You have hit web-/);
+        assert.match(await page(`http://127.0.0.1:${forward.port}/`), /You have hit web-/);
       } finally {
         forward.child.kill();
       }
       const proxy = await start(['proxy', '--port=0']);
       try {
         const base = `http://127.0.0.1:${proxy.port}/api/v1/namespaces/${namespace}`;
-        assert.match(await (await fetch(`${base}/services/web/proxy/`)).text(), /You have hit web-/);
+        assert.match(await page(`${base}/services/web/proxy/`), /You have hit web-/);
         const pod = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'name'))
           .split('\n')[0]!
           .slice('pod/'.length);
-        assert.match(await (await fetch(`${base}/pods/${pod}:8080/proxy/`)).text(), new RegExp(pod));
+        assert.match(await page(`${base}/pods/${pod}:8080/proxy/`), new RegExp(pod));
       } finally {
         proxy.child.kill();
       }
