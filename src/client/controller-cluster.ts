@@ -10,6 +10,7 @@ import type { Random } from '../base/random.ts';
 import type { Client, DeleteOptions, PatchType } from './client.ts';
 import { type EventRecorder, type EventType, targetOf } from './event-recorder.ts';
 import type { Informer, InformerFactory } from './informer.ts';
+import { TransportError } from './transport.ts';
 
 /** What controllers are run with. */
 export interface ControllerEnvironment {
@@ -42,6 +43,8 @@ export class ReconcileCluster {
   readonly #informers: ReadableInformers;
   /** The newest version written per resource that the caches must include before the next reconcile. */
   readonly #written = new Map<Informer<KubeObject>, string>();
+  /** Resources with a write whose outcome is not known: the connection broke before the answer. */
+  readonly #uncertain = new Map<Informer<KubeObject>, ResourceType>();
   /** Objects deleted, by uid, until a cache shows them deleted. */
   readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
 
@@ -70,7 +73,7 @@ export class ReconcileCluster {
 
   /** The informer of a kind that the controller named. */
   informer<T extends KubeObject>(type: ResourceType<T>): Informer<T> {
-    const informer = this.#informers.byResource.get(`${type.group}/${type.plural}`);
+    const informer = this.#informerOf(type);
     if (!informer) throw new Error(`the controller does not say that it reads ${type.plural}`);
     return informer as unknown as Informer<T>;
   }
@@ -90,11 +93,11 @@ export class ReconcileCluster {
     object: Draft<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    return this.#wrote(type, await this.client.create(type, object, { signal }));
+    return this.#write(type, this.client.create(type, object, { signal }));
   }
 
   async update<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
-    return this.#wrote(type, await this.client.update(type, object, { signal }));
+    return this.#write(type, this.client.update(type, object, { signal }));
   }
 
   async patch<T extends KubeObject>(
@@ -104,7 +107,7 @@ export class ReconcileCluster {
     how: { type: PatchType; subresource?: string },
     signal: AbortSignal,
   ): Promise<T> {
-    return this.#wrote(type, await this.client.patch(type, object.metadata, patch, { ...how, signal }));
+    return this.#write(type, this.client.patch(type, object.metadata, patch, { ...how, signal }));
   }
 
   /** Writes the status when it differs from what the object has; gives the object as it stands then. */
@@ -120,7 +123,7 @@ export class ReconcileCluster {
 
   /** Writes the object through its status subresource, whatever stands there. */
   async writeStatus<T extends KubeObject>(type: ResourceType<T>, object: T, signal: AbortSignal): Promise<T> {
-    return this.#wrote(type, await this.client.update(type, object, { subresource: 'status', signal }));
+    return this.#write(type, this.client.update(type, object, { subresource: 'status', signal }));
   }
 
   /** Deletes just this object (by uid); one that is gone already is no error. Tells whether it was there. */
@@ -135,9 +138,11 @@ export class ReconcileCluster {
       await this.client.delete(type, object.metadata, { preconditions: { uid }, ...options, signal });
     } catch (error) {
       if (error instanceof StatusError && error.code === 404) return false;
+      const unsure = this.#informerOf(type);
+      if (unsure && error instanceof TransportError) this.#uncertain.set(unsure, type);
       throw error;
     }
-    const informer = this.#informers.byResource.get(`${type.group}/${type.plural}`);
+    const informer = this.#informerOf(type);
     if (informer && this.#informers.following.has(informer))
       this.#deleted.set(uid, { informer, key: keyOf(object) });
     return true;
@@ -152,6 +157,7 @@ export class ReconcileCluster {
    * `deletion` when a deletion is not yet seen (its event comes by itself), undefined when all is well.
    */
   staleCache(): Promise<unknown> | 'deletion' | undefined {
+    if (this.#uncertain.size > 0) return this.#catchUp();
     const lagging: Promise<void>[] = [];
     for (const [informer, version] of this.#written) {
       if (Number(informer.resourceVersion) >= Number(version)) this.#written.delete(informer);
@@ -167,15 +173,35 @@ export class ReconcileCluster {
   }
 
   get hasNoExpectations(): boolean {
-    return this.#written.size + this.#deleted.size === 0;
+    return this.#written.size + this.#deleted.size + this.#uncertain.size === 0;
   }
 
-  #wrote<T extends KubeObject>(type: ResourceType<T>, answer: T): T {
-    const informer = this.#informers.byResource.get(`${type.group}/${type.plural}`);
-    const { resourceVersion } = answer.metadata;
-    if (informer && Number(this.#written.get(informer) ?? 0) < Number(resourceVersion))
-      this.#written.set(informer, resourceVersion);
-    return answer;
+  async #write<T extends KubeObject>(type: ResourceType<T>, request: Promise<T>): Promise<T> {
+    const informer = this.#informerOf(type);
+    try {
+      const answer = await request;
+      const { resourceVersion } = answer.metadata;
+      if (informer && Number(this.#written.get(informer) ?? 0) < Number(resourceVersion))
+        this.#written.set(informer, resourceVersion);
+      return answer;
+    } catch (error) {
+      if (informer && error instanceof TransportError) this.#uncertain.set(informer, type);
+      throw error;
+    }
+  }
+
+  /** Whatever became of the write, the cache shows it once it includes what the server has now. */
+  async #catchUp(): Promise<void> {
+    for (const [informer, type] of this.#uncertain) {
+      const { metadata } = await this.client.list(type, { limit: 1 });
+      this.#uncertain.delete(informer);
+      this.#written.set(informer, metadata.resourceVersion ?? '');
+      await informer.includes(metadata.resourceVersion ?? '');
+    }
+  }
+
+  #informerOf(type: ResourceType): Informer<KubeObject> | undefined {
+    return this.#informers.byResource.get(`${type.group}/${type.plural}`);
   }
 }
 

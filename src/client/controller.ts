@@ -190,7 +190,10 @@ class Runner {
       const stale = cluster.staleCache();
       if (stale === 'deletion') return; // The deletion's event brings the key back.
       if (stale) {
-        void stale.then(() => queue.add(key));
+        void stale.then(
+          () => queue.add(key),
+          () => queue.retry(key),
+        );
         return;
       }
     } else {

@@ -19,6 +19,16 @@ export function replicasOf(rs: ReplicaSet): number {
   return rs.spec?.replicas ?? 1;
 }
 
+/** Its status says nothing yet of what it is asked to be: it may still have as many pods as it was ever asked for. */
+function isUnobserved(rs: ReplicaSet): boolean {
+  return (rs.metadata.generation ?? 0) > (rs.status?.observedGeneration ?? 0);
+}
+
+/** Pods that the set has or is about to have: one that is told to shrink may not have done so yet. */
+function occupancyOf(rs: ReplicaSet): number {
+  return Math.max(replicasOf(rs), rs.status?.replicas ?? 0);
+}
+
 /** Available pods that stay when the set reaches its present size: its status may still count those on their way out. */
 function availableOf(rs: ReplicaSet): number {
   return Math.min(rs.status?.availableReplicas ?? 0, replicasOf(rs));
@@ -60,7 +70,8 @@ export function newReplicaSetSize(
   const desired = desiredReplicas(deployment);
   if (!isRollingUpdate(deployment)) return desired;
   const present = current ? replicasOf(current) : 0;
-  const room = desired + maxSurgeOf(deployment) - sum(old, replicasOf) - present;
+  if (old.some(isUnobserved)) return present;
+  const room = desired + maxSurgeOf(deployment) - sum(old, occupancyOf) - present;
   return room <= 0 ? present : present + Math.max(0, Math.min(room, desired - present));
 }
 
@@ -86,7 +97,7 @@ function planOldReplicaSets(
   const newUnavailable = replicasOf(current) - availableOf(current);
   const all = [...old, current];
   const cleanupMax = sum(all, replicasOf) - minAvailable - newUnavailable;
-  if (sum(old, replicasOf) === 0 || cleanupMax <= 0) return [];
+  if (sum(old, replicasOf) === 0 || cleanupMax <= 0 || all.some(isUnobserved)) return [];
 
   const sizes = new Map(old.map((rs) => [rs, replicasOf(rs)]));
   const oldestFirst = [...old].sort(byCreation);

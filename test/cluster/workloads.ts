@@ -1,0 +1,59 @@
+/** Workloads for tests, as a user would write them. */
+import type { Draft } from '../../src/api/meta.ts';
+import type { DaemonSet, Deployment, Job, StatefulSet } from '../../src/api/resources.gen.ts';
+
+const namespace = 'default';
+
+function template(app: string, image: string, more: object = {}) {
+  return {
+    metadata: { labels: { app } },
+    spec: { terminationGracePeriodSeconds: 2, containers: [{ name: 'c', image }], ...more },
+  };
+}
+
+export function deploymentOf(
+  name: string,
+  replicas: number,
+  image = 'web:1',
+  spec: object = {},
+): Draft<Deployment> {
+  const selector = { matchLabels: { app: name } };
+  return {
+    metadata: { name, namespace },
+    spec: { replicas, selector, template: template(name, image), ...spec },
+  } as unknown as Draft<Deployment>;
+}
+
+export function statefulSetOf(
+  name: string,
+  replicas: number,
+  image = 'db:1',
+  spec: object = {},
+): Draft<StatefulSet> {
+  const selector = { matchLabels: { app: name } };
+  return {
+    metadata: { name, namespace },
+    spec: { replicas, serviceName: name, selector, template: template(name, image), ...spec },
+  } as unknown as Draft<StatefulSet>;
+}
+
+export function daemonSetOf(name: string, image = 'agent:1', spec: object = {}): Draft<DaemonSet> {
+  const selector = { matchLabels: { app: name } };
+  return {
+    metadata: { name, namespace },
+    spec: { selector, template: template(name, image), ...spec },
+  } as unknown as Draft<DaemonSet>;
+}
+
+/** `script`: what its containers run, e.g. `sleep 1; exit 0`. */
+export function jobOf(name: string, script: string, spec: object = {}): Draft<Job> {
+  const containers = [{ name: 'c', image: 'busybox', command: ['sh', '-c', script] }];
+  return {
+    metadata: { name, namespace },
+    spec: { template: { spec: { restartPolicy: 'Never', containers } }, ...spec },
+  } as unknown as Draft<Job>;
+}
+
+export function withImage(image: string): object {
+  return { spec: { template: { spec: { containers: [{ name: 'c', image }] } } } };
+}
