@@ -114,14 +114,19 @@ async function update(
     );
   const { definition } = resource;
   const { uid, resourceVersion } = object.metadata;
-  if (!resourceVersion && (definition.requiresVersionOnUpdate || resource.isCustom))
-    throw invalid(definition.type, name, [
-      invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
-    ]);
+  const checkVersion = () => {
+    if (!resourceVersion && (definition.requiresVersionOnUpdate || resource.isCustom))
+      throw invalid(definition.type, name, [
+        invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
+      ]);
+  };
   try {
     const changed = await changeObject(registry, request, {
       // Of a second attempt the first has changed the object: the server's own fields are set again.
-      next: (_current, attempt) => (attempt === 0 ? object : structuredClone(object)),
+      next(_current, attempt) {
+        checkVersion();
+        return attempt === 0 ? object : structuredClone(object);
+      },
     });
     return { type: 'object', status: 200, resource, object: changed };
   } catch (error) {
