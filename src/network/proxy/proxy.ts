@@ -15,6 +15,7 @@ import { serviceKeyOf, serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { startAffinityCleaner } from './affinity.ts';
 import { startConntrackCleaner } from './conntrack.ts';
+import { createHealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
 import { computeServiceRules, type NodeView } from './rules.ts';
 import { dynamicChainText, type SkeletonOptions, skeletonText, tableName, versionChain } from './skeleton.ts';
@@ -55,10 +56,20 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     return service ? computeServiceRules(service, slices.of(owner), node) : [];
   };
   const syncer = new Syncer(options, rulesOf, signal);
-  const touchService = (service: Service) => syncer.touch(keyOf(service));
+  const healthChecks = createHealthChecks(options.logger, signal);
+  const checkHealth = (owner: string) => {
+    const service = services.get(owner);
+    if (!service || healthCheckPort(service) === undefined) healthChecks.remove(owner);
+    else healthChecks.set(service, countLocalEndpoints(slices.of(owner), nodeName));
+  };
+  const touch = (owner: string) => {
+    syncer.touch(owner);
+    checkHealth(owner);
+  };
+  const touchService = (service: Service) => touch(keyOf(service));
   const touchSlice = (slice: EndpointSlice, old = slice) => {
-    syncer.touch(serviceKeyOf(slice));
-    if (old !== slice) syncer.touch(serviceKeyOf(old));
+    touch(serviceKeyOf(slice));
+    if (old !== slice) touch(serviceKeyOf(old));
   };
   const touchPod = (pod: Pod) => {
     if (computeHostPortRules(pod).length > 0 || syncer.owns(podOwner + keyOf(pod)))
@@ -79,6 +90,13 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
       return syncer.elementCount;
     },
   };
+}
+
+function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: string): number {
+  const local = slices
+    .flatMap(({ endpoints = [] }) => endpoints)
+    .filter((endpoint) => endpoint.nodeName === nodeName && endpoint.conditions?.ready !== false);
+  return new Set(local.flatMap(({ addresses }) => addresses)).size;
 }
 
 /** Tells owners that are pods from those that are services; no namespace has a colon. */
