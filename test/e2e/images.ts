@@ -10,7 +10,9 @@ export async function writeWebImage(
   file: string,
   options: { names: readonly string[]; port: number; script: string },
 ): Promise<void> {
+  // The request is read to the end of its head: closing before would reset the connection.
   const handler = `#!/bin/sh
+while read -r line && [ "$line" != "$(printf '\\r')" ]; do :; done
 printf 'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n'
 ${options.script}
 `;

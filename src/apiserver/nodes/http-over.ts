@@ -25,6 +25,8 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
       createConnection: () => socket,
       ...(options.signal && { signal: options.signal }),
     });
+    // A tunnel is handed over paused, so that nothing of the answer is lost before somebody listens.
+    request.once('socket', () => socket.resume());
     request.once('response', resolve);
     request.once('error', (error) => {
       socket.destroy();
