@@ -11,27 +11,29 @@ import {
 } from './admissionregistration/webhook-configuration.ts';
 import { customResourceDefinitionKind } from './apiextensions/custom-resource-definition.ts';
 import { apiServiceKind } from './apiregistration/api-service.ts';
-import { storageVersionKind, storageVersionMigrationKind } from './apiserverinternal/storage-version.ts';
+import { storageVersionKind } from './apiserverinternal/storage-version.ts';
 import { controllerRevisionKind } from './apps/controller-revision.ts';
 import { daemonSetKind } from './apps/daemon-set.ts';
 import { deploymentKind } from './apps/deployment.ts';
 import { replicaSetKind } from './apps/replica-set.ts';
 import { statefulSetKind } from './apps/stateful-set.ts';
+import { selfSubjectReviewKind, tokenReviewKind } from './authentication/reviews.ts';
 import {
   localSubjectAccessReviewKind,
   selfSubjectAccessReviewKind,
-  selfSubjectReviewKind,
   selfSubjectRulesReviewKind,
   subjectAccessReviewKind,
-  tokenReviewKind,
 } from './authorization/reviews.ts';
 import { horizontalPodAutoscalerKind } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { cronJobKind } from './batch/cron-job.ts';
 import { jobKind } from './batch/job.ts';
 import { certificateSigningRequestKind } from './certificates/certificate-signing-request.ts';
-import { clusterTrustBundleKind, podCertificateRequestKind } from './certificates/trust.ts';
-import { leaseCandidateKind, leaseKind } from './coordination/lease.ts';
-import { bindingKind, componentStatusKind } from './core/binding.ts';
+import { clusterTrustBundleKind } from './certificates/cluster-trust-bundle.ts';
+import { podCertificateRequestKind } from './certificates/pod-certificate-request.ts';
+import { leaseKind } from './coordination/lease.ts';
+import { leaseCandidateKind } from './coordination/lease-candidate.ts';
+import { bindingKind } from './core/binding.ts';
+import { componentStatusKind } from './core/component-status.ts';
 import { configMapKind } from './core/config-map.ts';
 import { endpointsKind } from './core/endpoints.ts';
 import { eventKind } from './core/event.ts';
@@ -53,23 +55,25 @@ import { priorityLevelConfigurationKind } from './flowcontrol/priority-level.ts'
 import type { KindDefinition } from './kind.ts';
 import { ingressKind } from './networking/ingress.ts';
 import { ingressClassKind } from './networking/ingress-class.ts';
+import { ipAddressKind } from './networking/ip-address.ts';
 import { networkPolicyKind } from './networking/network-policy.ts';
-import { ipAddressKind, serviceCidrKind } from './networking/service-cidr.ts';
+import { serviceCidrKind } from './networking/service-cidr.ts';
 import { runtimeClassKind } from './node/runtime-class.ts';
 import { podDisruptionBudgetKind } from './policy/pod-disruption-budget.ts';
 import { podSecurityPolicyKind } from './policy/pod-security-policy.ts';
 import { clusterRoleKind, roleKind } from './rbac/role.ts';
 import { clusterRoleBindingKind, roleBindingKind } from './rbac/role-binding.ts';
-import {
-  deviceClassKind,
-  resourceClaimKind,
-  resourceClaimTemplateKind,
-  resourceSliceKind,
-} from './resource/device-kinds.ts';
+import { deviceClassKind } from './resource/device-class.ts';
+import { resourceClaimKind, resourceClaimTemplateKind } from './resource/resource-claim.ts';
+import { resourceSliceKind } from './resource/resource-slice.ts';
 import { priorityClassKind } from './scheduling/priority-class.ts';
-import { csiDriverKind, csiNodeKind, csiStorageCapacityKind } from './storage/csi.ts';
-import { storageClassKind, volumeAttributesClassKind } from './storage/storage-class.ts';
+import { csiDriverKind } from './storage/csi-driver.ts';
+import { csiNodeKind } from './storage/csi-node.ts';
+import { csiStorageCapacityKind } from './storage/csi-storage-capacity.ts';
+import { storageClassKind } from './storage/storage-class.ts';
 import { volumeAttachmentKind } from './storage/volume-attachment.ts';
+import { volumeAttributesClassKind } from './storage/volume-attributes-class.ts';
+import { storageVersionMigrationKind } from './storagemigration/storage-version-migration.ts';
 
 // Each definition speaks of its own type; whoever takes one from this list knows only that it is some object's.
 export const builtinKinds = [

@@ -65,8 +65,8 @@ export function notSupportedInOrder(field: string, value: unknown, supported: re
   );
 }
 
-export function duplicate(field: string, value: unknown): FieldError {
-  return fieldError('FieldValueDuplicate', field, `Duplicate value: ${quote(value)}`);
+export function duplicate(field: string, value: unknown, why = ''): FieldError {
+  return fieldError('FieldValueDuplicate', field, `Duplicate value: ${quote(value)}${why && `: ${why}`}`);
 }
 
 export function forbiddenField(field: string, why: string): FieldError {

@@ -1,9 +1,7 @@
-/** StorageVersions and their migrations. */
+/** StorageVersions: which server writes a resource in which version. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
-import { StorageVersion, StorageVersionMigration } from '../resources.gen.ts';
-import { immutable } from '../validation/fields.ts';
+import { StorageVersion } from '../resources.gen.ts';
 
 export const storageVersionKind = defineKind(StorageVersion, {
   requiresVersionOnUpdate: true,
@@ -27,32 +25,5 @@ export const storageVersionKind = defineKind(StorageVersion, {
   },
   prepareStatusUpdate(version, old) {
     version.spec = old.spec;
-  },
-});
-
-export const storageVersionMigrationKind = defineKind(StorageVersionMigration, {
-  status: 'separate',
-  hasGeneration: true,
-  columns: [
-    nameColumn,
-    column('Resource', ({ spec }) =>
-      [spec?.resource?.resource, spec?.resource?.group].filter(Boolean).join('.'),
-    ),
-    ageColumn,
-  ],
-  prepareCreate(migration) {
-    migration.status = {};
-  },
-  prepareUpdate(migration, old) {
-    if (old.status) migration.status = old.status;
-  },
-  prepareStatusUpdate(migration, old) {
-    migration.spec = old.spec;
-  },
-  *validate({ spec }) {
-    if (!spec?.resource?.resource) yield required('spec.resource.resource', 'resource is required');
-  },
-  *validateUpdate(migration, old) {
-    yield* immutable(migration.spec?.resource, old.spec?.resource, 'spec.resource');
   },
 });

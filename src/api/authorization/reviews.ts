@@ -1,30 +1,28 @@
-/** Reviews: questions about who may do what, and who somebody is. They are answered, never stored. */
+/** Reviews of who may do what. They are answered, never stored. */
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import {
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
-  SelfSubjectReview,
   SelfSubjectRulesReview,
   SubjectAccessReview,
-  TokenReview,
 } from '../resources.gen.ts';
 import type { NonResourceAttributes, ResourceAttributes } from '../types/authorization-v1.gen.ts';
 
 const verbs: readonly string[] = ['create'];
 
-function betaVersion(group: string, kind: string) {
+function betaVersion(kind: string) {
   return {
     version: 'v1beta1',
-    deprecation: { since: '1.19', removedIn: '1.22', replacement: `${group}/v1 ${kind}` },
+    deprecation: { since: '1.19', removedIn: '1.22', replacement: `authorization.k8s.io/v1 ${kind}` },
   };
 }
 
 /** The beta version calls the groups `group`. */
 function betaWithGroup(kind: string) {
   return {
-    ...betaVersion('authorization.k8s.io', kind),
+    ...betaVersion(kind),
     toStored: (object: KubeObject) => renameInSpec(object, 'group', 'groups'),
     fromStored: (object: KubeObject) => renameInSpec(object, 'groups', 'group'),
   };
@@ -59,7 +57,7 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
 
 export const selfSubjectAccessReviewKind = defineKind(SelfSubjectAccessReview, {
   verbs,
-  versions: [betaVersion('authorization.k8s.io', 'SelfSubjectAccessReview')],
+  versions: [betaVersion('SelfSubjectAccessReview')],
   *validate({ spec }) {
     yield* exactlyOneAttributes(spec);
   },
@@ -67,17 +65,7 @@ export const selfSubjectAccessReviewKind = defineKind(SelfSubjectAccessReview, {
 
 export const selfSubjectRulesReviewKind = defineKind(SelfSubjectRulesReview, {
   verbs,
-  versions: [betaVersion('authorization.k8s.io', 'SelfSubjectRulesReview')],
-});
-
-export const selfSubjectReviewKind = defineKind(SelfSubjectReview, {
-  verbs,
-  versions: ['v1beta1', 'v1alpha1'],
-});
-
-export const tokenReviewKind = defineKind(TokenReview, {
-  verbs,
-  versions: [betaVersion('authentication.k8s.io', 'TokenReview')],
+  versions: [betaVersion('SelfSubjectRulesReview')],
 });
 
 interface Asked {

@@ -1,8 +1,8 @@
-/** Leases and lease candidates. */
+/** Leases. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { invalidValue, required } from '../field-error.ts';
-import { Lease, LeaseCandidate } from '../resources.gen.ts';
+import { invalidValue } from '../field-error.ts';
+import { Lease } from '../resources.gen.ts';
 import { positive } from '../validation/fields.ts';
 
 export const leaseKind = defineKind(Lease, {
@@ -23,19 +23,4 @@ export const leaseKind = defineKind(Lease, {
       deprecation: { since: '1.19', removedIn: '1.22', replacement: 'coordination.k8s.io/v1 Lease' },
     },
   ],
-});
-
-export const leaseCandidateKind = defineKind(LeaseCandidate, {
-  columns: [
-    nameColumn,
-    column('LeaseName', ({ spec }) => spec?.leaseName ?? ''),
-    column('BinaryVersion', ({ spec }) => spec?.binaryVersion ?? ''),
-    column('EmulationVersion', ({ spec }) => spec?.emulationVersion ?? ''),
-    ageColumn,
-  ],
-  *validate({ spec }) {
-    for (const name of ['leaseName', 'binaryVersion', 'strategy'] as const)
-      if (!spec?.[name]) yield required(`spec.${name}`);
-  },
-  selectableFields: ({ spec }) => ({ 'spec.leaseName': spec?.leaseName ?? '' }),
 });

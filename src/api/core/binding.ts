@@ -1,8 +1,7 @@
-/** Bindings (a pod's node, decided) and component statuses: kinds that are never stored. */
-import { column, nameColumn } from '../columns.ts';
+/** Bindings: a pod's node, decided. Never stored. */
 import { defineKind } from '../define-kind.ts';
 import { notSupported, required } from '../field-error.ts';
-import { Binding, ComponentStatus } from '../resources.gen.ts';
+import { Binding } from '../resources.gen.ts';
 
 export const bindingKind = defineKind(Binding, {
   verbs: ['create'],
@@ -12,19 +11,3 @@ export const bindingKind = defineKind(Binding, {
     if (!name) yield required('target.name');
   },
 });
-
-export const componentStatusKind = defineKind(ComponentStatus, {
-  verbs: ['get', 'list'],
-  columns: [
-    nameColumn,
-    column('Status', (component) => healthOf(component)?.status ?? 'Unknown'),
-    column('Message', (component) => healthOf(component)?.message ?? ''),
-    column('Error', (component) => healthOf(component)?.error ?? ''),
-  ],
-});
-
-function healthOf(component: ComponentStatus) {
-  const health = (component.conditions ?? []).find((condition) => condition.type === 'Healthy');
-  if (!health) return undefined;
-  return { ...health, status: health.status === 'True' ? 'Healthy' : 'Unhealthy' };
-}

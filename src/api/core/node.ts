@@ -82,11 +82,7 @@ function* validateTaints(node: Node): FieldErrors {
     if (!taint.effect) yield required(`${path}.effect`);
     else yield* oneOf(taint.effect, taintEffects, `${path}.effect`);
     const identity = `${taint.key}:${taint.effect}`;
-    if (seen.has(identity))
-      yield {
-        ...duplicate(path, taint),
-        detail: `Duplicate value: ${JSON.stringify(taint)}: taints must be unique by key and effect pair`,
-      };
+    if (seen.has(identity)) yield duplicate(path, taint, 'taints must be unique by key and effect pair');
     seen.add(identity);
   }
 }

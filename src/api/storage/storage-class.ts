@@ -1,8 +1,8 @@
-/** StorageClasses and VolumeAttributesClasses. */
+/** StorageClasses. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
-import { StorageClass, VolumeAttributesClass } from '../resources.gen.ts';
+import { StorageClass } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
@@ -67,12 +67,17 @@ export const storageClassKind = defineKind(StorageClass, {
   ],
 });
 
-function* validateProvisioner(provisioner: string | undefined, field: string): FieldErrors {
+/** The name of whoever makes the volumes. */
+export function* validateProvisioner(provisioner: string | undefined, field: string): FieldErrors {
   if (!provisioner) yield required(field);
   else yield* invalidFor(field, provisioner, qualifiedNameProblems(provisioner.toLowerCase()));
 }
 
-function* validateParameters(parameters: Record<string, string> | undefined, field: string): FieldErrors {
+/** What a class hands to its provisioner or driver. */
+export function* validateParameters(
+  parameters: Record<string, string> | undefined,
+  field: string,
+): FieldErrors {
   const entries = Object.entries(parameters ?? {});
   if (entries.length > parametersMax) yield tooLong(field, parametersMax);
   let sizeBytes = 0;
@@ -82,20 +87,3 @@ function* validateParameters(parameters: Record<string, string> | undefined, fie
   }
   if (sizeBytes > parametersSizeMaxBytes) yield tooLong(field, parametersSizeMaxBytes);
 }
-
-export const volumeAttributesClassKind = defineKind(VolumeAttributesClass, {
-  columns: [nameColumn, column('DriverName', ({ driverName }) => driverName), ageColumn],
-  *validate({ driverName, parameters }) {
-    yield* validateProvisioner(driverName, 'driverName');
-    if (Object.keys(parameters ?? {}).length === 0)
-      yield required('parameters', 'must contain at least one key/value pair');
-    yield* validateParameters(parameters, 'parameters');
-  },
-  *validateUpdate(attributes, old) {
-    if (attributes.driverName !== old.driverName)
-      yield forbiddenField('driverName', 'updates to driverName are forbidden.');
-    if (!semanticEqual(attributes.parameters, old.parameters))
-      yield forbiddenField('parameters', 'updates to parameters are forbidden.');
-  },
-  versions: ['v1beta1'],
-});

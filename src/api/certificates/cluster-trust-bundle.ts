@@ -1,8 +1,8 @@
-/** ClusterTrustBundles and PodCertificateRequests. */
+/** ClusterTrustBundles. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { invalidValue, required } from '../field-error.ts';
-import { ClusterTrustBundle, PodCertificateRequest } from '../resources.gen.ts';
+import { invalidValue } from '../field-error.ts';
+import { ClusterTrustBundle } from '../resources.gen.ts';
 import { immutable } from '../validation/fields.ts';
 
 export const clusterTrustBundleKind = defineKind(ClusterTrustBundle, {
@@ -34,46 +34,4 @@ export const clusterTrustBundleKind = defineKind(ClusterTrustBundle, {
       ? []
       : [invalidValue(field, name, 'must be a name with optional signer prefix')],
   selectableFields: ({ spec }) => ({ 'spec.signerName': spec?.signerName ?? '' }),
-});
-
-export const podCertificateRequestKind = defineKind(PodCertificateRequest, {
-  status: 'separate',
-  columns: [
-    nameColumn,
-    column('PodName', ({ spec }) => spec?.podName ?? ''),
-    column('ServiceAccountName', ({ spec }) => spec?.serviceAccountName ?? ''),
-    column('NodeName', ({ spec }) => spec?.nodeName ?? ''),
-    column('SignerName', ({ spec }) => spec?.signerName ?? ''),
-    column('State', ({ status }) => (status?.conditions ?? [])[0]?.type ?? 'Pending'),
-    ageColumn,
-  ],
-  prepareCreate(request) {
-    request.status = {};
-  },
-  prepareUpdate(request, old) {
-    if (old.status) request.status = old.status;
-  },
-  prepareStatusUpdate(request, old) {
-    request.spec = old.spec;
-  },
-  *validate({ spec }) {
-    for (const name of [
-      'signerName',
-      'podName',
-      'podUID',
-      'serviceAccountName',
-      'serviceAccountUID',
-      'nodeName',
-      'nodeUID',
-    ] as const)
-      if (!spec?.[name]) yield required(`spec.${name}`);
-  },
-  *validateUpdate(request, old) {
-    yield* immutable(request.spec, old.spec, 'spec');
-  },
-  selectableFields: ({ spec }) => ({
-    'spec.signerName': spec?.signerName ?? '',
-    'spec.podName': spec?.podName ?? '',
-    'spec.nodeName': spec?.nodeName ?? '',
-  }),
 });

@@ -1,12 +1,12 @@
-/** Dynamic resource allocation: claims, their templates, classes of devices, and the slices that drivers publish. */
+/** ResourceClaims and their templates: the devices that pods ask for. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
-import { DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice } from '../resources.gen.ts';
+import { ResourceClaim, ResourceClaimTemplate } from '../resources.gen.ts';
 import type { DeviceClaim, DeviceRequest } from '../types/resource-v1.gen.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
-import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
-import { claimFromBeta, claimToBeta, sliceFromBeta, sliceToBeta } from './old-claims.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
+import { claimFromBeta, claimToBeta } from './old-claims.ts';
 
 const requestsMax = 32;
 const claimVersions = ['v1beta2', { version: 'v1beta1', toStored: claimFromBeta, fromStored: claimToBeta }];
@@ -41,57 +41,6 @@ export const resourceClaimTemplateKind = defineKind(ResourceClaimTemplate, {
     yield* immutable(template.spec, old.spec, 'spec');
   },
   versions: claimVersions,
-});
-
-export const deviceClassKind = defineKind(DeviceClass, {
-  hasGeneration: true,
-  columns: [nameColumn, ageColumn],
-  *validate({ spec }) {
-    for (const [index, { cel }] of (spec?.selectors ?? []).entries())
-      if (!cel?.expression) yield required(`spec.selectors[${index}].cel`);
-  },
-  versions: ['v1beta2', 'v1beta1'],
-});
-
-export const resourceSliceKind = defineKind(ResourceSlice, {
-  hasGeneration: true,
-  columns: [
-    nameColumn,
-    column('Node', ({ spec }) => spec?.nodeName ?? '<unset>'),
-    column('Driver', ({ spec }) => spec?.driver ?? ''),
-    column('Pool', ({ spec }) => spec?.pool?.name ?? ''),
-    ageColumn,
-  ],
-  *validate({ spec }) {
-    const { driver, pool, nodeName, nodeSelector, allNodes, perDeviceNodeSelection } = spec ?? {};
-    if (!driver) yield required('spec.driver');
-    else yield* invalidFor('spec.driver', driver, subdomainProblems(driver));
-    if (!pool?.name) yield required('spec.pool.name');
-    const places = [nodeName, nodeSelector, allNodes, perDeviceNodeSelection].filter(Boolean).length;
-    if (places !== 1)
-      yield invalidValue(
-        'spec',
-        null,
-        'exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required',
-      );
-    const names = new Set<string>();
-    for (const [index, { name }] of (spec?.devices ?? []).entries()) {
-      if (!name) yield required(`spec.devices[${index}].name`);
-      else yield* invalidFor(`spec.devices[${index}].name`, name, dnsLabelProblems(name));
-      if (names.has(name)) yield duplicate(`spec.devices[${index}].name`, name);
-      names.add(name);
-    }
-  },
-  *validateUpdate(slice, old) {
-    for (const name of ['driver', 'nodeName'] as const)
-      yield* immutable(slice.spec?.[name], old.spec?.[name], `spec.${name}`);
-    yield* immutable(slice.spec?.pool?.name, old.spec?.pool?.name, 'spec.pool.name');
-  },
-  selectableFields: ({ spec }) => ({
-    'spec.nodeName': spec?.nodeName ?? '',
-    'spec.driver': spec?.driver ?? '',
-  }),
-  versions: ['v1beta2', { version: 'v1beta1', toStored: sliceFromBeta, fromStored: sliceToBeta }],
 });
 
 function defaultDevices(devices: DeviceClaim | undefined): void {

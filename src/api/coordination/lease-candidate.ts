@@ -1,0 +1,20 @@
+/** LeaseCandidates: who would lead, for coordinated leader election. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { required } from '../field-error.ts';
+import { LeaseCandidate } from '../resources.gen.ts';
+
+export const leaseCandidateKind = defineKind(LeaseCandidate, {
+  columns: [
+    nameColumn,
+    column('LeaseName', ({ spec }) => spec?.leaseName ?? ''),
+    column('BinaryVersion', ({ spec }) => spec?.binaryVersion ?? ''),
+    column('EmulationVersion', ({ spec }) => spec?.emulationVersion ?? ''),
+    ageColumn,
+  ],
+  *validate({ spec }) {
+    for (const name of ['leaseName', 'binaryVersion', 'strategy'] as const)
+      if (!spec?.[name]) yield required(`spec.${name}`);
+  },
+  selectableFields: ({ spec }) => ({ 'spec.leaseName': spec?.leaseName ?? '' }),
+});

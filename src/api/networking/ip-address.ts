@@ -1,0 +1,41 @@
+/** IPAddresses: each Service address that is taken, and by whom. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { required } from '../field-error.ts';
+import { IPAddress } from '../resources.gen.ts';
+import { parseAddress } from '../validation/addresses.ts';
+import { immutable, nameRule } from '../validation/fields.ts';
+
+export const ipAddressKind = defineKind(IPAddress, {
+  hasGeneration: true,
+  columns: [
+    nameColumn,
+    column('ParentRef', ({ spec }) => {
+      const parent = spec?.parentRef;
+      if (!parent) return '<none>';
+      return [parent.group, parent.resource, parent.namespace, parent.name].filter(Boolean).join('/');
+    }),
+    ageColumn,
+  ],
+  validateName: nameRule((name) =>
+    parseAddress(name) ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
+  ),
+  *validate({ spec }) {
+    if (!spec?.parentRef) {
+      yield required('spec.parentRef');
+      return;
+    }
+    if (!spec.parentRef.resource) yield required('spec.parentRef.resource');
+    if (!spec.parentRef.name) yield required('spec.parentRef.name');
+  },
+  *validateUpdate(address, old) {
+    yield* immutable(address.spec?.parentRef, old.spec?.parentRef, 'spec.parentRef');
+  },
+  selectableFields: ({ spec }) => ({
+    'spec.parentRef.group': spec?.parentRef?.group ?? '',
+    'spec.parentRef.resource': spec?.parentRef?.resource ?? '',
+    'spec.parentRef.namespace': spec?.parentRef?.namespace ?? '',
+    'spec.parentRef.name': spec?.parentRef?.name ?? '',
+  }),
+  versions: ['v1beta1'],
+});

@@ -1,0 +1,80 @@
+/** CSIDrivers: what a driver needs and can do. */
+import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { CSIDriver } from '../resources.gen.ts';
+import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
+import { subdomainProblems } from '../validation/names.ts';
+
+const lifecycleModes = ['Ephemeral', 'Persistent'];
+const driverNameMax = 63;
+
+export const csiDriverKind = defineKind(CSIDriver, {
+  requiresVersionOnUpdate: true,
+  columns: [
+    nameColumn,
+    flagColumn('AttachRequired', ({ spec }) => spec?.attachRequired ?? true),
+    flagColumn('PodInfoOnMount', ({ spec }) => spec?.podInfoOnMount ?? false),
+    flagColumn('StorageCapacity', ({ spec }) => spec?.storageCapacity ?? false),
+    column(
+      'TokenRequests',
+      ({ spec }) => (spec?.tokenRequests ?? []).map(({ audience }) => audience).join(',') || '<unset>',
+    ),
+    flagColumn('RequiresRepublish', ({ spec }) => spec?.requiresRepublish ?? false),
+    column('Modes', ({ spec }) => (spec?.volumeLifecycleModes ?? []).join(',') || '<none>'),
+    ageColumn,
+  ],
+  defaults({ spec }) {
+    if (!spec) return;
+    spec.attachRequired ??= true;
+    spec.podInfoOnMount ??= false;
+    spec.storageCapacity ??= false;
+    spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
+    if (!spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
+    spec.requiresRepublish ??= false;
+    spec.seLinuxMount ??= false;
+  },
+  *validate(driver) {
+    yield* validateDriverName(driver.metadata.name, 'metadata.name');
+    for (const mode of driver.spec?.volumeLifecycleModes ?? [])
+      yield* oneOf(mode, lifecycleModes, 'spec.volumeLifecycleModes');
+    yield* oneOf(
+      driver.spec?.fsGroupPolicy,
+      ['File', 'None', 'ReadWriteOnceWithFSType'],
+      'spec.fsGroupPolicy',
+      'optional',
+    );
+    const audiences = new Set<string>();
+    for (const [index, { audience, expirationSeconds }] of (driver.spec?.tokenRequests ?? []).entries()) {
+      const path = `spec.tokenRequests[${index}]`;
+      if (audiences.has(audience)) yield duplicate(`${path}.audience`, audience);
+      audiences.add(audience);
+      if (expirationSeconds !== undefined && expirationSeconds < 600)
+        yield invalidValue(
+          `${path}.expirationSeconds`,
+          expirationSeconds,
+          'may not specify a duration less than 10 minutes',
+        );
+    }
+  },
+  *validateUpdate(driver, old) {
+    for (const name of ['attachRequired', 'volumeLifecycleModes'] as const)
+      yield* immutable(driver.spec?.[name], old.spec?.[name], `spec.${name}`);
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.19', removedIn: '1.22', replacement: 'storage.k8s.io/v1 CSIDriver' },
+    },
+  ],
+});
+
+export function* validateDriverName(name: string | undefined, field: string): FieldErrors {
+  if (!name) {
+    yield required(field);
+    return;
+  }
+  if (name.length > driverNameMax)
+    yield invalidValue(field, name, `must be no more than ${driverNameMax} characters`);
+  yield* invalidFor(field, name, subdomainProblems(name.toLowerCase()));
+}

@@ -1,0 +1,53 @@
+/** CSINodes: the drivers that run on a node. */
+import { ageColumn, countColumn, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { duplicate, invalidValue, required } from '../field-error.ts';
+import { CSINode } from '../resources.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { invalidFor } from '../validation/fields.ts';
+import { qualifiedNameProblems } from '../validation/names.ts';
+import { validateDriverName } from './csi-driver.ts';
+
+export const csiNodeKind = defineKind(CSINode, {
+  requiresVersionOnUpdate: true,
+  columns: [nameColumn, countColumn('Drivers', ({ spec }) => spec?.drivers?.length ?? 0), ageColumn],
+  defaults({ spec }) {
+    // A required list that nobody gave is shown as null.
+    for (const driver of spec?.drivers ?? []) (driver as { topologyKeys?: unknown }).topologyKeys ??= null;
+  },
+  *validate({ spec }) {
+    const names = new Set<string>();
+    for (const [index, driver] of (spec?.drivers ?? []).entries()) {
+      const path = `spec.drivers[${index}]`;
+      yield* validateDriverName(driver.name, `${path}.name`);
+      if (!driver.nodeID) yield required(`${path}.nodeID`);
+      if (names.has(driver.name)) yield duplicate(`${path}.name`, driver.name);
+      names.add(driver.name);
+      const keys = new Set<string>();
+      for (const key of driver.topologyKeys ?? []) {
+        if (keys.has(key)) yield duplicate(`${path}.topologyKeys`, key);
+        keys.add(key);
+        yield* invalidFor(`${path}.topologyKeys`, key, qualifiedNameProblems(key));
+      }
+      if (driver.allocatable?.count !== undefined && driver.allocatable.count < 0)
+        yield invalidValue(
+          `${path}.allocatable.count`,
+          driver.allocatable.count,
+          'must be greater than or equal to 0',
+        );
+    }
+  },
+  *validateUpdate(node, old) {
+    for (const before of old.spec?.drivers ?? []) {
+      const now = (node.spec?.drivers ?? []).find(({ name }) => name === before.name);
+      if (now && !semanticEqual(now, before))
+        yield invalidValue('spec.drivers', before, 'field is immutable');
+    }
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.17', removedIn: '1.22', replacement: 'storage.k8s.io/v1 CSINode' },
+    },
+  ],
+});

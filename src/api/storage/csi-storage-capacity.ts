@@ -1,0 +1,37 @@
+/** CSIStorageCapacities: how much a class can still make, and where. */
+import { column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { CSIStorageCapacity } from '../resources.gen.ts';
+import { immutable, invalidFor } from '../validation/fields.ts';
+import { validateLabelSelector } from '../validation/label-selector.ts';
+import { subdomainProblems } from '../validation/names.ts';
+import { nonNegativeQuantity } from '../validation/resources.ts';
+
+export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
+  columns: [
+    nameColumn,
+    column('StorageClassName', ({ storageClassName }) => storageClassName),
+    column('Capacity', ({ capacity }) => capacity ?? '<unset>'),
+  ],
+  *validate(capacity) {
+    yield* validateLabelSelector(capacity.nodeTopology, 'nodeTopology');
+    yield* invalidFor(
+      'storageClassName',
+      capacity.storageClassName ?? '',
+      subdomainProblems(capacity.storageClassName ?? ''),
+    );
+    for (const name of ['capacity', 'maximumVolumeSize'] as const)
+      if (capacity[name] !== undefined) yield* nonNegativeQuantity(capacity[name], name);
+  },
+  *validateUpdate(capacity, old) {
+    for (const name of ['nodeTopology', 'storageClassName'] as const)
+      yield* immutable(capacity[name], old[name], name);
+  },
+  versions: [
+    {
+      version: 'v1beta1',
+      deprecation: { since: '1.24', removedIn: '1.27', replacement: 'storage.k8s.io/v1 CSIStorageCapacity' },
+    },
+    'v1alpha1',
+  ],
+});

@@ -1,0 +1,24 @@
+/** VolumeAttributesClasses. */
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../define-kind.ts';
+import { forbiddenField, required } from '../field-error.ts';
+import { VolumeAttributesClass } from '../resources.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { validateParameters, validateProvisioner } from './storage-class.ts';
+
+export const volumeAttributesClassKind = defineKind(VolumeAttributesClass, {
+  columns: [nameColumn, column('DriverName', ({ driverName }) => driverName), ageColumn],
+  *validate({ driverName, parameters }) {
+    yield* validateProvisioner(driverName, 'driverName');
+    if (Object.keys(parameters ?? {}).length === 0)
+      yield required('parameters', 'must contain at least one key/value pair');
+    yield* validateParameters(parameters, 'parameters');
+  },
+  *validateUpdate(attributes, old) {
+    if (attributes.driverName !== old.driverName)
+      yield forbiddenField('driverName', 'updates to driverName are forbidden.');
+    if (!semanticEqual(attributes.parameters, old.parameters))
+      yield forbiddenField('parameters', 'updates to parameters are forbidden.');
+  },
+  versions: ['v1beta1'],
+});
