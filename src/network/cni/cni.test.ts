@@ -7,6 +7,7 @@ import { EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { removeNodeNetwork } from '../cleanup.ts';
 import { createFakeInformers } from '../fake-informers.ts';
 import { startProxy } from '../proxy/proxy.ts';
 import {
@@ -164,6 +165,14 @@ describe('three nodes, one of them on another link', { skip: !canMakeNetworks },
     await Promise.all(running.map((each) => each.settled()));
     assert.equal(await ask(pods[0]!, pods[2]!.address, 8080), 'refused');
     assert.doesNotMatch(await nodes[0]!.run('ip', ['link', 'show']), /wherry-vxlan/);
+  });
+
+  it('take everything away when a machine stops being a node', async () => {
+    const node = nodes[1]!;
+    stop.abort();
+    await removeNodeNetwork({ nodeAddress: node.address, dnsAddress: '10.96.0.10', run: node.run });
+    assert.equal(await node.run('nft', ['list', 'ruleset']), '');
+    assert.doesNotMatch(await node.run('ip', ['route']), /proto 119/);
   });
 
   it('have let nothing for a pod or a service out to the router between them', async () => {

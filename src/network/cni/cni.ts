@@ -20,6 +20,7 @@ import {
   overlayHeaderBytes,
   planRoutes,
   type RoutePlan,
+  routeProtocol,
 } from './plan.ts';
 
 export interface CniOptions {
@@ -41,8 +42,6 @@ export interface CniOptions {
   settingsFolder?: string;
 }
 
-/** Marks the routes that are ours in the kernel's table. */
-const routeProtocol = '119';
 const overlayPort = 8472;
 const overlayId = 1;
 const configName = '10-wherry.conflist';

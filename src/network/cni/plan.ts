@@ -28,6 +28,8 @@ export interface RoutePlan {
   peers: OverlayPeer[];
 }
 
+/** Marks the routes that are ours in the kernel's table. */
+export const routeProtocol = '119';
 export const overlayDevice = 'wherry-vxlan';
 export const overlayHeaderBytes = 50;
 

@@ -3,6 +3,7 @@
  * configured by the ConfigMaps that CoreDNS and kube-dns read.
  */
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { ConfigMap, Namespace, Service } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -41,6 +42,9 @@ export interface Dns {
   port: number;
 }
 
+export const dnsTable = 'wherry-dns';
+/** Where CoreDNS shows its metrics, and the Service says they are. */
+const metricsPort = 9153;
 const internetClass = 1;
 const plainUdpSizeBytes = 512;
 const resolvConfAgeMsMax = 30_000;
@@ -64,6 +68,7 @@ export async function startDns(options: DnsOptions, signal: AbortSignal): Promis
   };
   const meter = createMeter(options);
   await takeAddress(options);
+  if (!isLoopback(options.address)) serveMetrics(options, signal);
   return listenForDns(
     {
       address: options.address,
@@ -206,6 +211,20 @@ async function followResolvConf(options: DnsOptions): Promise<() => readonly str
   };
 }
 
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.');
+}
+
+function serveMetrics(options: DnsOptions, signal: AbortSignal): void {
+  const server = createServer((request, response) => {
+    const isKnown = request.url === '/metrics';
+    response.writeHead(isKnown ? 200 : 404, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+    response.end(isKnown ? options.metrics.expose() : '404 page not found\n');
+  });
+  server.on('error', (error) => options.logger.warn('metrics of cluster DNS are not served', { error }));
+  server.listen({ host: options.address, port: metricsPort, signal });
+}
+
 type Meter = (query: Query, protocol: 'udp' | 'tcp', code: number, durationMs: number) => void;
 
 const knownTypes = new Map([
@@ -246,14 +265,14 @@ function createMeter({ metrics }: DnsOptions): Meter {
 async function takeAddress(options: DnsOptions): Promise<void> {
   const run = options.run ?? createCommandRunner();
   const { address, port = 53 } = options;
-  if (address.startsWith('127.')) return;
+  if (isLoopback(address)) return;
   await run('ip', ['address', 'replace', `${address}/32`, 'dev', 'lo', 'scope', 'global']);
   await run(
     'nft',
     ['-f', '-'],
-    `add table ip wherry-dns
-delete table ip wherry-dns
-table ip wherry-dns {
+    `add table ip ${dnsTable}
+delete table ip ${dnsTable}
+table ip ${dnsTable} {
   chain questions { type filter hook prerouting priority raw; ip daddr ${address} udp dport ${port} notrack; }
   chain own { type filter hook output priority raw; ip daddr ${address} udp dport ${port} notrack; ip saddr ${address} udp sport ${port} notrack; }
 }

@@ -42,6 +42,11 @@ export function planAnnouncements(options: {
     .sort();
 }
 
+/** An address of the device with this label is one of ours. */
+export function addressLabel(device: string): string {
+  return `${device.slice(0, 12)}:lb`;
+}
+
 /** Follows services and nodes until `signal` aborts; then the addresses stay, as the rules for them do. */
 export async function startAnnouncer(
   options: AnnouncerOptions,
@@ -54,8 +59,7 @@ export async function startAnnouncer(
   const slices = serviceSlices(informers);
   await Promise.all([services.synced(), nodes.synced(), slices.informer.synced()]);
   const link = await readLink(run, options.nodeAddress);
-  /** An address with this label is one of ours. */
-  const label = `${link.device.slice(0, 12)}:lb`;
+  const label = addressLabel(link.device);
   let present = new Set(await listAddresses());
   const loop = createSyncLoop(
     { clock, logger, failure: 'load-balancer addresses could not be set', sync },
