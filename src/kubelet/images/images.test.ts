@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Secret } from '../../api/resources.gen.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { simulatedRuntime } from '../cri/simulated-runtime.ts';
+import type { ObjectSource } from '../object-source.ts';
+import { testPod } from '../test-pod.ts';
+import { formatDuration, ImageManager, ImageProblem } from './image-manager.ts';
+import { type ImageName, parseImageName } from './image-name.ts';
+import { credentialsFor } from './pull-credentials.ts';
+
+test('image names are taken apart, with their defaults', () => {
+  const rows: [string, Partial<ImageName>][] = [
+    ['busybox', { registry: 'docker.io', repository: 'library/busybox', full: 'busybox:latest' }],
+    ['luksa/kubia:v1', { registry: 'docker.io', repository: 'luksa/kubia', tag: 'v1' }],
+    ['k8s.gcr.io/pause:3.2', { registry: 'k8s.gcr.io', repository: 'pause', tag: '3.2' }],
+    [
+      'localhost:5000/a/b',
+      { registry: 'localhost:5000', repository: 'a/b', full: 'localhost:5000/a/b:latest' },
+    ],
+    [
+      `x@sha256:${'a'.repeat(64)}`,
+      { digest: `sha256:${'a'.repeat(64)}`, full: `x@sha256:${'a'.repeat(64)}` },
+    ],
+  ];
+  for (const [text, expected] of rows) {
+    const parsed = parseImageName(text);
+    assert.ok(!('problem' in parsed), text);
+    for (const [key, value] of Object.entries(expected))
+      assert.equal(parsed[key as keyof ImageName], value, text);
+  }
+});
+
+test('bad image names are refused in the words that users know', () => {
+  assert.deepEqual(parseImageName('Bad:::name'), {
+    problem: `couldn't parse image reference "Bad:::name": invalid reference format: repository name must be lowercase`,
+  });
+  for (const text of ['', 'a b', 'x:', '-x', 'a//b']) assert.ok('problem' in parseImageName(text), text);
+});
+
+function secret(auths: object): Secret {
+  const data = { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') };
+  return { metadata: {}, data } as unknown as Secret;
+}
+
+test('credentials fit by registry, port, path and pattern, the most specific first', () => {
+  const auth = Buffer.from('user:pa:ss').toString('base64');
+  const users = (text: string, auths: object) =>
+    credentialsFor(parseImageName(text) as ImageName, [secret(auths)]).map(({ username }) => username);
+  assert.deepEqual(credentialsFor(parseImageName('r.io/a') as ImageName, [secret({ 'r.io': { auth } })]), [
+    { username: 'user', password: 'pa:ss' },
+  ]);
+  assert.deepEqual(users('r.io/team/a', { 'r.io': { username: 'all' }, 'r.io/team': { username: 'team' } }), [
+    'team',
+    'all',
+  ]);
+  assert.deepEqual(users('r.io:5000/a', { 'r.io': { username: 'x' } }), []);
+  assert.deepEqual(users('eu.gcr.io/a', { '*.gcr.io': { username: 'x' } }), ['x']);
+  assert.deepEqual(users('busybox', { 'https://index.docker.io/v1/': { username: 'hub' } }), ['hub']);
+});
+
+function setup() {
+  const clock = new VirtualClock();
+  const events: string[] = [];
+  const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
+  const { signal } = new AbortController();
+  const manager = new ImageManager({
+    runtime: simulatedRuntime({ clock, random: seededRandom(1) }),
+    objects: {} as ObjectSource,
+    clock,
+    signal,
+  });
+  const ensure = async (image: string, imagePullPolicy?: 'Always' | 'Never' | 'IfNotPresent') => {
+    const outcome = manager
+      .ensure(
+        testPod(),
+        { image, ...(imagePullPolicy && { imagePullPolicy }) },
+        { metadata: { name: '', uid: '', namespace: '', attempt: 0 } },
+        { normal: log, warning: log },
+        () => undefined,
+      )
+      .then(
+        () => 'there',
+        (error: unknown) => (error instanceof ImageProblem ? error.waiting.reason : String(error)),
+      );
+    await clock.advance(100);
+    return outcome;
+  };
+  return { clock, events, ensure };
+}
+
+test('an image is pulled once, and told to be there after that', async () => {
+  const { events, ensure } = setup();
+  assert.equal(await ensure('a:1'), 'there');
+  assert.equal(await ensure('a:1'), 'there');
+  assert.deepEqual(
+    events.map((event) => event.split(' ')[0]),
+    ['Pulling', 'Pulled', 'Pulled'],
+  );
+  assert.match(events[2]!, /already present on machine and can be accessed by the pod$/);
+});
+
+test('policy Always pulls again, and Never does not at all', async () => {
+  const { events, ensure } = setup();
+  await ensure('a:1', 'Always');
+  await ensure('a:1', 'Always');
+  assert.equal(events.filter((event) => event.startsWith('Pulling')).length, 2);
+  assert.equal(await ensure('b:1', 'Never'), 'ErrImageNeverPull');
+});
+
+test('a failed pull is followed by a back-off, and then tried again', async () => {
+  const { clock, ensure } = setup();
+  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ErrImagePull');
+  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ImagePullBackOff');
+  await clock.advance(10_000);
+  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ErrImagePull');
+  await clock.advance(10_000);
+  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ImagePullBackOff');
+  assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
+});
+
+test('durations are written as Go writes them', () => {
+  assert.deepEqual([85, 1234, 62_500].map(formatDuration), ['85ms', '1.234s', '1m2.5s']);
+});

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Pod } from '../api/resources.gen.ts';
+import type { WaitingReason } from './container-statuses.ts';
+import type { ObservedPod } from './pod-observation.ts';
+import { computePodStatus, type PodStatusInputs } from './pod-status.ts';
+import { exited, observedPod, testContainer, testPod } from './test-pod.ts';
+
+function status(
+  pod: Pod,
+  observed: ObservedPod,
+  change: Partial<PodStatusInputs> & { waiting?: Record<string, WaitingReason> } = {},
+) {
+  return computePodStatus(pod, observed, {
+    runtimeName: 'containerd',
+    failures: new Map(Object.entries(change.waiting ?? {})),
+    isStarted: () => true,
+    isReady: () => true,
+    resourcesOf: () => undefined,
+    nowMs: Date.UTC(2026, 0, 1),
+    hostIps: ['10.0.0.1'],
+    ended: false,
+    ...change,
+  });
+}
+
+const conditionsOf = ({
+  conditions = [],
+}: {
+  conditions?: { type: string; status: string; reason?: string }[];
+}) =>
+  Object.fromEntries(
+    conditions.map(({ type, status: is, reason }) => [type, reason ? `${is} ${reason}` : is]),
+  );
+
+const init = { name: 'i', image: 'img:1' };
+const never = { restartPolicy: 'Never' as const };
+const nothing: ObservedPod = { sandboxes: [], containers: [] };
+
+test('a pod without a sandbox is Pending and waits in ContainerCreating', () => {
+  const found = status(testPod(), nothing);
+  assert.equal(found.phase, 'Pending');
+  assert.deepEqual(found.containerStatuses?.[0]?.state, { waiting: { reason: 'ContainerCreating' } });
+  assert.deepEqual(conditionsOf(found), {
+    PodReadyToStartContainers: 'False',
+    Initialized: 'True',
+    Ready: 'False ContainersNotReady',
+    ContainersReady: 'False ContainersNotReady',
+    PodScheduled: 'True',
+  });
+});
+
+test('with init containers the regular ones wait in PodInitializing, and Initialized names what is missing', () => {
+  const found = status(testPod({ initContainers: [init] }), nothing);
+  assert.equal(found.containerStatuses?.[0]?.state?.waiting?.reason, 'PodInitializing');
+  const initialized = found.conditions?.find(({ type }) => type === 'Initialized');
+  assert.equal(initialized?.message, 'containers with incomplete status: [i]');
+});
+
+test('a running pod is Running and Ready, with its addresses', () => {
+  const found = status(testPod(), observedPod(testContainer('c')));
+  assert.equal(found.phase, 'Running');
+  assert.equal(found.podIP, '10.244.0.5');
+  assert.deepEqual(found.hostIPs, [{ ip: '10.0.0.1' }]);
+  assert.equal(conditionsOf(found).Ready, 'True');
+  assert.equal(found.containerStatuses?.[0]?.containerID, 'containerd://c-0');
+});
+
+const phases: [name: string, pod: Pod, observed: ObservedPod, ended: boolean, phase: string][] = [
+  ['a container that ended and will start again', testPod(), observedPod(exited('c', 1)), false, 'Running'],
+  ['a pod whose containers all succeeded', testPod(never), observedPod(exited('c', 0)), true, 'Succeeded'],
+  ['a pod with a failed container', testPod(never), observedPod(exited('c', 2)), true, 'Failed'],
+  ['an always restarting pod that was ended', testPod(), observedPod(exited('c', 0)), true, 'Succeeded'],
+  [
+    'a failed init container under Never',
+    testPod({ ...never, initContainers: [init] }),
+    observedPod(exited('i', 1)),
+    false,
+    'Failed',
+  ],
+  [
+    'a failed init container that runs again',
+    testPod({ initContainers: [init] }),
+    observedPod(exited('i', 1)),
+    false,
+    'Pending',
+  ],
+  [
+    'a running init container',
+    testPod({ initContainers: [init] }),
+    observedPod(testContainer('i')),
+    false,
+    'Pending',
+  ],
+  ['a pod that was Running does not go back', testPod({}, { phase: 'Running' }), nothing, false, 'Running'],
+  ['a pod that Succeeded stays so', testPod({}, { phase: 'Succeeded' }), nothing, false, 'Succeeded'],
+  [
+    'containers done beside a running sidecar',
+    testPod({ ...never, initContainers: [{ ...init, restartPolicy: 'Always' }] }),
+    observedPod(exited('c', 0), testContainer('i')),
+    false,
+    'Running',
+  ],
+];
+for (const [name, pod, observed, ended, phase] of phases) {
+  test(`phase: ${name} means ${phase}`, () => assert.equal(status(pod, observed, { ended }).phase, phase));
+}
+
+test('a failure to start is the reason to wait, and the end before it the last state', () => {
+  const waiting = { c: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } };
+  const [container] = status(testPod(), observedPod(exited('c', 3, { reason: 'Error' })), { waiting })
+    .containerStatuses!;
+  assert.deepEqual(container?.state, { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } });
+  assert.equal(container?.lastState?.terminated?.exitCode, 3);
+});
+
+test('a restarted container shows how the one before ended', () => {
+  const observed = observedPod(
+    testContainer('c', { restartCount: 1 }),
+    exited('c', 137, { reason: 'OOMKilled' }),
+  );
+  const [container] = status(testPod(), observed).containerStatuses!;
+  assert.equal(container?.restartCount, 1);
+  assert.equal(container?.lastState?.terminated?.reason, 'OOMKilled');
+});
+
+test('a readiness gate holds Ready back but not ContainersReady', () => {
+  const pod = testPod({ readinessGates: [{ conditionType: 'example.com/gate' }] });
+  const held = status(pod, observedPod(testContainer('c')));
+  assert.equal(conditionsOf(held).ContainersReady, 'True');
+  assert.equal(conditionsOf(held).Ready, 'False ReadinessGatesNotReady');
+  pod.status = { conditions: [{ type: 'example.com/gate', status: 'True' }] };
+  assert.equal(conditionsOf(status(pod, observedPod(testContainer('c')))).Ready, 'True');
+});
+
+test('a verdict explains the phase only once everything has ended', () => {
+  const verdict = { reason: 'DeadlineExceeded', message: 'too long' };
+  assert.equal(status(testPod(), observedPod(testContainer('c')), { verdict }).reason, undefined);
+  const ended = status(testPod(), observedPod(exited('c', 137)), { verdict, ended: true });
+  assert.deepEqual([ended.phase, ended.reason, ended.message], ['Failed', 'DeadlineExceeded', 'too long']);
+});
+
+test('a refused pod has neither containers nor conditions of its own', () => {
+  const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
+  const refused = status(testPod(), nothing, { verdict, ended: true });
+  assert.equal(refused.phase, 'Failed');
+  assert.deepEqual(refused.containerStatuses, []);
+  assert.deepEqual(refused.conditions, []);
+});
+
+test('the time of a transition stays while the status of the condition does', () => {
+  const before = [{ type: 'Ready', status: 'True', lastTransitionTime: '2020-01-01T00:00:00Z' }];
+  const ready = (observed: ObservedPod) =>
+    status(testPod({}, { conditions: before }), observed).conditions?.find(({ type }) => type === 'Ready');
+  assert.equal(ready(observedPod(testContainer('c')))?.lastTransitionTime, '2020-01-01T00:00:00Z');
+  assert.equal(ready(observedPod(exited('c', 1)))?.lastTransitionTime, '2026-01-01T00:00:00Z');
+});

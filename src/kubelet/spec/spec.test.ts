@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Service } from '../../api/resources.gen.ts';
+import { linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
+import { computeQosClass, oomScoreAdjust } from '../qos.ts';
+import { testPod } from '../test-pod.ts';
+import { parseResolverConfig, resolverConfigOf } from './dns-config.ts';
+import { computeEnvironment, serviceVariables } from './environment.ts';
+import { expandReferences } from './expansion.ts';
+import { fieldValue, resourceValue } from './field-paths.ts';
+import { hostnameOf, hostsFileOf } from './hostname.ts';
+import { containerSecurityContext, nonRootProblem } from './security-context.ts';
+
+test('references: known ones are replaced, unknown ones stay, and a doubled dollar sign is one', () => {
+  const known: Record<string, string> = { A: '1', B: '$(A)' };
+  const rows: [string, string][] = [
+    ['$(A)-$(A)', '1-1'],
+    ['$(NOPE)', '$(NOPE)'],
+    ['$$(A)', '$(A)'],
+    ['$$$(A)', '$1'],
+    ['$(B)', '$(A)'],
+    ['$(A', '$(A'],
+    ['$A $', '$A $'],
+  ];
+  for (const [text, expected] of rows)
+    assert.equal(
+      expandReferences(text, (name) => known[name]),
+      expected,
+    );
+});
+
+const node = { nodeName: 'n', hostIps: ['10.0.0.1'], allocatable: { cpu: '2', memory: '1Gi' } };
+
+test('fields of the pod are given as text', () => {
+  const pod = testPod({ serviceAccountName: 'sa' });
+  pod.metadata.labels = { b: '2', a: 'x"y' };
+  const value = (path: string) => fieldValue(pod, path, node, ['10.244.0.5']);
+  assert.equal(value('metadata.labels'), 'a="x\\"y"\nb="2"');
+  assert.equal(value("metadata.labels['b']"), '2');
+  assert.equal(value('spec.serviceAccountName'), 'sa');
+  assert.equal(value('status.podIP'), '10.244.0.5');
+  assert.throws(() => value('spec.nope'), /unsupported fieldPath/);
+});
+
+test('resources are given in units of the divisor, rounded up; a missing limit is what the node has', () => {
+  const container = { name: 'c', resources: { requests: { cpu: '10m' }, limits: { memory: '64Mi' } } };
+  assert.equal(resourceValue(container, { resource: 'requests.cpu', divisor: '1m' }, node), '10');
+  assert.equal(resourceValue(container, { resource: 'requests.cpu' }, node), '1');
+  assert.equal(resourceValue(container, { resource: 'limits.memory', divisor: '1Mi' }, node), '64');
+  assert.equal(resourceValue(container, { resource: 'limits.cpu' }, node), '2');
+});
+
+const service = {
+  metadata: { name: 'my-db', namespace: 'ns' },
+  spec: { clusterIP: '10.96.0.7', ports: [{ name: 'sql', port: 5432, protocol: 'TCP' }] },
+} as unknown as Service;
+
+test('services are told in both forms, unless the pod wants no links', () => {
+  const variables = serviceVariables([service], testPod());
+  assert.equal(variables.get('MY_DB_SERVICE_HOST'), '10.96.0.7');
+  assert.equal(variables.get('MY_DB_SERVICE_PORT_SQL'), '5432');
+  assert.equal(variables.get('MY_DB_PORT_5432_TCP'), 'tcp://10.96.0.7:5432');
+  assert.equal(serviceVariables([service], testPod({ enableServiceLinks: false })).size, 0);
+});
+
+async function environmentOf(container: object, objects: Record<string, object> = {}) {
+  const warnings: string[] = [];
+  const environment = await computeEnvironment({
+    pod: testPod(),
+    container: { name: 'c', ...container },
+    node,
+    podIps: [],
+    services: [service],
+    objects: { get: async (_type: unknown, at: { name: string }) => objects[at.name] as never },
+    warn: (_reason, message) => warnings.push(message),
+  });
+  return { environment, warnings };
+}
+
+test('later sources of the environment win, and invalid keys are skipped with a warning', async () => {
+  const { environment, warnings } = await environmentOf(
+    {
+      envFrom: [{ configMapRef: { name: 'cm' } }],
+      env: [
+        { name: 'A', value: 'own' },
+        { name: 'B', value: '$(A)-$(MY_DB_SERVICE_HOST)' },
+      ],
+    },
+    { cm: { data: { A: 'cm', C: 'c', '1bad': 'x' } } },
+  );
+  assert.deepEqual(
+    ['A', 'B', 'C', '1bad'].map((name) => environment.get(name)),
+    ['own', 'own-10.96.0.7', 'c', undefined],
+  );
+  assert.deepEqual(warnings, [
+    'Keys [1bad] from the EnvFrom configMap ns/cm were skipped since they are considered invalid environment variable names.',
+  ]);
+});
+
+test('what is missing is an error unless it is optional', async () => {
+  const from = (optional: boolean) => ({
+    env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'later', key: 'k', optional } } }],
+  });
+  await assert.rejects(environmentOf(from(false)), { message: 'configmap "later" not found' });
+  assert.equal((await environmentOf(from(true))).environment.has('A'), false);
+  await assert.rejects(environmentOf(from(false), { later: { data: {} } }), {
+    message: "couldn't find key k in ConfigMap ns/later",
+  });
+});
+
+test('the resolver follows the DNS policy', () => {
+  const host = parseResolverConfig('# c\nnameserver 8.8.8.8\nsearch corp.example\noptions timeout:1\n');
+  const inputs = { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', host };
+  const cluster = resolverConfigOf(testPod(), inputs);
+  assert.deepEqual(cluster.servers, ['10.96.0.10']);
+  assert.equal(cluster.searches[0], 'ns.svc.cluster.local');
+  assert.equal(cluster.searches.at(-1), 'corp.example');
+  assert.deepEqual(resolverConfigOf(testPod({ hostNetwork: true }), inputs).servers, ['8.8.8.8']);
+  const dnsConfig = { nameservers: ['1.1.1.1'], options: [{ name: 'ndots', value: '2' }] };
+  const none = resolverConfigOf(testPod({ dnsPolicy: 'None', dnsConfig }), inputs);
+  assert.deepEqual(none, { servers: ['1.1.1.1'], searches: [], options: ['ndots:2'] });
+});
+
+test('a pod is called by its name, its hostname, or its full name', () => {
+  const pod = testPod({ hostname: 'other', subdomain: 'sub' });
+  assert.equal(hostnameOf(testPod(), 'cluster.local'), 'p');
+  assert.equal(hostnameOf(pod, 'cluster.local'), 'other');
+  assert.equal(
+    hostnameOf(testPod({ ...pod.spec, setHostnameAsFQDN: true }), 'cluster.local'),
+    'other.sub.ns.svc.cluster.local',
+  );
+  const text = hostsFileOf(
+    testPod({ ...pod.spec, hostAliases: [{ ip: '1.2.3.4', hostnames: ['a', 'b'] }] }),
+    { podIps: ['10.244.0.5'], clusterDomain: 'cluster.local', hostHosts: '' },
+  );
+  assert.match(text, /10\.244\.0\.5\tother\.sub\.ns\.svc\.cluster\.local\tother\n/);
+  assert.match(text, /1\.2\.3\.4\ta\tb\n/);
+});
+
+test('quality of service and out-of-memory scores', () => {
+  const withResources = (resources: object) => testPod({ containers: [{ name: 'c', resources }] });
+  const guaranteed = withResources({ limits: { cpu: '1', memory: '1Gi' } });
+  const burstable = withResources({ requests: { memory: '256Mi' } });
+  const bestEffort = withResources({});
+  assert.deepEqual(
+    [guaranteed, burstable, bestEffort].map(({ spec }) => computeQosClass(spec)),
+    ['Guaranteed', 'Burstable', 'BestEffort'],
+  );
+  const score = (pod: ReturnType<typeof testPod>) => oomScoreAdjust(pod, pod.spec.containers[0]!, 1024 ** 3);
+  assert.deepEqual([guaranteed, burstable, bestEffort].map(score), [-997, 750, 1000]);
+});
+
+test('requests and limits become shares, quota and bytes', () => {
+  assert.deepEqual(linuxResourcesOf({ requests: { cpu: '500m' }, limits: { cpu: '1', memory: '64Mi' } }), {
+    cpuShares: 512,
+    cpuPeriod: 100_000,
+    cpuQuota: 100_000,
+    memoryLimitInBytes: 64 * 1024 ** 2,
+    hugepageLimits: [],
+  });
+  const unbounded = testPod({
+    containers: [{ name: 'a', resources: { limits: { memory: '1Gi' } } }, { name: 'b' }],
+  });
+  assert.equal(podLimitsOf(unbounded).memoryBytes, undefined);
+});
+
+test('who must not be root is refused with the reason', () => {
+  const pod = testPod({ securityContext: { runAsNonRoot: true } });
+  const container = pod.spec.containers[0]!;
+  const where = '(pod: "p_ns(u)", container: c)';
+  assert.equal(nonRootProblem(pod, container, { uid: 1000, username: '' }), undefined);
+  assert.equal(
+    nonRootProblem(pod, container, { uid: 0, username: '' }),
+    `container has runAsNonRoot and image will run as root ${where}`,
+  );
+  assert.equal(
+    nonRootProblem(pod, container, { uid: undefined, username: 'app' }),
+    `container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root ${where}`,
+  );
+  const asRoot = { ...container, securityContext: { runAsUser: 0 } };
+  assert.match(nonRootProblem(pod, asRoot, { uid: 5, username: '' }) ?? '', /breaks non-root policy/);
+});
+
+test('the container says more than the pod about its security', () => {
+  const pod = testPod({ securityContext: { runAsUser: 1, fsGroup: 7, supplementalGroups: [5] } });
+  const context = containerSecurityContext(
+    pod,
+    { name: 'c', securityContext: { runAsUser: 2, allowPrivilegeEscalation: false } },
+    { seccompRoot: '/s', supplementalGroups: [9] },
+  );
+  assert.deepEqual(context.runAsUser, { value: 2 });
+  assert.deepEqual(context.supplementalGroups, [5, 9, 7]);
+  assert.equal(context.noNewPrivs, true);
+});

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger } from '../base/logger.ts';
+import { VirtualClock } from '../base/virtual-clock.ts';
+import type { Client } from '../client/client.ts';
+import { StatusManager, statusPatch } from './status-manager.ts';
+import { testPod } from './test-pod.ts';
+
+test('an unchanged status needs no patch, and absent, null and empty are alike', () => {
+  assert.equal(statusPatch({ phase: 'Running', message: '' }, { phase: 'Running' }), undefined);
+});
+
+test('a patch holds what changed, nulls what went, and leaves the conditions of others alone', () => {
+  const patch = statusPatch(
+    {
+      phase: 'Pending',
+      message: 'old',
+      conditions: [
+        { type: 'Ready', status: 'False', reason: 'ContainersNotReady', message: 'm' },
+        { type: 'example.com/gate', status: 'True' },
+      ],
+    },
+    { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  );
+  assert.deepEqual(patch, {
+    phase: 'Running',
+    message: null,
+    conditions: [{ type: 'Ready', status: 'True', reason: null, message: null }],
+  });
+});
+
+test('an address that went is deleted from the merged list', () => {
+  const patch = statusPatch({ podIPs: [{ ip: '10.0.0.1' }] }, { podIPs: [{ ip: '10.0.0.2' }] });
+  assert.deepEqual(patch, { podIPs: [{ ip: '10.0.0.2' }, { ip: '10.0.0.1', $patch: 'delete' }] });
+});
+
+test('while a write is under way newer wishes wait, and only the newest is written', async () => {
+  const clock = new VirtualClock();
+  const sent: unknown[] = [];
+  let answer: (() => void) | undefined;
+  const client = {
+    patch: (_type: unknown, _at: unknown, patch: { status: object }) => {
+      sent.push(patch.status);
+      return new Promise((resolve) => {
+        answer = () => resolve({ ...testPod(), status: Object.assign({}, ...sent) });
+      });
+    },
+  } as unknown as Client;
+  const { signal } = new AbortController();
+  const manager = new StatusManager({ client, clock, logger: silentLogger, signal });
+  const pod = testPod();
+  manager.set(pod, { message: 'one' });
+  manager.set(pod, { message: 'two' });
+  manager.set(pod, { message: 'three' });
+  answer?.();
+  await new Promise((resolve) => setImmediate(resolve));
+  answer?.();
+  await manager.flushed(pod.metadata.uid);
+  assert.deepEqual(sent, [{ message: 'one' }, { message: 'three' }]);
+});
