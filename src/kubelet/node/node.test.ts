@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Node, Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { testPod } from '../test-pod.ts';
+import { type AdmissionInputs, findRefusal } from './admission.ts';
+import { nodeConditions } from './node-conditions.ts';
+import { nodeResources } from './node-resources.ts';
+import { planPreemption } from './preemption.ts';
+
+const inputs: AdmissionInputs = {
+  node: { metadata: { name: 'n', labels: { disk: 'ssd' } } } as unknown as Node,
+  allocatable: { cpu: '2', memory: '1Gi', pods: '3' },
+  others: [],
+  memoryPressure: false,
+  diskPressure: false,
+  pidPressure: false,
+  allowedUnsafeSysctls: ['kernel.msg*'],
+};
+
+const asking = (requests: Record<string, string>, spec: Partial<core.PodSpec> = {}): Pod =>
+  testPod({ containers: [{ name: 'c', resources: { requests } }], ...spec });
+const onPort = (hostPort: number, hostIP?: string) =>
+  testPod({
+    containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort, ...(hostIP && { hostIP }) }] }],
+  });
+const withSysctl = (name: string) => testPod({ securityContext: { sysctls: [{ name, value: '1' }] } });
+
+const rows: [
+  name: string,
+  pod: Pod,
+  change: Partial<AdmissionInputs>,
+  reason: string | undefined,
+  message?: string,
+][] = [
+  ['a pod that fits', asking({ cpu: '1' }), {}, undefined],
+  [
+    'too much cpu',
+    asking({ cpu: '2' }),
+    { others: [asking({ cpu: '100m' })] },
+    'OutOfcpu',
+    "Node didn't have enough resource: cpu, requested: 2000, used: 100, capacity: 2000",
+  ],
+  ['an extended resource that is not there', asking({ 'example.com/gpu': '1' }), {}, 'OutOfexample.com/gpu'],
+  ['too many pods', testPod(), { others: [testPod(), testPod(), testPod()] }, 'OutOfpods'],
+  ['another node selector', testPod({ nodeSelector: { disk: 'hdd' } }), {}, 'NodeAffinity'],
+  ['a port that is taken', onPort(80), { others: [onPort(80, '10.0.0.1')] }, 'NodePorts'],
+  [
+    'the same port on another address',
+    onPort(80, '10.0.0.2'),
+    { others: [onPort(80, '10.0.0.1')] },
+    undefined,
+  ],
+  [
+    'an unsafe sysctl',
+    withSysctl('kernel.sem'),
+    {},
+    'SysctlForbidden',
+    'forbidden sysctl: "kernel.sem" not allowlisted',
+  ],
+  ['an allowed one', withSysctl('kernel.msgmax'), {}, undefined],
+  ['a safe one', withSysctl('net.ipv4.tcp_syncookies'), {}, undefined],
+  [
+    'no promise under memory pressure',
+    testPod(),
+    { memoryPressure: true },
+    'Evicted',
+    'The node had condition: [MemoryPressure]. ',
+  ],
+  ['a promise under memory pressure', asking({ memory: '1Mi' }), { memoryPressure: true }, undefined],
+  ['anything under disk pressure', asking({ memory: '1Mi' }), { diskPressure: true }, 'Evicted'],
+  [
+    'a critical pod under disk pressure',
+    testPod({ priority: 2_000_000_000 }),
+    { diskPressure: true },
+    undefined,
+  ],
+  ['another operating system', testPod({ os: { name: 'windows' } }), {}, 'PodOSNotSupported'],
+];
+for (const [name, pod, change, reason, message] of rows) {
+  test(`admission: ${name} ${reason ? `is refused: ${reason}` : 'is taken'}`, () => {
+    const refusal = findRefusal(pod, { ...inputs, ...change });
+    assert.equal(refusal?.reason, reason);
+    if (message !== undefined) assert.equal(refusal?.message, message);
+  });
+}
+
+test('for a critical pod those give way that promise and count least, and no more than needed', () => {
+  const named = (name: string, pod: Pod): Pod => ({ ...pod, metadata: { ...pod.metadata, name } });
+  const others = [
+    named('big', asking({ cpu: '500m' }, { priority: 10 })),
+    named('small', asking({ cpu: '300m' }, { priority: 1 })),
+    named('critical', asking({ cpu: '1' }, { priority: 2_000_001_000 })),
+    named('free', testPod()),
+  ];
+  const critical = asking({ cpu: '1' }, { priority: 2_000_000_000 });
+  const names = (missing: number) =>
+    planPreemption(critical, { cpu: missing }, others)?.map(({ metadata }) => metadata.name);
+  assert.deepEqual(names(200), ['small']);
+  assert.deepEqual(names(700), ['small', 'big']);
+  assert.equal(names(900), undefined);
+  assert.equal(planPreemption(testPod(), { cpu: 1 }, others), undefined);
+});
+
+test('a condition that stays keeps its time of transition, and problems make the node not ready', () => {
+  const healthy = { memoryPressure: false, diskPressure: false, pidPressure: false, problems: [] };
+  const first = nodeConditions(healthy, [], 't1');
+  assert.deepEqual(
+    first.map(({ type, status }) => `${type}=${status}`),
+    ['MemoryPressure=False', 'DiskPressure=False', 'PIDPressure=False', 'Ready=True'],
+  );
+  const second = nodeConditions({ ...healthy, problems: ['a', 'b'] }, first, 't2');
+  assert.equal(second[0]!.lastTransitionTime, 't1');
+  assert.deepEqual(second[3], {
+    type: 'Ready',
+    status: 'False',
+    reason: 'KubeletNotReady',
+    message: '[a, b]',
+    lastHeartbeatTime: 't2',
+    lastTransitionTime: 't2',
+  });
+});
+
+test('what is reserved, or left for eviction, cannot be asked for', () => {
+  const gibibyte = 1024 ** 3;
+  const { capacity, allocatable } = nodeResources(
+    {
+      cpuCores: 4,
+      memoryBytes: 8 * gibibyte,
+      ephemeralStorageBytes: 100 * gibibyte,
+      hugepagesBytes: { '2Mi': gibibyte },
+      architecture: '',
+      kernelVersion: '',
+      osImage: '',
+      machineId: '',
+      systemUuid: '',
+      bootId: '',
+      swapBytes: 0,
+    },
+    {
+      kubeReserved: { cpu: '500m', memory: '1Gi' },
+      systemReserved: {},
+      evictionHard: { memoryBytes: 100 * 1024 ** 2, nodeFsFraction: 0.1 },
+    },
+    110,
+    { 'example.com/gpu': { capacity: 2, allocatable: 1 } },
+  );
+  assert.equal(capacity.memory, '8388608Ki');
+  assert.equal(allocatable.cpu, '3500m');
+  assert.equal(allocatable.memory, `${(6 * 1024 - 100) * 1024}Ki`);
+  assert.equal(allocatable['hugepages-2Mi'], '1024Mi');
+  assert.equal(allocatable['example.com/gpu'], '1');
+});

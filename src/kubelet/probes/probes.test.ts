@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { test } from 'node:test';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
+import { testPod } from '../test-pod.ts';
+import { networkDialer } from './network-dialer.ts';
+import { ProbeManager } from './probe-manager.ts';
+
+function setup(container: Partial<core.Container>) {
+  const clock = new VirtualClock();
+  const events: string[] = [];
+  const state = { healthy: true, changes: 0, runs: 0 };
+  const pod = testPod({ containers: [{ name: 'c', ...container }] });
+  const manager = new ProbeManager({
+    clock,
+    random: seededRandom(1),
+    runtime: {} as ContainerRuntime,
+    dialer: {
+      http: async () => ({ status: 200, body: '' }),
+      tcp: async () => {
+        state.runs++;
+        return state.healthy ? undefined : 'connect: connection refused';
+      },
+      grpc: async () => undefined,
+    },
+    recorder: {
+      event: (_about: unknown, _type: unknown, reason: string, message: string) =>
+        void events.push(`${reason}: ${message}`),
+    } as unknown as EventRecorder,
+    changed: () => void state.changes++,
+  });
+  const only = pod.spec.containers[0]!;
+  manager.sync(pod, '10.244.0.5', [{ container: only, id: 'id', startedAtMs: clock.now() }]);
+  return { clock, events, state, manager, container: only };
+}
+
+const tcp = { tcpSocket: { port: 80 }, periodSeconds: 1 };
+
+test('a container is ready once its probe has passed, and no longer after so many failures', async () => {
+  const { clock, events, state, manager, container } = setup({
+    readinessProbe: { ...tcp, failureThreshold: 2 },
+  });
+  assert.equal(manager.isReady(container, 'id'), false);
+  await clock.advance(0);
+  assert.equal(manager.isReady(container, 'id'), true);
+  state.healthy = false;
+  await clock.advance(1000);
+  assert.equal(manager.isReady(container, 'id'), true);
+  await clock.advance(1000);
+  assert.equal(manager.isReady(container, 'id'), false);
+  assert.equal(
+    events[0],
+    'Unhealthy: Readiness probe failed: dial tcp 10.244.0.5:80: connect: connection refused',
+  );
+  assert.equal(state.changes, 2);
+});
+
+test('the first probe comes after the initial delay', async () => {
+  const { clock, state } = setup({ livenessProbe: { ...tcp, initialDelaySeconds: 5 } });
+  await clock.advance(4900);
+  assert.equal(state.runs, 0);
+  await clock.advance(200);
+  assert.equal(state.runs, 1);
+});
+
+test('liveness waits for the startup probe, which ends with its first success', async () => {
+  const { clock, state, manager, container } = setup({
+    startupProbe: { ...tcp, failureThreshold: 5 },
+    livenessProbe: { ...tcp, failureThreshold: 1 },
+  });
+  state.healthy = false;
+  await clock.advance(3500);
+  assert.equal(manager.isStarted(container, 'id'), false);
+  assert.deepEqual(manager.findings('id'), {});
+  state.healthy = true;
+  await clock.advance(1000);
+  assert.equal(manager.isStarted(container, 'id'), true);
+  state.healthy = false;
+  await clock.advance(1000);
+  assert.equal(manager.findings('id').liveness, 'failure');
+});
+
+test('what was ready before the agent restarted stays so until a probe says otherwise', async () => {
+  const { clock, state, manager, container } = setup({
+    readinessProbe: { ...tcp, failureThreshold: 1, initialDelaySeconds: 1 },
+  });
+  manager.adopt('id', { started: true, ready: true });
+  assert.equal(manager.isReady(container, 'id'), true);
+  state.healthy = false;
+  await clock.advance(1100);
+  assert.equal(manager.isReady(container, 'id'), false);
+});
+
+test('over the network: statuses, redirects, refusals and timeouts in the words that users know', async (context) => {
+  const server = createServer((request, response) => {
+    if (request.url === '/moved') response.writeHead(302, { location: '/ok' }).end();
+    else if (request.url === '/away')
+      response.writeHead(302, { location: 'http://other.example/' }).end('elsewhere');
+    else if (request.url === '/bad') response.writeHead(503).end();
+    else if (request.url !== '/slow') response.end(request.headers['x-test'] ?? 'fine');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  context.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as { port: number };
+  const get = (path: string, timeoutMs = 1000) =>
+    networkDialer.http(
+      {
+        scheme: 'http',
+        host: '127.0.0.1',
+        port,
+        path,
+        headers: [{ name: 'X-Test', value: 'told' }],
+        timeoutMs,
+      },
+      '',
+    );
+  assert.deepEqual(await get('/ok'), { status: 200, body: 'told' });
+  assert.deepEqual(await get('/moved'), { status: 200, body: 'told' });
+  assert.deepEqual(await get('/away'), { status: 302, body: 'elsewhere' });
+  assert.equal(((await get('/bad')) as { status: number }).status, 503);
+  assert.deepEqual(await get('/slow', 50), {
+    error: `Get "http://127.0.0.1:${port}/slow": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+  });
+});
+
+test('a port that nobody listens on refuses', async () => {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  assert.equal(await networkDialer.tcp('127.0.0.1', port, 1000, ''), undefined);
+  await new Promise((resolve) => server.close(resolve));
+  assert.equal(await networkDialer.tcp('127.0.0.1', port, 1000, ''), 'connect: connection refused');
+});

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { silentLogger } from '../../base/logger.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { rotateLog } from '../linux/log-rotation.ts';
+import { isBefore, type LogOptions, serveLog } from './container-logs.ts';
+import { readLastLogLines } from './log-reader.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-kubelet-logs-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const line = (second: number, text: string, stream = 'stdout', tag = 'F') =>
+  `2026-01-01T00:00:0${second}.5Z ${stream} ${tag} ${text}\n`;
+
+function writeLog(name: string, ...lines: string[]): string {
+  const path = join(folder, name);
+  writeFileSync(path, lines.join(''));
+  return path;
+}
+
+async function read(
+  path: string,
+  options: Partial<LogOptions> = {},
+  isRunning = async () => false,
+): Promise<string> {
+  const parts: Buffer[] = [];
+  const sink = {
+    signal: new AbortController().signal,
+    write: async (data: Buffer) => {
+      parts.push(Buffer.from(data));
+      return true;
+    },
+  };
+  await serveLog(path, { follow: false, timestamps: false, ...options }, sink, isRunning);
+  return Buffer.concat(parts).toString();
+}
+
+test('a log is given by lines, from the end, by time, by stream and by size', async () => {
+  const path = writeLog(
+    '1.log',
+    line(1, 'one'),
+    line(2, 'two', 'stderr'),
+    line(3, 'thr', 'stdout', 'P'),
+    line(3, 'ee'),
+  );
+  assert.equal(await read(path), 'one\ntwo\nthree\n');
+  assert.equal(await read(path, { tailLines: 0 }), '');
+  assert.equal(await read(path, { tailLines: 3 }), 'two\nthree\n');
+  assert.equal(await read(path, { since: '2026-01-01T00:00:02.000Z' }), 'two\nthree\n');
+  assert.equal(await read(path, { stream: 'stderr' }), 'two\n');
+  assert.equal(await read(path, { limitBytes: 6 }), 'one\ntw');
+  assert.equal(await read(path, { timestamps: true, tailLines: 1 }), '2026-01-01T00:00:03.5Z ee\n');
+  assert.equal(await read(join(folder, 'none.log')), '');
+});
+
+test('times are compared to the nanosecond', () => {
+  assert.equal(isBefore('2026-01-01T00:00:00.000000001Z', '2026-01-01T00:00:00.000000002Z'), true);
+  assert.equal(isBefore('2026-01-01T00:00:00.1Z', '2026-01-01T00:00:00.100Z'), false);
+});
+
+test('a follower gets what is written until the container ends, over a rotation', async () => {
+  const path = writeLog('2.log', line(1, 'one'));
+  let running = true;
+  const followed = read(path, { follow: true }, async () => running);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  renameSync(path, `${path}.20260101-000000`);
+  appendFileSync(`${path}.20260101-000000`, line(2, 'two'));
+  writeFileSync(path, line(3, 'three'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  appendFileSync(path, line(4, 'four'));
+  running = false;
+  appendFileSync(path, line(5, 'five'));
+  assert.equal(await followed, 'one\ntwo\nthree\nfour\nfive\n');
+});
+
+test('the last lines of a log serve as a termination message', async () => {
+  const path = writeLog('3.log', line(1, 'one'), line(2, 'two'), line(3, 'three'));
+  assert.equal(await readLastLogLines(path, 2, 1000), 'two\nthree\n');
+  assert.equal(await readLastLogLines(path, 2, 4), 'ree\n');
+});
+
+test('a full log is put aside, older ones are packed, and the oldest go', async () => {
+  const clock = new VirtualClock(Date.UTC(2026, 0, 1));
+  const path = join(folder, 'rotated', '0.log');
+  const { mkdirSync } = await import('node:fs');
+  mkdirSync(join(folder, 'rotated'));
+  let reopened = 0;
+  const runtime = {
+    reopenContainerLog: async () => {
+      reopened++;
+      writeFileSync(path, '');
+    },
+  };
+  const options = { runtime, clock, logger: silentLogger, logs: () => [], sizeMaxBytes: 10, filesMax: 3 };
+  writeFileSync(path, 'short');
+  assert.equal(await rotateLog('id', path, options), false);
+  for (let round = 0; round < 4; round++) {
+    writeFileSync(path, `content of round ${round}`);
+    assert.equal(await rotateLog('id', path, options), true);
+    await clock.advance(1000);
+  }
+  assert.equal(reopened, 4);
+  assert.deepEqual(readdirSync(join(folder, 'rotated')).sort(), [
+    '0.log',
+    '0.log.20260101-000002.gz',
+    '0.log.20260101-000003',
+  ]);
+  assert.equal(readFileSync(`${path}.20260101-000003`, 'utf8'), 'content of round 3');
+});

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { Client } from '../../client/client.ts';
+import { testPod } from '../test-pod.ts';
+import { writeAtomically } from './atomic-writer.ts';
+import { prepareHostPath } from './host-path.ts';
+import { computePayload } from './payload.ts';
+import { TokenSource } from './token-source.ts';
+import { volumeObjectsOf } from './volume-objects.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-kubelet-volumes-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const file = (text: string, mode = 0o644) => ({ data: Buffer.from(text), mode });
+
+test('files appear through one link, change all at once, and go when they are no longer wanted', async () => {
+  const root = join(folder, 'atomic');
+  const read = (name: string) => readFileSync(join(root, name), 'utf8');
+  assert.equal(
+    await writeAtomically(
+      root,
+      new Map([
+        ['a', file('1')],
+        ['d/b', file('2', 0o400)],
+      ]),
+      'v1',
+      undefined,
+    ),
+    true,
+  );
+  assert.deepEqual([read('a'), read('d/b')], ['1', '2']);
+  assert.ok(lstatSync(join(root, 'a')).isSymbolicLink());
+  assert.equal(statSync(join(root, 'd/b')).mode & 0o777, 0o400);
+  assert.equal(
+    await writeAtomically(
+      root,
+      new Map([
+        ['a', file('1')],
+        ['d/b', file('2', 0o400)],
+      ]),
+      'v2',
+      undefined,
+    ),
+    false,
+  );
+  assert.equal(
+    await writeAtomically(
+      root,
+      new Map([
+        ['a', file('3')],
+        ['c', file('4')],
+      ]),
+      'v3',
+      undefined,
+    ),
+    true,
+  );
+  assert.deepEqual(readdirSync(root).sort(), ['..data', '..v3', 'a', 'c']);
+  assert.equal(read('a'), '3');
+});
+
+const objects: Record<string, object> = {
+  cm: { data: { a: '1', b: '2' }, binaryData: { raw: Buffer.from([255, 0]).toString('base64') } },
+  sec: { data: { s: Buffer.from('x').toString('base64') } },
+};
+
+async function filesOf(volume: Partial<core.Volume>): Promise<Record<string, string>> {
+  const pod = testPod();
+  pod.metadata.labels = { app: 'web' };
+  const payload = await computePayload(
+    { name: 'v', ...volume },
+    {
+      pod,
+      objects: { get: async (_type: unknown, at: { name: string }) => objects[at.name] as never },
+      tokens: { tokenFor: async () => 'token' } as unknown as TokenSource,
+      node: { nodeName: 'n', hostIps: [], allocatable: {} },
+    },
+  );
+  return Object.fromEntries(
+    [...payload!].map(([path, { data, mode }]) => [
+      path,
+      `${Buffer.from(data).toString('latin1')} ${mode.toString(8)}`,
+    ]),
+  );
+}
+
+test('the files of configMap, secret, downwardAPI and projected volumes', async () => {
+  assert.deepEqual(await filesOf({ configMap: { name: 'cm' } }), {
+    a: '1 644',
+    b: '2 644',
+    raw: '\xff\0 644',
+  });
+  const items = [{ key: 'a', path: 'x/y', mode: 0o400 }];
+  assert.deepEqual(await filesOf({ configMap: { name: 'cm', items } }), { 'x/y': '1 400' });
+  assert.deepEqual(await filesOf({ secret: { secretName: 'sec', defaultMode: 0o400 } }), { s: 'x 400' });
+  const sources = [
+    { secret: { name: 'sec' } },
+    { serviceAccountToken: { path: 'token' } },
+    { downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+  ];
+  assert.deepEqual(await filesOf({ projected: { sources } }), {
+    s: 'x 644',
+    token: 'token 644',
+    labels: 'app="web" 644',
+  });
+});
+
+test('what is missing is told in the words that users know, unless it is optional', async () => {
+  await assert.rejects(filesOf({ configMap: { name: 'later' } }), { message: 'configmap "later" not found' });
+  await assert.rejects(filesOf({ secret: { secretName: 'none' } }), { message: 'secret "none" not found' });
+  await assert.rejects(filesOf({ configMap: { name: 'cm', items: [{ key: 'nokey', path: 'p' }] } }), {
+    message: 'configmap references non-existent config key: nokey',
+  });
+  assert.deepEqual(await filesOf({ configMap: { name: 'later', optional: true } }), {});
+});
+
+test('a hostPath is checked by its type', async () => {
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  mkdirSync(join(folder, 'dir'));
+  await prepareHostPath(join(folder, 'dir'), 'Directory');
+  await prepareHostPath(join(folder, 'made'), 'DirectoryOrCreate');
+  await prepareHostPath(join(folder, 'new/file'), 'FileOrCreate');
+  assert.ok(statSync(join(folder, 'new/file')).isFile());
+  await assert.rejects(prepareHostPath('/no/such/dir', 'Directory'), {
+    message: 'hostPath type check failed: /no/such/dir is not a directory',
+  });
+  await assert.rejects(prepareHostPath(file, 'Socket'), /is not a socket file/);
+});
+
+test('a token is kept for most of its life, and while the API is away for all of it', async () => {
+  const clock = new VirtualClock();
+  let isAway = false;
+  let asked = 0;
+  const client = {
+    createSubresource: async () => {
+      if (isAway) throw new Error('away');
+      const expirationTimestamp = new Date(clock.now() + 3600_000).toISOString();
+      return { status: { token: `t${++asked}`, expirationTimestamp } };
+    },
+  } as unknown as Client;
+  const tokens = new TokenSource({ client, clock });
+  const source = { path: 'token', expirationSeconds: 3600 };
+  const next = () => tokens.tokenFor(testPod(), source);
+  assert.equal(await next(), 't1');
+  await clock.advance(2800_000);
+  assert.equal(await next(), 't1');
+  assert.equal(tokens.refreshDueMs('u'), clock.now() + 80_000);
+  await clock.advance(100_000);
+  isAway = true;
+  assert.equal(await next(), 't1');
+  isAway = false;
+  assert.equal(await next(), 't2');
+});
+
+test('the objects that a pod uses are those that its spec names, once each', () => {
+  const pod = testPod({
+    containers: [
+      {
+        name: 'c',
+        envFrom: [{ secretRef: { name: 's' } }],
+        env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'cm', key: 'k' } } }],
+      },
+    ],
+    volumes: [{ name: 'v', configMap: { name: 'cm' } }],
+    imagePullSecrets: [{ name: 'pull' }],
+  });
+  assert.deepEqual(
+    volumeObjectsOf(pod)
+      .map(({ type, at }) => `${type.kind} ${at.namespace}/${at.name}`)
+      .sort(),
+    ['ConfigMap ns/cm', 'Secret ns/pull', 'Secret ns/s'],
+  );
+});
