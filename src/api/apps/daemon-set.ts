@@ -10,6 +10,7 @@ import {
   wideColumn,
 } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
@@ -88,6 +89,7 @@ export const daemonSetKind = defineKind(DaemonSet, {
   prepareStatusUpdate(set, old) {
     set.spec = old.spec;
   },
+  warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(set, { subresource }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});

@@ -1,6 +1,7 @@
 /** Deployments, in all the versions in which they were ever served. */
 import { ageColumn, column, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
@@ -69,6 +70,8 @@ export const deploymentKind = defineKind(Deployment, {
     if (old.metadata.labels) deployment.metadata.labels = old.metadata.labels;
     else delete deployment.metadata.labels;
   },
+  warnings: (deployment, old) =>
+    templateWarnings(deployment.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(deployment, { subresource }) {
     if (subresource === 'status') yield* validateReplicaStatus(deployment.status, statusCounts);
     else yield* validateSpec(deployment.spec ?? {});

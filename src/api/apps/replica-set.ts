@@ -1,6 +1,7 @@
 /** ReplicaSets. */
 import { ageColumn, countColumn, formatSelector, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { ReplicaSet } from '../resources.gen.ts';
 import { immutable, nonNegative } from '../validation/fields.ts';
@@ -39,6 +40,7 @@ export const replicaSetKind = defineKind(ReplicaSet, {
   prepareStatusUpdate(set, old) {
     set.spec = old.spec;
   },
+  warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(set, { subresource }) {
     if (subresource === 'status') {
       yield* validateReplicaStatus(set.status, statusCounts);

@@ -2,6 +2,7 @@
 import { ageColumn, column, nameColumn, podColumns } from '../columns.ts';
 import { defaultClaim } from '../core/persistent-volume-claim.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { StatefulSet } from '../resources.gen.ts';
@@ -70,6 +71,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
   prepareStatusUpdate(set, old) {
     set.spec = old.spec;
   },
+  warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(set, { subresource }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});

@@ -12,6 +12,7 @@ import {
   wideColumn,
 } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import { CronJob } from '../resources.gen.ts';
@@ -62,6 +63,12 @@ export const cronJobKind = defineKind(CronJob, {
   prepareStatusUpdate(cronJob, old) {
     cronJob.spec = old.spec;
   },
+  warnings: (cronJob, old) =>
+    templateWarnings(
+      cronJob.spec?.jobTemplate?.spec?.template,
+      old?.spec?.jobTemplate?.spec?.template,
+      'spec.jobTemplate.spec.template',
+    ),
   *validate(cronJob, { subresource }) {
     if (subresource !== 'status') yield* validateSpec(cronJob.spec ?? ({} as CronJobSpec));
   },

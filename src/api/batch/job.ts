@@ -10,6 +10,7 @@ import {
 } from '../columns.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { validatePodTemplate } from '../core/pod-spec/validate.ts';
+import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { matchesLabelSelector } from '../label-selector.ts';
@@ -51,6 +52,7 @@ export const jobKind = defineKind(Job, {
   prepareStatusUpdate(job, old) {
     job.spec = old.spec!;
   },
+  warnings: (job, old) => templateWarnings(job.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(job, { subresource }) {
     if (subresource === 'status') {
       for (const name of ['active', 'succeeded', 'failed'] as const)

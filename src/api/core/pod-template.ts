@@ -4,6 +4,7 @@ import { defineKind } from '../define-kind.ts';
 import { PodTemplate } from '../resources.gen.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
+import { templateWarnings } from './pod-spec/warnings.ts';
 
 export const podTemplateKind = defineKind(PodTemplate, {
   returnsDeleted: true,
@@ -15,6 +16,7 @@ export const podTemplateKind = defineKind(PodTemplate, {
     column('Pod Labels', ({ template }) => formatLabels(template?.metadata?.labels)),
   ],
   defaults: ({ template }) => defaultPodTemplate(template),
+  warnings: ({ template }, old) => templateWarnings(template, old?.template, 'template'),
   validate: ({ template }) => validatePodTemplate(template, 'template'),
 });
 

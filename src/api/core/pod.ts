@@ -7,6 +7,7 @@ import { podTableColumns } from './pod-columns.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
+import { podWarnings } from './pod-spec/warnings.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate, validateResize } from './pod-update.ts';
 
 export const podKind = defineKind(Pod, {
@@ -120,21 +121,4 @@ function* validatePodStatus(pod: Pod): FieldErrors {
       'status.nominatedNodeName',
       'cannot set nominatedNodeName when schedulingGates are present',
     );
-}
-
-function* podWarnings(pod: Pod): Iterable<string> {
-  const volumes = pod.spec.volumes ?? [];
-  for (const [index, volume] of volumes.entries()) {
-    if (volume.gitRepo) yield `spec.volumes[${index}].gitRepo: deprecated in v1.11`;
-    if (volume.glusterfs)
-      yield `spec.volumes[${index}].glusterfs: deprecated in v1.25, non-functional in v1.26+`;
-  }
-  for (const [index, container] of (pod.spec.containers ?? []).entries()) {
-    const names = new Set<string>();
-    for (const [envIndex, variable] of (container.env ?? []).entries()) {
-      if (names.has(variable.name))
-        yield `spec.containers[${index}].env[${envIndex}]: hides previous definition of "${variable.name}", which may be dropped when using apply`;
-      names.add(variable.name);
-    }
-  }
 }

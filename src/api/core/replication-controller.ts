@@ -7,6 +7,7 @@ import { ReplicationController } from '../resources.gen.ts';
 import { nonNegative } from '../validation/fields.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
+import { templateWarnings } from './pod-spec/warnings.ts';
 
 export const replicationControllerKind = defineKind(ReplicationController, {
   storagePrefix: 'controllers',
@@ -47,6 +48,8 @@ export const replicationControllerKind = defineKind(ReplicationController, {
   prepareStatusUpdate(controller, old) {
     controller.spec = old.spec;
   },
+  warnings: (controller, old) =>
+    templateWarnings(controller.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(controller) {
     const spec = controller.spec ?? {};
     yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
