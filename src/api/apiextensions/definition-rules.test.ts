@@ -33,6 +33,17 @@ const rows: [what: string, schema: object, fields: string[]][] = [
     object({ a: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] } }),
     [],
   ],
+  ['a pattern in Go’s syntax', object({ a: { type: 'string', pattern: '^(?i)a\\-b\\_[[:alpha:]]$' } }), []],
+  [
+    'a pattern that is none',
+    object({ a: { type: 'string', pattern: '(' } }),
+    [`${root}.properties[a].pattern`],
+  ],
+  [
+    'alternatives that only require',
+    object({ a: { type: 'string' } }, { oneOf: [{ required: ['a'] }, { required: ['b'] }] }),
+    [],
+  ],
   ['a property without type', object({ a: {} }), [`${root}.properties[a].type`]],
   ['items without type', object({ a: { type: 'array', items: {} } }), [`${root}.properties[a].items.type`]],
   ['a type that is none', object({ a: { type: 'text' } }), [`${root}.properties[a].type`]],

@@ -1,4 +1,6 @@
 /** The rules of a custom resource's schema: structural, without what cannot be kept or checked, with sound defaults. */
+
+import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { CelError } from '../cel/environment.ts';
 import { compileRule } from '../cel/rules.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
@@ -117,14 +119,14 @@ function* validateUnsupported(schema: JSONSchemaProps, structural: boolean, fiel
     yield invalidValue(`${field}.pattern`, schema.pattern, "must be a valid regular expression, but isn't");
 }
 
+/** Go's syntax of regular expressions, which is what the pattern will be read as. */
 function isPattern(pattern: string): boolean {
   try {
-    new RegExp(pattern, 'u');
+    RE2JS.compile(pattern);
     return true;
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    // Go's syntax has more than this one: only what neither takes is refused.
-    return /\(\?[a-zP]|\\[pQ]/.test(pattern);
+    if (error instanceof RE2JSSyntaxException) return false;
+    throw error;
   }
 }
 
