@@ -26,6 +26,8 @@ export interface Haproxy {
   apply(files: HaproxyFiles): Promise<'unchanged' | 'updated' | 'reloaded' | 'started'>;
   /** Whether HAProxy would take these files. */
   check(files: HaproxyFiles): Promise<boolean>;
+  /** Cuts the log when it has grown too long; what is lost is its old part. */
+  trimLog(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,12 +36,14 @@ const pidName = 'haproxy.pid';
 const readyMs = 10_000;
 const pollMs = 20;
 const answerBytesMax = 1 << 20;
+const logBytesMax = 32 << 20;
+const logBytesKept = 4 << 20;
 
 export function createHaproxy(options: HaproxyOptions): Haproxy {
   const { folder, clock } = options;
   const run: RunCommand = createCommandRunner(options.enter ?? []);
   let applied: HaproxyFiles | undefined;
-  return { apply, check, stop };
+  return { apply, check, trimLog, stop };
 
   async function apply(files: HaproxyFiles): Promise<'unchanged' | 'updated' | 'reloaded' | 'started'> {
     const pid = await runningPid();
@@ -146,6 +150,21 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
       socket.on('close', () => resolve(answer));
       socket.on('error', reject);
     });
+  }
+
+  /** HAProxy appends, so the file can be shortened under it. */
+  async function trimLog(): Promise<void> {
+    const log = await open(options.logFile, 'r+');
+    try {
+      const { size } = await log.stat();
+      if (size <= logBytesMax) return;
+      const kept = Buffer.alloc(logBytesKept);
+      await log.read(kept, 0, logBytesKept, size - logBytesKept);
+      await log.truncate(0);
+      await writeFile(options.logFile, kept.subarray(kept.indexOf('\n') + 1), { flag: 'a' });
+    } finally {
+      await log.close();
+    }
   }
 
   async function stop(): Promise<void> {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { request as secureRequest } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -338,6 +339,37 @@ describe('the ingress controller', { skip: !hasHaproxy() }, () => {
     assert.match(cookie, /^route=/);
     for (let index = 0; index < 6; index++)
       assert.equal(served(await get('sticky.test', '/', { headers: { cookie } })), served(first));
+  });
+
+  it('speaks HTTP/2 to clients and servers, as gRPC wants it, trailers included', async () => {
+    const server = createHttp2Server();
+    server.on('stream', (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.pipe(stream);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    put('rpc', [(server.address() as AddressInfo).port]);
+    await ingress('rpc', paths('rpc.test', ['/', 'Prefix', 'rpc']), { 'backend-protocol': 'GRPC' });
+    const session = connectHttp2(`https://127.0.0.1:${ports.https}`, {
+      servername: 'rpc.test',
+      rejectUnauthorized: false,
+    });
+    const stream = session.request({
+      ':path': '/x.Y/Z',
+      ':method': 'POST',
+      ':authority': 'rpc.test',
+      te: 'trailers',
+    });
+    const trailers = once(stream, 'trailers');
+    stream.write('first');
+    assert.equal(String(await once(stream, 'data')), 'first', 'both ways at once');
+    stream.end('second');
+    assert.equal(String(await once(stream, 'data')), 'second');
+    assert.equal(((await trailers) as [Record<string, string>])[0]['grpc-status'], '0');
+    session.close();
+    server.close();
   });
 
   it('limits sources and bodies', async () => {

@@ -4,7 +4,7 @@
  */
 import { keyOf, splitKey } from '../../api/meta.ts';
 import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
-import type { Clock } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
@@ -44,6 +44,8 @@ export interface IngressOptions {
   enter?: readonly string[];
 }
 
+const trimEveryMs = 60_000;
+
 /** Follows the cluster until `signal` aborts. HAProxy stays then; it ends when the controller is switched off. */
 export async function startIngress(
   options: IngressOptions,
@@ -73,6 +75,7 @@ class IngressController {
   #place: HaproxyPlace | undefined;
   #slots: HaproxyFiles['slots'] = new Map();
   #isServing = true;
+  #trimTimer: Timer | undefined;
 
   constructor(options: IngressOptions, touch: () => void) {
     this.#options = options;
@@ -91,6 +94,19 @@ class IngressController {
     this.#isServing = true;
     this.#tell(routing);
     await this.#publish(routing);
+    this.#trimTimer ??= this.#trimLater();
+  }
+
+  /** While this node serves, and then no more. */
+  #trimLater(): Timer {
+    return this.#options.clock.after(trimEveryMs, () => {
+      this.#trimTimer = undefined;
+      if (!this.#isServing) return;
+      this.#trimTimer = this.#trimLater();
+      this.#haproxy
+        .trimLog()
+        .catch((error: unknown) => this.#options.logger.warn('the access log could not be cut', { error }));
+    });
   }
 
   #isEnabled(): boolean {
@@ -112,6 +128,8 @@ class IngressController {
   async #stop(): Promise<void> {
     if (this.#isServing) await this.#haproxy.stop();
     this.#isServing = false;
+    this.#trimTimer?.cancel();
+    this.#trimTimer = undefined;
     this.#slots = new Map();
   }
 

@@ -70,6 +70,8 @@ export function computeServiceRules(
   node: NodeView,
 ): Element[] {
   const spec = service.spec;
+  // The label hands the service to another proxy.
+  if (service.metadata.labels?.['service.kubernetes.io/service-proxy-name'] !== undefined) return [];
   if (!spec || spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return [];
   const addresses = serviceAddresses(service);
   if (addresses.cluster.some((address) => node.ownServiceAddresses.includes(address))) return [];
