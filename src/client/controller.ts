@@ -41,6 +41,15 @@ export function watch<W extends KubeObject>(
 export interface ReconcileOutcome {
   /** Reconcile again after so long, though nothing changes. */
   requeueAfterMs?: number;
+  /** Not again before so long: what changes meanwhile is looked at in one go. See {@link quietMsFor}. */
+  quietMs?: number;
+}
+
+const quietMsMax = 100;
+
+/** The pause after a reconcile that had to look at `count` objects: none for small ones, so that they stay quick. */
+export function quietMsFor(count: number): number {
+  return Math.min(quietMsMax, Math.floor(count / 20));
 }
 
 export interface ControllerDefinition<T extends KubeObject = KubeObject> {
@@ -107,6 +116,8 @@ class Runner {
   readonly #readable = new Map<string, Informer<KubeObject>>();
   readonly #following: ReadonlySet<Informer<KubeObject>>;
   readonly #clusters = new Map<string, ReconcileCluster>();
+  /** When keys that were costly may be looked at again, on the monotonic clock. */
+  readonly #quietUntil = new Map<string, number>();
 
   constructor(definition: AnyController, environment: ControllerEnvironment, queue: WorkQueue) {
     this.#definition = definition;
@@ -185,6 +196,7 @@ class Runner {
 
   async work(key: string, signal: AbortSignal): Promise<void> {
     const queue = this.#queue;
+    if (this.#isQuiet(key)) return;
     let cluster = this.#clusters.get(key);
     if (cluster) {
       const stale = cluster.staleCache();
@@ -207,12 +219,23 @@ class Runner {
       const outcome = await this.#definition.reconcile(key, cluster, signal);
       queue.forget(key);
       if (outcome?.requeueAfterMs !== undefined) queue.addAfter(key, outcome.requeueAfterMs);
+      if (outcome?.quietMs) this.#quietUntil.set(key, this.#environment.clock.monotonic() + outcome.quietMs);
     } catch (error) {
       if (signal.aborted) return;
       this.#report(key, error);
       queue.retry(key);
     }
     if (cluster.hasNoExpectations) this.#clusters.delete(key);
+  }
+
+  /** Puts the key off when its time has not come. */
+  #isQuiet(key: string): boolean {
+    const until = this.#quietUntil.get(key);
+    if (until === undefined) return false;
+    const leftMs = until - this.#environment.clock.monotonic();
+    if (leftMs > 0) this.#queue.addAfter(key, leftMs);
+    else this.#quietUntil.delete(key);
+    return leftMs > 0;
   }
 
   #report(key: string, error: unknown): void {

@@ -28,12 +28,16 @@ export function requestPem(csr: CertificateSigningRequest): string {
   return Buffer.from(csr.spec.request, 'base64').toString('utf8');
 }
 
+/** Names that the API server itself goes by before others: nobody gets a certificate of them by asking. */
+const reservedNames = new Set(['front-proxy-client']);
+
 /** Why the signer refuses; undefined when it does not. */
 export function findRefusal(
   csr: CertificateSigningRequest,
   request: ParsedSigningRequest,
 ): string | undefined {
   const usages = csr.spec.usages ?? [];
+  if (reservedNames.has(request.commonName)) return `common name ${request.commonName} is reserved`;
   switch (csr.spec.signerName) {
     case signers.client:
       return refuseUsages(usages, 'client auth');

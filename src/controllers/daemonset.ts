@@ -4,7 +4,13 @@ import type { Draft, KubeObject } from '../api/meta.ts';
 import { keyOf } from '../api/meta.ts';
 import { ControllerRevision, DaemonSet, Node, Pod } from '../api/resources.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
-import { type AnyController, defineController, watch } from '../client/controller.ts';
+import {
+  type AnyController,
+  defineController,
+  quietMsFor,
+  type ReconcileOutcome,
+  watch,
+} from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { claim, type Owner } from './adoption.ts';
 import {
@@ -73,7 +79,7 @@ async function syncDaemonSet(
   set: DaemonSet,
   failures: Map<string, { count: number; untilMs: number }>,
   signal: AbortSignal,
-): Promise<{ requeueAfterMs?: number } | undefined> {
+): Promise<ReconcileOutcome | undefined> {
   const { selector } = set.spec!;
   if (Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0) === 0) {
     const message = 'This daemon set is selecting all pods. A non-empty selector is required.';
@@ -113,7 +119,8 @@ async function syncDaemonSet(
   if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
   const times = [nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs), retryInMs];
   const soonest = times.filter((ms) => ms !== undefined);
-  return soonest.length > 0 ? { requeueAfterMs: Math.min(...soonest) } : undefined;
+  const quietMs = quietMsFor(nodes.length);
+  return soonest.length > 0 ? { requeueAfterMs: Math.min(...soonest), quietMs } : { quietMs };
 }
 
 async function currentRevision(

@@ -10,7 +10,7 @@ import {
   StatefulSet,
 } from '../api/resources.gen.ts';
 import type { Scale } from '../api/types/autoscaling-v1.gen.ts';
-import { defineController, watch } from '../client/controller.ts';
+import { defineController, quietMsFor, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { discoverResources } from '../client/discovery.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
@@ -45,7 +45,7 @@ export const disruptionController = defineController({
     const nowMs = cluster.clock.now();
     const { status, recheckInMs } = planBudget(pdb, pods, scale, { ms: nowMs, text: wholeSeconds(nowMs) });
     await cluster.updateStatus(PodDisruptionBudget, pdb, status, signal);
-    return recheckInMs === undefined ? undefined : { requeueAfterMs: recheckInMs };
+    return { requeueAfterMs: recheckInMs, quietMs: quietMsFor(pods.length) };
   },
 });
 

@@ -5,7 +5,7 @@ import { matchesLabels } from '../api/label-selector.ts';
 import type { KubeObject } from '../api/meta.ts';
 import { Endpoints, Pod, Service } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { type AnyController, defineController, watch } from '../client/controller.ts';
+import { type AnyController, defineController, quietMsFor, watch } from '../client/controller.ts';
 import { undefinedIfGone } from './adoption.ts';
 import {
   addressablePods,
@@ -65,7 +65,7 @@ export function endpointsController(): AnyController {
         );
         return;
       }
-      if (isUpToDate(present, plan)) return;
+      if (isUpToDate(present, plan)) return { quietMs: quietMsFor(pods.length) };
       const {
         [triggerTimeAnnotation]: _,
         [overCapacityAnnotation]: __,
@@ -73,6 +73,7 @@ export function endpointsController(): AnyController {
       } = present.metadata.annotations ?? {};
       const metadata = { ...present.metadata, ...plan.metadata, annotations: { ...others, ...annotations } };
       await cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfGone);
+      return { quietMs: quietMsFor(pods.length) };
     },
   });
 }

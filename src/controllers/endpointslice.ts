@@ -1,7 +1,7 @@
 /** EndpointSlices: a Service's addresses, in slices of at most 100. */
 import { EndpointSlice, Node, Pod, Service } from '../api/resources.gen.ts';
 import type * as discovery from '../api/types/discovery-v1.gen.ts';
-import { defineController, watch } from '../client/controller.ts';
+import { defineController, quietMsFor, watch } from '../client/controller.ts';
 import { controllerReference } from './adoption.ts';
 import {
   addressablePods,
@@ -48,6 +48,7 @@ export const endpointSliceController = defineController({
     const wanted = families.map((family) => computeEndpoints(service, pods, family, zoneOf));
     const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
     await applySlicePlan(cluster, plan, signal);
+    return { quietMs: quietMsFor(pods.length) };
   },
 });
 

@@ -3,7 +3,7 @@ import { compileLabelSelector } from '../api/label-selector.ts';
 import { controllerOf } from '../api/meta.ts';
 import { Job, Pod } from '../api/resources.gen.ts';
 import type * as batch from '../api/types/batch-v1.gen.ts';
-import { defineController, watch } from '../client/controller.ts';
+import { defineController, quietMsFor, type ReconcileOutcome, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
 import { claim, undefinedIfGone } from './adoption.ts';
@@ -83,7 +83,7 @@ class JobReconcile {
     this.#now = wholeSeconds(cluster.clock.now());
   }
 
-  async sync(): Promise<{ requeueAfterMs?: number }> {
+  async sync(): Promise<ReconcileOutcome> {
     const job = this.#job;
     const cluster = this.#cluster;
     const owner = { type: Job, object: job };
@@ -96,7 +96,7 @@ class JobReconcile {
     const failure = await this.#managePods(plan, pods);
     await this.#count(plan, pods);
     if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
-    return { requeueAfterMs: plan.waitMs };
+    return { requeueAfterMs: plan.waitMs, quietMs: quietMsFor(pods.length) };
   }
 
   #deadlineMs(): number | undefined {

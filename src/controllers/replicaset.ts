@@ -4,7 +4,7 @@ import { controllerOf, type KubeObject, type LabelSelector, type ResourceType } 
 import { Pod, ReplicaSet } from '../api/resources.gen.ts';
 import type * as apps from '../api/types/apps-v1.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { type AnyController, defineController } from '../client/controller.ts';
+import { type AnyController, defineController, quietMsFor } from '../client/controller.ts';
 import {
   controllerIndex,
   controllerIndexValues,
@@ -58,7 +58,10 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
       );
       if (failure && !isRefused) throw failure.error;
       const minReadySeconds = object.spec?.minReadySeconds ?? 0;
-      return { requeueAfterMs: nextAvailableInMs(pods, minReadySeconds, cluster.clock.now()) };
+      return {
+        requeueAfterMs: nextAvailableInMs(pods, minReadySeconds, cluster.clock.now()),
+        quietMs: quietMsFor(pods.length),
+      };
     },
   });
 }
