@@ -39,7 +39,7 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
     outcome = { kind: 'failed', error };
   }
   if (outcome.kind === 'bound') {
-    cache.nominated.remove(info.uid);
+    cache.forgetNomination(info.uid);
     queue.remove(info.uid);
     metrics.bound(queued.attempts);
     recorder.event(

@@ -22,7 +22,7 @@ interface PlacedPod {
 
 export class SchedulerCache implements Snapshot {
   readonly pods: PodIndex;
-  readonly nominated = new NominatedPods();
+  readonly #nominated = new NominatedPods();
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #placed = new Map<string, PlacedPod>();
   /** Pods on nodes that are not known (yet, or any more): node name → uids. */
@@ -53,7 +53,16 @@ export class SchedulerCache implements Snapshot {
   }
 
   nominatedTo(nodeName: string): readonly PodInfo[] {
-    return this.nominated.on(nodeName);
+    return this.#nominated.on(nodeName);
+  }
+
+  /** Promises the pod a node; an empty name takes the promise back. */
+  nominate(info: PodInfo, nodeName: string): void {
+    this.#nominated.set(info, nodeName);
+  }
+
+  forgetNomination(uid: string): void {
+    this.#nominated.remove(uid);
   }
 
   setNode(node: Node): void {

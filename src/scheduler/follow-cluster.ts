@@ -95,7 +95,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
       if (pod.spec?.nodeName) return placed(pod);
       const queued = queue.add(pod);
       const nominatedNode = pod.status?.nominatedNodeName;
-      if (queued && nominatedNode) cache.nominated.set(queued.info, nominatedNode);
+      if (queued && nominatedNode) cache.nominate(queued.info, nominatedNode);
     },
     updated(pod, old) {
       if (isOver(pod)) return gone(pod);
@@ -113,7 +113,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
   function placed(pod: Pod): void {
     const { uid } = pod.metadata;
     cache.setPod(pod);
-    cache.nominated.remove(uid);
+    cache.forgetNomination(uid);
     queue.remove(uid);
     queue.moveOn({ resource: 'AssignedPod', change: 'add', current: pod });
   }
@@ -122,7 +122,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
     const { uid } = pod.metadata;
     const wasPlaced = cache.placedPod(uid) !== undefined;
     cache.removePod(uid);
-    cache.nominated.remove(uid);
+    cache.forgetNomination(uid);
     queue.remove(uid);
     if (wasPlaced) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: pod });
   }

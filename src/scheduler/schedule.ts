@@ -3,7 +3,8 @@ import type { Random } from '../base/random.ts';
 import type { Diagnosis } from './framework/diagnosis.ts';
 import { createTrial, type FilterCycle, runFilters, runPreFilter } from './framework/filtering.ts';
 import type { NodeInfo } from './framework/node-info.ts';
-import { type PostFilterOutcome, type Rejection, type Snapshot, unresolvable } from './framework/plugin.ts';
+import { NodeRejections } from './framework/node-rejections.ts';
+import { type PostFilterOutcome, type Snapshot, unresolvable } from './framework/plugin.ts';
 import type { PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
 import { pickBest, scoreNodes } from './framework/scoring.ts';
@@ -43,7 +44,7 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
 
   const diagnosis: Diagnosis = {
     nodesTotal,
-    rejections: new Map(),
+    rejections: new NodeRejections(),
     absent: undefined,
     preFilterMessage: undefined,
     plugins: new Set(),
@@ -112,7 +113,7 @@ function findFeasible(
     const node = nodes[(start + evaluated) % nodes.length]!;
     evaluated++;
     const rejection = runFilters(cycle, pod, node, snapshot, blame);
-    if (rejection) diagnosis.rejections.set(node.name, rejection);
+    if (rejection) diagnosis.rejections.add(node, rejection);
     else feasible.push(node);
   }
   return { feasible, evaluated, nextStart: nodes.length === 0 ? start : (start + evaluated) % nodes.length };
@@ -149,8 +150,14 @@ function runPostFilter(
   profile: Profile,
   diagnosis: Diagnosis,
 ): PostFilterOutcome | undefined {
-  const idle: FilterCycle = { active: [], states: [], nodeNames: undefined, narrowedBy: [] };
-  const rejections: ReadonlyMap<string, Rejection> = diagnosis.rejections;
+  const idle: FilterCycle = {
+    active: [],
+    states: [],
+    nodeNames: undefined,
+    narrowedBy: [],
+    isNodeLocal: false,
+  };
+  const { rejections } = diagnosis;
   let last: PostFilterOutcome | undefined;
   for (const { plugin } of profile.postFilter) {
     last = plugin.postFilter!({
@@ -158,6 +165,7 @@ function runPostFilter(
       snapshot,
       rejections,
       absent: diagnosis.absent,
+      isNodeLocal: cycle?.isNodeLocal ?? false,
       trial: (node) => createTrial(cycle ?? idle, pod, node, snapshot),
     });
     if (last.nominatedNode) return last;

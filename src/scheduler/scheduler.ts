@@ -121,7 +121,7 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
   ): void {
     const message = describeDiagnosis(diagnosis, postFilter?.message);
     const { nominatedNode, victims = [] } = postFilter ?? {};
-    if (nominatedNode !== undefined) cache.nominated.set(queued.info, nominatedNode);
+    if (nominatedNode !== undefined) cache.nominate(queued.info, nominatedNode);
     refused(queued, message, diagnosis.plugins, nominatedNode);
     if (nominatedNode && victims.length > 0)
       void evictVictims({

@@ -1,7 +1,7 @@
 /** Runs the filters of a profile for one pod: which plugins have something to check, and each node's verdict. */
 import type { NodeInfo } from './node-info.ts';
 import type { FilterTrial, Rejection, Snapshot } from './plugin.ts';
-import type { PodInfo } from './pod-info.ts';
+import { type PodInfo, shapeOf } from './pod-info.ts';
 import type { Profile, Slot } from './profile.ts';
 
 /** What preFilter found out: the filters that apply to this pod, with their states. */
@@ -14,6 +14,8 @@ export interface FilterCycle {
   nodeNames: ReadonlySet<string> | undefined;
   /** The plugins that narrowed the nodes down. */
   narrowedBy: string[];
+  /** All filters that apply are node-local. */
+  isNodeLocal: boolean;
 }
 
 /** Learns which plugin refused. */
@@ -45,7 +47,8 @@ export function runPreFilter(profile: Profile, pod: PodInfo, snapshot: Snapshot)
   }
   const active =
     skipped.size === 0 ? profile.filter : profile.filter.filter((slot) => !skipped.has(slot.index));
-  return { active, states, nodeNames, narrowedBy };
+  const isNodeLocal = active.every(({ plugin }) => plugin.isNodeLocal);
+  return { active, states, nodeNames, narrowedBy, isNodeLocal };
 }
 
 /** The verdict on a node; undefined: it fits. `blame` learns which plugin refused. */
@@ -56,13 +59,32 @@ export function runFilters(
   snapshot: Snapshot,
   blame?: Blame,
 ): Rejection | undefined {
-  if (snapshot.nominatedTo(node.name).length > 0) {
+  const hasNominated = snapshot.nominatedTo(node.name).length > 0;
+  if (cycle.isNodeLocal && !hasNominated) return recall(cycle, pod, node, blame);
+  if (hasNominated) {
     // Once as if those who are promised this node were there.
     const rejection = createTrial(cycle, pod, node, snapshot).verdict(blame);
     if (rejection) return rejection;
   }
   // And once as it is: what they bring (say, something to be near to) is not there yet.
   return applyFilters(cycle.active, cycle.states, pod, node, blame);
+}
+
+/** From memory when a pod of the same shape was judged since the node last changed. */
+function recall(cycle: FilterCycle, pod: PodInfo, node: NodeInfo, blame?: Blame): Rejection | undefined {
+  const shape = shapeOf(pod);
+  let memo = node.memo;
+  if (memo?.shape !== shape) {
+    let refusedBy = '';
+    const note = (plugin: string) => {
+      refusedBy = plugin;
+    };
+    const rejection = applyFilters(cycle.active, cycle.states, pod, node, note);
+    memo = { shape, rejection, refusedBy, score: undefined, victims: undefined };
+    node.memo = memo;
+  }
+  if (memo.rejection) blame?.(memo.refusedBy);
+  return memo.rejection;
 }
 
 function applyFilters(

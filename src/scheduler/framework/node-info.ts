@@ -2,10 +2,23 @@
 import { numericAmounts } from '../../api/pod-resources.ts';
 import type { Node } from '../../api/resources.gen.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
+import type { Rejection } from './plugin.ts';
 import type { HostPort, PodInfo } from './pod-info.ts';
 import { addResources, cloneResources, noResources, type Resources, resourcesFrom } from './resources.ts';
 
 const noTaints: readonly Taint[] = [];
+
+/** Answers about pods of one shape, which depend on nothing but the shape and this node. */
+export interface NodeMemo {
+  shape: number;
+  /** Undefined: it fits. */
+  rejection: Rejection | undefined;
+  /** The plugin that refused. */
+  refusedBy: string;
+  score: number | undefined;
+  /** Whom a pod of the shape would have to evict; for the plugin that asked. */
+  victims: unknown;
+}
 
 export class NodeInfo {
   readonly name: string;
@@ -25,6 +38,8 @@ export class NodeInfo {
   readonly usedPorts: Map<string, string[]>;
   /** Claims in use → how many pods use them. */
   readonly claims: Map<string, number>;
+  /** What was found out about the node as it is now; forgotten with every change. */
+  memo: NodeMemo | undefined;
 
   constructor(node: Node, from?: NodeInfo) {
     this.name = node.metadata.name;
@@ -51,6 +66,7 @@ export class NodeInfo {
   }
 
   setNode(node: Node): void {
+    this.memo = undefined;
     this.node = node;
     this.labels = node.metadata.labels ?? {};
     const taints = node.spec?.taints ?? noTaints;
@@ -64,6 +80,7 @@ export class NodeInfo {
   }
 
   addPod(info: PodInfo): void {
+    this.memo = undefined;
     this.pods.set(info.uid, info);
     this.#count(info, 1);
     for (const port of info.hostPorts) {
@@ -76,6 +93,7 @@ export class NodeInfo {
   removePod(uid: string): boolean {
     const info = this.pods.get(uid);
     if (!info) return false;
+    this.memo = undefined;
     this.pods.delete(uid);
     this.#count(info, -1);
     for (const port of info.hostPorts) {

@@ -4,6 +4,7 @@
  * later ones is its state, which the framework keeps and hands back.
  */
 import type { NodeInfo } from './node-info.ts';
+import type { NodeRejections } from './node-rejections.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodInfo } from './pod-info.ts';
 
@@ -111,6 +112,8 @@ export interface PostFilterOutcome {
 
 export interface Plugin<FilterState = unknown, ScoreState = unknown> {
   readonly name: string;
+  /** Its verdicts and scores follow from the pod's shape and the node alone: they may be remembered. */
+  readonly isNodeLocal?: true;
   readonly retryRules?: readonly RetryRule[];
 
   /** May keep a pod out of the queue. */
@@ -148,9 +151,11 @@ export interface Plugin<FilterState = unknown, ScoreState = unknown> {
 export interface PostFilterContext {
   pod: PodInfo;
   snapshot: Snapshot;
-  /** Why each node was refused; nodes that are not named were ruled out by `absent`. */
-  rejections: ReadonlyMap<string, Rejection>;
+  /** Why each node was refused; nodes that are not there were ruled out by `absent`. */
+  rejections: NodeRejections;
   absent: Rejection | undefined;
+  /** All filters that have a say are node-local. */
+  isNodeLocal: boolean;
   /** A what-if: a copy of a node with those pods that are promised it and weigh as much. */
   trial(node: NodeInfo): FilterTrial;
 }

@@ -1,7 +1,7 @@
 /** A pod with everything that scheduling asks of it, computed once. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import type { Affinity } from '../../api/types/core-v1.gen.ts';
+import type { Affinity, Container } from '../../api/types/core-v1.gen.ts';
 import { type AffinityTerm, compileAffinityTerm } from './affinity-term.ts';
 import { noResources, type Resources, resourcesFrom } from './resources.ts';
 
@@ -20,6 +20,8 @@ export interface PodInfo {
   /** The newest object known; replaced when only its status changed. */
   pod: Pod;
   readonly uid: string;
+  /** Equal for pods that no node can tell apart; see {@link shapeOf}. */
+  shape: number | undefined;
   /** `namespace/name`. */
   readonly key: string;
   readonly namespace: string;
@@ -46,6 +48,7 @@ export function createPodInfo(pod: Pod): PodInfo {
   return {
     pod,
     uid: metadata.uid,
+    shape: undefined,
     key: `${namespace}/${metadata.name}`,
     namespace,
     priority: spec?.priority ?? 0,
@@ -113,4 +116,42 @@ export function claimNameOf(
 ): string | undefined {
   if (volume.persistentVolumeClaim) return volume.persistentVolumeClaim.claimName;
   return volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined;
+}
+
+/** Shapes by their text. Cleared when it grows past this: numbers are never given out twice. */
+const shapes = new Map<string, number>();
+const shapesMax = 10_000;
+let lastShape = 0;
+
+/** A number for what nodes judge a pod by: requests, images, ports, selectors, tolerations, priority. */
+export function shapeOf(info: PodInfo): number {
+  if (info.shape !== undefined) return info.shape;
+  const { spec } = info.pod;
+  const container = ({ image, resources, ports, restartPolicy }: Container) => [
+    image,
+    resources,
+    ports,
+    restartPolicy,
+  ];
+  const text = JSON.stringify([
+    spec?.schedulerName,
+    info.priority,
+    spec?.nodeName,
+    spec?.nodeSelector,
+    spec?.affinity?.nodeAffinity,
+    spec?.tolerations,
+    spec?.overhead,
+    spec?.resources,
+    spec?.containers?.map(container),
+    spec?.initContainers?.map(container),
+    info.pod.status?.containerStatuses?.map(({ resources }) => resources),
+  ]);
+  let shape = shapes.get(text);
+  if (shape === undefined) {
+    if (shapes.size >= shapesMax) shapes.clear();
+    shape = ++lastShape;
+    shapes.set(text, shape);
+  }
+  info.shape = shape;
+  return shape;
 }

@@ -2,8 +2,8 @@
 import type { Random } from '../../base/random.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Snapshot } from './plugin.ts';
-import type { PodInfo } from './pod-info.ts';
-import type { Profile } from './profile.ts';
+import { type PodInfo, shapeOf } from './pod-info.ts';
+import type { Profile, Slot } from './profile.ts';
 
 /** The weighted sums of all plugins' scores, in the order of `nodes`. */
 export function scoreNodes(
@@ -13,16 +13,50 @@ export function scoreNodes(
   snapshot: Snapshot,
 ): Float64Array {
   const totals = new Float64Array(nodes.length);
-  const scores = new Float64Array(nodes.length);
-  for (const { plugin, weight } of profile.score) {
-    const before = plugin.preScore?.(pod, nodes, snapshot);
-    if (before?.kind === 'skip') continue;
+  const active = prepare(profile, pod, nodes, snapshot);
+  if (active.every(({ plugin }) => plugin.isNodeLocal && !plugin.normalize)) {
+    const shape = shapeOf(pod);
     for (let index = 0; index < nodes.length; index++)
-      scores[index] = plugin.score!(pod, nodes[index]!, before?.state);
-    plugin.normalize?.(scores, nodes, pod, before?.state);
+      totals[index] = recallScore(active, pod, shape, nodes[index]!);
+    return totals;
+  }
+  const scores = new Float64Array(nodes.length);
+  for (const { plugin, weight, state } of active) {
+    for (let index = 0; index < nodes.length; index++)
+      scores[index] = plugin.score!(pod, nodes[index]!, state);
+    plugin.normalize?.(scores, nodes, pod, state);
     for (let index = 0; index < nodes.length; index++) totals[index]! += scores[index]! * weight;
   }
   return totals;
+}
+
+interface ActiveScore extends Slot {
+  state: unknown;
+}
+
+/** The plugins that have something to say about this pod. */
+function prepare(
+  profile: Profile,
+  pod: PodInfo,
+  nodes: readonly NodeInfo[],
+  snapshot: Snapshot,
+): ActiveScore[] {
+  const active: ActiveScore[] = [];
+  for (const slot of profile.score) {
+    const before = slot.plugin.preScore?.(pod, nodes, snapshot);
+    if (before?.kind !== 'skip') active.push({ ...slot, state: before?.state });
+  }
+  return active;
+}
+
+/** From memory when a pod of the same shape was rated since the node last changed. */
+function recallScore(active: readonly ActiveScore[], pod: PodInfo, shape: number, node: NodeInfo): number {
+  const { memo } = node;
+  if (memo?.shape === shape && memo.score !== undefined) return memo.score;
+  let total = 0;
+  for (const { plugin, weight, state } of active) total += plugin.score!(pod, node, state) * weight;
+  if (memo?.shape === shape) memo.score = total;
+  return total;
 }
 
 /** The node with the highest score; among equals any, so that load spreads. */

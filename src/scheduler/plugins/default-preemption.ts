@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { describeDiagnosis } from '../framework/diagnosis.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
+import { NodeRejections } from '../framework/node-rejections.ts';
 import {
   type Plugin,
   type PostFilterContext,
@@ -95,12 +96,9 @@ function preempt(
   random: Random,
   args: DefaultPreemptionArgs,
 ): PostFilterOutcome {
-  const { pod, snapshot, rejections, absent } = context;
-  const promising = snapshot.nodes.filter(
-    ({ name }) => (rejections.get(name) ?? absent)?.code === 'unschedulable',
-  );
-  const failures = new Map<string, Rejection>();
-  const candidates = findCandidates(context, promising, budgets, random, args, failures);
+  const { pod, snapshot } = context;
+  const failures = new NodeRejections();
+  const candidates = findCandidates(context, promisingNodes(context), budgets, random, args, failures);
   const best = pickCandidate(candidates);
   if (best) return { nominatedNode: best.node.name, victims: best.victims, message: '' };
   const diagnosis = {
@@ -114,6 +112,16 @@ function preempt(
   return { ...nominatedNode, victims: [], message: `preemption: ${describeDiagnosis(diagnosis)}` };
 }
 
+/** Those that refused the pod for something that evicting others could change. */
+function promisingNodes({ snapshot, rejections, absent }: PostFilterContext): NodeInfo[] {
+  const refused = rejections.nodes.filter(
+    (_, index) => rejections.rejections[index]!.code === 'unschedulable',
+  );
+  if (absent?.code !== 'unschedulable') return refused;
+  const judged = new Set(rejections.nodes);
+  return [...refused, ...snapshot.nodes.filter((node) => !judged.has(node))];
+}
+
 /** From a random node on, until enough nodes are found where room can be made. */
 function findCandidates(
   context: PostFilterContext,
@@ -121,7 +129,7 @@ function findCandidates(
   budgets: readonly Budget[],
   random: Random,
   args: DefaultPreemptionArgs,
-  failures: Map<string, Rejection>,
+  failures: NodeRejections,
 ): Candidate[] {
   const { minCandidateNodesPercentage = 10, minCandidateNodesAbsolute = 100 } = args;
   const share = Math.floor((nodes.length * minCandidateNodesPercentage) / 100);
@@ -131,9 +139,9 @@ function findCandidates(
   let harmless = 0;
   for (let index = 0; index < nodes.length; index++) {
     const node = nodes[(offset + index) % nodes.length]!;
-    const found = findVictims(context, node, budgets);
+    const found = recallVictims(context, node, budgets);
     if (!('victims' in found)) {
-      failures.set(node.name, found);
+      failures.add(node, found);
       continue;
     }
     candidates.push(found);
@@ -141,6 +149,20 @@ function findCandidates(
     if (harmless > 0 && candidates.length >= wanted) break;
   }
   return candidates;
+}
+
+/** From memory when a pod of the same shape asked since the node last changed. */
+function recallVictims(
+  context: PostFilterContext,
+  node: NodeInfo,
+  budgets: readonly Budget[],
+): Candidate | Rejection {
+  const isLocal =
+    context.isNodeLocal && budgets.length === 0 && context.snapshot.nominatedTo(node.name).length === 0;
+  const { memo } = node;
+  if (!isLocal || memo?.shape !== context.pod.shape) return findVictims(context, node, budgets);
+  memo!.victims ??= findVictims(context, node, budgets);
+  return memo!.victims as Candidate | Rejection;
 }
 
 /** The fewest pods that have to go from a node; the important ones are spared first. */

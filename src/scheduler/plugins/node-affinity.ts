@@ -18,6 +18,7 @@ interface Preference {
 export function nodeAffinity(): Plugin<NodePredicate, readonly Preference[]> {
   return {
     name: 'NodeAffinity',
+    isNodeLocal: true,
     retryRules: [
       {
         resource: 'Node',

@@ -6,6 +6,7 @@ const otherNode = unresolvable("node(s) didn't match the requested node name");
 export function nodeName(): Plugin<undefined> {
   return {
     name: 'NodeName',
+    isNodeLocal: true,
     retryRules: [{ resource: 'Node', changes: ['add'] }],
     preFilter: ({ pod }) => (pod.spec?.nodeName ? { kind: 'continue', state: undefined } : skip),
     filter: ({ pod }, node) => (pod.spec?.nodeName === node.name ? undefined : otherNode),

@@ -8,6 +8,7 @@ const portTaken = unschedulable("node(s) didn't have free ports for the requeste
 export function nodePorts(): Plugin<readonly HostPort[]> {
   return {
     name: 'NodePorts',
+    isNodeLocal: true,
     retryRules: [
       {
         resource: 'AssignedPod',

@@ -14,6 +14,7 @@ export function nodeResourcesBalancedAllocation(
   const names = (args.resources ?? [{ name: 'cpu' }, { name: 'memory' }]).map(({ name }) => name);
   return {
     name: 'NodeResourcesBalancedAllocation',
+    isNodeLocal: true,
     // A pod that requests none of the resources changes no balance.
     preScore: ({ requests }) =>
       names.every((name) => amountOf(requests, name) === 0) ? skip : { kind: 'continue', state: undefined },

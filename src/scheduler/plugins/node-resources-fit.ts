@@ -27,6 +27,7 @@ export function nodeResourcesFit(args: NodeResourcesFitArgs = {}): Plugin {
   const ignored = createIgnored(args);
   return {
     name: 'NodeResourcesFit',
+    isNodeLocal: true,
     retryRules: [
       { resource: 'AssignedPod', changes: ['delete', 'scaleDown'] },
       { resource: 'TargetPod', changes: ['scaleDown'] },

@@ -9,6 +9,7 @@ const cordoned = unresolvable('node(s) were unschedulable');
 export function nodeUnschedulable(): Plugin {
   return {
     name: 'NodeUnschedulable',
+    isNodeLocal: true,
     retryRules: [
       { resource: 'Node', changes: ['add', 'taints'] },
       { resource: 'TargetPod', changes: ['tolerations'] },

@@ -9,6 +9,7 @@ const untolerated = unresolvable('node(s) had untolerated taint(s)');
 export function taintToleration(): Plugin<undefined, readonly Toleration[]> {
   return {
     name: 'TaintToleration',
+    isNodeLocal: true,
     retryRules: [
       {
         resource: 'Node',
