@@ -1,9 +1,17 @@
 /** `wherry image`: images in the nodes of a cluster, without a registry. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ClusterRecord } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { fullImageName, writeImageArchive } from '../host/images/archive.ts';
-import { listImageNames, loadImageArchive, pullImage, removeImage } from '../host/images/load.ts';
+import {
+  imageDigests,
+  listImageNames,
+  loadImageArchive,
+  pullImage,
+  removeImage,
+} from '../host/images/load.ts';
+import { forgetLoadedImage, noteLoadedImages } from '../host/images/mirror.ts';
 import { busyboxEntries, folderEntries } from '../host/images/rootfs.ts';
 import { findNodeNamespace, type NodeNamespace } from '../host/node-namespace.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
@@ -43,6 +51,8 @@ export const image: Command = {
       const name = fullImageName(first);
       const act = verb === 'pull' ? pullImage : removeImage;
       await Promise.all(runningNodes(context, values).map(({ namespace }) => act(namespace, name)));
+      if (verb === 'remove')
+        forgetLoadedImage(context.data.cluster(existingCluster(context, values).name).loadedImages, name);
       context.print(`${verb === 'pull' ? 'pulled' : 'removed'} ${name}`);
       return 0;
     }
@@ -64,16 +74,33 @@ async function list(context: CliContext, values: Values): Promise<number> {
 
 async function load(context: CliContext, values: Values, file: string): Promise<number> {
   if (!existsSync(file)) throw new Failure(`there is no file ${file}`);
-  const loaded = await Promise.all(
-    runningNodes(context, values).map(({ namespace }) => loadImageArchive(namespace, file)),
+  const names = await loadEverywhere(
+    context,
+    existingCluster(context, values),
+    runningNodes(context, values),
+    file,
   );
-  const names = new Set(loaded.flat());
   if (names.size === 0)
     throw new Failure(`${file} holds no image for this machine`, {
       advice: 'save it by name: docker save -o FILE.tar NAME:TAG',
     });
   for (const name of names) context.print(`loaded ${name}`);
   return 0;
+}
+
+/** Gives the archive's images to the nodes, and notes them for nodes that come later. @returns their names */
+export async function loadEverywhere(
+  context: CliContext,
+  cluster: ClusterRecord,
+  nodes: readonly { namespace: NodeNamespace }[],
+  file: string,
+): Promise<Set<string>> {
+  const loaded = await Promise.all(nodes.map(({ namespace }) => loadImageArchive(namespace, file)));
+  const names = new Set(loaded.flat());
+  const { loadedImages, nodes: nodesFolder } = context.data.cluster(cluster.name);
+  const digests = await imageDigests(nodes[0]!.namespace);
+  noteLoadedImages(loadedImages, nodesFolder, new Map([...digests].filter(([name]) => names.has(name))));
+  return names;
 }
 
 async function build(context: CliContext, values: Values, source: string, name: string): Promise<number> {

@@ -5,17 +5,17 @@ import { waitFor } from '../host/api-probe.ts';
 import { CommandError } from '../host/command.ts';
 import { Failure } from '../host/failure.ts';
 import { demoImage, demoPort, ensureDemoArchive } from '../host/images/demo.ts';
-import { listImageNames, loadImageArchive } from '../host/images/load.ts';
+import { listImageNames } from '../host/images/load.ts';
 import { obstacleToRealNodes } from '../host/machine.ts';
 import { type NodeNamespace, runInNode } from '../host/node-namespace.ts';
 import { installPackages, kubectlRequirement, missingRequirements } from '../host/packages.ts';
 import type { Steps } from '../host/steps.ts';
 import { connectAsAdmin } from './admin-client.ts';
 import type { CliContext, Command } from './context.ts';
-import { runningNodes } from './image.ts';
+import { loadEverywhere, runningNodes } from './image.ts';
 import { userKubeconfigPath } from './kubeconfig-file.ts';
 import { liveSteps } from './live-steps.ts';
-import { clusterNameOf, nameOption, parseOptions } from './options.ts';
+import { clusterNameOf, existingCluster, nameOption, parseOptions } from './options.ts';
 import { startCluster } from './up.ts';
 
 const replicas = 3;
@@ -47,7 +47,7 @@ export const start: Command = {
     const client = connectAsAdmin(context, name);
     try {
       if (obstacle) await showSimulated(context, steps, client);
-      else await showDemo(context, steps, client, runningNodes(context, { name }));
+      else await showDemo(context, steps, client, name);
     } finally {
       client.close();
     }
@@ -69,19 +69,15 @@ async function offerKubectl(context: CliContext, steps: Steps): Promise<void> {
   }
 }
 
-async function showDemo(
-  context: CliContext,
-  steps: Steps,
-  client: Client,
-  nodes: readonly { namespace: NodeNamespace }[],
-): Promise<void> {
+async function showDemo(context: CliContext, steps: Steps, client: Client, name: string): Promise<void> {
+  const nodes = runningNodes(context, { name });
   const { namespace } = nodes[0]!;
   await steps.run('Cluster DNS answers', () => waitForDns(namespace));
   await steps.run(`Image ${demoImage}, made of this Node`, async () => {
     const archive = await ensureDemoArchive(context.data);
-    for (const node of nodes)
-      if (!(await listImageNames(node.namespace)).includes(demoImage))
-        await loadImageArchive(node.namespace, archive);
+    const lists = await Promise.all(nodes.map((node) => listImageNames(node.namespace)));
+    const isEverywhere = lists.every((names) => names.includes(demoImage));
+    if (!isEverywhere) await loadEverywhere(context, existingCluster(context, { name }), nodes, archive);
   });
   await steps.run(`Deployment demo: ${replicas} pods`, () => deploy(client));
   const service = await client.get(Service, { namespace: 'default', name: 'demo' });

@@ -7,6 +7,7 @@ import { MetricsRegistry } from '../base/metrics.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
 import { pkiFiles, readPair } from '../host/cluster-pki.ts';
+import { startMirror } from '../host/images/mirror.ts';
 import { readConfig, type ServerConfig } from '../host/process-config.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
@@ -70,7 +71,10 @@ await runUntilSignalled(logger, async (signal) => {
   await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
   const simulated =
     config.simulatedNodes > 0 ? runSimulatedNodes(plane.api, config, logger, signal) : undefined;
+  const mirror =
+    config.imageMirror && (await startMirror({ ...config.imageMirror, logger: logger.for('mirror') }));
   await Promise.all([working, simulated]);
+  mirror?.close();
   await plane.api.close();
   await store.close();
 });

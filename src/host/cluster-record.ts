@@ -21,6 +21,8 @@ export interface ClusterRecord {
   apiPort: number;
   /** First three bytes of the bridge's /24; absent without real nodes. */
   subnet?: string;
+  /** Of the image mirror, on the bridge. */
+  mirrorPort?: number;
   serviceCidr: string;
   podCidr: string;
   /** Nodes never get a way out of this machine. */

@@ -1,6 +1,6 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { apiProbe, waitFor } from './api-probe.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
@@ -116,7 +116,10 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
       },
     );
   if (options.offline !== undefined) record.offline = options.offline;
-  if (!runningProcess(serverRecordFile(folder))) record.apiPort = await chooseApiPort(context.data, record);
+  if (!runningProcess(serverRecordFile(folder))) {
+    record.apiPort = await chooseApiPort(context.data, record);
+    if (record.simulatedNodes === 0) record.mirrorPort = await anyFreePort();
+  }
   if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   saveClusterRecord(folder, record);
   return record;
@@ -152,6 +155,17 @@ async function chooseApiPort(data: DataFolder, record: ClusterRecord): Promise<n
   for (let port = firstApiPort; port < firstApiPort + apiPortsTried; port++)
     if (!reserved.has(port) && (await isFree(port))) return port;
   throw new Failure(`no port from ${firstApiPort} on is free for the API server`);
+}
+
+function anyFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 function isFree(port: number): Promise<boolean> {
@@ -262,6 +276,15 @@ async function ensureServer(
       clusterDns: tenthAddress(record.serviceCidr),
       simulatedNodes: record.simulatedNodes,
       logLevel: 'info',
+      ...(place.bridge &&
+        record.mirrorPort && {
+          imageMirror: {
+            host: place.bridge,
+            port: record.mirrorPort,
+            nodesFolder: folder.nodes,
+            loadedFile: folder.loadedImages,
+          },
+        }),
       ...(record.subnet && {
         loadBalancerPool: {
           first: `${record.subnet}.${loadBalancerIndexMin}`,

@@ -1,5 +1,5 @@
 /** A node's own containerd: its configuration, its process, and whether it answers. */
-import { statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import type { NodeFolder } from './data-folder.ts';
@@ -78,6 +78,13 @@ export async function waitForContainerd(
     if (performance.now() > deadline) throw new Error(`containerd does not answer after ${limitMs / 1000} s`);
     await systemClock.sleep(20);
   }
+}
+
+/** Every image is looked for at the mirror first; containerd reads this anew for every pull. */
+export function writeMirrorConfig(folder: string, mirror: string): void {
+  mkdirSync(join(folder, '_default'), { recursive: true });
+  const config = `[host."${mirror}"]\n  capabilities = ["pull", "resolve"]\n`;
+  writeFileSync(join(folder, '_default', 'hosts.toml'), config);
 }
 
 export function containerdConfig(options: ContainerdOptions): string {

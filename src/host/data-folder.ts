@@ -25,6 +25,8 @@ export interface ClusterFolder {
   readonly run: string;
   readonly kubeconfig: string;
   readonly nodes: string;
+  /** Which images were loaded from files; see images/mirror.ts. */
+  readonly loadedImages: string;
   node(name: string): NodeFolder;
 }
 
@@ -66,6 +68,7 @@ function clusterFolder(name: string, path: string): ClusterFolder {
     run: join(path, 'run'),
     kubeconfig: join(path, 'admin.kubeconfig'),
     nodes,
+    loadedImages: join(path, 'loaded-images.json'),
     node: (nodeName) => nodeFolder(join(nodes, nodeName)),
   };
 }

@@ -1,6 +1,7 @@
 /** A node of this machine, from nothing to a containerd that answers: every step finds out what is there already. */
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster-record.ts';
 import {
@@ -9,6 +10,7 @@ import {
   findContainerd,
   pauseImage,
   waitForContainerd,
+  writeMirrorConfig,
 } from './containerd.ts';
 import type { DataFolder, NodeFolder } from './data-folder.ts';
 import { ensurePauseArchive, loadImageArchive } from './images/load.ts';
@@ -55,7 +57,11 @@ export async function ensureNode(
 
 async function ensureRuntime(context: NodeContext, node: LocalNode): Promise<void> {
   const isAdopted = findContainerd(node.folder) !== undefined;
+  const registries = join(node.folder.etc, 'registries');
+  if (context.cluster.mirrorPort)
+    writeMirrorConfig(registries, `http://${hostAddress(context.cluster)}:${context.cluster.mirrorPort}`);
   const containerd = await ensureContainerd({
+    registryConfigFolder: registries,
     folder: node.folder,
     namespace: node.namespace,
     cgroupProcs: node.systemCgroupProcs,

@@ -15,6 +15,8 @@ export interface ServerConfig {
   clusterDns: string;
   simulatedNodes: number;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Serves images that were loaded from files to the cluster's nodes. */
+  imageMirror?: { host: string; port: number; nodesFolder: string; loadedFile: string };
   /** Addresses for services of type LoadBalancer: first and last. */
   loadBalancerPool?: { first: string; last: string };
 }

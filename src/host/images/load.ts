@@ -20,6 +20,13 @@ export async function loadImageArchive(namespace: NodeNamespace, file: string): 
   return [...said.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!);
 }
 
+/** The digest of the manifest behind each name. */
+export async function imageDigests(namespace: NodeNamespace): Promise<Map<string, string>> {
+  const lines = (await runInNode(namespace, [...ctr, 'list'])).split('\n').slice(1);
+  const columns = lines.map((line) => line.split(/\s+/)).filter((words) => words.length > 2);
+  return new Map(columns.map(([name, , digest]) => [name!, digest!]));
+}
+
 export async function listImageNames(namespace: NodeNamespace): Promise<string[]> {
   return (await runInNode(namespace, [...ctr, 'list', '-q'])).split('\n').filter((name) => name !== '');
 }

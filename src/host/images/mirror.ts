@@ -1,0 +1,146 @@
+/**
+ * A registry for the nodes of one cluster that has the images which were loaded from files, whatever registry their names
+ * speak of. So `imagePullPolicy: Always` finds them, and so do nodes that came later. It serves no other content of the
+ * nodes' image stores: images that were pulled with somebody's credentials stay theirs.
+ */
+import {
+  createReadStream,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Logger } from '../../base/logger.ts';
+
+interface Descriptor {
+  mediaType?: string;
+  digest: string;
+  size: number;
+}
+
+/** What a manifest or an index of manifests says, as far as it matters here. */
+interface Manifest {
+  mediaType?: string;
+  config?: Descriptor;
+  layers?: Descriptor[];
+  manifests?: Descriptor[];
+}
+
+/** By full name: the manifest and everything that it refers to. */
+export type LoadedImages = Record<string, { digest: string; content: string[] }>;
+
+export interface MirrorOptions {
+  host: string;
+  port: number;
+  /** Holds a folder per node. */
+  nodesFolder: string;
+  loadedFile: string;
+  logger: Logger;
+}
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const indexType = 'application/vnd.oci.image.index.v1+json';
+
+export function readLoadedImages(file: string): LoadedImages {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LoadedImages) : {};
+}
+
+/** Notes images that a node's containerd has just imported. */
+export function noteLoadedImages(
+  file: string,
+  nodesFolder: string,
+  digests: ReadonlyMap<string, string>,
+): void {
+  const loaded = readLoadedImages(file);
+  for (const [name, digest] of digests)
+    loaded[name] = { digest, content: [...reachable(nodesFolder, digest)] };
+  write(file, loaded);
+}
+
+export function forgetLoadedImage(file: string, name: string): void {
+  const { [name]: _, ...rest } = readLoadedImages(file);
+  write(file, rest);
+}
+
+export async function startMirror(options: MirrorOptions): Promise<Server> {
+  const server = createServer((request, response) => {
+    serve(options, request, response).catch((error: unknown) => {
+      options.logger.warn('an image could not be served', { url: request.url, error });
+      response.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return server;
+}
+
+async function serve(
+  options: MirrorOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://mirror');
+  if (url.pathname === '/v2/' || url.pathname === '/v2') return void response.end('{}');
+  const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url.pathname);
+  if (!match || (request.method !== 'GET' && request.method !== 'HEAD')) return refuse(response);
+  const [, name, kind, reference] = match;
+  const loaded = readLoadedImages(options.loadedFile);
+  const registry = url.searchParams.get('ns') ?? 'docker.io';
+  const digest = reference!.includes(':') ? reference! : loaded[`${registry}/${name}:${reference}`]?.digest;
+  const isKnown = Object.values(loaded).some(
+    (image) => digest !== undefined && image.content.includes(digest),
+  );
+  const file = isKnown ? blobFile(options.nodesFolder, digest!) : undefined;
+  if (!file) return refuse(response);
+  response.writeHead(200, {
+    'content-type': kind === 'manifests' ? manifestTypeOf(file) : 'application/octet-stream',
+    'content-length': statSync(file).size,
+    'docker-content-digest': digest,
+  });
+  if (request.method === 'HEAD') response.end();
+  else await pipeline(createReadStream(file), response);
+}
+
+/** The client goes on to the registry that the name speaks of. */
+function refuse(response: ServerResponse): void {
+  response.writeHead(404, { 'content-type': 'application/json' });
+  response.end('{"errors":[{"code":"NAME_UNKNOWN","message":"not loaded from a file"}]}');
+}
+
+function* reachable(nodesFolder: string, digest: string): Generator<string> {
+  const file = blobFile(nodesFolder, digest);
+  // Archives may leave out what other machines need: manifests of other processors.
+  if (!file) return;
+  yield digest;
+  const { config, layers = [], manifests = [] } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+  for (const part of [...(config ? [config] : []), ...layers]) yield part.digest;
+  for (const manifest of manifests) yield* reachable(nodesFolder, manifest.digest);
+}
+
+function manifestTypeOf(file: string): string {
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+  return manifest.mediaType ?? (manifest.manifests ? indexType : manifestType);
+}
+
+/** Every node that has the content will do. */
+function blobFile(nodesFolder: string, digest: string): string | undefined {
+  const match = /^sha256:([0-9a-f]{64})$/.exec(digest);
+  if (!match || !existsSync(nodesFolder)) return undefined;
+  return readdirSync(nodesFolder)
+    .map((node) =>
+      join(nodesFolder, node, 'var-lib/containerd/io.containerd.content.v1.content/blobs/sha256', match[1]!),
+    )
+    .find((file) => existsSync(file));
+}
+
+function write(file: string, loaded: LoadedImages): void {
+  writeFileSync(`${file}.new`, JSON.stringify(loaded));
+  renameSync(`${file}.new`, file);
+}
