@@ -2,6 +2,7 @@
 import { ageColumn, ageSince, column, countColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import type { ValidationContext } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Event } from '../resources.gen.ts';
 import type { Event as EventsV1Event } from '../types/events-v1.gen.ts';
@@ -73,19 +74,24 @@ function regardingFields(event: Event): Record<string, string> {
   return fields;
 }
 
-function* validateEvent(event: Event): FieldErrors {
+function* validateEvent(event: Event, { apiVersion, isUpdate }: ValidationContext): FieldErrors {
   const namespace = event.metadata.namespace ?? '';
   const involved = event.involvedObject?.namespace ?? '';
   // What has no namespace is reported in the default one.
   if (involved === '' ? namespace !== '' && namespace !== 'default' : involved !== namespace)
     yield invalidValue('involvedObject.namespace', involved, 'does not match event.namespace');
-  if (!event.eventTime) return;
+  if (!event.eventTime) {
+    // The newer group knows no other time.
+    if (apiVersion === 'events.k8s.io/v1' && !isUpdate) yield required('eventTime');
+    return;
+  }
+  const controllerField = apiVersion === 'v1' ? 'reportingComponent' : 'reportingController';
   // A new-style event says all there is to say.
   const { reportingComponent = '', reportingInstance = '', action = '', reason = '' } = event;
-  if (!reportingComponent) yield required('reportingController');
+  if (!reportingComponent) yield required(controllerField);
   else
     for (const problem of qualifiedNameProblems(reportingComponent))
-      yield invalidValue('reportingController', reportingComponent, problem);
+      yield invalidValue(controllerField, reportingComponent, problem);
   if (!reportingInstance) yield required('reportingInstance');
   if (reportingInstance.length > reasonLengthMax)
     yield invalidValue('reportingInstance', '', `can have at most ${reasonLengthMax} characters`);

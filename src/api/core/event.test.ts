@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Event } from '../types/core-v1.gen.ts';
+import { eventKind } from './event.ts';
+
+const nowMs = Date.parse('2020-01-01T01:00:00Z');
+
+function event(more: object): Event {
+  const object = {
+    metadata: { name: 'e', namespace: 'n' },
+    involvedObject: { kind: 'Pod', namespace: 'n', name: 'p' },
+    ...more,
+  } as unknown as Event;
+  eventKind.defaults!(object);
+  return object;
+}
+
+const fields = (object: Event, apiVersion: string) =>
+  [...eventKind.validate(object, { subresource: '', apiVersion })].map(({ field }) => field);
+
+test('an event stands in the namespace of what it is about', () => {
+  assert.deepEqual(fields(event({}), 'v1'), []);
+  assert.deepEqual(fields(event({ involvedObject: { kind: 'Pod', namespace: 'm' } }), 'v1'), [
+    'involvedObject.namespace',
+  ]);
+  assert.deepEqual(fields(event({ involvedObject: { kind: 'Node' } }), 'v1'), ['involvedObject.namespace']);
+  assert.deepEqual(
+    fields(event({ metadata: { namespace: 'default' }, involvedObject: { kind: 'Node' } }), 'v1'),
+    [],
+  );
+});
+
+test('a new-style event says who reports what, under the names of its version', () => {
+  const bare = event({ eventTime: '2020-01-01T00:00:00.000000Z' });
+  assert.deepEqual(fields(bare, 'v1'), ['reportingComponent', 'reportingInstance', 'action', 'reason']);
+  assert.deepEqual(fields(bare, 'events.k8s.io/v1')[0], 'reportingController');
+  assert.deepEqual(fields(event({}), 'events.k8s.io/v1'), ['eventTime']);
+});
+
+test('the table tells when an event was last seen, and of what', () => {
+  const cells = (object: Event) =>
+    Object.fromEntries(eventKind.columns.map((column) => [column.name, column.cell(object, { nowMs })]));
+  const old = cells(
+    event({
+      firstTimestamp: '2020-01-01T00:30:00Z',
+      lastTimestamp: '2020-01-01T00:59:00Z',
+      count: 3,
+      source: { component: 'kubelet', host: 'h' },
+    }),
+  );
+  assert.deepEqual(
+    [old['Last Seen'], old['First Seen'], old.Count, old.Object, old.Source],
+    ['60s', '30m', '3', 'pod/p', 'kubelet, h'],
+  );
+  const series = cells(
+    event({
+      eventTime: '2020-01-01T00:00:00Z',
+      series: { count: 7, lastObservedTime: '2020-01-01T00:58:00Z' },
+    }),
+  );
+  assert.deepEqual([series['Last Seen'], series['First Seen'], series.Count], ['2m', '60m', '7']);
+});
