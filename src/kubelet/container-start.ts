@@ -61,6 +61,9 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
     throw new StartProblem({ reason, message }, retryInMs);
   };
 
+  // What is odd about its environment is told first, what is missing only once the image is there.
+  const environment = environmentOf(context, start);
+  await environment.catch(() => undefined);
   let image: Image;
   try {
     image = await context.images.ensure(pod, container, start.sandboxConfig, events, start.pulling);
@@ -72,7 +75,7 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
 
   let config: ContainerConfig;
   try {
-    config = await configure(context, start, image);
+    config = await configure(context, start, image, await environment);
   } catch (error) {
     if (context.signal.aborted) throw error;
     return fail('CreateContainerConfigError', (error as Error).message);
@@ -119,10 +122,23 @@ async function runPostStart(context: KubeletContext, start: ContainerStart, id: 
   }
 }
 
+function environmentOf(context: KubeletContext, { pod, container, podIps }: ContainerStart) {
+  return computeEnvironment({
+    pod,
+    container,
+    node: context.node(),
+    podIps,
+    objects: context.objects,
+    services: context.servicesFor(pod),
+    warn: (reason, message) => podEvents(context.recorder, pod).warning(reason, message),
+  });
+}
+
 async function configure(
   context: KubeletContext,
   start: ContainerStart,
   image: Image,
+  environment: Map<string, string>,
 ): Promise<ContainerConfig> {
   const { pod, container } = start;
   const rootProblem = nonRootProblem(pod, container, {
@@ -130,15 +146,6 @@ async function configure(
     username: image.username,
   });
   if (rootProblem) throw new ContainerConfigError(rootProblem);
-  const environment = await computeEnvironment({
-    pod,
-    container,
-    node: context.node(),
-    podIps: start.podIps,
-    objects: context.objects,
-    services: context.servicesFor(pod),
-    warn: (reason, message) => podEvents(context.recorder, pod).warning(reason, message),
-  });
   const grant = await context.devices.allocate(pod, container);
   for (const [name, value] of Object.entries(grant.envs))
     if (!environment.has(name)) environment.set(name, value);

@@ -1,6 +1,7 @@
 /** Brings what was seen into the recorded form: generated values become placeholders, states become summaries. */
 import type { KubeObject } from '../../../src/api/meta.ts';
 import type { EndpointSlice, Endpoints, Pod } from '../../../src/api/resources.gen.ts';
+import type { ContainerStatus } from '../../../src/api/types/core-v1.gen.ts';
 import type { Life } from './observer.ts';
 import type { Json, JsonObject } from './scenario.ts';
 
@@ -46,7 +47,7 @@ export class Normalizer {
     for (const [real, placeholder] of this.#names) result = result.replaceAll(real, placeholder);
     return result
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>')
-      .replace(/\b(\d{1,3}\.){3}\d{1,3}\b(?!:1\/)/g, (ip) => (ip === '127.0.0.1' ? ip : '<ip>'))
+      .replace(/\b(\d{1,3}\.){3}\d{1,3}\b(?!:1\/)/g, (ip) => (ip.startsWith('127.') ? ip : '<ip>'))
       .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
       .replace(new RegExp(`("[^" ]*-(?:<hash\\d?>-)?)${suffix}(" is forbidden)`, 'g'), '$1<suffix>$2');
   }
@@ -138,14 +139,16 @@ function summarizePod({ status }: Pod): object {
       },
     };
   };
-  const containers = (status?.containerStatuses ?? []).map((one) => ({
+  const summarizeContainer = (one: ContainerStatus) => ({
     name: one.name,
     ready: one.ready,
     started: one.started ?? false,
     restartCount: one.restartCount,
     ...(state(one.state) && { state: state(one.state) }),
     ...(state(one.lastState) && { lastState: state(one.lastState) }),
-  }));
+  });
+  const containers = (status?.containerStatuses ?? []).map(summarizeContainer);
+  const initContainers = (status?.initContainerStatuses ?? []).map(summarizeContainer);
   return {
     phase: status?.phase,
     ...(status?.reason && { reason: status.reason }),
@@ -154,6 +157,7 @@ function summarizePod({ status }: Pod): object {
       .map(({ type, status: is, reason }) => `${type}:${is}${reason ? `:${reason}` : ''}`)
       .sort(),
     ...(containers.length > 0 && { containers }),
+    ...(initContainers.length > 0 && { initContainers }),
   };
 }
 

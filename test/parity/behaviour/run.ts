@@ -223,17 +223,16 @@ class ScenarioRun {
     const groups = recorded
       .map((group) => ({ ...group, list: group.list.filter((event) => !isFleeting(event)) }))
       .filter((group) => group.list.length > 0);
-    const perObject = new Map<
-      string,
-      { type: string; reason: string; message: string; component: string; count: number }[]
-    >();
+    const perObject = new Map<string, SeenEvent[]>();
     for (const event of this.#observer.events()) {
-      const { kind, name, uid } = event.involvedObject;
+      const { kind, name, uid, fieldPath = '' } = event.involvedObject;
       if (`${kind}/${normalizer.text(name ?? '')}` !== key) continue;
       const list = perObject.get(uid ?? '') ?? [];
       perObject.set(uid ?? '', list);
       const message = canonicalMessage(normalizer.text(event.message ?? ''));
-      const same = list.find((one) => one.reason === event.reason && one.message === message);
+      const same = list.find(
+        (one) => one.reason === event.reason && one.message === message && one.fieldPath === fieldPath,
+      );
       if (same) same.count += event.count ?? 1;
       else
         list.push({
@@ -241,6 +240,7 @@ class ScenarioRun {
           reason: event.reason ?? '',
           message,
           component: event.source?.component ?? '',
+          fieldPath,
           count: event.count ?? 1,
         });
     }
@@ -279,8 +279,17 @@ class ScenarioRun {
   }
 }
 
+interface SeenEvent {
+  type: string;
+  reason: string;
+  message: string;
+  component: string;
+  fieldPath: string;
+  count: number;
+}
+
 function firstDifference(
-  seen: readonly { type: string; reason: string; message: string; component: string; count: number }[],
+  seen: readonly SeenEvent[],
   { list, unordered, racy }: { list: ExpectedEvent[]; unordered?: boolean; racy?: boolean },
 ): string | undefined {
   let at = 0;
@@ -292,7 +301,8 @@ function firstDifference(
         one.type === event.type &&
         one.reason === event.reason &&
         one.message === message &&
-        (event.component === undefined || one.component === event.component),
+        (event.component === undefined || one.component === event.component) &&
+        (event.fieldPath === undefined || one.fieldPath === event.fieldPath),
     );
     if (index < 0) return `no event ${event.reason} "${message}" in its turn`;
     const { count } = seen[index]!;
