@@ -56,13 +56,29 @@ export class SchedulerCache implements Snapshot {
     return this.#nominated.on(nodeName);
   }
 
+  nominatedNodeOf(uid: string): string | undefined {
+    return this.#nominated.nodeOf(uid);
+  }
+
   /** Promises the pod a node; an empty name takes the promise back. */
   nominate(info: PodInfo, nodeName: string): void {
+    const before = this.#nominated.nodeOf(info.uid);
     this.#nominated.set(info, nodeName);
+    for (const name of [before, nodeName]) if (name) this.#notePromises(name);
   }
 
   forgetNomination(uid: string): void {
+    const nodeName = this.#nominated.nodeOf(uid);
     this.#nominated.remove(uid);
+    if (nodeName) this.#notePromises(nodeName);
+  }
+
+  /** What was remembered of the node held for the promises as they were. */
+  #notePromises(nodeName: string): void {
+    const node = this.#nodes.get(nodeName);
+    if (!node) return;
+    node.isPromised = this.#nominated.on(nodeName).length > 0;
+    node.memo = undefined;
   }
 
   setNode(node: Node): void {
@@ -72,6 +88,7 @@ export class SchedulerCache implements Snapshot {
     if (!known) {
       const added = new NodeInfo(node);
       this.#nodes.set(name, added);
+      this.#notePromises(name);
       this.#ordered = undefined;
       for (const uid of this.#stray.get(name) ?? []) this.#attach(this.#placed.get(uid)!.info, added);
       this.#stray.delete(name);

@@ -16,6 +16,8 @@ export interface EvictionOptions {
   recorder: EventRecorder;
   logger: Logger;
   signal: AbortSignal;
+  /** Called for a victim that stays. */
+  onFailure(victim: PodInfo): void;
 }
 
 /** Never rejects: what could not be evicted is found again by the preemptor's next try. */
@@ -26,7 +28,9 @@ export async function evictVictims(options: EvictionOptions): Promise<void> {
       try {
         await evict(victim, options);
       } catch (error) {
-        if (signal.aborted || (error instanceof StatusError && error.code === 404)) return;
+        if (signal.aborted) return;
+        options.onFailure(victim);
+        if (error instanceof StatusError && error.code === 404) return;
         logger.warn('a pod could not be preempted', { pod: victim.key, error });
       }
     }),

@@ -10,7 +10,9 @@ import type { ClusterEvent } from './framework/plugin.ts';
 import { createPodInfo, type PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
 
-export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'inFlight';
+export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'preempting' | 'inFlight';
+
+const places: readonly Place[] = ['active', 'backoff', 'unschedulable', 'gated', 'preempting', 'inFlight'];
 
 export interface QueuedPod {
   info: PodInfo;
@@ -57,6 +59,10 @@ export class SchedulingQueue {
   readonly #backingOff: Heap<Entry>;
   /** Refusing plugin → pods that wait for something to change. '' stands for no plugin. */
   readonly #waitingOn = new Map<string, Set<QueuedPod>>();
+  /** Victims that are not gone or going yet → the pods that wait for them. */
+  readonly #victims = new Map<string, Set<QueuedPod>>();
+  /** Pods that wait for victims → how many. */
+  readonly #victimsLeft = new Map<QueuedPod, number>();
   #sequence = 0;
   #wake: (() => void) | undefined;
   #backoffTimer: { dueMs: number; timer: Timer } | undefined;
@@ -76,7 +82,7 @@ export class SchedulingQueue {
 
   /** Pods per place, for metrics. */
   counts(): Record<Place, number> {
-    const counts: Record<Place, number> = { active: 0, backoff: 0, unschedulable: 0, gated: 0, inFlight: 0 };
+    const counts = Object.fromEntries(places.map((place) => [place, 0])) as Record<Place, number>;
     for (const { place } of this.#pods.values()) counts[place]++;
     return counts;
   }
@@ -167,6 +173,37 @@ export class SchedulingQueue {
     queued.isErrorBackoff = true;
     queued.backoffUntilMs = this.#clock.now() + backoffDelayMs(this.#backoff, queued.attempts - 1);
     this.#move(queued, 'backoff');
+  }
+
+  /**
+   * A try found no place, and victims are being evicted for the pod. It is tried again once each of them is seen to go:
+   * a try before that would choose more victims elsewhere.
+   */
+  returnPreempting(queued: QueuedPod, victims: readonly PodInfo[]): void {
+    if (this.#pods.get(queued.info.uid) !== queued) return;
+    this.#move(queued, 'preempting');
+    this.#victimsLeft.set(queued, victims.length);
+    for (const { uid } of victims) {
+      const waiting = this.#victims.get(uid) ?? new Set();
+      waiting.add(queued);
+      this.#victims.set(uid, waiting);
+    }
+  }
+
+  /** The pod is gone or going, or could not be evicted. */
+  settleVictim(uid: string): void {
+    const waiting = this.#victims.get(uid);
+    if (!waiting) return;
+    this.#victims.delete(uid);
+    for (const queued of waiting) {
+      const left = (this.#victimsLeft.get(queued) ?? 1) - 1;
+      if (left > 0) {
+        this.#victimsLeft.set(queued, left);
+        continue;
+      }
+      this.#victimsLeft.delete(queued);
+      if (queued.place === 'preempting') this.#activate(queued);
+    }
   }
 
   /** Something changed in the cluster: pods that it could help move on. */

@@ -91,7 +91,7 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
 
 /** The node where room was made for this pod earlier comes before all others. */
 function tryNominatedNode(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle): NodeInfo | undefined {
-  const name = pod.pod.status?.nominatedNodeName;
+  const name = snapshot.nominatedNodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
   const node = name ? snapshot.node(name) : undefined;
   if (!node || (cycle.nodeNames && !cycle.nodeNames.has(node.name))) return undefined;
   return runFilters(cycle, pod, node, snapshot) ? undefined : node;

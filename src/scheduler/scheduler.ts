@@ -122,55 +122,46 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
     const message = describeDiagnosis(diagnosis, postFilter?.message);
     const { nominatedNode, victims = [] } = postFilter ?? {};
     if (nominatedNode !== undefined) cache.nominate(queued.info, nominatedNode);
-    refused(queued, message, diagnosis.plugins, nominatedNode);
-    if (nominatedNode && victims.length > 0)
-      void evictVictims({
-        preemptor: queued.info,
-        victims,
-        nodeName: nominatedNode,
-        client,
-        clock,
-        recorder,
-        logger,
-        signal,
-      });
-  }
-
-  function refused(
-    queued: QueuedPod,
-    message: string,
-    plugins: ReadonlySet<string>,
-    nominatedNode?: string,
-  ): void {
-    recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', message);
-    writePodStatus({
-      queued,
-      reason: 'Unschedulable',
-      message,
-      nominatedNode,
+    const isPreempting = nominatedNode !== undefined && victims.length > 0;
+    tell(queued, 'Unschedulable', message, nominatedNode);
+    if (!isPreempting) {
+      queue.returnUnschedulable(queued, diagnosis.plugins);
+      return;
+    }
+    queue.returnPreempting(queued, victims);
+    void evictVictims({
+      preemptor: queued.info,
+      victims,
+      nodeName: nominatedNode,
       client,
       clock,
+      recorder,
       logger,
       signal,
+      onFailure: ({ uid }) => queue.settleVictim(uid),
     });
+  }
+
+  function refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {
+    tell(queued, 'Unschedulable', message, undefined);
     queue.returnUnschedulable(queued, plugins);
   }
 
   function failed(queued: QueuedPod, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
     logger.warn('a pod could not be scheduled', { pod: queued.info.key, error });
-    recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', message);
-    writePodStatus({
-      queued,
-      reason: 'SchedulerError',
-      message,
-      nominatedNode: undefined,
-      client,
-      clock,
-      logger,
-      signal,
-    });
+    tell(queued, 'SchedulerError', error instanceof Error ? error.message : String(error), undefined);
     queue.returnFailed(queued);
+  }
+
+  /** In an event and in the pod's condition. */
+  function tell(
+    queued: QueuedPod,
+    reason: 'Unschedulable' | 'SchedulerError',
+    message: string,
+    nominatedNode: string | undefined,
+  ): void {
+    recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', message);
+    writePodStatus({ queued, reason, message, nominatedNode, client, clock, logger, signal });
   }
 }
 

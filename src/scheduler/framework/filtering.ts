@@ -59,9 +59,24 @@ export function runFilters(
   snapshot: Snapshot,
   blame?: Blame,
 ): Rejection | undefined {
-  const hasNominated = snapshot.nominatedTo(node.name).length > 0;
-  if (cycle.isNodeLocal && !hasNominated) return recall(cycle, pod, node, blame);
-  if (hasNominated) {
+  return cycle.isNodeLocal && !isPromisedTo(pod, node, snapshot)
+    ? recall(cycle, pod, node, snapshot, blame)
+    : judge(cycle, pod, node, snapshot, blame);
+}
+
+/** Whether the node is kept for this very pod: then it is another node for it than for others of its shape. */
+export function isPromisedTo(pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean {
+  return node.isPromised && snapshot.nominatedTo(node.name).some(({ uid }) => uid === pod.uid);
+}
+
+function judge(
+  cycle: FilterCycle,
+  pod: PodInfo,
+  node: NodeInfo,
+  snapshot: Snapshot,
+  blame?: Blame,
+): Rejection | undefined {
+  if (node.isPromised) {
     // Once as if those who are promised this node were there.
     const rejection = createTrial(cycle, pod, node, snapshot).verdict(blame);
     if (rejection) return rejection;
@@ -71,7 +86,13 @@ export function runFilters(
 }
 
 /** From memory when a pod of the same shape was judged since the node last changed. */
-function recall(cycle: FilterCycle, pod: PodInfo, node: NodeInfo, blame?: Blame): Rejection | undefined {
+function recall(
+  cycle: FilterCycle,
+  pod: PodInfo,
+  node: NodeInfo,
+  snapshot: Snapshot,
+  blame?: Blame,
+): Rejection | undefined {
   const shape = shapeOf(pod);
   let memo = node.memo;
   if (memo?.shape !== shape) {
@@ -79,7 +100,7 @@ function recall(cycle: FilterCycle, pod: PodInfo, node: NodeInfo, blame?: Blame)
     const note = (plugin: string) => {
       refusedBy = plugin;
     };
-    const rejection = applyFilters(cycle.active, cycle.states, pod, node, note);
+    const rejection = judge(cycle, pod, node, snapshot, note);
     memo = { shape, rejection, refusedBy, score: undefined, victims: undefined };
     node.memo = memo;
   }

@@ -40,6 +40,8 @@ export class NodeInfo {
   readonly claims: Map<string, number>;
   /** What was found out about the node as it is now; forgotten with every change. */
   memo: NodeMemo | undefined;
+  /** Some pod was promised this node. */
+  isPromised = false;
 
   constructor(node: Node, from?: NodeInfo) {
     this.name = node.metadata.name;
@@ -54,6 +56,7 @@ export class NodeInfo {
       this.setNode(node);
       return;
     }
+    this.isPromised = from.isPromised;
     this.hardTaints = from.hardTaints;
     this.softTaints = from.softTaints;
     this.allocatable = from.allocatable;

@@ -36,6 +36,8 @@ export interface Snapshot {
   namespaceLabels(namespace: string): Record<string, string> | undefined;
   /** Pods that wait for victims on a node to be gone; without those that are placed. */
   nominatedTo(nodeName: string): readonly PodInfo[];
+  /** The node that a pod was promised. */
+  nominatedNodeOf(uid: string): string | undefined;
 }
 
 /** What changed in the cluster, as far as it could help a pod that found no place. */

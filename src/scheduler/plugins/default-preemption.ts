@@ -4,6 +4,7 @@ import { type Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type { Random } from '../../base/random.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { describeDiagnosis } from '../framework/diagnosis.ts';
+import { isPromisedTo } from '../framework/filtering.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { NodeRejections } from '../framework/node-rejections.ts';
 import {
@@ -69,7 +70,7 @@ function readBudget(budget: PodDisruptionBudget): Budget {
 /** A pod that has evicted others already waits for them to be gone. */
 function whyNotEligible({ pod, snapshot, rejections, absent }: PostFilterContext): string | undefined {
   if (pod.pod.spec?.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
-  const nominated = pod.pod.status?.nominatedNodeName;
+  const nominated = snapshot.nominatedNodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
   const node = nominated ? snapshot.node(nominated) : undefined;
   if (!node) return undefined;
   if ((rejections.get(node.name) ?? absent)?.code === 'unresolvable') return undefined;
@@ -108,7 +109,8 @@ function preempt(
     preFilterMessage: undefined,
     plugins: new Set<string>(),
   };
-  const nominatedNode = pod.pod.status?.nominatedNodeName ? { nominatedNode: '' } : {};
+  const wasNominated = snapshot.nominatedNodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
+  const nominatedNode = wasNominated ? { nominatedNode: '' } : {};
   return { ...nominatedNode, victims: [], message: `preemption: ${describeDiagnosis(diagnosis)}` };
 }
 
@@ -157,10 +159,10 @@ function recallVictims(
   node: NodeInfo,
   budgets: readonly Budget[],
 ): Candidate | Rejection {
-  const isLocal =
-    context.isNodeLocal && budgets.length === 0 && context.snapshot.nominatedTo(node.name).length === 0;
+  const { pod, snapshot } = context;
+  const isLocal = context.isNodeLocal && budgets.length === 0 && !isPromisedTo(pod, node, snapshot);
   const { memo } = node;
-  if (!isLocal || memo?.shape !== context.pod.shape) return findVictims(context, node, budgets);
+  if (!isLocal || memo?.shape !== pod.shape) return findVictims(context, node, budgets);
   memo!.victims ??= findVictims(context, node, budgets);
   return memo!.victims as Candidate | Rejection;
 }
