@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before as beforeAll, describe, it } from 'node:test';
 import { EndpointSlice, Service } from '../../api/resources.gen.ts';
@@ -31,6 +32,35 @@ const talker = `
 const socket = require('dgram').createSocket('udp4');
 socket.on('message', (text) => console.log(String(text)));
 setInterval(() => socket.send('?', Number(process.argv[2]), process.argv[1]), 20);`;
+
+/** A proxy of its own process, whose service has two of three endpoints, another pair with every update. */
+const rollingProxy = `
+const [folder, ...pods] = process.argv.slice(1);
+const { startProxy } = await import(folder + '/proxy.ts');
+const { createFakeInformers } = await import(folder + '/../fake-informers.ts');
+const { EndpointSlice, Service } = await import(folder + '/../../api/resources.gen.ts');
+const { systemClock } = await import(folder + '/../../base/clock.ts');
+const { silentLogger } = await import(folder + '/../../base/logger.ts');
+const { MetricsRegistry } = await import(folder + '/../../base/metrics.ts');
+const informers = createFakeInformers();
+const put = (round) => informers.put(EndpointSlice, {
+  metadata: { name: 'rolling-1', labels: { 'kubernetes.io/service-name': 'rolling' } },
+  addressType: 'IPv4',
+  endpoints: [0, 1].map((each) => ({ addresses: [pods[(round + each) % pods.length]], nodeName: 'n2' })),
+  ports: [{ port: 8080, protocol: 'TCP' }],
+});
+informers.put(Service, { metadata: { name: 'rolling' }, spec: { clusterIP: '10.96.1.20', ports: [{ port: 80, protocol: 'TCP' }] } });
+put(0);
+const proxy = await startProxy({
+  nodeName: 'n2', clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/12', ownServiceAddresses: ['10.96.0.10'],
+  informers, clock: systemClock, logger: silentLogger, metrics: new MetricsRegistry(),
+}, new AbortController().signal);
+for (let round = 1; ; round++) {
+  console.log(round);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  put(round);
+  await proxy.settled();
+}`;
 
 function hasConntrack(): boolean {
   try {
@@ -237,6 +267,29 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     assert.equal(await ask(node, '10.96.1.9', 80), 'refused');
     assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, 30)), ['p2-11', 'p2-12']);
     second.abort();
+  });
+
+  it('refuses none of 10,000 connections while endpoints come and go and a proxy is killed', async () => {
+    const roll = () =>
+      network.start(node, process.execPath, [
+        '--input-type=module',
+        '-e',
+        rollingProxy,
+        import.meta.dirname,
+        ...pods.map(({ address }) => address),
+      ]);
+    const first = roll();
+    await once(first.stdout!, 'data');
+    const connections = askMany(pods[2]!, '10.96.1.20', 80, 10_000);
+    for (let updates = 0; updates < 10; updates++) await once(first.stdout!, 'data');
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    const second = roll();
+    const answers = await connections;
+    second.kill('SIGKILL');
+    await once(second, 'exit');
+    assert.deepEqual(names(answers), ['p2-11', 'p2-12', 'p2-13']);
+    assert.equal(answers.length, 10_000);
   });
 
   it('let no packet for a service address leave the node', async () => {
