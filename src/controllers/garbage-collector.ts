@@ -201,10 +201,9 @@ class GarbageCollector {
 
   /** What the graph says of an owner; undefined when only the server can tell. */
   #knownState(node: GraphNode, reference: OwnerReference): 'solid' | 'waiting' | undefined {
-    const known = this.#graph.get(reference.uid);
-    if (!known || known.isVirtual || known.name !== reference.name || isElsewhere(node, known))
-      return undefined;
-    return known.isDeletingDependents ? 'waiting' : 'solid';
+    const owner = this.#graph.livingOwner(node, reference);
+    if (!owner) return undefined;
+    return owner.isDeletingDependents ? 'waiting' : 'solid';
   }
 
   async #classify(
@@ -320,8 +319,4 @@ class GarbageCollector {
       .delete(node.resource!, { name, namespace }, { propagationPolicy, preconditions, signal: this.#signal })
       .catch(undefinedIfGone);
   }
-}
-
-function isElsewhere(node: GraphNode, owner: GraphNode): boolean {
-  return owner.namespace !== undefined && owner.namespace !== node.namespace;
 }

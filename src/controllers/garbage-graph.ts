@@ -69,8 +69,16 @@ export class GarbageGraph {
     return consequences;
   }
 
+  /** The owner that a reference means; undefined when it is not known, or is not where the reference looks for it. */
+  livingOwner(node: GraphNode, reference: OwnerReference): GraphNode | undefined {
+    const owner = this.#nodes.get(reference.uid);
+    if (!owner || owner.isVirtual || owner.name !== reference.name) return undefined;
+    const isElsewhere = owner.namespace !== undefined && owner.namespace !== node.namespace;
+    return isElsewhere ? undefined : owner;
+  }
+
   #hasUnseenOwner(node: GraphNode): boolean {
-    return node.owners.some((owner) => this.#nodes.get(owner.uid)?.isVirtual !== false);
+    return node.owners.some((owner) => this.livingOwner(node, owner) === undefined);
   }
 
   /** An object is gone. */

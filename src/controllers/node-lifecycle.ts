@@ -39,6 +39,12 @@ export function nodeLifecycleController(): AnyController {
     component: 'node-controller',
     reconciles: Node,
     watches: [
+      // What may happen to one node depends on how many others are in trouble.
+      watch(Node, function* (node, old, informers) {
+        const readiness = (one: Node | undefined) => one && nodeCondition(one, 'Ready')?.status;
+        if (old && old !== node && readiness(old) === readiness(node)) return;
+        for (const other of informers.of(Node).list()) if (isUnknown(other)) yield other.metadata.name;
+      }),
       // A renewal is only worth a look at once when the node is taken for lost; else it is found when its time is up.
       watch(Lease, ({ metadata }, _old, informers) =>
         metadata.namespace === leaseNamespace && isUnknown(informers.of(Node).get(metadata.name))

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Deployment, Node, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
+import type { Cluster } from './cluster.ts';
+import { createCluster } from './cluster.ts';
+import { deploymentOf, statefulSetOf } from './workloads.ts';
+
+const namespace = 'default';
+const readiness = async (cluster: Cluster, name: string) =>
+  (await cluster.client.get(Node, { name })).status?.conditions?.find(
+    (condition) => condition.type === 'Ready',
+  )?.status;
+
+test('a node that goes silent is Unknown after 40 s; its pods move after their toleration, a StatefulSet waits', async () => {
+  await using cluster = await createCluster({ nodes: 3 });
+  const { client, clock } = cluster;
+  await client.create(Deployment, deploymentOf('web', 3));
+  await client.create(StatefulSet, statefulSetOf('db', 3));
+  const settled = async () =>
+    (await client.get(Deployment, { name: 'web', namespace })).status?.availableReplicas === 3 &&
+    (await client.get(StatefulSet, { name: 'db', namespace })).status?.readyReplicas === 3;
+  await cluster.until(settled);
+  const before = (await client.list(Pod, { namespace })).items;
+  const lost = before.find((pod) => pod.metadata.name.startsWith('db'))!.spec!.nodeName!;
+  const silent = cluster.nodes.find((node) => node.name === lost)!;
+  silent.isSilent = true;
+
+  await clock.advance(30_000);
+  assert.equal(await readiness(cluster, lost), 'True');
+  await clock.advance(25_000);
+  assert.equal(await readiness(cluster, lost), 'Unknown');
+  const taints = (await client.get(Node, { name: lost })).spec?.taints?.map(
+    ({ key, effect }) => `${key}:${effect}`,
+  );
+  assert.deepEqual(taints?.sort(), [
+    'node.kubernetes.io/unreachable:NoExecute',
+    'node.kubernetes.io/unreachable:NoSchedule',
+  ]);
+
+  await clock.advance(280_000);
+  assert.ok(
+    (await client.list(Pod, { namespace })).items.every((pod) => !pod.metadata.deletionTimestamp),
+    'too soon',
+  );
+  await clock.advance(60_000);
+  const pods = (await client.list(Pod, { namespace })).items;
+  const onLost = pods.filter((pod) => pod.spec?.nodeName === lost);
+  assert.ok(
+    onLost.length > 0 && onLost.every((pod) => pod.metadata.deletionTimestamp),
+    'they are on their way out',
+  );
+  const web = pods.filter((pod) => pod.metadata.labels?.app === 'web' && pod.spec?.nodeName !== lost);
+  assert.equal(web.length, 3);
+  // Never two pods of one ordinal: the lost one may still run.
+  const db = pods.filter((pod) => pod.metadata.labels?.app === 'db').map((pod) => pod.metadata.name);
+  assert.deepEqual(db.sort(), ['db-0', 'db-1', 'db-2']);
+  assert.ok(pods.some((pod) => pod.metadata.name.startsWith('db') && pod.metadata.deletionTimestamp));
+
+  silent.isSilent = false;
+  await cluster.until(async () => (await settled()) && (await readiness(cluster, lost)) === 'True', 120_000);
+  assert.deepEqual((await client.get(Node, { name: lost })).spec?.taints ?? [], []);
+});
+
+test('when no node is heard of, nothing is evicted: it is the controllers that are cut off', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client, clock } = cluster;
+  await client.create(Deployment, deploymentOf('web', 2));
+  await cluster.until(
+    async () => (await client.get(Deployment, { name: 'web', namespace })).status?.availableReplicas === 2,
+  );
+  for (const node of cluster.nodes) node.isSilent = true;
+  await clock.advance(900_000);
+  assert.equal(await readiness(cluster, 'node1'), 'Unknown');
+  const pods = (await client.list(Pod, { namespace })).items;
+  assert.ok(pods.every((pod) => !pod.metadata.deletionTimestamp));
+});
+
+test('pods of a node that is deleted are removed', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client, clock } = cluster;
+  await client.create(Deployment, deploymentOf('web', 4));
+  await cluster.until(
+    async () => (await client.get(Deployment, { name: 'web', namespace })).status?.availableReplicas === 4,
+  );
+  cluster.nodes[0]!.isSilent = true;
+  await client.delete(Node, { name: 'node1' });
+  await clock.advance(120_000);
+  const pods = (await client.list(Pod, { namespace })).items;
+  assert.deepEqual([pods.length, pods.every((pod) => pod.spec?.nodeName === 'node2')], [4, true]);
+});
+
+test('every node has a range of addresses of its own', async () => {
+  await using cluster = await createCluster({ nodes: 3 });
+  await cluster.clock.advance(1_000);
+  const ranges = (await cluster.client.list(Node)).items.map((node) => node.spec?.podCIDR);
+  assert.deepEqual(ranges.sort(), ['10.244.0.0/24', '10.244.1.0/24', '10.244.2.0/24']);
+});
