@@ -17,8 +17,31 @@ const mayImport = {
   kubelet: ['base', 'api', 'client'],
   network: ['base', 'api', 'client'],
   host: ['base', 'api', 'client'],
-  cli: ['base', 'api', 'storage', 'client', 'apiserver', 'controllers', 'scheduler', 'kubelet', 'network', 'host'],
-  cmd: ['base', 'api', 'storage', 'client', 'apiserver', 'controllers', 'scheduler', 'kubelet', 'network', 'host', 'cli'],
+  cli: [
+    'base',
+    'api',
+    'storage',
+    'client',
+    'apiserver',
+    'controllers',
+    'scheduler',
+    'kubelet',
+    'network',
+    'host',
+  ],
+  cmd: [
+    'base',
+    'api',
+    'storage',
+    'client',
+    'apiserver',
+    'controllers',
+    'scheduler',
+    'kubelet',
+    'network',
+    'host',
+    'cli',
+  ],
 };
 
 const files = readdirSync(root, { recursive: true, withFileTypes: true })
@@ -43,7 +66,8 @@ for (const file of files) {
     const targetLayer = inside.split('/')[0];
     const isTest = /\.(test|contract)\.ts$/.test(file);
     if (inside.startsWith('..')) {
-      if (!isTest && !target.includes('/package.json')) problems.push(`${relative(root, file)} imports ${inside}, outside src`);
+      if (!isTest && !target.includes('/package.json'))
+        problems.push(`${relative(root, file)} imports ${inside}, outside src`);
     } else if (targetLayer !== layer && !allowed.includes(targetLayer) && !isTest) {
       problems.push(`${relative(root, file)} (${layer}) may not import ${inside} (${targetLayer})`);
     }
