@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, suite, test } from 'node:test';
+import { parse } from 'yaml';
+import {
+  contextName,
+  mergeIntoKubeconfig,
+  removeFromKubeconfig,
+  userKubeconfigPath,
+} from './kubeconfig-file.ts';
+
+const entry = { name: 'wherry', server: 'https://127.0.0.1:6443', authority: 'CA', cert: 'CERT', key: 'KEY' };
+const foreign = `# mine
+apiVersion: v1
+kind: Config
+preferences: {colors: true}
+clusters:
+- name: work
+  cluster: {server: https://work.example} # the big one
+contexts:
+- name: work
+  context: {cluster: work, user: me, namespace: team}
+current-context: work
+users:
+- name: me
+  user: {token: abc}
+extensions: []
+`;
+
+suite("the user's kubeconfig", () => {
+  let folder = '';
+  let file = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'wherry-kubeconfig-'));
+    file = join(folder, 'sub', 'config');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const read = () => parse(readFileSync(file, 'utf8'));
+
+  test('is made when there is none, readable by its owner only', async () => {
+    assert.equal(await mergeIntoKubeconfig(file, entry), true);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.equal(read()['current-context'], 'wherry');
+    assert.equal(Buffer.from(read().users[0].user['client-key-data'], 'base64').toString(), 'KEY');
+  });
+
+  test('keeps everything else, comments too, and is the same again after removal but for the current context', async () => {
+    file = join(folder, 'config');
+    writeFileSync(file, foreign);
+    await mergeIntoKubeconfig(file, entry);
+    const merged = readFileSync(file, 'utf8');
+    for (const piece of ['# mine', '# the big one', 'colors: true', 'token: abc', 'namespace: team'])
+      assert.ok(merged.includes(piece), piece);
+    assert.equal(read()['current-context'], 'wherry');
+    await removeFromKubeconfig(file, 'wherry');
+    assert.deepEqual(read(), { ...parse(foreign), 'current-context': '' });
+  });
+
+  test('is not written when nothing changes, and takes a new port and a chosen namespace into account', async () => {
+    await mergeIntoKubeconfig(file, entry);
+    assert.equal(await mergeIntoKubeconfig(file, entry), false);
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace('user: wherry\n', 'user: wherry\n      namespace: mine\n'),
+    );
+    await mergeIntoKubeconfig(file, { ...entry, server: 'https://127.0.0.1:6444' });
+    assert.equal(read().clusters.length, 1);
+    assert.equal(read().clusters[0].cluster.server, 'https://127.0.0.1:6444');
+    assert.equal(read().contexts[0].context.namespace, 'mine');
+  });
+
+  test('that is a symbolic link stays one', async () => {
+    writeFileSync(join(folder, 'real'), foreign);
+    file = join(folder, 'link');
+    symlinkSync('real', file);
+    await mergeIntoKubeconfig(file, entry);
+    assert.match(readFileSync(join(folder, 'real'), 'utf8'), /wherry/);
+  });
+
+  test('that is broken is left as it is', async () => {
+    file = join(folder, 'config');
+    for (const broken of ['{{{', '- a list\n']) {
+      writeFileSync(file, broken);
+      await assert.rejects(mergeIntoKubeconfig(file, entry), /is no kubeconfig/);
+      assert.equal(readFileSync(file, 'utf8'), broken);
+    }
+  });
+});
+
+test('the file is the first that KUBECONFIG names, else the usual one', () => {
+  assert.equal(userKubeconfigPath({ KUBECONFIG: '/a:/b', HOME: '/home/ann' }), '/a');
+  assert.equal(userKubeconfigPath({ KUBECONFIG: ':/b', HOME: '/home/ann' }), '/b');
+  assert.equal(userKubeconfigPath({ HOME: '/home/ann' }), '/home/ann/.kube/config');
+});
+
+test('contexts carry the name of the cluster', () => {
+  assert.equal(contextName('wherry'), 'wherry');
+  assert.equal(contextName('two'), 'wherry-two');
+});

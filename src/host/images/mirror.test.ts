@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { silentLogger } from '../../base/logger.ts';
+import { forgetLoadedImage, noteLoadedImages, startMirror } from './mirror.ts';
+
+suite('the mirror of images that were loaded from files', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-mirror-'));
+  const loadedFile = join(folder, 'loaded.json');
+  const nodesFolder = join(folder, 'nodes');
+  const blobs = join(nodesFolder, 'n1/var-lib/containerd/io.containerd.content.v1.content/blobs/sha256');
+  const store = (content: string) => {
+    const hex = createHash('sha256').update(content).digest('hex');
+    writeFileSync(join(blobs, hex), content);
+    return `sha256:${hex}`;
+  };
+  let base = '';
+  let close: () => void;
+  let manifest = '';
+  let layer = '';
+  let secret = '';
+
+  before(async () => {
+    mkdirSync(blobs, { recursive: true });
+    layer = store('a layer');
+    secret = store('a layer of an image that took a password');
+    const config = store('{}');
+    manifest = store(
+      JSON.stringify({ config: { digest: config, size: 2 }, layers: [{ digest: layer, size: 7 }] }),
+    );
+    noteLoadedImages(loadedFile, nodesFolder, new Map([['docker.io/library/nginx:latest', manifest]]));
+    const server = await startMirror({
+      host: '127.0.0.1',
+      port: 0,
+      nodesFolder,
+      loadedFile,
+      logger: silentLogger,
+    });
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    close = () => server.close();
+  });
+  after(() => {
+    close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('a loaded image is found by tag, then by digest, with its layers', async () => {
+    const tagged = await fetch(`${base}/v2/library/nginx/manifests/latest?ns=docker.io`, { method: 'HEAD' });
+    assert.equal(tagged.headers.get('docker-content-digest'), manifest);
+    assert.equal(tagged.headers.get('content-type'), 'application/vnd.oci.image.manifest.v1+json');
+    assert.equal((await fetch(`${base}/v2/library/nginx/manifests/${manifest}?ns=docker.io`)).status, 200);
+    assert.equal(
+      await (await fetch(`${base}/v2/library/nginx/blobs/${layer}?ns=docker.io`)).text(),
+      'a layer',
+    );
+  });
+
+  test('what was not loaded, or belongs to another image, is not there', async () => {
+    for (const path of [
+      'library/nginx/manifests/1.0?ns=docker.io',
+      'library/nginx/manifests/latest?ns=quay.io',
+      `library/nginx/blobs/${secret}?ns=docker.io`,
+      'library/nginx/blobs/sha256:../../etc/passwd?ns=docker.io',
+      '../../../etc/passwd',
+    ])
+      assert.equal((await fetch(`${base}/v2/${path}`)).status, 404, path);
+    assert.equal((await fetch(`${base}/v2/library/nginx/blobs/${layer}`, { method: 'PUT' })).status, 404);
+  });
+
+  test('an image that was removed is not served any more', async () => {
+    forgetLoadedImage(loadedFile, 'docker.io/library/nginx:latest');
+    assert.equal((await fetch(`${base}/v2/library/nginx/manifests/latest?ns=docker.io`)).status, 404);
+    assert.equal((await fetch(`${base}/v2/library/nginx/blobs/${layer}?ns=docker.io`)).status, 404);
+  });
+});

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CommandError } from './command.ts';
+import { explainFailure, missingRequirements } from './packages.ts';
+
+test('what is missing is told by programs and files, not by packages', () => {
+  const requirement = { package: 'p', purpose: '' };
+  const missing = (more: { programs?: string[]; files?: string[] }) =>
+    missingRequirements([{ ...requirement, ...more }], '/nowhere').length === 1;
+  assert.equal(missing({ programs: ['sh'] }), false);
+  assert.equal(missing({ programs: ['sh', 'no-such-program'] }), true);
+  assert.equal(missing({ files: ['/etc/passwd'] }), false);
+  assert.equal(missing({ files: ['/etc/passwd', '/no/such/file'] }), true);
+});
+
+test('failures of apt are explained with what to do', () => {
+  const rows: [string, RegExp, RegExp][] = [
+    ['E: Could not get lock /var/lib/dpkg/lock-frontend', /holds the package lock/, /wait/],
+    ['Temporary failure resolving "packages.example"', /cannot be reached/, /network/],
+    ['E: Unable to locate package nftables', /do not know a package/, /sources.list/],
+    [
+      'E: dpkg was interrupted, you must manually run dpkg --configure -a',
+      /half-finished/,
+      /dpkg --configure -a/,
+    ],
+    ['write failed: No space left on device', /disk is full/, /make room/],
+    ['something else', /something else/, /by hand/],
+  ];
+  for (const [stderr, message, advice] of rows) {
+    const failure = explainFailure(new CommandError('apt-get install', 100, stderr), 'install them by hand');
+    assert.match(failure.message, message);
+    assert.match(failure.advice ?? '', advice);
+  }
+});

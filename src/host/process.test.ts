@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import {
+  processIdentity,
+  recordProcess,
+  runningProcess,
+  startProcess,
+  stopProcess,
+  stopRecorded,
+} from './process.ts';
+
+suite('processes that outlive the command that starts them', { skip: process.platform !== 'linux' }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-process-'));
+  const files = { logFile: join(folder, 'logs', 'it.log'), recordFile: join(folder, 'it.json') };
+  after(() => rmSync(folder, { recursive: true }));
+  const shell = (script: string) => startProcess({ ...files, command: '/bin/sh', args: ['-c', script] });
+
+  test('one is started, found by its record, and stopped', async () => {
+    const started = await shell('echo hello; exec sleep 60');
+    assert.deepEqual(runningProcess(files.recordFile), started);
+    await stopRecorded(files.recordFile, 2000);
+    assert.equal(processIdentity(started.pid), undefined);
+    assert.equal(existsSync(files.recordFile), false);
+    assert.equal(readFileSync(files.logFile, 'utf8'), 'hello\n');
+  });
+
+  test('one that will not listen is killed', async () => {
+    const started = await shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
+    while (!readFileSync(files.logFile, 'utf8').includes('deaf'))
+      await new Promise((resolve) => setImmediate(resolve));
+    await stopProcess(started, 50);
+    assert.equal(processIdentity(started.pid), undefined);
+  });
+
+  test('a record names nobody when its pid belongs to another process, or another boot', () => {
+    const own = processIdentity(process.pid)!;
+    for (const other of [
+      { ...own, startTicks: own.startTicks + 1 },
+      { ...own, bootId: 'another' },
+    ]) {
+      recordProcess(files.recordFile, other);
+      assert.equal(runningProcess(files.recordFile), undefined);
+      assert.equal(existsSync(files.recordFile), false);
+    }
+    writeFileSync(files.recordFile, '{"pid":');
+    assert.equal(runningProcess(files.recordFile), undefined);
+  });
+});
