@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
+import { CronJob, Event, Job, Pod } from '../../src/api/resources.gen.ts';
+import type { Cluster } from './cluster.ts';
+import { createCluster } from './cluster.ts';
+import { jobOf } from './workloads.ts';
+
+const namespace = 'default';
+const at = { name: 'work', namespace };
+const conditionOf = (job: Job, type: string) =>
+  job.status?.conditions?.find((condition) => condition.type === type);
+const ended = async (cluster: Cluster, type: 'Complete' | 'Failed') => {
+  await cluster.until(async () => conditionOf(await cluster.client.get(Job, at), type)?.status === 'True');
+  return await cluster.client.get(Job, at);
+};
+
+test('a Job counts what it did, says first that it will end and then that it has', async () => {
+  await using cluster = await createCluster();
+  await cluster.client.create(Job, jobOf('work', 'sleep 1', { completions: 3, parallelism: 2 }));
+  const { status } = await ended(cluster, 'Complete');
+  assert.deepEqual(
+    [status?.succeeded, status?.failed, status?.active, status?.ready],
+    [3, undefined, undefined, 0],
+  );
+  assert.deepEqual(
+    status?.conditions?.map(({ type, reason }) => [type, reason]),
+    [
+      ['SuccessCriteriaMet', 'CompletionsReached'],
+      ['Complete', 'CompletionsReached'],
+    ],
+  );
+  assert.ok(status?.startTime && status.completionTime);
+  const pods = (await cluster.client.list(Pod, { namespace })).items;
+  assert.ok(
+    pods.every((pod) => !pod.metadata.finalizers?.length),
+    'its pods are let go',
+  );
+});
+
+test('an indexed Job does each index once, and numbers its pods', async () => {
+  await using cluster = await createCluster();
+  await cluster.client.create(
+    Job,
+    jobOf('work', 'sleep 1', { completions: 4, parallelism: 2, completionMode: 'Indexed' }),
+  );
+  const { status } = await ended(cluster, 'Complete');
+  assert.equal(status?.completedIndexes, '0-3');
+  const pods = (await cluster.client.list(Pod, { namespace })).items;
+  assert.deepEqual(pods.map((pod) => pod.spec?.hostname).sort(), ['work-0', 'work-1', 'work-2', 'work-3']);
+  assert.match(pods[0]!.metadata.name, /^work-\d-\w{5}$/);
+});
+
+test('a Job that fails often enough fails, with waits that grow', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  await client.create(Job, jobOf('work', 'exit 1', { backoffLimit: 2 }));
+  const startMs = clock.now();
+  const { status } = await ended(cluster, 'Failed');
+  assert.deepEqual([status?.failed, status?.succeeded], [3, undefined]);
+  assert.deepEqual(
+    status?.conditions?.map(({ type, reason }) => [type, reason]),
+    [
+      ['FailureTarget', 'BackoffLimitExceeded'],
+      ['Failed', 'BackoffLimitExceeded'],
+    ],
+  );
+  const tookMs = clock.now() - startMs;
+  assert.ok(tookMs >= 28_000 && tookMs < 45_000, `${tookMs} ms`);
+});
+
+test('a suspended Job stops its pods, forgets when it started, and goes on when resumed', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(Job, jobOf('work', 'sleep 60'));
+  await cluster.until(async () => (await client.get(Job, at)).status?.ready === 1);
+  const suspend = (value: boolean) => client.patch(Job, at, { spec: { suspend: value } }, { type: 'merge' });
+  await suspend(true);
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 0, 60_000);
+  const stopped = await client.get(Job, at);
+  assert.deepEqual(
+    [conditionOf(stopped, 'Suspended')?.status, stopped.status?.startTime],
+    ['True', undefined],
+  );
+  await suspend(false);
+  await ended(cluster, 'Complete');
+});
+
+test('a finished Job goes when its time to live is over', async () => {
+  await using cluster = await createCluster();
+  await cluster.client.create(Job, jobOf('work', 'exit 0', { ttlSecondsAfterFinished: 30 }));
+  await ended(cluster, 'Complete');
+  await cluster.clock.advance(25_000);
+  assert.equal((await cluster.client.list(Job, { namespace })).items.length, 1);
+  await cluster.clock.advance(15_000);
+  assert.equal((await cluster.client.list(Job, { namespace })).items.length, 0);
+  assert.equal((await cluster.client.list(Pod, { namespace })).items.length, 0);
+});
+
+test('a deleted Job leaves no pod held by its finalizer', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(Job, jobOf('work', 'sleep 600', { parallelism: 2, completions: 2 }));
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 2);
+  await client.delete(Job, at, { propagationPolicy: 'Background' });
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 0, 90_000);
+});
+
+function cronJob(spec: object, script = 'sleep 90'): Draft<CronJob> {
+  const jobTemplate = { spec: jobOf('x', script).spec };
+  return {
+    metadata: { name: 'cron', namespace },
+    spec: { schedule: '* * * * *', jobTemplate, ...spec },
+  } as unknown as Draft<CronJob>;
+}
+const jobNames = async (cluster: Cluster) =>
+  (await cluster.client.list(Job, { namespace })).items.map(({ metadata }) => metadata.name);
+
+test('a CronJob makes a Job a minute, named after the minute, and keeps the last three', async () => {
+  await using cluster = await createCluster();
+  const { clock } = cluster;
+  await cluster.client.create(CronJob, cronJob({}, 'sleep 1'));
+  const firstMinute = Math.floor(clock.now() / 60_000) + 1;
+  await clock.advance(5 * 60_000 + 30_000);
+  assert.deepEqual(
+    await jobNames(cluster),
+    [2, 3, 4].map((index) => `cron-${firstMinute + index}`),
+  );
+  const { status } = await cluster.client.get(CronJob, { name: 'cron', namespace });
+  assert.equal(
+    status?.lastScheduleTime,
+    `${new Date((firstMinute + 4) * 60_000).toISOString().slice(0, 19)}Z`,
+  );
+  assert.ok(status?.lastSuccessfulTime);
+});
+
+test('what happens when a Job still runs is the policy of the CronJob', async () => {
+  for (const [concurrencyPolicy, running, reason] of [
+    ['Allow', 2, undefined],
+    ['Forbid', 1, 'JobAlreadyActive'],
+    ['Replace', 1, 'SuccessfulDelete'],
+  ] as const) {
+    await using cluster = await createCluster();
+    await cluster.client.create(CronJob, cronJob({ concurrencyPolicy }));
+    await cluster.clock.advance(130_000);
+    const active = (await cluster.client.get(CronJob, { name: 'cron', namespace })).status?.active?.length;
+    assert.equal(active, running, concurrencyPolicy);
+    const reasons = (await cluster.client.list(Event, { namespace })).items.map((event) => event.reason);
+    if (reason) assert.ok(reasons.includes(reason), `${concurrencyPolicy}: ${reasons}`);
+  }
+});
+
+test('times that were missed while nobody looked are made up for once, or not at all after the deadline', async () => {
+  for (const [startingDeadlineSeconds, expected] of [
+    [undefined, 1],
+    [10, 0],
+  ] as const) {
+    await using cluster = await createCluster();
+    const { clock } = cluster;
+    await cluster.client.create(
+      CronJob,
+      cronJob({ schedule: '*/10 * * * *', startingDeadlineSeconds }, 'sleep 1'),
+    );
+    await cluster.stopControllers();
+    await clock.advance(65 * 60_000);
+    cluster.startControllers();
+    await clock.advance(30_000);
+    assert.equal((await jobNames(cluster)).length, expected);
+  }
+});

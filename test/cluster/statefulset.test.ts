@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PersistentVolumeClaim, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
+import type { Cluster } from './cluster.ts';
+import { createCluster } from './cluster.ts';
+import { statefulSetOf, withImage } from './workloads.ts';
+
+const namespace = 'default';
+const at = { name: 'db', namespace };
+const patch = (cluster: Cluster, body: object) =>
+  cluster.client.patch(StatefulSet, at, body, { type: 'strategic' });
+
+/** Pods as `kubectl get pods -w` shows them come and go: `+db-0`, `~db-0` (on its way out), `-db-0`. */
+async function followPods(cluster: Cluster): Promise<string[]> {
+  const log: string[] = [];
+  const { metadata } = await cluster.client.list(Pod, { namespace });
+  const query = { namespace, resourceVersion: metadata.resourceVersion };
+  void (async () => {
+    for await (const { type, object } of cluster.client.watch(Pod, query, new AbortController().signal)) {
+      const { name, deletionTimestamp } = object.metadata;
+      const mark = type === 'ADDED' ? '+' : type === 'DELETED' ? '-' : deletionTimestamp ? '~' : '';
+      if (mark && log.at(-1) !== mark + name) log.push(mark + name);
+    }
+  })();
+  return log;
+}
+
+async function settled(cluster: Cluster): Promise<void> {
+  await cluster.until(async () => {
+    const { spec, status, metadata } = await cluster.client.get(StatefulSet, at);
+    const isSeen = status?.observedGeneration === metadata.generation;
+    return isSeen && status?.readyReplicas === spec?.replicas && status?.replicas === spec?.replicas;
+  });
+}
+
+test('pods are made, updated and removed in order', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const log = await followPods(cluster);
+  await cluster.client.create(StatefulSet, statefulSetOf('db', 3));
+  await settled(cluster);
+  assert.deepEqual(log.splice(0), ['+db-0', '+db-1', '+db-2']);
+  await patch(cluster, withImage('db:2'));
+  await cluster.until(async () => (await cluster.client.get(StatefulSet, at)).status?.updatedReplicas === 3);
+  await settled(cluster);
+  const one = (name: string) => [`~${name}`, `-${name}`, `+${name}`];
+  assert.deepEqual(log.splice(0), [...one('db-2'), ...one('db-1'), ...one('db-0')]);
+  await patch(cluster, { spec: { replicas: 1 } });
+  await settled(cluster);
+  assert.deepEqual(log, ['~db-2', '-db-2', '~db-1', '-db-1']);
+});
+
+test('pods keep their name, host name and claims when they are made anew', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  await client.create(
+    StatefulSet,
+    statefulSetOf('db', 2, 'db:1', { volumeClaimTemplates: [claim], podManagementPolicy: 'Parallel' }),
+  );
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 2);
+  const claims = async () =>
+    (await client.list(PersistentVolumeClaim, { namespace })).items
+      .map(({ metadata }) => metadata.name)
+      .sort();
+  assert.deepEqual(await claims(), ['data-db-0', 'data-db-1']);
+  const pod = await client.get(Pod, { name: 'db-1', namespace });
+  assert.deepEqual([pod.spec?.hostname, pod.spec?.subdomain], ['db-1', 'db']);
+  assert.deepEqual(
+    pod.spec?.volumes?.find((volume) => volume.name === 'data')?.persistentVolumeClaim?.claimName,
+    'data-db-1',
+  );
+  await client.delete(Pod, { name: 'db-1', namespace }, { gracePeriodSeconds: 0 });
+  await cluster.until(async () =>
+    (await client.list(Pod, { namespace })).items.some(
+      ({ metadata }) => metadata.name === 'db-1' && metadata.uid !== pod.metadata.uid,
+    ),
+  );
+  await patch(cluster, { spec: { replicas: 1 } });
+  await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 1);
+  await client.delete(StatefulSet, at);
+  await cluster.clock.advance(60_000);
+  // Neither scaling down nor deleting the set takes the data.
+  assert.deepEqual(await claims(), ['data-db-0', 'data-db-1']);
+});
+
+test('claims go with the set, or with scaling down, where the set says so', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  const policy = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } };
+  await client.create(
+    StatefulSet,
+    statefulSetOf('db', 2, 'db:1', {
+      volumeClaimTemplates: [claim],
+      podManagementPolicy: 'Parallel',
+      ...policy,
+    }),
+  );
+  const live = async () =>
+    (await client.list(PersistentVolumeClaim, { namespace })).items
+      .filter(({ metadata }) => !metadata.deletionTimestamp)
+      .map(({ metadata }) => metadata.name)
+      .sort();
+  await cluster.until(async () => (await live()).length === 2);
+  await cluster.clock.advance(5_000);
+  await patch(cluster, { spec: { replicas: 1 } });
+  await cluster.until(async () => (await live()).join() === 'data-db-0', 120_000);
+  await client.delete(StatefulSet, at);
+  await cluster.until(async () => (await live()).length === 0, 120_000);
+});
+
+test('a partition holds an update back, and letting it go completes it', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(StatefulSet, statefulSetOf('db', 4));
+  await settled(cluster);
+  await patch(cluster, { spec: { updateStrategy: { rollingUpdate: { partition: 2 } } } });
+  await patch(cluster, withImage('db:2'));
+  await cluster.clock.advance(30_000);
+  const images = async () =>
+    (await client.list(Pod, { namespace })).items.map((pod) => pod.spec?.containers[0]?.image);
+  assert.deepEqual(await images(), ['db:1', 'db:1', 'db:2', 'db:2']);
+  await patch(cluster, { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } });
+  await cluster.until(async () => (await images()).every((image) => image === 'db:2'));
+  await settled(cluster);
+  const { status } = await client.get(StatefulSet, at);
+  assert.equal(status?.currentRevision, status?.updateRevision);
+});
