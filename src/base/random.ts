@@ -19,8 +19,19 @@ function suffixFrom(next: () => number, length: number): string {
   return text;
 }
 
+/** Random bytes are dear one call at a time and cheap by the page. */
+const poolBytes = 4096;
+let pool = Buffer.alloc(0);
+let poolAt = 0;
+
 function systemNext(): number {
-  return randomBytes(4).readUInt32LE() / 2 ** 32;
+  if (poolAt >= pool.length) {
+    pool = randomBytes(poolBytes);
+    poolAt = 0;
+  }
+  const value = pool.readUInt32LE(poolAt) / 2 ** 32;
+  poolAt += 4;
+  return value;
 }
 
 export const systemRandom: Random = {
