@@ -1,5 +1,6 @@
 /** Aggregated discovery: everything in one answer, as kubectl asks since 1.26. */
 import {
+  categoriesOf,
   type DiscoverableResource,
   type DiscoveredGroup,
   type DiscoveredResource,
@@ -36,7 +37,7 @@ function resourceDiscovery({ resource, subresources }: DiscoveredResource): Json
     singularResource: definition.singular,
     verbs: [...resource.verbs].sort(),
     ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
-    ...(definition.categories.length > 0 && { categories: definition.categories }),
+    ...(categoriesOf(resource).length > 0 && { categories: categoriesOf(resource) }),
     ...(subresources.length > 0 && {
       subresources: subresources.map(({ name, verbs, type }) => ({
         subresource: name,

@@ -81,6 +81,11 @@ export function shortNamesOf({ group, definition }: DiscoverableResource): reado
   return group === 'extensions' ? [] : definition.shortNames;
 }
 
+/** `kubectl get all` lists an object once, under its present group. */
+export function categoriesOf({ group, definition }: DiscoverableResource): readonly string[] {
+  return group === 'extensions' ? [] : definition.categories;
+}
+
 function compareGroups(a: string, b: string): number {
   return rank(a) - rank(b) || (a < b ? -1 : 1);
 }

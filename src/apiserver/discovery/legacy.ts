@@ -1,6 +1,7 @@
 /** Discovery as every client knows it: APIVersions, APIGroupList, APIGroup, APIResourceList. */
 import { createHash } from 'node:crypto';
 import {
+  categoriesOf,
   type DiscoverableResource,
   type DiscoveredGroup,
   type DiscoveredResource,
@@ -64,7 +65,7 @@ function resourceFacts(resource: DiscoverableResource): Json {
     kind: resource.kind,
     verbs: [...resource.verbs].sort(),
     ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
-    ...(definition.categories.length > 0 && { categories: definition.categories }),
+    ...(categoriesOf(resource).length > 0 && { categories: categoriesOf(resource) }),
     ...(resource.cache && { storageVersionHash: storageVersionHash(resource) }),
   };
 }
