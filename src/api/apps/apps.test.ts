@@ -83,3 +83,13 @@ test('old versions have the defaults that they had', () => {
     { type: 'OnDelete' },
   );
 });
+
+test('a selector stays, but for the versions that let it change', () => {
+  const [old, next] = ['b', 'c'].map((value) => ({ spec: { selector: { matchLabels: { a: value } } } }));
+  const errors = (apiVersion: string) =>
+    [...deploymentKind.validateUpdate!(next as never, old as never, { subresource: '', apiVersion })].length;
+  assert.deepEqual(
+    [errors('apps/v1'), errors('apps/v1beta2'), errors('apps/v1beta1'), errors('extensions/v1beta1')],
+    [1, 1, 0, 0],
+  );
+});

@@ -19,12 +19,16 @@ import type { DaemonSetSpec } from '../types/apps-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import {
   atMost100Percent,
-  immutable,
   isZeroIntOrPercent,
   nonNegative,
   nonNegativeIntOrPercent,
 } from '../validation/fields.ts';
-import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+import {
+  selectorFromTemplate,
+  validateReplicaStatus,
+  validateSelectorAndTemplate,
+  validateSelectorUpdate,
+} from './replica-rules.ts';
 
 /** Counts the versions of the template; old versions have it as a field. */
 export const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
@@ -94,8 +98,9 @@ export const daemonSetKind = defineKind(DaemonSet, {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});
   },
-  *validateUpdate(set, old, { subresource }) {
-    if (subresource !== 'status') yield* immutable(set.spec?.selector, old.spec?.selector, 'spec.selector');
+  *validateUpdate(set, old, context) {
+    if (context.subresource !== 'status')
+      yield* validateSelectorUpdate(set.spec?.selector, old.spec?.selector, context);
   },
   versions: [
     {

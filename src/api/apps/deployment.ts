@@ -9,12 +9,16 @@ import { Deployment } from '../resources.gen.ts';
 import type { DeploymentSpec } from '../types/apps-v1.gen.ts';
 import {
   atMost100Percent,
-  immutable,
   isZeroIntOrPercent,
   nonNegative,
   nonNegativeIntOrPercent,
 } from '../validation/fields.ts';
-import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+import {
+  selectorFromTemplate,
+  validateReplicaStatus,
+  validateSelectorAndTemplate,
+  validateSelectorUpdate,
+} from './replica-rules.ts';
 
 /** What stands in old versions for `no limit`. */
 const unlimited = 2147483647;
@@ -76,9 +80,9 @@ export const deploymentKind = defineKind(Deployment, {
     if (subresource === 'status') yield* validateReplicaStatus(deployment.status, statusCounts);
     else yield* validateSpec(deployment.spec ?? {});
   },
-  *validateUpdate(deployment, old, { subresource }) {
-    if (subresource !== 'status')
-      yield* immutable(deployment.spec.selector, old.spec.selector, 'spec.selector');
+  *validateUpdate(deployment, old, context) {
+    if (context.subresource !== 'status')
+      yield* validateSelectorUpdate(deployment.spec?.selector, old.spec?.selector, context);
   },
   versions: [
     {

@@ -2,10 +2,11 @@
 
 import { validatePodTemplate, validateTemplateMetadata } from '../core/pod-spec/validate.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import type { ValidationContext } from '../kind.ts';
 import { matchesLabelSelector } from '../label-selector.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
 import type { PodTemplateSpec } from '../types/core-v1.gen.ts';
-import { nonNegative } from '../validation/fields.ts';
+import { immutable, nonNegative } from '../validation/fields.ts';
 import { isCompilable, isEmptySelector, validateLabelSelector } from '../validation/label-selector.ts';
 
 interface Templated {
@@ -72,6 +73,17 @@ export function* validateReplicaStatus(status: object | undefined, parts: readon
       yield invalidValue(`status.${name}`, counts[name] ?? 0, 'cannot be greater than status.replicas');
   if (availableReplicas > readyReplicas)
     yield invalidValue('status.availableReplicas', availableReplicas, 'cannot be greater than readyReplicas');
+}
+
+/** The first versions let the selector of an object change; its pods may lose their owner by that. */
+const versionsWithMutableSelector = new Set(['extensions/v1beta1', 'apps/v1beta1']);
+
+export function* validateSelectorUpdate(
+  selector: LabelSelector | undefined,
+  old: LabelSelector | undefined,
+  { apiVersion = '' }: ValidationContext,
+): FieldErrors {
+  if (!versionsWithMutableSelector.has(apiVersion)) yield* immutable(selector, old, 'spec.selector');
 }
 
 /** Old versions let selector and labels be left out: both are those of the template. */

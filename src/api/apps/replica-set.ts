@@ -4,8 +4,13 @@ import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { ReplicaSet } from '../resources.gen.ts';
-import { immutable, nonNegative } from '../validation/fields.ts';
-import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
+import { nonNegative } from '../validation/fields.ts';
+import {
+  selectorFromTemplate,
+  validateReplicaStatus,
+  validateSelectorAndTemplate,
+  validateSelectorUpdate,
+} from './replica-rules.ts';
 
 const statusCounts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'];
 
@@ -53,8 +58,9 @@ export const replicaSetKind = defineKind(ReplicaSet, {
       deadlineOwner: 'ReplicaSet',
     });
   },
-  *validateUpdate(set, old, { subresource }) {
-    if (subresource !== 'status') yield* immutable(set.spec?.selector, old.spec?.selector, 'spec.selector');
+  *validateUpdate(set, old, context) {
+    if (context.subresource !== 'status')
+      yield* validateSelectorUpdate(set.spec?.selector, old.spec?.selector, context);
   },
   selectableFields: (set) => ({ 'status.replicas': String(set.status?.replicas ?? 0) }),
   versions: [
