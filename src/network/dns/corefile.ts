@@ -183,10 +183,20 @@ function parseRewrite(args: readonly string[], body: readonly string[][]): Rewri
     const kind = kinds.find((each) => each === rest[0]);
     const [from, to] = kind ? rest.slice(1) : rest;
     if (!from || !to) throw new CorefileError('rewrite name wants two names');
+    if (kind === 'regex' && !isRegex(from))
+      throw new CorefileError(`rewrite name regex: ${from} is no regular expression`);
     const trim = (text: string) =>
       kind === 'regex' || kind === 'substring' ? text : text.replace(/\.$/, '').toLowerCase();
     return [{ kind: kind ?? 'exact', from: trim(from), to: trim(to) }];
   });
+}
+
+function isRegex(text: string): boolean {
+  try {
+    return Boolean(new RegExp(text));
+  } catch {
+    return false;
+  }
 }
 
 /** `dns://example.org.:53` → `example.org`; `.` → ''. */

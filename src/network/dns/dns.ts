@@ -13,7 +13,7 @@ import type { InformerFactory } from '../../client/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { type ClusterView, clusterAddresses } from './cluster-names.ts';
-import { parseCorefile, type ServerBlock } from './corefile.ts';
+import { CorefileError, parseCorefile, type ServerBlock } from './corefile.ts';
 import { defaultCorefile, dnsConfigMapName, dnsNamespace } from './dns-objects.ts';
 import { createForwarder, parseNameServers } from './forwarder.ts';
 import { encodeError, encodeResponse, parseQuery, type Query, ResponseCode } from './message.ts';
@@ -175,20 +175,23 @@ async function followSettings(options: DnsOptions): Promise<{ blocks: readonly S
   return settings;
 }
 
-/** kube-dns' own ConfigMap: `stubDomains` and `upstreamNameservers` as JSON. @throws SyntaxError */
+/** kube-dns' own ConfigMap: `stubDomains` and `upstreamNameservers` as JSON. @throws SyntaxError or CorefileError */
 export function withStubDomains(blocks: readonly ServerBlock[], data: Record<string, string>): ServerBlock[] {
-  const stubs = JSON.parse(data.stubDomains ?? '{}') as Record<string, string[]>;
-  const upstreams = JSON.parse(data.upstreamNameservers ?? '[]') as string[];
+  const stubs = Object.entries(JSON.parse(data.stubDomains ?? '{}') as Record<string, unknown>).map(
+    ([domain, to]) => ({ from: domain.replace(/\.$/, '').toLowerCase(), to: listOfServers(to) }),
+  );
+  const upstreams = listOfServers(JSON.parse(data.upstreamNameservers ?? '[]'));
+  const all = upstreams.length > 0 ? [{ from: '', to: upstreams }] : [];
   return blocks.map((block) => {
     if (!block.kubernetes) return block;
-    const added = Object.entries(stubs).map(([domain, to]) => ({
-      from: domain.replace(/\.$/, '').toLowerCase(),
-      to,
-    }));
     const kept = upstreams.length > 0 ? block.forwards.filter(({ from }) => from !== '') : block.forwards;
-    const all = upstreams.length > 0 ? [{ from: '', to: upstreams }] : [];
-    return { ...block, forwards: [...added, ...kept, ...all] };
+    return { ...block, forwards: [...stubs, ...kept, ...all] };
   });
+}
+
+function listOfServers(value: unknown): string[] {
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  throw new CorefileError(`${JSON.stringify(value)} is no list of name servers`);
 }
 
 /** Read again when it is old, and only when somebody asks. */

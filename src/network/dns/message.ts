@@ -183,10 +183,14 @@ function readRecord(
   if (end > bytes.length) return undefined;
   const base = { name: owner.name, ttlSeconds: bytes.readUInt32BE(ttlOffset) };
   let value: ResourceRecord | undefined;
-  if (type === RecordType.A) value = { ...base, type, address: bytes.subarray(start, end).join('.') };
-  else if (type === RecordType.AAAA)
-    value = { ...base, type, address: formatIPv6(bytes.subarray(start, end)) };
-  else if (type === RecordType.CNAME) {
+  const data = bytes.subarray(start, end);
+  if (type === RecordType.A) {
+    if (data.length !== 4) return undefined;
+    value = { ...base, type, address: data.join('.') };
+  } else if (type === RecordType.AAAA) {
+    if (data.length !== 16) return undefined;
+    value = { ...base, type, address: formatIPv6(data) };
+  } else if (type === RecordType.CNAME) {
     const target = readName(bytes, start);
     if (!target) return undefined;
     value = { ...base, type, target: target.name };

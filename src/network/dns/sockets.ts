@@ -58,10 +58,14 @@ function reply(
   protocol: 'udp' | 'tcp',
   send: (answer: Buffer) => void,
 ): void {
-  const answer = options.answer(message, protocol);
-  if (answer instanceof Promise) {
-    answer.then((bytes) => bytes && send(bytes)).catch(options.onError);
-  } else if (answer) send(answer);
+  // Whatever a stranger's question brings about, the other parts of this process go on.
+  try {
+    const answer = options.answer(message, protocol);
+    if (answer instanceof Promise) answer.then((bytes) => bytes && send(bytes)).catch(options.onError);
+    else if (answer) send(answer);
+  } catch (error) {
+    options.onError(error as Error);
+  }
 }
 
 function serveConnection(socket: Socket, options: DnsListenOptions): void {
