@@ -20,6 +20,8 @@ export function persistentVolumeControllers(): { claims: AnyController; volumes:
 }
 
 function claimBinder(promised: Map<string, string>): AnyController {
+  /** What was last said of a claim: it is not said again until there is something else to say. */
+  const said = new Map<string, string>();
   return defineController({
     name: 'persistentvolumeclaim-binder',
     component,
@@ -33,6 +35,7 @@ function claimBinder(promised: Map<string, string>): AnyController {
     concurrency: 1,
     async reconcile(key, cluster, signal) {
       const claim = cluster.get(PersistentVolumeClaim, key);
+      if (!claim) said.delete(key);
       if (!claim) return undefined;
       const plan = planClaim(claim, worldOf(claim, cluster, promised));
       switch (plan.kind) {
@@ -56,8 +59,11 @@ function claimBinder(promised: Map<string, string>): AnyController {
           break;
         default: {
           const { event } = plan;
-          if (event && !(plan.kind === 'lost' && claim.status?.phase === 'Lost'))
+          const words = event && `${claim.metadata.uid} ${event.reason} ${event.message}`;
+          if (event && words && said.get(key) !== words) {
+            said.set(key, words);
             cluster.event(PersistentVolumeClaim, claim, event.type, event.reason, event.message);
+          }
           await setClaimPhase(claim, plan.kind === 'lost' ? 'Lost' : 'Pending', cluster, signal);
         }
       }

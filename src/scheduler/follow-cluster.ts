@@ -102,7 +102,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
       if (!pod.spec?.nodeName) return queue.update(pod);
       if (!old.spec?.nodeName || isOver(old)) return placed(pod);
       cache.setPod(pod);
-      if (pod.metadata.deletionTimestamp) queue.settleVictim(pod.metadata.uid);
+      if (pod.metadata.deletionTimestamp) queue.settleVictim(pod.metadata.uid, 'going');
       if (!sameLabels(pod.metadata.labels ?? {}, old.metadata.labels ?? {}))
         queue.moveOn({ resource: 'AssignedPod', change: 'labels', old, current: pod });
       if (resourcesChanged(pod, old))
@@ -125,7 +125,7 @@ function followPods({ informers, cache, queue }: FollowOptions): void {
     cache.removePod(uid);
     cache.forgetNomination(uid);
     queue.remove(uid);
-    queue.settleVictim(uid);
+    queue.settleVictim(uid, 'gone');
     if (wasPlaced) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: pod });
   }
 }

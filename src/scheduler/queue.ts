@@ -61,8 +61,8 @@ export class SchedulingQueue {
   readonly #waitingOn = new Map<string, Set<QueuedPod>>();
   /** Victims that are not gone or going yet → the pods that wait for them. */
   readonly #victims = new Map<string, Set<QueuedPod>>();
-  /** Pods that wait for victims → how many. */
-  readonly #victimsLeft = new Map<QueuedPod, number>();
+  /** Pods that wait for victims → for how many still. */
+  readonly #victimsLeft = new Map<QueuedPod, { count: number; isAnyGoing: boolean }>();
   #sequence = 0;
   #wake: (() => void) | undefined;
   #backoffTimer: { dueMs: number; timer: Timer } | undefined;
@@ -176,13 +176,14 @@ export class SchedulingQueue {
   }
 
   /**
-   * A try found no place, and victims are being evicted for the pod. It is tried again once each of them is seen to go:
-   * a try before that would choose more victims elsewhere.
+   * A try found no place, and victims are being evicted for the pod. Until each of them is seen to go it is not tried
+   * again, which would choose more victims elsewhere; then it is, or waits for those that take their time.
    */
-  returnPreempting(queued: QueuedPod, victims: readonly PodInfo[]): void {
+  returnPreempting(queued: QueuedPod, victims: readonly PodInfo[], refusedBy: ReadonlySet<string>): void {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     this.#move(queued, 'preempting');
-    this.#victimsLeft.set(queued, victims.length);
+    queued.refusedBy = refusedBy;
+    this.#victimsLeft.set(queued, { count: victims.length, isAnyGoing: false });
     for (const { uid } of victims) {
       const waiting = this.#victims.get(uid) ?? new Set();
       waiting.add(queued);
@@ -190,19 +191,21 @@ export class SchedulingQueue {
     }
   }
 
-  /** The pod is gone or going, or could not be evicted. */
-  settleVictim(uid: string): void {
+  /** The pod is gone, or could not be evicted; or it is going. */
+  settleVictim(uid: string, state: 'gone' | 'going'): void {
     const waiting = this.#victims.get(uid);
     if (!waiting) return;
     this.#victims.delete(uid);
     for (const queued of waiting) {
-      const left = (this.#victimsLeft.get(queued) ?? 1) - 1;
-      if (left > 0) {
-        this.#victimsLeft.set(queued, left);
-        continue;
-      }
+      const left = this.#victimsLeft.get(queued);
+      if (!left) continue;
+      left.count--;
+      if (state === 'going') left.isAnyGoing = true;
+      if (left.count > 0) continue;
       this.#victimsLeft.delete(queued);
-      if (queued.place === 'preempting') this.#activate(queued);
+      if (queued.place !== 'preempting') continue;
+      if (left.isAnyGoing) this.returnUnschedulable(queued, queued.refusedBy);
+      else this.#activate(queued);
     }
   }
 

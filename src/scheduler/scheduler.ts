@@ -128,7 +128,7 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
       queue.returnUnschedulable(queued, diagnosis.plugins);
       return;
     }
-    queue.returnPreempting(queued, victims);
+    queue.returnPreempting(queued, victims, diagnosis.plugins);
     void evictVictims({
       preemptor: queued.info,
       victims,
@@ -138,7 +138,7 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
       recorder,
       logger,
       signal,
-      onFailure: ({ uid }) => queue.settleVictim(uid),
+      onFailure: ({ uid }) => queue.settleVictim(uid, 'gone'),
     });
   }
 
