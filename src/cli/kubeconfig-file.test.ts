@@ -8,6 +8,7 @@ import {
   contextName,
   mergeIntoKubeconfig,
   removeFromKubeconfig,
+  sudoUser,
   userKubeconfigPath,
 } from './kubeconfig-file.ts';
 
@@ -93,6 +94,18 @@ test('the file is the first that KUBECONFIG names, else the usual one', () => {
   assert.equal(userKubeconfigPath({ KUBECONFIG: '/a:/b', HOME: '/home/ann' }), '/a');
   assert.equal(userKubeconfigPath({ KUBECONFIG: ':/b', HOME: '/home/ann' }), '/b');
   assert.equal(userKubeconfigPath({ HOME: '/home/ann' }), '/home/ann/.kube/config');
+});
+
+test('under sudo the kubeconfig is that of whoever called it', () => {
+  const accounts = 'root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001:Ann:/home/ann:/bin/sh\n';
+  assert.deepEqual(sudoUser({ SUDO_USER: 'ann' }, accounts), {
+    home: '/home/ann',
+    userId: 1000,
+    groupId: 1001,
+  });
+  assert.equal(sudoUser({ SUDO_USER: 'root' }, accounts), undefined);
+  assert.equal(sudoUser({ SUDO_USER: 'gone' }, accounts), undefined);
+  assert.equal(sudoUser({}, accounts), undefined);
 });
 
 test('contexts carry the name of the cluster', () => {

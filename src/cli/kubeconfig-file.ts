@@ -4,6 +4,7 @@
  */
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -35,10 +36,28 @@ export function contextName(cluster: string): string {
   return cluster === 'wherry' ? 'wherry' : `wherry-${cluster}`;
 }
 
-/** The file that kubectl would change: the first of KUBECONFIG, else ~/.kube/config. */
+/** The file that kubectl would change: the first of KUBECONFIG, else ~/.kube/config of whoever typed the command. */
 export function userKubeconfigPath(env: NodeJS.ProcessEnv): string {
   const first = env.KUBECONFIG?.split(delimiter).find((path) => path !== '');
-  return first ?? join(env.HOME || homedir(), '.kube', 'config');
+  return first ?? join(sudoUser(env)?.home ?? (env.HOME || homedir()), '.kube', 'config');
+}
+
+interface Account {
+  home: string;
+  userId: number;
+  groupId: number;
+}
+
+/** Under sudo: whoever called it. The cluster needs root; kubectl, which they will type next, does not. */
+export function sudoUser(env: NodeJS.ProcessEnv, accounts = readAccounts()): Account | undefined {
+  if (!env.SUDO_USER || env.SUDO_USER === 'root') return undefined;
+  const line = accounts.split('\n').find((each) => each.startsWith(`${env.SUDO_USER}:`));
+  const [, , userId, groupId, , home] = line?.split(':') ?? [];
+  return home ? { home, userId: Number(userId), groupId: Number(groupId) } : undefined;
+}
+
+function readAccounts(): string {
+  return existsSync('/etc/passwd') ? readFileSync('/etc/passwd', 'utf8') : '';
 }
 
 /** A whole file for this entry alone. */
@@ -49,8 +68,15 @@ export function renderKubeconfig(entry: KubeconfigEntry): string {
 }
 
 /** @returns true when the file was changed */
-export async function mergeIntoKubeconfig(path: string, entry: KubeconfigEntry): Promise<boolean> {
-  return await changeFile(path, (document) => setEntry(document, entry));
+export async function mergeIntoKubeconfig(
+  path: string,
+  entry: KubeconfigEntry,
+  owner?: Account,
+): Promise<boolean> {
+  const isNew = !existsSync(path);
+  const changed = await changeFile(path, (document) => setEntry(document, entry));
+  if (isNew && owner) for (const each of [dirname(path), path]) chownSync(each, owner.userId, owner.groupId);
+  return changed;
 }
 
 /** Takes the entry out; a file that Wherry made and that is empty now stays, as kubectl would leave it. */
@@ -80,7 +106,11 @@ async function changeFile(path: string, change: (document: Document) => void): P
     if (after === before) return false;
     const temporary = `${target}.wherry`;
     writeFileSync(temporary, after, { mode: 0o600 });
-    if (existsSync(target)) chmodSync(temporary, statSync(target).mode & 0o700);
+    if (existsSync(target)) {
+      const { mode, uid, gid } = statSync(target);
+      chmodSync(temporary, mode & 0o700);
+      chownSync(temporary, uid, gid);
+    }
     renameSync(temporary, target);
     return true;
   });

@@ -7,7 +7,7 @@ import { installPackages, missingRequirements, nodeRequirements } from '../host/
 import type { Steps } from '../host/steps.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
-import { mergeIntoKubeconfig, userKubeconfigPath } from './kubeconfig-file.ts';
+import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
 import { liveSteps } from './live-steps.ts';
 import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.ts';
 
@@ -62,7 +62,9 @@ export async function startCluster(
   const record = await upCluster({ data: context.data, programs: context.programs, steps }, options);
   const path = userKubeconfigPath(context.env);
   const entry = adminEntry(context.data.cluster(record.name), record);
-  await steps.run(`kubectl's context "${entry.name}" in ${path}`, () => mergeIntoKubeconfig(path, entry));
+  await steps.run(`kubectl's context "${entry.name}" in ${path}`, () =>
+    mergeIntoKubeconfig(path, entry, sudoUser(context.env)),
+  );
 }
 
 async function prepareMachine(steps: Steps): Promise<void> {
