@@ -144,7 +144,7 @@ class Builder {
       const { cidr, except = [] } = peer.ipBlock;
       if (cidr.includes(':')) return [];
       const holes = except.filter((range) => !range.includes(':'));
-      return [`${field} ${cidr}${holes.length > 0 ? ` ${field} != { ${holes.join(', ')} }` : ''}`];
+      return [[`${field} ${cidr}`, ...holes.map((hole) => `${field} != ${hole}`)].join(' ')];
     }
     const hasLabels = peer.podSelector ? compileLabelSelector(peer.podSelector) : () => true;
     const inNamespace = peer.namespaceSelector ? compileLabelSelector(peer.namespaceSelector) : undefined;
@@ -165,19 +165,14 @@ class Builder {
     return [`${field} @${name}`];
   }
 
+  /** One match each, not a set: ranges may overlap, which sets of ranges do not bear. */
   #portMatches(ports: readonly Port[]): string[] {
-    const targets: string[] = [];
-    const matches: string[] = [];
-    for (const { port, endPort, protocol = 'TCP' } of ports) {
+    return ports.map(({ port, endPort, protocol = 'TCP' }) => {
       const transport = protocol.toLowerCase();
-      if (port === undefined) matches.push(`meta l4proto ${transport}`);
-      else if (typeof port === 'number')
-        targets.push(`${transport} . ${endPort ? `${port}-${endPort}` : port}`);
-      else matches.push(`ip daddr . meta l4proto . th dport @${this.#namedPortSet(port, protocol)}`);
-    }
-    if (targets.length > 0)
-      matches.push(`meta l4proto . th dport { ${[...new Set(targets)].sort().join(', ')} }`);
-    return matches;
+      if (port === undefined) return `meta l4proto ${transport}`;
+      if (typeof port === 'number') return `${transport} dport ${endPort ? `${port}-${endPort}` : port}`;
+      return `ip daddr . meta l4proto . th dport @${this.#namedPortSet(port, protocol)}`;
+    });
   }
 
   /** A port's name may mean another number in every pod: each pod that has the name is an element. */

@@ -98,7 +98,7 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
       ingress: [
         {
           from: [{ namespaceSelector: { matchLabels: { team: 'b' } } }],
-          ports: [{ port: 8081, endPort: 8090 }],
+          ports: [{ port: 8081, endPort: 8090 }, { port: 8085 }],
         },
       ],
     });
@@ -116,7 +116,7 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     assert.equal(await reaches('client', 'web'), false);
     await put({
       podSelector: { matchLabels: { app: 'web' } },
-      ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['172.31.255.1/32'] } }] }],
+      ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['172.31.255.1/32', '172.31.0.0/16'] } }] }],
     });
     assert.equal(await reaches('host', 'web'), false);
     assert.equal(await reaches('client', 'web'), true);

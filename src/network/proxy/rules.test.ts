@@ -94,7 +94,7 @@ describe('rules of a service', () => {
       clusterIP: '10.96.1.1',
       ports: [{ ...ports[0]!, nodePort: 30080 }],
       externalTrafficPolicy: 'Local',
-      loadBalancerSourceRanges: ['10.0.0.0/8'],
+      loadBalancerSourceRanges: ['10.1.0.0/16', '10.2.3.4/8', '10.0.0.0/8', '192.168.1.1/32'],
     };
     const outside = '172.30.0.128 . tcp . 80';
     const all = rules(spec, [here('10.244.0.9'), at('10.244.1.9')], {
@@ -107,8 +107,10 @@ describe('rules of a service', () => {
       'nodeport-local-endpoints: tcp . 30080 . 0 → 10.244.0.9 . 8080',
       `firewalled: ${outside}`,
       `firewall-allowed: ${outside} . 10.0.0.0/8`,
+      `firewall-allowed: ${outside} . 192.168.1.1/32`,
     ])
       assert.ok(all.includes(expected), expected);
+    assert.equal(all.filter((rule) => rule.startsWith('firewall-allowed')).length, 2);
   });
 
   it('remember clients for as long as the service says', () => {

@@ -257,9 +257,7 @@ function externalChain(service: Service, by: PickChain['by'], backends: Backends
 
 /** A load balancer's source ranges hold for its own addresses, not for externalIPs. */
 function firewallRules(service: Service, at: string, address: string): Element[] {
-  const ranges = (service.spec?.loadBalancerSourceRanges ?? [])
-    .map((range) => range.trim())
-    .filter(isIPv4Range);
+  const ranges = widestRanges(service.spec?.loadBalancerSourceRanges ?? []);
   const isBalanced = service.status?.loadBalancer?.ingress?.some(({ ip }) => ip === address);
   if (ranges.length === 0 || !isBalanced) return [];
   return [
@@ -313,6 +311,24 @@ function isIPv4(address: string): boolean {
   return /^\d+\.\d+\.\d+\.\d+$/.test(address);
 }
 
-function isIPv4Range(range: string): boolean {
-  return /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(range);
+/** Without those that lie within others: the kernel refuses ranges that overlap. IPv4 only, host bits cleared. */
+function widestRanges(texts: readonly string[]): string[] {
+  const ranges = texts.flatMap((text) => {
+    const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(text.trim());
+    if (!match) return [];
+    const [a, b, c, d, length] = match.slice(1).map(Number);
+    const size = 2 ** (32 - length!);
+    const number = ((a! * 256 + b!) * 256 + c!) * 256 + d!;
+    return [{ first: Math.floor(number / size) * size, size, length }];
+  });
+  const widest = ranges
+    .sort((a, b) => b.size - a.size)
+    .filter(
+      (range, index) =>
+        !ranges.slice(0, index).some(({ first, size }) => first <= range.first && range.first < first + size),
+    );
+  return widest.map(
+    ({ first, length }) =>
+      `${[24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256).join('.')}/${length}`,
+  );
 }
