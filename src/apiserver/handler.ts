@@ -13,9 +13,11 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { StoreUnavailableError } from '../storage/store.ts';
+import type { AuditLog } from './audit/audit-log.ts';
 import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
 import { type Authorizer, whyNot } from './authorization/authorizer.ts';
+import type { FlowControl } from './flow-control/flow-control.ts';
 import { parsePath } from './http/path.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
@@ -36,6 +38,9 @@ export interface HandlerOptions {
   subresources: SubresourceHandlers;
   /** Answers creates of kinds that are never stored, by Kind. */
   reviews: ReadonlyMap<string, SubresourceHandler>;
+  flowControl: FlowControl;
+  /** Absent when no audit policy is given. */
+  audit?: AuditLog | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -83,8 +88,13 @@ export class RequestHandler {
       const { request } = context;
       context.user = await this.#options.authenticate(request);
       context.user = impersonate(request, context.user, this.#options.authorize);
-      this.#authorize(context);
-      return await this.#dispatch(context);
+      const { audit, flowControl } = this.#options;
+      const work = () =>
+        flowControl.run(context, () => {
+          this.#authorize(context);
+          return this.#dispatch(context);
+        });
+      return audit ? await audit.around(context, work) : await work();
     } catch (error) {
       throw this.#asStatus(error, context);
     }

@@ -77,6 +77,8 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Extra headers of the answer. */
   readonly headers: Record<string, string>;
+  /** The body as it was parsed, for the audit log. */
+  requestObject?: unknown;
 }
 
 /** One object of an answer: from the cache (its bytes are made already) or made for this answer. */

@@ -16,16 +16,24 @@ import { resourceQuota } from './admission/resource-quota.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
 import type { FrontProxyIdentity } from './aggregation/backend.ts';
 import { followLocalServices } from './aggregation/local-services.ts';
+import { AuditLog } from './audit/audit-log.ts';
+import type { AuditPolicy } from './audit/policy.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
-import { publishServer } from './bootstrap/kubernetes-service.ts';
+import {
+  keepKubernetesService,
+  type PublishedAddress,
+  publishServer,
+} from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
 import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';
+import type { FairQueueLimits } from './flow-control/fair-queue.ts';
+import { FlowControl } from './flow-control/flow-control.ts';
 import { RequestHandler } from './handler.ts';
 import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
@@ -60,6 +68,10 @@ export interface ApiServerOptions {
   nodes?: NodeCredentials;
   /** Reaches webhooks that are Services of the cluster. */
   dialService?: DialService;
+  /** Upstream's defaults when absent. */
+  requestLimits?: FairQueueLimits;
+  /** Nothing is audited when absent. */
+  audit?: { policy: AuditPolicy; write(line: string): void };
   /** Shown to aggregated API servers. */
   frontProxy?: FrontProxyIdentity;
   security?: SecurityOptions;
@@ -133,6 +145,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorize: security.authorize,
     subresources,
     reviews: reviewHandlers(security),
+    flowControl: new FlowControl(options.metrics, options.requestLimits),
+    audit: options.audit && new AuditLog({ ...options.audit, clock }),
     clock,
     random,
     logger: log,
@@ -178,6 +192,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   followLocalServices({ kinds, ...own });
   aggregation.start();
   const compaction = compactRegularly(store, clock, log);
+  let published: PublishedAddress | undefined;
+  const ownService = keepKubernetesService(registry, range, () => published);
   return {
     registry,
     handler,
@@ -191,14 +207,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       listeners.add(listener);
       const address = options.advertiseAddress ?? listener.host;
       // A loopback address means nothing to a pod: such a server is for this machine alone.
-      if (!/^(127\.|0\.0\.0\.0|::|localhost)/.test(address))
-        await publishServer(registry, { address, port: listener.port });
+      if (!/^(127\.|0\.0\.0\.0|::|localhost)/.test(address)) {
+        published = { address, port: listener.port };
+        await publishServer(registry, published);
+      }
       return listener;
     },
     localTransport,
     async close() {
       closing.abort();
       compaction.cancel();
+      ownService.cancel();
       await Promise.all([...listeners].map((listener) => listener.close()));
       webhooks.close();
       await view.close();

@@ -11,6 +11,7 @@ import type { WriteRequest } from './registry.ts';
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
   const parsed = await readParsedBody(context.request, resource);
+  context.requestObject = parsed.value;
   const validation = fieldValidationOf(context);
   return toStoredVersion(resource, decodeAs(resource, parsed, validation, context.warnings));
 }

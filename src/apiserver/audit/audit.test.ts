@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigMap, Secret } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { seededRandom } from '../../base/random.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createClient } from '../../client/create-client.ts';
+import { createMemoryStore } from '../../storage/memory.ts';
+import { createApiServer } from '../server.ts';
+import { auditRuleFor, parseAuditPolicy } from './policy.ts';
+
+const info = {
+  verb: 'get',
+  isResource: true,
+  path: '/api/v1/namespaces/a/pods/x/log',
+  group: '',
+  version: 'v1',
+  resource: 'pods',
+  subresource: 'log',
+  namespace: 'a',
+  name: 'x',
+  rest: '',
+};
+const ann = { name: 'ann', groups: ['devs'] };
+
+test('the first rule that matches says how much is written', () => {
+  const rule = { level: 'Metadata' as const };
+  const cases: [string, object, boolean][] = [
+    ['everything', {}, true],
+    ['a user', { users: ['ann'] }, true],
+    ['another user', { users: ['ben'] }, false],
+    ['a group', { userGroups: ['devs'] }, true],
+    ['a verb', { verbs: ['list'] }, false],
+    ['a resource without its subresource', { resources: [{ group: '', resources: ['pods'] }] }, false],
+    ['a subresource', { resources: [{ group: '', resources: ['pods/log'] }] }, true],
+    ['all subresources', { resources: [{ group: '', resources: ['pods/*'] }] }, true],
+    ['another group', { resources: [{ group: 'apps', resources: ['*'] }] }, false],
+    ['a namespace', { namespaces: ['a'] }, true],
+    ['a path', { nonResourceURLs: ['/api*'] }, false],
+  ];
+  for (const [title, facts, expected] of cases) {
+    const found = auditRuleFor({ rules: [{ ...rule, ...facts }] }, info, ann);
+    assert.equal(found.level, expected ? 'Metadata' : 'None', title);
+  }
+});
+
+test('a policy that is none is refused with its mistake', () => {
+  assert.throws(() => parseAuditPolicy({ kind: 'Pod' }), /kind Policy/);
+  const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy' };
+  assert.throws(
+    () => parseAuditPolicy({ ...policy, rules: [{ level: 'Loud' }] }),
+    /rules\[0\]\.level: "Loud"/,
+  );
+});
+
+test('events say who did what, with content where the policy asks for it, and never that of secrets', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'None', users: ['system:apiserver'] }, { level: 'RequestResponse' }],
+  });
+  const server = await createApiServer({
+    store: createMemoryStore(),
+    clock: new VirtualClock(),
+    random: seededRandom(2),
+    logger: silentLogger,
+    metrics: new MetricsRegistry(),
+    audit: { policy, write: (line) => void lines.push(line) },
+  });
+  const client = createClient(server.localTransport({ name: 'ann', groups: ['system:masters'] }));
+  await client.create(ConfigMap, { metadata: { name: 'c', namespace: 'default' }, data: { a: '1' } });
+  await client.create(Secret, { metadata: { name: 's', namespace: 'default' }, stringData: { a: 'hidden' } });
+  await assert.rejects(client.get(ConfigMap, { name: 'absent', namespace: 'default' }));
+  await server.close();
+  const [created, secret, absent] = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(
+    [
+      created.verb,
+      created.user.username,
+      created.objectRef,
+      created.responseStatus.code,
+      created.responseObject.data,
+    ],
+    ['create', 'ann', { resource: 'configmaps', namespace: 'default', apiVersion: 'v1' }, 201, { a: '1' }],
+  );
+  assert.deepEqual(created.requestObject.data, { a: '1' });
+  assert.ok(!lines[1]!.includes('hidden') && secret.requestObject === undefined);
+  assert.equal(absent.responseStatus.reason, 'NotFound');
+});
