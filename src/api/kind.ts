@@ -47,6 +47,8 @@ export interface ServedVersion {
   fromStored(object: KubeObject): KubeObject;
   /** Fields that selectors may name in this version, when they differ. */
   selectableFields?(object: KubeObject): Record<string, string>;
+  /** Columns in this version, when they differ: their cells read the object as this version has it. */
+  columns?: readonly Column[];
   /** What a delete in this version does with dependents when the client does not say (old versions orphan them). */
   defaultPropagation?: 'background' | 'orphan';
   /** Makes the answer carry a deprecation warning. */

@@ -19,16 +19,11 @@ interface Table {
   rows: { cells: unknown[] }[];
 }
 
-/** Columns that were renamed since. */
-const renamedColumns: Readonly<Record<string, string>> = {
-  AssuredConcurrencyShares: 'NominalConcurrencyShares',
-};
-
 /** Newer versions have more columns: the answer's table in the columns of the recorded one. */
 function alignedTable(expected: unknown, actual: unknown): unknown {
   if (!isTable(expected) || !isTable(actual)) return actual;
   const places = expected.columnDefinitions.map(({ name }) =>
-    actual.columnDefinitions.findIndex((column) => column.name === (renamedColumns[name] ?? name)),
+    actual.columnDefinitions.findIndex((column) => column.name === name),
   );
   if (places.includes(-1)) return actual;
   return {

@@ -2,6 +2,7 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import type { Column } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { PriorityLevelConfiguration } from '../resources.gen.ts';
 import type { LimitedPriorityLevelConfiguration } from '../types/flowcontrol-v1.gen.ts';
@@ -10,24 +11,37 @@ import { inRange, oneOf } from '../validation/fields.ts';
 const sharesDefault = 30;
 const queuesMax = 10_000_000;
 
+type Spec = PriorityLevelConfiguration['spec'];
+
+/** The shares have another name in the first betas. */
+function columnsWith(
+  sharesName: string,
+  sharesOf: (spec: Spec) => number | undefined,
+): Column<PriorityLevelConfiguration>[] {
+  const queuingOf = (spec: Spec) => spec?.limited?.limitResponse?.queuing;
+  return [
+    nameColumn,
+    column('Type', ({ spec }) => spec?.type ?? ''),
+    column(sharesName, ({ spec }) => sharesOf(spec) ?? '<none>'),
+    column('Queues', ({ spec }) => queuingOf(spec)?.queues ?? '<none>'),
+    column('HandSize', ({ spec }) => queuingOf(spec)?.handSize ?? '<none>'),
+    column('QueueLengthLimit', ({ spec }) => queuingOf(spec)?.queueLengthLimit ?? '<none>'),
+    ageColumn,
+  ];
+}
+
+const betaColumns = columnsWith(
+  'AssuredConcurrencyShares',
+  (spec) => (spec?.limited as Limited | undefined)?.assuredConcurrencyShares,
+) as unknown as readonly Column[];
+
 export const priorityLevelConfigurationKind = defineKind(PriorityLevelConfiguration, {
   status: 'separate',
   hasGeneration: true,
-  columns: [
-    nameColumn,
-    column('Type', ({ spec }) => spec?.type ?? ''),
-    column(
-      'NominalConcurrencyShares',
-      ({ spec }) => (spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares ?? '<none>',
-    ),
-    column('Queues', ({ spec }) => spec?.limited?.limitResponse?.queuing?.queues ?? '<none>'),
-    column('HandSize', ({ spec }) => spec?.limited?.limitResponse?.queuing?.handSize ?? '<none>'),
-    column(
-      'QueueLengthLimit',
-      ({ spec }) => spec?.limited?.limitResponse?.queuing?.queueLengthLimit ?? '<none>',
-    ),
-    ageColumn,
-  ],
+  columns: columnsWith(
+    'NominalConcurrencyShares',
+    (spec) => (spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares,
+  ),
   defaults({ spec }) {
     if (spec?.limited) defaultLimited(spec.limited);
     if (spec?.type === 'Exempt') {
@@ -54,12 +68,14 @@ export const priorityLevelConfigurationKind = defineKind(PriorityLevelConfigurat
       version: 'v1beta2',
       toStored: sharesFromBeta,
       fromStored: sharesToBeta,
+      columns: betaColumns,
       deprecation: deprecated('1.26', '1.29'),
     },
     {
       version: 'v1beta1',
       toStored: sharesFromBeta,
       fromStored: sharesToBeta,
+      columns: betaColumns,
       deprecation: deprecated('1.23', '1.26'),
     },
   ],

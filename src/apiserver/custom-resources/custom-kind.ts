@@ -86,7 +86,7 @@ export function customKind(definition: CustomResourceDefinition): {
   };
 }
 
-/** A definition's versions differ in their schemas only, unless a webhook converts between them. */
+/** A definition's versions differ in schemas and columns only, unless a webhook converts between them. */
 function servedVersion(group: string, version: CustomResourceDefinitionVersion): ServedVersion {
   return {
     group,
@@ -94,6 +94,7 @@ function servedVersion(group: string, version: CustomResourceDefinitionVersion):
     schema: '',
     toStored: (object) => object,
     fromStored: (object) => object,
+    columns: columnsOf(version),
     ...(version.deprecated && { deprecation: { since: version.name } }),
   };
 }

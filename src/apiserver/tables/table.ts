@@ -48,23 +48,24 @@ export function tableOf(
     metadata,
     columnDefinitions: options.withoutHeader ? null : columns.map(definitionOf),
     rows: objects.map(({ stored, served }) => ({
-      cells: columns.map((column) => cellOf(column, stored, context)),
+      cells: cellsOf(columns, resource.served?.columns ? served() : stored, context),
       ...(options.includeObject === 'Object' && { object: served() }),
       ...(options.includeObject === 'Metadata' && { object: partialMetadata(served(), options.version) }),
     })),
   };
 }
 
-function columnsOf({ definition }: ServedResource): readonly Column[] {
-  return definition.columns.length > 0 ? definition.columns : defaultColumns;
+function columnsOf({ definition, served }: ServedResource): readonly Column[] {
+  const columns = served?.columns ?? definition.columns;
+  return columns.length > 0 ? columns : defaultColumns;
 }
 
 function definitionOf({ name, type, format, description, priority }: Column): Record<string, unknown> {
   return { name, type, format: format ?? '', description: description ?? '', priority: priority ?? 0 };
 }
 
-function cellOf(column: Column, object: KubeObject, context: { nowMs: number }): unknown {
-  return column.cell(object, context) ?? null;
+function cellsOf(columns: readonly Column[], object: KubeObject, context: { nowMs: number }): unknown[] {
+  return columns.map((column) => column.cell(object, context) ?? null);
 }
 
 /** An object reduced to its metadata. */
