@@ -45,8 +45,8 @@ export interface ContainerStart {
   started(containerId: string): void;
   /** The pod is being ended: hooks are cut short. */
   interrupt: AbortSignal;
-  /** A pull begins, which may take long. */
-  pulling(): void;
+  /** A pull begins, which may take long; `shows`: it waited, which is to be seen once before. */
+  pulling(shows?: WaitingReason): void;
 }
 
 /** As upstream's pod workers do after an error that they cannot mend. */
@@ -69,7 +69,7 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
     image = await context.images.ensure(pod, container, start.sandboxConfig, events, start.pulling);
   } catch (error) {
     if (!(error instanceof ImageProblem)) throw error;
-    events.warning('Failed', `Error: ${error.waiting.reason}`);
+    if (!error.isTold) events.warning('Failed', `Error: ${error.waiting.reason}`);
     throw new StartProblem(error.waiting, error.retryInMs);
   }
 

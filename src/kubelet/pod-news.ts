@@ -19,7 +19,7 @@ export function isNews(before: Pod, after: Pod): boolean {
   );
 }
 
-/** Containers whose image changed: what was wrong with the old one says nothing of the new. */
+/** Containers whose image changed. */
 export function changedImages(before: Pod, after: Pod): string[] {
   const old = new Map(startable(before).map(({ name, image }) => [name, image]));
   return startable(after)

@@ -69,6 +69,9 @@ export class PodWorker {
   #verdict: PodVerdict | undefined;
   #hasEnded = false;
   readonly #failures = new Map<string, WaitingReason>();
+  /** Shown from the next sync on. */
+  readonly #nextFailures = new Map<string, WaitingReason>();
+  readonly #changedImages = new Set<string>();
   readonly #hold: CrashHold;
   readonly #view: PodView;
   readonly #mounts: PodMounts;
@@ -132,7 +135,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#context.statuses.noteServerStatus(pod);
     if (!isNews(before, pod)) return;
-    for (const name of changedImages(before, pod)) this.#failures.delete(name);
+    for (const name of changedImages(before, pod)) this.#changedImages.add(name);
     if (pod.metadata.deletionTimestamp) this.#noteDeletion(pod.metadata.deletionGracePeriodSeconds ?? 0);
     this.wake();
   }
@@ -281,7 +284,12 @@ export class PodWorker {
   }
 
   async #sync(): Promise<void> {
+    for (const [name, waiting] of this.#nextFailures) this.#failures.set(name, waiting);
+    this.#nextFailures.clear();
     this.#report();
+    // What was wrong with the old image says nothing of the new one.
+    for (const name of this.#changedImages) this.#failures.delete(name);
+    this.#changedImages.clear();
     const context = this.#context;
     const cgroupParent = await context.machine.cgroups.apply(this.#pod);
     const missing = await this.#mounts.setUp(this.#pod);
@@ -416,14 +424,21 @@ export class PodWorker {
         ...(targetId && { targetId }),
         started: () => {
           this.#failures.delete(container.name);
+          this.#nextFailures.delete(container.name);
           this.#lookAgain();
         },
         interrupt: this.#ending.signal,
-        pulling: () => this.#report(),
+        pulling: (shows) => {
+          if (shows) this.#failures.set(container.name, shows);
+          this.#report();
+        },
       });
     } catch (error) {
       if (!(error instanceof StartProblem)) throw error;
-      this.#failures.set(container.name, error.waiting);
+      // That a pull failed once more is seen a moment after the wait before it was.
+      const waited = this.#failures.get(container.name)?.reason === 'ImagePullBackOff';
+      if (waited) this.#nextFailures.set(container.name, error.waiting);
+      else this.#failures.set(container.name, error.waiting);
       this.#view.invalidate();
       if (error.retryInMs !== undefined) this.#timer.within(error.retryInMs);
     }

@@ -19,12 +19,15 @@ import { credentialsFor } from './pull-credentials.ts';
 /** The image cannot be had now. */
 export class ImageProblem extends Error {
   readonly waiting: WaitingReason;
-  /** When another try makes sense; undefined: only after a change. */
-  readonly retryInMs: number | undefined;
-  constructor(waiting: WaitingReason, retryInMs: number | undefined) {
+  /** When to look again. */
+  readonly retryInMs: number;
+  /** Its event has been sent. */
+  readonly isTold: boolean;
+  constructor(waiting: WaitingReason, retryInMs: number, isTold = false) {
     super(waiting.message);
     this.waiting = waiting;
     this.retryInMs = retryInMs;
+    this.isTold = isTold;
   }
 }
 
@@ -35,8 +38,9 @@ export interface ImageManagerOptions {
   signal: AbortSignal;
 }
 
-/** How soon after a failed pull the back-off shows in the status, as a user of upstream sees it. */
-const backoffShowsAfterMs = 1000;
+/** How soon after a failed pull the back-off is told of in an event, and how soon it shows in the status. */
+const backoffToldAfterMs = 1_000;
+const backoffShownAfterMs = 10_000;
 /** A bad name or a missing image under policy Never may be mended by other means than the pod. */
 const recheckMs = 10_000;
 
@@ -46,8 +50,8 @@ export class ImageManager {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #backoff: WaitBackoff;
-  /** When the last pull failed, by back-off key. */
-  readonly #failures = new Map<string, { atMs: number }>();
+  /** How the last pull failed, by back-off key. */
+  readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason; isTold: boolean }>();
   readonly #pulls = new Map<string, Promise<string>>();
   /** When an image was last needed, by its id: for garbage collection. */
   readonly lastUsedMs = new Map<string, number>();
@@ -66,7 +70,7 @@ export class ImageManager {
     container: Pick<core.Container, 'image' | 'imagePullPolicy'>,
     sandbox: SandboxConfig,
     events: ContainerEvents,
-    pulling: () => void,
+    pulling: (shows?: WaitingReason) => void,
   ): Promise<Image> {
     const text = container.image ?? '';
     const name = parseImageName(text);
@@ -90,8 +94,7 @@ export class ImageManager {
       throw new ImageProblem({ reason: 'ErrImageNeverPull', message }, recheckMs);
     }
     const key = `${pod.metadata.uid}_${text}`;
-    this.#refuseDuringBackoff(key, text, events);
-    pulling();
+    pulling(this.#refuseDuringBackoff(key, text, events));
     return this.#used(await this.#pull(pod, name, text, key, sandbox, events));
   }
 
@@ -100,16 +103,24 @@ export class ImageManager {
     for (const key of this.#failures.keys()) if (key.startsWith(`${uid}_`)) this.#failures.delete(key);
   }
 
-  #refuseDuringBackoff(key: string, text: string, events: ContainerEvents): void {
+  /**
+   * How the last pull failed is shown for a while before the wait is, and the wait always before the next pull: that is
+   * what users of upstream see. Gives what is to be shown before a pull that may go on.
+   */
+  #refuseDuringBackoff(key: string, text: string, events: ContainerEvents): WaitingReason | undefined {
     const failure = this.#failures.get(key);
-    if (!failure) return;
+    if (!failure) return undefined;
+    const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
-    if (remainingMs <= 0) return;
-    events.normal('BackOff', `Back-off pulling image "${text}"`);
-    throw new ImageProblem(
-      { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` },
-      remainingMs,
-    );
+    if (remainingMs <= 0) return waiting;
+    const unseenMs = failure.atMs + backoffShownAfterMs - this.#clock.now();
+    if (!failure.isTold) {
+      events.warning('Failed', `Error: ${waiting.reason}`);
+      events.normal('BackOff', waiting.message);
+    }
+    failure.isTold = true;
+    if (unseenMs > 0) throw new ImageProblem(failure.waiting, Math.min(remainingMs, unseenMs), true);
+    throw new ImageProblem(waiting, remainingMs, true);
   }
 
   async #pull(
@@ -140,8 +151,8 @@ export class ImageManager {
       events.warning('Failed', `Failed to pull image "${text}": ${message}`);
       const waiting = { reason: 'ErrImagePull', message };
       this.#backoff.next(key, atMs);
-      this.#failures.set(key, { atMs });
-      throw new ImageProblem(waiting, backoffShowsAfterMs);
+      this.#failures.set(key, { atMs, waiting, isTold: false });
+      throw new ImageProblem(waiting, backoffToldAfterMs);
     }
   }
 

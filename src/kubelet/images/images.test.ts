@@ -109,14 +109,18 @@ test('policy Always pulls again, and Never does not at all', async () => {
   assert.equal(await ensure('b:1', 'Never'), 'ErrImageNeverPull');
 });
 
-test('a failed pull is followed by a back-off, and then tried again', async () => {
-  const { clock, ensure } = setup();
-  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ErrImagePull');
-  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ImagePullBackOff');
+test('a failed pull is seen for ten seconds, then its back-off, and then it is tried again', async () => {
+  const { clock, events, ensure } = setup();
+  const image = '127.0.0.1:1/none:1';
+  assert.equal(await ensure(image), 'ErrImagePull');
+  await clock.advance(1000);
+  assert.equal(await ensure(image), 'ErrImagePull');
+  assert.equal(events.at(-1), `BackOff Back-off pulling image "${image}"`);
   await clock.advance(10_000);
-  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ErrImagePull');
-  await clock.advance(10_000);
-  assert.equal(await ensure('127.0.0.1:1/none:1'), 'ImagePullBackOff');
+  assert.equal(await ensure(image), 'ErrImagePull');
+  assert.equal(events.filter((event) => event.startsWith('Pulling')).length, 2);
+  await clock.advance(11_000);
+  assert.equal(await ensure(image), 'ImagePullBackOff');
   assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
 });
 
