@@ -1,6 +1,6 @@
 /** `/metrics` of the API server under upstream's names: requests, latency, watches, storage. */
 import type { Clock } from '../base/clock.ts';
-import type { BoundHistogram, Counter, Gauge, Histogram, MetricsRegistry } from '../base/metrics.ts';
+import type { BoundHistogram, Counter, Histogram, MetricsRegistry } from '../base/metrics.ts';
 import type { RequestHandler } from './handler.ts';
 import type { Registry } from './registry/registry.ts';
 import type { RequestContext } from './request.ts';
@@ -24,9 +24,7 @@ export class RequestMetrics {
   readonly #series = new Map<string, Series>();
   readonly #duration: Histogram;
   readonly #size: Histogram;
-  readonly #inflight: Gauge;
   readonly #terminations: Counter;
-  readonly #current = { mutating: 0, readOnly: 0 };
 
   constructor(metrics: MetricsRegistry, clock: Clock, registry: Registry) {
     this.#clock = clock;
@@ -39,10 +37,6 @@ export class RequestMetrics {
       'apiserver_response_sizes',
       'Response size distribution in bytes for each group, version, verb, resource, subresource and scope.',
       sizeBuckets,
-    );
-    this.#inflight = metrics.gauge(
-      'apiserver_current_inflight_requests',
-      'Requests that are being answered now, by whether they read or write.',
     );
     this.#terminations = metrics.counter(
       'apiserver_terminated_watchers_total',
@@ -76,11 +70,7 @@ export class RequestMetrics {
   /** Call the result with what became of the request. */
   begin({ info }: RequestContext): (status: number, sizeBytes: number) => void {
     const startMs = this.#clock.monotonic();
-    const kind =
-      info.verb === 'get' || info.verb === 'list' || info.verb === 'watch' ? 'readOnly' : 'mutating';
-    this.#inflight.set(++this.#current[kind], { request_kind: kind });
     return (status, sizeBytes) => {
-      this.#inflight.set(--this.#current[kind], { request_kind: kind });
       const series = this.#seriesOf(info);
       if (!series) return;
       if (info.verb !== 'watch') series.duration.observe((this.#clock.monotonic() - startMs) / 1000);

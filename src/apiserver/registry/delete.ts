@@ -83,7 +83,8 @@ function planDeletion(
   old: KubeObject,
 ): 'gone' | 'unchanged' | KubeObject {
   const { definition } = request.resource;
-  const graceSeconds = definition.gracePeriodSeconds?.(old, request.gracePeriodSeconds) ?? 0;
+  const grace = definition.gracePeriodSeconds?.(old, request.gracePeriodSeconds);
+  const graceSeconds = grace ?? 0;
   const finalizers = planFinalizers(request, old);
   const nowMs = registry.clock.now();
   const meta = old.metadata;
@@ -105,7 +106,8 @@ function planDeletion(
     return next;
   }
 
-  if (graceSeconds === 0 && finalizers.length === 0 && !isHeldBySpec(old)) return 'gone';
+  // Kinds with a grace period are marked even when it is 0 seconds: watchers see the mark before the end.
+  if (grace === undefined && finalizers.length === 0 && !isHeldBySpec(old)) return 'gone';
   const next = structuredClone(old);
   setFinalizers(next, finalizers);
   next.metadata.deletionTimestamp = timestamp(nowMs + graceSeconds * 1000);
