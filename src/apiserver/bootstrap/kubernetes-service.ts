@@ -1,12 +1,21 @@
 /** The `kubernetes` service: the first address of the service range leads to the API servers. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resources.gen.ts';
+import type { Timer } from '../../base/clock.ts';
 import { changeOwn, ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { formatIp, type IpRange } from '../services/ip-range.ts';
 
 const name = 'kubernetes';
 const namespace = 'default';
+/** How soon the service is back when somebody has deleted it, as `kubectl delete all --all` does. */
+const reconcileMs = 10_000;
+
+/** Where pods reach a server. */
+export interface PublishedAddress {
+  address: string;
+  port: number;
+}
 
 export async function ensureKubernetesService(registry: Registry, range: IpRange): Promise<void> {
   await ensureObject(registry, ServiceCIDR, {
@@ -27,10 +36,7 @@ export async function ensureKubernetesService(registry: Registry, range: IpRange
 }
 
 /** Makes the service lead to this server. */
-export async function publishServer(
-  registry: Registry,
-  { address, port }: { address: string; port: number },
-): Promise<void> {
+export async function publishServer(registry: Registry, { address, port }: PublishedAddress): Promise<void> {
   const ports = [{ name: 'https', port, protocol: 'TCP' as const }];
   await putObject(registry, Endpoints, {
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
@@ -42,6 +48,34 @@ export async function publishServer(
     endpoints: [{ addresses: [address], conditions: { ready: true } }],
     ports,
   });
+}
+
+/** Makes the service anew whenever it is missing, until the timer is cancelled. */
+export function keepKubernetesService(
+  registry: Registry,
+  range: IpRange,
+  published: () => PublishedAddress | undefined,
+): Timer {
+  let timer: Timer;
+  const reconcile = async () => {
+    try {
+      await ensureKubernetesService(registry, range);
+      const address = published();
+      if (address) await publishServer(registry, address);
+    } catch (error) {
+      registry.logger.warn('the kubernetes service could not be written; the next round tries again', {
+        error,
+      });
+    }
+  };
+  const arm = () => {
+    timer = registry.clock.after(reconcileMs, () => {
+      void reconcile();
+      arm();
+    });
+  };
+  arm();
+  return { cancel: () => timer.cancel() };
 }
 
 async function putObject<T extends KubeObject>(
