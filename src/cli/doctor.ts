@@ -1,8 +1,8 @@
 /** `wherry doctor`: is this machine fit, and what would mend it. */
-import { createServer } from 'node:net';
 import { serverRecordFile } from '../host/cluster.ts';
 import { listClusterRecords } from '../host/cluster-record.ts';
 import { examine, type Finding } from '../host/doctor.ts';
+import { isPortFree } from '../host/ports.ts';
 import { runningProcess } from '../host/process.ts';
 import type { CliContext, Command } from './context.ts';
 import { parseOptions } from './options.ts';
@@ -33,7 +33,7 @@ async function ports(context: CliContext): Promise<Finding[]> {
   for (const record of listClusterRecords(context.data)) {
     if (runningProcess(serverRecordFile(context.data.cluster(record.name)))) continue;
     const what = `port ${record.apiPort} of cluster ${record.name}`;
-    if (await isFree(record.apiPort)) findings.push({ what, verdict: 'good', detail: 'is free' });
+    if (await isPortFree(record.apiPort)) findings.push({ what, verdict: 'good', detail: 'is free' });
     else
       findings.push({
         what,
@@ -43,12 +43,4 @@ async function ports(context: CliContext): Promise<Finding[]> {
       });
   }
   return findings;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

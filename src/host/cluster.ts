@@ -1,6 +1,5 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { apiProbe, waitFor } from './api-probe.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
@@ -32,6 +31,7 @@ import {
 import { withLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
 import { ensureNode, type LocalNode, type NodeContext, stopNode } from './node.ts';
+import { anyFreePort, claimPort, type PortClaim } from './ports.ts';
 import { isRunning, type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
 import { writeConfig } from './process-config.ts';
 import type { Steps } from './steps.ts';
@@ -82,9 +82,18 @@ export async function up(context: ClusterContext, options: UpOptions): Promise<C
   checkName('the cluster name', options.name);
   const folder = context.data.cluster(options.name);
   return await withLock(folder.lock, async () => {
+    const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
     const record = await prepareRecord(context, options);
-    await (record.simulatedNodes > 0 ? upSimulated(context, record) : upReal(context, record));
-    return record;
+    const claim = isServing ? undefined : await claimApiPort(context.data, record);
+    try {
+      if (claim) record.apiPort = claim.port;
+      if (claim && record.simulatedNodes === 0) record.mirrorPort = await anyFreePort();
+      saveClusterRecord(folder, record);
+      await (record.simulatedNodes > 0 ? upSimulated(context, record) : upReal(context, record));
+      return record;
+    } finally {
+      claim?.release();
+    }
   });
 }
 
@@ -116,12 +125,7 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
       },
     );
   if (options.offline !== undefined) record.offline = options.offline;
-  if (!runningProcess(serverRecordFile(folder))) {
-    record.apiPort = await chooseApiPort(context.data, record);
-    if (record.simulatedNodes === 0) record.mirrorPort = await anyFreePort();
-  }
   if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
-  saveClusterRecord(folder, record);
   return record;
 }
 
@@ -148,32 +152,15 @@ function nextNodeName(record: ClusterRecord): string {
   }
 }
 
-async function chooseApiPort(data: DataFolder, record: ClusterRecord): Promise<number> {
+/** Held until the server listens: another cluster that starts meanwhile takes the next one. */
+async function claimApiPort(data: DataFolder, record: ClusterRecord): Promise<PortClaim> {
   const others = listClusterRecords(data).filter((other) => other.name !== record.name);
   const reserved = new Set(others.map((other) => other.apiPort));
-  if (record.apiPort > 0 && (await isFree(record.apiPort))) return record.apiPort;
-  for (let port = firstApiPort; port < firstApiPort + apiPortsTried; port++)
-    if (!reserved.has(port) && (await isFree(port))) return port;
-  throw new Failure(`no port from ${firstApiPort} on is free for the API server`);
-}
-
-function anyFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+  const usual = Array.from({ length: apiPortsTried }, (_, index) => firstApiPort + index);
+  const candidates = [record.apiPort, ...usual].filter((port) => port > 0 && !reserved.has(port));
+  const claim = await claimPort(candidates);
+  if (!claim) throw new Failure(`no port from ${firstApiPort} on is free for the API server`);
+  return claim;
 }
 
 async function upSimulated(context: ClusterContext, record: ClusterRecord): Promise<void> {
