@@ -34,12 +34,56 @@ const corsDefaults = {
   maxAgeSeconds: 1_728_000,
 };
 
+/** All that is read below; whoever sets another one should hear that nothing comes of it. */
+const knownNames = new Set([
+  'affinity',
+  'allowlist-source-range',
+  'app-root',
+  'auth-realm',
+  'auth-secret',
+  'auth-secret-type',
+  'auth-type',
+  'backend-protocol',
+  'canary',
+  'canary-by-cookie',
+  'canary-by-header',
+  'canary-by-header-value',
+  'canary-weight',
+  'canary-weight-total',
+  'cors-allow-credentials',
+  'cors-allow-headers',
+  'cors-allow-methods',
+  'cors-allow-origin',
+  'cors-max-age',
+  'enable-cors',
+  'force-ssl-redirect',
+  'load-balance',
+  'permanent-redirect',
+  'permanent-redirect-code',
+  'proxy-body-size',
+  'proxy-connect-timeout',
+  'proxy-read-timeout',
+  'proxy-send-timeout',
+  'rewrite-target',
+  'session-cookie-expires',
+  'session-cookie-max-age',
+  'session-cookie-name',
+  'session-cookie-path',
+  'ssl-redirect',
+  'temporal-redirect',
+  'upstream-hash-by',
+  'upstream-vhost',
+  'use-regex',
+]);
+
 /** `problems`: one sentence for every annotation that is left out because of its value. */
 export function parseSettings(annotations: Record<string, string>): {
   settings: IngressSettings;
   problems: string[];
 } {
-  const problems: string[] = [];
+  const problems = Object.keys(annotations)
+    .filter((name) => name.startsWith(prefix) && !knownNames.has(name.slice(prefix.length)))
+    .map((name) => `annotation ${name} is not supported`);
   const reader = new AnnotationReader(annotations, problems);
   const settings: IngressSettings = {
     useRegex: reader.flag('use-regex', false),
