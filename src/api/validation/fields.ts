@@ -1,12 +1,5 @@
 /** Checks of one field that many kinds share. Each gives its errors; an empty list costs nothing. */
-import {
-  duplicate,
-  type FieldError,
-  forbiddenField,
-  invalidValue,
-  notSupported,
-  required,
-} from '../field-error.ts';
+import { type FieldError, invalidValue, notSupported, required } from '../field-error.ts';
 import { semanticEqual } from './equality.ts';
 import { portNameProblems } from './names.ts';
 
@@ -61,32 +54,8 @@ export function oneOf(
   return supported.includes(value as string) ? noErrors : [notSupported(field, value ?? '', supported)];
 }
 
-export function requiredText(value: string | undefined, field: string, why = ''): Errors {
-  return value ? noErrors : [required(field, why)];
-}
-
 export function immutable(value: unknown, old: unknown, field: string): Errors {
   return semanticEqual(value, old) ? noErrors : [invalidValue(field, value ?? null, 'field is immutable')];
-}
-
-export function forbiddenWhenSet(value: unknown, field: string, why: string): Errors {
-  return value === undefined || value === null ? noErrors : [forbiddenField(field, why)];
-}
-
-/** Yields a `Duplicate value` for every item whose key an earlier one had. */
-export function* uniqueBy<T>(
-  items: readonly T[] | undefined,
-  keyOf: (item: T) => string | undefined,
-  fieldOf: (index: number) => string,
-): Generator<FieldError, void, undefined> {
-  if (!items || items.length < 2) return;
-  const seen = new Set<string>();
-  for (const [index, item] of items.entries()) {
-    const key = keyOf(item);
-    if (key === undefined) continue;
-    if (seen.has(key)) yield duplicate(fieldOf(index), key);
-    seen.add(key);
-  }
 }
 
 const percentMessage =

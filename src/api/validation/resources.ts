@@ -1,6 +1,6 @@
 /** Resource names and quantities: which names a container, a quota or a node may use, and what their amounts may be. */
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, parseQuantity, type Quantity, tryParseQuantity } from '../quantity.ts';
+import { compareQuantities, type Quantity, tryParseQuantity } from '../quantity.ts';
 import { type Errors, invalidFor, noErrors } from './fields.ts';
 import { qualifiedNameProblems } from './names.ts';
 
@@ -160,9 +160,4 @@ function* requestWithinLimit(
       resources.requests?.[name],
       `must be ${why} ${name} limit of ${resources.limits?.[name]}`,
     );
-}
-
-/** True when both are quantities and the first is more. */
-export function exceeds(value: string, bound: string): boolean {
-  return compareQuantities(parseQuantity(value), parseQuantity(bound)) > 0;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cidr, nonSpecialAddress, parseAddress, parseRange, rangeContains } from './addresses.ts';
 import { semanticEqual } from './equality.ts';
-import { atMost100Percent, nonNegativeIntOrPercent, uniqueBy } from './fields.ts';
+import { atMost100Percent, nonNegativeIntOrPercent } from './fields.ts';
 import { validateLabelSelector } from './label-selector.ts';
 import {
   configKeyProblems,
@@ -76,16 +76,6 @@ test('counts and percentages have their limits', () => {
   assert.equal(nonNegativeIntOrPercent('5', 'f').length, 1);
   assert.equal(nonNegativeIntOrPercent('5%', 'f').length, 0);
   assert.equal(atMost100Percent('101%', 'f').length, 1);
-  assert.deepEqual(
-    [
-      ...uniqueBy(
-        ['a', 'b', 'a'],
-        (item) => item,
-        (index) => `f[${index}]`,
-      ),
-    ].map(({ field }) => field),
-    ['f[2]'],
-  );
 });
 
 test('selectors are checked operator by operator', () => {

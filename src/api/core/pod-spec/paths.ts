@@ -2,10 +2,8 @@
 import { invalidValue } from '../../field-error.ts';
 import { type Errors, noErrors } from '../../validation/fields.ts';
 
-export const noBackstepsMessage = "must not contain '..'";
-
 export function noBacksteps(path: string, field: string): Errors {
-  return path.split('/').includes('..') ? [invalidValue(field, path, noBackstepsMessage)] : noErrors;
+  return path.split('/').includes('..') ? [invalidValue(field, path, "must not contain '..'")] : noErrors;
 }
 
 /** Relative, and staying inside. */
