@@ -6,7 +6,7 @@ import type { Nft } from '../nft.ts';
 import { isEndpoint } from './rules.ts';
 import { tableName } from './skeleton.ts';
 
-/** Keys of remembered clients whose endpoint no longer serves; `endpointsOf` gives those of a service port. */
+/** Keys of remembered clients whose endpoint no longer serves, by `hasEndpoint`. */
 export function computeForgotten(
   remembered: ReadonlyMap<string, string>,
   hasEndpoint: (address: string, protocol: string, port: string, endpoint: string) => boolean,

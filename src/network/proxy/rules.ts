@@ -88,15 +88,6 @@ export function computeServiceRules(
   return elements;
 }
 
-/** {@link computeServiceRules} for all services at once; `slicesOf` finds a service's slices. */
-export function computeRules(
-  services: Iterable<Service>,
-  slicesOf: (service: Service) => readonly EndpointSlice[],
-  node: NodeView,
-): Element[] {
-  return [...services].flatMap((service) => computeServiceRules(service, slicesOf(service), node));
-}
-
 /**
  * Ready endpoints of a port. Where none is ready, those that still serve while they terminate stand in, for the
  * cluster and for the node each on its own account.
