@@ -49,6 +49,7 @@ import { RequestMetrics, registerMetrics } from './request-metrics.ts';
 import { createSecurity, type SecurityOptions } from './security.ts';
 import { parseIpRange } from './services/ip-range.ts';
 import { type PortRange, ServiceAllocation } from './services/service-allocation.ts';
+import { ServiceClaims } from './services/service-claims.ts';
 import { createSubresources } from './subresources/all.ts';
 import { reviewHandlers } from './subresources/reviews.ts';
 import { serveVersion } from './version.ts';
@@ -125,6 +126,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const nodes = new NodeConnector(objects, options.nodes);
   const webhooks = new WebhookClient(options.dialService ?? serviceDialer(objects, nodes, random));
   addDynamicPlugins(admission, { objects, kinds, random, logger: log, client: webhooks });
+  const services = serviceAllocation(view, options);
   const registry: Registry = {
     store,
     view,
@@ -135,7 +137,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     logger: log,
     admission,
     authorize: security.authorize,
-    allocators: new Map([['services/specs', serviceAllocation(view, options)]]),
+    allocators: new Map([['services/specs', services]]),
   };
 
   const subresources = createSubresources({ security, objects, nodes, random });
@@ -181,6 +183,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const metrics = new RequestMetrics(options.metrics, clock, registry);
 
   const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
+  services.claims = new ServiceClaims(registry, objects);
+  await services.repair();
   await bootstrap(registry, range);
   if (options.frontProxy) await ensureAuthenticationConfig(registry, options.frontProxy.ca);
 
@@ -248,6 +252,7 @@ function serviceAllocation(view: StoreView, options: ApiServerOptions): ServiceA
     nodePorts: options.nodePorts ?? defaultNodePorts,
     random: options.random,
     services: view.claim('services/specs'),
+    logger: options.logger.for('services'),
   });
 }
 

@@ -51,18 +51,19 @@ export async function createObject(
   fillSystemFields(registry, request, admitted);
   definition.prepareCreate?.(admitted);
   definition.defaults?.(admitted);
-  const finish = allocateFor(registry, request, admitted, undefined);
+  const allocation = allocateFor(registry, request, admitted, undefined);
   let undo: (() => Promise<void>) | undefined;
   try {
     validateNew(request, admitted);
     for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
     await registry.admission.validate(attributes);
     undo = await registry.admission.reserve(attributes);
+    await allocation.claim();
     const stored = await storeUnderFreeName(registry, request, admitted, isGenerated);
-    finish(true);
+    await allocation.finish(true);
     return stored;
   } catch (error) {
-    finish(false);
+    await allocation.finish(false);
     await undo?.();
     throw error;
   }

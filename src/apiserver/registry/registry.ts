@@ -31,8 +31,15 @@ export interface Registry {
 
 /** Runs between a kind's own preparation and validation; changes the object. */
 export interface Allocator {
-  /** @throws StatusError. The result is told whether the object was stored. */
-  allocate(object: KubeObject, old: KubeObject | undefined): (isStored: boolean) => void;
+  /** @throws StatusError */
+  allocate(object: KubeObject, old: KubeObject | undefined): Allocation;
+}
+
+export interface Allocation {
+  /** Right before the write: makes the choice known to other servers, or chooses anew. @throws StatusError */
+  claim(): Promise<void>;
+  /** Told how the write ended; gives back what is not needed. */
+  finish(isStored: boolean): Promise<void>;
 }
 
 /** Who writes, and how: the options that all writing verbs share. */
@@ -105,7 +112,7 @@ export async function writtenObject(
   return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
 }
 
-const nothingAllocated = () => undefined;
+const nothingAllocated: Allocation = { claim: async () => undefined, finish: async () => undefined };
 
 /** What the object's kind has to hand out; a dry run gives it back at once. */
 export function allocateFor(
@@ -113,12 +120,13 @@ export function allocateFor(
   { resource, dryRun }: WriteRequest,
   object: KubeObject,
   old: KubeObject | undefined,
-): (isStored: boolean) => void {
+): Allocation {
   const { definition } = resource;
   const allocator = registry.allocators.get(definition.storagePrefix ?? definition.type.plural);
   if (!allocator) return nothingAllocated;
-  const finish = allocator.allocate(object, old);
-  return (isStored) => finish(isStored && !dryRun);
+  const allocation = allocator.allocate(object, old);
+  if (!dryRun) return allocation;
+  return { claim: nothingAllocated.claim, finish: () => allocation.finish(false) };
 }
 
 /** RFC 3339 in whole seconds, as metadata has it. */

@@ -9,6 +9,7 @@ import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cac
 import { matchNamespace } from './create.ts';
 import { trackFields } from './managed-fields.ts';
 import {
+  type Allocation,
   allocateFor,
   cacheOf,
   type Registry,
@@ -66,14 +67,15 @@ async function tryChange(
   object: KubeObject,
   current: CachedObject,
 ): Promise<CachedObject | undefined> {
-  const finish: ((isStored: boolean) => void)[] = [];
+  const allocations: Allocation[] = [];
   let outcome: CachedObject | undefined;
   try {
-    const admitted = await prepareChange(registry, request, options, object, current, finish);
+    const admitted = await prepareChange(registry, request, options, object, current, allocations);
+    for (const allocation of allocations) await allocation.claim();
     outcome = await storeChange(registry, request, admitted, current);
     return outcome;
   } finally {
-    for (const step of finish) step(outcome !== undefined);
+    for (const allocation of allocations) await allocation.finish(outcome !== undefined);
   }
 }
 
@@ -84,7 +86,7 @@ async function prepareChange(
   options: ChangeOptions,
   object: KubeObject,
   current: CachedObject,
-  finish: ((isStored: boolean) => void)[],
+  allocations: Allocation[],
 ): Promise<KubeObject> {
   const { definition } = request.resource;
   const old = current.object;
@@ -101,7 +103,7 @@ async function prepareChange(
   else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old);
   else definition.prepareUpdate?.(next, old);
   definition.defaults?.(next);
-  if (request.subresource === '') finish.push(allocateFor(registry, request, next, old));
+  if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
   validateChange(request, next, old);
   for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);

@@ -71,3 +71,43 @@ test('what is stored is known again after a restart', async () => {
   const clash = { type: 'NodePort', ports: [{ port: 80, nodePort: ports[0].nodePort }] };
   assert.equal((await second.ask('POST', services, service('b', clash))).status, 422);
 });
+
+test('an address is an IPAddress for as long as the service has it', async () => {
+  await using server = await createTestServer();
+  const { object } = await server.ask('POST', services, service('a', { type: 'NodePort' }));
+  const path = `/apis/networking.k8s.io/v1/ipaddresses/${object.spec.clusterIP}`;
+  const claim = await server.ask('GET', path);
+  assert.deepEqual(claim.object.spec.parentRef, {
+    resource: 'services',
+    namespace: 'default',
+    name: 'a',
+  });
+  await server.ask('DELETE', `${services}/a`);
+  await server.clock.advance(10);
+  assert.equal((await server.ask('GET', path)).status, 404);
+  const ports = await server.store.list('/registry/ranges/servicenodeports/');
+  assert.deepEqual(ports.entries, []);
+});
+
+test('two servers on one store never give the same address or port twice', async () => {
+  const one = await createTestServer({
+    serviceCidr: '10.5.0.0/26',
+    nodePorts: { first: 30_000, last: 30_039 },
+    sharedStore: true,
+  });
+  await using two = await createTestServer({
+    store: one.store,
+    serviceCidr: '10.5.0.0/26',
+    nodePorts: { first: 30_000, last: 30_039 },
+    sharedStore: true,
+  });
+  const made = await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      (index % 2 ? one : two).ask('POST', services, service(`s${index}`, { type: 'NodePort' })),
+    ),
+  );
+  assert.ok(made.every(({ status }) => status === 201));
+  assert.equal(new Set(made.map(({ object }) => object.spec.clusterIP)).size, 40);
+  assert.equal(new Set(made.map(({ object }) => object.spec.ports[0].nodePort)).size, 40);
+  await one.api.close();
+});

@@ -6,12 +6,15 @@
 import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Service } from '../../api/resources.gen.ts';
-import { internalError, invalid } from '../../api/status.ts';
+import { internalError, invalid, type StatusError } from '../../api/status.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
+import type { Allocation, Allocator } from '../registry/registry.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { formatIp, type IpRange, isUsable, parseIp } from './ip-range.ts';
 import { NumberAllocator } from './number-allocator.ts';
+import type { ServiceClaims, ServiceName } from './service-claims.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
@@ -21,24 +24,37 @@ interface Holding {
   ports: number[];
 }
 
-/** Tells the allocation how the write ended. */
-export type FinishAllocation = (isStored: boolean) => void;
-
 export interface PortRange {
   first: number;
   last: number;
 }
 
-export class ServiceAllocation {
+export interface ServiceAllocationOptions {
+  range: IpRange;
+  nodePorts: PortRange;
+  random: Random;
+  services: ResourceCache;
+  logger: Logger;
+}
+
+/** How often another number is tried when other servers were faster. */
+const claimAttemptsMax = 20;
+
+export class ServiceAllocation implements Allocator {
   readonly #range: IpRange;
   readonly #ports: PortRange;
   readonly #addresses: NumberAllocator;
   readonly #nodePorts: NumberAllocator;
+  readonly #services: ResourceCache;
+  readonly #logger: Logger;
+  /** Set once the registry stands, before anything is allocated. */
+  claims: ServiceClaims | undefined;
 
-  constructor(options: { range: IpRange; nodePorts: PortRange; random: Random; services: ResourceCache }) {
-    const { range, nodePorts, random, services } = options;
+  constructor({ range, nodePorts, random, services, logger }: ServiceAllocationOptions) {
     this.#range = range;
     this.#ports = nodePorts;
+    this.#services = services;
+    this.#logger = logger;
     this.#addresses = new NumberAllocator({
       first: range.base + 1,
       size: range.size - 2,
@@ -59,28 +75,86 @@ export class ServiceAllocation {
     });
   }
 
+  /** Brings the claims in line with the services that are there. */
+  async repair(): Promise<void> {
+    await this.claims?.repair(
+      [...this.#services.values()].map((service) => {
+        const { addresses, ports } = holdingOf(service);
+        return { service: nameOf(service.object), addresses: addresses.map(formatIp), ports };
+      }),
+    );
+  }
+
   /**
    * Gives the service what its type needs and what it does not have yet. Changes `object`.
    * @throws StatusError Invalid when what the client chose is taken or out of range
    */
-  allocate(object: KubeObject, old: KubeObject | undefined): FinishAllocation {
+  allocate(object: KubeObject, old: KubeObject | undefined): Allocation {
     const service = object as Service;
     const spec = service.spec;
-    if (!spec) return () => undefined;
-    const before = (old as Service | undefined)?.spec;
-    const held = before ? holdingOfSpec(before) : { addresses: [], ports: [] };
     const taken: Holding = { addresses: [], ports: [] };
+    const held = old ? holdingOfSpec((old as Service).spec ?? {}) : { addresses: [], ports: [] };
+    const asked = spec ? holdingOfSpec(spec) : { addresses: [], ports: [] };
     try {
-      this.#allocateAddress(service, spec, held, taken);
-      this.#allocatePorts(service, spec, held, taken);
+      if (spec) {
+        this.#allocateAddress(service, spec, held, taken);
+        this.#allocatePorts(service, spec, held, taken);
+      }
     } catch (error) {
       this.#release(taken);
       throw error;
     }
-    // What was stored is taken by the service itself from now on; it is let go when the service is.
-    return (isStored) => {
-      if (!isStored) this.#release(taken);
+    return {
+      claim: () => this.#claim(service, asked, taken),
+      // What was stored is taken by the service itself from now on; it is let go when the service is.
+      finish: async (isStored) => {
+        if (isStored) return;
+        this.#release(taken);
+        await this.#releaseClaims(nameOf(service), taken);
+      },
     };
+  }
+
+  /** Numbers that the client did not choose are replaced when another server was faster. */
+  async #claim(service: Service, asked: Holding, taken: Holding): Promise<void> {
+    const { claims } = this;
+    const spec = service.spec;
+    if (!claims || !spec) return;
+    const name = nameOf(service);
+    for (const [index, value] of taken.addresses.entries()) {
+      let address = value;
+      for (let attempt = 0; !(await claims.claimAddress(formatIp(address), name)); attempt++) {
+        const next = asked.addresses.includes(address) ? undefined : this.#addresses.takeAny();
+        if (next === undefined || attempt === claimAttemptsMax)
+          throw refusal(
+            service,
+            'spec.clusterIPs',
+            spec.clusterIPs ?? [],
+            `failed to allocate IP ${formatIp(address)}: provided IP is already allocated`,
+          );
+        address = next;
+        taken.addresses[index] = next;
+        spec.clusterIP = formatIp(next);
+        spec.clusterIPs = [spec.clusterIP];
+      }
+    }
+    for (const [index, value] of taken.ports.entries()) {
+      let port = value;
+      for (let attempt = 0; !(await claims.claimPort(port, name)); attempt++) {
+        const next = asked.ports.includes(port) ? undefined : this.#nodePorts.takeAny();
+        if (next === undefined || attempt === claimAttemptsMax)
+          throw refusal(service, 'spec.ports[0].nodePort', port, 'provided port is already allocated');
+        for (const entry of spec.ports ?? []) if (entry.nodePort === port) entry.nodePort = next;
+        if (spec.healthCheckNodePort === port) spec.healthCheckNodePort = next;
+        port = next;
+        taken.ports[index] = next;
+      }
+    }
+  }
+
+  async #releaseClaims(service: ServiceName, { addresses, ports }: Holding): Promise<void> {
+    for (const value of addresses) await this.claims?.releaseAddress(formatIp(value), service);
+    for (const value of ports) await this.claims?.releasePort(value, service);
   }
 
   #allocateAddress(service: Service, spec: Spec, held: Holding, taken: Holding): void {
@@ -178,12 +252,25 @@ export class ServiceAllocation {
   #follow(now: CachedObject | undefined, before: CachedObject | undefined): void {
     const next = now ? holdingOf(now) : { addresses: [], ports: [] };
     const last = before ? holdingOf(before) : { addresses: [], ports: [] };
-    this.#release({
+    const freed = {
       addresses: last.addresses.filter((value) => !next.addresses.includes(value)),
       ports: last.ports.filter((value) => !next.ports.includes(value)),
-    });
+    };
+    this.#release(freed);
     this.#take(next);
+    if (!before || (freed.addresses.length === 0 && freed.ports.length === 0)) return;
+    this.#releaseClaims(nameOf(before.object), freed).catch((error) =>
+      this.#logger.warn('what a service held could not be given back; the next start repairs it', { error }),
+    );
   }
+}
+
+function nameOf({ metadata }: KubeObject): ServiceName {
+  return { namespace: metadata.namespace ?? '', name: metadata.name };
+}
+
+function refusal(service: Service, field: string, value: unknown, why: string): StatusError {
+  return invalid(Service, service.metadata.name, [invalidValue(field, value, why)]);
 }
 
 function holdingOf(service: CachedObject): Holding {
