@@ -43,6 +43,7 @@ export interface PodWorkerOptions {
 type Stage = 'new' | 'running' | 'terminating' | 'terminated' | 'finished';
 
 const errorRetry = { firstMs: 250, maxMs: 10_000 };
+const failureShowsAfterMs = 1_000;
 /** How soon to look again for a network that is not there yet. */
 const networkRetryMs = 500;
 
@@ -435,13 +436,22 @@ export class PodWorker {
       });
     } catch (error) {
       if (!(error instanceof StartProblem)) throw error;
-      // That a pull failed once more is seen a moment after the wait before it was.
-      const waited = this.#failures.get(container.name)?.reason === 'ImagePullBackOff';
-      if (waited) this.#nextFailures.set(container.name, error.waiting);
-      else this.#failures.set(container.name, error.waiting);
+      this.#noteFailure(container.name, error);
       this.#view.invalidate();
-      if (error.retryInMs !== undefined) this.#timer.within(error.retryInMs);
     }
+  }
+
+  /**
+   * As with upstream, a configuration that is not possible yet is tried once more before it shows, and that a pull
+   * failed again shows a moment after the wait before it did.
+   */
+  #noteFailure(name: string, { waiting, retryInMs }: StartProblem): void {
+    const shown = this.#failures.get(name)?.reason;
+    const isConfiguration = waiting.reason.startsWith('CreateContainer');
+    const waits = shown === 'ImagePullBackOff' || (isConfiguration && shown === undefined);
+    (waits ? this.#nextFailures : this.#failures).set(name, waiting);
+    if (waits) this.#timer.within(failureShowsAfterMs);
+    else if (retryInMs !== undefined) this.#timer.within(retryInMs);
   }
 
   /** True while a container that keeps ending must wait. */
@@ -513,13 +523,9 @@ export class PodWorker {
       await stopAllContainers(context, this.#pod, this.observed, this.#grace(), this.#hurry.signal);
     }
     probes.stopPod(this.uid);
-    const stopped = Promise.all(this.observed.sandboxes.map(({ id }) => runtime.stopPodSandbox(id)));
+    const sandboxes = [...this.observed.sandboxes];
     this.#view.invalidate();
-    try {
-      await this.#observe();
-    } finally {
-      await stopped;
-    }
+    await Promise.all([...sandboxes.map(({ id }) => runtime.stopPodSandbox(id)), this.#observe()]);
     if (this.#view.hasRunning) {
       // A container without a grace goes down with its sandbox.
       this.#view.invalidate();

@@ -107,10 +107,10 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
       return answer.podSandboxId;
     },
     async stopPodSandbox(id) {
-      await runtime('StopPodSandbox', { podSandboxId: id }, { timeoutMs: 120_000 });
+      await runtime('StopPodSandbox', { podSandboxId: id }, { timeoutMs: 120_000 }).catch(ignoreNotFound);
     },
     async removePodSandbox(id) {
-      await runtime('RemovePodSandbox', { podSandboxId: id }, { timeoutMs: 120_000 });
+      await runtime('RemovePodSandbox', { podSandboxId: id }, { timeoutMs: 120_000 }).catch(ignoreNotFound);
     },
     async podSandboxStatus(id) {
       const answer = await runtime<{ status: SandboxStatus }>('PodSandboxStatus', { podSandboxId: id });
