@@ -93,7 +93,8 @@ export class GarbageGraph {
       this.#detach(ownerNode, node);
       if (ownerNode.isDeletingDependents) consequences.check.push(ownerNode);
     }
-    consequences.check.push(...(node.dependents ?? []));
+    // The youngest first: a StatefulSet's pods go in reverse.
+    consequences.check.push(...[...(node.dependents ?? [])].reverse());
     return consequences;
   }
 

@@ -102,7 +102,6 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
         random,
         logger,
         recorder,
-        // A registry takes each name once: only the first start is measured.
         clusterCa: 'test authority',
         ...(controllers && { only: new Set(controllers) }),
       },
@@ -168,7 +167,11 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
       },
       signal,
     );
-    void kubelet.started;
+    let isStarted = false;
+    void kubelet.started.then(() => {
+      isStarted = true;
+    });
+    await clock.advanceUntil(() => isStarted);
     return node;
   };
   for (let index = 1; index <= nodeCount; index++) await addNode(`node${index}`);

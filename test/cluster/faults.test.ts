@@ -13,7 +13,7 @@ import { findUnsettled, InvariantChecker } from './invariants.ts';
 import { deploymentOf, jobOf, statefulSetOf, withImage } from './workloads.ts';
 
 const namespace = 'default';
-const seeds = Number(process.env.SEEDS ?? 40);
+const seeds = Number(process.env.SEEDS ?? 25);
 const firstSeed = Number(process.env.SEED ?? 1);
 /** Controllers that the workloads need. */
 const controllers = [

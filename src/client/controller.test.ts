@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigMap } from '../api/resources.gen.ts';
+import { silentLogger } from '../base/logger.ts';
+import { seededRandom } from '../base/random.ts';
+import { VirtualClock } from '../base/virtual-clock.ts';
+import { type AnyController, defineController, runController } from './controller.ts';
+import { createClient } from './create-client.ts';
+import { createEventRecorder } from './event-recorder.ts';
+import { FakeTransport } from './fake-transport.ts';
+import { createInformerFactory } from './informer-factory.ts';
+import { TransportError } from './transport.ts';
+
+async function run(controller: AnyController) {
+  const clock = new VirtualClock();
+  const transport = new FakeTransport();
+  const { signal } = new AbortController();
+  const client = createClient(transport);
+  const common = { clock, random: seededRandom(1), logger: silentLogger };
+  const informers = createInformerFactory(client, { ...common, signal });
+  const recorder = createEventRecorder({ client, component: 'test', signal, ...common });
+  void runController(controller, { client, informers, recorder, ...common }, signal);
+  await clock.advance(0);
+  return { clock, transport };
+}
+
+test('a key is not looked at again before the cache shows what was written for it', async () => {
+  const seen: string[] = [];
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      concerns: (object: ConfigMap) => object.metadata.name === 'a',
+      async reconcile(_key, cluster, signal) {
+        seen.push([...cluster.informer(ConfigMap).list()].map(({ metadata }) => metadata.name).join());
+        if (!cluster.get(ConfigMap, 'default/child'))
+          await cluster.create(ConfigMap, { metadata: { name: 'child', namespace: 'default' } }, signal);
+      },
+    }),
+  );
+  transport.put('a');
+  // The watch is lost while the child is made: the cache does not show it.
+  const send = transport.send.bind(transport);
+  transport.send = async (request) => {
+    if (request.method === 'POST') transport.breakWatches();
+    return send(request);
+  };
+  await clock.advance(10_000);
+  transport.put('a', { labels: { changed: 'yes' } });
+  await clock.advance(10_000);
+  assert.deepEqual(seen, ['a', 'a,child']);
+});
+
+test('a write whose outcome is not known is looked up before it is tried again', async () => {
+  let creates = 0;
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      concerns: (object: ConfigMap) => object.metadata.name === 'a',
+      async reconcile(_key, cluster, signal) {
+        if (cluster.get(ConfigMap, 'default/child')) return;
+        await cluster.create(ConfigMap, { metadata: { name: 'child', namespace: 'default' } }, signal);
+      },
+    }),
+  );
+  const send = transport.send.bind(transport);
+  transport.send = async (request) => {
+    const response = await send(request);
+    if (request.method !== 'POST' || !request.path.includes('configmaps')) return response;
+    creates++;
+    transport.breakWatches();
+    throw new TransportError('the answer was lost');
+  };
+  transport.put('a');
+  await clock.advance(30_000);
+  assert.equal(creates, 1);
+});
+
+test('a reconcile that fails is tried again, later each time', async () => {
+  const times: number[] = [];
+  const { clock, transport } = await run(
+    defineController({
+      name: 'test',
+      reconciles: ConfigMap,
+      backoff: { firstMs: 100, maxMs: 1_000 },
+      async reconcile(_key, cluster) {
+        times.push(cluster.clock.monotonic());
+        if (times.length < 4) throw new Error('not yet');
+      },
+    }),
+  );
+  transport.put('a');
+  await clock.advance(60_000);
+  assert.deepEqual(
+    times.slice(1).map((time, index) => time - times[index]!),
+    [100, 200, 400],
+  );
+});

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { correlateEvent, EventHistory } from './event-correlation.ts';
+
+const about = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'a', uid: 'a' };
+let names = 0;
+const tell = (history: EventHistory, message: string, nowMs = 0, reason = 'Failed') =>
+  correlateEvent(
+    history,
+    { component: 'c', about, type: 'Warning', reason, message },
+    nowMs,
+    () => `name-${names++}`,
+  );
+
+test('the same event again counts one more', () => {
+  const history = new EventHistory();
+  const first = tell(history, 'x');
+  const second = tell(history, 'x', 1_000);
+  assert.equal(second?.name, first?.name);
+  assert.deepEqual([second?.count, second?.firstMs, second?.lastMs], [2, 0, 1_000]);
+});
+
+test('ten different messages of one kind are combined from then on', () => {
+  const history = new EventHistory();
+  const records = Array.from({ length: 12 }, (_, index) => tell(history, `message ${index}`));
+  assert.equal(records[8]?.message, 'message 8');
+  assert.equal(records[11]?.message, '(combined from similar events): message 11');
+  assert.equal(records[11]?.name, records[10]?.name);
+});
+
+test('an object has 25 events, then one in five minutes', () => {
+  const history = new EventHistory();
+  const written = Array.from({ length: 40 }, () => tell(history, 'x')).filter(Boolean).length;
+  assert.equal(written, 25);
+  assert.equal(tell(history, 'x', 60_000), undefined);
+  assert.ok(tell(history, 'x', 301_000));
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createApiServer } from '../apiserver/server.ts';
+import { silentLogger } from '../base/logger.ts';
+import { MetricsRegistry } from '../base/metrics.ts';
+import { seededRandom } from '../base/random.ts';
+import { VirtualClock } from '../base/virtual-clock.ts';
+import { createMemoryStore } from '../storage/memory.ts';
+import { createClient } from './create-client.ts';
+import { runWhileLeading } from './leader-election.ts';
+import { TransportError } from './transport.ts';
+
+test('one leads at a time; another takes over when it gives the lease back, or falls silent', async () => {
+  const clock = new VirtualClock();
+  const random = seededRandom(1);
+  const server = await createApiServer({
+    store: createMemoryStore(),
+    clock,
+    random,
+    logger: silentLogger,
+    metrics: new MetricsRegistry(),
+  });
+  const leading = new Set<string>();
+  let most = 0;
+  const start = (identity: string) => {
+    const stop = new AbortController();
+    const state = { isCut: false };
+    const inner = server.localTransport({ name: identity, groups: ['system:masters'] });
+    const transport = {
+      ...inner,
+      send: (request: Parameters<typeof inner.send>[0]) =>
+        state.isCut ? Promise.reject(new TransportError('cut off')) : inner.send(request),
+    };
+    const lease = { namespace: 'kube-system', name: 'test' };
+    const options = { client: createClient(transport), clock, random, logger: silentLogger, lease, identity };
+    const done = runWhileLeading(
+      options,
+      async (signal) => {
+        leading.add(identity);
+        most = Math.max(most, leading.size);
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        leading.delete(identity);
+      },
+      stop.signal,
+    );
+    return { stop, state, done };
+  };
+  const a = start('a');
+  await clock.advance(1_000);
+  const b = start('b');
+  await clock.advance(60_000);
+  assert.deepEqual([...leading], ['a']);
+  a.stop.abort(new Error('stopped'));
+  await clock.advance(5_000);
+  await a.done;
+  assert.deepEqual([...leading], ['b']);
+  const c = start('c');
+  b.state.isCut = true;
+  await clock.advance(40_000);
+  assert.deepEqual([...leading], ['c']);
+  b.state.isCut = false;
+  await clock.advance(60_000);
+  assert.deepEqual([[...leading], most], [['c'], 1]);
+  b.stop.abort(new Error('stopped'));
+  c.stop.abort(new Error('stopped'));
+  await clock.advance(5_000);
+  await server.close();
+});
