@@ -184,8 +184,9 @@ test('deleting a definition deletes its instances first, waiting for their final
   });
   await client.delete(CustomResourceDefinition, { name: 'trinkets.example.com' });
   await withCondition('trinkets.example.com', 'Terminating', 'True');
-  const held = await client.get(Trinket, at('held'));
-  assert.ok(held.metadata.deletionTimestamp);
+  for await (const { object } of client.watch(Trinket, { namespace: 'shop' }, AbortSignal.timeout(5_000))) {
+    if (object.metadata.name === 'held' && object.metadata.deletionTimestamp) break;
+  }
   await client.patch(Trinket, at('held'), { metadata: { finalizers: null } }, { type: 'merge' });
   for await (const event of client.watch(CustomResourceDefinition, {}, AbortSignal.timeout(5_000))) {
     if (event.type === 'DELETED' && event.object.metadata.name === 'trinkets.example.com') break;
