@@ -38,6 +38,7 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
     if (!existsSync(join(root, 'bench', 'main.ts'))) throw new Error('there is no bench/main.ts');
     return await runCommand([process.execPath, 'bench/main.ts', ...args]);
   },
+  'bench:scheduler': (args) => runCommand([process.execPath, 'bench/scheduler.ts', ...args]),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -1,0 +1,202 @@
+/** The tutorials' chapters on claims, quotas, resource use and autoscaling, with real containers and the real kubectl. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { writeBusyboxImage } from './images.ts';
+import { TestCluster } from './test-cluster.ts';
+
+const pollMs = 200;
+
+suite('storage, quotas and autoscaling', { concurrency: 4 }, () => {
+  const cluster = new TestCluster();
+
+  before(async () => {
+    await cluster.up();
+    const archive = join(cluster.home, 'busybox.tar');
+    await writeBusyboxImage(archive, ['docker.io/library/busybox:latest']);
+    await cluster.wherry('image', 'load', archive);
+  });
+  after(() => cluster.delete());
+
+  async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (!(await condition())) {
+      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+
+  const read = (...args: string[]) => cluster.kubectl('get', ...args);
+  const phaseOf = (kind: string, name: string) => read(kind, name, '-o', 'jsonpath={.status.phase}');
+
+  /** Where the node keeps what is `path` to its pods. */
+  const onNode = (path: string) =>
+    join(cluster.folder, 'nodes', 'wherry', 'var-lib', path.replace('/var/lib/', ''));
+
+  const pod = (name: string, claimName: string, script: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  restartPolicy: Never
+  containers:
+  - name: c
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, '${script}']
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: ${claimName}}}]
+`;
+  const claim = (name: string, storageClassName?: string) => `
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: ${name}}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 100Mi}}
+  ${storageClassName === undefined ? '' : `storageClassName: "${storageClassName}"`}
+`;
+
+  test('data outlives its pod, and goes with its claim', { timeout: 120_000 }, async () => {
+    await cluster.apply(claim('kept'));
+    await cluster.apply(pod('writer', 'kept', 'id -u > /data/file'));
+    await until('the writer ends', async () => (await phaseOf('pod', 'writer')) === 'Succeeded');
+    await cluster.kubectl('delete', 'pod', 'writer', '--now');
+    await cluster.apply(pod('reader', 'kept', 'cat /data/file; sleep 600'));
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/reader', '--timeout=60s');
+    assert.equal(await cluster.kubectl('logs', 'reader'), '0\n');
+    const volume = await read('pvc', 'kept', '-o', 'jsonpath={.spec.volumeName}');
+    const path = onNode(await read('pv', volume, '-o', 'jsonpath={.spec.hostPath.path}'));
+    assert.ok(existsSync(join(path, 'file')), path);
+
+    await cluster.kubectl('delete', 'pvc', 'kept', '--wait=false');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    assert.equal(await phaseOf('pvc', 'kept'), 'Bound', 'a claim in use stays');
+    await cluster.kubectl('delete', 'pod', 'reader', '--now');
+    await until('the volume is gone', async () => !(await read('pv', '-o', 'name')).includes(volume));
+    assert.ok(!existsSync(path), 'its directory went with it');
+  });
+
+  test('a recycled volume is empty, and nothing that its links led to was touched', {
+    timeout: 120_000,
+  }, async () => {
+    await cluster.apply(`
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: recycled}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  storageClassName: by-hand
+  persistentVolumeReclaimPolicy: Recycle
+  hostPath: {path: /var/lib/wherry/recycled, type: DirectoryOrCreate}
+`);
+    await cluster.apply(claim('first', 'by-hand'));
+    await cluster.apply(
+      pod(
+        'filler',
+        'first',
+        'mkdir -p /data/a/b; touch /data/a/b/c /data/.hidden; ln -s / /data/root; ln -s ../precious /data/p',
+      ),
+    );
+    await until('the filler ends', async () => (await phaseOf('pod', 'filler')) === 'Succeeded');
+    assert.ok(globSync(join(onNode('/var/lib/wherry/recycled'), '*')).length > 0);
+    await cluster.kubectl('delete', 'pod', 'filler', '--now');
+    await cluster.kubectl('delete', 'pvc', 'first');
+    await until('the volume is free', async () => (await phaseOf('pv', 'recycled')) === 'Available');
+    await cluster.apply(claim('second', 'by-hand'));
+    await cluster.apply(pod('lister', 'second', 'ls -A /data | wc -l'));
+    await until('the lister ends', async () => (await phaseOf('pod', 'lister')) === 'Succeeded');
+    assert.equal((await cluster.kubectl('logs', 'lister')).trim(), '0');
+    assert.match(readFileSync('/etc/passwd', 'utf8'), /^root:/m);
+  });
+
+  test('a quota is shown and enforced in the words of the tutorial', { timeout: 60_000 }, async () => {
+    await cluster.kubectl('create', 'namespace', 'tenant');
+    await cluster.kubectl(
+      'create',
+      'quota',
+      'cpu-add-mem',
+      '-n',
+      'tenant',
+      '--hard=requests.cpu=400m,requests.memory=200Mi,limits.cpu=600m,limits.memory=500Mi',
+    );
+    await until(
+      'the quota is counted',
+      async () => (await read('quota', '-n', 'tenant', '-o', 'jsonpath={.items[0].status.used}')) !== '',
+    );
+    const shown = await cluster.kubectl('describe', 'quota', '-n', 'tenant');
+    for (const line of [/^limits.cpu +0 +600m$/m, /^limits.memory +0 +500Mi$/m, /^requests.cpu +0 +400m$/m])
+      assert.match(shown, line);
+    const { stderr } = await cluster.tryKubectl([
+      'run',
+      'kubia-manual',
+      '-n',
+      'tenant',
+      '--image=busybox',
+      '--restart=Never',
+    ]);
+    assert.ok(
+      stderr.includes(
+        'pods "kubia-manual" is forbidden: failed quota: cpu-add-mem: must specify limits.cpu,limits.memory,requests.cpu,requests.memory',
+      ),
+      stderr,
+    );
+  });
+
+  test('load scales a deployment up, as kubectl top shows it', { timeout: 180_000 }, async () => {
+    await cluster.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: busy}
+spec:
+  selector: {matchLabels: {app: busy}}
+  template:
+    metadata: {labels: {app: busy}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: c
+        image: busybox
+        imagePullPolicy: IfNotPresent
+        command: [dd, if=/dev/zero, of=/dev/null]
+        resources: {requests: {cpu: 10m}, limits: {cpu: 100m}}
+`);
+    await cluster.kubectl('wait', '--for=condition=Available', 'deployment/busy', '--timeout=60s');
+    await until(
+      'kubectl top knows the pod',
+      async () => {
+        const { code, stdout } = await cluster.tryKubectl([
+          'top',
+          'pod',
+          '-l',
+          'app=busy',
+          '--containers',
+          '--no-headers',
+        ]);
+        return code === 0 && /^busy-\S+ +c +[1-9]\d*m +\d+Mi/m.test(stdout);
+      },
+      15_000,
+    );
+    assert.match(await cluster.kubectl('top', 'node', '--no-headers'), /^wherry +\d+m +\d+% +\d+Mi +\d+%/m);
+    await cluster.kubectl('autoscale', 'deployment', 'busy', '--cpu-percent=30', '--min=1', '--max=3');
+    await until(
+      'there are three',
+      async () => (await read('deployment', 'busy', '-o', 'jsonpath={.spec.replicas}')) === '3',
+      90_000,
+    );
+    const events = await read(
+      'events',
+      '--field-selector',
+      'reason=SuccessfulRescale',
+      '-o',
+      'jsonpath={.items[*].message}',
+    );
+    assert.match(
+      events,
+      /New size: \d; reason: cpu resource utilization \(percentage of request\) above target/,
+    );
+  });
+});
