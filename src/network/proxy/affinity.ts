@@ -44,8 +44,7 @@ export function startAffinityCleaner(options: { nft: Nft; logger: Logger }): Cle
           await nft.apply(`delete element ip ${tableName} affinity { ${keys.join(', ')} }\n`);
         return;
       } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        if (tries < triesMax) continue;
+        if (error instanceof CommandError && tries < triesMax) continue;
         return logger.warn('clients may stay with endpoints that are gone', { error });
       }
     }

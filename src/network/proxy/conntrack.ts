@@ -80,12 +80,12 @@ export function startConntrackCleaner(options: { run: RunCommand; logger: Logger
     try {
       await run('conntrack', filter);
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
-      isMissing = error.isMissingProgram;
+      const { isMissingProgram = false, stderr = '' } = error instanceof CommandError ? error : {};
+      isMissing = isMissingProgram;
       if (isMissing)
         logger.warn('conntrack is not installed: UDP clients may stay with endpoints that are gone');
       // Exit code 1 with this text: there was no such entry.
-      else if (!error.stderr.includes('0 flow entries')) logger.warn('conntrack entries stay', { error });
+      else if (!stderr.includes('0 flow entries')) logger.warn('conntrack entries stay', { error });
     }
   }
 }
