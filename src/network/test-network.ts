@@ -2,11 +2,12 @@
  * Machines for packet-level tests, as network namespaces: nodes joined by a bridge, pods behind them, and programs that
  * answer and ask in them. Everything has the prefix `whnet-` and goes when the network is disposed.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createCommandRunner, type RunCommand } from './command.ts';
 
-export const canMakeNetworks = process.getuid?.() === 0 && process.platform === 'linux';
+/** Tests of packets need root, a kernel that gives namespaces, and the packages of a node. */
+export const canMakeNetworks = tryNamespace();
 
 const host = createCommandRunner();
 let counter = 0;
@@ -160,6 +161,23 @@ export async function askMany(
     String(count),
   ];
   return JSON.parse(await machine.run(process.execPath, ['-e', asker, ...words])) as Answer[];
+}
+
+function tryNamespace(): boolean {
+  const name = `whnet-${process.pid.toString(36)}-try`;
+  try {
+    execFileSync('ip', ['netns', 'add', name], { stdio: 'ignore' });
+  } catch {
+    return false;
+  }
+  try {
+    execFileSync('nsenter', [`--net=/run/netns/${name}`, 'nft', 'list', 'ruleset'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    execFileSync('ip', ['netns', 'del', name]);
+  }
 }
 
 async function ip(machine: TestMachine, lines: readonly string[]): Promise<void> {
