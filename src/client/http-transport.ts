@@ -66,7 +66,11 @@ export function httpTransport(options: HttpTransportOptions): Transport {
       const credentials = await authorization();
       if (credentials) headers.authorization = credentials;
       if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
-      const answer = await sender.send(request, headers);
+      const answer = await sender.send(request, headers).catch((error: unknown) => {
+        if (request.signal?.aborted || error instanceof TransportError) throw error;
+        // A connection that was told to close between being chosen and being used.
+        throw new TransportError(`${base.host}: the request could not be sent`, { cause: error });
+      });
       return /[?&]watch=(true|1)/.test(request.path) && answer.status === 200
         ? { status: 200, events: readEvents(answer.body, request.signal) }
         : await readAnswer(answer, request.signal);
@@ -151,7 +155,9 @@ function secureSender(base: URL, options: HttpTransportOptions, clock: Clock): S
   return {
     send: (request, headers) =>
       new Promise((resolve, reject) => {
-        const free = [...connections].find((one) => one.streams < streamsPerConnectionMax);
+        const free = [...connections].find(
+          (one) => one.streams < streamsPerConnectionMax && !one.session.closed && !one.session.destroyed,
+        );
         const connection = free ?? connect();
         const body = bodyOf(request);
         const stream = connection.session.request(
