@@ -1,6 +1,6 @@
 /** The objects by which users see and configure cluster DNS: the Service `kube-dns` and the ConfigMap `coredns`. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
-import { ConfigMap, Service } from '../../api/resources.gen.ts';
+import { ConfigMap, Endpoints, Service } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Client, ObjectName } from '../../client/client.ts';
 
@@ -55,6 +55,20 @@ export function dnsService(address: string): Draft<Service> {
   };
 }
 
+/** The service address itself: every node answers there, for itself. Tools that look for endpoints find some. */
+function dnsEndpoints(address: string): Draft<Endpoints> {
+  const { ports = [] } = dnsService(address).spec ?? {};
+  return {
+    metadata: { name: 'kube-dns', namespace: dnsNamespace, labels: { 'k8s-app': 'kube-dns' } },
+    subsets: [
+      {
+        addresses: [{ ip: address }],
+        ports: ports.map(({ name, port, protocol }) => ({ name: name!, port, protocol: protocol! })),
+      },
+    ],
+  };
+}
+
 /** Creates what is missing and leaves alone what is there: users may have changed it. */
 export async function ensureDnsObjects(
   client: Client,
@@ -67,6 +81,7 @@ export async function ensureDnsObjects(
   const at = { namespace: dnsNamespace };
   await createUnlessPresent(client, ConfigMap, configMap, { ...at, name: dnsConfigMapName });
   await createUnlessPresent(client, Service, dnsService(options.address), { ...at, name: 'kube-dns' });
+  await createUnlessPresent(client, Endpoints, dnsEndpoints(options.address), { ...at, name: 'kube-dns' });
 }
 
 /** Asks first: the server may refuse a second service of the same address before it sees that the name is taken. */
