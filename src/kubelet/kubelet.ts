@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
@@ -77,6 +78,7 @@ export interface Kubelet {
   readonly stopped: Promise<void>;
 }
 
+const startRetry = { firstMs: 50, maxMs: 2_000 };
 const mebibyte = 1024 ** 2;
 const defaultReservations: Reservations = {
   kubeReserved: {},
@@ -98,7 +100,10 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
           changed: () => registration.refresh(),
         });
   const devices = plugins ?? noDevices;
-  const [facts, version] = await Promise.all([machine.facts(), runtime.version()]);
+  const [facts, version] = await Promise.all([
+    machine.facts(),
+    untilDone('the runtime does not answer', () => runtime.version()),
+  ]);
   const ownLabels = { ...standardLabels(nodeName, facts), ...options.labels };
   const metrics = kubeletMetrics(options.metrics);
   const resources = () => nodeResources(facts, reservations, podsMax, devices.resources());
@@ -212,6 +217,19 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     );
   }
 
+  /** What needs the runtime or the machine is tried until it works: containerd may start after the agent, or restart. */
+  async function untilDone<T>(complaint: string, work: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.warn(complaint, { error });
+        await clock.sleep(backoffDelayMs(startRetry, Math.min(attempt, 8)), signal);
+      }
+    }
+  }
+
   /** True when there is room now: pods of lower rank have given way to a critical one. */
   async function preempt(pod: Pod, missing: Record<string, number> | undefined, others: readonly Pod[]) {
     const victims = missing && planPreemption(pod, missing, others);
@@ -253,14 +271,15 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       'Starting kubelet.',
     );
     const { allocatable } = resources();
-    await machine.cgroups.prepare({
+    const sizes = {
       milliCpu: facts.cpuCores * 1000,
       memoryBytes: Number.parseInt(allocatable.memory!, 10) * 1024,
-    });
-    await plugins?.start(signal);
+    };
+    await untilDone('the control groups cannot be made', () => machine.cgroups.prepare(sizes));
+    await untilDone('device plugins cannot be served', async () => plugins?.start(signal));
     void registration.run(signal);
     void keepNodeLease({ client, clock, logger, nodeName, node: () => registration.node }, signal);
-    await pods.start();
+    await untilDone('the containers cannot be listed', () => pods.start());
     const { rootDir } = machine;
     const staticPods =
       rootDir === undefined
@@ -274,7 +293,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
           });
     await staticPods?.load();
     await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
-    await pods.follow(podInformer);
+    pods.follow(podInformer);
     void staticPods?.run(signal);
     if (rootDir !== undefined)
       startHousekeeping(

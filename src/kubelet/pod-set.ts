@@ -71,14 +71,17 @@ export class PodSet {
   }
 
   /** `informer`: synced. All pods that belong here are known then: what else there is goes. */
-  async follow(informer: Informer<Pod>): Promise<void> {
+  follow(informer: Informer<Pod>): void {
     this.#informer = informer;
     informer.handle({
       added: (pod) => this.update(pod),
       updated: (pod) => this.update(pod),
       deleted: (pod) => this.#workers.get(pod.metadata.uid)?.remove(),
     });
-    await this.#clearOrphans();
+    this.#clearOrphans().catch((error: unknown) => {
+      // The next listing tries again.
+      if (!this.#context.signal.aborted) this.#context.logger.warn('orphans could not be cleared', { error });
+    });
   }
 
   update(pod: Pod, isStatic = false): void {

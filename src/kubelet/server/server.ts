@@ -238,7 +238,7 @@ class Routes {
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, url: URL): Promise<void> {
     const [, action, namespace = '', name = '', ...rest] = url.pathname.split('/');
-    const worker = this.#worker(namespace, name);
+    const worker = await this.#worker(namespace, name);
     const query = url.searchParams;
     if (action === 'portForward') {
       const sandbox = worker.observed.sandboxes.find(({ ready }) => ready);
@@ -285,7 +285,7 @@ class Routes {
 
   async #logs(path: readonly string[], query: URLSearchParams, response: ServerResponse): Promise<void> {
     const [namespace = '', name = '', containerName = ''] = path;
-    const worker = this.#worker(namespace, name);
+    const worker = await this.#worker(namespace, name);
     const history = worker.observed.containers.filter((container) => container.name === containerName);
     const isKnown = [
       ...(worker.pod.spec.initContainers ?? []),
@@ -350,14 +350,16 @@ class Routes {
     text: (body: string) => void,
   ): Promise<void> {
     const [namespace = '', name = '', ...rest] = path;
-    const container = findContainer(this.#worker(namespace, name).observed, rest.at(-1) ?? '');
+    const container = findContainer((await this.#worker(namespace, name)).observed, rest.at(-1) ?? '');
     if (container?.state !== 'running') throw new HttpProblem(404, 'container not found');
     const cmd = (query.get('cmd') ?? '').split(' ');
     const { stdout, stderr } = await this.#kubelet.context.runtime.execSync(container.id, cmd, 0);
     text(Buffer.concat([stdout, stderr]).toString());
   }
 
-  #worker(namespace: string, name: string): PodWorker {
+  async #worker(namespace: string, name: string): Promise<PodWorker> {
+    // Right after a restart the pods are not known yet.
+    await this.#kubelet.started;
     const worker = this.#kubelet.pods.findByName(namespace, name);
     if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(`${name}_${namespace}`)} not found`);
     return worker;
