@@ -44,12 +44,28 @@ export interface PluginArgs {
   DefaultPreemption?: DefaultPreemptionArgs;
 }
 
+/** Points at which a plugin can be left out alone. */
+export type ExtensionPoint =
+  | 'preEnqueue'
+  | 'preFilter'
+  | 'filter'
+  | 'postFilter'
+  | 'preScore'
+  | 'score'
+  | 'reserve'
+  | 'permit'
+  | 'preBind'
+  | 'bind'
+  | 'postBind';
+
 export interface ProfileConfiguration {
   schedulerName: string;
   /** Names to leave out; `*`: all that `enabled` does not name. */
   disabled?: readonly string[];
   /** Plugins with a weight other than the default, or added to those that `*` disabled. */
   enabled?: readonly { name: string; weight?: number }[];
+  /** Names (or `*`) whose part at one point is left out. */
+  disabledPoints?: Partial<Record<ExtensionPoint, readonly string[]>>;
   args?: PluginArgs;
 }
 
@@ -129,7 +145,14 @@ function choosePlugins(profile: ProfileConfiguration, handle: PluginHandle): Wei
   return Object.entries(registry)
     .filter(([name]) => enabled.has(name) || !(disabled.has(name) || disabled.has('*')))
     .map(([name, { weight, create }]) => ({
-      plugin: create(handle, profile.args ?? {}),
+      plugin: withoutPoints(create(handle, profile.args ?? {}), profile),
       weight: enabled.get(name)?.weight ?? weight,
     }));
+}
+
+function withoutPoints(plugin: Plugin, { disabledPoints = {} }: ProfileConfiguration): Plugin {
+  const left: Plugin = { ...plugin };
+  for (const [point, names] of Object.entries(disabledPoints))
+    if (names.includes('*') || names.includes(plugin.name)) delete left[point as ExtensionPoint];
+  return left;
 }

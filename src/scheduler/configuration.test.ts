@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeCluster } from './cluster.fake.ts';
+import type { SchedulerConfiguration } from './configuration.ts';
+import { parseSchedulerConfiguration } from './kube-scheduler-configuration.ts';
+import { makeNode, makePod } from './objects.fake.ts';
+
+const header = { apiVersion: 'kubescheduler.config.k8s.io/v1', kind: 'KubeSchedulerConfiguration' };
+
+/** The node that a small pod gets: `full` holds a pod already, `empty` none. */
+async function placeWith(
+  configuration: SchedulerConfiguration,
+  schedulerName = 'default-scheduler',
+  requests = { cpu: '100m', memory: '100Mi' },
+) {
+  const cluster = new FakeCluster();
+  cluster.addNodes(makeNode('full'), makeNode('empty'));
+  cluster.addPods(makePod('resident', { requests: { cpu: '2', memory: '8Gi' }, spec: { nodeName: 'full' } }));
+  cluster.addPods(makePod('x', { requests, spec: { schedulerName } }));
+  cluster.start(configuration);
+  await cluster.clock.advance(0);
+  await cluster.stop();
+  return cluster.nodeOf('x');
+}
+
+function strategy(type: string, more: object = {}): SchedulerConfiguration {
+  const scoringStrategy = {
+    type,
+    resources: [
+      { name: 'cpu', weight: 1 },
+      { name: 'memory', weight: 1 },
+    ],
+    ...more,
+  };
+  return parseSchedulerConfiguration({
+    ...header,
+    profiles: [
+      { schedulerName: 'default-scheduler' },
+      { schedulerName: 'mine', pluginConfig: [{ name: 'NodeResourcesFit', args: { scoringStrategy } }] },
+    ],
+  });
+}
+
+test('the default profile prefers the emptier node', async () => {
+  assert.equal(await placeWith(strategy('MostAllocated')), 'empty');
+});
+test('a profile of another name with MostAllocated packs pods together', async () => {
+  assert.equal(await placeWith(strategy('MostAllocated'), 'mine'), 'full');
+});
+test("a shape of one's own scores by utilization", async () => {
+  const shape = (points: object[]) =>
+    strategy('RequestedToCapacityRatio', { requestedToCapacityRatio: { shape: points } });
+  const rising = [
+    { utilization: 0, score: 0 },
+    { utilization: 100, score: 10 },
+  ];
+  const falling = [
+    { utilization: 0, score: 10 },
+    { utilization: 100, score: 0 },
+  ];
+  assert.equal(await placeWith(shape(rising), 'mine'), 'full');
+  assert.equal(await placeWith(shape(falling), 'mine'), 'empty');
+});
+test('a filter that is switched off no longer refuses', async () => {
+  const off = parseSchedulerConfiguration({
+    ...header,
+    profiles: [{ plugins: { filter: { disabled: [{ name: 'NodeResourcesFit' }] } } }],
+  });
+  assert.notEqual(await placeWith(off, 'default-scheduler', { cpu: '50', memory: '1Gi' }), undefined);
+});
+test('a plugin that is switched off everywhere says nothing', async () => {
+  const off = parseSchedulerConfiguration({
+    ...header,
+    profiles: [
+      {
+        plugins: {
+          multiPoint: {
+            disabled: [{ name: 'NodeResourcesFit' }, { name: 'NodeResourcesBalancedAllocation' }],
+          },
+        },
+      },
+    ],
+  });
+  assert.notEqual(await placeWith(off, 'default-scheduler', { cpu: '50', memory: '1Gi' }), undefined);
+});
+test('what is no configuration, or names what is not there, is refused', () => {
+  assert.throws(
+    () => parseSchedulerConfiguration({ kind: 'Pod', apiVersion: 'v1' }),
+    /no KubeSchedulerConfiguration/,
+  );
+  assert.throws(() => parseSchedulerConfiguration({ ...header, profiles: [{}, {}] }), /same schedulerName/);
+});

@@ -1,0 +1,69 @@
+/** Reads upstream's configuration file of the scheduler (KubeSchedulerConfiguration) as far as it says something here. */
+import type {
+  ExtensionPoint,
+  PluginArgs,
+  ProfileConfiguration,
+  SchedulerConfiguration,
+} from './configuration.ts';
+
+interface PluginSet {
+  enabled?: { name: string; weight?: number }[];
+  disabled?: { name: string }[];
+}
+
+interface ProfileShape {
+  schedulerName?: string;
+  plugins?: Record<string, PluginSet | undefined>;
+  pluginConfig?: { name: string; args?: object }[];
+  percentageOfNodesToScore?: number;
+}
+
+interface ConfigurationShape {
+  apiVersion?: string;
+  kind?: string;
+  profiles?: ProfileShape[];
+  percentageOfNodesToScore?: number;
+  podInitialBackoffSeconds?: number;
+  podMaxBackoffSeconds?: number;
+}
+
+const supportedVersions = ['kubescheduler.config.k8s.io/v1', 'kubescheduler.config.k8s.io/v1beta3'];
+const everywhere = 'multiPoint';
+
+/** `source`: the parsed file. @throws Error that says what is wrong with it */
+export function parseSchedulerConfiguration(source: unknown): SchedulerConfiguration {
+  const shape = (source ?? {}) as ConfigurationShape;
+  if (shape.kind !== 'KubeSchedulerConfiguration' || !supportedVersions.includes(shape.apiVersion ?? ''))
+    throw new Error(
+      `no KubeSchedulerConfiguration of ${supportedVersions.join(' or ')}, but ${shape.kind} of ${shape.apiVersion}`,
+    );
+  const { percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds } = shape;
+  const profiles = (shape.profiles?.length ? shape.profiles : [{}]).map(parseProfile);
+  const names = profiles.map(({ schedulerName }) => schedulerName);
+  if (new Set(names).size < names.length) throw new Error('two profiles have the same schedulerName');
+  return {
+    profiles,
+    ...(percentageOfNodesToScore !== undefined && { percentageOfNodesToScore }),
+    ...(podInitialBackoffSeconds !== undefined && { podInitialBackoffSeconds }),
+    ...(podMaxBackoffSeconds !== undefined && { podMaxBackoffSeconds }),
+  };
+}
+
+function parseProfile({
+  schedulerName = 'default-scheduler',
+  plugins = {},
+  pluginConfig = [],
+}: ProfileShape): ProfileConfiguration {
+  const disabled: string[] = [];
+  const enabled = new Map<string, { name: string; weight?: number }>();
+  const disabledPoints: Partial<Record<ExtensionPoint, string[]>> = {};
+  for (const [point, set] of Object.entries(plugins)) {
+    const names = set?.disabled?.map(({ name }) => name) ?? [];
+    if (point === everywhere) disabled.push(...names);
+    else if (names.length > 0) disabledPoints[point as ExtensionPoint] = names;
+    // A plugin that is enabled at one point takes part with all it has, as multiPoint means it.
+    for (const entry of set?.enabled ?? []) enabled.set(entry.name, { ...enabled.get(entry.name), ...entry });
+  }
+  const args = Object.fromEntries(pluginConfig.map((entry) => [entry.name, entry.args ?? {}])) as PluginArgs;
+  return { schedulerName, disabled, enabled: [...enabled.values()], disabledPoints, args };
+}
