@@ -194,7 +194,7 @@ const rows: [what: string, status: string, ready: string, pod: Pod][] = [
   ],
   [
     'is done and deleted',
-    'Succeeded',
+    'Terminating',
     '0/1',
     pod({ phase: 'Succeeded' }, { metadata: { deletionTimestamp: '2020-01-01T00:30:00Z' } }),
   ],

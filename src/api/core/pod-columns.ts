@@ -37,10 +37,9 @@ export function summarizePod(pod: Pod): PodSummary {
     summary.lastRestart = sidecarRestarts.lastRestart;
     summarizeContainers(status, summary);
   }
-  if (pod.metadata.deletionTimestamp) {
-    if (status.reason === 'NodeLost') summary.reason = 'Unknown';
-    else if (status.phase !== 'Succeeded' && status.phase !== 'Failed') summary.reason = 'Terminating';
-  }
+  // Until it is gone, also when its containers have ended: what the tutorials show (upstream since 1.27 shows how they ended).
+  if (pod.metadata.deletionTimestamp)
+    summary.reason = status.reason === 'NodeLost' ? 'Unknown' : 'Terminating';
   return summary;
 }
 
