@@ -33,6 +33,19 @@ const socket = require('dgram').createSocket('udp4');
 socket.on('message', (text) => console.log(String(text)));
 setInterval(() => socket.send('?', Number(process.argv[2]), process.argv[1]), 20);`;
 
+const echoer = `require('net').createServer((socket) => socket.pipe(socket)).listen(9000);`;
+/** Counts, by what comes back. */
+const echoClient = `
+const connect = () => {
+  const socket = require('net').connect(Number(process.argv[2]), process.argv[1]);
+  let count = 0;
+  const send = () => socket.write(String(++count));
+  socket.on('connect', send);
+  socket.on('data', (text) => { console.log(String(text)); setTimeout(send, 10); });
+  socket.on('error', () => count === 0 && setTimeout(connect, 20));
+};
+connect();`;
+
 /** A proxy of its own process, whose service has two of three endpoints, another pair with every update. */
 const rollingProxy = `
 const [folder, ...pods] = process.argv.slice(1);
@@ -215,6 +228,31 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     put('talk', spec, [pods[1]!]);
     let answer = '';
     while (!answer.startsWith('p2-12 ')) answer = (await heard.next()).value!;
+    client.kill();
+  });
+
+  it('leaves an established connection alone, whatever changes', async () => {
+    network.start(pods[0]!, process.execPath, ['-e', echoer]);
+    const spec = {
+      clusterIP: '10.96.1.17',
+      ports: [{ port: 9000, targetPort: 9000, protocol: 'TCP' as const }],
+    };
+    put('long', spec, [pods[0]!]);
+    await proxy.settled();
+    const client = network.start(pods[2]!, process.execPath, ['-e', echoClient, '10.96.1.17', '9000']);
+    const heard = createInterface({ input: client.stdout! })[Symbol.asyncIterator]();
+    const goesOn = async () => {
+      const { value } = await heard.next();
+      for (let more = 0; more < 3; more++)
+        assert.equal((await heard.next()).value, String(Number(value) + more + 1));
+    };
+    await goesOn();
+    put('unrelated', { clusterIP: '10.96.1.18', ports: tcp80 }, pods);
+    await proxy.settled();
+    await goesOn();
+    put('long', spec, [pods[1]!]);
+    await proxy.settled();
+    await goesOn();
     client.kill();
   });
 
