@@ -8,9 +8,12 @@ import { createEventRecorder } from '../client/event-recorder.ts';
 import { createInformerFactory } from '../client/informer-factory.ts';
 import { runWhileLeading } from '../client/leader-election.ts';
 import { startControllers } from '../controllers/start.ts';
+import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 
 export interface ControlPlaneOptions extends ApiServerOptions {
+  /** Profiles of the scheduler; upstream's defaults when absent. */
+  scheduler?: SchedulerConfiguration;
   /** PEM of the cluster's authority. */
   clusterCa: string;
   podCidr: string;
@@ -83,7 +86,9 @@ async function runScheduler(
   signal: AbortSignal,
 ): Promise<void> {
   const environment = componentEnvironment(api, options, 'kube-scheduler', signal);
-  await startScheduler({ ...environment, recorder: environment.recorder.for('default-scheduler') }, signal);
+  const recorder = environment.recorder.for('default-scheduler');
+  const { scheduler: configuration } = options;
+  await startScheduler({ ...environment, recorder, ...(configuration && { configuration }) }, signal);
 }
 
 function componentEnvironment(
