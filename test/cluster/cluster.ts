@@ -4,6 +4,7 @@ import { Namespace } from '../../src/api/resources.gen.ts';
 import { createApiServer } from '../../src/apiserver/server.ts';
 import { createLogger, type Logger, silentLogger } from '../../src/base/logger.ts';
 import { MetricsRegistry } from '../../src/base/metrics.ts';
+import type { CertificatePair } from '../../src/base/pki.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { VirtualClock } from '../../src/base/virtual-clock.ts';
 import type { Client } from '../../src/client/client.ts';
@@ -13,6 +14,7 @@ import { createInformerFactory } from '../../src/client/informer-factory.ts';
 import type { Transport } from '../../src/client/transport.ts';
 import { TransportError } from '../../src/client/transport.ts';
 import { startControllers } from '../../src/controllers/start.ts';
+import type { IssueSecretToken } from '../../src/controllers/token-secret.ts';
 import { type SimulatedRuntimeOptions, simulatedRuntime } from '../../src/kubelet/cri/simulated-runtime.ts';
 import { startKubelet } from '../../src/kubelet/kubelet.ts';
 import { simulatedMachine } from '../../src/kubelet/simulated-machine.ts';
@@ -32,6 +34,9 @@ export interface ClusterOptions {
   behaviour?: SimulatedRuntimeOptions['behaviour'];
   /** Of each node. */
   podsMax?: number;
+  /** Signs certificate requests. */
+  signingAuthority?: CertificatePair;
+  issueSecretToken?: IssueSecretToken;
 }
 
 export interface ClusterNode {
@@ -103,6 +108,8 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
         logger,
         recorder,
         clusterCa: 'test authority',
+        ...(options.signingAuthority && { signingAuthority: options.signingAuthority }),
+        ...(options.issueSecretToken && { issueSecretToken: options.issueSecretToken }),
         ...(controllers && { only: new Set(controllers) }),
       },
       signal,
