@@ -1,6 +1,6 @@
 /** Answers on HTTP/1.1, HTTP/2 and refused upgrades behind one small interface. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex, Writable } from 'node:stream';
 
 export type ResponseHeaders = Record<string, string | string[] | number>;
@@ -30,6 +30,12 @@ export class Http2Response implements HttpResponse {
     if (stream.destroyed) return;
     stream.respond({ ':status': status, ...headers });
     stream.end(body);
+    if (!stream.endAfterHeaders && !stream.readableEnded) stream.once('finish', () => this.#stopUpload());
+  }
+
+  /** The answer is out, and nobody will read the rest of the body: the client need not send it. */
+  #stopUpload(): void {
+    if (!this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   open(status: number, headers: ResponseHeaders): Writable {

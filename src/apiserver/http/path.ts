@@ -1,4 +1,5 @@
 /** What a path and a method ask for: the grammar of `/api/v1/…` and `/apis/GROUP/VERSION/…`, parsed by hand. */
+import { parseFieldSelector } from '../../api/selectors.ts';
 import type { RequestInfo } from '../request.ts';
 
 const verbOfMethod: Readonly<Record<string, string>> = {
@@ -70,6 +71,21 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
   }
   info.verb = refineVerb(info, query, deprecatedWatch);
   return info;
+}
+
+/**
+ * The object that a request may concern, for authorization: lists and watches that select one name by
+ * `metadata.name=NAME` are about that object alone, which is how a node follows the ConfigMaps of its pods.
+ */
+export function authorizedName(info: RequestInfo, query: URLSearchParams): string {
+  if (info.name !== '' || !['list', 'watch', 'deletecollection'].includes(info.verb)) return info.name;
+  const text = query.get('fieldSelector');
+  if (!text) return '';
+  try {
+    return parseFieldSelector(text).requiredValue('metadata.name') ?? '';
+  } catch {
+    return ''; // what cannot be read selects nothing; the list itself answers 400
+  }
 }
 
 function refineVerb(info: RequestInfo, query: URLSearchParams, deprecatedWatch: boolean): string {

@@ -36,11 +36,10 @@ export class CachedObject {
     stored.copy(bytes, insertAt + inserted.length, insertAt);
     this.bytes = bytes;
     const written = justWritten.get(value);
-    if (written && !Object.isFrozen(written)) {
-      justWritten.delete(value);
-      written.metadata.resourceVersion = String(revision);
-      this.#decoded = new WeakRef(deepFreeze(written));
-    }
+    if (!written) return;
+    justWritten.delete(value);
+    const metadata = { ...written.metadata, resourceVersion: String(revision) };
+    this.#decoded = new WeakRef(deepFreeze({ ...written, metadata }));
   }
 
   /** Decoded, shared and frozen. */

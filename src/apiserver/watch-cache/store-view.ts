@@ -80,7 +80,11 @@ export class StoreView {
     this.#caches.set(storagePrefix, cache);
     for (const [key, entry] of this.#unclaimed) {
       if (!key.startsWith(prefix)) continue;
-      cache.load(key.slice(prefix.length), entry.revision, entry.value);
+      try {
+        cache.load(key.slice(prefix.length), entry.revision, entry.value);
+      } catch (error) {
+        this.#logger.error('a stored value cannot be read and is left out', { key, error });
+      }
       this.#unclaimed.delete(key);
     }
     return cache;
@@ -206,7 +210,8 @@ export class StoreView {
         else this.#unclaimed.delete(event.key);
         continue;
       }
-      const applied = found.cache.apply(event.type, found.key, event.revision, event.value);
+      const applied = this.#apply(found, event);
+      if (!applied) continue;
       const list = perCache.get(found.cache);
       if (list) list.push(applied);
       else perCache.set(found.cache, [applied]);
@@ -215,6 +220,16 @@ export class StoreView {
     const last = events.at(-1);
     if (last && last.revision > this.#revision) this.#revision = last.revision;
     for (const [cache, list] of perCache) cache.notify(list);
+  }
+
+  /** Undefined for a value that is no object: one of those must not stop the rest. */
+  #apply({ cache, key }: { cache: ResourceCache; key: string }, event: StoreEvent): CacheEvent | undefined {
+    try {
+      return cache.apply(event.type, key, event.revision, event.value);
+    } catch (error) {
+      this.#logger.error('a stored value cannot be read and is left out', { key: event.key, error });
+      return undefined;
+    }
   }
 
   /** The cache whose prefix is the key without its last two parts (namespaced) or its last one. */
