@@ -1,4 +1,6 @@
 /** How a long-running process ends: asked by a signal it stops in order, and says so; a defect ends it with a trace. */
+import { systemClock } from '../base/clock.ts';
+import { releaseMemoryWhenIdle } from '../base/idle-memory.ts';
 import type { Logger } from '../base/logger.ts';
 
 /** A process that does not stop in order within this is ended all the same. */
@@ -24,6 +26,7 @@ export async function runUntilSignalled(
     logger.error('the process ends by a defect', { error });
     process.exit(1);
   });
+  releaseMemoryWhenIdle(systemClock, stop.signal);
   try {
     await work(stop.signal);
     logger.info('stopped');
