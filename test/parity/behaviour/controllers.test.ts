@@ -67,8 +67,8 @@ for (const scenario of loadScenarios(areas)) {
       waitUntil: (condition, timeoutMs) => clock.advanceUntil(condition, timeoutMs),
       pause: (ms) => clock.advance(ms),
     };
-    // What a kubelet does with containers is its own part's to show.
-    const skip = new Set(['pods', 'Pod']);
+    // What kubelets do with containers, and how often an unbound claim is told of, other tests show.
+    const skip = new Set(['pods', 'Pod', 'PersistentVolumeClaim']);
     const isFleeting = (state: object) => fleeting[scenario.id]?.test(JSON.stringify(state)) ?? false;
     const recorded = asToday(scenario);
     const problems = await playScenario(world, recorded, `behaviour-${scenario.id}`, { skip, isFleeting });
