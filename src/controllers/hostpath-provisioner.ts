@@ -16,10 +16,13 @@ export const hostpathProvisioner = defineController({
   reconciles: PersistentVolumeClaim,
   reads: [StorageClass, PersistentVolume],
   watches: [
-    watch(Node, (_node, old, informers) =>
-      old ? [] : waitingClaims(informers.of(PersistentVolumeClaim).list()),
+    watch(Node, (node, old, informers) =>
+      takesPods(node) && !(old && takesPods(old))
+        ? waitingClaims(informers.of(PersistentVolumeClaim).list())
+        : [],
     ),
   ],
+  backoff: { firstMs: 500, maxMs: 60_000 },
   concurrency: 4,
   async reconcile(key, cluster, signal) {
     const claim = cluster.get(PersistentVolumeClaim, key);

@@ -11,11 +11,31 @@ export interface SchedulerMetrics {
 /** 1 ms, doubled up to about 16 s. */
 const durationBuckets = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
 
+/** What is counted now; a scheduler that leads again takes the place of its earlier self. */
+interface Subject {
+  queue: SchedulingQueue;
+  cache: SchedulerCache;
+}
+
+const registered = new WeakMap<MetricsRegistry, { subject: Subject; metrics: SchedulerMetrics }>();
+
 export function createSchedulerMetrics(
   registry: MetricsRegistry,
   queue: SchedulingQueue,
   cache: SchedulerCache,
 ): SchedulerMetrics {
+  const known = registered.get(registry);
+  if (known) {
+    Object.assign(known.subject, { queue, cache });
+    return known.metrics;
+  }
+  const subject = { queue, cache };
+  const metrics = register(registry, subject);
+  registered.set(registry, { subject, metrics });
+  return metrics;
+}
+
+function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics {
   const attempts = registry.counter(
     'scheduler_schedule_attempts_total',
     'Number of attempts to schedule pods, by the result.',
@@ -31,12 +51,12 @@ export function createSchedulerMetrics(
     [1, 2, 4, 8, 16],
   );
   registry.collected('scheduler_pending_pods', 'Number of pending pods, by the queue.', () => {
-    const { inFlight, ...waiting } = queue.counts();
+    const { inFlight, ...waiting } = subject.queue.counts();
     return Object.entries(waiting).map(([name, value]) => ({ labels: { queue: name }, value }));
   });
   registry.collected('scheduler_cache_size', 'Number of nodes and pods in the scheduler cache.', () => [
-    { labels: { type: 'nodes' }, value: cache.nodes.length },
-    { labels: { type: 'pods' }, value: cache.placedCount },
+    { labels: { type: 'nodes' }, value: subject.cache.nodes.length },
+    { labels: { type: 'pods' }, value: subject.cache.placedCount },
   ]);
   return {
     attempt(result, durationMs) {
