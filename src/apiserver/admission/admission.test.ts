@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
+
+const pods = '/api/v1/namespaces/default/pods';
+
+function pod(name: string, spec: object = {}) {
+  return { metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } };
+}
+
+async function withAccount(): Promise<TestServer> {
+  const server = await createTestServer();
+  await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  return server;
+}
+
+/** Asks as the node `n`. */
+async function asNode(server: TestServer, method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown) {
+  const transport = server.api.localTransport({ name: 'system:node:n', groups: ['system:nodes'] });
+  const answer = await transport.send({
+    method,
+    path,
+    ...(body !== undefined && { body }),
+    contentType: method === 'PATCH' ? mergePatch : 'application/json',
+  });
+  return 'object' in answer
+    ? (answer.object as { kind: string; message: string })
+    : { kind: '', message: '' };
+}
+
+test('a namespace that enforces a level refuses pods, and warns of what makes them', async () => {
+  await using server = await withAccount();
+  const labels = {
+    'pod-security.kubernetes.io/enforce': 'baseline',
+    'pod-security.kubernetes.io/warn': 'restricted',
+  };
+  await server.ask('PATCH', '/api/v1/namespaces/default', { metadata: { labels } }, mergePatch);
+  const refused = await server.ask('POST', pods, pod('p', { hostNetwork: true }));
+  assert.equal(
+    refused.object.message,
+    'pods "p" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',
+  );
+  assert.equal((await server.ask('POST', pods, pod('q'))).status, 201);
+});
+
+test('a node touches its own pods and itself, and nobody else', async () => {
+  await using server = await withAccount();
+  for (const name of ['n', 'm']) await server.ask('POST', '/api/v1/nodes', { metadata: { name } });
+  await server.ask('POST', pods, pod('mine', { nodeName: 'n' }));
+  await server.ask('POST', pods, pod('other', { nodeName: 'm' }));
+  const status = { status: { phase: 'Running' } };
+  assert.equal((await asNode(server, 'PATCH', `${pods}/mine/status`, status)).kind, 'Pod');
+  assert.match(
+    (await asNode(server, 'PATCH', `${pods}/other/status`, status)).message,
+    /with spec\.nodeName set to itself/,
+  );
+  assert.match(
+    (await asNode(server, 'DELETE', `${pods}/other`)).message,
+    /can only delete pods with spec\.nodeName set to itself/,
+  );
+  const labels = (key: string) => ({ metadata: { labels: { [key]: 'x' } } });
+  assert.equal(
+    (await asNode(server, 'PATCH', '/api/v1/nodes/n', labels('topology.kubernetes.io/zone'))).kind,
+    'Node',
+  );
+  assert.match(
+    (await asNode(server, 'PATCH', '/api/v1/nodes/n', labels('node-restriction.kubernetes.io/y'))).message,
+    /is not allowed to modify the following labels/,
+  );
+  assert.match((await asNode(server, 'PATCH', '/api/v1/nodes/m', labels('a'))).message, /m/);
+});
+
+test('a pod gets its account, its token, its priority and the tolerations of lost nodes', async () => {
+  await using server = await withAccount();
+  const { object } = await server.ask('POST', pods, pod('p'));
+  const { spec } = object;
+  assert.equal(spec.serviceAccountName, 'default');
+  assert.match(spec.volumes[0].name, /^kube-api-access-/);
+  assert.equal(spec.containers[0].volumeMounts[0].mountPath, '/var/run/secrets/kubernetes.io/serviceaccount');
+  assert.equal(spec.priority, 0);
+  assert.equal(spec.tolerations.length, 2);
+});
+
+test('an eviction takes from the budget until nothing is left', async () => {
+  await using server = await withAccount();
+  const labels = { app: 'a' };
+  for (const name of ['p', 'q']) {
+    await server.ask('POST', pods, { ...pod(name, { nodeName: 'n' }), metadata: { name, labels } });
+    const ready = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
+    await server.ask('PATCH', `${pods}/${name}/status`, ready, mergePatch);
+  }
+  const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  await server.ask('POST', budgets, {
+    metadata: { name: 'b' },
+    spec: { minAvailable: 1, selector: { matchLabels: labels } },
+  });
+  const status = {
+    status: {
+      observedGeneration: 1,
+      disruptionsAllowed: 1,
+      currentHealthy: 2,
+      desiredHealthy: 1,
+      expectedPods: 2,
+    },
+  };
+  await server.ask('PATCH', `${budgets}/b/status`, status, mergePatch);
+  const evict = (name: string) => server.ask('POST', `${pods}/${name}/eviction`, { metadata: { name } });
+  assert.equal((await evict('p')).status, 201);
+  const refused = await evict('q');
+  assert.equal(refused.status, 429);
+  assert.equal(refused.object.details.retryAfterSeconds, 10);
+  assert.ok((await server.ask('GET', `${pods}/p`)).object.metadata.deletionTimestamp);
+});
+
+test('a pod is bound once', async () => {
+  await using server = await withAccount();
+  await server.ask('POST', pods, pod('p'));
+  const binding = { target: { kind: 'Node', name: 'n' } };
+  assert.equal((await server.ask('POST', `${pods}/p/binding`, binding)).status, 201);
+  const again = await server.ask('POST', `${pods}/p/binding`, binding);
+  assert.match(again.object.message, /pod p is already assigned to node "n"/);
+});
