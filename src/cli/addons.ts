@@ -2,7 +2,6 @@
 
 import { IngressClass } from '../api/resources.gen.ts';
 import type { Client } from '../client/client.ts';
-import { agentGroup } from '../host/cluster-pki.ts';
 import { installPackages, missingRequirements, type Requirement } from '../host/packages.ts';
 import type { Steps } from '../host/steps.ts';
 import { disableIngress, enableIngress } from '../network/ingress/ingress-objects.ts';
@@ -23,7 +22,7 @@ const addons: Record<string, Addon> = {
   ingress: {
     summary: 'HTTP and HTTPS by host and path, through HAProxy on a node',
     packages: [{ package: 'haproxy', programs: ['haproxy'], purpose: 'carries the traffic of Ingresses' }],
-    enable: (client) => enableIngress(client, agentGroup),
+    enable: (client) => enableIngress(client, 'system:nodes'),
     disable: (client) => disableIngress(client),
     isEnabled: async (client) =>
       (await client.list(IngressClass)).items.some(

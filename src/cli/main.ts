@@ -1,6 +1,7 @@
 /** Finds the command, runs it, and tells of its failure in the same way for all. */
 import { Failure } from '../host/failure.ts';
 import { addonsCommand } from './addons.ts';
+import { agent } from './agent.ts';
 import { down, kubeconfig, remove } from './cluster-commands.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { doctor } from './doctor.ts';
@@ -8,6 +9,7 @@ import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
 import { logs } from './logs.ts';
 import { node } from './node.ts';
+import { server } from './server.ts';
 import { service } from './service.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
@@ -27,6 +29,8 @@ const commands: Record<string, Command> = {
   addons: addonsCommand,
   logs,
   doctor,
+  server,
+  agent,
   version,
 };
 

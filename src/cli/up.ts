@@ -67,7 +67,7 @@ export async function startCluster(
   );
 }
 
-async function prepareMachine(steps: Steps): Promise<void> {
+export async function prepareMachine(steps: Steps): Promise<void> {
   const obstacle = obstacleToRealNodes();
   if (obstacle) {
     throw new Failure(obstacle, {

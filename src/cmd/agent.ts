@@ -13,6 +13,7 @@ import { createEventRecorder } from '../client/event-recorder.ts';
 import { httpTransport } from '../client/http-transport.ts';
 import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
 import { readPair } from '../host/cluster-pki.ts';
+import { isGood, requestCertificate } from '../host/join.ts';
 import { type AgentConfig, readConfig } from '../host/process-config.ts';
 import { grpcRuntime } from '../kubelet/cri/grpc-runtime.ts';
 import { startKubelet } from '../kubelet/kubelet.ts';
@@ -24,6 +25,7 @@ import { startIngress } from '../network/ingress/ingress.ts';
 import { startAnnouncer } from '../network/load-balancer/announcer.ts';
 import { startPolicy } from '../network/policy/policy.ts';
 import { startProxy } from '../network/proxy/proxy.ts';
+import { failoverTransport } from './failover-transport.ts';
 import { runUntilSignalled } from './lifetime.ts';
 
 const kubeletPort = 10250;
@@ -39,12 +41,14 @@ await runUntilSignalled(logger, async (signal) => {
   const { nodeName, nodeAddress, clusterDomain } = config;
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
   const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
-  const transport = httpTransport({
-    server: config.servers[0]!,
+  const connection = {
     ca: authority,
     ...readPair(config.pkiFolder, 'kubelet-client'),
     userAgent: 'kubelet',
-  });
+  };
+  const transport = failoverTransport(
+    config.servers.map((server) => httpTransport({ server, ...connection })),
+  );
   const client = createClient(transport, { fieldManager: 'kubelet' });
   const informers = createInformerFactory(client, { ...common, signal, transform: dropManagedFields });
   const runtime = grpcRuntime(config.runtimeSocket);
@@ -70,6 +74,7 @@ await runUntilSignalled(logger, async (signal) => {
     },
     signal,
   );
+  await ensureServingCertificate();
   await startKubeletServer(
     kubelet,
     {
@@ -83,6 +88,20 @@ await runUntilSignalled(logger, async (signal) => {
   const network = startNetwork();
   await Promise.all([network, kubelet.stopped]);
   transport.close();
+
+  /** Machines that joined have none at first; it is asked for when the node's addresses are known. */
+  async function ensureServingCertificate(): Promise<void> {
+    if (isGood(join(config.pkiFolder, 'kubelet-server.crt'))) return;
+    await kubelet.started;
+    await requestCertificate(client, {
+      folder: config.pkiFolder,
+      name: 'kubelet-server',
+      signerName: 'kubernetes.io/kubelet-serving',
+      usage: 'server auth',
+      nodeName,
+      ipAddresses: [nodeAddress],
+    });
+  }
 
   async function startNetwork(): Promise<void> {
     const ingressRecorder = createEventRecorder({

@@ -1,52 +1,57 @@
 /** Objects that every cluster of Wherry has besides those of upstream: what node agents may read, and cluster DNS. */
 import type { Draft } from '../api/meta.ts';
-import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../api/resources.gen.ts';
+import { ClusterRoleBinding, Role, RoleBinding, Secret } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type { Client } from '../client/client.ts';
-import { agentGroup } from '../host/cluster-pki.ts';
 import { ensureDnsObjects } from '../network/dns/dns-objects.ts';
 
 const read = ['get', 'list', 'watch'];
-const roleName = 'wherry-agents';
+const rbac = 'rbac.authorization.k8s.io';
+const nodesGroup = 'system:nodes';
 
-/** A node agent is kubelet, service proxy, DNS server and policy agent in one; the latter three read all of these. */
-const agentRole: Draft<ClusterRole> = {
-  metadata: { name: roleName, labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' } },
-  rules: [
-    { apiGroups: [''], resources: ['services', 'endpoints', 'nodes', 'namespaces', 'pods'], verbs: read },
-    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
-    { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies', 'ingressclasses'], verbs: read },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
-  ],
-};
-
-/** Settings of cluster DNS and the like; a list cannot be limited to names. */
-const agentSettingsRole: Draft<Role> = {
-  metadata: { ...agentRole.metadata, namespace: 'kube-system' },
+/** Settings of cluster DNS and the like, which every node's agent follows; a list cannot be limited to names. */
+const settingsRole: Draft<Role> = {
+  metadata: { name: 'wherry:node-settings', namespace: 'kube-system' },
   rules: [{ apiGroups: [''], resources: ['configmaps'], verbs: read }],
 };
 
-const agentSettingsBinding: Draft<RoleBinding> = {
-  metadata: agentSettingsRole.metadata,
-  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: roleName },
-  subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: agentGroup }],
+const settingsBinding: Draft<RoleBinding> = {
+  metadata: settingsRole.metadata,
+  roleRef: { apiGroup: rbac, kind: 'Role', name: 'wherry:node-settings' },
+  subjects: [{ apiGroup: rbac, kind: 'Group', name: nodesGroup }],
 };
 
-const agentBinding: Draft<ClusterRoleBinding> = {
-  metadata: agentRole.metadata,
-  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: roleName },
-  subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: agentGroup }],
-};
+/** Machines that join with a token may ask for a node's certificate, and nodes for the next one; named as kubeadm's. */
+const joinBindings = (
+  [
+    ['kubeadm:kubelet-bootstrap', 'system:node-bootstrapper', 'system:bootstrappers'],
+    [
+      'kubeadm:node-autoapprove-bootstrap',
+      'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
+      'system:bootstrappers',
+    ],
+    [
+      'kubeadm:node-autoapprove-certificate-rotation',
+      'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
+      nodesGroup,
+    ],
+  ] as const
+).map(
+  ([name, role, group]): Draft<ClusterRoleBinding> => ({
+    metadata: { name },
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
+    subjects: [{ apiGroup: rbac, kind: 'Group', name: group }],
+  }),
+);
 
 export async function ensureClusterObjects(
   client: Client,
   dns: { address: string; clusterDomain: string },
 ): Promise<void> {
   await ensureDnsObjects(client, dns);
-  await createOrKeep(() => client.create(ClusterRole, agentRole));
-  await createOrKeep(() => client.create(ClusterRoleBinding, agentBinding));
-  await createOrKeep(() => client.create(Role, agentSettingsRole));
-  await createOrKeep(() => client.create(RoleBinding, agentSettingsBinding));
+  await createOrKeep(() => client.create(Role, settingsRole));
+  await createOrKeep(() => client.create(RoleBinding, settingsBinding));
+  for (const binding of joinBindings) await createOrKeep(() => client.create(ClusterRoleBinding, binding));
 }
 
 async function createOrKeep(create: () => Promise<unknown>): Promise<void> {
@@ -55,4 +60,16 @@ async function createOrKeep(create: () => Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
   }
+}
+
+/** The token by which machines join; `id.secret` as kubeadm's are. */
+export async function ensureJoinToken(client: Client, token: string): Promise<void> {
+  const [id = '', secret = ''] = token.split('.');
+  await createOrKeep(() =>
+    client.create(Secret, {
+      metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
+      type: 'bootstrap.kubernetes.io/token',
+      stringData: { 'token-id': id, 'token-secret': secret, 'usage-bootstrap-authentication': 'true' },
+    }),
+  );
 }

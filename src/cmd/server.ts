@@ -11,7 +11,7 @@ import { startMirror } from '../host/images/mirror.ts';
 import { readConfig, type ServerConfig } from '../host/process-config.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
-import { ensureClusterObjects } from './cluster-objects.ts';
+import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { runSimulatedNodes } from './simulated-nodes.ts';
@@ -56,11 +56,14 @@ await runUntilSignalled(logger, async (signal) => {
     }),
   });
   const working = plane.run(signal);
+  // The authority goes along: machines that join know only its pin.
+  const { cert, key } = readPair(config.pkiFolder, pkiFiles.server);
+  const serverPair = { cert: `${cert.trimEnd()}\n${clusterCa}`, key };
   for (const { host, port } of config.listen) {
     await plane.api.listen({
       host,
       port,
-      ...readPair(config.pkiFolder, pkiFiles.server),
+      ...serverPair,
       clientCa: clusterCa,
     });
     logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
@@ -69,6 +72,7 @@ await runUntilSignalled(logger, async (signal) => {
     plane.api.localTransport({ name: 'system:wherry', groups: ['system:masters'] }),
   );
   await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
+  if (config.joinToken) await ensureJoinToken(client, config.joinToken);
   const simulated =
     config.simulatedNodes > 0 ? runSimulatedNodes(plane.api, config, logger, signal) : undefined;
   const mirror =

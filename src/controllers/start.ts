@@ -7,6 +7,7 @@ import { clusterRoleAggregationController } from './clusterrole-aggregation.ts';
 import { cronJobController } from './cronjob.ts';
 import { csrApprovingController } from './csr-approving.ts';
 import { runCsrCleaner } from './csr-cleaner.ts';
+import { csrServingApprovingController } from './csr-serving-approving.ts';
 import { csrSigningController } from './csr-signing.ts';
 import { daemonSetController } from './daemonset.ts';
 import { ensureDefaultStorageClass } from './default-storage-class.ts';
@@ -50,7 +51,7 @@ export interface ControllersOptions extends ControllerEnvironment {
   issueSecretToken?: IssueSecretToken;
   /** Addresses for services of type LoadBalancer; none when absent. */
   loadBalancerPool?: readonly AddressRange[];
-  /** Only these, by the name that {@link controllerNames} gives; all when absent. */
+  /** Only these, by their names in the table below; all when absent. */
   only?: ReadonlySet<string>;
 }
 
@@ -65,6 +66,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     cronjob: cronJobController,
     csrapproving: csrApprovingController,
     csrcleaner: runCsrCleaner,
+    csrservingapproving: csrServingApprovingController,
     ...(options.signingAuthority && { csrsigning: csrSigningController(options.signingAuthority) }),
     daemonset: daemonSetController(),
     defaultstorageclass: ensureDefaultStorageClass,
@@ -81,7 +83,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     loadbalancer: loadBalancerController(options.loadBalancerPool ?? []),
     namespace: namespaceController,
     nodeipam: nodeIpamController(options.nodeIpam ?? defaultNodeIpam),
-    nodelifecycle: nodeLifecycleController(),
+    nodelifecycle: nodeLifecycleController(options.clock),
     nodettl: nodeTtlController,
     persistentvolumebinder: persistentVolumes.volumes,
     persistentvolumeclaimbinder: persistentVolumes.claims,

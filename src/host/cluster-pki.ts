@@ -26,9 +26,6 @@ const serverDnsNames = [
   'kubernetes.default.svc.cluster.local',
 ];
 
-/** Lets a node's agent read what its service network, DNS and policies are made of, besides what a kubelet may. */
-export const agentGroup = 'system:wherry:agents';
-
 export const pkiFiles = {
   authority: 'ca',
   /** Signs the certificates by which the API server speaks for a user to an aggregated one. */
@@ -83,7 +80,7 @@ export async function ensureNodePki(
   writeFileSync(join(folder, 'ca.crt'), authority.cert);
   await ensureLeaf(folder, 'kubelet-client', authority, {
     commonName: `system:node:${node.name}`,
-    organizations: ['system:nodes', agentGroup],
+    organizations: ['system:nodes'],
     usages: ['client'],
   });
   await ensureLeaf(folder, 'kubelet-server', authority, {

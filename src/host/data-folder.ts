@@ -73,7 +73,7 @@ function clusterFolder(name: string, path: string): ClusterFolder {
   };
 }
 
-function nodeFolder(path: string): NodeFolder {
+export function nodeFolder(path: string): NodeFolder {
   return {
     path,
     varLib: join(path, 'var-lib'),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseSubnet, hostHasDefaultRoute } from './link.ts';
+import { chooseSubnet, hostHasDefaultRoute, isWithin } from './link.ts';
 
 test('a subnet is chosen that nothing on the machine overlaps', () => {
   const rows: [string, string[], number, string][] = [
@@ -20,4 +20,10 @@ test('a default route is one to everywhere, not one to 0.0.0.0 with a longer mas
   assert.equal(hostHasDefaultRoute(`${head}eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n`), true);
   assert.equal(hostHasDefaultRoute(`${head}tun0\t00000000\t010200C0\t0003\t0\t0\t0\t00000080\n`), false);
   assert.equal(hostHasDefaultRoute(head), false);
+});
+
+test('an address is within a prefix or not', () => {
+  assert.equal(isWithin('10.99.0.1', '10.96.0.0/12'), true);
+  assert.equal(isWithin('10.112.0.1', '10.96.0.0/12'), false);
+  assert.equal(isWithin('10.244.3.9', '10.244.0.0/16'), true);
 });

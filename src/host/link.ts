@@ -100,15 +100,40 @@ export async function attachNode(link: ClusterLink, node: NodeLink, namespace: N
     input: [
       `address add ${address}/24 dev eth0`,
       'link set eth0 up',
-      // What the node itself sends to a service address is rewritten after a route for it was found. This one leads
-      // nowhere: a packet that nothing rewrites does not leave the node.
-      'link add svc0 type veth peer name svc1',
-      'link set svc1 up',
-      'link set svc0 up',
-      `route add ${node.serviceCidr} dev svc0 src ${address}`,
+      ...serviceRoute(node.serviceCidr, address),
       ...(node.defaultRoute ? [`route add default via ${hostAddress(link)}`] : []),
     ].join('\n'),
   });
+}
+
+/**
+ * What a node itself sends to a service address is rewritten after a route for it was found. This one leads nowhere: a
+ * packet that nothing rewrites does not leave the node.
+ */
+function serviceRoute(serviceCidr: string, address: string): string[] {
+  return [
+    'link add svc0 type veth peer name svc1',
+    'link set svc1 up',
+    'link set svc0 up',
+    `route add ${serviceCidr} dev svc0 src ${address}`,
+  ];
+}
+
+/** The same for a whole machine that is a node, in the network of this process. */
+export async function ensureServiceRoute(serviceCidr: string, address: string): Promise<void> {
+  if (await succeeds('ip', ['link', 'show', 'svc0'])) return;
+  await run('ip', ['-batch', '-'], { input: serviceRoute(serviceCidr, address).join('\n') });
+}
+
+export async function removeServiceRoute(): Promise<void> {
+  await succeeds('ip', ['link', 'delete', 'svc0']);
+}
+
+/** The address from which this machine talks to another. */
+export async function addressTowards(host: string): Promise<string> {
+  const [route] = JSON.parse(await run('ip', ['-json', 'route', 'get', host])) as { prefsrc?: string }[];
+  if (!route?.prefsrc) throw new Error(`this machine has no address towards ${host}`);
+  return route.prefsrc;
 }
 
 /** True when the host itself has a way out. */
@@ -135,6 +160,11 @@ function hasInterface(name: string): boolean {
 
 function hostInterfaces(): string[] {
   return readdirSync('/sys/class/net');
+}
+
+/** True when the address lies within the prefix. */
+export function isWithin(address: string, prefix: string): boolean {
+  return overlap(parsePrefix(`${address}/32`), parsePrefix(prefix));
 }
 
 interface Range {

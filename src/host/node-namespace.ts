@@ -34,6 +34,8 @@ export interface NodeNamespaceOptions {
   /** The node's /etc/resolv.conf. */
   resolvConf: string;
   cgroupProcs: readonly string[];
+  /** False: the node has the network of whoever makes it. */
+  ownNetwork?: boolean;
 }
 
 const holderRecord = (folder: NodeFolder) => join(folder.run, 'holder.json');
@@ -149,7 +151,18 @@ exec sleep infinity >/dev/null 2>&1
 async function startHolder(options: NodeNamespaceOptions): Promise<ProcessIdentity> {
   const child = spawn(
     'unshare',
-    ['--mount', '--uts', '--net', '--pid', '--fork', '--propagation', 'slave', '/bin/sh', '-c', holderScript],
+    [
+      '--mount',
+      '--uts',
+      ...(options.ownNetwork === false ? [] : ['--net']),
+      '--pid',
+      '--fork',
+      '--propagation',
+      'slave',
+      '/bin/sh',
+      '-c',
+      holderScript,
+    ],
     {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -51,15 +51,20 @@ export async function ensureNode(
   onNamespace: (node: LocalNode) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<LocalNode> {
   const node = await ensureNamespace(context, record);
-  await Promise.all([ensureRuntime(context, node), onNamespace(node)]);
+  const { cluster, data, machine } = context;
+  const mirror = cluster.mirrorPort && `http://${hostAddress(cluster)}:${cluster.mirrorPort}`;
+  await Promise.all([ensureRuntime({ data, machine, ...(mirror && { mirror }) }, node), onNamespace(node)]);
   return node;
 }
 
-async function ensureRuntime(context: NodeContext, node: LocalNode): Promise<void> {
+/** A containerd that answers, and has the image that pods begin with. */
+export async function ensureRuntime(
+  context: Pick<NodeContext, 'data' | 'machine'> & { mirror?: string },
+  node: Pick<LocalNode, 'folder' | 'namespace' | 'systemCgroupProcs'>,
+): Promise<void> {
   const isAdopted = findContainerd(node.folder) !== undefined;
   const registries = join(node.folder.etc, 'registries');
-  if (context.cluster.mirrorPort)
-    writeMirrorConfig(registries, `http://${hostAddress(context.cluster)}:${context.cluster.mirrorPort}`);
+  if (context.mirror) writeMirrorConfig(registries, context.mirror);
   const containerd = await ensureContainerd({
     registryConfigFolder: registries,
     folder: node.folder,

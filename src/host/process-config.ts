@@ -14,6 +14,8 @@ export interface ServerConfig {
   clusterDomain: string;
   clusterDns: string;
   simulatedNodes: number;
+  /** By which other machines join; see `wherry server`. */
+  joinToken?: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Serves images that were loaded from files to the cluster's nodes. */
   imageMirror?: { host: string; port: number; nodesFolder: string; loadedFile: string };

@@ -1,0 +1,106 @@
+/** `wherry agent`: makes this machine a node of a cluster whose servers run elsewhere; in the foreground. */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import { checkName, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
+import { cniConfigFolder, containerdSocket } from '../host/containerd.ts';
+import { Failure } from '../host/failure.ts';
+import { ensureNodeIdentity, parseJoinToken } from '../host/join.ts';
+import { addressTowards } from '../host/link.ts';
+import { inspectMachine } from '../host/machine.ts';
+import {
+  ensureMachineAgent,
+  ensureMachineNode,
+  machineAgentLog,
+  machineNodeFolder,
+  stopMachineNode,
+} from '../host/machine-node.ts';
+import { isRunning, type ProcessIdentity } from '../host/process.ts';
+import { writeConfig } from '../host/process-config.ts';
+import { type Command, UsageError } from './context.ts';
+import { liveSteps } from './live-steps.ts';
+import { checkMachineAddress } from './machine-address.ts';
+import { parseOptions } from './options.ts';
+import { prepareMachine } from './up.ts';
+
+const watchMs = 500;
+
+export const agent: Command = {
+  summary: 'make this machine a node of a cluster elsewhere',
+  usage: '--server URL[,URL…] --token TOKEN [--node NAME] [--address ADDRESS]',
+  details: [
+    'Runs until it is stopped. "wherry server" prints the token.',
+    "--server URLS      the cluster's servers; when one dies the next is asked",
+    '--node NAME        the name of the node; that of this machine unless said',
+    '--address ADDRESS  by which other nodes reach this machine',
+  ],
+  async run(context, args) {
+    const { values } = parseOptions(args, {
+      server: { type: 'string' },
+      token: { type: 'string' },
+      node: { type: 'string' },
+      address: { type: 'string' },
+    });
+    if (!values.server || !values.token) throw new UsageError('--server and --token are needed');
+    const servers = values.server.split(',');
+    const nodeName = values.node ?? hostname().toLowerCase();
+    checkName('the node name', nodeName);
+    const token = parseJoinToken(values.token);
+    const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    await prepareMachine(steps);
+    const address = values.address ?? (await addressTowards(new URL(servers[0]!).hostname));
+    checkMachineAddress(address);
+    const folder = machineNodeFolder(context.data, nodeName);
+    await steps.run(`Joining ${servers[0]} as ${nodeName}`, () =>
+      ensureNodeIdentity({ folder: folder.pki, servers, token, nodeName }),
+    );
+    const options = {
+      data: context.data,
+      machine: inspectMachine(),
+      visible: [context.programs.root],
+      nodeName,
+      serviceCidr: defaultServiceCidr,
+      address,
+    };
+    const asked = askedToStop();
+    try {
+      const node = await steps.run('Namespaces and containerd', () => ensureMachineNode(options));
+      const configFile = join(folder.run, 'agent-config.json');
+      writeConfig(configFile, {
+        nodeName,
+        nodeAddress: address,
+        servers,
+        pkiFolder: folder.pki,
+        runtimeSocket: containerdSocket,
+        cniConfigFolder,
+        cgroupRoot: node.cgroupRoot,
+        serviceCidr: defaultServiceCidr,
+        podCidr: defaultPodCidr,
+        clusterDomain: 'cluster.local',
+        clusterDns: '10.96.0.10',
+        resolvConf: join(folder.etc, 'resolv.conf'),
+        logLevel: 'info',
+      });
+      const { node: program, agent: script } = context.programs;
+      const running = await ensureMachineAgent(node, { node: program, script, configFile });
+      context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);
+      await endOf(running, asked);
+      if (!asked.aborted) throw new Failure('the agent has ended', { logFile: machineAgentLog(folder) });
+      return 0;
+    } finally {
+      await steps.run('Ending the node', () => stopMachineNode(options));
+    }
+  },
+};
+
+function askedToStop(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+/** The agent is no child of this process: its end is looked for. */
+async function endOf(agentProcess: ProcessIdentity, asked: AbortSignal): Promise<void> {
+  while (isRunning(agentProcess) && !asked.aborted)
+    await systemClock.sleep(watchMs, asked).catch(() => undefined);
+}

@@ -1,0 +1,24 @@
+/** A process of Wherry as a child of this command: its output is ours, signals reach it, and its end is ours. */
+import { spawn } from 'node:child_process';
+import type { CliContext } from './context.ts';
+
+/** @returns its exit code */
+export function runForeground(
+  context: CliContext,
+  args: readonly string[],
+  enter: readonly string[] = [],
+): Promise<number> {
+  const [command, ...rest] = [...enter, context.programs.node, '--max-semi-space-size=4', ...args];
+  const child = spawn(command!, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const pass = (signal: NodeJS.Signals) => child.kill(signal);
+  process.on('SIGTERM', pass);
+  process.on('SIGINT', pass);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      process.off('SIGTERM', pass);
+      process.off('SIGINT', pass);
+      resolve(code ?? 1);
+    });
+  });
+}

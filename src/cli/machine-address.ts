@@ -1,0 +1,16 @@
+/** Addresses of machines must lie outside of what the cluster uses for services and pods. */
+import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
+import { Failure } from '../host/failure.ts';
+import { isWithin } from '../host/link.ts';
+
+/** @throws Failure when packets to the address would be taken for a service's or a pod's */
+export function checkMachineAddress(address: string): void {
+  for (const [what, range] of [
+    ['services', defaultServiceCidr],
+    ['pods', defaultPodCidr],
+  ] as const)
+    if (isWithin(address, range))
+      throw new Failure(`the address ${address} lies in the cluster's range for ${what}, ${range}`, {
+        advice: 'give the machine another address, or say one of its others with --address',
+      });
+}

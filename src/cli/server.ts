@@ -1,0 +1,90 @@
+/** `wherry server`: the control plane of a cluster of several machines, in the foreground, as a service manager runs it. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { authorityPin } from '../base/pki.ts';
+import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
+import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
+import { Failure } from '../host/failure.ts';
+import { formatJoinToken } from '../host/join.ts';
+import { writeConfig } from '../host/process-config.ts';
+import type { Command } from './context.ts';
+import { runForeground } from './foreground.ts';
+import { renderKubeconfig } from './kubeconfig-file.ts';
+import { checkMachineAddress } from './machine-address.ts';
+import { parseCount, parseOptions } from './options.ts';
+
+const defaultPort = 6443;
+
+export const server: Command = {
+  summary: 'run the control plane of a cluster of several machines',
+  usage: '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL] [--pki FOLDER]',
+  details: [
+    'Runs until it is stopped, and prints the command by which other machines join.',
+    '--address ADDRESS      by which nodes reach this machine; its first one unless said',
+    '--etcd-endpoints URLS  store in etcd: several servers on one etcd are one cluster, any of which may die',
+    '--pki FOLDER           keys and certificates; several servers of one cluster need the same ca, front-proxy-ca and sa',
+  ],
+  async run(context, args) {
+    const { values } = parseOptions(args, {
+      address: { type: 'string' },
+      port: { type: 'string' },
+      'etcd-endpoints': { type: 'string' },
+      pki: { type: 'string' },
+    });
+    const folder = join(context.data.path, 'server');
+    const address = values.address ?? firstAddress();
+    checkMachineAddress(address);
+    const port = parseCount('--port', values.port) ?? defaultPort;
+    const pkiFolder = values.pki ?? join(folder, 'pki');
+    const etcd = values['etcd-endpoints']?.split(',');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await ensureClusterPki(pkiFolder, {
+      addresses: [address],
+      dnsNames: [hostname().toLowerCase()],
+      serviceAddress: '10.96.0.1',
+    });
+    const joinToken = ensureToken(join(folder, 'join-token'));
+    const configFile = join(folder, 'config.json');
+    writeConfig(configFile, {
+      clusterName: 'wherry',
+      listen: ['127.0.0.1', address].map((host) => ({ host, port })),
+      advertiseAddress: address,
+      pkiFolder,
+      store: etcd ? { etcd } : { sqlite: join(folder, 'wherry.db') },
+      serviceCidr: defaultServiceCidr,
+      podCidr: defaultPodCidr,
+      clusterDomain: 'cluster.local',
+      clusterDns: '10.96.0.10',
+      simulatedNodes: 0,
+      joinToken,
+      logLevel: 'info',
+    });
+    const url = `https://${address}:${port}`;
+    const authority = readFileSync(join(pkiFolder, `${pkiFiles.authority}.crt`), 'utf8');
+    const kubeconfig = join(folder, 'admin.kubeconfig');
+    const entry = { name: 'wherry', server: url, authority, ...readPair(pkiFolder, pkiFiles.admin) };
+    writeFileSync(kubeconfig, renderKubeconfig(entry), { mode: 0o600 });
+    context.print(`kubectl: export KUBECONFIG=${kubeconfig}`);
+    const token = formatJoinToken({ pin: authorityPin(authority), token: joinToken });
+    context.print(`to join another machine: wherry agent --server ${url} --token ${token}`);
+    return await runForeground(context, [context.programs.server, configFile]);
+  },
+};
+
+function ensureToken(file: string): string {
+  if (!existsSync(file)) {
+    const letters = randomBytes(11).toString('hex');
+    writeFileSync(file, `${letters.slice(0, 6)}.${letters.slice(6, 22)}`, { mode: 0o600 });
+  }
+  return readFileSync(file, 'utf8');
+}
+
+function firstAddress(): string {
+  const found = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (found) return found.address;
+  throw new Failure('this machine has no address', { advice: 'say --address ADDRESS' });
+}

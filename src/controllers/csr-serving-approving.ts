@@ -1,0 +1,59 @@
+/**
+ * Approves serving certificates that nodes ask for themselves, for their own name and the addresses that their object
+ * shows. Upstream leaves this to the administrator; here a node's agent is reached by nothing else.
+ */
+import { CertificateSigningRequest, Node } from '../api/resources.gen.ts';
+import type { ParsedSigningRequest } from '../base/pki.ts';
+import { defineController } from '../client/controller.ts';
+import { wholeSeconds } from '../client/event-recorder.ts';
+import { findRefusal, hasCondition, readRequest, signers } from './csr-request.ts';
+
+const nodePrefix = 'system:node:';
+
+export const csrServingApprovingController = defineController({
+  name: 'certificate_serving',
+  component: 'certificate-controller',
+  reconciles: CertificateSigningRequest,
+  reads: [Node],
+  concerns: (csr: CertificateSigningRequest) =>
+    csr.spec.signerName === signers.kubeletServing && !isDecided(csr),
+  async reconcile(name, cluster, signal) {
+    const csr = cluster.get(CertificateSigningRequest, name);
+    if (!csr || isDecided(csr)) return;
+    const request = await readRequest(csr).catch(() => undefined);
+    if (!request || findRefusal(csr, request)) return;
+    const { username = '' } = csr.spec;
+    const node = cluster.get(Node, username.slice(nodePrefix.length));
+    if (!node || !isOfNode(request, username, node)) return;
+    const now = wholeSeconds(cluster.clock.now());
+    const approval = {
+      type: 'Approved',
+      status: 'True',
+      reason: 'AutoApproved',
+      message: 'The node asked for its own name and addresses.',
+      lastUpdateTime: now,
+      lastTransitionTime: now,
+    };
+    const status = { ...csr.status, conditions: [...(csr.status?.conditions ?? []), approval] };
+    await cluster.client.update(
+      CertificateSigningRequest,
+      { ...csr, status },
+      { subresource: 'approval', signal },
+    );
+  },
+});
+
+/** Whoever asks is the node, and every name is one of the node's. */
+export function isOfNode(request: ParsedSigningRequest, username: string, node: Node): boolean {
+  const { name } = node.metadata;
+  const addresses = new Set([name, ...(node.status?.addresses ?? []).map(({ address }) => address)]);
+  return (
+    username === `${nodePrefix}${name}` &&
+    request.commonName === username &&
+    [...request.dnsNames, ...request.ipAddresses].every((each) => addresses.has(each))
+  );
+}
+
+function isDecided(csr: CertificateSigningRequest): boolean {
+  return Boolean(csr.status?.certificate) || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied');
+}

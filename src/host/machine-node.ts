@@ -1,0 +1,89 @@
+/** This whole machine as a node of a cluster elsewhere: a containerd of its own, and the machine's own network. */
+import { join } from 'node:path';
+import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { nodeSearchPath } from './containerd.ts';
+import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
+import { ensureServiceRoute, removeServiceRoute } from './link.ts';
+import type { Machine } from './machine.ts';
+import { ensureRuntime, type LocalNode } from './node.ts';
+import { createNodeNamespace, destroyNodeNamespace, findNodeNamespace } from './node-namespace.ts';
+import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
+import { hostResolvConf } from './resolv-conf.ts';
+
+export interface MachineNodeOptions {
+  data: DataFolder;
+  machine: Machine;
+  /** Folders that must be visible to the node: the program itself. */
+  visible: readonly string[];
+  nodeName: string;
+  serviceCidr: string;
+  address: string;
+}
+
+export type MachineNode = Pick<LocalNode, 'folder' | 'namespace' | 'cgroupRoot' | 'systemCgroupProcs'>;
+
+const stopGraceMs = 3000;
+
+export const machineNodeFolder = (data: DataFolder, nodeName: string): NodeFolder =>
+  nodeFolder(join(data.path, 'agent', nodeName));
+const cgroupOf = (nodeName: string) => `/wherry/agent/${nodeName}`;
+const agentRecordFile = (folder: NodeFolder) => join(folder.run, 'agent.json');
+export const machineAgentLog = (folder: NodeFolder) => join(folder.logs, 'agent.log');
+
+export async function ensureMachineNode(options: MachineNodeOptions): Promise<MachineNode> {
+  const { data, machine, nodeName } = options;
+  const folder = machineNodeFolder(data, nodeName);
+  const cgroupRoot = cgroupOf(nodeName);
+  let namespace = findNodeNamespace(folder);
+  if (!namespace) {
+    await destroyNodeNamespace(folder);
+    await removeCgroup(machine.cgroups, cgroupRoot);
+    namespace = await createNodeNamespace({
+      name: nodeName,
+      folder,
+      visible: [data.path, ...options.visible],
+      hosts: [],
+      resolvConf: hostResolvConf(),
+      cgroupProcs: ensureCgroup(machine.cgroups, `${cgroupRoot}/system`),
+      ownNetwork: false,
+    });
+  }
+  await ensureServiceRoute(options.serviceCidr, options.address);
+  const systemCgroupProcs = ensureCgroup(machine.cgroups, `${cgroupRoot}/system`);
+  const node = { folder, namespace, cgroupRoot, systemCgroupProcs };
+  await ensureRuntime({ data, machine }, node);
+  return node;
+}
+
+export async function ensureMachineAgent(
+  node: MachineNode,
+  program: { node: string; script: string; configFile: string },
+): Promise<ProcessIdentity> {
+  const recordFile = agentRecordFile(node.folder);
+  return (
+    runningProcess(recordFile) ??
+    (await startProcess({
+      command: program.node,
+      args: ['--max-semi-space-size=4', program.script, program.configFile],
+      enterPid: node.namespace.holder.pid,
+      cgroupProcs: node.systemCgroupProcs,
+      logFile: machineAgentLog(node.folder),
+      recordFile,
+      env: { PATH: nodeSearchPath },
+      cwd: '/',
+    }))
+  );
+}
+
+/** Ends the agent and everything else of the node; its folder stays, with its identity. */
+export async function stopMachineNode(
+  options: Pick<MachineNodeOptions, 'data' | 'machine' | 'nodeName'>,
+): Promise<void> {
+  const { data, machine, nodeName } = options;
+  const folder = machineNodeFolder(data, nodeName);
+  await stopRecorded(agentRecordFile(folder), stopGraceMs);
+  await destroyNodeNamespace(folder);
+  await removeCgroup(machine.cgroups, cgroupOf(nodeName));
+  removeEmptyParents(machine.cgroups, cgroupOf(nodeName));
+  await removeServiceRoute();
+}

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { writeWebImage } from './images.ts';
+import { eventually, execute, expectSuccess, root } from './test-cluster.ts';
+
+const testTimeoutMs = 90_000;
+
+/** Network namespaces that stand for machines, on one link. */
+class Machines {
+  readonly prefix = `wm${process.pid}`;
+  readonly home = mkdtempSync(join(tmpdir(), 'wherry-e2e-machines-'));
+  readonly running = new Map<string, ChildProcess>();
+
+  async create(names: readonly string[]): Promise<void> {
+    const ip = (...args: string[]) => expectSuccess(execute('ip', args), `ip ${args.join(' ')}`);
+    const link = this.namespace('link');
+    await ip('netns', 'add', link);
+    await ip('-n', link, 'link', 'add', 'br0', 'type', 'bridge');
+    await ip('-n', link, 'link', 'set', 'br0', 'up');
+    for (const [index, name] of names.entries()) {
+      const own = this.namespace(name);
+      await ip('netns', 'add', own);
+      await ip('link', 'add', 'eth0', 'netns', own, 'type', 'veth', 'peer', 'name', name, 'netns', link);
+      await ip('-n', link, 'link', 'set', name, 'master', 'br0', 'up');
+      await ip('-n', own, 'address', 'add', `${this.address(index)}/24`, 'dev', 'eth0');
+      await ip('-n', own, 'link', 'set', 'eth0', 'up');
+      await ip('-n', own, 'link', 'set', 'lo', 'up');
+    }
+  }
+
+  namespace(name: string): string {
+    return `${this.prefix}-${name}`;
+  }
+
+  address(index: number): string {
+    return `172.31.251.${index + 1}`;
+  }
+
+  run(machine: string, command: string, args: readonly string[], input?: string) {
+    const words = [`--net=/run/netns/${this.namespace(machine)}`, '--', command, ...args];
+    return execute('nsenter', words, { env: this.env(machine), ...(input !== undefined && { input }) });
+  }
+
+  /** Starts a foreground command of Wherry, and gives all that it prints. */
+  start(machine: string, args: readonly string[]): { said(): string } {
+    const words = [`--net=/run/netns/${this.namespace(machine)}`, '--', join(root, 'wherry'), ...args];
+    const child = spawn('nsenter', words, { env: this.env(machine) });
+    this.running.set(machine, child);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+    return { said: () => said };
+  }
+
+  async stop(machine: string): Promise<void> {
+    const child = this.running.get(machine);
+    this.running.delete(machine);
+    if (!child || child.exitCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
+
+  async delete(): Promise<void> {
+    for (const machine of [...this.running.keys()].reverse()) await this.stop(machine);
+    const { stdout } = await execute('ip', ['netns', 'list']);
+    for (const name of stdout.split(/\s+/).filter((word) => word.startsWith(`${this.prefix}-`)))
+      await execute('ip', ['netns', 'delete', name]);
+    rmSync(this.home, { recursive: true, force: true });
+  }
+
+  env(machine: string): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      WHERRY_HOME: join(this.home, machine),
+      KUBECONFIG: join(this.home, 'server/server/admin.kubeconfig'),
+    };
+  }
+}
+
+suite('a cluster of several machines', () => {
+  const machines = new Machines();
+  let token = '';
+  const url = `https://${machines.address(0)}:6443`;
+  const kubectl = (...args: string[]) =>
+    expectSuccess(machines.run('server', 'kubectl', args), `kubectl ${args.join(' ')}`);
+  const joinAs = (machine: string) =>
+    machines.start(machine, ['agent', '--server', url, '--token', token, '--node', machine]);
+
+  before(async () => {
+    await machines.create(['server', 'one', 'two']);
+    const server = machines.start('server', ['server', '--address', machines.address(0)]);
+    token = await eventually(
+      'the server prints a token',
+      async () => /--token (\S+)/.exec(server.said())?.[1],
+    );
+    await eventually('the server is ready', async () => (await kubectl('get', '--raw', '/readyz')) === 'ok');
+  });
+  after(() => machines.delete());
+
+  test('a token of another cluster, or one that is made up, lets nobody in', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    const attempt = (wrong: string) =>
+      machines.run('one', join(root, 'wherry'), [
+        'agent',
+        '--server',
+        url,
+        '--token',
+        wrong,
+        '--node',
+        'one',
+      ]);
+    const otherPin = await attempt(token.replace(/^sha256:..../, 'sha256:0000'));
+    assert.equal(otherPin.code, 1);
+    assert.match(otherPin.stderr, /is not of the cluster that the token is for/);
+    const otherSecret = await attempt(token.replace(/.{8}$/, '00000000'));
+    assert.equal(otherSecret.code, 1);
+    assert.match(otherSecret.stderr, /Unauthorized/);
+    assert.equal((await kubectl('get', 'nodes', '-o', 'name')).trim(), '');
+  });
+
+  test('two machines join with the token, and become Ready', { timeout: testTimeoutMs }, async () => {
+    joinAs('one');
+    joinAs('two');
+    await eventually(
+      'both are Ready',
+      async () => ((await kubectl('get', 'nodes')).match(/ Ready/g) ?? []).length === 2,
+    );
+    const requests = await kubectl('get', 'csr');
+    assert.equal((requests.match(/Approved,Issued/g) ?? []).length, 4, requests);
+  });
+
+  test('pods on both reach each other and a Service, and their logs are read', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    const archive = join(machines.home, 'web.tar');
+    await writeWebImage(archive, { names: ['test.local/web:1'], port: 8080, script: 'hostname' });
+    for (const machine of ['one', 'two']) {
+      const holder = await eventually('the containerd of the node', async () => holderOf(machines, machine));
+      await expectSuccess(
+        execute('nsenter', [
+          '--mount',
+          '--target',
+          holder,
+          '--',
+          'ctr',
+          '--namespace',
+          'k8s.io',
+          'images',
+          'import',
+          archive,
+        ]),
+        'ctr images import',
+      );
+    }
+    const manifest = ['one', 'two'].map(
+      (node) => `apiVersion: v1
+kind: Pod
+metadata: {name: web-${node}, labels: {app: web}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 1
+  containers: [{name: web, image: 'test.local/web:1'}]
+`,
+    );
+    await expectSuccess(
+      machines.run('server', 'kubectl', ['apply', '-f', '-'], manifest.join('---\n')),
+      'kubectl apply',
+    );
+    await kubectl('wait', '--for=condition=Ready', 'pod/web-one', 'pod/web-two', '--timeout=60s');
+    await kubectl('expose', 'pod', 'web-two', '--port=80', '--target-port=8080', '--name=web');
+    const other = await kubectl('get', 'pod', 'web-two', '-o', 'jsonpath={.status.podIP}');
+    const ask = (to: string) => kubectl('exec', 'web-one', '--', 'wget', '-q', '-O', '-', to);
+    assert.equal(await ask(`http://${other}:8080`), 'web-two\n');
+    await eventually('the Service answers by name', async () => (await ask('http://web')) === 'web-two\n');
+    assert.match(await kubectl('logs', 'web-two'), /serving on port 8080/);
+  });
+
+  test('a machine whose agent ends leaves nothing running, and comes back under its old name', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    await machines.stop('two');
+    assert.equal(await holderOf(machines, 'two'), undefined);
+    joinAs('two');
+    await kubectl('wait', '--for=condition=Ready', 'pod/web-two', '--timeout=60s');
+    assert.equal((await kubectl('get', 'nodes', '-o', 'name')).trim(), 'node/one\nnode/two');
+  });
+});
+
+/** The pid of the process that holds the node of a machine; undefined when it does not run. */
+async function holderOf(machines: Machines, machine: string): Promise<string | undefined> {
+  const file = join(machines.home, machine, 'agent', machine, 'run', 'holder.json');
+  const { code, stdout } = await execute('cat', [file]);
+  if (code !== 0) return undefined;
+  return String((JSON.parse(stdout) as { pid: number }).pid);
+}
