@@ -26,7 +26,7 @@ import { runWorkers, WorkQueue } from './work-queue.ts';
 /** Other objects whose changes concern a reconciled one. Made by {@link watch}. */
 export interface Watch {
   type: ResourceType;
-  /** Keys to reconcile; `old` is undefined for a new object, `object` is the last state for a deleted one. */
+  /** Keys to reconcile. `old` is undefined for a new object; for a deleted one it is `object` itself, the last state. */
   keysOf(object: KubeObject, old: KubeObject | undefined, informers: InformerFactory): Iterable<string>;
 }
 

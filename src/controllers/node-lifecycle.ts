@@ -1,5 +1,7 @@
 /** Watches over nodes: one that falls silent becomes Unknown, is tainted, and its pods no longer count as ready. */
+
 import { Lease, Node, Pod } from '../api/resources.gen.ts';
+import type { Clock } from '../base/clock.ts';
 import { type AnyController, defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
@@ -27,7 +29,7 @@ interface Heartbeat {
   status: Node['status'];
 }
 
-export function nodeLifecycleController(): AnyController {
+export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyController {
   const heartbeats = new Map<string, Heartbeat>();
   /** By zone, when the last node began to lose its pods. */
   const evictions = new Map<string, number>();
@@ -45,12 +47,15 @@ export function nodeLifecycleController(): AnyController {
         if (old && old !== node && readiness(old) === readiness(node)) return;
         for (const other of informers.of(Node).list()) if (isUnknown(other)) yield other.metadata.name;
       }),
-      // A renewal is only worth a look at once when the node is taken for lost; else it is found when its time is up.
-      watch(Lease, ({ metadata }, _old, informers) =>
-        metadata.namespace === leaseNamespace && isUnknown(informers.of(Node).get(metadata.name))
-          ? [metadata.name]
-          : [],
-      ),
+      // A renewal is noted when it is seen; it is worth a look at once only when the node is taken for lost.
+      watch(Lease, ({ metadata, spec }, _old, informers) => {
+        if (metadata.namespace !== leaseNamespace) return [];
+        const heartbeat = heartbeats.get(metadata.name);
+        const renewTime = spec?.renewTime;
+        if (heartbeat && heartbeat.renewTime !== renewTime)
+          heartbeats.set(metadata.name, { ...heartbeat, renewTime, atMs: clock.monotonic() });
+        return isUnknown(informers.of(Node).get(metadata.name)) ? [metadata.name] : [];
+      }),
     ],
     reads: [Pod],
     async reconcile(name, cluster, signal) {
