@@ -107,7 +107,12 @@ function findFeasible(
   const nodes = narrow(snapshot, cycle, diagnosis);
   const wanted = nodesToFind(nodes.length, percentageOfNodesToScore);
   const feasible: NodeInfo[] = [];
-  const blame = (plugin: string) => void diagnosis.plugins.add(plugin);
+  let lastBlamed = '';
+  const blame = (plugin: string) => {
+    if (plugin === lastBlamed) return;
+    lastBlamed = plugin;
+    diagnosis.plugins.add(plugin);
+  };
   let evaluated = 0;
   while (evaluated < nodes.length && feasible.length < wanted) {
     const node = nodes[(start + evaluated) % nodes.length]!;

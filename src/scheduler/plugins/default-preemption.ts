@@ -36,6 +36,10 @@ interface Candidate {
   /** The most important first. */
   victims: PodInfo[];
   violations: number;
+  /** Upstream's order of questions; lower is better, and each counts only where those before are equal. */
+  ranks: readonly number[];
+  /** When the most important victims began, the earliest of them: of what is left, later is better. */
+  start: string;
 }
 
 const noVictims = unresolvable('No preemption victims found for incoming pod');
@@ -193,7 +197,7 @@ function findVictims(
   const violations = protectedPods.filter((candidate) => !spare(candidate)).length;
   for (const candidate of others) spare(candidate);
   if (victims.length === 0) return noVictims;
-  return { node, victims: victims.sort(byImportance), violations };
+  return createCandidate(node, victims.sort(byImportance), violations);
 }
 
 /** Higher priority first; of equals the one that has run longer. */
@@ -229,35 +233,30 @@ export function splitByBudgets(
   return [violating, others];
 }
 
-/** Upstream's order of questions; each one is asked only about those that the one before left. */
-const preferences: readonly ((candidate: Candidate) => number)[] = [
-  ({ violations }) => violations,
-  ({ victims }) => victims[0]!.priority,
+function createCandidate(node: NodeInfo, victims: PodInfo[], violations: number): Candidate {
+  const { priority } = victims[0]!;
   // Raised so that a negative priority still makes each further victim cost something.
-  ({ victims }) => victims.reduce((sum, { priority }) => sum + priority + 2 ** 31 + 1, 0),
-  ({ victims }) => victims.length,
-];
-
-function pickCandidate(candidates: readonly Candidate[]): Candidate | undefined {
-  let left = candidates;
-  for (const preference of preferences) {
-    if (left.length <= 1) break;
-    const ranks = left.map(preference);
-    const best = ranks.reduce((lowest, rank) => Math.min(lowest, rank));
-    left = left.filter((_, index) => ranks[index] === best);
-  }
-  // Of what is left, where the most important victims have run the shortest.
-  return left.reduce<Candidate | undefined>(
-    (best, candidate) => (!best || earliestStart(candidate) > earliestStart(best) ? candidate : best),
-    undefined,
-  );
+  const cost = victims.reduce((sum, victim) => sum + victim.priority + 2 ** 31 + 1, 0);
+  const starts = victims.filter((victim) => victim.priority === priority).map(startOf);
+  return {
+    node,
+    victims,
+    violations,
+    ranks: [violations, priority, cost, victims.length],
+    start: starts.sort()[0]!,
+  };
 }
 
-/** The earliest start among the victims of the highest priority. */
-function earliestStart({ victims }: Candidate): string {
-  const { priority } = victims[0]!;
-  return victims
-    .filter((victim) => victim.priority === priority)
-    .map(startOf)
-    .sort()[0]!;
+function pickCandidate(candidates: readonly Candidate[]): Candidate | undefined {
+  let best = candidates[0];
+  for (const candidate of candidates) if (best && isBetter(candidate, best)) best = candidate;
+  return best;
+}
+
+function isBetter(left: Candidate, right: Candidate): boolean {
+  for (let index = 0; index < left.ranks.length; index++) {
+    const difference = left.ranks[index]! - right.ranks[index]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return left.start > right.start;
 }
