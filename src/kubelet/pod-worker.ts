@@ -80,6 +80,8 @@ export class PodWorker {
   readonly #resources: ContainerResources;
   readonly #sandbox: PodSandbox;
   #errorAttempt = 0;
+  /** When it came, until its first container has started. */
+  #seenMs: number | undefined;
   /** Aborted when the pod is to end: whatever takes long is cut short. */
   readonly #ending = new AbortController();
   /** Aborted when its grace is over early. */
@@ -120,9 +122,12 @@ export class PodWorker {
   done(): Promise<void> {
     return this.#done.promise;
   }
-  /** It counts against what the node has. */
+  /**
+   * It counts against what the node has. Not once nothing of it runs, although its volumes may still be there: the
+   * scheduler gives its place away as soon as it reads of the end.
+   */
   get isAdmitted(): boolean {
-    return this.#admitted && !this.isDone;
+    return this.#admitted && !this.#hasEnded && !this.isDone;
   }
 
   /** Why a container does not run, in one word. */
@@ -263,6 +268,7 @@ export class PodWorker {
       this.#stage = 'terminating';
       return;
     }
+    if (!isAdopted) this.#seenMs = this.#context.clock.monotonic();
     this.#admitted = true;
     this.#stage = 'running';
   }
@@ -424,6 +430,10 @@ export class PodWorker {
         volumes: this.#mounts.mounted,
         ...(targetId && { targetId }),
         started: () => {
+          if (this.#seenMs !== undefined) {
+            this.#context.timings.podStart((this.#context.clock.monotonic() - this.#seenMs) / 1000);
+            this.#seenMs = undefined;
+          }
           this.#failures.delete(container.name);
           this.#nextFailures.delete(container.name);
           this.#lookAgain();

@@ -152,9 +152,10 @@ export class NodeRegistration {
     const report = await this.#options.report();
     const before = this.#node?.status ?? {};
     const status = this.#statusOf(report, before.conditions ?? []);
-    // Extended resources that somebody patched into the status stay.
-    for (const name of ['capacity', 'allocatable'] as const)
-      status[name] = { ...extendedResources(before[name]), ...status[name] };
+    // Extended resources that somebody patched into the capacity stay, and may all be allocated.
+    const extended = extendedResources(before.capacity);
+    status.capacity = { ...extended, ...status.capacity };
+    status.allocatable = { ...extended, ...status.allocatable };
     const isDue = clock.monotonic() - this.#writtenMs >= writeMs;
     const isReady = report.health.problems.length === 0;
     if (!isDue && isSameStatus(before, status)) return isReady;

@@ -110,13 +110,19 @@ export class LinuxVolumes implements PodVolumes {
     });
     if (payload) {
       const folder = await this.#folderFor(pod, volume);
-      const version = `${new Date(this.#inputs.clock.now()).toISOString().replace(/[-:TZ.]/g, '_')}.${this.#inputs.random.suffix(6)}`;
-      await writeAtomically(folder, payload, version, pod.spec.securityContext?.fsGroup);
+      await writeAtomically(folder, payload, this.#newVersion(), pod.spec.securityContext?.fsGroup);
       return { hostPath: folder, readOnly: true };
     }
     const mounted = await this.#mountLasting(pod, volume);
     this.#done.set(key, mounted);
     return mounted;
+  }
+
+  /** As upstream names the folders of what it has written: by the second, and a number. */
+  #newVersion(): string {
+    const { clock, random } = this.#inputs;
+    const second = new Date(clock.now()).toISOString().slice(0, 19).replace(/[-:T]/g, '_');
+    return `${second}.${String(Math.floor(random.next() * 1e10)).padStart(10, '0')}`;
   }
 
   /** Volumes whose contents are the pods' own. */
@@ -156,6 +162,10 @@ export class LinuxVolumes implements PodVolumes {
         readOnly: volume.nfs.readOnly ?? false,
       };
     }
+    if (volume.gitRepo)
+      throw new Error(
+        'git-repo volume plugin has been disabled; if necessary, it may be re-enabled by enabling the feature-gate `GitRepoVolumeDriver`',
+      );
     const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'emptyDir';
     throw new Error(`no volume plugin matched for ${kind}`);
   }
@@ -190,13 +200,13 @@ export class LinuxVolumes implements PodVolumes {
           : 'kubernetes.io~downward-api';
     const folder = join(this.#volumesDir(pod), plugin, volume.name);
     if (volume.configMap || volume.downwardAPI) {
-      await mkdir(folder, { recursive: true, mode: 0o755 });
+      await openFolder(folder, 0o777);
       return folder;
     }
     this.#memoryReady ??= this.#prepareMemory();
     await this.#memoryReady;
     const held = join(this.#memoryDir, pod.metadata.uid, plugin, volume.name);
-    await mkdir(held, { recursive: true, mode: 0o755 });
+    await openFolder(held, 0o1777);
     await mkdir(join(this.#volumesDir(pod), plugin), { recursive: true, mode: 0o755 });
     await symlink(held, folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
@@ -208,4 +218,9 @@ export class LinuxVolumes implements PodVolumes {
     await mkdir(this.#memoryDir, { recursive: true, mode: 0o755 });
     if (!(await isMounted(this.#memoryDir))) await mountTmpfs(this.#memoryDir, 'mode=0755');
   }
+}
+
+/** A folder that looks to a container's user as upstream's does; what stands already keeps its permissions. */
+async function openFolder(folder: string, mode: number): Promise<void> {
+  if ((await mkdir(folder, { recursive: true, mode: 0o755 })) !== undefined) await chmod(folder, mode);
 }

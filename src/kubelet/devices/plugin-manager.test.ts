@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
+import { silentLogger } from '../../base/logger.ts';
+import { testPod } from '../test-pod.ts';
+import { DevicePlugins } from './plugin-manager.ts';
+import {
+  type ContainerAllocateResponse,
+  codec,
+  type PluginDevice,
+  type RegisterRequest,
+} from './plugin-messages.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-kubelet-devices-'));
+const stop = new AbortController();
+const plugin = new Server();
+after(() => {
+  stop.abort();
+  plugin.forceShutdown();
+  rmSync(folder, { recursive: true });
+});
+
+const method = (name: string, request: string, response: string, responseStream = false) => ({
+  path: `/v1beta1.DevicePlugin/${name}`,
+  requestStream: false,
+  responseStream,
+  requestSerialize: codec<object>(request).serialize,
+  requestDeserialize: codec<object>(request).deserialize,
+  responseSerialize: codec<object>(response).serialize,
+  responseDeserialize: codec<object>(response).deserialize,
+});
+
+/** A plugin with two good devices and a bad one; it tells containers which they got. */
+async function servePlugin(socket: string): Promise<void> {
+  plugin.addService(
+    {
+      ListAndWatch: method('ListAndWatch', 'Empty', 'ListAndWatchResponse', true),
+      Allocate: method('Allocate', 'AllocateRequest', 'AllocateResponse'),
+    },
+    {
+      ListAndWatch: (call: { write(message: { devices: PluginDevice[] }): void }) =>
+        call.write({
+          devices: [
+            { ID: 'd1', health: 'Healthy' },
+            { ID: 'd2', health: 'Healthy' },
+            { ID: 'd3', health: 'Unhealthy' },
+          ],
+        }),
+      Allocate: (
+        call: { request: { containerRequests: { devicesIDs: string[] }[] } },
+        reply: (error: null, answer: { containerResponses: Partial<ContainerAllocateResponse>[] }) => void,
+      ) =>
+        reply(null, {
+          containerResponses: call.request.containerRequests.map(({ devicesIDs }) => ({
+            envs: { DEVICES: devicesIDs.join(',') },
+            devices: [{ containerPath: '/dev/x', hostPath: '/dev/null', permissions: 'rw' }],
+          })),
+        }),
+    } as never,
+  );
+  await new Promise<void>((resolve, reject) =>
+    plugin.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    ),
+  );
+}
+
+function register(request: RegisterRequest): Promise<void> {
+  const client = new Client(`unix://${join(folder, 'kubelet.sock')}`, credentials.createInsecure());
+  return new Promise((resolve, reject) =>
+    client.makeUnaryRequest(
+      '/v1beta1.Registration/Register',
+      codec<RegisterRequest>('RegisterRequest').serialize,
+      codec<object>('Empty').deserialize,
+      request,
+      (error) => {
+        client.close();
+        if (error) reject(error);
+        else resolve();
+      },
+    ),
+  );
+}
+
+const asking = (uid: string, count: number) => {
+  const pod = testPod({
+    containers: [{ name: 'c', resources: { limits: { 'example.com/dev': String(count) } } }],
+  });
+  return { ...pod, metadata: { ...pod.metadata, uid } };
+};
+
+test('a plugin registers, its devices count, are given out once each, and come back', async () => {
+  const listed = Promise.withResolvers<void>();
+  const devices = new DevicePlugins({ folder, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stop.signal);
+  await servePlugin(join(folder, 'plugin.sock'));
+  await assert.rejects(register({ version: 'v2', endpoint: 'plugin.sock', resourceName: 'example.com/dev' }));
+  await register({ version: 'v1beta1', endpoint: 'plugin.sock', resourceName: 'example.com/dev' });
+  await listed.promise;
+  assert.deepEqual(devices.resources(), { 'example.com/dev': { capacity: 3, allocatable: 2 } });
+
+  const first = asking('u1', 1);
+  const grant = await devices.allocate(first, first.spec.containers[0]!);
+  assert.deepEqual(grant.envs, { DEVICES: 'd1' });
+  assert.deepEqual(grant.devices, [{ containerPath: '/dev/x', hostPath: '/dev/null', permissions: 'rw' }]);
+  assert.deepEqual((await devices.allocate(first, first.spec.containers[0]!)).envs, { DEVICES: 'd1' });
+  const second = asking('u2', 2);
+  await assert.rejects(devices.allocate(second, second.spec.containers[0]!), /Requested: 2, Available: 1/);
+  devices.release('u1');
+  assert.deepEqual((await devices.allocate(second, second.spec.containers[0]!)).envs, { DEVICES: 'd1,d2' });
+});
