@@ -1,6 +1,7 @@
 /** Which pod answers for a service: found in its endpoint slices, reached through its node. */
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -66,24 +67,38 @@ export function serviceDialer(
   random: Random,
 ): (namespace: string, name: string, port: number) => Promise<Duplex> {
   return async (namespace, name, port) =>
-    connectEndpoint(nodes, chooseEndpoint(objects, random, namespace, name, String(port)));
+    connectEndpoint(objects, nodes, chooseEndpoint(objects, random, namespace, name, String(port)));
 }
 
-/** A connection to an endpoint: through its node, or straight where none is named. */
+/**
+ * A connection to an endpoint through its node. Where none is named (endpoints made by hand, services of the nodes
+ * themselves) any node that is ready will do, for all of them reach the pods; without nodes it is tried straight.
+ */
 export async function connectEndpoint(
+  objects: ObjectReader,
   nodes: NodeConnector,
   { address, port, nodeName }: Endpoint,
 ): Promise<Duplex> {
-  if (nodeName) return nodes.tunnel(nodeName, address, port);
-  const { connect } = await import('node:net');
+  const through = nodeName ?? anyReadyNode(objects);
+  return through ? nodes.tunnel(through, address, port) : connectStraight(address, port);
+}
+
+function anyReadyNode(objects: ObjectReader): string | undefined {
+  for (const { metadata, status } of objects.list(Node))
+    if (status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True'))
+      return metadata.name;
+  return undefined;
+}
+
+function connectStraight(host: string, port: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port });
+    const socket = connect({ host, port });
+    const fail = (error: Error) =>
+      reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
+    socket.once('error', fail);
     socket.once('connect', () => {
       socket.off('error', fail);
       resolve(socket);
     });
-    const fail = (error: Error) =>
-      reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
-    socket.once('error', fail);
   });
 }

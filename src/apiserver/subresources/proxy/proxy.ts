@@ -111,7 +111,7 @@ function backendOf(
   if (kind === 'nodes') return { host: target.name, connect: () => nodes.connect(target.name) };
   if (kind === 'services') {
     const endpoint = chooseEndpoint(objects, random, namespace, target.name, target.port);
-    const connect = () => connectEndpoint(nodes, endpoint);
+    const connect = () => connectEndpoint(objects, nodes, endpoint);
     return secured(target, { host: `${endpoint.address}:${endpoint.port}`, connect });
   }
   const pod = objects.get(Pod, namespace, target.name);
