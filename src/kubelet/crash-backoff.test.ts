@@ -30,6 +30,15 @@ test('ten minutes without an end make everything good', async () => {
   assert.equal(backoff.delayMs('k'), 10_000);
 });
 
+test('a clock that jumps back makes nobody wait longer than the delay', async () => {
+  const clock = new VirtualClock();
+  const backoff = new WaitBackoff({ clock });
+  backoff.next('k', clock.now());
+  assert.equal(backoff.remainingMs('k', clock.now() + 3_600_000), 0);
+  backoff.next('k', clock.now());
+  assert.equal(backoff.remainingMs('k', clock.now() + 60_000), 20_000);
+});
+
 test('delays are written as Go writes them', () => {
   assert.deepEqual([10_000, 80_000, 300_000].map(formatSeconds), ['10s', '1m20s', '5m0s']);
 });

@@ -34,7 +34,8 @@ export class WaitBackoff {
   remainingMs(key: string, sinceMs: number): number {
     const entry = this.#entries.get(key);
     if (!entry || this.#isForgotten(entry, sinceMs)) return 0;
-    return Math.max(0, sinceMs + entry.delayMs - this.#clock.now());
+    // However the clock jumps, nobody waits longer than the delay.
+    return Math.min(entry.delayMs, Math.max(0, sinceMs + entry.delayMs - this.#clock.now()));
   }
 
   /** Notes a try after the end at `sinceMs`: the next one waits longer. */

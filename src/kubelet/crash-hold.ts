@@ -47,7 +47,7 @@ export class CrashHold {
       return this.#held.delete(key) ? { waitMs: 0, shows } : { waitMs: 0 };
     }
     const shownMs = last.startedAtMs > 0 ? endShownMs : failedStartShownMs;
-    const unseenMs = shownMs - (clock.now() - endedMs);
+    const unseenMs = Math.min(shownMs, shownMs - (clock.now() - endedMs));
     const isShown = unseenMs <= 0;
     const held = this.#held.get(key);
     if (!held || (isShown && !held.shown))

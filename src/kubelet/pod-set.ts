@@ -76,7 +76,7 @@ export class PodSet {
     informer.handle({
       added: (pod) => this.update(pod),
       updated: (pod) => this.update(pod),
-      deleted: (pod) => this.#workers.get(pod.metadata.uid)?.remove(),
+      deleted: (pod) => this.#workers.get(pod.metadata.uid)?.remove(pod),
     });
     this.#clearOrphans().catch((error: unknown) => {
       // The next listing tries again.

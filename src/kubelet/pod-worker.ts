@@ -152,12 +152,12 @@ export class PodWorker {
     this.wake();
   }
 
-  /** The object is gone: what still runs must end. */
-  remove(): void {
+  /** The object is gone, `last` its final state if known: what still runs must end. */
+  remove(last: Pod = this.#pod): void {
     if (this.#isRemoved) return;
     this.#isRemoved = true;
     this.#noteDeletion(
-      this.#pod.metadata.deletionGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds ?? 30,
+      last.metadata.deletionGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds ?? 30,
     );
     this.wake();
   }

@@ -113,7 +113,7 @@ export class ImageManager {
     const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return waiting;
-    const unseenMs = failure.atMs + backoffShownAfterMs - this.#clock.now();
+    const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
     if (!failure.isTold) {
       events.warning('Failed', `Error: ${waiting.reason}`);
       events.normal('BackOff', waiting.message);

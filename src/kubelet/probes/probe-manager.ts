@@ -148,9 +148,14 @@ export class ProbeManager {
 
   #start(watched: Watched): void {
     for (const probing of watched.probes.values()) {
-      const dueMs = watched.startedAtMs + (probing.spec.initialDelaySeconds ?? 0) * 1000;
-      this.#schedule(watched, probing, Math.max(0, dueMs - this.#options.clock.now()));
+      this.#schedule(watched, probing, this.#firstDelayMs(watched, probing));
     }
+  }
+
+  /** From the container's start on; however the clock jumps, never longer than the delay itself. */
+  #firstDelayMs(watched: Watched, probing: Probing): number {
+    const delayMs = (probing.spec.initialDelaySeconds ?? 0) * 1000;
+    return Math.min(delayMs, Math.max(0, watched.startedAtMs + delayMs - this.#options.clock.now()));
   }
 
   #stop(watched: Watched): void {
@@ -203,8 +208,7 @@ export class ProbeManager {
   #startOthers(watched: Watched): void {
     for (const probing of watched.probes.values()) {
       if (probing.kind === 'startup') continue;
-      const dueMs = watched.startedAtMs + (probing.spec.initialDelaySeconds ?? 0) * 1000;
-      this.#schedule(watched, probing, Math.max(0, dueMs - this.#options.clock.now()));
+      this.#schedule(watched, probing, this.#firstDelayMs(watched, probing));
     }
   }
 
