@@ -17,6 +17,7 @@ import {
 } from '../host/machine-node.ts';
 import { isRunning, type ProcessIdentity } from '../host/process.ts';
 import { writeConfig } from '../host/process-config.ts';
+import { removeNodeNetwork } from '../network/cleanup.ts';
 import { type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
 import { checkMachineAddress } from './machine-address.ts';
@@ -24,6 +25,7 @@ import { parseOptions } from './options.ts';
 import { prepareMachine } from './up.ts';
 
 const watchMs = 500;
+const clusterDns = '10.96.0.10';
 
 export const agent: Command = {
   summary: 'make this machine a node of a cluster elsewhere',
@@ -77,7 +79,7 @@ export const agent: Command = {
         serviceCidr: defaultServiceCidr,
         podCidr: defaultPodCidr,
         clusterDomain: 'cluster.local',
-        clusterDns: '10.96.0.10',
+        clusterDns,
         resolvConf: join(folder.etc, 'resolv.conf'),
         logLevel: 'info',
       });
@@ -88,7 +90,10 @@ export const agent: Command = {
       if (!asked.aborted) throw new Failure('the agent has ended', { logFile: machineAgentLog(folder) });
       return 0;
     } finally {
-      await steps.run('Ending the node', () => stopMachineNode(options));
+      await steps.run('Ending the node', async () => {
+        await stopMachineNode(options);
+        await removeNodeNetwork({ nodeAddress: address, dnsAddress: clusterDns });
+      });
     }
   },
 };

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { authorityPin } from '../base/pki.ts';
 import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
@@ -19,12 +19,14 @@ const defaultPort = 6443;
 
 export const server: Command = {
   summary: 'run the control plane of a cluster of several machines',
-  usage: '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL] [--pki FOLDER]',
+  usage:
+    '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL] [--pki FOLDER] [--scheduler-config FILE]',
   details: [
     'Runs until it is stopped, and prints the command by which other machines join.',
     '--address ADDRESS      by which nodes reach this machine; its first one unless said',
     '--etcd-endpoints URLS  store in etcd: several servers on one etcd are one cluster, any of which may die',
     '--pki FOLDER           keys and certificates; several servers of one cluster need the same ca, front-proxy-ca and sa',
+    '--scheduler-config FILE  a KubeSchedulerConfiguration',
   ],
   async run(context, args) {
     const { values } = parseOptions(args, {
@@ -32,12 +34,14 @@ export const server: Command = {
       port: { type: 'string' },
       'etcd-endpoints': { type: 'string' },
       pki: { type: 'string' },
+      'scheduler-config': { type: 'string' },
     });
     const folder = join(context.data.path, 'server');
     const address = values.address ?? firstAddress();
     checkMachineAddress(address);
     const port = parseCount('--port', values.port) ?? defaultPort;
     const pkiFolder = values.pki ?? join(folder, 'pki');
+    const schedulerConfig = values['scheduler-config'];
     const etcd = values['etcd-endpoints']?.split(',');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await ensureClusterPki(pkiFolder, {
@@ -59,6 +63,7 @@ export const server: Command = {
       clusterDns: '10.96.0.10',
       simulatedNodes: 0,
       joinToken,
+      ...(schedulerConfig && { schedulerConfigFile: resolve(schedulerConfig) }),
       logLevel: 'info',
     });
     const url = `https://${address}:${port}`;

@@ -13,12 +13,13 @@ import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.t
 
 export const up: Command = {
   summary: 'start a cluster, or mend one that runs',
-  usage: '[--name NAME] [--nodes N] [--simulate[=N]] [--offline]',
+  usage: '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--scheduler-config FILE]',
   details: [
     '--name NAME    another cluster beside the first ("wherry")',
     '--nodes N      nodes on this machine; more can be added later',
     '--simulate[=N] N simulated nodes (1 unless said) instead of real ones: needs neither root nor Linux',
     '--offline      nodes get no way out of this machine, also when it has one',
+    '--scheduler-config FILE  a KubeSchedulerConfiguration',
   ],
   async run(context, args) {
     const { simulate, rest } = takeSimulate(args);
@@ -26,6 +27,7 @@ export const up: Command = {
       ...nameOption,
       nodes: { type: 'string' },
       offline: { type: 'boolean' },
+      'scheduler-config': { type: 'string' },
     });
     const nodes = parseCount('--nodes', values.nodes);
     if (simulate !== undefined && nodes !== undefined)
@@ -36,6 +38,7 @@ export const up: Command = {
       ...(nodes !== undefined && { nodes }),
       ...(simulate !== undefined && { simulate }),
       ...(values.offline !== undefined && { offline: values.offline }),
+      ...(values['scheduler-config'] && { schedulerConfigFile: values['scheduler-config'] }),
     });
     return 0;
   },

@@ -1,6 +1,7 @@
 /** The server process of a cluster. Its only argument is the file with its configuration. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
@@ -9,6 +10,8 @@ import { createClient } from '../client/create-client.ts';
 import { pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { startMirror } from '../host/images/mirror.ts';
 import { readConfig, type ServerConfig } from '../host/process-config.ts';
+import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
+import { parseSchedulerConfiguration } from '../scheduler/kube-scheduler-configuration.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
@@ -42,6 +45,7 @@ await runUntilSignalled(logger, async (signal) => {
       ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
     },
     podCidr: config.podCidr,
+    ...(config.schedulerConfigFile && { scheduler: readSchedulerConfig(config.schedulerConfigFile) }),
     serviceCidr: config.serviceCidr,
     advertiseAddress: config.advertiseAddress,
     ...(config.loadBalancerPool && { loadBalancerPool: config.loadBalancerPool }),
@@ -87,4 +91,8 @@ async function openStore(): Promise<Store> {
   if ('sqlite' in config.store) return await createSqliteStore({ path: config.store.sqlite });
   const { createEtcdStore } = await import('../storage/etcd/etcd-store.ts');
   return await createEtcdStore({ endpoints: [...config.store.etcd], clock: systemClock });
+}
+
+function readSchedulerConfig(file: string): SchedulerConfiguration {
+  return parseSchedulerConfiguration(parse(readFileSync(file, 'utf8')));
 }

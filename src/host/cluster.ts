@@ -1,5 +1,5 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiProbe, waitFor } from './api-probe.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
@@ -59,6 +59,8 @@ export interface UpOptions {
   /** Simulated nodes instead of real ones; fixed when the cluster is made. */
   simulate?: number;
   offline?: boolean;
+  /** A KubeSchedulerConfiguration, kept for later starts; a server that runs takes it when it starts next. */
+  schedulerConfigFile?: string;
 }
 
 const firstApiPort = 6443;
@@ -125,6 +127,10 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
       },
     );
   if (options.offline !== undefined) record.offline = options.offline;
+  if (options.schedulerConfigFile !== undefined) {
+    mkdirSync(folder.path, { recursive: true });
+    copyFileSync(options.schedulerConfigFile, folder.schedulerConfig);
+  }
   if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   return record;
 }
@@ -263,6 +269,7 @@ async function ensureServer(
       clusterDns: tenthAddress(record.serviceCidr),
       simulatedNodes: record.simulatedNodes,
       logLevel: 'info',
+      ...(existsSync(folder.schedulerConfig) && { schedulerConfigFile: folder.schedulerConfig }),
       ...(place.bridge &&
         record.mirrorPort && {
           imageMirror: {

@@ -27,6 +27,8 @@ export interface ClusterFolder {
   readonly nodes: string;
   /** Which images were loaded from files; see images/mirror.ts. */
   readonly loadedImages: string;
+  /** The scheduler's configuration, where one was given. */
+  readonly schedulerConfig: string;
   node(name: string): NodeFolder;
 }
 
@@ -68,6 +70,7 @@ function clusterFolder(name: string, path: string): ClusterFolder {
     run: join(path, 'run'),
     kubeconfig: join(path, 'admin.kubeconfig'),
     nodes,
+    schedulerConfig: join(path, 'scheduler.yaml'),
     loadedImages: join(path, 'loaded-images.json'),
     node: (nodeName) => nodeFolder(join(nodes, nodeName)),
   };

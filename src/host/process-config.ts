@@ -17,6 +17,8 @@ export interface ServerConfig {
   /** By which other machines join; see `wherry server`. */
   joinToken?: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** A KubeSchedulerConfiguration as upstream's scheduler reads it. */
+  schedulerConfigFile?: string;
   /** Serves images that were loaded from files to the cluster's nodes. */
   imageMirror?: { host: string; port: number; nodesFolder: string; loadedFile: string };
   /** Addresses for services of type LoadBalancer: first and last. */

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { writeWebImage } from './images.ts';
+import { eventually, leftovers, TestCluster } from './test-cluster.ts';
+
+const testTimeoutMs = 120_000;
+
+suite('several nodes on one machine', () => {
+  const cluster = new TestCluster();
+  const kubectl = (...args: string[]) => cluster.kubectl(...args);
+
+  before(async () => {
+    await cluster.up('--nodes', '2');
+    const archive = join(cluster.home, 'web.tar');
+    await writeWebImage(archive, { names: ['docker.io/library/web:latest'], port: 8080, script: 'hostname' });
+    await cluster.wherry('image', 'load', archive);
+  });
+  after(() => cluster.delete());
+
+  const pod = (name: string, node: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, labels: {app: web}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 1
+  containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]
+`;
+
+  test('both are Ready, have addresses and pod ranges of their own', { timeout: testTimeoutMs }, async () => {
+    const rows = (
+      await kubectl(
+        'get',
+        'nodes',
+        '-o',
+        'jsonpath={range .items[*]}{.metadata.name} {.spec.podCIDR} {.status.addresses[0].address}{"\\n"}{end}',
+      )
+    )
+      .trim()
+      .split('\n');
+    assert.deepEqual(
+      rows.map((row) => row.split(' ')[0]),
+      ['wherry', 'wherry-2'],
+    );
+    assert.equal(new Set(rows.flatMap((row) => row.split(' ').slice(1))).size, 4);
+  });
+
+  test('a node that is added pulls what was loaded before it came, and its pods reach those of others', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    assert.match(await cluster.wherry('node', 'add', 'third'), /node third is there/);
+    await cluster.apply(['wherry', 'wherry-2', 'third'].map((node) => pod(`on-${node}`, node)).join('---'));
+    await kubectl('wait', '--for=condition=Ready', 'pod', '-l', 'app=web', '--timeout=60s');
+    for (const node of ['wherry', 'wherry-2']) {
+      const address = await kubectl('get', 'pod', `on-${node}`, '-o', 'jsonpath={.status.podIP}');
+      assert.equal(
+        await kubectl('exec', 'on-third', '--', 'wget', '-q', '-O', '-', `http://${address}:8080`),
+        `on-${node}\n`,
+      );
+    }
+  });
+
+  test('a Service reaches the pods of all nodes', { timeout: testTimeoutMs }, async () => {
+    await kubectl('create', 'service', 'clusterip', 'web', '--tcp=80:8080');
+    const answers = new Set<string>();
+    await eventually('all three have answered', async () => {
+      answers.add(await kubectl('exec', 'on-wherry', '--', 'wget', '-q', '-O', '-', 'http://web'));
+      return answers.size === 3;
+    });
+  });
+
+  test('a node that is silenced is found NotReady, up leaves it alone, and start brings it back', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    const ready = async () =>
+      kubectl('get', 'node', 'wherry-2', '-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].status}');
+    await cluster.wherry('node', 'stop', 'wherry-2');
+    await eventually('the cluster has noticed', async () => (await ready()) === 'Unknown', 90_000);
+    await cluster.up();
+    assert.equal(await ready(), 'Unknown');
+    assert.match(await cluster.wherry('status'), /wherry-2: stopped by hand/);
+    await cluster.wherry('node', 'start', 'wherry-2');
+    assert.equal(await ready(), 'True');
+    await kubectl('wait', '--for=condition=Ready', 'pod/on-wherry-2', '--timeout=60s');
+  });
+
+  test('a node that is deleted is gone, with its object, and down leaves nothing of the others', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    await cluster.wherry('node', 'delete', 'third');
+    assert.equal((await cluster.tryKubectl(['get', 'node', 'third'])).code, 1);
+    assert.equal((await cluster.wherry('node', 'list')).trim(), 'wherry\nwherry-2');
+    const { id, folder } = cluster;
+    await cluster.wherry('down');
+    assert.deepEqual(leftovers(id, folder), []);
+  });
+});
