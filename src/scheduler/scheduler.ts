@@ -51,10 +51,15 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
   const bindings = new Set<Promise<void>>();
   let start = 0;
 
-  const stop = () => queue.close();
-  signal.addEventListener('abort', stop, { once: true });
+  const stopped = Promise.withResolvers<void>();
+  const stop = () => {
+    queue.close();
+    stopped.resolve();
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
   followCluster({ informers, cache, queue });
-  await informers.synced();
+  await Promise.race([informers.synced(), stopped.promise]);
 
   let sliceEndMs = clock.monotonic() + sliceMs;
   while (!signal.aborted) {
