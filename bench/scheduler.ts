@@ -119,10 +119,8 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(workloads)
 async function run(name: string, workload: Workload): Promise<object> {
   const initialPods = Math.round(workload.initialPods * scale);
   const measuredPods = Math.round(workload.measuredPods * scale);
-  const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-scheduler-'));
-  const store = values.sqlite
-    ? await createSqliteStore({ path: join(folder, 'store.db') })
-    : createMemoryStore();
+  const folder = values.sqlite ? mkdtempSync(join(tmpdir(), 'wherry-bench-scheduler-')) : undefined;
+  const store = folder ? await createSqliteStore({ path: join(folder, 'store.db') }) : createMemoryStore();
   const common = { clock: systemClock, random: systemRandom, logger };
   const metrics = new MetricsRegistry();
   const server = await createApiServer({ ...common, metrics, store });
@@ -154,7 +152,7 @@ async function run(name: string, workload: Workload): Promise<object> {
 
   await server.close();
   await store.close();
-  rmSync(folder, { recursive: true, force: true });
+  if (folder) rmSync(folder, { recursive: true, force: true });
   const { upstreamFloor, aim } = workload;
   return {
     workload: name,
