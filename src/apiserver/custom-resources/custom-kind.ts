@@ -12,11 +12,15 @@ import { validateStructure } from '../../api/structural/validate.ts';
 import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
 import { customCodec } from './custom-codec.ts';
+import { type ConversionServices, WebhookConverter } from './webhook-conversion.ts';
 
 type CustomObject = KubeObject & Record<string, unknown>;
 
 /** What the registry is given for a definition, in the names that were accepted for it. */
-export function customKind(definition: CustomResourceDefinition): {
+export function customKind(
+  definition: CustomResourceDefinition,
+  services: ConversionServices,
+): {
   definition: KindDefinition;
   options: KindOptions;
 } {
@@ -28,6 +32,7 @@ export function customKind(definition: CustomResourceDefinition): {
     const found = spec.versions.find((candidate) => candidate.name === version);
     return keepsUnknown ? undefined : (found?.schema?.openAPIV3Schema as StructuralSchema | undefined);
   };
+  const webhook = spec.conversion?.strategy === 'Webhook' ? spec.conversion.webhook : undefined;
   const hasStatus = stored.subresources?.status !== undefined;
   const scale = stored.subresources?.scale;
   const kind: KindDefinition<CustomObject> = {
@@ -53,7 +58,7 @@ export function customKind(definition: CustomResourceDefinition): {
     }),
     columns: columnsOf(stored),
     versions: spec.versions
-      .filter((version) => version !== stored)
+      .filter((version) => version !== stored && version.served)
       .map((version) => servedVersion(spec.group, version)),
     hasGeneration: true,
     prepareCreate(object) {
@@ -81,12 +86,13 @@ export function customKind(definition: CustomResourceDefinition): {
     definition: kind as unknown as KindDefinition,
     options: {
       isCustom: true,
+      ...(webhook && { converter: new WebhookConverter(webhook, services) }),
       codecFor: (version) => customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version)),
     },
   };
 }
 
-/** A definition's versions differ in schemas and columns only, unless a webhook converts between them. */
+/** Between versions only the schema and the columns differ, unless a webhook converts (see webhook-conversion.ts). */
 function servedVersion(group: string, version: CustomResourceDefinitionVersion): ServedVersion {
   return {
     group,
@@ -192,15 +198,14 @@ function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion
   ];
 }
 
-/** A cell holds one value of its column's type; several values of a string column stand in it as a JSON list's items do. */
-function cellOf(type: string, found: readonly unknown[], nowMs: number): unknown {
-  const [first] = found;
-  if (first === undefined || first === null) return type === 'date' ? '<unknown>' : null;
-  if (type === 'date') return ageSince(typeof first === 'string' ? first : undefined, nowMs);
-  if (type === 'integer') return typeof first === 'number' ? Math.trunc(first) : null;
-  if (type === 'number') return typeof first === 'number' ? first : null;
-  if (type === 'boolean') return typeof first === 'boolean' ? first : null;
-  return found.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(',');
+/** A cell holds the first value that the path leads to, if it is of the column's type. */
+function cellOf(type: string, [value]: readonly unknown[], nowMs: number): unknown {
+  if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
+  if (type === 'date') return ageSince(typeof value === 'string' ? value : undefined, nowMs);
+  if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : null;
+  if (type === 'number') return typeof value === 'number' ? value : null;
+  if (type === 'boolean') return typeof value === 'boolean' ? value : null;
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function selectable({
