@@ -18,6 +18,8 @@ export class PodSet {
   readonly #workers = new Map<string, PodWorker>();
   /** Container and sandbox ids to pod uids. */
   readonly #owners = new Map<string, string>();
+  /** Uids of pods that are finished here while older news of them may still come in. */
+  readonly #gone = new Set<string>();
   /** States at the last listing, by id. */
   #listed = new Map<string, string>();
   #informer: Informer<Pod> | undefined;
@@ -76,7 +78,10 @@ export class PodSet {
     informer.handle({
       added: (pod) => this.update(pod),
       updated: (pod) => this.update(pod),
-      deleted: (pod) => this.#workers.get(pod.metadata.uid)?.remove(pod),
+      deleted: (pod) => {
+        this.#gone.delete(pod.metadata.uid);
+        this.#workers.get(pod.metadata.uid)?.remove(pod);
+      },
     });
     this.#clearOrphans().catch((error: unknown) => {
       // The next listing tries again.
@@ -91,6 +96,7 @@ export class PodSet {
       worker.update(pod);
       return;
     }
+    if (this.#gone.has(uid)) return;
     const mirrorOf = pod.metadata.annotations?.['kubernetes.io/config.mirror'];
     if (mirrorOf && !isStatic) {
       // Mirror pods stand for static ones, which have workers of their own.
@@ -115,6 +121,8 @@ export class PodSet {
 
   #forget(worker: PodWorker): void {
     if (this.#workers.get(worker.uid) === worker) this.#workers.delete(worker.uid);
+    const { namespace, name } = worker.pod.metadata;
+    if (this.#informer?.get(`${namespace}/${name}`)?.metadata.uid === worker.uid) this.#gone.add(worker.uid);
     for (const { id } of [...worker.observed.sandboxes, ...worker.observed.containers])
       this.#owners.delete(id);
   }

@@ -18,6 +18,7 @@ import { removeLeftovers } from './pod-leftovers.ts';
 import { PodMounts } from './pod-mounts.ts';
 import { changedImages, isNews } from './pod-news.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from './pod-observation.ts';
+import { releasePod, removeTraces } from './pod-release.ts';
 import { reportPod } from './pod-report.ts';
 import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
@@ -545,12 +546,7 @@ export class PodWorker {
     if (this.#verdict?.reason === 'DeadlineExceeded')
       podEvents(context.recorder, this.#pod).normal(this.#verdict.reason, this.#verdict.message);
     this.#report();
-    await context.volumes.tearDown(this.uid);
-    await context.machine.cgroups.remove(this.uid);
-    context.devices.release(this.uid);
-    context.objects.use(this.uid, []);
-    context.crashBackoff.forget(`${this.uid}/`);
-    context.images.forgetPod(this.uid);
+    await releasePod(context, this.uid);
     this.#stage = 'terminated';
     this.#done.resolve();
   }
@@ -562,7 +558,7 @@ export class PodWorker {
 
   /** The pod is over; when nobody wants its object any more, the last traces go. */
   async #finish(): Promise<void> {
-    const { client, statuses, runtime, machine, logger } = this.#context;
+    const { client, statuses } = this.#context;
     if (!this.#isRemoved && !this.isStatic) {
       if (!this.#pod.metadata.deletionTimestamp) return;
       await statuses.flushed(this.uid);
@@ -582,9 +578,6 @@ export class PodWorker {
     this.#stage = 'finished';
     statuses.forget(this.#mirror?.metadata.uid ?? this.uid);
     this.#finished(this);
-    await Promise.all(this.observed.sandboxes.map(({ id }) => runtime.removePodSandbox(id)));
-    await machine.files.removePod(this.uid).catch((error: unknown) => {
-      logger.warn('the files of a pod could not be removed', { pod: this.uid, error });
-    });
+    await removeTraces(this.#context, this.uid, this.observed);
   }
 }

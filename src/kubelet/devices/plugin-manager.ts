@@ -46,6 +46,7 @@ export class DevicePlugins implements DeviceAllocator {
   /** By `podUid/container`. */
   readonly #assigned = new Map<string, Assigned>();
   readonly #server = new Server();
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(options: DevicePluginOptions) {
     this.#options = options;
@@ -137,10 +138,15 @@ export class DevicePlugins implements DeviceAllocator {
     return join(this.#options.folder, 'assignments.json');
   }
 
-  async #save(): Promise<void> {
-    const temporary = `${this.#checkpoint}.tmp`;
-    await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#assigned)));
-    await rename(temporary, this.#checkpoint);
+  /** One after the other: they share a temporary file. */
+  #save(): Promise<void> {
+    const write = async () => {
+      const temporary = `${this.#checkpoint}.tmp`;
+      await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#assigned)));
+      await rename(temporary, this.#checkpoint);
+    };
+    this.#saving = this.#saving.then(write, write);
+    return this.#saving;
   }
 
   #choose(plugin: Plugin, count: number): string[] {

@@ -303,10 +303,9 @@ class Routes {
           400,
           `previous terminated container ${JSON.stringify(containerName)} in pod ${JSON.stringify(name)} not found`,
         );
-      const reason = worker.waitingReason(containerName) ?? 'ContainerCreating';
       throw new HttpProblem(
         400,
-        `container ${JSON.stringify(containerName)} in pod ${JSON.stringify(name)} is waiting to start: ${reason}`,
+        `container ${JSON.stringify(containerName)} in pod ${JSON.stringify(name)} is waiting to start: ${waitingText(worker, containerName)}`,
       );
     }
     const { runtime } = this.#kubelet.context;
@@ -364,6 +363,13 @@ class Routes {
     if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(`${name}_${namespace}`)} not found`);
     return worker;
   }
+}
+
+function waitingText(worker: PodWorker, containerName: string): string {
+  const reason = worker.waitingReason(containerName);
+  if (reason === 'ErrImagePull') return "image can't be pulled";
+  if (reason === 'ImagePullBackOff') return 'trying and failing to pull image';
+  return reason ?? (worker.pod.spec.initContainers?.length ? 'PodInitializing' : 'ContainerCreating');
 }
 
 function logOptionsOf(query: URLSearchParams, nowMs: number): LogOptions {

@@ -1,0 +1,28 @@
+/** Gives back what a pod that is over held of the node, and later removes its last traces. */
+import type { KubeletContext } from './context.ts';
+import type { ObservedPod } from './pod-observation.ts';
+
+export async function releasePod(context: KubeletContext, uid: string): Promise<void> {
+  await context.volumes.tearDown(uid);
+  await context.machine.cgroups.remove(uid);
+  context.devices.release(uid);
+  context.objects.use(uid, []);
+  context.crashBackoff.forget(`${uid}/`);
+  context.images.forgetPod(uid);
+}
+
+/** Its containers and logs: until then they can be looked at. */
+export async function removeTraces(
+  context: KubeletContext,
+  uid: string,
+  observed: ObservedPod,
+): Promise<void> {
+  const { runtime, machine, logger } = context;
+  try {
+    await Promise.all(observed.sandboxes.map(({ id }) => runtime.removePodSandbox(id)));
+    await machine.files.removePod(uid);
+  } catch (error) {
+    // Housekeeping finds what is left.
+    logger.warn('the traces of a pod could not be removed', { pod: uid, error });
+  }
+}
