@@ -8,6 +8,7 @@ import { doctor } from './doctor.ts';
 import { image } from './image.ts';
 import { lastLines } from './last-lines.ts';
 import { logs } from './logs.ts';
+import { migrate } from './migrate.ts';
 import { node } from './node.ts';
 import { server } from './server.ts';
 import { service } from './service.ts';
@@ -31,11 +32,12 @@ const commands: Record<string, Command> = {
   doctor,
   server,
   agent,
+  migrate,
   version,
 };
 
 const exitUsage = 2;
-const logLinesShown = 15;
+const logLinesShown = 25;
 
 /** @returns the exit code: 2 for arguments that make no sense, 1 for failures */
 export async function main(context: CliContext, args: readonly string[]): Promise<number> {

@@ -1,9 +1,10 @@
 /** `wherry status`: what runs of a cluster; the exit code says whether all of it is well. */
 import { apiProbe } from '../host/api-probe.ts';
-import { agentRecordFile, readyNodes, serverRecordFile } from '../host/cluster.ts';
+import { agentRecordFile, serverRecordFile } from '../host/cluster.ts';
 import { findContainerd } from '../host/containerd.ts';
 import { findNodeNamespace } from '../host/node-namespace.ts';
 import { runningProcess } from '../host/process.ts';
+import { readyNodes } from '../host/readiness.ts';
 import type { Command } from './context.ts';
 import { existingCluster, nameOption, parseOptions } from './options.ts';
 

@@ -1,7 +1,7 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
 import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { apiProbe, waitFor } from './api-probe.ts';
+import { apiProbe } from './api-probe.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { ensureClusterPki, ensureNodePki } from './cluster-pki.ts';
 import {
@@ -32,8 +32,9 @@ import { withLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
 import { ensureNode, type LocalNode, type NodeContext, stopNode } from './node.ts';
 import { anyFreePort, claimPort, type PortClaim } from './ports.ts';
-import { isRunning, type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
+import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
 import { writeConfig } from './process-config.ts';
+import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
 import type { Steps } from './steps.ts';
 import { closeUplink, openUplink } from './uplink.ts';
 
@@ -67,7 +68,6 @@ const firstApiPort = 6443;
 const apiPortsTried = 200;
 const serverReadyMs = 60_000;
 const nodeReadyMs = 90_000;
-const pollMs = 20;
 /** What stands as the API server's address where no pod ever asks for it: out of a range for benchmarks, nobody's. */
 const simulatedAddress = '198.18.255.254';
 const serverStopMs = 8000;
@@ -171,6 +171,8 @@ async function claimApiPort(data: DataFolder, record: ClusterRecord): Promise<Po
 
 async function upSimulated(context: ClusterContext, record: ClusterRecord): Promise<void> {
   const folder = context.data.cluster(record.name);
+  const isNew = !runningProcess(serverRecordFile(folder));
+  const since = { ms: thisSecond(), mustBeFresh: () => isNew };
   await context.steps.run('Keys and certificates', () =>
     ensureClusterPki(folder.pki, {
       addresses: [],
@@ -182,7 +184,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   await context.steps.run(title, () =>
     ensureServer(context, record, { advertise: simulatedAddress, cgroupProcs: [] }),
   );
-  await context.steps.run('Nodes are Ready', () => waitForNodes(context, record));
+  await context.steps.run('Nodes are Ready', () => waitForNodes(context, record, since));
 }
 
 async function upReal(context: ClusterContext, record: ClusterRecord): Promise<void> {
@@ -207,6 +209,9 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   });
   const nodeContext: NodeContext = { data, machine, cluster, visible: [programs.root] };
   const wanted = record.nodes.filter((node) => !node.stopped);
+  const silent = wanted.filter((node) => !runningProcess(agentRecordFile(folder, node.name)));
+  const starting = new Set(silent.map((node) => node.name));
+  const since = { ms: thisSecond(), mustBeFresh: (name: string) => starting.has(name) };
   await Promise.all([
     steps.run('API server, controllers and scheduler', () => {
       const cgroupProcs = ensureCgroup(machine.cgroups, `${clusterCgroup(record)}/server`);
@@ -219,7 +224,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
     ),
   ]);
   const title = wanted.length === 1 ? `Node ${wanted[0]!.name} is Ready` : `${wanted.length} nodes are Ready`;
-  await steps.run(title, () => waitForNodes(context, record));
+  await steps.run(title, () => waitForNodes(context, record, since));
 }
 
 /** The bridge, on a range of addresses that is free now; and the way out, where it is wanted. */
@@ -356,7 +361,11 @@ function processEnvironment(context: ClusterContext): NodeJS.ProcessEnv {
   };
 }
 
-async function waitForNodes(context: ClusterContext, record: ClusterRecord): Promise<void> {
+async function waitForNodes(
+  context: ClusterContext,
+  record: ClusterRecord,
+  since: Parameters<typeof readyNodes>[1],
+): Promise<void> {
   const folder = context.data.cluster(record.name);
   const server = runningProcess(serverRecordFile(folder));
   if (!server) throw new Failure('the API server has ended', { logFile: serverLogFile(folder) });
@@ -367,48 +376,13 @@ async function waitForNodes(context: ClusterContext, record: ClusterRecord): Pro
   await expectWithin('a node does not become Ready', server, agentLog, limitMs, async () => {
     const answer = await probe.get('/api/v1/nodes');
     if (answer?.status !== 200) return undefined;
-    const ready = readyNodes(answer.body);
+    const ready = readyNodes(answer.body, since);
     const enough =
       record.simulatedNodes > 0
         ? ready.size >= record.simulatedNodes
         : wanted.every((name) => ready.has(name));
     return enough || undefined;
   });
-}
-
-export function readyNodes(nodeList: string): Set<string> {
-  const { items } = JSON.parse(nodeList) as {
-    items: { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }[];
-  };
-  const ready = items.filter((node) =>
-    node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True'),
-  );
-  return new Set(ready.map((node) => node.metadata.name));
-}
-
-/** @throws Failure when the process ends first, or the time is over */
-async function expectWithin(
-  what: string,
-  process: ProcessIdentity,
-  logFile: string,
-  limitMs: number,
-  condition: () => Promise<true | undefined>,
-): Promise<void> {
-  let ended = false;
-  const held = await waitFor(
-    async () => {
-      if (await condition()) return true;
-      ended = !isRunning(process);
-      return ended || undefined;
-    },
-    { limitMs, pollMs },
-  );
-  if (ended) throw new Failure(`${what}: its process has ended`, { logFile });
-  if (!held)
-    throw new Failure(`${what} after ${limitMs / 1000} s`, {
-      logFile,
-      advice: 'run "wherry doctor", and "wherry up" again; what is there is kept',
-    });
 }
 
 async function stopCluster(context: ClusterContext, record: ClusterRecord): Promise<void> {

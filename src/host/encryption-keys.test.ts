@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readEncryptionKeys } from './encryption-keys.ts';
+
+test('a key is made once, for its owner only; a broken file is told of', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-keys-'));
+  try {
+    const first = readEncryptionKeys(folder);
+    assert.equal(first[0]!.secret.byteLength, 32);
+    assert.deepEqual(readEncryptionKeys(folder), first);
+    const file = join(folder, 'encryption-keys.json');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    writeFileSync(file, '[{"name":"key1","secret":"c2hvcnQ="}]');
+    assert.throws(() => readEncryptionKeys(folder), /no proper key/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

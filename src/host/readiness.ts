@@ -1,0 +1,56 @@
+/** When a process or a node may be called ready. */
+import { waitFor } from './api-probe.ts';
+import { Failure } from './failure.ts';
+import { isRunning, type ProcessIdentity } from './process.ts';
+
+const pollMs = 20;
+
+/** Times of the API have no fractions. */
+export const thisSecond = () => Math.floor(Date.now() / 1000) * 1000;
+
+/** What is stored of a node may be of an earlier life: `mustBeFresh` says which must have said it since. */
+export function readyNodes(
+  nodeList: string,
+  since = { ms: 0, mustBeFresh: (_: string): boolean => false },
+): Set<string> {
+  const { items } = JSON.parse(nodeList) as { items: NodeFacts[] };
+  const ready = items.filter((node) =>
+    node.status?.conditions?.some(
+      (condition) =>
+        condition.type === 'Ready' &&
+        condition.status === 'True' &&
+        (!since.mustBeFresh(node.metadata.name) || Date.parse(condition.lastHeartbeatTime ?? '') >= since.ms),
+    ),
+  );
+  return new Set(ready.map((node) => node.metadata.name));
+}
+
+interface NodeFacts {
+  metadata: { name: string };
+  status?: { conditions?: { type: string; status: string; lastHeartbeatTime?: string }[] };
+}
+
+/** @throws Failure when the process ends first, or the time is over */
+export async function expectWithin(
+  what: string,
+  process: ProcessIdentity,
+  logFile: string,
+  limitMs: number,
+  condition: () => Promise<true | undefined>,
+): Promise<void> {
+  let ended = false;
+  const held = await waitFor(
+    async () => {
+      if (await condition()) return true;
+      ended = !isRunning(process);
+      return ended || undefined;
+    },
+    { limitMs, pollMs },
+  );
+  if (ended) throw new Failure(`${what}: its process has ended`, { logFile });
+  if (!held)
+    throw new Failure(`${what} after ${limitMs / 1000} s`, {
+      logFile,
+      advice: 'run "wherry doctor", and "wherry up" again; what is there is kept',
+    });
+}
