@@ -8,10 +8,12 @@ import { MetricsRegistry } from '../base/metrics.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
 import { pkiFiles, readPair } from '../host/cluster-pki.ts';
+import { readEncryptionKeys } from '../host/encryption-keys.ts';
 import { startMirror } from '../host/images/mirror.ts';
 import { readConfig, type ServerConfig } from '../host/process-config.ts';
 import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
 import { parseSchedulerConfiguration } from '../scheduler/kube-scheduler-configuration.ts';
+import { encryptedStore, reencryptAll } from '../storage/encrypted.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
@@ -30,7 +32,7 @@ const logger = createLogger({
 await runUntilSignalled(logger, async (signal) => {
   const pem = (name: string) => readFileSync(join(config.pkiFolder, name), 'utf8');
   const clusterCa = pem(`${pkiFiles.authority}.crt`);
-  const store = await openStore();
+  const store = await openEncryptedStore();
   const plane = await createControlPlane({
     store,
     clock: systemClock,
@@ -86,6 +88,14 @@ await runUntilSignalled(logger, async (signal) => {
   await plane.api.close();
   await store.close();
 });
+
+/** Secrets never reach the disk as they are. After a key was added, what older keys wrote is written anew. */
+async function openEncryptedStore(): Promise<Store> {
+  const store = await openStore();
+  const encryption = { keys: readEncryptionKeys(config.pkiFolder), prefixes: ['/registry/secrets/'] };
+  if (encryption.keys.length > 1) await reencryptAll(store, encryption);
+  return encryptedStore(store, encryption);
+}
 
 async function openStore(): Promise<Store> {
   if ('sqlite' in config.store) return await createSqliteStore({ path: config.store.sqlite });
