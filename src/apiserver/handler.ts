@@ -18,12 +18,14 @@ import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
 import { type Authorizer, whyNot } from './authorization/authorizer.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
-import { parsePath } from './http/path.ts';
+import { authorizedName, parsePath } from './http/path.ts';
+import { prepareViews } from './registry/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { serveResource } from './registry/verbs.ts';
 import type { ApiRequest, ApiResponse, RequestContext, RequestInfo, UserInfo } from './request.ts';
 import type { SubresourceHandler, SubresourceHandlers } from './subresources/handlers.ts';
+import { CachedObject } from './watch-cache/cached-object.ts';
 
 /** Answers paths that name no resource. */
 export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
@@ -90,9 +92,9 @@ export class RequestHandler {
       context.user = impersonate(request, context.user, this.#options.authorize);
       const { audit, flowControl } = this.#options;
       const work = () =>
-        flowControl.run(context, () => {
+        flowControl.run(context, async () => {
           this.#authorize(context);
-          return this.#dispatch(context);
+          return await readyToShow(await this.#dispatch(context));
         });
       return audit ? await audit.around(context, work) : await work();
     } catch (error) {
@@ -100,11 +102,12 @@ export class RequestHandler {
     }
   }
 
-  #authorize({ info, user }: RequestContext): void {
-    const attributes = { ...info, user };
+  #authorize({ info, user, request }: RequestContext): void {
+    const attributes = { ...info, name: authorizedName(info, request.query), user };
     const decision = this.#options.authorize(attributes);
     if (decision.allowed) return;
-    const { group, resource, name } = info;
+    const { group, resource } = info;
+    const { name } = attributes;
     throw forbidden({ group, plural: info.isResource ? resource : '' }, name, whyNot(attributes, decision));
   }
 
@@ -154,6 +157,14 @@ export class RequestHandler {
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
+}
+
+/** Encoding is synchronous: what takes time happens before. */
+async function readyToShow(answer: ApiResponse): Promise<ApiResponse> {
+  if (answer.type === 'list') await prepareViews(answer.resource, answer.items);
+  else if (answer.type === 'object' && answer.object instanceof CachedObject)
+    await prepareViews(answer.resource, [answer.object]);
+  return answer;
 }
 
 /** Of a group that nobody knows upstream's mux says so in plain text. */

@@ -192,7 +192,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   admission.add(
     resourceQuota(objects, (quota) => ownClient.update(ResourceQuota, quota, { subresource: 'status' })),
   );
-  new CustomResources({ kinds, view, ...own }).start();
+  new CustomResources({ kinds, view, webhooks, random, ...own }).start();
   followLocalServices({ kinds, ...own });
   aggregation.start();
   const compaction = compactRegularly(store, clock, log);

@@ -16,6 +16,7 @@ import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import { customKind } from './custom-kind.ts';
 import { hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
+import type { ConversionServices } from './webhook-conversion.ts';
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
@@ -23,7 +24,7 @@ const retry = { firstMs: 20, maxMs: 5_000 };
 /** Instances deleted at once while a definition goes. */
 const deletionsMax = 32;
 
-export interface CustomResourcesOptions {
+export interface CustomResourcesOptions extends ConversionServices {
   kinds: KindRegistry;
   view: StoreView;
   /** Of the server itself: may do everything. */
@@ -121,7 +122,7 @@ export class CustomResources {
     const acceptedNames = status?.acceptedNames;
     if (known && isDeepStrictEqual(known.spec, spec) && isDeepStrictEqual(known.acceptedNames, acceptedNames))
       return;
-    const custom = customKind(definition);
+    const custom = customKind(definition, this.#options);
     if (known) this.#options.kinds.remove(known.definition);
     this.#options.kinds.add(custom.definition, custom.options);
     this.#served.set(name, { definition: custom.definition, spec, acceptedNames });

@@ -78,16 +78,19 @@ class Policies {
     this.#options = options;
   }
 
-  validate(attributes: AdmissionAttributes): void {
+  async validate(attributes: AdmissionAttributes): Promise<void> {
     const bindings = this.#current();
     if (bindings.length === 0 || attributes.request.resource.group === 'admissionregistration.k8s.io') return;
-    for (const bound of bindings) this.#judge(bound, attributes);
+    for (const bound of bindings) await this.#judge(bound, attributes);
   }
 
-  #judge({ binding, policy, matcher }: CompiledBinding, attributes: AdmissionAttributes): void {
+  async #judge(
+    { binding, policy, matcher }: CompiledBinding,
+    attributes: AdmissionAttributes,
+  ): Promise<void> {
     const shown = policy.matcher.match(attributes);
     if (!shown || (matcher && !matcher.match(attributes))) return;
-    const request = admissionRequestOf(attributes, shown, this.#options.random.uuid());
+    const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
     const base = { ...celVariablesOf(request), namespaceObject: this.#namespaceOf(attributes) };
     for (const params of this.#paramsOf(binding, policy, attributes)) {
       for (const violation of violationsOf(policy, { ...base, params: untypedCelValue(params) })) {

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import { convertFromStored } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import { converting } from '../registry/version-converter.ts';
 
 /** `request` of an AdmissionReview, the same in its v1 and v1beta1. */
 export interface AdmissionRequest extends Record<string, unknown> {
@@ -30,7 +31,11 @@ export function admissionRequestOf(
   attributes: AdmissionAttributes,
   shown: ServedResource,
   uid: string,
-): AdmissionRequest {
+): Promise<AdmissionRequest> {
+  return converting(() => requestOf(attributes, shown, uid));
+}
+
+function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: string): AdmissionRequest {
   const { request, operation, name, old, object, options } = attributes;
   const asked = request.resource;
   const { user } = request;

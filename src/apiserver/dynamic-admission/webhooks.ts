@@ -12,6 +12,7 @@ import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { toStoredVersion } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import { converting } from '../registry/version-converter.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
 import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf } from './review.ts';
@@ -85,7 +86,7 @@ class Hooks {
   async validate(attributes: AdmissionAttributes): Promise<void> {
     const outcomes = await Promise.allSettled(
       this.#current().map(async (hook) => {
-        const shown = this.#wants(hook, attributes);
+        const shown = await this.#wants(hook, attributes);
         if (shown) await this.#ask(hook, attributes, shown);
       }),
     );
@@ -93,7 +94,7 @@ class Hooks {
   }
 
   async #mutateBy(hook: Hook, attributes: AdmissionAttributes): Promise<boolean> {
-    const shown = this.#wants(hook, attributes);
+    const shown = await this.#wants(hook, attributes);
     if (!shown) return false;
     const answered = await this.#ask(hook, attributes, shown);
     if (!answered?.response.patch || !attributes.object) return true;
@@ -103,15 +104,15 @@ class Hooks {
       throw internalError(`webhook ${hook.webhook.name} answered with no JSON patch`);
     const patched = applyJsonPatch(request.object as unknown as Record<string, unknown>, patch.operations);
     const decoded = shown.codec.decode({ value: patched as Record<string, unknown>, problems: [] }, 'Ignore');
-    attributes.object = toStoredVersion(shown, decoded.object);
+    attributes.object = await converting(() => toStoredVersion(shown, decoded.object));
     return true;
   }
 
   /** The version to show; undefined when the hook is not about the request. */
-  #wants(hook: Hook, attributes: AdmissionAttributes): ServedResource | undefined {
+  async #wants(hook: Hook, attributes: AdmissionAttributes): Promise<ServedResource | undefined> {
     const shown = hook.matcher.match(attributes);
     if (!shown || hook.conditions.length === 0) return shown;
-    const variables = celVariablesOf(admissionRequestOf(attributes, shown, ''));
+    const variables = celVariablesOf(await admissionRequestOf(attributes, shown, ''));
     try {
       return conditionsHold(hook.conditions, variables) ? shown : undefined;
     } catch (error) {
@@ -133,7 +134,7 @@ class Hooks {
     if (dryRun && webhook.sideEffects !== 'None' && webhook.sideEffects !== 'NoneOnDryRun') {
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
     }
-    const request = admissionRequestOf(attributes, shown, this.#options.random.uuid());
+    const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
     const response = await this.#call(webhook, request);
     if (!response) return undefined;
     for (const warning of response.warnings ?? []) attributes.request.warnings.push(warning);

@@ -17,6 +17,7 @@ import { ownershipOf } from './managed-fields.ts';
 import { cacheOf, type Registry, requireCreate, storageKey, type WriteRequest } from './registry.ts';
 import { fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
+import { converting } from './version-converter.ts';
 
 /** Between the look whether the object is there and the write others may create or delete it. */
 const attemptsMax = 5;
@@ -70,9 +71,12 @@ async function applyToLive(
   const { resource } = write;
   const changed = await changeObject(registry, write, {
     fieldsTracked: true,
-    next(current: CachedObject) {
-      const live = convertFromStored(resource, current.copy());
-      const object = applied(registry, context, write, live, config);
+    async next(current: CachedObject) {
+      const work = () => {
+        const live = convertFromStored(resource, current.copy());
+        return applied(registry, context, write, live, config);
+      };
+      const object = await converting(work, context.warnings);
       const meta = object.metadata as { resourceVersion?: string };
       if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
       return object;
@@ -93,7 +97,8 @@ async function applyAsNew(
     const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
     throw conflict(resource, name, why);
   }
-  const object = applied(registry, context, write, undefined, config);
+  const work = () => applied(registry, context, write, undefined, config);
+  const object = await converting(work, context.warnings);
   object.metadata.name ||= name;
   const created = await createObject(registry, write, object, { fieldsTracked: true });
   return { type: 'object', status: 201, resource, object: created };

@@ -2,28 +2,40 @@
 import { apiVersionOf, type KubeObject } from '../../api/meta.ts';
 import { decode } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
-import { type CachedObject, deepFreeze } from '../watch-cache/cached-object.ts';
+import { CachedObject, deepFreeze, encodeForStore } from '../watch-cache/cached-object.ts';
 import type { ServedResource } from './kind-registry.ts';
+import { convertedNow } from './version-converter.ts';
 
-/** `object` of the stored version as `resource`'s version shows it. Takes an object that it may change. */
+/**
+ * `object` of the stored version as `resource`'s version shows it. Takes an object that it may change.
+ * @throws ConversionNeeded
+ */
 export function convertFromStored(resource: ServedResource, object: KubeObject): KubeObject {
+  const { apiVersion, kind, converter } = resource;
+  if (resource.isCustom) {
+    if (converter && object.apiVersion !== apiVersion) return convertedNow(converter, object, apiVersion);
+    return { ...object, apiVersion, kind };
+  }
   if (!resource.served) return object;
   const converted = resource.served.fromStored(object);
-  const { apiVersion, kind } = resource;
   converted.apiVersion = apiVersion;
   converted.kind = kind;
-  if (resource.isCustom) return { ...converted, apiVersion, kind };
   // Decoded, it has the exact shape of its type.
   const shaped = decode<KubeObject & Record<string, unknown>>(resource.schema, converted).object;
   return { kind, apiVersion, ...shaped };
 }
 
-/** The inverse of {@link convertFromStored}. */
+/** The inverse of {@link convertFromStored}. @throws ConversionNeeded */
 export function convertToStored(resource: ServedResource, object: KubeObject): KubeObject {
   if (!resource.served) return object;
   const { type } = resource.definition;
+  const apiVersion = apiVersionOf(type);
+  if (resource.converter) {
+    const converted = convertedNow(resource.converter, object, apiVersion);
+    return resource.storedCodec.refresh?.(converted) ?? converted;
+  }
   const converted = resource.served.toStored(object);
-  converted.apiVersion = apiVersionOf(type);
+  converted.apiVersion = apiVersion;
   converted.kind = type.kind;
   return converted;
 }
@@ -31,10 +43,7 @@ export function convertToStored(resource: ServedResource, object: KubeObject): K
 /** A cached object as `resource`'s version shows it: shared and frozen. */
 export function viewOf(resource: ServedResource, cached: CachedObject): KubeObject {
   if (!resource.served && isAsStored(resource, cached)) return cached.object;
-  return cached.form(resource.codec, () => {
-    const converted = convertFromStored(resource, cached.copy());
-    return deepFreeze(resource.codec.refresh?.(converted) ?? converted);
-  });
+  return cached.form(resource.codec, () => shaped(resource, convertFromStored(resource, cached.copy())));
 }
 
 /** A cached object's JSON in `resource`'s version. */
@@ -43,9 +52,47 @@ export function jsonOf(resource: ServedResource, cached: CachedObject): Buffer {
   return Buffer.from(JSON.stringify(viewOf(resource, cached)));
 }
 
+/** Before objects of a kind with a converter are shown: has them converted, all at once. */
+export async function prepareViews(
+  resource: ServedResource,
+  objects: readonly CachedObject[],
+): Promise<void> {
+  const { converter, codec, apiVersion } = resource;
+  if (!converter) return;
+  const others = objects.filter(
+    (cached) => cached.object.apiVersion !== apiVersion && !cached.hasForm(codec),
+  );
+  if (others.length === 0) return;
+  const converted = await converter.convert(
+    others.map((cached) => cached.object),
+    apiVersion,
+  );
+  for (const [index, cached] of others.entries()) cached.keepForm(codec, shaped(resource, converted[index]!));
+}
+
+/** A custom resource that was stored when another version was the stored one, in today's. */
+export async function inStoredVersion(resource: ServedResource, cached: CachedObject): Promise<CachedObject> {
+  if (!resource.isCustom) return cached;
+  const apiVersion = apiVersionOf(resource.definition.type);
+  const { object } = cached;
+  if (object.apiVersion === apiVersion) return cached;
+  const [converted] = resource.converter
+    ? await resource.converter.convert([object], apiVersion)
+    : [{ ...object, apiVersion }];
+  const fresh = resource.storedCodec.refresh?.(converted!) ?? converted!;
+  return new CachedObject(cached.key, cached.revision, encodeForStore(fresh), { isOutdated: true });
+}
+
+function shaped(resource: ServedResource, converted: KubeObject): KubeObject {
+  return deepFreeze(resource.codec.refresh?.(converted) ?? converted);
+}
+
 /** False when a custom resource's schema has changed since the object was written, in a way that shows. */
-function isAsStored({ codec }: ServedResource, cached: CachedObject): boolean {
+function isAsStored({ codec, apiVersion }: ServedResource, cached: CachedObject): boolean {
   if (!codec.refresh) return true;
   const { refresh } = codec;
-  return cached.knownFor(codec, () => equalJson(refresh(cached.object), cached.object));
+  return cached.knownFor(
+    codec,
+    () => cached.object.apiVersion === apiVersion && equalJson(refresh(cached.object), cached.object),
+  );
 }

@@ -13,6 +13,7 @@ import {
   writtenObject,
 } from './registry.ts';
 import { validateNew } from './validate.ts';
+import { converting } from './version-converter.ts';
 
 /** Generated names end in five random characters; the base is cut so that the whole stays a DNS label. */
 const generatedSuffixLength = 5;
@@ -38,7 +39,7 @@ export async function createObject(
   const isGenerated = !meta.name && !!meta.generateName;
   // Filled before admission too: plugins and webhooks see the name that the object will have.
   if (isGenerated) meta.name = generateName(registry, meta.generateName!);
-  if (!options.fieldsTracked) trackFields(registry, request, undefined, object);
+  if (!options.fieldsTracked) await converting(() => trackFields(registry, request, undefined, object));
   const attributes = {
     operation: 'CREATE' as const,
     request,

@@ -4,6 +4,7 @@ import { apiVersionOf } from '../../api/meta.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import { type ResourceCodec, schemaCodec } from './codec.ts';
+import type { VersionConverter } from './version-converter.ts';
 
 /** The verbs of an ordinary resource, as discovery lists them. */
 export const allVerbs: readonly string[] = [
@@ -38,12 +39,15 @@ export interface ServedResource {
   readonly codec: ResourceCodec;
   /** The codec of the stored version. */
   readonly storedCodec: ResourceCodec;
+  /** Of custom kinds whose versions a webhook converts. */
+  readonly converter: VersionConverter | undefined;
 }
 
 export interface KindOptions {
   isCustom?: boolean;
   /** Of the kind in the version named; the schema facts give it when absent. */
   codecFor?(version: string): ResourceCodec;
+  converter?: VersionConverter;
 }
 
 export class KindRegistry {
@@ -66,7 +70,8 @@ export class KindRegistry {
     const cache = isStored ? this.#view.claim(definition.storagePrefix ?? type.plural) : undefined;
     const storedCodec =
       options.codecFor?.(type.version) ?? schemaCodec({ ...type, schema: definition.schema });
-    const shared = { definition, verbs, cache, isCustom: options.isCustom ?? false, storedCodec };
+    const { isCustom = false, converter } = options;
+    const shared = { definition, verbs, cache, isCustom, converter, storedCodec };
     this.#put({
       ...shared,
       codec: storedCodec,

@@ -4,6 +4,7 @@ import { type FieldOwnership, trackUpdate, type VersionedObject } from '../../ap
 import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { type Registry, timestamp, type WriteRequest } from './registry.ts';
+import { convertedNow } from './version-converter.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -67,6 +68,13 @@ function convertTo(
   };
   const to = served(apiVersion);
   if (!to) return undefined;
+  if (resource.converter) {
+    // An object that is only just being made has nothing to convert.
+    const converted = object.metadata
+      ? convertedNow(resource.converter, object, apiVersion)
+      : { ...object, apiVersion };
+    return { object: converted as unknown as JsonObject, schema: to.codec.fields };
+  }
   const stored = convertToStored(served(object.apiVersion) ?? resource, structuredClone(object));
   return { object: convertFromStored(to, stored) as unknown as JsonObject, schema: to.codec.fields };
 }

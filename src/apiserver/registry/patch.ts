@@ -13,6 +13,7 @@ import type { ServedResource } from './kind-registry.ts';
 import type { Registry } from './registry.ts';
 import { fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
+import { converting } from './version-converter.ts';
 
 const formats: Readonly<Record<string, JsonPatchFormat>> = {
   'application/json-patch+json': 'json',
@@ -35,21 +36,22 @@ export async function patchObject(
     ]);
   const patch = await readPatch(context.request, resource);
   const validation = fieldValidationOf(context);
+  const patched = (current: CachedObject, attempt: number): KubeObject => {
+    const before = convertFromStored(resource, current.copy());
+    const { object, warnings } = resource.codec.patch(before, patch, validation);
+    if (attempt === 0) context.warnings.push(...warnings);
+    // A patch that says nothing of the resourceVersion applies to whatever stands there.
+    const { name } = object.metadata;
+    if (name && name !== context.info.name)
+      throw badRequest(
+        `the name of the object (${name}) does not match the name on the URL (${context.info.name})`,
+      );
+    const meta = object.metadata as { resourceVersion?: string };
+    if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
+    return toStoredVersion(resource, object);
+  };
   const changed = await changeObject(registry, writeRequest(context, resource), {
-    next(current: CachedObject, attempt: number): KubeObject {
-      const before = convertFromStored(resource, current.copy());
-      const { object, warnings } = resource.codec.patch(before, patch, validation);
-      if (attempt === 0) context.warnings.push(...warnings);
-      // A patch that says nothing of the resourceVersion applies to whatever stands there.
-      const { name } = object.metadata;
-      if (name && name !== context.info.name)
-        throw badRequest(
-          `the name of the object (${name}) does not match the name on the URL (${context.info.name})`,
-        );
-      const meta = object.metadata as { resourceVersion?: string };
-      if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
-      return toStoredVersion(resource, object);
-    },
+    next: (current, attempt) => converting(() => patched(current, attempt), context.warnings),
   });
   return { type: 'object', status: 200, resource, object: changed };
 }

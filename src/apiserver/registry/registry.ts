@@ -13,6 +13,7 @@ import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import type { WatchSessions } from '../watch-cache/watch-session.ts';
+import { inStoredVersion } from './conversion.ts';
 import type { KindRegistry, ServedResource } from './kind-registry.ts';
 
 export interface Registry {
@@ -95,7 +96,7 @@ export async function readCurrent(
   if (!registry.view.isCurrent) await registry.view.caughtUp();
   const found = cacheOf(resource).get(storageKey(resource, namespace, name));
   if (!found) throw notFound(resource, name);
-  return found;
+  return resource.isCustom ? await inStoredVersion(resource, found) : found;
 }
 
 /** Waits until the view shows the write, and gives what it shows: bytes and object are made once, for everybody. */

@@ -7,13 +7,15 @@ import type { RequestContext } from '../request.ts';
 import { decodeAs, readParsedBody, toStoredVersion } from './codec.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { WriteRequest } from './registry.ts';
+import { converting } from './version-converter.ts';
 
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
   const parsed = await readParsedBody(context.request, resource);
   context.requestObject = parsed.value;
   const validation = fieldValidationOf(context);
-  return toStoredVersion(resource, decodeAs(resource, parsed, validation, context.warnings));
+  const object = decodeAs(resource, parsed, validation, context.warnings);
+  return converting(() => toStoredVersion(resource, object));
 }
 
 /** How errors name the options of a verb. */

@@ -20,6 +20,7 @@ import {
   writtenObject,
 } from './registry.ts';
 import { validateChange } from './validate.ts';
+import { converting } from './version-converter.ts';
 
 /** Losing against other writers more often than this is answered with a conflict. */
 const attemptsMax = 100;
@@ -93,7 +94,7 @@ async function prepareChange(
   matchNamespace(request, object);
   carryMetadata(object, old);
   checkVersion(request, object, current);
-  if (!options.fieldsTracked) trackFields(registry, request, old, object);
+  if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
   if (options.isJudged) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
@@ -125,7 +126,7 @@ async function storeChange(
     return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(current.object as unknown as JsonObject, object as unknown as JsonObject);
   const value = encodeForStore(object);
-  if (value.equals(current.storedValue())) return current;
+  if (!current.isOutdated && value.equals(current.storedValue())) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
   const shared = encodeAndShare(object);
   const result = await registry.store.update(cache.prefix + key, shared, current.revision);

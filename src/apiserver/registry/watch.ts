@@ -4,6 +4,7 @@ import { invalid } from '../../api/status.ts';
 import { isTrue } from '../http/path.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { WatchStart } from '../watch-cache/watch-session.ts';
+import { prepareViews } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { freshAs, parseRevision } from './list.ts';
 import { cacheOf, type Registry } from './registry.ts';
@@ -33,6 +34,7 @@ export async function startWatch(
     start: await startOf(registry, query),
     timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1000 : watchTimeoutMinMs * (1 + registry.random.next()),
     signal: request.signal,
+    ...(resource.converter && { prepare: (objects) => prepareViews(resource, objects) }),
   });
   return { type: 'watch', resource, session };
 }

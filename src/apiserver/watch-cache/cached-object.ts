@@ -17,13 +17,18 @@ export class CachedObject {
   readonly bytes: Buffer;
   /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
   readonly metadataAt: number;
+  /** The store holds it in another version than today's: every update writes it anew. */
+  readonly isOutdated: boolean;
   #decoded: WeakRef<KubeObject> | undefined;
   /** What this object looks like in other versions or formats; see {@link CachedObject.form}. */
   #forms: Map<unknown, WeakRef<object>> | undefined;
+  /** Forms that were too dear to make again. */
+  #keptForms: Map<unknown, object> | undefined;
   #answer: { asker: object; value: boolean } | undefined;
 
-  constructor(key: string, revision: number, value: Uint8Array) {
+  constructor(key: string, revision: number, value: Uint8Array, options: { isOutdated?: boolean } = {}) {
     this.key = key;
+    this.isOutdated = options.isOutdated ?? false;
     this.revision = revision;
     const stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     this.metadataAt = stored.indexOf(metadataMark);
@@ -77,12 +82,22 @@ export class CachedObject {
 
   /** `make()`'s result under `key`, remembered while somebody uses it: an object of another version, say. */
   form<T extends object>(key: unknown, make: () => T): T {
-    const known = this.#forms?.get(key)?.deref();
+    const known = this.#keptForms?.get(key) ?? this.#forms?.get(key)?.deref();
     if (known) return known as T;
     const made = make();
     this.#forms ??= new Map();
     this.#forms.set(key, new WeakRef(made));
     return made;
+  }
+
+  hasForm(key: unknown): boolean {
+    return this.#keptForms?.has(key) ?? false;
+  }
+
+  /** What {@link CachedObject.form} gives under `key` for as long as this object lives. */
+  keepForm(key: unknown, form: object): void {
+    this.#keptForms ??= new Map();
+    this.#keptForms.set(key, form);
   }
 }
 

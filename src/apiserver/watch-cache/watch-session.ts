@@ -4,6 +4,7 @@ import { expired } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CompactedError, type Store, type StoreEvent } from '../../storage/store.ts';
 import { CachedObject } from './cached-object.ts';
+import { PreparingSink } from './preparing-sink.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
 import { isSelected, type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
 import type { StoreView } from './store-view.ts';
@@ -28,6 +29,8 @@ export interface WatchSessionOptions {
   /** The watch ends by itself after this time. */
   timeoutMs: number;
   signal: AbortSignal;
+  /** What objects need before they can be encoded: a conversion that takes time. */
+  prepare?(objects: readonly CachedObject[]): Promise<void>;
 }
 
 /** Makes watches of one view and lets those that are alike share their work. */
@@ -81,8 +84,9 @@ export class WatchSession {
   }
 
   /** Sends events to `sink` until the watch ends; then `sink.end` has been called. */
-  async run(sink: WatchSink): Promise<void> {
-    const { timeoutMs, signal } = this.#options;
+  async run(out: WatchSink): Promise<void> {
+    const { timeoutMs, signal, prepare } = this.#options;
+    const sink = prepare ? new PreparingSink(out, prepare, () => this.close()) : out;
     const { clock, view } = this.#sessions;
     const end = () => this.#ended.abort();
     if (signal.aborted) return sink.end();

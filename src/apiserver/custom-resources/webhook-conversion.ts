@@ -1,0 +1,176 @@
+/** Custom resources between their versions, as the webhook of their definition converts them. */
+import type { KubeObject } from '../../api/meta.ts';
+import { cloneJson } from '../../api/schema/json-value.ts';
+import { StatusError } from '../../api/status.ts';
+import type { WebhookConversion as WebhookConfig } from '../../api/types/apiextensions-v1.gen.ts';
+import type { Random } from '../../base/random.ts';
+import type { WebhookClient } from '../dynamic-admission/webhook-client.ts';
+import type { VersionConverter } from '../registry/version-converter.ts';
+
+export interface ConversionServices {
+  webhooks: WebhookClient;
+  random: Random;
+}
+
+interface ConversionAnswer {
+  response?: {
+    uid?: string;
+    result?: { status?: string; message?: string };
+    convertedObjects?: unknown[] | null;
+  };
+}
+
+/** Versions of ConversionReview that this server speaks. */
+const reviewVersions: readonly string[] = ['v1', 'v1beta1'];
+const timeoutMs = 30_000;
+/** Objects that one review carries. */
+const batchMax = 500;
+/** Conversions that are remembered, for a write asks for the same ones several times. */
+const rememberedMax = 256;
+
+export class WebhookConverter implements VersionConverter {
+  readonly #config: WebhookConfig;
+  readonly #services: ConversionServices;
+  /** By the object as it was and the version wanted; oldest first. */
+  readonly #known = new Map<string, Promise<KubeObject>>();
+  readonly #results = new WeakMap<Promise<KubeObject>, KubeObject>();
+
+  constructor(config: WebhookConfig, services: ConversionServices) {
+    this.#config = config;
+    this.#services = services;
+  }
+
+  known(object: KubeObject, apiVersion: string): KubeObject | undefined {
+    if (object.apiVersion === apiVersion) return cloneJson(object);
+    const promise = this.#known.get(keyOf(object, apiVersion));
+    const converted = promise && this.#results.get(promise);
+    return converted && withMetadata(converted, object);
+  }
+
+  async convert(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]> {
+    const promises: Promise<KubeObject>[] = [];
+    const missing: { object: KubeObject; key: string; at: number }[] = [];
+    for (const [at, object] of objects.entries()) {
+      if (object.apiVersion === apiVersion) {
+        promises[at] = Promise.resolve(object);
+        continue;
+      }
+      const key = keyOf(object, apiVersion);
+      const known = this.#known.get(key);
+      if (known) promises[at] = known;
+      else missing.push({ object, key, at });
+    }
+    for (let start = 0; start < missing.length; start += batchMax) {
+      const batch = missing.slice(start, start + batchMax);
+      const answer = this.#ask(
+        batch.map(({ object }) => object),
+        apiVersion,
+      );
+      for (const [index, { key, at }] of batch.entries()) {
+        const promise = answer.then((converted) => converted[index]!);
+        promises[at] = promise;
+        this.#remember(key, promise);
+      }
+    }
+    const converted = await Promise.all(promises);
+    return converted.map((result, at) => withMetadata(result, objects[at]!));
+  }
+
+  /** A failure is forgotten at once: the next who asks tries again. */
+  #remember(key: string, promise: Promise<KubeObject>): void {
+    this.#known.set(key, promise);
+    promise.then(
+      (converted) => {
+        this.#results.set(promise, converted);
+        for (const oldest of this.#known.keys()) {
+          if (this.#known.size <= rememberedMax) break;
+          this.#known.delete(oldest);
+        }
+      },
+      () => this.#known.delete(key),
+    );
+  }
+
+  /** @throws StatusError 500 in upstream's words */
+  async #ask(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]> {
+    const version =
+      this.#config.conversionReviewVersions.find((candidate) => reviewVersions.includes(candidate)) ?? 'v1';
+    const uid = this.#services.random.uuid();
+    const review = {
+      kind: 'ConversionReview',
+      apiVersion: `apiextensions.k8s.io/${version}`,
+      request: { uid, desiredAPIVersion: apiVersion, objects },
+    };
+    const first = objects[0]!;
+    const subject = `conversion webhook for ${first.apiVersion}, Kind=${first.kind}`;
+    let answer: ConversionAnswer;
+    try {
+      const config = this.#config.clientConfig ?? {};
+      answer = ((await this.#services.webhooks.post(config, review, timeoutMs)) ?? {}) as ConversionAnswer;
+      checkAnswer(answer, uid);
+    } catch (error) {
+      const why = (error as Error).message.replace(/^failed to call webhook: /, '');
+      throw failure(`${subject} failed: ${why}`, error);
+    }
+    const converted = answer.response!.convertedObjects ?? [];
+    if (converted.length !== objects.length)
+      throw failure(`${subject} returned ${converted.length} objects, expected ${objects.length}`);
+    for (const [index, object] of objects.entries()) {
+      const why = whyNotConverted(object, converted[index], apiVersion);
+      if (why) throw failure(`${subject} returned invalid ${why.of} at index ${index}: ${why.message}`);
+    }
+    return converted as KubeObject[];
+  }
+}
+
+function failure(message: string, cause?: unknown): StatusError {
+  return new StatusError(500, '', message, undefined, { cause });
+}
+
+function checkAnswer({ response }: ConversionAnswer, uid: string): void {
+  if (!response) throw new Error('no response provided');
+  if (response.uid !== uid)
+    throw new Error(
+      `expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid ?? '')}`,
+    );
+  const { status = '', message } = response.result ?? {};
+  if (status !== 'Success')
+    throw new Error(message || `response.result.status was '${status}', not 'Success'`);
+}
+
+/** A webhook may change what a version is about, never which object it is. */
+function whyNotConverted(
+  original: KubeObject,
+  converted: unknown,
+  apiVersion: string,
+): { of: string; message: string } | undefined {
+  const of = 'converted object';
+  if (typeof converted !== 'object' || converted === null || Array.isArray(converted))
+    return { of, message: 'it is no object' };
+  const { kind, apiVersion: got, metadata } = converted as Partial<KubeObject>;
+  if (got !== apiVersion)
+    return { of, message: `invalid groupVersion (expected ${apiVersion}, received ${got ?? ''})` };
+  if (kind !== original.kind)
+    return { of, message: `invalid kind (expected ${original.kind}, received ${kind ?? ''})` };
+  if (typeof metadata !== 'object' || metadata === null)
+    return { of: 'metadata', message: 'missing metadata in converted object' };
+  for (const field of ['name', 'namespace', 'uid'] as const) {
+    if ((metadata[field] ?? '') !== (original.metadata[field] ?? ''))
+      return { of: 'metadata', message: `metadata.${field}: Invalid value: must not be changed` };
+  }
+  return undefined;
+}
+
+/** What the webhook decides about metadata are labels and annotations; the rest stays as it was. */
+function withMetadata(converted: KubeObject, original: KubeObject): KubeObject {
+  const { labels: _labels, annotations: _annotations, ...kept } = original.metadata;
+  const { labels, annotations } = converted.metadata;
+  const metadata = { ...kept, ...(labels && { labels }), ...(annotations && { annotations }) };
+  return cloneJson({ ...converted, metadata });
+}
+
+/** Who owns which field has no say in a conversion. */
+function keyOf(object: KubeObject, apiVersion: string): string {
+  const { managedFields: _fields, ...metadata } = object.metadata;
+  return `${apiVersion} ${JSON.stringify({ ...object, metadata })}`;
+}

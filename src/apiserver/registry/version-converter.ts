@@ -1,0 +1,56 @@
+/**
+ * Conversions that take time, because a webhook makes them. What works on objects is synchronous and stays so: it finds
+ * conversions that were made before, and where one is missing the work is interrupted, the conversion made, and the work
+ * done again.
+ */
+import type { KubeObject } from '../../api/meta.ts';
+
+export interface VersionConverter {
+  /** An own copy of `object` in another version, when it was converted lately. */
+  known(object: KubeObject, apiVersion: string): KubeObject | undefined;
+  /** @throws StatusError when they cannot be converted */
+  convert(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]>;
+}
+
+/** Thrown by synchronous work that needs an object in another version. */
+export class ConversionNeeded extends Error {
+  readonly converter: VersionConverter;
+  readonly object: KubeObject;
+  readonly apiVersion: string;
+
+  constructor(converter: VersionConverter, object: KubeObject, apiVersion: string) {
+    super(`${object.kind} has to be converted to ${apiVersion} first`);
+    this.name = 'ConversionNeeded';
+    this.converter = converter;
+    this.object = object;
+    this.apiVersion = apiVersion;
+  }
+}
+
+/** More conversions than one piece of work can need: one per version and manager of an object. */
+const conversionsMax = 64;
+
+/** The outcome of `work`, which may be done several times; `warnings` are those of its last run. */
+export async function converting<T>(work: () => T, warnings: string[] = []): Promise<T> {
+  const warningsBefore = warnings.length;
+  for (let conversions = 0; ; conversions++) {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof ConversionNeeded) || conversions === conversionsMax) throw error;
+      await error.converter.convert([error.object], error.apiVersion);
+      warnings.length = warningsBefore;
+    }
+  }
+}
+
+/** @throws ConversionNeeded */
+export function convertedNow(
+  converter: VersionConverter,
+  object: KubeObject,
+  apiVersion: string,
+): KubeObject {
+  const known = converter.known(object, apiVersion);
+  if (!known) throw new ConversionNeeded(converter, structuredClone(object), apiVersion);
+  return known;
+}
