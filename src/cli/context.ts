@@ -1,5 +1,5 @@
 /** What every command is given: where things are, and where to write. */
-import type { ClusterContext, Programs } from '../host/cluster.ts';
+import type { Programs } from '../host/cluster.ts';
 import type { DataFolder } from '../host/data-folder.ts';
 
 export interface CliContext {
@@ -32,5 +32,3 @@ export class UsageError extends Error {
     this.name = 'UsageError';
   }
 }
-
-export type { ClusterContext };

@@ -449,7 +449,3 @@ function addressIn(cidr: string, offset: number): string {
   const bytes = cidr.split('/')[0]!.split('.').map(Number);
   return [...bytes.slice(0, 3), bytes[3]! + offset].join('.');
 }
-
-export function clusterExists(data: DataFolder, name: string): boolean {
-  return existsSync(data.cluster(name).record);
-}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import type { NodeFolder } from './data-folder.ts';
 import { type NodeNamespace, nodePath } from './node-namespace.ts';
-import { isRunning, type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
+import { isRunning, type ProcessIdentity, runningProcess, startProcess } from './process.ts';
 
 /** As the node sees it. */
 export const containerdSocket = '/run/containerd/containerd.sock';
@@ -23,7 +23,6 @@ export interface ContainerdOptions {
 }
 
 const overlayMagic = 0x794c7630;
-const stopGraceMs = 3000;
 
 const recordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
 export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
@@ -49,10 +48,6 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
 
 /** Where programs of a node are looked for. */
 export const nodeSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-export function stopContainerd(folder: NodeFolder): Promise<void> {
-  return stopRecorded(recordFile(folder), stopGraceMs);
-}
 
 export function findContainerd(folder: NodeFolder): ProcessIdentity | undefined {
   return runningProcess(recordFile(folder));
