@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Node, Pod } from '../../src/api/resources.gen.ts';
+import { createCluster } from './cluster.ts';
+
+const resource = 'example.org/myresource';
+
+test('a resource that somebody patches into a node can be allocated, and is scheduled by', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const name = cluster.nodes[0]!.name;
+  const capacity = { status: { capacity: { [resource]: '3' } } };
+  await client.patch(Node, { name }, capacity, { type: 'merge', subresource: 'status' });
+  await cluster.until(
+    async () => (await client.get(Node, { name })).status?.allocatable?.[resource] === '3',
+    30_000,
+  );
+  const at = (pod: string) => ({ namespace: 'default', name: pod });
+  for (const pod of ['one', 'two']) {
+    const limits = { [resource]: '2' };
+    const spec = { containers: [{ name: 'main', image: 'busybox', resources: { limits } }] };
+    await client.create(Pod, { metadata: at(pod), spec });
+    const condition = async () => {
+      const { status } = await client.get(Pod, at(pod));
+      return (
+        status?.phase === 'Running' || status?.conditions?.some(({ reason }) => reason === 'Unschedulable')
+      );
+    };
+    await cluster.until(async () => (await condition()) ?? false);
+  }
+  const phases = await Promise.all(
+    ['one', 'two'].map(async (pod) => (await client.get(Pod, at(pod))).status?.phase),
+  );
+  assert.deepEqual(phases, ['Running', 'Pending']);
+});
