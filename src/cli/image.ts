@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterRecord } from '../host/cluster-record.ts';
+import { CommandError } from '../host/command.ts';
 import { Failure } from '../host/failure.ts';
 import { fullImageName, writeImageArchive } from '../host/images/archive.ts';
 import {
@@ -47,15 +48,8 @@ export const image: Command = {
     if (verb === 'list') return await list(context, values);
     if (verb === 'load' && first) return await load(context, values, first);
     if (verb === 'build-from-rootfs' && first && second) return await build(context, values, first, second);
-    if ((verb === 'pull' || verb === 'remove') && first) {
-      const name = fullImageName(first);
-      const act = verb === 'pull' ? pullImage : removeImage;
-      await Promise.all(runningNodes(context, values).map(({ namespace }) => act(namespace, name)));
-      if (verb === 'remove')
-        forgetLoadedImage(context.data.cluster(existingCluster(context, values).name).loadedImages, name);
-      context.print(`${verb === 'pull' ? 'pulled' : 'removed'} ${name}`);
-      return 0;
-    }
+    if (verb === 'pull' && first) return await pull(context, values, fullImageName(first));
+    if (verb === 'remove' && first) return await remove(context, values, fullImageName(first));
     throw new UsageError(verb ? `image ${verb}: something is missing` : 'what about images?');
   },
 };
@@ -69,6 +63,27 @@ async function list(context: CliContext, values: Values): Promise<number> {
   // Every image is also kept under its digest, and under the digest of its configuration.
   const readable = names.flat().filter((name) => !name.startsWith('sha256:') && !name.includes('@'));
   for (const name of [...new Set(readable)].sort()) context.print(name);
+  return 0;
+}
+
+async function pull(context: CliContext, values: Values, name: string): Promise<number> {
+  await Promise.all(runningNodes(context, values).map(({ namespace }) => pullImage(namespace, name)));
+  context.print(`pulled ${name}`);
+  return 0;
+}
+
+async function remove(context: CliContext, values: Values, name: string): Promise<number> {
+  const removed = await Promise.all(
+    runningNodes(context, values).map(async ({ namespace }) => {
+      const isThere = (await listImageNames(namespace)).includes(name);
+      if (isThere) await removeImage(namespace, name);
+      return isThere;
+    }),
+  );
+  if (!removed.includes(true))
+    throw new Failure(`no node has the image ${name}`, { advice: 'see what they have: wherry image list' });
+  forgetLoadedImage(context.data.cluster(existingCluster(context, values).name).loadedImages, name);
+  context.print(`removed ${name}`);
   return 0;
 }
 
@@ -95,7 +110,16 @@ export async function loadEverywhere(
   nodes: readonly { namespace: NodeNamespace }[],
   file: string,
 ): Promise<Set<string>> {
-  const loaded = await Promise.all(nodes.map(({ namespace }) => loadImageArchive(namespace, file)));
+  let loaded: string[][];
+  try {
+    loaded = await Promise.all(nodes.map(({ namespace }) => loadImageArchive(namespace, file)));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Failure(`${file} could not be loaded as an image`, {
+      advice: 'it must be a tar archive as docker save, podman save or skopeo write it',
+      cause: error,
+    });
+  }
   const names = new Set(loaded.flat());
   const { loadedImages, nodes: nodesFolder } = context.data.cluster(cluster.name);
   const digests = await imageDigests(nodes[0]!.namespace);

@@ -8,6 +8,7 @@ import { type CliContext, type Command, UsageError } from './context.ts';
 import { lastLines } from './last-lines.ts';
 import { existingCluster, nameOption, parseCount, parseOptions } from './options.ts';
 
+const parts = ['server', 'agent', 'containerd'];
 const defaultLines = 50;
 
 export const logs: Command = {
@@ -29,12 +30,9 @@ export const logs: Command = {
       },
       1,
     );
-    const file = logFileOf(
-      context,
-      existingCluster(context, values),
-      positionals[0] ?? 'server',
-      values.node,
-    );
+    const part = positionals[0] ?? 'server';
+    if (!parts.includes(part)) throw new UsageError(`there is no part ${JSON.stringify(part)}`);
+    const file = logFileOf(context, existingCluster(context, values), part, values.node);
     if (!existsSync(file)) throw new Failure(`there is no log yet: ${file}`);
     for (const line of lastLines(file, parseCount('--tail', values.tail) ?? defaultLines))
       context.print(line);
@@ -51,8 +49,6 @@ function logFileOf(
 ): string {
   const folder = context.data.cluster(record.name);
   if (part === 'server') return serverLogFile(folder);
-  if (part !== 'agent' && part !== 'containerd')
-    throw new UsageError(`there is no part ${JSON.stringify(part)}`);
   const node = nodeName ?? record.nodes[0]?.name;
   if (!node || !record.nodes.some((each) => each.name === node))
     throw new Failure(`cluster ${record.name} has no node ${nodeName ?? 'of its own'}`);
