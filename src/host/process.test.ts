@@ -16,11 +16,16 @@ suite('processes that outlive the command that starts them', { skip: process.pla
   const folder = mkdtempSync(join(tmpdir(), 'wherry-process-'));
   const files = { logFile: join(folder, 'logs', 'it.log'), recordFile: join(folder, 'it.json') };
   after(() => rmSync(folder, { recursive: true }));
+  const logged = async (line: string) => {
+    while (!readFileSync(files.logFile, 'utf8').includes(line))
+      await new Promise((resolve) => setImmediate(resolve));
+  };
   const shell = (script: string) => startProcess({ ...files, command: '/bin/sh', args: ['-c', script] });
 
   test('one is started, found by its record, and stopped', async () => {
     const started = await shell('echo hello; exec sleep 60');
     assert.deepEqual(runningProcess(files.recordFile), started);
+    await logged('hello');
     await stopRecorded(files.recordFile, 2000);
     assert.equal(processIdentity(started.pid), undefined);
     assert.equal(existsSync(files.recordFile), false);
@@ -29,8 +34,7 @@ suite('processes that outlive the command that starts them', { skip: process.pla
 
   test('one that will not listen is killed', async () => {
     const started = await shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
-    while (!readFileSync(files.logFile, 'utf8').includes('deaf'))
-      await new Promise((resolve) => setImmediate(resolve));
+    await logged('deaf');
     await stopProcess(started, 50);
     assert.equal(processIdentity(started.pid), undefined);
   });
