@@ -32,8 +32,10 @@ import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
 import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';
+import { followFlowSchemas } from './flow-control/dangling.ts';
 import type { FairQueueLimits } from './flow-control/fair-queue.ts';
 import { FlowControl } from './flow-control/flow-control.ts';
+import { FlowSchemas } from './flow-control/flow-schemas.ts';
 import { RequestHandler } from './handler.ts';
 import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
@@ -147,7 +149,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorize: security.authorize,
     subresources,
     reviews: reviewHandlers(security),
-    flowControl: new FlowControl(options.metrics, options.requestLimits),
+    flowControl: new FlowControl(options.metrics, new FlowSchemas(objects), options.requestLimits),
     audit: options.audit && new AuditLog({ ...options.audit, clock }),
     clock,
     random,
@@ -193,6 +195,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     resourceQuota(objects, (quota) => ownClient.update(ResourceQuota, quota, { subresource: 'status' })),
   );
   new CustomResources({ kinds, view, webhooks, random, ...own }).start();
+  await followFlowSchemas({ kinds, objects, ...own });
   followLocalServices({ kinds, ...own });
   aggregation.start();
   const compaction = compactRegularly(store, clock, log);
@@ -232,6 +235,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 /** What runs before the server listens has succeeded when anybody can ask; upstream's names for it stay. */
 const doneAtStart = [
   'poststarthook/bootstrap-controller',
+  'poststarthook/priority-and-fairness-config-producer',
   'poststarthook/rbac/bootstrap-roles',
   'poststarthook/scheduling/bootstrap-system-priority-classes',
 ];

@@ -1,0 +1,205 @@
+/** The flow schemas and priority levels that every cluster has, with upstream's numbers. */
+import type { Draft } from '../../api/meta.ts';
+import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
+import type {
+  PolicyRulesWithSubjects,
+  ResourcePolicyRule,
+  Subject,
+} from '../../api/types/flowcontrol-v1.gen.ts';
+import { ensureObject } from '../registry/ensure.ts';
+import type { Registry } from '../registry/registry.ts';
+
+/** Tells upgrades that nobody has made the object their own. */
+const autoUpdated = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
+
+interface Level {
+  name: string;
+  shares: number;
+  lendablePercent: number;
+  /** Requests beyond the level's share wait in queues; without, they are refused. */
+  queues?: number;
+  handSize?: number;
+}
+
+const queueLength = 50;
+const limitedLevels: readonly Level[] = [
+  { name: 'catch-all', shares: 5, lendablePercent: 0 },
+  { name: 'global-default', shares: 20, lendablePercent: 50, queues: 128, handSize: 6 },
+  { name: 'leader-election', shares: 10, lendablePercent: 0, queues: 16, handSize: 4 },
+  { name: 'node-high', shares: 40, lendablePercent: 25, queues: 64, handSize: 6 },
+  { name: 'system', shares: 30, lendablePercent: 33, queues: 64, handSize: 6 },
+  { name: 'workload-high', shares: 40, lendablePercent: 50, queues: 128, handSize: 6 },
+  { name: 'workload-low', shares: 100, lendablePercent: 90, queues: 128, handSize: 6 },
+];
+
+type LevelDraft = Draft<PriorityLevelConfiguration>;
+
+const exemptLevel: LevelDraft = {
+  metadata: { name: 'exempt', annotations: autoUpdated },
+  spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
+};
+
+function limitedLevel({ name, shares, lendablePercent, queues, handSize }: Level): LevelDraft {
+  const limitResponse =
+    queues && handSize
+      ? { type: 'Queue', queuing: { queues, handSize, queueLengthLimit: queueLength } }
+      : { type: 'Reject' };
+  return {
+    metadata: { name, annotations: autoUpdated },
+    spec: { type: 'Limited', limited: { nominalConcurrencyShares: shares, lendablePercent, limitResponse } },
+  };
+}
+
+const groups = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'Group', group: { name } }));
+const users = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'User', user: { name } }));
+const systemAccount = (name: string): Subject => ({
+  kind: 'ServiceAccount',
+  serviceAccount: { namespace: 'kube-system', name },
+});
+const everybody = groups('system:unauthenticated', 'system:authenticated');
+
+const everything: Omit<PolicyRulesWithSubjects, 'subjects'> = {
+  resourceRules: [
+    { verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] },
+  ],
+  nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+};
+const leases: ResourcePolicyRule = {
+  verbs: ['get', 'create', 'update'],
+  apiGroups: ['coordination.k8s.io'],
+  resources: ['leases'],
+  namespaces: ['*'],
+};
+
+interface Schema {
+  name: string;
+  level: string;
+  precedence: number;
+  flowsBy?: 'ByUser' | 'ByNamespace';
+  subjects: Subject[];
+  /** Everything, unless it says what. */
+  what?: Omit<PolicyRulesWithSubjects, 'subjects'>;
+}
+
+const schemas: readonly Schema[] = [
+  { name: 'exempt', level: 'exempt', precedence: 1, subjects: groups('system:masters') },
+  {
+    name: 'probes',
+    level: 'exempt',
+    precedence: 2,
+    subjects: everybody,
+    what: { nonResourceRules: [{ verbs: ['get'], nonResourceURLs: ['/healthz', '/readyz', '/livez'] }] },
+  },
+  {
+    name: 'system-leader-election',
+    level: 'leader-election',
+    precedence: 100,
+    flowsBy: 'ByUser',
+    subjects: users('system:kube-controller-manager', 'system:kube-scheduler'),
+    what: { resourceRules: [leases] },
+  },
+  {
+    name: 'endpoint-controller',
+    level: 'workload-high',
+    precedence: 150,
+    flowsBy: 'ByUser',
+    subjects: [
+      ...users('system:kube-controller-manager'),
+      systemAccount('endpoint-controller'),
+      systemAccount('endpointslicemirroring-controller'),
+    ],
+    what: {
+      resourceRules: [
+        { verbs: ['get', 'create', 'update'], apiGroups: [''], resources: ['endpoints'], namespaces: ['*'] },
+      ],
+    },
+  },
+  {
+    name: 'workload-leader-election',
+    level: 'leader-election',
+    precedence: 200,
+    flowsBy: 'ByUser',
+    subjects: [systemAccount('*')],
+    what: { resourceRules: [leases] },
+  },
+  {
+    name: 'system-node-high',
+    level: 'node-high',
+    precedence: 400,
+    flowsBy: 'ByUser',
+    subjects: groups('system:nodes'),
+    what: {
+      resourceRules: [
+        {
+          verbs: ['*'],
+          apiGroups: [''],
+          resources: ['nodes', 'nodes/status'],
+          clusterScope: true,
+          namespaces: ['*'],
+        },
+        { verbs: ['*'], apiGroups: ['coordination.k8s.io'], resources: ['leases'], namespaces: ['*'] },
+      ],
+    },
+  },
+  {
+    name: 'system-nodes',
+    level: 'system',
+    precedence: 500,
+    flowsBy: 'ByUser',
+    subjects: groups('system:nodes'),
+  },
+  {
+    name: 'kube-controller-manager',
+    level: 'workload-high',
+    precedence: 800,
+    flowsBy: 'ByNamespace',
+    subjects: users('system:kube-controller-manager'),
+  },
+  {
+    name: 'kube-scheduler',
+    level: 'workload-high',
+    precedence: 800,
+    flowsBy: 'ByNamespace',
+    subjects: users('system:kube-scheduler'),
+  },
+  {
+    name: 'kube-system-service-accounts',
+    level: 'workload-high',
+    precedence: 900,
+    flowsBy: 'ByNamespace',
+    subjects: [systemAccount('*')],
+  },
+  {
+    name: 'service-accounts',
+    level: 'workload-low',
+    precedence: 9_000,
+    flowsBy: 'ByUser',
+    subjects: groups('system:serviceaccounts'),
+  },
+  {
+    name: 'global-default',
+    level: 'global-default',
+    precedence: 9_900,
+    flowsBy: 'ByUser',
+    subjects: everybody,
+  },
+  { name: 'catch-all', level: 'catch-all', precedence: 10_000, flowsBy: 'ByUser', subjects: everybody },
+];
+
+export async function ensureFlowControl(registry: Registry): Promise<void> {
+  const levels = [exemptLevel, ...limitedLevels.map(limitedLevel)];
+  await Promise.all(levels.map((level) => ensureObject(registry, PriorityLevelConfiguration, level)));
+  await Promise.all(schemas.map((schema) => ensureObject(registry, FlowSchema, draftOf(schema))));
+}
+
+function draftOf({ name, level, precedence, flowsBy, subjects, what }: Schema): Draft<FlowSchema> {
+  return {
+    metadata: { name, annotations: autoUpdated },
+    spec: {
+      priorityLevelConfiguration: { name: level },
+      matchingPrecedence: precedence,
+      ...(flowsBy && { distinguisherMethod: { type: flowsBy } }),
+      rules: [{ subjects, ...(what ?? everything) }],
+    },
+  };
+}
