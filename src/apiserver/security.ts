@@ -1,8 +1,10 @@
 /** Authentication and authorization put together: who may ask, and whom the server asks in turn. */
 import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { createAuthenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
 import { JsonWebTokens, type SigningKeys } from './authentication/json-web-token.ts';
+import { type OpenIdConnectOptions, openIdConnect } from './authentication/openid-connect.ts';
 import { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { bootstrapTokens, staticTokens } from './authentication/simple-tokens.ts';
 import { type Authorizer, unionAuthorizer } from './authorization/authorizer.ts';
@@ -19,6 +21,8 @@ export interface SecurityOptions {
   issuer?: string;
   /** Tokens that are good as they are, by token. */
   staticTokens?: ReadonlyMap<string, UserInfo>;
+  /** Providers whose ID tokens are good. */
+  openIdConnect?: readonly OpenIdConnectOptions[];
 }
 
 export interface Security {
@@ -37,9 +41,15 @@ export const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
 export function createSecurity(
   options: SecurityOptions,
-  deps: { objects: ObjectReader; clock: Clock; random: Random; nodeRules: readonly PolicyRule[] },
+  deps: {
+    objects: ObjectReader;
+    clock: Clock;
+    random: Random;
+    logger: Logger;
+    nodeRules: readonly PolicyRule[];
+  },
 ): Security {
-  const { objects, clock, random } = deps;
+  const { objects, clock, random, logger } = deps;
   const issuer = options.issuer ?? defaultIssuer;
   const tokens = options.serviceAccountKeys && new JsonWebTokens(options.serviceAccountKeys);
   const serviceAccounts =
@@ -47,6 +57,8 @@ export function createSecurity(
   const tokenAuthenticators: TokenAuthenticator[] = [bootstrapTokens(objects, clock)];
   if (options.staticTokens) tokenAuthenticators.unshift(staticTokens(options.staticTokens));
   if (serviceAccounts) tokenAuthenticators.push(serviceAccounts.authenticate);
+  for (const provider of options.openIdConnect ?? [])
+    tokenAuthenticators.push(openIdConnect(provider, { clock, logger }));
   const rbac = new RbacAuthorizer(objects);
   return {
     authenticate: createAuthenticator(tokenAuthenticators),

@@ -122,7 +122,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const kinds = new KindRegistry(view);
   for (const definition of builtinKinds) kinds.add(definition);
   const objects = createViewReader(kinds);
-  const security = createSecurity(options.security ?? {}, { objects, clock, random, nodeRules });
+  const security = createSecurity(options.security ?? {}, {
+    objects,
+    clock,
+    random,
+    logger: log,
+    nodeRules,
+  });
   const admission = new AdmissionChain();
   addBuiltinPlugins(admission, { objects, random, security });
   const nodes = new NodeConnector(objects, options.nodes);
