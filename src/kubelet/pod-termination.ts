@@ -3,6 +3,7 @@ import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { KubeletContext } from './context.ts';
 import { runHook } from './lifecycle-hooks.ts';
+import type { ContainerKill } from './pod-actions.ts';
 import { containerEvents } from './pod-events.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from './pod-observation.ts';
 import { isSidecar } from './restart-policy.ts';
@@ -129,4 +130,24 @@ export async function stopAllContainers(
     if (container?.state === 'running')
       await stop(container, graceSeconds === 0 ? 0 : Math.max(afterHookMinSeconds, leftSeconds()));
   }
+}
+
+/** Ends the containers that must not run on as they do, each with the grace that its reason gives. */
+export async function stopKilled(
+  context: KubeletContext,
+  pod: Pod,
+  kills: readonly ContainerKill[],
+  podIp: string,
+  hurry: AbortSignal,
+): Promise<void> {
+  const podGrace = pod.spec.terminationGracePeriodSeconds ?? 30;
+  const probeOf = ({ reason, spec }: ContainerKill) =>
+    reason === 'liveness' ? spec.livenessProbe : reason === 'startup' ? spec.startupProbe : undefined;
+  await Promise.all(
+    kills.map((kill) => {
+      const graceSeconds = probeOf(kill)?.terminationGracePeriodSeconds ?? podGrace;
+      const { spec, container, message } = kill;
+      return stopContainer(context, { pod, spec, container, message, graceSeconds, podIp, hurry });
+    }),
+  );
 }

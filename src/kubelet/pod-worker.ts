@@ -18,13 +18,13 @@ import { removeLeftovers } from './pod-leftovers.ts';
 import { PodMounts } from './pod-mounts.ts';
 import { changedImages, isNews } from './pod-news.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from './pod-observation.ts';
+import { adoptProbes, watchProbes } from './pod-probes.ts';
 import { releasePod, removeTraces } from './pod-release.ts';
 import { reportPod } from './pod-report.ts';
 import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
-import { stopAllContainers, stopContainer } from './pod-termination.ts';
+import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { PodView } from './pod-view.ts';
-import { isSidecar } from './restart-policy.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 /** Ends a pod for a reason that is not its own. */
@@ -260,7 +260,7 @@ export class PodWorker {
     }
     // A pod that already runs here has been admitted before.
     const isAdopted = this.observed.sandboxes.length > 0;
-    if (isAdopted) this.#adoptProbes();
+    if (isAdopted) adoptProbes(context, this.#pod, this.observed);
     const refusal = isAdopted ? undefined : await context.admit(this.#pod);
     if (refusal) {
       const message = `Pod was rejected: ${refusal.message}`;
@@ -326,7 +326,7 @@ export class PodWorker {
     if (!place) return;
     await this.#startContainers(actions, place);
     await this.#observe();
-    this.#watchProbes();
+    watchProbes(context, this.#pod, this.observed);
     this.#report();
     await removeLeftovers(context, this.#pod, this.observed);
     const refreshMs = context.volumes.refreshDueMs(this.uid);
@@ -382,25 +382,10 @@ export class PodWorker {
       await Promise.all(this.observed.sandboxes.map(({ id }) => context.runtime.stopPodSandbox(id)));
   }
 
-  async #killContainers(actions: PodActions): Promise<void> {
-    if (actions.kill.length === 0) return;
-    const context = this.#context;
-    const podGrace = this.#pod.spec.terminationGracePeriodSeconds ?? 30;
-    await Promise.all(
-      actions.kill.map(({ container, spec, reason, message }) => {
-        const probe =
-          reason === 'liveness' ? spec.livenessProbe : reason === 'startup' ? spec.startupProbe : undefined;
-        return stopContainer(context, {
-          pod: this.#pod,
-          spec,
-          container,
-          message,
-          graceSeconds: probe?.terminationGracePeriodSeconds ?? podGrace,
-          podIp: this.observed.sandboxes[0]?.ips[0] ?? '',
-          hurry: this.#hurry.signal,
-        });
-      }),
-    );
+  async #killContainers({ kill }: PodActions): Promise<void> {
+    if (kill.length === 0) return;
+    const podIp = this.observed.sandboxes[0]?.ips[0] ?? '';
+    await stopKilled(this.#context, this.#pod, kill, podIp, this.#hurry.signal);
     this.#view.invalidate();
     await this.#observe();
     this.#report();
@@ -482,33 +467,6 @@ export class PodWorker {
     ].find(({ name }) => name === container.name);
     // The runtime has forgotten it (its storage was wiped): the count goes on.
     return before?.containerID ? before.restartCount + 1 : 0;
-  }
-
-  #watchProbes(): void {
-    const { probes, node } = this.#context;
-    const hostIp = this.#pod.spec.hostNetwork ? node().hostIps[0] : undefined;
-    const podIp = hostIp ?? this.observed.sandboxes[0]?.ips[0] ?? '';
-    const probed = [...(this.#pod.spec.initContainers ?? []).filter(isSidecar), ...this.#pod.spec.containers];
-    const running = probed.flatMap((container) => {
-      const observed = findContainer(this.observed, container.name);
-      return observed?.state === 'running'
-        ? [{ container, id: observed.id, startedAtMs: observed.startedAtMs }]
-        : [];
-    });
-    probes.sync(this.#pod, podIp, running);
-  }
-
-  /** What ran before this process did keeps its readiness until a probe says otherwise. */
-  #adoptProbes(): void {
-    this.#watchProbes();
-    const { initContainerStatuses = [], containerStatuses = [] } = this.#pod.status ?? {};
-    for (const { id, name } of this.observed.containers) {
-      const known = [...initContainerStatuses, ...containerStatuses].find(({ containerID }) =>
-        containerID?.endsWith(`//${id}`),
-      );
-      if (known?.name === name)
-        this.#context.probes.adopt(id, { started: known.started ?? false, ready: known.ready });
-    }
   }
 
   #report(): void {
