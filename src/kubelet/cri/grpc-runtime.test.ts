@@ -1,5 +1,5 @@
 /** Against a real runtime, where WHERRY_TEST_CRI_SOCKET names one (with WHERRY_TEST_CRI_IMAGE in it). */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -9,11 +9,15 @@ import { describeRuntimeContract } from './runtime.contract.ts';
 const socket = process.env.WHERRY_TEST_CRI_SOCKET;
 if (socket) {
   const runtime = grpcRuntime(socket);
-  after(() => runtime.close());
+  const logDirectory = mkdtempSync(join(tmpdir(), 'wherry-kubelet-cri-'));
+  after(() => {
+    runtime.close();
+    rmSync(logDirectory, { recursive: true });
+  });
   describeRuntimeContract('cri', async () => ({
     runtime,
     image: process.env.WHERRY_TEST_CRI_IMAGE ?? 'docker.io/library/busybox:1.29',
-    logDirectory: mkdtempSync(join(tmpdir(), 'wherry-kubelet-cri-')),
+    logDirectory,
     settle: (promise) => promise,
   }));
 }
