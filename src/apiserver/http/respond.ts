@@ -11,6 +11,7 @@ import { type EncodeContext, type Encoded, encodeList, encodeObject, encodeValue
 import type { HttpResponse, ResponseHeaders } from './http-response.ts';
 import { contentTypes, jsonFormat, negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
+import { prettyFor } from './pretty.ts';
 import { HttpWatchSink } from './watch-stream.ts';
 
 const gzipAsync = promisify(gzip);
@@ -72,22 +73,25 @@ export async function respond(
       return respondWithWatch(context, answer, response, options);
     case 'plain': {
       const format = negotiate(request.header('accept'), { noForms: true });
-      return send(context, response, answer.status, encodeValue(answer.object, format));
+      return send(context, response, answer.status, prettyFor(request, encodeValue(answer.object, format)));
     }
     case 'object':
       return send(
         context,
         response,
         answer.status,
-        encodeObject(
-          answer.resource,
-          answer.object,
-          encodeContextOf(request, answer.resource, options.clock),
+        prettyFor(
+          request,
+          encodeObject(
+            answer.resource,
+            answer.object,
+            encodeContextOf(request, answer.resource, options.clock),
+          ),
         ),
       );
     case 'list': {
       const encoded = encodeList(answer, encodeContextOf(request, answer.resource, options.clock));
-      return sendMaybeCompressed(context, response, encoded);
+      return sendMaybeCompressed(context, response, prettyFor(request, encoded));
     }
   }
 }
@@ -108,7 +112,10 @@ export function respondWithError(
   const headers: ResponseHeaders = {};
   const { retryAfterSeconds } = failure.status.details ?? {};
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
-  const encoded = encodeValue(failure.status, plainFormat(formatOrJson(context.request)));
+  const encoded = prettyFor(
+    context.request,
+    encodeValue(failure.status, plainFormat(formatOrJson(context.request))),
+  );
   if (!response.isClosed) send(context, response, failure.code, encoded, headers);
   return failure.code;
 }
