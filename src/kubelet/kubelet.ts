@@ -32,7 +32,6 @@ import { ProbeManager } from './probes/probe-manager.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import { StaticPods } from './static-pods.ts';
 import { StatusManager } from './status-manager.ts';
-import { volumeObjectsOf } from './volumes/volume-objects.ts';
 
 export interface KubeletOptions {
   client: Client;
@@ -189,10 +188,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
         ...reporter.pressure,
         allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
       });
-      if (!refusal) {
-        objects.use(pod.metadata.uid, volumeObjectsOf(pod));
-        return undefined;
-      }
+      if (!refusal) return undefined;
       return (await preempt(pod, refusal.missing, others)) ? undefined : refusal;
     },
     track: (id, uid) => pods.track(id, uid),
@@ -247,7 +243,6 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       });
     }
     await Promise.all(victims.map((victim) => pods.find(victim.metadata.uid)?.done()));
-    objects.use(pod.metadata.uid, volumeObjectsOf(pod));
     return true;
   }
 

@@ -25,6 +25,7 @@ import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { PodView } from './pod-view.ts';
+import { volumeObjectsOf } from './volumes/volume-objects.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 /** Ends a pod for a reason that is not its own. */
@@ -269,6 +270,7 @@ export class PodWorker {
       this.#stage = 'terminating';
       return;
     }
+    context.objects.use(this.uid, volumeObjectsOf(this.#pod));
     if (!isAdopted) this.#seenMs = this.#context.clock.monotonic();
     this.#admitted = true;
     this.#stage = 'running';

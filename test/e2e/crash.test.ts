@@ -16,7 +16,11 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers:
-      - {name: web, image: 'test.local/web:1', ports: [{containerPort: 8080}]}
+      - name: web
+        image: 'test.local/web:1'
+        ports: [{containerPort: 8080}]
+        volumeMounts: [{name: settings, mountPath: /settings}]
+      volumes: [{name: settings, configMap: {name: settings}}]
 `;
 
 suite('what a sudden death of processes leaves intact', () => {
@@ -27,6 +31,7 @@ suite('what a sudden death of processes leaves intact', () => {
     const archive = join(cluster.home, 'web.tar');
     await writeWebImage(archive, { names: ['test.local/web:1'], port: 8080, script: 'hostname' });
     await cluster.wherry('image', 'load', archive);
+    await cluster.kubectl('create', 'configmap', 'settings', '--from-literal=victim=none');
     await cluster.apply(deployment);
     await cluster.kubectl('expose', 'deployment', 'web', '--port=80', '--target-port=8080');
     await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
@@ -60,6 +65,11 @@ suite('what a sudden death of processes leaves intact', () => {
       assert.equal(await containers(), before);
       const name = `after-${victim.replace('/', '-')}`;
       await cluster.kubectl('create', 'configmap', name);
+      await cluster.kubectl('patch', 'configmap', 'settings', '-p', `{"data":{"victim":"${victim}"}}`);
+      await eventually('the volumes of adopted pods follow their ConfigMap', async () => {
+        const seen = await cluster.kubectl('exec', 'deployment/web', '--', 'cat', '/settings/victim');
+        return seen === victim;
+      });
     });
   }
 
