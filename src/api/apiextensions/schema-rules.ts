@@ -6,6 +6,7 @@ import { compileRule } from '../cel/rules.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { validateStructure } from '../structural/validate.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { validateRuleCosts } from './rule-costs.ts';
 
 export interface SchemaContext {
   /** Path of the schema's root. */
@@ -31,6 +32,7 @@ export function* validateSchema(root: JSONSchemaProps, context: SchemaContext): 
   if (root.nullable) yield forbiddenField(`${field}.nullable`, 'nullable cannot be true at the root');
   yield* validateRootMetadata(root.properties?.metadata, `${field}.properties[metadata]`);
   yield* validateNode(root, context.mustBeStructural, field);
+  yield* validateRuleCosts(root, field);
 }
 
 /** The metadata of an object is Kubernetes' own: a schema may only narrow the name. */

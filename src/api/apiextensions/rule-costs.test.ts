@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { validateRuleCosts } from './rule-costs.ts';
+
+const rule = (...rules: string[]) => ({ 'x-kubernetes-validations': rules.map((text) => ({ rule: text })) });
+const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more });
+const list = (items: object, more: object = {}) => ({ type: 'array', items, ...more });
+const string = (more: object = {}) => ({ type: 'string', ...more });
+const errorsOf = (schema: object) =>
+  [...validateRuleCosts(schema as JSONSchemaProps, 's')].map(({ text }) => text);
+
+test('rules that everyday definitions have are within the budget', () => {
+  const names = list(string({ maxLength: 63 }), { maxItems: 100 });
+  const schemas = [
+    object({ min: { type: 'integer' }, max: { type: 'integer' } }, rule('self.min <= self.max')),
+    object({ name: string() }, rule('self == oldSelf', 'self.name.size() > 1')),
+    object({ names }, rule('self.names.all(x, self.names.exists_one(y, x == y))')),
+    object({ l: list(string(rule('self.contains("keyword")')), { maxItems: 20 }) }),
+    list(string({ enum: ['a', 'b'], ...rule('self == "a"') })),
+    object({ s: string() }, rule('self.s.matches("^[a-z]+$")')),
+    object({ s: string() }, rule('self.s.split(",").all(x, x.matches("^[a-z]+$"))')),
+    object({ l: list(object({ t: string() })) }, rule('self.l.all(x, x.t == "Ready")')),
+  ];
+  for (const schema of schemas) assert.deepEqual(errorsOf(schema), [], JSON.stringify(schema));
+});
+
+test('what grows with unbounded lists and texts is refused, and said so as upstream does', () => {
+  const hint =
+    '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)';
+  const nested = object({ l: list(string()) }, rule('self.l.all(x, self.l.all(y, x == y || x.contains(y)))'));
+  const path = 's.x-kubernetes-validations[0].rule';
+  const total =
+    'x-kubernetes-validations estimated rule & messageExpression cost total for entire OpenAPIv3 schema';
+  assert.deepEqual(errorsOf(nested), [
+    `${path}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x ${hint}`,
+    `${path}: Forbidden: contributed to estimated rule & messageExpression cost total exceeding cost limit for entire OpenAPIv3 schema`,
+    `s: Forbidden: ${total} exceeds budget by factor of more than 100x ${hint}`,
+  ]);
+  const unbounded = object({ l: list(string(rule('self.contains("keyword")'))) });
+  assert.match(
+    errorsOf(unbounded)[0]!,
+    /items.x-kubernetes-validations\[0\].rule: Forbidden: estimated rule/,
+  );
+  // Upstream's own measure of two bounded texts: 4096 and 4096 characters in 20 items are 5.4 times too dear.
+  const text = string({ maxLength: 4096 });
+  const item = object({ m: text, c: text }, rule('!self.m.contains(self.c)'));
+  assert.match(errorsOf(object({ l: list(item, { maxItems: 20 }) }))[0]!, /by factor of 5\.4x/);
+});
