@@ -2,7 +2,7 @@
 import { serverRecordFile } from '../host/cluster.ts';
 import { listClusterRecords } from '../host/cluster-record.ts';
 import { examine, type Finding } from '../host/doctor.ts';
-import { isPortFree } from '../host/ports.ts';
+import { firstApiPort, isPortFree } from '../host/ports.ts';
 import { runningProcess } from '../host/process.ts';
 import type { CliContext, Command } from './context.ts';
 import { parseOptions } from './options.ts';
@@ -27,20 +27,22 @@ export const doctor: Command = {
   },
 };
 
-/** A port of a cluster that does not run must be free. */
-async function ports(context: CliContext): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const record of listClusterRecords(context.data)) {
-    if (runningProcess(serverRecordFile(context.data.cluster(record.name)))) continue;
-    const what = `port ${record.apiPort} of cluster ${record.name}`;
-    if (await isPortFree(record.apiPort)) findings.push({ what, verdict: 'good', detail: 'is free' });
-    else
-      findings.push({
-        what,
-        verdict: 'poor',
-        detail: 'is taken by another program',
-        mend: 'wherry up chooses another port',
-      });
-  }
-  return findings;
+/** A port of a cluster that does not run must be free; before there is a cluster, that of the first one. */
+async function ports({ data }: CliContext): Promise<Finding[]> {
+  const records = listClusterRecords(data);
+  if (records.length === 0) return [await portFinding(`port ${firstApiPort}`, firstApiPort)];
+  const idle = records.filter(({ name }) => !runningProcess(serverRecordFile(data.cluster(name))));
+  return Promise.all(
+    idle.map(({ name, apiPort }) => portFinding(`port ${apiPort} of cluster ${name}`, apiPort)),
+  );
+}
+
+async function portFinding(what: string, port: number): Promise<Finding> {
+  if (await isPortFree(port)) return { what, verdict: 'good', detail: 'is free' };
+  return {
+    what,
+    verdict: 'poor',
+    detail: 'is taken by another program',
+    mend: 'wherry up chooses another port',
+  };
 }

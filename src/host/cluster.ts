@@ -31,7 +31,7 @@ import {
 import { withLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
 import { ensureNode, type LocalNode, type NodeContext, stopNode } from './node.ts';
-import { anyFreePort, claimPort, type PortClaim } from './ports.ts';
+import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './ports.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
 import { writeConfig } from './process-config.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
@@ -64,7 +64,6 @@ export interface UpOptions {
   schedulerConfigFile?: string;
 }
 
-const firstApiPort = 6443;
 const apiPortsTried = 200;
 const serverReadyMs = 60_000;
 const nodeReadyMs = 90_000;

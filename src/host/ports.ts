@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning, type ProcessIdentity, processIdentity } from './process.ts';
 
+/** Where the API server of a machine's first cluster listens; further clusters take the next free ones. */
+export const firstApiPort = 6443;
+
 export interface PortClaim {
   port: number;
   /** Once the port is in use, or no longer wanted. */
