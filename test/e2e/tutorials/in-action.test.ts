@@ -1,0 +1,430 @@
+/** The tutorial "in action", replayed: pods, labels, probes, services, ingress, volumes, configuration, resources. */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { eventually, TestCluster } from '../test-cluster.ts';
+import { loadTutorialImages } from './images.ts';
+import { assertPrints, Learner } from './transcript.ts';
+
+suite('in action', () => {
+  const cluster = new TestCluster();
+  const learner = new Learner(cluster);
+  const run = learner.run.bind(learner);
+  before(async () => {
+    await cluster.up();
+    await loadTutorialImages(cluster, [
+      'busybox',
+      'kubia',
+      'kubiaUnhealthy',
+      'kubiaPet',
+      'nginx',
+      'fortune',
+      'ssdMonitor',
+      'batchJob',
+    ]);
+  });
+  after(() => cluster.delete());
+
+  test('pods: create, logs, labels, a node of their choice, annotations, delete', async () => {
+    assertPrints(await learner.create(pod('kubia-manual')), ['pod/kubia-manual created']);
+    await learner.create(pod('kubia-manual-v2', 'labels: {creation_method: manual, env: prod}'));
+    await learner.until('get pods -L creation_method,env', [
+      'NAME READY STATUS RESTARTS AGE CREATION_METHOD ENV',
+      'kubia-manual 1/1 Running 0 AGE',
+      'kubia-manual-v2 1/1 Running 0 AGE manual prod',
+    ]);
+    assert.equal(await run('logs kubia-manual -c kubia'), 'Kubia server starting...\n');
+    await run('label pods kubia-manual creation_method=manual');
+    const refused = await learner.attempt('label pods kubia-manual creation_method=manual-v2');
+    assert.match(
+      refused.stderr,
+      /'creation_method' already has a value \(manual\), and --overwrite is false/,
+    );
+    await learner.create(pod('kubia-gpu', '', 'nodeSelector: {gpu: "true"}'));
+    await learner.untilMatch(
+      'describe pod kubia-gpu',
+      /0\/1 nodes are available: 1 node\(s\) didn't match Pod's node/,
+    );
+    assertPrints(await run('label node wherry gpu=true'), ['node/wherry labeled']);
+    assert.match(await run('get nodes -L gpu'), /GPU\nwherry +Ready .* true\n/);
+    await learner.untilMatch('get pod kubia-gpu', /1\/1 +Running/);
+    await run(`annotate pod kubia-gpu 'mycompany.com/someannotation=foo bar'`);
+    assert.match(
+      await run('describe pod kubia-gpu'),
+      /^Annotations: +mycompany.com\/someannotation: foo bar$/m,
+    );
+    assertPrints(await run('delete pods -l creation_method=manual --now'), [
+      'pod "kubia-manual" deleted',
+      'pod "kubia-manual-v2" deleted',
+    ]);
+  });
+
+  test('a liveness probe restarts what has gone wrong', async () => {
+    await learner.create(unhealthy);
+    const description = await learner.untilMatch('describe pod kubia-liveness', /Restart Count: +1\n/);
+    assert.match(description, /Last State: +Terminated\n +Reason: +Error\n +Exit Code: +137\n/);
+    assert.match(
+      description,
+      /Liveness: +http-get http:\/\/:8080\/ delay=0s timeout=1s period=1s #success=1 #failure=3/,
+    );
+    assert.match(description, /Liveness probe failed: HTTP probe failed with statuscode: 500/);
+    assert.match(description, /Container kubia failed liveness probe, will be restarted/);
+    assert.equal(await run('logs kubia-liveness --previous'), 'Kubia server starting...\n');
+    await run('delete pod kubia-liveness --now');
+  });
+
+  test('ReplicationController, Service, endpoints, node port: all names lead to the pods', async () => {
+    await learner.create(controller);
+    await learner.until('get rc', ['NAME DESIRED CURRENT READY AGE', 'kubia 3 3 3 AGE']);
+    await learner.create(services);
+    const [first = ''] = await learner.podNames('app=kubia');
+    for (const name of ['kubia.default.svc.cluster.local', 'kubia.default.svc', 'kubia.default', 'kubia'])
+      assert.match(
+        await eventually(name, () => run(`exec ${first} -- curl -s -m 5 http://${name}`)),
+        /^You've hit kubia-\w{5}\n$/,
+      );
+    assert.match(await run(`exec ${first} -- cat /etc/resolv.conf`), /nameserver 10\.96\.0\.10\n/);
+    await learner.until('get endpoints external-service', [
+      'NAME ENDPOINTS AGE',
+      'external-service IP:80,IP:80 AGE',
+    ]);
+    const address = await run('get node wherry -o jsonpath={.status.addresses[0].address}');
+    const hit = () =>
+      fetch(`http://${address}:30123`, { headers: { connection: 'close' } }).then((r) => r.text());
+    assert.match(await eventually('the node port', hit), /^You've hit kubia-/);
+    await run('delete pods -l app=kubia --now');
+    const [again = ''] = await learner.podNames('app=kubia');
+    await run(`wait pod ${again} --for=condition=Ready`);
+    assert.match(await run(`exec ${again} -- env`), /^KUBIA_SERVICE_HOST=10\./m);
+  });
+
+  test('a readiness probe decides which pods a Service has', async () => {
+    await run(
+      `patch rc kubia -p '{"spec":{"template":{"spec":{"containers":[{"name":"kubia","readinessProbe":{"exec":{"command":["ls","/var/ready"]},"periodSeconds":1}}]}}}}'`,
+    );
+    await run('delete pods -l app=kubia --now');
+    await learner.until('get rc', ['NAME DESIRED CURRENT READY AGE', 'kubia 3 3 0 AGE']);
+    await learner.untilMatch('get pods -l app=kubia', /^NAME.*\n(kubia-\w{5} +0\/1 +Running +0 .*\n){3}$/);
+    const [first = ''] = await learner.podNames('app=kubia');
+    await run(`exec ${first} -- touch /var/ready`);
+    await learner.until('get rc', ['NAME DESIRED CURRENT READY AGE', 'kubia 3 3 1 AGE']);
+    await learner.until('get endpoints kubia', ['NAME ENDPOINTS AGE', 'kubia IP:8080 AGE']);
+  });
+
+  test('delete all --all: the kubernetes Service comes back', async () => {
+    await run('delete all --all --now');
+    await learner.until('get svc', [
+      'NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE',
+      'kubernetes ClusterIP IP <none> 443/TCP AGE',
+    ]);
+  });
+
+  test('DaemonSet by node label, Job, and several pods of one Job', async () => {
+    await learner.create(ssdMonitor);
+    const header = 'NAME DESIRED CURRENT READY UP-TO-DATE AVAILABLE NODE SELECTOR AGE';
+    await learner.until('get ds', [header, 'ssd-monitor 0 0 0 0 0 dist=ssd AGE']);
+    await run('label node wherry dist=ssd');
+    await learner.until('get ds', [header, 'ssd-monitor 1 1 1 1 1 dist=ssd AGE']);
+    await run('label node wherry dist=hdd --overwrite');
+    await learner.until('get ds', [header, 'ssd-monitor 0 0 0 0 0 dist=ssd AGE']);
+    await learner.create(jobs);
+    await learner.until('get jobs', [
+      'NAME STATUS COMPLETIONS DURATION AGE',
+      'batch-job Complete 1/1 AGE AGE',
+      'batch-job-more Complete 5/5 AGE AGE',
+    ]);
+    assert.match(await run('logs -l app=batch-job'), /Batch job starting\n.*Finished succesfully\n$/);
+    await run('delete ds,jobs --all');
+  });
+
+  test('volumes: shared and empty, claimed and kept, released, provisioned', async () => {
+    await learner.create(fortune);
+    await eventually('a fortune', async () =>
+      /^Fortune of/.test(await run('exec fortune -c web-server -- wget -qO- http://localhost')),
+    );
+    await learner.create(volume);
+    await learner.create(claim);
+    const bound = 'mongodb-pvc Bound mongodb-pv 1Gi RWO,ROX <unset> AGE';
+    await learner.until('get pvc', [
+      'NAME STATUS VOLUME CAPACITY ACCESS MODES STORAGECLASS VOLUMEATTRIBUTESCLASS AGE',
+      bound,
+    ]);
+    await learner.create(database);
+    await run('wait pod mongodb --for=condition=Ready');
+    await run(`exec mongodb -- sh -c 'echo foo > /data/db/x'`);
+    await run('delete pod mongodb --now');
+    await learner.create(database);
+    await run('wait pod mongodb --for=condition=Ready');
+    assert.equal(await run('exec mongodb -- cat /data/db/x'), 'foo\n');
+    await run('delete pod mongodb fortune --now');
+    await run('delete pvc mongodb-pvc');
+    await learner.untilMatch('get pv', /mongodb-pv .* Retain +Released +default\/mongodb-pvc/);
+    await learner.create(provisioned);
+    await learner.untilMatch('get pvc mongodb-pvc-fast', /Bound +pvc-[-0-9a-f]{36} +100Mi +RWO +fast/);
+    await run('delete pvc,pv --all');
+  });
+
+  test('ConfigMaps and Secrets: as variables, as files, and files follow a change', async () => {
+    await run('create configmap fortune-config --from-literal=sleep-interval=25');
+    assert.match(await run('describe cm fortune-config'), /Data\n====\nsleep-interval:\n----\n25\n/);
+    await run('create secret generic fortune-https --from-literal=foo=bar');
+    assertPrints(await run('get secrets'), ['NAME TYPE DATA AGE', 'fortune-https Opaque 1 AGE']);
+    await learner.create(configured);
+    await run('wait pod configured --for=condition=Ready');
+    assert.equal(await run('logs configured'), '25 bar\n');
+    assert.match(await run('exec configured -- ls -la /config'), /^drwxrwxrwx .* \.$/m);
+    assert.match(await run('exec configured -- ls -l /config'), /sleep-interval -> \.\.data\/sleep-interval/);
+    await run(`patch cm fortune-config -p '{"data":{"sleep-interval":"30"}}'`);
+    await eventually(
+      'the change',
+      async () => (await run('exec configured -- cat /config/sleep-interval')) === '30',
+    );
+    await run('delete pod configured --now');
+  });
+
+  test('requests, limits, ranges and quotas', async () => {
+    await learner.create(busy('requests-pod', 'requests: {cpu: 200m, memory: 10Mi}'));
+    const cpus = Number(await run('get node wherry -o jsonpath={.status.allocatable.cpu}'));
+    await learner.create(busy('big', `requests: {cpu: ${cpus * 1000 - 100}m}`));
+    await learner.untilMatch(
+      'describe pod big',
+      /FailedScheduling .*0\/1 nodes are available: 1 Insufficient cpu/,
+    );
+    await run('delete pod requests-pod --now');
+    await learner.untilMatch('get pod big', /1\/1 +Running/);
+    await run('delete pod big --now');
+    await learner.create(limits);
+    const refused = await learner.attempt(
+      'create -f -',
+      busy('requests-pod-4', 'requests: {cpu: 1200m, memory: 2000Mi}'),
+    );
+    assert.match(
+      refused.stderr,
+      /requests: Invalid value: "1200m": must be less than or equal to cpu limit of 200m\n.*requests: Invalid value: "2000Mi": must be less than or equal to memory limit of 100Mi/,
+    );
+    await run('delete limits example');
+    await learner.create(quota);
+    await learner.untilMatch(
+      'describe quota',
+      /limits.cpu +0 +600m\nlimits.memory +0 +500Mi\nrequests.cpu +0 +400m\nrequests.memory +0 +200Mi\n/,
+    );
+    assert.match(
+      (await learner.attempt('create -f -', pod('kubia-manual'))).stderr,
+      /pods "kubia-manual" is forbidden: failed quota: cpu-add-mem: must specify limits.cpu.*requests.memory/,
+    );
+    await run('delete quota cpu-add-mem');
+  });
+});
+
+const pod = (name: string, metadata = '', spec = '') => `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  ${metadata}
+spec:
+  ${spec}
+  containers:
+  - image: taodaling/kubia
+    name: kubia
+    ports: [{containerPort: 8080, protocol: TCP}]
+`;
+
+/** With a quick probe and a short grace, so that nobody waits. */
+const unhealthy = `
+apiVersion: v1
+kind: Pod
+metadata: {name: kubia-liveness}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - image: luksa/kubia-unhealthy
+    name: kubia
+    livenessProbe: {periodSeconds: 1, httpGet: {path: /, port: 8080}}
+`;
+
+const controller = `
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: kubia}
+spec:
+  replicas: 3
+  selector: {app: kubia}
+  template:
+    metadata: {labels: {app: kubia}}
+    spec:
+      containers: [{name: kubia, image: taodaling/kubia, ports: [{containerPort: 8080}]}]
+`;
+
+const services = `
+apiVersion: v1
+kind: Service
+metadata: {name: kubia}
+spec:
+  ports: [{port: 80, targetPort: 8080}]
+  selector: {app: kubia}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kubia-nodeport}
+spec:
+  type: NodePort
+  ports: [{port: 80, targetPort: 8080, nodePort: 30123}]
+  selector: {app: kubia}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: external-service}
+spec:
+  ports: [{port: 80}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: external-service}
+subsets:
+  - addresses: [{ip: 11.11.11.11}, {ip: 22.22.22.22}]
+    ports: [{port: 80}]
+`;
+
+const ssdMonitor = `
+apiVersion: apps/v1beta2
+kind: DaemonSet
+metadata: {name: ssd-monitor}
+spec:
+  selector: {matchLabels: {app: ssd-monitor}}
+  template:
+    metadata: {labels: {app: ssd-monitor}}
+    spec:
+      nodeSelector: {dist: ssd}
+      containers: [{name: main, image: luksa/ssd-monitor}]
+`;
+
+const jobs = ['batch-job', 'batch-job-more']
+  .map(
+    (name) => `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: ${name}}
+spec:
+  ${name === 'batch-job' ? '' : 'completions: 5\n  parallelism: 3'}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec:
+      restartPolicy: OnFailure
+      containers: [{name: main, image: luksa/batch-job}]
+`,
+  )
+  .join('---');
+
+const fortune = `
+apiVersion: v1
+kind: Pod
+metadata: {name: fortune}
+spec:
+  containers:
+  - {image: luksa/fortune, name: html-generator, volumeMounts: [{name: html, mountPath: /var/htdocs}]}
+  - image: nginx:alpine
+    name: web-server
+    volumeMounts: [{name: html, mountPath: /usr/share/nginx/html, readOnly: true}]
+    ports: [{containerPort: 80, protocol: TCP}]
+  volumes: [{name: html, emptyDir: {}}]
+`;
+
+const volume = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: mongodb-pv}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce, ReadOnlyMany]
+  persistentVolumeReclaimPolicy: Retain
+  hostPath: {path: /var/lib/wherry/tutorial/mongodb, type: DirectoryOrCreate}
+`;
+
+const claim = `
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: mongodb-pvc}
+spec:
+  resources: {requests: {storage: 1Gi}}
+  accessModes: [ReadWriteOnce]
+  storageClassName: ""
+`;
+
+/** busybox stands for the tutorial's database: what counts is where the data is. */
+const database = `
+apiVersion: v1
+kind: Pod
+metadata: {name: mongodb}
+spec:
+  containers:
+  - image: busybox
+    name: mongodb
+    command: [sh, -c, 'trap "exit 0" TERM; sleep 3600 & wait']
+    volumeMounts: [{name: mongodb-data, mountPath: /data/db}]
+  volumes: [{name: mongodb-data, persistentVolumeClaim: {claimName: mongodb-pvc}}]
+`;
+
+const provisioned = `
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: fast}
+provisioner: k8s.io/minikube-hostpath
+parameters: {type: pd-ssd}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: mongodb-pvc-fast}
+spec:
+  storageClassName: fast
+  resources: {requests: {storage: 100Mi}}
+  accessModes: [ReadWriteOnce]
+`;
+
+const configured = `
+apiVersion: v1
+kind: Pod
+metadata: {name: configured}
+spec:
+  volumes: [{name: config, configMap: {name: fortune-config}}]
+  containers:
+  - image: busybox
+    name: main
+    command: [sh, -c, 'trap "exit 0" TERM; echo $INTERVAL $FOO_SECRET; sleep 3600 & wait']
+    env:
+    - {name: INTERVAL, valueFrom: {configMapKeyRef: {name: fortune-config, key: sleep-interval}}}
+    - {name: FOO_SECRET, valueFrom: {secretKeyRef: {name: fortune-https, key: foo}}}
+    volumeMounts: [{name: config, mountPath: /config}]
+`;
+
+const busy = (name: string, resources: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  containers:
+  - image: busybox
+    name: main
+    command: [sh, -c, 'trap "exit 0" TERM; sleep 3600 & wait']
+    resources: {${resources}}
+`;
+
+const limits = `
+apiVersion: v1
+kind: LimitRange
+metadata: {name: example}
+spec:
+  limits:
+  - type: Container
+    defaultRequest: {cpu: 100m, memory: 10Mi}
+    default: {cpu: 200m, memory: 100Mi}
+    min: {cpu: 50m, memory: 5Mi}
+    max: {cpu: 1, memory: 1Gi}
+`;
+
+const quota = `
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: cpu-add-mem}
+spec:
+  hard: {requests.cpu: 400m, requests.memory: 200Mi, limits.cpu: 600m, limits.memory: 500Mi}
+`;
