@@ -33,6 +33,22 @@ test('Kubernetes’ libraries answer as upstream’s', () => {
     assert.deepEqual(compileCel(source, []).evaluate({}), expected, source);
 });
 
+test('has() looks behind indices and calls, too', () => {
+  const self = { list: [{ name: 'a', sub: [{ x: 1n }] }, {}], map: { k: { v: 1n } } };
+  const cases: [string, boolean][] = [
+    ['has(self.list[0].name)', true],
+    ['has(self.list[1].name)', false],
+    ['has(self.list[0].sub[0].x) && !has(self.list[0].sub[0].y)', true],
+    ['self.list.exists_one(i, has(i.sub) && has(i.sub[0].x))', true],
+    ['has(self.map["k"].v) && self.list[0].name != "has(a[0].b)"', true],
+    ['has(self.list[0]["sub"][0].x) ? true : false', true],
+  ];
+  for (const [source, result] of cases)
+    assert.equal(compileCel(source, ['self']).evaluate({ self }), result, source);
+  assert.throws(() => compileCel('has(self.list[5].a)', ['self']).evaluate({ self }), CelError);
+  assert.throws(() => compileCel('has(self[0])', ['self']), CelError);
+});
+
 test('an expression that cannot be is refused when it is compiled', () => {
   for (const source of ['1 +', 'unknown == 1', '1 + "a"', 'a.b(', '']) {
     assert.throws(() => compileCel(source, ['self']), CelError, source);

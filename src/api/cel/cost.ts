@@ -4,6 +4,7 @@
  * upstream takes.
  */
 import { isIntOrString, itemSchema, propertySchema, type StructuralSchema } from '../structural/schema.ts';
+import { isPresence } from './libraries/presence.ts';
 import { escapeName } from './values.ts';
 
 /** The largest request, and so the bound of everything that a schema leaves open. */
@@ -121,7 +122,7 @@ function estimateOperator(op: string, args: Node[], scope: Scope): Estimate {
 
 function estimateCall([name, args]: [string, Node[]], scope: Scope): Estimate {
   const cost = sumOf(args, scope);
-  if (name === 'has') return { cost, value: scalar };
+  if (isPresence(name)) return { cost, value: scalar };
   if (name === 'size') return { cost: cost + 1, value: scalar };
   return { cost: cost + 1, value: unknown };
 }

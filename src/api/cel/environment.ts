@@ -2,6 +2,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerLists } from './libraries/lists.ts';
+import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
 import { registerText } from './libraries/text.ts';
 
@@ -38,7 +39,8 @@ const base = new Environment({
   homogeneousAggregateLiterals: false,
   limits: expressionLimits,
 });
-for (const register of [registerLists, registerText, registerQuantities, registerAddresses]) register(base);
+const libraries = [registerLists, registerText, registerQuantities, registerAddresses, registerPresence];
+for (const register of libraries) register(base);
 
 const environments = new Map<string, Environment>();
 
@@ -59,8 +61,13 @@ function environmentOf(variables: readonly string[]): Environment {
  */
 export function compileCel(source: string, variables: readonly string[]): CelProgram {
   try {
-    const parsed = environmentOf(variables).parse(source);
-    const checked = parsed.check();
+    const environment = environmentOf(variables);
+    let parsed = environment.parse(source);
+    let checked = parsed.check();
+    if (!checked.valid && firstLine(checked.error) === unknownArgument) {
+      parsed = environment.parse(withPresence(source));
+      checked = parsed.check();
+    }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
     return {
       source,
