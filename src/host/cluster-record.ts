@@ -30,8 +30,6 @@ export interface ClusterRecord {
   /** How many nodes are simulated, instead of real ones. */
   simulatedNodes: number;
   nodes: NodeRecord[];
-  /** The host did not forward packets before the cluster came, and shall not when it is gone. */
-  startedForwarding?: boolean;
 }
 
 export const defaultServiceCidr = '10.96.0.0/12';

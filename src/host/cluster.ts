@@ -241,10 +241,7 @@ async function ensureLink(context: ClusterContext, record: ClusterRecord): Promi
   }
   const link = { bridge, subnet: record.subnet };
   await ensureBridge(link);
-  if (!record.offline && hostHasDefaultRoute() && (await openUplink(link))) {
-    record.startedForwarding = true;
-    saveClusterRecord(folder, record);
-  }
+  if (!record.offline && hostHasDefaultRoute()) await openUplink(link);
   return record.subnet;
 }
 
@@ -400,10 +397,6 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
     steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs)),
   ]);
   await leaveMachine(record, machine);
-  if (record.startedForwarding) {
-    record.startedForwarding = false;
-    saveClusterRecord(folder, record);
-  }
 }
 
 /** Undefined for a cluster that never had a real node. */
@@ -430,7 +423,7 @@ async function leaveMachine(record: ClusterRecord, machine: Machine): Promise<vo
   await removeCgroup(machine.cgroups, clusterCgroup(record));
   removeEmptyParents(machine.cgroups, clusterCgroup(record));
   const link = { bridge: bridgeName(record), subnet: record.subnet! };
-  await closeUplink(link, record.startedForwarding ?? false);
+  await closeUplink(link);
   await removeBridge(link.bridge);
 }
 

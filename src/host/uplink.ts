@@ -7,8 +7,15 @@ const forwardingFile = '/proc/sys/net/ipv4/ip_forward';
 
 const tableName = (link: ClusterLink) => `wherry_${link.bridge.replace(/[^a-z0-9]/g, '_')}`;
 
-/** @returns true when the host did not forward packets before, and does now */
-export async function openUplink(link: ClusterLink): Promise<boolean> {
+/**
+ * Stands in the table of every cluster that came while the host forwarded packets for Wherry's sake alone, so that the
+ * last one to go knows that it is to put the host back: clusters of other data folders are not known otherwise.
+ */
+const forwardingMark = 'wherry_started_forwarding';
+
+export async function openUplink(link: ClusterLink): Promise<void> {
+  const isForwarding = readFileSync(forwardingFile, 'utf8').trim() === '1';
+  const isOurs = !isForwarding || (await someClusterStartedForwarding());
   const table = tableName(link);
   await run('nft', ['-f', '-'], {
     input: `table ip ${table}
@@ -18,15 +25,19 @@ table ip ${table} {
     type nat hook postrouting priority srcnat;
     ip saddr ${link.subnet}.0/24 oifname != "${link.bridge}" masquerade
   }
-}
+${isOurs ? `  chain ${forwardingMark} {\n  }\n` : ''}}
 `,
   });
-  if (readFileSync(forwardingFile, 'utf8').trim() === '1') return false;
-  writeFileSync(forwardingFile, '1');
-  return true;
+  if (!isForwarding) writeFileSync(forwardingFile, '1');
 }
 
-export async function closeUplink(link: ClusterLink, stopForwarding: boolean): Promise<void> {
+/** The host stops to forward packets with the last cluster that made it do so. */
+export async function closeUplink(link: ClusterLink): Promise<void> {
+  const wasOurs = await someClusterStartedForwarding();
   await succeeds('nft', ['delete', 'table', 'ip', tableName(link)]);
-  if (stopForwarding) writeFileSync(forwardingFile, '0');
+  if (wasOurs && !(await someClusterStartedForwarding())) writeFileSync(forwardingFile, '0');
+}
+
+async function someClusterStartedForwarding(): Promise<boolean> {
+  return (await run('nft', ['list', 'chains', 'ip'])).includes(`chain ${forwardingMark} `);
 }
