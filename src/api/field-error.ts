@@ -84,7 +84,3 @@ export function tooLong(field: string, maxBytes: number): FieldError {
 export function tooMany(field: string, actual: number, max: number): FieldError {
   return fieldError('FieldValueTooMany', field, `Too many: ${actual}: must have at most ${max} items`);
 }
-
-export function typeInvalid(field: string, value: unknown, why: string): FieldError {
-  return fieldError('FieldValueTypeInvalid', field, `Invalid value: ${quote(value)}: ${why}`);
-}

@@ -146,11 +146,6 @@ export function forbidden(resource: ResourceName, name: string, why: string): St
   return new StatusError(403, 'Forbidden', `${subject}${why}`, detailsOf(resource, name));
 }
 
-export function methodNotSupported(resource: ResourceName, verb: string): StatusError {
-  const message = `${verb} is not supported on resources of kind "${qualifiedName(resource)}"`;
-  return new StatusError(405, 'MethodNotAllowed', message, detailsOf(resource, ''));
-}
-
 /** A verb that a path does not have. */
 export function methodNotAllowed(): StatusError {
   const message = 'the server does not allow this method on the requested resource';
@@ -200,9 +195,4 @@ export function internalError(message: string, options?: ErrorOptions): StatusEr
 
 export function serviceUnavailable(message: string, options?: ErrorOptions): StatusError {
   return new StatusError(503, 'ServiceUnavailable', message, undefined, options);
-}
-
-export function serverTimeout(resource: ResourceName, verb: string, retryAfterSeconds: number): StatusError {
-  const message = `The ${verb} operation against ${qualifiedName(resource)} could not be completed at this time, please try again.`;
-  return new StatusError(504, 'Timeout', message, { ...detailsOf(resource, ''), retryAfterSeconds });
 }

@@ -1,6 +1,5 @@
 /** Objects and snapshots for the scheduler's tests and benchmark. */
 import type { Node, Pod } from '../api/resources.gen.ts';
-import { SchedulerCache } from './cache.ts';
 
 let uids = 0;
 
@@ -55,13 +54,4 @@ export function makeNode(name: string, parts: NodeParts = {}): Node {
     spec: parts.spec ?? {},
     status: { allocatable, capacity: allocatable, ...parts.status },
   } as unknown as Node;
-}
-
-/** A cluster with these nodes and, by node name, these pods. */
-export function makeSnapshot(nodes: Node[], podsByNode: Record<string, Pod[]> = {}): SchedulerCache {
-  const cache = new SchedulerCache();
-  for (const node of nodes) cache.setNode(node);
-  for (const [nodeName, pods] of Object.entries(podsByNode))
-    for (const pod of pods) cache.setPod({ ...pod, spec: { ...pod.spec!, nodeName } });
-  return cache;
 }

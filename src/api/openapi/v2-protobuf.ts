@@ -2,8 +2,6 @@
 import { bytesType, varintType, WireWriter } from '../protobuf/wire.ts';
 import type { JsonSchema } from './source.ts';
 
-export const openApiV2ProtobufType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
-
 /** How a field is written; a name stands for one of the messages below. */
 type FieldType =
   | 'string'

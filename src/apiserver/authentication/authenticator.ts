@@ -2,12 +2,6 @@
 import { unauthorized } from '../../api/status.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 
-/**
- * Knows one kind of credential. Undefined: the request carries none of that kind.
- * @throws StatusError 401 when it carries one that is not valid.
- */
-export type Authenticator = (request: ApiRequest) => UserInfo | undefined | Promise<UserInfo | undefined>;
-
 /** Knows one kind of bearer token; undefined when the token is not of that kind or not valid. */
 export type TokenAuthenticator = (
   token: string,

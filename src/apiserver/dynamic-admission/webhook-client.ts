@@ -12,11 +12,6 @@ const defaultServicePort = 443;
 /** A connection to a port of a Service, made from where its endpoints can be reached. */
 export type DialService = (namespace: string, name: string, port: number) => Promise<Duplex>;
 
-/** For a server that runs without nodes. */
-export const noServices: DialService = async (namespace, name) => {
-  throw new Error(`no endpoints available for service ${JSON.stringify(`${namespace}/${name}`)}`);
-};
-
 export class WebhookCallError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

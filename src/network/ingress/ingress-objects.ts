@@ -50,11 +50,6 @@ export async function disableIngress(client: Client): Promise<void> {
   await remove(client, ClusterRole, roleName);
 }
 
-export async function isIngressEnabled(client: Client): Promise<boolean> {
-  const { items } = await client.list(IngressClass);
-  return items.some(({ spec }) => spec?.controller === controllerName);
-}
-
 async function create<T extends KubeObject>(
   client: Client,
   type: ResourceType<T>,
