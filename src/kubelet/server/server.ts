@@ -105,7 +105,11 @@ export async function startKubeletServer(
     });
   });
 
+  /** The server itself no longer counts these among its connections. */
+  const upgraded = new Set<Duplex>();
   const onUpgraded = (request: IncomingMessage, socket: Duplex, work: () => Promise<void>) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
     socket.on('error', () => socket.destroy());
     work().catch((error: unknown) => {
       const { message } = error as Error;
@@ -142,6 +146,7 @@ export async function startKubeletServer(
     () => {
       server.close();
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
     },
     { once: true },
   );
@@ -172,9 +177,13 @@ function openTunnel(target: string, client: Duplex, head: Buffer): void {
       `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(error.message)}\r\n\r\n${error.message}`,
     );
   };
+  const giveUp = () => upstream.destroy();
   upstream.once('error', refuse);
+  client.once('close', giveUp);
+  if (client.destroyed) giveUp();
   upstream.once('connect', () => {
     upstream.off('error', refuse);
+    client.off('close', giveUp);
     client.write('HTTP/1.1 200 Connection established\r\n\r\n');
     if (head.length > 0) upstream.write(head);
     join(client, upstream);
@@ -311,6 +320,7 @@ class Routes {
     const { runtime } = this.#kubelet.context;
     const gone = new AbortController();
     response.on('close', () => gone.abort());
+    if (response.closed) gone.abort();
     response.writeHead(200, { 'Content-Type': 'text/plain' });
     response.flushHeaders();
     const sink = {

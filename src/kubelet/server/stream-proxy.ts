@@ -52,6 +52,8 @@ export function join(a: Duplex, b: Duplex): void {
   b.on('error', end);
   a.on('close', () => b.destroy());
   b.on('close', () => a.destroy());
+  // Whoever left before this moment tells nobody any more.
+  if (a.destroyed || b.destroyed) end();
 }
 
 /** An upgraded SPDY connection to the runtime. @throws Error with what the runtime answered instead */
@@ -81,14 +83,29 @@ const webSockets = new WebSocketServer({
   handleProtocols: (offered) => (offered.has(v5Protocol) ? v5Protocol : tunnelProtocol),
 });
 
-/** Paused: what the client says at once must wait for its listeners. */
-function accept(request: IncomingMessage, client: Duplex, head: Buffer): Promise<WebSocket> {
-  return new Promise((resolve) =>
+/**
+ * Paused: what the client says at once must wait for its listeners. The runtime's side ends when the client leaves
+ * before. @throws Error when it does
+ */
+function accept(
+  request: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+  runtimeSide: Duplex,
+): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const left = () => {
+      runtimeSide.destroy();
+      reject(new Error('the client left before its stream was open'));
+    };
+    if (client.destroyed) return left();
+    client.once('close', left);
     webSockets.handleUpgrade(request, client, head, (webSocket) => {
+      client.off('close', left);
       webSocket.pause();
       resolve(webSocket);
-    }),
-  );
+    });
+  });
 }
 
 export function speaksV5(request: IncomingMessage): boolean {
@@ -107,7 +124,7 @@ export async function tunnelPortForward(
   url: string,
 ): Promise<void> {
   const { socket, head: first } = await openSpdy(url, 'portforward.k8s.io');
-  const webSocket = await accept(request, client, head);
+  const webSocket = await accept(request, client, head, socket);
   socket.setNoDelay(true);
   if (first.length > 0) socket.unshift(first);
   webSocket.on('message', (data: Buffer) => {
@@ -149,7 +166,7 @@ export async function translateV5(
   socket.setNoDelay(true);
   if (first.length > 0) socket.unshift(first);
   const session = new SpdySession(socket);
-  const webSocket = await accept(request, client, head);
+  const webSocket = await accept(request, client, head, socket);
   const fromClient = new Map<number, SpdyStream>();
   const finished = new Set<string>();
 
