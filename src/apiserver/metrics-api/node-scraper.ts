@@ -106,10 +106,12 @@ export class NodeScraper {
       names.add(metadata.name);
       const timeout = AbortSignal.any([signal, AbortSignal.timeout(scrapeTimeoutMs)]);
       reads.push(
-        readSummary(metadata.name, timeout).then(
-          (summary) => this.#remember(metadata.name, parseSummary(summary)),
-          (error: unknown) => logger.debug('a node gives no statistics', { node: metadata.name, error }),
-        ),
+        readSummary(metadata.name, timeout)
+          .then((summary) => this.#remember(metadata.name, parseSummary(summary)))
+          // Also of an answer that makes no sense: it comes from outside.
+          .catch((error: unknown) =>
+            logger.debug('a node gives no statistics', { node: metadata.name, error }),
+          ),
       );
     }
     await Promise.all(reads);
