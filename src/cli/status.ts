@@ -32,7 +32,7 @@ export const status: Command = {
       isServing &&
       (record.simulatedNodes > 0
         ? ready.size >= record.simulatedNodes
-        : nodes.every((node) => node.ready || node.stopped));
+        : nodes.every((node) => isReady(node) || node.stopped));
     const apiServer = isServing ? 'running' : server ? 'not ready' : 'stopped';
     if (values.output === 'json') {
       const answer = {
@@ -55,16 +55,25 @@ export const status: Command = {
   },
 };
 
-function describeNode(node: {
+export interface NodeState {
+  /** By what the API server says, which hears of a sudden death only after a while. */
   ready: boolean;
   running: boolean;
   containerd: boolean;
   agent: boolean;
   stopped: boolean;
-}): string {
+}
+
+export function isReady({ ready, running, containerd, agent }: NodeState): boolean {
+  return ready && running && containerd && agent;
+}
+
+export function describeNode(node: NodeState): string {
   if (node.stopped) return 'stopped by hand';
   if (!node.running) return 'stopped';
-  if (node.ready && node.containerd && node.agent) return 'Ready';
+  if (isReady(node)) return 'Ready';
   const dead = [!node.containerd && 'containerd', !node.agent && 'its agent'].filter(Boolean);
-  return dead.length > 0 ? `${dead.join(' and ')} does not run: wherry up mends it` : 'NotReady';
+  return dead.length > 0
+    ? `${dead.join(' and ')} ${dead.length > 1 ? 'do' : 'does'} not run: wherry up mends it`
+    : 'NotReady';
 }
