@@ -66,3 +66,32 @@ test('one leads at a time; another takes over when it gives the lease back, or f
   await clock.advance(5_000);
   await server.close();
 });
+
+test('the failure of what leads ends the term and reaches the caller', async () => {
+  const clock = new VirtualClock();
+  const random = seededRandom(1);
+  const server = await createApiServer({
+    store: createMemoryStore(),
+    clock,
+    random,
+    logger: silentLogger,
+    metrics: new MetricsRegistry(),
+  });
+  const client = createClient(server.localTransport({ name: 'a', groups: ['system:masters'] }));
+  const lease = { namespace: 'kube-system', name: 'test' };
+  let ended: AbortSignal | undefined;
+  const done = runWhileLeading(
+    { client, clock, random, logger: silentLogger, lease, identity: 'a' },
+    async (signal) => {
+      ended = signal;
+      await clock.sleep(20_000, signal);
+      throw new Error('broken');
+    },
+    new AbortController().signal,
+  );
+  const failed = assert.rejects(done, /broken/);
+  await clock.advance(40_000);
+  await failed;
+  assert.equal(ended?.aborted, true);
+  await server.close();
+});

@@ -44,9 +44,11 @@ export async function runWhileLeading(
     const end = () => term.abort(signal.reason);
     signal.addEventListener('abort', end, { once: true });
     const work = lead(term.signal);
+    // Whoever fails must not go on holding the lease; the error itself is thrown below.
+    work.catch((error: unknown) => term.abort(error));
     await election.renewWhile(term.signal, pause);
     signal.removeEventListener('abort', end);
-    if (!signal.aborted) logger.error('lost the lease', { lease: options.lease.name });
+    if (!term.signal.aborted) logger.error('lost the lease', { lease: options.lease.name });
     term.abort(new Error('the lease was lost'));
     await work;
     if (signal.aborted) await election.release();
