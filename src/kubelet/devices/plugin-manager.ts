@@ -194,7 +194,8 @@ export class DevicePlugins implements DeviceAllocator {
       codec<{ devices: PluginDevice[] }>('ListAndWatchResponse').deserialize,
       {},
     );
-    signal.addEventListener('abort', () => stream.cancel(), { once: true });
+    const cancel = () => stream.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
     logger.info('a device plugin registered', { resource: resourceName });
     try {
       for await (const { devices } of stream as AsyncIterable<{ devices: PluginDevice[] }>) {
@@ -204,6 +205,7 @@ export class DevicePlugins implements DeviceAllocator {
     } catch (error) {
       if (!signal.aborted) logger.warn('a device plugin went away', { resource: resourceName, error });
     }
+    signal.removeEventListener('abort', cancel);
     plugin.connected = false;
     client.close();
     if (!signal.aborted) changed();
