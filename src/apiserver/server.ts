@@ -48,7 +48,7 @@ import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
 import { RequestMetrics, registerMetrics } from './request-metrics.ts';
-import { createSecurity, type SecurityOptions } from './security.ts';
+import { createSecurity, type Security, type SecurityOptions } from './security.ts';
 import { parseIpRange } from './services/ip-range.ts';
 import { type PortRange, ServiceAllocation } from './services/service-allocation.ts';
 import { ServiceClaims } from './services/service-claims.ts';
@@ -132,7 +132,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const admission = new AdmissionChain();
   addBuiltinPlugins(admission, { objects, random, security });
   const nodes = new NodeConnector(objects, options.nodes);
-  const webhooks = new WebhookClient(options.dialService ?? serviceDialer(objects, nodes, random));
+  const dialService = options.dialService ?? serviceDialer(objects, nodes, random);
+  const webhooks = new WebhookClient(dialService);
   addDynamicPlugins(admission, { objects, kinds, random, logger: log, client: webhooks });
   const services = serviceAllocation(view, options);
   const registry: Registry = {
@@ -168,7 +169,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
   const closing = new AbortController();
   const metricsApi = new MetricsApi({ objects, nodes, clock, logger: log, signal: closing.signal });
-  const dialService = options.dialService ?? serviceDialer(objects, nodes, random);
   const ownClient = createClient(
     createLocalTransport(handler, { name: 'system:apiserver', groups: ['system:masters'] }, closing.signal),
   );
@@ -184,10 +184,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
-  handler.addPath('/version', serveVersion);
-  registerHealth(handler, healthChecks(store, view), clock);
-  registerTokenDiscovery(handler, security);
-  registerMetrics(handler, options.metrics);
+  registerOwnPaths(handler, security, healthChecks(store, view), options);
   const metrics = new RequestMetrics(options.metrics, clock, registry);
 
   const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
@@ -219,8 +216,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       });
       listeners.add(listener);
       const address = options.advertiseAddress ?? listener.host;
-      // A loopback address means nothing to a pod: such a server is for this machine alone.
-      if (!/^(127\.|0\.0\.0\.0|::|localhost)/.test(address)) {
+      if (isReachableByPods(address)) {
         published = { address, port: listener.port };
         await publishServer(registry, published);
       }
@@ -238,6 +234,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
 }
 
+/** What the server tells of itself. */
+function registerOwnPaths(
+  handler: RequestHandler,
+  security: Security,
+  checks: HealthCheck[],
+  { clock, metrics }: ApiServerOptions,
+): void {
+  handler.addPath('/version', serveVersion);
+  registerHealth(handler, checks, clock);
+  registerTokenDiscovery(handler, security);
+  registerMetrics(handler, metrics);
+}
+
 /** What runs before the server listens has succeeded when anybody can ask; upstream's names for it stay. */
 const doneAtStart = [
   'poststarthook/bootstrap-controller',
@@ -245,6 +254,11 @@ const doneAtStart = [
   'poststarthook/rbac/bootstrap-roles',
   'poststarthook/scheduling/bootstrap-system-priority-classes',
 ];
+
+/** A loopback address means nothing to a pod: such a server is for this machine alone. */
+function isReachableByPods(address: string): boolean {
+  return !/^(127\.|0\.0\.0\.0|::|localhost)/.test(address);
+}
 
 function healthChecks(store: Store, view: StoreView): HealthCheck[] {
   return [
