@@ -6,6 +6,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
+import { cloneGitRepo } from './git-repo.ts';
 import { prepareHostPath } from './host-path.ts';
 import { giveToGroup } from './ownership.ts';
 import { computePayload } from './payload.ts';
@@ -162,10 +163,15 @@ export class LinuxVolumes implements PodVolumes {
         readOnly: volume.nfs.readOnly ?? false,
       };
     }
-    if (volume.gitRepo)
-      throw new Error(
-        'git-repo volume plugin has been disabled; if necessary, it may be re-enabled by enabling the feature-gate `GitRepoVolumeDriver`',
-      );
+    if (volume.gitRepo) {
+      const folder = join(this.#volumesDir(pod), 'kubernetes.io~git-repo', volume.name);
+      // What an attempt before left behind is in the way of a clone.
+      await rm(folder, { recursive: true, force: true });
+      await mkdir(folder, { recursive: true, mode: 0o777 });
+      await cloneGitRepo(folder, volume.gitRepo);
+      if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
+      return { hostPath: folder };
+    }
     const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'emptyDir';
     throw new Error(`no volume plugin matched for ${kind}`);
   }

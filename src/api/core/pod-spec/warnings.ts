@@ -16,7 +16,7 @@ const oldNodeLabels: Readonly<Record<string, string>> = {
 };
 
 const oldVolumes: Partial<Record<keyof Volume, string>> = {
-  gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
+  gitRepo: 'deprecated in v1.11',
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
   scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
   flocker: 'deprecated in v1.22, non-functional in v1.25+',

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { cloneGitRepo } from './git-repo.ts';
+
+const hasGit = spawnSync('git', ['--version']).status === 0;
+
+suite('gitRepo volumes', { skip: hasGit ? false : 'git is not installed' }, () => {
+  const home = mkdtempSync(join(tmpdir(), 'wherry-git-'));
+  let daemon: ChildProcess;
+  let url: string;
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', join(home, 'site'), '-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
+      stdio: 'pipe',
+    })
+      .toString()
+      .trim();
+  const folder = (name: string) => {
+    const made = join(home, name);
+    mkdirSync(made);
+    return made;
+  };
+
+  before(async () => {
+    folder('site');
+    git('init', '--quiet');
+    writeFileSync(join(home, 'site', 'index.html'), 'first');
+    git('add', '.');
+    git('commit', '--quiet', '-m', 'first');
+    git('tag', 'v1');
+    writeFileSync(join(home, 'site', 'index.html'), 'second');
+    git('commit', '--quiet', '-a', '-m', 'second');
+    const port = await freePort();
+    url = `git://127.0.0.1:${port}/site`;
+    const args = [
+      'daemon',
+      '--reuseaddr',
+      '--listen=127.0.0.1',
+      `--port=${port}`,
+      '--export-all',
+      `--base-path=${home}`,
+    ];
+    daemon = spawn('git', args, { stdio: 'ignore', detached: true });
+    while (!(await answers(port))) await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+  after(() => {
+    process.kill(-daemon.pid!, 'SIGKILL');
+    rmSync(home, { recursive: true });
+  });
+
+  test('a repository is cloned into a folder of its name, one that is named, or the volume itself', async () => {
+    await cloneGitRepo(folder('a'), { repository: url });
+    assert.equal(readFileSync(join(home, 'a/site/index.html'), 'utf8'), 'second');
+    await cloneGitRepo(folder('b'), { repository: url, directory: 'web' });
+    assert.ok(existsSync(join(home, 'b/web/index.html')));
+    await cloneGitRepo(folder('c'), { repository: url, directory: '.', revision: 'v1' });
+    assert.equal(readFileSync(join(home, 'c/index.html'), 'utf8'), 'first');
+  });
+
+  test('an unknown revision, a repository of the node’s own disk, and a name that is an option are refused', async () => {
+    await assert.rejects(cloneGitRepo(folder('d'), { repository: url, revision: 'none' }), /none/);
+    await assert.rejects(cloneGitRepo(folder('e'), { repository: join(home, 'site') }), /not allowed/);
+    await assert.rejects(cloneGitRepo(folder('f'), { repository: '--upload-pack=x' }), /no name/);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,44 @@
+/** gitRepo volumes: a repository cloned once, with the node's git. Old, but books and their manifests use them. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
+import { runCommand } from '../linux/run-command.ts';
+
+const cloneLimitMs = 5 * 60_000;
+
+/** No hook of a repository runs on the node, and none is read off the node's own disk or made by a command. */
+const safety = [
+  'core.hooksPath=/dev/null',
+  'protocol.allow=never',
+  ...['git', 'http', 'https', 'ssh'].map((protocol) => `protocol.${protocol}.allow=always`),
+].flatMap((setting) => ['-c', setting]);
+
+/**
+ * Clones into `folder`, which is empty. `directory` names the folder of the clone; `.` is `folder` itself.
+ * @throws Error with what git said, or that the node has no git
+ */
+export async function cloneGitRepo(
+  folder: string,
+  { repository, revision, directory }: GitRepoVolumeSource,
+): Promise<void> {
+  for (const text of [repository, revision, directory]) {
+    if (text?.startsWith('-')) throw new Error(`${JSON.stringify(text)} is no name that git is given`);
+  }
+  await git(folder, ['clone', '--', repository, ...(directory ? [join(folder, directory)] : [])]);
+  if (!revision) return;
+  const clone = directory ? join(folder, directory) : join(folder, (await readdir(folder))[0] ?? '');
+  await git(clone, ['checkout', revision]);
+  await git(clone, ['reset', '--hard']);
+}
+
+async function git(folder: string, args: readonly string[]): Promise<void> {
+  try {
+    await runCommand('git', ['-C', folder, ...safety, ...args], cloneLimitMs);
+  } catch (error) {
+    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+    if (cause?.code !== 'ENOENT') throw error;
+    throw new Error('the node has no git; install it (apt-get install git), and the pod starts', {
+      cause: error,
+    });
+  }
+}
