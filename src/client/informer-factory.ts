@@ -68,6 +68,10 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     this.type = type;
     this.#logger = options.logger;
     this.#transform = (options.transform as ((object: KubeObject) => T) | undefined) ?? ((object) => object);
+    const { signal } = options;
+    signal.addEventListener('abort', () => this.#synced.reject(signal.reason), { once: true });
+    // Nobody need be waiting when it ends.
+    this.#synced.promise.catch(() => undefined);
   }
 
   get(key: string): T | undefined {

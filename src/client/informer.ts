@@ -25,7 +25,7 @@ export interface Informer<T extends KubeObject> {
   readonly resourceVersion: string;
   /** Resolves when the cache includes what was written at `resourceVersion`; at once when it does already. */
   includes(resourceVersion: string): Promise<void>;
-  /** Resolves when the first list is in. */
+  /** Resolves when the first list is in; rejects with the signal's reason when the informer is stopped before. */
   synced(): Promise<void>;
   readonly hasSynced: boolean;
 }
