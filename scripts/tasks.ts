@@ -20,6 +20,9 @@ const checks: readonly { title: string; command: readonly string[] }[] = [
   { title: 'layers', command: [process.execPath, 'scripts/check-layers.mjs'] },
 ];
 
+/** A file of tests that takes longer hangs: it fails with its name instead of holding up the rest. */
+const testTimeoutMs = 10 * 60_000;
+
 const unitTests = ['src/**/*.test.ts'];
 const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
 const endToEndTests = ['test/e2e/**/*.test.ts'];
@@ -67,7 +70,7 @@ async function runChecks(): Promise<number> {
 
 async function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
   const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
-  return await runCommand([process.execPath, '--test', ...more, ...files]);
+  return await runCommand([process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files]);
 }
 
 /** Brings the packages that real nodes need. Where those cannot run, the rest of the tests still does. */
