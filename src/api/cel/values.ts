@@ -20,6 +20,7 @@ export function celValueOf(schema: StructuralSchema, value: unknown, isResource 
     return value.map((item) => (items ? celValueOf(items, item) : untypedCelValue(item)));
   }
   if (isJsonObject(value)) return objectValue(schema, value, isResource || isEmbeddedResource(schema));
+  if (typeof value === 'bigint') return schema.type === 'number' ? Number(value) : value;
   if (typeof value === 'number') {
     const isFloat = schema.type === 'number' || (!Number.isInteger(value) && !isIntOrString(schema));
     return isFloat ? value : BigInt(value);

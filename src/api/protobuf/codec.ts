@@ -1,4 +1,5 @@
 /** Objects to and from Kubernetes' protobuf messages, byte for byte as upstream writes them. */
+import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject, setKey } from '../schema/decode.ts';
 import type { FieldPlan, MessagePlan } from './plans.ts';
 import { bytesType, varintType, WireError, type WireReader, type WireWriter } from './wire.ts';
@@ -83,7 +84,7 @@ function writeValue(writer: WireWriter, field: FieldPlan, value: unknown): void 
       writer.string(value as string);
       return;
     case 'integer':
-      writer.integer(value as number);
+      writer.integer(value as number | bigint);
       return;
     case 'boolean':
       writer.integer(value ? 1 : 0);
@@ -233,7 +234,7 @@ function readValue(reader: WireReader, field: FieldPlan, depth: number): unknown
     case 'string':
       return reader.string();
     case 'integer':
-      return reader.integer();
+      return reader.exactInteger();
     case 'boolean':
       return reader.integer() !== 0;
     case 'double':
@@ -314,7 +315,7 @@ function readRaw(reader: WireReader): unknown {
     throw new WireError('an object in protobuf within a raw extension is not supported');
   }
   try {
-    return JSON.parse(decoder.decode(bytes));
+    return parseExactJson(decoder.decode(bytes));
   } catch (cause) {
     if (cause instanceof SyntaxError) throw new WireError('a raw extension holds no JSON');
     throw cause;

@@ -61,8 +61,8 @@ export class WireWriter {
   }
 
   /** A whole number, negative ones in ten bytes. */
-  integer(value: number): void {
-    if (value >= 0) {
+  integer(value: number | bigint): void {
+    if (typeof value === 'number' && value >= 0) {
       this.#unsigned(value);
       return;
     }
@@ -175,7 +175,13 @@ export class WireReader {
     throw new WireError('proto: integer overflow');
   }
 
+  /** The nearest number. */
   integer(): number {
+    return Number(this.exactInteger());
+  }
+
+  /** Of 64 bits: a bigint when a number would lose digits. */
+  exactInteger(): number | bigint {
     const start = this.#at;
     const value = this.#unsigned();
     if (value < 2 ** 53) return value;
@@ -183,7 +189,9 @@ export class WireReader {
     for (let at = start; at < this.#at; at++) {
       exact |= BigInt(this.#bytes[at]! & 0x7f) << BigInt(7 * (at - start));
     }
-    return Number(BigInt.asIntN(64, exact));
+    const signed = BigInt.asIntN(64, exact);
+    const near = Number(signed);
+    return Number.isSafeInteger(near) ? near : signed;
   }
 
   double(): number {

@@ -1,4 +1,5 @@
 /** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
+import { parseExactJson } from '../../base/exact-json.ts';
 import { badRequest, StatusError } from '../status.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
@@ -235,7 +236,7 @@ function withoutLastApplied(
 function parseObject(text: unknown): JsonObject | undefined {
   if (typeof text !== 'string') return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseExactJson(text);
     return isObject(value) ? value : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;

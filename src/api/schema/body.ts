@@ -67,6 +67,7 @@ function parseText(text: string, format: BodyFormat, refuse: (message: string) =
 
 function describeType(value: unknown): string {
   if (Array.isArray(value)) return 'array';
+  if (typeof value === 'bigint') return 'number';
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 

@@ -25,8 +25,6 @@ export type JsonObject = Record<string, unknown>;
 
 /** Deeper nesting is refused: recursion over it must not exhaust the stack. */
 export const nestingDepthMax = 500;
-/** The largest number below 2⁶³ that JavaScript knows. */
-const largestIntegerBelow64Bits = 2 ** 63 - 1024;
 /** Within paths: what follows is a map's key, not a field. */
 const mapKeyMark = '\0';
 /** Problems beyond these are not listed. */
@@ -61,6 +59,7 @@ export function setKey(target: JsonObject, key: string, value: unknown): void {
 function jsonTypeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'bigint') return 'number';
   return value === null ? 'null' : typeof value;
 }
 
@@ -85,6 +84,7 @@ class Decoder {
       case 'boolean':
         return typeof value === 'boolean' ? value : this.#mismatch(node, value);
       case 'number':
+        if (typeof value === 'bigint') return Number(value);
         return typeof value === 'number' ? value : this.#mismatch(node, value);
       case 'quantity':
         return this.#quantity(node, value);
@@ -158,19 +158,20 @@ class Decoder {
   }
 
   #integer(node: SchemaNode, value: unknown): unknown {
+    if (typeof value === 'bigint')
+      return node.bits === 32 ? this.#mismatch(node, value, `number ${value}`) : value;
     if (typeof value !== 'number') return this.#mismatch(node, value);
-    const fits =
-      Number.isInteger(value) && (node.bits === 32 ? value === (value | 0) : Math.abs(value) <= 2 ** 63);
+    // Whole numbers of 64 bits that are no safe integers have come as bigints.
+    const fits = node.bits === 32 ? value === (value | 0) : Number.isSafeInteger(value);
     if (!fits) return this.#mismatch(node, value, `number ${value}`);
-    if (value === 0) return 0;
-    // JavaScript would print these beyond what 64 bits hold, and Go's clients could not read them.
-    return Math.abs(value) === 2 ** 63 ? Math.sign(value) * largestIntegerBelow64Bits : value;
+    return value === 0 ? 0 : value;
   }
 
   #quantity(node: SchemaNode, value: unknown): unknown {
-    if (typeof value !== 'string' && typeof value !== 'number') return this.#mismatch(node, value);
+    const amount = typeof value === 'bigint' ? String(value) : value;
+    if (typeof amount !== 'string' && typeof amount !== 'number') return this.#mismatch(node, value);
     try {
-      return canonicalQuantity(value);
+      return canonicalQuantity(amount);
     } catch (error) {
       if (error instanceof QuantityError) throw new DecodeError(error.message);
       throw error;

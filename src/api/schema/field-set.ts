@@ -3,6 +3,7 @@
  * `f:name`, `k:{"name":"c"}`, `v:"x"`. An empty object is a member of the set; one with children is a member only when
  * it holds the key `.` too. Sets are never changed once built, so that they can share what they have in common.
  */
+import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
 
 export interface FieldSet {
@@ -170,7 +171,7 @@ function elementText(element: string): string {
     case 'f:':
       return `.${content}`;
     case 'k:': {
-      const keys = JSON.parse(content) as JsonObject;
+      const keys = parseExactJson(content) as JsonObject;
       return `[${Object.keys(keys)
         .map((key) => `${key}=${JSON.stringify(keys[key])}`)
         .join(',')}]`;
@@ -245,7 +246,7 @@ function readElement(key: string): string | undefined {
 
 function parseElement(content: string): unknown {
   try {
-    return JSON.parse(content);
+    return parseExactJson(content);
   } catch (cause) {
     if (cause instanceof SyntaxError) throw new FieldSetError(`parsing key as path element: ${content}`);
     throw cause;

@@ -2,6 +2,7 @@
  * JSON text to values: `JSON.parse`, with what it does not tell: keys that stand twice, nesting that is too deep, and
  * errors in upstream's words. Only texts that need it pay for the slow scanner.
  */
+import { parseExactJson } from '../../base/exact-json.ts';
 import type { JsonObject } from './decode.ts';
 import { joinPath, nestingDepthMax, problemsMax } from './decode.ts';
 
@@ -23,7 +24,7 @@ export function parseJson(text: string): ParsedText {
   if (mayNestTooDeep(text) && nestsTooDeep(text)) throw new JsonError('json: exceeded max depth');
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExactJson(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     new Scanner(text).scan();

@@ -24,8 +24,10 @@ function pick<T>(items: readonly T[], random: Random): T {
   return items[Math.floor(random.next() * items.length)]!;
 }
 
-function randomInteger(random: Random, max: number): number {
-  return pick([0, 1, -1, 80, max, -max, Math.floor(random.next() * max)], random);
+function randomInteger(random: Random, bits: number | undefined): number | bigint {
+  const max = bits === 32 ? 2 ** 31 - 1 : Number.MAX_SAFE_INTEGER;
+  const large = bits === 32 ? [] : [2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)];
+  return pick([0, 1, -1, 80, max, -max, Math.floor(random.next() * max), ...large], random);
 }
 
 function randomValue(node: SchemaNode, random: Random, depth: number): unknown {
@@ -46,7 +48,7 @@ function randomValue(node: SchemaNode, random: Random, depth: number): unknown {
     case 'bytes':
       return Buffer.from(pick(words, random)).toString('base64');
     case 'integer':
-      return randomInteger(random, node.bits === 32 ? 2 ** 31 - 1 : 2 ** 53 - 1);
+      return randomInteger(random, node.bits);
     case 'number':
       return pick([0, 1.5, -2e300, 3], random);
     case 'boolean':
@@ -64,6 +66,6 @@ function randomValue(node: SchemaNode, random: Random, depth: number): unknown {
         ? randomObject(node.element!, random, depth + 1)
         : pick([true, false], random);
     case 'any':
-      return pick<unknown>([{ a: 1, b: ['x', null] }, { kind: 'Foo' }], random);
+      return pick<unknown>([{ a: 1, b: ['x', null] }, { kind: 'Foo' }, { n: 2n ** 53n + 1n }], random);
   }
 }

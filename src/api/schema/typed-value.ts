@@ -3,6 +3,7 @@
  * which fields an object has, two objects merged, fields taken out. Where the schema says nothing, objects are merged
  * by key and lists replaced as a whole.
  */
+import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
   addChild,
@@ -442,7 +443,7 @@ function elementLabel(element: string): string {
   const content = element.slice(2);
   if (element.startsWith('v:')) return `[=${content}]`;
   if (element.startsWith('i:')) return `[${content}]`;
-  const keys = JSON.parse(content) as JsonObject;
+  const keys = parseExactJson(content) as JsonObject;
   return `[${Object.entries(keys)
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
     .join(',')}]`;
@@ -453,7 +454,7 @@ function checkScalar(value: unknown, node: SchemaNode, path: string): void {
   switch (node.type) {
     case 'integer':
     case 'number':
-      if (type !== 'number') {
+      if (type !== 'number' && type !== 'bigint') {
         throw new TypedValueError(`${path}: expected numeric (int or float), got ${goTypeOf(value)}`);
       }
       return;

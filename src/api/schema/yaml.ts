@@ -12,6 +12,7 @@ import {
   Schema,
   YAMLException,
 } from 'js-yaml';
+import { exactInteger } from '../../base/exact-json.ts';
 import { nestingDepthMax } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 
@@ -34,7 +35,9 @@ const integerTag = defineScalarTag(intYaml11Tag.tagName, {
   resolve(source, isExplicit, tagName) {
     if (source.includes(':')) return NOT_RESOLVED;
     if (/^[-+]?0o[0-7]+$/.test(source)) return Number.parseInt(source.replace('0o', ''), 8);
-    return intYaml11Tag.resolve(source, isExplicit, tagName);
+    const value = intYaml11Tag.resolve(source, isExplicit, tagName);
+    const isExact = typeof value !== 'number' || Number.isSafeInteger(value);
+    return isExact ? value : (exactInteger(source.replaceAll('_', '').replace(/^\+/, '')) ?? value);
   },
 });
 

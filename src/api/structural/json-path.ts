@@ -72,6 +72,7 @@ function follow(step: Step, value: unknown): unknown[] {
 }
 
 function holds({ operator, value }: Extract<Step, { kind: 'filter' }>, actual: unknown): boolean {
+  if (typeof actual === 'bigint') return holds({ operator, value } as never, Number(actual));
   if (operator === '==') return actual === value;
   if (operator === '!=') return actual !== value;
   if (typeof actual !== typeof value || (typeof actual !== 'number' && typeof actual !== 'string'))

@@ -40,7 +40,7 @@ function* validateValue(schema: StructuralSchema, value: unknown, old: unknown, 
   }
   yield* validateEnum(schema, value, path);
   if (typeof value === 'string') yield* validateString(schema, value, path);
-  else if (typeof value === 'number') yield* validateNumber(schema, value, path);
+  else if (typeof value === 'number' || typeof value === 'bigint') yield* validateNumber(schema, value, path);
   else if (Array.isArray(value)) yield* validateArray(schema, value, old, path);
   else if (isJsonObject(value)) yield* validateObject(schema, value, old, path);
   yield* validateJunctors(schema, value, path);
@@ -62,12 +62,13 @@ function wrongType(path: string, type: string, value: unknown): FieldError {
 function typeOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  if (typeof value === 'number') return isInteger(value) ? 'integer' : 'number';
+  if (isInteger(value)) return 'integer';
   return typeof value;
 }
 
+/** Numbers beyond 2⁵³ that are no bigints came with a fraction or an exponent, or do not fit 64 bits: upstream takes them for floats. */
 function isInteger(value: unknown): boolean {
-  return typeof value === 'number' && Number.isInteger(value);
+  return typeof value === 'bigint' || Number.isSafeInteger(value);
 }
 
 function* validateEnum({ enum: allowed }: StructuralSchema, value: unknown, path: string): FieldErrors {
@@ -107,10 +108,11 @@ function patternOf(pattern: string): RE2JS {
 /** Integer formats and their ranges. */
 const integerRanges: Readonly<Record<string, [number, number]>> = {
   int32: [-(2 ** 31), 2 ** 31 - 1],
-  int64: [-(2 ** 63), 2 ** 63 - 1],
+  // As floats; the largest number below 2⁶³ is the nearest to the true limit, which bigints keep to by themselves.
+  int64: [-(2 ** 63), 2 ** 63 - 1024],
 };
 
-function* validateNumber(schema: StructuralSchema, value: number, path: string): FieldErrors {
+function* validateNumber(schema: StructuralSchema, value: number | bigint, path: string): FieldErrors {
   const say = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
   const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
   if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
@@ -122,11 +124,13 @@ function* validateNumber(schema: StructuralSchema, value: number, path: string):
   if (multipleOf !== undefined && !isMultiple(value, multipleOf))
     yield say(`should be a multiple of ${multipleOf}`);
   const range = format && integerRanges[format];
-  if (range && (value < range[0] || value > range[1])) yield say(`must be of type ${format}: "${value}"`);
+  if (range && typeof value === 'number' && (value < range[0] || value > range[1]))
+    yield say(`must be of type ${format}: "${value}"`);
 }
 
-function isMultiple(value: number, step: number): boolean {
-  const quotient = value / step;
+function isMultiple(value: number | bigint, step: number): boolean {
+  if (typeof value === 'bigint' && Number.isSafeInteger(step)) return value % BigInt(step) === 0n;
+  const quotient = Number(value) / step;
   return Number.isInteger(quotient) || Math.abs(quotient - Math.round(quotient)) < 1e-9 * Math.abs(quotient);
 }
 

@@ -152,7 +152,7 @@ function* validateScale(object: CustomObject, scale: ScalePaths): FieldErrors {
   for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
     const [replicas] = findAll(parseJsonPath(path), object);
     if (replicas === undefined || replicas === null) continue;
-    if (!Number.isInteger(replicas)) {
+    if (typeof replicas !== 'bigint' && !Number.isInteger(replicas)) {
       const type = typeof replicas === 'number' ? 'float64' : typeof replicas;
       yield invalidValue(
         path,
@@ -202,6 +202,8 @@ function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion
 function cellOf(type: string, [value]: readonly unknown[], nowMs: number): unknown {
   if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
   if (type === 'date') return ageSince(typeof value === 'string' ? value : undefined, nowMs);
+  if (typeof value === 'bigint')
+    return type === 'integer' || type === 'number' ? value : type === 'boolean' ? null : String(value);
   if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : null;
   if (type === 'number') return typeof value === 'number' ? value : null;
   if (type === 'boolean') return typeof value === 'boolean' ? value : null;

@@ -1,9 +1,11 @@
 /** Calls webhooks over HTTPS: at a URL, or at a Service of the cluster through whoever can reach it. */
+
 import { Agent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import type { WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
+import { parseExactJson } from '../../base/exact-json.ts';
 
 /** An answer longer than this is no answer. */
 const answerBytesMax = 4 * 1024 * 1024;
@@ -32,7 +34,7 @@ export class WebhookClient {
     const url = urlOf(config);
     url.searchParams.set('timeout', `${Math.round(timeoutMs / 1000)}s`);
     try {
-      return JSON.parse(await this.#exchange(config, url, JSON.stringify(body), timeoutMs));
+      return parseExactJson(await this.#exchange(config, url, JSON.stringify(body), timeoutMs));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new WebhookCallError(`failed to call webhook: Post ${JSON.stringify(url.href)}: ${why}`, {

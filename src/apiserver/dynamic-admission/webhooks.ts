@@ -1,4 +1,5 @@
 /** Mutating and validating admission webhooks as two plugins of the admission chain. */
+
 import { CelError } from '../../api/cel/environment.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../api/resources.gen.ts';
@@ -7,6 +8,7 @@ import { equalJson } from '../../api/schema/json-value.ts';
 import { checkPatch } from '../../api/schema/patch.ts';
 import { badRequest, internalError, StatusError } from '../../api/status.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
+import { parseExactJson } from '../../base/exact-json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
@@ -99,7 +101,7 @@ class Hooks {
     const answered = await this.#ask(hook, attributes, shown);
     if (!answered?.response.patch || !attributes.object) return true;
     const { response, request } = answered;
-    const patch = checkPatch(JSON.parse(Buffer.from(response.patch!, 'base64').toString('utf8')), 'json');
+    const patch = checkPatch(parseExactJson(Buffer.from(response.patch!, 'base64').toString('utf8')), 'json');
     if (patch.format !== 'json')
       throw internalError(`webhook ${hook.webhook.name} answered with no JSON patch`);
     const patched = applyJsonPatch(request.object as unknown as Record<string, unknown>, patch.operations);

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
+import { roundedIntegers } from '../../base/exact-json.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../../client/transport.ts';
 import type { RequestHandler } from '../handler.ts';
 import { viewOf } from '../registry/conversion.ts';
@@ -123,8 +124,14 @@ function shown(
   object: Parameters<typeof objectOf>[0],
   format: OutputFormat,
 ): KubeObject {
-  const served = object instanceof CachedObject ? viewOf(resource, object) : objectOf(object);
+  const served =
+    object instanceof CachedObject ? countable(object, viewOf(resource, object)) : objectOf(object);
   return format.as ? partialMetadata(served) : served;
+}
+
+/** Controllers calculate, and JavaScript does not mix bigints with numbers: they get what a network client would. */
+function countable(cached: CachedObject, object: KubeObject): KubeObject {
+  return cached.hasBigints ? roundedIntegers(object) : object;
 }
 
 /** Hands shared objects over; the reader pulls them. */

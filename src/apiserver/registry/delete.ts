@@ -76,6 +76,9 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
   }
 }
 
+/** The longest duration that Go knows, 292 years: until then there is a date that clients can read. */
+const graceSecondsMax = 9_223_372_036;
+
 /** Decides what a delete makes of an object: nothing left, nothing new, or a state that waits. */
 function planDeletion(
   registry: Registry,
@@ -84,7 +87,7 @@ function planDeletion(
 ): 'gone' | 'unchanged' | KubeObject {
   const { definition } = request.resource;
   const grace = definition.gracePeriodSeconds?.(old, request.gracePeriodSeconds);
-  const graceSeconds = grace ?? 0;
+  const graceSeconds = Math.min(Number(grace ?? 0), graceSecondsMax);
   const finalizers = planFinalizers(request, old);
   const nowMs = registry.clock.now();
   const meta = old.metadata;

@@ -1,9 +1,11 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
+
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
 import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
+import { parseExactJson } from '../../base/exact-json.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { matchNamespace } from './create.ts';
@@ -239,5 +241,5 @@ function countGeneration({ resource }: WriteRequest, object: KubeObject, old: Ku
 function wanted(object: KubeObject): Record<string, unknown> {
   const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
   const { status: _status, ...spec } = rest as Record<string, unknown>;
-  return JSON.parse(JSON.stringify(spec));
+  return parseExactJson(JSON.stringify(spec)) as Record<string, unknown>;
 }

@@ -1,12 +1,13 @@
 /** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
 import type { KubeObject } from '../../api/meta.ts';
+import { parseExactJson, readExactJson, writeExactJson } from '../../base/exact-json.ts';
 
 /** Where a stored value's metadata begins; kind and apiVersion stand before it and cannot contain this text. */
 const metadataMark = Buffer.from('"metadata":{');
 const decoder = new TextDecoder();
 
 /** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
-const justWritten = new WeakMap<Uint8Array, KubeObject>();
+const justWritten = new WeakMap<Uint8Array, { object: KubeObject; hasBigints: boolean }>();
 
 export class CachedObject {
   /** `namespace/name`, or `name` for a cluster-scoped object. */
@@ -20,6 +21,8 @@ export class CachedObject {
   /** The store holds it in another version than today's: every update writes it anew. */
   readonly isOutdated: boolean;
   #decoded: WeakRef<KubeObject> | undefined;
+  /** Known once it has been decoded. */
+  #hasBigints = false;
   /** What this object looks like in other versions or formats; see {@link CachedObject.form}. */
   #forms: Map<unknown, WeakRef<object>> | undefined;
   /** Forms that were too dear to make again. */
@@ -43,22 +46,32 @@ export class CachedObject {
     const written = justWritten.get(value);
     if (!written) return;
     justWritten.delete(value);
-    const metadata = { ...written.metadata, resourceVersion: String(revision) };
-    this.#decoded = new WeakRef(deepFreeze({ ...written, metadata }));
+    const metadata = { ...written.object.metadata, resourceVersion: String(revision) };
+    this.#decoded = new WeakRef(deepFreeze({ ...written.object, metadata }));
+    this.#hasBigints = written.hasBigints;
   }
 
   /** Decoded, shared and frozen. */
   get object(): KubeObject {
     const known = this.#decoded?.deref();
     if (known) return known;
-    const decoded = deepFreeze(JSON.parse(decoder.decode(this.bytes)) as KubeObject);
+    const { value, hasBigints } = readExactJson(decoder.decode(this.bytes));
+    const decoded = deepFreeze(value as KubeObject);
     this.#decoded = new WeakRef(decoded);
+    this.#hasBigints = hasBigints;
     return decoded;
+  }
+
+  /** Whether whole numbers of {@link object} are bigints, since numbers would lose their last digits. */
+  get hasBigints(): boolean {
+    // Asking for the decoded form is what finds out.
+    void this.object;
+    return this.#hasBigints;
   }
 
   /** An own copy, free to change. */
   copy(): KubeObject {
-    return JSON.parse(decoder.decode(this.bytes)) as KubeObject;
+    return parseExactJson(decoder.decode(this.bytes)) as KubeObject;
   }
 
   /** The bytes as the store holds them: without the resourceVersion. */
@@ -106,18 +119,20 @@ export class CachedObject {
  * The object must not be changed afterwards; its decoded form is shared with readers.
  */
 export function encodeForStore(object: KubeObject): Buffer {
-  const { kind, apiVersion, metadata, ...rest } = object;
-  const { resourceVersion: _, selfLink: _link, ...meta } = metadata;
-  const canonical = { kind, apiVersion, metadata: meta, ...rest };
-  const value = Buffer.from(JSON.stringify(canonical));
-  return value;
+  return Buffer.from(writeExactJson(canonicalForm(object)).text);
 }
 
 /** As {@link encodeForStore}, and keeps the object for the reader that will ask for it right away. */
 export function encodeAndShare(object: KubeObject): Buffer {
-  const value = encodeForStore(object);
-  justWritten.set(value, object);
+  const { text, hasBigints } = writeExactJson(canonicalForm(object));
+  const value = Buffer.from(text);
+  justWritten.set(value, { object, hasBigints });
   return value;
+}
+
+function canonicalForm({ kind, apiVersion, metadata, ...rest }: KubeObject): object {
+  const { resourceVersion: _, selfLink: _link, ...meta } = metadata;
+  return { kind, apiVersion, metadata: meta, ...rest };
 }
 
 export function deepFreeze<T>(value: T): T {
