@@ -18,6 +18,7 @@ import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
 import { type Authorizer, whyNot } from './authorization/authorizer.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
+import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
 import { authorizedName, parsePath } from './http/path.ts';
 import { prepareViews } from './registry/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
@@ -41,6 +42,8 @@ export interface HandlerOptions {
   /** Answers creates of kinds that are never stored, by Kind. */
   reviews: ReadonlyMap<string, SubresourceHandler>;
   flowControl: FlowControl;
+  /** {@link requestTimeoutMsDefault} when absent. */
+  requestTimeoutMs?: number | undefined;
   /** Absent when no audit policy is given. */
   audit?: AuditLog | undefined;
   clock: Clock;
@@ -90,16 +93,26 @@ export class RequestHandler {
       const { request } = context;
       context.user = await this.#options.authenticate(request);
       context.user = impersonate(request, context.user, this.#options.authorize);
-      const { audit, flowControl } = this.#options;
-      const work = () =>
-        flowControl.run(context, async () => {
-          this.#authorize(context);
-          return await readyToShow(await this.#dispatch(context));
-        });
+      const { audit } = this.#options;
+      const work = () => this.#answerInTime(context);
       return audit ? await audit.around(context, work) : await work();
     } catch (error) {
       throw this.#asStatus(error, context);
     }
+  }
+
+  /** When it is the request's turn, and before its time is up. Components of this process end their waits themselves. */
+  #answerInTime(context: RequestContext): Promise<ApiResponse> {
+    const { flowControl, clock, requestTimeoutMs = requestTimeoutMsDefault } = this.#options;
+    const { request } = context;
+    const answer = (timeoutMs: number) =>
+      flowControl.run(context, timeoutMs, async () => {
+        this.#authorize(context);
+        return await readyToShow(await this.#dispatch(context));
+      });
+    if (request.localUser || isLongRunning(context)) return answer(requestTimeoutMs);
+    const timeoutMs = timeoutMsOf(request.query, requestTimeoutMs);
+    return withinTime(clock, timeoutMs, () => answer(timeoutMs));
   }
 
   #authorize({ info, user, request }: RequestContext): void {

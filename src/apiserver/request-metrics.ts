@@ -46,6 +46,7 @@ export class RequestMetrics {
       'apiserver_request_total',
       'Requests by verb, group, version, resource, subresource, scope and status code.',
       () => this.#totals(),
+      'counter',
     );
     metrics.collected('apiserver_longrunning_requests', 'Watches that are open now.', () => [
       { labels: { verb: 'WATCH' }, value: registry.sessions.open },
@@ -61,10 +62,15 @@ export class RequestMetrics {
     metrics.collected('process_resident_memory_bytes', 'Memory that the process holds.', () => [
       { value: process.memoryUsage.rss() },
     ]);
-    metrics.collected('process_cpu_seconds_total', 'CPU time that the process has used.', () => {
-      const { user, system } = process.cpuUsage();
-      return [{ value: (user + system) / 1e6 }];
-    });
+    metrics.collected(
+      'process_cpu_seconds_total',
+      'CPU time that the process has used.',
+      () => {
+        const { user, system } = process.cpuUsage();
+        return [{ value: (user + system) / 1e6 }];
+      },
+      'counter',
+    );
   }
 
   /** Call the result with what became of the request. */

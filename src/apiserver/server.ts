@@ -33,9 +33,7 @@ import { OpenApi } from './discovery/openapi.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
 import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';
 import { followFlowSchemas } from './flow-control/dangling.ts';
-import type { FairQueueLimits } from './flow-control/fair-queue.ts';
 import { FlowControl } from './flow-control/flow-control.ts';
-import { FlowSchemas } from './flow-control/flow-schemas.ts';
 import { RequestHandler } from './handler.ts';
 import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
@@ -71,8 +69,10 @@ export interface ApiServerOptions {
   nodes?: NodeCredentials;
   /** Reaches webhooks that are Services of the cluster. */
   dialService?: DialService;
-  /** Upstream's defaults when absent. */
-  requestLimits?: FairQueueLimits;
+  /** Requests at work at once; upstream's default when absent. */
+  requestSeats?: number;
+  /** The time that an ordinary request has; upstream's default when absent. */
+  requestTimeoutMs?: number;
   /** Nothing is audited when absent. */
   audit?: { policy: AuditPolicy; write(line: string): void };
   /** Shown to aggregated API servers. */
@@ -95,6 +95,7 @@ export interface ListenOptions {
   key: string;
   /** PEM of the CAs whose client certificates are believed. */
   clientCa: string;
+  headTimeoutMs?: number;
 }
 
 export interface ApiServer {
@@ -156,7 +157,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     authorize: security.authorize,
     subresources,
     reviews: reviewHandlers(security),
-    flowControl: new FlowControl(options.metrics, new FlowSchemas(objects), options.requestLimits),
+    flowControl: new FlowControl({
+      objects,
+      clock,
+      metrics: options.metrics,
+      ...(options.requestSeats && { seats: options.requestSeats }),
+      countOf: ({ group, version, resource }) => kinds.find(group, version, resource)?.cache?.size ?? 0,
+    }),
+    requestTimeoutMs: options.requestTimeoutMs,
     audit: options.audit && new AuditLog({ ...options.audit, clock }),
     clock,
     random,

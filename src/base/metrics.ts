@@ -80,12 +80,17 @@ export class MetricsRegistry {
     };
   }
 
-  /** A gauge whose samples are computed when somebody asks. */
-  collected(name: string, help: string, collect: () => Iterable<{ labels?: Labels; value: number }>): void {
+  /** Samples that are computed when somebody asks. */
+  collected(
+    name: string,
+    help: string,
+    collect: () => Iterable<{ labels?: Labels; value: number }>,
+    type: 'gauge' | 'counter' = 'gauge',
+  ): void {
     this.#register({
       name,
       help,
-      type: 'gauge',
+      type,
       *lines() {
         for (const { labels, value } of collect())
           yield `${name}${formatLabels(labels ?? {})} ${formatNumber(value)}`;

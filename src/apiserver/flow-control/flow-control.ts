@@ -1,53 +1,155 @@
-/** Which requests take part in the fair queue, and whose flow they belong to. */
+/** Priority and fairness: which requests take seats of which priority level, what waits and what is refused. */
+import { PriorityLevelConfiguration } from '../../api/resources.gen.ts';
+import { tooManyRequests } from '../../api/status.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import type { RequestContext } from '../request.ts';
-import { FairQueue, type FairQueueLimits } from './fair-queue.ts';
-import type { FlowSchemas } from './flow-schemas.ts';
+import { isLongRunning } from '../http/deadline.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import type { RequestContext, RequestInfo } from '../request.ts';
+import { FlowMetrics, type FlowSeries } from './flow-metrics.ts';
+import { type Flow, FlowSchemas } from './flow-schemas.ts';
+import { type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
+import { planSeats, SeatPool } from './seats.ts';
+
+/** What upstream allows by default: 400 reads and 200 writes, shared by all. */
+export const seatsDefault = 600;
+/** A list takes a seat for so many objects, up to {@link listSeatsMax}. */
+const objectsPerSeat = 100;
+const listSeatsMax = 10;
+const retryAfterSeconds = 1;
+/** A request waits for at most this part of the time that it has. */
+const waitPart = 0.25;
 
 /** Never held up: the cluster's own administrators, who must get in when it is overloaded. */
 const exemptGroup = 'system:masters';
-const longRunningSubresources = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 const exemptPaths = /^\/(healthz|livez|readyz)(\/|$)/;
+const mutatingVerbs = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
+
+export interface FlowControlOptions {
+  objects: ObjectReader;
+  clock: Clock;
+  metrics: MetricsRegistry;
+  /** Requests at work at once, all levels together. */
+  seats?: number;
+  /** How many objects there are of what a request lists. */
+  countOf(info: RequestInfo): number;
+}
 
 export class FlowControl {
-  readonly #queue: FairQueue;
+  readonly #options: FlowControlOptions;
   readonly #schemas: FlowSchemas;
+  readonly #pool: SeatPool;
+  readonly #seats: number;
+  readonly #levels = new Map<string, PriorityLevel>();
+  /** For requests that no schema matches, should somebody have taken `catch-all` away. */
+  readonly #others: PriorityLevel;
+  #changes = -1;
+  readonly #metrics: FlowMetrics;
 
-  constructor(metrics: MetricsRegistry, schemas: FlowSchemas, limits?: FairQueueLimits) {
-    this.#schemas = schemas;
-    this.#queue = new FairQueue(limits);
-    metrics.collected('apiserver_current_inqueue_requests', 'Requests that wait for their turn.', () => [
-      { labels: { request_kind: 'all' }, value: this.#queue.waitingCount },
-    ]);
+  constructor(options: FlowControlOptions) {
+    this.#options = options;
+    const { objects, metrics, clock, seats = seatsDefault } = options;
+    this.#schemas = new FlowSchemas(objects);
+    this.#seats = seats;
+    this.#pool = new SeatPool(seats);
+    this.#others = new PriorityLevel('catch-all', this.#pool, clock);
+    const few = Math.max(1, Math.ceil(seats / 50));
+    this.#others.configure(undefined, { nominal: few, lower: few, upper: few });
+    this.#metrics = new FlowMetrics(metrics, () => {
+      this.#configure();
+      return [...this.#levels.values()];
+    });
   }
 
-  /** Runs `work` when it is the request's turn. @throws StatusError 429 */
-  async run<T>(context: RequestContext, work: () => Promise<T> | T): Promise<T> {
+  /** Runs `work` when it is the request's turn; `timeoutMs` is the time that the request has. @throws StatusError 429 */
+  async run<T>(context: RequestContext, timeoutMs: number, work: () => Promise<T> | T): Promise<T> {
     const { request, user, info, headers } = context;
     if (request.localUser) return await work();
     const flow = this.#schemas.flowOf(user, info);
     if (flow) {
-      headers['x-kubernetes-pf-flowschema-uid'] = flow.schemaUid;
-      headers['x-kubernetes-pf-prioritylevel-uid'] = flow.levelUid;
+      headers['x-kubernetes-pf-flowschema-uid'] = flow.schema.metadata.uid;
+      headers['x-kubernetes-pf-prioritylevel-uid'] = flow.level.metadata.uid;
     }
-    if (flow?.isExempt || isExempt(context)) return await work();
-    const waiting = this.#queue.enter(flow?.id ?? user.name, request.signal);
-    if (waiting) await waiting;
+    if (isExempt(context) || flow?.level.spec.type === 'Exempt') return await work();
+    const level = this.#levelOf(flow);
+    const series = this.#metrics.of(flow?.schema.metadata.name ?? 'catch-all', level.name);
+    const seats = this.#seatsOf(info, request.query);
+    await this.#enter(level, series, {
+      flow: flow?.id ?? user.name,
+      seats,
+      client: request,
+      waitMs: timeoutMs * waitPart,
+    });
+    const { inflight } = this.#metrics;
+    const kind = mutatingVerbs.has(info.verb) ? 'mutating' : 'readOnly';
+    const startMs = this.#options.clock.monotonic();
+    inflight[kind]++;
     try {
       return await work();
     } finally {
-      this.#queue.leave();
+      inflight[kind]--;
+      level.leave(seats);
+      series.executed.observe((this.#options.clock.monotonic() - startMs) / 1000);
     }
+  }
+
+  async #enter(level: PriorityLevel, series: FlowSeries, options: EnterOptions): Promise<void> {
+    const { clock } = this.#options;
+    const startMs = clock.monotonic();
+    try {
+      const wait = level.enter(options);
+      if (wait) await wait;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      series.refusedAfter.observe((clock.monotonic() - startMs) / 1000);
+      series.rejected.set(error.reason, (series.rejected.get(error.reason) ?? 0) + 1);
+      throw tooManyRequests('Too many requests, please try again later.', retryAfterSeconds);
+    }
+    series.waited.observe((clock.monotonic() - startMs) / 1000);
+    series.dispatched++;
+  }
+
+  #levelOf(flow: Flow | undefined): PriorityLevel {
+    this.#configure();
+    return this.#levels.get(flow?.level.metadata.name ?? '') ?? this.#others;
+  }
+
+  /** Follows the configured levels; one that is gone ends with its last request. */
+  #configure(): void {
+    const { objects, clock } = this.#options;
+    const changes = objects.changesOf(PriorityLevelConfiguration);
+    if (changes === this.#changes) return;
+    this.#changes = changes;
+    const configurations = [...objects.list<PriorityLevelConfiguration>(PriorityLevelConfiguration)];
+    const limits = planSeats(configurations, this.#seats);
+    for (const { metadata, spec } of configurations) {
+      let level = this.#levels.get(metadata.name);
+      if (!level) {
+        level = new PriorityLevel(metadata.name, this.#pool, clock);
+        this.#levels.set(metadata.name, level);
+      }
+      level.configure(spec.limited, limits.get(metadata.name)!);
+    }
+    for (const [name, level] of this.#levels) {
+      if (limits.has(name)) continue;
+      level.limits = { nominal: 0, lower: 0, upper: this.#seats };
+      if (!level.isIdle) continue;
+      this.#pool.remove(level);
+      this.#levels.delete(name);
+    }
+  }
+
+  #seatsOf(info: RequestInfo, query: URLSearchParams): number {
+    if (info.verb !== 'list') return 1;
+    const limit = Number(query.get('limit')) || Number.POSITIVE_INFINITY;
+    const objects = Math.min(limit, this.#options.countOf(info));
+    return Math.min(listSeatsMax, Math.max(1, Math.ceil(objects / objectsPerSeat)));
   }
 }
 
 /** Administrators, whatever the schemas say, and what lasts: watches, logs, streams. */
-function isExempt({ request, info, user }: RequestContext): boolean {
+function isExempt(context: RequestContext): boolean {
   return (
-    info.verb === 'watch' ||
-    request.upgrade !== undefined ||
-    longRunningSubresources.has(info.subresource) ||
-    user.groups.includes(exemptGroup) ||
-    exemptPaths.test(info.path)
+    isLongRunning(context) || context.user.groups.includes(exemptGroup) || exemptPaths.test(context.info.path)
   );
 }

@@ -12,10 +12,8 @@ import type { RequestInfo, UserInfo } from '../request.ts';
 export interface Flow {
   /** Of one schema and, as that says, of one user or namespace: its requests wait behind one another. */
   id: string;
-  schemaUid: string;
-  levelUid: string;
-  /** Never waits. */
-  isExempt: boolean;
+  schema: FlowSchema;
+  level: PriorityLevelConfiguration;
 }
 
 const precedenceDefault = 1_000;
@@ -23,40 +21,39 @@ const precedenceDefault = 1_000;
 export class FlowSchemas {
   readonly #objects: ObjectReader;
   #changes = -1;
-  #schemas: readonly FlowSchema[] = [];
+  #known: readonly Omit<Flow, 'id'>[] = [];
 
   constructor(objects: ObjectReader) {
     this.#objects = objects;
   }
 
-  /** Undefined when no schema matches, or the level of the one that does is not there. */
+  /** Undefined when no schema matches. */
   flowOf(user: UserInfo, info: RequestInfo): Flow | undefined {
-    const schema = this.#current().find(({ spec }) =>
-      (spec.rules ?? []).some((rule) => matchesRule(rule, user, info)),
+    const found = this.#current().find(({ schema }) =>
+      (schema.spec.rules ?? []).some((rule) => matchesRule(rule, user, info)),
     );
-    if (!schema) return undefined;
-    const { spec, metadata } = schema;
-    const level = this.#objects.get(PriorityLevelConfiguration, '', spec.priorityLevelConfiguration.name);
-    if (!level) return undefined;
+    if (!found) return undefined;
+    const { spec, metadata } = found.schema;
     const by = spec.distinguisherMethod?.type;
     const part = by === 'ByUser' ? user.name : by === 'ByNamespace' ? info.namespace : '';
-    return {
-      id: `${metadata.name}/${part}`,
-      schemaUid: metadata.uid,
-      levelUid: level.metadata.uid,
-      isExempt: level.spec.type === 'Exempt',
-    };
+    return { id: `${metadata.name}/${part}`, ...found };
   }
 
-  #current(): readonly FlowSchema[] {
-    const changes = this.#objects.changesOf(FlowSchema);
-    if (changes === this.#changes) return this.#schemas;
+  /** Those whose level is there, in the order of precedence. */
+  #current(): readonly Omit<Flow, 'id'>[] {
+    const changes = this.#objects.changesOf(FlowSchema) + this.#objects.changesOf(PriorityLevelConfiguration);
+    if (changes === this.#changes) return this.#known;
     this.#changes = changes;
     const precedenceOf = ({ spec }: FlowSchema) => spec.matchingPrecedence ?? precedenceDefault;
-    this.#schemas = [...this.#objects.list<FlowSchema>(FlowSchema)].sort(
+    const schemas = [...this.#objects.list<FlowSchema>(FlowSchema)].sort(
       (a, b) => precedenceOf(a) - precedenceOf(b) || (a.metadata.name < b.metadata.name ? -1 : 1),
     );
-    return this.#schemas;
+    this.#known = schemas.flatMap((schema) => {
+      const { name } = schema.spec.priorityLevelConfiguration;
+      const level = this.#objects.get(PriorityLevelConfiguration, '', name);
+      return level ? [{ schema, level }] : [];
+    });
+    return this.#known;
   }
 }
 

@@ -64,7 +64,10 @@ export class Http1Response implements HttpResponse {
     const response = this.#response;
     if (response.destroyed) return;
     const length = Buffer.byteLength(body);
-    response.writeHead(status, { ...headers, 'content-length': length });
+    // Whose time is up, and who has not sent the whole body by now, is not waited for any longer.
+    const isTooSlow = status === 504 && !this.#request.complete;
+    const end: ResponseHeaders = isTooSlow ? { connection: 'close' } : {};
+    response.writeHead(status, { ...headers, ...end, 'content-length': length });
     // Sent together, head and body would be copied into one buffer first.
     if (length > separateHeadBytesMin) response.flushHeaders();
     response.end(this.#request.method === 'HEAD' ? undefined : body);

@@ -18,6 +18,8 @@ export interface ListeningServer extends AsyncDisposable {
   readonly ca: string;
   /** A client with a certificate for this user. */
   as(commonName: string, organizations?: string[]): Promise<Send>;
+  /** What a connection of the test's own needs to be this user's. */
+  connect(commonName: string, organizations?: string[]): Promise<{ ca: string; cert: string; key: string }>;
 }
 
 export type Send = (
@@ -27,9 +29,10 @@ export type Send = (
   body?: string | Uint8Array,
 ) => Promise<Reply>;
 
-export async function createListeningServer(
-  options: Partial<ApiServerOptions> & { clock?: Clock } = {},
-): Promise<ListeningServer> {
+export async function createListeningServer({
+  headTimeoutMs,
+  ...options
+}: Partial<ApiServerOptions> & { clock?: Clock; headTimeoutMs?: number } = {}): Promise<ListeningServer> {
   const authority = await createAuthority('test');
   const serving = await issueCertificate(authority, {
     commonName: 'server',
@@ -42,19 +45,21 @@ export async function createListeningServer(
     port: 0,
     ...serving,
     clientCa: authority.cert,
+    ...(headTimeoutMs && { headTimeoutMs }),
   });
   const agents: Agent[] = [];
+  const connect = async (commonName: string, organizations: string[] = []) => {
+    const usages = ['client' as const];
+    const { cert, key } = await issueCertificate(authority, { commonName, organizations, usages });
+    return { ca: authority.cert, cert, key };
+  };
   return {
     server,
     port: listener.port,
     ca: authority.cert,
-    async as(commonName, organizations = []) {
-      const { cert, key } = await issueCertificate(authority, {
-        commonName,
-        organizations,
-        usages: ['client'],
-      });
-      const agent = new Agent({ ca: authority.cert, cert, key, keepAlive: true });
+    connect,
+    async as(commonName, organizations) {
+      const agent = new Agent({ ...(await connect(commonName, organizations)), keepAlive: true });
       agents.push(agent);
       return (method, path, headers = {}, body) =>
         exchange({ host: '127.0.0.1', port: listener.port, agent, method, path, headers }, body);

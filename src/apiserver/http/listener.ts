@@ -13,8 +13,7 @@ import { Http1Response, Http2Response, type HttpResponse, UpgradeResponse } from
 export const headerBytesMax = 1024 * 1024;
 /** Requests that one HTTP/2 connection may have under way. */
 const streamsPerConnectionMax = 1000;
-/** Time for the whole head of an HTTP/1.1 request. */
-const headTimeoutMs = 32_000;
+const headTimeoutMsDefault = 32_000;
 /** Bytes that an HTTP/2 client may send before it must wait for us. */
 const windowBytes = 1024 * 1024;
 
@@ -38,6 +37,8 @@ export interface ListenerOptions {
   key: string;
   /** CAs whose client certificates are believed. */
   clientCa: string;
+  /** Time for the TLS handshake, and for the whole head of an HTTP/1.1 request; upstream's 32 s when absent. */
+  headTimeoutMs?: number;
   logger: Logger;
   handle(request: Http1Request | Http2Request, response: HttpResponse): void;
 }
@@ -52,6 +53,7 @@ export interface Listener {
 }
 
 export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { headTimeoutMs = headTimeoutMsDefault } = options;
   const server = createSecureServer({
     allowHTTP1: true,
     cert: options.cert,
@@ -61,14 +63,17 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     honorCipherOrder: true,
     requestCert: true,
     rejectUnauthorized: false,
+    handshakeTimeout: headTimeoutMs,
     maxHeaderListPairs: 1000,
     settings: {
       maxConcurrentStreams: streamsPerConnectionMax,
       initialWindowSize: windowBytes,
       maxHeaderListSize: headerBytesMax,
     },
-    ...{ headersTimeout: headTimeoutMs, maxHeaderSize: headerBytesMax },
+    ...{ maxHeaderSize: headerBytesMax, connectionsCheckingInterval: Math.min(headTimeoutMs, 10_000) },
   });
+  // Node's compatibility layer for HTTP/1.1 does not take this one among the options.
+  Object.assign(server, { headersTimeout: headTimeoutMs });
   const sockets = trackSockets(server);
   serveRequests(server, options);
   await new Promise<void>((resolve, reject) => {

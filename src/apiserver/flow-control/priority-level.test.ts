@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { PriorityLevel, type Refusal } from './priority-level.ts';
+import { SeatPool } from './seats.ts';
+
+const never = new AbortController();
+
+function createLevel({ seats = 1, queues = 16, handSize = 2, queueLengthLimit = 3, type = 'Queue' } = {}) {
+  const clock = new VirtualClock();
+  const level = new PriorityLevel('test', new SeatPool(100), clock);
+  level.configure(
+    { limitResponse: { type, queuing: { queues, handSize, queueLengthLimit } } },
+    { nominal: seats, lower: seats, upper: seats },
+  );
+  const enter = (flow: string, options: { client?: { signal: AbortSignal }; seats?: number } = {}) =>
+    level.enter({ flow, seats: 1, client: never, waitMs: 15_000, ...options });
+  return { clock, level, enter };
+}
+
+const refused = (reason: Refusal) => (error: { reason?: unknown }) => error.reason === reason;
+
+test('seats are taken at once while there are some, and handed on when one is given back', async () => {
+  const { level, enter } = createLevel({ seats: 2 });
+  assert.equal(enter('a'), undefined);
+  assert.equal(enter('a'), undefined);
+  const third = enter('a');
+  assert.deepEqual([level.executing, level.waitingCount], [2, 1]);
+  level.leave(1);
+  await third;
+  assert.deepEqual([level.executing, level.waitingCount], [2, 0]);
+});
+
+test('a caller with many requests waits behind itself, not before others', async () => {
+  const { level, enter } = createLevel({ queueLengthLimit: 100 });
+  void enter('greedy');
+  const order: string[] = [];
+  const waits = Array.from({ length: 20 }, () => enter('greedy')!.then(() => order.push('greedy')));
+  waits.push(enter('modest')!.then(() => order.push('modest')));
+  for (let round = 0; round < 21; round++) {
+    level.leave(1);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(waits);
+  assert.ok(order.indexOf('modest') <= 2, order.join());
+});
+
+test('a flow that fills its queues is refused, and others still get in', () => {
+  const { enter } = createLevel({ queues: 64 });
+  void enter('a');
+  for (let count = 0; count < 6; count++) assert.ok(enter('a') instanceof Promise);
+  assert.throws(() => enter('a'), refused('queue-full'));
+  assert.ok(enter('b') instanceof Promise);
+});
+
+test('a level without queues refuses what it has no seat for', () => {
+  const { enter } = createLevel({ type: 'Reject' });
+  assert.equal(enter('a'), undefined);
+  assert.throws(() => enter('a'), refused('concurrency-limit'));
+});
+
+test('nobody waits longer than it may', async () => {
+  const { clock, level, enter } = createLevel();
+  void enter('a');
+  const waiting = enter('b')!;
+  const outcome = assert.rejects(waiting, refused('time-out'));
+  await clock.advance(15_000);
+  await outcome;
+  assert.equal(level.waitingCount, 0);
+});
+
+test('a client that goes away gives up its place in the queue', async () => {
+  const { level, enter } = createLevel();
+  void enter('a');
+  const gone = new AbortController();
+  const waiting = enter('b', { client: gone })!;
+  gone.abort();
+  await assert.rejects(waiting, refused('cancelled'));
+  level.leave(1);
+  assert.ok(level.isIdle);
+});
+
+test('what waits goes on waiting when the queues are changed', async () => {
+  const { level, enter } = createLevel();
+  void enter('a');
+  const waits = [enter('a')!, enter('b')!];
+  const limits = { nominal: 3, lower: 3, upper: 3 };
+  level.configure({ limitResponse: { type: 'Queue', queuing: { queues: 1, handSize: 1 } } }, limits);
+  level.leave(1);
+  await Promise.all(waits);
+  assert.equal(level.executing, 2);
+});

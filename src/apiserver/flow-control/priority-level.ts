@@ -1,0 +1,191 @@
+/** The requests of one priority level: those at work, and those that wait in its queues, each flow in its own few. */
+import type { LimitedPriorityLevelConfiguration } from '../../api/types/flowcontrol-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { SeatLimits, SeatPool, SeatTaker } from './seats.ts';
+import { dealHand } from './shuffle-shard.ts';
+
+/** Why a request is refused, as upstream's metrics call it. */
+export type Refusal = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancelled';
+
+/** What a request that cannot be admitted gets instead of seats. */
+export class RefusedError extends Error {
+  readonly reason: Refusal;
+
+  constructor(reason: Refusal) {
+    super(`refused: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+interface Waiting {
+  seats: number;
+  admit(): void;
+}
+
+interface Queue {
+  waiting: Waiting[];
+  /** Seats that it was given since it last was empty, on the level's common scale: who had least goes next. */
+  served: number;
+}
+
+export interface EnterOptions {
+  flow: string;
+  seats: number;
+  /** Its signal is asked for only when the request has to wait. */
+  client: { readonly signal: AbortSignal };
+  /** The longest time to wait. */
+  waitMs: number;
+}
+
+const queuesDefault = 64;
+const handSizeDefault = 8;
+const queueLengthDefault = 50;
+/** Flows whose queues are remembered. */
+const handsMax = 10_000;
+
+export class PriorityLevel implements SeatTaker {
+  readonly name: string;
+  readonly #pool: SeatPool;
+  readonly #clock: Clock;
+  limits: SeatLimits = { nominal: 0, lower: 0, upper: 0 };
+  taken = 0;
+  executing = 0;
+  waitingCount = 0;
+  /** Empty when requests do not wait but are refused. */
+  #queues: Queue[] = [];
+  #handSize = handSizeDefault;
+  #queueLengthMax = queueLengthDefault;
+  #served = 0;
+  readonly #hands = new Map<string, number[]>();
+
+  constructor(name: string, pool: SeatPool, clock: Clock) {
+    this.name = name;
+    this.#pool = pool;
+    this.#clock = clock;
+    pool.add(this);
+  }
+
+  get isWaiting(): boolean {
+    return this.waitingCount > 0;
+  }
+
+  get isIdle(): boolean {
+    return this.executing === 0 && this.waitingCount === 0;
+  }
+
+  /** Takes new limits and queues; what waits goes on waiting. */
+  configure(limited: LimitedPriorityLevelConfiguration | undefined, limits: SeatLimits): void {
+    this.limits = limits;
+    const response = limited?.limitResponse;
+    const queuing = response?.queuing;
+    const count = response?.type === 'Queue' ? (queuing?.queues ?? queuesDefault) : 0;
+    this.#handSize = queuing?.handSize ?? handSizeDefault;
+    this.#queueLengthMax = queuing?.queueLengthLimit ?? queueLengthDefault;
+    if (count === this.#queues.length) return;
+    const waiting = this.#queues.flatMap((queue) => queue.waiting);
+    this.#hands.clear();
+    this.#queues = Array.from({ length: Math.max(count, waiting.length > 0 ? 1 : 0) }, () => ({
+      waiting: [],
+      served: this.#served,
+    }));
+    for (const [index, entry] of waiting.entries())
+      this.#queues[index % this.#queues.length]!.waiting.push(entry);
+  }
+
+  /**
+   * Takes the seats at once when that is possible; otherwise gives a promise of them, which rejects with a
+   * {@link RefusedError}.
+   * @throws RefusedError when it cannot even wait
+   */
+  enter(options: EnterOptions): Promise<void> | undefined {
+    if (!this.isWaiting && this.#pool.mayTake(this, options.seats)) {
+      this.#take(options.seats);
+      return undefined;
+    }
+    const queue = this.#queueFor(options.flow);
+    if (!queue) throw new RefusedError('concurrency-limit');
+    if (queue.waiting.length >= this.#queueLengthMax) throw new RefusedError('queue-full');
+    return this.#wait(queue, options);
+  }
+
+  /** Gives seats back. */
+  leave(seats: number): void {
+    this.taken -= seats;
+    this.executing--;
+    this.#pool.handOn();
+  }
+
+  admitNext(): boolean {
+    const queue = this.#nextQueue();
+    const next = queue?.waiting[0];
+    if (!queue || !next || !this.#pool.mayTake(this, next.seats)) return false;
+    queue.waiting.shift();
+    this.waitingCount--;
+    this.#served = queue.served;
+    queue.served += next.seats;
+    this.#take(next.seats);
+    next.admit();
+    return true;
+  }
+
+  #take(seats: number): void {
+    this.taken += seats;
+    this.executing++;
+  }
+
+  /** The shortest queue of the flow's hand. */
+  #queueFor(flow: string): Queue | undefined {
+    if (this.#queues.length === 0) return undefined;
+    let hand = this.#hands.get(flow);
+    if (!hand) {
+      if (this.#hands.size >= handsMax) this.#hands.clear();
+      hand = dealHand(flow, this.#queues.length, this.#handSize);
+      this.#hands.set(flow, hand);
+    }
+    let best = this.#queues[hand[0]!]!;
+    for (const index of hand) {
+      const queue = this.#queues[index]!;
+      if (queue.waiting.length < best.waiting.length) best = queue;
+    }
+    return best;
+  }
+
+  #nextQueue(): Queue | undefined {
+    let best: Queue | undefined;
+    for (const queue of this.#queues)
+      if (queue.waiting.length > 0 && (!best || queue.served < best.served)) best = queue;
+    return best;
+  }
+
+  #wait(queue: Queue, { seats, client, waitMs }: EnterOptions): Promise<void> {
+    const { signal } = client;
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        timer.cancel();
+        signal.removeEventListener('abort', cancelled);
+      };
+      const waiting: Waiting = {
+        seats,
+        admit: () => {
+          stop();
+          resolve();
+        },
+      };
+      const giveUp = (reason: Refusal) => {
+        const at = queue.waiting.indexOf(waiting);
+        if (at < 0) return;
+        queue.waiting.splice(at, 1);
+        this.waitingCount--;
+        stop();
+        reject(new RefusedError(reason));
+      };
+      const cancelled = () => giveUp('cancelled');
+      const timer = this.#clock.after(waitMs, () => giveUp('time-out'));
+      signal.addEventListener('abort', cancelled, { once: true });
+      // A queue that was empty does not catch up on what it did not ask for.
+      if (queue.waiting.length === 0) queue.served = Math.max(queue.served, this.#served);
+      queue.waiting.push(waiting);
+      this.waitingCount++;
+    });
+  }
+}

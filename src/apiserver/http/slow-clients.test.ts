@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { connect as connectHttp2 } from 'node:http2';
+import { after, before, test } from 'node:test';
+import { connect, type TLSSocket } from 'node:tls';
+import { configMap, configMaps, mergePatch } from '../server.fixture.ts';
+import { createListeningServer, type ListeningServer, type Send } from './listener.fixture.ts';
+
+let listening: ListeningServer;
+let admin: Send;
+
+before(async () => {
+  listening = await createListeningServer({ requestTimeoutMs: 1_000, headTimeoutMs: 1_000 });
+  admin = await listening.as('admin', ['system:masters']);
+});
+after(() => listening[Symbol.asyncDispose]());
+
+function dial(): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(
+      { host: '127.0.0.1', port: listening.port, ca: listening.ca, ALPNProtocols: ['http/1.1'] },
+      () => resolve(socket),
+    );
+    socket.on('error', reject);
+  });
+}
+
+/** All that comes until the server ends the connection. */
+async function readToEnd(socket: TLSSocket): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+test('a head that never ends is cut off', async () => {
+  const socket = await dial();
+  socket.write('GET /version HTTP/1.1\r\nhost: x\r\nx-a: ');
+  assert.match(await readToEnd(socket), /^(HTTP\/1\.1 408|$)/);
+});
+
+test('a body that does not come is answered 504, and its connection ends', async () => {
+  const socket = await dial();
+  socket.write(
+    'POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+  );
+  const answer = await readToEnd(socket);
+  const slow = await admin('GET', '/version');
+  assert.equal(slow.status, 200, 'others are served meanwhile');
+  assert.match(answer, /^HTTP\/1\.1 (504|403)/);
+});
+
+test('an administrator who sends no body is told as upstream tells it', async () => {
+  const reply = await new Promise<{ status: number; body: string }>((resolve, reject) => {
+    void listening.connect('admin', ['system:masters']).then((identity) => {
+      const session = connectHttp2(`https://127.0.0.1:${listening.port}`, identity);
+      session.on('error', reject);
+      const stream = session.request({ ':method': 'POST', ':path': `${configMaps}?timeout=300ms` });
+      let status = 0;
+      let body = '';
+      stream.on('response', (headers) => {
+        status = Number(headers[':status']);
+      });
+      stream.on('data', (chunk) => {
+        body += chunk;
+      });
+      stream.on('close', () => {
+        session.destroy();
+        resolve({ status, body });
+      });
+      stream.write('{');
+    });
+  });
+  assert.equal(reply.status, 504);
+  const { reason, message, code } = JSON.parse(reply.body);
+  assert.deepEqual(
+    { reason, message, code },
+    {
+      reason: 'Timeout',
+      message: 'Timeout: request did not complete within the allotted timeout',
+      code: 504,
+    },
+  );
+});
+
+test('a head of many kilobytes is read, one of more than a megabyte refused', async () => {
+  const long = await admin('GET', '/version', { 'x-long': 'x'.repeat(200_000) });
+  assert.equal(long.status, 200);
+  const socket = await dial();
+  socket.write(`GET /version HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(1_100_000)}\r\n\r\n`);
+  // The refusal may be lost when the connection ends while the client still writes.
+  const answer = await readToEnd(socket).catch((error: NodeJS.ErrnoException) => error.code);
+  assert.match(String(answer), /^(HTTP\/1\.1 431|ECONNRESET|$)/);
+});
+
+test('who asks too much at once is told to come back, by the level that is configured, and others are not', async () => {
+  const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
+  const narrow = JSON.stringify({
+    spec: {
+      limited: {
+        nominalConcurrencyShares: 0,
+        borrowingLimitPercent: 0,
+        limitResponse: { type: 'Reject', queuing: null },
+      },
+    },
+  });
+  const changed = await admin('PATCH', `${levels}/global-default`, { 'content-type': mergePatch }, narrow);
+  assert.equal(changed.status, 200, changed.body.toString());
+  const jane = await listening.as('jane');
+  await admin(
+    'POST',
+    '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+    { 'content-type': 'application/json' },
+    '{"metadata":{"name":"jane"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"jane","apiGroup":"rbac.authorization.k8s.io"}]}',
+  );
+  // Its one request is under way as long as its body is not there.
+  const identity = await listening.connect('jane');
+  const session = connectHttp2(`https://127.0.0.1:${listening.port}`, identity);
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': configMaps,
+    'content-type': 'application/json',
+  });
+  stream.write('{');
+  let refused = await jane('GET', configMaps);
+  while (refused.status !== 429) refused = await jane('GET', configMaps);
+  assert.equal(refused.headers['retry-after'], '1');
+  assert.equal(JSON.parse(refused.body.toString()).reason, 'TooManyRequests');
+  const { object } = await listening.server.ask('GET', `${levels}/global-default`);
+  assert.equal(refused.headers['x-kubernetes-pf-prioritylevel-uid'], object.metadata.uid);
+  assert.equal((await admin('GET', configMaps)).status, 200);
+  const metrics = (await admin('GET', '/metrics')).body.toString();
+  assert.match(
+    metrics,
+    /apiserver_flowcontrol_rejected_requests_total\{flow_schema="global-default",priority_level="global-default",reason="concurrency-limit"\} [1-9]/,
+  );
+  assert.match(metrics, /apiserver_flowcontrol_nominal_limit_seats\{priority_level="workload-low"\} \d+/);
+  stream.end(JSON.stringify(configMap('late')).slice(1));
+  session.close();
+});

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseGoDuration } from './go-duration.ts';
+
+const cases: [string, number | string][] = [
+  ['0', 0],
+  ['5s', 5_000],
+  ['1h30m', 5_400_000],
+  ['-2.5s', -2_500],
+  ['+.5ms', 0.5],
+  ['1µs', 0.001],
+  ['1m1m', 120_000],
+  ['', 'time: invalid duration ""'],
+  ['-', 'time: invalid duration "-"'],
+  ['x', 'time: invalid duration "x"'],
+  ['.s', 'time: invalid duration ".s"'],
+  ['5', 'time: missing unit in duration "5"'],
+  ['1s5', 'time: missing unit in duration "1s5"'],
+  ['5x', 'time: unknown unit "x" in duration "5x"'],
+  ['3000000h', 'time: invalid duration "3000000h"'],
+];
+
+for (const [text, expected] of cases)
+  test(`${JSON.stringify(text)} as a duration is ${expected}`, () => {
+    const result = parseGoDuration(text);
+    assert.deepEqual(result, typeof expected === 'number' ? expected : { error: expected });
+  });

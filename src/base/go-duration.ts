@@ -1,0 +1,37 @@
+/** Durations in Go's notation (`1h30m`, `-2.5s`, `0`), and Go's words for what is none. */
+
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** What 64 bits of nanoseconds hold. */
+const longestMs = 2 ** 63 / 1e6;
+
+/** Milliseconds, or the error as Go words it. */
+export function parseGoDuration(text: string): number | { error: string } {
+  const invalid = { error: `time: invalid duration ${JSON.stringify(text)}` };
+  const unsigned = text.replace(/^[-+]/, '');
+  if (unsigned === '0') return 0;
+  if (unsigned === '') return invalid;
+  let totalMs = 0;
+  for (let rest = unsigned; rest !== ''; ) {
+    const amount = /^(?:\d+(?:\.\d*)?|\.\d+)/.exec(rest)?.[0];
+    if (amount === undefined) return invalid;
+    const unit = /^[^.\d]*/.exec(rest.slice(amount.length))![0];
+    if (unit === '') return { error: `time: missing unit in duration ${JSON.stringify(text)}` };
+    const factor = unitMs[unit];
+    if (factor === undefined)
+      return { error: `time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}` };
+    totalMs += Number(amount) * factor;
+    if (totalMs >= longestMs) return invalid;
+    rest = rest.slice(amount.length + unit.length);
+  }
+  return text.startsWith('-') ? -totalMs : totalMs;
+}
