@@ -127,7 +127,11 @@ export const daemonSetKind = defineKind(DaemonSet, {
 });
 
 function* validateSpec(spec: Partial<DaemonSetSpec>): FieldErrors {
-  yield* validateSelectorAndTemplate(spec, { selectorOwner: 'daemonset', deadlineOwner: 'DaemonSet' });
+  yield* validateSelectorAndTemplate(spec, {
+    selectorOwner: 'daemonset',
+    deadlineOwner: 'DaemonSet',
+    badSelector: undefined,
+  });
   yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
   yield* validateStrategy(spec.updateStrategy ?? {}, 'spec.updateStrategy');
   yield* nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit');

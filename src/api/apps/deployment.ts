@@ -112,7 +112,11 @@ export const deploymentKind = defineKind(Deployment, {
 
 function* validateSpec(spec: Partial<DeploymentSpec>): FieldErrors {
   yield* nonNegative(spec.replicas, 'spec.replicas');
-  yield* validateSelectorAndTemplate(spec, { selectorOwner: 'deployment', deadlineOwner: 'ReplicaSet' });
+  yield* validateSelectorAndTemplate(spec, {
+    selectorOwner: 'deployment',
+    deadlineOwner: 'ReplicaSet',
+    badSelector: 'invalid label selector',
+  });
   yield* validateStrategy(spec.strategy ?? {}, 'spec.strategy');
   yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
   yield* nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit');

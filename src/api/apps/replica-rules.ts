@@ -22,23 +22,26 @@ export interface TemplateOwner {
   deadlineOwner: string;
   /** False when the pods get volumes that the template does not have: its spec is judged with each pod. */
   judgesPodSpec?: boolean;
+  /** What is said of a selector that cannot be understood, and whether one must be there; upstream's DaemonSets are lenient. */
+  badSelector: string | undefined;
 }
 
 /** The selector is there, selects something, and selects the template's own pods; the pods run forever. */
 export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwner): FieldErrors {
   const { selector, template } = spec;
-  if (!selector) yield required('spec.selector');
-  else {
+  if (!selector) {
+    if (owner.badSelector !== undefined) yield required('spec.selector');
+  } else {
     yield* validateLabelSelector(selector, 'spec.selector');
     if (isEmptySelector(selector))
       yield invalidValue('spec.selector', selector, `empty selector is invalid for ${owner.selectorOwner}`);
-    if (!isCompilable(selector)) {
-      yield invalidValue('spec.selector', selector, 'invalid label selector');
+    if (!isCompilable(selector) && owner.badSelector !== undefined) {
+      yield invalidValue('spec.selector', selector, owner.badSelector);
       return;
     }
   }
   if (
-    (!selector || !isEmptySelector(selector)) &&
+    (!selector || (!isEmptySelector(selector) && isCompilable(selector))) &&
     !matchesLabelSelector(selector, template?.metadata?.labels)
   )
     yield invalidValue(

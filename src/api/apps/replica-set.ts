@@ -54,6 +54,7 @@ export const replicaSetKind = defineKind(ReplicaSet, {
     yield* nonNegative(set.spec?.replicas, 'spec.replicas');
     yield* nonNegative(set.spec?.minReadySeconds, 'spec.minReadySeconds');
     yield* validateSelectorAndTemplate(set.spec ?? {}, {
+      badSelector: 'invalid label selector',
       selectorOwner: 'deployment',
       deadlineOwner: 'ReplicaSet',
     });

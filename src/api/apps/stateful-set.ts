@@ -126,6 +126,7 @@ function* validateSpec(spec: Partial<StatefulSetSpec>): FieldErrors {
   if (spec.serviceName)
     yield* invalidFor('spec.serviceName', spec.serviceName, subdomainProblems(spec.serviceName));
   yield* validateSelectorAndTemplate(spec, {
+    badSelector: '',
     selectorOwner: 'statefulset',
     deadlineOwner: 'StatefulSet',
     // Its pods have the volumes of their claims as well. The claims are judged when they are made.

@@ -141,6 +141,7 @@ const sources: Record<string, keyof MetricSpec> = {
 function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
   if (!metric.type) {
     yield required(`${field}.type`, 'must specify a metric source type');
+    yield notSupported(`${field}.type`, '', metricTypes);
     return;
   }
   const own = sources[metric.type];
@@ -175,6 +176,7 @@ function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
         'may not set both a target raw value and a target utilization',
       );
   }
+  if (object) yield* validateReference(object.describedObject, `${path}.describedObject`);
   const named = pods?.metric ?? object?.metric ?? external?.metric;
   if (named) {
     if (!named.name) yield required(`${path}.metric.name`, 'must specify a metric name');
@@ -187,7 +189,6 @@ function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
       yield required(`${path}.target.averageValue`, 'must specify a positive target averageValue');
   }
   if (object) {
-    yield* validateReference(object.describedObject, `${path}.describedObject`);
     yield* validateTarget(object.target, `${path}.target`);
     if (object.target?.value === undefined && object.target?.averageValue === undefined)
       yield required(`${path}.target.averageValue`, 'must set either a target value or averageValue');

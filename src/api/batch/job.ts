@@ -96,7 +96,7 @@ function defaultJob(job: Job): void {
 
 function generateSelector(job: Job): void {
   const spec = job.spec!;
-  const { uid, name } = job.metadata;
+  const { uid, name = '' } = job.metadata;
   const template = spec.template;
   template.metadata ??= {} as NonNullable<typeof template.metadata>;
   template.metadata.labels = {

@@ -1,13 +1,14 @@
 /** Events, stored in their core form and served as `events.k8s.io` too. */
 import { ageColumn, ageSince, column, countColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import type { ValidationContext } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Event } from '../resources.gen.ts';
 import type { Event as EventsV1Event } from '../types/events-v1.gen.ts';
-import { oneOf } from '../validation/fields.ts';
-import { qualifiedNameProblems } from '../validation/names.ts';
+import { invalidFor, nameRule } from '../validation/fields.ts';
+import { pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
+import { validateSubdomainName } from '../validation/object-meta.ts';
 
 const reasonLengthMax = 128;
 const noteLengthMax = 1024;
@@ -38,6 +39,7 @@ export const eventKind = defineKind(Event, {
     event.reportingComponent ??= '';
     event.reportingInstance ??= '';
   },
+  validateName: nameRule(pathSegmentProblems),
   validate: validateEvent,
   selectableFields: (event) => ({
     'involvedObject.kind': event.involvedObject?.kind ?? '',
@@ -75,39 +77,54 @@ function regardingFields(event: Event): Record<string, string> {
 }
 
 function* validateEvent(event: Event, { apiVersion, isUpdate }: ValidationContext): FieldErrors {
+  const isNewer = apiVersion === 'events.k8s.io/v1';
+  yield* validateAnyEvent(event, apiVersion === 'v1' ? 'reportingComponent' : 'reportingController');
+  if (isNewer && !isUpdate) yield* validateNewer(event);
+}
+
+/** What holds in every version. An event of the newer style has its eventTime. */
+function* validateAnyEvent(event: Event, controllerField: string): FieldErrors {
   const namespace = event.metadata.namespace ?? '';
   const involved = event.involvedObject?.namespace ?? '';
-  // What has no namespace is reported in the default one.
-  if (involved === '' ? namespace !== '' && namespace !== 'default' : involved !== namespace)
-    yield invalidValue('involvedObject.namespace', involved, 'does not match event.namespace');
+  const mismatch = invalidValue('involvedObject.namespace', involved, 'does not match event.namespace');
   if (!event.eventTime) {
-    // The newer group knows no other time.
-    if (apiVersion === 'events.k8s.io/v1' && !isUpdate) yield required('eventTime');
+    // What has no namespace is reported in the default one.
+    if (involved === '' ? namespace !== '' && namespace !== 'default' : involved !== namespace)
+      yield mismatch;
     return;
   }
-  const controllerField = apiVersion === 'v1' ? 'reportingComponent' : 'reportingController';
-  // A new-style event says all there is to say.
+  if (involved === '' && namespace !== 'default' && namespace !== 'kube-system') yield mismatch;
   const { reportingComponent = '', reportingInstance = '', action = '', reason = '' } = event;
   if (!reportingComponent) yield required(controllerField);
-  else
-    for (const problem of qualifiedNameProblems(reportingComponent))
-      yield invalidValue(controllerField, reportingComponent, problem);
+  yield* invalidFor(controllerField, reportingComponent, qualifiedNameProblems(reportingComponent));
   if (!reportingInstance) yield required('reportingInstance');
-  if (reportingInstance.length > reasonLengthMax)
-    yield invalidValue('reportingInstance', '', `can have at most ${reasonLengthMax} characters`);
+  yield* atMost(reportingInstance, reasonLengthMax, 'reportingInstance');
   if (!action) yield required('action');
-  if (action.length > reasonLengthMax)
-    yield invalidValue('action', '', `can have at most ${reasonLengthMax} characters`);
+  yield* atMost(action, reasonLengthMax, 'action');
   if (!reason) yield required('reason');
-  if (reason.length > reasonLengthMax)
-    yield invalidValue('reason', '', `can have at most ${reasonLengthMax} characters`);
-  if ((event.message ?? '').length > noteLengthMax)
-    yield invalidValue('message', '', `can have at most ${noteLengthMax} characters`);
-  if (event.type !== undefined) yield* oneOf(event.type, ['Normal', 'Warning'], 'type');
+  yield* atMost(reason, reasonLengthMax, 'reason');
+  yield* atMost(event.message ?? '', noteLengthMax, 'message');
+}
+
+/** What the newer group asks of an event that is created. */
+function* validateNewer(event: Event): FieldErrors {
+  const { name = '' } = event.metadata;
+  // What is wrong for every version has been said already.
+  if (name && pathSegmentProblems(name).length === 0) yield* validateSubdomainName(name, 'metadata.name');
   if (event.series && !(event.series.count && event.series.count > 1))
     yield invalidValue('series.count', '', 'should be at least 2');
   if (event.series && !event.series.lastObservedTime) yield required('series.lastObservedTime');
-  if (event.firstTimestamp) yield forbiddenField('firstTimestamp', 'needs to be unset');
+  if (!event.eventTime) yield required('eventTime');
+  if (event.type !== 'Normal' && event.type !== 'Warning')
+    yield invalidValue('type', '', `has invalid value: ${event.type ?? ''}`);
+  const { firstTimestamp, lastTimestamp, count, source } = event;
+  const unset = { firstTimestamp, lastTimestamp, count, source: source?.component || source?.host };
+  for (const [field, value] of Object.entries(unset))
+    if (value) yield invalidValue(field, '', 'needs to be unset');
+}
+
+function* atMost(text: string, max: number, field: string): FieldErrors {
+  if (text.length > max) yield invalidValue(field, '', `can have at most ${max} characters`);
 }
 
 function objectCell({ involvedObject }: Event): string {

@@ -3,10 +3,11 @@ import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { PersistentVolume } from '../resources.gen.ts';
+import { validateDriverName } from '../storage/csi-driver.ts';
 import type { PersistentVolumeSpec } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
-import { subdomainProblems } from '../validation/names.ts';
+import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { positiveQuantity } from '../validation/resources.ts';
 import { accessModes } from './claim-spec.ts';
 import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
@@ -41,7 +42,7 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
     const spec = volume.spec;
     if (!spec) return;
     spec.persistentVolumeReclaimPolicy ||= 'Retain';
-    spec.volumeMode ||= 'Filesystem';
+    spec.volumeMode ??= 'Filesystem';
     if (spec.hostPath) spec.hostPath.type ??= '';
     if (spec.iscsi) spec.iscsi.iscsiInterface ||= 'default';
     if (spec.rbd) {
@@ -94,7 +95,7 @@ function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
     yield forbiddenField(`${field}.accessModes`, 'may not use ReadWriteOncePod with other access modes');
   const capacity = Object.keys(spec.capacity ?? {});
   if (capacity.length === 0) yield required(`${field}.capacity`);
-  else if (capacity.length > 1 || capacity[0] !== 'storage')
+  if (capacity.length > 1 || capacity[0] !== 'storage')
     yield notSupported(`${field}.capacity`, spec.capacity, ['storage']);
   for (const name of capacity) yield* positiveQuantity(spec.capacity![name]!, `${field}.capacity[${name}]`);
   yield* oneOf(
@@ -116,7 +117,7 @@ function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
       spec.storageClassName,
       subdomainProblems(spec.storageClassName),
     );
-  yield* oneOf(spec.volumeMode, ['Block', 'Filesystem'], `${field}.volumeMode`, 'optional');
+  yield* oneOf(spec.volumeMode, ['Block', 'Filesystem'], `${field}.volumeMode`);
 }
 
 function isRoot(path: string): boolean {
@@ -140,7 +141,25 @@ function* validateSource(spec: PersistentVolumeSpec, field: string): FieldErrors
     else yield* validateVolumeSource(name, source, `${field}.${name}`);
   }
   if (count === 0) yield required(field, 'must specify a volume type');
-  if (spec.csi && !spec.csi.volumeHandle) yield required(`${field}.csi.volumeHandle`);
+  if (spec.csi) yield* validateCsi(spec.csi, `${field}.csi`);
   if (spec.claimRef && (!spec.claimRef.name || !spec.claimRef.namespace))
     yield invalidValue(`${field}.claimRef`, spec.claimRef, 'must name a claim and its namespace');
+}
+
+const csiSecrets = [
+  ['controllerPublishSecretRef', 'controllerPublishSecretRef'],
+  ['controllerExpandSecretRef', 'controllerExpandSecretRef'],
+  // Upstream's messages have this blank.
+  ['nodePublishSecretRef', 'nodePublishSecretRef '],
+] as const;
+
+function* validateCsi(csi: NonNullable<PersistentVolumeSpec['csi']>, field: string): FieldErrors {
+  yield* validateDriverName(csi.driver, `${field}.driver`);
+  if (!csi.volumeHandle) yield required(`${field}.volumeHandle`);
+  for (const [name, shown] of csiSecrets)
+    for (const part of csi[name] ? (['name', 'namespace'] as const) : []) {
+      const value = csi[name]![part];
+      if (!value) yield required(`${field}.${shown}.${part}`);
+      else yield* invalidFor(`${field}.${part}`, value, dnsLabelProblems(value));
+    }
 }

@@ -4,7 +4,7 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import { ResourceQuota } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { immutable, oneOf } from '../validation/fields.ts';
+import { immutable } from '../validation/fields.ts';
 import {
   isQuotaResource,
   type ResourceList,
@@ -95,7 +95,8 @@ function* validateScopes(spec: NonNullable<ResourceQuota['spec']>, field: string
     const { scopeName, operator, values = [] } = requirement;
     yield* knownScope(scopeName, scopeName, `${requirementPath}.scopeName`);
     yield* appliesTo(scopeName, hard, plain, `${requirementPath}.scopeName`);
-    const byExistence = scopeName !== 'PriorityClass' && scopeName !== 'VolumeAttributesClass';
+    const byExistence =
+      scopes.includes(scopeName) && scopeName !== 'PriorityClass' && scopeName !== 'VolumeAttributesClass';
     if (byExistence && operator !== 'Exists')
       yield invalidValue(
         `${requirementPath}.operator`,
@@ -115,7 +116,7 @@ function* validateScopes(spec: NonNullable<ResourceQuota['spec']>, field: string
           values,
           "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
         );
-    } else yield* oneOf(operator, ['In', 'NotIn', 'Exists', 'DoesNotExist'], `${requirementPath}.operator`);
+    } else yield invalidValue(`${requirementPath}.operator`, operator ?? '', 'not a valid selector operator');
     selected.add(scopeName);
   }
   yield* compatible(selected, spec.scopeSelector, `${field}.scopeSelector.matchExpressions`);

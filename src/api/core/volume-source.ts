@@ -1,6 +1,7 @@
 /** Volume sources that pods and persistent volumes share: which fields each must have. */
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
-import { inRange, oneOf } from '../validation/fields.ts';
+import { inRange, invalidFor, oneOf } from '../validation/fields.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
 import { noBacksteps } from './pod-spec/paths.ts';
 
 /** In upstream's order: of two sources, the later one is the one too many. */
@@ -49,7 +50,7 @@ const requiredFields: Record<string, readonly string[]> = {
   rbd: ['monitors', 'image'],
   cinder: ['volumeID'],
   cephfs: ['monitors'],
-  quobyte: ['registry', 'volume'],
+  quobyte: ['volume'],
   azureFile: ['secretName', 'shareName'],
   vsphereVolume: ['volumePath'],
   flexVolume: ['driver'],
@@ -90,8 +91,27 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
     if (source.type) yield* oneOf(textOf(source.type), hostPathTypes, `${field}.type`);
   },
   *nfs(source, field) {
-    if (source.path && !textOf(source.path).startsWith('/'))
-      yield invalidValue(`${field}.path`, source.path, 'must be an absolute path');
+    if (!textOf(source.path).startsWith('/'))
+      yield invalidValue(`${field}.path`, textOf(source.path), 'must be an absolute path');
+  },
+  *quobyte(source, field) {
+    const registry = textOf(source.registry);
+    const hostPorts = 'must be a host:port pair or multiple pairs separated by commas';
+    if (!registry) yield required(`${field}.registry`, hostPorts);
+    else if (textOf(source.tenant).length > 64)
+      yield required(`${field}.tenant`, 'must be a UUID and may not exceed a length of 64 characters');
+    else
+      for (const pair of registry.split(','))
+        if (!/^([^:[\]]*|\[[^[\]]*\]):[^:[\]]*$/.test(pair))
+          yield invalidValue(`${field}.registry`, registry, hostPorts);
+  },
+  *storageos(source, field) {
+    for (const name of ['volumeName', 'volumeNamespace']) {
+      const value = textOf(source[name]);
+      if (value) yield* invalidFor(`${field}.${name}`, value, dnsLabelProblems(value));
+    }
+    const secret = source.secretRef as { name?: string } | undefined;
+    if (secret && !secret.name) yield required(`${field}.secretRef.name`);
   },
   *local(source, field) {
     if (source.path) yield* noBacksteps(textOf(source.path), `${field}.path`);
@@ -104,8 +124,9 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
   },
   *iscsi(source, field) {
     const iqn = textOf(source.iqn);
+    const isOfPod = !isPersistent(field);
     if (iqn) {
-      if (!/^(iqn|eui|naa)/.test(iqn))
+      if (isOfPod && !/^(iqn|eui|naa)/.test(iqn))
         yield invalidValue(`${field}.iqn`, iqn, 'must be valid format starting with iqn, eui, or naa');
       else if (!iqnFormat.test(iqn)) yield invalidValue(`${field}.iqn`, iqn, 'must be valid format');
     }
@@ -151,6 +172,11 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
       );
   },
 };
+
+/** Upstream has two sets of rules, for volumes of pods and for PersistentVolumes. */
+function isPersistent(field: string): boolean {
+  return !field.includes('volumes[');
+}
 
 const iqnFormat =
   /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:.+)?|eui\.[0-9a-fA-F]{16}|naa\.[0-9a-fA-F]{16}(?:[0-9a-fA-F]{16})?)$/i;

@@ -1,10 +1,10 @@
 /** IngressClasses. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, required, tooLong } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
 import { IngressClass } from '../resources.gen.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
-import { domainPrefixedPathProblems } from '../validation/names.ts';
+import { httpPathProblems, subdomainProblems } from '../validation/names.ts';
 
 const controllerLengthMax = 250;
 
@@ -23,7 +23,7 @@ export const ingressClassKind = defineKind(IngressClass, {
     const { controller, parameters } = ingressClass.spec ?? {};
     if (controller && controller.length > controllerLengthMax)
       yield tooLong('spec.controller', controllerLengthMax);
-    yield* invalidFor('spec.controller', controller ?? '', domainPrefixedPathProblems(controller ?? ''));
+    yield* validateDomainPrefixedPath(controller ?? '', 'spec.controller');
     if (parameters) yield* validateParameters(parameters, 'spec.parameters');
   },
   *validateUpdate(ingressClass, old) {
@@ -36,6 +36,22 @@ export const ingressClassKind = defineKind(IngressClass, {
     },
   ],
 });
+
+/** `example.com/controller`; the error shows the part that is wrong. */
+function* validateDomainPrefixedPath(value: string, field: string): FieldErrors {
+  if (!value) {
+    yield required(field);
+    return;
+  }
+  const slash = value.indexOf('/');
+  if (slash <= 0 || slash === value.length - 1) {
+    yield invalidValue(field, value, 'must be a domain-prefixed path (such as "acme.io/foo")');
+    return;
+  }
+  const [host, path] = [value.slice(0, slash), value.slice(slash + 1)];
+  yield* invalidFor(field, host, subdomainProblems(host));
+  yield* invalidFor(field, path, httpPathProblems(path));
+}
 
 function* validateParameters(
   parameters: NonNullable<NonNullable<IngressClass['spec']>['parameters']>,

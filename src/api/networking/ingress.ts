@@ -142,10 +142,12 @@ function* validateHost(host: string, field: string): FieldErrors {
 
 function* validatePath(path: HTTPIngressPath, words: FieldWords, field: string): FieldErrors {
   const text = path.path ?? '';
-  switch ((path.pathType as string | null | undefined) || '') {
-    case '':
-      yield required(`${field}.pathType`, 'pathType must be specified');
-      break;
+  const type = path.pathType as string | null | undefined;
+  if (type === undefined || type === null) {
+    yield required(`${field}.pathType`, 'pathType must be specified');
+    return;
+  }
+  switch (type) {
     case 'Exact':
     case 'Prefix':
       if (!text.startsWith('/')) yield invalidValue(`${field}.path`, text, 'must be an absolute path');
@@ -185,13 +187,11 @@ function* validateBackend(backend: IngressBackend, words: FieldWords, field: str
   else yield* invalidFor(namePath, service.name, dns1035LabelProblems(service.name));
   const portPath = `${field}.${words.servicePort}`;
   const { name, number } = service.port ?? {};
-  if (name && number)
-    yield invalidValue(portPath.replace(/\.port$/, ''), '', 'cannot set both port name & port number');
+  if (name && number) yield invalidValue(field, '', 'cannot set both port name & port number');
   else if (name)
     yield* invalidFor(words === betaWords ? portPath : `${portPath}.name`, name, portNameProblems(name));
   else if (number) yield* portNumber(number, words === betaWords ? portPath : `${portPath}.number`);
-  else if (service.name || words === stableWords)
-    yield required(portPath.replace(/\.port$/, ''), 'port name or number is required');
+  else yield required(field, 'port name or number is required');
 }
 
 const hostsShownMax = 3;

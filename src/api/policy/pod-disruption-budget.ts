@@ -5,8 +5,15 @@ import { type FieldErrors, invalidValue } from '../field-error.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
 import { PodDisruptionBudget } from '../resources.gen.ts';
 import type { PodDisruptionBudgetSpec } from '../types/policy-v1.gen.ts';
-import { atMost100Percent, nonNegative, nonNegativeIntOrPercent, oneOf } from '../validation/fields.ts';
+import {
+  atMost100Percent,
+  nameRule,
+  nonNegative,
+  nonNegativeIntOrPercent,
+  oneOf,
+} from '../validation/fields.ts';
 import { isEmptySelector, validateLabelSelector } from '../validation/label-selector.ts';
+import { pathSegmentProblems } from '../validation/names.ts';
 
 /** In v1 an empty selector means all pods, in v1beta1 none: each is written in the other with this key. */
 const emptySelectorKey = 'pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match';
@@ -31,6 +38,7 @@ export const podDisruptionBudgetKind = defineKind(PodDisruptionBudget, {
   prepareStatusUpdate(budget, old) {
     budget.spec = old.spec;
   },
+  validateName: nameRule(pathSegmentProblems),
   *validate(budget, { subresource }) {
     if (subresource === 'status') {
       for (const name of ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const)

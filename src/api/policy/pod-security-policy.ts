@@ -8,6 +8,7 @@ import { oneOf } from '../validation/fields.ts';
 export const podSecurityPolicyKind = defineKind(PodSecurityPolicy, {
   returnsDeleted: true,
   storagePrefix: 'podsecuritypolicy',
+  errorGroup: 'extensions',
   columns: [
     nameColumn,
     column('Priv', ({ spec }) => String(spec?.privileged ?? false)),

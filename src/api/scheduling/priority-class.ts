@@ -39,7 +39,7 @@ export const priorityClassKind = defineKind(PriorityClass, {
       priorityClass.preemptionPolicy,
       ['PreemptLowerPriority', 'Never'],
       'preemptionPolicy',
-      'optional',
+      'required',
     );
   },
   *validateUpdate(priorityClass, old) {

@@ -123,7 +123,9 @@ class Decoder {
       this.#path.pop();
       // An empty list of managed fields is a request to forget them all; whoever tracks them takes it out.
       if (field.presence === 'omitEmpty' && isZeroValue(decoded) && key !== 'managedFields') continue;
-      out[key] = decoded;
+      // In protobuf, as which upstream stores, an empty list is none.
+      const isNone = field.presence === 'always' && Array.isArray(decoded) && decoded.length === 0;
+      out[key] = isNone ? null : decoded;
     }
     this.#struct = outerStruct;
     fillAlways(node, out);

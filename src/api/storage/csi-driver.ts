@@ -1,7 +1,7 @@
 /** CSIDrivers: what a driver needs and can do. */
 import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { duplicate, type FieldErrors, invalidValue, required, tooLong } from '../field-error.ts';
 import { CSIDriver } from '../resources.gen.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
@@ -35,7 +35,6 @@ export const csiDriverKind = defineKind(CSIDriver, {
     spec.seLinuxMount ??= false;
   },
   *validate(driver) {
-    yield* validateDriverName(driver.metadata.name, 'metadata.name');
     for (const mode of driver.spec?.volumeLifecycleModes ?? [])
       yield* oneOf(mode, lifecycleModes, 'spec.volumeLifecycleModes');
     yield* oneOf(
@@ -69,12 +68,8 @@ export const csiDriverKind = defineKind(CSIDriver, {
   ],
 });
 
-export function* validateDriverName(name: string | undefined, field: string): FieldErrors {
-  if (!name) {
-    yield required(field);
-    return;
-  }
-  if (name.length > driverNameMax)
-    yield invalidValue(field, name, `must be no more than ${driverNameMax} characters`);
+export function* validateDriverName(name = '', field: string): FieldErrors {
+  if (!name) yield required(field);
+  if (name.length > driverNameMax) yield tooLong(field, driverNameMax);
   yield* invalidFor(field, name, subdomainProblems(name.toLowerCase()));
 }

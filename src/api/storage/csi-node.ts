@@ -8,6 +8,8 @@ import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import { validateDriverName } from './csi-driver.ts';
 
+const nodeIdLengthMax = 192;
+
 export const csiNodeKind = defineKind(CSINode, {
   requiresVersionOnUpdate: true,
   columns: [nameColumn, countColumn('Drivers', ({ spec }) => spec?.drivers?.length ?? 0), ageColumn],
@@ -21,13 +23,16 @@ export const csiNodeKind = defineKind(CSINode, {
       const path = `spec.drivers[${index}]`;
       yield* validateDriverName(driver.name, `${path}.name`);
       if (!driver.nodeID) yield required(`${path}.nodeID`);
+      else if (driver.nodeID.length > nodeIdLengthMax)
+        yield invalidValue(`${path}.nodeID`, driver.nodeID, `must be ${nodeIdLengthMax} characters or less`);
       if (names.has(driver.name)) yield duplicate(`${path}.name`, driver.name);
       names.add(driver.name);
       const keys = new Set<string>();
       for (const key of driver.topologyKeys ?? []) {
-        if (keys.has(key)) yield duplicate(`${path}.topologyKeys`, key);
+        if (!key) yield required(path, key);
+        if (keys.has(key)) yield duplicate(path, key);
         keys.add(key);
-        yield* invalidFor(`${path}.topologyKeys`, key, qualifiedNameProblems(key));
+        yield* invalidFor(path, driver.topologyKeys, qualifiedNameProblems(key));
       }
       if (driver.allocatable?.count !== undefined && driver.allocatable.count < 0)
         yield invalidValue(

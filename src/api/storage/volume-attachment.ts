@@ -1,9 +1,12 @@
 /** VolumeAttachments. */
 import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, required } from '../field-error.ts';
 import { VolumeAttachment } from '../resources.gen.ts';
-import { immutable } from '../validation/fields.ts';
+import type { VolumeAttachmentSource } from '../types/storage-v1.gen.ts';
+import { immutable, invalidFor } from '../validation/fields.ts';
+import { subdomainProblems } from '../validation/names.ts';
+import { validateDriverName } from './csi-driver.ts';
 
 export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   requiresVersionOnUpdate: true,
@@ -25,12 +28,18 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   prepareStatusUpdate(attachment, old) {
     attachment.spec = old.spec;
   },
-  *validate({ spec }) {
-    if (!spec?.attacher) yield required('spec.attacher');
-    const { inlineVolumeSpec, persistentVolumeName } = spec?.source ?? {};
-    if (Boolean(inlineVolumeSpec) === Boolean(persistentVolumeName))
-      yield required('spec.source', 'must specify exactly one of inlineVolumeSpec and persistentVolumeName');
-    if (!spec?.nodeName) yield required('spec.nodeName');
+  *validate({ spec }, { apiVersion, subresource }) {
+    if (subresource === 'status') return;
+    const { attacher = '', nodeName = '' } = spec ?? {};
+    if (!attacher) yield required('spec.attacher');
+    yield* validateSource(spec?.source ?? {}, 'spec.source');
+    yield* invalidFor('spec.nodeName', nodeName, subdomainProblems(nodeName));
+    // What v1beta1 lets pass.
+    if (apiVersion === 'storage.k8s.io/v1beta1') return;
+    yield* validateDriverName(attacher, 'spec.attacher');
+    const volume = spec?.source?.persistentVolumeName;
+    if (volume !== undefined)
+      yield* invalidFor('spec.source.persistentVolumeName', volume, subdomainProblems(volume));
   },
   *validateUpdate(attachment, old) {
     yield* immutable(attachment.spec, old.spec, 'spec');
@@ -43,3 +52,13 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
     'v1alpha1',
   ],
 });
+
+const exactlyOne = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName';
+
+function* validateSource(source: VolumeAttachmentSource, field: string): FieldErrors {
+  const { inlineVolumeSpec, persistentVolumeName } = source;
+  if (!inlineVolumeSpec && persistentVolumeName === undefined) yield required(field, exactlyOne);
+  else if (inlineVolumeSpec && persistentVolumeName !== undefined) yield forbiddenField(field, exactlyOne);
+  else if (persistentVolumeName === '')
+    yield required(`${field}.persistentVolumeName`, 'must specify non empty persistentVolumeName');
+}

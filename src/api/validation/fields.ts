@@ -77,5 +77,7 @@ export function atMost100Percent(value: number | string | undefined, field: stri
 
 /** The number that an int-or-percent amounts to when it is 0 or `0%`, for rules about zero. */
 export function isZeroIntOrPercent(value: number | string | undefined): boolean {
-  return typeof value === 'string' ? Number.parseInt(value, 10) === 0 : (value ?? 0) === 0;
+  // What is neither counts as nothing.
+  if (typeof value === 'string') return !/^[0-9]+%$/.test(value) || Number.parseInt(value, 10) === 0;
+  return (value ?? 0) === 0;
 }

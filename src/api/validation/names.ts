@@ -143,15 +143,10 @@ export function threeSegmentNameProblems(value: string): Problems {
     : none;
 }
 
-/** `example.com/path`: signer names, finalizers of other parties. */
-export function domainPrefixedPathProblems(value: string): Problems {
-  const slash = value.indexOf('/');
-  if (slash <= 0 || slash === value.length - 1)
-    return ['must be a domain-prefixed path (such as "acme.io/foo")'];
-  const problems = subdomainProblems(value.slice(0, slash)).map((problem) => `prefix part ${problem}`);
-  if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(value.slice(slash + 1)))
-    problems.push(withPattern('Invalid path', "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+", 'example.com/path'));
-  return problems;
+/** The path behind a domain. */
+export function httpPathProblems(value: string): Problems {
+  if (/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(value)) return none;
+  return ["Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"];
 }
 
 /** Any printable ASCII but `=`; the message is the one of the older, stricter rule. */

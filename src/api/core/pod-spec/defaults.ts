@@ -8,6 +8,7 @@ import type {
   Probe,
   Volume,
 } from '../../types/core-v1.gen.ts';
+import { parseImageReference } from './image-reference.ts';
 
 const fileMode = 0o644;
 const terminationMessagePath = '/dev/termination-log';
@@ -74,10 +75,7 @@ function defaultHttpGet(handler: { httpGet?: { path?: string; scheme?: string } 
 
 /** Images without a tag or a digest, and those tagged `latest`, are looked for again each time. */
 export function pullPolicyOf(image: string | undefined): 'Always' | 'IfNotPresent' {
-  if (!image || image.includes('@')) return image ? 'IfNotPresent' : 'Always';
-  const name = image.slice(image.lastIndexOf('/') + 1);
-  const colon = name.indexOf(':');
-  return colon < 0 || name.slice(colon + 1) === 'latest' ? 'Always' : 'IfNotPresent';
+  return parseImageReference(image ?? '')?.tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
 function defaultVolume(volume: Volume): void {

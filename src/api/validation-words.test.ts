@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtinKinds } from './builtin-kinds.ts';
+import type { KubeObject } from './meta.ts';
+
+/** What is wrong with an object of a kind, in the words that upstream's answers have; `apiVersion` is the client's. */
+function errorsOf(kind: string, content: object, apiVersion?: string): string[] {
+  const definition = builtinKinds.find(({ type }) => type.kind === kind)!;
+  const { group, version } = definition.type;
+  const object = { metadata: { name: 'x', namespace: 'n' }, ...content } as unknown as KubeObject;
+  const context = {
+    subresource: '',
+    isUpdate: false,
+    apiVersion: apiVersion ?? (group ? `${group}/${version}` : version),
+  };
+  const errors = definition.validate(object, context as never);
+  return [...errors].map(({ text }) => text.replace(/ (subdomain|label) must.*/, ' $1'));
+}
+
+const subdomain = 'a lowercase RFC 1123 subdomain';
+const path = { path: '/', pathType: 'Prefix' };
+const ingress = (...paths: object[]) => ({ spec: { rules: [{ http: { paths } }] } });
+const at = 'spec.rules[0].http.paths[0]';
+const volume = { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, volumeMode: 'Filesystem' };
+
+const cases: [string, string, object, string[], string?][] = [
+  [
+    'a path without a type is asked for nothing else',
+    'Ingress',
+    ingress({}),
+    [`${at}.pathType: Required value: pathType must be specified`],
+  ],
+  [
+    'an empty type of a path is one that is not supported',
+    'Ingress',
+    ingress({ path: '/', pathType: '', backend: { service: { name: 'a', port: { number: 1 } } } }),
+    [`${at}.pathType: Unsupported value: "": supported values: "Exact", "ImplementationSpecific", "Prefix"`],
+  ],
+  [
+    'a backend without a port is named as a whole',
+    'Ingress',
+    ingress({ ...path, backend: { service: {} } }),
+    [
+      `${at}.backend.service.name: Required value`,
+      `${at}.backend: Required value: port name or number is required`,
+    ],
+  ],
+  ['a class needs a controller', 'IngressClass', { spec: {} }, ['spec.controller: Required value']],
+  [
+    'the wrong part of a controller is shown',
+    'IngressClass',
+    { spec: { controller: 'A b/ü' } },
+    [
+      `spec.controller: Invalid value: "A b": ${subdomain}`,
+      `spec.controller: Invalid value: "ü": Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')`,
+    ],
+  ],
+  [
+    'a driver without a name has none that is valid',
+    'CSINode',
+    { spec: { drivers: [{ name: '', nodeID: 'x'.repeat(193), topologyKeys: null }] } },
+    [
+      'spec.drivers[0].name: Required value',
+      `spec.drivers[0].name: Invalid value: "": ${subdomain}`,
+      `spec.drivers[0].nodeID: Invalid value: "${'x'.repeat(193)}": must be 192 characters or less`,
+    ],
+  ],
+  [
+    'an attachment names an attacher and a node',
+    'VolumeAttachment',
+    { spec: { attacher: 'A!', nodeName: '', source: { persistentVolumeName: 'a' } } },
+    [`spec.nodeName: Invalid value: "": ${subdomain}`, `spec.attacher: Invalid value: "A!": ${subdomain}`],
+  ],
+  [
+    "an attacher's form was free in v1beta1",
+    'VolumeAttachment',
+    { spec: { attacher: 'A!', nodeName: 'n', source: { persistentVolumeName: 'a' } } },
+    [],
+    'storage.k8s.io/v1beta1',
+  ],
+  [
+    'an attachment has one source',
+    'VolumeAttachment',
+    { spec: { attacher: 'a', nodeName: 'n', source: { persistentVolumeName: 'a', inlineVolumeSpec: {} } } },
+    ['spec.source: Forbidden: must specify exactly one of inlineVolumeSpec and persistentVolumeName'],
+  ],
+  [
+    'a volume has a capacity, and storage alone',
+    'PersistentVolume',
+    { spec: { ...volume, capacity: {}, hostPath: { path: '/x' } } },
+    ['spec.capacity: Required value', 'spec.capacity: Unsupported value: {}: supported values: "storage"'],
+  ],
+  [
+    "a volume's driver and secrets have names",
+    'PersistentVolume',
+    { spec: { ...volume, csi: { driver: '-', volumeHandle: 'h', nodePublishSecretRef: { name: 'B' } } } },
+    [
+      `spec.csi.driver: Invalid value: "-": ${subdomain}`,
+      'spec.csi.name: Invalid value: "B": a lowercase RFC 1123 label',
+      'spec.csi.nodePublishSecretRef .namespace: Required value',
+    ],
+  ],
+  [
+    'a path that is not there is not absolute either',
+    'PersistentVolume',
+    { spec: { ...volume, nfs: { server: 's' } } },
+    ['spec.nfs.path: Required value', 'spec.nfs.path: Invalid value: "": must be an absolute path'],
+  ],
+  [
+    'an unknown scope is told once',
+    'ResourceQuota',
+    { spec: { scopeSelector: { matchExpressions: [{ scopeName: 'Bogus', operator: 'Sometimes' }] } } },
+    [
+      'spec.scopeSelector.matchExpressions.scopeName: Invalid value: "Bogus": unsupported scope',
+      'spec.scopeSelector.matchExpressions.operator: Invalid value: "Sometimes": not a valid selector operator',
+    ],
+  ],
+  [
+    'a metric without a type has none that is supported',
+    'HorizontalPodAutoscaler',
+    { spec: { maxReplicas: 1, scaleTargetRef: { kind: 'A', name: 'a' }, metrics: [{}] } },
+    [
+      'spec.metrics[0].type: Required value: must specify a metric source type',
+      'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
+    ],
+  ],
+  [
+    'an empty preemption policy is none',
+    'PriorityClass',
+    { value: 1, preemptionPolicy: '' },
+    ['preemptionPolicy: Required value'],
+  ],
+  [
+    "an event of the newer group says 'type' in its own words",
+    'Event',
+    {
+      metadata: { name: 'X', namespace: 'n' },
+      involvedObject: { namespace: 'n' },
+      eventTime: '2026-01-01T00:00:00.000000Z',
+      reportingComponent: 'c',
+      reportingInstance: 'i',
+      action: 'a',
+      reason: 'r',
+      type: 'Bogus',
+      count: 1,
+    },
+    [
+      `metadata.name: Invalid value: "X": ${subdomain}`,
+      'type: Invalid value: "": has invalid value: Bogus',
+      'count: Invalid value: "": needs to be unset',
+    ],
+    'events.k8s.io/v1',
+  ],
+];
+
+for (const [name, kind, content, expected, apiVersion] of cases)
+  test(`${kind}: ${name}`, () => assert.deepEqual(errorsOf(kind, content, apiVersion), expected));
