@@ -125,6 +125,75 @@ const cases: [string, string, object, string[], string?][] = [
     ],
   ],
   [
+    "a webhook's service without a name is asked for its namespace, as upstream does",
+    'ValidatingWebhookConfiguration',
+    {
+      webhooks: [
+        {
+          name: 'a.b.c',
+          failurePolicy: '',
+          sideEffects: 'None',
+          clientConfig: { service: { namespace: 'n', path: '/a//b/' } },
+          admissionReviewVersions: ['v1'],
+        },
+      ],
+    },
+    [
+      'webhooks[0].failurePolicy: Unsupported value: "": supported values: "Fail", "Ignore"',
+      'webhooks[0].clientConfig.service.namespace: Required value: service namespace is required',
+      'webhooks[0].clientConfig.service.path: Invalid value: "/a//b/": segment[1] may not be empty',
+    ],
+  ],
+  [
+    "a webhook's URL has a scheme and a host, and nothing more",
+    'ValidatingWebhookConfiguration',
+    {
+      webhooks: ['x', 'https://u:p@h/a?b#c'].map((url) => ({
+        name: 'a.b.c',
+        sideEffects: 'None',
+        clientConfig: { url },
+        admissionReviewVersions: ['v1'],
+      })),
+    },
+    [
+      `webhooks[0].clientConfig.url: Invalid value: "": 'https' is the only allowed URL scheme; desired format: https://host[/path]`,
+      'webhooks[0].clientConfig.url: Invalid value: "": host must be provided; desired format: https://host[/path]',
+      'webhooks[1].clientConfig.url: Invalid value: "u:p": user information is not permitted in the URL',
+      'webhooks[1].clientConfig.url: Invalid value: "c": fragments are not permitted in the URL',
+      'webhooks[1].clientConfig.url: Invalid value: "b": query parameters are not permitted in the URL',
+      'webhooks[1].name: Duplicate value: "a.b.c"',
+    ],
+  ],
+  [
+    'verbs of a flow schema are those of the API',
+    'FlowSchema',
+    {
+      spec: {
+        matchingPrecedence: 1000,
+        priorityLevelConfiguration: { name: 'a' },
+        rules: [
+          {
+            subjects: [{ kind: 'Bogus', user: { name: 'a' } }],
+            nonResourceRules: [{ verbs: ['dance'], nonResourceURLs: ['*'] }],
+          },
+        ],
+      },
+    },
+    [
+      'spec.rules[0].subjects[0].kind: Unsupported value: "Bogus": supported values: "Group", "ServiceAccount", "User"',
+      'spec.rules[0].nonResourceRules[0].verbs: Unsupported value: ["dance"]: supported values: "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"',
+    ],
+  ],
+  [
+    'an address that is none is told twice',
+    'Endpoints',
+    { subsets: [{ addresses: [{ ip: 'x' }] }] },
+    [
+      'subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      'subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address',
+    ],
+  ],
+  [
     'an empty preemption policy is none',
     'PriorityClass',
     { value: 1, preemptionPolicy: '' },

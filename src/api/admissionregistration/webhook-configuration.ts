@@ -1,4 +1,5 @@
 /** Mutating and validating webhook configurations. */
+
 import { ageColumn, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
@@ -8,11 +9,11 @@ import type {
   MutatingWebhook,
   RuleWithOperations,
   ValidatingWebhook,
-  WebhookClientConfig,
 } from '../types/admissionregistration-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { qualifiedNameProblems, threeSegmentNameProblems } from '../validation/names.ts';
+import { validateWebhookClient } from '../validation/webhook-client.ts';
 
 type Webhook = ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>;
 interface Configuration extends KubeObject {
@@ -106,8 +107,8 @@ function* validateWebhook(webhook: Webhook, isBeta: boolean, path: string): Fiel
   else yield* invalidFor(`${path}.name`, webhook.name, threeSegmentNameProblems(webhook.name));
   for (const [index, rule] of (webhook.rules ?? []).entries())
     yield* validateRule(rule, `${path}.rules[${index}]`);
-  yield* oneOf(webhook.failurePolicy, ['Fail', 'Ignore'], `${path}.failurePolicy`, 'optional');
-  yield* oneOf(webhook.matchPolicy, ['Equivalent', 'Exact'], `${path}.matchPolicy`, 'optional');
+  yield* oneOf(webhook.failurePolicy, ['Fail', 'Ignore'], `${path}.failurePolicy`, 'undefined');
+  yield* oneOf(webhook.matchPolicy, ['Equivalent', 'Exact'], `${path}.matchPolicy`, 'undefined');
   yield* validateSideEffects(webhook.sideEffects, isBeta, `${path}.sideEffects`);
   const seconds = webhook.timeoutSeconds;
   if (seconds !== undefined && (seconds < 1 || seconds > timeoutSecondsMax))
@@ -118,9 +119,9 @@ function* validateWebhook(webhook: Webhook, isBeta: boolean, path: string): Fiel
     );
   yield* validateLabelSelector(webhook.namespaceSelector, `${path}.namespaceSelector`);
   yield* validateLabelSelector(webhook.objectSelector, `${path}.objectSelector`);
-  yield* oneOf(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], `${path}.reinvocationPolicy`, 'optional');
+  yield* oneOf(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], `${path}.reinvocationPolicy`, 'undefined');
+  yield* validateWebhookClient(webhook.clientConfig ?? {}, `${path}.clientConfig`);
   yield* validateReviewVersions(webhook.admissionReviewVersions ?? [], `${path}.admissionReviewVersions`);
-  yield* validateClient(webhook.clientConfig ?? {}, `${path}.clientConfig`);
   yield* validateMatchConditions(webhook.matchConditions, `${path}.matchConditions`);
 }
 
@@ -143,48 +144,6 @@ function* validateReviewVersions(versions: readonly string[], field: string): Fi
   }
   if (!versions.some((version) => reviewVersions.includes(version)))
     yield invalidValue(field, versions, `must include at least one of ${reviewVersions.join(', ')}`);
-}
-
-function* validateClient(client: WebhookClientConfig, field: string): FieldErrors {
-  if (Boolean(client.url) === Boolean(client.service)) {
-    yield required(field, 'exactly one of url or service is required');
-    return;
-  }
-  if (client.url) yield* validateUrl(client.url, `${field}.url`);
-  const service = client.service;
-  if (!service) return;
-  if (!service.name) yield required(`${field}.service.name`, 'service name is required');
-  if (!service.namespace) yield required(`${field}.service.namespace`, 'service namespace is required');
-  if (service.port !== undefined && (service.port < 1 || service.port > 65535))
-    yield invalidValue(
-      `${field}.service.port`,
-      service.port,
-      'port is not valid: must be between 1 and 65535, inclusive',
-    );
-  if (service.path !== undefined && !service.path.startsWith('/'))
-    yield invalidValue(`${field}.service.path`, service.path, "must start with a '/'");
-}
-
-const urlForm = '; desired format: https://host[/path]';
-
-function* validateUrl(text: string, field: string): FieldErrors {
-  if (!URL.canParse(text)) {
-    yield required(field, `url must be a valid URL: cannot parse "${text}"${urlForm}`);
-    return;
-  }
-  const url = new URL(text);
-  if (url.protocol !== 'https:')
-    yield invalidValue(
-      field,
-      url.protocol.replace(/:$/, ''),
-      `'https' is the only allowed URL scheme${urlForm}`,
-    );
-  if (!url.host) yield invalidValue(field, url.host, `host must be specified${urlForm}`);
-  if (url.username || url.password)
-    yield invalidValue(field, url.username, 'user information is not permitted in the URL');
-  if (url.hash) yield invalidValue(field, url.hash.slice(1), 'fragments are not permitted in the URL');
-  if (url.search)
-    yield invalidValue(field, url.search.slice(1), 'query parameters are not permitted in the URL');
 }
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];

@@ -1,4 +1,5 @@
 /** The rules of a definition itself: names, versions, columns, subresources, conversion. Schemas have a file of their own. */
+
 import {
   type FieldErrors,
   forbiddenField,
@@ -20,6 +21,7 @@ import type {
 import { semanticEqual } from '../validation/equality.ts';
 import { type Errors, immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';
+import { validateWebhookClient } from '../validation/webhook-client.ts';
 import { hasDefaults, validateSchema } from './schema-rules.ts';
 
 const approvalAnnotation = 'api-approved.kubernetes.io';
@@ -246,19 +248,7 @@ function* validateConversion(conversion: CustomResourceConversion | undefined, f
   }
   const client = webhook?.clientConfig;
   if (!client) yield required(clientPath, 'required when strategy is set to Webhook');
-  else if (Boolean(client.url) === Boolean(client.service))
-    yield required(clientPath, 'exactly one of url or service is required');
-  else if (client.url && !/^https:\/\/[^/?#@]+/.test(client.url))
-    yield invalidValue(
-      `${clientPath}.url`,
-      client.url,
-      "'https' is the only allowed URL scheme; desired format: https://host[/path]",
-    );
-  else if (client.service) {
-    if (!client.service.name) yield required(`${clientPath}.service.name`, 'service name is required');
-    if (!client.service.namespace)
-      yield required(`${clientPath}.service.namespace`, 'service namespace is required');
-  }
+  else yield* validateWebhookClient(client, clientPath);
   if (!versions?.length) yield required(versionsPath);
   else {
     if (!versions.some((version) => reviewVersions.includes(version)))

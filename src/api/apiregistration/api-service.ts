@@ -25,7 +25,11 @@ export const apiServiceKind = defineKind(APIService, {
     if (spec?.service) spec.service.port ??= 443;
   },
   prepareCreate(service) {
-    service.status = {};
+    // Local ones always work.
+    const lastTransitionTime = service.metadata.creationTimestamp;
+    service.status = service.spec?.service
+      ? {}
+      : { conditions: [{ ...locallyAvailable, ...(lastTransitionTime && { lastTransitionTime }) }] };
   },
   prepareUpdate(service, old) {
     if (old.status) service.status = old.status;
@@ -44,6 +48,13 @@ export const apiServiceKind = defineKind(APIService, {
   ],
 });
 
+const locallyAvailable = {
+  type: 'Available',
+  status: 'True',
+  reason: 'Local',
+  message: 'Local APIServices are always available',
+};
+
 function* validateService({ metadata, spec }: APIService): FieldErrors {
   if (!spec) {
     yield required('spec');
@@ -51,7 +62,9 @@ function* validateService({ metadata, spec }: APIService): FieldErrors {
   }
   const { group = '', version = '', service, caBundle, insecureSkipTLSVerify } = spec;
   const expected = `${version}.${group}`;
-  if (metadata.name !== expected)
+  const { name = '' } = metadata;
+  // A name that is none at all has been told of already.
+  if (name && pathSegmentProblems(name).length === 0 && name !== expected)
     yield invalidValue(
       'metadata.name',
       metadata.name,

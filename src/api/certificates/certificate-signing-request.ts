@@ -8,12 +8,18 @@ import {
   invalidValue,
   notSupported,
   required,
+  tooLong,
 } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import { CertificateSigningRequest } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, nameRule, oneOf } from '../validation/fields.ts';
-import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
+import {
+  dnsLabelProblems,
+  pathSegmentProblems,
+  subdomainLengthMax,
+  subdomainProblems,
+} from '../validation/names.ts';
 
 const legacySigner = 'kubernetes.io/legacy-unknown';
 const expirationSecondsMin = 600;
@@ -121,6 +127,7 @@ function* validateSpec(request: CertificateSigningRequest, isBeta: boolean): Fie
   if (!spec?.usages?.length) yield required('spec.usages', 'usages must be provided');
   const usages = new Set<string>();
   for (const [index, usage] of (spec?.usages ?? []).entries()) {
+    if (isBeta) break;
     if (!keyUsages.includes(usage)) yield notSupported(`spec.usages[${index}]`, usage, keyUsages);
     if (usages.has(usage)) yield duplicate(`spec.usages[${index}]`, usage);
     usages.add(usage);
@@ -161,14 +168,28 @@ function* validateSignerName(name: string, isBeta: boolean): FieldErrors {
   if (!isBeta && name === legacySigner)
     yield invalidValue(field, name, 'the legacy signerName is not allowed via this API version');
   const [domain = '', path, ...more] = name.split('/');
-  if (!path || more.length > 0) yield invalidValue(field, name, signerForm);
-  else {
-    for (const problem of subdomainProblems(domain))
-      yield invalidValue(field, name, `validating label "${domain}": ${problem}`);
-    if (!domain.includes('.'))
-      yield invalidValue(field, name, 'should be a domain with at least two segments separated by dots');
-    for (const problem of subdomainProblems(path))
-      yield invalidValue(field, name, `validating label "${path}": ${problem}`);
+  if (path === undefined || more.length > 0) {
+    yield invalidValue(field, name, signerForm);
+    return;
+  }
+  if (domain.length > subdomainLengthMax) yield tooLong(field, subdomainLengthMax);
+  yield* validateParts(field, domain, dnsLabelProblems);
+  if (!domain.includes('.'))
+    yield invalidValue(field, domain, 'should be a domain with at least two segments separated by dots');
+  yield* validateParts(field, path, subdomainProblems);
+}
+
+/** Of the parts between dots, the first that is wrong. */
+function* validateParts(
+  field: string,
+  value: string,
+  problemsOf: (part: string) => readonly string[],
+): FieldErrors {
+  for (const part of value.split('.')) {
+    const problems = problemsOf(part);
+    for (const problem of problems)
+      yield invalidValue(field, value, `validating label ${JSON.stringify(part)}: ${problem}`);
+    if (problems.length > 0) return;
   }
 }
 

@@ -1,7 +1,8 @@
 /** Endpoints: the addresses behind a Service, in the old form. */
+import { isIP } from 'node:net';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, required } from '../field-error.ts';
+import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import { Endpoints } from '../resources.gen.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset } from '../types/core-v1.gen.ts';
 import { nonSpecialAddress } from '../validation/addresses.ts';
@@ -42,6 +43,9 @@ function* validateAddress(address: EndpointAddress, path: string): FieldErrors {
     yield* invalidFor(`${path}.hostname`, address.hostname, dnsLabelProblems(address.hostname));
   if (address.nodeName)
     yield* invalidFor(`${path}.nodeName`, address.nodeName, subdomainProblems(address.nodeName));
+  // Upstream looks twice.
+  const { ip = '' } = address;
+  if (isIP(ip) === 0) yield invalidValue(`${path}.ip`, ip, 'must be a valid IP address');
 }
 
 function* validatePort(port: EndpointPort, mustHaveName: boolean, path: string): FieldErrors {

@@ -1,7 +1,7 @@
 /** FlowSchemas. */
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { FlowSchema } from '../resources.gen.ts';
 import type { PolicyRulesWithSubjects, Subject } from '../types/flowcontrol-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
@@ -76,6 +76,7 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
     yield required(field, 'at least one of resourceRules and nonResourceRules has to be non-empty');
   for (const [index, resources] of (rule.resourceRules ?? []).entries()) {
     const path = `${field}.resourceRules[${index}]`;
+    yield* validateVerbs(resources.verbs, `${path}.verbs`);
     for (const name of ['verbs', 'apiGroups', 'resources'] as const)
       if (!resources[name]?.length)
         yield required(
@@ -90,15 +91,27 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
   }
   for (const [index, urls] of (rule.nonResourceRules ?? []).entries()) {
     const path = `${field}.nonResourceRules[${index}]`;
+    yield* validateVerbs(urls.verbs, `${path}.verbs`);
     if (!urls.verbs?.length) yield required(`${path}.verbs`, 'verbs must contain at least one value');
     if (!urls.nonResourceURLs?.length)
       yield required(`${path}.nonResourceURLs`, 'nonResourceURLs must contain at least one value');
   }
 }
 
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
+
+function* validateVerbs(given: readonly string[] | undefined, field: string): FieldErrors {
+  if (!given?.length) return;
+  if (given.includes('*')) {
+    if (given.length > 1) yield invalidValue(field, given, "if '*' is present, must not specify other verbs");
+  } else if (!given.every((verb) => verbs.includes(verb))) yield notSupported(field, given, verbs);
+}
+
 function* validateSubject(subject: Subject, field: string): FieldErrors {
   const { kind, user, group, serviceAccount } = subject;
-  yield* oneOf(kind, ['Group', 'ServiceAccount', 'User'], `${field}.kind`);
+  const unknown = oneOf(kind, ['Group', 'ServiceAccount', 'User'], `${field}.kind`);
+  yield* unknown;
+  if (unknown.length > 0) return;
   const given = { User: user, Group: group, ServiceAccount: serviceAccount };
   for (const [name, value] of Object.entries(given)) {
     const path = `${field}.${name.charAt(0).toLowerCase()}${name.slice(1)}`;

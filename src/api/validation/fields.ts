@@ -26,9 +26,11 @@ export function positive(value: number, field: string): Errors {
 }
 
 export function inRange(value: number, min: number, max: number, field: string): Errors {
-  return value >= min && value <= max
-    ? noErrors
-    : [invalidValue(field, value, `must be between ${min} and ${max}, inclusive`)];
+  return value >= min && value <= max ? noErrors : [invalidValue(field, value, inRangeText(min, max))];
+}
+
+export function inRangeText(min: number, max: number): string {
+  return `must be between ${min} and ${max}, inclusive`;
 }
 
 export function portNumber(value: number, field: string): Errors {
@@ -45,8 +47,10 @@ export function oneOf(
   value: string | undefined,
   supported: readonly string[],
   field: string,
-  whenEmpty: 'required' | 'optional' | 'unsupported' = 'unsupported',
+  /** `undefined`: a field may be left out, but not be an empty text. */
+  whenEmpty: 'required' | 'optional' | 'undefined' | 'unsupported' = 'unsupported',
 ): Errors {
+  if (value === undefined && whenEmpty === 'undefined') return noErrors;
   if (value === undefined || value === '') {
     if (whenEmpty === 'optional') return noErrors;
     if (whenEmpty === 'required') return [required(field)];
