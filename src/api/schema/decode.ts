@@ -35,9 +35,13 @@ export const problemsMax = 100;
  * Decoding a decoded object changes nothing.
  * @throws {DecodeError} when a value has the wrong type.
  */
-export function decode<T = JsonObject>(schema: string | SchemaNode, value: unknown): Decoded<T> {
+export function decode<T = JsonObject>(
+  schema: string | SchemaNode,
+  value: unknown,
+  words: MismatchWords = 'json',
+): Decoded<T> {
   const node = typeof schema === 'string' ? schemaNode(schema) : schema;
-  const decoder = new Decoder();
+  const decoder = new Decoder(words);
   if (!isObject(value)) {
     throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${node.goType}`);
   }
@@ -63,11 +67,34 @@ function jsonTypeOf(value: unknown): string {
   return value === null ? 'null' : typeof value;
 }
 
+/** Upstream reads bodies with its JSON decoder, and what a strategic merge patch made with a converter of its own. */
+type MismatchWords = 'json' | 'conversion';
+
+const restored: Partial<Record<SchemaNode['type'], string>> = {
+  map: 'cannot restore map from ',
+  list: 'cannot restore slice from ',
+  object: 'cannot restore struct from: ',
+};
+
+/** As Go's reflection calls the value of a JSON text. */
+function goKindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'slice';
+  if (typeof value === 'object') return 'map';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'string') return 'string';
+  return Number.isInteger(value) || typeof value === 'bigint' ? 'int64' : 'float64';
+}
+
 class Decoder {
   readonly problems: string[] = [];
+  readonly #words: MismatchWords;
   /** Field names, list indexes and map keys (these marked) from the root to the value at hand. */
   readonly #path: (string | number)[] = [];
   #struct = '';
+
+  constructor(words: MismatchWords) {
+    this.#words = words;
+  }
 
   decode(node: SchemaNode, value: unknown): unknown {
     switch (node.type) {
@@ -223,6 +250,7 @@ class Decoder {
   }
 
   #mismatch(node: SchemaNode, value: unknown, found = jsonTypeOf(value)): never {
+    if (this.#words === 'conversion') throw new DecodeError(conversionMismatch(node, value));
     // Upstream names the innermost struct and the way of field names to the value, without indexes and map keys.
     const isField = (part: string | number) => typeof part === 'string' && !part.startsWith(mapKeyMark);
     const names = this.#path.filter(isField).join('.');
@@ -230,6 +258,17 @@ class Decoder {
       `json: cannot unmarshal ${found} into Go struct field ${this.#struct}.${names} of type ${node.goType}`,
     );
   }
+}
+
+function conversionMismatch(node: SchemaNode, value: unknown): string {
+  const kind = goKindOf(value);
+  const prefix = restored[node.type];
+  if (prefix) return prefix + kind;
+  // Go converts numbers to texts (as letters), which JSON must not: it says so. All else it does not know how to.
+  const isNumber = kind === 'int64' || kind === 'float64';
+  return isNumber && (node.type === 'string' || kind === 'float64')
+    ? `cannot convert ${kind} to ${node.goType}`
+    : `unrecognized type: ${node.goType}`;
 }
 
 /** `spec.containers[0].image` */

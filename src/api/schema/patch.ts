@@ -34,6 +34,8 @@ export function checkPatch(value: unknown, format: JsonPatchFormat, problems: st
       problems: problems.map((text) => `json patch ${text}`),
     };
   }
+  // Nothing at all is an empty patch to Go's map.
+  if (value === null && format === 'strategic') return { format, patch: {}, problems };
   if (!isObject(value)) {
     const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
     throw badRequest(
@@ -55,6 +57,7 @@ function parseText(text: string, format: JsonPatchFormat): ParsedText {
 }
 
 function checkOperations(value: unknown): JsonPatchOperation[] {
+  if (value === null) return [];
   if (!Array.isArray(value)) {
     const found = isObject(value) ? 'object' : typeof value;
     throw badRequest(`json: cannot unmarshal ${found} into Go value of type jsonpatch.Patch`);
@@ -78,7 +81,8 @@ export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaN
   if (patch.format === 'json') {
     try {
       const patched = applyJsonPatch(current, patch.operations);
-      if (isObject(patched)) return patched;
+      // Another root would be another object.
+      if (isObject(patched) && patched.kind !== undefined) return patched;
     } catch (error) {
       if (!(error instanceof JsonPatchError)) throw error;
     }
@@ -103,6 +107,8 @@ export function applyPatch<T = JsonObject>(
   validation: FieldValidation,
 ): DecodedBody<T> {
   const patched = patchJson(current, patch, schemaNode(schema));
+  if (patch.format === 'strategic')
+    Object.assign(patched, { kind: expected.kind, apiVersion: apiVersionOf(expected) });
   const refuse = (why: string) => {
     const shown = patch.format === 'strategic' ? goText(patch.patch) : JSON.stringify(patched);
     return invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
@@ -113,7 +119,11 @@ export function applyPatch<T = JsonObject>(
     throw refuse(`unable to decode ${found} into ${apiVersion}, Kind=${expected.kind}`);
   }
   try {
-    const { object, problems } = decode<T>(schema, patched);
+    const { object, problems } = decode<T>(
+      schema,
+      patched,
+      patch.format === 'strategic' ? 'conversion' : 'json',
+    );
     const all = [...patch.problems, ...problems];
     if (all.length > 0 && validation === 'Strict') {
       throw refuse(`strict decoding error: ${all.join(', ')}`);

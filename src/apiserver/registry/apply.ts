@@ -15,7 +15,7 @@ import { createObject } from './create.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { ownershipOf } from './managed-fields.ts';
 import { cacheOf, type Registry, requireCreate, storageKey, type WriteRequest } from './registry.ts';
-import { fieldValidationOf, writeRequest } from './request-options.ts';
+import { checkIdentity, fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
 import { converting } from './version-converter.ts';
 
@@ -71,12 +71,14 @@ async function applyToLive(
   const { resource } = write;
   const changed = await changeObject(registry, write, {
     fieldsTracked: true,
+    isPatch: true,
     async next(current: CachedObject) {
       const work = () => {
         const live = convertFromStored(resource, current.copy());
         return applied(registry, context, write, live, config);
       };
       const object = await converting(work, context.warnings);
+      checkIdentity(write, object);
       const meta = object.metadata as { resourceVersion?: string };
       if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
       return object;
@@ -99,7 +101,7 @@ async function applyAsNew(
   }
   const work = () => applied(registry, context, write, undefined, config);
   const object = await converting(work, context.warnings);
-  object.metadata.name ||= name;
+  checkIdentity(write, object);
   const created = await createObject(registry, write, object, { fieldsTracked: true });
   return { type: 'object', status: 201, resource, object: created };
 }

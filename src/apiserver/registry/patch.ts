@@ -3,7 +3,7 @@ import { forbiddenField } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
-import { badRequest, invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
+import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { applyObject } from './apply.ts';
@@ -11,7 +11,7 @@ import { mediaTypeOf, toStoredVersion } from './codec.ts';
 import { convertFromStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import type { Registry } from './registry.ts';
-import { fieldValidationOf, writeRequest } from './request-options.ts';
+import { checkIdentity, fieldValidationOf, writeRequest } from './request-options.ts';
 import { changeObject } from './update.ts';
 import { converting } from './version-converter.ts';
 
@@ -36,21 +36,19 @@ export async function patchObject(
     ]);
   const patch = await readPatch(context.request, resource);
   const validation = fieldValidationOf(context);
+  const request = writeRequest(context, resource);
   const patched = (current: CachedObject, attempt: number): KubeObject => {
     const before = convertFromStored(resource, current.copy());
     const { object, warnings } = resource.codec.patch(before, patch, validation);
     if (attempt === 0) context.warnings.push(...warnings);
+    checkIdentity(request, object);
     // A patch that says nothing of the resourceVersion applies to whatever stands there.
-    const { name } = object.metadata;
-    if (name && name !== context.info.name)
-      throw badRequest(
-        `the name of the object (${name}) does not match the name on the URL (${context.info.name})`,
-      );
     const meta = object.metadata as { resourceVersion?: string };
     if (meta.resourceVersion === String(current.revision)) delete meta.resourceVersion;
     return toStoredVersion(resource, object);
   };
-  const changed = await changeObject(registry, writeRequest(context, resource), {
+  const changed = await changeObject(registry, request, {
+    isPatch: true,
     next: (current, attempt) => converting(() => patched(current, attempt), context.warnings),
   });
   return { type: 'object', status: 200, resource, object: changed };

@@ -1,5 +1,5 @@
 /** What requests carry besides their path: the body's object, and the options of the query. */
-import { notSupported } from '../../api/field-error.ts';
+import { type FieldError, invalidValue, notSupported, tooLong } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { FieldValidation } from '../../api/schema/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
@@ -49,9 +49,47 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     subresource: info.subresource,
     user,
     dryRun: isDryRun(request.query.getAll('dryRun'), optionsKinds[info.verb] ?? 'CreateOptions'),
-    fieldManager: request.query.get('fieldManager') || managerOf(request.header('user-agent') ?? ''),
+    fieldManager: fieldManagerOf(context),
     warnings,
   };
+}
+
+/** What a client sends is the object that its path names. @throws StatusError 400 */
+export function checkIdentity(
+  { resource, name: expected, namespace: where }: WriteRequest,
+  { metadata }: KubeObject,
+): void {
+  const { name, namespace } = metadata;
+  if (!name)
+    throw badRequest(
+      `the name of the object (${expected} based on URL) was undeterminable: name must be provided`,
+    );
+  if (name !== expected)
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${expected})`);
+  if (resource.namespaced && namespace && namespace !== where)
+    throw badRequest(
+      `the namespace of the object (${namespace}) does not match the namespace on the request (${where})`,
+    );
+}
+
+const fieldManagerLengthMax = 128;
+
+/** @throws StatusError 422 */
+function fieldManagerOf({ info, request }: RequestContext): string {
+  const manager = request.query.get('fieldManager') ?? '';
+  if (manager === '') return managerOf(request.header('user-agent') ?? '');
+  const errors: FieldError[] = [];
+  if (Buffer.byteLength(manager) > fieldManagerLengthMax)
+    errors.push(tooLong('fieldManager', fieldManagerLengthMax));
+  const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(manager);
+  if (unprintable) {
+    const code = unprintable[0].codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+    const at = Buffer.byteLength(manager.slice(0, unprintable.index));
+    errors.push(invalidValue('fieldManager', manager, `invalid character U+${code} (at position ${at})`));
+  }
+  if (errors.length > 0)
+    throw invalid({ group: 'meta.k8s.io', kind: optionsKinds[info.verb] ?? 'CreateOptions' }, '', errors);
+  return manager;
 }
 
 /** Without a field manager the client's program name stands for it. */

@@ -36,6 +36,8 @@ export interface ChangeOptions {
   fieldsTracked?: boolean;
   /** True for a change that its caller has judged itself: neither admission nor the kind's rules see it. */
   isJudged?: boolean;
+  /** The new state was made of the old one: another uid in it is a change like any other, and refused as such. */
+  isPatch?: boolean;
   /** Checked against what stands there. */
   preconditions?: { uid?: string; resourceVersion?: string };
   /** Instead of the kind's own rule of what an update of the object, or of its status, may change. */
@@ -95,7 +97,7 @@ async function prepareChange(
   const old = current.object;
   matchNamespace(request, object);
   carryMetadata(object, old);
-  checkVersion(request, object, current);
+  checkVersion(request, object, current, options);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
   if (options.isJudged) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
@@ -193,11 +195,16 @@ function carryMetadata(object: KubeObject, old: KubeObject): void {
   else meta.generation = old.metadata.generation;
 }
 
-function checkVersion(request: WriteRequest, object: KubeObject, current: CachedObject): void {
+function checkVersion(
+  request: WriteRequest,
+  object: KubeObject,
+  current: CachedObject,
+  { isPatch }: ChangeOptions,
+): void {
   const { resource, name } = request;
   const { uid, resourceVersion } = object.metadata;
   const { uid: currentUid } = current.object.metadata;
-  if (uid !== currentUid)
+  if (uid !== currentUid && !isPatch)
     throw conflict(
       resource,
       name,

@@ -2,7 +2,7 @@
 
 import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
+import { invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
@@ -12,7 +12,7 @@ import type { ServedResource } from './kind-registry.ts';
 import { freshAs, listObjects, parseRevision } from './list.ts';
 import { patchObject } from './patch.ts';
 import { type Registry, readCurrent, requireCreate } from './registry.ts';
-import { numberOf, readObject, writeRequest } from './request-options.ts';
+import { checkIdentity, numberOf, readObject, writeRequest } from './request-options.ts';
 import { selectionOf } from './selection.ts';
 import { changeObject } from './update.ts';
 import { startWatch } from './watch.ts';
@@ -25,6 +25,7 @@ export async function serveResource(
 ): Promise<ApiResponse> {
   const { info } = context;
   if (!resource.verbs.has(info.verb)) throw methodNotAllowed();
+  if (info.name === '' && namedVerbs.has(info.verb)) throw methodNotAllowed();
   switch (info.verb) {
     case 'get':
       return get(registry, context, resource);
@@ -46,6 +47,9 @@ export async function serveResource(
       throw methodNotAllowed();
   }
 }
+
+/** What is done to one object needs its name. */
+const namedVerbs = new Set(['update', 'patch']);
 
 async function get(
   registry: Registry,
@@ -100,20 +104,9 @@ async function update(
 ): Promise<ApiResponse> {
   const object = await readObject(context, resource);
   const request = writeRequest(context, resource);
-  const { name } = object.metadata;
-  if (!name)
-    throw badRequest(
-      `the name of the object (${request.name} based on URL) was undeterminable: name must be provided`,
-    );
-  if (name !== request.name)
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${request.name})`);
-  const { namespace } = object.metadata;
-  if (resource.namespaced && namespace && namespace !== request.namespace)
-    throw badRequest(
-      `the namespace of the object (${namespace}) does not match the namespace on the request (${request.namespace})`,
-    );
+  checkIdentity(request, object);
   const { definition } = resource;
-  const { uid, resourceVersion } = object.metadata;
+  const { name, uid, resourceVersion } = object.metadata;
   const checkVersion = () => {
     if (!resourceVersion && (definition.requiresVersionOnUpdate || resource.isCustom))
       throw invalid(definition.type, name, [
