@@ -1,5 +1,6 @@
 /** Admission policies in CEL, and what binds them. */
 import { CelError, compileCel } from '../cel/environment.ts';
+import { withMapsForObjects } from '../cel/struct-literals.ts';
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
@@ -270,7 +271,7 @@ function* validateExpression(expression: string | undefined, field: string, when
     return;
   }
   try {
-    compileCel(expression, policyVariables);
+    compileCel(withMapsForObjects(expression), policyVariables);
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
     yield invalidValue(field, expression, `compilation failed: ${error.message}`);

@@ -1,6 +1,7 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
 import { registerAddresses } from './libraries/addresses.ts';
+import { registerJsonPatch } from './libraries/json-patch.ts';
 import { registerLists } from './libraries/lists.ts';
 import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
@@ -39,7 +40,14 @@ const base = new Environment({
   homogeneousAggregateLiterals: false,
   limits: expressionLimits,
 });
-const libraries = [registerLists, registerText, registerQuantities, registerAddresses, registerPresence];
+const libraries = [
+  registerJsonPatch,
+  registerLists,
+  registerText,
+  registerQuantities,
+  registerAddresses,
+  registerPresence,
+];
 for (const register of libraries) register(base);
 
 const environments = new Map<string, Environment>();

@@ -36,6 +36,18 @@ export function untypedCelValue(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, untypedCelValue(item)]));
 }
 
+/** What an expression gave, as JSON. */
+export function jsonOfCel(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(jsonOfCel);
+  if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z');
+  if (value instanceof Duration) return `${Number(value.valueOf()) / 1000}s`;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  const entries = value instanceof Map ? [...value] : Object.entries(value);
+  return Object.fromEntries(entries.map(([key, item]) => [String(key), jsonOfCel(item)]));
+}
+
 function objectValue(schema: StructuralSchema, value: Record<string, unknown>, isResource: boolean): object {
   const seen: Record<string, unknown> = {};
   const isMap = !schema.properties && schema.additionalProperties !== undefined;

@@ -1,0 +1,56 @@
+/**
+ * Objects of named types in expressions: `Object.spec{replicas: 3}`, `JSONPatch{op: "remove", path: "/x"}`. The CEL library
+ * knows maps only, so such literals are read as maps; whether their fields exist is checked where they are merged.
+ */
+
+/** String literals and comments, which stay as they are; names with their dots; and what stands between. */
+const tokens =
+  /([rR]?"""[\s\S]*?"""|[rR]?'''[\s\S]*?'''|[rR]?"(?:\\.|[^"\\])*"|[rR]?'(?:\\.|[^'\\])*'|\/\/[^\n]*)|([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)|(\s+)|([\s\S])/g;
+
+const typeName = /^(Object(\s*\.\s*\w+)*|JSONPatch)$/;
+
+/** What a bracket belongs to: fields of an object have bare names, keys of a map are expressions. */
+type Bracket = 'object' | 'other';
+
+/** The expression with map literals in place of object literals. */
+export function withMapsForObjects(source: string): string {
+  if (!source.includes('Object') && !source.includes('JSONPatch')) return source;
+  const open: Bracket[] = [];
+  let out = '';
+  /** A type's name that an opening brace may follow. */
+  let held = '';
+  /** The last token that is no space. */
+  let before = '';
+  for (const [text, literal, name, space] of source.matchAll(tokens)) {
+    if (space !== undefined) {
+      if (held) held += text;
+      else out += text;
+      continue;
+    }
+    if (held && text !== '{') {
+      out += held;
+      held = '';
+    }
+    if (name !== undefined && typeName.test(name) && before !== '.') held = text;
+    else if (name !== undefined && isFieldName(open, before)) out += JSON.stringify(text);
+    else if (literal !== undefined || name !== undefined) out += text;
+    else {
+      if (text === '{') open.push(held ? 'object' : 'other');
+      else if (text === '(' || text === '[') open.push('other');
+      else if (text === '}' || text === ')' || text === ']') open.pop();
+      held = '';
+      out += text;
+    }
+    before = isOptionalMark(open, before, text) ? before : text;
+  }
+  return out + held;
+}
+
+function isFieldName(open: readonly Bracket[], before: string): boolean {
+  return open.at(-1) === 'object' && (before === '{' || before === ',');
+}
+
+/** `?field: value`: the field is there if the optional value is. */
+function isOptionalMark(open: readonly Bracket[], before: string, text: string): boolean {
+  return text === '?' && isFieldName(open, before);
+}

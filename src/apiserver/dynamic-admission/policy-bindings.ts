@@ -1,0 +1,251 @@
+/** What validating and mutating admission policies share: compiled policies, their bindings, parameters and variables. */
+import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
+import { untypedCelValue } from '../../api/cel/values.ts';
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import { type KubeObject, parseApiVersion, type ResourceType } from '../../api/meta.ts';
+import {
+  type MutatingAdmissionPolicy,
+  type MutatingAdmissionPolicyBinding,
+  Namespace,
+  type ValidatingAdmissionPolicy,
+  type ValidatingAdmissionPolicyBinding,
+} from '../../api/resources.gen.ts';
+import { qualifiedName, StatusError } from '../../api/status.ts';
+import type { ParamRef } from '../../api/types/admissionregistration-v1.gen.ts';
+import type { Random } from '../../base/random.ts';
+import type { AdmissionAttributes } from '../admission/admission.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import {
+  type CompiledCondition,
+  celVariablesOf,
+  compileConditions,
+  conditionsHold,
+  requestVariables,
+} from './conditions.ts';
+import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
+import { admissionRequestOf } from './review.ts';
+
+export interface PolicyOptions extends MatchContext {
+  random: Random;
+}
+
+type AnyPolicy = ValidatingAdmissionPolicy | MutatingAdmissionPolicy;
+type AnyBinding = ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding;
+
+export interface CompiledPolicy<Policy, Content> {
+  policy: Policy;
+  matcher: Matcher;
+  /** Set when an expression of the policy does not compile: what it refuses requests with. */
+  defect: string | undefined;
+  conditions: readonly CompiledCondition[];
+  variables: readonly { name: string; program: CelProgram }[];
+  /** What the policy does; undefined when it has a defect. */
+  content: Content | undefined;
+}
+
+export interface CompiledBinding<Policy, Binding, Content> {
+  binding: Binding;
+  policy: CompiledPolicy<Policy, Content>;
+  matcher: Matcher | undefined;
+}
+
+export interface PolicyKinds<Policy extends AnyPolicy, Binding extends AnyBinding, Content> {
+  policy: ResourceType<Policy>;
+  binding: ResourceType<Binding>;
+  /** In messages: `ValidatingAdmissionPolicy 'x'`. */
+  word: string;
+  /** @throws CelError */
+  compile(policy: Policy): Content;
+}
+
+export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding, Content> {
+  readonly #options: PolicyOptions;
+  readonly #kinds: PolicyKinds<Policy, Binding, Content>;
+  #bindings: readonly CompiledBinding<Policy, Binding, Content>[] = [];
+  #changes = -1;
+
+  constructor(options: PolicyOptions, kinds: PolicyKinds<Policy, Binding, Content>) {
+    this.#options = options;
+    this.#kinds = kinds;
+  }
+
+  /** None for requests about such configuration itself. */
+  concerning({ request }: AdmissionAttributes): readonly CompiledBinding<Policy, Binding, Content>[] {
+    const bindings = this.#current();
+    return request.resource.group === 'admissionregistration.k8s.io' ? [] : bindings;
+  }
+
+  /** The version in which the policy sees the request; undefined when it is not about it. */
+  match(
+    { policy, matcher }: CompiledBinding<Policy, Binding, Content>,
+    attributes: AdmissionAttributes,
+  ): ServedResource | undefined {
+    const shown = policy.matcher.match(attributes);
+    return shown && (!matcher || matcher.match(attributes)) ? shown : undefined;
+  }
+
+  /** What expressions see of the request, but for parameters. */
+  async variablesOf(
+    attributes: AdmissionAttributes,
+    shown: ServedResource,
+  ): Promise<Record<string, unknown>> {
+    const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
+    return { ...celVariablesOf(request), namespaceObject: this.#namespaceOf(attributes) };
+  }
+
+  /** Variables with the policy's composed ones. @throws CelError when its conditions cannot be judged or it has a defect */
+  prepare(
+    compiled: CompiledPolicy<Policy, Content>,
+    base: Record<string, unknown>,
+    params: KubeObject | null,
+  ): Record<string, unknown> | 'does not concern' {
+    if (compiled.defect) throw new CelError(compiled.defect);
+    const variables = { ...base, params: untypedCelValue(params) };
+    if (!conditionsHold(compiled.conditions, variables)) return 'does not concern';
+    return { ...variables, variables: lazyVariables(compiled.variables, variables) };
+  }
+
+  /** The parameter objects to judge with, one after the other; `null` alone for a policy without parameters. */
+  paramsOf(
+    { binding, policy: { policy } }: CompiledBinding<Policy, Binding, Content>,
+    attributes: AdmissionAttributes,
+  ): (KubeObject | null)[] {
+    const { paramKind } = policy.spec;
+    const { paramRef } = binding.spec;
+    if (!paramKind || !paramRef) return [null];
+    const found = this.#findParams(paramKind, paramRef, attributes.request.namespace);
+    if (found.length > 0) return found;
+    if (paramRef.parameterNotFoundAction === 'Allow') return [];
+    throw this.refusal(binding, attributes, {
+      reason: 'Invalid',
+      text: 'failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction',
+    });
+  }
+
+  refusal(
+    { metadata, spec }: Binding,
+    { request, name }: AdmissionAttributes,
+    { text, reason }: { text: string; reason: string },
+  ): StatusError {
+    const { resource } = request;
+    const why = `${this.#kinds.word} '${spec.policyName}' with binding '${metadata.name}' denied request: ${text}`;
+    const message = `${qualifiedName(resource)} ${JSON.stringify(name)} is forbidden: ${why}`;
+    return new StatusError(reasonCodes[reason] ?? 422, reason, message, {
+      ...(name && { name }),
+      ...(resource.group && { group: resource.group }),
+      kind: resource.plural,
+      causes: [{ message: why }],
+    });
+  }
+
+  #namespaceOf({ request }: AdmissionAttributes): unknown {
+    if (!request.namespace) return null;
+    return untypedCelValue(this.#options.objects.get(Namespace, '', request.namespace) ?? null);
+  }
+
+  #findParams(
+    paramKind: { apiVersion?: string; kind?: string },
+    { name, namespace, selector }: ParamRef,
+    requestNamespace: string,
+  ): KubeObject[] {
+    const { group, version } = parseApiVersion(paramKind.apiVersion ?? '');
+    const resource = this.#options.kinds.findKind(group, version, paramKind.kind ?? '');
+    if (!resource?.cache) return [];
+    const where = resource.namespaced ? (namespace ?? requestNamespace) : '';
+    const prefix = where ? `${where}/` : '';
+    if (name) {
+      const found = resource.cache.get(prefix + name)?.object;
+      return found ? [found] : [];
+    }
+    const matches = compileLabelSelector(selector);
+    const found: KubeObject[] = [];
+    for (const cached of resource.cache.range(prefix)) {
+      if (matches(cached.object.metadata.labels)) found.push(cached.object);
+    }
+    return found;
+  }
+
+  #current(): readonly CompiledBinding<Policy, Binding, Content>[] {
+    const { objects } = this.#options;
+    const changes = objects.changesOf(this.#kinds.policy) + objects.changesOf(this.#kinds.binding);
+    if (changes === this.#changes) return this.#bindings;
+    this.#changes = changes;
+    const policies = new Map<string, CompiledPolicy<Policy, Content>>();
+    for (const policy of objects.list(this.#kinds.policy))
+      policies.set(policy.metadata.name, this.#compile(policy));
+    this.#bindings = [...objects.list(this.#kinds.binding)].flatMap((binding) => {
+      const policy = policies.get(binding.spec.policyName ?? '');
+      return policy ? [{ binding, policy, matcher: bindingMatcher(binding, this.#options) }] : [];
+    });
+    return this.#bindings;
+  }
+
+  #compile(policy: Policy): CompiledPolicy<Policy, Content> {
+    const { matchConstraints = {}, matchConditions, variables } = policy.spec;
+    const matcher = compileMatcher(
+      {
+        ...matchConstraints,
+        rules: matchConstraints.resourceRules ?? [],
+        excludedRules: matchConstraints.excludeResourceRules ?? [],
+      },
+      this.#options,
+    );
+    try {
+      return {
+        policy,
+        matcher,
+        defect: undefined,
+        conditions: compileConditions(matchConditions),
+        variables: (variables ?? []).map(({ name, expression }) => ({
+          name,
+          program: compileCel(withMapsForObjects(expression), requestVariables),
+        })),
+        content: this.#kinds.compile(policy),
+      };
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      const defect = `compilation error: ${error.message}`;
+      return { policy, matcher, defect, conditions: [], variables: [], content: undefined };
+    }
+  }
+}
+
+const reasonCodes: Readonly<Record<string, number>> = {
+  Unauthorized: 401,
+  Forbidden: 403,
+  Invalid: 422,
+  RequestEntityTooLarge: 413,
+};
+
+function bindingMatcher({ spec }: AnyBinding, context: MatchContext): Matcher | undefined {
+  const constraints = spec.matchResources;
+  if (!constraints) return undefined;
+  const everything = [
+    { apiGroups: ['*'], apiVersions: ['*'], resources: ['*', '*/*'], operations: ['*' as const] },
+  ];
+  const rules = constraints.resourceRules?.length ? constraints.resourceRules : everything;
+  return compileMatcher(
+    { ...constraints, rules, excludedRules: constraints.excludeResourceRules ?? [] },
+    context,
+  );
+}
+
+/** Composed variables are evaluated when an expression first reads them, and may read those before them. */
+function lazyVariables(
+  variables: readonly { name: string; program: CelProgram }[],
+  base: Record<string, unknown>,
+): object {
+  const composed = {};
+  for (const { name, program } of variables) {
+    let known: { value: unknown } | undefined;
+    Object.defineProperty(composed, name, {
+      enumerable: true,
+      get: () => {
+        known ??= { value: program.evaluate({ ...base, variables: composed }) };
+        return known.value;
+      },
+    });
+  }
+  return composed;
+}
