@@ -71,6 +71,11 @@ export class RequestHandler {
     this.#prefixes.push({ prefix, handler });
   }
 
+  /** Those that are answered exactly. */
+  get paths(): Iterable<string> {
+    return this.#paths.keys();
+  }
+
   /** Asked before the kinds of this server. */
   addDelegate(delegate: Delegate): void {
     this.#delegates.push(delegate);
@@ -180,10 +185,17 @@ async function readyToShow(answer: ApiResponse): Promise<ApiResponse> {
   return answer;
 }
 
-/** Of a group that nobody knows upstream's mux says so in plain text. */
+/** Where no server of the chain is responsible, upstream's mux says so in plain text. */
+export const pageNotFound: ApiResponse = {
+  type: 'raw',
+  status: 404,
+  contentType: 'text/plain; charset=utf-8',
+  body: '404 page not found\n',
+};
+
 function notServed(kinds: KindRegistry, { group }: RequestInfo): ApiResponse {
   if (kinds.hasGroup(group) && !kinds.isCustomGroup(group)) throw unknownPath();
-  return { type: 'raw', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
+  return pageNotFound;
 }
 
 /** Whether a write took place may be unknown; asking again is right in every case. */

@@ -1,7 +1,7 @@
 /** Namespaces. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { invalidValue, notSupported } from '../field-error.ts';
+import { invalidValue } from '../field-error.ts';
 import { Namespace } from '../resources.gen.ts';
 import { invalidFor, nameRule } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems } from '../validation/names.ts';
@@ -56,10 +56,16 @@ export const namespaceKind = defineKind(Namespace, {
   },
   *validateUpdate(namespace, old, { subresource }) {
     if (subresource !== 'status') return;
-    const expected = old.metadata.deletionTimestamp ? 'Terminating' : 'Active';
-    const phase = namespace.status?.phase;
-    if (phase !== expected && phase !== old.status?.phase)
-      yield notSupported('status.phase', phase ?? '', [expected]);
+    const phase = namespace.status?.phase ?? '';
+    const [expected, why] = old.metadata.deletionTimestamp
+      ? ['Terminating', 'not empty']
+      : ['Active', 'empty'];
+    if (phase !== expected)
+      yield invalidValue(
+        'status.Phase',
+        phase,
+        `may only be '${expected}' if \`deletionTimestamp\` is ${why}`,
+      );
   },
   selectableFields: (namespace) => ({
     name: namespace.metadata.name,

@@ -1,7 +1,7 @@
 /** The discovery endpoints: `/api`, `/apis` and what is below them, remade whenever the kinds change. */
 import { createHash } from 'node:crypto';
-import { unknownPath } from '../../api/status.ts';
-import type { RequestHandler } from '../handler.ts';
+import { methodNotAllowed, unknownPath } from '../../api/status.ts';
+import { type PathHandler, pageNotFound, type RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -44,10 +44,23 @@ export class Discovery {
   }
 
   register(handler: RequestHandler): void {
-    handler.addPath('/api', (context) => this.#core(context));
+    handler.addPath(
+      '/api',
+      onlyRead((context) => this.#core(context)),
+    );
+    handler.addPath('/', () => plain({ paths: this.#rootPaths(handler.paths) }));
     handler.addPath('/apis', (context) => this.#groupList(context));
     handler.addPrefix('/api/', (context) => this.#below(context));
     handler.addPrefix('/apis/', (context) => this.#below(context));
+  }
+
+  /** Every path that leads somewhere, for who asks the server's root. */
+  #rootPaths(own: Iterable<string>): string[] {
+    const ofGroups = this.#allGroups().flatMap(({ group, versions }) => {
+      const root = group ? `/apis/${group}` : '/api';
+      return [root, ...versions.map(({ version }) => `${root}/${version}`)];
+    });
+    return [...new Set([...own, ...ofGroups])].filter((path) => path !== '/').sort();
   }
 
   #core(context: RequestContext): ApiResponse {
@@ -71,12 +84,22 @@ export class Discovery {
     const group = root === 'api' ? '' : (rest.shift() ?? '');
     const [version, ...deeper] = rest;
     const found = this.#allGroups().find((entry) => entry.group === group);
+    // Of a group that nobody knows upstream's mux says so in plain text.
+    if (!found && root === 'apis' && deeper.length === 0) return pageNotFound;
     if (!found || deeper.length > 0) throw unknownPath();
     if (version === undefined) return plain(apiGroup(found));
     const inVersion = found.versions.find((entry) => entry.version === version);
     if (!inVersion) throw unknownPath();
     return plain(apiResourceList(group ? `${group}/${version}` : version, inVersion.resources));
   }
+}
+
+/** Upstream's router knows the path, but not with another method. */
+function onlyRead(handle: PathHandler): PathHandler {
+  return (context) => {
+    if (context.request.method !== 'GET' && context.request.method !== 'HEAD') throw methodNotAllowed();
+    return handle(context);
+  };
 }
 
 function plain(object: Record<string, unknown>): ApiResponse {

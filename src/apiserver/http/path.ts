@@ -91,7 +91,7 @@ export function authorizedName(info: RequestInfo, query: URLSearchParams): strin
 function refineVerb(info: RequestInfo, query: URLSearchParams, deprecatedWatch: boolean): string {
   if (deprecatedWatch && info.verb === 'get') return 'watch';
   if (info.name !== '') {
-    if (info.verb === 'get' && info.subresource === '' && isTrue(query.get('watch'))) return 'watch';
+    // Also with `watch`, which is a parameter of lists.
     return info.verb;
   }
   if (info.verb === 'get') return isTrue(query.get('watch')) ? 'watch' : 'list';

@@ -108,10 +108,8 @@ export function matchNamespace(request: WriteRequest, object: KubeObject): void 
   const { resource, namespace } = request;
   const meta = object.metadata;
   if (!resource.namespaced) {
-    if (meta.namespace)
-      throw badRequest(
-        'the namespace of the provided object does not match the namespace sent on the request',
-      );
+    // What has no namespace takes none from the client either.
+    delete meta.namespace;
     return;
   }
   if (!meta.namespace) meta.namespace = namespace;

@@ -96,7 +96,7 @@ function planDeletion(
     const isShorter = graceSeconds < (meta.deletionGracePeriodSeconds ?? 0);
     const isChanged = !sameList(finalizers, meta.finalizers ?? []);
     // A shortened grace period is shown before the object goes, as upstream does.
-    if (finalizers.length === 0 && graceSeconds === 0 && !isShorter) return 'gone';
+    if (finalizers.length === 0 && graceSeconds === 0 && !isShorter && !isHeldBySpec(old)) return 'gone';
     if (!isShorter && !isChanged) return 'unchanged';
     const next = structuredClone(old);
     setFinalizers(next, finalizers);

@@ -68,6 +68,8 @@ async function list(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const { query } = context.request;
+  // Said by clients of watches; a list only has to be able to read it.
+  numberOf(query, 'timeoutSeconds');
   const outcome = await listObjects(registry, {
     resource,
     selection: selectionOf(resource, {
