@@ -8,8 +8,9 @@ import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
-import { writeConfig } from '../host/process-config.ts';
-import type { Command } from './context.ts';
+import { type EtcdTlsFiles, writeConfig } from '../host/process-config.ts';
+import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
+import { type Command, UsageError } from './context.ts';
 import { runForeground } from './foreground.ts';
 import { renderKubeconfig } from './kubeconfig-file.ts';
 import { checkMachineAddress } from './machine-address.ts';
@@ -20,13 +21,15 @@ const defaultPort = 6443;
 export const server: Command = {
   summary: 'run the control plane of a cluster of several machines',
   usage:
-    '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL] [--pki FOLDER] [--scheduler-config FILE]',
+    '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL] [--pki FOLDER] [--scheduler-config FILE] [--oidc-… --audit-… --request-timeout …]',
   details: [
     'Runs until it is stopped, and prints the command by which other machines join.',
     '--address ADDRESS      by which nodes reach this machine; its first one unless said',
     '--etcd-endpoints URLS  store in etcd: several servers on one etcd are one cluster, any of which may die',
+    '--etcd-cacert FILE --etcd-cert FILE --etcd-key FILE  for etcd behind TLS',
     '--pki FOLDER           keys and certificates; several servers of one cluster need the same ca, front-proxy-ca and sa',
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
+    ...apiServerDetails,
   ],
   async run(context, args) {
     const { values } = parseOptions(args, {
@@ -35,6 +38,10 @@ export const server: Command = {
       'etcd-endpoints': { type: 'string' },
       pki: { type: 'string' },
       'scheduler-config': { type: 'string' },
+      'etcd-cacert': { type: 'string' },
+      'etcd-cert': { type: 'string' },
+      'etcd-key': { type: 'string' },
+      ...apiServerOptions,
     });
     const folder = join(context.data.path, 'server');
     const address = values.address ?? firstAddress();
@@ -43,6 +50,9 @@ export const server: Command = {
     const pkiFolder = values.pki ?? join(folder, 'pki');
     const schedulerConfig = values['scheduler-config'];
     const etcd = values['etcd-endpoints']?.split(',');
+    const tls = etcdTlsFiles(values);
+    if (tls && !etcd) throw new UsageError('--etcd-cacert, --etcd-cert and --etcd-key need --etcd-endpoints');
+    const api = apiServerSettings(values);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await ensureClusterPki(pkiFolder, {
       addresses: [address],
@@ -56,7 +66,7 @@ export const server: Command = {
       listen: ['127.0.0.1', address].map((host) => ({ host, port })),
       advertiseAddress: address,
       pkiFolder,
-      store: etcd ? { etcd } : { sqlite: join(folder, 'wherry.db') },
+      store: etcd ? { etcd, ...(tls && { tls }) } : { sqlite: join(folder, 'wherry.db') },
       serviceCidr: defaultServiceCidr,
       podCidr: defaultPodCidr,
       clusterDomain: 'cluster.local',
@@ -64,6 +74,7 @@ export const server: Command = {
       simulatedNodes: 0,
       joinToken,
       ...(schedulerConfig && { schedulerConfigFile: resolve(schedulerConfig) }),
+      ...(api && { api }),
       logLevel: 'info',
     });
     const url = `https://${address}:${port}`;
@@ -77,6 +88,21 @@ export const server: Command = {
     return await runForeground(context, [context.programs.server, configFile]);
   },
 };
+
+function etcdTlsFiles(values: {
+  'etcd-cacert'?: string | undefined;
+  'etcd-cert'?: string | undefined;
+  'etcd-key'?: string | undefined;
+}): EtcdTlsFiles | undefined {
+  const { 'etcd-cacert': ca, 'etcd-cert': cert, 'etcd-key': key } = values;
+  if (!ca && !cert && !key) return undefined;
+  if (Boolean(cert) !== Boolean(key)) throw new UsageError('--etcd-cert and --etcd-key go together');
+  return {
+    ...(ca && { caFile: resolve(ca) }),
+    ...(cert && { certFile: resolve(cert) }),
+    ...(key && { keyFile: resolve(key) }),
+  };
+}
 
 function ensureToken(file: string): string {
   if (!existsSync(file)) {

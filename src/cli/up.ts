@@ -5,6 +5,7 @@ import { Failure } from '../host/failure.ts';
 import { obstacleToRealNodes } from '../host/machine.ts';
 import { installPackages, missingRequirements, nodeRequirements } from '../host/packages.ts';
 import type { Steps } from '../host/steps.ts';
+import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
@@ -20,6 +21,7 @@ export const up: Command = {
     '--simulate[=N] N simulated nodes (1 unless said) instead of real ones: needs neither root nor Linux',
     '--offline      nodes get no way out of this machine, also when it has one',
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
+    ...apiServerDetails,
   ],
   async run(context, args) {
     const { simulate, rest } = takeSimulate(args);
@@ -28,7 +30,9 @@ export const up: Command = {
       nodes: { type: 'string' },
       offline: { type: 'boolean' },
       'scheduler-config': { type: 'string' },
+      ...apiServerOptions,
     });
+    const api = apiServerSettings(values);
     const nodes = parseCount('--nodes', values.nodes);
     if (simulate !== undefined && nodes !== undefined)
       throw new UsageError('--nodes is for real nodes; say --simulate=N for N simulated ones');
@@ -39,6 +43,7 @@ export const up: Command = {
       ...(simulate !== undefined && { simulate }),
       ...(values.offline !== undefined && { offline: values.offline }),
       ...(values['scheduler-config'] && { schedulerConfigFile: values['scheduler-config'] }),
+      ...(api && { api }),
     });
     return 0;
   },

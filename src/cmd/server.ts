@@ -16,6 +16,7 @@ import { parseSchedulerConfiguration } from '../scheduler/kube-scheduler-configu
 import { encryptedStore, reencryptAll } from '../storage/encrypted.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
+import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts';
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
@@ -55,7 +56,9 @@ await runUntilSignalled(logger, async (signal) => {
       serviceAccountKeys: {
         privateKey: pem(`${pkiFiles.tokenKey}.key`),
       },
+      openIdConnect: openIdConnectProviders(config.api ?? {}),
     },
+    ...limitsAndAudit(config.api ?? {}),
     ...('etcd' in config.store && {
       sharedStore: true,
       electAs: `${config.advertiseAddress}_${process.pid}`,
@@ -100,7 +103,19 @@ async function openEncryptedStore(): Promise<Store> {
 async function openStore(): Promise<Store> {
   if ('sqlite' in config.store) return await createSqliteStore({ path: config.store.sqlite });
   const { createEtcdStore } = await import('../storage/etcd/etcd-store.ts');
-  return await createEtcdStore({ endpoints: [...config.store.etcd], clock: systemClock });
+  const { etcd, tls } = config.store;
+  const read = (file: string) => readFileSync(file);
+  return await createEtcdStore({
+    endpoints: [...etcd],
+    clock: systemClock,
+    ...(tls && {
+      tls: {
+        ...(tls.caFile && { ca: read(tls.caFile) }),
+        ...(tls.certFile && { cert: read(tls.certFile) }),
+        ...(tls.keyFile && { key: read(tls.keyFile) }),
+      },
+    }),
+  });
 }
 
 function readSchedulerConfig(file: string): SchedulerConfiguration {

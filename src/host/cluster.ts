@@ -1,5 +1,5 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiProbe } from './api-probe.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
@@ -33,7 +33,7 @@ import { inspectMachine, type Machine } from './machine.ts';
 import { ensureNode, type LocalNode, type NodeContext, stopNode } from './node.ts';
 import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './ports.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
-import { writeConfig } from './process-config.ts';
+import { type ApiServerSettings, writeConfig } from './process-config.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
 import type { Steps } from './steps.ts';
 import { closeUplink, openUplink } from './uplink.ts';
@@ -62,6 +62,8 @@ export interface UpOptions {
   offline?: boolean;
   /** A KubeSchedulerConfiguration, kept for later starts; a server that runs takes it when it starts next. */
   schedulerConfigFile?: string;
+  /** Kept like the scheduler's configuration. */
+  api?: ApiServerSettings;
 }
 
 const apiPortsTried = 200;
@@ -129,6 +131,10 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
   if (options.schedulerConfigFile !== undefined) {
     mkdirSync(folder.path, { recursive: true });
     copyFileSync(options.schedulerConfigFile, folder.schedulerConfig);
+  }
+  if (options.api !== undefined) {
+    mkdirSync(folder.path, { recursive: true });
+    writeFileSync(folder.apiServerSettings, JSON.stringify(options.api, undefined, 2), { mode: 0o600 });
   }
   if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   return record;
@@ -271,6 +277,9 @@ async function ensureServer(
       simulatedNodes: record.simulatedNodes,
       logLevel: 'info',
       ...(existsSync(folder.schedulerConfig) && { schedulerConfigFile: folder.schedulerConfig }),
+      ...(existsSync(folder.apiServerSettings) && {
+        api: JSON.parse(readFileSync(folder.apiServerSettings, 'utf8')) as ApiServerSettings,
+      }),
       ...(place.bridge &&
         record.mirrorPort && {
           imageMirror: {

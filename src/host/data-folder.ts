@@ -29,6 +29,7 @@ export interface ClusterFolder {
   readonly loadedImages: string;
   /** The scheduler's configuration, where one was given. */
   readonly schedulerConfig: string;
+  readonly apiServerSettings: string;
   node(name: string): NodeFolder;
 }
 
@@ -71,6 +72,7 @@ function clusterFolder(name: string, path: string): ClusterFolder {
     kubeconfig: join(path, 'admin.kubeconfig'),
     nodes,
     schedulerConfig: join(path, 'scheduler.yaml'),
+    apiServerSettings: join(path, 'api-server.json'),
     loadedImages: join(path, 'loaded-images.json'),
     node: (nodeName) => nodeFolder(join(nodes, nodeName)),
   };

@@ -1,6 +1,34 @@
 /** What the long-running processes are told when they start: a JSON file each, written by whoever starts them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
+/** What an administrator may say of the API server; files are named by absolute paths. */
+export interface ApiServerSettings {
+  /** An OpenID Connect provider whose users may ask; upstream's --oidc-* flags. */
+  oidc?: {
+    issuerUrl: string;
+    clientId: string;
+    usernameClaim?: string;
+    usernamePrefix?: string;
+    groupsClaim?: string;
+    groupsPrefix?: string;
+    requiredClaims?: Record<string, string>;
+    signingAlgorithms?: string[];
+    caFile?: string;
+  };
+  /** `-` writes to the output. */
+  audit?: { policyFile: string; logFile: string };
+  /** Requests at work at once. */
+  requestSeats?: number;
+  requestTimeoutMs?: number;
+}
+
+/** PEM files by which a client of etcd knows it and shows itself. */
+export interface EtcdTlsFiles {
+  caFile?: string;
+  certFile?: string;
+  keyFile?: string;
+}
+
 export interface ServerConfig {
   clusterName: string;
   listen: readonly { host: string; port: number }[];
@@ -8,7 +36,8 @@ export interface ServerConfig {
   advertiseAddress: string;
   pkiFolder: string;
   /** A SQLite file, or the endpoints of an etcd cluster. */
-  store: { sqlite: string } | { etcd: readonly string[] };
+  store: { sqlite: string } | { etcd: readonly string[]; tls?: EtcdTlsFiles };
+  api?: ApiServerSettings;
   serviceCidr: string;
   podCidr: string;
   clusterDomain: string;

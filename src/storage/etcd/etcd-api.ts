@@ -20,7 +20,7 @@ const messageBytesMax = 256 * 1024 * 1024;
 export interface EtcdEndpoints {
   /** `http://127.0.0.1:2379` or `https://…`; all of one scheme. */
   endpoints: readonly string[];
-  tls?: { ca: Buffer; cert?: Buffer; key?: Buffer };
+  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer };
 }
 
 /** int64 on the wire; revisions stay far below 2^53. */

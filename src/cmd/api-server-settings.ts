@@ -1,0 +1,54 @@
+/** From what a server process was told of its API server to the options that the API server takes: files are read here. */
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { parse } from 'yaml';
+import { parseAuditPolicy } from '../apiserver/audit/policy.ts';
+import type { OpenIdConnectOptions } from '../apiserver/authentication/openid-connect.ts';
+import type { ApiServerOptions } from '../apiserver/server.ts';
+import type { ApiServerSettings } from '../host/process-config.ts';
+
+/** An audit log that has grown to this is put aside, and the one that was aside goes. */
+const auditLogBytesMax = 100 * 1024 * 1024;
+
+/** @throws Error when a file cannot be read or an audit policy cannot be */
+export function limitsAndAudit({
+  audit,
+  requestSeats,
+  requestTimeoutMs,
+}: ApiServerSettings): Pick<ApiServerOptions, 'audit' | 'requestSeats' | 'requestTimeoutMs'> {
+  return {
+    ...(audit && {
+      audit: {
+        policy: parseAuditPolicy(parse(readFileSync(audit.policyFile, 'utf8'))),
+        write: auditWriter(audit.logFile),
+      },
+    }),
+    ...(requestSeats && { requestSeats }),
+    ...(requestTimeoutMs && { requestTimeoutMs }),
+  };
+}
+
+export function openIdConnectProviders({ oidc }: ApiServerSettings): OpenIdConnectOptions[] {
+  if (!oidc) return [];
+  const { caFile, ...options } = oidc;
+  return [{ ...options, ...(caFile && { ca: readFileSync(caFile, 'utf8') }) }];
+}
+
+/** Written before the answer is sent: an audit log that lags behind would miss what happened last. */
+function auditWriter(file: string): (line: string) => void {
+  if (file === '-') return (line) => void process.stdout.write(line);
+  let log = openLog(file);
+  let sizeBytes = fstatSync(log).size;
+  return (line) => {
+    if (sizeBytes >= auditLogBytesMax) {
+      closeSync(log);
+      renameSync(file, `${file}.1`);
+      log = openLog(file);
+      sizeBytes = 0;
+    }
+    sizeBytes += writeSync(log, line);
+  };
+}
+
+function openLog(file: string): number {
+  return openSync(file, 'a', 0o600);
+}
