@@ -1,11 +1,14 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
 import { registerAddresses } from './libraries/addresses.ts';
+import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
 import { registerLists } from './libraries/lists.ts';
 import { registerPresence, unknownArgument, withPresence } from './libraries/presence.ts';
 import { registerQuantities } from './libraries/quantities.ts';
+import { registerSemver } from './libraries/semver.ts';
 import { registerText } from './libraries/text.ts';
+import { registerTwoVariables } from './libraries/two-variables.ts';
 
 /** Bounds on one expression; upstream's own are of the same order. */
 const expressionLimits = {
@@ -47,6 +50,9 @@ const libraries = [
   registerQuantities,
   registerAddresses,
   registerPresence,
+  registerSemver,
+  registerTwoVariables,
+  (environment: Environment) => registerFormats(environment, celOptional),
 ];
 for (const register of libraries) register(base);
 

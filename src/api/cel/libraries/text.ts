@@ -21,6 +21,16 @@ export function registerText(environment: Environment): void {
     .registerFunction('string.format(list): string', (template: string, values: readonly unknown[]) =>
       format(template, values),
     )
+    .registerFunction('string.charAt(int): string', charAt)
+    .registerFunction('string.replace(string, string): string', (text: string, from: string, to: string) =>
+      text.replaceAll(from, () => to),
+    )
+    .registerFunction('string.replace(string, string, int): string', replaceSome)
+    .registerType('kubernetes.Strings', Strings)
+    .registerConstant('strings', 'kubernetes.Strings', new Strings())
+    .registerFunction('kubernetes.Strings.quote(string): string', (_: Strings, text: string) =>
+      JSON.stringify(text),
+    )
     .registerType('kubernetes.URL', Url)
     .registerFunction('url(string): kubernetes.URL', (text: string) => new Url(text))
     .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
@@ -32,6 +42,22 @@ export function registerText(environment: Environment): void {
     .registerFunction('kubernetes.URL.getPort(): string', ({ url }: Url) => url.port)
     .registerFunction('kubernetes.URL.getEscapedPath(): string', ({ url }: Url) => url.pathname)
     .registerFunction('kubernetes.URL.getQuery(): map', ({ url }: Url) => queryOf(url));
+}
+
+/** The namespace `strings`: the library knows methods only, so its function is a method of a constant. */
+class Strings {}
+
+/** One character; nothing right behind the last. */
+function charAt(text: string, index: bigint): string {
+  const characters = [...text];
+  if (index < 0n || index > BigInt(characters.length)) throw new Error(`index out of range: ${index}`);
+  return characters[Number(index)] ?? '';
+}
+
+/** The first `limit` of them; all when it is negative. */
+function replaceSome(text: string, from: string, to: string, limit: bigint): string {
+  let left = limit < 0n ? Number.POSITIVE_INFINITY : Number(limit);
+  return text.replaceAll(from, (found) => (left-- > 0 ? to : found));
 }
 
 function find(text: string, pattern: string): string {

@@ -1,0 +1,63 @@
+/** Kubernetes' named formats: `format.dns1123Label().validate(text)` gives the problems, or none. */
+import type { Environment } from '@marcbachmann/cel-js';
+import { matchesFormat } from '../../structural/formats.ts';
+import {
+  dns1035LabelProblems,
+  dnsLabelProblems,
+  labelValueProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from '../../validation/names.ts';
+
+/** The namespace `format`: the library knows methods only, so its functions are methods of a constant. */
+class Formats {}
+
+class Format {
+  readonly name: string;
+  readonly problemsOf: (text: string) => readonly string[];
+  constructor(name: string, problemsOf: (text: string) => readonly string[]) {
+    this.name = name;
+    this.problemsOf = problemsOf;
+  }
+}
+
+/** What a name is generated from may end in a dash. */
+const asPrefix = (problemsOf: (text: string) => readonly string[]) => (text: string) =>
+  problemsOf(text.replace(/-$/, 'a'));
+
+const byOpenApi = (name: string) => (text: string) => (matchesFormat(name, text) ? [] : [`invalid ${name}`]);
+
+const formats = new Map(
+  Object.entries({
+    dns1123Label: dnsLabelProblems,
+    dns1123Subdomain: subdomainProblems,
+    dns1035Label: dns1035LabelProblems,
+    qualifiedName: qualifiedNameProblems,
+    dns1123LabelPrefix: asPrefix(dnsLabelProblems),
+    dns1123SubdomainPrefix: asPrefix(subdomainProblems),
+    dns1035LabelPrefix: asPrefix(dns1035LabelProblems),
+    labelValue: labelValueProblems,
+    uri: byOpenApi('uri'),
+    uuid: byOpenApi('uuid'),
+    byte: byOpenApi('byte'),
+    date: byOpenApi('date'),
+    datetime: byOpenApi('date-time'),
+  }).map(([name, problemsOf]) => [name, new Format(name, problemsOf)]),
+);
+
+/** `optional`: makes the library's optional value. */
+export function registerFormats(environment: Environment, optional: (value: unknown) => unknown): void {
+  environment
+    .registerType('kubernetes.Formats', Formats)
+    .registerType('kubernetes.NamedFormat', Format)
+    .registerConstant('format', 'kubernetes.Formats', new Formats())
+    .registerFunction('kubernetes.Formats.named(string): dyn', (_: Formats, name: string) =>
+      optional(formats.get(name)),
+    )
+    .registerFunction('kubernetes.NamedFormat.validate(string): dyn', (format: Format, text: string) => {
+      const problems = format.problemsOf(text);
+      return optional(problems.length > 0 ? [...problems] : undefined);
+    });
+  for (const [name, format] of formats)
+    environment.registerFunction(`kubernetes.Formats.${name}(): kubernetes.NamedFormat`, () => format);
+}
