@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { estimateCost } from '../cel/cost.ts';
+import { compileCel } from '../cel/environment.ts';
+import type { StructuralSchema } from '../structural/schema.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 import { validateRuleCosts } from './rule-costs.ts';
 
@@ -46,4 +49,14 @@ test('what grows with unbounded lists and texts is refused, and said so as upstr
   const text = string({ maxLength: 4096 });
   const item = object({ m: text, c: text }, rule('!self.m.contains(self.c)'));
   assert.match(errorsOf(object({ l: list(item, { maxItems: 20 }) }))[0]!, /by factor of 5\.4x/);
+});
+
+test('a comprehension of two variables costs as much as its body, once for each element', () => {
+  const inner: StructuralSchema = { type: 'array', maxItems: 100, items: { type: 'string', maxLength: 10 } };
+  const outer: StructuralSchema = { type: 'array', maxItems: 100, items: inner };
+  const cost = (rule: string) => estimateCost(compileCel(rule, ['self']).ast, outer);
+  const one = cost('self.all(list, list.all(s, s != ""))');
+  const two = cost('self.all(i, list, list.all(j, s, s != ""))');
+  assert.ok(two >= one && two < one * 1.5, `${two} beside ${one}`);
+  assert.ok(cost('self.transformList(i, list, list.transformList(j, s, s + "x")).size() > 0') > one);
 });

@@ -135,7 +135,16 @@ const loops: Readonly<Record<string, { perElement: number; start: number }>> = {
   existsOne: { perElement: 2, start: 2 },
   filter: { perElement: 13, start: 11 },
   map: { perElement: 12, start: 11 },
+  transformList: { perElement: 12, start: 11 },
+  transformMap: { perElement: 12, start: 31 },
+  transformMapEntry: { perElement: 32, start: 31 },
 };
+
+/** Whether a loop binds index and value, or key and value: always, or with one argument more than usual. */
+function bindsTwo(name: string, args: readonly Node[]): boolean {
+  const isQuantifier = name === 'all' || name === 'exists' || name === 'existsOne';
+  return name.startsWith('transform') || (isQuantifier && args.length === 3);
+}
 
 function estimateMethod(name: string, target: Node, args: Node[], scope: Scope): Estimate {
   if (name === 'bind' && target.op === 'id' && target.args === 'cel') {
@@ -148,14 +157,23 @@ function estimateMethod(name: string, target: Node, args: Node[], scope: Scope):
   const loop = loops[name];
   if (loop && args[0]?.op === 'id' && args.length > 1) {
     const { perElement, start } = loop;
-    const element = isMap(from.value) ? unknown : elementOf(from.value);
-    const inner = new Map([...scope, [args[0].args as string, element]]);
-    const bodies = args.slice(1).map((body) => estimate(body, inner));
+    const isTwofold = bindsTwo(name, args);
+    // One variable goes through the keys of a map; the second of two through its values.
+    const element = isMap(from.value) && !isTwofold ? unknown : elementOf(from.value);
+    const variables = args.slice(0, isTwofold ? 2 : 1).map((variable) => variable.args as string);
+    const bound = variables.map((variable, index) => [
+      variable,
+      index === variables.length - 1 ? element : unknown,
+    ]) as [string, Known][];
+    const inner = new Map([...scope, ...bound]);
+    const bodies = args.slice(variables.length).map((body) => estimate(body, inner));
     const each = perElement + bodies.reduce((sum, body) => sum + body.cost, 0);
     const size = sizeOf(from.value);
     const cost = from.cost + start + (size ?? 1) * each;
     if (name === 'filter') return { cost, value: { size, items: element } };
-    if (name === 'map') return { cost, value: { size, items: bodies.at(-1)!.value } };
+    if (name === 'map' || name === 'transformList')
+      return { cost, value: { size, items: bodies.at(-1)!.value } };
+    if (name.startsWith('transform')) return { cost, value: { size } };
     return { cost, value: scalar };
   }
   const given = args.map((arg) => estimate(arg, scope));
