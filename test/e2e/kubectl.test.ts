@@ -92,6 +92,18 @@ spec:
       assert.match(await kubectl('get', 'deploy', '-A'), new RegExp(`${namespace} +web`));
     });
 
+    check('old versions are shown when they are asked for', async () => {
+      await kubectl('autoscale', 'deploy', 'web', '--max=3', '--cpu-percent=80');
+      const shown = async (what: string, name: string) =>
+        JSON.parse(await kubectl('get', what, name, '-o', 'json')).apiVersion as string;
+      assert.equal(await shown('horizontalpodautoscalers.v2beta1.autoscaling', 'web'), 'autoscaling/v2beta1');
+      assert.equal(await shown('deployments.v1beta1.extensions', 'web'), 'extensions/v1beta1');
+      // Since 1.27 kubectl forgets the version behind a short name; the server has no part in that.
+      const expected = age === 'old' ? 'autoscaling/v2beta1' : 'autoscaling/v2';
+      assert.equal(await shown('hpa.v2beta1.autoscaling', 'web'), expected);
+      await kubectl('delete', 'hpa', 'web');
+    });
+
     check('server-side apply takes fields over only when forced', async () => {
       const own = deployment.replace('replicas: 2', 'replicas: 3');
       const conflict = await attempt(['apply', '--server-side', '--field-manager=other', '-f', '-'], {
