@@ -31,6 +31,7 @@ import { Discovery } from './discovery/discovery.ts';
 import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { addDynamicPlugins } from './dynamic-admission/plugins.ts';
+import { followPolicies } from './dynamic-admission/policy-status.ts';
 import { type DialService, WebhookClient } from './dynamic-admission/webhook-client.ts';
 import { followFlowSchemas } from './flow-control/dangling.ts';
 import { FlowControl } from './flow-control/flow-control.ts';
@@ -207,6 +208,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   );
   new CustomResources({ kinds, view, webhooks, random, ...own }).start();
   await followFlowSchemas({ kinds, objects, ...own });
+  await followPolicies({ kinds, objects, ...own });
   followLocalServices({ kinds, ...own });
   aggregation.start();
   const compaction = compactRegularly(store, clock, log);

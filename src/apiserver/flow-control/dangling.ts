@@ -1,54 +1,22 @@
 /** Tells in the status of FlowSchemas whether the priority level that they name is there. */
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
-import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
-import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
+import { type KeepInLineOptions, keepInLine } from '../keep-in-line.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import type { KindRegistry } from '../registry/kind-registry.ts';
 import { timestamp } from '../registry/registry.ts';
 
-export interface DanglingOptions {
-  kinds: KindRegistry;
+export interface DanglingOptions extends KeepInLineOptions {
   objects: ObjectReader;
   client: Client;
-  clock: Clock;
-  logger: Logger;
-  signal: AbortSignal;
 }
 
-const retry = { firstMs: 100, maxMs: 10_000 };
 const fieldManager = 'api-priority-and-fairness-config-consumer-v1';
 
 /** Resolves when the schemas of the present are in line; keeps them so until the signal. */
-export async function followFlowSchemas(options: DanglingOptions): Promise<void> {
-  const { kinds, clock, logger, signal } = options;
-  let isDirty = true;
-  let isWorking = false;
-  const work = async () => {
-    isDirty = true;
-    if (isWorking) return;
-    isWorking = true;
-    for (let failures = 0; isDirty && !signal.aborted; ) {
-      isDirty = false;
-      try {
-        await reconcile(options);
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) break;
-        logger.warn('the status of flow schemas could not be written; it is tried again', { error });
-        isDirty = true;
-        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
-      }
-    }
-    isWorking = false;
-  };
-  for (const { group, plural } of [FlowSchema, PriorityLevelConfiguration]) {
-    const stop = kinds.findStored(group, plural)?.cache?.listen(() => void work());
-    if (stop) signal.addEventListener('abort', stop, { once: true });
-  }
-  await work();
+export function followFlowSchemas(options: DanglingOptions): Promise<void> {
+  const watched = [FlowSchema, PriorityLevelConfiguration];
+  return keepInLine(options, watched, 'the status of flow schemas', () => reconcile(options));
 }
 
 async function reconcile(options: DanglingOptions): Promise<void> {

@@ -1,0 +1,49 @@
+/** Work that the server does on objects of its own accord, again whenever one of some kinds changes, until it succeeds. */
+import type { KubeObject, ResourceType } from '../api/meta.ts';
+import { backoffDelayMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { KindRegistry } from './registry/kind-registry.ts';
+
+export interface KeepInLineOptions {
+  kinds: KindRegistry;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+const retry = { firstMs: 100, maxMs: 10_000 };
+
+/** Resolves when the objects of the present are in line; keeps them so until the signal. `what` is for the log. */
+export async function keepInLine(
+  { kinds, clock, logger, signal }: KeepInLineOptions,
+  watched: readonly ResourceType<KubeObject>[],
+  what: string,
+  reconcile: () => Promise<void>,
+): Promise<void> {
+  let isDirty = true;
+  let isWorking = false;
+  const work = async () => {
+    isDirty = true;
+    if (isWorking) return;
+    isWorking = true;
+    for (let failures = 0; isDirty && !signal.aborted; ) {
+      isDirty = false;
+      try {
+        await reconcile();
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) break;
+        logger.warn(`${what} could not be written; it is tried again`, { error });
+        isDirty = true;
+        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+      }
+    }
+    isWorking = false;
+  };
+  for (const { group, plural } of watched) {
+    const stop = kinds.findStored(group, plural)?.cache?.listen(() => void work());
+    if (stop) signal.addEventListener('abort', stop, { once: true });
+  }
+  await work();
+}
