@@ -136,7 +136,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const nodes = new NodeConnector(objects, options.nodes);
   const dialService = options.dialService ?? serviceDialer(objects, nodes, random);
   const webhooks = new WebhookClient(dialService);
-  addDynamicPlugins(admission, { objects, kinds, random, logger: log, client: webhooks });
+  addDynamicPlugins(admission, {
+    objects,
+    kinds,
+    random,
+    logger: log,
+    client: webhooks,
+    authorize: security.authorize,
+  });
   const services = serviceAllocation(view, options);
   const registry: Registry = {
     store,

@@ -1,6 +1,7 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
 import { registerAddresses } from './libraries/addresses.ts';
+import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerFormats } from './libraries/formats.ts';
 import { registerJsonPatch } from './libraries/json-patch.ts';
 import { registerLists } from './libraries/lists.ts';
@@ -44,6 +45,7 @@ const base = new Environment({
   limits: expressionLimits,
 });
 const libraries = [
+  registerAuthorizer,
   registerJsonPatch,
   registerLists,
   registerText,

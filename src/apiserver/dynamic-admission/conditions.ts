@@ -1,10 +1,22 @@
 /** Match conditions in CEL: whether a webhook or policy that matches by rule wants the request after all. */
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { CelAuthorizer } from '../../api/cel/libraries/authorizer.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
 import type { MatchCondition } from '../../api/types/admissionregistration-v1.gen.ts';
+import type { AdmissionAttributes } from '../admission/admission.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import type { UserInfo } from '../request.ts';
 import type { AdmissionRequest } from './review.ts';
 
-export const requestVariables = ['object', 'oldObject', 'request', 'params', 'namespaceObject', 'variables'];
+export const requestVariables = [
+  'object',
+  'oldObject',
+  'request',
+  'params',
+  'namespaceObject',
+  'authorizer',
+  'variables',
+];
 
 export interface CompiledCondition {
   name: string;
@@ -19,8 +31,12 @@ export function compileConditions(conditions: readonly MatchCondition[] | undefi
   }));
 }
 
-/** What expressions see of a request. */
-export function celVariablesOf(request: AdmissionRequest): Record<string, unknown> {
+/** What expressions see of a request, and whom they may ask about access. */
+export function celVariablesOf(
+  request: AdmissionRequest,
+  attributes: AdmissionAttributes,
+  authorize: Authorizer,
+): Record<string, unknown> {
   const { object, oldObject, ...rest } = request;
   return {
     object: untypedCelValue(object),
@@ -28,7 +44,25 @@ export function celVariablesOf(request: AdmissionRequest): Record<string, unknow
     request: untypedCelValue(rest),
     params: null,
     namespaceObject: null,
+    authorizer: celAuthorizerOf(attributes, authorize),
     variables: {},
+  };
+}
+
+function celAuthorizerOf({ request, name }: AdmissionAttributes, authorize: Authorizer): CelAuthorizer {
+  const { resource, namespace, subresource, user } = request;
+  const about = { group: resource.group, resource: resource.plural, namespace, name, subresource };
+  return new CelAuthorizer(
+    (question, account) =>
+      authorize({ ...question, version: '*', user: account ? serviceAccountUser(account) : user }),
+    about,
+  );
+}
+
+function serviceAccountUser({ namespace, name }: { namespace: string; name: string }): UserInfo {
+  return {
+    name: `system:serviceaccount:${namespace}:${name}`,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
   };
 }
 

@@ -4,6 +4,7 @@ import type { KubeObject, LabelSelector } from '../../api/meta.ts';
 import { Namespace } from '../../api/resources.gen.ts';
 import type { NamedRuleWithOperations } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 
@@ -25,9 +26,14 @@ export interface Matcher {
 export interface MatchContext {
   objects: ObjectReader;
   kinds: KindRegistry;
+  /** For expressions that ask about access. */
+  authorize: Authorizer;
 }
 
-export function compileMatcher(facts: MatchFacts, { objects, kinds }: MatchContext): Matcher {
+export function compileMatcher(
+  facts: MatchFacts,
+  { objects, kinds }: Pick<MatchContext, 'objects' | 'kinds'>,
+): Matcher {
   const namespaceMatches = compileLabelSelector(facts.namespaceSelector ?? {});
   const objectMatches = compileLabelSelector(facts.objectSelector ?? {});
   return {

@@ -91,7 +91,10 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     shown: ServedResource,
   ): Promise<Record<string, unknown>> {
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
-    return { ...celVariablesOf(request), namespaceObject: this.#namespaceOf(attributes) };
+    return {
+      ...celVariablesOf(request, attributes, this.#options.authorize),
+      namespaceObject: this.#namespaceOf(attributes),
+    };
   }
 
   /** Variables with the policy's composed ones. @throws CelError when its conditions cannot be judged or it has a defect */

@@ -114,7 +114,11 @@ class Hooks {
   async #wants(hook: Hook, attributes: AdmissionAttributes): Promise<ServedResource | undefined> {
     const shown = hook.matcher.match(attributes);
     if (!shown || hook.conditions.length === 0) return shown;
-    const variables = celVariablesOf(await admissionRequestOf(attributes, shown, ''));
+    const variables = celVariablesOf(
+      await admissionRequestOf(attributes, shown, ''),
+      attributes,
+      this.#options.authorize,
+    );
     try {
       return conditionsHold(hook.conditions, variables) ? shown : undefined;
     } catch (error) {
