@@ -95,6 +95,27 @@ function http2(
 
 const json = { 'content-type': 'application/json' };
 
+test('the metadata of a list and of an object are asked for under different names', async () => {
+  await http1('POST', configMaps, json, JSON.stringify(configMap('form')));
+  const said = async (path: string, as: string) => {
+    const accept = `application/json;as=${as};v=v1;g=meta.k8s.io`;
+    const { status, body } = await http1('GET', path, { accept });
+    const { kind, message } = JSON.parse(body.toString());
+    return [status, message ?? kind];
+  };
+  const [one, list] = ['PartialObjectMetadata', 'PartialObjectMetadataList'];
+  assert.deepEqual(await said(`${configMaps}/form`, one!), [200, one]);
+  assert.deepEqual(await said(configMaps, list!), [200, list]);
+  assert.deepEqual(await said(configMaps, one!), [
+    406,
+    'you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)',
+  ]);
+  assert.deepEqual(await said(`${configMaps}/form`, list!), [
+    406,
+    'you requested PartialObjectMetadataList, but the requested object is not a list (*core.ConfigMap)',
+  ]);
+});
+
 for (const [name, send] of [
   ['HTTP/1.1', http1],
   ['HTTP/2', http2],

@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { canEncode } from '../../api/protobuf/envelope.ts';
-import { badRequest, internalError, StatusError } from '../../api/status.ts';
+import { badRequest, internalError, notAcceptable, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
@@ -76,6 +76,7 @@ export async function respond(
       return send(context, response, answer.status, prettyFor(request, encodeValue(answer.object, format)));
     }
     case 'object':
+      checkForm(request, answer.resource, { isList: false });
       return send(
         context,
         response,
@@ -90,10 +91,29 @@ export async function respond(
         ),
       );
     case 'list': {
+      checkForm(request, answer.resource, { isList: true });
       const encoded = encodeList(answer, encodeContextOf(request, answer.resource, options.clock));
       return sendMaybeCompressed(context, response, prettyFor(request, encoded));
     }
   }
+}
+
+/** The form of a list is not that of an object. @throws StatusError 406 */
+function checkForm(request: ApiRequest, resource: ServedResource, { isList }: { isList: boolean }): void {
+  const accept = request.header('accept');
+  if (!accept?.includes('PartialObjectMetadata')) return;
+  const { as } = negotiate(accept, { noProtobuf: !canEncode(resource.schema) });
+  const wrong = isList ? 'PartialObjectMetadata' : 'PartialObjectMetadataList';
+  if (as !== wrong) return;
+  const { group, kind, isCustom } = resource;
+  const list = isList ? 'List' : '';
+  // As Go names the type.
+  const type = isCustom
+    ? `*unstructured.Unstructured${list}`
+    : `*${group.split('.', 1)[0] || 'core'}.${kind}${list}`;
+  throw notAcceptable(
+    `you requested ${as}, but the requested object is ${isList ? 'a' : 'not a'} list (${type})`,
+  );
 }
 
 /** Answers with a Status, in a format that the client can read. */
