@@ -194,6 +194,22 @@ const cases: [string, string, object, string[], string?][] = [
     ],
   ],
   [
+    'the type of a target is one of three',
+    'HorizontalPodAutoscaler',
+    {
+      spec: {
+        maxReplicas: 1,
+        scaleTargetRef: { kind: 'A', name: 'a' },
+        metrics: [
+          { type: 'Resource', resource: { name: 'cpu', target: { type: 'x', averageUtilization: 1 } } },
+        ],
+      },
+    },
+    [
+      'spec.metrics[0].resource.target.type: Invalid value: "x": must be either Utilization, Value, or AverageValue',
+    ],
+  ],
+  [
     'an empty preemption policy is none',
     'PriorityClass',
     { value: 1, preemptionPolicy: '' },

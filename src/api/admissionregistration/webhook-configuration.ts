@@ -12,7 +12,11 @@ import type {
 } from '../types/admissionregistration-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
-import { qualifiedNameProblems, threeSegmentNameProblems } from '../validation/names.ts';
+import {
+  dns1035LabelProblems,
+  qualifiedNameProblems,
+  threeSegmentNameProblems,
+} from '../validation/names.ts';
 import { validateWebhookClient } from '../validation/webhook-client.ts';
 
 type Webhook = ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>;
@@ -139,6 +143,7 @@ function* validateReviewVersions(versions: readonly string[], field: string): Fi
   }
   const seen = new Set<string>();
   for (const [index, version] of versions.entries()) {
+    yield* invalidFor(`${field}[${index}]`, version, dns1035LabelProblems(version));
     if (seen.has(version)) yield invalidValue(`${field}[${index}]`, version, 'duplicate version');
     seen.add(version);
   }

@@ -208,12 +208,14 @@ function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
   }
 }
 
+const targetTypes: readonly string[] = ['AverageValue', 'Utilization', 'Value'];
+
 function* validateTarget(target: MetricTarget | undefined, field: string): FieldErrors {
-  if (!target?.type) {
-    yield required(`${field}.type`, 'must specify a metric target type');
-    return;
-  }
-  yield* oneOf(target.type, ['AverageValue', 'Utilization', 'Value'], `${field}.type`);
+  const { type = '' } = target ?? {};
+  if (!type) yield required(`${field}.type`, 'must specify a metric target type');
+  if (!targetTypes.includes(type))
+    yield invalidValue(`${field}.type`, type, 'must be either Utilization, Value, or AverageValue');
+  if (!target) return;
   for (const name of ['value', 'averageValue'] as const)
     if (target[name] !== undefined && positiveQuantity(target[name], '').length > 0)
       yield invalidValue(`${field}.${name}`, target[name], 'must be positive');

@@ -71,9 +71,9 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
         'spec.persistentvolumesource',
         `spec.persistentvolumesource is immutable after creation\n${differences(before, source)}`,
       );
-    yield* immutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'spec.volumeMode');
+    yield* immutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'volumeMode');
     if (old.spec?.nodeAffinity)
-      yield* immutable(volume.spec?.nodeAffinity, old.spec.nodeAffinity, 'spec.nodeAffinity');
+      yield* immutable(volume.spec?.nodeAffinity, old.spec.nodeAffinity, 'nodeAffinity');
   },
   selectableFields: (volume) => ({ name: volume.metadata.name }),
 });

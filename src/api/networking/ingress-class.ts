@@ -27,7 +27,7 @@ export const ingressClassKind = defineKind(IngressClass, {
     if (parameters) yield* validateParameters(parameters, 'spec.parameters');
   },
   *validateUpdate(ingressClass, old) {
-    yield* immutable(ingressClass.spec?.controller, old.spec?.controller, 'spec.controller');
+    yield* immutable(ingressClass.spec?.controller ?? '', old.spec?.controller ?? '', 'spec.controller');
   },
   versions: [
     {

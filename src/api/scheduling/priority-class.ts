@@ -3,7 +3,7 @@ import { ageColumn, column, countColumn, flagColumn, nameColumn } from '../colum
 import { defineKind } from '../define-kind.ts';
 import { forbiddenField } from '../field-error.ts';
 import { PriorityClass } from '../resources.gen.ts';
-import { oneOf } from '../validation/fields.ts';
+import { immutable, oneOf } from '../validation/fields.ts';
 
 /** Above this, priorities are the system's own. */
 export const userPriorityMax = 1000000000;
@@ -44,8 +44,7 @@ export const priorityClassKind = defineKind(PriorityClass, {
   },
   *validateUpdate(priorityClass, old) {
     if (priorityClass.value !== old.value) yield forbiddenField('value', 'may not be changed in an update.');
-    if (priorityClass.preemptionPolicy !== old.preemptionPolicy)
-      yield forbiddenField('preemptionPolicy', 'may not be changed in an update.');
+    yield* immutable(priorityClass.preemptionPolicy, old.preemptionPolicy, 'preemptionPolicy');
   },
   versions: [
     {

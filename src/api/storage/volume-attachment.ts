@@ -28,14 +28,14 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   prepareStatusUpdate(attachment, old) {
     attachment.spec = old.spec;
   },
-  *validate({ spec }, { apiVersion, subresource }) {
+  *validate({ spec }, { apiVersion, subresource, isUpdate }) {
     if (subresource === 'status') return;
     const { attacher = '', nodeName = '' } = spec ?? {};
     if (!attacher) yield required('spec.attacher');
     yield* validateSource(spec?.source ?? {}, 'spec.source');
     yield* invalidFor('spec.nodeName', nodeName, subdomainProblems(nodeName));
-    // What v1beta1 lets pass.
-    if (apiVersion === 'storage.k8s.io/v1beta1') return;
+    // What v1beta1 lets pass, and an update, which cannot change it.
+    if (isUpdate || apiVersion === 'storage.k8s.io/v1beta1') return;
     yield* validateDriverName(attacher, 'spec.attacher');
     const volume = spec?.source?.persistentVolumeName;
     if (volume !== undefined)
