@@ -185,6 +185,24 @@ spec:
       await eventually('the pod is gone', async () => (await attempt(['get', 'pod', 'once'])).code === 1);
     });
 
+    check('run -it whose input is no terminal gives the output and ends', async () => {
+      const run = (name: string, input: string, ...command: string[]) => {
+        const options = ['--rm', '-it', '--image=test.local/tools:1', '--restart=Never'];
+        return withInput(input, 'run', name, ...options, '--', ...command);
+      };
+      const lookup = await run(
+        'asks-dns',
+        '',
+        'sh',
+        '-c',
+        'sleep 1; nslookup kubernetes.default.svc.cluster.local',
+      );
+      assert.match(lookup, /Address: 10\.96\.0\.1\b/);
+      assert.match(await run('at-once', '', 'echo', 'said at once'), /said at once/);
+      assert.match(await run('shell', 'echo $((20 + 3))\n', 'sh'), /^23\r?$/m);
+      assert.match(await run('reader', 'no line', 'cat'), /no line/);
+    });
+
     check('logs: all, tail, since, a container by name, previous, and follow', async () => {
       const counter = 'i=0; while [ $i -lt 5 ]; do echo line $i; i=$((i+1)); done; sleep 1; exit 1';
       await kubectl('run', 'counter', '--image=test.local/tools:1', '--', 'sh', '-c', counter);

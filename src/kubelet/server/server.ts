@@ -3,24 +3,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { internalError } from '../../api/status.ts';
+import type { Container } from '../../api/types/core-v1.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { RuntimeError } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
-import { findContainer } from '../pod-observation.ts';
+import { findContainer, type ObservedContainer } from '../pod-observation.ts';
 import type { PodWorker } from '../pod-worker.ts';
 import { DirectoryProblem, handleDirectoryRequest } from '../volumes/node-directories.ts';
+import { type StreamRequest, speaksSpdy, speaksV5, type Upgrade } from './client-streams.ts';
 import { type LogOptions, serveLog } from './container-logs.ts';
 import { cadvisorMetrics, resourceMetrics } from './resource-metrics.ts';
 import { ServerAuth, subresourceOf } from './server-auth.ts';
 import { StatsCollector } from './stats-summary.ts';
-import {
-  join,
-  relayUpgrade,
-  speaksTunnel,
-  speaksV5,
-  translateV5,
-  tunnelPortForward,
-} from './stream-proxy.ts';
+import { join, relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
+import { translateStreams } from './stream-translation.ts';
 
 export interface KubeletServerOptions {
   /** 0.0.0.0 unless set. */
@@ -112,19 +109,16 @@ export async function startKubeletServer(
     socket.once('close', () => upgraded.delete(socket));
     socket.on('error', () => socket.destroy());
     work().catch((error: unknown) => {
-      const { message } = error as Error;
       const status = statusOf(error);
       logger.info('a stream could not be opened', { path: request.url, error });
-      socket.end(
-        `HTTP/1.1 ${status} ${statusTexts[status] ?? 'Error'}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(message)}\r\nConnection: close\r\n\r\n${message}`,
-      );
+      socket.end(refusal(status, error as Error));
     });
   };
   server.on('upgrade', (request, socket, head) => {
     const url = new URL(request.url ?? '/', 'https://kubelet');
     onUpgraded(request, socket, async () => {
       await checkAccess(request, url.pathname);
-      await routes.upgrade(request, socket, head, url);
+      await routes.upgrade({ request, client: socket, head }, url);
     });
   });
   server.on('connect', (request, socket, head) => {
@@ -159,6 +153,14 @@ const statusTexts: Record<number, string> = {
   404: 'Not Found',
   500: 'Internal Server Error',
 };
+
+/** A runtime's words would pass for YAML, and kubectl would show nothing of them; a Status it shows. */
+function refusal(status: number, { message }: Error): string {
+  const isOwn = status < 500;
+  const body = isOwn ? message : JSON.stringify(internalError(message).status);
+  const type = isOwn ? 'text/plain; charset=utf-8' : 'application/json';
+  return `HTTP/1.1 ${status} ${statusTexts[status] ?? 'Error'}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`;
+}
 
 function statusOf(error: unknown): number {
   if (error instanceof HttpProblem) return error.status;
@@ -195,6 +197,11 @@ function openTunnel(target: string, client: Duplex, head: Buffer): void {
  * Clients that are told that it is over read its log instead.
  */
 const attachAfterMs = 400;
+/** A container that ended this soon may have said all before its streams were connected: the same then. */
+const missedWithinMs = 1000;
+/** The runtime closes the streams of a container a moment before it knows that it has ended. */
+const endTriesMax = 10;
+const endPollMs = 50;
 
 class Routes {
   readonly #kubelet: Kubelet;
@@ -245,7 +252,7 @@ class Routes {
     throw new HttpProblem(404, '404 page not found');
   }
 
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, url: URL): Promise<void> {
+  async upgrade(upgrade: Upgrade, url: URL): Promise<void> {
     const [, action, namespace = '', name = '', ...rest] = url.pathname.split('/');
     const worker = await this.#worker(namespace, name);
     const query = url.searchParams;
@@ -258,8 +265,8 @@ class Routes {
         .flatMap((list) => list.split(','))
         .map(Number);
       const target = await this.#kubelet.context.runtime.portForward(sandbox.id, ports);
-      if (speaksTunnel(request)) return tunnelPortForward(request, socket, head, target);
-      return relayUpgrade(request, socket, head, target);
+      if (speaksTunnel(upgrade.request)) return tunnelPortForward(upgrade, target);
+      return relayUpgrade(upgrade, target);
     }
     if (action !== 'exec' && action !== 'attach') throw new HttpProblem(404, '404 page not found');
     const containerName = rest.at(-1) ?? '';
@@ -275,33 +282,81 @@ class Routes {
     };
     // A terminal has one output.
     if (wanted.tty) wanted.stderr = false;
+    if (action === 'attach') return this.#attach(upgrade, worker, container, wanted);
+    const { runtime } = this.#kubelet.context;
+    const target = await runtime.exec({
+      containerId: container.id,
+      cmd: query.getAll('command'),
+      ...wanted,
+    });
+    if (!speaksV5(upgrade.request)) return relayUpgrade(upgrade, target);
+    return translateStreams(upgrade, target, { client: wanted, runtime: wanted, inputEnd: 'ends' });
+  }
+
+  async #attach(
+    upgrade: Upgrade,
+    worker: PodWorker,
+    container: ObservedContainer,
+    wanted: StreamRequest,
+  ): Promise<void> {
     const { runtime, clock } = this.#kubelet.context;
-    if (action === 'attach') {
-      await clock.sleep(Math.max(0, container.startedAtMs + attachAfterMs - clock.now()));
-      if (findContainer(worker.observed, containerName)?.state !== 'running')
-        throw new HttpProblem(
-          400,
-          `container ${containerName} not found in pod ${name}_${namespace}: it is not running`,
-        );
+    const { name, id } = container;
+    await clock.sleep(Math.max(0, container.startedAtMs + attachAfterMs - clock.now()));
+    if (findContainer(worker.observed, name)?.state !== 'running') {
+      const { namespace, name: pod } = worker.pod.metadata;
+      // Without a colon: kubectl 1.20 would take it for YAML, and say nothing.
+      throw new HttpProblem(400, `container ${name} not found in pod ${pod}_${namespace}`);
     }
-    const target =
-      action === 'exec'
-        ? await runtime.exec({ containerId: container.id, cmd: query.getAll('command'), ...wanted })
-        : await runtime.attach({ containerId: container.id, ...wanted });
-    if (speaksV5(request)) return translateV5(request, socket, head, target, wanted);
-    relayUpgrade(request, socket, head, target);
+    // Whether it has a terminal was settled when it was made, whatever the client thinks.
+    const { tty = false, stdinOnce = false } = containerSpec(worker, name) ?? {};
+    const asked = { ...wanted, tty, stderr: wanted.stderr && !tty };
+    const target = await runtime.attach({ containerId: id, ...asked });
+    if (!speaksV5(upgrade.request) && !speaksSpdy(upgrade.request)) return relayUpgrade(upgrade, target);
+    let openedAtMs = Number.POSITIVE_INFINITY;
+    await translateStreams(upgrade, target, {
+      client: wanted,
+      runtime: asked,
+      inputEnd: tty && !wanted.tty && stdinOnce ? 'is typed' : 'ends',
+      statusOfSilence: async (runtimeStatus) => {
+        if (!runtimeStatus.includes('"Success"')) return undefined;
+        const endedAtMs = await this.#endOf(id);
+        if (endedAtMs === undefined || endedAtMs > openedAtMs + missedWithinMs) return undefined;
+        return internalError(`error attaching to container: container ${name} has ended`).status;
+      },
+    });
+    openedAtMs = clock.now();
+  }
+
+  /** Milliseconds since the epoch; undefined of a container that goes on, or that the runtime does not tell of. */
+  async #endOf(containerId: string): Promise<number | undefined> {
+    const { runtime, clock } = this.#kubelet.context;
+    try {
+      for (let tries = 0; tries < endTriesMax; tries++) {
+        const { state, finishedAt } = await runtime.containerStatus(containerId);
+        if (state === 'CONTAINER_EXITED') return finishedAt / 1e6;
+        await clock.sleep(endPollMs);
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof RuntimeError) return undefined;
+      throw error;
+    }
+  }
+
+  async #isRunning(containerId: string): Promise<boolean> {
+    try {
+      return (await this.#kubelet.context.runtime.containerStatus(containerId)).state === 'CONTAINER_RUNNING';
+    } catch (error) {
+      if (error instanceof RuntimeError) return error.code === 'Unavailable';
+      throw error;
+    }
   }
 
   async #logs(path: readonly string[], query: URLSearchParams, response: ServerResponse): Promise<void> {
     const [namespace = '', name = '', containerName = ''] = path;
     const worker = await this.#worker(namespace, name);
     const history = worker.observed.containers.filter((container) => container.name === containerName);
-    const isKnown = [
-      ...(worker.pod.spec.initContainers ?? []),
-      ...worker.pod.spec.containers,
-      ...(worker.pod.spec.ephemeralContainers ?? []),
-    ].some((container) => container.name === containerName);
-    if (!isKnown) throw new HttpProblem(404, `container not found in pod`);
+    if (!containerSpec(worker, containerName)) throw new HttpProblem(404, `container not found in pod`);
     const previous = query.get('previous') === 'true';
     // Of a container that waits for its next try, the one that ended last is both the present and the previous one.
     const waits = history[0]?.state === 'exited' && worker.waitingReason(containerName) !== undefined;
@@ -317,7 +372,6 @@ class Routes {
         `container ${JSON.stringify(containerName)} in pod ${JSON.stringify(name)} is waiting to start: ${waitingText(worker, containerName)}`,
       );
     }
-    const { runtime } = this.#kubelet.context;
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     if (response.closed) gone.abort();
@@ -340,16 +394,8 @@ class Routes {
         return !gone.signal.aborted;
       },
     };
-    const isRunning = async () => {
-      try {
-        return (await runtime.containerStatus(container.id)).state === 'CONTAINER_RUNNING';
-      } catch (error) {
-        if (error instanceof RuntimeError) return error.code === 'Unavailable';
-        throw error;
-      }
-    };
     const { now } = this.#kubelet.context.clock;
-    await serveLog(container.logPath, logOptionsOf(query, now()), sink, isRunning);
+    await serveLog(container.logPath, logOptionsOf(query, now()), sink, () => this.#isRunning(container.id));
     response.end();
   }
 
@@ -373,6 +419,12 @@ class Routes {
     if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(`${name}_${namespace}`)} not found`);
     return worker;
   }
+}
+
+function containerSpec({ pod: { spec } }: PodWorker, name: string): Container | undefined {
+  return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])].find(
+    (container) => container.name === name,
+  );
 }
 
 function waitingText(worker: PodWorker, containerName: string): string {

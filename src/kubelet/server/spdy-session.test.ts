@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
+import { Duplex, duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { createInflate } from 'node:zlib';
 import { spdyDictionary } from './spdy-dictionary.ts';
@@ -69,4 +69,39 @@ test('data of split frames arrives whole, and FIN ends the stream', async () => 
   receive(frame.subarray(10));
   await ended.promise;
   assert.deepEqual(got, ['hello']);
+});
+
+test('a client and a server of ours understand each other: streams by name, data both ways, ends', async () => {
+  const [near, far] = duplexPair();
+  const heard: string[] = [];
+  const done = Promise.withResolvers<void>();
+  new SpdySession(far, (stream, headers) => {
+    stream.onData = (data) => heard.push(`${headers.streamtype}: ${data.toString()}`);
+    stream.onEnd = () => {
+      stream.write(Buffer.from('heard'));
+      stream.end();
+    };
+  });
+  const client = new SpdySession(near);
+  const streams = await Promise.all(['stdin', 'resize'].map((streamType) => client.open({ streamType })));
+  streams[0]!.onData = (data) => heard.push(`answer: ${data.toString()}`);
+  streams[0]!.onEnd = done.resolve;
+  streams[1]!.write(Buffer.from('{}'));
+  streams[0]!.write(Buffer.from('ls'));
+  streams[0]!.end();
+  await done.promise;
+  assert.deepEqual(heard, ['resize: {}', 'stdin: ls', 'answer: heard']);
+  client.close();
+});
+
+test('a server that is sent what is no block of headers hangs up', async () => {
+  const { socket, receive } = recorder();
+  const session = new SpdySession(socket, () => assert.fail('there is no stream'));
+  const closed = new Promise<void>((resolve) => {
+    session.onClose = resolve;
+  });
+  const frame = Buffer.alloc(8 + 10 + 4, 0xff);
+  frame.set([0x80, 3, 0, 1, 0, 0, 0, 14]);
+  receive(frame);
+  await closed;
 });

@@ -1,9 +1,9 @@
 /**
- * The client's side of SPDY/3.1 as Kubernetes uses it: streams named by headers, no flow control, and nothing that the
- * server says in its headers matters. Enough to speak with a container runtime's streaming server.
+ * SPDY/3.1 as Kubernetes uses it: streams that the client opens and names by headers, no flow control, and no word of the
+ * server's headers matters. Enough to speak with a container runtime's streaming server, and with kubectl as one.
  */
 import type { Duplex } from 'node:stream';
-import { constants, createDeflate } from 'node:zlib';
+import { constants, createDeflate, createInflate, type Deflate, type Inflate } from 'node:zlib';
 import { spdyDictionary } from './spdy-dictionary.ts';
 
 export interface SpdyStream {
@@ -17,23 +17,34 @@ export interface SpdyStream {
 
 const version = 3;
 const finFlag = 0x01;
-const types = { synStream: 1, rstStream: 3, ping: 6, goAway: 7 } as const;
+const types = { synStream: 1, synReply: 2, rstStream: 3, ping: 6, goAway: 7 } as const;
 const headerBytes = 8;
 /** The length field has 24 bits; smaller frames let other streams have their turn. */
 const dataMaxBytes = 32 * 1024;
+/** Compressed, of one stream: a few words in truth. */
+const headersBytesMax = 16 * 1024;
 
 export class SpdySession {
   readonly #socket: Duplex;
   readonly #streams = new Map<number, SpdyStream & { ended: boolean }>();
+  /** One each serves the whole session: blocks are read and written in one order. */
   readonly #deflate = createDeflate({ dictionary: spdyDictionary });
+  #inflate: Inflate | undefined;
+  readonly #onStream: ((stream: SpdyStream, headers: Record<string, string>) => void) | undefined;
   #pending: Buffer = Buffer.alloc(0);
   #nextId = 1;
-  #opening: Promise<void> = Promise.resolve();
+  #sending: Promise<void> = Promise.resolve();
+  #isInflating = false;
+  #isClosed = false;
   onClose: (() => void) | undefined;
 
-  /** `socket`: already upgraded. */
-  constructor(socket: Duplex) {
+  /**
+   * `socket`: already upgraded. `onStream` makes this the server's side: it hears of each stream that the client opens,
+   * before any of its data, and the client is answered.
+   */
+  constructor(socket: Duplex, onStream?: (stream: SpdyStream, headers: Record<string, string>) => void) {
     this.#socket = socket;
+    this.#onStream = onStream;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('close', () => this.#close());
     socket.on('end', () => this.#close());
@@ -44,18 +55,10 @@ export class SpdySession {
   async open(headers: Record<string, string>): Promise<SpdyStream> {
     const id = this.#nextId;
     this.#nextId += 2;
-    const stream = {
-      id,
-      ended: false,
-      write: (data: Uint8Array) => this.#sendData(id, data),
-      end: () => void this.#socket.write(dataFrame(id, finFlag, new Uint8Array(0))),
-      onData: () => undefined,
-      onEnd: () => undefined,
-    };
-    this.#streams.set(id, stream);
-    // One compressor serves the whole session: blocks must leave in the order in which they were compressed.
-    this.#opening = this.#opening.then(() => this.#sendSynStream(id, headers));
-    await this.#opening;
+    const stream = this.#addStream(id);
+    const body = Buffer.alloc(10);
+    body.writeUInt32BE(id, 0);
+    await this.#sendWithHeaders(types.synStream, body, headers);
     return stream;
   }
 
@@ -80,15 +83,23 @@ export class SpdySession {
     this.#socket.resume();
   }
 
+  /** What was written still leaves; then the connection ends. */
+  finish(): void {
+    void this.#sending.then(() => this.#socket.end());
+  }
+
   close(): void {
     this.#socket.end();
     this.#socket.destroy();
   }
 
   #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const stream of this.#streams.values()) if (!stream.ended) stream.onEnd();
     this.#streams.clear();
     this.#deflate.close();
+    this.#inflate?.close();
     const told = this.onClose;
     this.onClose = undefined;
     told?.();
@@ -101,29 +112,36 @@ export class SpdySession {
     return flowing;
   }
 
-  async #sendSynStream(id: number, headers: Record<string, string>): Promise<void> {
-    const block = await this.#compress(headerBlock(headers));
-    const body = Buffer.alloc(10);
-    body.writeUInt32BE(id, 0);
-    this.#socket.write(controlFrame(types.synStream, 0, Buffer.concat([body, block])));
+  #addStream(id: number): SpdyStream & { ended: boolean } {
+    const stream = {
+      id,
+      ended: false,
+      write: (data: Uint8Array) => this.#sendData(id, data),
+      end: () => void this.#socket.write(dataFrame(id, finFlag, new Uint8Array(0))),
+      onData: () => undefined,
+      onEnd: () => undefined,
+    };
+    this.#streams.set(id, stream);
+    return stream;
   }
 
-  #compress(block: Buffer): Promise<Buffer> {
-    return new Promise((resolve) => {
-      const parts: Buffer[] = [];
-      const take = (part: Buffer) => parts.push(part);
-      this.#deflate.on('data', take);
-      this.#deflate.write(block);
-      this.#deflate.flush(constants.Z_SYNC_FLUSH, () => {
-        this.#deflate.off('data', take);
-        resolve(Buffer.concat(parts));
-      });
+  /** Blocks of headers leave in the order in which they were compressed. */
+  async #sendWithHeaders(type: number, body: Buffer, headers: Record<string, string>): Promise<void> {
+    this.#sending = this.#sending.then(async () => {
+      if (this.#isClosed) return;
+      const block = await throughZlib(this.#deflate, headerBlock(headers));
+      if (!this.#isClosed) this.#socket.write(controlFrame(type, 0, Buffer.concat([body, block])));
     });
+    await this.#sending;
   }
 
   #receive(chunk: Buffer): void {
     this.#pending = this.#pending.length > 0 ? Buffer.concat([this.#pending, chunk]) : chunk;
-    while (this.#pending.length >= headerBytes) {
+    this.#takeFrames();
+  }
+
+  #takeFrames(): void {
+    while (this.#pending.length >= headerBytes && !this.#isInflating) {
       const length = this.#pending.readUIntBE(5, 3);
       if (this.#pending.length < headerBytes + length) return;
       const header = this.#pending.subarray(0, headerBytes);
@@ -136,9 +154,15 @@ export class SpdySession {
 
   #takeControl(type: number, flags: number, body: Buffer): void {
     switch (type) {
+      case types.synStream:
+        this.#takeStream(body.readUInt32BE(0) & 0x7fffffff, flags, body.subarray(10)).catch(() =>
+          this.close(),
+        );
+        break;
       case types.ping:
-        // An echo of what the server asked; its ids are even.
-        if (body.readUInt32BE(0) % 2 === 0) this.#socket.write(controlFrame(types.ping, 0, body));
+        // An echo of what the other side asked; a client's ids are odd, a server's even.
+        if (body.readUInt32BE(0) % 2 === (this.#onStream ? 1 : 0))
+          this.#socket.write(controlFrame(types.ping, 0, body));
         break;
       case types.rstStream:
         this.#endStream(body.readUInt32BE(0) & 0x7fffffff);
@@ -149,6 +173,23 @@ export class SpdySession {
         // SYN_REPLY with FIN: nothing will come on that stream.
         if ((flags & finFlag) !== 0 && body.length >= 4) this.#endStream(body.readUInt32BE(0) & 0x7fffffff);
     }
+  }
+
+  /** What follows waits until it is known which stream this is. */
+  async #takeStream(id: number, flags: number, block: Buffer): Promise<void> {
+    if (!this.#onStream || block.length > headersBytesMax) return this.close();
+    this.#isInflating = true;
+    this.#inflate ??= createInflate({ dictionary: spdyDictionary });
+    const headers = readHeaderBlock(await throughZlib(this.#inflate, Buffer.from(block)));
+    if (this.#isClosed) return;
+    const stream = this.#addStream(id);
+    this.#onStream(stream, headers);
+    const body = Buffer.alloc(4);
+    body.writeUInt32BE(id, 0);
+    await this.#sendWithHeaders(types.synReply, body, {});
+    this.#isInflating = false;
+    if ((flags & finFlag) !== 0) this.#endStream(id);
+    this.#takeFrames();
   }
 
   #takeData(id: number, flags: number, body: Buffer): void {
@@ -191,6 +232,42 @@ export function headerBlock(headers: Record<string, string>): Buffer {
     }
   }
   return Buffer.concat(parts);
+}
+
+/** @throws RangeError when the block is cut short */
+export function readHeaderBlock(block: Buffer): Record<string, string> {
+  let offset = 0;
+  const number = () => {
+    offset += 4;
+    return block.readUInt32BE(offset - 4);
+  };
+  const text = () => {
+    const length = number();
+    offset += length;
+    return block.toString('utf8', offset - length, offset);
+  };
+  const headers: Record<string, string> = {};
+  for (let left = number(); left > 0; left--) {
+    const name = text();
+    headers[name] = text();
+  }
+  return headers;
+}
+
+/** What comes out of the compressor (or its opposite) for this block, up to where it is in step with its input. */
+function throughZlib(stream: Deflate | Inflate, block: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    const take = (part: Buffer) => parts.push(part);
+    stream.on('data', take);
+    stream.once('error', reject);
+    stream.write(block);
+    stream.flush(constants.Z_SYNC_FLUSH, () => {
+      stream.off('data', take);
+      stream.off('error', reject);
+      resolve(Buffer.concat(parts));
+    });
+  });
 }
 
 function uint32(value: number): Buffer {

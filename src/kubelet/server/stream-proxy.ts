@@ -1,30 +1,21 @@
 /**
  * Streams between a client and a container (exec, attach, port-forward). The runtime serves SPDY and older WebSocket
- * protocols itself: such a stream is passed through byte by byte. What it does not speak is spoken here: the fifth
- * version of the WebSocket protocol (with half-closed streams) and port-forward's SPDY within WebSocket.
+ * protocols itself: such a stream is passed through byte by byte, port-forward's SPDY within WebSocket unwrapped. What
+ * needs more than that is in stream-translation.ts.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { SpdySession, type SpdyStream } from './spdy-session.ts';
-
-export interface StreamRequest {
-  stdin: boolean;
-  stdout: boolean;
-  stderr: boolean;
-  tty: boolean;
-}
-
-const v5Protocol = 'v5.channel.k8s.io';
-const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
-
-export function webSocketProtocols(request: IncomingMessage): string[] {
-  return (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-}
+import {
+  acceptWebSocket,
+  sendPaced,
+  tunnelProtocol,
+  type Upgrade,
+  webSocketProtocols,
+} from './client-streams.ts';
 
 /** Passes the client's own upgrade on to the runtime's URL, and from then on every byte both ways. */
-export function relayUpgrade(request: IncomingMessage, client: Duplex, head: Buffer, url: string): void {
+export function relayUpgrade({ request, client, head }: Upgrade, url: string): void {
   const target = new URL(url);
   const upstream = connect({ host: target.hostname, port: Number(target.port) });
   upstream.setNoDelay(true);
@@ -57,7 +48,7 @@ export function join(a: Duplex, b: Duplex): void {
 }
 
 /** An upgraded SPDY connection to the runtime. @throws Error with what the runtime answered instead */
-function openSpdy(url: string, protocol: string): Promise<{ socket: Socket; head: Buffer }> {
+export function openSpdy(url: string, protocol: string): Promise<{ socket: Socket; head: Buffer }> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, {
       method: 'POST',
@@ -76,55 +67,14 @@ function openSpdy(url: string, protocol: string): Promise<{ socket: Socket; head
   });
 }
 
-const webSockets = new WebSocketServer({
-  noServer: true,
-  perMessageDeflate: false,
-  maxPayload: 32 * 1024 * 1024,
-  handleProtocols: (offered) => (offered.has(v5Protocol) ? v5Protocol : tunnelProtocol),
-});
-
-/**
- * Paused: what the client says at once must wait for its listeners. The runtime's side ends when the client leaves
- * before. @throws Error when it does
- */
-function accept(
-  request: IncomingMessage,
-  client: Duplex,
-  head: Buffer,
-  runtimeSide: Duplex,
-): Promise<WebSocket> {
-  return new Promise((resolve, reject) => {
-    const left = () => {
-      runtimeSide.destroy();
-      reject(new Error('the client left before its stream was open'));
-    };
-    if (client.destroyed) return left();
-    client.once('close', left);
-    webSockets.handleUpgrade(request, client, head, (webSocket) => {
-      client.off('close', left);
-      webSocket.pause();
-      resolve(webSocket);
-    });
-  });
-}
-
-export function speaksV5(request: IncomingMessage): boolean {
-  return webSocketProtocols(request).includes(v5Protocol);
-}
-
 export function speaksTunnel(request: IncomingMessage): boolean {
   return webSocketProtocols(request).includes(tunnelProtocol);
 }
 
 /** Port-forward's SPDY stream, carried in WebSocket messages. */
-export async function tunnelPortForward(
-  request: IncomingMessage,
-  client: Duplex,
-  head: Buffer,
-  url: string,
-): Promise<void> {
+export async function tunnelPortForward(upgrade: Upgrade, url: string): Promise<void> {
   const { socket, head: first } = await openSpdy(url, 'portforward.k8s.io');
-  const webSocket = await accept(request, client, head, socket);
+  const webSocket = await acceptWebSocket(upgrade, socket);
   socket.setNoDelay(true);
   if (first.length > 0) socket.unshift(first);
   webSocket.on('message', (data: Buffer) => {
@@ -138,78 +88,5 @@ export async function tunnelPortForward(
   socket.on('data', (chunk: Buffer) => sendPaced(webSocket, chunk, socket));
   socket.on('close', () => webSocket.close(1000));
   socket.on('error', () => webSocket.terminate());
-  webSocket.resume();
-}
-
-/** More than this unsent stops the reading of the other side. */
-const bufferedMaxBytes = 1024 * 1024;
-
-function sendPaced(webSocket: WebSocket, data: Buffer, source: { pause(): void; resume(): void }): void {
-  if (webSocket.readyState !== webSocket.OPEN) return;
-  webSocket.send(data, () => {
-    if (webSocket.bufferedAmount < bufferedMaxBytes / 2) source.resume();
-  });
-  if (webSocket.bufferedAmount > bufferedMaxBytes) source.pause();
-}
-
-const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
-
-/** Exec or attach in the fifth WebSocket protocol, translated to the runtime's SPDY streams. */
-export async function translateV5(
-  request: IncomingMessage,
-  client: Duplex,
-  head: Buffer,
-  url: string,
-  wanted: StreamRequest,
-): Promise<void> {
-  const { socket, head: first } = await openSpdy(url, 'v4.channel.k8s.io');
-  socket.setNoDelay(true);
-  if (first.length > 0) socket.unshift(first);
-  const session = new SpdySession(socket);
-  const webSocket = await accept(request, client, head, socket);
-  const fromClient = new Map<number, SpdyStream>();
-  const finished = new Set<string>();
-
-  const open = async (streamType: keyof typeof channels) => {
-    const stream = await session.open({ streamType });
-    if (streamType === 'stdin' || streamType === 'resize') fromClient.set(channels[streamType], stream);
-    else
-      stream.onData = (data) =>
-        sendPaced(webSocket, Buffer.concat([Buffer.from([channels[streamType]]), data]), session);
-    return stream;
-  };
-  const error = await open('error');
-  const outputs: SpdyStream[] = [];
-  // The runtime waits for all of these before it starts anything.
-  if (wanted.stdin) await open('stdin');
-  if (wanted.stdout) outputs.push(await open('stdout'));
-  if (wanted.stderr && !wanted.tty) outputs.push(await open('stderr'));
-  if (wanted.tty) await open('resize');
-
-  const all = [error, ...outputs];
-  const closeWhenDone = (stream: SpdyStream) => {
-    finished.add(String(stream.id));
-    if (finished.size < all.length) return;
-    webSocket.close(1000);
-    session.close();
-  };
-  for (const stream of all) stream.onEnd = () => closeWhenDone(stream);
-  session.onClose = () => webSocket.close(1000);
-
-  webSocket.on('message', (message: Buffer) => {
-    const channel = message[0];
-    if (channel === channels.close) {
-      fromClient.get(message[1] ?? -1)?.end();
-      return;
-    }
-    const stream = fromClient.get(channel ?? -1);
-    if (!stream || message.length < 2) return;
-    if (!stream.write(message.subarray(1))) {
-      webSocket.pause();
-      void session.drained().then(() => webSocket.resume());
-    }
-  });
-  webSocket.on('close', () => session.close());
-  webSocket.on('error', () => session.close());
   webSocket.resume();
 }

@@ -1,0 +1,200 @@
+/**
+ * A client's streams of exec and attach, spoken with here instead of by the runtime: the fifth version of the WebSocket
+ * protocol, and SPDY.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { SpdySession, type SpdyStream } from './spdy-session.ts';
+
+/** Of these the client asked for some; a terminal has one output and tells its size. */
+export interface StreamRequest {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  tty: boolean;
+}
+
+export type InputStream = 'stdin' | 'resize';
+export type OutputStream = 'error' | 'stdout' | 'stderr';
+
+export interface Pausable {
+  pause(): void;
+  resume(): void;
+}
+
+export interface ClientListener {
+  /** More comes only after what is returned has resolved. */
+  data(stream: InputStream, data: Uint8Array): Promise<void> | undefined;
+  /** The client will say no more on this stream. */
+  end(stream: InputStream): void;
+  close(): void;
+}
+
+export interface ClientStreams {
+  /** `source` pauses while the client is slow. */
+  send(stream: OutputStream, data: Buffer, source: Pausable): void;
+  /** To be called once, soon: what the client has said meanwhile is told first. */
+  listen(listener: ClientListener): void;
+  /** All outputs have ended. */
+  close(): void;
+}
+
+/** An upgrade that the client asked for and that is not answered yet. */
+export interface Upgrade {
+  request: IncomingMessage;
+  client: Duplex;
+  head: Buffer;
+}
+
+const v5Protocol = 'v5.channel.k8s.io';
+const spdyProtocol = 'v4.channel.k8s.io';
+export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
+const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
+/** More than this unsent stops the reading of the other side. */
+const bufferedBytesMax = 1024 * 1024;
+
+export function webSocketProtocols(request: IncomingMessage): string[] {
+  return listOf(request.headers['sec-websocket-protocol']);
+}
+
+export function speaksV5(request: IncomingMessage): boolean {
+  return webSocketProtocols(request).includes(v5Protocol);
+}
+
+export function speaksSpdy(request: IncomingMessage): boolean {
+  return (
+    request.headers.upgrade?.toLowerCase() === 'spdy/3.1' &&
+    listOf(request.headers['x-stream-protocol-version']).includes(spdyProtocol)
+  );
+}
+
+const listOf = (header: string | string[] | undefined): string[] =>
+  String(header ?? '')
+    .split(',')
+    .map((name) => name.trim());
+
+const webSockets = new WebSocketServer({
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: 32 * 1024 * 1024,
+  handleProtocols: (offered) => (offered.has(v5Protocol) ? v5Protocol : tunnelProtocol),
+});
+
+/**
+ * Paused: what the client says at once must wait for its listeners. The runtime's side ends when the client leaves
+ * before. @throws Error when it does
+ */
+export function acceptWebSocket({ request, client, head }: Upgrade, runtimeSide: Duplex): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const left = () => {
+      runtimeSide.destroy();
+      reject(new Error('the client left before its stream was open'));
+    };
+    if (client.destroyed) return left();
+    client.once('close', left);
+    webSockets.handleUpgrade(request, client, head, (webSocket) => {
+      client.off('close', left);
+      webSocket.pause();
+      resolve(webSocket);
+    });
+  });
+}
+
+export function sendPaced(webSocket: WebSocket, data: Buffer, source: Pausable): void {
+  if (webSocket.readyState !== webSocket.OPEN) return;
+  webSocket.send(data, () => {
+    if (webSocket.bufferedAmount < bufferedBytesMax / 2) source.resume();
+  });
+  if (webSocket.bufferedAmount > bufferedBytesMax) source.pause();
+}
+
+/** @throws Error when the client leaves before */
+export async function acceptV5(upgrade: Upgrade, runtimeSide: Duplex): Promise<ClientStreams> {
+  const webSocket = await acceptWebSocket(upgrade, runtimeSide);
+  return {
+    send: (stream, data, source) =>
+      sendPaced(webSocket, Buffer.concat([Buffer.from([channels[stream]]), data]), source),
+    listen: (listener) => {
+      webSocket.on('message', (message: Buffer) => {
+        const isEnd = message[0] === channels.close;
+        const stream = inputOf(message[isEnd ? 1 : 0]);
+        if (!stream) return;
+        if (isEnd) return listener.end(stream);
+        if (message.length < 2) return;
+        const isFull = listener.data(stream, message.subarray(1));
+        if (!isFull) return;
+        webSocket.pause();
+        void isFull.then(() => webSocket.resume());
+      });
+      webSocket.on('close', () => listener.close());
+      webSocket.on('error', () => listener.close());
+      webSocket.resume();
+    },
+    close: () => webSocket.close(1000),
+  };
+}
+
+function inputOf(channel: number | undefined): InputStream | undefined {
+  if (channel === channels.stdin) return 'stdin';
+  return channel === channels.resize ? 'resize' : undefined;
+}
+
+/** Waits until the client has opened all that it asked for. @throws Error when it leaves before */
+export async function acceptSpdy(
+  { client, head }: Upgrade,
+  wanted: StreamRequest,
+  runtimeSide: Duplex,
+): Promise<ClientStreams> {
+  const expected = ['error', 'stdin', 'stdout', 'stderr', 'resize'].filter(
+    (name) => name === 'error' || wanted[name === 'resize' ? 'tty' : (name as keyof StreamRequest)],
+  );
+  const streams = new Map<string, SpdyStream>();
+  let session!: SpdySession;
+  // Whatever comes before there is a listener, in the order in which it came.
+  const early: ((listener: ClientListener) => void)[] = [];
+  let listener: ClientListener | undefined;
+  const tell = (say: (listener: ClientListener) => void) => (listener ? say(listener) : early.push(say));
+  await new Promise<void>((resolve, reject) => {
+    if (client.destroyed) reject(new Error('the client left before its stream was open'));
+    client.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${spdyProtocol}\r\n\r\n`,
+    );
+    if (head.length > 0) client.unshift(head);
+    session = new SpdySession(client, (stream, { streamtype: name = '' }) => {
+      streams.set(name, stream);
+      if (name === 'stdin' || name === 'resize') {
+        stream.onData = (data) => tell((hearer) => pace(session, hearer.data(name, data)));
+        stream.onEnd = () => tell((hearer) => hearer.end(name));
+      }
+      if (expected.every((each) => streams.has(each))) resolve();
+    });
+    session.onClose = () => {
+      if (listener) return listener.close();
+      runtimeSide.destroy();
+      reject(new Error('the client left before its streams were open'));
+    };
+  });
+  return {
+    send: (name, data, source) => {
+      if (streams.get(name)?.write(data) !== false) return;
+      source.pause();
+      void session.drained().then(() => source.resume());
+    },
+    listen: (given) => {
+      listener = given;
+      session.onClose = () => given.close();
+      for (const say of early.splice(0)) say(given);
+    },
+    close: () => {
+      for (const [name, stream] of streams) if (name !== 'stdin' && name !== 'resize') stream.end();
+      session.finish();
+    },
+  };
+}
+
+function pace(session: SpdySession, isFull: Promise<void> | undefined): void {
+  if (!isFull) return;
+  session.pause();
+  void isFull.then(() => session.resume());
+}
