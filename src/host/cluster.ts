@@ -67,8 +67,8 @@ export interface UpOptions {
 }
 
 const apiPortsTried = 200;
-const serverReadyMs = 60_000;
-const nodeReadyMs = 90_000;
+const serverReadyMs = 180_000;
+const nodeReadyMs = 180_000;
 /** What stands as the API server's address where no pod ever asks for it: out of a range for benchmarks, nobody's. */
 const simulatedAddress = '198.18.255.254';
 const serverStopMs = 8000;
