@@ -255,7 +255,7 @@ test('random selectors are read or refused', () => {
   }
 });
 
-test('large hostile input takes a moment, not more', () => {
+test('large hostile input takes a moment of the processor, not more', () => {
   const inputs: [string, () => unknown][] = [
     [
       'many keys',
@@ -270,8 +270,8 @@ test('large hostile input takes a moment, not more', () => {
     ['deep managed fields', () => readFieldSet(JSON.parse(`${'{"f:a":'.repeat(3000)}{}${'}'.repeat(3000)}`))],
   ];
   for (const [name, act] of inputs) {
-    const started = performance.now();
+    const before = process.cpuUsage();
     refusesOnlyWith([StatusError, JsonError, FieldSetError], act, name);
-    assert.ok(performance.now() - started < 2000, name);
+    assert.ok(process.cpuUsage(before).user / 1000 < 2000, name);
   }
 });

@@ -114,7 +114,7 @@ test('the document and the patch stay as they were', () => {
 
 test('a hostile patch of many items takes time in proportion to its size', () => {
   const many = Array.from({ length: 50_000 }, (_, index) => ({ name: `n${index}` }));
-  const started = performance.now();
+  const before = process.cpuUsage();
   patched({ containers: many }, { containers: many });
-  assert.ok(performance.now() - started < 3000);
+  assert.ok(process.cpuUsage(before).user / 1000 < 3000);
 });
