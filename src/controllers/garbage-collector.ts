@@ -3,14 +3,13 @@
  * foreground until their dependents are gone; lets go of dependents that shall stay.
  */
 import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
-import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
-import { discoverResources } from '../client/discovery.ts';
 import { targetOf } from '../client/event-recorder.ts';
-import { runReflector } from '../client/reflector.ts';
+import type { ReflectorSink } from '../client/reflector.ts';
 import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 import { undefinedIfGone } from './adoption.ts';
+import { FollowedResources } from './followed-resources.ts';
 import {
   foregroundFinalizer,
   GarbageGraph,
@@ -22,10 +21,6 @@ import {
 /** Resources whose objects own nothing and whose number would only cost memory. */
 const ignored = new Set(['events', 'events.events.k8s.io']);
 const workers = 20;
-/** Changes of definitions come in flocks; discovery is asked once for a flock. */
-const discoveryDelayMs = 250;
-/** Aggregated servers announce nothing: their resources are found by asking now and then. */
-const discoveryIntervalMs = 300_000;
 
 export async function runGarbageCollector(
   environment: ControllerEnvironment,
@@ -34,19 +29,11 @@ export async function runGarbageCollector(
   await new GarbageCollector(environment, signal).run();
 }
 
-interface Monitor {
-  resource: ResourceType;
-  stop: AbortController;
-  synced: Promise<void>;
-}
-
 class GarbageCollector {
   readonly #environment: ControllerEnvironment;
   readonly #signal: AbortSignal;
   readonly #graph = new GarbageGraph();
   readonly #queue: WorkQueue;
-  /** By `group/plural`. */
-  readonly #monitors = new Map<string, Monitor>();
   /** By `group/kind`, over all versions. */
   readonly #kinds = new Map<string, ResourceType>();
 
@@ -60,90 +47,47 @@ class GarbageCollector {
   }
 
   async run(): Promise<void> {
-    const { informers, clock } = this.#environment;
-    const discovery = new WorkQueue({ name: 'garbage_collector_discovery', clock });
-    const rediscover = () => discovery.addAfter('all', discoveryDelayMs);
-    for (const type of [CustomResourceDefinition, APIService] as ResourceType[])
-      informers.of(type).handle({ added: rediscover, updated: rediscover, deleted: rediscover });
-    discovery.add('all');
-    const followed = Promise.withResolvers<void>();
-    this.#signal.addEventListener('abort', () => followed.resolve(), { once: true });
-    const discovering = runWorkers(
-      discovery,
-      1,
-      async (key) => {
-        try {
-          await this.#followResources();
-          discovery.forget(key);
-          discovery.addAfter(key, discoveryIntervalMs);
-          followed.resolve();
-        } catch (error) {
-          if (!this.#signal.aborted) this.#environment.logger.warn('discovery failed', { error });
-          discovery.retry(key);
-        }
+    const followed = new FollowedResources(
+      this.#environment,
+      {
+        name: 'garbage_collector_discovery',
+        discovered: (resources) => {
+          for (const resource of resources) this.#kinds.set(`${resource.group}/${resource.kind}`, resource);
+        },
+        isWanted: ({ group, plural, verbs }) =>
+          verbs.includes('delete') && !ignored.has(group ? `${plural}.${group}` : plural),
+        sinkOf: (resource) => this.#sinkOf(resource),
+        stopped: (resource) => {
+          for (const node of [...this.#graph.of(resource)]) this.#apply(this.#graph.remove(node.uid));
+        },
       },
       this.#signal,
     );
+    const following = followed.run();
     // Before every resource is known once, most owners would look missing.
-    await followed.promise;
+    await followed.ready;
     const working = runWorkers(this.#queue, workers, (key) => this.#work(key), this.#signal);
-    await Promise.all([discovering, working]);
+    await Promise.all([following, working]);
   }
 
-  /** Starts to follow resources that are new, stops following those that are gone. */
-  async #followResources(): Promise<void> {
-    const { resources } = await discoverResources(this.#environment.client, this.#signal);
-    const present = new Set<string>();
-    for (const resource of resources) {
-      this.#kinds.set(`${resource.group}/${resource.kind}`, resource);
-      const name = resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
-      if (ignored.has(name) || !['list', 'watch', 'delete'].every((verb) => resource.verbs.includes(verb)))
-        continue;
-      present.add(name);
-      if (!this.#monitors.has(name)) this.#monitors.set(name, this.#follow(resource));
-    }
-    for (const [name, monitor] of this.#monitors) {
-      if (present.has(name)) continue;
-      monitor.stop.abort(new Error('the resource is gone'));
-      this.#monitors.delete(name);
-      for (const node of [...this.#graph.of(monitor.resource)]) this.#apply(this.#graph.remove(node.uid));
-    }
-    await Promise.all([...this.#monitors.values()].map((monitor) => monitor.synced));
-  }
-
-  #follow(resource: ResourceType): Monitor {
-    const stop = new AbortController();
-    const end = () => stop.abort(this.#signal.reason);
-    if (this.#signal.aborted) end();
-    this.#signal.addEventListener('abort', end, { once: true });
-    const synced = Promise.withResolvers<void>();
-    // A resource that cannot be listed must not hold up the others for good.
-    const { client, clock, random, logger } = this.#environment;
-    void runReflector<KubeObject>(
-      { client, type: resource, filter: { metadataOnly: true }, clock, random, logger, signal: stop.signal },
-      {
-        replace: (items) => {
-          const gone = new Set([...this.#graph.of(resource)].map((node) => node.uid));
-          for (const item of items) {
-            gone.delete(item.metadata.uid);
-            this.#apply(this.#graph.observe(resource, item));
-          }
-          for (const uid of gone) this.#apply(this.#graph.remove(uid));
-          synced.resolve();
-        },
-        apply: (type, object) =>
-          this.#apply(
-            type === 'DELETED'
-              ? this.#graph.remove(object.metadata.uid)
-              : this.#graph.observe(resource, object),
-          ),
-        progressed: () => undefined,
+  #sinkOf(resource: ResourceType): ReflectorSink<KubeObject> {
+    return {
+      replace: (items) => {
+        const gone = new Set([...this.#graph.of(resource)].map((node) => node.uid));
+        for (const item of items) {
+          gone.delete(item.metadata.uid);
+          this.#apply(this.#graph.observe(resource, item));
+        }
+        for (const uid of gone) this.#apply(this.#graph.remove(uid));
       },
-    ).finally(() => {
-      this.#signal.removeEventListener('abort', end);
-      synced.resolve();
-    });
-    return { resource, stop, synced: synced.promise };
+      apply: (type, object) =>
+        this.#apply(
+          type === 'DELETED'
+            ? this.#graph.remove(object.metadata.uid)
+            : this.#graph.observe(resource, object),
+        ),
+      progressed: () => undefined,
+    };
   }
 
   #apply({ check, orphan }: GraphConsequences): void {

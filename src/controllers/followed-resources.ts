@@ -1,0 +1,130 @@
+/** Follows collections that only the server can name: resources come and go, and with them what is watched. */
+import type { KubeObject, ResourceType } from '../api/meta.ts';
+import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
+import type { ControllerEnvironment } from '../client/controller-cluster.ts';
+import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
+import { type ReflectorSink, runReflector } from '../client/reflector.ts';
+import { runWorkers, WorkQueue } from '../client/work-queue.ts';
+
+/** Changes of definitions come in flocks; discovery is asked once for a flock. */
+const discoveryDelayMs = 250;
+/** Aggregated servers announce nothing: their resources are found by asking now and then. */
+const discoveryIntervalMs = 300_000;
+
+export interface FollowOptions {
+  /** Of the queue of discoveries, in metrics and logs. */
+  name: string;
+  /** Hears of everything that the server has, before any of it is followed. */
+  discovered?(resources: readonly DiscoveredResource[]): void;
+  /** Of resources that can be listed and watched. */
+  isWanted(resource: DiscoveredResource): boolean;
+  /** Where the metadata of a collection's objects goes. */
+  sinkOf(resource: ResourceType): ReflectorSink<KubeObject>;
+  /** The resource is gone, or no longer wanted. */
+  stopped?(resource: ResourceType): void;
+}
+
+interface Followed {
+  resource: ResourceType;
+  stop: AbortController;
+  synced: Promise<void>;
+}
+
+export class FollowedResources {
+  readonly #environment: ControllerEnvironment;
+  readonly #options: FollowOptions;
+  readonly #signal: AbortSignal;
+  readonly #discovery: WorkQueue;
+  readonly #ready = Promise.withResolvers<void>();
+  /** By `group/plural`. */
+  readonly #followed = new Map<string, Followed>();
+
+  constructor(environment: ControllerEnvironment, options: FollowOptions, signal: AbortSignal) {
+    this.#environment = environment;
+    this.#options = options;
+    this.#signal = signal;
+    this.#discovery = new WorkQueue({ name: options.name, clock: environment.clock });
+    signal.addEventListener('abort', () => this.#ready.resolve(), { once: true });
+  }
+
+  /** Resolves when all that is wanted was listed once, or the signal aborts. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Looks again at what there is and what is wanted of it. */
+  refresh(): void {
+    this.#discovery.addAfter('all', discoveryDelayMs);
+  }
+
+  /** Until the signal aborts. */
+  async run(): Promise<void> {
+    const { informers, logger } = this.#environment;
+    const refresh = () => this.refresh();
+    for (const type of [CustomResourceDefinition, APIService] as ResourceType[])
+      informers.of(type).handle({ added: refresh, updated: refresh, deleted: refresh });
+    this.#discovery.add('all');
+    await runWorkers(
+      this.#discovery,
+      1,
+      async (key) => {
+        try {
+          await this.#discover();
+          this.#discovery.forget(key);
+          this.#discovery.addAfter(key, discoveryIntervalMs);
+          this.#ready.resolve();
+        } catch (error) {
+          if (!this.#signal.aborted) logger.warn('discovery failed', { error });
+          this.#discovery.retry(key);
+        }
+      },
+      this.#signal,
+    );
+  }
+
+  /** Starts to follow resources that are new, stops following those that are gone. */
+  async #discover(): Promise<void> {
+    const { resources } = await discoverResources(this.#environment.client, this.#signal);
+    this.#options.discovered?.(resources);
+    const present = new Set<string>();
+    for (const resource of resources) {
+      if (!['list', 'watch'].every((verb) => resource.verbs.includes(verb))) continue;
+      if (!this.#options.isWanted(resource)) continue;
+      const key = `${resource.group}/${resource.plural}`;
+      present.add(key);
+      if (!this.#followed.has(key)) this.#followed.set(key, this.#follow(resource));
+    }
+    for (const [key, { resource, stop }] of this.#followed) {
+      if (present.has(key)) continue;
+      stop.abort(new Error('the resource is gone'));
+      this.#followed.delete(key);
+      this.#options.stopped?.(resource);
+    }
+    await Promise.all([...this.#followed.values()].map(({ synced }) => synced));
+  }
+
+  #follow(resource: ResourceType): Followed {
+    const stop = new AbortController();
+    const end = () => stop.abort(this.#signal.reason);
+    if (this.#signal.aborted) end();
+    this.#signal.addEventListener('abort', end, { once: true });
+    const synced = Promise.withResolvers<void>();
+    const { client, clock, random, logger } = this.#environment;
+    const sink = this.#options.sinkOf(resource);
+    void runReflector<KubeObject>(
+      { client, type: resource, filter: { metadataOnly: true }, clock, random, logger, signal: stop.signal },
+      {
+        replace(items, resourceVersion) {
+          sink.replace(items, resourceVersion);
+          synced.resolve();
+        },
+        apply: (type, object) => sink.apply(type, object),
+        progressed: (resourceVersion) => sink.progressed(resourceVersion),
+      },
+    ).finally(() => {
+      this.#signal.removeEventListener('abort', end);
+      synced.resolve();
+    });
+    return { resource, stop, synced: synced.promise };
+  }
+}
