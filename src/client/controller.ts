@@ -67,6 +67,12 @@ export interface ControllerDefinition<T extends KubeObject = KubeObject> {
   reads?: readonly ResourceType[];
   /** False for changes of the reconciled object itself that call for nothing. */
   concerns?(object: T, old: T | undefined): boolean;
+  /** Brings keys by another way than those above, until the signal aborts. */
+  source?(
+    enqueue: (key: string) => void,
+    environment: ControllerEnvironment,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Reconciles at the same time, of different keys. */
   concurrency?: number;
   /** Retry delays, where upstream's differ from the queue's defaults. */
@@ -98,11 +104,13 @@ export async function runController(
   const queue = new WorkQueue({ name: definition.name, clock, metrics, backoff: definition.backoff });
   const { component } = definition;
   const recorder = component ? environment.recorder.for(component) : environment.recorder;
-  const runner = new Runner(definition, { ...environment, logger, recorder }, queue);
+  const own = { ...environment, logger, recorder };
+  const runner = new Runner(definition, own, queue);
   await informers.synced();
   runner.subscribe();
   const { concurrency = defaultConcurrency } = definition;
-  await runWorkers(queue, concurrency, (key) => runner.work(key, signal), signal);
+  const working = runWorkers(queue, concurrency, (key) => runner.work(key, signal), signal);
+  await Promise.all([working, definition.source?.((key) => queue.add(key), own, signal)]);
 }
 
 class Runner {

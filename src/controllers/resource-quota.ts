@@ -1,5 +1,5 @@
 /** ResourceQuotas: counts what each namespace uses of what is limited. Admission adds at once; this puts it right. */
-import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
+import { apiVersionOf, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
 import { compareQuantities, parseQuantity } from '../api/quantity.ts';
 import { concernsResource, matchesScopes, sameAmounts, totalUsage, usageOf } from '../api/quota.ts';
 import {
@@ -12,9 +12,10 @@ import {
   Service,
 } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
-import { defineController, type Watch, watch } from '../client/controller.ts';
-import type { ReconcileCluster } from '../client/controller-cluster.ts';
-import { discoverResources } from '../client/discovery.ts';
+import { type AnyController, defineController, type Watch, watch } from '../client/controller.ts';
+import type { ControllerEnvironment, ReconcileCluster } from '../client/controller-cluster.ts';
+import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
+import { FollowedResources } from './followed-resources.ts';
 import { isPodTerminal } from './pod-state.ts';
 
 /** Core resources that quotas know by name; all others are counted as `count/…` only. */
@@ -26,6 +27,8 @@ const followed: readonly ResourceType[] = [
   Secret,
   Service,
 ] as readonly ResourceType[];
+
+const known: readonly ResourceType[] = [...followed, ResourceQuota as ResourceType];
 
 /** Quotas are counted anew so often, for what no watch tells of. */
 const resyncMs = 300_000;
@@ -55,30 +58,37 @@ function isSettled(quota: ResourceQuota, used: Record<string, string>, nowMs: nu
   return nowMs - known.versionMs >= settleMs || nowMs - known.sinceMs >= settleMaxMs;
 }
 
-export const resourceQuotaController = defineController({
-  name: 'resourcequota_primary',
-  component: 'resourcequota-controller',
-  reconciles: ResourceQuota,
-  concerns: (quota: ResourceQuota, old: ResourceQuota | undefined) =>
-    !old || JSON.stringify(quota.spec) !== JSON.stringify(old.spec) || !quota.status?.hard,
-  watches: followed.map(replenishing),
-  async reconcile(key, cluster, signal) {
-    const quota = cluster.get(ResourceQuota, key);
-    if (!quota || quota.metadata.deletionTimestamp) return;
-    const hard = quota.spec?.hard ?? {};
-    const names = Object.keys(hard);
-    const used = totalUsage(names, await usagesIn(cluster, quota, names, signal));
-    const isSame = sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used);
-    if (isSame) {
+/** The resources that the server has, as of the last time that some quota asked for more than the followed ones. */
+type Countable = { resources: readonly DiscoveredResource[] };
+
+export function resourceQuotaController(): AnyController {
+  const countable: Countable = { resources: [] };
+  return defineController({
+    name: 'resourcequota_primary',
+    component: 'resourcequota-controller',
+    reconciles: ResourceQuota,
+    concerns: (quota: ResourceQuota, old: ResourceQuota | undefined) =>
+      !old || JSON.stringify(quota.spec) !== JSON.stringify(old.spec) || !quota.status?.hard,
+    watches: followed.map(replenishing),
+    source: (enqueue, environment, signal) => followCounted(countable, enqueue, environment, signal),
+    async reconcile(key, cluster, signal) {
+      const quota = cluster.get(ResourceQuota, key);
+      if (!quota || quota.metadata.deletionTimestamp) return;
+      const hard = quota.spec?.hard ?? {};
+      const names = Object.keys(hard);
+      const used = totalUsage(names, await usagesIn(cluster, quota, countable, signal));
+      const isSame = sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used);
+      if (isSame) {
+        unsettled.delete(quota.metadata.uid);
+        return { requeueAfterMs: resyncMs };
+      }
+      if (!isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
       unsettled.delete(quota.metadata.uid);
+      await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
       return { requeueAfterMs: resyncMs };
-    }
-    if (!isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
-    unsettled.delete(quota.metadata.uid);
-    await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
-    return { requeueAfterMs: resyncMs };
-  },
-});
+    },
+  });
+}
 
 /** Creations are counted by admission when they happen; what frees something, and what came by another way, by this. */
 function replenishing(type: ResourceType): Watch {
@@ -87,32 +97,98 @@ function replenishing(type: ResourceType): Watch {
     const isEnded = type.kind === 'Pod' && old && isPodTerminal(object as Pod) && !isPodTerminal(old as Pod);
     const isChanged = type.kind === 'Service' || type.kind === 'PersistentVolumeClaim';
     if (!isGone && old && !isEnded && !isChanged) return;
-    for (const quota of informers.of(ResourceQuota).inNamespace(object.metadata.namespace ?? '')) {
-      const { namespace, name } = quota.metadata;
-      if (Object.keys(quota.spec?.hard ?? {}).some((one) => concernsResource(one, type)))
-        yield `${namespace}/${name}`;
-    }
+    const { namespace = '' } = object.metadata;
+    yield* keysConcerned(informers.of(ResourceQuota).inNamespace(namespace), type);
   });
+}
+
+function* keysConcerned(quotas: Iterable<ResourceQuota>, type: ResourceType): Iterable<string> {
+  for (const quota of quotas)
+    if (hardNames(quota).some((name) => concernsResource(name, type))) yield keyOf(quota);
+}
+
+function hardNames(quota: ResourceQuota): string[] {
+  return Object.keys(quota.spec?.hard ?? {});
+}
+
+/** Names that only a count of resources gives which are not followed for all. */
+function otherCounts(names: readonly string[]): string[] {
+  return names.filter(
+    (name) => name.startsWith('count/') && !known.some((type) => concernsResource(name, type)),
+  );
+}
+
+/**
+ * Follows the resources, custom ones included, that some quota counts, for as long as one does. Nothing of them is kept:
+ * a change only tells which quotas to count anew.
+ */
+async function followCounted(
+  countable: Countable,
+  enqueue: (key: string) => void,
+  environment: ControllerEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  const quotas = environment.informers.of(ResourceQuota);
+  const counted = () => new Set(otherCounts([...quotas.list()].flatMap(hardNames)));
+  const recount = (concerned: Iterable<ResourceQuota>, resource: ResourceType) => {
+    for (const key of keysConcerned(concerned, resource)) enqueue(key);
+  };
+  const resources = new FollowedResources(
+    environment,
+    {
+      name: 'resourcequota_discovery',
+      discovered: (found) => {
+        countable.resources = found;
+      },
+      isWanted: (resource) =>
+        resource.namespaced && [...counted()].some((name) => concernsResource(name, resource)),
+      sinkOf: (resource) => ({
+        // What went away before the list was never told.
+        replace: () => recount(quotas.list(), resource),
+        apply: (type, { metadata }) => {
+          if (type !== 'MODIFIED') recount(quotas.inNamespace(metadata.namespace ?? ''), resource);
+        },
+        progressed: () => undefined,
+      }),
+    },
+    signal,
+  );
+  let wanted = '';
+  const some = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => some.resolve(), { once: true });
+  const reconsider = () => {
+    const names = [...counted()].sort().join();
+    if (names === wanted) return;
+    wanted = names;
+    some.resolve();
+    resources.refresh();
+  };
+  quotas.handle({ added: reconsider, updated: reconsider, deleted: reconsider });
+  await some.promise;
+  if (!signal.aborted) await resources.run();
 }
 
 async function usagesIn(
   cluster: ReconcileCluster,
   quota: ResourceQuota,
-  names: readonly string[],
+  countable: Countable,
   signal: AbortSignal,
 ): Promise<ReturnType<typeof usageOf>[]> {
   const namespace = quota.metadata.namespace ?? '';
-  const known = [...followed, ResourceQuota as ResourceType];
+  const names = hardNames(quota);
   const concerned = known.filter((type) => names.some((name) => concernsResource(name, type)));
   const usages: ReturnType<typeof usageOf>[] = [];
   for (const type of concerned)
     for (const object of cluster.informer(type).inNamespace(namespace))
       if (matchesScopes(quota, type, object)) usages.push(usageOf(type, object));
-  const others = names.filter(
-    (name) => name.startsWith('count/') && !known.some((type) => concernsResource(name, type)),
-  );
+  const others = otherCounts(names);
   if (others.length === 0 || (quota.spec?.scopes?.length ?? 0) > 0) return usages;
-  const { resources } = await discoverResources(cluster.client, signal);
+  const isIn = (resources: readonly DiscoveredResource[]) => (name: string) =>
+    resources.some((one) => concernsResource(name, one));
+  // A quota may be quicker than the discovery that it gives rise to.
+  const { resources } = others.every(isIn(countable.resources))
+    ? countable
+    : await discoverResources(cluster.client, signal);
   for (const type of resources.filter((one) => others.some((name) => concernsResource(name, one))))
     usages.push(...(await listUsages(cluster, type, namespace, signal)));
   return usages;

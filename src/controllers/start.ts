@@ -92,7 +92,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     pvprotection: pvProtectionController,
     replicaset: replicaSetController,
     replicationcontroller: replicationController,
-    resourcequota: resourceQuotaController,
+    resourcequota: resourceQuotaController(),
     rootca: rootCaController(options.clusterCa),
     serviceaccount: serviceAccountController,
     statefulset: statefulSetController,

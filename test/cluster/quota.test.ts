@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Draft } from '../../src/api/meta.ts';
-import { LimitRange, Pod, ResourceQuota } from '../../src/api/resources.gen.ts';
+import type { Draft, ResourceType } from '../../src/api/meta.ts';
+import {
+  CustomResourceDefinition,
+  Lease,
+  LimitRange,
+  Pod,
+  ResourceQuota,
+} from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 
 const namespace = 'default';
@@ -131,4 +137,61 @@ test('a LimitRange fills in what is missing and refuses what is out of its bound
       'pods "large" is forbidden: [maximum cpu usage per Pod is 1, but limit is 2, maximum cpu usage per Container is 1, but limit is 2]',
     ),
   );
+});
+
+const widget: ResourceType = {
+  group: 'example.com',
+  version: 'v1',
+  kind: 'Widget',
+  plural: 'widgets',
+  namespaced: true,
+};
+const widgetDefinition = {
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+} as unknown as Draft<CustomResourceDefinition>;
+
+test('what a quota only counts is given back soon after it is deleted, of built-in and of custom kinds', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const used = async () => (await client.get(ResourceQuota, { name: 'q', namespace })).status?.used;
+  const counts = (leases: string, widgets: string) => ({
+    'count/leases.coordination.k8s.io': leases,
+    'count/widgets.example.com': widgets,
+  });
+  // The quota is older than the kind that it counts.
+  await client.create(ResourceQuota, quota(counts('1', '1')));
+  await client.create(CustomResourceDefinition, widgetDefinition);
+  await cluster.clock.advance(5_000);
+  await client.create(Lease, { metadata: { name: 'a', namespace }, spec: {} });
+  await client.create(widget, { metadata: { name: 'a', namespace } });
+  assert.deepEqual(await used(), counts('1', '1'));
+  await client.delete(Lease, { name: 'a', namespace });
+  await client.delete(widget, { name: 'a', namespace });
+  await cluster.clock.advance(5_000);
+  assert.deepEqual(await used(), counts('0', '0'));
+  await client.create(Lease, { metadata: { name: 'b', namespace }, spec: {} });
+});
+
+test('objects that were there before the quota are counted', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(Lease, { metadata: { name: 'a', namespace }, spec: {} });
+  await client.create(ResourceQuota, quota({ 'count/leases.coordination.k8s.io': '1' }));
+  await cluster.clock.advance(2_000);
+  const { status } = await client.get(ResourceQuota, { name: 'q', namespace });
+  assert.equal(status?.used?.['count/leases.coordination.k8s.io'], '1');
+  await assert.rejects(client.create(Lease, { metadata: { name: 'b', namespace }, spec: {} }), { code: 403 });
 });
