@@ -59,21 +59,28 @@ export const eventKind = defineKind(Event, {
     version,
     toStored: fromEventsGroup,
     fromStored: toEventsGroup,
-    selectableFields: (object: KubeObject) => regardingFields(object as unknown as Event),
+    selectableFields: (object: KubeObject) => regardingFields(object as unknown as EventsV1Event),
     ...(version === 'v1beta1' && {
       deprecation: { since: '1.22', removedIn: '1.25', replacement: 'events.k8s.io/v1 Event' },
     }),
   })),
 });
 
-/** The same selectors under the names that the other group has for these fields. */
-function regardingFields(event: Event): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (const [name, value] of Object.entries(eventKind.selectableFields!(event)))
-    fields[
-      name.replace('involvedObject.', 'regarding.').replace('reportingComponent', 'reportingController')
-    ] = value;
-  return fields;
+/** The same selectors under the names that the other group has; it knows no source. */
+function regardingFields(event: EventsV1Event): Record<string, string> {
+  const { regarding } = event;
+  return {
+    'regarding.kind': regarding?.kind ?? '',
+    'regarding.namespace': regarding?.namespace ?? '',
+    'regarding.name': regarding?.name ?? '',
+    'regarding.uid': regarding?.uid ?? '',
+    'regarding.apiVersion': regarding?.apiVersion ?? '',
+    'regarding.resourceVersion': regarding?.resourceVersion ?? '',
+    'regarding.fieldPath': regarding?.fieldPath ?? '',
+    reason: event.reason ?? '',
+    reportingController: event.reportingController ?? '',
+    type: event.type ?? '',
+  };
 }
 
 function* validateEvent(event: Event, { apiVersion, isUpdate }: ValidationContext): FieldErrors {
