@@ -10,9 +10,12 @@ import { canonicalJson, templateHash } from './pod-template.ts';
 
 export const revisionHashLabel = 'controller-revision-hash';
 
-/** The data of a revision is a patch: `kubectl rollout undo` sends it as it is. */
+/**
+ * The data of a revision is a patch: `kubectl rollout undo` sends it as it is, and finds the one that is in force by
+ * comparing bytes, so its keys are sorted.
+ */
 export function revisionData(template: core.PodTemplateSpec): object {
-  return { spec: { template: { ...template, $patch: 'replace' } } };
+  return JSON.parse(canonicalJson({ spec: { template: { ...template, $patch: 'replace' } } }));
 }
 
 /** The template that a revision holds. */
