@@ -1,5 +1,5 @@
 /** The admission chain: small plugins in a fixed order, that may change a request, refuse it, or reserve something. */
-import type { KubeObject } from '../../api/meta.ts';
+import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
 import type { WriteRequest } from '../registry/registry.ts';
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -10,6 +10,8 @@ export interface AdmissionAttributes {
   readonly request: WriteRequest;
   /** What will be stored; a mutating plugin may change it or put another in its place. Undefined on DELETE. */
   object: KubeObject | undefined;
+  /** Of {@link object} when it is no object of the resource: the options of a CONNECT. */
+  readonly objectKind?: GroupVersionKind;
   /** What stands there now, shared and frozen; undefined on CREATE. */
   readonly old: KubeObject | undefined;
   /** Empty when the server will generate it. */
@@ -20,6 +22,8 @@ export interface AdmissionAttributes {
 
 export interface AdmissionPlugin {
   readonly name: string;
+  /** Whether it is asked about connections into pods and nodes as well. */
+  readonly handlesConnect?: boolean;
   /** Changes `attributes.object`, or throws a StatusError. */
   mutate?(attributes: AdmissionAttributes): Promise<void> | void;
   /** Throws a StatusError when the request must not be. The object no longer changes. */
@@ -50,6 +54,13 @@ export class AdmissionChain {
       const waiting = plugin.validate?.(attributes);
       if (waiting) await waiting;
     }
+  }
+
+  /** A connection has nothing to store: the plugins that are about connections let it pass, or throw. */
+  async connect(attributes: AdmissionAttributes): Promise<void> {
+    const concerned = this.#plugins.filter(({ handlesConnect }) => handlesConnect);
+    for (const plugin of concerned) await plugin.mutate?.(attributes);
+    for (const plugin of concerned) await plugin.validate?.(attributes);
   }
 
   /** Gives what undoes all reservations. */

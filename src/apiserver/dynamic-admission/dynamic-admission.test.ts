@@ -26,6 +26,10 @@ interface Review {
     uid: string;
     operation: string;
     object: ConfigMap | null;
+    kind: object;
+    resource: object;
+    subResource?: string;
+    name: string;
     oldObject: ConfigMap | null;
     dryRun: boolean;
   };
@@ -233,4 +237,34 @@ test('a policy judges requests with its parameters, and denies or warns as its b
   });
   await client.create(ConfigMap, { ...named('one'), data: { a: '1' } });
   await client.create(ConfigMap, { ...named('many', 'quiet'), ...many });
+});
+
+test('a webhook is asked about connections into pods, and its refusal is the answer', async () => {
+  answer = () => ({ allowed: false, status: { code: 403, message: "attaching to pod 'p' is not allowed" } });
+  const connections = [
+    { apiGroups: [''], apiVersions: ['v1'], resources: ['pods/attach'], operations: ['CONNECT' as const] },
+  ];
+  await client.create(ValidatingWebhookConfiguration, {
+    metadata: { name: 'v' },
+    webhooks: [hook({ rules: connections, timeoutSeconds: 30 })],
+  });
+  const path = '/api/v1/namespaces/shop/pods/p/attach?stdin=true&stdout=true&stderr=false&container=main';
+  await assert.rejects(client.raw('POST', path), {
+    code: 403,
+    message:
+      'admission webhook "check.example.com" denied the request: attaching to pod \'p\' is not allowed',
+  });
+  const { operation, kind, resource, subResource, name, object, oldObject } = reviews[0]!.request;
+  assert.deepEqual(
+    { operation, kind, resource, subResource, name, object, oldObject },
+    {
+      operation: 'CONNECT',
+      kind: { group: '', version: 'v1', kind: 'PodAttachOptions' },
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      subResource: 'attach',
+      name: 'p',
+      object: { kind: 'PodAttachOptions', apiVersion: 'v1', stdin: true, stdout: true, container: 'main' },
+      oldObject: null,
+    },
+  );
 });

@@ -45,7 +45,9 @@ export function compileMatcher(
       if (!shown) return undefined;
       if (!namespaceLabelsMatch(namespaceMatches, attributes, objects)) return undefined;
       const isSelected =
-        labelsMatch(objectMatches, attributes.object) || labelsMatch(objectMatches, attributes.old);
+        selectsAll(facts.objectSelector) ||
+        labelsMatch(objectMatches, attributes.object) ||
+        labelsMatch(objectMatches, attributes.old);
       return isSelected ? shown : undefined;
     },
   };
@@ -103,8 +105,13 @@ function resourceMatches(pattern: string, plural: string, subresource: string): 
   return subresourcePattern === '*' || subresourcePattern === subresource;
 }
 
+function selectsAll({ matchLabels, matchExpressions }: LabelSelector = {}): boolean {
+  return Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0;
+}
+
+/** The options of a connection have no metadata, so no selector of labels is about them. */
 function labelsMatch(predicate: LabelPredicate, object: KubeObject | undefined): boolean {
-  return object !== undefined && predicate(object.metadata.labels);
+  return object?.metadata !== undefined && predicate(object.metadata.labels);
 }
 
 /** Cluster-scoped objects have no namespace to be chosen by, but a Namespace is judged by its own labels. */

@@ -36,15 +36,15 @@ export function admissionRequestOf(
 }
 
 function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: string): AdmissionRequest {
-  const { request, operation, name, old, object, options } = attributes;
+  const { request, operation, name, old, object, objectKind, options } = attributes;
   const asked = request.resource;
   const { user } = request;
   return {
     uid,
-    kind: kindOf(shown),
+    kind: objectKind ?? kindOf(shown),
     resource: resourceOf(shown),
     ...(request.subresource && { subResource: request.subresource }),
-    requestKind: kindOf(asked),
+    requestKind: objectKind ?? kindOf(asked),
     requestResource: resourceOf(asked),
     ...(request.subresource && { requestSubResource: request.subresource }),
     name: name || (object?.metadata.name ?? ''),
@@ -56,7 +56,7 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
       groups: user.groups,
       ...(user.extra && { extra: user.extra }),
     },
-    object: viewFor(shown, object),
+    object: objectKind ? structuredClone(object!) : viewFor(shown, object),
     oldObject: viewFor(shown, old),
     dryRun: request.dryRun,
     options: options ?? null,

@@ -43,10 +43,12 @@ export function webhookPlugins(options: WebhookOptions): AdmissionPlugin[] {
   return [
     {
       name: 'MutatingAdmissionWebhook',
+      handlesConnect: true,
       mutate: (attributes) => (mutating.concern(attributes) ? mutating.mutate(attributes) : undefined),
     },
     {
       name: 'ValidatingAdmissionWebhook',
+      handlesConnect: true,
       validate: (attributes) =>
         validating.concern(attributes) ? validating.validate(attributes) : undefined,
     },

@@ -4,8 +4,9 @@ import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { Security } from '../security.ts';
 import { serveBinding } from './binding.ts';
+import { admitted, type ConnectKind } from './connect.ts';
 import { evictionType, serveEviction } from './eviction.ts';
-import { SubresourceHandlers } from './handlers.ts';
+import { type SubresourceHandler, SubresourceHandlers } from './handlers.ts';
 import { serveLog } from './log.ts';
 import { serveProxy } from './proxy/proxy.ts';
 import { serveSameObject } from './same-object.ts';
@@ -64,29 +65,22 @@ export function createSubresources(options: SubresourceOptions): SubresourceHand
 /** Subresources that lead into nodes. */
 function addConnections(handlers: SubresourceHandlers, options: SubresourceOptions): void {
   const { nodes } = options;
-  const streamed: readonly string[] = ['create', 'get'];
-  const ofPod = (kind: string) => ({ group: '', version: 'v1', kind });
   handlers.add({ name: 'log', verbs: ['get'] }, 'pods', serveLog(nodes));
-  handlers.add({ name: 'exec', verbs: streamed, type: ofPod('PodExecOptions') }, 'pods', serveExec(nodes));
-  handlers.add(
-    { name: 'attach', verbs: streamed, type: ofPod('PodAttachOptions') },
-    'pods',
-    serveAttach(nodes),
-  );
-  handlers.add(
-    { name: 'portforward', verbs: streamed, type: ofPod('PodPortForwardOptions') },
-    'pods',
-    servePortForward(nodes),
-  );
-  const proxies = [
-    ['pods', 'PodProxyOptions'],
-    ['services', 'ServiceProxyOptions'],
-    ['nodes', 'NodeProxyOptions'],
-  ] as const;
-  for (const [plural, kind] of proxies)
-    handlers.add(
-      { name: 'proxy', verbs: proxyVerbs, type: ofPod(kind) },
-      plural,
-      serveProxy(plural, options),
-    );
+  const connect = (
+    plural: string,
+    name: string,
+    kind: ConnectKind,
+    verbs: readonly string[],
+    handler: SubresourceHandler,
+  ) => {
+    const type = { group: '', version: 'v1', kind };
+    handlers.add({ name, verbs, type }, plural, admitted(kind, handler));
+  };
+  const streamed: readonly string[] = ['create', 'get'];
+  connect('pods', 'exec', 'PodExecOptions', streamed, serveExec(nodes));
+  connect('pods', 'attach', 'PodAttachOptions', streamed, serveAttach(nodes));
+  connect('pods', 'portforward', 'PodPortForwardOptions', streamed, servePortForward(nodes));
+  connect('pods', 'proxy', 'PodProxyOptions', proxyVerbs, serveProxy('pods', options));
+  connect('services', 'proxy', 'ServiceProxyOptions', proxyVerbs, serveProxy('services', options));
+  connect('nodes', 'proxy', 'NodeProxyOptions', proxyVerbs, serveProxy('nodes', options));
 }

@@ -81,11 +81,13 @@ async function relay(
 
 function streamQuery(query: URLSearchParams): URLSearchParams {
   const forwarded = new URLSearchParams();
-  for (const [from, to] of streamParameters) {
-    const value = query.get(from);
-    if (value === 'true' || value === '1' || value === '') forwarded.set(to, '1');
-  }
+  for (const [from, to] of streamParameters) if (isOn(query.get(from))) forwarded.set(to, '1');
   return forwarded;
+}
+
+/** As upstream reads a truth from a query: anything but these. */
+export function isOn(value: string | null): boolean {
+  return value !== null && value.toLowerCase() !== 'false' && value !== '0';
 }
 
 function podPath(pod: Pod): string {

@@ -1,0 +1,55 @@
+/** What leads into a pod or a node is admitted first: webhooks and policies see the options of the connection. */
+import type { KubeObject } from '../../api/meta.ts';
+import { writeRequest } from '../registry/request-options.ts';
+import type { RequestContext } from '../request.ts';
+import type { SubresourceHandler } from './handlers.ts';
+import { isOn } from './streaming.ts';
+
+export type ConnectKind =
+  | 'PodExecOptions'
+  | 'PodAttachOptions'
+  | 'PodPortForwardOptions'
+  | 'PodProxyOptions'
+  | 'ServiceProxyOptions'
+  | 'NodeProxyOptions';
+
+export function admitted(kind: ConnectKind, handler: SubresourceHandler): SubresourceHandler {
+  return async (registry, context, resource) => {
+    await registry.admission.connect({
+      operation: 'CONNECT',
+      request: writeRequest(context, resource),
+      object: connectOptions(kind, context) as unknown as KubeObject,
+      objectKind: { group: '', version: 'v1', kind },
+      old: undefined,
+      name: context.info.name,
+    });
+    return handler(registry, context, resource);
+  };
+}
+
+/** The query of a connection as the object that upstream makes of it. */
+function connectOptions(
+  kind: ConnectKind,
+  { info, request: { query } }: RequestContext,
+): Record<string, unknown> {
+  const head = { kind, apiVersion: 'v1' };
+  switch (kind) {
+    case 'PodExecOptions':
+      return { ...head, ...streamOptions(query), command: query.getAll('command') };
+    case 'PodAttachOptions':
+      return { ...head, ...streamOptions(query) };
+    case 'PodPortForwardOptions': {
+      const ports = query.getAll('ports').flatMap((text) => text.split(',').map(Number));
+      return { ...head, ...(ports.length > 0 && { ports }) };
+    }
+    default:
+      return { ...head, ...(info.rest && { path: info.rest }) };
+  }
+}
+
+function streamOptions(query: URLSearchParams): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const name of ['stdin', 'stdout', 'stderr', 'tty']) if (isOn(query.get(name))) options[name] = true;
+  const container = query.get('container');
+  return { ...options, ...(container && { container }) };
+}
