@@ -146,6 +146,14 @@ test('what nobody can read is not acceptable, and a body of an unknown type is n
   assert.equal((await http1('POST', configMaps, { 'content-type': 'text/plain' }, 'x')).status, 415);
 });
 
+test('a review has no columns, so a table of it is not acceptable', async () => {
+  const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  const review = JSON.stringify({ spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } });
+  const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  assert.equal((await http1('POST', path, { ...json, accept: table }, review)).status, 406);
+  assert.equal((await http1('POST', path, { ...json, accept: `${table},application/json` }, review)).status, 201);
+});
+
 test('a body beyond the limit is refused, and the connection serves on', async () => {
   const large = JSON.stringify(configMap('large', { a: 'x'.repeat(4 * 1024 * 1024) }));
   for (const send of [http1, http2]) {

@@ -59,12 +59,15 @@ export interface NegotiationLimits {
   noProtobuf?: boolean;
   /** The answer has no other forms, such as tables. */
   noForms?: boolean;
+  /** The answer is never stored, so it has no columns; of its metadata there is a form. */
+  noTables?: boolean;
 }
 
 /** @throws StatusError 406 */
 export function negotiate(accept: string | undefined, limits: NegotiationLimits = {}): OutputFormat {
   if (!accept || accept === 'application/json' || accept === '*/*') return jsonFormat;
-  const key = `${limits.noProtobuf ?? false},${limits.noForms ?? false},${accept}`;
+  const { noProtobuf = false, noForms = false, noTables = false } = limits;
+  const key = `${noProtobuf},${noForms},${noTables},${accept}`;
   let format = parsed.get(key);
   if (!format) {
     format = choose(parseAccept(accept), limits);
@@ -81,7 +84,7 @@ const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataL
 
 function choose(
   clauses: readonly AcceptClause[],
-  { noProtobuf, noForms }: NegotiationLimits,
+  { noProtobuf, noForms, noTables }: NegotiationLimits,
 ): OutputFormat | undefined {
   for (const { type, parameters } of clauses) {
     const media = mediaOf[type];
@@ -90,7 +93,7 @@ function choose(
     if (as === undefined) return { media };
     if (noForms || !forms.has(as) || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue;
     // Tables have no protobuf form.
-    if (as === 'Table' && media === 'protobuf') continue;
+    if (as === 'Table' && (noTables || media === 'protobuf')) continue;
     return { media, as: as as NonNullable<OutputFormat['as']>, asVersion: v };
   }
   return undefined;

@@ -27,7 +27,8 @@ export interface RespondOptions {
 
 /** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
 export function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
-  const format = negotiate(request.header('accept'), { noProtobuf: !canEncode(resource.schema) });
+  const limits = { noProtobuf: !canEncode(resource.schema), noTables: !resource.cache };
+  const format = negotiate(request.header('accept'), limits);
   const include = request.query.get('includeObject') || 'Metadata';
   if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
     throw badRequest(
