@@ -25,8 +25,12 @@ const ownAnnotations = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-export function revisionOf(rs: ReplicaSet): number {
-  return Number(rs.metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+/** Zero when there is none, or none that can be read. Revisions have 64 bits: whoever adopts a set takes its number over. */
+export function revisionOf(rs: ReplicaSet): bigint {
+  const text = rs.metadata.annotations?.[revisionAnnotation] ?? '';
+  if (!/^[+-]?\d{1,19}$/.test(text)) return 0n;
+  const revision = BigInt(text.replace('+', ''));
+  return revision === BigInt.asIntN(64, revision) ? revision : 0n;
 }
 
 /** The ReplicaSet of the Deployment's present template (the oldest, should there be several), and all others. */
@@ -54,21 +58,21 @@ function templateTextOf(rs: ReplicaSet): string {
   return text;
 }
 
-export function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  return old.map(revisionOf).reduce((most, revision) => (revision > most ? revision : most), 0n) + 1n;
 }
 
 /** The annotations that a ReplicaSet of the Deployment's present template should have. */
 export function annotationsFor(
   deployment: Deployment,
   rs: ReplicaSet | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const annotations: Record<string, string> = { ...rs?.metadata.annotations };
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {}))
     if (!ownAnnotations.has(key)) annotations[key] = value;
   const before = rs?.metadata.annotations?.[revisionAnnotation];
-  if ((rs ? revisionOf(rs) : 0) >= revision) return annotations;
+  if ((rs ? revisionOf(rs) : 0n) >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
   if (before === undefined) return annotations;
   // A rollback: the set had other numbers before, which `rollout history` counts.
@@ -88,7 +92,7 @@ export function scaleAnnotations(deployment: Deployment): Record<string, string>
 }
 
 /** A ReplicaSet for the present template, without its replicas. */
-export function newReplicaSet(deployment: Deployment, revision: number): Draft<ReplicaSet> {
+export function newReplicaSet(deployment: Deployment, revision: bigint): Draft<ReplicaSet> {
   const { template, selector, minReadySeconds } = deployment.spec!;
   const hash = templateHash(template, deployment.status?.collisionCount);
   const labels = { ...template.metadata?.labels, [hashLabel]: hash };
@@ -115,7 +119,7 @@ export function planHistoryCleanup(deployment: Deployment, old: readonly Replica
   const alive = old.filter((rs) => !rs.metadata.deletionTimestamp);
   if (limit >= 2 ** 31 - 1 || alive.length <= limit) return [];
   return alive
-    .sort((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b))
+    .sort((a, b) => byRevision(a, b) || byCreation(a, b))
     .slice(0, alive.length - limit)
     .filter(
       (rs) =>
@@ -123,4 +127,9 @@ export function planHistoryCleanup(deployment: Deployment, old: readonly Replica
         (rs.spec?.replicas ?? 1) === 0 &&
         (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0),
     );
+}
+
+function byRevision(a: ReplicaSet, b: ReplicaSet): number {
+  const [left, right] = [revisionOf(a), revisionOf(b)];
+  return left < right ? -1 : left > right ? 1 : 0;
 }

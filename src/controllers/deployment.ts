@@ -204,7 +204,7 @@ class Rollout {
     await this.#setRevision(String(revision), condition);
   }
 
-  async #syncCurrent(current: ReplicaSet, revision: number): Promise<void> {
+  async #syncCurrent(current: ReplicaSet, revision: bigint): Promise<void> {
     const deployment = this.#deployment;
     const annotations = annotationsFor(deployment, current, revision);
     const minReadySeconds = deployment.spec!.minReadySeconds ?? 0;

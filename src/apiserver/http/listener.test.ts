@@ -151,7 +151,10 @@ test('a review has no columns, so a table of it is not acceptable', async () => 
   const review = JSON.stringify({ spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } });
   const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
   assert.equal((await http1('POST', path, { ...json, accept: table }, review)).status, 406);
-  assert.equal((await http1('POST', path, { ...json, accept: `${table},application/json` }, review)).status, 201);
+  assert.equal(
+    (await http1('POST', path, { ...json, accept: `${table},application/json` }, review)).status,
+    201,
+  );
 });
 
 test('a body beyond the limit is refused, and the connection serves on', async () => {
