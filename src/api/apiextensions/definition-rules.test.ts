@@ -46,6 +46,7 @@ const rows: [what: string, schema: object, fields: string[]][] = [
   ],
   ['a property without type', object({ a: {} }), [`${root}.properties[a].type`]],
   ['items without type', object({ a: { type: 'array', items: {} } }), [`${root}.properties[a].items.type`]],
+  ['a list of nothing in particular', object({ a: { type: 'array' } }), [`${root}.properties[a].items`]],
   ['a type that is none', object({ a: { type: 'text' } }), [`${root}.properties[a].type`]],
   ['a reference', object({ a: { type: 'object', $ref: '#/x' } }), [`${root}.properties[a].$ref`]],
   [

@@ -37,7 +37,8 @@ export function* validateDefinition(definition: CustomResourceDefinition, isBeta
     return;
   }
   const name = `${spec.names?.plural}.${spec.group}`;
-  if (metadata.name !== name)
+  // That there is no name at all is told for every kind.
+  if (metadata.name && metadata.name !== name)
     yield invalidValue('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group');
   yield* validateApproval(definition);
   yield* validateGroup(spec.group);

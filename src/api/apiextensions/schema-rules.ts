@@ -75,6 +75,7 @@ function* validateNode(schema: JSONSchemaProps, structural: boolean, field: stri
     yield* validateNode(property, structural, path);
   }
   const items = schema.items as JSONSchemaProps | undefined;
+  if (structural && schema.type === 'array' && !items) yield required(`${field}.items`, 'must be specified');
   if (items && !Array.isArray(items)) {
     if (structural)
       yield* mustHaveType(items, `${field}.items`, 'must not be empty for specified array items');
