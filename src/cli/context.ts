@@ -1,5 +1,5 @@
 /** What every command is given: where things are, and where to write. */
-import type { Programs } from '../host/cluster.ts';
+import type { Programs } from '../host/cluster-context.ts';
 import type { DataFolder } from '../host/data-folder.ts';
 
 export interface CliContext {

@@ -1,5 +1,5 @@
 /** `wherry doctor`: is this machine fit, and what would mend it. */
-import { serverRecordFile } from '../host/cluster.ts';
+import { serverRecordFile } from '../host/cluster-context.ts';
 import { listClusterRecords } from '../host/cluster-record.ts';
 import { examine, type Finding } from '../host/doctor.ts';
 import { firstApiPort, isPortFree } from '../host/ports.ts';

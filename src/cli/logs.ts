@@ -1,23 +1,25 @@
 /** `wherry logs`: the logs of Wherry's own processes. */
 import { closeSync, existsSync, openSync, readSync, statSync, watch } from 'node:fs';
-import { agentLogFile, serverLogFile } from '../host/cluster.ts';
+import { agentLogFile, serverLogFile } from '../host/cluster-context.ts';
 import type { ClusterRecord } from '../host/cluster-record.ts';
 import { containerdLogFile } from '../host/containerd.ts';
 import { Failure } from '../host/failure.ts';
+import { supervisorLogFile } from '../host/supervision/supervisor.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { lastLines } from './last-lines.ts';
 import { existingCluster, nameOption, parseCount, parseOptions } from './options.ts';
 
-const parts = ['server', 'agent', 'containerd'];
+const parts = ['server', 'agent', 'containerd', 'supervisor'];
 const defaultLines = 50;
 
 export const logs: Command = {
   summary: 'show the log of a part of the cluster',
-  usage: '[server|agent|containerd] [--name NAME] [--node NODE] [--tail N] [--follow]',
+  usage: '[server|agent|containerd|supervisor] [--name NAME] [--node NODE] [--tail N] [--follow]',
   details: [
     'server      API server, controllers and scheduler (shown unless another part is named)',
     'agent       kubelet, service network and DNS of a node',
     'containerd  the container runtime of a node',
+    'supervisor  what was started again because it had died',
   ],
   async run(context, args) {
     const { values, positionals } = parseOptions(
@@ -49,6 +51,7 @@ function logFileOf(
 ): string {
   const folder = context.data.cluster(record.name);
   if (part === 'server') return serverLogFile(folder);
+  if (part === 'supervisor') return supervisorLogFile(folder);
   const node = nodeName ?? record.nodes[0]?.name;
   if (!node || !record.nodes.some((each) => each.name === node))
     throw new Failure(`cluster ${record.name} has no node ${nodeName ?? 'of its own'}`);

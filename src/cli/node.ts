@@ -1,7 +1,7 @@
 /** `wherry node`: the nodes of a cluster of this machine. */
 import { Node } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
-import type { ClusterContext } from '../host/cluster.ts';
+import type { ClusterContext } from '../host/cluster-context.ts';
 import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../host/cluster-nodes.ts';
 import { connectAsAdmin } from './admin-client.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';

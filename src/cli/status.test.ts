@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeNode, isReady, type NodeState } from './status.ts';
+import { describeNode, describeRestarts, isReady, type NodeState } from './status.ts';
 
 const well: NodeState = { ready: true, running: true, containerd: true, agent: true, stopped: false };
 
@@ -16,6 +16,20 @@ test('a node is ready when the API server says so and all of its processes run',
   for (const [change, ready, text] of rows) {
     const node = { ...well, ...change };
     assert.equal(isReady(node), ready, text);
-    assert.equal(describeNode(node), text);
+    assert.equal(describeNode(node, false), text);
   }
+});
+
+test('what has died is started again where there is a supervisor', () => {
+  const dead = { ...well, agent: false };
+  assert.equal(describeNode(dead, true), 'its agent does not run: to be started again at once');
+});
+
+test('restarts are told with their number and the age of the last', () => {
+  const nowMs = 10_000_000;
+  const restarts = {
+    server: { count: 1, streak: 1, atMs: nowMs - 5000 },
+    'wherry/agent': { count: 3, streak: 1, atMs: nowMs - 600_000 },
+  };
+  assert.equal(describeRestarts(restarts, nowMs), 'server 1, last 5s ago; wherry/agent 3, last 10m ago');
 });

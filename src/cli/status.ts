@@ -1,10 +1,13 @@
 /** `wherry status`: what runs of a cluster; the exit code says whether all of it is well. */
 import { apiProbe } from '../host/api-probe.ts';
-import { agentRecordFile, serverRecordFile } from '../host/cluster.ts';
+import { agentRecordFile, serverRecordFile } from '../host/cluster-context.ts';
 import { findContainerd } from '../host/containerd.ts';
 import { findNodeNamespace } from '../host/node-namespace.ts';
 import { runningProcess } from '../host/process.ts';
 import { readyNodes } from '../host/readiness.ts';
+import { readRestartHistories } from '../host/supervision/restart-histories.ts';
+import type { RestartHistories } from '../host/supervision/restart-plan.ts';
+import { findSupervisor } from '../host/supervision/supervisor.ts';
 import type { Command } from './context.ts';
 import { existingCluster, nameOption, parseOptions } from './options.ts';
 
@@ -28,6 +31,8 @@ export const status: Command = {
       agent: runningProcess(agentRecordFile(folder, node.name)) !== undefined,
       stopped: node.stopped ?? false,
     }));
+    const isSupervised = findSupervisor(folder) !== undefined;
+    const restarts = readRestartHistories(folder);
     const isWell =
       isServing &&
       (record.simulatedNodes > 0
@@ -41,6 +46,8 @@ export const status: Command = {
         port: record.apiPort,
         simulatedNodes: record.simulatedNodes,
         nodes,
+        supervised: isSupervised,
+        restarts: Object.fromEntries(Object.entries(restarts).map(([name, { count }]) => [name, count])),
         well: isWell,
       };
       context.print(JSON.stringify(answer, undefined, 2));
@@ -50,7 +57,9 @@ export const status: Command = {
     context.print(`API server  ${apiServer}${isServing ? ` at https://127.0.0.1:${record.apiPort}` : ''}`);
     if (record.simulatedNodes > 0)
       context.print(`nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`);
-    for (const node of nodes) context.print(`node        ${node.name}: ${describeNode(node)}`);
+    for (const node of nodes) context.print(`node        ${node.name}: ${describeNode(node, isSupervised)}`);
+    if (Object.keys(restarts).length > 0)
+      context.print(`restarts    ${describeRestarts(restarts, Date.now())} (wherry logs supervisor)`);
     return isWell ? 0 : 1;
   },
 };
@@ -68,12 +77,26 @@ export function isReady({ ready, running, containerd, agent }: NodeState): boole
   return ready && running && containerd && agent;
 }
 
-export function describeNode(node: NodeState): string {
+export function describeNode(node: NodeState, isSupervised: boolean): string {
   if (node.stopped) return 'stopped by hand';
   if (!node.running) return 'stopped';
   if (isReady(node)) return 'Ready';
   const dead = [!node.containerd && 'containerd', !node.agent && 'its agent'].filter(Boolean);
-  return dead.length > 0
-    ? `${dead.join(' and ')} ${dead.length > 1 ? 'do' : 'does'} not run: wherry up mends it`
-    : 'NotReady';
+  if (dead.length === 0) return 'NotReady';
+  const what = `${dead.join(' and ')} ${dead.length > 1 ? 'do' : 'does'} not run`;
+  return `${what}: ${isSupervised ? 'to be started again at once' : 'wherry up mends it'}`;
+}
+
+/** What died since `up`, and was started again: how often, and when last. */
+export function describeRestarts(restarts: RestartHistories, nowMs: number): string {
+  return Object.entries(restarts)
+    .map(([name, { count, atMs }]) => `${name} ${count}, last ${describeAge(nowMs - atMs)} ago`)
+    .join('; ');
+}
+
+function describeAge(ageMs: number): string {
+  const seconds = Math.max(0, Math.round(ageMs / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes}m` : `${Math.round(minutes / 60)}h`;
 }

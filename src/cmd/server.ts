@@ -11,6 +11,7 @@ import { pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { readEncryptionKeys } from '../host/encryption-keys.ts';
 import { startMirror } from '../host/images/mirror.ts';
 import { readConfig, type ServerConfig } from '../host/process-config.ts';
+import { keepSupervisor } from '../host/supervision/supervisor.ts';
 import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
 import { parseSchedulerConfiguration } from '../scheduler/kube-scheduler-configuration.ts';
 import { encryptedStore, reencryptAll } from '../storage/encrypted.ts';
@@ -86,7 +87,9 @@ await runUntilSignalled(logger, async (signal) => {
     config.simulatedNodes > 0 ? runSimulatedNodes(plane.api, config, logger, signal) : undefined;
   const mirror =
     config.imageMirror && (await startMirror({ ...config.imageMirror, logger: logger.for('mirror') }));
-  await Promise.all([working, simulated]);
+  const supervised =
+    config.supervisor && keepSupervisor(config.supervisor, { clock: systemClock, logger, signal });
+  await Promise.all([working, simulated, supervised]);
   mirror?.close();
   await plane.api.close();
   await store.close();

@@ -1,18 +1,13 @@
 /** The command line: reads argv and the environment, and hands over to the command. */
-import { fileURLToPath } from 'node:url';
 import type { CliContext } from '../cli/context.ts';
 import { main } from '../cli/main.ts';
 import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
 import { dev } from './dev.ts';
+import { programs } from './programs.ts';
 
 const context: CliContext = {
   data: dataFolder(defaultDataPath(process.env, process.getuid?.())),
-  programs: {
-    node: process.execPath,
-    server: fileURLToPath(new URL('./server.ts', import.meta.url)),
-    agent: fileURLToPath(new URL('./agent.ts', import.meta.url)),
-    root: fileURLToPath(new URL('../..', import.meta.url)),
-  },
+  programs,
   env: process.env,
   print: (line) => process.stdout.write(`${line}\n`),
   complain: (line) => process.stderr.write(`${line}\n`),

@@ -1,6 +1,7 @@
 /** Single nodes of a cluster of this machine: added, stopped, started again and removed. */
 import { rmSync } from 'node:fs';
-import { addNodeRecord, agentRecordFile, type ClusterContext, nodeContextOf } from './cluster.ts';
+import { addNodeRecord, nodeContextOf } from './cluster.ts';
+import { agentRecordFile, type ClusterContext } from './cluster-context.ts';
 import {
   type ClusterRecord,
   loadClusterRecord,
@@ -10,6 +11,7 @@ import {
 import { Failure } from './failure.ts';
 import { withLock } from './lock.ts';
 import { stopNode } from './node.ts';
+import { updateWatchList } from './supervision/watch-list.ts';
 
 /** Notes a node that the next `up` makes. @returns its name */
 export async function planNode(context: ClusterContext, cluster: string, name?: string): Promise<string> {
@@ -50,6 +52,9 @@ export async function removeOneNode(context: ClusterContext, cluster: string, na
 }
 
 async function endNode(context: ClusterContext, record: ClusterRecord, node: NodeRecord): Promise<void> {
+  // Whoever restarts what dies is told first.
+  const others = record.nodes.filter((each) => each !== node);
+  updateWatchList(context.data.cluster(record.name), { ...record, nodes: others });
   const nodeContext = nodeContextOf(context, record);
   if (nodeContext) await stopNode(nodeContext, node);
   rmSync(agentRecordFile(context.data.cluster(record.name), node.name), { force: true });

@@ -1,8 +1,15 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { ensureAgent } from './agent-process.ts';
 import { apiProbe } from './api-probe.ts';
-import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { removeCgroup, removeEmptyParents } from './cgroup.ts';
+import {
+  agentLogFile,
+  agentRecordFile,
+  type ClusterContext,
+  serverLogFile,
+  serverRecordFile,
+} from './cluster-context.ts';
 import { ensureClusterPki, ensureNodePki } from './cluster-pki.ts';
 import {
   bridgeName,
@@ -14,7 +21,6 @@ import {
   newClusterRecord,
   saveClusterRecord,
 } from './cluster-record.ts';
-import { cniConfigFolder, containerdSocket, nodeSearchPath } from './containerd.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import {
@@ -30,28 +36,15 @@ import {
 } from './link.ts';
 import { withLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
-import { ensureNode, type LocalNode, type NodeContext, stopNode } from './node.ts';
+import { ensureNode, type NodeContext, stopNode } from './node.ts';
 import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './ports.ts';
-import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
-import { type ApiServerSettings, writeConfig } from './process-config.ts';
+import { runningProcess, stopRecorded } from './process.ts';
+import type { ApiServerSettings } from './process-config.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
-import type { Steps } from './steps.ts';
+import { ensureServer, serverPlace, waitForServer } from './server-process.ts';
+import { firstAddress } from './service-range.ts';
+import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
 import { closeUplink, openUplink } from './uplink.ts';
-
-/** How to start Wherry's own processes. */
-export interface Programs {
-  node: string;
-  server: string;
-  agent: string;
-  /** The folder of the program, which nodes must see. */
-  root: string;
-}
-
-export interface ClusterContext {
-  data: DataFolder;
-  programs: Programs;
-  steps: Steps;
-}
 
 export interface UpOptions {
   name: string;
@@ -67,19 +60,9 @@ export interface UpOptions {
 }
 
 const apiPortsTried = 200;
-const serverReadyMs = 180_000;
 const nodeReadyMs = 180_000;
-/** What stands as the API server's address where no pod ever asks for it: out of a range for benchmarks, nobody's. */
-const simulatedAddress = '198.18.255.254';
 const serverStopMs = 8000;
 const nodesMax = loadBalancerIndexMin - firstNodeIndex;
-
-export const serverRecordFile = (folder: ClusterFolder) => join(folder.run, 'server.json');
-export const serverLogFile = (folder: ClusterFolder) => join(folder.logs, 'server.log');
-export const agentRecordFile = (folder: ClusterFolder, node: string) =>
-  join(folder.node(node).run, 'agent.json');
-export const agentLogFile = (folder: ClusterFolder, node: string) =>
-  join(folder.node(node).logs, 'agent.log');
 
 export async function up(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
   checkName('the cluster name', options.name);
@@ -186,9 +169,8 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
     }),
   );
   const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
-  await context.steps.run(title, () =>
-    ensureServer(context, record, { advertise: simulatedAddress, cgroupProcs: [] }),
-  );
+  await context.steps.run(title, () => startServer(context, record));
+  await startSupervision(context, record, serverPlace(record).cgroupProcs);
   await context.steps.run('Nodes are Ready', () => waitForNodes(context, record, since));
 }
 
@@ -218,16 +200,14 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const starting = new Set(silent.map((node) => node.name));
   const since = { ms: thisSecond(), mustBeFresh: (name: string) => starting.has(name) };
   await Promise.all([
-    steps.run('API server, controllers and scheduler', () => {
-      const cgroupProcs = ensureCgroup(machine.cgroups, `${clusterCgroup(record)}/server`);
-      return ensureServer(context, record, { bridge: host, advertise: host, cgroupProcs });
-    }),
+    steps.run('API server, controllers and scheduler', () => startServer(context, record)),
     ...wanted.map((node) =>
       steps.run(`Node ${node.name}: its own namespaces and containerd`, () =>
         ensureNode(nodeContext, node, (created) => ensureAgent(context, cluster, created)),
       ),
     ),
   ]);
+  await startSupervision(context, record, serverPlace(record).cgroupProcs);
   const title = wanted.length === 1 ? `Node ${wanted[0]!.name} is Ready` : `${wanted.length} nodes are Ready`;
   await steps.run(title, () => waitForNodes(context, record, since));
 }
@@ -251,119 +231,8 @@ async function ensureLink(context: ClusterContext, record: ClusterRecord): Promi
   return record.subnet;
 }
 
-async function ensureServer(
-  context: ClusterContext,
-  record: ClusterRecord,
-  place: { bridge?: string; advertise: string; cgroupProcs: readonly string[] },
-): Promise<void> {
-  const folder = context.data.cluster(record.name);
-  const { programs } = context;
-  let server = runningProcess(serverRecordFile(folder));
-  if (!server) {
-    mkdirSync(folder.store, { recursive: true, mode: 0o700 });
-    const configFile = join(folder.run, 'server-config.json');
-    mkdirSync(folder.run, { recursive: true });
-    const hosts = ['127.0.0.1', ...(place.bridge ? [place.bridge] : [])];
-    writeConfig(configFile, {
-      clusterName: record.name,
-      listen: hosts.map((host) => ({ host, port: record.apiPort })),
-      advertiseAddress: place.advertise,
-      pkiFolder: folder.pki,
-      store: { sqlite: join(folder.store, 'wherry.db') },
-      serviceCidr: record.serviceCidr,
-      podCidr: record.podCidr,
-      clusterDomain: 'cluster.local',
-      clusterDns: tenthAddress(record.serviceCidr),
-      simulatedNodes: record.simulatedNodes,
-      logLevel: 'info',
-      ...(existsSync(folder.schedulerConfig) && { schedulerConfigFile: folder.schedulerConfig }),
-      ...(existsSync(folder.apiServerSettings) && {
-        api: JSON.parse(readFileSync(folder.apiServerSettings, 'utf8')) as ApiServerSettings,
-      }),
-      ...(place.bridge &&
-        record.mirrorPort && {
-          imageMirror: {
-            host: place.bridge,
-            port: record.mirrorPort,
-            nodesFolder: folder.nodes,
-            loadedFile: folder.loadedImages,
-          },
-        }),
-      ...(record.subnet && {
-        loadBalancerPool: {
-          first: `${record.subnet}.${loadBalancerIndexMin}`,
-          last: `${record.subnet}.254`,
-        },
-      }),
-    });
-    server = await startProcess({
-      command: programs.node,
-      args: [...nodeFlags, programs.server, configFile],
-      cgroupProcs: place.cgroupProcs,
-      logFile: serverLogFile(folder),
-      recordFile: serverRecordFile(folder),
-      env: processEnvironment(context),
-      cwd: '/',
-    });
-  }
-  const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
-  await expectWithin('the API server is not ready', server, serverLogFile(folder), serverReadyMs, async () =>
-    (await probe.get('/readyz'))?.status === 200 ? true : undefined,
-  );
-}
-
-async function ensureAgent(
-  context: ClusterContext,
-  cluster: NodeContext['cluster'],
-  node: LocalNode,
-): Promise<ProcessIdentity> {
-  const { data, programs } = context;
-  const folder = data.cluster(cluster.name);
-  const recordFile = agentRecordFile(folder, node.record.name);
-  const running = runningProcess(recordFile);
-  if (running) return running;
-  const configFile = join(node.folder.run, 'agent-config.json');
-  writeConfig(configFile, {
-    nodeName: node.record.name,
-    nodeAddress: node.address,
-    servers: [`https://${hostAddress(cluster)}:${cluster.apiPort}`],
-    pkiFolder: node.folder.pki,
-    runtimeSocket: containerdSocket,
-    cniConfigFolder,
-    cgroupRoot: node.cgroupRoot,
-    serviceCidr: cluster.serviceCidr,
-    podCidr: cluster.podCidr,
-    clusterDomain: 'cluster.local',
-    clusterDns: tenthAddress(cluster.serviceCidr),
-    resolvConf: join(node.folder.etc, 'resolv.conf'),
-    logLevel: 'info',
-  });
-  return await startProcess({
-    command: programs.node,
-    args: [...nodeFlags, programs.agent, configFile],
-    enterPid: node.namespace.holder.pid,
-    cgroupProcs: node.systemCgroupProcs,
-    logFile: agentLogFile(folder, node.record.name),
-    recordFile,
-    env: processEnvironment(context),
-    cwd: '/',
-  });
-}
-
-/** Small young generations: objects either die at once or live in caches; this saves a third of the server's memory. */
-const nodeFlags = ['--max-semi-space-size=4'];
-
-/**
- * Compiled code is kept: the second start of a process takes half the time of the first. The allocator of the C library
- * is told to give memory back.
- */
-function processEnvironment(context: ClusterContext): NodeJS.ProcessEnv {
-  return {
-    PATH: nodeSearchPath,
-    NODE_COMPILE_CACHE: join(context.data.path, 'compile-cache'),
-    MALLOC_ARENA_MAX: '2',
-    MALLOC_TRIM_THRESHOLD_: '1000000',
-  };
+async function startServer(context: ClusterContext, record: ClusterRecord): Promise<void> {
+  await waitForServer(context, record, await ensureServer(context, record));
 }
 
 async function waitForNodes(
@@ -393,6 +262,7 @@ async function waitForNodes(
 async function stopCluster(context: ClusterContext, record: ClusterRecord): Promise<void> {
   const { data, steps } = context;
   const folder = data.cluster(record.name);
+  await stopSupervision(folder);
   if (record.simulatedNodes > 0 || !record.subnet) {
     await steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs));
     return;
@@ -434,19 +304,4 @@ async function leaveMachine(record: ClusterRecord, machine: Machine): Promise<vo
   const link = { bridge: bridgeName(record), subnet: record.subnet! };
   await closeUplink(link);
   await removeBridge(link.bridge);
-}
-
-/** The address of the service `kubernetes`: the first of the range. */
-function firstAddress(cidr: string): string {
-  return addressIn(cidr, 1);
-}
-
-/** Cluster DNS has the tenth address of the services' range. */
-function tenthAddress(cidr: string): string {
-  return addressIn(cidr, 10);
-}
-
-function addressIn(cidr: string, offset: number): string {
-  const bytes = cidr.split('/')[0]!.split('.').map(Number);
-  return [...bytes.slice(0, 3), bytes[3]! + offset].join('.');
 }

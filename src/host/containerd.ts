@@ -24,13 +24,13 @@ export interface ContainerdOptions {
 
 const overlayMagic = 0x794c7630;
 
-const recordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
+export const containerdRecordFile = (folder: NodeFolder) => join(folder.run, 'containerd.json');
 export const containerdLogFile = (folder: NodeFolder) => join(folder.logs, 'containerd.log');
 
 /** Starts containerd, or adopts the one that runs. Containers of one that was killed live on and are taken over. */
 export async function ensureContainerd(options: ContainerdOptions): Promise<ProcessIdentity> {
   const { folder, namespace } = options;
-  const running = runningProcess(recordFile(folder));
+  const running = runningProcess(containerdRecordFile(folder));
   if (running) return running;
   const configFile = join(folder.etc, 'containerd.toml');
   writeFileSync(configFile, containerdConfig(options));
@@ -40,7 +40,7 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
     enterPid: namespace.holder.pid,
     cgroupProcs: options.cgroupProcs,
     logFile: containerdLogFile(folder),
-    recordFile: recordFile(folder),
+    recordFile: containerdRecordFile(folder),
     env: { PATH: nodeSearchPath, ...options.env },
     cwd: '/',
   });
@@ -50,7 +50,7 @@ export async function ensureContainerd(options: ContainerdOptions): Promise<Proc
 export const nodeSearchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function findContainerd(folder: NodeFolder): ProcessIdentity | undefined {
-  return runningProcess(recordFile(folder));
+  return runningProcess(containerdRecordFile(folder));
 }
 
 /** The socket as a process of the host reaches it. */

@@ -38,11 +38,11 @@ export interface NodeNamespaceOptions {
   ownNetwork?: boolean;
 }
 
-const holderRecord = (folder: NodeFolder) => join(folder.run, 'holder.json');
+export const holderRecordFile = (folder: NodeFolder) => join(folder.run, 'holder.json');
 
 /** The node's namespaces, if their holder runs. A holder that was killed is there for a while, but without them. */
 export function findNodeNamespace(folder: NodeFolder): NodeNamespace | undefined {
-  const holder = runningProcess(holderRecord(folder));
+  const holder = runningProcess(holderRecordFile(folder));
   return holder && hasNamespaces(holder) ? namespaceOf(holder) : undefined;
 }
 
@@ -69,19 +69,19 @@ export async function createNodeNamespace(options: NodeNamespaceOptions): Promis
   writeFileSync(join(folder.etc, 'hostname'), `${options.name}\n`);
 
   const holder = await startHolder(options);
-  recordProcess(holderRecord(folder), holder);
+  recordProcess(holderRecordFile(folder), holder);
   return namespaceOf(holder);
 }
 
 /** Ends everything in the node; returns when all of it is gone. */
 export async function destroyNodeNamespace(folder: NodeFolder): Promise<void> {
-  const holder = runningProcess(holderRecord(folder));
+  const holder = runningProcess(holderRecordFile(folder));
   // The first process of a pid namespace takes no other signal from outside, and is gone only after all others are.
   if (holder) {
     process.kill(holder.pid, 'SIGKILL');
     await stopProcess(holder, 0);
   }
-  rmSync(holderRecord(folder), { force: true });
+  rmSync(holderRecordFile(folder), { force: true });
 }
 
 /** Runs a program inside to its end. @throws CommandError */

@@ -1,5 +1,6 @@
 /** What the long-running processes are told when they start: a JSON file each, written by whoever starts them. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { SupervisorPlan } from './supervision/supervisor.ts';
 
 /** What an administrator may say of the API server; files are named by absolute paths. */
 export interface ApiServerSettings {
@@ -46,6 +47,8 @@ export interface ServerConfig {
   /** By which other machines join; see `wherry server`. */
   joinToken?: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** What the server starts again when it has died. */
+  supervisor?: SupervisorPlan;
   /** A KubeSchedulerConfiguration as upstream's scheduler reads it. */
   schedulerConfigFile?: string;
   /** Serves images that were loaded from files to the cluster's nodes. */

@@ -23,6 +23,9 @@ spec:
       volumes: [{name: settings, configMap: {name: settings}}]
 `;
 
+/** The supervisor first: it would set to work at once. */
+const everything = ['supervisor', 'wherry/containerd', 'wherry/agent', 'server', 'wherry/holder'];
+
 suite('what a sudden death of processes leaves intact', () => {
   const cluster = new TestCluster();
 
@@ -56,11 +59,18 @@ suite('what a sudden death of processes leaves intact', () => {
     return available === '2';
   }
 
+  /** Kills it, and returns when another stands in its place and all is well. */
+  async function killAndWatch(victim: string): Promise<void> {
+    const before = cluster.pidOf(victim);
+    process.kill(before, 'SIGKILL');
+    await eventually(`${victim} is started again`, async () => cluster.pidOf(victim) !== before);
+    await eventually('all is well', async () => (await cluster.tryWherry('status')).code === 0);
+  }
+
   for (const victim of ['server', 'wherry/agent', 'wherry/containerd']) {
-    test(`after kill -9 of ${victim}, up adopts the containers that still run`, async () => {
+    test(`after kill -9 of ${victim} it is started again, and adopts the containers that still run`, async () => {
       const before = await containers();
-      process.kill(cluster.pidOf(victim), 'SIGKILL');
-      await cluster.up();
+      await killAndWatch(victim);
       await eventually('the deployment is available', allAvailable);
       assert.equal(await containers(), before);
       const name = `after-${victim.replace('/', '-')}`;
@@ -70,22 +80,37 @@ suite('what a sudden death of processes leaves intact', () => {
         const seen = await cluster.kubectl('exec', 'deployment/web', '--', 'cat', '/settings/victim');
         return seen === victim;
       });
+      const { restarts } = JSON.parse(await cluster.wherry('status', '-o', 'json'));
+      assert.equal(restarts[victim], 1);
     });
   }
 
-  test('after kill -9 of the node itself, up brings its pods back', async () => {
-    process.kill(cluster.pidOf('wherry/holder'), 'SIGKILL');
-    await cluster.up();
+  test('after kill -9 of the node itself it is made anew, with its pods', async () => {
+    await killAndWatch('wherry/holder');
     await eventually('the pods run again', async () => {
       const pods = await cluster.kubectl('get', 'pods', '-l', 'app=web');
       return (pods.match(/1\/1 +Running/g) ?? []).length === 2;
     });
+    assert.match(await cluster.wherry('logs', 'supervisor'), /started again process=wherry\/holder/);
+  });
+
+  test('after kill -9 of the supervisor there is another, which does its work', async () => {
+    await killAndWatch('supervisor');
+    await killAndWatch('wherry/agent');
+  });
+
+  test('a node that was stopped by hand stays off', async () => {
+    await cluster.wherry('node', 'stop', 'wherry');
+    // Twice what the supervisor needs to see that something is dead.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    assert.match((await cluster.tryWherry('status')).stdout, /wherry: stopped by hand/);
+    assert.throws(() => cluster.pidOf('wherry/holder'), /ENOENT/);
+    await cluster.wherry('node', 'start', 'wherry');
   });
 
   test('after kill -9 of everything, up brings back the same objects', async () => {
     await cluster.kubectl('create', 'configmap', 'last-words');
-    for (const victim of ['wherry/containerd', 'wherry/agent', 'server', 'wherry/holder'])
-      process.kill(cluster.pidOf(victim), 'SIGKILL');
+    for (const victim of everything) process.kill(cluster.pidOf(victim), 'SIGKILL');
     await cluster.up();
     const names = await cluster.kubectl('get', 'configmaps', '-o', 'name');
     for (const name of ['after-server', 'after-wherry-agent', 'after-wherry-containerd', 'last-words'])
@@ -93,9 +118,13 @@ suite('what a sudden death of processes leaves intact', () => {
     await eventually('the deployment is available', allAvailable);
   });
 
-  test('a cluster that was killed leaves nothing once it is deleted', async () => {
+  test('what was stopped stays so, and what was killed leaves nothing once it is deleted', async () => {
+    await cluster.wherry('down');
+    assert.deepEqual(leftovers(cluster.id, cluster.folder), []);
+    await cluster.up();
     const { id, folder } = cluster;
-    for (const victim of ['server', 'wherry/holder']) process.kill(cluster.pidOf(victim), 'SIGKILL');
+    for (const victim of ['supervisor', 'server', 'wherry/holder'])
+      process.kill(cluster.pidOf(victim), 'SIGKILL');
     await cluster.wherry('delete');
     assert.deepEqual(leftovers(id, folder), []);
   });

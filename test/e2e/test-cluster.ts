@@ -106,7 +106,7 @@ export class TestCluster {
     return expectSuccess(this.tryKubectl(['apply', '-f', '-'], { input: manifest }), 'kubectl apply');
   }
 
-  /** The pids of recorded processes: `server`, or `NODE/agent`, `NODE/containerd`, `NODE/holder`. */
+  /** The pids of recorded processes: `server`, `supervisor`, or `NODE/agent`, `NODE/containerd`, `NODE/holder`. */
   pidOf(process: string): number {
     const [node, part] = process.split('/');
     const file = part

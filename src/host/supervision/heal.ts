@@ -1,0 +1,66 @@
+/** What the supervisor has done when something died: the same steps by which `up` mends a cluster, for what is due. */
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { ensureAgent } from '../agent-process.ts';
+import { nodeContextOf } from '../cluster.ts';
+import type { ClusterContext } from '../cluster-context.ts';
+import { type ClusterRecord, loadClusterRecord } from '../cluster-record.ts';
+import { withLock } from '../lock.ts';
+import { ensureNode } from '../node.ts';
+import { runningProcess } from '../process.ts';
+import { ensureServer } from '../server-process.ts';
+import { readRestartHistories, writeRestartHistories } from './restart-histories.ts';
+import { planRestarts } from './restart-plan.ts';
+import { isWatched, type WatchedProcess, watchedProcesses, writeWatchList } from './watch-list.ts';
+
+/** @returns how many seconds this need not be called again; 0 when all is well */
+export async function healCluster(
+  context: ClusterContext,
+  name: string,
+  { clock, logger }: { clock: Clock; logger: Logger },
+): Promise<number> {
+  const folder = context.data.cluster(name);
+  // Without a look before it, the lock would bring the folder of a deleted cluster back.
+  if (!isWatched(folder)) return 0;
+  return await withLock(folder.lock, async () => {
+    const record = loadClusterRecord(folder);
+    if (!record || !isWatched(folder)) return 0;
+    const dead = watchedProcesses(folder, record).filter(({ recordFile }) => !runningProcess(recordFile));
+    const names = dead.map((each) => each.name);
+    const plan = planRestarts(names, readRestartHistories(folder), clock.now());
+    writeRestartHistories(folder, plan.histories);
+    const due = dead.filter((each) => plan.due.includes(each.name));
+    try {
+      for (const each of due) {
+        const restarts = plan.histories[each.name]?.count;
+        logger.warn('a process had ended and is started again', { process: each.name, restarts });
+      }
+      await Promise.all(
+        repairs(context, record, due).map((repair) =>
+          repair().catch((error: unknown) => logger.error('a process cannot be started again', { error })),
+        ),
+      );
+    } finally {
+      writeWatchList(folder, record);
+    }
+    return Math.ceil((plan.waitMs ?? 0) / 1000);
+  });
+}
+
+/** A node is mended as a whole: without its namespaces nothing of it is left, and without containerd its agent waits. */
+function repairs(
+  context: ClusterContext,
+  record: ClusterRecord,
+  due: readonly WatchedProcess[],
+): (() => Promise<unknown>)[] {
+  const repairsDue: (() => Promise<unknown>)[] = [];
+  if (due.some(({ node }) => node === undefined)) repairsDue.push(() => ensureServer(context, record));
+  const nodeContext = nodeContextOf(context, record);
+  const names = new Set(due.map(({ node }) => node));
+  for (const node of record.nodes)
+    if (nodeContext && names.has(node.name))
+      repairsDue.push(() =>
+        ensureNode(nodeContext, node, (made) => ensureAgent(context, nodeContext.cluster, made)),
+      );
+  return repairsDue;
+}

@@ -1,0 +1,23 @@
+/** How often which process of a cluster was started again, kept from `up` to `down`. */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ClusterFolder } from '../data-folder.ts';
+import type { RestartHistories } from './restart-plan.ts';
+
+export const restartHistoriesFile = (folder: ClusterFolder) => join(folder.run, 'restarts.json');
+
+export function readRestartHistories(folder: ClusterFolder): RestartHistories {
+  try {
+    return JSON.parse(readFileSync(restartHistoriesFile(folder), 'utf8')) as RestartHistories;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+export function writeRestartHistories(folder: ClusterFolder, histories: RestartHistories): void {
+  const file = restartHistoriesFile(folder);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.new`, JSON.stringify(histories));
+  renameSync(`${file}.new`, file);
+}

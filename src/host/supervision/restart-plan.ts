@@ -1,0 +1,49 @@
+/** When a process that ended may be started again, and how often that was done. */
+
+export interface RestartHistory {
+  /** Since the cluster was last brought up from nothing. */
+  count: number;
+  /** Restarts in a row after each of which the process lived for less than `steadyMs`. */
+  streak: number;
+  /** Of the last restart, milliseconds since the epoch. */
+  atMs: number;
+}
+
+/** By the name of the process: `server`, or `NODE/agent`, `NODE/containerd`, `NODE/holder`. */
+export type RestartHistories = Readonly<Record<string, RestartHistory>>;
+
+export interface RestartPlan {
+  due: string[];
+  /** With the restarts that are due. */
+  histories: RestartHistories;
+  /** Until the next of the others is due; undefined when there are none. */
+  waitMs: number | undefined;
+}
+
+/** A process that lived this long is not one that cannot start. */
+export const steadyMs = 60_000;
+const delayMinMs = 1000;
+const delayMaxMs = 30_000;
+
+/** The first restart is at once; the delay doubles with each that does not last, counted from restart to restart. */
+export function planRestarts(dead: readonly string[], known: RestartHistories, nowMs: number): RestartPlan {
+  const due: string[] = [];
+  const histories: Record<string, RestartHistory> = { ...known };
+  let waitMs: number | undefined;
+  for (const name of dead) {
+    const last = known[name];
+    const streak = last && nowMs - last.atMs < steadyMs ? last.streak : 0;
+    const leftMs = last ? last.atMs + delayMs(streak) - nowMs : 0;
+    if (leftMs > 0) {
+      waitMs = Math.min(waitMs ?? leftMs, leftMs);
+      continue;
+    }
+    due.push(name);
+    histories[name] = { count: (last?.count ?? 0) + 1, streak: streak + 1, atMs: nowMs };
+  }
+  return { due, histories, waitMs };
+}
+
+function delayMs(streak: number): number {
+  return streak === 0 ? 0 : Math.min(delayMinMs * 2 ** (streak - 1), delayMaxMs);
+}

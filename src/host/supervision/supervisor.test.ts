@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../process.ts';
+
+const script = fileURLToPath(new URL('./supervise.sh', import.meta.url));
+const limitMs = 20_000;
+
+suite('the script of the supervisor', { skip: process.platform === 'win32', timeout: limitMs }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-supervisor-'));
+  const path = (name: string) => join(folder, name);
+  const started: ProcessIdentity[] = [];
+  after(async () => {
+    for (const identity of started) await stopProcess(identity, 0);
+    rmSync(folder, { recursive: true });
+  });
+  const start = async (name: string, command: string, ...args: string[]) => {
+    const files = { logFile: path(`${name}.log`), recordFile: path(`${name}.json`) };
+    const identity = await startProcess({ command, args, ...files });
+    started.push(identity);
+    return identity;
+  };
+  const watch = (...processes: [string, ProcessIdentity][]) =>
+    writeFileSync(
+      path('watched'),
+      processes.map(([name, { pid, startTicks }]) => `${name} ${pid} ${startTicks}\n`).join(''),
+    );
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  /** What the repairs have said, one line each. */
+  const repairs = () => readFileSync(path('supervisor.log'), 'utf8').trim().split('\n').filter(Boolean);
+
+  test('has what died mended, leaves it alone as long as it is told, and ends with the list', async () => {
+    const one = await start('one', 'sleep', '600');
+    const two = await start('two', 'sleep', '600');
+    watch(['one', one], ['two', two]);
+    const repair = ['/bin/sh', '-c', 'echo mended >&2; echo 600'];
+    const supervisor = await start(
+      'supervisor',
+      '/bin/sh',
+      ...[script, path('watched'), path('supervisor.json'), ...repair],
+    );
+    await stopProcess(one, 0);
+    await until(() => repairs().length === 1);
+    // It is to be left alone; another that dies is not.
+    await stopProcess(two, 0);
+    await until(() => repairs().length === 2);
+    rmSync(path('watched'));
+    await until(() => !isRunning(supervisor));
+    assert.equal(repairs().length, 2);
+  });
+
+  test('a pid that another process has by now is as good as dead, and who is no longer recorded ends', async () => {
+    const living = await start('living', 'sleep', '600');
+    watch(['living', { ...living, startTicks: living.startTicks + (process.platform === 'linux' ? 1 : 0) }]);
+    const repair = ['/bin/sh', '-c', 'echo mended again >&2; echo 0'];
+    const supervisor = await start(
+      'supervisor',
+      '/bin/sh',
+      ...[script, path('watched'), path('supervisor.json'), ...repair],
+    );
+    if (process.platform === 'linux') await until(() => repairs().includes('mended again'));
+    writeFileSync(path('supervisor.json'), JSON.stringify({ ...supervisor, pid: 1 }));
+    await until(() => !isRunning(supervisor));
+  });
+});
