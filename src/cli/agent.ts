@@ -2,21 +2,21 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/logger.ts';
 import { checkName, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from '../host/containerd.ts';
-import { Failure } from '../host/failure.ts';
 import { ensureNodeIdentity, parseJoinToken } from '../host/join.ts';
 import { addressTowards } from '../host/link.ts';
 import { inspectMachine } from '../host/machine.ts';
 import {
   ensureMachineAgent,
   ensureMachineNode,
+  keepMachineNode,
   machineAgentLog,
   machineNodeFolder,
   stopMachineNode,
 } from '../host/machine-node.ts';
-import { isRunning, type ProcessIdentity } from '../host/process.ts';
-import { writeConfig } from '../host/process-config.ts';
+import { type AgentConfig, writeConfig } from '../host/process-config.ts';
 import { removeNodeNetwork } from '../network/cleanup.ts';
 import { type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
@@ -24,14 +24,13 @@ import { checkMachineAddress } from './machine-address.ts';
 import { parseOptions } from './options.ts';
 import { prepareMachine } from './up.ts';
 
-const watchMs = 500;
 const clusterDns = '10.96.0.10';
 
 export const agent: Command = {
   summary: 'make this machine a node of a cluster elsewhere',
   usage: '--server URL[,URL…] --token TOKEN [--node NAME] [--address ADDRESS]',
   details: [
-    'Runs until it is stopped. "wherry server" prints the token.',
+    'Runs until it is stopped, and starts again what of the node dies. "wherry server" prints the token.',
     "--server URLS      the cluster's servers; when one dies the next is asked",
     '--node NAME        the name of the node; that of this machine unless said',
     '--address ADDRESS  by which other nodes reach this machine',
@@ -66,16 +65,21 @@ export const agent: Command = {
     };
     const asked = askedToStop();
     try {
-      const node = await steps.run('Namespaces and containerd', () => ensureMachineNode(options));
       const configFile = join(folder.run, 'agent-config.json');
-      writeConfig(configFile, {
+      const { node: program, agent: script } = context.programs;
+      const start = async () => {
+        const node = await ensureMachineNode(options);
+        writeConfig(configFile, agentConfig(node.cgroupRoot));
+        await ensureMachineAgent(node, { node: program, script, configFile });
+      };
+      const agentConfig = (cgroupRoot: string): AgentConfig => ({
         nodeName,
         nodeAddress: address,
         servers,
         pkiFolder: folder.pki,
         runtimeSocket: containerdSocket,
         cniConfigFolder,
-        cgroupRoot: node.cgroupRoot,
+        cgroupRoot,
         serviceCidr: defaultServiceCidr,
         podCidr: defaultPodCidr,
         clusterDomain: 'cluster.local',
@@ -83,11 +87,10 @@ export const agent: Command = {
         resolvConf: join(folder.etc, 'resolv.conf'),
         logLevel: 'info',
       });
-      const { node: program, agent: script } = context.programs;
-      const running = await ensureMachineAgent(node, { node: program, script, configFile });
+      await steps.run('Namespaces, containerd and agent', start);
       context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);
-      await endOf(running, asked);
-      if (!asked.aborted) throw new Failure('the agent has ended', { logFile: machineAgentLog(folder) });
+      const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) });
+      await keepMachineNode(folder, start, { clock: systemClock, logger, signal: asked });
       return 0;
     } finally {
       await steps.run('Ending the node', async () => {
@@ -102,10 +105,4 @@ function askedToStop(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
   return stop.signal;
-}
-
-/** The agent is no child of this process: its end is looked for. */
-async function endOf(agentProcess: ProcessIdentity, asked: AbortSignal): Promise<void> {
-  while (isRunning(agentProcess) && !asked.aborted)
-    await systemClock.sleep(watchMs, asked).catch(() => undefined);
 }

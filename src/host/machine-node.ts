@@ -1,14 +1,22 @@
 /** This whole machine as a node of a cluster elsewhere: a containerd of its own, and the machine's own network. */
 import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
-import { nodeSearchPath } from './containerd.ts';
+import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
 import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
 import { ensureServiceRoute, removeServiceRoute } from './link.ts';
 import type { Machine } from './machine.ts';
 import { ensureRuntime, type LocalNode } from './node.ts';
-import { createNodeNamespace, destroyNodeNamespace, findNodeNamespace } from './node-namespace.ts';
+import {
+  createNodeNamespace,
+  destroyNodeNamespace,
+  findNodeNamespace,
+  holderRecordFile,
+} from './node-namespace.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
 import { hostResolvConf } from './resolv-conf.ts';
+import { planRestarts, type RestartHistories } from './supervision/restart-plan.ts';
 
 export interface MachineNodeOptions {
   data: DataFolder;
@@ -23,6 +31,7 @@ export interface MachineNodeOptions {
 export type MachineNode = Pick<LocalNode, 'folder' | 'namespace' | 'cgroupRoot' | 'systemCgroupProcs'>;
 
 const stopGraceMs = 3000;
+const watchMs = 500;
 
 export const machineNodeFolder = (data: DataFolder, nodeName: string): NodeFolder =>
   nodeFolder(join(data.path, 'agent', nodeName));
@@ -73,6 +82,37 @@ export async function ensureMachineAgent(
       cwd: '/',
     }))
   );
+}
+
+/** Looks after the node until it is asked to stop: what of it has died, `start` brings back. */
+export async function keepMachineNode(
+  folder: NodeFolder,
+  start: () => Promise<unknown>,
+  { clock, logger, signal }: { clock: Clock; logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  const parts = {
+    namespaces: holderRecordFile(folder),
+    containerd: containerdRecordFile(folder),
+    agent: agentRecordFile(folder),
+  };
+  let histories: RestartHistories = {};
+  while (!signal.aborted) {
+    await clock.sleep(watchMs, signal).catch(() => undefined);
+    const dead = Object.entries(parts).filter(([, recordFile]) => !runningProcess(recordFile));
+    const plan = planRestarts(
+      dead.map(([name]) => name),
+      histories,
+      clock.now(),
+    );
+    if (signal.aborted || plan.due.length === 0) continue;
+    histories = plan.histories;
+    logger.warn('a part of the node had ended and is started again', { parts: plan.due.join(',') });
+    try {
+      await start();
+    } catch (error) {
+      logger.error('a part of the node cannot be started again', { error });
+    }
+  }
 }
 
 /** Ends the agent and everything else of the node; its folder stays, with its identity. */

@@ -183,6 +183,26 @@ spec:
     assert.match(await kubectl('logs', 'web-two'), /serving on port 8080/);
   });
 
+  test('what dies of a machine is started again, and its containers go on', {
+    timeout: testTimeoutMs,
+  }, async () => {
+    const container = () =>
+      kubectl('get', 'pod', 'web-two', '-o', 'jsonpath={.status.containerStatuses[0].containerID}');
+    const before = await container();
+    for (const part of ['agent', 'containerd'] as const) {
+      const pid = await eventually(`the ${part} runs`, async () => pidOf(machines, 'two', part));
+      process.kill(Number(pid), 'SIGKILL');
+      await eventually(`another ${part} runs`, async () => {
+        const now = await pidOf(machines, 'two', part);
+        return now !== undefined && now !== pid;
+      });
+      await eventually('its log is read', async () =>
+        (await kubectl('logs', 'web-two')).includes('serving on port 8080'),
+      );
+    }
+    assert.equal(await container(), before);
+  });
+
   test('a machine whose agent ends leaves nothing running, and comes back under its old name', {
     timeout: testTimeoutMs,
   }, async () => {
@@ -195,8 +215,16 @@ spec:
 });
 
 /** The pid of the process that holds the node of a machine; undefined when it does not run. */
-async function holderOf(machines: Machines, machine: string): Promise<string | undefined> {
-  const file = join(machines.home, machine, 'agent', machine, 'run', 'holder.json');
+function holderOf(machines: Machines, machine: string): Promise<string | undefined> {
+  return pidOf(machines, machine, 'holder');
+}
+
+async function pidOf(
+  machines: Machines,
+  machine: string,
+  part: 'holder' | 'containerd' | 'agent',
+): Promise<string | undefined> {
+  const file = join(machines.home, machine, 'agent', machine, 'run', `${part}.json`);
   const { code, stdout } = await execute('cat', [file]);
   if (code !== 0) return undefined;
   return String((JSON.parse(stdout) as { pid: number }).pid);
