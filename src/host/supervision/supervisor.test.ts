@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../process.ts';
 
 const script = fileURLToPath(new URL('./supervise.sh', import.meta.url));
-const limitMs = 20_000;
+const limitMs = 60_000;
 
 suite('the script of the supervisor', { skip: process.platform === 'win32', timeout: limitMs }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-supervisor-'));
