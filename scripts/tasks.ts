@@ -9,6 +9,7 @@ import {
   kubectlRequirement,
   missingRequirements,
   nodeRequirements,
+  type Requirement,
 } from '../src/host/packages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -18,6 +19,12 @@ const checks: readonly { title: string; command: readonly string[] }[] = [
   { title: 'types', command: [bin('tsc'), '-p', '.'] },
   { title: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { title: 'layers', command: [process.execPath, 'scripts/check-layers.mjs'] },
+];
+
+/** What only tests need; those that do are left out, and say so, where these cannot be had. */
+const testRequirements: readonly Requirement[] = [
+  { package: 'etcd-server', programs: ['etcd'], purpose: 'is the store of several servers' },
+  { package: 'haproxy', programs: ['haproxy'], purpose: 'carries the traffic of Ingresses' },
 ];
 
 /** A file of tests that takes longer hangs: it fails with its name instead of holding up the rest. */
@@ -84,6 +91,13 @@ async function prepareForContainers(): Promise<boolean> {
   if (missing.length > 0) {
     console.log(` … installing ${missing.join(', ')}`);
     await installPackages(missing);
+  }
+  const forTests = missingRequirements(testRequirements).map((each) => each.package);
+  if (forTests.length > 0) {
+    console.log(` … installing ${forTests.join(', ')} for tests`);
+    await installPackages(forTests).catch((error: Error) =>
+      console.log(` ! tests that need ${forTests.join(', ')} are left out: ${error.message}`),
+    );
   }
   return true;
 }

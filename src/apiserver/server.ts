@@ -21,11 +21,7 @@ import type { AuditPolicy } from './audit/policy.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
-import {
-  keepKubernetesService,
-  type PublishedAddress,
-  publishServer,
-} from './bootstrap/kubernetes-service.ts';
+import { keepKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { registerTokenDiscovery } from './discovery/oidc.ts';
@@ -219,8 +215,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   followLocalServices({ kinds, ...own });
   aggregation.start();
   const compaction = compactRegularly(store, clock, log);
-  let published: PublishedAddress | undefined;
-  const ownService = keepKubernetesService(registry, range, () => published);
+  const ownService = keepKubernetesService(registry, range, { shared: options.sharedStore ?? false });
   return {
     registry,
     handler,
@@ -233,17 +228,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       });
       listeners.add(listener);
       const address = options.advertiseAddress ?? listener.host;
-      if (isReachableByPods(address)) {
-        published = { address, port: listener.port };
-        await publishServer(registry, published);
-      }
+      if (isReachableByPods(address)) await ownService.publish({ address, port: listener.port });
       return listener;
     },
     localTransport,
     async close() {
       closing.abort();
       compaction.cancel();
-      ownService.cancel();
+      await ownService.close();
       await Promise.all([...listeners].map((listener) => listener.close()));
       webhooks.close();
       await view.close();

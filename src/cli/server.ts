@@ -1,33 +1,39 @@
 /** `wherry server`: the control plane of a cluster of several machines, in the foreground, as a service manager runs it. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
+import { systemClock } from '../base/clock.ts';
 import { authorityPin } from '../base/pki.ts';
 import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
-import { type EtcdTlsFiles, writeConfig } from '../host/process-config.ts';
+import { type EtcdSettings, type EtcdTlsFiles, writeConfig } from '../host/process-config.ts';
+import type { Store } from '../storage/store.ts';
 import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
 import { type Command, UsageError } from './context.ts';
 import { runForeground } from './foreground.ts';
 import { renderKubeconfig } from './kubeconfig-file.ts';
 import { checkMachineAddress } from './machine-address.ts';
 import { parseCount, parseOptions } from './options.ts';
+import { shareServerKeys } from './server-keys.ts';
 
 const defaultPort = 6443;
 
 export const server: Command = {
   summary: 'run the control plane of a cluster of several machines',
   usage:
-    '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL] [--pki FOLDER] [--scheduler-config FILE] [--oidc-… --audit-… --request-timeout …]',
+    '[--address ADDRESS] [--port PORT] [--etcd-endpoints URL,URL [--token TOKEN]] [--pki FOLDER] [--load-balancer-pool FIRST-LAST] [--scheduler-config FILE] [--oidc-… --audit-… --request-timeout …]',
   details: [
-    'Runs until it is stopped, and prints the command by which other machines join.',
+    'Runs until it is stopped, and prints the commands by which other machines join.',
     '--address ADDRESS      by which nodes reach this machine; its first one unless said',
     '--etcd-endpoints URLS  store in etcd: several servers on one etcd are one cluster, any of which may die',
     '--etcd-cacert FILE --etcd-cert FILE --etcd-key FILE  for etcd behind TLS',
-    '--pki FOLDER           keys and certificates; several servers of one cluster need the same ca, front-proxy-ca and sa',
+    '--token TOKEN          joins the servers that are on that etcd already; the first server makes and prints it',
+    '--pki FOLDER           where keys and certificates are kept',
+    '--load-balancer-pool FIRST-LAST  addresses on the link of the nodes, for services of type LoadBalancer',
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
     ...apiServerDetails,
   ],
@@ -36,6 +42,8 @@ export const server: Command = {
       address: { type: 'string' },
       port: { type: 'string' },
       'etcd-endpoints': { type: 'string' },
+      token: { type: 'string' },
+      'load-balancer-pool': { type: 'string' },
       pki: { type: 'string' },
       'scheduler-config': { type: 'string' },
       'etcd-cacert': { type: 'string' },
@@ -49,11 +57,12 @@ export const server: Command = {
     const port = parseCount('--port', values.port) ?? defaultPort;
     const pkiFolder = values.pki ?? join(folder, 'pki');
     const schedulerConfig = values['scheduler-config'];
-    const etcd = values['etcd-endpoints']?.split(',');
-    const tls = etcdTlsFiles(values);
-    if (tls && !etcd) throw new UsageError('--etcd-cacert, --etcd-cert and --etcd-key need --etcd-endpoints');
+    const etcd = etcdSettings(values);
+    const loadBalancerPool = parsePool(values['load-balancer-pool']);
+    if (values.token !== undefined && !etcd) throw new UsageError('--token needs --etcd-endpoints');
     const api = apiServerSettings(values);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const serverToken = etcd && (await shareKeys(etcd, { folder, pkiFolder, token: values.token }));
     await ensureClusterPki(pkiFolder, {
       addresses: [address],
       dnsNames: [hostname().toLowerCase()],
@@ -66,13 +75,14 @@ export const server: Command = {
       listen: ['127.0.0.1', address].map((host) => ({ host, port })),
       advertiseAddress: address,
       pkiFolder,
-      store: etcd ? { etcd, ...(tls && { tls }) } : { sqlite: join(folder, 'wherry.db') },
+      store: etcd ?? { sqlite: join(folder, 'wherry.db') },
       serviceCidr: defaultServiceCidr,
       podCidr: defaultPodCidr,
       clusterDomain: 'cluster.local',
       clusterDns: '10.96.0.10',
       simulatedNodes: 0,
       joinToken,
+      ...(loadBalancerPool && { loadBalancerPool }),
       ...(schedulerConfig && { schedulerConfigFile: resolve(schedulerConfig) }),
       ...(api && { api }),
       logLevel: 'info',
@@ -85,15 +95,30 @@ export const server: Command = {
     context.print(`kubectl: export KUBECONFIG=${kubeconfig}`);
     const token = formatJoinToken({ pin: authorityPin(authority), token: joinToken });
     context.print(`to join another machine: wherry agent --server ${url} --token ${token}`);
+    if (etcd && serverToken)
+      context.print(
+        `to add another server: wherry server --etcd-endpoints ${etcd.etcd.join(',')} --token ${serverToken}`,
+      );
     return await runForeground(context, [context.programs.server, configFile]);
   },
 };
 
-function etcdTlsFiles(values: {
+interface EtcdOptions {
+  'etcd-endpoints'?: string | undefined;
   'etcd-cacert'?: string | undefined;
   'etcd-cert'?: string | undefined;
   'etcd-key'?: string | undefined;
-}): EtcdTlsFiles | undefined {
+}
+
+/** @throws UsageError */
+function etcdSettings(values: EtcdOptions): EtcdSettings | undefined {
+  const etcd = values['etcd-endpoints']?.split(',');
+  const tls = etcdTlsFiles(values);
+  if (tls && !etcd) throw new UsageError('--etcd-cacert, --etcd-cert and --etcd-key need --etcd-endpoints');
+  return etcd && { etcd, ...(tls && { tls }) };
+}
+
+function etcdTlsFiles(values: EtcdOptions): EtcdTlsFiles | undefined {
   const { 'etcd-cacert': ca, 'etcd-cert': cert, 'etcd-key': key } = values;
   if (!ca && !cert && !key) return undefined;
   if (Boolean(cert) !== Boolean(key)) throw new UsageError('--etcd-cert and --etcd-key go together');
@@ -102,6 +127,39 @@ function etcdTlsFiles(values: {
     ...(cert && { certFile: resolve(cert) }),
     ...(key && { keyFile: resolve(key) }),
   };
+}
+
+async function shareKeys(
+  etcd: EtcdSettings,
+  options: { folder: string; pkiFolder: string; token: string | undefined },
+): Promise<string | undefined> {
+  const { folder, pkiFolder, token } = options;
+  const { createEtcdStore, etcdEndpoints } = await import('../storage/etcd/etcd-store.ts');
+  let store: Store;
+  try {
+    store = await createEtcdStore({ ...etcdEndpoints(etcd), clock: systemClock });
+  } catch (cause) {
+    throw new Failure(`etcd at ${etcd.etcd.join(', ')} does not answer`, {
+      cause,
+      advice: 'check the addresses, that etcd runs, and the files for TLS',
+    });
+  }
+  try {
+    const tokenFile = join(folder, 'server-token');
+    return await shareServerKeys({ store, pkiFolder, tokenFile, ...(token !== undefined && { token }) });
+  } finally {
+    await store.close();
+  }
+}
+
+/** @throws UsageError unless it is two addresses, the lower one first */
+function parsePool(text: string | undefined): { first: string; last: string } | undefined {
+  if (text === undefined) return undefined;
+  const [first = '', last = ''] = text.split('-');
+  const number = (address: string) =>
+    isIPv4(address) ? address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) : Number.NaN;
+  if (number(first) <= number(last)) return { first, last };
+  throw new UsageError(`--load-balancer-pool ${text} is not FIRST-LAST, two addresses of IPv4`);
 }
 
 function ensureToken(file: string): string {

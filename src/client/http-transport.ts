@@ -46,12 +46,18 @@ interface Answer {
   body: Readable;
 }
 
+export interface HttpTransport extends Transport {
+  /** Takes no more requests; what is under way, watches too, goes on until it ends, and the connections with it. */
+  retire(): void;
+}
+
 interface Sender {
   send(request: TransportRequest, headers: Record<string, string>): Promise<Answer>;
+  retire(): void;
   close(): void;
 }
 
-export function httpTransport(options: HttpTransportOptions): Transport {
+export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { clock = systemClock } = options;
   const base = new URL(options.server);
   const sender = base.protocol === 'http:' ? plainSender(base) : secureSender(base, options, clock);
@@ -75,6 +81,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
         ? { status: 200, events: readEvents(answer.body, request.signal) }
         : await readAnswer(answer, request.signal);
     },
+    retire: () => sender.retire(),
     close: () => sender.close(),
   };
 }
@@ -120,6 +127,8 @@ function plainSender(base: URL): Sender {
         );
         sent.end(bodyOf(request));
       }),
+    // Idle ones close by themselves.
+    retire: () => undefined,
     close: () => agent.destroy(),
   };
 }
@@ -183,6 +192,9 @@ function secureSender(base: URL, options: HttpTransportOptions, clock: Clock): S
         );
         if (body !== undefined) stream.end(body);
       }),
+    retire() {
+      for (const { session } of connections) session.close();
+    },
     close() {
       for (const { session } of connections) session.destroy();
       connections.clear();

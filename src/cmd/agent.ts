@@ -12,6 +12,7 @@ import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { httpTransport } from '../client/http-transport.ts';
 import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
+import { rotateCertificate } from '../host/certificate-rotation.ts';
 import { readPair } from '../host/cluster-pki.ts';
 import { isGood, requestCertificate } from '../host/join.ts';
 import { type AgentConfig, readConfig } from '../host/process-config.ts';
@@ -27,8 +28,12 @@ import { startPolicy } from '../network/policy/policy.ts';
 import { startProxy } from '../network/proxy/proxy.ts';
 import { failoverTransport } from './failover-transport.ts';
 import { runUntilSignalled } from './lifetime.ts';
+import { followServers, readKnownServers } from './server-list.ts';
 
 const kubeletPort = 10250;
+/** File names of the certificates that the node shows: as a client, and as a server. */
+const clientPair = 'kubelet-client';
+const serverPair = 'kubelet-server';
 const config = readConfig<AgentConfig>(process.argv[2]!);
 const logger = createLogger({
   clock: systemClock,
@@ -41,16 +46,20 @@ await runUntilSignalled(logger, async (signal) => {
   const { nodeName, nodeAddress, clusterDomain } = config;
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
   const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
-  const connection = {
-    ca: authority,
-    ...readPair(config.pkiFolder, 'kubelet-client'),
-    userAgent: 'kubelet',
-  };
-  const transport = failoverTransport(
-    config.servers.map((server) => httpTransport({ server, ...connection })),
+  const { pkiFolder } = config;
+  const transport = failoverTransport(readKnownServers(pkiFolder, config.servers), (server) =>
+    httpTransport({ server, ca: authority, ...readPair(pkiFolder, clientPair), userAgent: 'kubelet' }),
   );
   const client = createClient(transport, { fieldManager: 'kubelet' });
   const informers = createInformerFactory(client, { ...common, signal, transform: dropManagedFields });
+  followServers(informers, {
+    told: config.servers,
+    folder: pkiFolder,
+    changed(servers) {
+      logger.info('there are other servers', { servers });
+      transport.follow(servers);
+    },
+  });
   const runtime = grpcRuntime(config.runtimeSocket);
   const kubelet = await startKubelet(
     {
@@ -75,32 +84,61 @@ await runUntilSignalled(logger, async (signal) => {
     signal,
   );
   await ensureServingCertificate();
-  await startKubeletServer(
+  const server = await startKubeletServer(
     kubelet,
     {
       host: nodeAddress,
       port: kubeletPort,
       metrics: common.metrics,
-      tls: { ...readPair(config.pkiFolder, 'kubelet-server'), clientCa: authority },
+      tls: { ...readPair(pkiFolder, serverPair), clientCa: authority },
     },
     signal,
   );
   const network = startNetwork();
-  await Promise.all([network, kubelet.stopped]);
+  await Promise.all([network, rotateCertificates(), kubelet.stopped]);
   transport.close();
 
   /** Machines that joined have none at first; it is asked for when the node's addresses are known. */
   async function ensureServingCertificate(): Promise<void> {
-    if (isGood(join(config.pkiFolder, 'kubelet-server.crt'))) return;
+    if (isGood(pkiFolder, serverPair)) return;
     await kubelet.started;
-    await requestCertificate(client, {
-      folder: config.pkiFolder,
-      name: 'kubelet-server',
+    await requestServingCertificate();
+  }
+
+  function requestServingCertificate(): Promise<void> {
+    return requestCertificate(client, {
+      folder: pkiFolder,
+      name: serverPair,
       signerName: 'kubernetes.io/kubelet-serving',
       usage: 'server auth',
       nodeName,
       ipAddresses: [nodeAddress],
     });
+  }
+
+  function requestClientCertificate(): Promise<void> {
+    return requestCertificate(client, {
+      folder: pkiFolder,
+      name: clientPair,
+      signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+      usage: 'client auth',
+      nodeName,
+    });
+  }
+
+  async function rotateCertificates(): Promise<void> {
+    const rotate = (name: string, renew: () => Promise<void>) =>
+      rotateCertificate({ ...common, file: join(pkiFolder, `${name}.crt`), renew }, signal);
+    await Promise.all([
+      rotate(clientPair, async () => {
+        await requestClientCertificate();
+        transport.renew();
+      }),
+      rotate(serverPair, async () => {
+        await requestServingCertificate();
+        server.showCertificate(readPair(pkiFolder, serverPair));
+      }),
+    ]);
   }
 
   async function startNetwork(): Promise<void> {

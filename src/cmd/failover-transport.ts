@@ -1,25 +1,56 @@
 /** Several API servers of one cluster behind one transport: the one that answered last is asked until it does not. */
+import type { HttpTransport } from '../client/http-transport.ts';
 import { type Transport, TransportError } from '../client/transport.ts';
 
-export function failoverTransport(transports: readonly Transport[]): Transport {
-  let current = 0;
+export interface FailoverTransport extends Transport {
+  /** Asks these servers from now on; watches on those that are no longer among them go on until they end. */
+  follow(servers: readonly string[]): void;
+  /** Makes every connection anew, as after a change of certificates; what is under way ends on the old ones. */
+  renew(): void;
+}
+
+/** `connect` makes the transport to one server. */
+export function failoverTransport(
+  servers: readonly string[],
+  connect: (server: string) => HttpTransport,
+): FailoverTransport {
+  let transports = new Map(servers.map((server) => [server, connect(server)]));
+  let current = servers[0]!;
+  const after = (server: string) => {
+    const names = [...transports.keys()];
+    return names[(names.indexOf(server) + 1) % names.length]!;
+  };
   return {
     async send(request) {
-      for (let attempt = 1; ; attempt++) {
+      const tried = new Set<string>();
+      for (;;) {
         const asked = current;
+        tried.add(asked);
         try {
-          return await transports[asked]!.send(request);
+          return await transports.get(asked)!.send(request);
         } catch (error) {
-          if (!(error instanceof TransportError) || attempt >= transports.length) throw error;
+          if (!(error instanceof TransportError)) throw error;
           // Others may have moved on meanwhile; whoever fails on a server that is no longer current stays with theirs.
-          if (current === asked) current = (asked + 1) % transports.length;
+          if (current === asked) current = after(asked);
           // What is written may have been done although no answer came: the caller decides whether to ask again.
-          if (request.method !== 'GET') throw error;
+          if (request.method !== 'GET' || tried.has(current)) throw error;
         }
       }
     },
+    follow(wanted) {
+      const next = new Map(wanted.map((server) => [server, transports.get(server) ?? connect(server)]));
+      for (const [server, transport] of transports) if (!next.has(server)) transport.retire();
+      transports = next;
+      if (!next.has(current)) current = wanted[0]!;
+    },
+    renew() {
+      for (const [server, old] of transports) {
+        transports.set(server, connect(server));
+        old.retire();
+      }
+    },
     close() {
-      for (const transport of transports) transport.close();
+      for (const transport of transports.values()) transport.close();
     },
   };
 }

@@ -105,20 +105,8 @@ async function openEncryptedStore(): Promise<Store> {
 
 async function openStore(): Promise<Store> {
   if ('sqlite' in config.store) return await createSqliteStore({ path: config.store.sqlite });
-  const { createEtcdStore } = await import('../storage/etcd/etcd-store.ts');
-  const { etcd, tls } = config.store;
-  const read = (file: string) => readFileSync(file);
-  return await createEtcdStore({
-    endpoints: [...etcd],
-    clock: systemClock,
-    ...(tls && {
-      tls: {
-        ...(tls.caFile && { ca: read(tls.caFile) }),
-        ...(tls.certFile && { cert: read(tls.certFile) }),
-        ...(tls.keyFile && { key: read(tls.keyFile) }),
-      },
-    }),
-  });
+  const { createEtcdStore, etcdEndpoints } = await import('../storage/etcd/etcd-store.ts');
+  return await createEtcdStore({ ...etcdEndpoints(config.store), clock: systemClock });
 }
 
 function readSchedulerConfig(file: string): SchedulerConfiguration {

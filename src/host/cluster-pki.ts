@@ -2,10 +2,11 @@
  * A cluster's keys and certificates on disk. What is there is kept; what is missing, about to expire or made for other
  * names is issued anew. The X.509 library is loaded only when something must be issued: it takes a tenth of a second.
  */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CertificatePair, LeafOptions } from '../base/pki.ts';
+import { ensureEncryptionKeys } from './encryption-keys.ts';
 
 /** A certificate is issued anew when it is valid for less than this. */
 const renewBeforeMs = 30 * 86_400_000;
@@ -37,8 +38,12 @@ export const pkiFiles = {
   tokenKey: 'sa',
 } as const;
 
-export async function ensureClusterPki(folder: string, names: ClusterPkiNames): Promise<void> {
+/** What all servers of a cluster have in common: its authorities, and the keys for tokens and for secrets. */
+export async function ensureSharedPki(
+  folder: string,
+): Promise<{ authority: CertificatePair; frontProxy: CertificatePair }> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  ensureEncryptionKeys(folder);
   const authority = await ensureAuthority(folder, pkiFiles.authority, 'wherry-ca');
   const frontProxy = await ensureAuthority(folder, pkiFiles.frontProxyAuthority, 'wherry-front-proxy-ca');
   if (!existsSync(join(folder, `${pkiFiles.tokenKey}.key`))) {
@@ -47,6 +52,11 @@ export async function ensureClusterPki(folder: string, names: ClusterPkiNames): 
     writeSecret(join(folder, `${pkiFiles.tokenKey}.pub`), publicKey);
     writeSecret(join(folder, `${pkiFiles.tokenKey}.key`), privateKey);
   }
+  return { authority, frontProxy };
+}
+
+export async function ensureClusterPki(folder: string, names: ClusterPkiNames): Promise<void> {
+  const { authority, frontProxy } = await ensureSharedPki(folder);
   await ensureLeaf(folder, pkiFiles.server, authority, {
     commonName: 'kube-apiserver',
     usages: ['server'],
@@ -113,26 +123,29 @@ async function ensureLeaf(
   authority: CertificatePair,
   options: LeafOptions,
 ): Promise<void> {
-  if (isGood(join(folder, `${name}.crt`), authority, options)) return;
+  if (isGood(folder, name, authority, options)) return;
   const { issueCertificate } = await import('../base/pki.ts');
   writePair(folder, name, await issueCertificate(authority, options));
 }
 
-function isGood(file: string, authority: CertificatePair, options: LeafOptions): boolean {
-  if (!existsSync(file)) return false;
-  const cert = new X509Certificate(readFileSync(file));
+function isGood(folder: string, name: string, authority: CertificatePair, options: LeafOptions): boolean {
+  if (!existsSync(join(folder, `${name}.crt`))) return false;
+  const { cert: pem, key } = readPair(folder, name);
+  const cert = new X509Certificate(pem);
   const names = new Set((cert.subjectAltName ?? '').split(', '));
   const dnsNames = (options.dnsNames ?? []).map((name) => `DNS:${name}`);
   const addresses = (options.ipAddresses ?? []).filter((address) => !address.includes(':'));
   return (
     cert.validToDate.getTime() - Date.now() > renewBeforeMs &&
     cert.verify(new X509Certificate(authority.cert).publicKey) &&
+    // A crash while both were replaced may have left the key of another certificate.
+    cert.checkPrivateKey(createPrivateKey(key)) &&
     [...dnsNames, ...addresses.map((address) => `IP Address:${address}`)].every((name) => names.has(name))
   );
 }
 
-/** The key goes first: a certificate that is there always has its key. */
-function writePair(folder: string, name: string, pair: CertificatePair): void {
+/** The key goes first: a certificate that is there always has a key. */
+export function writePair(folder: string, name: string, pair: CertificatePair): void {
   writeSecret(join(folder, `${name}.key`), pair.key);
   writeSecret(join(folder, `${name}.crt`), pair.cert);
 }

@@ -11,22 +11,22 @@ export interface EncryptionKey {
   secret: Uint8Array;
 }
 
-const fileName = 'encryption-keys.json';
+export const encryptionKeysFile = 'encryption-keys.json';
 const keyBytes = 32;
 
 /**
  * To rotate, put `{"name": "key2", "secret": "<32 random bytes in base64>"}` first in the file and start the server again:
- * it rewrites everything with that key, after which the old one may go.
+ * it rewrites everything with that key, after which the old one may go. With several servers, put it last first, and
+ * start all of them again: each must be able to read what the others will write.
  * @throws Failure when the file is there but holds no proper key.
  */
 export function readEncryptionKeys(pkiFolder: string): EncryptionKey[] {
-  const file = join(pkiFolder, fileName);
-  if (!existsSync(file)) {
-    const keys = [{ name: 'key1', secret: randomBytes(keyBytes).toString('base64') }];
-    writeFileSync(file, `${JSON.stringify(keys, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  }
-  const stored = JSON.parse(readFileSync(file, 'utf8')) as { name: string; secret: string }[];
-  const keys = stored.map(({ name, secret }) => ({ name, secret: Buffer.from(secret, 'base64') }));
+  ensureEncryptionKeys(pkiFolder);
+  const file = join(pkiFolder, encryptionKeysFile);
+  const keys = parseKeys(readFileSync(file, 'utf8')).map(({ name, secret }) => ({
+    name,
+    secret: Buffer.from(secret, 'base64'),
+  }));
   if (keys.length === 0 || keys.some(({ secret }) => secret.length !== keyBytes)) {
     throw new Failure(`${file} holds no proper key`, {
       advice: 'each key is 32 bytes in base64; bring the file back from a copy',
@@ -34,3 +34,38 @@ export function readEncryptionKeys(pkiFolder: string): EncryptionKey[] {
   }
   return keys;
 }
+
+/** Makes the file with a first key, unless it is there. */
+export function ensureEncryptionKeys(pkiFolder: string): void {
+  const file = join(pkiFolder, encryptionKeysFile);
+  if (existsSync(file)) return;
+  const keys = [{ name: 'key1', secret: randomBytes(keyBytes).toString('base64') }];
+  writeFileSync(file, formatKeys(keys), { mode: 0o600, flag: 'wx' });
+}
+
+/** `own` files, with the keys that only `others` have added at the end: what any server has written can be read. */
+export function mergeEncryptionKeys(
+  own: Record<string, string>,
+  others: Record<string, string>,
+): Record<string, string> {
+  const keys = parseKeys(own[encryptionKeysFile]!);
+  const secrets = new Map(keys.map(({ name, secret }) => [name, secret]));
+  const added = parseKeys(others[encryptionKeysFile]!).filter(({ name, secret }) => {
+    const known = secrets.get(name);
+    if (known !== undefined && known !== secret)
+      throw new Failure(`two servers have different keys for secrets under the name ${name}`, {
+        advice: `give one of them another name in its ${encryptionKeysFile}`,
+      });
+    return known === undefined;
+  });
+  return added.length === 0 ? own : { ...own, [encryptionKeysFile]: formatKeys([...keys, ...added]) };
+}
+
+interface StoredKey {
+  name: string;
+  /** Base64. */
+  secret: string;
+}
+
+const parseKeys = (text: string) => JSON.parse(text) as StoredKey[];
+const formatKeys = (keys: readonly StoredKey[]) => `${JSON.stringify(keys, undefined, 2)}\n`;

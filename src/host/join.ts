@@ -1,5 +1,5 @@
 /** How a machine becomes a node of a cluster elsewhere: it checks the authority by its pin, and asks for a certificate. */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
@@ -8,6 +8,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
 import { httpTransport } from '../client/http-transport.ts';
+import { writePair } from './cluster-pki.ts';
 import { Failure } from './failure.ts';
 
 /** `sha256:<hex>::<id>.<secret>`: the pin of the authority, and a bootstrap token. */
@@ -39,10 +40,9 @@ export async function ensureNodeIdentity(options: {
   nodeName: string;
 }): Promise<void> {
   const { folder, nodeName } = options;
-  if (isGood(join(folder, 'kubelet-client.crt'))) return;
+  if (isGood(folder, 'kubelet-client')) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const server = options.servers[0]!;
-  const ca = await fetchAuthority(server, options.token.pin);
+  const { server, ca } = await findServer(options.servers, options.token.pin);
   writeFileSync(join(folder, 'ca.crt'), ca);
   const transport = httpTransport({ server, ca, token: options.token.token, userAgent: 'wherry-agent' });
   try {
@@ -57,6 +57,21 @@ export async function ensureNodeIdentity(options: {
     transport.close();
   }
 }
+
+/** The first server that answers, if it has the pinned authority. */
+async function findServer(servers: readonly string[], pin: string): Promise<{ server: string; ca: string }> {
+  for (const [index, server] of servers.entries()) {
+    try {
+      return { server, ca: await fetchAuthority(server, pin) };
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || index === servers.length - 1) throw error;
+    }
+  }
+  throw new Failure('no server was named');
+}
+
+/** A server that cannot be reached, as opposed to one that is not to be trusted. */
+class NoAnswer extends Failure {}
 
 /** Asks for a certificate of the node, waits until it is signed, and writes it with its key. */
 export async function requestCertificate(
@@ -88,9 +103,10 @@ export async function requestCertificate(
   for (;;) {
     const { status } = await client.get(CertificateSigningRequest, { name: created.metadata.name });
     if (status?.certificate) {
-      const file = join(options.folder, options.name);
-      writeFileSync(`${file}.key`, key, { mode: 0o600 });
-      writeFileSync(`${file}.crt`, Buffer.from(status.certificate, 'base64'));
+      writePair(options.folder, options.name, {
+        cert: Buffer.from(status.certificate, 'base64').toString(),
+        key,
+      });
       return;
     }
     if (performance.now() > deadline)
@@ -101,10 +117,14 @@ export async function requestCertificate(
   }
 }
 
-export function isGood(certificateFile: string): boolean {
-  if (!existsSync(certificateFile)) return false;
+/** Whether `folder` has the pair, for long enough to start with. A crash may have left a key of another certificate. */
+export function isGood(folder: string, name: string): boolean {
+  const [certFile, keyFile] = ['crt', 'key'].map((extension) => join(folder, `${name}.${extension}`));
+  if (!existsSync(certFile!) || !existsSync(keyFile!)) return false;
+  const certificate = new X509Certificate(readFileSync(certFile!));
   return (
-    new X509Certificate(readFileSync(certificateFile)).validToDate.getTime() - Date.now() > renewBeforeMs
+    certificate.validToDate.getTime() - Date.now() > renewBeforeMs &&
+    certificate.checkPrivateKey(createPrivateKey(readFileSync(keyFile!)))
   );
 }
 
@@ -120,7 +140,7 @@ async function fetchAuthority(server: string, pin: string): Promise<string> {
     });
     const fail = (why: string) => {
       socket.destroy();
-      reject(new Failure(`${server}: ${why}`, { advice: 'check the address, and that the server runs' }));
+      reject(new NoAnswer(`${server}: ${why}`, { advice: 'check the address, and that the server runs' }));
     };
     socket.once('error', (error) => fail(error.message));
     socket.once('timeout', () => fail('no answer'));

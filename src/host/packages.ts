@@ -26,6 +26,7 @@ export const nodeRequirements: readonly Requirement[] = [
     purpose: 'gives pods their interfaces',
   },
   { package: 'nftables', programs: ['nft'], purpose: 'carries the service network' },
+  { package: 'conntrack', programs: ['conntrack'], purpose: 'moves UDP clients on when an endpoint goes' },
   { package: 'iproute2', programs: ['ip'], purpose: 'sets up interfaces and routes' },
   { package: 'busybox-static', programs: ['busybox'], purpose: 'is the content of small images' },
 ];

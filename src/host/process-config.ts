@@ -30,14 +30,20 @@ export interface EtcdTlsFiles {
   keyFile?: string;
 }
 
+export interface EtcdSettings {
+  /** Endpoints, `http://…` or `https://…`. */
+  etcd: readonly string[];
+  tls?: EtcdTlsFiles;
+}
+
 export interface ServerConfig {
   clusterName: string;
   listen: readonly { host: string; port: number }[];
   /** Address that nodes and pods reach the server by; endpoints of the service `kubernetes`. */
   advertiseAddress: string;
   pkiFolder: string;
-  /** A SQLite file, or the endpoints of an etcd cluster. */
-  store: { sqlite: string } | { etcd: readonly string[]; tls?: EtcdTlsFiles };
+  /** A SQLite file, or an etcd cluster. */
+  store: { sqlite: string } | EtcdSettings;
   api?: ApiServerSettings;
   serviceCidr: string;
   podCidr: string;

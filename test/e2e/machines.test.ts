@@ -1,88 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { writeWebImage } from './images.ts';
-import { eventually, execute, expectSuccess, root } from './test-cluster.ts';
+import { Machines } from './machines.ts';
+import { eventually, expectSuccess, root } from './test-cluster.ts';
 
 const testTimeoutMs = 90_000;
-
-/** Network namespaces that stand for machines, on one link. */
-class Machines {
-  readonly prefix = `wm${process.pid}`;
-  readonly home = mkdtempSync(join(tmpdir(), 'wherry-e2e-machines-'));
-  readonly running = new Map<string, ChildProcess>();
-
-  async create(names: readonly string[]): Promise<void> {
-    const ip = (...args: string[]) => expectSuccess(execute('ip', args), `ip ${args.join(' ')}`);
-    const link = this.namespace('link');
-    await ip('netns', 'add', link);
-    await ip('-n', link, 'link', 'add', 'br0', 'type', 'bridge');
-    await ip('-n', link, 'link', 'set', 'br0', 'up');
-    for (const [index, name] of names.entries()) {
-      const own = this.namespace(name);
-      await ip('netns', 'add', own);
-      await ip('link', 'add', 'eth0', 'netns', own, 'type', 'veth', 'peer', 'name', name, 'netns', link);
-      await ip('-n', link, 'link', 'set', name, 'master', 'br0', 'up');
-      await ip('-n', own, 'address', 'add', `${this.address(index)}/24`, 'dev', 'eth0');
-      await ip('-n', own, 'link', 'set', 'eth0', 'up');
-      await ip('-n', own, 'link', 'set', 'lo', 'up');
-    }
-  }
-
-  namespace(name: string): string {
-    return `${this.prefix}-${name}`;
-  }
-
-  address(index: number): string {
-    return `172.31.251.${index + 1}`;
-  }
-
-  run(machine: string, command: string, args: readonly string[], input?: string) {
-    const words = [`--net=/run/netns/${this.namespace(machine)}`, '--', command, ...args];
-    return execute('nsenter', words, { env: this.env(machine), ...(input !== undefined && { input }) });
-  }
-
-  /** Starts a foreground command of Wherry, and gives all that it prints. */
-  start(machine: string, args: readonly string[]): { said(): string } {
-    const words = [`--net=/run/netns/${this.namespace(machine)}`, '--', join(root, 'wherry'), ...args];
-    const child = spawn('nsenter', words, { env: this.env(machine) });
-    this.running.set(machine, child);
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        said += text;
-      });
-    return { said: () => said };
-  }
-
-  async stop(machine: string): Promise<void> {
-    const child = this.running.get(machine);
-    this.running.delete(machine);
-    if (!child || child.exitCode !== null) return;
-    child.kill('SIGTERM');
-    await once(child, 'exit');
-  }
-
-  async delete(): Promise<void> {
-    for (const machine of [...this.running.keys()].reverse()) await this.stop(machine);
-    const { stdout } = await execute('ip', ['netns', 'list']);
-    for (const name of stdout.split(/\s+/).filter((word) => word.startsWith(`${this.prefix}-`)))
-      await execute('ip', ['netns', 'delete', name]);
-    rmSync(this.home, { recursive: true, force: true });
-  }
-
-  env(machine: string): NodeJS.ProcessEnv {
-    return {
-      ...process.env,
-      WHERRY_HOME: join(this.home, machine),
-      KUBECONFIG: join(this.home, 'server/server/admin.kubeconfig'),
-    };
-  }
-}
 
 suite('a cluster of several machines', () => {
   const machines = new Machines();
@@ -142,24 +65,7 @@ suite('a cluster of several machines', () => {
   }, async () => {
     const archive = join(machines.home, 'web.tar');
     await writeWebImage(archive, { names: ['test.local/web:1'], port: 8080, script: 'hostname' });
-    for (const machine of ['one', 'two']) {
-      const holder = await eventually('the containerd of the node', async () => holderOf(machines, machine));
-      await expectSuccess(
-        execute('nsenter', [
-          '--mount',
-          '--target',
-          holder,
-          '--',
-          'ctr',
-          '--namespace',
-          'k8s.io',
-          'images',
-          'import',
-          archive,
-        ]),
-        'ctr images import',
-      );
-    }
+    for (const machine of ['one', 'two']) await machines.loadImage(machine, archive);
     const manifest = ['one', 'two'].map(
       (node) => `apiVersion: v1
 kind: Pod
@@ -190,10 +96,10 @@ spec:
       kubectl('get', 'pod', 'web-two', '-o', 'jsonpath={.status.containerStatuses[0].containerID}');
     const before = await container();
     for (const part of ['agent', 'containerd'] as const) {
-      const pid = await eventually(`the ${part} runs`, async () => pidOf(machines, 'two', part));
+      const pid = await eventually(`the ${part} runs`, async () => machines.pidOf('two', part));
       process.kill(Number(pid), 'SIGKILL');
       await eventually(`another ${part} runs`, async () => {
-        const now = await pidOf(machines, 'two', part);
+        const now = await machines.pidOf('two', part);
         return now !== undefined && now !== pid;
       });
       await eventually('its log is read', async () =>
@@ -207,25 +113,9 @@ spec:
     timeout: testTimeoutMs,
   }, async () => {
     await machines.stop('two');
-    assert.equal(await holderOf(machines, 'two'), undefined);
+    assert.equal(await machines.holderOf('two'), undefined);
     joinAs('two');
     await kubectl('wait', '--for=condition=Ready', 'pod/web-two', '--timeout=60s');
     assert.equal((await kubectl('get', 'nodes', '-o', 'name')).trim(), 'node/one\nnode/two');
   });
 });
-
-/** The pid of the process that holds the node of a machine; undefined when it does not run. */
-function holderOf(machines: Machines, machine: string): Promise<string | undefined> {
-  return pidOf(machines, machine, 'holder');
-}
-
-async function pidOf(
-  machines: Machines,
-  machine: string,
-  part: 'holder' | 'containerd' | 'agent',
-): Promise<string | undefined> {
-  const file = join(machines.home, machine, 'agent', machine, 'run', `${part}.json`);
-  const { code, stdout } = await execute('cat', [file]);
-  if (code !== 0) return undefined;
-  return String((JSON.parse(stdout) as { pid: number }).pid);
-}

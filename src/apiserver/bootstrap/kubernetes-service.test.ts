@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createMemoryStore } from '../../storage/memory.ts';
 import { createTestServer } from '../server.fixture.ts';
 
 test('the kubernetes service is back, at its address, ten seconds after somebody has deleted it', async () => {
@@ -10,4 +13,31 @@ test('the kubernetes service is back, at its address, ten seconds after somebody
   await server.clock.advance(10_000);
   const { status, object } = await server.ask('GET', path);
   assert.deepEqual([status, object.spec?.clusterIP], [200, '10.96.0.1']);
+});
+
+test('the kubernetes service leads to every server of the store, and no longer to one that has died or ended', async () => {
+  const clock = new VirtualClock();
+  const store = createMemoryStore();
+  const authority = await createAuthority('test');
+  const serving = await issueCertificate(authority, { commonName: 'server', usages: ['server'] });
+  const serve = async (advertiseAddress: string, host: string, port: number) => {
+    const server = await createTestServer({ store, clock, sharedStore: true, advertiseAddress });
+    const listener = await server.api.listen({ host, port, ...serving, clientCa: authority.cert });
+    return { server, port: listener.port };
+  };
+  const { server: one, port } = await serve('10.1.0.1', '127.0.0.1', 0);
+  const addresses = async () => {
+    const { object } = await one.ask('GET', '/api/v1/namespaces/default/endpoints/kubernetes');
+    return (object.subsets[0].addresses as { ip: string }[]).map(({ ip }) => ip);
+  };
+  const silent = JSON.stringify({ address: '10.1.0.9', port });
+  await store.create('/registry/masterleases/10.1.0.9', Buffer.from(silent));
+  const { server: two } = await serve('10.1.0.2', '127.0.0.2', port);
+  await clock.advance(10_000);
+  assert.deepEqual(await addresses(), ['10.1.0.1', '10.1.0.2', '10.1.0.9'], 'silence may be an accident');
+  await clock.advance(20_000);
+  assert.deepEqual(await addresses(), ['10.1.0.1', '10.1.0.2']);
+  await two.api.close();
+  assert.deepEqual(await addresses(), ['10.1.0.1']);
+  await one.api.close();
 });

@@ -5,17 +5,12 @@ import type { Timer } from '../../base/clock.ts';
 import { changeOwn, ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { formatIp, type IpRange } from '../services/ip-range.ts';
+import { type PublishedAddress, ServerLeases } from './server-leases.ts';
 
 const name = 'kubernetes';
 const namespace = 'default';
 /** How soon the service is back when somebody has deleted it, as `kubectl delete all --all` does. */
 const reconcileMs = 10_000;
-
-/** Where pods reach a server. */
-export interface PublishedAddress {
-  address: string;
-  port: number;
-}
 
 export async function ensureKubernetesService(registry: Registry, range: IpRange): Promise<void> {
   await ensureObject(registry, ServiceCIDR, {
@@ -35,33 +30,53 @@ export async function ensureKubernetesService(registry: Registry, range: IpRange
   });
 }
 
-/** Makes the service lead to this server. */
-export async function publishServer(registry: Registry, { address, port }: PublishedAddress): Promise<void> {
-  const ports = [{ name: 'https', port, protocol: 'TCP' as const }];
+/**
+ * Makes the service lead to these servers. A slice has one port for all its endpoints: servers that listen at another one
+ * than the first are left out.
+ */
+async function publishServers(registry: Registry, servers: readonly PublishedAddress[]): Promise<void> {
+  const [first] = servers;
+  if (!first) return;
+  const addresses = servers.filter(({ port }) => port === first.port).map(({ address }) => address);
+  const ports = [{ name: 'https', port: first.port, protocol: 'TCP' as const }];
   await putObject(registry, Endpoints, {
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: address }], ports }],
+    subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports }],
   });
   await putObject(registry, EndpointSlice, {
     metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
-    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
     ports,
   });
 }
 
-/** Makes the service anew whenever it is missing, until the timer is cancelled. */
+export interface KubernetesService {
+  /** Pods and nodes reach this server there from now on. */
+  publish(own: PublishedAddress): Promise<void>;
+  /** No longer: the service leads to the other servers alone. */
+  close(): Promise<void>;
+}
+
+/**
+ * Keeps the service, and the list of servers that it leads to, true until it is closed. `shared`: other servers write to
+ * the same store; without them this server is the only one that the service leads to.
+ */
 export function keepKubernetesService(
   registry: Registry,
   range: IpRange,
-  published: () => PublishedAddress | undefined,
-): Timer {
+  { shared }: { shared: boolean },
+): KubernetesService {
+  const leases = shared ? new ServerLeases(registry.store, registry.clock) : undefined;
+  let own: PublishedAddress | undefined;
   let timer: Timer;
+  let round: Promise<void> | undefined;
+  const publishAlive = async (address: PublishedAddress) =>
+    publishServers(registry, leases ? await leases.renew(address) : [address]);
   const reconcile = async () => {
     try {
       await ensureKubernetesService(registry, range);
-      const address = published();
-      if (address) await publishServer(registry, address);
+      if (own) await publishAlive(own);
     } catch (error) {
       registry.logger.warn('the kubernetes service could not be written; the next round tries again', {
         error,
@@ -70,12 +85,27 @@ export function keepKubernetesService(
   };
   const arm = () => {
     timer = registry.clock.after(reconcileMs, () => {
-      void reconcile();
+      round = reconcile();
       arm();
     });
   };
   arm();
-  return { cancel: () => timer.cancel() };
+  return {
+    async publish(address) {
+      own = address;
+      await publishAlive(address);
+    },
+    async close() {
+      timer.cancel();
+      await round;
+      if (!own || !leases) return;
+      try {
+        await publishServers(registry, await leases.release(own));
+      } catch (error) {
+        registry.logger.warn('the others go on naming this server until they miss it', { error });
+      }
+    },
+  };
 }
 
 async function putObject<T extends KubeObject>(

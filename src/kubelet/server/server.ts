@@ -58,12 +58,17 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
+export interface KubeletServer {
+  /** Shown on new connections from now on; those that stand are not touched. */
+  showCertificate(pair: { cert: string; key: string }): void;
+}
+
 /** Resolves when it listens; ends with the signal. */
 export async function startKubeletServer(
   kubelet: Kubelet,
   options: KubeletServerOptions,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<KubeletServer> {
   const { context } = kubelet;
   const logger = context.logger.for('kubelet-server');
   const auth = new ServerAuth(context);
@@ -144,6 +149,7 @@ export async function startKubeletServer(
     },
     { once: true },
   );
+  return { showCertificate: (pair) => server.setSecureContext({ ...pair, ca: clientCa }) };
 }
 
 const statusTexts: Record<number, string> = {

@@ -20,6 +20,7 @@ const messageBytesMax = 256 * 1024 * 1024;
 export interface EtcdEndpoints {
   /** `http://127.0.0.1:2379` or `https://…`; all of one scheme. */
   endpoints: readonly string[];
+  /** The system's own authorities when `ca` is absent. */
   tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer };
 }
 

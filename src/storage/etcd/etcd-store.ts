@@ -4,6 +4,7 @@
  * progress for every prefix without etcd's progress notifications (before 3.4.25 these may overtake events).
  */
 
+import { readFileSync } from 'node:fs';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import {
@@ -54,6 +55,22 @@ export async function createEtcdStore(options: EtcdStoreOptions): Promise<Store>
   const api = new EtcdApi(options);
   const { header } = await api.range({ key: bytesOf(root), count_only: true });
   return new EtcdStore(api, options.clock, root, numberOf(header.revision));
+}
+
+/** Endpoints with what TLS to them needs, read from files. */
+export function etcdEndpoints(settings: {
+  etcd: readonly string[];
+  tls?: { caFile?: string; certFile?: string; keyFile?: string };
+}): EtcdEndpoints {
+  const { caFile, certFile, keyFile } = settings.tls ?? {};
+  return {
+    endpoints: settings.etcd,
+    tls: {
+      ...(caFile && { ca: readFileSync(caFile) }),
+      ...(certFile && { cert: readFileSync(certFile) }),
+      ...(keyFile && { key: readFileSync(keyFile) }),
+    },
+  };
 }
 
 class EtcdStore implements Store {

@@ -1,0 +1,73 @@
+/**
+ * Which API servers of one store are alive: each keeps an entry of its own fresh, where upstream's servers keep theirs, and
+ * takes those of silent ones away. The `kubernetes` service leads to what is left.
+ */
+import type { Clock } from '../../base/clock.ts';
+import type { Store, StoredEntry } from '../../storage/store.ts';
+import { registryPrefix } from '../watch-cache/store-view.ts';
+
+/** Where pods and nodes reach a server. */
+export interface PublishedAddress {
+  address: string;
+  port: number;
+}
+
+const leasePrefix = `${registryPrefix}masterleases/`;
+/** A server that has not written for so long is taken for dead; upstream's figure. */
+const silentMs = 15_000;
+
+export class ServerLeases {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  /** Entries as last seen, and since when they have been so: only our own clock counts for their age. */
+  #seen = new Map<string, { revision: number; atMs: number }>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Writes this server's entry, drops those of dead servers, and gives the ones alive in a fixed order. */
+  async renew(own: PublishedAddress): Promise<PublishedAddress[]> {
+    await this.#write(own);
+    const { entries } = await this.#store.list(leasePrefix);
+    const nowMs = this.#clock.monotonic();
+    const dead = entries.filter((entry) => this.#isSilent(entry, nowMs));
+    const alive = entries.filter((entry) => !dead.includes(entry));
+    this.#seen = new Map(alive.map(({ key }) => [key, this.#seen.get(key)!]));
+    // Losing means that the server has written after all: the next round sees it.
+    for (const { key, modRevision } of dead) await this.#store.delete(key, modRevision);
+    return alive.map(({ value }) => parseLease(value));
+  }
+
+  /** Takes this server's entry away, and gives those that stay. */
+  async release({ address }: PublishedAddress): Promise<PublishedAddress[]> {
+    const { entry } = await this.#store.get(leasePrefix + address);
+    if (entry) await this.#store.delete(entry.key, entry.modRevision);
+    const { entries } = await this.#store.list(leasePrefix);
+    return entries.map(({ value }) => parseLease(value));
+  }
+
+  async #write(own: PublishedAddress): Promise<void> {
+    const key = leasePrefix + own.address;
+    const value = Buffer.from(
+      JSON.stringify({ ...own, renewTime: new Date(this.#clock.now()).toISOString() }),
+    );
+    const { entry } = await this.#store.get(key);
+    // Whoever takes the entry away between the two leaves it to the next round.
+    if (entry) await this.#store.update(key, value, entry.modRevision);
+    else await this.#store.create(key, value);
+  }
+
+  #isSilent({ key, modRevision }: StoredEntry, nowMs: number): boolean {
+    const seen = this.#seen.get(key);
+    if (seen?.revision === modRevision) return nowMs - seen.atMs > silentMs;
+    this.#seen.set(key, { revision: modRevision, atMs: nowMs });
+    return false;
+  }
+}
+
+function parseLease(value: Uint8Array): PublishedAddress {
+  const { address, port } = JSON.parse(Buffer.from(value).toString()) as PublishedAddress;
+  return { address, port };
+}

@@ -1,0 +1,45 @@
+/**
+ * The API servers that a node's agent may ask: those that it was told, and all that the `kubernetes` service leads to. What
+ * was learned is kept on disk: the servers that an agent was told when it joined may be gone when it starts again.
+ */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EndpointSlice } from '../api/resources.gen.ts';
+import type { InformerFactory } from '../client/informer.ts';
+
+const fileName = 'known-servers.json';
+const serviceKey = 'default/kubernetes';
+
+/** `told` first, then what the slice adds to them. */
+export function computeServers(told: readonly string[], slice: EndpointSlice): string[] {
+  const port = slice.ports?.[0]?.port;
+  const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
+  return [...new Set([...told, ...(port ? addresses.map((address) => `https://${address}:${port}`) : [])])];
+}
+
+export function readKnownServers(folder: string, told: readonly string[]): string[] {
+  const file = join(folder, fileName);
+  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : [];
+  return [...new Set([...told, ...known])];
+}
+
+/** Calls `changed` with the servers whenever there are others than before, and notes them in `folder`. */
+export function followServers(
+  informers: InformerFactory,
+  options: { told: readonly string[]; folder: string; changed(servers: readonly string[]): void },
+): void {
+  const { told, folder, changed } = options;
+  let current = JSON.stringify(readKnownServers(folder, told));
+  const take = (slice: EndpointSlice) => {
+    if (`${slice.metadata.namespace}/${slice.metadata.name}` !== serviceKey) return;
+    const servers = computeServers(told, slice);
+    const text = JSON.stringify(servers);
+    if (text === current) return;
+    current = text;
+    const file = join(folder, fileName);
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+    changed(servers);
+  };
+  informers.of(EndpointSlice).handle({ added: take, updated: take });
+}
