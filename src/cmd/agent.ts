@@ -151,7 +151,7 @@ await runUntilSignalled(logger, async (signal) => {
     const shared = { ...common, nodeName, nodeAddress, informers, clusterCidr: config.podCidr };
     await Promise.all([
       startAnnouncer(shared, signal),
-      startPolicy(shared, signal),
+      startPolicy({ ...shared, dnsAddress: config.clusterDns }, signal),
       startCni(
         { ...shared, configFolder: config.cniConfigFolder, leasesFolder: '/run/cni-addresses' },
         signal,

@@ -6,12 +6,15 @@
 import { createHash } from 'node:crypto';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
+import { dnsNamespace, dnsService } from '../dns/dns-objects.ts';
 
 export interface PolicyInput {
   nodeName: string;
   policies: Iterable<NetworkPolicy>;
   pods: Iterable<Pod>;
   namespaces: Iterable<Namespace>;
+  /** Of cluster DNS, which has no pods here: every node answers for itself. */
+  dnsAddress?: string;
 }
 
 /** What the table should hold, besides its fixed part (table.ts). */
@@ -28,13 +31,18 @@ type Direction = 'ingress' | 'egress';
 type Peer = NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]['from']>[number];
 type Port = NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]['ports']>[number];
 
+/** What policies look at in a pod. */
+type PolicyPod = Pick<Pod, 'spec' | 'status'> & {
+  metadata: Pick<Pod['metadata'], 'name' | 'namespace' | 'labels'>;
+};
+
 /** A pod as policies see it. */
 interface Member {
   address: string;
   namespace: string;
   labels: Record<string, string>;
   namespaceLabels: Record<string, string>;
-  pod: Pod;
+  pod: PolicyPod;
 }
 
 const addressType = 'ipv4_addr';
@@ -56,9 +64,11 @@ export function planPolicies(input: PolicyInput): PolicyPlan {
 }
 
 /** Pods with an address of their own that still run. */
-function membersOf({ pods, namespaces }: PolicyInput): Member[] {
+function membersOf({ pods, namespaces, dnsAddress }: PolicyInput): Member[] {
   const labelsOf = new Map([...namespaces].map(({ metadata }) => [metadata.name, metadata.labels ?? {}]));
-  return [...pods].flatMap((pod) => {
+  const all: PolicyPod[] = [...pods];
+  if (dnsAddress !== undefined) all.push(dnsPod(dnsAddress));
+  return all.flatMap((pod) => {
     const address = pod.status?.podIP;
     const hasEnded = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
     if (!address?.includes('.') || pod.spec?.hostNetwork || hasEnded) return [];
@@ -73,6 +83,26 @@ function membersOf({ pods, namespaces }: PolicyInput): Member[] {
       },
     ];
   });
+}
+
+/**
+ * The pods of cluster DNS as other clusters have them: what policies allow to those, as nearly every policy for egress
+ * does, is allowed to the address that answers in their place. It is on no node, so that no policy isolates it.
+ */
+function dnsPod(address: string): PolicyPod {
+  const ports = dnsService(address).spec?.ports ?? [];
+  return {
+    metadata: { name: 'coredns', namespace: dnsNamespace, labels: { 'k8s-app': 'kube-dns' } },
+    spec: {
+      containers: [
+        {
+          name: 'coredns',
+          ports: ports.map(({ name, port, protocol }) => ({ name, containerPort: port, protocol })),
+        },
+      ],
+    },
+    status: { podIP: address, phase: 'Running' },
+  };
 }
 
 function selects(policy: NetworkPolicy, member: Member): boolean {

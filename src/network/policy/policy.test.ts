@@ -7,6 +7,8 @@ import { createFakeInformers } from '../fake-informers.ts';
 import { type Answer, ask, canMakeNetworks, type TestMachine, TestNetwork } from '../test-network.ts';
 import { startPolicy } from './policy.ts';
 
+const dnsAddress = '10.96.0.10';
+
 describe('network policies of a node', { skip: !canMakeNetworks }, () => {
   const informers = createFakeInformers();
   const stop = new AbortController();
@@ -23,11 +25,15 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     await host.run('ip', ['route', 'add', '10.244.2.0/24', 'via', node.address]);
     informers.put(Namespace, { metadata: { name: 'default', labels: { team: 'a' } }, spec: {} });
     informers.put(Namespace, { metadata: { name: 'other', labels: { team: 'b' } }, spec: {} });
+    const systemLabels = { 'kubernetes.io/metadata.name': 'kube-system' };
+    informers.put(Namespace, { metadata: { name: 'kube-system', labels: systemLabels }, spec: {} });
+    await node.run('ip', ['address', 'add', `${dnsAddress}/32`, 'dev', 'lo']);
+    await network.answer(node, [53]);
     await pod('web', 'default', '10.244.2.11');
     await pod('client', 'default', '10.244.2.12');
     await pod('stranger', 'other', '10.244.2.13');
     policy = await startPolicy(
-      { nodeName: 'n2', informers, clock: systemClock, logger: silentLogger, run: node.run },
+      { nodeName: 'n2', dnsAddress, informers, clock: systemClock, logger: silentLogger, run: node.run },
       stop.signal,
     );
   });
@@ -132,6 +138,49 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     );
     assert.equal(await reaches('client', 'stranger'), true);
     assert.equal(await reaches('client', 'web'), false);
+  });
+
+  it('lets pods ask cluster DNS where a policy allows them to ask its pods, which are not there', async () => {
+    const toDns = (app: string, port: number | string): NetworkPolicy['spec'] => ({
+      podSelector: { matchLabels: { app: 'client' } },
+      policyTypes: ['Egress'],
+      egress: [
+        {
+          to: [
+            {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+              podSelector: { matchLabels: { 'k8s-app': app } },
+            },
+          ],
+          ports: [{ port, protocol: 'TCP' }],
+        },
+      ],
+    });
+    const asks = async () => passes(await ask(machines.get('client')!, dnsAddress, 53));
+    const denied = { podSelector: {}, policyTypes: ['Egress' as const] };
+    await put(denied);
+    assert.equal(await asks(), false);
+    for (const port of [53, 'dns-tcp']) {
+      await put(denied, toDns('kube-dns', port));
+      assert.equal(await asks(), true, `port ${port}`);
+      assert.equal(await reaches('client', 'web'), false);
+    }
+    await put(toDns('something-else', 53));
+    assert.equal(await asks(), false);
+  });
+
+  it('takes a namespace and a pod of one peer together, those of two peers apart', async () => {
+    const peer = { namespaceSelector: { matchLabels: { team: 'b' } } };
+    const pods = { podSelector: { matchLabels: { app: 'client' } } };
+    const from = (...peers: object[]) =>
+      put({ podSelector: { matchLabels: { app: 'web' } }, ingress: [{ from: peers }] });
+    const reached = async () => [await reaches('client', 'web'), await reaches('stranger', 'web')];
+    await from({ ...peer, ...pods });
+    assert.deepEqual(await reached(), [false, false]);
+    await from({ ...peer, podSelector: { matchLabels: { app: 'stranger' } } });
+    assert.deepEqual(await reached(), [false, true]);
+    await from(peer, pods);
+    assert.deepEqual(await reached(), [true, true]);
   });
 
   it('adds up what several policies allow', async () => {

@@ -13,6 +13,8 @@ import { diffText, removeText, replaceText } from './table.ts';
 
 export interface PolicyOptions {
   nodeName: string;
+  /** The address at which the node answers for cluster DNS. */
+  dnsAddress?: string;
   informers: InformerFactory;
   clock: Clock;
   logger: Logger;
@@ -51,6 +53,7 @@ export async function startPolicy(
     await followCluster();
     const plan = planPolicies({
       nodeName,
+      ...(options.dnsAddress !== undefined && { dnsAddress: options.dnsAddress }),
       policies: present,
       pods: informers.of(Pod).list(),
       namespaces: informers.of(Namespace).list(),
