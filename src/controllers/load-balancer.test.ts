@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Service } from '../api/resources.gen.ts';
-import { parsePool, planAddress } from './load-balancer.ts';
+import { letsGo, parsePool, planAddress } from './load-balancer.ts';
 
 const pool = [{ first: '172.30.7.128', last: '172.30.7.129' }];
 
@@ -55,6 +55,20 @@ describe('addresses of load balancers', () => {
   ];
   for (const [name, subject, others, expected] of rows)
     it(`gives ${name}`, () => assert.deepEqual(planAddress(subject, [subject, ...others], pool), expected));
+
+  const holder = service('a', { address: '172.30.7.128' });
+  const plain = { ...holder, spec: { type: 'ClusterIP' } } as Service;
+  const changes: [string, Service, Service | undefined, boolean][] = [
+    ['comes', holder, undefined, false],
+    ['is deleted', holder, holder, true],
+    ['is deleted without having had one', service('a'), service('a'), false],
+    ['becomes a ClusterIP, its status still there', plain, holder, true],
+    ['gets another', service('a', { address: '172.30.7.129' }), holder, true],
+    ['stays as it is', { ...holder }, holder, false],
+  ];
+  for (const [name, now, old, isFreed] of changes)
+    it(`${isFreed ? 'come free' : 'do not come free'} when a service ${name}`, () =>
+      assert.equal(letsGo(now, old), isFreed));
 
   it('reads pools of ranges, blocks and single addresses, and names what is none', () => {
     assert.deepEqual(parsePool('10.0.0.5-10.0.0.9, 10.1.0.7/30 10.2.0.1'), [

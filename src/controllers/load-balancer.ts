@@ -77,9 +77,7 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
     watches: [
       // An address that comes free, or another pool, may be what a waiting service waits for.
       watch(Service, (service, old, informers) =>
-        old && isOurs(old) && addressOf(old) !== addressOf(service)
-          ? waiting(informers.of(Service).list())
-          : [],
+        letsGo(service, old) ? waiting(informers.of(Service).list()) : [],
       ),
       watch(ConfigMap, ({ metadata }, _old, informers) =>
         metadata.name === poolName && metadata.namespace === poolNamespace
@@ -123,6 +121,17 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
       cluster.event(Service, service, 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
     },
   });
+}
+
+/** Whether an address comes free by the change; a service that is deleted comes as its own past. */
+export function letsGo(service: Service, old: Service | undefined): boolean {
+  const before = old && held(old);
+  return before !== undefined && (service === old || held(service) !== before);
+}
+
+/** A status outlives the type for a moment. */
+function held(service: Service): string | undefined {
+  return isOurs(service) ? addressOf(service) : undefined;
 }
 
 /** A class names another implementation. */
