@@ -70,7 +70,9 @@ describe('annotations of an Ingress', () => {
 
   it('are all known that the code reads', () => {
     const text = readFileSync(new URL('./settings.ts', import.meta.url), 'utf8');
-    for (const [, name] of text.matchAll(/reader\.(?:flag|text|count|path|token|size|list)\(\s*'([a-z-]+)'/g))
+    for (const [, name] of text.matchAll(
+      /reader\s*\.(?:flag|text|count|path|token|size|list)\(\s*'([a-z-]+)'/g,
+    ))
       assert.ok(
         !parse({ [name!]: '' }).problems.some((problem) => problem.endsWith('is not supported')),
         name,

@@ -74,6 +74,7 @@ const knownNames = new Set([
   'upstream-hash-by',
   'upstream-vhost',
   'use-regex',
+  'whitelist-source-range',
 ]);
 
 /** `problems`: one sentence for every annotation that is left out because of its value. */
