@@ -147,18 +147,23 @@ export async function ask(
   return answer!;
 }
 
+/** A packet that is dropped on purpose is waited for so long: long enough for one that is only late on a busy machine. */
+const silenceMs = 500;
+
 /** `count` connections one after the other, each from a port of its own. */
 export async function askMany(
   machine: TestMachine,
   address: string,
   port: number | `udp:${number}`,
   count: number,
+  timeoutMs = silenceMs,
 ): Promise<Answer[]> {
   const words = [
     String(port).startsWith('udp:') ? 'udp' : 'tcp',
     address,
     String(port).replace('udp:', ''),
     String(count),
+    String(timeoutMs),
   ];
   return JSON.parse(await machine.run(process.execPath, ['-e', asker, ...words])) as Answer[];
 }
@@ -198,13 +203,13 @@ for (const port of ports) {
 }`;
 
 const asker = `
-const [protocol, address, port, count] = process.argv.slice(1);
+const [protocol, address, port, count, timeoutMs] = process.argv.slice(1);
 const parse = (text) => { const [from, client] = text.split(' '); return { from, client }; };
 const fail = (error) => error.code === 'ECONNREFUSED' || error.code === 'EPERM' ? 'refused' : error.code.includes('UNREACH') ? 'unreachable' : error.code;
 const tcp = () => new Promise((resolve) => {
   let text = '';
   const socket = require('net').connect({ host: address, port: Number(port) });
-  socket.setTimeout(500, () => { socket.destroy(); resolve('timeout'); });
+  socket.setTimeout(Number(timeoutMs), () => { socket.destroy(); resolve('timeout'); });
   socket.on('data', (chunk) => { text += chunk; });
   socket.on('end', () => resolve(parse(text)));
   socket.on('error', (error) => resolve(fail(error)));
@@ -212,7 +217,7 @@ const tcp = () => new Promise((resolve) => {
 const udp = () => new Promise((resolve) => {
   const socket = require('dgram').createSocket('udp4');
   const done = (answer) => { clearTimeout(timer); socket.close(); resolve(answer); };
-  const timer = setTimeout(() => done('timeout'), 500);
+  const timer = setTimeout(() => done('timeout'), Number(timeoutMs));
   socket.on('message', (text) => done(parse(String(text))));
   socket.on('error', (error) => done(fail(error)));
   socket.connect(Number(port), address, (error) => error ? done(fail(error)) : socket.send('?', (error) => error && done(fail(error))));

@@ -318,7 +318,7 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
       ]);
     const first = roll();
     await once(first.stdout!, 'data');
-    const connections = askMany(pods[2]!, '10.96.1.20', 80, 10_000);
+    const connections = askMany(pods[2]!, '10.96.1.20', 80, 10_000, 20_000);
     for (let updates = 0; updates < 10; updates++) await once(first.stdout!, 'data');
     first.kill('SIGKILL');
     await once(first, 'exit');
