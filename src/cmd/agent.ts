@@ -12,7 +12,7 @@ import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { httpTransport } from '../client/http-transport.ts';
 import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
-import { rotateCertificate } from '../host/certificate-rotation.ts';
+import { renewUntilDone, rotateCertificate } from '../host/certificate-rotation.ts';
 import { readPair } from '../host/cluster-pki.ts';
 import { isGood, requestCertificate } from '../host/join.ts';
 import { type AgentConfig, readConfig } from '../host/process-config.ts';
@@ -102,7 +102,9 @@ await runUntilSignalled(logger, async (signal) => {
   async function ensureServingCertificate(): Promise<void> {
     if (isGood(pkiFolder, serverPair)) return;
     await kubelet.started;
-    await requestServingCertificate();
+    const file = join(pkiFolder, `${serverPair}.crt`);
+    await renewUntilDone({ ...common, file, renew: requestServingCertificate }, signal);
+    signal.throwIfAborted();
   }
 
   function requestServingCertificate(): Promise<void> {

@@ -28,12 +28,30 @@ export function rotationDeadlineMs(validFromMs: number, validToMs: number, draw:
   return validFromMs + (validToMs - validFromMs) * (rotationFrom + rotationSpread * draw);
 }
 
+/** Tries ever more slowly until it succeeds or the signal aborts: a node without a certificate is none. */
+export async function renewUntilDone(
+  options: Omit<CertificateRotationOptions, 'random'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { file, renew, clock, logger } = options;
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      await renew();
+      logger.info('a certificate was renewed', { file });
+      return;
+    } catch (error) {
+      logger.warn('a certificate could not be renewed yet', { file, error });
+      await clock.sleep(backoffDelayMs(retry, attempt), signal).catch(() => undefined);
+    }
+  }
+}
+
 /** Runs until the signal aborts. A renewal that fails is tried again, ever more slowly. */
 export async function rotateCertificate(
   options: CertificateRotationOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { file, renew, clock, random, logger } = options;
+  const { file, clock, random } = options;
   const sleep = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
   while (!signal.aborted) {
     const { validFrom, validTo } = new X509Certificate(readFileSync(file));
@@ -44,15 +62,6 @@ export async function rotateCertificate(
       leftMs = deadlineMs - clock.now()
     )
       await sleep(Math.min(leftMs, lookEveryMs));
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      try {
-        await renew();
-        logger.info('a certificate was renewed', { file });
-        break;
-      } catch (error) {
-        logger.warn('a certificate could not be renewed yet', { file, validTo, error });
-        await sleep(backoffDelayMs(retry, attempt));
-      }
-    }
+    await renewUntilDone(options, signal);
   }
 }
