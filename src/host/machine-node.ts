@@ -1,4 +1,5 @@
 /** This whole machine as a node of a cluster elsewhere: a containerd of its own, and the machine's own network. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -35,14 +36,18 @@ const watchMs = 500;
 
 export const machineNodeFolder = (data: DataFolder, nodeName: string): NodeFolder =>
   nodeFolder(join(data.path, 'agent', nodeName));
-const cgroupOf = (nodeName: string) => `/wherry/agent/${nodeName}`;
+/** Of one data folder only: nodes of the same name that belong to two of them never end each other's processes. */
+function cgroupOf(data: DataFolder, nodeName: string): string {
+  const id = createHash('sha256').update(data.path).digest('hex').slice(0, 6);
+  return `/wherry/agent-${id}/${nodeName}`;
+}
 const agentRecordFile = (folder: NodeFolder) => join(folder.run, 'agent.json');
 export const machineAgentLog = (folder: NodeFolder) => join(folder.logs, 'agent.log');
 
 export async function ensureMachineNode(options: MachineNodeOptions): Promise<MachineNode> {
   const { data, machine, nodeName } = options;
   const folder = machineNodeFolder(data, nodeName);
-  const cgroupRoot = cgroupOf(nodeName);
+  const cgroupRoot = cgroupOf(data, nodeName);
   let namespace = findNodeNamespace(folder);
   if (!namespace) {
     await destroyNodeNamespace(folder);
@@ -123,7 +128,7 @@ export async function stopMachineNode(
   const folder = machineNodeFolder(data, nodeName);
   await stopRecorded(agentRecordFile(folder), stopGraceMs);
   await destroyNodeNamespace(folder);
-  await removeCgroup(machine.cgroups, cgroupOf(nodeName));
-  removeEmptyParents(machine.cgroups, cgroupOf(nodeName));
+  await removeCgroup(machine.cgroups, cgroupOf(data, nodeName));
+  removeEmptyParents(machine.cgroups, cgroupOf(data, nodeName));
   await removeServiceRoute();
 }
