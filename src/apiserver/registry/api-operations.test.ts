@@ -5,6 +5,13 @@ import type { APIGroupList, APIResource, APIResourceList } from '../../api/types
 import { createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
 import { type Sample, samples } from './samples.fixture.ts';
 
+/** The server itself writes their status as soon as it sees them. */
+const statusIsTheServers = new Set([
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'flowcontrol.apiserver.k8s.io/flowschemas',
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
+]);
+
 interface Resource extends APIResource {
   group: string;
   version: string;
@@ -131,7 +138,6 @@ class Operations {
     const made = await this.#ask('POST', `${this.#collection}?fieldValidation=Strict`, this.#object(name));
     assert.ok(made.metadata.uid && made.metadata.creationTimestamp && made.metadata.resourceVersion);
     const read = await this.#ask('GET', path);
-    // Flow control writes the status of its kinds at once.
     assert.deepEqual([read.metadata.uid, read.spec], [made.metadata.uid, made.spec]);
     assert.deepEqual([read.kind, read.apiVersion], this.#kind());
     const again = await this.#server.ask('POST', this.#collection, this.#object(name));
@@ -233,6 +239,7 @@ class Operations {
     const [kind, apiVersion] = this.#kind();
     const path = `${this.#collection}/${name}?fieldManager=sample`;
     const made = await this.#ask('PATCH', path, { kind, apiVersion, ...this.#object(name) }, applyPatch);
+    if (statusIsTheServers.has(keyOf(this.#resource))) return;
     const again = await this.#ask('PATCH', path, { kind, apiVersion, ...this.#object(name) }, applyPatch);
     assert.equal(
       again.metadata.resourceVersion,

@@ -130,13 +130,23 @@ async function storeChange(
     return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(current.object as unknown as JsonObject, object as unknown as JsonObject);
   const value = encodeForStore(object);
-  if (!current.isOutdated && value.equals(current.storedValue())) return current;
+  if (!current.isOutdated && isUnchanged(value, object, current)) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
   const shared = encodeAndShare(object);
   const result = await registry.store.update(cache.prefix + key, shared, current.revision);
   if (result.ok) return writtenObject(registry, resource, key, result.revision, shared);
   await seeWinner(registry, result.current?.modRevision);
   return undefined;
+}
+
+/** The order in which a client names fields, and a conversion sets them, is no change. */
+function isUnchanged(value: Uint8Array, object: KubeObject, current: CachedObject): boolean {
+  const stored = current.storedValue();
+  if (stored.equals(value)) return true;
+  if (stored.length !== value.length) return false;
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  const { resourceVersion: __, ...before } = current.object.metadata;
+  return isDeepStrictEqual({ ...object, metadata }, { ...current.object, metadata: before });
 }
 
 /** A deleted object whose last finalizer went away: the update becomes the delete. */

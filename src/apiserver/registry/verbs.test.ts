@@ -71,6 +71,21 @@ test('an update that changes nothing does not make a new version', async () => {
   assert.equal(same.object.metadata.resourceVersion, first.metadata.resourceVersion);
 });
 
+test('fields in another order are no change', async () => {
+  await using server = await createTestServer();
+  const path = '/api/v1/namespaces/default/services/s';
+  const [name, ports, selector] = ['s', [{ port: 80, name: 'a' }], { app: 'a', tier: 'b' }];
+  const made = await server.ask('POST', '/api/v1/namespaces/default/services', {
+    metadata: { name, annotations: { a: '1', b: '2' } },
+    spec: { ports, selector },
+  });
+  const { metadata, spec } = structuredClone(made.object);
+  const reversed = (value: object) => Object.fromEntries(Object.entries(value).reverse());
+  const put = await server.ask('PUT', path, { spec: reversed(spec), metadata: reversed(metadata) });
+  assert.equal(put.status, 200);
+  assert.equal(put.object.metadata.resourceVersion, metadata.resourceVersion);
+});
+
 test('the generation counts changes of the spec alone', async () => {
   await using server = await createTestServer();
   const path = '/apis/apps/v1/namespaces/default/deployments';
