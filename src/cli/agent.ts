@@ -19,6 +19,7 @@ import {
 import { type AgentConfig, writeConfig } from '../host/process-config.ts';
 import { removeNodeNetwork } from '../network/cleanup.ts';
 import { type Command, UsageError } from './context.ts';
+import { readKubeletConfig } from './kubelet-config.ts';
 import { liveSteps } from './live-steps.ts';
 import { checkMachineAddress } from './machine-address.ts';
 import { parseOptions } from './options.ts';
@@ -28,12 +29,13 @@ const clusterDns = '10.96.0.10';
 
 export const agent: Command = {
   summary: 'make this machine a node of a cluster elsewhere',
-  usage: '--server URL[,URL…] --token TOKEN [--node NAME] [--address ADDRESS]',
+  usage: '--server URL[,URL…] --token TOKEN [--node NAME] [--address ADDRESS] [--kubelet-config FILE]',
   details: [
     'Runs until it is stopped, and starts again what of the node dies. "wherry server" prints the token.',
     "--server URLS      the cluster's servers; when one dies the next is asked",
     '--node NAME        the name of the node; that of this machine unless said',
     '--address ADDRESS  by which other nodes reach this machine',
+    '--kubelet-config FILE  a KubeletConfiguration',
   ],
   async run(context, args) {
     const { values } = parseOptions(args, {
@@ -41,8 +43,10 @@ export const agent: Command = {
       token: { type: 'string' },
       node: { type: 'string' },
       address: { type: 'string' },
+      'kubelet-config': { type: 'string' },
     });
     if (!values.server || !values.token) throw new UsageError('--server and --token are needed');
+    const kubelet = values['kubelet-config'] && readKubeletConfig(values['kubelet-config']);
     const servers = values.server.split(',');
     const nodeName = values.node ?? hostname().toLowerCase();
     checkName('the node name', nodeName);
@@ -85,6 +89,7 @@ export const agent: Command = {
         clusterDomain: 'cluster.local',
         clusterDns,
         resolvConf: join(folder.etc, 'resolv.conf'),
+        ...(kubelet && { kubelet }),
         logLevel: 'info',
       });
       await steps.run('Namespaces, containerd and agent', start);

@@ -9,12 +9,14 @@ import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-ser
 import { adminEntry } from './cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
+import { readKubeletConfig } from './kubelet-config.ts';
 import { liveSteps } from './live-steps.ts';
 import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.ts';
 
 export const up: Command = {
   summary: 'start a cluster, or mend one that runs',
-  usage: '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--scheduler-config FILE]',
+  usage:
+    '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--scheduler-config FILE] [--kubelet-config FILE]',
   details: [
     '--name NAME    another cluster beside the first ("wherry")',
     '--nodes N      nodes on this machine; more can be added later',
@@ -22,6 +24,7 @@ export const up: Command = {
     '--offline      nodes get no way out of this machine, also when it has one',
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
     ...apiServerDetails,
+    '--kubelet-config FILE    a KubeletConfiguration for every node; agents take it when they start',
   ],
   async run(context, args) {
     const { simulate, rest } = takeSimulate(args);
@@ -31,6 +34,7 @@ export const up: Command = {
       offline: { type: 'boolean' },
       'scheduler-config': { type: 'string' },
       ...apiServerOptions,
+      'kubelet-config': { type: 'string' },
     });
     const api = apiServerSettings(values);
     const nodes = parseCount('--nodes', values.nodes);
@@ -42,6 +46,7 @@ export const up: Command = {
       ...(nodes !== undefined && { nodes }),
       ...(simulate !== undefined && { simulate }),
       ...(values.offline !== undefined && { offline: values.offline }),
+      ...(values['kubelet-config'] && { kubeletConfiguration: readKubeletConfig(values['kubelet-config']) }),
       ...(values['scheduler-config'] && { schedulerConfigFile: values['scheduler-config'] }),
       ...(api && { api }),
     });

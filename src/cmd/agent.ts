@@ -16,6 +16,7 @@ import { renewUntilDone, rotateCertificate } from '../host/certificate-rotation.
 import { readPair } from '../host/cluster-pki.ts';
 import { isGood, requestCertificate } from '../host/join.ts';
 import { type AgentConfig, readConfig } from '../host/process-config.ts';
+import { kubeletSettings, parseKubeletConfiguration } from '../kubelet/configuration.ts';
 import { grpcRuntime } from '../kubelet/cri/grpc-runtime.ts';
 import { startKubelet } from '../kubelet/kubelet.ts';
 import { linuxMachine } from '../kubelet/linux/machine.ts';
@@ -44,6 +45,7 @@ const logger = createLogger({
 
 await runUntilSignalled(logger, async (signal) => {
   const { nodeName, nodeAddress, clusterDomain } = config;
+  const configuration = config.kubelet && parseKubeletConfiguration(config.kubelet);
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
   const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
   const { pkiFolder } = config;
@@ -73,6 +75,7 @@ await runUntilSignalled(logger, async (signal) => {
         imageDir: '/var/lib/containerd',
         cgroupRoot: config.cgroupRoot,
         resolvConf: config.resolvConf,
+        podPidsMax: kubeletSettings(configuration).podPidsMax,
       }),
       nodeName,
       nodeIps: [nodeAddress],
@@ -80,6 +83,7 @@ await runUntilSignalled(logger, async (signal) => {
       recorder: createEventRecorder({ ...common, client, component: 'kubelet', host: nodeName, signal }),
       clusterDns: [config.clusterDns],
       clusterDomain,
+      ...(configuration && { configuration }),
     },
     signal,
   );

@@ -58,7 +58,7 @@ export async function runSimulatedNodes(
         }),
         clusterDns: [config.clusterDns],
         clusterDomain: config.clusterDomain,
-        podsMax,
+        configuration: { maxPods: podsMax },
       },
       signal,
     );

@@ -1,4 +1,5 @@
 /** The agent of a node of this machine: its configuration, and its start. */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   agentLogFile,
@@ -39,6 +40,9 @@ export async function ensureAgent(
     clusterDomain: 'cluster.local',
     clusterDns: tenthAddress(cluster.serviceCidr),
     resolvConf: join(node.folder.etc, 'resolv.conf'),
+    ...(existsSync(folder.kubeletConfig) && {
+      kubelet: JSON.parse(readFileSync(folder.kubeletConfig, 'utf8')) as object,
+    }),
     logLevel: 'info',
   });
   return await startProcess({

@@ -57,6 +57,8 @@ export interface UpOptions {
   schedulerConfigFile?: string;
   /** Kept like the scheduler's configuration. */
   api?: ApiServerSettings;
+  /** A KubeletConfiguration, kept for later starts; an agent that runs takes it when it starts next. */
+  kubeletConfiguration?: object;
 }
 
 const apiPortsTried = 200;
@@ -118,6 +120,10 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
   if (options.api !== undefined) {
     mkdirSync(folder.path, { recursive: true });
     writeFileSync(folder.apiServerSettings, JSON.stringify(options.api, undefined, 2), { mode: 0o600 });
+  }
+  if (options.kubeletConfiguration !== undefined) {
+    mkdirSync(folder.path, { recursive: true });
+    writeFileSync(folder.kubeletConfig, JSON.stringify(options.kubeletConfiguration));
   }
   if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   return record;

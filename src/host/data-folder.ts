@@ -30,6 +30,8 @@ export interface ClusterFolder {
   /** The scheduler's configuration, where one was given. */
   readonly schedulerConfig: string;
   readonly apiServerSettings: string;
+  /** The kubelets' configuration as JSON, where one was given. */
+  readonly kubeletConfig: string;
   node(name: string): NodeFolder;
 }
 
@@ -73,6 +75,7 @@ function clusterFolder(name: string, path: string): ClusterFolder {
     nodes,
     schedulerConfig: join(path, 'scheduler.yaml'),
     apiServerSettings: join(path, 'api-server.json'),
+    kubeletConfig: join(path, 'kubelet.json'),
     loadedImages: join(path, 'loaded-images.json'),
     node: (nodeName) => nodeFolder(join(nodes, nodeName)),
   };

@@ -78,6 +78,8 @@ export interface AgentConfig {
   clusterDomain: string;
   clusterDns: string;
   resolvConf: string;
+  /** A KubeletConfiguration, as it was given. */
+  kubelet?: object;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 

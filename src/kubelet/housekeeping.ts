@@ -1,7 +1,7 @@
 /** What a real node does besides running pods: logs, images, pressure. */
+import type { KubeletSettings } from './configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
-import type { Threshold } from './eviction/eviction-plan.ts';
 import { ImageGc } from './images/image-gc.ts';
 import { rotateLogs } from './linux/log-rotation.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
@@ -15,15 +15,11 @@ export interface HousekeepingOptions {
   registration: NodeRegistration;
   nodeName: string;
   rootDir: string;
-  evictionThresholds?: readonly Threshold[];
-  imageGcHighPercent?: number;
-  imageGcLowPercent?: number;
-  logSizeMaxBytes?: number;
-  logFilesMax?: number;
+  settings: Pick<KubeletSettings, 'evictionThresholds' | 'pressureStaysMs' | 'imageGc' | 'logs'>;
 }
 
 export function startHousekeeping(options: HousekeepingOptions, signal: AbortSignal): void {
-  const { context, pods, reporter, registration, nodeName, rootDir } = options;
+  const { context, pods, reporter, registration, nodeName, rootDir, settings } = options;
   const { runtime, clock, logger, recorder, machine } = context;
   const imageGc = new ImageGc({
     runtime,
@@ -33,8 +29,7 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     nodeName,
     imageFs: async () => (await machine.usage()).imageFs,
     lastUsedMs: context.images.lastUsedMs,
-    ...(options.imageGcHighPercent !== undefined && { highPercent: options.imageGcHighPercent }),
-    ...(options.imageGcLowPercent !== undefined && { lowPercent: options.imageGcLowPercent }),
+    ...settings.imageGc,
   });
   const eviction = new EvictionManager({
     context,
@@ -43,7 +38,8 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     registration,
     imageGc,
     rootDir,
-    ...(options.evictionThresholds && { thresholds: options.evictionThresholds }),
+    thresholds: settings.evictionThresholds,
+    pressureStaysMs: settings.pressureStaysMs,
   });
   void imageGc.run(signal);
   void eviction.run(signal);
@@ -57,8 +53,7 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
           for (const { id, state, logPath } of observed.containers)
             if (state === 'running' && logPath) yield { id, logPath };
       },
-      ...(options.logSizeMaxBytes !== undefined && { sizeMaxBytes: options.logSizeMaxBytes }),
-      ...(options.logFilesMax !== undefined && { filesMax: options.logFilesMax }),
+      ...settings.logs,
     },
     signal,
   );

@@ -1,7 +1,6 @@
 /** The kubelet of one node: follows the pods bound to it and runs them, and tells the API how node and pods are. */
 import { join } from 'node:path';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -10,12 +9,13 @@ import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
+import { type KubeletConfiguration, kubeletSettings } from './configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { WaitBackoff } from './crash-backoff.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
 import { noDevices } from './devices/device-allocator.ts';
 import { DevicePlugins } from './devices/plugin-manager.ts';
-import { type HousekeepingOptions, startHousekeeping } from './housekeeping.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { ImageManager } from './images/image-manager.ts';
 import { kubeletMetrics } from './kubelet-metrics.ts';
 import type { Machine, MachineFacts } from './machine.ts';
@@ -23,7 +23,7 @@ import { findRefusal } from './node/admission.ts';
 import { keepNodeLease } from './node/node-lease.ts';
 import { NodeRegistration } from './node/node-registration.ts';
 import { NodeReporter } from './node/node-reporter.ts';
-import { nodeResources, type Reservations } from './node/node-resources.ts';
+import { nodeResources } from './node/node-resources.ts';
 import { planPreemption } from './node/preemption.ts';
 import { ObjectSource } from './object-source.ts';
 import { podEvents } from './pod-events.ts';
@@ -50,24 +50,17 @@ export interface KubeletOptions {
   clusterDns: readonly string[];
   clusterDomain: string;
   labels?: Record<string, string>;
-  taints?: core.Taint[];
-  podsMax?: number;
+  configuration?: KubeletConfiguration;
   /** Where its server listens; absent on nodes that have none (simulated ones). */
   kubeletPort?: number;
   seccompRoot?: string;
-  reservations?: Reservations;
-  allowedUnsafeSysctls?: readonly string[];
-  /** Manifests of static pods; `manifests` below the machine's folder when absent. */
-  staticPodDir?: string;
-  housekeeping?: Pick<
-    HousekeepingOptions,
-    'evictionThresholds' | 'imageGcHighPercent' | 'imageGcLowPercent' | 'logSizeMaxBytes' | 'logFilesMax'
-  >;
   version?: string;
 }
 
 export interface Kubelet {
   readonly context: KubeletContext;
+  /** As it was given. */
+  readonly configuration: KubeletConfiguration;
   readonly pods: PodSet;
   readonly registration: NodeRegistration;
   readonly reporter: NodeReporter;
@@ -78,18 +71,12 @@ export interface Kubelet {
 }
 
 const startRetry = { firstMs: 50, maxMs: 2_000 };
-const mebibyte = 1024 ** 2;
-const defaultReservations: Reservations = {
-  kubeReserved: {},
-  systemReserved: {},
-  evictionHard: { memoryBytes: 100 * mebibyte, nodeFsFraction: 0.1 },
-};
 const defaultVersion = 'v1.36.4+wherry';
 
 export async function startKubelet(options: KubeletOptions, signal: AbortSignal): Promise<Kubelet> {
   const { client, clock, random, logger: parentLogger, machine, runtime, nodeName, recorder } = options;
   const logger = parentLogger.for('kubelet');
-  const { reservations = defaultReservations, podsMax = 110 } = options;
+  const settings = kubeletSettings(options.configuration);
   const plugins =
     machine.rootDir === undefined
       ? undefined
@@ -105,7 +92,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
   ]);
   const ownLabels = { ...standardLabels(nodeName, facts), ...options.labels };
   const metrics = kubeletMetrics(options.metrics);
-  const resources = () => nodeResources(facts, reservations, podsMax, devices.resources());
+  const resources = () => nodeResources(facts, settings, devices.resources());
 
   const services = options.informers.of(Service);
   const nodes = options.informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
@@ -136,7 +123,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     recorder,
     nodeName,
     labels: ownLabels,
-    taints: options.taints ?? [],
+    taints: settings.taints,
     report: () => reporter.report(),
   });
 
@@ -156,7 +143,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     clusterDomain: options.clusterDomain,
     seccompRoot: options.seccompRoot ?? '/var/lib/kubelet/seccomp',
     memoryCapacityBytes: facts.memoryBytes,
-    images: new ImageManager({ runtime, objects, clock, signal }),
+    images: new ImageManager({ runtime, objects, clock, signal, pullsMax: settings.parallelPullsMax }),
     probes: new ProbeManager({
       runtime,
       dialer: machine.dialer,
@@ -186,7 +173,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
         allocatable: node().allocatable,
         others,
         ...reporter.pressure,
-        allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
+        allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
       });
       if (!refusal) return undefined;
       return (await preempt(pod, refusal.missing, others)) ? undefined : refusal;
@@ -256,7 +243,15 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     context.probes.close();
     pods.close();
   })();
-  return { context, pods, registration, reporter, started, stopped };
+  return {
+    context,
+    configuration: options.configuration ?? {},
+    pods,
+    registration,
+    reporter,
+    started,
+    stopped,
+  };
 
   async function start(): Promise<void> {
     recorder.event(
@@ -284,17 +279,14 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
             pods,
             registration,
             informer: podInformer,
-            folder: options.staticPodDir ?? join(rootDir, 'manifests'),
+            folder: settings.staticPodDir ?? join(rootDir, 'manifests'),
           });
     await staticPods?.load();
     await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
     pods.follow(podInformer);
     void staticPods?.run(signal);
     if (rootDir !== undefined)
-      startHousekeeping(
-        { context, pods, reporter, registration, nodeName, rootDir, ...options.housekeeping },
-        signal,
-      );
+      startHousekeeping({ context, pods, reporter, registration, nodeName, rootDir, settings }, signal);
   }
 }
 

@@ -170,7 +170,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
         clusterDns: ['10.96.0.10'],
         clusterDomain: 'cluster.local',
         labels,
-        podsMax: options.podsMax ?? 500,
+        configuration: { maxPods: options.podsMax ?? 500 },
       },
       signal,
     );

@@ -1,25 +1,26 @@
 /** Keeps the node itself alive: when it runs short of something, pods go, in upstream's order. */
-import { join } from 'node:path';
 import type { KubeletContext } from '../context.ts';
+import type { ContainerStats } from '../cri/runtime.ts';
 import type { ImageGc } from '../images/image-gc.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';
+import { measurePodDisk, totalUse } from '../pod-disk-use.ts';
 import { podEvents } from '../pod-events.ts';
 import { labels } from '../pod-observation.ts';
 import type { PodSet } from '../pod-set.ts';
 import type { PodWorker } from '../pod-worker.ts';
 import {
-  defaultThresholds,
   evictionMessage,
   metThresholds,
   observe,
   type PodUse,
   pressureOf,
   rankForEviction,
+  resourceOf,
   type Signal,
   type Threshold,
 } from './eviction-plan.ts';
-import { diskUsage, exceededLimit, hasStorageLimits } from './local-storage.ts';
+import { exceededLimit, hasStorageLimits } from './local-storage.ts';
 
 export interface EvictionOptions {
   context: KubeletContext;
@@ -29,20 +30,24 @@ export interface EvictionOptions {
   imageGc: ImageGc;
   /** The kubelet's folder, where emptyDirs are. */
   rootDir: string;
-  thresholds?: readonly Threshold[];
-  /** How long a pressure condition stays after its cause has gone; five minutes unless set. */
-  pressureStaysMs?: number;
+  thresholds: readonly Threshold[];
+  /** How long a pressure condition stays after its cause has gone. */
+  pressureStaysMs: number;
 }
 
 const everyMs = 10_000;
 /** While pressed, the next look comes sooner. */
 const pressedMs = 2_000;
+/** Another pod goes only after the last one has ended, or has had this long to. */
+const evictedEndsMs = 30_000;
 
 export class EvictionManager {
   readonly #options: EvictionOptions;
   /** Since when each threshold is met. */
   readonly #metSinceMs = new Map<Threshold, number>();
   readonly #lastMetMs = new Map<Signal, number>();
+  /** Thresholds for which something is being reclaimed. */
+  readonly #acting = new Set<Threshold>();
 
   constructor(options: EvictionOptions) {
     this.#options = options;
@@ -63,11 +68,10 @@ export class EvictionManager {
 
   /** One look; true when a pod was evicted. */
   async look(): Promise<boolean> {
-    const { context, reporter, registration } = this.#options;
+    const { context, reporter, registration, thresholds } = this.#options;
     if (await this.#enforceStorageLimits()) return true;
     const observed = observe(await context.machine.usage(), context.memoryCapacityBytes);
-    const thresholds = this.#options.thresholds ?? defaultThresholds;
-    const met = metThresholds(thresholds, observed);
+    const met = metThresholds(thresholds, observed, (threshold) => this.#acting.has(threshold));
     this.#note(met);
     const before = JSON.stringify(reporter.pressure);
     reporter.pressure = pressureOf(this.#pressed());
@@ -77,6 +81,7 @@ export class EvictionManager {
       (threshold) => nowMs - this.#metSinceMs.get(threshold)! >= (threshold.graceMs ?? 0),
     );
     if (!acting) return false;
+    this.#acting.add(acting);
     if (acting.signal.includes('fs.') && (await this.#reclaimDisk(acting))) return false;
     return this.#evictOne(acting, observed.get(acting.signal)!);
   }
@@ -84,7 +89,10 @@ export class EvictionManager {
   #note(met: readonly Threshold[]): void {
     const nowMs = this.#options.context.clock.monotonic();
     for (const threshold of this.#metSinceMs.keys())
-      if (!met.includes(threshold)) this.#metSinceMs.delete(threshold);
+      if (!met.includes(threshold)) {
+        this.#metSinceMs.delete(threshold);
+        this.#acting.delete(threshold);
+      }
     for (const threshold of met) {
       if (!this.#metSinceMs.has(threshold)) this.#metSinceMs.set(threshold, nowMs);
       this.#lastMetMs.set(threshold.signal, nowMs);
@@ -92,7 +100,7 @@ export class EvictionManager {
   }
 
   #pressed(): Signal[] {
-    const { context, pressureStaysMs = 5 * 60_000 } = this.#options;
+    const { context, pressureStaysMs } = this.#options;
     const nowMs = context.clock.monotonic();
     return [...this.#lastMetMs]
       .filter(([, atMs]) => nowMs - atMs < pressureStaysMs)
@@ -115,12 +123,7 @@ export class EvictionManager {
     const { pods, context } = this.#options;
     const nodeName = context.node().nodeName;
     const target = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
-    const resource =
-      threshold.signal === 'memory.available'
-        ? 'memory'
-        : threshold.signal === 'pid.available'
-          ? 'pids'
-          : 'ephemeral-storage';
+    const resource = resourceOf(threshold.signal);
     context.recorder.event(target, 'Warning', 'EvictionThresholdMet', `Attempting to reclaim ${resource}`);
     const uses: PodUse[] = [];
     for (const worker of pods.workers()) {
@@ -130,7 +133,10 @@ export class EvictionManager {
     const [first] = rankForEviction(threshold.signal, uses);
     if (!first) return false;
     const message = evictionMessage(threshold, observation, first);
-    this.#evict(pods.find(first.pod.metadata.uid)!, message, threshold.podGraceSeconds ?? 0);
+    const worker = pods.find(first.pod.metadata.uid);
+    if (!worker) return false;
+    this.#evict(worker, message, threshold.podGraceSeconds ?? 0);
+    await Promise.race([worker.done(), context.clock.sleep(evictedEndsMs, context.signal)]);
     return true;
   }
 
@@ -141,17 +147,27 @@ export class EvictionManager {
   }
 
   async #useOf(worker: PodWorker): Promise<PodUse> {
+    const stats = await this.#statsOf(worker);
+    const disk = await this.#diskUse(worker, stats);
     const usage = await this.#options.context.machine.cgroups.podUsage(worker.uid);
-    const disk = await this.#diskUse(worker);
-    const diskBytes = [...disk.emptyDirs.values(), ...disk.containers.values()].reduce(
-      (sum, bytes) => sum + bytes,
-      0,
+    const total = totalUse(disk);
+    const memory = new Map(
+      stats.map(({ attributes, memory: own }) => [
+        attributes.labels[labels.containerName] ?? '',
+        own?.workingSetBytes?.value ?? 0,
+      ]),
+    );
+    const containers = [...disk.containers].map(
+      ([name, { rootfs, logs }]) =>
+        [name, { memoryBytes: memory.get(name) ?? 0, diskBytes: rootfs.bytes + logs.bytes }] as const,
     );
     return {
       pod: worker.pod,
       memoryBytes: usage?.memoryWorkingSetBytes ?? 0,
       pids: usage?.pids ?? 0,
-      diskBytes,
+      diskBytes: total.bytes,
+      inodes: total.inodes,
+      containers: new Map(containers),
     };
   }
 
@@ -159,7 +175,7 @@ export class EvictionManager {
     let evicted = false;
     for (const worker of this.#options.pods.workers()) {
       if (worker.isTerminating || !worker.isAdmitted || !hasStorageLimits(worker.pod)) continue;
-      const message = exceededLimit(worker.pod, await this.#diskUse(worker));
+      const message = exceededLimit(worker.pod, await this.#diskUse(worker, await this.#statsOf(worker)));
       if (message === undefined) continue;
       this.#evict(worker, message, 1);
       evicted = true;
@@ -167,22 +183,13 @@ export class EvictionManager {
     return evicted;
   }
 
-  async #diskUse(worker: PodWorker) {
-    const { context, rootDir } = this.#options;
-    const emptyDirs = new Map<string, number>();
-    for (const { name, emptyDir } of worker.pod.spec.volumes ?? []) {
-      if (!emptyDir || emptyDir.medium === 'Memory') continue;
-      const folder = join(rootDir, 'pods', worker.uid, 'volumes', 'kubernetes.io~empty-dir', name);
-      emptyDirs.set(name, await diskUsage(folder));
-    }
-    const containers = new Map<string, number>();
-    const stats = await context.runtime.listContainerStats({
+  #statsOf(worker: PodWorker): Promise<ContainerStats[]> {
+    return this.#options.context.runtime.listContainerStats({
       labelSelector: { [labels.podUid]: worker.uid },
     });
-    for (const { attributes, writableLayer } of stats)
-      containers.set(attributes.labels[labels.containerName] ?? '', writableLayer?.usedBytes?.value ?? 0);
-    for (const { name, logPath } of worker.observed.containers)
-      if (logPath) containers.set(name, (containers.get(name) ?? 0) + (await diskUsage(logPath)));
-    return { emptyDirs, containers };
+  }
+
+  #diskUse({ pod, observed }: PodWorker, stats: readonly ContainerStats[]) {
+    return measurePodDisk({ rootDir: this.#options.rootDir, pod, observed, stats });
   }
 }

@@ -5,17 +5,22 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type { MachineUsage } from '../machine.ts';
 import { isCriticalPod } from '../qos.ts';
 
-export type Signal =
-  | 'memory.available'
-  | 'nodefs.available'
-  | 'nodefs.inodesFree'
-  | 'imagefs.available'
-  | 'pid.available';
+export const signals = [
+  'memory.available',
+  'nodefs.available',
+  'nodefs.inodesFree',
+  'imagefs.available',
+  'imagefs.inodesFree',
+  'pid.available',
+] as const;
+export type Signal = (typeof signals)[number];
 
 export interface Threshold {
   signal: Signal;
   /** Bytes or counts; or a part of the capacity. */
   minimum: number | { percent: number };
+  /** Once it acts, how much more than the minimum must be available before it rests. */
+  reclaim?: number | { percent: number };
   /** Soft thresholds must be met for so long; hard ones act at once. */
   graceMs?: number;
   /** What pods get to end after a soft threshold, in seconds. */
@@ -28,6 +33,7 @@ export const defaultThresholds: readonly Threshold[] = [
   { signal: 'nodefs.available', minimum: { percent: 10 } },
   { signal: 'nodefs.inodesFree', minimum: { percent: 5 } },
   { signal: 'imagefs.available', minimum: { percent: 15 } },
+  { signal: 'imagefs.inodesFree', minimum: { percent: 5 } },
 ];
 
 export interface Observation {
@@ -46,32 +52,40 @@ export function observe(usage: MachineUsage, memoryBytes: number): Map<Signal, O
     });
     found.set('nodefs.inodesFree', { available: usage.nodeFs.inodesFree, capacity: usage.nodeFs.inodes });
   }
-  if (usage.imageFs)
+  if (usage.imageFs) {
     found.set('imagefs.available', {
       available: usage.imageFs.availableBytes,
       capacity: usage.imageFs.capacityBytes,
     });
+    found.set('imagefs.inodesFree', { available: usage.imageFs.inodesFree, capacity: usage.imageFs.inodes });
+  }
   if (usage.pids)
     found.set('pid.available', { available: usage.pids.max - usage.pids.current, capacity: usage.pids.max });
   return found;
 }
 
-export function minimumOf(threshold: Threshold, capacity: number): number {
-  const { minimum } = threshold;
-  return typeof minimum === 'number' ? minimum : Math.floor((capacity * minimum.percent) / 100);
+export function minimumOf({ minimum }: Threshold, capacity: number): number {
+  return amountOf(minimum, capacity);
 }
 
-/** Thresholds that are met, memory first: it cannot wait. */
+function amountOf(amount: Threshold['minimum'], capacity: number): number {
+  return typeof amount === 'number' ? amount : Math.floor((capacity * amount.percent) / 100);
+}
+
+/** Thresholds that are met, memory first: it cannot wait. `isActing`: of those that were, and must reclaim more. */
 export function metThresholds(
   thresholds: readonly Threshold[],
   observed: ReadonlyMap<Signal, Observation>,
+  isActing: (threshold: Threshold) => boolean = () => false,
 ): Threshold[] {
   return thresholds
     .filter((threshold) => {
       const observation = observed.get(threshold.signal);
       // File systems without a fixed number of inodes say zero.
       if (!observation || observation.capacity === 0) return false;
-      return observation.available < minimumOf(threshold, observation.capacity);
+      const { capacity, available } = observation;
+      const more = isActing(threshold) ? amountOf(threshold.reclaim ?? 0, capacity) : 0;
+      return available < minimumOf(threshold, capacity) + more;
     })
     .sort((a, b) => Number(b.signal === 'memory.available') - Number(a.signal === 'memory.available'));
 }
@@ -79,16 +93,19 @@ export function metThresholds(
 export interface PodUse {
   pod: Pod;
   memoryBytes: number;
+  /** Writable layers, logs and emptyDirs; the same of inodes. */
   diskBytes: number;
+  inodes: number;
   pids: number;
+  /** By name, as far as a container is to blame by itself. */
+  containers: ReadonlyMap<string, { memoryBytes: number; diskBytes: number }>;
 }
 
 /** The pods to evict, the first one first: those above their requests, then by priority, then by how far above. */
 export function rankForEviction(signal: Signal, uses: readonly PodUse[]): PodUse[] {
-  const resource = signal === 'memory.available' ? 'memory' : 'ephemeral-storage';
-  const excessOf = ({ pod, memoryBytes, diskBytes, pids }: PodUse): number => {
-    if (signal === 'pid.available') return pids;
-    const used = resource === 'memory' ? memoryBytes : diskBytes;
+  const resource = resourceOf(signal);
+  const excessOf = ({ pod, memoryBytes, diskBytes, inodes, pids }: PodUse): number => {
+    const used = { memory: memoryBytes, 'ephemeral-storage': diskBytes, inodes, pids }[resource];
     return used - (computePodRequests(pod, numericAmounts).get(resource) ?? 0);
   };
   return uses
@@ -103,23 +120,31 @@ export function rankForEviction(signal: Signal, uses: readonly PodUse[]): PodUse
     .map(({ use }) => use);
 }
 
-const resourceNames: Record<Signal, string> = {
+const resourceNames = {
   'memory.available': 'memory',
   'nodefs.available': 'ephemeral-storage',
   'nodefs.inodesFree': 'inodes',
   'imagefs.available': 'ephemeral-storage',
+  'imagefs.inodesFree': 'inodes',
   'pid.available': 'pids',
-};
+} as const;
+
+/** What is reclaimed when a signal is low, in the word that events and messages use. */
+export function resourceOf(signal: Signal): (typeof resourceNames)[Signal] {
+  return resourceNames[signal];
+}
 
 /** Upstream's words to the evicted. */
 export function evictionMessage(threshold: Threshold, observation: Observation, use: PodUse): string {
-  const resource = resourceNames[threshold.signal];
+  const resource = resourceOf(threshold.signal);
   const isCount = resource === 'inodes' || resource === 'pids';
   const text = (amount: number) => (isCount ? String(amount) : bytesText(amount));
   let message = `The node was low on resource: ${resource}. Threshold quantity: ${text(minimumOf(threshold, observation.capacity))}, available: ${text(observation.available)}. `;
   if (resource !== 'memory' && resource !== 'ephemeral-storage') return message;
-  const used = resource === 'memory' ? use.memoryBytes : use.diskBytes;
-  for (const container of use.pod.spec.containers) {
+  for (const container of [...(use.pod.spec.initContainers ?? []), ...use.pod.spec.containers]) {
+    const own = use.containers.get(container.name);
+    if (!own) continue;
+    const used = resource === 'memory' ? own.memoryBytes : own.diskBytes;
     const request = container.resources?.requests?.[resource] ?? '0';
     if (used > wholeValueOf(request))
       message += `Container ${container.name} was using ${bytesText(used)}, request is ${request}, has larger consumption of ${resource}. `;

@@ -13,6 +13,7 @@ import {
 import { exceededLimit, hasStorageLimits } from './local-storage.ts';
 
 const mebibyte = 1024 ** 2;
+const none = { bytes: 0, inodes: 0 };
 const disk = (available: number) => ({
   capacityBytes: 1000,
   availableBytes: available,
@@ -41,7 +42,9 @@ function use(name: string, memoryMi: number, requestMi: number, priority = 0): P
     pod: { ...pod, metadata: { ...pod.metadata, name } },
     memoryBytes: memoryMi * mebibyte,
     diskBytes: 0,
+    inodes: 0,
     pids: 0,
+    containers: new Map([['c', { memoryBytes: memoryMi * mebibyte, diskBytes: 0 }]]),
   };
 }
 
@@ -74,8 +77,8 @@ test('limits on local storage: of an emptyDir, of a container, of all together',
   });
   const check = (volumeMi: number, containerMi: number) =>
     exceededLimit(pod, {
-      emptyDirs: new Map([['v', volumeMi * mebibyte]]),
-      containers: new Map([['c', containerMi * mebibyte]]),
+      emptyDirs: new Map([['v', { bytes: volumeMi * mebibyte, inodes: 1 }]]),
+      containers: new Map([['c', { rootfs: { bytes: containerMi * mebibyte, inodes: 1 }, logs: none }]]),
     });
   assert.equal(check(1, 1), undefined);
   assert.equal(check(2, 1), 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ');
@@ -85,4 +88,47 @@ test('limits on local storage: of an emptyDir, of a container, of all together',
   );
   assert.equal(hasStorageLimits(pod), true);
   assert.equal(hasStorageLimits(testPod({ volumes: [{ name: 'v', emptyDir: {} }] })), false);
+});
+
+test('what a container without a limit writes counts against the pod that has one', () => {
+  const limited = (amount: string) => ({ resources: { limits: { 'ephemeral-storage': amount } } });
+  const pod = testPod({
+    containers: [{ name: 'a', ...limited('10Mi') }, { name: 'b', ...limited('1Gi') }, { name: 'free' }],
+  });
+  const use = (name: string, bytes: number) => ({
+    emptyDirs: new Map(),
+    containers: new Map([[name, { rootfs: none, logs: { bytes, inodes: 1 } }]]),
+  });
+  assert.equal(exceededLimit(pod, use('free', 1034 * mebibyte)), undefined);
+  assert.equal(
+    exceededLimit(pod, use('free', 1035 * mebibyte)),
+    'Pod ephemeral local storage usage exceeds the total limit of containers 1034Mi. ',
+  );
+  assert.equal(
+    exceededLimit(pod, use('a', 11 * mebibyte)),
+    'Container a exceeded its local ephemeral storage limit "10Mi". ',
+  );
+});
+
+test('a threshold that acts is met until so much more is reclaimed', () => {
+  const threshold = { signal: 'nodefs.available', minimum: { percent: 10 }, reclaim: 50 } as const;
+  const met = (available: number, isActing: boolean) =>
+    metThresholds([threshold], observe({ nodeFs: disk(available) }, 1), () => isActing).length > 0;
+  assert.deepEqual(
+    [met(99, false), met(100, false), met(149, true), met(150, true)],
+    [true, false, true, false],
+  );
+});
+
+test('short of inodes, those go first that have the most, and the message counts them', () => {
+  const threshold = { signal: 'nodefs.inodesFree', minimum: 10 } as const;
+  const [first] = rankForEviction(threshold.signal, [
+    { ...use('few', 1, 0), inodes: 5 },
+    { ...use('many', 1, 0), inodes: 500 },
+  ]);
+  assert.equal(first!.pod.metadata.name, 'many');
+  assert.equal(
+    evictionMessage(threshold, { available: 3, capacity: 100 }, first!),
+    'The node was low on resource: inodes. Threshold quantity: 10, available: 3. ',
+  );
 });

@@ -1,58 +1,36 @@
-/** Limits on what pods write to the node's disk: of an emptyDir, of a container, of the whole pod. */
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { wholeValueOf } from '../../api/quantity.ts';
+/** Limits on what pods write to the node's disk: of an emptyDir, of a container, of the whole pod. Pure. */
+import { computePodLimits, exactAmounts } from '../../api/pod-resources.ts';
+import { formatQuantity, quantityValue, wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
+import { isInMemory, type PodDiskUse, totalUse } from '../pod-disk-use.ts';
 
 const resource = 'ephemeral-storage';
-
-/** Bytes on the disk. */
-export interface PodDiskUse {
-  /** By volume name. */
-  emptyDirs: ReadonlyMap<string, number>;
-  /** Writable layer and logs by container name. */
-  containers: ReadonlyMap<string, number>;
-}
 
 export function hasStorageLimits(pod: Pod): boolean {
   return (
     (pod.spec.volumes ?? []).some(
-      ({ emptyDir }) => emptyDir?.sizeLimit !== undefined && emptyDir.medium !== 'Memory',
-    ) || pod.spec.containers.some((container) => container.resources?.limits?.[resource] !== undefined)
+      ({ emptyDir }) => emptyDir?.sizeLimit !== undefined && !isInMemory(emptyDir),
+    ) || computePodLimits(pod, exactAmounts).has(resource)
   );
 }
 
 /** Upstream's message about the first limit that is exceeded; undefined: all are kept. */
 export function exceededLimit(pod: Pod, use: PodDiskUse): string | undefined {
   for (const { name, emptyDir } of pod.spec.volumes ?? []) {
-    if (!emptyDir?.sizeLimit || emptyDir.medium === 'Memory') continue;
-    if ((use.emptyDirs.get(name) ?? 0) > wholeValueOf(emptyDir.sizeLimit))
-      return `Usage of EmptyDir volume "${name}" exceeds the limit "${emptyDir.sizeLimit}". `;
+    const limitBytes = wholeValueOf(emptyDir?.sizeLimit ?? '0');
+    if (limitBytes > 0 && (use.emptyDirs.get(name)?.bytes ?? 0) > limitBytes)
+      return `Usage of EmptyDir volume "${name}" exceeds the limit "${emptyDir?.sizeLimit}". `;
   }
-  const limits = pod.spec.containers.map((container) => container.resources?.limits?.[resource]);
-  const total = [...use.emptyDirs.values(), ...use.containers.values()].reduce(
-    (sum, bytes) => sum + bytes,
-    0,
-  );
-  if (limits.every((limit) => limit !== undefined)) {
-    const limit = limits.reduce((sum, text) => sum + wholeValueOf(text!), 0);
-    if (total > limit)
-      return `Pod ephemeral local storage usage exceeds the total limit of containers ${limits.length === 1 ? limits[0] : limit}. `;
-  }
-  for (const [index, container] of pod.spec.containers.entries()) {
-    const limit = limits[index];
-    if (limit !== undefined && (use.containers.get(container.name) ?? 0) > wholeValueOf(limit))
+  // Containers without a limit add nothing to the pod's, but what they use counts.
+  const podLimit = computePodLimits(pod, exactAmounts).get(resource);
+  if (podLimit && totalUse(use).bytes > quantityValue(podLimit))
+    return `Pod ephemeral local storage usage exceeds the total limit of containers ${formatQuantity(podLimit)}. `;
+  for (const container of pod.spec.containers) {
+    const limit = container.resources?.limits?.[resource] ?? '0';
+    const own = use.containers.get(container.name);
+    const limitBytes = wholeValueOf(limit);
+    if (own && limitBytes > 0 && own.rootfs.bytes + own.logs.bytes > limitBytes)
       return `Container ${container.name} exceeded its local ephemeral storage limit "${limit}". `;
   }
   return undefined;
-}
-
-/** What a folder takes on disk. Files that vanish meanwhile count nothing. */
-export async function diskUsage(path: string): Promise<number> {
-  const stats = await lstat(path).catch(() => undefined);
-  if (!stats) return 0;
-  let bytes = stats.blocks * 512;
-  if (!stats.isDirectory()) return bytes;
-  for (const name of await readdir(path).catch(() => [])) bytes += await diskUsage(join(path, name));
-  return bytes;
 }

@@ -14,15 +14,15 @@ export interface ImageGcOptions {
   imageFs: () => Promise<FilesystemUse | undefined>;
   /** When each image was last needed, by id. */
   lastUsedMs: ReadonlyMap<string, number>;
-  highPercent?: number;
-  lowPercent?: number;
-  /** Unused for longer than this: removed whatever the disk says; never when absent. */
-  ageMaxMs?: number;
+  highPercent: number;
+  lowPercent: number;
+  /** A fresh image may be about to be used. */
+  ageMinMs: number;
+  /** Unused for longer than this: removed whatever the disk says; never when undefined. */
+  ageMaxMs: number | undefined;
 }
 
 const everyMs = 5 * 60_000;
-/** A fresh image may be about to be used. */
-const ageMinMs = 2 * 60_000;
 
 export class ImageGc {
   readonly #options: ImageGcOptions;
@@ -33,18 +33,17 @@ export class ImageGc {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, logger, recorder, nodeName } = this.#options;
+    const { clock, logger } = this.#options;
+    let hasFailed = false;
     while (!signal.aborted) {
       try {
         await this.collect();
+        hasFailed = false;
       } catch (error) {
         logger.warn('images could not be collected', { error });
-        recorder.event(
-          { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
-          'Warning',
-          'ImageGCFailed',
-          (error as Error).message,
-        );
+        // Once may be chance: what is told of is that it goes on.
+        if (hasFailed) this.#warn('ImageGCFailed', (error as Error).message);
+        hasFailed = true;
       }
       await clock.sleep(everyMs, signal).catch(() => undefined);
     }
@@ -52,7 +51,7 @@ export class ImageGc {
 
   /** One round by the thresholds. */
   async collect(): Promise<void> {
-    const { imageFs, highPercent = 85, lowPercent = 80 } = this.#options;
+    const { imageFs, highPercent, lowPercent } = this.#options;
     const use = await imageFs();
     if (!use || use.capacityBytes === 0) return;
     const usedPercent = 100 - Math.floor((use.availableBytes * 100) / use.capacityBytes);
@@ -61,17 +60,17 @@ export class ImageGc {
     const wantedBytes = Math.ceil((use.capacityBytes * (100 - lowPercent)) / 100) - use.availableBytes;
     const freedBytes = await this.free(wantedBytes);
     if (freedBytes < wantedBytes) {
-      const percent = `${usedPercent}%`;
-      throw new Error(
-        `Failed to garbage collect required amount of images. Attempted to free ${wantedBytes} bytes, but only found ${freedBytes} bytes eligible to free (disk usage ${percent}).`,
-      );
+      const message = `Failed to garbage collect required amount of images. Attempted to free ${wantedBytes} bytes, but only found ${freedBytes} bytes eligible to free.`;
+      this.#warn('FreeDiskSpaceFailed', message);
+      throw new Error(message);
     }
   }
 
   /** Removes unused images until so much is freed; gives how much that was. */
   async free(wantedBytes: number): Promise<number> {
+    const { clock, ageMinMs } = this.#options;
+    const nowMs = clock.now();
     let freedBytes = 0;
-    const nowMs = this.#options.clock.now();
     for (const { image, usedMs } of await this.#unused()) {
       if (freedBytes >= wantedBytes) break;
       if (nowMs - usedMs < ageMinMs) continue;
@@ -79,6 +78,12 @@ export class ImageGc {
       freedBytes += image.size;
     }
     return freedBytes;
+  }
+
+  #warn(reason: string, message: string): void {
+    const { recorder, nodeName } = this.#options;
+    const node = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+    recorder.event(node, 'Warning', reason, message);
   }
 
   async #removeAged(): Promise<void> {

@@ -36,6 +36,15 @@ export interface ImageManagerOptions {
   objects: ObjectSource;
   clock: Clock;
   signal: AbortSignal;
+  /** How many images are pulled at once; undefined: no limit. */
+  pullsMax?: number | undefined;
+}
+
+interface Pull {
+  /** Names what was pulled. */
+  reference: string;
+  /** How long it took, without the time that it waited for other pulls. */
+  pullMs: number;
 }
 
 /** How soon after a failed pull the back-off is told of in an event, and how soon it shows in the status. */
@@ -52,11 +61,16 @@ export class ImageManager {
   readonly #backoff: WaitBackoff;
   /** How the last pull failed, by back-off key. */
   readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason; isTold: boolean }>();
-  readonly #pulls = new Map<string, Promise<string>>();
+  readonly #pulls = new Map<string, Promise<Pull>>();
+  readonly #pullsMax: number;
+  #pulling = 0;
+  /** Pulls that wait for others to end, the first one first. */
+  readonly #queue: (() => void)[] = [];
   /** When an image was last needed, by its id: for garbage collection. */
   readonly lastUsedMs = new Map<string, number>();
 
-  constructor({ runtime, objects, clock, signal }: ImageManagerOptions) {
+  constructor({ runtime, objects, clock, signal, pullsMax = Number.POSITIVE_INFINITY }: ImageManagerOptions) {
+    this.#pullsMax = pullsMax;
     this.#runtime = runtime;
     this.#objects = objects;
     this.#clock = clock;
@@ -134,13 +148,14 @@ export class ImageManager {
     const startMs = this.#clock.monotonic();
     events.normal('Pulling', `Pulling image "${text}"`);
     try {
-      const reference = await this.#pullOnce(name, await this.#credentials(pod, name), sandbox);
+      const { reference, pullMs } = await this.#pullOnce(name, await this.#credentials(pod, name), sandbox);
       const image = (await this.#find(name)) ?? (await this.#runtime.imageStatus({ image: reference }));
       if (!image) throw new RuntimeError('NotFound', `image ${reference} is not there after its pull`);
-      const took = formatDuration(this.#clock.monotonic() - startMs);
+      const took = formatDuration(pullMs);
+      const all = formatDuration(this.#clock.monotonic() - startMs);
       events.normal(
         'Pulled',
-        `Successfully pulled image "${text}" in ${took} (${took} including waiting). Image size: ${image.size} bytes.`,
+        `Successfully pulled image "${text}" in ${took} (${all} including waiting). Image size: ${image.size} bytes.`,
       );
       this.#failures.delete(key);
       return image;
@@ -157,14 +172,29 @@ export class ImageManager {
   }
 
   /** Pods that want the same image with the same credentials share a pull. */
-  #pullOnce(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<string> {
+  #pullOnce(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<Pull> {
     const key = JSON.stringify([name.full, credentials]);
     let pull = this.#pulls.get(key);
     if (!pull) {
-      pull = this.#tryCredentials(name, credentials, sandbox).finally(() => this.#pulls.delete(key));
+      pull = this.#pullInTurn(name, credentials, sandbox).finally(() => this.#pulls.delete(key));
       this.#pulls.set(key, pull);
     }
     return pull;
+  }
+
+  async #pullInTurn(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<Pull> {
+    if (this.#pulling >= this.#pullsMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else this.#pulling++;
+    try {
+      const startMs = this.#clock.monotonic();
+      const reference = await this.#tryCredentials(name, credentials, sandbox);
+      return { reference, pullMs: this.#clock.monotonic() - startMs };
+    } finally {
+      // Whoever waits takes this one's place.
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#pulling--;
+    }
   }
 
   async #tryCredentials(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<string> {

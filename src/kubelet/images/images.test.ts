@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Secret } from '../../api/resources.gen.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
 import { simulatedRuntime } from '../cri/simulated-runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { testPod } from '../test-pod.ts';
@@ -122,6 +123,41 @@ test('a failed pull is seen for ten seconds, then its back-off, and then it is t
   await clock.advance(11_000);
   assert.equal(await ensure(image), 'ImagePullBackOff');
   assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
+});
+
+test('with a limit, pulls wait for their turn, and the event tells how long', async () => {
+  const clock = new VirtualClock();
+  const pulls: PromiseWithResolvers<string>[] = [];
+  const events: string[] = [];
+  let pulled = 0;
+  const manager = new ImageManager({
+    runtime: {
+      imageStatus: async () => (pulled > 0 ? { id: 'i', size: 1 } : undefined),
+      pullImage: () => {
+        const pull = Promise.withResolvers<string>();
+        pulls.push(pull);
+        return pull.promise;
+      },
+    } as unknown as ContainerRuntime,
+    objects: {} as ObjectSource,
+    clock,
+    signal: new AbortController().signal,
+    pullsMax: 1,
+  });
+  const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
+  const sandbox = { metadata: { name: '', uid: '', namespace: '', attempt: 0 } };
+  const both = ['a:1', 'b:1'].map((image) =>
+    manager.ensure(testPod(), { image }, sandbox, { normal: log, warning: log }, () => undefined),
+  );
+  await clock.advance(2000);
+  assert.equal(pulls.length, 1);
+  pulled++;
+  pulls[0]!.resolve('i');
+  await clock.advance(1000);
+  assert.equal(pulls.length, 2);
+  pulls[1]!.resolve('i');
+  await Promise.all(both);
+  assert.match(events.at(-1)!, /Successfully pulled image "b:1" in 1s \(3s including waiting\)/);
 });
 
 test('durations are written as Go writes them', () => {

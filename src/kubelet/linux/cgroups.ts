@@ -32,13 +32,15 @@ const removeTriesMax = 20;
 
 export class LinuxCgroups implements PodCgroups {
   readonly #root: string;
+  readonly #podPidsMax: number | undefined;
   readonly #isV2: boolean;
   readonly #controllers: readonly string[];
   /** What was last written, by pod uid. */
   readonly #applied = new Map<string, string>();
 
-  constructor(root: string) {
+  constructor(root: string, podPidsMax?: number) {
     this.#root = root;
+    this.#podPidsMax = podPidsMax;
     this.#isV2 = existsSync(join(mountPoint, 'cgroup.controllers'));
     this.#controllers = v1Controllers.filter((name) => existsSync(join(mountPoint, name)));
   }
@@ -66,6 +68,7 @@ export class LinuxCgroups implements PodCgroups {
     if (this.#applied.get(pod.metadata.uid) === text) return path;
     await this.#make(path);
     await this.#limit(path, limits);
+    if (this.#podPidsMax !== undefined) await this.#limitPids(path, this.#podPidsMax);
     this.#applied.set(pod.metadata.uid, text);
     return path;
   }
@@ -153,6 +156,11 @@ export class LinuxCgroups implements PodCgroups {
     await setValue(join(cpu, 'cpu.shares'), String(shares));
     await setValue(join(cpu, 'cpu.cfs_quota_us'), String(cpuQuotaUs ?? -1));
     await setValue(join(mountPoint, 'memory', path, 'memory.limit_in_bytes'), String(memoryBytes ?? -1));
+  }
+
+  async #limitPids(path: string, max: number): Promise<void> {
+    const folder = this.#isV2 ? join(mountPoint, path) : join(mountPoint, 'pids', path);
+    await setValue(join(folder, 'pids.max'), String(max));
   }
 
   /** Groups within go first; processes that are still there are ended. */

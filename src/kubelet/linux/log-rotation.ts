@@ -14,15 +14,14 @@ export interface LogRotationOptions {
   logger: Logger;
   /** Containers that run, with their logs. */
   logs: () => Iterable<{ id: string; logPath: string }>;
-  sizeMaxBytes?: number;
+  sizeMaxBytes: number;
   /** The file written to included. */
-  filesMax?: number;
+  filesMax: number;
+  everyMs: number;
 }
 
-const everyMs = 10_000;
-
 export async function rotateLogs(options: LogRotationOptions, signal: AbortSignal): Promise<void> {
-  const { clock, logger } = options;
+  const { clock, logger, everyMs } = options;
   while (!signal.aborted) {
     await clock.sleep(everyMs, signal).catch(() => undefined);
     for (const { id, logPath } of signal.aborted ? [] : options.logs()) {
@@ -37,7 +36,7 @@ export async function rotateLogs(options: LogRotationOptions, signal: AbortSigna
 
 /** True when the file was full. */
 export async function rotateLog(id: string, logPath: string, options: LogRotationOptions): Promise<boolean> {
-  const { runtime, clock, sizeMaxBytes = 10 * 1024 * 1024, filesMax = 5 } = options;
+  const { runtime, clock, sizeMaxBytes, filesMax } = options;
   const stats = await stat(logPath).catch(() => undefined);
   if (!stats || stats.size < sizeMaxBytes) return false;
   const older = await rotatedFiles(logPath);

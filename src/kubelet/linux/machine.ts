@@ -17,11 +17,13 @@ export interface LinuxMachineOptions {
   /** Where containerd keeps images and layers, for disk figures; the kubelet's folder when absent. */
   imageDir?: string;
   resolvConf?: string;
+  /** How many processes a pod may have; no limit unless set. */
+  podPidsMax?: number | undefined;
 }
 
 export function linuxMachine(options: LinuxMachineOptions): Machine {
   const { rootDir, podLogsDir, cgroupRoot, resolvConf = '/etc/resolv.conf' } = options;
-  const cgroups = new LinuxCgroups(cgroupRoot);
+  const cgroups = new LinuxCgroups(cgroupRoot, options.podPidsMax);
   return {
     rootDir,
     facts: () => readFacts(rootDir),

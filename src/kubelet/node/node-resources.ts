@@ -1,13 +1,15 @@
 /** Capacity and allocatable of a node, from the machine's facts, reservations and device plugins. Pure. */
 import { formatQuantity, milliValueOf, quantityFromMilli, wholeValueOf } from '../../api/quantity.ts';
+import { minimumOf, type Signal, type Threshold } from '../eviction/eviction-plan.ts';
 import type { MachineFacts } from '../machine.ts';
 
-export interface Reservations {
+export interface ReservationSettings {
+  podsMax: number;
   /** `cpu`, `memory`, `ephemeral-storage`, `pid`. */
   kubeReserved: Record<string, string>;
   systemReserved: Record<string, string>;
-  /** Memory and disk below which pods are evicted are nobody's to ask for. */
-  evictionHard: { memoryBytes: number; nodeFsFraction: number };
+  /** Memory and disk below which pods are evicted at once are nobody's to ask for. */
+  evictionThresholds: readonly Threshold[];
 }
 
 export interface NodeResources {
@@ -17,12 +19,15 @@ export interface NodeResources {
 
 export function nodeResources(
   facts: MachineFacts,
-  reservations: Reservations,
-  podsMax: number,
+  { podsMax, kubeReserved, systemReserved, evictionThresholds }: ReservationSettings,
   devices: Record<string, { capacity: number; allocatable: number }>,
 ): NodeResources {
   const reserved = (name: string, amountOf: (text: string) => number) =>
-    amountOf(reservations.kubeReserved[name] ?? '0') + amountOf(reservations.systemReserved[name] ?? '0');
+    amountOf(kubeReserved[name] ?? '0') + amountOf(systemReserved[name] ?? '0');
+  const evictedBelow = (signal: Signal, amount: number) => {
+    const hard = evictionThresholds.find((threshold) => threshold.signal === signal && !threshold.graceMs);
+    return hard ? minimumOf(hard, amount) : 0;
+  };
   const cpuMilli = facts.cpuCores * 1000;
   const memory = facts.memoryBytes;
   const storage = facts.ephemeralStorageBytes;
@@ -37,11 +42,10 @@ export function nodeResources(
     cpu: formatQuantity(quantityFromMilli(cpuMilli - reserved('cpu', milliValueOf))),
     'ephemeral-storage': String(
       Math.floor(
-        storage * (1 - reservations.evictionHard.nodeFsFraction) -
-          reserved('ephemeral-storage', wholeValueOf),
+        storage - evictedBelow('nodefs.available', storage) - reserved('ephemeral-storage', wholeValueOf),
       ),
     ),
-    memory: `${Math.floor((memory - hugeTotal - reservations.evictionHard.memoryBytes - reserved('memory', wholeValueOf)) / 1024)}Ki`,
+    memory: `${Math.floor((memory - hugeTotal - evictedBelow('memory.available', memory) - reserved('memory', wholeValueOf)) / 1024)}Ki`,
     pods: String(podsMax),
   };
   for (const [size, bytes] of Object.entries(facts.hugepagesBytes)) {

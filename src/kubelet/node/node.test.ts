@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { defaultThresholds } from '../eviction/eviction-plan.ts';
 import { testPod } from '../test-pod.ts';
 import { type AdmissionInputs, findRefusal } from './admission.ts';
 import { nodeConditions } from './node-conditions.ts';
@@ -140,9 +141,12 @@ test('what is reserved, or left for eviction, cannot be asked for', () => {
     {
       kubeReserved: { cpu: '500m', memory: '1Gi' },
       systemReserved: {},
-      evictionHard: { memoryBytes: 100 * 1024 ** 2, nodeFsFraction: 0.1 },
+      evictionThresholds: [
+        { signal: 'memory.available', minimum: 200 * 1024 ** 2, graceMs: 1 },
+        ...defaultThresholds,
+      ],
+      podsMax: 110,
     },
-    110,
     { 'example.com/gpu': { capacity: 2, allocatable: 1 } },
   );
   assert.equal(capacity.memory, '8388608Ki');

@@ -102,7 +102,8 @@ test('a full log is put aside, older ones are packed, and the oldest go', async 
       writeFileSync(path, '');
     },
   };
-  const options = { runtime, clock, logger: silentLogger, logs: () => [], sizeMaxBytes: 10, filesMax: 3 };
+  const limits = { sizeMaxBytes: 10, filesMax: 3, everyMs: 1000 };
+  const options = { runtime, clock, logger: silentLogger, logs: () => [], ...limits };
   writeFileSync(path, 'short');
   assert.equal(await rotateLog('id', path, options), false);
   for (let round = 0; round < 4; round++) {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { internalError } from '../../api/status.ts';
 import type { Container } from '../../api/types/core-v1.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
+import { effectiveConfiguration } from '../configuration.ts';
 import { RuntimeError } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { findContainer, type ObservedContainer } from '../pod-observation.ts';
@@ -232,6 +233,8 @@ class Routes {
       case 'healthz/ping':
       case 'healthz/syncloop':
         return text('ok');
+      case 'configz':
+        return json({ kubeletconfig: effectiveConfiguration(this.#kubelet.configuration) });
       case 'pods':
         return json(podList(this.#kubelet.pods.apiPods()));
       case 'runningpods':

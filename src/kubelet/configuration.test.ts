@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  effectiveConfiguration,
+  type KubeletConfiguration,
+  kubeletSettings,
+  parseKubeletConfiguration,
+} from './configuration.ts';
+import { defaultThresholds } from './eviction/eviction-plan.ts';
+
+const head = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration' };
+const settingsOf = (configuration: KubeletConfiguration) =>
+  kubeletSettings(parseKubeletConfiguration({ ...head, ...configuration }));
+
+test('without a file everything is as upstream has it', () => {
+  const settings = kubeletSettings();
+  assert.equal(settings.podsMax, 110);
+  assert.deepEqual(settings.evictionThresholds, defaultThresholds);
+  assert.deepEqual(settings.imageGc, {
+    highPercent: 85,
+    lowPercent: 80,
+    ageMinMs: 120_000,
+    ageMaxMs: undefined,
+  });
+  assert.deepEqual(settings.logs, { sizeMaxBytes: 10 * 1024 ** 2, filesMax: 5, everyMs: 10_000 });
+  assert.equal(effectiveConfiguration().evictionHard!['memory.available'], '100Mi');
+});
+
+test('thresholds: absolute, as a part, soft with their grace, and how much more is reclaimed', () => {
+  const { evictionThresholds } = settingsOf({
+    evictionHard: { 'memory.available': '1Gi', 'nodefs.available': '0%' },
+    evictionSoft: { 'nodefs.inodesFree': '7.5%' },
+    evictionSoftGracePeriod: { 'nodefs.inodesFree': '1m30s' },
+    evictionMaxPodGracePeriod: 5,
+    evictionMinimumReclaim: { 'memory.available': '512Mi' },
+  });
+  assert.deepEqual(evictionThresholds, [
+    { signal: 'memory.available', minimum: 1024 ** 3, reclaim: 512 * 1024 ** 2 },
+    { signal: 'nodefs.inodesFree', minimum: { percent: 7.5 }, graceMs: 90_000, podGraceSeconds: 5 },
+  ]);
+});
+
+test('hard thresholds that are given replace the usual ones, or are added to them where asked', () => {
+  const evictionHard = { 'memory.available': '1Gi' };
+  assert.equal(settingsOf({ evictionHard }).evictionThresholds.length, 1);
+  const merged = settingsOf({ evictionHard, mergeDefaultEvictionSettings: true }).evictionThresholds;
+  assert.equal(merged.length, defaultThresholds.length);
+  assert.equal(merged[0]!.minimum, 1024 ** 3);
+});
+
+test('pulls one at a time, or so many at once', () => {
+  assert.equal(settingsOf({}).parallelPullsMax, undefined);
+  assert.equal(settingsOf({ serializeImagePulls: true }).parallelPullsMax, 1);
+  assert.equal(settingsOf({ maxParallelImagePulls: 3 }).parallelPullsMax, 3);
+});
+
+const refused: [what: string, source: object, words: RegExp][] = [
+  ['another kind', { kind: 'KubeProxyConfiguration' }, /no KubeletConfiguration of/],
+  [
+    'a field without an effect',
+    { cgroupDriver: 'systemd' },
+    /^cgroupDriver: not a field that has an effect here$/,
+  ],
+  ['a wrong type', { maxPods: '20' }, /^maxPods: must be a number$/],
+  ['an unknown signal', { evictionHard: { 'cpu.available': '1' } }, /unknown eviction signal cpu\.available/],
+  [
+    'a bad amount',
+    { evictionHard: { 'memory.available': '101%' } },
+    /invalid value for memory\.available: 101%/,
+  ],
+  [
+    'a soft threshold without a grace',
+    { evictionSoft: { 'memory.available': '1Gi' } },
+    /grace period must be specified for the soft eviction threshold memory\.available/,
+  ],
+  ['a bad duration', { imageMinimumGCAge: '2 minutes' }, /^imageMinimumGCAge: invalid duration 2 minutes$/],
+  [
+    'thresholds of images the wrong way round',
+    { imageGCHighThresholdPercent: 50 },
+    /imageGCLowThresholdPercent \(80\) must be less than imageGCHighThresholdPercent \(50\)/,
+  ],
+  ['too few log files', { containerLogMaxFiles: 1 }, /containerLogMaxFiles: must be greater than 1/],
+];
+for (const [what, source, words] of refused) {
+  test(`a file with ${what} is refused`, () => {
+    assert.throws(() => parseKubeletConfiguration({ ...head, ...source }), { message: words });
+  });
+}

@@ -1,0 +1,261 @@
+/** Reads upstream's configuration file of the kubelet (KubeletConfiguration) as far as it says something here. Pure. */
+import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
+import { defaultThresholds, type Signal, signals, type Threshold } from './eviction/eviction-plan.ts';
+
+/** As the file has them: quantities and durations are texts. */
+export interface KubeletConfiguration {
+  apiVersion?: string;
+  kind?: string;
+  maxPods?: number;
+  podPidsLimit?: number;
+  kubeReserved?: Record<string, string>;
+  systemReserved?: Record<string, string>;
+  evictionHard?: Record<string, string>;
+  evictionSoft?: Record<string, string>;
+  evictionSoftGracePeriod?: Record<string, string>;
+  evictionMaxPodGracePeriod?: number;
+  evictionMinimumReclaim?: Record<string, string>;
+  evictionPressureTransitionPeriod?: string;
+  mergeDefaultEvictionSettings?: boolean;
+  imageGCHighThresholdPercent?: number;
+  imageGCLowThresholdPercent?: number;
+  imageMinimumGCAge?: string;
+  imageMaximumGCAge?: string;
+  containerLogMaxSize?: string;
+  containerLogMaxFiles?: number;
+  containerLogMonitorInterval?: string;
+  serializeImagePulls?: boolean;
+  maxParallelImagePulls?: number;
+  allowedUnsafeSysctls?: string[];
+  registerWithTaints?: core.Taint[];
+  staticPodPath?: string;
+}
+
+export interface KubeletSettings {
+  podsMax: number;
+  /** Undefined: as many processes as the node has room for. */
+  podPidsMax: number | undefined;
+  kubeReserved: Record<string, string>;
+  systemReserved: Record<string, string>;
+  evictionThresholds: readonly Threshold[];
+  /** How long a pressure condition stays after its cause has gone. */
+  pressureStaysMs: number;
+  imageGc: { highPercent: number; lowPercent: number; ageMinMs: number; ageMaxMs: number | undefined };
+  logs: { sizeMaxBytes: number; filesMax: number; everyMs: number };
+  /** How many images are pulled at once; undefined: no limit. */
+  parallelPullsMax: number | undefined;
+  allowedUnsafeSysctls: readonly string[];
+  taints: core.Taint[];
+  staticPodDir: string | undefined;
+}
+
+const apiVersion = 'kubelet.config.k8s.io/v1beta1';
+const kind = 'KubeletConfiguration';
+
+/** Upstream's values, written as in the file; `/configz` shows them with what was given in their place. */
+const defaults = {
+  maxPods: 110,
+  podPidsLimit: -1,
+  kubeReserved: {},
+  systemReserved: {},
+  evictionMaxPodGracePeriod: 0,
+  evictionPressureTransitionPeriod: '5m0s',
+  imageGCHighThresholdPercent: 85,
+  imageGCLowThresholdPercent: 80,
+  imageMinimumGCAge: '2m0s',
+  imageMaximumGCAge: '0s',
+  containerLogMaxSize: '10Mi',
+  containerLogMaxFiles: 5,
+  containerLogMonitorInterval: '10s',
+  serializeImagePulls: false,
+  allowedUnsafeSysctls: [],
+  registerWithTaints: [],
+} satisfies KubeletConfiguration;
+
+type FieldType = 'text' | 'number' | 'boolean' | 'map' | 'list';
+/** Every field, with what a value of it must be. */
+const fields: Record<string, FieldType> = {
+  apiVersion: 'text',
+  kind: 'text',
+  maxPods: 'number',
+  podPidsLimit: 'number',
+  kubeReserved: 'map',
+  systemReserved: 'map',
+  evictionHard: 'map',
+  evictionSoft: 'map',
+  evictionSoftGracePeriod: 'map',
+  evictionMaxPodGracePeriod: 'number',
+  evictionMinimumReclaim: 'map',
+  evictionPressureTransitionPeriod: 'text',
+  mergeDefaultEvictionSettings: 'boolean',
+  imageGCHighThresholdPercent: 'number',
+  imageGCLowThresholdPercent: 'number',
+  imageMinimumGCAge: 'text',
+  imageMaximumGCAge: 'text',
+  containerLogMaxSize: 'text',
+  containerLogMaxFiles: 'number',
+  containerLogMonitorInterval: 'text',
+  serializeImagePulls: 'boolean',
+  maxParallelImagePulls: 'number',
+  allowedUnsafeSysctls: 'list',
+  registerWithTaints: 'list',
+  staticPodPath: 'text',
+} satisfies Record<keyof KubeletConfiguration, FieldType>;
+
+/** `source`: the parsed file. @throws Error that says everything that is wrong with it */
+export function parseKubeletConfiguration(source: unknown): KubeletConfiguration {
+  const shape = (source ?? {}) as KubeletConfiguration;
+  if (shape.kind !== kind || shape.apiVersion !== apiVersion)
+    throw new Error(`no ${kind} of ${apiVersion}, but ${shape.kind} of ${shape.apiVersion}`);
+  const problems = Object.entries(shape).flatMap(([name, value]) => {
+    const wanted = fields[name];
+    // A field that would be passed over in silence is worse than a refusal.
+    if (wanted === undefined) return [`${name}: not a field that has an effect here`];
+    return typeOf(value) === wanted ? [] : [`${name}: must be a ${wanted}`];
+  });
+  if (problems.length === 0) problems.push(...problemsOf(shape));
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return shape;
+}
+
+/** What the kubelet goes by. `configuration`: of {@link parseKubeletConfiguration}. */
+export function kubeletSettings(configuration: KubeletConfiguration = {}): KubeletSettings {
+  const given = { ...defaults, ...configuration };
+  const ageMaxMs = parseDurationMs(given.imageMaximumGCAge)!;
+  const { maxParallelImagePulls } = given;
+  return {
+    podsMax: given.maxPods,
+    podPidsMax: given.podPidsLimit > 0 ? given.podPidsLimit : undefined,
+    kubeReserved: given.kubeReserved,
+    systemReserved: given.systemReserved,
+    evictionThresholds: thresholdsOf(given),
+    pressureStaysMs: parseDurationMs(given.evictionPressureTransitionPeriod)!,
+    imageGc: {
+      highPercent: given.imageGCHighThresholdPercent,
+      lowPercent: given.imageGCLowThresholdPercent,
+      ageMinMs: parseDurationMs(given.imageMinimumGCAge)!,
+      ageMaxMs: ageMaxMs > 0 ? ageMaxMs : undefined,
+    },
+    logs: {
+      sizeMaxBytes: wholeValueOf(given.containerLogMaxSize),
+      filesMax: given.containerLogMaxFiles,
+      everyMs: parseDurationMs(given.containerLogMonitorInterval)!,
+    },
+    parallelPullsMax: given.serializeImagePulls ? 1 : maxParallelImagePulls,
+    allowedUnsafeSysctls: given.allowedUnsafeSysctls,
+    taints: given.registerWithTaints,
+    staticPodDir: configuration.staticPodPath || undefined,
+  };
+}
+
+/** The configuration in force, for `/configz`. */
+export function effectiveConfiguration(configuration: KubeletConfiguration = {}): KubeletConfiguration {
+  const hard = defaultThresholds.map(({ signal, minimum }) => [signal, minimumText(minimum)]);
+  return {
+    ...defaults,
+    evictionHard: Object.fromEntries(hard) as Record<string, string>,
+    ...configuration,
+    kind,
+    apiVersion,
+  };
+}
+
+function minimumText(minimum: Threshold['minimum']): string {
+  return typeof minimum === 'number' ? `${minimum / 1024 ** 2}Mi` : `${minimum.percent}%`;
+}
+
+function thresholdsOf(given: KubeletConfiguration): Threshold[] {
+  const reclaim = given.evictionMinimumReclaim ?? {};
+  const isSignal = (name: string): name is Signal => (signals as readonly string[]).includes(name);
+  const read = (map: Record<string, string> = {}): Threshold[] =>
+    Object.entries(map).flatMap(([signal, text]) => {
+      const minimum = parseMinimum(text);
+      if (!isSignal(signal) || minimum === undefined || isNothing(minimum)) return [];
+      const more = reclaim[signal] === undefined ? undefined : parseMinimum(reclaim[signal]);
+      return [{ signal, minimum, ...(more !== undefined && { reclaim: more }) }];
+    });
+  const hard = given.evictionHard === undefined ? [...defaultThresholds] : read(given.evictionHard);
+  if (given.evictionHard !== undefined && given.mergeDefaultEvictionSettings)
+    hard.push(...defaultThresholds.filter(({ signal }) => given.evictionHard![signal] === undefined));
+  const soft = read(given.evictionSoft).map((threshold) => ({
+    ...threshold,
+    graceMs: parseDurationMs(given.evictionSoftGracePeriod?.[threshold.signal] ?? '')!,
+    podGraceSeconds: given.evictionMaxPodGracePeriod ?? 0,
+  }));
+  return [...hard, ...soft];
+}
+
+/** A threshold of nothing is none. */
+function isNothing(minimum: Threshold['minimum']): boolean {
+  return typeof minimum === 'number' ? minimum === 0 : minimum.percent === 0;
+}
+
+function parseMinimum(text: string): Threshold['minimum'] | undefined {
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
+  if (percent !== undefined) return Number(percent) <= 100 ? { percent: Number(percent) } : undefined;
+  return isAmount(text) ? wholeValueOf(text) : undefined;
+}
+
+function isAmount(text: unknown): text is string {
+  const quantity = tryParseQuantity(text);
+  return quantity !== undefined && quantity.nanos >= 0n;
+}
+
+function* problemsOf(shape: KubeletConfiguration): Generator<string> {
+  const given = { ...defaults, ...shape };
+  for (const name of ['evictionHard', 'evictionSoft', 'evictionMinimumReclaim'] as const)
+    for (const [signal, text] of Object.entries(shape[name] ?? {})) {
+      if (!(signals as readonly string[]).includes(signal))
+        yield `${name}: unknown eviction signal ${signal}`;
+      else if (parseMinimum(text) === undefined) yield `${name}: invalid value for ${signal}: ${text}`;
+    }
+  for (const signal of Object.keys(shape.evictionSoft ?? {}))
+    if (parseDurationMs(shape.evictionSoftGracePeriod?.[signal] ?? '') === undefined)
+      yield `grace period must be specified for the soft eviction threshold ${signal}`;
+  for (const name of ['kubeReserved', 'systemReserved'] as const)
+    for (const [resource, text] of Object.entries(shape[name] ?? {}))
+      if (!isAmount(text)) yield `${name}: invalid quantity for ${resource}: ${text}`;
+  for (const name of [
+    'evictionPressureTransitionPeriod',
+    'imageMinimumGCAge',
+    'imageMaximumGCAge',
+    'containerLogMonitorInterval',
+  ] as const)
+    if (parseDurationMs(given[name]) === undefined) yield `${name}: invalid duration ${given[name]}`;
+  if (parseDurationMs(given.containerLogMonitorInterval) === 0)
+    yield 'containerLogMonitorInterval: must be greater than 0';
+  if (!isAmount(given.containerLogMaxSize))
+    yield `containerLogMaxSize: invalid quantity ${given.containerLogMaxSize}`;
+  if (given.containerLogMaxFiles <= 1) yield 'containerLogMaxFiles: must be greater than 1';
+  if (given.maxPods < 0) yield 'maxPods: must not be a negative number';
+  const { imageGCHighThresholdPercent: high, imageGCLowThresholdPercent: low } = given;
+  for (const percent of [high, low])
+    if (percent < 0 || percent > 100)
+      yield `image garbage collection thresholds must be between 0 and 100: ${percent}`;
+  if (low >= high)
+    yield `imageGCLowThresholdPercent (${low}) must be less than imageGCHighThresholdPercent (${high})`;
+  if (shape.maxParallelImagePulls !== undefined) {
+    if (shape.maxParallelImagePulls < 1) yield 'maxParallelImagePulls: must be a positive number';
+    if (shape.serializeImagePulls && shape.maxParallelImagePulls !== 1)
+      yield 'maxParallelImagePulls: cannot be larger than 1 unless serializeImagePulls is set to false';
+  }
+}
+
+function typeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'list';
+  if (typeof value === 'object' && value !== null) return 'map';
+  return typeof value === 'string' ? 'text' : typeof value;
+}
+
+const unitsMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Go's durations down to milliseconds: `1h30m`, `10s`, `0s`. */
+function parseDurationMs(text: string): number | undefined {
+  if (text === '0') return 0;
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
+    total += Number(amount) * unitsMs[unit!]!;
+  return total;
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger } from '../../base/logger.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { ContainerRuntime, Image } from '../cri/runtime.ts';
+import { ImageGc } from './image-gc.ts';
+
+const gibibyte = 1024 ** 3;
+const minute = 60_000;
+
+/** A disk of 100 GiB and images of 10 GiB each. */
+function setup(options: { usedGi: number; images: string[]; inUse?: string[]; ageMaxMs?: number }) {
+  const clock = new VirtualClock();
+  const images = new Map(
+    options.images.map((id): [string, Image] => [
+      id,
+      {
+        id,
+        repoTags: [`${id}:1`],
+        repoDigests: [],
+        size: 10 * gibibyte,
+        username: '',
+        pinned: id === 'pinned',
+      },
+    ]),
+  );
+  const events: string[] = [];
+  const lastUsedMs = new Map<string, number>();
+  const start = images.size;
+  const gc = new ImageGc({
+    clock,
+    logger: silentLogger,
+    nodeName: 'n',
+    lastUsedMs,
+    highPercent: 85,
+    lowPercent: 80,
+    ageMinMs: 2 * minute,
+    ageMaxMs: options.ageMaxMs,
+    recorder: {
+      event: (_target: object, _type: string, reason: string, message: string) =>
+        void events.push(`${reason} ${message}`),
+    } as unknown as EventRecorder,
+    imageFs: async () => {
+      const usedBytes = (options.usedGi - 10 * (start - images.size)) * gibibyte;
+      const capacityBytes = 100 * gibibyte;
+      return {
+        capacityBytes,
+        usedBytes,
+        availableBytes: capacityBytes - usedBytes,
+        inodes: 0,
+        inodesFree: 0,
+      };
+    },
+    runtime: {
+      listImages: async () => [...images.values()],
+      listContainers: async () => (options.inUse ?? []).map((id) => ({ imageRef: id, image: { image: id } })),
+      status: async () => ({ conditions: [], handlers: [], info: { config: '{"sandboxImage":"pause:1"}' } }),
+      removeImage: async ({ image }: { image: string }) => void images.delete(image),
+    } as unknown as ContainerRuntime,
+  });
+  return { gc, clock, events, lastUsedMs, left: () => [...images.keys()] };
+}
+
+test('above the high mark the longest unused images go until the low mark; those in use, pinned and of sandboxes stay', async () => {
+  const { gc, clock, lastUsedMs, left, events } = setup({
+    usedGi: 86,
+    images: ['pause', 'pinned', 'used', 'old', 'older'],
+    inUse: ['used'],
+  });
+  // Seen for the first time: nothing is old enough yet, which is told.
+  await assert.rejects(gc.collect(), /only found 0 bytes eligible to free\.$/);
+  assert.match(events[0]!, /^FreeDiskSpaceFailed Failed to garbage collect required amount of images\./);
+  lastUsedMs.set('old', clock.now() + 1000);
+  await clock.advance(3 * minute);
+  await gc.collect();
+  assert.deepEqual(left(), ['pause', 'pinned', 'used', 'old']);
+});
+
+test('below the high mark nothing goes, except what is unused for too long', async () => {
+  const { gc, clock, left } = setup({
+    usedGi: 84,
+    images: ['a', 'used'],
+    inUse: ['used'],
+    ageMaxMs: 60 * minute,
+  });
+  await gc.collect();
+  await clock.advance(59 * minute);
+  await gc.collect();
+  assert.deepEqual(left(), ['a', 'used']);
+  await clock.advance(2 * minute);
+  await gc.collect();
+  assert.deepEqual(left(), ['used']);
+});

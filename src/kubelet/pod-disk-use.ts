@@ -1,0 +1,94 @@
+/** What a pod takes of the node's disk: its emptyDirs, and the writable layers and logs of its containers. */
+import { lstat, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Pod } from '../api/resources.gen.ts';
+import type { ContainerStats } from './cri/runtime.ts';
+import { labels, type ObservedPod } from './pod-observation.ts';
+
+export interface DiskUse {
+  bytes: number;
+  inodes: number;
+}
+
+export interface PodDiskUse {
+  /** By volume name; those in memory are not on the disk. */
+  emptyDirs: ReadonlyMap<string, DiskUse>;
+  /** By container name. */
+  containers: ReadonlyMap<string, { rootfs: DiskUse; logs: DiskUse }>;
+}
+
+export interface DiskMeasurement {
+  /** The kubelet's folder, where emptyDirs are. */
+  rootDir: string;
+  pod: Pod;
+  observed: ObservedPod;
+  /** Of the pod's containers, as the runtime has them. */
+  stats: readonly ContainerStats[];
+}
+
+export async function measurePodDisk({
+  rootDir,
+  pod,
+  observed,
+  stats,
+}: DiskMeasurement): Promise<PodDiskUse> {
+  const emptyDirs = new Map<string, DiskUse>();
+  for (const { name, emptyDir } of pod.spec.volumes ?? [])
+    if (emptyDir && !isInMemory(emptyDir))
+      emptyDirs.set(name, await diskUseOf(emptyDirPath(rootDir, pod, name)));
+  const containers = new Map<string, { rootfs: DiskUse; logs: DiskUse }>();
+  for (const { attributes, writableLayer } of stats)
+    containers.set(attributes.labels[labels.containerName] ?? '', {
+      rootfs: {
+        bytes: writableLayer?.usedBytes?.value ?? 0,
+        inodes: writableLayer?.inodesUsed?.value ?? 0,
+      },
+      logs: nothing,
+    });
+  // All attempts of a container write into one folder.
+  const folders = new Map(
+    observed.containers.flatMap(({ name, logPath }) => (logPath ? [[name, dirname(logPath)]] : [])),
+  );
+  for (const [name, folder] of folders)
+    containers.set(name, {
+      rootfs: containers.get(name)?.rootfs ?? nothing,
+      logs: await diskUseOf(folder),
+    });
+  return { emptyDirs, containers };
+}
+
+const nothing: DiskUse = { bytes: 0, inodes: 0 };
+
+export function isInMemory({ medium = '' }: { medium?: string }): boolean {
+  return medium === 'Memory' || medium.startsWith('HugePages');
+}
+
+export function emptyDirPath(rootDir: string, pod: Pod, volumeName: string): string {
+  return join(rootDir, 'pods', pod.metadata.uid, 'volumes', 'kubernetes.io~empty-dir', volumeName);
+}
+
+export function totalUse(use: PodDiskUse): DiskUse {
+  const parts = [...use.containers.values()].flatMap(({ rootfs, logs }) => [rootfs, logs]);
+  return sumOf([...use.emptyDirs.values(), ...parts]);
+}
+
+function sumOf(parts: readonly DiskUse[]): DiskUse {
+  return parts.reduce(
+    (sum, part) => ({
+      bytes: sum.bytes + part.bytes,
+      inodes: sum.inodes + part.inodes,
+    }),
+    nothing,
+  );
+}
+
+/** What a folder takes on disk. Files that vanish meanwhile count nothing. */
+export async function diskUseOf(path: string): Promise<DiskUse> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (!stats) return nothing;
+  const own = { bytes: stats.blocks * 512, inodes: 1 };
+  if (!stats.isDirectory()) return own;
+  const parts = [own];
+  for (const name of await readdir(path).catch(() => [])) parts.push(await diskUseOf(join(path, name)));
+  return sumOf(parts);
+}
