@@ -84,6 +84,8 @@ export interface PodFiles {
   hostHosts(): Promise<string>;
   /** Everything but volumes that the pod has on disk, its logs included. */
   removePod(uid: string): Promise<void>;
+  /** Folders that hold what running containers have written to their root file systems, by container id. */
+  writableLayers(): Promise<ReadonlyMap<string, string>>;
   /** Uids of pods that have files here. */
   listPods(): Promise<string[]>;
   /** The oldest ended containers' remains beyond these are removed with their containers. */

@@ -24,6 +24,8 @@ export interface DiskMeasurement {
   observed: ObservedPod;
   /** Of the pod's containers, as the runtime has them. */
   stats: readonly ContainerStats[];
+  /** Where what running containers wrote can be looked at, by id: the runtime's figures are some time old. */
+  writableLayers?: ReadonlyMap<string, string>;
 }
 
 export async function measurePodDisk({
@@ -31,20 +33,22 @@ export async function measurePodDisk({
   pod,
   observed,
   stats,
+  writableLayers,
 }: DiskMeasurement): Promise<PodDiskUse> {
   const emptyDirs = new Map<string, DiskUse>();
   for (const { name, emptyDir } of pod.spec.volumes ?? [])
     if (emptyDir && !isInMemory(emptyDir))
       emptyDirs.set(name, await diskUseOf(emptyDirPath(rootDir, pod, name)));
   const containers = new Map<string, { rootfs: DiskUse; logs: DiskUse }>();
-  for (const { attributes, writableLayer } of stats)
-    containers.set(attributes.labels[labels.containerName] ?? '', {
-      rootfs: {
-        bytes: writableLayer?.usedBytes?.value ?? 0,
-        inodes: writableLayer?.inodesUsed?.value ?? 0,
-      },
-      logs: nothing,
-    });
+  for (const { attributes, writableLayer } of stats) {
+    const folder = writableLayers?.get(attributes.id);
+    const told = {
+      bytes: writableLayer?.usedBytes?.value ?? 0,
+      inodes: writableLayer?.inodesUsed?.value ?? 0,
+    };
+    const rootfs = folder === undefined ? told : await diskUseOf(folder);
+    containers.set(attributes.labels[labels.containerName] ?? '', { rootfs, logs: nothing });
+  }
   // All attempts of a container write into one folder.
   const folders = new Map(
     observed.containers.flatMap(({ name, logPath }) => (logPath ? [[name, dirname(logPath)]] : [])),

@@ -1,6 +1,7 @@
 /** Removes what newer attempts of a pod's containers and sandboxes have replaced. */
 import type { Pod } from '../api/resources.gen.ts';
 import type { KubeletContext } from './context.ts';
+import { isNotFound } from './cri/runtime.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 
 /** Ended containers kept per name besides the newest, for `logs --previous`; upstream's figure. */
@@ -25,6 +26,30 @@ export function planLeftovers(observed: ObservedPod): {
     )
     .map(({ id }) => id);
   return { containers, sandboxIds };
+}
+
+/** Removes every ended container that nothing is started from again; of a pod that is over, all of them. */
+export async function removeEnded(
+  { runtime, logger }: KubeletContext,
+  observed: ObservedPod,
+  isOver: boolean,
+): Promise<void> {
+  const newest = new Set(isOver ? [] : newestByName(observed));
+  const ended = observed.containers.filter(({ id, state }) => state === 'exited' && !newest.has(id));
+  for (const { id } of ended) {
+    try {
+      await runtime.removeContainer(id);
+    } catch (error) {
+      if (!isNotFound(error))
+        logger.warn('an ended container could not be removed', { container: id, error });
+    }
+  }
+}
+
+function newestByName({ containers }: ObservedPod): string[] {
+  return containers
+    .filter(({ id, name }) => containers.find((candidate) => candidate.name === name)?.id === id)
+    .map(({ id }) => id);
 }
 
 export async function removeLeftovers(

@@ -49,6 +49,7 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
       hostResolver: async () => ({ servers: [], searches: [], options: [] }),
       hostHosts: async () => '',
       removePod: async () => undefined,
+      writableLayers: async () => new Map(),
       listPods: async () => [],
       removeContainerLog: async () => undefined,
     },

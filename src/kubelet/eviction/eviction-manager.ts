@@ -6,6 +6,7 @@ import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';
 import { measurePodDisk, totalUse } from '../pod-disk-use.ts';
 import { podEvents } from '../pod-events.ts';
+import { removeEnded } from '../pod-leftovers.ts';
 import { labels } from '../pod-observation.ts';
 import type { PodSet } from '../pod-set.ts';
 import type { PodWorker } from '../pod-worker.ts';
@@ -107,11 +108,11 @@ export class EvictionManager {
       .map(([signal]) => signal);
   }
 
-  /** Unused images go before pods do. True when that was enough. */
+  /** What ended containers left and unused images go before pods do. True when that was enough. */
   async #reclaimDisk(threshold: Threshold): Promise<boolean> {
-    const { context, imageGc } = this.#options;
-    const freed = await imageGc.free(Number.POSITIVE_INFINITY);
-    if (freed === 0) return false;
+    const { context, imageGc, pods } = this.#options;
+    for (const worker of pods.workers()) await removeEnded(context, worker.observed, worker.isDone);
+    await imageGc.free(Number.POSITIVE_INFINITY);
     const observed = observe(await context.machine.usage(), context.memoryCapacityBytes);
     return metThresholds([threshold], observed).length === 0;
   }
@@ -189,7 +190,9 @@ export class EvictionManager {
     });
   }
 
-  #diskUse({ pod, observed }: PodWorker, stats: readonly ContainerStats[]) {
-    return measurePodDisk({ rootDir: this.#options.rootDir, pod, observed, stats });
+  async #diskUse({ pod, observed }: PodWorker, stats: readonly ContainerStats[]) {
+    const { rootDir, context } = this.#options;
+    const writableLayers = await context.machine.files.writableLayers();
+    return measurePodDisk({ rootDir, pod, observed, stats, writableLayers });
   }
 }

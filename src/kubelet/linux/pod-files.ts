@@ -89,6 +89,10 @@ export class LinuxPodFiles implements PodFiles {
       if (name.endsWith(`_${uid}`)) await rm(join(this.podLogsDir, name), { recursive: true, force: true });
   }
 
+  async writableLayers(): Promise<ReadonlyMap<string, string>> {
+    return parseWritableLayers(await readFile('/proc/self/mountinfo', 'utf8'));
+  }
+
   async listPods(): Promise<string[]> {
     const uids = new Set(await readdir(this.#podsDir).catch(() => []));
     for (const name of await readdir(this.podLogsDir).catch(() => [])) {
@@ -105,6 +109,17 @@ export class LinuxPodFiles implements PodFiles {
     for (const name of await readdir(folder).catch(() => []))
       if (name.startsWith(`${base}.`)) await rm(join(folder, name), { force: true });
   }
+}
+
+/** From a `mountinfo`: overlays on `…/CONTAINER-ID/rootfs`. */
+export function parseWritableLayers(mountinfo: string): Map<string, string> {
+  const layers = new Map<string, string>();
+  for (const line of mountinfo.split('\n')) {
+    const id = /\/([0-9a-f]{64})\/rootfs .* - overlay /.exec(line)?.[1];
+    const folder = /[ ,]upperdir=([^, ]+)/.exec(line)?.[1];
+    if (id && folder) layers.set(id, folder);
+  }
+  return layers;
 }
 
 /** The end of a file up to a limit, as text. */
