@@ -15,6 +15,24 @@ import { type ProcessIdentity, runningProcess, startProcess } from './process.ts
 import { writeConfig } from './process-config.ts';
 import { tenthAddress } from './service-range.ts';
 
+/**
+ * These nodes share their disk with all else that the machine holds. By upstream's figures a disk that is 90% full, as
+ * many are, would be the end of every pod, and of images loaded from files, which nobody can pull again.
+ */
+const kubeletOnSharedDisk = {
+  apiVersion: 'kubelet.config.k8s.io/v1beta1',
+  kind: 'KubeletConfiguration',
+  imageGCHighThresholdPercent: 98,
+  imageGCLowThresholdPercent: 96,
+  evictionHard: {
+    'memory.available': '100Mi',
+    'nodefs.available': '2%',
+    'nodefs.inodesFree': '2%',
+    'imagefs.available': '2%',
+    'imagefs.inodesFree': '2%',
+  },
+};
+
 /** Started, or running already. */
 export async function ensureAgent(
   context: ClusterContext,
@@ -40,9 +58,11 @@ export async function ensureAgent(
     clusterDomain: 'cluster.local',
     clusterDns: tenthAddress(cluster.serviceCidr),
     resolvConf: join(node.folder.etc, 'resolv.conf'),
-    ...(existsSync(folder.kubeletConfig) && {
-      kubelet: JSON.parse(readFileSync(folder.kubeletConfig, 'utf8')) as object,
-    }),
+    kubelet: {
+      ...kubeletOnSharedDisk,
+      ...(existsSync(folder.kubeletConfig) &&
+        (JSON.parse(readFileSync(folder.kubeletConfig, 'utf8')) as object)),
+    },
     logLevel: 'info',
   });
   return await startProcess({

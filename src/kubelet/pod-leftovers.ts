@@ -28,22 +28,30 @@ export function planLeftovers(observed: ObservedPod): {
   return { containers, sandboxIds };
 }
 
-/** Removes every ended container that nothing is started from again; of a pod that is over, all of them. */
+/**
+ * Removes every ended container that nothing is started from again; of a pod that is over, all of them. Gives how many
+ * there were.
+ */
 export async function removeEnded(
   { runtime, logger }: KubeletContext,
   observed: ObservedPod,
   isOver: boolean,
-): Promise<void> {
+): Promise<number> {
   const newest = new Set(isOver ? [] : newestByName(observed));
   const ended = observed.containers.filter(({ id, state }) => state === 'exited' && !newest.has(id));
+  let removed = 0;
   for (const { id } of ended) {
     try {
+      // Of a pod that is over nobody looks again: it may be gone since.
+      await runtime.containerStatus(id);
       await runtime.removeContainer(id);
+      removed++;
     } catch (error) {
       if (!isNotFound(error))
         logger.warn('an ended container could not be removed', { container: id, error });
     }
   }
+  return removed;
 }
 
 function newestByName({ containers }: ObservedPod): string[] {

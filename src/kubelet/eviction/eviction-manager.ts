@@ -67,7 +67,7 @@ export class EvictionManager {
     }
   }
 
-  /** One look; true when a pod was evicted. */
+  /** One look; true when something was done about what it found. */
   async look(): Promise<boolean> {
     const { context, reporter, registration, thresholds } = this.#options;
     if (await this.#enforceStorageLimits()) return true;
@@ -83,7 +83,7 @@ export class EvictionManager {
     );
     if (!acting) return false;
     this.#acting.add(acting);
-    if (acting.signal.includes('fs.') && (await this.#reclaimDisk(acting))) return false;
+    if (acting.signal.includes('fs.') && (await this.#reclaimDisk())) return true;
     return this.#evictOne(acting, observed.get(acting.signal)!);
   }
 
@@ -108,13 +108,17 @@ export class EvictionManager {
       .map(([signal]) => signal);
   }
 
-  /** What ended containers left and unused images go before pods do. True when that was enough. */
-  async #reclaimDisk(threshold: Threshold): Promise<boolean> {
+  /**
+   * What ended containers left and unused images go before pods do. True when something went: the runtime gives the
+   * space back a moment later, so only the next look tells whether that was enough.
+   */
+  async #reclaimDisk(): Promise<boolean> {
     const { context, imageGc, pods } = this.#options;
-    for (const worker of pods.workers()) await removeEnded(context, worker.observed, worker.isDone);
-    await imageGc.free(Number.POSITIVE_INFINITY);
-    const observed = observe(await context.machine.usage(), context.memoryCapacityBytes);
-    return metThresholds([threshold], observed).length === 0;
+    let removed = 0;
+    for (const worker of pods.workers())
+      removed += await removeEnded(context, worker.observed, worker.isDone);
+    const freedBytes = await imageGc.free(Number.POSITIVE_INFINITY);
+    return removed > 0 || freedBytes > 0;
   }
 
   async #evictOne(
