@@ -62,6 +62,17 @@ export function podLimitsOf(pod: Pod): PodLimits {
   };
 }
 
+/** What bounds neither of two pods. */
+export function widerLimits(a: PodLimits, b: PodLimits): PodLimits {
+  const wider = (left: number | undefined, right: number | undefined) =>
+    left === undefined || right === undefined ? undefined : Math.max(left, right);
+  return {
+    cpuShares: Math.max(a.cpuShares, b.cpuShares),
+    cpuQuotaUs: wider(a.cpuQuotaUs, b.cpuQuotaUs),
+    memoryBytes: wider(a.memoryBytes, b.memoryBytes),
+  };
+}
+
 /** Undefined unless the pod itself or every one of its containers has a limit. */
 function boundedTotal(pod: Pod, resource: string): number | undefined {
   const { containers, initContainers = [], resources } = pod.spec;

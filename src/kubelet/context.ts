@@ -12,6 +12,7 @@ import type { ImageManager } from './images/image-manager.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
+import type { ResizeProblem } from './resize.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import type { StatusManager } from './status-manager.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
@@ -47,6 +48,8 @@ export interface KubeletContext {
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
   /** Says whose a container or sandbox is, so that events about it find the pod. */
+  /** Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. */
+  findResizeProblem(pod: Pod): ResizeProblem | undefined;
   track(id: string, podUid: string): void;
   /** Observes how long things took, in seconds. */
   timings: {

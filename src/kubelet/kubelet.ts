@@ -29,6 +29,7 @@ import { ObjectSource } from './object-source.ts';
 import { podEvents } from './pod-events.ts';
 import { PodSet } from './pod-set.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
+import { findResizeProblem } from './resize.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import { StaticPods } from './static-pods.ts';
 import { StatusManager } from './status-manager.ts';
@@ -177,6 +178,10 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       });
       if (!refusal) return undefined;
       return (await preempt(pod, refusal.missing, others)) ? undefined : refusal;
+    },
+    findResizeProblem(pod) {
+      const others = [...pods.admitted()].filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
+      return findResizeProblem(pod, { allocatable: node().allocatable, others });
     },
     track: (id, uid) => pods.track(id, uid),
     timings: { podStart: metrics.podStart, sync: metrics.sync },

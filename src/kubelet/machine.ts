@@ -56,8 +56,11 @@ export interface CgroupUsage {
 export interface PodCgroups {
   /** Makes the groups of the three classes below the node's root. */
   prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void>;
-  /** Makes the pod's group or brings its limits up to date; gives the parent for its containers. */
-  apply(pod: Pod): Promise<string | undefined>;
+  /**
+   * Makes the pod's group or brings its limits up to date; gives the parent for its containers. `before`: the pod as it
+   * was, while its containers change: the wider limits of both count.
+   */
+  apply(pod: Pod, before?: Pod): Promise<string | undefined>;
   /** Ends what still runs in it and removes it. */
   remove(podUid: string): Promise<void>;
   /** Uids of pods that have a group. */

@@ -41,6 +41,7 @@ export class PodSandbox {
   ): Promise<{ id: string; ips: string[] } | { retryInMs: number }> {
     const { runtime, machine, recorder } = this.#context;
     try {
+      refuseUserNamespace(pod);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
       const handler = await this.#runtimeHandler(pod);
@@ -78,4 +79,10 @@ export class PodSandbox {
       throw error;
     }
   }
+}
+
+/** As upstream says it where the runtime cannot. Ids are not mapped here with any runtime yet. */
+function refuseUserNamespace({ spec }: Pod): void {
+  if (spec.hostUsers === false)
+    throw new Error(`RuntimeClass handler "${spec.runtimeClassName ?? ''}" does not support user namespaces`);
 }

@@ -48,7 +48,7 @@ export class PodSet {
   }
 
   *admitted(): Iterable<Pod> {
-    for (const worker of this.#workers.values()) if (worker.isAdmitted) yield worker.pod;
+    for (const worker of this.#workers.values()) if (worker.isAdmitted) yield worker.grantedPod;
   }
 
   runningPods(): number {

@@ -48,6 +48,8 @@ const errorRetry = { firstMs: 250, maxMs: 10_000 };
 const failureShowsAfterMs = 1_000;
 /** How soon to look again for a network that is not there yet. */
 const networkRetryMs = 500;
+/** How soon a resize that was deferred is tried again. */
+const deferredResizeRetryMs = 5_000;
 
 /** Where the containers of a pod start. */
 interface Place {
@@ -109,6 +111,10 @@ export class PodWorker {
 
   get pod(): Pod {
     return this.#pod;
+  }
+  /** With the resources that the node has set aside for it, which may be others than it asks for by now. */
+  get grantedPod(): Pod {
+    return this.#resources.granted(this.#pod);
   }
   get observed(): ObservedPod {
     return this.#view.observed;
@@ -301,15 +307,15 @@ export class PodWorker {
     for (const name of this.#changedImages) this.#failures.delete(name);
     this.#changedImages.clear();
     const context = this.#context;
-    const cgroupParent = await context.machine.cgroups.apply(this.#pod);
+    const cgroupParent = await this.#resources.apply(this.#pod, this.observed);
+    if (this.#resources.isDeferred) this.#timer.within(deferredResizeRetryMs);
     const missing = await this.#mounts.setUp(this.#pod);
     if (missing) {
       this.#timer.within(missing.retryInMs);
       // What runs already goes on with what it has.
       if (!this.#view.hasRunning) return;
     }
-    await this.#resources.sync(this.#pod, this.observed);
-    const actions = computePodActions(this.#pod, this.observed, (id) => context.probes.findings(id));
+    const actions = computePodActions(this.grantedPod, this.observed, (id) => context.probes.findings(id));
     if (actions.remove.length > 0) {
       for (const container of actions.remove) await context.runtime.removeContainer(container.id);
       this.#lookAgain();
@@ -410,7 +416,7 @@ export class PodWorker {
     const targetId = target ? findContainer(this.observed, target)?.id : undefined;
     try {
       await startContainer(this.#context, {
-        pod: this.#pod,
+        pod: this.grantedPod,
         container,
         restartCount: this.#restartCount(container, last?.restartCount),
         ...place,

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
-import { cpuShares, type PodLimits, podLimitsOf } from '../cgroup-resources.ts';
+import { cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
 import type { CgroupUsage, PodCgroups } from '../machine.ts';
 import { type QosClass, qosClassOf } from '../qos.ts';
 
@@ -61,9 +61,9 @@ export class LinuxCgroups implements PodCgroups {
     });
   }
 
-  async apply(pod: Pod): Promise<string> {
+  async apply(pod: Pod, before?: Pod): Promise<string> {
     const path = this.#pathOf(pod.metadata.uid, qosClassOf(pod));
-    const limits = podLimitsOf(pod);
+    const limits = before ? widerLimits(podLimitsOf(pod), podLimitsOf(before)) : podLimitsOf(pod);
     const text = JSON.stringify(limits);
     if (this.#applied.get(pod.metadata.uid) === text) return path;
     await this.#make(path);

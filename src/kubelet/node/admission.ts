@@ -89,7 +89,10 @@ function refuseOs(pod: Pod): Refusal | undefined {
   return { reason: 'PodOSNotSupported', message };
 }
 
-function refuseResources(pod: Pod, { allocatable, others }: AdmissionInputs): Refusal | undefined {
+export function refuseResources(
+  pod: Pod,
+  { allocatable, others }: Pick<AdmissionInputs, 'allocatable' | 'others'>,
+): Refusal | undefined {
   const podsMax = numericAmounts.parse('pods', allocatable.pods ?? '0');
   if (others.length + 1 > podsMax) return insufficient('pods', 1, others.length, podsMax);
   const used = new Map<string, number>();
