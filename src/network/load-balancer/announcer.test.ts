@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before as beforeAll, describe, it } from 'node:test';
-import { Node, Service } from '../../api/resources.gen.ts';
+import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { createFakeInformers } from '../fake-informers.ts';
@@ -36,6 +36,27 @@ describe('who answers for a load-balancer address', () => {
       ownersOf([balanced('203.0.113.1')], [ready('a')], () => false),
       [],
     );
+  });
+
+  it('with a Local policy is a node with an endpoint, or any while no slice has endpoints', () => {
+    const service = balanced('172.30.0.128');
+    service.spec!.externalTrafficPolicy = 'Local';
+    const nodes = ['a', 'b', 'c'].map((name) => ready(name));
+    // The server shows slices without endpoints with null.
+    const none = { addressType: 'IPv4', endpoints: null } as unknown as EndpointSlice;
+    const some = {
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['10.0.0.1'], nodeName: 'b' }],
+    } as EndpointSlice;
+    const owners = (...slices: EndpointSlice[]) =>
+      nodes
+        .map(({ metadata }) => metadata.name)
+        .filter((nodeName) => {
+          const view = { nodeName, services: [service], nodes, slicesOf: () => slices, isOnLink: () => true };
+          return planAnnouncements(view).length > 0;
+        });
+    assert.equal(owners(none).length, 1);
+    assert.deepEqual(owners(none, some), ['b']);
   });
 
   it('spreads many addresses over the nodes', () => {

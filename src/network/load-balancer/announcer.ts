@@ -146,8 +146,11 @@ function candidateNodes(
 ): readonly string[] {
   if (service.spec?.externalTrafficPolicy !== 'Local') return ready;
   const serving = new Set(
-    slices.flatMap(({ endpoints = [] }) =>
-      endpoints.filter(({ conditions }) => conditions?.ready !== false).map(({ nodeName }) => nodeName),
+    // The server shows a slice without endpoints with null.
+    slices.flatMap(({ endpoints }) =>
+      (endpoints ?? [])
+        .filter(({ conditions }) => conditions?.ready !== false)
+        .map(({ nodeName }) => nodeName),
     ),
   );
   const local = ready.filter((name) => serving.has(name));

@@ -94,7 +94,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
 
 function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: string): number {
   const local = slices
-    .flatMap(({ endpoints = [] }) => endpoints)
+    .flatMap(({ endpoints }) => endpoints ?? [])
     .filter((endpoint) => endpoint.nodeName === nodeName && endpoint.conditions?.ready !== false);
   return new Set(local.flatMap(({ addresses }) => addresses)).size;
 }
