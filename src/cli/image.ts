@@ -50,7 +50,11 @@ export const image: Command = {
     if (verb === 'build-from-rootfs' && first && second) return await build(context, values, first, second);
     if (verb === 'pull' && first) return await pull(context, values, fullImageName(first));
     if (verb === 'remove' && first) return await remove(context, values, fullImageName(first));
-    throw new UsageError(verb ? `image ${verb}: something is missing` : 'what about images?');
+    if (!verb) throw new UsageError('what about images?');
+    const isKnown = ['load', 'build-from-rootfs', 'pull', 'remove'].includes(verb);
+    throw new UsageError(
+      isKnown ? `image ${verb}: something is missing` : `images cannot be told to ${verb}`,
+    );
   },
 };
 

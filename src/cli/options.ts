@@ -15,7 +15,8 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // Node goes on about arguments that begin with a dash; no command of ours takes such.
+    throw new UsageError((error as Error).message.split('. To specify a positional')[0]!);
   }
   if (parsed.positionals.length > positionalsMax)
     throw new UsageError(`unexpected argument ${JSON.stringify(parsed.positionals[positionalsMax])}`);
