@@ -1,5 +1,6 @@
 /** What travels through the layers of the API server: a request, what it is about, and the answer in semantic form. */
 import type { Duplex, Readable } from 'node:stream';
+import type { Column } from '../api/kind.ts';
 import type { KubeObject } from '../api/meta.ts';
 import type { ServedResource } from './registry/kind-registry.ts';
 import type { CachedObject } from './watch-cache/cached-object.ts';
@@ -88,7 +89,13 @@ export type ServedObject = CachedObject | { readonly plain: KubeObject };
 export type ApiResponse =
   | { type: 'object'; status: number; resource: ServedResource; object: ServedObject }
   /** Of no served kind: a Status, a review, discovery. */
-  | { type: 'plain'; status: number; object: Record<string, unknown> }
+  | {
+      type: 'plain';
+      status: number;
+      object: Record<string, unknown>;
+      /** Of a table of the object; without them there is no table, and no partial form. */
+      columns?: readonly Column[];
+    }
   | {
       type: 'list';
       resource: ServedResource;

@@ -12,7 +12,7 @@ import type { JsonObject } from '../../api/schema/decode.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
-import { type IncludeObject, partialMetadata, tableOf } from '../tables/table.ts';
+import { type IncludeObject, partialMetadata, tableOf, tableWith } from '../tables/table.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
 import { contentTypes, type OutputFormat } from './negotiate.ts';
@@ -45,6 +45,22 @@ export function encodeObject(
   const { resourceVersion } = served.metadata;
   const metadata = resourceVersion ? { resourceVersion } : {};
   return encodeValue(tableFor(resource, [object], metadata, context), format);
+}
+
+/** An object that is stored nowhere, or a table of it when it has columns. */
+export function encodePlain(
+  { object, columns }: Extract<ApiResponse, { type: 'plain' }>,
+  { format, includeObject, nowMs }: EncodeContext,
+): Encoded {
+  if (!format.as || !columns) return encodeValue(object, format);
+  const whole = object as unknown as KubeObject;
+  if (format.as !== 'Table') return encodeValue(partialMetadata(whole, format.asVersion), format);
+  const { resourceVersion } = whole.metadata;
+  const options = { includeObject, version: format.asVersion ?? 'v1', nowMs };
+  return encodeValue(
+    tableWith(columns, [{ object: whole, served: () => whole }], { resourceVersion }, options),
+    format,
+  );
 }
 
 export function encodeList(response: ListResponse, context: EncodeContext): Encoded {

@@ -146,6 +146,23 @@ test('what nobody can read is not acceptable, and a body of an unknown type is n
   assert.equal((await http1('POST', configMaps, { 'content-type': 'text/plain' }, 'x')).status, 415);
 });
 
+test('a scale has columns of its own', async () => {
+  const path = '/apis/apps/v1/namespaces/default/deployments';
+  const labels = { app: 'scaled' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'a', image: 'b' }] } };
+  const spec = { replicas: 3, selector: { matchLabels: labels }, template };
+  await http1('POST', path, json, JSON.stringify({ metadata: { name: 'scaled' }, spec }));
+  const answer = await http1('GET', `${path}/scaled/scale`, {
+    accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
+  });
+  const table = JSON.parse(answer.body.toString());
+  assert.deepEqual(
+    table.columnDefinitions.map(({ name }: { name: string }) => name),
+    ['Name', 'Desired', 'Available', 'Age'],
+  );
+  assert.deepEqual(table.rows[0].cells.slice(0, 3), ['scaled', 3, 0]);
+});
+
 test('a review has no columns, so a table of it is not acceptable', async () => {
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
   const review = JSON.stringify({ spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } });

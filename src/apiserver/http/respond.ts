@@ -7,7 +7,14 @@ import type { Clock } from '../../base/clock.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
 import type { IncludeObject } from '../tables/table.ts';
-import { type EncodeContext, type Encoded, encodeList, encodeObject, encodeValue } from './encode.ts';
+import {
+  type EncodeContext,
+  type Encoded,
+  encodeList,
+  encodeObject,
+  encodePlain,
+  encodeValue,
+} from './encode.ts';
 import type { HttpResponse, ResponseHeaders } from './http-response.ts';
 import { contentTypes, jsonFormat, negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
@@ -29,12 +36,16 @@ export interface RespondOptions {
 export function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
   const limits = { noProtobuf: !canEncode(resource.schema), noTables: !resource.cache };
   const format = negotiate(request.header('accept'), limits);
+  return { ...tableContextOf(request, format), nowMs: clock.now() };
+}
+
+function tableContextOf(request: ApiRequest, format: OutputFormat): Omit<EncodeContext, 'nowMs'> {
   const include = request.query.get('includeObject') || 'Metadata';
   if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
     throw badRequest(
       `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
     );
-  return { format, includeObject: include as IncludeObject, nowMs: clock.now() };
+  return { format, includeObject: include as IncludeObject };
 }
 
 /** What was sent: for metrics. */
@@ -73,8 +84,9 @@ export async function respond(
     case 'watch':
       return respondWithWatch(context, answer, response, options);
     case 'plain': {
-      const format = negotiate(request.header('accept'), { noForms: true });
-      return send(context, response, answer.status, prettyFor(request, encodeValue(answer.object, format)));
+      const format = negotiate(request.header('accept'), { noForms: !answer.columns });
+      const encoded = encodePlain(answer, { ...tableContextOf(request, format), nowMs: options.clock.now() });
+      return send(context, response, answer.status, prettyFor(request, encoded));
     }
     case 'object':
       checkForm(request, answer.resource, { isList: false });

@@ -1,6 +1,8 @@
 /** The scale subresource: the number of replicas of anything that has one, as an `autoscaling/v1` Scale. */
 
+import { ageColumn, countColumn, nameColumn } from '../../api/columns.ts';
 import { invalidValue } from '../../api/field-error.ts';
+import type { Column } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax, decodeParsed } from '../../api/schema/body.ts';
 import { applyPatch, checkPatch, parsePatch } from '../../api/schema/patch.ts';
@@ -59,8 +61,15 @@ async function readScaled(
   }
 }
 
+const columns: readonly Column[] = [
+  nameColumn,
+  countColumn<Scale>('Desired', ({ spec }) => spec.replicas ?? 0),
+  countColumn<Scale>('Available', ({ status }) => status.replicas),
+  ageColumn,
+] as readonly Column[];
+
 function answer(scale: Scale): ApiResponse {
-  return { type: 'plain', status: 200, object: { ...scale } };
+  return { type: 'plain', status: 200, object: { ...scale }, columns };
 }
 
 export function scaleOf(resource: ServedResource, current: CachedObject): Scale {

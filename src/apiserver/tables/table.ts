@@ -40,15 +40,27 @@ export function tableOf(
   metadata: Record<string, unknown>,
   options: TableOptions,
 ): Record<string, unknown> {
-  const columns = columnsOf(resource);
+  const reads = (each: { stored: KubeObject; served: () => KubeObject }) =>
+    resource.served?.columns ? each.served() : each.stored;
+  const rows = objects.map((each) => ({ object: reads(each), served: each.served }));
+  return tableWith(columnsOf(resource), rows, metadata, options);
+}
+
+/** `object` is what the columns read. */
+export function tableWith(
+  columns: readonly Column[],
+  rows: readonly { object: KubeObject; served: () => KubeObject }[],
+  metadata: Record<string, unknown>,
+  options: TableOptions,
+): Record<string, unknown> {
   const context = { nowMs: options.nowMs };
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.version}`,
     metadata,
     columnDefinitions: options.withoutHeader ? null : columns.map(definitionOf),
-    rows: objects.map(({ stored, served }) => ({
-      cells: cellsOf(columns, resource.served?.columns ? served() : stored, context),
+    rows: rows.map(({ object, served }) => ({
+      cells: cellsOf(columns, object, context),
       ...(options.includeObject === 'Object' && { object: served() }),
       ...(options.includeObject === 'Metadata' && { object: partialMetadata(served(), options.version) }),
     })),
