@@ -2,7 +2,7 @@
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
-import { isSidecar, restartsAfterExit } from './restart-policy.ts';
+import { initRestartsAfterExit, isSidecar, restartingAllReason, restartsAfterExit } from './restart-policy.ts';
 
 /** Why a container does not run at the moment, e.g. ErrImagePull. */
 export interface WaitingReason {
@@ -149,6 +149,12 @@ function statusWithoutContainer(
     imageID: '',
     started: false,
   };
+  if (before?.containerID && isRestartingAll(pod)) {
+    status.state = { waiting: failure ? waiting(failure) : { ...removedToRestart } };
+    status.lastState = { terminated: { exitCode: 137, ...removedToRestart } };
+    status.restartCount++;
+    return status;
+  }
   // What ran before and is no longer there in the runtime (another boot, a wiped runtime) is remembered from the API.
   const last = before?.state?.terminated ?? before?.lastState?.terminated;
   if (before?.state?.terminated && part === 'init') {
@@ -164,8 +170,23 @@ function statusWithoutContainer(
       },
     };
     status.restartCount++;
-  } else if (last) status.lastState = { terminated: last };
+  } else if (last) {
+    status.lastState = { terminated: last };
+    if (last.reason === restartingAllReason && !failure) status.state = { waiting: { ...removedToRestart } };
+  }
   return status;
+}
+
+const removedToRestart = {
+  reason: restartingAllReason,
+  message: 'The container is removed because RestartAllContainers in place',
+};
+
+/** All were ended to start anew: what is not there any more has been removed for that. */
+function isRestartingAll(pod: Pod): boolean {
+  return (pod.status?.conditions ?? []).some(
+    ({ type, status }) => type === 'AllContainersRestarting' && status === 'True',
+  );
 }
 
 function isReadyStatus(
@@ -183,8 +204,7 @@ function isReadyStatus(
 function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: ObservedContainer): boolean {
   if (part === 'ephemeral') return false;
   if (current.state !== 'exited') return true;
-  if (part === 'init' && !spec.restartPolicy)
-    return current.exitCode !== 0 && pod.spec.restartPolicy !== 'Never';
+  if (part === 'init') return initRestartsAfterExit(pod, spec, current.exitCode);
   return restartsAfterExit(pod, spec, current.exitCode);
 }
 

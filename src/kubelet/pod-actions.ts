@@ -8,7 +8,13 @@ import {
   type ObservedPod,
   type ObservedSandbox,
 } from './pod-observation.ts';
-import { asksToRestartAll, isSidecar, restartsAfterExit, shouldRestart } from './restart-policy.ts';
+import {
+  askersForRestartOfAll,
+  initRestartsAfterExit,
+  isSidecar,
+  restartsAfterExit,
+  shouldRestart,
+} from './restart-policy.ts';
 
 /** What a probe has found of a container; undefined: nothing yet. */
 export interface ProbeFindings {
@@ -121,11 +127,8 @@ function planFreshStart(pod: Pod, observed: ObservedPod, actions: PodActions): v
 /** Some exit asks for everything to start anew; first whatever runs is ended, then all traces are removed. */
 function planRestartOfAll(pod: Pod, observed: ObservedPod, actions: PodActions): boolean {
   const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
-  const asking = all.some((container) => {
-    const last = findContainer(observed, container.name);
-    return last?.state === 'exited' && asksToRestartAll(container, last.exitCode);
-  });
-  if (!asking) return false;
+  const asking = new Set(askersForRestartOfAll(pod, observed));
+  if (asking.size === 0) return false;
   for (const spec of all) {
     const last = findContainer(observed, spec.name);
     if (last?.state === 'running')
@@ -136,7 +139,9 @@ function planRestartOfAll(pod: Pod, observed: ObservedPod, actions: PodActions):
         message: 'Restarting all containers',
       });
   }
-  if (actions.kill.length === 0) actions.remove.push(...observed.containers);
+  if (actions.kill.length > 0) return true;
+  // Who asked goes last: until then a new look, after a crash in the midst of it, finds that the rest must go too.
+  actions.remove.push(...observed.containers.filter((each) => !asking.has(each)), ...asking);
   return true;
 }
 
@@ -173,7 +178,7 @@ function planInitContainers(
       }
       return false;
     }
-    if (last?.state === 'exited' && !initRestarts(pod, container, last.exitCode)) {
+    if (last?.state === 'exited' && !initRestartsAfterExit(pod, container, last.exitCode)) {
       // A failed init container ends the pod.
       actions.killPod = true;
       return false;
@@ -182,12 +187,6 @@ function planInitContainers(
     return false;
   }
   return true;
-}
-
-function initRestarts(pod: Pod, container: core.Container, exitCode: number): boolean {
-  if (container.restartPolicy || container.restartPolicyRules)
-    return restartsAfterExit(pod, container, exitCode);
-  return pod.spec.restartPolicy !== 'Never';
 }
 
 /** Whether any regular container runs or will run again. */

@@ -35,6 +35,12 @@ const conditionsOf = ({
 
 const init = { name: 'i', image: 'img:1' };
 const never = { restartPolicy: 'Never' as const };
+const restartedBy = (action: string) => ({
+  name: 'c',
+  image: 'img:1',
+  restartPolicy: 'Never',
+  restartPolicyRules: [{ action, exitCodes: { operator: 'In', values: [42] } }],
+});
 const nothing: ObservedPod = { sandboxes: [], containers: [] };
 
 test('a pod without a sandbox is Pending and waits in ContainerCreating', () => {
@@ -95,6 +101,34 @@ const phases: [name: string, pod: Pod, observed: ObservedPod, ended: boolean, ph
   ['a pod that was Running does not go back', testPod({}, { phase: 'Running' }), nothing, false, 'Running'],
   ['a pod that Succeeded stays so', testPod({}, { phase: 'Succeeded' }), nothing, false, 'Succeeded'],
   [
+    'a container that its own rule restarts, under Never',
+    testPod({ ...never, containers: [restartedBy('Restart')] }),
+    observedPod(exited('c', 42)),
+    false,
+    'Running',
+  ],
+  [
+    'a container that no rule restarts, under Never',
+    testPod({ ...never, containers: [restartedBy('Restart')] }),
+    observedPod(exited('c', 1)),
+    false,
+    'Failed',
+  ],
+  [
+    'a container with a policy of its own, under Never',
+    testPod({ ...never, containers: [{ name: 'c', image: 'img:1', restartPolicy: 'Always' }] }),
+    observedPod(exited('c', 1)),
+    false,
+    'Running',
+  ],
+  [
+    'an init container that its own policy restarts, under Never',
+    testPod({ ...never, initContainers: [{ ...init, restartPolicy: 'OnFailure' }] }),
+    observedPod(exited('i', 1)),
+    false,
+    'Pending',
+  ],
+  [
     'containers done beside a running sidecar',
     testPod({ ...never, initContainers: [{ ...init, restartPolicy: 'Always' }] }),
     observedPod(exited('c', 0), testContainer('i')),
@@ -122,6 +156,36 @@ test('a restarted container shows how the one before ended', () => {
   const [container] = status(testPod(), observed).containerStatuses!;
   assert.equal(container?.restartCount, 1);
   assert.equal(container?.lastState?.terminated?.reason, 'OOMKilled');
+});
+
+test('containers that all start anew are restarting, not failed, and count it', () => {
+  const pod = testPod({
+    ...never,
+    containers: [restartedBy('RestartAllContainers'), { name: 'd', image: 'img:1' }],
+  });
+  const restarting = (of: ReturnType<typeof status>) => conditionsOf(of).AllContainersRestarting;
+  const look = (observed: ObservedPod) => {
+    pod.status = status(pod, observed);
+    return [pod.status.phase, restarting(pod.status)];
+  };
+  assert.deepEqual(look(observedPod(testContainer('c'), testContainer('d'))), ['Running', 'False']);
+  const asked = ['Running', 'True RestartAllContainersStarted'];
+  assert.deepEqual(look(observedPod(exited('c', 42), testContainer('d'))), asked);
+  assert.deepEqual(look(observedPod(exited('c', 42), exited('d', 137))), asked);
+  for (let again = 0; again < 2; again++) {
+    assert.deepEqual(look(observedPod()), ['Running', 'False']);
+    for (const { state, lastState, restartCount } of pod.status!.containerStatuses!) {
+      assert.equal(state?.waiting?.reason, 'RestartingAllContainers');
+      assert.deepEqual([lastState?.terminated?.exitCode, restartCount], [137, 1]);
+      assert.equal(lastState?.terminated?.reason, 'RestartingAllContainers');
+    }
+  }
+  const next = { restartCount: 1 };
+  assert.deepEqual(look(observedPod(testContainer('c', next))), ['Running', 'False']);
+  assert.deepEqual(look(observedPod(testContainer('c', next), testContainer('d', next))), [
+    'Running',
+    'False',
+  ]);
 });
 
 test('a readiness gate holds Ready back but not ContainersReady', () => {

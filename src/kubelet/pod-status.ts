@@ -4,7 +4,14 @@ import type * as core from '../api/types/core-v1.gen.ts';
 import { computeContainerStatuses, type StatusInputs, timestamp } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { qosClassOf } from './qos.ts';
-import { isSidecar } from './restart-policy.ts';
+import {
+  askersForRestartOfAll,
+  initRestartsAfterExit,
+  isSidecar,
+  mayRestartAll,
+  restartingAllReason,
+  restartsAfterExit,
+} from './restart-policy.ts';
 
 export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
@@ -122,21 +129,23 @@ export function computePhase(pod: Pod, statuses: Statuses, ended: boolean): Phas
     if (isSidecar(spec)) {
       if (!status?.started && !(status?.state?.waiting && status.lastState?.terminated)) pendingSidecars++;
     } else if (status?.state?.running || !lastExit) pendingInit++;
-    else if (lastExit.exitCode !== 0) failedInit++;
+    else if (lastExit.exitCode !== 0) {
+      if (ended || !willRestart(lastExit, () => initRestartsAfterExit(pod, spec, lastExit.exitCode)))
+        return 'Failed';
+      failedInit++;
+    }
   }
-  const counts = { running: 0, waiting: 0, stopped: 0, succeeded: 0, unknown: 0 };
+  const counts = { running: 0, waiting: 0, stopped: 0, succeeded: 0, restarting: 0 };
   for (const spec of pod.spec.containers) {
     const status = statuses.containerStatuses.find(({ name }) => name === spec.name);
-    if (!status?.state) counts.unknown++;
-    else if (status.state.running) counts.running++;
-    else if (status.state.terminated) {
+    const exit = status?.state?.terminated ?? (status?.state?.waiting && status.lastState?.terminated);
+    if (status?.state?.running) counts.running++;
+    else if (exit) {
       counts.stopped++;
-      if (status.state.terminated.exitCode === 0) counts.succeeded++;
-    } else if (status.lastState?.terminated) counts.stopped++;
-    else counts.waiting++;
+      if (status?.state?.terminated && exit.exitCode === 0) counts.succeeded++;
+      if (willRestart(exit, () => restartsAfterExit(pod, spec, exit.exitCode))) counts.restarting++;
+    } else if (status?.state) counts.waiting++;
   }
-  const { restartPolicy = 'Always' } = pod.spec;
-  if (failedInit > 0 && (restartPolicy === 'Never' || ended)) return 'Failed';
   if (ended) {
     const initDone = pendingInit === 0 && failedInit === 0;
     const allSucceeded = counts.stopped === counts.succeeded && counts.stopped === pod.spec.containers.length;
@@ -147,10 +156,13 @@ export function computePhase(pod: Pod, statuses: Statuses, ended: boolean): Phas
   if (counts.waiting > 0) return 'Pending';
   if (counts.running > 0) return 'Running';
   if (counts.stopped === 0) return 'Pending';
-  if (restartPolicy === 'Always') return 'Running';
-  if (sidecarsRun(pod, statuses)) return 'Running';
-  if (counts.stopped === counts.succeeded) return 'Succeeded';
-  return restartPolicy === 'Never' ? 'Failed' : 'Running';
+  if (counts.restarting > 0 || sidecarsRun(pod, statuses)) return 'Running';
+  return counts.stopped === counts.succeeded ? 'Succeeded' : 'Failed';
+}
+
+/** A container that was removed to start anew with all others restarts whatever its policy says. */
+function willRestart(exit: core.ContainerStateTerminated, byPolicy: () => boolean): boolean {
+  return exit.reason === restartingAllReason || byPolicy();
 }
 
 /** While sidecars still run, the pod is not over although its containers are. */
@@ -179,6 +191,7 @@ function computeConditions(
     initializedCondition(pod, status),
     readyCondition(pod, containersReady),
     containersReady,
+    ...(mayRestartAll(pod) ? [restartingAllCondition(pod, status, observed)] : []),
     ...(inputs.resize?.conditions ?? []),
   );
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
@@ -194,6 +207,19 @@ function computeConditions(
       ...(generation !== undefined && { observedGeneration: generation }),
     } as core.PodCondition;
   });
+}
+
+function restartingAllCondition(
+  pod: Pod,
+  { phase }: core.PodStatus,
+  observed: ObservedPod,
+): core.PodCondition {
+  const type = 'AllContainersRestarting';
+  if (phase === 'Succeeded') return { type, status: 'False', reason: 'PodCompleted' };
+  if (phase === 'Failed') return { type, status: 'False', reason: 'PodFailed' };
+  if (askersForRestartOfAll(pod, observed).length === 0) return { type, status: 'False' };
+  const message = 'container exited with restart policy rule';
+  return { type, status: 'True', reason: 'RestartAllContainersStarted', message };
 }
 
 function initializedCondition(pod: Pod, status: core.PodStatus): core.PodCondition {

@@ -16,6 +16,8 @@ export interface ContainerStop {
   /** Of the Killing event. */
   message: string;
   podIp: string;
+  /** Its preStop hook is not run. */
+  skipsHook?: boolean;
   /** Resolves when the grace period has been cut: what is left is ended at once. */
   hurry: AbortSignal;
 }
@@ -29,8 +31,8 @@ export async function stopContainer(context: KubeletContext, stop: ContainerStop
   const events = containerEvents(context.recorder, pod, spec ?? name);
   events.normal('Killing', stop.message);
   const startMs = context.clock.monotonic();
-  const hook = spec?.lifecycle?.preStop;
-  if (hook && graceSeconds > 0) {
+  const hook = stop.skipsHook ? undefined : spec?.lifecycle?.preStop;
+  if (spec && hook && graceSeconds > 0) {
     const cut = new AbortController();
     const timer = context.clock.after(graceSeconds * 1000, () => cut.abort());
     const signal = AbortSignal.any([cut.signal, stop.hurry, context.signal]);
@@ -147,7 +149,17 @@ export async function stopKilled(
     kills.map((kill) => {
       const graceSeconds = probeOf(kill)?.terminationGracePeriodSeconds ?? podGrace;
       const { spec, container, message } = kill;
-      return stopContainer(context, { pod, spec, container, message, graceSeconds, podIp, hurry });
+      const skipsHook = kill.reason === 'restart-all';
+      return stopContainer(context, {
+        pod,
+        spec,
+        container,
+        message,
+        graceSeconds,
+        podIp,
+        skipsHook,
+        hurry,
+      });
     }),
   );
 }

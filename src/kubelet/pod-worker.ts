@@ -469,12 +469,13 @@ export class PodWorker {
 
   #restartCount(container: core.Container, last: number | undefined): number {
     if (last !== undefined) return last + 1;
-    const before = [
-      ...(this.#pod.status?.containerStatuses ?? []),
-      ...(this.#pod.status?.initContainerStatuses ?? []),
-    ].find(({ name }) => name === container.name);
-    // The runtime has forgotten it (its storage was wiped): the count goes on.
-    return before?.containerID ? before.restartCount + 1 : 0;
+    // The runtime has forgotten it (its storage was wiped, or all were removed to start anew): the count goes on.
+    const known = this.#context.statuses.statusOf(this.uid) ?? this.#pod.status ?? {};
+    const before = [...(known.containerStatuses ?? []), ...(known.initContainerStatuses ?? [])].find(
+      ({ name }) => name === container.name,
+    );
+    if (!before) return 0;
+    return before.containerID ? before.restartCount + 1 : before.restartCount;
   }
 
   #report(): void {

@@ -38,8 +38,7 @@ export function hostsFileOf(
       'fe00::1\tip6-allnodes',
       'fe00::2\tip6-allrouters',
     );
-    const short = shortHostnameOf(pod);
-    const names = pod.spec.subdomain ? `${short}.${domainOf(pod, options.clusterDomain)}\t${short}` : short;
+    const names = hostsNamesOf(pod, options.clusterDomain);
     for (const ip of options.podIps) lines.push(`${ip}\t${names}`);
   }
   const aliases = pod.spec.hostAliases ?? [];
@@ -48,4 +47,11 @@ export function hostsFileOf(
     for (const { ip, hostnames = [] } of aliases) lines.push(`${ip}\t${hostnames.join('\t')}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** What the pod's own addresses are called; the override stands alone, so that `hostname -f` finds what `hostname` says. */
+function hostsNamesOf(pod: Pod, clusterDomain: string): string {
+  if (pod.spec.hostnameOverride) return pod.spec.hostnameOverride;
+  const short = shortHostnameOf(pod);
+  return pod.spec.subdomain ? `${short}.${domainOf(pod, clusterDomain)}\t${short}` : short;
 }

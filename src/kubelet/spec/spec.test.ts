@@ -135,6 +135,12 @@ test('a pod is called by its name, its hostname, or its full name', () => {
   );
   assert.match(text, /10\.244\.0\.5\tother\.sub\.ns\.svc\.cluster\.local\tother\n/);
   assert.match(text, /1\.2\.3\.4\ta\tb\n/);
+  const overridden = hostsFileOf(testPod({ ...pod.spec, hostnameOverride: 'over.example' }), {
+    podIps: ['10.244.0.5'],
+    clusterDomain: 'cluster.local',
+    hostHosts: '',
+  });
+  assert.match(overridden, /\n10\.244\.0\.5\tover\.example\n/);
 });
 
 test('quality of service and out-of-memory scores', () => {
