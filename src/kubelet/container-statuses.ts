@@ -2,7 +2,12 @@
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
-import { initRestartsAfterExit, isSidecar, restartingAllReason, restartsAfterExit } from './restart-policy.ts';
+import {
+  initRestartsAfterExit,
+  isSidecar,
+  restartingAllReason,
+  restartsAfterExit,
+} from './restart-policy.ts';
 
 /** Why a container does not run at the moment, e.g. ErrImagePull. */
 export interface WaitingReason {

@@ -20,6 +20,13 @@ import { contentTypes, jsonFormat, negotiate, type OutputFormat } from './negoti
 import { isTrue } from './path.ts';
 import { prettyFor } from './pretty.ts';
 import { HttpWatchSink } from './watch-stream.ts';
+import {
+  asksForWebSocket,
+  byteMessages,
+  jsonEventMessages,
+  openWebSocket,
+  protobufEventMessages,
+} from './web-socket-body.ts';
 
 const gzipAsync = promisify(gzip);
 
@@ -75,11 +82,14 @@ export async function respond(
         answer.headers,
       );
     case 'stream': {
-      const out = response.open(answer.status, { ...headersOf(context), ...answer.headers });
+      const inMessages = answer.status === 200 && asksForWebSocket(request);
+      const out = inMessages
+        ? await openWebSocket(request, byteMessages)
+        : response.open(answer.status, { ...headersOf(context), ...answer.headers });
       answer.body.on('error', () => out.destroy());
       out.on('close', () => answer.body.destroy());
       answer.body.pipe(out);
-      return { status: answer.status, sizeBytes: 0 };
+      return { status: inMessages ? 101 : answer.status, sizeBytes: 0 };
     }
     case 'watch':
       return respondWithWatch(context, answer, response, options);
@@ -228,10 +238,14 @@ async function respondWithWatch(
   const { request } = context;
   const encoding = encodeContextOf(request, resource, options.clock);
   const contentType = contentTypes[encoding.format.media];
-  const out = response.open(200, {
-    ...headersOf(context),
-    'content-type': encoding.format.media === 'protobuf' ? `${contentType};stream=watch` : contentType,
-  });
+  const isProtobuf = encoding.format.media === 'protobuf';
+  const inMessages = asksForWebSocket(request);
+  const out = inMessages
+    ? await openWebSocket(request, isProtobuf ? protobufEventMessages : jsonEventMessages)
+    : response.open(200, {
+        ...headersOf(context),
+        'content-type': isProtobuf ? `${contentType};stream=watch` : contentType,
+      });
   await session.run(
     new HttpWatchSink({
       resource,
@@ -241,5 +255,5 @@ async function respondWithWatch(
       onSlow: () => options.onSlowWatcher(context),
     }),
   );
-  return { status: 200, sizeBytes: 0 };
+  return { status: inMessages ? 101 : 200, sizeBytes: 0 };
 }

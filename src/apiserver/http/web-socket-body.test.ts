@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { configMap } from '../server.fixture.ts';
+import { createListeningServer, type ListeningServer } from './listener.fixture.ts';
+
+let server: ListeningServer;
+let credentials: { ca: string; cert: string; key: string };
+
+before(async () => {
+  server = await createListeningServer();
+  credentials = await server.connect('admin', ['system:masters']);
+  server.server.api.handler.addPath('/stream', () => ({
+    type: 'stream',
+    status: 200,
+    headers: { 'content-type': 'text/plain' },
+    body: Readable.from([Buffer.from('one\n'), Buffer.from('two\n')]),
+  }));
+});
+after(() => server[Symbol.asyncDispose]());
+
+/** Messages until the server closes or `enough` have come. */
+async function read(path: string, protocols: string[] = [], enough = Infinity) {
+  const socket = new WebSocket(`wss://127.0.0.1:${server.port}${path}`, protocols, credentials);
+  const messages: { text: string; isBinary: boolean }[] = [];
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    messages.push({ text: data.toString(), isBinary });
+    if (messages.length >= enough) socket.close();
+  });
+  const [code] = (await once(socket, 'close')) as [number];
+  return { messages, code, protocol: socket.protocol };
+}
+
+test('a stream of bytes goes out in binary messages after an empty one, and closes in order', async () => {
+  const plain = await read('/stream');
+  assert.ok(plain.messages.every(({ isBinary }) => isBinary));
+  assert.equal(plain.messages[0]?.text, '');
+  assert.equal(plain.messages.map(({ text }) => text).join(''), 'one\ntwo\n');
+  assert.equal(plain.code, 1000);
+  assert.equal((await read('/stream', ['binary.k8s.io'])).protocol, 'binary.k8s.io');
+});
+
+test('or as base64 in text messages', async () => {
+  const { messages, protocol } = await read('/stream', ['unknown.example', 'base64.binary.k8s.io']);
+  assert.equal(protocol, 'base64.binary.k8s.io');
+  assert.ok(messages.every(({ isBinary }) => !isBinary));
+  assert.equal(messages.map(({ text }) => Buffer.from(text, 'base64')).join(''), 'one\ntwo\n');
+});
+
+test('none of the subprotocols known: the upgrade is refused with a reason', async () => {
+  await assert.rejects(read('/stream', ['unknown.example']), /400/);
+});
+
+test('a watch sends one event a message', async () => {
+  const send = await server.as('admin', ['system:masters']);
+  for (const name of ['a', 'b'])
+    await send(
+      'POST',
+      '/api/v1/namespaces/default/configmaps',
+      { 'content-type': 'application/json' },
+      JSON.stringify(configMap(name)),
+    );
+  const path = '/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0';
+  const { messages } = await read(path, [], 2);
+  const events = messages.map(({ text }) => JSON.parse(text));
+  assert.deepEqual(
+    events.map(({ type, object }) => [type, object.metadata.name]),
+    [
+      ['ADDED', 'a'],
+      ['ADDED', 'b'],
+    ],
+  );
+});
