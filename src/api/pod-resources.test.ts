@@ -46,6 +46,13 @@ test('a container that holds more than its spec asks for counts with what it hol
   assert.equal(cpuOf(subject), 500);
   assert.equal(cpuOf(subject, { useStatus: true }), 2000);
 });
+test('what a container asks for but can never have on its node does not count', () => {
+  const status = {
+    conditions: [{ type: 'PodResizePending', status: 'True', reason: 'Infeasible' }],
+    containerStatuses: [{ name: 'a', resources: { requests: { cpu: '2' } } }],
+  };
+  assert.equal(cpuOf(pod({ containers: [container('a', '500')] }, status), { useStatus: true }), 2000);
+});
 test('exact amounts stay exact', () => {
   const spec = { containers: [container('a', '1m'), container('b', '100u')] };
   assert.equal(formatQuantity(computePodRequests(pod(spec), exactAmounts).get('cpu')!), '1100u');

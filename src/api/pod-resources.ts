@@ -64,7 +64,11 @@ function computePodResources<Amount>(
   const total = new Map<string, Amount>();
   for (const container of spec?.containers ?? []) {
     const status = options.useStatus ? statusOf(pod.status?.containerStatuses, container.name) : undefined;
-    addInto(total, resourcesOfContainer(container, which, amounts, options, status), amounts);
+    addInto(
+      total,
+      resourcesOfContainer(asGranted(pod, container, status), which, amounts, options, status),
+      amounts,
+    );
   }
   const initContainers = spec?.initContainers;
   if (initContainers?.length) {
@@ -76,7 +80,7 @@ function computePodResources<Amount>(
         options.useStatus && isSidecar
           ? statusOf(pod.status?.initContainerStatuses, container.name)
           : undefined;
-      const own = resourcesOfContainer(container, which, amounts, options, status);
+      const own = resourcesOfContainer(asGranted(pod, container, status), which, amounts, options, status);
       if (isSidecar) {
         addInto(total, own, amounts);
         addInto(sidecars, own, amounts);
@@ -97,6 +101,15 @@ function computePodResources<Amount>(
     else if (which === 'requests') total.set(resource, overhead);
   }
   return total;
+}
+
+/** What can never be had on its node is not counted: the container keeps what it holds. */
+function asGranted(pod: Pod, container: Container, status: ContainerStatus | undefined): Container {
+  const isInfeasible = pod.status?.conditions?.some(
+    ({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible',
+  );
+  if (!isInfeasible || !status?.resources) return container;
+  return { ...container, resources: status.resources };
 }
 
 function resourcesOfContainer<Amount>(

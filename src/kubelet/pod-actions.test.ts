@@ -217,3 +217,21 @@ for (const [name, pod, observed, expected, findings] of rows) {
     assert.deepEqual(plan(pod, observed, findings), { ...base, ...expected });
   });
 }
+
+test('when all start anew, who asked for it is removed last', () => {
+  const rule = { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } };
+  const pod = testPod({
+    ...never,
+    containers: [
+      { ...c, restartPolicyRules: [rule] },
+      { ...c, name: 'd' },
+    ],
+  });
+  const killing = computePodActions(pod, observedPod(exited('c', 42), testContainer('d')), () => ({}));
+  assert.deepEqual(
+    killing.kill.map(({ container }) => container.name),
+    ['d'],
+  );
+  const { kill, remove } = computePodActions(pod, observedPod(exited('c', 42), exited('d', 137)), () => ({}));
+  assert.deepEqual([kill.length, remove.map(({ name }) => name)], [0, ['d', 'c']]);
+});

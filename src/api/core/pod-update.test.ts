@@ -79,6 +79,13 @@ test('a resize changes cpu and memory only', () => {
   assert.deepEqual([...validateResize(sized({ cpu: '2' }), sized({ cpu: '1' }))], []);
   assert.equal([...validateResize(sized({ cpu: '2' }, { nodeName: 'n' }), sized({ cpu: '1' }))].length, 1);
   assert.equal([...validateResize(sized({ 'a.b/c': '2' }), sized({ 'a.b/c': '1' }))].length, 1);
+  const problems = (now: object, before: object) =>
+    [...validateResize(sized(now), sized(before))].map(({ detail }) => detail);
+  assert.match(
+    problems({ cpu: '1' }, { cpu: '1', memory: '1Mi' }).join(),
+    /resource requests cannot be removed/,
+  );
+  assert.match(problems({ cpu: '1' }, {}).join(), /Pod QOS Class may not change as a result of resizing/);
 });
 
 test('the class of a pod follows from what its containers ask for', () => {

@@ -2,6 +2,7 @@
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { qosClassOf } from './pod-qos.ts';
 
 const mutableFields =
   '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -150,6 +151,8 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
   });
   if (!semanticEqual(withoutResources(pod.spec), withoutResources(old.spec)))
     yield forbiddenField('spec', 'only cpu and memory resources are mutable');
+  if (qosClassOf(pod.spec) !== qosClassOf(old.spec))
+    yield invalidValue('spec', qosClassOf(pod.spec), 'Pod QOS Class may not change as a result of resizing');
   for (const [index, container] of pod.spec.containers.entries())
     for (const list of ['requests', 'limits'] as const) {
       const now = container.resources?.[list] ?? {};
@@ -160,5 +163,10 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
             `spec.containers[${index}].resources.${list}`,
             'only cpu and memory resources are mutable',
           );
+      if (Object.keys(before).some((name) => !(name in now)))
+        yield forbiddenField(
+          `spec.containers[${index}].resources.${list}`,
+          `resource ${list} cannot be removed`,
+        );
     }
 }
