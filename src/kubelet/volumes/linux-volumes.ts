@@ -68,7 +68,7 @@ export class LinuxVolumes implements PodVolumes {
       String(index),
     );
     try {
-      return await mountSubPath({ root, subPath, target, readOnly, mode: 0o777 & ~process.umask() });
+      return await mountSubPath({ root, subPath, target, readOnly });
     } catch (error) {
       this.#inputs.logger.warn('a subPath could not be mounted', { pod: pod.metadata.name, subPath, error });
       throw new Error(
@@ -183,10 +183,11 @@ export class LinuxVolumes implements PodVolumes {
   ): Promise<string> {
     const folder = join(this.#volumesDir(pod), 'kubernetes.io~empty-dir', volume.name);
     await mkdir(folder, { recursive: true, mode: 0o777 });
-    await chmod(folder, 0o777);
+    if (!(await isMounted(folder))) await chmod(folder, 0o777);
     if (medium === 'Memory' && !(await isMounted(folder))) {
       const size = sizeLimit ? wholeValueOf(sizeLimit) : 0;
-      await mountTmpfs(folder, size > 0 ? `mode=0777,size=${size}` : 'mode=0777');
+      // As the kernel makes it: for everybody, and nobody removes what is another's.
+      await mountTmpfs(folder, size > 0 ? `mode=1777,size=${size}` : 'mode=1777');
     }
     return folder;
   }

@@ -2,27 +2,34 @@
  * Paths below a volume that cannot lead out of it: every step is opened without following links, and what was opened is
  * bind-mounted, so that nobody can swap a step for a link in between.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, realpath, writeFile } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { bindMount, isMounted } from '../linux/mounts.ts';
+import { bindMount, isMounted, unmountBelow } from '../linux/mounts.ts';
 
 export interface SubPathMount {
   root: string;
   subPath: string;
   target: string;
   readOnly: boolean;
-  /** Mode of folders that are made. */
-  mode: number;
 }
 
-/** Gives the target. @throws Error */
-export async function mountSubPath({ root, subPath, target, readOnly, mode }: SubPathMount): Promise<string> {
-  if (await isMounted(target)) return target;
+/** Permissions with the bits beside them: folders that are made get the volume's. */
+const modeBits = 0o7777;
+
+/**
+ * Gives the target, where a mount that stands is left as long as it shows what the path means now: a new container sees
+ * what a ConfigMap has become. @throws Error
+ */
+export async function mountSubPath({ root, subPath, target, readOnly }: SubPathMount): Promise<string> {
   const volume = await realpath(root);
   const inside = await resolveInside(volume, subPath);
-  const opened = await openInside(volume, inside, mode);
+  const opened = await openInside(volume, inside);
   try {
+    if (await isMounted(target)) {
+      if (isSameFile(await opened.stat(), await stat(target).catch(() => undefined))) return target;
+      await unmountBelow(target);
+    }
     await mkdir(dirname(target), { recursive: true, mode: 0o750 });
     if ((await opened.stat()).isDirectory()) await mkdir(target, { recursive: true, mode: 0o750 });
     else await writeFile(target, '', { flag: 'a', mode: 0o640 });
@@ -43,15 +50,23 @@ async function resolveInside(volume: string, subPath: string): Promise<string[]>
   return path === '' ? [] : path.split('/');
 }
 
-async function openInside(volume: string, steps: readonly string[], mode: number): Promise<FileHandle> {
+function isSameFile(one: Stats, other: Stats | undefined): boolean {
+  return one.dev === other?.dev && one.ino === other.ino;
+}
+
+async function openInside(volume: string, steps: readonly string[]): Promise<FileHandle> {
   const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY } = constants;
   let current = await open(volume, O_RDONLY | O_DIRECTORY);
+  const mode = (await current.stat()).mode & modeBits;
   for (const [index, step] of steps.entries()) {
     const path = `/proc/self/fd/${current.fd}/${step}`;
     try {
-      if ((await lstat(path).catch(() => undefined)) === undefined) await mkdir(path, { mode });
+      const isNew = (await lstat(path).catch(() => undefined)) === undefined;
+      if (isNew) await mkdir(path, { mode });
       const isLast = index === steps.length - 1;
       const next = await open(path, O_RDONLY | O_NOFOLLOW | (isLast ? 0 : O_DIRECTORY));
+      // The process's umask does not count.
+      if (isNew) await next.chmod(mode);
       await current.close();
       current = next;
     } catch (error) {
