@@ -4,6 +4,7 @@ import { compileNodeSelector } from '../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
+import { mountDevice } from '../linux/device-mount.ts';
 import { isMounted } from '../linux/mounts.ts';
 import { runCommand } from '../linux/run-command.ts';
 import { prepareHostPath } from './host-path.ts';
@@ -51,9 +52,12 @@ export async function mountPersistent(
     return spec.hostPath.path;
   }
   if (spec?.local) {
-    if (!(await stat(spec.local.path).catch(() => undefined)))
-      throw new Error(`path "${spec.local.path}" does not exist on node ${nodeName}`);
-    return spec.local.path;
+    const { path, fsType = 'ext4' } = spec.local;
+    const found = await stat(path).catch(() => undefined);
+    if (!found) throw new Error(`path "${path}" does not exist on node ${nodeName}`);
+    if (!found.isBlockDevice() || spec.volumeMode === 'Block') return path;
+    await mountDevice({ device: path, target: folder, fsType, options: spec.mountOptions ?? [] });
+    return folder;
   }
   if (spec?.nfs) {
     await mkdir(folder, { recursive: true, mode: 0o750 });

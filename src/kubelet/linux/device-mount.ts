@@ -1,0 +1,55 @@
+/** Mounts the file system on a block device, made first when there is none. */
+import { mkdir } from 'node:fs/promises';
+import { isMounted } from './mounts.ts';
+import { runCommand } from './run-command.ts';
+
+export interface DeviceMount {
+  device: string;
+  target: string;
+  /** Upstream's default is ext4. */
+  fsType: string;
+  options: readonly string[];
+}
+
+/** Making a file system on a large device takes its time. */
+const formatTimeoutMs = 10 * 60_000;
+
+/** @throws Error; a device that holds something else is never written to */
+export async function mountDevice({ device, target, fsType, options }: DeviceMount): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o750 });
+  if (await isMounted(target)) return;
+  const found = await fileSystemOf(device);
+  if (found === undefined) await format(device, fsType);
+  try {
+    const chosen = ['defaults', ...options].join(',');
+    await runCommand('mount', ['-t', fsType, '-o', chosen, device, target]);
+  } catch (error) {
+    if (found === undefined || found === fsType) throw error;
+    throw new Error(
+      `failed to mount the volume as "${fsType}", it already contains ${found}. Mount error: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Undefined: the device is blank. What is no file system (a partition table) is told in upstream's words. */
+async function fileSystemOf(device: string): Promise<string | undefined> {
+  let text: string;
+  try {
+    text = await runCommand('blkid', ['-p', '-s', 'TYPE', '-s', 'PTTYPE', '-o', 'export', device]);
+  } catch (error) {
+    // It exits with 2 when it finds nothing.
+    if (((error as Error).cause as { code?: number } | undefined)?.code === 2) return undefined;
+    throw error;
+  }
+  const values = new Map(text.split('\n').map((line) => line.split('=', 2) as [string, string]));
+  const type = values.get('TYPE');
+  if (type) return type;
+  return values.has('PTTYPE') ? 'unknown data, probably partitions' : undefined;
+}
+
+async function format(device: string, fsType: string): Promise<void> {
+  // Without the question whether it is meant, and without blocks that only root could fill.
+  const options = fsType === 'ext3' || fsType === 'ext4' ? ['-F', '-m0'] : [];
+  await runCommand(`mkfs.${fsType}`, [...options, device], formatTimeoutMs);
+}
