@@ -1,6 +1,6 @@
 /** Promises that hold in every state of a cluster, whatever happens to its controllers. Checked at every event. */
 import { controllerOf } from '../../src/api/meta.ts';
-import { Deployment, Pod, ReplicaSet, StatefulSet } from '../../src/api/resources.gen.ts';
+import { DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet } from '../../src/api/resources.gen.ts';
 import type { Client } from '../../src/client/client.ts';
 import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
 
@@ -75,16 +75,20 @@ export class InvariantChecker {
 /** What must be true when all is quiet: no pod without a living owner, every number right, revisions in order. */
 export async function findUnsettled(client: Client, namespace: string): Promise<string[]> {
   const problems: string[] = [];
-  const [pods, sets, deployments, statefulSets] = await Promise.all([
+  const [pods, sets, deployments, statefulSets, daemonSets] = await Promise.all([
     client.list(Pod, { namespace }),
     client.list(ReplicaSet, { namespace }),
     client.list(Deployment, { namespace }),
     client.list(StatefulSet, { namespace }),
+    client.list(DaemonSet, { namespace }),
   ]);
-  const owners = new Map([...sets.items, ...statefulSets.items].map((one) => [one.metadata.uid, one]));
+  const owners = new Map(
+    [...sets.items, ...statefulSets.items, ...daemonSets.items].map((one) => [one.metadata.uid, one]),
+  );
   for (const pod of pods.items) {
     const owner = controllerOf(pod);
-    const isOrphan = owner && ['ReplicaSet', 'StatefulSet'].includes(owner.kind) && !owners.has(owner.uid);
+    const isOrphan =
+      owner && ['ReplicaSet', 'StatefulSet', 'DaemonSet'].includes(owner.kind) && !owners.has(owner.uid);
     if (isOrphan) problems.push(`pod ${pod.metadata.name} has outlived its owner`);
   }
   for (const deployment of deployments.items) {
@@ -104,6 +108,19 @@ export async function findUnsettled(client: Client, namespace: string): Promise<
     const { readyReplicas, updatedReplicas, currentRevision, updateRevision } = set.status ?? {};
     const wanted = set.spec?.replicas;
     if (readyReplicas !== wanted || updatedReplicas !== wanted || currentRevision !== updateRevision)
+      problems.push(`${set.metadata.name}: ${JSON.stringify(set.status)}`);
+  }
+  for (const set of daemonSets.items) {
+    const { desiredNumberScheduled, numberAvailable, updatedNumberScheduled, numberMisscheduled } =
+      set.status ?? {};
+    const isRight = numberAvailable === desiredNumberScheduled && updatedNumberScheduled === numberAvailable;
+    if (!isRight || numberMisscheduled !== 0)
+      problems.push(`${set.metadata.name}: ${JSON.stringify(set.status)}`);
+  }
+  for (const set of sets.items) {
+    if (controllerOf(set)) continue;
+    const { replicas, availableReplicas } = set.status ?? {};
+    if (replicas !== set.spec?.replicas || availableReplicas !== replicas)
       problems.push(`${set.metadata.name}: ${JSON.stringify(set.status)}`);
   }
   return problems;

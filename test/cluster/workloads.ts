@@ -1,6 +1,6 @@
 /** Workloads for tests, as a user would write them. */
 import type { Draft } from '../../src/api/meta.ts';
-import type { DaemonSet, Deployment, Job, StatefulSet } from '../../src/api/resources.gen.ts';
+import type { DaemonSet, Deployment, Job, ReplicaSet, StatefulSet } from '../../src/api/resources.gen.ts';
 
 const namespace = 'default';
 
@@ -22,6 +22,14 @@ export function deploymentOf(
     metadata: { name, namespace },
     spec: { replicas, selector, template: template(name, image), ...spec },
   } as unknown as Draft<Deployment>;
+}
+
+export function replicaSetOf(name: string, replicas: number, image = 'plain:1'): Draft<ReplicaSet> {
+  const selector = { matchLabels: { app: name } };
+  return {
+    metadata: { name, namespace },
+    spec: { replicas, selector, template: template(name, image) },
+  } as unknown as Draft<ReplicaSet>;
 }
 
 export function statefulSetOf(
