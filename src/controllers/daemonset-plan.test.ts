@@ -71,14 +71,14 @@ test('a rolling update waits for new pods that are not ready, but not for old on
     0,
   );
   const broken = on('b', 'old', { ready: false });
-  assert.deepEqual(planDaemonUpdate(view(set, ['a', 'b'], [on('a'), broken])).remove, [broken]);
+  assert.deepEqual(planDaemonUpdate(view(set, ['a', 'b'], [on('a'), broken])).broken, [broken]);
 });
 
 test('with a surge the new pod comes first, and the old one goes when it is ready', () => {
   const set = daemonSet(rollingUpdate({ maxSurge: 1, maxUnavailable: 0 }));
   assert.deepEqual(planDaemonUpdate(view(set, ['a', 'b'], [on('a', 'old'), on('b', 'old')])).create, ['a']);
   const both = [on('a', 'old'), on('a', 'new', { ready: false })];
-  assert.deepEqual(planDaemonUpdate(view(set, ['a'], both)), { create: [], remove: [] });
+  assert.deepEqual(planDaemonUpdate(view(set, ['a'], both)), { create: [], remove: [], broken: [] });
   assert.deepEqual(planDaemonUpdate(view(set, ['a'], [both[0]!, on('a')])).remove, [both[0]]);
 });
 

@@ -118,6 +118,8 @@ export interface DaemonPlan {
   remove: Pod[];
   /** Pods among `remove` that ended by themselves, for events and back-off. */
   ended: Pod[];
+  /** Pods among `remove` that cost nothing because they serve nobody: one that serves by now must stay. */
+  broken: Pod[];
 }
 
 export interface DaemonView {
@@ -137,7 +139,7 @@ const oldestFirst = (pods: readonly Pod[]) =>
 /** One pod on every node that should have one, none elsewhere. */
 export function planDaemons(view: DaemonView): DaemonPlan {
   const { set, nodes, pods } = view;
-  const plan: DaemonPlan = { create: [], remove: [], ended: [] };
+  const plan: DaemonPlan = { create: [], remove: [], ended: [], broken: [] };
   const known = new Set<string>();
   for (const node of nodes) {
     const { name } = node.metadata;
@@ -189,9 +191,9 @@ function surgeOf(set: DaemonSet, desired: number): number {
 }
 
 /** The next pods to replace in a rolling update, beyond {@link planDaemons}. */
-export function planDaemonUpdate(view: DaemonView): Pick<DaemonPlan, 'create' | 'remove'> {
+export function planDaemonUpdate(view: DaemonView): Omit<DaemonPlan, 'ended'> {
   const { set, nodes, pods, hash, nowMs } = view;
-  const nothing = { create: [], remove: [] };
+  const nothing = { create: [], remove: [], broken: [] };
   if (set.spec!.updateStrategy?.type === 'OnDelete') return nothing;
   const eligible = nodes.filter((node) => fitNode(set, node).shouldRun);
   const maxSurge = surgeOf(set, eligible.length);
@@ -229,10 +231,10 @@ export function planDaemonUpdate(view: DaemonView): Pick<DaemonPlan, 'create' | 
   }
   if (maxSurge > 0) {
     const room = Math.max(0, maxSurge - surging);
-    return { create: [...create, ...candidates.slice(0, room).map(({ node }) => node)], remove };
+    return { create: [...create, ...candidates.slice(0, room).map(({ node }) => node)], remove, broken };
   }
   const room = Math.max(0, maxUnavailable - unavailable - broken.length);
-  return { create: [], remove: [...broken, ...candidates.slice(0, room).map(({ pod }) => pod)] };
+  return { create: [], remove: [...broken, ...candidates.slice(0, room).map(({ pod }) => pod)], broken };
 }
 
 export function planDaemonStatus(view: DaemonView, collisionCount: number): apps.DaemonSetStatus {

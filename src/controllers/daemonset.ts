@@ -193,7 +193,7 @@ async function applyPlan(
     createPod(cluster, owner, podFor(set, owner, node, hash), signal),
   );
   const removed = await allAtOnce(plan.remove.slice(0, burst), (pod) =>
-    deletePod(cluster, owner, pod, signal),
+    deletePod(cluster, owner, pod, signal, { onlyAsSeen: plan.broken.includes(pod) }),
   );
   return created.failure ?? removed.failure;
 }

@@ -23,17 +23,24 @@ export async function createPod(
   }
 }
 
-/** Deletes one pod and records it on its owner; one that is gone already is left unsaid. */
+/**
+ * Deletes one pod and records it on its owner; one that is gone already is left unsaid. `onlyAsSeen`: and so is one
+ * that has changed since the cache saw it, for which the change itself brings the next look.
+ */
 export async function deletePod(
   cluster: ReconcileCluster,
   owner: Owner,
   pod: Pod,
   signal: AbortSignal,
+  { onlyAsSeen = false }: { onlyAsSeen?: boolean } = {},
 ): Promise<void> {
+  const { uid, resourceVersion } = pod.metadata;
+  const preconditions = onlyAsSeen ? { uid, resourceVersion } : { uid };
   try {
-    if (await cluster.delete(Pod, pod, signal))
+    if (await cluster.delete(Pod, pod, signal, { preconditions }))
       recordOn(cluster, owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
   } catch (error) {
+    if (onlyAsSeen && error instanceof StatusError && error.reason === 'Conflict') return;
     if (!signal.aborted)
       recordOn(cluster, owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
     throw error;
