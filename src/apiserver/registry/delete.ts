@@ -1,5 +1,6 @@
 /** Delete: grace, finalizers and propagation decide whether an object goes at once, later, or after its dependents. */
 import type { KubeObject } from '../../api/meta.ts';
+import { cloneJson } from '../../api/schema/json-value.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import {
   cacheOf,
@@ -98,7 +99,7 @@ function planDeletion(
     // A shortened grace period is shown before the object goes, as upstream does.
     if (finalizers.length === 0 && graceSeconds === 0 && !isShorter && !isHeldBySpec(old)) return 'gone';
     if (!isShorter && !isChanged) return 'unchanged';
-    const next = structuredClone(old);
+    const next = cloneJson(old);
     setFinalizers(next, finalizers);
     if (isShorter) {
       // Counted from when the deletion began, as the first request set it.
@@ -111,7 +112,7 @@ function planDeletion(
 
   // Kinds with a grace period are marked even when it is 0 seconds: watchers see the mark before the end.
   if (grace === undefined && finalizers.length === 0 && !isHeldBySpec(old)) return 'gone';
-  const next = structuredClone(old);
+  const next = cloneJson(old);
   setFinalizers(next, finalizers);
   next.metadata.deletionTimestamp = timestamp(nowMs + graceSeconds * 1000);
   next.metadata.deletionGracePeriodSeconds = graceSeconds;

@@ -1,11 +1,10 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
-
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
 import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
-import { parseExactJson } from '../../base/exact-json.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { matchNamespace } from './create.ts';
@@ -129,12 +128,11 @@ async function storeChange(
   if (isReadyToGo(object) && !isReadyToGo(current.object))
     return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(current.object as unknown as JsonObject, object as unknown as JsonObject);
-  const value = encodeForStore(object);
+  const value = encodeAndShare(object);
   if (!current.isOutdated && isUnchanged(value, object, current)) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
-  const shared = encodeAndShare(object);
-  const result = await registry.store.update(cache.prefix + key, shared, current.revision);
-  if (result.ok) return writtenObject(registry, resource, key, result.revision, shared);
+  const result = await registry.store.update(cache.prefix + key, value, current.revision);
+  if (result.ok) return writtenObject(registry, resource, key, result.revision, value);
   await seeWinner(registry, result.current?.modRevision);
   return undefined;
 }
@@ -251,12 +249,15 @@ export function checkPreconditions(
 /** The generation counts changes of what the client wants: everything but metadata and status. */
 function countGeneration({ resource }: WriteRequest, object: KubeObject, old: KubeObject): void {
   if (!resource.definition.hasGeneration || old.metadata.generation === undefined) return;
-  if (isDeepStrictEqual(wanted(object), wanted(old))) return;
+  if (sameWanted(object, old)) return;
   object.metadata.generation = old.metadata.generation + 1;
 }
 
-function wanted(object: KubeObject): Record<string, unknown> {
-  const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
-  const { status: _status, ...spec } = rest as Record<string, unknown>;
-  return parseExactJson(JSON.stringify(spec)) as Record<string, unknown>;
+const notWanted: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata', 'status']);
+
+function sameWanted(object: KubeObject, old: KubeObject): boolean {
+  const [left, right] = [object, old] as unknown as [JsonObject, JsonObject];
+  for (const key of new Set([...Object.keys(left), ...Object.keys(right)]))
+    if (!notWanted.has(key) && !equalJson(left[key], right[key])) return false;
+  return true;
 }

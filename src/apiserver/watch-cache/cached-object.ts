@@ -1,9 +1,11 @@
 /** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
 import type { KubeObject } from '../../api/meta.ts';
-import { parseExactJson, readExactJson, writeExactJson } from '../../base/exact-json.ts';
+import { readExactJson, writeExactJson } from '../../base/exact-json.ts';
 
 /** Where a stored value's metadata begins; kind and apiVersion stand before it and cannot contain this text. */
 const metadataMark = Buffer.from('"metadata":{');
+const closingBrace = 0x7d;
+const comma = 0x2c;
 const decoder = new TextDecoder();
 
 /** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
@@ -14,12 +16,13 @@ export class CachedObject {
   readonly key: string;
   /** Revision of the write that made this version; clients know it as resourceVersion. */
   readonly revision: number;
-  /** The stored version's JSON, with its resourceVersion. */
-  readonly bytes: Buffer;
   /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
   readonly metadataAt: number;
   /** The store holds it in another version than today's: every update writes it anew. */
   readonly isOutdated: boolean;
+  /** As the store holds it, and shared with it. Undefined once {@link bytes} were asked for: one copy is enough. */
+  #stored: Buffer | undefined;
+  #bytes: Buffer | undefined;
   #decoded: WeakRef<KubeObject> | undefined;
   /** Known once it has been decoded. */
   #hasBigints = false;
@@ -33,33 +36,37 @@ export class CachedObject {
     this.key = key;
     this.isOutdated = options.isOutdated ?? false;
     this.revision = revision;
-    const stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    this.metadataAt = stored.indexOf(metadataMark);
+    this.#stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    this.metadataAt = this.#stored.indexOf(metadataMark);
     if (this.metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
-    const insertAt = this.metadataAt + metadataMark.length;
-    const inserted = `"resourceVersion":"${revision}"${stored[insertAt] === 0x7d ? '' : ','}`;
-    const bytes = Buffer.allocUnsafe(stored.length + inserted.length);
-    stored.copy(bytes, 0, 0, insertAt);
-    bytes.write(inserted, insertAt, 'latin1');
-    stored.copy(bytes, insertAt + inserted.length, insertAt);
-    this.bytes = bytes;
     const written = justWritten.get(value);
     if (!written) return;
     justWritten.delete(value);
-    const metadata = { ...written.object.metadata, resourceVersion: String(revision) };
-    this.#decoded = new WeakRef(deepFreeze({ ...written.object, metadata }));
+    this.#decoded = new WeakRef(frozenAt(written.object, revision));
     this.#hasBigints = written.hasBigints;
+  }
+
+  /** The stored version's JSON, with its resourceVersion. Made when a client outside of this process asks first. */
+  get bytes(): Buffer {
+    if (this.#bytes) return this.#bytes;
+    this.#bytes = withVersion(this.#stored!, this.metadataAt, this.revision);
+    this.#stored = undefined;
+    return this.#bytes;
+  }
+
+  /** How much memory its JSON takes, within a few bytes. */
+  get sizeBytes(): number {
+    return (this.#stored ?? this.#bytes!).length;
   }
 
   /** Decoded, shared and frozen. */
   get object(): KubeObject {
     const known = this.#decoded?.deref();
     if (known) return known;
-    const { value, hasBigints } = readExactJson(decoder.decode(this.bytes));
-    const decoded = deepFreeze(value as KubeObject);
-    this.#decoded = new WeakRef(decoded);
+    const { object, hasBigints } = this.#decode();
+    this.#decoded = new WeakRef(deepFreeze(object));
     this.#hasBigints = hasBigints;
-    return decoded;
+    return object;
   }
 
   /** Whether whole numbers of {@link object} are bigints, since numbers would lose their last digits. */
@@ -71,20 +78,33 @@ export class CachedObject {
 
   /** An own copy, free to change. */
   copy(): KubeObject {
-    return parseExactJson(decoder.decode(this.bytes)) as KubeObject;
+    return this.#decode().object;
   }
 
   /** The bytes as the store holds them: without the resourceVersion. */
   storedValue(): Buffer {
-    const from = this.metadataAt + metadataMark.length;
-    let until = this.bytes.indexOf('"', from + '"resourceVersion":"'.length) + 1;
-    if (this.bytes[until] === 0x2c) until++;
-    return Buffer.concat([this.bytes.subarray(0, from), this.bytes.subarray(until)]);
+    return this.#stored ?? withoutVersion(this.#bytes!, this.metadataAt);
   }
 
   /** The same state under another revision: what a watcher is told when the object left its selection or is gone. */
-  at(revision: number): CachedObject {
-    return new CachedObject(this.key, revision, this.storedValue());
+  at(revision: number, stored: Uint8Array = this.storedValue()): CachedObject {
+    const moved = new CachedObject(this.key, revision, stored);
+    const decoded = this.#decoded?.deref();
+    // Its parts are frozen already: only the metadata are made anew.
+    if (decoded) {
+      moved.#decoded = new WeakRef(frozenAt(decoded, revision));
+      moved.#hasBigints = this.#hasBigints;
+    }
+    return moved;
+  }
+
+  #decode(): { object: KubeObject; hasBigints: boolean } {
+    const { value, hasBigints } = readExactJson(decoder.decode(this.#bytes ?? this.#stored));
+    const object = value as KubeObject;
+    if (this.#bytes) return { object, hasBigints };
+    const { metadata } = object as { metadata: Omit<KubeObject['metadata'], 'resourceVersion'> };
+    object.metadata = { resourceVersion: String(this.revision), ...metadata };
+    return { object, hasBigints };
   }
 
   /** The answer of `ask()` for `asker`, which is asked once as long as nobody else asks. */
@@ -112,6 +132,28 @@ export class CachedObject {
     this.#keptForms ??= new Map();
     this.#keptForms.set(key, form);
   }
+}
+
+function withVersion(stored: Buffer, metadataAt: number, revision: number): Buffer {
+  const insertAt = metadataAt + metadataMark.length;
+  const inserted = `"resourceVersion":"${revision}"${stored[insertAt] === closingBrace ? '' : ','}`;
+  const bytes = Buffer.allocUnsafe(stored.length + inserted.length);
+  stored.copy(bytes, 0, 0, insertAt);
+  bytes.write(inserted, insertAt, 'latin1');
+  stored.copy(bytes, insertAt + inserted.length, insertAt);
+  return bytes;
+}
+
+function withoutVersion(bytes: Buffer, metadataAt: number): Buffer {
+  const from = metadataAt + metadataMark.length;
+  let until = bytes.indexOf('"', from + '"resourceVersion":"'.length) + 1;
+  if (bytes[until] === comma) until++;
+  return Buffer.concat([bytes.subarray(0, from), bytes.subarray(until)]);
+}
+
+function frozenAt(object: KubeObject, revision: number): KubeObject {
+  const metadata = { ...object.metadata, resourceVersion: String(revision) };
+  return deepFreeze({ ...object, metadata });
 }
 
 /**

@@ -96,8 +96,11 @@ export class ResourceCache {
   /** Applies one change of the store, without telling anybody yet. */
   apply(type: 'put' | 'delete', key: string, revision: number, value: Uint8Array): CacheEvent {
     const previous = this.#objects.get(key);
-    const object = new CachedObject(key, revision, value);
-    if (type === 'put') {
+    const isDelete = type === 'delete';
+    // What a delete tells is the state before it: decoded already, as a rule.
+    const object =
+      isDelete && previous ? previous.at(revision, value) : new CachedObject(key, revision, value);
+    if (!isDelete) {
       this.#objects.set(key, object);
       if (!previous) this.#keys.add(key);
     } else {
@@ -135,5 +138,5 @@ export class ResourceCache {
 
 /** What keeping the event costs: the state before is held by the event before it, or gone from everywhere else. */
 function bytesOf(event: CacheEvent): number {
-  return event.object.bytes.length + (event.previous?.bytes.length ?? 0);
+  return event.object.sizeBytes + (event.previous?.sizeBytes ?? 0);
 }
