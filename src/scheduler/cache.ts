@@ -10,6 +10,7 @@ import { NodeInfo } from './framework/node-info.ts';
 import type { Snapshot } from './framework/plugin.ts';
 import { PodIndex } from './framework/pod-index.ts';
 import { createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import { ShapeMemories, type ShapeMemory } from './framework/shape-memory.ts';
 import { NominatedPods } from './nominated-pods.ts';
 import { interleaveZones } from './zone-order.ts';
 
@@ -29,6 +30,7 @@ export class SchedulerCache implements Snapshot {
   readonly #stray = new Map<string, Set<string>>();
   readonly #images = new ImageIndex();
   readonly #namespaces = new Map<string, Record<string, string>>();
+  readonly #memories = new ShapeMemories();
   #ordered: readonly NodeInfo[] | undefined;
 
   constructor() {
@@ -36,8 +38,15 @@ export class SchedulerCache implements Snapshot {
   }
 
   get nodes(): readonly NodeInfo[] {
-    this.#ordered ??= interleaveZones([...this.#nodes.values()]);
+    if (this.#ordered) return this.#ordered;
+    this.#ordered = interleaveZones([...this.#nodes.values()]);
+    for (const [slot, node] of this.#ordered.entries()) node.slot = slot;
+    this.#memories.clear();
     return this.#ordered;
+  }
+
+  memoryOf(shape: number): ShapeMemory {
+    return this.#memories.of(shape, this.nodes);
   }
 
   node(name: string): NodeInfo | undefined {
@@ -78,7 +87,7 @@ export class SchedulerCache implements Snapshot {
     const node = this.#nodes.get(nodeName);
     if (!node) return;
     node.isPromised = this.#nominated.on(nodeName).length > 0;
-    node.memo = undefined;
+    this.#memories.forget(node.slot);
   }
 
   setNode(node: Node): void {
@@ -87,6 +96,7 @@ export class SchedulerCache implements Snapshot {
     this.#images.setNode(node);
     if (!known) {
       const added = new NodeInfo(node);
+      added.onChange = ({ slot }) => this.#memories.forget(slot);
       this.#nodes.set(name, added);
       this.#notePromises(name);
       this.#ordered = undefined;

@@ -1,13 +1,20 @@
 /** Where a pod goes: a pure decision over a snapshot of the cluster. Acting on it is the binding cycle's. */
 import type { Random } from '../base/random.ts';
 import type { Diagnosis } from './framework/diagnosis.ts';
-import { createTrial, type FilterCycle, runFilters, runPreFilter } from './framework/filtering.ts';
+import {
+  createTrial,
+  type FilterCycle,
+  recallOrJudge,
+  runFilters,
+  runPreFilter,
+} from './framework/filtering.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import { NodeRejections } from './framework/node-rejections.ts';
 import { type PostFilterOutcome, type Snapshot, unresolvable } from './framework/plugin.ts';
-import type { PodInfo } from './framework/pod-info.ts';
+import { type PodInfo, shapeOf } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
 import { pickBest, scoreNodes } from './framework/scoring.ts';
+import type { ShapeMemory } from './framework/shape-memory.ts';
 
 export type Decision =
   | {
@@ -63,16 +70,19 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
   }
 
   const nominated = tryNominatedNode(snapshot, pod, cycle);
+  const memory = rememberedAnswers(snapshot, pod, cycle);
   const found = nominated
     ? { feasible: [nominated], evaluated: 1, nextStart: start }
-    : findFeasible(snapshot, pod, cycle, diagnosis, options);
+    : memory
+      ? findRemembered(snapshot, pod, cycle, memory, diagnosis, options)
+      : findFeasible(snapshot, pod, cycle, diagnosis, options);
   const { feasible, evaluated, nextStart } = found;
   if (feasible.length === 0)
     return {
       kind: 'unschedulable',
       diagnosis,
       nextStart,
-      postFilter: runPostFilter(cycle, snapshot, pod, profile, diagnosis),
+      postFilter: runPostFilter(cycle, snapshot, pod, profile, diagnosis, memory),
     };
 
   const node =
@@ -97,16 +107,57 @@ function tryNominatedNode(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle):
   return runFilters(cycle, pod, node, snapshot) ? undefined : node;
 }
 
+/** Where the answers of all nodes follow from the pod's shape. To one that was promised it, a node answers otherwise. */
+function rememberedAnswers(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle): ShapeMemory | undefined {
+  if (!cycle.isNodeLocal || cycle.nodeNames || snapshot.nominatedNodeOf(pod.uid)) return undefined;
+  return snapshot.memoryOf(shapeOf(pod));
+}
+
+interface Found {
+  feasible: NodeInfo[];
+  evaluated: number;
+  nextStart: number;
+}
+
+/** As {@link findFeasible}, passing over the nodes that have refused such a pod and have not changed since. */
+function findRemembered(
+  snapshot: Snapshot,
+  pod: PodInfo,
+  cycle: FilterCycle,
+  memory: ShapeMemory,
+  diagnosis: Diagnosis,
+  { start, percentageOfNodesToScore = 0 }: ScheduleOptions,
+): Found {
+  const { nodes } = memory;
+  const total = nodes.length;
+  const wanted = nodesToFind(total, percentageOfNodesToScore);
+  const feasible: NodeInfo[] = [];
+  let evaluated = memory.size === total ? total : 0;
+  for (; evaluated < total && feasible.length < wanted; evaluated++) {
+    const slot = (start + evaluated) % total;
+    if (memory.isRefused(slot)) continue;
+    const node = nodes[slot]!;
+    if (!recallOrJudge(cycle, pod, node, snapshot, memory)) feasible.push(node);
+  }
+  if (feasible.length === 0) {
+    diagnosis.rejections = memory;
+    for (const plugin of memory.blamed()) diagnosis.plugins.add(plugin);
+  }
+  return { feasible, evaluated, nextStart: (start + evaluated) % total };
+}
+
 function findFeasible(
   snapshot: Snapshot,
   pod: PodInfo,
   cycle: FilterCycle,
   diagnosis: Diagnosis,
   { start, percentageOfNodesToScore = 0 }: ScheduleOptions,
-): { feasible: NodeInfo[]; evaluated: number; nextStart: number } {
+): Found {
   const nodes = narrow(snapshot, cycle, diagnosis);
   const wanted = nodesToFind(nodes.length, percentageOfNodesToScore);
   const feasible: NodeInfo[] = [];
+  const rejections = new NodeRejections();
+  diagnosis.rejections = rejections;
   let lastBlamed = '';
   const blame = (plugin: string) => {
     if (plugin === lastBlamed) return;
@@ -118,7 +169,7 @@ function findFeasible(
     const node = nodes[(start + evaluated) % nodes.length]!;
     evaluated++;
     const rejection = runFilters(cycle, pod, node, snapshot, blame);
-    if (rejection) diagnosis.rejections.add(node, rejection);
+    if (rejection) rejections.add(node, rejection);
     else feasible.push(node);
   }
   return { feasible, evaluated, nextStart: nodes.length === 0 ? start : (start + evaluated) % nodes.length };
@@ -154,6 +205,7 @@ function runPostFilter(
   pod: PodInfo,
   profile: Profile,
   diagnosis: Diagnosis,
+  memory?: ShapeMemory,
 ): PostFilterOutcome | undefined {
   const idle: FilterCycle = {
     active: [],
@@ -170,7 +222,7 @@ function runPostFilter(
       snapshot,
       rejections,
       absent: diagnosis.absent,
-      isNodeLocal: cycle?.isNodeLocal ?? false,
+      memory,
       trial: (node) => createTrial(cycle ?? idle, pod, node, snapshot),
     });
     if (last.nominatedNode) return last;

@@ -1,10 +1,10 @@
 /** Why a pod fits nowhere, and upstream's sentence that says so. */
-import type { NodeRejections } from './node-rejections.ts';
+import type { NodeRefusals } from './node-rejections.ts';
 import type { Rejection } from './plugin.ts';
 
 export interface Diagnosis {
   nodesTotal: number;
-  rejections: NodeRejections;
+  rejections: NodeRefusals;
   /** What holds for the nodes that are not in `rejections`. */
   absent: Rejection | undefined;
   /** Set when the pod was refused before any node was looked at. */
@@ -26,17 +26,10 @@ function countReasons(diagnosis: Diagnosis): string {
   const count = (rejection: Rejection | undefined, nodes: number) => {
     for (const reason of rejection?.reasons ?? []) counts.set(reason, (counts.get(reason) ?? 0) + nodes);
   };
-  for (const [rejection, nodes] of tally(diagnosis.rejections.rejections)) count(rejection, nodes);
+  for (const [rejection, nodes] of diagnosis.rejections.tally()) count(rejection, nodes);
   const absentNodes = diagnosis.nodesTotal - diagnosis.rejections.size;
   if (absentNodes > 0) count(diagnosis.absent, absentNodes);
   if (counts.size === 0) return '';
   const texts = [...counts].map(([reason, nodes]) => `${nodes} ${reason}`).sort();
   return ` ${texts.join(', ')}.`;
-}
-
-/** Most nodes share few rejections: those are counted before their texts are. */
-function tally(rejections: readonly Rejection[]): Map<Rejection, number> {
-  const counts = new Map<Rejection, number>();
-  for (const rejection of rejections) counts.set(rejection, (counts.get(rejection) ?? 0) + 1);
-  return counts;
 }

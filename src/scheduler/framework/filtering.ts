@@ -1,8 +1,10 @@
 /** Runs the filters of a profile for one pod: which plugins have something to check, and each node's verdict. */
 import type { NodeInfo } from './node-info.ts';
+import type { Refusal } from './node-rejections.ts';
 import type { FilterTrial, Rejection, Snapshot } from './plugin.ts';
 import { type PodInfo, shapeOf } from './pod-info.ts';
 import type { Profile, Slot } from './profile.ts';
+import type { ShapeMemory } from './shape-memory.ts';
 
 /** What preFilter found out: the filters that apply to this pod, with their states. */
 export interface FilterCycle {
@@ -20,11 +22,6 @@ export interface FilterCycle {
 
 /** Learns which plugin refused. */
 export type Blame = (plugin: string) => void;
-
-export interface Refusal {
-  rejection: Rejection;
-  plugin: string;
-}
 
 /** Either the cycle to go on with or the plugin that rules out every node. */
 export function runPreFilter(profile: Profile, pod: PodInfo, snapshot: Snapshot): FilterCycle | Refusal {
@@ -93,19 +90,28 @@ function recall(
   snapshot: Snapshot,
   blame?: Blame,
 ): Rejection | undefined {
-  const shape = shapeOf(pod);
-  let memo = node.memo;
-  if (memo?.shape !== shape) {
-    let refusedBy = '';
-    const note = (plugin: string) => {
-      refusedBy = plugin;
-    };
-    const rejection = judge(cycle, pod, node, snapshot, note);
-    memo = { shape, rejection, refusedBy, score: undefined, victims: undefined };
-    node.memo = memo;
-  }
-  if (memo.rejection) blame?.(memo.refusedBy);
-  return memo.rejection;
+  const refusal = recallOrJudge(cycle, pod, node, snapshot, snapshot.memoryOf(shapeOf(pod)));
+  if (refusal) blame?.(refusal.plugin);
+  return refusal?.rejection;
+}
+
+/** A node's verdict, which the memory knows afterwards; undefined: it fits. For node-local cycles. */
+export function recallOrJudge(
+  cycle: FilterCycle,
+  pod: PodInfo,
+  node: NodeInfo,
+  snapshot: Snapshot,
+  memory: ShapeMemory,
+): Refusal | undefined {
+  const known = memory.recall(node.slot);
+  if (known) return known === 'fits' ? undefined : known;
+  let plugin = '';
+  const rejection = judge(cycle, pod, node, snapshot, (refusing) => {
+    plugin = refusing;
+  });
+  const refusal = rejection && { rejection, plugin };
+  memory.note(node.slot, refusal);
+  return refusal;
 }
 
 function applyFilters(

@@ -2,23 +2,10 @@
 import { numericAmounts } from '../../api/pod-resources.ts';
 import type { Node } from '../../api/resources.gen.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';
-import type { Rejection } from './plugin.ts';
 import type { HostPort, PodInfo } from './pod-info.ts';
 import { addResources, cloneResources, noResources, type Resources, resourcesFrom } from './resources.ts';
 
 const noTaints: readonly Taint[] = [];
-
-/** Answers about pods of one shape, which depend on nothing but the shape and this node. */
-export interface NodeMemo {
-  shape: number;
-  /** Undefined: it fits. */
-  rejection: Rejection | undefined;
-  /** The plugin that refused. */
-  refusedBy: string;
-  score: number | undefined;
-  /** Whom a pod of the shape would have to evict; for the plugin that asked. */
-  victims: unknown;
-}
 
 export class NodeInfo {
   readonly name: string;
@@ -38,8 +25,10 @@ export class NodeInfo {
   readonly usedPorts: Map<string, string[]>;
   /** Claims in use → how many pods use them. */
   readonly claims: Map<string, number>;
-  /** What was found out about the node as it is now; forgotten with every change. */
-  memo: NodeMemo | undefined;
+  /** Its place in the snapshot's list. */
+  slot = -1;
+  /** What was found out about the node is no longer true. */
+  onChange: ((node: NodeInfo) => void) | undefined;
   /** Some pod was promised this node. */
   isPromised = false;
 
@@ -69,7 +58,7 @@ export class NodeInfo {
   }
 
   setNode(node: Node): void {
-    this.memo = undefined;
+    this.onChange?.(this);
     this.node = node;
     this.labels = node.metadata.labels ?? {};
     const taints = node.spec?.taints ?? noTaints;
@@ -83,7 +72,7 @@ export class NodeInfo {
   }
 
   addPod(info: PodInfo): void {
-    this.memo = undefined;
+    this.onChange?.(this);
     this.pods.set(info.uid, info);
     this.#count(info, 1);
     for (const port of info.hostPorts) {
@@ -96,7 +85,7 @@ export class NodeInfo {
   removePod(uid: string): boolean {
     const info = this.pods.get(uid);
     if (!info) return false;
-    this.memo = undefined;
+    this.onChange?.(this);
     this.pods.delete(uid);
     this.#count(info, -1);
     for (const port of info.hostPorts) {

@@ -1,23 +1,49 @@
-/** Why nodes were refused, in the order in which they were looked at: quick to fill for thousands of nodes. */
+/** Why nodes were refused. */
 import type { NodeInfo } from './node-info.ts';
 import type { Rejection } from './plugin.ts';
 
-export class NodeRejections {
-  readonly nodes: NodeInfo[] = [];
+/** A rejection, and the plugin whose it is. */
+export interface Refusal {
+  rejection: Rejection;
+  plugin: string;
+}
+
+export interface NodeRefusals {
+  /** How many nodes refused. */
+  readonly size: number;
+  /** How many nodes gave each rejection: most share few. */
+  tally(): Iterable<readonly [Rejection, number]>;
+  entries(): Iterable<readonly [NodeInfo, Rejection]>;
+  /** For a single question; a loop goes over {@link NodeRefusals.entries}. */
+  get(nodeName: string): Rejection | undefined;
+}
+
+/** In the order in which they were looked at: quick to fill for thousands of nodes. */
+export class NodeRejections implements NodeRefusals {
+  readonly #nodes: NodeInfo[] = [];
   /** At the same places. */
-  readonly rejections: Rejection[] = [];
+  readonly #rejections: Rejection[] = [];
 
   add(node: NodeInfo, rejection: Rejection): void {
-    this.nodes.push(node);
-    this.rejections.push(rejection);
+    this.#nodes.push(node);
+    this.#rejections.push(rejection);
   }
 
   get size(): number {
-    return this.nodes.length;
+    return this.#nodes.length;
   }
 
-  /** For a single question; a loop goes over the lists. */
+  tally(): Iterable<readonly [Rejection, number]> {
+    const counts = new Map<Rejection, number>();
+    for (const rejection of this.#rejections) counts.set(rejection, (counts.get(rejection) ?? 0) + 1);
+    return counts;
+  }
+
+  *entries(): Iterable<readonly [NodeInfo, Rejection]> {
+    for (const [index, node] of this.#nodes.entries()) yield [node, this.#rejections[index]!];
+  }
+
   get(nodeName: string): Rejection | undefined {
-    return this.rejections[this.nodes.findIndex(({ name }) => name === nodeName)];
+    return this.#rejections[this.#nodes.findIndex(({ name }) => name === nodeName)];
   }
 }

@@ -4,9 +4,10 @@
  * later ones is its state, which the framework keeps and hands back.
  */
 import type { NodeInfo } from './node-info.ts';
-import type { NodeRejections } from './node-rejections.ts';
+import type { NodeRefusals } from './node-rejections.ts';
 import type { PodIndex } from './pod-index.ts';
 import type { PodInfo } from './pod-info.ts';
+import type { ShapeMemory } from './shape-memory.ts';
 
 /** Why a pod cannot go somewhere. Made once and shared where the reason has no parameters. */
 export interface Rejection {
@@ -38,6 +39,8 @@ export interface Snapshot {
   nominatedTo(nodeName: string): readonly PodInfo[];
   /** The node that a pod was promised. */
   nominatedNodeOf(uid: string): string | undefined;
+  /** What nodes answered to pods of a shape, as far as the answers follow from shape and node alone. */
+  memoryOf(shape: number): ShapeMemory;
 }
 
 /** What changed in the cluster, as far as it could help a pod that found no place. */
@@ -154,10 +157,10 @@ export interface PostFilterContext {
   pod: PodInfo;
   snapshot: Snapshot;
   /** Why each node was refused; nodes that are not there were ruled out by `absent`. */
-  rejections: NodeRejections;
+  rejections: NodeRefusals;
   absent: Rejection | undefined;
-  /** All filters that have a say are node-local. */
-  isNodeLocal: boolean;
+  /** Set when all filters that have a say are node-local, and it holds the refusals of all nodes. */
+  memory: ShapeMemory | undefined;
   /** A what-if: a copy of a node with those pods that are promised it and weigh as much. */
   trial(node: NodeInfo): FilterTrial;
 }

@@ -15,9 +15,9 @@ export function scoreNodes(
   const totals = new Float64Array(nodes.length);
   const active = prepare(profile, pod, nodes, snapshot);
   if (active.every(({ plugin }) => plugin.isNodeLocal && !plugin.normalize)) {
-    const shape = shapeOf(pod);
+    const { scores: known } = snapshot.memoryOf(shapeOf(pod));
     for (let index = 0; index < nodes.length; index++)
-      totals[index] = recallScore(active, pod, shape, nodes[index]!);
+      totals[index] = recallScore(active, pod, nodes[index]!, known);
     return totals;
   }
   const scores = new Float64Array(nodes.length);
@@ -50,12 +50,17 @@ function prepare(
 }
 
 /** From memory when a pod of the same shape was rated since the node last changed. */
-function recallScore(active: readonly ActiveScore[], pod: PodInfo, shape: number, node: NodeInfo): number {
-  const { memo } = node;
-  if (memo?.shape === shape && memo.score !== undefined) return memo.score;
+function recallScore(
+  active: readonly ActiveScore[],
+  pod: PodInfo,
+  node: NodeInfo,
+  known: Float64Array,
+): number {
+  const score = known[node.slot]!;
+  if (!Number.isNaN(score)) return score;
   let total = 0;
   for (const { plugin, weight, state } of active) total += plugin.score!(pod, node, state) * weight;
-  if (memo?.shape === shape) memo.score = total;
+  known[node.slot] = total;
   return total;
 }
 

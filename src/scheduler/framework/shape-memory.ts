@@ -1,0 +1,142 @@
+/**
+ * What nodes answered to pods of one shape, kept until the node changes. By the node's place in the snapshot's list,
+ * in plain arrays: going over thousands of nodes that have all refused must cost next to nothing.
+ */
+import type { NodeInfo } from './node-info.ts';
+import type { NodeRefusals, Refusal } from './node-rejections.ts';
+import type { Rejection } from './plugin.ts';
+
+const unknown = 0;
+const fits = 1;
+const refused = 2;
+
+/** What a plugin remembers beside it, by the same places. */
+export interface Companion {
+  forget(slot: number): void;
+}
+
+export class ShapeMemory implements NodeRefusals {
+  readonly nodes: readonly NodeInfo[];
+  /** NaN: not known. */
+  readonly scores: Float64Array;
+  readonly #verdicts: Uint8Array;
+  readonly #refusals: (Refusal | undefined)[];
+  readonly #tally = new Map<Rejection, number>();
+  readonly #blame = new Map<string, number>();
+  readonly #companions = new Map<string, Companion>();
+  #size = 0;
+
+  constructor(nodes: readonly NodeInfo[]) {
+    this.nodes = nodes;
+    this.scores = new Float64Array(nodes.length).fill(Number.NaN);
+    this.#verdicts = new Uint8Array(nodes.length);
+    this.#refusals = new Array<Refusal | undefined>(nodes.length).fill(undefined);
+  }
+
+  isRefused(slot: number): boolean {
+    return this.#verdicts[slot] === refused;
+  }
+
+  /** The refusal, `fits`, or undefined when the node was not asked since it changed. */
+  recall(slot: number): Refusal | 'fits' | undefined {
+    return this.#refusals[slot] ?? (this.#verdicts[slot] === fits ? 'fits' : undefined);
+  }
+
+  rejectionAt(slot: number): Rejection | undefined {
+    return this.#refusals[slot]?.rejection;
+  }
+
+  note(slot: number, refusal: Refusal | undefined): void {
+    this.#clearVerdict(slot);
+    this.#verdicts[slot] = refusal ? refused : fits;
+    if (!refusal) return;
+    this.#refusals[slot] = refusal;
+    this.#size++;
+    add(this.#tally, refusal.rejection, 1);
+    add(this.#blame, refusal.plugin, 1);
+  }
+
+  /** The node has changed. */
+  forget(slot: number): void {
+    this.#clearVerdict(slot);
+    this.scores[slot] = Number.NaN;
+    for (const companion of this.#companions.values()) companion.forget(slot);
+  }
+
+  companion<T extends Companion>(name: string, make: () => T): T {
+    let companion = this.#companions.get(name) as T | undefined;
+    if (!companion) {
+      companion = make();
+      this.#companions.set(name, companion);
+    }
+    return companion;
+  }
+
+  /** How many nodes refuse. */
+  get size(): number {
+    return this.#size;
+  }
+
+  tally(): Iterable<readonly [Rejection, number]> {
+    return this.#tally;
+  }
+
+  /** The plugins that refuse some node. */
+  blamed(): Iterable<string> {
+    return this.#blame.keys();
+  }
+
+  get(nodeName: string): Rejection | undefined {
+    return this.#refusals.find((refusal, slot) => refusal && this.nodes[slot]!.name === nodeName)?.rejection;
+  }
+
+  *entries(): Iterable<readonly [NodeInfo, Rejection]> {
+    for (const [slot, refusal] of this.#refusals.entries())
+      if (refusal) yield [this.nodes[slot]!, refusal.rejection];
+  }
+
+  #clearVerdict(slot: number): void {
+    this.#verdicts[slot] = unknown;
+    const refusal = this.#refusals[slot];
+    if (!refusal) return;
+    this.#refusals[slot] = undefined;
+    this.#size--;
+    add(this.#tally, refusal.rejection, -1);
+    add(this.#blame, refusal.plugin, -1);
+  }
+}
+
+function add<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}
+
+/** Memories of the shapes that were asked about last. */
+export class ShapeMemories {
+  readonly #byShape = new Map<number, ShapeMemory>();
+  #latest: { shape: number; memory: ShapeMemory } | undefined;
+
+  of(shape: number, nodes: readonly NodeInfo[]): ShapeMemory {
+    if (this.#latest?.shape === shape) return this.#latest.memory;
+    const memory = this.#byShape.get(shape) ?? new ShapeMemory(nodes);
+    this.#byShape.delete(shape);
+    this.#byShape.set(shape, memory);
+    if (this.#byShape.size > memoriesMax) this.#byShape.delete(this.#byShape.keys().next().value!);
+    this.#latest = { shape, memory };
+    return memory;
+  }
+
+  forget(slot: number): void {
+    for (const memory of this.#byShape.values()) memory.forget(slot);
+  }
+
+  /** The nodes have other places now. */
+  clear(): void {
+    this.#byShape.clear();
+    this.#latest = undefined;
+  }
+}
+
+/** Shapes; each takes some 20 bytes per node, and a moment whenever a node changes. */
+const memoriesMax = 16;

@@ -1,0 +1,123 @@
+/** Whom a pod would have to evict from a node: the fewest and least important, and whose budgets allow it if any do. */
+import { compileLabelSelector, type LabelPredicate } from '../../api/label-selector.ts';
+import type { PodDisruptionBudget } from '../../api/resources.gen.ts';
+import type { NodeInfo } from '../framework/node-info.ts';
+import { type PostFilterContext, type Rejection, unresolvable } from '../framework/plugin.ts';
+import type { PodInfo } from '../framework/pod-info.ts';
+
+/** A budget as far as preemption asks. */
+export interface Budget {
+  namespace: string;
+  matches: LabelPredicate;
+  disruptionsAllowed: number;
+  /** Names of pods whose eviction the budget has counted already. */
+  disrupted: ReadonlySet<string>;
+}
+
+export interface Candidate {
+  node: NodeInfo;
+  /** The most important first. */
+  victims: PodInfo[];
+  violations: number;
+  /** Upstream's order of questions; lower is better, and each counts only where those before are equal. */
+  ranks: readonly number[];
+  /** When the most important victims began, the earliest of them: of what is left, later is better. */
+  start: string;
+}
+
+const noVictims = unresolvable('No preemption victims found for incoming pod');
+
+export function readBudget(budget: PodDisruptionBudget): Budget {
+  const { selector } = budget.spec ?? {};
+  const isEmpty = !selector?.matchLabels && !selector?.matchExpressions?.length;
+  return {
+    namespace: budget.metadata.namespace ?? '',
+    matches: isEmpty ? () => false : compileLabelSelector(selector),
+    disruptionsAllowed: budget.status?.disruptionsAllowed ?? 0,
+    disrupted: new Set(Object.keys(budget.status?.disruptedPods ?? {})),
+  };
+}
+
+/** The fewest pods that have to go from a node; the important ones are spared first. */
+export function findVictims(
+  context: PostFilterContext,
+  node: NodeInfo,
+  budgets: readonly Budget[],
+): Candidate | Rejection {
+  const { pod } = context;
+  const lower = [...node.pods.values()].filter((other) => other.priority < pod.priority);
+  if (lower.length === 0) return noVictims;
+  const trial = context.trial(node);
+  for (const other of lower) trial.removePod(other);
+  const stillRefused = trial.verdict();
+  if (stillRefused) return stillRefused;
+
+  const [protectedPods, others] = splitByBudgets(lower.sort(byImportance), budgets);
+  const victims: PodInfo[] = [];
+  const spare = (candidate: PodInfo): boolean => {
+    trial.addPod(candidate);
+    if (!trial.verdict()) return true;
+    trial.removePod(candidate);
+    victims.push(candidate);
+    return false;
+  };
+  const violations = protectedPods.filter((candidate) => !spare(candidate)).length;
+  for (const candidate of others) spare(candidate);
+  if (victims.length === 0) return noVictims;
+  return createCandidate(node, victims.sort(byImportance), violations);
+}
+
+/** Higher priority first; of equals the one that has run longer. */
+function byImportance(left: PodInfo, right: PodInfo): number {
+  if (left.priority !== right.priority) return right.priority - left.priority;
+  return startOf(left).localeCompare(startOf(right));
+}
+
+/** RFC 3339 in UTC sorts as text; a pod that has not started is newer than all that have. */
+function startOf({ pod }: PodInfo): string {
+  return pod.status?.startTime ?? '~';
+}
+
+/** Those whose eviction would break a budget, and those whose would not, counting in order. */
+function splitByBudgets(
+  pods: readonly PodInfo[],
+  budgets: readonly Budget[],
+): [violating: PodInfo[], others: PodInfo[]] {
+  const left = budgets.map(({ disruptionsAllowed }) => disruptionsAllowed);
+  const violating: PodInfo[] = [];
+  const others: PodInfo[] = [];
+  for (const info of pods) {
+    let isViolating = false;
+    for (const [index, budget] of budgets.entries()) {
+      const { labels, name } = info.pod.metadata;
+      if (budget.namespace !== info.namespace || !labels || !budget.matches(labels)) continue;
+      if (budget.disrupted.has(name)) continue;
+      left[index]!--;
+      if (left[index]! < 0) isViolating = true;
+    }
+    (isViolating ? violating : others).push(info);
+  }
+  return [violating, others];
+}
+
+function createCandidate(node: NodeInfo, victims: PodInfo[], violations: number): Candidate {
+  const { priority } = victims[0]!;
+  // Raised so that a negative priority still makes each further victim cost something.
+  const cost = victims.reduce((sum, victim) => sum + victim.priority + 2 ** 31 + 1, 0);
+  const starts = victims.filter((victim) => victim.priority === priority).map(startOf);
+  return {
+    node,
+    victims,
+    violations,
+    ranks: [violations, priority, cost, victims.length],
+    start: starts.sort()[0]!,
+  };
+}
+
+export function isBetter(left: Candidate, right: Candidate): boolean {
+  for (let index = 0; index < left.ranks.length; index++) {
+    const difference = left.ranks[index]! - right.ranks[index]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return left.start > right.start;
+}
