@@ -146,6 +146,70 @@ spec:
     );
   });
 
+  test('CPU requests divide a core 5 : 1, limits throttle, and a memory hog is killed at its limit', {
+    timeout: 120_000,
+  }, async () => {
+    // All three on one core, so that it is they who compete for it.
+    const burner = (name: string, resources: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [taskset, "1", dd, if=/dev/zero, of=/dev/null]
+    resources: ${resources}
+---`;
+    await cluster.apply(`
+${burner('large-share', '{requests: {cpu: 500m}}')}
+${burner('small-share', '{requests: {cpu: 100m}}')}
+${burner('throttled', '{limits: {cpu: 50m, memory: 50Mi}}')}
+apiVersion: v1
+kind: Pod
+metadata: {name: hog}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: c
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [tail, /dev/zero]
+    resources: {limits: {memory: 30Mi}}
+`);
+    const burners = ['large-share', 'small-share', 'throttled'];
+    const pods = burners.map((name) => `pod/${name}`);
+    await cluster.kubectl('wait', '--for=condition=Ready', ...pods, '--timeout=60s');
+    const before = await cpuSeconds();
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    const after = await cpuSeconds();
+    await cluster.kubectl('delete', '--now', '--wait=false', ...pods);
+    const [large, small, throttled] = burners.map((name) => after[name]!.used - before[name]!.used);
+    assert.ok(large! / small! > 3.5 && large! / small! < 7, `${large} : ${small}`);
+    const seconds = after.throttled!.atSeconds - before.throttled!.atSeconds;
+    assert.ok(throttled! / seconds < 0.06, `${throttled} in ${seconds} seconds`);
+
+    await until('the hog ends', async () => (await phaseOf('pod', 'hog')) === 'Failed');
+    const ended = await read('pod', 'hog', '-o', 'jsonpath={.status.containerStatuses[0].state.terminated}');
+    const { reason, exitCode } = JSON.parse(ended) as { reason: string; exitCode: number };
+    assert.deepEqual({ reason, exitCode }, { reason: 'OOMKilled', exitCode: 137 });
+  });
+
+  /** CPU that pods have used, and when that was read, by the kubelet's own statistics. */
+  async function cpuSeconds(): Promise<Record<string, { used: number; atSeconds: number }>> {
+    interface Summary {
+      pods: { podRef: { name: string }; cpu?: { usageCoreNanoSeconds: number; time: string } }[];
+    }
+    const text = await read('--raw', '/api/v1/nodes/wherry/proxy/stats/summary');
+    const entries = (JSON.parse(text) as Summary).pods.map(({ podRef, cpu }) => [
+      podRef.name,
+      { used: (cpu?.usageCoreNanoSeconds ?? 0) / 1e9, atSeconds: Date.parse(cpu?.time ?? '') / 1000 },
+    ]);
+    return Object.fromEntries(entries);
+  }
+
   test('load scales a deployment up, as kubectl top shows it', { timeout: 180_000 }, async () => {
     await cluster.apply(`
 apiVersion: apps/v1
