@@ -1,6 +1,7 @@
 /** Which ReplicaSet of a Deployment is the new one, how revisions are numbered, and which old ones are dropped. */
 import type { Draft } from '../api/meta.ts';
 import { Deployment, type ReplicaSet } from '../api/resources.gen.ts';
+import type * as core from '../api/types/core-v1.gen.ts';
 import { controllerReference } from './adoption.ts';
 import {
   desiredReplicasAnnotation,
@@ -16,7 +17,7 @@ const hashLabel = 'pod-template-hash';
 const revisionHistoryMaxChars = 2000;
 
 /** Annotations of a Deployment that its ReplicaSets do not take over. */
-const ownAnnotations = new Set([
+export const ownAnnotations: ReadonlySet<string> = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
   revisionAnnotation,
   revisionHistoryAnnotation,
@@ -51,11 +52,17 @@ function templateTextOf(rs: ReplicaSet): string {
   if (!template) return '';
   let text = templateTexts.get(template);
   if (text === undefined) {
-    const { [hashLabel]: _, ...labels } = template.metadata?.labels ?? {};
-    text = canonicalJson({ ...template, metadata: { ...template.metadata, labels } });
+    text = canonicalJson(templateOf(rs));
     templateTexts.set(template, text);
   }
   return text;
+}
+
+/** The Deployment's template of which the ReplicaSet was made. */
+export function templateOf(rs: ReplicaSet): core.PodTemplateSpec {
+  const template = rs.spec?.template;
+  const { [hashLabel]: _, ...labels } = template?.metadata?.labels ?? {};
+  return { ...template, metadata: { ...template?.metadata, labels } as core.PodTemplateSpec['metadata'] };
 }
 
 export function nextRevision(old: readonly ReplicaSet[]): bigint {

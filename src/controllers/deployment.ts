@@ -19,6 +19,7 @@ import {
   scaleAnnotations,
   splitReplicaSets,
 } from './deployment-revision.ts';
+import { planRollback } from './deployment-rollback.ts';
 import {
   desiredReplicas,
   newReplicaSetSize,
@@ -124,10 +125,22 @@ class Rollout {
       await this.#updateStatus(this.#statusWith(mark));
       this.#isMarked = true;
     }
-    if (paused || this.#isScaled()) await this.#rescale();
+    if (paused) await this.#rescale();
+    else if (await this.#rollBack()) return undefined;
+    else if (this.#isScaled()) await this.#rescale();
     else if (strategy?.type === 'Recreate') await this.#recreate();
     else await this.#roll();
     return { requeueAfterMs: this.#checkAgainInMs() };
+  }
+
+  /** True when the Deployment was changed: the change brings the next look. */
+  async #rollBack(): Promise<boolean> {
+    const plan = planRollback(this.#deployment, this.#all);
+    if (!plan) return false;
+    const { type, reason, message } = plan.event;
+    await this.#cluster.update(Deployment, plan.next, this.#signal);
+    this.#cluster.event(Deployment, this.#deployment, type, reason, message);
+    return true;
   }
 
   #checkAgainInMs(): number | undefined {

@@ -126,3 +126,45 @@ test('ReplicaSets and pods that match are adopted when their Deployment comes ba
   const after = (await client.list(Pod, { namespace })).items.map((pod) => pod.metadata.uid).sort();
   assert.deepEqual(after, before);
 });
+
+test('rollbackTo of the old versions goes back, says so, and is gone from the object', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(Deployment, deploymentOf('web', 2));
+  await rolledOut(cluster);
+  await patch(cluster, withImage('web:2'));
+  await rolledOut(cluster);
+
+  const path = '/apis/extensions/v1beta1/namespaces/default/deployments/web/rollback';
+  const rollBack = (revision: number, updatedAnnotations = {}) =>
+    client.raw<{ message: string }>('POST', path, {
+      kind: 'DeploymentRollback',
+      apiVersion: 'extensions/v1beta1',
+      name: 'web',
+      rollbackTo: { revision },
+      updatedAnnotations,
+    });
+  assert.equal(
+    (await rollBack(0, { by: 'hand' })).message,
+    'rollback request for deployment "web" succeeded',
+  );
+  await cluster.clock.advance(1_000);
+  await rolledOut(cluster);
+  const { metadata, spec } = await web(cluster);
+  assert.equal(spec?.template.spec?.containers[0]?.image, 'web:1');
+  assert.equal(metadata.annotations?.['deprecated.deployment.rollback.to'], undefined);
+  assert.deepEqual(await revisions(cluster), { 2: 0, 3: 2 });
+
+  for (const revision of [3, 77]) {
+    await rollBack(revision);
+    await cluster.clock.advance(1_000);
+  }
+  const told = (await client.list(Event, { namespace })).items
+    .filter(({ reason }) => reason?.startsWith('DeploymentRollback'))
+    .map(({ reason, message }) => `${reason}: ${message}`);
+  assert.deepEqual(told.sort(), [
+    'DeploymentRollback: Rolled back deployment "web" to revision 1',
+    'DeploymentRollbackRevisionNotFound: Unable to find the revision to rollback to.',
+    'DeploymentRollbackTemplateUnchanged: The rollback revision contains the same template as current deployment "web"',
+  ]);
+});

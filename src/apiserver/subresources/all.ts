@@ -9,6 +9,7 @@ import { evictionType, serveEviction } from './eviction.ts';
 import { type SubresourceHandler, SubresourceHandlers } from './handlers.ts';
 import { serveLog } from './log.ts';
 import { serveProxy } from './proxy/proxy.ts';
+import { rollbackVersions, serveRollback } from './rollback.ts';
 import { serveSameObject } from './same-object.ts';
 import { scaleType, serveScale } from './scale.ts';
 import { serveAttach, serveExec, servePortForward } from './streaming.ts';
@@ -55,6 +56,15 @@ export function createSubresources(options: SubresourceOptions): SubresourceHand
     'certificates.k8s.io/certificatesigningrequests',
     serveSameObject(readAndWrite),
   );
+  for (const version of rollbackVersions) {
+    const [group = '', number = ''] = version.split('/');
+    const type = { group, version: number, kind: 'DeploymentRollback' };
+    handlers.add(
+      { name: 'rollback', verbs: ['create'], type, versions: [version] },
+      'apps/deployments',
+      serveRollback,
+    );
+  }
   handlers.add({ name: 'eviction', verbs: ['create'], type: evictionType }, 'pods', serveEviction(objects));
   handlers.add({ name: 'ephemeralcontainers', verbs: readAndWrite }, 'pods', serveSameObject(readAndWrite));
   handlers.add({ name: 'resize', verbs: readAndWrite }, 'pods', serveSameObject(readAndWrite));

@@ -16,6 +16,8 @@ export interface SubresourceFacts {
   verbs: readonly string[];
   /** Kind of body and answer when it is not the object itself. */
   type?: { group: string; version: string; kind: string };
+  /** Only in these versions, such as `apps/v1beta1`. */
+  versions?: readonly string[];
 }
 
 interface Entry extends SubresourceFacts {
@@ -37,7 +39,13 @@ export class SubresourceHandlers {
         ? ({ definition: { type } }: ServedResource) =>
             (type.group ? `${type.group}/${type.plural}` : type.plural) === appliesTo
         : ({ definition }: ServedResource) => appliesTo(definition);
-    this.#entries.push({ ...facts, handler, appliesTo: applies });
+    const { versions } = facts;
+    const isServed = ({ apiVersion }: ServedResource) => !versions || versions.includes(apiVersion);
+    this.#entries.push({
+      ...facts,
+      handler,
+      appliesTo: (resource) => isServed(resource) && applies(resource),
+    });
   }
 
   find(resource: ServedResource, name: string): SubresourceHandler | undefined {
