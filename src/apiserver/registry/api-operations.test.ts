@@ -12,6 +12,8 @@ const statusIsTheServers = new Set([
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
 ]);
 
+const approval = { type: 'Approved', status: 'True', reason: 'Test' };
+
 interface Resource extends APIResource {
   group: string;
   version: string;
@@ -102,6 +104,7 @@ class Operations {
     await this.#createAndRead(second);
     await this.#change(first);
     if (this.#resource.subresources.has('status')) await this.#changeStatus(first);
+    if (this.#resource.subresources.has('approval')) await this.#approve(first);
     if (this.#sample.isScaled) await this.#scale(first);
     await this.#applyNew(third);
     await this.#remove(first);
@@ -223,6 +226,14 @@ class Operations {
     );
     const object = await this.#ask('PATCH', `${this.#collection}/${name}`, { status: null }, mergePatch);
     assert.deepEqual(object.status, updated.status, 'the object itself leaves its status alone');
+  }
+
+  async #approve(name: string): Promise<void> {
+    const path = `${this.#collection}/${name}/approval`;
+    const change = { metadata: { annotations: { by: 'approval' } }, status: { conditions: [approval] } };
+    const approved = await this.#ask('PATCH', path, change, mergePatch);
+    assert.equal(approved.metadata.annotations.by, 'approval');
+    assert.partialDeepStrictEqual(approved.status.conditions, [approval]);
   }
 
   async #scale(name: string): Promise<void> {

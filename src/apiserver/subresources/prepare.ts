@@ -1,4 +1,4 @@
-/** What a write through a subresource may change: that part comes from the client, everything else stays as it is. */
+/** What a write through a subresource may change: that part comes from the client; of some kinds the metadata, too. */
 import type { KubeObject } from '../../api/meta.ts';
 
 type AnyObject = KubeObject & { spec?: Record<string, unknown>; status?: Record<string, unknown> };
@@ -15,7 +15,7 @@ interface ContainerLike {
 const prepares: Readonly<Record<string, Prepare>> = {
   'namespaces/finalize'(object, old) {
     const finalizers = object.spec?.finalizers;
-    keepAllOf(object, old);
+    object.status = old.status;
     object.spec = { ...old.spec };
     if (Array.isArray(finalizers) && finalizers.length > 0) object.spec.finalizers = finalizers;
     else delete object.spec.finalizers;
@@ -37,7 +37,7 @@ const prepares: Readonly<Record<string, Prepare>> = {
   },
   'certificatesigningrequests/approval'(object, old, now) {
     const conditions = stampedConditions(object.status?.conditions, now);
-    keepAllOf(object, old);
+    object.spec = old.spec;
     object.status = { ...old.status, ...(conditions !== undefined && { conditions }) };
   },
 };
