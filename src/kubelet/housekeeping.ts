@@ -6,7 +6,7 @@ import { ImageGc } from './images/image-gc.ts';
 import { rotateLogs } from './linux/log-rotation.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
-import type { PodSet } from './pod-set.ts';
+import type { PodSet } from './pod/pod-set.ts';
 
 export interface HousekeepingOptions {
   context: KubeletContext;

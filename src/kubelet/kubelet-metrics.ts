@@ -1,6 +1,6 @@
 /** The kubelet's own metrics, under upstream's names. */
 import type { Counter, MetricsRegistry } from '../base/metrics.ts';
-import type { PodSet } from './pod-set.ts';
+import type { PodSet } from './pod/pod-set.ts';
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;

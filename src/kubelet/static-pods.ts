@@ -9,7 +9,7 @@ import { StatusError } from '../api/status.ts';
 import type { Informer } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
-import type { PodSet } from './pod-set.ts';
+import type { PodSet } from './pod/pod-set.ts';
 
 export interface StaticPodsOptions {
   context: KubeletContext;

@@ -1,8 +1,8 @@
 /** Pods and what a runtime might show of them, for tests. */
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { containerHash } from './pod-actions.ts';
-import type { ObservedContainer, ObservedPod, ObservedSandbox } from './pod-observation.ts';
+import { containerHash } from './pod/pod-actions.ts';
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from './pod/pod-observation.ts';
 
 export function testPod(spec: Partial<core.PodSpec> = {}, status: core.PodStatus = {}): Pod {
   return {

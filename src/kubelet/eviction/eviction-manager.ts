@@ -4,12 +4,12 @@ import type { ContainerStats } from '../cri/runtime.ts';
 import type { ImageGc } from '../images/image-gc.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';
-import { measurePodDisk, totalUse } from '../pod-disk-use.ts';
-import { podEvents } from '../pod-events.ts';
-import { removeEnded } from '../pod-leftovers.ts';
-import { labels } from '../pod-observation.ts';
-import type { PodSet } from '../pod-set.ts';
-import type { PodWorker } from '../pod-worker.ts';
+import { measurePodDisk, totalUse } from '../pod/pod-disk-use.ts';
+import { podEvents } from '../pod/pod-events.ts';
+import { removeEnded } from '../pod/pod-leftovers.ts';
+import { labels } from '../pod/pod-observation.ts';
+import type { PodSet } from '../pod/pod-set.ts';
+import type { PodWorker } from '../pod/pod-worker.ts';
 import {
   evictionMessage,
   metThresholds,

@@ -2,7 +2,7 @@
 import { computePodLimits, exactAmounts } from '../../api/pod-resources.ts';
 import { formatQuantity, quantityValue, wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
-import { isInMemory, type PodDiskUse, totalUse } from '../pod-disk-use.ts';
+import { isInMemory, type PodDiskUse, totalUse } from '../pod/pod-disk-use.ts';
 
 const resource = 'ephemeral-storage';
 

@@ -2,8 +2,6 @@
 import { type Pod, Secret } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { WaitingReason } from '../container-statuses.ts';
-import { WaitBackoff } from '../crash-backoff.ts';
 import {
   type AuthConfig,
   type ContainerRuntime,
@@ -12,7 +10,9 @@ import {
   type SandboxConfig,
 } from '../cri/runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
-import type { ContainerEvents } from '../pod-events.ts';
+import type { WaitingReason } from '../pod/container-statuses.ts';
+import { WaitBackoff } from '../pod/crash-backoff.ts';
+import type { ContainerEvents } from '../pod/pod-events.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor } from './pull-credentials.ts';
 

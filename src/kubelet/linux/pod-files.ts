@@ -5,7 +5,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ContainerStatus } from '../cri/runtime.ts';
 import type { ContainerFiles, PodFiles } from '../machine.ts';
-import { annotations } from '../pod-observation.ts';
+import { annotations } from '../pod/pod-observation.ts';
 import { readLastLogLines } from '../server/log-reader.ts';
 import { parseResolverConfig, type ResolverConfig } from '../spec/dns-config.ts';
 import { podLogFolder } from '../spec/sandbox-config.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
-import { timestamp } from '../container-statuses.ts';
+import { timestamp } from '../pod/container-statuses.ts';
 import { conditionEventReason, type NodeHealth, nodeConditions } from './node-conditions.ts';
 
 export interface NodeReport {

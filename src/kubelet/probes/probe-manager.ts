@@ -6,8 +6,8 @@ import type { Counter } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
-import type { ProbeFindings } from '../pod-actions.ts';
-import { containerEvents } from '../pod-events.ts';
+import type { ProbeFindings } from '../pod/pod-actions.ts';
+import { containerEvents } from '../pod/pod-events.ts';
 import type { ProbeDialer } from './dialer.ts';
 import { type ProbeOutcome, runProbe } from './probe-run.ts';
 

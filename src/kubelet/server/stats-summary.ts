@@ -3,7 +3,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type { ContainerStats } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { FilesystemUse } from '../machine.ts';
-import { labels } from '../pod-observation.ts';
+import { labels } from '../pod/pod-observation.ts';
 
 interface CpuStats {
   time: string;

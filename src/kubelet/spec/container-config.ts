@@ -3,8 +3,8 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { linuxResourcesOf } from '../cgroup-resources.ts';
 import type { ContainerConfig, ContainerSecurityContext, Device, Mount } from '../cri/runtime.ts';
-import { containerHash } from '../pod-actions.ts';
-import { annotations, labels } from '../pod-observation.ts';
+import { containerHash } from '../pod/pod-actions.ts';
+import { annotations, labels } from '../pod/pod-observation.ts';
 import { oomScoreAdjust } from '../qos.ts';
 import { expandReferences } from './expansion.ts';
 

@@ -1,9 +1,9 @@
 /** Puts together what is said of a pod at the API, and hands it to the status manager. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { KubeletContext } from '../context.ts';
 import type { ContainerResources } from './container-resources.ts';
 import type { WaitingReason } from './container-statuses.ts';
-import type { KubeletContext } from './context.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodVerdict } from './pod-status.ts';
 

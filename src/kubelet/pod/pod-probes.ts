@@ -1,6 +1,6 @@
 /** Has the probes of a pod follow its running containers. */
-import type { Pod } from '../api/resources.gen.ts';
-import type { KubeletContext } from './context.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type { KubeletContext } from '../context.ts';
 import { findContainer, type ObservedPod } from './pod-observation.ts';
 import { isSidecar } from './restart-policy.ts';
 

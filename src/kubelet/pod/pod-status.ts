@@ -1,9 +1,9 @@
 /** The status of a pod as the node sees it: phase, conditions, addresses, containers. Pure. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { qosClassOf } from '../qos.ts';
 import { computeContainerStatuses, type StatusInputs, timestamp } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
-import { qosClassOf } from './qos.ts';
 import {
   askersForRestartOfAll,
   initRestartsAfterExit,

@@ -1,6 +1,6 @@
 /** Which changes of a pod's object mean work for its node. Pure. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 
 /** False for the echo of the node's own status writes. */
 export function isNews(before: Pod, after: Pod): boolean {

@@ -1,8 +1,8 @@
 /** Runs what a container wants done right after its start and right before its end. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import type { KubeletContext } from './context.ts';
-import { joinHostPort, resolvePort } from './probes/probe-run.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { KubeletContext } from '../context.ts';
+import { joinHostPort, resolvePort } from '../probes/probe-run.ts';
 
 export interface HookTarget {
   pod: Pod;

@@ -2,16 +2,17 @@
  * One pod on the node, from its admission to the removal of its last trace. A worker does one thing at a time: it looks
  * at what is there, decides (pod-actions.ts), acts, and sleeps until something changes.
  */
-import { Pod } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
+import { Pod } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { KubeletContext } from '../context.ts';
+import type { SandboxConfig } from '../cri/runtime.ts';
+import { volumeObjectsOf } from '../volumes/volume-objects.ts';
 import { ContainerResources } from './container-resources.ts';
 import { StartProblem, startContainer } from './container-start.ts';
 import type { WaitingReason } from './container-statuses.ts';
-import type { KubeletContext } from './context.ts';
 import { CrashHold } from './crash-hold.ts';
-import type { SandboxConfig } from './cri/runtime.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';
 import { podEvents } from './pod-events.ts';
 import { removeLeftovers } from './pod-leftovers.ts';
@@ -25,7 +26,6 @@ import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { PodView } from './pod-view.ts';
-import { volumeObjectsOf } from './volumes/volume-objects.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 /** Ends a pod for a reason that is not its own. */

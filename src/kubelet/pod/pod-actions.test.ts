@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pod } from '../api/resources.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import { exited, observedPod, testContainer, testPod, testSandbox } from '../test-pod.ts';
 import { computePodActions, type ProbeFindings } from './pod-actions.ts';
 import type { ObservedPod } from './pod-observation.ts';
-import { exited, observedPod, testContainer, testPod, testSandbox } from './test-pod.ts';
 
 function plan(pod: Pod, observed: ObservedPod, findings: Record<string, ProbeFindings> = {}) {
   const actions = computePodActions(pod, observed, (id) => findings[id] ?? {});

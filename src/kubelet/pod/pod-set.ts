@@ -1,9 +1,9 @@
 /** All pods of the node: hands the API's and the runtime's news to their workers, and clears away what is nobody's. */
-import type { Pod } from '../api/resources.gen.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
-import type { Informer } from '../client/informer.ts';
-import type { KubeletContext } from './context.ts';
-import { RuntimeError, type RuntimeEvent } from './cri/runtime.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { KubeletContext } from '../context.ts';
+import { RuntimeError, type RuntimeEvent } from '../cri/runtime.ts';
 import { labels } from './pod-observation.ts';
 import { PodWorker } from './pod-worker.ts';
 

@@ -1,12 +1,12 @@
 /** Resizing the containers of a running pod in place: what was granted, what is in force, and the conditions that say so. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import { linuxResourcesOf } from './cgroup-resources.ts';
-import type { KubeletContext } from './context.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { linuxResourcesOf } from '../cgroup-resources.ts';
+import type { KubeletContext } from '../context.ts';
+import { oomScoreAdjust } from '../qos.ts';
+import { type ResizeProblem, sameResources, withResources } from '../resize.ts';
 import { podEvents } from './pod-events.ts';
 import { findContainer, type ObservedPod } from './pod-observation.ts';
-import { oomScoreAdjust } from './qos.ts';
-import { type ResizeProblem, sameResources, withResources } from './resize.ts';
 
 export class ContainerResources {
   readonly #context: KubeletContext;

@@ -1,8 +1,8 @@
 /** Holds containers back that keep ending, and says so as users of upstream see it. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { KubeletContext } from '../context.ts';
 import type { WaitingReason } from './container-statuses.ts';
-import type { KubeletContext } from './context.ts';
 import { containerHash } from './pod-actions.ts';
 import { containerEvents } from './pod-events.ts';
 import type { ObservedContainer } from './pod-observation.ts';

@@ -1,6 +1,6 @@
 /** Whether a container that has ended is started again: the rules of pod and container restart policies. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from './pod-observation.ts';
 
 /** A native sidecar: an init container that runs for as long as the pod. */

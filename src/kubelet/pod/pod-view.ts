@@ -1,6 +1,6 @@
 /** What is known of a pod's containers, asked of the runtime again when that may have changed. */
-import { backoffDelayMs } from '../base/backoff.ts';
-import type { KubeletContext } from './context.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { KubeletContext } from '../context.ts';
 import { nothingObserved, type ObservedPod, observePod } from './pod-observation.ts';
 
 const exitRetry = { firstMs: 4, maxMs: 500 };

@@ -1,23 +1,23 @@
 /** Brings one container of a pod to life: image, configuration, creation, start and postStart hook. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import type { WaitingReason } from './container-statuses.ts';
-import type { KubeletContext } from './context.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { KubeletContext } from '../context.ts';
 import {
   type ContainerConfig,
   type Image,
   type Mount,
   RuntimeError,
   type SandboxConfig,
-} from './cri/runtime.ts';
-import { ImageProblem } from './images/image-manager.ts';
+} from '../cri/runtime.ts';
+import { ImageProblem } from '../images/image-manager.ts';
+import { containerConfigOf } from '../spec/container-config.ts';
+import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
+import { expandReferences } from '../spec/expansion.ts';
+import { containerSecurityContext, nonRootProblem } from '../spec/security-context.ts';
+import type { MountedVolume } from '../volumes/pod-volumes.ts';
+import type { WaitingReason } from './container-statuses.ts';
 import { runHook } from './lifecycle-hooks.ts';
 import { containerEvents, podEvents } from './pod-events.ts';
-import { containerConfigOf } from './spec/container-config.ts';
-import { ContainerConfigError, computeEnvironment } from './spec/environment.ts';
-import { expandReferences } from './spec/expansion.ts';
-import { containerSecurityContext, nonRootProblem } from './spec/security-context.ts';
-import type { MountedVolume } from './volumes/pod-volumes.ts';
 
 /** Why the container could not be started. */
 export class StartProblem extends Error {

@@ -1,9 +1,9 @@
 /** Has the volumes of one pod ready, tries again when they are not, and tells of it in events. */
-import type { Pod } from '../api/resources.gen.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
-import type { KubeletContext } from './context.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { KubeletContext } from '../context.ts';
+import { type MountedVolume, VolumeError } from '../volumes/pod-volumes.ts';
 import { podEvents } from './pod-events.ts';
-import { type MountedVolume, VolumeError } from './volumes/pod-volumes.ts';
 
 const retry = { firstMs: 500, maxMs: 122_000 };
 /** Upstream's patience before it says which volumes are missing altogether. */

@@ -1,5 +1,5 @@
 /** One alarm for many wishes: the earliest counts. */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 
 export class WakeTimer {
   readonly #clock: Clock;

@@ -1,7 +1,7 @@
 /** Decides what a pod needs next: which sandbox, which containers to start and which to kill. Never acts. */
 import { createHash } from 'node:crypto';
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import {
   findContainer,
   type ObservedContainer,

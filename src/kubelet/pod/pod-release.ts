@@ -1,5 +1,5 @@
 /** Gives back what a pod that is over held of the node, and later removes its last traces. */
-import type { KubeletContext } from './context.ts';
+import type { KubeletContext } from '../context.ts';
 import type { ObservedPod } from './pod-observation.ts';
 
 export async function releasePod(context: KubeletContext, uid: string): Promise<void> {

@@ -1,8 +1,8 @@
 /** What a pod takes of the node's disk: its emptyDirs, and the writable layers and logs of its containers. */
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Pod } from '../api/resources.gen.ts';
-import type { ContainerStats } from './cri/runtime.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type { ContainerStats } from '../cri/runtime.ts';
 import { labels, type ObservedPod } from './pod-observation.ts';
 
 export interface DiskUse {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { VirtualClock } from '../base/virtual-clock.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import { WaitBackoff } from './crash-backoff.ts';
 import { formatSeconds } from './crash-hold.ts';
 

@@ -1,6 +1,6 @@
 /** Turns what the runtime holds into the container statuses that users see. Pure. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 import {
   initRestartsAfterExit,

@@ -1,13 +1,13 @@
 /** Makes the sandbox of a pod: its place in the network, its name, resolver and hosts file. */
-import { type Pod, RuntimeClass } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
-import { backoffDelayMs } from '../base/backoff.ts';
-import type { KubeletContext } from './context.ts';
-import type { SandboxConfig } from './cri/runtime.ts';
+import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { KubeletContext } from '../context.ts';
+import type { SandboxConfig } from '../cri/runtime.ts';
+import { resolverConfigOf } from '../spec/dns-config.ts';
+import { hostsFileOf } from '../spec/hostname.ts';
+import { sandboxConfigOf } from '../spec/sandbox-config.ts';
 import { podEvents } from './pod-events.ts';
-import { resolverConfigOf } from './spec/dns-config.ts';
-import { hostsFileOf } from './spec/hostname.ts';
-import { sandboxConfigOf } from './spec/sandbox-config.ts';
 
 const retry = { firstMs: 500, maxMs: 15_000 };
 

@@ -1,7 +1,7 @@
 /** Ends the containers of a pod: preStop hooks, signals, grace, and the order that sidecars need. */
-import type { Pod } from '../api/resources.gen.ts';
-import type * as core from '../api/types/core-v1.gen.ts';
-import type { KubeletContext } from './context.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { KubeletContext } from '../context.ts';
 import { runHook } from './lifecycle-hooks.ts';
 import type { ContainerKill } from './pod-actions.ts';
 import { containerEvents } from './pod-events.ts';

@@ -1,5 +1,5 @@
 /** How long a container that keeps ending must wait before it is started again (CrashLoopBackOff), and an image before it is pulled again. */
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 
 interface Entry {
   delayMs: number;
