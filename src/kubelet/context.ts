@@ -47,9 +47,9 @@ export interface KubeletContext {
   networkProblem(): string | undefined;
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
-  /** Says whose a container or sandbox is, so that events about it find the pod. */
   /** Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. */
   findResizeProblem(pod: Pod): ResizeProblem | undefined;
+  /** Says whose a container or sandbox is, so that events about it find the pod. */
   track(id: string, podUid: string): void;
   /** Observes how long things took, in seconds. */
   timings: {
