@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
+import { dialReason } from '../../base/dial-reason.ts';
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { NodeConnector } from './node-connector.ts';
@@ -94,7 +95,11 @@ function connectStraight(host: string, port: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     const fail = (error: Error) =>
-      reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
+      reject(
+        serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${dialReason(error)}`, {
+          cause: error,
+        }),
+      );
     socket.once('error', fail);
     socket.once('connect', () => {
       socket.off('error', fail);

@@ -75,12 +75,11 @@ export class NodeConnector {
     const socket = await this.connect(nodeName);
     const target = `${host}:${port}`;
     socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
-    const { status, rest } = await readHead(socket, target);
-    if (status !== 200) {
+    const { head, rest } = await readHead(socket, target);
+    const problem = tunnelProblem(head);
+    if (problem !== undefined) {
       socket.destroy();
-      throw serviceUnavailable(
-        `error trying to reach service: dial tcp ${target}: the node answered ${status}`,
-      );
+      throw serviceUnavailable(`error trying to reach service: dial tcp ${target}: ${problem}`);
     }
     if (rest.length > 0) socket.unshift(rest);
     return socket;
@@ -97,7 +96,14 @@ function addressOf(node: Node): string {
   throw serviceUnavailable(`no preferred addresses found; known addresses: []`);
 }
 
-function readHead(socket: Duplex, target: string): Promise<{ status: number; rest: Buffer }> {
+/** Why an agent did not connect, from the head of its answer to CONNECT; undefined where it did. Pure. */
+export function tunnelProblem(head: string): string | undefined {
+  const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1];
+  if (status === '200') return undefined;
+  return /^Dial-Error: (.+)$/im.exec(head)?.[1]?.trimEnd() ?? `the node answered ${status ?? 'no HTTP'}`;
+}
+
+function readHead(socket: Duplex, target: string): Promise<{ head: string; rest: Buffer }> {
   return new Promise((resolve, reject) => {
     let read = Buffer.alloc(0);
     const fail = () => {
@@ -113,8 +119,7 @@ function readHead(socket: Duplex, target: string): Promise<{ status: number; res
         return;
       }
       stop();
-      const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(read.toString('latin1', 0, end))?.[1] ?? 0);
-      resolve({ status, rest: read.subarray(end + 4) });
+      resolve({ head: read.toString('latin1', 0, end), rest: read.subarray(end + 4) });
     };
     const stop = () => {
       socket.off('data', onData);

@@ -5,6 +5,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { dialReason } from '../../base/dial-reason.ts';
 import type { HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
 import { joinHostPort } from './probe-run.ts';
 
@@ -111,7 +112,7 @@ function checkTcp(host: string, port: number, timeoutMs: number): Promise<string
     };
     const timer = setTimeout(() => settle('i/o timeout'), timeoutMs);
     socket.on('connect', () => settle(undefined));
-    socket.on('error', (error: NodeJS.ErrnoException) => settle(reasonOf(error)));
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(dialReason(error)));
   });
 }
 
@@ -122,26 +123,11 @@ function describe(error: NodeJS.ErrnoException, host: string, port: number): str
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ETIMEDOUT':
-      return `dial tcp ${where}: ${reasonOf(error)}`;
+      return `dial tcp ${where}: ${dialReason(error)}`;
     case 'ECONNRESET':
       return error.message.includes('socket hang up')
         ? 'EOF'
         : `read tcp ${where}: read: connection reset by peer`;
-    default:
-      return error.message;
-  }
-}
-
-function reasonOf(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'connect: connection refused';
-    case 'EHOSTUNREACH':
-      return 'connect: no route to host';
-    case 'ENETUNREACH':
-      return 'connect: network is unreachable';
-    case 'ETIMEDOUT':
-      return 'connect: connection timed out';
     default:
       return error.message;
   }

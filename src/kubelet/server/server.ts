@@ -1,7 +1,6 @@
 /** The kubelet's own https server: logs, exec, attach, port-forward, statistics, and the tunnel to pods. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { internalError } from '../../api/status.ts';
 import type { Container } from '../../api/types/core-v1.gen.ts';
@@ -17,8 +16,9 @@ import { type LogOptions, serveLog } from './container-logs.ts';
 import { cadvisorMetrics, resourceMetrics } from './resource-metrics.ts';
 import { ServerAuth, subresourceOf } from './server-auth.ts';
 import { StatsCollector } from './stats-summary.ts';
-import { join, relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
+import { relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
 import { translateStreams } from './stream-translation.ts';
+import { openTunnel } from './tunnel.ts';
 
 export interface KubeletServerOptions {
   /** 0.0.0.0 unless set. */
@@ -174,29 +174,6 @@ function statusOf(error: unknown): number {
   if (error instanceof DirectoryProblem) return 400;
   if (error instanceof RuntimeError && error.code === 'NotFound') return 404;
   return 500;
-}
-
-/** `CONNECT host:port`: bytes to an address that only the node can reach. */
-function openTunnel(target: string, client: Duplex, head: Buffer): void {
-  const { hostname, port } = new URL(`tcp://${target}`);
-  const upstream = connect({ host: hostname.replace(/[[\]]/g, ''), port: Number(port) });
-  upstream.setNoDelay(true);
-  const refuse = (error: Error) => {
-    client.end(
-      `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(error.message)}\r\n\r\n${error.message}`,
-    );
-  };
-  const giveUp = () => upstream.destroy();
-  upstream.once('error', refuse);
-  client.once('close', giveUp);
-  if (client.destroyed) giveUp();
-  upstream.once('connect', () => {
-    upstream.off('error', refuse);
-    client.off('close', giveUp);
-    client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-    if (head.length > 0) upstream.write(head);
-    join(client, upstream);
-  });
 }
 
 /**
