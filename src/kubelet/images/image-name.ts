@@ -21,10 +21,7 @@ export function parseImageName(text: string): ImageName | { problem: string } {
   const bad = (detail?: string) => ({
     problem: `couldn't parse image reference "${text}": invalid reference format${detail ? `: ${detail}` : ''}`,
   });
-  if (/^[0-9a-f]{64}$/.test(text))
-    return {
-      problem: `couldn't parse image reference "${text}": invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`,
-    };
+  if (/^[0-9a-f]{64}$/.test(text)) return bad('repository name must not be a 64-byte hexadecimal string');
   const at = text.indexOf('@');
   const digest = at >= 0 ? text.slice(at + 1) : undefined;
   const beforeDigest = at >= 0 ? text.slice(0, at) : text;
@@ -37,11 +34,11 @@ export function parseImageName(text: string): ImageName | { problem: string } {
   const colon = remainder.indexOf(':');
   const path = colon >= 0 ? remainder.slice(0, colon) : remainder;
   const tag = colon >= 0 ? remainder.slice(colon + 1) : undefined;
-  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
-  if (path !== path.toLowerCase()) return bad(`repository name (${repository}) must be lowercase`);
+  if (path !== path.toLowerCase()) return bad('repository name must be lowercase');
   if (!pathPattern.test(path) || !domainPattern.test(registry)) return bad();
   if (tag !== undefined && !tagPattern.test(tag)) return bad();
   if (digest !== undefined && !digestPattern.test(digest)) return bad();
+  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
   const full = tag === undefined && digest === undefined ? `${text}:latest` : text;
   return { registry, repository, full, ...(tag !== undefined && { tag }), ...(digest && { digest }) };
 }
