@@ -7,8 +7,6 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'subresources-ephemeral-containers-absent': 'the subresource was behind a gate, and so not found at all',
   'validation-v1-service-cluster-ip-out-of-range': 'another allocator, with words of its own',
   'subresources-scale-table': 'a scale has a table of its own since 1.24',
-  'tables-autoscaling-v2beta1-horizontalpodautoscaler':
-    'targets name their resource since 1.30 (cpu: 10%/50%)',
   'tables-flowcontrol-v1beta1-prioritylevelconfiguration': 'the column is NominalConcurrencyShares today',
   'crd-invalid-items-type': 'paths within lists of custom resources name the index',
   'crd-invalid-list-map-key-missing': 'paths within lists of custom resources name the index',

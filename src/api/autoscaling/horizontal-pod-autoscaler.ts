@@ -259,8 +259,8 @@ function* validateRules(rules: HPAScalingRules | undefined, field: string): Fiel
 const shownTargetsMax = 2;
 const unknown = '<unknown>';
 
-/** `current/target` of each metric; resources are named, as in `cpu: 10%/50%`. */
-export function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
+/** `current/target` of each metric. */
+function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
   const metrics = spec?.metrics ?? [];
   if (metrics.length === 0) return '<none>';
   const texts = metrics.map((metric, index) => {
@@ -271,15 +271,13 @@ export function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
       | { averageValue?: string; averageUtilization?: number; value?: string }
       | undefined;
     if (!target) return `<unknown type>`;
-    const resource = metric.resource ?? metric.containerResource;
-    const name = resource ? `${resource.name}: ` : '';
     if (target.averageValue !== undefined) {
       const suffix = metric.type === 'External' || metric.type === 'Object' ? ' (avg)' : '';
-      return `${name}${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
+      return `${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
     }
     if (target.value !== undefined) return `${now?.value ?? unknown}/${target.value}`;
     const utilization = now?.averageUtilization;
-    return `${name}${utilization === undefined ? unknown : `${utilization}%`}/${target.averageUtilization ?? '<auto>'}%`;
+    return `${utilization === undefined ? unknown : `${utilization}%`}/${target.averageUtilization ?? '<auto>'}%`;
   });
   const shown = texts.slice(0, shownTargetsMax).join(', ');
   return texts.length > shownTargetsMax ? `${shown} + ${texts.length - shownTargetsMax} more...` : shown;
