@@ -1,5 +1,8 @@
-/** One command at a time works on a cluster. A lock that its holder left behind is taken over. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * One command at a time works on a cluster. A lock that its holder left behind is taken over. It is a link whose target
+ * says who holds it: made in one step, and without any room on the disk, so that a cluster on a full one can be deleted.
+ */
+import { lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { Failure } from './failure.ts';
@@ -33,7 +36,7 @@ async function acquire(file: string): Promise<void> {
 
 function tryLock(file: string): boolean {
   try {
-    writeFileSync(file, JSON.stringify(processIdentity(process.pid)), { flag: 'wx', mode: 0o600 });
+    symlinkSync(JSON.stringify(processIdentity(process.pid)), file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -41,12 +44,13 @@ function tryLock(file: string): boolean {
   }
 }
 
-/** Undefined when the file is gone again, or was left half written. */
+/** Undefined when the lock is gone again, or is none: what is no link was not made here. */
 function readHolder(file: string): ProcessIdentity | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
+    if (!lstatSync(file).isSymbolicLink()) return undefined;
+    return JSON.parse(readlinkSync(file)) as ProcessIdentity;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -152,4 +152,10 @@ suite('a node on a small disk', () => {
     assert.match(events, /NodeHasDiskPressure/);
     assert.match(events, /EvictionThresholdMet +Attempting to reclaim ephemeral-storage/);
   });
+
+  test('a cluster whose disk has no room left can be deleted', async () => {
+    const filled = await execute('dd', ['if=/dev/zero', `of=${join(cluster.home, 'fill')}`, 'bs=1M']);
+    assert.match(filled.stderr, /No space left on device/);
+    await cluster.wherry('delete', '--name', cluster.name);
+  });
 });
