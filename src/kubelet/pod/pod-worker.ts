@@ -300,8 +300,11 @@ export class PodWorker {
   }
 
   async #sync(): Promise<void> {
-    for (const [name, waiting] of this.#nextFailures) this.#failures.set(name, waiting);
-    this.#nextFailures.clear();
+    for (const [name, waiting] of this.#nextFailures) {
+      if (isConfigurationProblem(waiting)) continue;
+      this.#failures.set(name, waiting);
+      this.#nextFailures.delete(name);
+    }
     this.#report();
     // What was wrong with the old image says nothing of the new one.
     for (const name of this.#changedImages) this.#failures.delete(name);
@@ -446,13 +449,14 @@ export class PodWorker {
   }
 
   /**
-   * As with upstream, a configuration that is not possible yet is tried once more before it shows, and that a pull
-   * failed again shows a moment after the wait before it did.
+   * As with upstream, a configuration that is not possible yet shows when it has failed twice, and that a pull failed
+   * again shows a moment after the wait before it did.
    */
   #noteFailure(name: string, { waiting, retryInMs }: StartProblem): void {
     const shown = this.#failures.get(name)?.reason;
-    const isConfiguration = waiting.reason.startsWith('CreateContainer');
-    const waits = shown === 'ImagePullBackOff' || (isConfiguration && shown === undefined);
+    const hasFailedOnce = this.#nextFailures.delete(name);
+    const isNew = isConfigurationProblem(waiting) && shown === undefined && !hasFailedOnce;
+    const waits = shown === 'ImagePullBackOff' || isNew;
     (waits ? this.#nextFailures : this.#failures).set(name, waiting);
     if (waits) this.#timer.within(failureShowsAfterMs);
     else if (retryInMs !== undefined) this.#timer.within(retryInMs);
@@ -547,4 +551,8 @@ export class PodWorker {
     this.#finished(this);
     await removeTraces(this.#context, this.uid, this.observed);
   }
+}
+
+function isConfigurationProblem({ reason }: WaitingReason): boolean {
+  return reason.startsWith('CreateContainer');
 }
