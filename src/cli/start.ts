@@ -23,6 +23,7 @@ const replicas = 3;
 const questions = 6;
 const rolloutMs = 120_000;
 const dnsMs = 30_000;
+const answerMs = 30_000;
 const pollMs = 50;
 
 export const start: Command = {
@@ -172,16 +173,27 @@ const ask = (left) => left > 0 && get(process.argv[1], { agent: false, timeout: 
 }).on('timeout', () => process.exit(1));
 ask(Number(process.argv[2]));`;
 
+/** A pod counts as ready when its program has started, which is a moment before that listens. */
 async function ask(namespace: NodeNamespace, url: string): Promise<string[]> {
-  try {
-    const said = await runInNode(namespace, [process.execPath, '-e', askScript, url, String(questions)]);
-    return said.trimEnd().split('\n');
-  } catch (error) {
-    throw new Failure('the Service of the demo does not answer', {
-      advice: 'see: kubectl get pods,endpoints; wherry logs agent',
-      cause: error,
-    });
-  }
+  let cause: CommandError | undefined;
+  const answers = await waitFor(
+    async () => {
+      try {
+        const said = await runInNode(namespace, [process.execPath, '-e', askScript, url, String(questions)]);
+        return said.trimEnd().split('\n');
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        cause = error;
+        return undefined;
+      }
+    },
+    { limitMs: answerMs, pollMs },
+  );
+  if (answers) return answers;
+  throw new Failure(`the Service of the demo does not answer within ${answerMs / 1000} s`, {
+    advice: 'see: kubectl get pods,endpoints; wherry logs agent',
+    cause,
+  });
 }
 
 function tellNext(context: CliContext, name: string, isReal: boolean): void {
