@@ -1,4 +1,5 @@
 /** Match conditions in CEL: whether a webhook or policy that matches by rule wants the request after all. */
+import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { CelAuthorizer } from '../../api/cel/libraries/authorizer.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
@@ -7,16 +8,6 @@ import type { AdmissionAttributes } from '../admission/admission.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { UserInfo } from '../request.ts';
 import type { AdmissionRequest } from './review.ts';
-
-export const requestVariables = [
-  'object',
-  'oldObject',
-  'request',
-  'params',
-  'namespaceObject',
-  'authorizer',
-  'variables',
-];
 
 export interface CompiledCondition {
   name: string;
@@ -27,7 +18,7 @@ export interface CompiledCondition {
 export function compileConditions(conditions: readonly MatchCondition[] | undefined): CompiledCondition[] {
   return (conditions ?? []).map(({ name, expression }) => ({
     name,
-    program: compileCel(expression, requestVariables),
+    program: compileCel(expression, policyVariables),
   }));
 }
 

@@ -1,4 +1,5 @@
 /** MutatingAdmissionPolicies: changes of objects in CEL, as apply configurations or JSON patches, that need no webhook. */
+import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';
@@ -14,7 +15,6 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admissio
 import { toStoredVersion } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { converting } from '../registry/version-converter.ts';
-import { requestVariables } from './conditions.ts';
 import { type CompiledBinding, PolicyBindings, type PolicyOptions } from './policy-bindings.ts';
 import { admissionRequestOf } from './review.ts';
 
@@ -98,7 +98,7 @@ function compileMutations({ spec }: MutatingAdmissionPolicy): Mutations {
   return (spec.mutations ?? []).map(({ patchType, applyConfiguration, jsonPatch }) => {
     const type = patchType === 'JSONPatch' ? 'JSONPatch' : 'ApplyConfiguration';
     const { expression = '' } = (type === 'JSONPatch' ? jsonPatch : applyConfiguration) ?? {};
-    return { type, program: compileCel(withMapsForObjects(expression), requestVariables) };
+    return { type, program: compileCel(withMapsForObjects(expression), policyVariables) };
   });
 }
 

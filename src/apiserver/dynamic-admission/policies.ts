@@ -1,8 +1,8 @@
 /** ValidatingAdmissionPolicies: validation rules in CEL that need no webhook. */
+import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
-import { requestVariables } from './conditions.ts';
 import {
   type CompiledBinding,
   type CompiledPolicy,
@@ -76,10 +76,10 @@ class Policies {
 
 function compileValidations({ spec }: ValidatingAdmissionPolicy): Validations {
   return (spec.validations ?? []).map((validation) => ({
-    program: compileCel(validation.expression, requestVariables),
+    program: compileCel(validation.expression, policyVariables),
     message: validation.message,
     messageProgram: validation.messageExpression
-      ? compileCel(validation.messageExpression, requestVariables)
+      ? compileCel(validation.messageExpression, policyVariables)
       : undefined,
     reason: validation.reason ?? 'Invalid',
   }));

@@ -1,4 +1,5 @@
 /** What validating and mutating admission policies share: compiled policies, their bindings, parameters and variables. */
+import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
@@ -16,13 +17,7 @@ import type { ParamRef } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import {
-  type CompiledCondition,
-  celVariablesOf,
-  compileConditions,
-  conditionsHold,
-  requestVariables,
-} from './conditions.ts';
+import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
 import { admissionRequestOf } from './review.ts';
 
@@ -202,7 +197,7 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
         conditions: compileConditions(matchConditions),
         variables: (variables ?? []).map(({ name, expression }) => ({
           name,
-          program: compileCel(withMapsForObjects(expression), requestVariables),
+          program: compileCel(withMapsForObjects(expression), policyVariables),
         })),
         content: this.#kinds.compile(policy),
       };

@@ -1,8 +1,8 @@
 /** Whether expressions of a policy speak of fields that the objects have which it is about: upstream's type checking. */
+import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
 import { CelError, compileCel } from '../../api/cel/environment.ts';
 import { escapeName } from '../../api/cel/values.ts';
 import type { SchemaNode } from '../../api/schema/schemas.ts';
-import { requestVariables } from './conditions.ts';
 
 /** The library's syntax tree, as far as it is looked at. */
 interface Node {
@@ -41,7 +41,7 @@ export class TypeChecker {
 
   #walk(expression: string): { known: Known; problems: Problem[] } {
     try {
-      const { ast } = compileCel(expression, requestVariables);
+      const { ast } = compileCel(expression, policyVariables);
       const walk = new Walk(expression, this.#variables);
       return { known: walk.visit(ast as Node, this.#scope), problems: walk.problems };
     } catch (error) {
