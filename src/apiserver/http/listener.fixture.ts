@@ -71,7 +71,8 @@ export async function createListeningServer({
   };
 }
 
-function exchange(options: RequestOptions, body?: string | Uint8Array): Promise<Reply> {
+/** Sends one request and gathers the answer. */
+export function exchange(options: RequestOptions, body?: string | Uint8Array): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const request = httpsRequest(options, (answer) => {
       const chunks: Buffer[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Session, connect } from 'node:http2';
-import { Agent, request as httpsRequest } from 'node:https';
+import { Agent } from 'node:https';
 import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parse } from 'yaml';
@@ -8,13 +8,8 @@ import { decodeMessage, readEnvelope } from '../../api/protobuf/envelope.ts';
 import { systemClock } from '../../base/clock.ts';
 import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { configMap, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
+import { exchange, type Reply } from './listener.fixture.ts';
 import type { Listener } from './listener.ts';
-
-interface Reply {
-  status: number;
-  headers: Record<string, string | string[] | undefined>;
-  body: Buffer;
-}
 
 let server: TestServer;
 let listener: Listener;
@@ -54,21 +49,7 @@ function http1(
   body?: string,
   from = agent,
 ): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      { host: '127.0.0.1', port: listener.port, method, path, headers, agent: from, ca },
-      (answer) => {
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () =>
-          resolve({ status: answer.statusCode!, headers: answer.headers, body: Buffer.concat(chunks) }),
-        );
-        answer.on('error', reject);
-      },
-    );
-    request.on('error', reject);
-    request.end(body);
-  });
+  return exchange({ host: '127.0.0.1', port: listener.port, method, path, headers, agent: from, ca }, body);
 }
 
 function http2(
