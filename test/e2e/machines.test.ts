@@ -86,7 +86,9 @@ spec:
     const ask = (to: string) => kubectl('exec', 'web-one', '--', 'wget', '-q', '-O', '-', to);
     assert.equal(await ask(`http://${other}:8080`), 'web-two\n');
     await eventually('the Service answers by name', async () => (await ask('http://web')) === 'web-two\n');
-    assert.match(await kubectl('logs', 'web-two'), /serving on port 8080/);
+    await eventually('it has logged that it serves', async () =>
+      (await kubectl('logs', 'web-two')).includes('serving on port 8080'),
+    );
   });
 
   test('what dies of a machine is started again, and its containers go on', {

@@ -66,7 +66,7 @@ spec:
     await cluster.kubectl('delete', 'pod', 'writer', '--now');
     await cluster.apply(pod('reader', 'kept', 'cat /data/file; sleep 600'));
     await cluster.kubectl('wait', '--for=condition=Ready', 'pod/reader', '--timeout=60s');
-    assert.equal(await cluster.kubectl('logs', 'reader'), '0\n');
+    await until('the reader prints', async () => (await cluster.kubectl('logs', 'reader')) === '0\n');
     const volume = await read('pvc', 'kept', '-o', 'jsonpath={.spec.volumeName}');
     const path = onNode(await read('pv', volume, '-o', 'jsonpath={.spec.hostPath.path}'));
     assert.ok(existsSync(join(path, 'file')), path);

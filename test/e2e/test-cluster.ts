@@ -153,6 +153,9 @@ function commandLine(pid: string): string {
   }
 }
 
+/** A kubectl that is asked takes a tenth of a second of processor time, which others who are waited for could use. */
+const pollMs = 250;
+
 /**
  * Asks until `condition` gives something, and returns that.
  * @throws the last error, or that it took too long
@@ -172,7 +175,7 @@ export async function eventually<Result>(
     } catch (error) {
       last = error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
   throw new Error(`${what}: not within ${limitMs / 1000} s`, { cause: last });
 }
