@@ -78,12 +78,18 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   }
 
   async function write(record: EventRecord): Promise<void> {
+    /** A try under this name ended without an answer: the server may have written it all the same. */
+    let unclearName: string | undefined;
     for (let attempt = 0; attempt < triesMax && !signal.aborted; attempt++) {
       try {
         return await store(record);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof StatusError && error.reason === 'AlreadyExists') {
+          if (record.name === unclearName) {
+            record.stored = true;
+            return;
+          }
           record.name = `${record.about.name}.${uniqueSuffix()}`;
           continue;
         }
@@ -91,6 +97,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
           logger.debug('an event was refused', { reason: record.reason, error });
           return;
         }
+        unclearName = record.name;
         await clock.sleep(backoffDelayMs(retryBackoff, attempt), signal).catch(() => undefined);
       }
     }
