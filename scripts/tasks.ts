@@ -31,8 +31,11 @@ const testRequirements: readonly Requirement[] = [
 /** A file of tests that takes longer hangs: it fails with its name instead of holding up the rest. */
 const testTimeoutMs = 10 * 60_000;
 
-/** Node leaves one core idle, which is half of a small machine. End-to-end tests have clusters of their own to share with. */
+/** Node leaves one core idle, which is half of a small machine. */
 const everyCore = [`--test-concurrency=${availableParallelism()}`];
+
+/** Files of end-to-end tests have clusters of their own, and wait for half of their time: as many at once as the machine bears. */
+const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`];
 
 const unitTests = ['src/**/*.test.ts'];
 const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
@@ -42,11 +45,10 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
   check: async () => (await runChecks()) || (await runTests(unitTests, everyCore)),
   test: async (args) => {
-    const failed = await runChecks();
+    const [failed, canRunContainers] = await Promise.all([runChecks(), prepareForContainers()]);
     if (failed !== 0) return failed;
-    const canRunContainers = await prepareForContainers();
     const calculating = await runTests([...unitTests, ...clusterTests], [...everyCore, ...args]);
-    const onMachine = canRunContainers ? await runTests(endToEndTests, args) : 0;
+    const onMachine = canRunContainers ? await runTests(endToEndTests, [...sideBySide, ...args]) : 0;
     return calculating || onMachine;
   },
   bench: async (args) => {
