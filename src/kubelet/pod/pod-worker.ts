@@ -11,7 +11,6 @@ import type { SandboxConfig } from '../cri/runtime.ts';
 import { volumeObjectsOf } from '../volumes/volume-objects.ts';
 import { ContainerResources } from './container-resources.ts';
 import { StartProblem, startContainer } from './container-start.ts';
-import type { WaitingReason } from './container-statuses.ts';
 import { CrashHold } from './crash-hold.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';
 import { podEvents } from './pod-events.ts';
@@ -26,6 +25,7 @@ import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { PodView } from './pod-view.ts';
+import { WaitingReasons } from './waiting-reasons.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 /** Ends a pod for a reason that is not its own. */
@@ -45,7 +45,6 @@ export interface PodWorkerOptions {
 type Stage = 'new' | 'running' | 'terminating' | 'terminated' | 'finished';
 
 const errorRetry = { firstMs: 250, maxMs: 10_000 };
-const failureShowsAfterMs = 1_000;
 /** How soon to look again for a network that is not there yet. */
 const networkRetryMs = 500;
 /** How soon a resize that was deferred is tried again. */
@@ -73,10 +72,7 @@ export class PodWorker {
   #eviction: Eviction | undefined;
   #verdict: PodVerdict | undefined;
   #hasEnded = false;
-  readonly #failures = new Map<string, WaitingReason>();
-  /** Shown from the next sync on. */
-  readonly #nextFailures = new Map<string, WaitingReason>();
-  readonly #changedImages = new Set<string>();
+  readonly #waiting = new WaitingReasons();
   readonly #hold: CrashHold;
   readonly #view: PodView;
   readonly #mounts: PodMounts;
@@ -140,7 +136,7 @@ export class PodWorker {
 
   /** Why a container does not run, in one word. */
   waitingReason(containerName: string): string | undefined {
-    return this.#failures.get(containerName)?.reason;
+    return this.#waiting.shown.get(containerName)?.reason;
   }
 
   update(pod: Pod): void {
@@ -149,7 +145,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#context.statuses.noteServerStatus(pod);
     if (!isNews(before, pod)) return;
-    for (const name of changedImages(before, pod)) this.#changedImages.add(name);
+    for (const name of changedImages(before, pod)) this.#waiting.imageChanged(name);
     if (pod.metadata.deletionTimestamp) this.#noteDeletion(pod.metadata.deletionGracePeriodSeconds ?? 0);
     this.wake();
   }
@@ -300,15 +296,9 @@ export class PodWorker {
   }
 
   async #sync(): Promise<void> {
-    for (const [name, waiting] of this.#nextFailures) {
-      if (isConfigurationProblem(waiting)) continue;
-      this.#failures.set(name, waiting);
-      this.#nextFailures.delete(name);
-    }
+    this.#waiting.showHeldBack();
     this.#report();
-    // What was wrong with the old image says nothing of the new one.
-    for (const name of this.#changedImages) this.#failures.delete(name);
-    this.#changedImages.clear();
+    this.#waiting.dropOutdated();
     const context = this.#context;
     const cgroupParent = await this.#resources.apply(this.#pod, this.observed);
     if (this.#resources.isDeferred) this.#timer.within(deferredResizeRetryMs);
@@ -431,41 +421,27 @@ export class PodWorker {
             this.#context.timings.podStart((this.#context.clock.monotonic() - this.#seenMs) / 1000);
             this.#seenMs = undefined;
           }
-          this.#failures.delete(container.name);
-          this.#nextFailures.delete(container.name);
+          this.#waiting.started(container.name);
           this.#lookAgain();
         },
         interrupt: this.#ending.signal,
         pulling: (shows) => {
-          if (shows) this.#failures.set(container.name, shows);
+          if (shows) this.#waiting.show(container.name, shows);
           this.#report();
         },
       });
     } catch (error) {
       if (!(error instanceof StartProblem)) throw error;
-      this.#noteFailure(container.name, error);
+      const retryInMs = this.#waiting.failed(container.name, error);
+      if (retryInMs !== undefined) this.#timer.within(retryInMs);
       this.#view.invalidate();
     }
-  }
-
-  /**
-   * As with upstream, a configuration that is not possible yet shows when it has failed twice, and that a pull failed
-   * again shows a moment after the wait before it did.
-   */
-  #noteFailure(name: string, { waiting, retryInMs }: StartProblem): void {
-    const shown = this.#failures.get(name)?.reason;
-    const hasFailedOnce = this.#nextFailures.delete(name);
-    const isNew = isConfigurationProblem(waiting) && shown === undefined && !hasFailedOnce;
-    const waits = shown === 'ImagePullBackOff' || isNew;
-    (waits ? this.#nextFailures : this.#failures).set(name, waiting);
-    if (waits) this.#timer.within(failureShowsAfterMs);
-    else if (retryInMs !== undefined) this.#timer.within(retryInMs);
   }
 
   /** True while a container that keeps ending must wait. */
   #holdsBack(container: core.Container, last: ObservedContainer): boolean {
     const { waitMs, shows } = this.#hold.check(this.#pod, container, last);
-    if (shows) this.#failures.set(container.name, shows);
+    if (shows) this.#waiting.show(container.name, shows);
     if (waitMs > 0) this.#timer.within(waitMs);
     else if (shows) this.#report();
     return waitMs > 0;
@@ -488,7 +464,7 @@ export class PodWorker {
     reportPod(this.#context, {
       subject,
       observed: this.observed,
-      failures: this.#failures,
+      failures: this.#waiting.shown,
       resources: this.#resources,
       verdict: this.#eviction ?? this.#verdict,
       hasEnded: this.#hasEnded,
@@ -551,8 +527,4 @@ export class PodWorker {
     this.#finished(this);
     await removeTraces(this.#context, this.uid, this.observed);
   }
-}
-
-function isConfigurationProblem({ reason }: WaitingReason): boolean {
-  return reason.startsWith('CreateContainer');
 }
