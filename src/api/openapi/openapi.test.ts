@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import protobuf from 'protobufjs';
 import { bytesType, WireReader } from '../protobuf/wire.ts';
 import type { JsonSchema, OpenApiGroupVersion } from './source.ts';
 import { openApiV2Document } from './v2.ts';
 import { encodeOpenApiV2 } from './v2-protobuf.ts';
 import { documentHash, openApiIndex, openApiV3Document } from './v3.ts';
+import { encodeOpenApiV3 } from './v3-protobuf.ts';
 
 const everyVerb = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const apps: OpenApiGroupVersion = {
@@ -196,4 +198,76 @@ test('the protobuf form starts with its version and holds every definition by na
   }
   assert.equal(swagger, '2.0');
   assert.deepEqual(names, Object.keys(v2.definitions!));
+});
+
+/** What clients read of gnostic's openapi.v3, by its field numbers. */
+const v3Messages = `
+  syntax = "proto3";
+  message Document { string openapi = 1; Paths paths = 4; Components components = 5; }
+  message Paths { repeated NamedPathItem path = 1; }
+  message NamedPathItem { string name = 1; PathItem value = 2; }
+  message PathItem { Operation get = 4; repeated ParameterOrReference parameters = 13; }
+  message ParameterOrReference { Parameter parameter = 1; }
+  message Parameter { string name = 1; string in = 2; bool required = 4; SchemaOrReference schema = 10; }
+  message Operation { string operationId = 5; Responses responses = 8; repeated NamedAny extensions = 13; }
+  message Responses { repeated NamedResponse response = 2; }
+  message NamedResponse { string name = 1; }
+  message NamedAny { string name = 1; Any value = 2; }
+  message Any { string yaml = 2; }
+  message Components { Schemas schemas = 1; }
+  message Schemas { repeated NamedSchema named = 1; }
+  message NamedSchema { string name = 1; SchemaOrReference value = 2; }
+  message SchemaOrReference { oneof either { Schema schema = 1; Reference reference = 2; } }
+  message Reference { string ref = 1; }
+  message Schema {
+    bool nullable = 1; repeated string required = 23; repeated Any enum = 24; string type = 25;
+    repeated SchemaOrReference allOf = 26; repeated SchemaOrReference oneOf = 27; Items items = 30;
+    Schemas properties = 31; Additional additionalProperties = 32; Default default = 33;
+    string description = 34; repeated NamedAny extensions = 36;
+  }
+  message Items { repeated SchemaOrReference schema = 1; }
+  message Additional { oneof either { SchemaOrReference schema = 1; bool boolean = 2; } }
+  message Default { oneof either { double number = 1; bool boolean = 2; string string = 3; } }`;
+
+test('an OpenAPI 3 document says the same in protobuf', () => {
+  const type = protobuf.parse(v3Messages, { keepCase: true }).root.lookupType('Document');
+  const decoded = (source: OpenApiGroupVersion) =>
+    type.toObject(type.decode(encodeOpenApiV3(openApiV3Document(source, 'v1'))), { defaults: false }) as Json;
+  const schemasOf = (schemas: unknown) =>
+    Object.fromEntries(
+      (schemas as { named: { name: string; value: { schema: Json } }[] }).named.map(({ name, value }) => [
+        name,
+        value.schema as Json,
+      ]),
+    );
+  const document = decoded(apps);
+  assert.equal(document.openapi, '3.0.0');
+  const all = schemasOf(document.components!.schemas);
+  assert.deepEqual(Object.keys(all), Object.keys(v3(apps).components!.schemas!));
+  const [path] = document.paths!.path as unknown as { name: string; value: Json }[];
+  assert.equal(path!.name, '/apis/apps/v1/namespaces/{namespace}/deployments');
+  assert.equal(path!.value.get!.operationId, 'listAppsV1NamespacedDeployment');
+  assert.deepEqual(path!.value.get!.extensions?.[0], {
+    name: 'x-kubernetes-action',
+    value: { yaml: '"list"\n' },
+  });
+  const spec = schemasOf(all['io.k8s.api.apps.v1.DeploymentSpec']!.properties);
+  assert.deepEqual(spec.template!.allOf, [
+    { reference: { ref: '#/components/schemas/io.k8s.api.core.v1.PodTemplateSpec' } },
+  ]);
+  assert.deepEqual(spec.template!.default, {}, 'a default of {} has no form');
+  const selector = schemasOf(all['io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector']!.properties);
+  assert.equal(selector.matchLabels!.additionalProperties!.schema!.schema!.type, 'string');
+
+  const widget = schemasOf(
+    schemasOf(decoded(widgets).components!.schemas)['com.example.v1.Widget']!.properties,
+  );
+  const { size, either } = schemasOf(widget.spec!.properties);
+  assert.deepEqual(size, {
+    type: 'integer',
+    description: 'How large.',
+    default: { number: 1 },
+    enum: [{ yaml: '1\n' }, { yaml: '2\n' }],
+  });
+  assert.deepEqual([either!.nullable, either!.oneOf], [true, [{ schema: { type: 'string' } }]]);
 });

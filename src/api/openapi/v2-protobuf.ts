@@ -1,25 +1,8 @@
 /** An OpenAPI 2 document in protobuf, in the layout that Kubernetes' clients read (gnostic's openapi.v2). */
-import { bytesType, varintType, WireWriter } from '../protobuf/wire.ts';
+import { encodeMessage, type MessageLayouts } from './message-writer.ts';
 import type { JsonSchema } from './source.ts';
 
-/** How a field is written; a name stands for one of the messages below. */
-type FieldType =
-  | 'string'
-  | 'strings'
-  | 'boolean'
-  | 'double'
-  | 'integer'
-  | 'any'
-  | 'anys'
-  /** Everything that starts with `x-`. */
-  | 'extensions'
-  | { message: string; repeated?: boolean }
-  /** An object as a list of names and messages. */
-  | { named: string };
-
-type MessageLayout = Record<string, [id: number, type: FieldType]>;
-
-const layouts: Record<string, MessageLayout> = {
+const layouts: MessageLayouts = {
   Document: {
     swagger: [1, 'string'],
     info: [2, { message: 'Info' }],
@@ -65,6 +48,18 @@ const layouts: Record<string, MessageLayout> = {
     schemes: [10, 'strings'],
     'x-': [13, 'extensions'],
   },
+  ParametersItem: (value) =>
+    (value as JsonSchema).$ref
+      ? { '': [2, { message: 'JsonReference' }] }
+      : { '': [1, { message: 'Parameter' }] },
+  Parameter: (value) =>
+    (value as JsonSchema).in === 'body'
+      ? { '': [1, { message: 'BodyParameter' }] }
+      : { '': [2, { message: 'NonBodyParameter' }] },
+  NonBodyParameter: (value) =>
+    (value as JsonSchema).in === 'path'
+      ? { '': [4, { message: 'PathParameter' }] }
+      : { '': [3, { message: 'QueryParameter' }] },
   JsonReference: { $ref: [1, 'string'] },
   BodyParameter: {
     name: [2, 'string'],
@@ -124,113 +119,5 @@ const layouts: Record<string, MessageLayout> = {
 };
 
 export function encodeOpenApiV2(document: JsonSchema): Uint8Array {
-  const writer = new WireWriter(4 * 1024 * 1024);
-  writeMessage(writer, 'Document', document);
-  return writer.finish();
-}
-
-/** A layout with the one key '' wraps: its only field is the value itself. */
-function writeMessage(writer: WireWriter, name: string, value: unknown): void {
-  if (name === 'ParametersItem') {
-    writeParametersItem(writer, value as JsonSchema);
-    return;
-  }
-  if (name === 'Parameter') {
-    writeParameter(writer, value as JsonSchema);
-    return;
-  }
-  const layout = layouts[name]!;
-  const wrapped = layout[''];
-  if (wrapped) {
-    writeField(writer, wrapped[0], wrapped[1], value);
-    return;
-  }
-  for (const [key, [id, type]] of Object.entries(layout)) {
-    if (type === 'extensions') writeExtensions(writer, id, value as JsonSchema);
-    else writeField(writer, id, type, (value as JsonSchema)[key]);
-  }
-}
-
-function writeNested(writer: WireWriter, id: number, write: () => void): void {
-  writer.tag(id * 8 + bytesType);
-  const start = writer.begin();
-  write();
-  writer.end(start);
-}
-
-function writeString(writer: WireWriter, id: number, text: string): void {
-  writer.tag(id * 8 + bytesType);
-  writer.string(text);
-}
-
-function writeField(writer: WireWriter, id: number, type: FieldType, value: unknown): void {
-  if (value === undefined || value === null) return;
-  if (typeof type === 'object') {
-    if ('named' in type) {
-      for (const [name, item] of Object.entries(value as JsonSchema)) {
-        writeNested(writer, id, () => {
-          writeString(writer, 1, name);
-          writeNested(writer, 2, () => writeMessage(writer, type.named, item));
-        });
-      }
-    } else if (type.repeated) {
-      for (const item of value as unknown[])
-        writeNested(writer, id, () => writeMessage(writer, type.message, item));
-    } else writeNested(writer, id, () => writeMessage(writer, type.message, value));
-    return;
-  }
-  switch (type) {
-    case 'string':
-      writeString(writer, id, String(value));
-      return;
-    case 'strings':
-      for (const text of value as string[]) writeString(writer, id, text);
-      return;
-    case 'boolean':
-    case 'integer':
-      writer.tag(id * 8 + varintType);
-      writer.integer(Number(value));
-      return;
-    case 'double':
-      writer.tag(id * 8 + 1);
-      writer.double(Number(value));
-      return;
-    case 'any':
-      writeNested(writer, id, () => writeAny(writer, value));
-      return;
-    case 'anys':
-      for (const item of value as unknown[]) writeNested(writer, id, () => writeAny(writer, item));
-      return;
-  }
-}
-
-/** Any value as YAML, of which JSON is a part. */
-function writeAny(writer: WireWriter, value: unknown): void {
-  writeString(writer, 2, `${JSON.stringify(value)}\n`);
-}
-
-function writeExtensions(writer: WireWriter, id: number, object: JsonSchema): void {
-  for (const [name, value] of Object.entries(object)) {
-    if (!name.startsWith('x-')) continue;
-    writeNested(writer, id, () => {
-      writeString(writer, 1, name);
-      writeNested(writer, 2, () => writeAny(writer, value));
-    });
-  }
-}
-
-function writeParametersItem(writer: WireWriter, parameter: JsonSchema): void {
-  if (parameter.$ref) writeNested(writer, 2, () => writeMessage(writer, 'JsonReference', parameter));
-  else writeNested(writer, 1, () => writeParameter(writer, parameter));
-}
-
-function writeParameter(writer: WireWriter, parameter: JsonSchema): void {
-  if (parameter.in === 'body') {
-    writeNested(writer, 1, () => writeMessage(writer, 'BodyParameter', parameter));
-    return;
-  }
-  const [id, layout] = parameter.in === 'path' ? [4, 'PathParameter'] : [3, 'QueryParameter'];
-  writeNested(writer, 2, () => {
-    writeNested(writer, id as number, () => writeMessage(writer, layout as string, parameter));
-  });
+  return encodeMessage(layouts, 'Document', document);
 }

@@ -75,6 +75,19 @@ test('OpenAPI 2 comes in JSON and in protobuf, to old clients too', async () => 
   await assert.rejects(() => get('/openapi/v2', { accept: 'text/html' }), { code: 406 });
 });
 
+test('OpenAPI 3 comes in protobuf to clients that ask for it, under the hash of its JSON form', async () => {
+  const get = served();
+  const { headers } = await get('/openapi/v3/api/v1');
+  for (const version of ['v3@v1.0', 'v3.v1.0']) {
+    const accept = `application/com.github.proto-openapi.spec.${version}+protobuf`;
+    const answer = await get('/openapi/v3/api/v1', { accept });
+    assert.equal(answer.contentType, 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf');
+    assert.deepEqual(Buffer.from(answer.body as Uint8Array).subarray(0, 7), Buffer.from('\n\x053.0.0'));
+    assert.equal(answer.headers?.etag, headers?.etag);
+  }
+  await assert.rejects(() => get('/openapi/v3/api/v1', { accept: 'text/html' }), { code: 406 });
+});
+
 test('a group version that is not there is not found', async () => {
   await assert.rejects(() => served()('/openapi/v3/apis/none/v1'), { code: 404 });
 });

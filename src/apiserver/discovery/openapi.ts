@@ -9,6 +9,7 @@ import { rootPath } from '../../api/openapi/source.ts';
 import { openApiV2Document } from '../../api/openapi/v2.ts';
 import { encodeOpenApiV2 } from '../../api/openapi/v2-protobuf.ts';
 import { documentHash, openApiIndex, openApiV3Document } from '../../api/openapi/v3.ts';
+import { encodeOpenApiV3 } from '../../api/openapi/v3-protobuf.ts';
 import { notAcceptable, unknownPath } from '../../api/status.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
@@ -26,12 +27,15 @@ const keptDocumentsMax = 12;
 const immutableSeconds = 365 * 24 * 3600;
 
 const jsonType = 'application/json';
-const v2ProtobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-/** The second name is what clients before 1.27 ask for. */
-const v2ProtobufTypes = new Set([
-  v2ProtobufType,
-  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
-]);
+const protobufType = {
+  v2: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+  v3: 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf',
+};
+/** What clients before 1.27 ask for. */
+const oldProtobufType = {
+  v2: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+  v3: 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf',
+};
 
 export interface OpenApiOptions {
   /** What discovery tells of this server's own kinds. */
@@ -78,9 +82,7 @@ export class OpenApi {
     const path = info.path.slice('/openapi/v3'.length);
     const source = this.#sources().find((candidate) => rootPath(candidate) === path);
     if (!source) throw unknownPath();
-    if (!accepts(request.header('accept'), (type) => type === jsonType)) {
-      throw notAcceptable(`only the following media types are accepted: ${jsonType}`);
-    }
+    const contentType = contentTypeFor(request.header('accept'), 'v3');
     const hash = documentHash(source, kubernetesVersion);
     const asked = request.query.get('hash');
     if (asked && asked !== hash) {
@@ -90,23 +92,20 @@ export class OpenApi {
     const headers: Record<string, string> = asked
       ? { 'cache-control': `public, immutable, max-age=${immutableSeconds}` }
       : {};
-    const make = () => JSON.stringify(openApiV3Document(source, kubernetesVersion));
-    return this.#answer(request, { key: path, hash, contentType: jsonType, headers, make });
+    const make = () => {
+      const document = openApiV3Document(source, kubernetesVersion);
+      return contentType === jsonType ? JSON.stringify(document) : encodeOpenApiV3(document);
+    };
+    return this.#answer(request, { key: `${contentType} ${path}`, hash, contentType, headers, make });
   }
 
   async #v2({ request }: RequestContext): Promise<ApiResponse> {
     const sources = this.#sources();
     const hash = documentHash({ group: 'all', version: 'v2', resources: [] }, v2Facts(sources));
-    const accept = request.header('accept');
-    const wanted = parseAccept(accept ?? '').find(({ type }) => v2ProtobufTypes.has(type) || isJson(type));
-    const isProtobuf = wanted !== undefined && v2ProtobufTypes.has(wanted.type);
-    if (!isProtobuf && !accepts(accept, isJson)) {
-      throw notAcceptable(`only the following media types are accepted: ${jsonType}, ${v2ProtobufType}`);
-    }
-    const contentType = isProtobuf ? v2ProtobufType : jsonType;
+    const contentType = contentTypeFor(request.header('accept'), 'v2');
     const make = () => {
       const document = openApiV2Document(sources, kubernetesVersion);
-      return isProtobuf ? encodeOpenApiV2(document) : JSON.stringify(document);
+      return contentType === jsonType ? JSON.stringify(document) : encodeOpenApiV2(document);
     };
     return this.#answer(request, { key: contentType, hash, contentType, headers: {}, make });
   }
@@ -152,13 +151,13 @@ function v2Facts(sources: readonly OpenApiGroupVersion[]): string {
   return sources.map((source) => documentHash(source, kubernetesVersion)).join();
 }
 
-function isJson(type: string): boolean {
-  return type === jsonType || type === 'application/*' || type === '*/*';
-}
-
-function accepts(accept: string | undefined, isWanted: (type: string) => boolean): boolean {
-  if (!accept) return true;
-  return parseAccept(accept).some(({ type }) => isWanted(type) || type === '*/*' || type === 'application/*');
+/** The form of a document that the client wants most. @throws StatusError 406 */
+function contentTypeFor(accept: string | undefined, version: 'v2' | 'v3'): string {
+  for (const { type } of parseAccept(accept || '*/*')) {
+    if (type === jsonType || type === 'application/*' || type === '*/*') return jsonType;
+    if (type === protobufType[version] || type === oldProtobufType[version]) return protobufType[version];
+  }
+  throw notAcceptable(`only the following media types are accepted: ${jsonType}, ${protobufType[version]}`);
 }
 
 function sourceOf(
