@@ -10,7 +10,10 @@ export interface AdmissionAttributes {
   readonly request: WriteRequest;
   /** What will be stored; a mutating plugin may change it or put another in its place. Undefined on DELETE. */
   object: KubeObject | undefined;
-  /** Of {@link object} when it is no object of the resource: the options of a CONNECT. */
+  /**
+   * Of {@link object} and {@link old} when they are no objects of the resource, but what its subresource takes: options
+   * of a CONNECT, a Scale, an Eviction …
+   */
   readonly objectKind?: GroupVersionKind;
   /** What stands there now, shared and frozen; undefined on CREATE. */
   readonly old: KubeObject | undefined;
@@ -22,8 +25,8 @@ export interface AdmissionAttributes {
 
 export interface AdmissionPlugin {
   readonly name: string;
-  /** Whether it is asked about connections into pods and nodes as well. */
-  readonly handlesConnect?: boolean;
+  /** Whether it is asked about objects of other kinds than the resource's, too. */
+  readonly handlesAnyKind?: boolean;
   /** Changes `attributes.object`, or throws a StatusError. */
   mutate?(attributes: AdmissionAttributes): Promise<void> | void;
   /** Throws a StatusError when the request must not be. The object no longer changes. */
@@ -32,35 +35,36 @@ export interface AdmissionPlugin {
   reserve?(attributes: AdmissionAttributes): Promise<(() => Promise<void>) | undefined>;
 }
 
+export interface PartAttributes<T extends KubeObject> extends AdmissionAttributes {
+  object: T;
+  readonly objectKind: GroupVersionKind;
+}
+
 export class AdmissionChain {
   readonly #plugins: AdmissionPlugin[] = [];
+  #ofAnyKind: readonly AdmissionPlugin[] = [];
 
   /** Appends a plugin, or puts it before the one named. */
   add(plugin: AdmissionPlugin, before?: string): void {
     const at = before === undefined ? -1 : this.#plugins.findIndex((other) => other.name === before);
     if (at < 0) this.#plugins.push(plugin);
     else this.#plugins.splice(at, 0, plugin);
+    this.#ofAnyKind = this.#plugins.filter(({ handlesAnyKind }) => handlesAnyKind);
   }
 
-  async mutate(attributes: AdmissionAttributes): Promise<void> {
-    for (const plugin of this.#plugins) {
-      const waiting = plugin.mutate?.(attributes);
-      if (waiting) await waiting;
-    }
+  mutate(attributes: AdmissionAttributes): Promise<void> {
+    return mutateBy(this.#plugins, attributes);
   }
 
-  async validate(attributes: AdmissionAttributes): Promise<void> {
-    for (const plugin of this.#plugins) {
-      const waiting = plugin.validate?.(attributes);
-      if (waiting) await waiting;
-    }
+  validate(attributes: AdmissionAttributes): Promise<void> {
+    return validateBy(this.#plugins, attributes);
   }
 
-  /** A connection has nothing to store: the plugins that are about connections let it pass, or throw. */
-  async connect(attributes: AdmissionAttributes): Promise<void> {
-    const concerned = this.#plugins.filter(({ handlesConnect }) => handlesConnect);
-    for (const plugin of concerned) await plugin.mutate?.(attributes);
-    for (const plugin of concerned) await plugin.validate?.(attributes);
+  /** For what a subresource takes and nobody stores: only plugins that know objects of any kind are asked. */
+  async admitPart<T extends KubeObject>(attributes: PartAttributes<T>): Promise<T> {
+    await mutateBy(this.#ofAnyKind, attributes);
+    await validateBy(this.#ofAnyKind, attributes);
+    return attributes.object;
   }
 
   /** Gives what undoes all reservations. */
@@ -80,5 +84,22 @@ export class AdmissionChain {
       throw error;
     }
     return undo;
+  }
+}
+
+async function mutateBy(plugins: readonly AdmissionPlugin[], attributes: AdmissionAttributes): Promise<void> {
+  for (const plugin of plugins) {
+    const waiting = plugin.mutate?.(attributes);
+    if (waiting) await waiting;
+  }
+}
+
+async function validateBy(
+  plugins: readonly AdmissionPlugin[],
+  attributes: AdmissionAttributes,
+): Promise<void> {
+  for (const plugin of plugins) {
+    const waiting = plugin.validate?.(attributes);
+    if (waiting) await waiting;
   }
 }

@@ -12,11 +12,9 @@ import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
 import { checkTyped, mergeTyped, TypedValueError } from '../../api/schema/typed-value.ts';
 import { StatusError } from '../../api/status.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
-import { toStoredVersion } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import { converting } from '../registry/version-converter.ts';
 import { type CompiledBinding, PolicyBindings, type PolicyOptions } from './policy-bindings.ts';
-import { admissionRequestOf } from './review.ts';
+import { admissionRequestOf, objectAfter, schemaOfKind } from './review.ts';
 
 interface CompiledMutation {
   type: 'ApplyConfiguration' | 'JSONPatch';
@@ -30,6 +28,7 @@ export function mutatingPolicyPlugin(options: PolicyOptions): AdmissionPlugin {
   const policies = new MutatingPolicies(options);
   return {
     name: 'MutatingAdmissionPolicy',
+    handlesAnyKind: true,
     mutate: (attributes) => policies.mutate(attributes),
   };
 }
@@ -72,9 +71,9 @@ class MutatingPolicies {
         const values = this.#bindings.prepare(bound.policy, base, params);
         if (values === 'does not concern') continue;
         const object = before.object as unknown as JsonObject;
-        const mutated = mutatedBy(bound.policy.content ?? [], object, values, shown);
-        const decoded = shown.codec.decode({ value: mutated, problems: [] }, 'Ignore');
-        attributes.object = await converting(() => toStoredVersion(shown, decoded.object));
+        const fields = fieldsSeen(attributes, shown);
+        const mutated = mutatedBy(bound.policy.content ?? [], object, values, fields);
+        attributes.object = await objectAfter(attributes, shown, mutated);
       } catch (error) {
         if (!isFailureOfPolicy(error)) throw error;
         if (bound.policy.policy.spec.failurePolicy === 'Ignore') continue;
@@ -107,12 +106,12 @@ function mutatedBy(
   mutations: Mutations,
   object: JsonObject,
   values: Record<string, unknown>,
-  shown: ServedResource,
+  fields: SchemaNode | undefined,
 ): JsonObject {
   let mutated = cloneJson(object);
   for (const { type, program } of mutations) {
     const result = jsonOfCel(program.evaluate({ ...values, object: untypedCelValue(mutated) }));
-    mutated = type === 'JSONPatch' ? patched(mutated, result) : merged(mutated, result, shown);
+    mutated = type === 'JSONPatch' ? patched(mutated, result) : merged(mutated, result, fields);
   }
   return mutated;
 }
@@ -125,11 +124,14 @@ function patched(object: JsonObject, operations: unknown): JsonObject {
 }
 
 /** Merged as server-side apply merges: maps by key, lists as their schema says. */
-function merged(object: JsonObject, configuration: unknown, { codec }: ServedResource): JsonObject {
+function merged(object: JsonObject, configuration: unknown, fields: SchemaNode | undefined): JsonObject {
   if (!isObject(configuration))
     throw new CelError('the expression of an apply configuration must give an object');
-  const { fields } = codec;
-  const node: SchemaNode | undefined = typeof fields === 'string' ? schemaNode(fields) : fields;
-  checkTyped(configuration, node);
-  return mergeTyped(object, configuration, node);
+  checkTyped(configuration, fields);
+  return mergeTyped(object, configuration, fields);
+}
+
+function fieldsSeen({ objectKind }: AdmissionAttributes, { codec }: ServedResource): SchemaNode | undefined {
+  const fields = objectKind ? schemaOfKind(objectKind) : codec.fields;
+  return typeof fields === 'string' ? schemaNode(fields) : fields;
 }

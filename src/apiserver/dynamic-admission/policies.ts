@@ -29,7 +29,7 @@ export function policyPlugin(options: PolicyOptions): AdmissionPlugin {
   const policies = new Policies(options);
   return {
     name: 'ValidatingAdmissionPolicy',
-    handlesConnect: true,
+    handlesAnyKind: true,
     validate: (attributes) => policies.validate(attributes),
   };
 }

@@ -1,6 +1,9 @@
 /** The AdmissionReview that a webhook is sent, the one it answers with, and what CEL knows of a request. */
-import type { KubeObject } from '../../api/meta.ts';
+import { schemaNameOf } from '../../api/define-kind.ts';
+import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
+import { decodeParsed } from '../../api/schema/body.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
+import { toStoredVersion } from '../registry/codec.ts';
 import { convertFromStored } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { converting } from '../registry/version-converter.ts';
@@ -57,10 +60,27 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
       ...(user.extra && { extra: user.extra }),
     },
     object: objectKind ? structuredClone(object!) : viewFor(shown, object),
-    oldObject: viewFor(shown, old),
+    oldObject: objectKind && old ? structuredClone(old) : viewFor(shown, old),
     dryRun: request.dryRun,
     options: options ?? null,
   };
+}
+
+/** What became of the object that was shown, as the attributes hold it. @throws StatusError when it does not fit its kind */
+export async function objectAfter(
+  { objectKind }: AdmissionAttributes,
+  shown: ServedResource,
+  mutated: Record<string, unknown>,
+): Promise<KubeObject> {
+  const parsed = { value: mutated, problems: [] };
+  if (objectKind)
+    return decodeParsed<KubeObject>(parsed, schemaOfKind(objectKind), objectKind, 'Ignore').object;
+  const { object } = shown.codec.decode(parsed, 'Ignore');
+  return await converting(() => toStoredVersion(shown, object));
+}
+
+export function schemaOfKind({ group, version, kind }: GroupVersionKind): string {
+  return schemaNameOf(group, version, kind);
 }
 
 /** An own copy of a stored-version object, as the receiver's version shows it. */

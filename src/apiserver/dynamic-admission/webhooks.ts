@@ -12,12 +12,10 @@ import { parseExactJson } from '../../base/exact-json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
-import { toStoredVersion } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import { converting } from '../registry/version-converter.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
-import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf } from './review.ts';
+import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf, objectAfter } from './review.ts';
 import { WebhookCallError, type WebhookClient } from './webhook-client.ts';
 
 export interface WebhookOptions extends MatchContext {
@@ -43,12 +41,12 @@ export function webhookPlugins(options: WebhookOptions): AdmissionPlugin[] {
   return [
     {
       name: 'MutatingAdmissionWebhook',
-      handlesConnect: true,
+      handlesAnyKind: true,
       mutate: (attributes) => (mutating.concern(attributes) ? mutating.mutate(attributes) : undefined),
     },
     {
       name: 'ValidatingAdmissionWebhook',
-      handlesConnect: true,
+      handlesAnyKind: true,
       validate: (attributes) =>
         validating.concern(attributes) ? validating.validate(attributes) : undefined,
     },
@@ -107,8 +105,7 @@ class Hooks {
     if (patch.format !== 'json')
       throw internalError(`webhook ${hook.webhook.name} answered with no JSON patch`);
     const patched = applyJsonPatch(request.object as unknown as Record<string, unknown>, patch.operations);
-    const decoded = shown.codec.decode({ value: patched as Record<string, unknown>, problems: [] }, 'Ignore');
-    attributes.object = await converting(() => toStoredVersion(shown, decoded.object));
+    attributes.object = await objectAfter(attributes, shown, patched as Record<string, unknown>);
     return true;
   }
 

@@ -27,13 +27,7 @@ export async function applyObject(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const { request } = context;
-  const manager = request.query.get('fieldManager') ?? '';
-  if (manager === '')
-    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-      required('fieldManager', 'is required for apply patch'),
-    ]);
-  const config = await readConfig(context);
+  const config = await readApplyConfig(context);
   const write = writeRequest(context, resource);
   const key = storageKey(resource, write.namespace, write.name);
   for (let attempt = 1; ; attempt++) {
@@ -53,8 +47,13 @@ export async function applyObject(
   }
 }
 
-async function readConfig(context: RequestContext): Promise<JsonObject> {
+/** What the client applies. @throws StatusError 400, 413, 422 */
+export async function readApplyConfig(context: RequestContext): Promise<JsonObject> {
   const { request } = context;
+  if (!request.query.get('fieldManager'))
+    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      required('fieldManager', 'is required for apply patch'),
+    ]);
   if (request.localBody) return request.localBody.value as JsonObject;
   const body = await request.readBody(bodySizeBytesMax);
   const { config, warnings } = parseApplyBody(body, fieldValidationOf(context));

@@ -21,7 +21,7 @@ const formats: Readonly<Record<string, JsonPatchFormat>> = {
   'application/strategic-merge-patch+json': 'strategic',
 };
 
-const applyMediaType = 'application/apply-patch+yaml';
+export const applyMediaType = 'application/apply-patch+yaml';
 
 export async function patchObject(
   registry: Registry,
@@ -30,11 +30,7 @@ export async function patchObject(
 ): Promise<ApiResponse> {
   const mediaType = mediaTypeOf(context.request.header('content-type'));
   if (mediaType === applyMediaType) return applyObject(registry, context, resource);
-  if (context.request.query.has('force'))
-    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-      forbiddenField('force', 'may not be specified for non-apply patch'),
-    ]);
-  const patch = await readPatch(context.request, resource);
+  const patch = await readPatch(context.request, { takesStrategic: !resource.isCustom });
   const validation = fieldValidationOf(context);
   const request = writeRequest(context, resource);
   const patched = (current: CachedObject, attempt: number): KubeObject => {
@@ -54,11 +50,18 @@ export async function patchObject(
   return { type: 'object', status: 200, resource, object: changed };
 }
 
-/** @throws StatusError 400, 413, 415 */
-async function readPatch(request: ApiRequest, resource: ServedResource): Promise<ParsedPatch> {
+/** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */
+export async function readPatch(
+  request: ApiRequest,
+  { takesStrategic }: { takesStrategic: boolean },
+): Promise<ParsedPatch> {
+  if (request.query.has('force'))
+    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+      forbiddenField('force', 'may not be specified for non-apply patch'),
+    ]);
   const mediaType = mediaTypeOf(request.header('content-type'));
   const format = formats[mediaType];
-  if (!format || (format === 'strategic' && resource.isCustom)) {
+  if (!format || (format === 'strategic' && !takesStrategic)) {
     if (!format) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
     const supported = Object.keys(formats).filter((type) => formats[type] !== 'strategic');
     throw unsupportedMediaType(

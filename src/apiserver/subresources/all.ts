@@ -3,7 +3,7 @@ import type { Random } from '../../base/random.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { Security } from '../security.ts';
-import { serveBinding } from './binding.ts';
+import { bindingType, serveBinding } from './binding.ts';
 import { admitted, type ConnectKind } from './connect.ts';
 import { evictionType, serveEviction } from './eviction.ts';
 import { type SubresourceHandler, SubresourceHandlers } from './handlers.ts';
@@ -41,11 +41,7 @@ export function createSubresources(options: SubresourceOptions): SubresourceHand
     serveScale,
   );
   handlers.add({ name: 'finalize', verbs: ['update'] }, 'namespaces', serveSameObject(['update']));
-  handlers.add(
-    { name: 'binding', verbs: ['create'], type: { group: '', version: 'v1', kind: 'Binding' } },
-    'pods',
-    serveBinding,
-  );
+  handlers.add({ name: 'binding', verbs: ['create'], type: bindingType }, 'pods', serveBinding);
   handlers.add(
     { name: 'token', verbs: ['create'], type: tokenRequestType },
     'serviceaccounts',

@@ -11,6 +11,8 @@ import { fieldValidationOf, writeRequest } from '../registry/request-options.ts'
 import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 
+export const bindingType = { group: '', version: 'v1', kind: 'Binding' };
+
 type MutablePod = KubeObject & {
   spec: { nodeName?: string; nodeSelector?: Record<string, string>; schedulingGates?: { name: string }[] };
   status?: { conditions?: Record<string, unknown>[] };
@@ -19,12 +21,20 @@ type MutablePod = KubeObject & {
 export async function serveBinding(registry: Registry, context: RequestContext): Promise<ApiResponse> {
   const bindings = resourceOf(registry, Binding);
   const parsed = await readParsedBody(context.request, bindings);
-  const binding = decodeAs(bindings, parsed, fieldValidationOf(context), context.warnings) as Binding;
-  const name = context.info.name || binding.metadata.name;
-  if (binding.metadata.name && binding.metadata.name !== name)
+  const asked = decodeAs(bindings, parsed, fieldValidationOf(context), context.warnings) as Binding;
+  const name = context.info.name || asked.metadata.name;
+  if (asked.metadata.name && asked.metadata.name !== name)
     throw badRequest('name in URL does not match name in Binding object');
-  const target = checkTarget(binding, name);
   const pods = resourceOf(registry, Pod);
+  const binding = await registry.admission.admitPart({
+    operation: 'CREATE',
+    request: writeRequest(context, context.info.subresource ? pods : bindings),
+    object: asked,
+    objectKind: bindingType,
+    old: undefined,
+    name,
+  });
+  const target = checkTarget(binding, name);
   await changeObject(
     registry,
     { ...writeRequest(context, pods), name, subresource: 'binding' },
@@ -33,7 +43,6 @@ export async function serveBinding(registry: Registry, context: RequestContext):
         ...(binding.metadata.uid && { uid: binding.metadata.uid }),
         ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
       },
-
       isJudged: true,
       next: (current) => assign(registry, current.copy() as MutablePod, binding, target),
     },

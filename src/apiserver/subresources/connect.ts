@@ -15,16 +15,29 @@ export type ConnectKind =
 
 export function admitted(kind: ConnectKind, handler: SubresourceHandler): SubresourceHandler {
   return async (registry, context, resource) => {
-    await registry.admission.connect({
+    const asked = connectOptions(kind, context) as unknown as KubeObject;
+    const admitted = await registry.admission.admitPart({
       operation: 'CONNECT',
       request: writeRequest(context, resource),
-      object: connectOptions(kind, context) as unknown as KubeObject,
+      object: asked,
       objectKind: { group: '', version: 'v1', kind },
       old: undefined,
       name: context.info.name,
     });
+    if (admitted !== asked) useOptions(context, admitted as unknown as Record<string, unknown>);
     return handler(registry, context, resource);
   };
+}
+
+/** The connection is made as admission wants it. */
+function useOptions(context: RequestContext, { path, ...options }: Record<string, unknown>): void {
+  if (typeof path === 'string') context.info.rest = path;
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(options)) {
+    if (name === 'kind' || name === 'apiVersion') continue;
+    for (const item of Array.isArray(value) ? value : [value]) query.append(name, String(item));
+  }
+  context.connectQuery = query;
 }
 
 /** The query of a connection as the object that upstream makes of it. */

@@ -1,5 +1,6 @@
 /** `pods/eviction`: a delete that disruption budgets may refuse. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
+import type { KubeObject } from '../../api/meta.ts';
 import { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
 import {
@@ -25,9 +26,7 @@ const retryAfterSeconds = 10;
 /** Evictions that one budget remembers. */
 const disruptedPodsMax = 2000;
 
-interface Eviction {
-  apiVersion?: string;
-  metadata?: { name?: string };
+interface Eviction extends KubeObject {
   deleteOptions?: {
     gracePeriodSeconds?: number;
     propagationPolicy?: string;
@@ -39,14 +38,22 @@ interface Eviction {
 export function serveEviction(objects: ObjectReader): SubresourceHandler {
   return async (registry, context) => {
     if (context.info.verb !== 'create') throw methodNotAllowed();
-    const { deleteOptions = {} } = await readEviction(context);
-    const dryRun = (deleteOptions.dryRun?.length ?? 0) > 0 || context.request.query.get('dryRun') === 'All';
     const pods = resourceOf(registry, Pod);
+    const write = writeRequest(context, pods);
+    const { deleteOptions = {} } = await registry.admission.admitPart({
+      operation: 'CREATE',
+      request: write,
+      object: await readEviction(context),
+      objectKind: evictionType,
+      old: undefined,
+      name: write.name,
+    });
+    const dryRun = (deleteOptions.dryRun?.length ?? 0) > 0 || context.request.query.get('dryRun') === 'All';
     const { namespace, name } = context.info;
     const pod = (await readCurrent(registry, pods, namespace, name)).object as Pod;
     if (isGuarded(pod)) await takeDisruption(registry, objects, pod, dryRun);
     await deleteObject(registry, {
-      ...writeRequest(context, pods),
+      ...write,
       subresource: '',
       dryRun,
       gracePeriodSeconds: deleteOptions.gracePeriodSeconds,
@@ -76,7 +83,8 @@ async function readEviction(context: RequestContext): Promise<Eviction> {
     fieldValidationOf(context),
   );
   context.warnings.push(...warnings);
-  if (object.metadata?.name && object.metadata.name !== info.name)
+  object.metadata ??= {} as KubeObject['metadata'];
+  if (object.metadata.name && object.metadata.name !== info.name)
     throw badRequest('name in URL does not match name in Eviction object');
   return object;
 }

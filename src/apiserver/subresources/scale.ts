@@ -3,24 +3,23 @@
 import { ageColumn, countColumn, nameColumn } from '../../api/columns.ts';
 import { invalidValue } from '../../api/field-error.ts';
 import type { Column } from '../../api/kind.ts';
-import type { KubeObject } from '../../api/meta.ts';
-import { bodySizeBytesMax, decodeParsed } from '../../api/schema/body.ts';
-import { applyPatch, checkPatch, parsePatch } from '../../api/schema/patch.ts';
-import {
-  badRequest,
-  invalid,
-  methodNotAllowed,
-  notFound,
-  StatusError,
-  unsupportedMediaType,
-} from '../../api/status.ts';
+import type { KubeObject, ManagedFieldsEntry } from '../../api/meta.ts';
+import { applyConfig } from '../../api/schema/apply.ts';
+import { decodeParsed } from '../../api/schema/body.ts';
+import { type FieldSet, setOf } from '../../api/schema/field-set.ts';
+import { applyPatch } from '../../api/schema/patch.ts';
+import { badRequest, invalid, methodNotAllowed, notFound, StatusError } from '../../api/status.ts';
+import { isTrue } from '../http/path.ts';
+import { readApplyConfig } from '../registry/apply.ts';
 import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import { type Registry, readCurrent } from '../registry/registry.ts';
-import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
+import { applyMediaType, readPatch } from '../registry/patch.ts';
+import { type Registry, readCurrent, timestamp, type WriteRequest } from '../registry/registry.ts';
+import { checkIdentity, fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
+import { parentFields, scaleApiVersion, scaleFields } from './scale-fields.ts';
 import { selectorText } from './selector-text.ts';
 
 export const scaleType = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
@@ -39,12 +38,54 @@ export async function serveScale(
   const { info } = context;
   if (info.verb === 'get') return answer(scaleOf(resource, await readScaled(registry, context, resource)));
   if (info.verb !== 'update' && info.verb !== 'patch') throw methodNotAllowed();
-  const wanted = info.verb === 'update' ? await readScale(context) : await readScalePatch(context);
-  const changed = await changeObject(registry, writeRequest(context, resource), {
-    next: (current) => withScale(resource, current, wanted(scaleOf(resource, current))),
+  const write = writeRequest(context, resource);
+  const isApply =
+    info.verb === 'patch' && mediaTypeOf(context.request.header('content-type')) === applyMediaType;
+  const wanted = isApply
+    ? await readScaleApply(registry, context, write)
+    : await (info.verb === 'update' ? readScale(context) : readScalePatch(context));
+  const replicas = fieldAt(resource.definition.scale!.specReplicas);
+  const changed = await changeObject(registry, write, {
+    // Admission is about the scale; the object that bears it changes in nothing else.
+    admit: false,
+    fieldsTracked: isApply,
     prepare: () => undefined,
+    async next(current) {
+      const old = scaleOf(resource, current);
+      const live = isApply ? withManagedFields(old, scaleFields(current.object, replicas)) : old;
+      const asked = wanted(live);
+      const scale = await admitScale(registry, write, asked, old);
+      const next = withScale(resource, current, scale);
+      if (!isApply) return next;
+      return withManagedFields(
+        next,
+        parentFields(current.object, asked, { replicas, apiVersion: resource.apiVersion }),
+      );
+    },
   });
   return answer(scaleOf(resource, changed));
+}
+
+/** Webhooks and policies see the scale itself, with the resource that it belongs to. */
+function admitScale(registry: Registry, request: WriteRequest, object: Scale, old: Scale): Promise<Scale> {
+  return registry.admission.admitPart({
+    operation: 'UPDATE',
+    request,
+    object,
+    objectKind: scaleType,
+    old,
+    name: request.name,
+  });
+}
+
+function withManagedFields<T extends KubeObject>(object: T, entries: ManagedFieldsEntry[] | undefined): T {
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: { ...metadata, ...(entries && { managedFields: entries }) } };
+}
+
+/** `.spec.replicas` as a set of that one field. */
+function fieldAt(path: string): FieldSet {
+  return setOf(partsOf(path).map((name) => `f:${name}`))!;
 }
 
 /** What is not there is not found as a scale, in upstream's words. */
@@ -82,7 +123,7 @@ export function scaleOf(resource: ServedResource, current: CachedObject): Scale 
   const selector = typeof chosen === 'string' ? chosen : selectorText(chosen);
   return {
     kind: scaleType.kind,
-    apiVersion: 'autoscaling/v1',
+    apiVersion: scaleApiVersion,
     metadata: { name, ...(namespace && { namespace }), uid, resourceVersion, creationTimestamp },
     spec: { ...(replicas !== 0 && { replicas }) },
     status: {
@@ -123,22 +164,8 @@ async function readScale(context: RequestContext): Promise<(current: Scale) => S
   return () => object;
 }
 
-const patchFormats: Readonly<Record<string, 'json' | 'merge' | 'strategic'>> = {
-  'application/json-patch+json': 'json',
-  'application/merge-patch+json': 'merge',
-  'application/strategic-merge-patch+json': 'strategic',
-};
-
 async function readScalePatch(context: RequestContext): Promise<(current: Scale) => Scale> {
-  const { request } = context;
-  const format = patchFormats[mediaTypeOf(request.header('content-type'))];
-  if (!format)
-    throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchFormats).join(', ')}`,
-    );
-  const patch = request.localBody
-    ? checkPatch(request.localBody.value, format)
-    : parsePatch(await request.readBody(bodySizeBytesMax), format);
+  const patch = await readPatch(context.request, { takesStrategic: true });
   return (current) => {
     const patched = applyPatch<Scale & Record<string, unknown>>(
       { ...current },
@@ -150,6 +177,36 @@ async function readScalePatch(context: RequestContext): Promise<(current: Scale)
     if (patched.metadata.resourceVersion === current.metadata.resourceVersion)
       delete (patched.metadata as { resourceVersion?: string }).resourceVersion;
     return patched;
+  };
+}
+
+/** Who owns the number is known by the object's managed fields; those of a scale live as long as the request. */
+async function readScaleApply(
+  registry: Registry,
+  context: RequestContext,
+  write: WriteRequest,
+): Promise<(current: Scale) => Scale> {
+  const config = await readApplyConfig(context);
+  return (current) => {
+    const merged = applyConfig({ ...current }, config, {
+      schema: scaleSchema,
+      apiVersion: scaleApiVersion,
+      kind: scaleType.kind,
+      subresource: 'scale',
+      manager: write.fieldManager,
+      time: timestamp(registry.clock.now()),
+      force: isTrue(context.request.query.get('force')),
+    });
+    const { object } = decodeParsed<Scale & Record<string, unknown>>(
+      { value: merged, problems: [] },
+      scaleSchema,
+      scaleType,
+      fieldValidationOf(context),
+    );
+    checkIdentity(write, object);
+    if (object.metadata.resourceVersion === current.metadata.resourceVersion)
+      delete (object.metadata as { resourceVersion?: string }).resourceVersion;
+    return object;
   };
 }
 

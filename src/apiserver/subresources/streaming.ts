@@ -48,7 +48,7 @@ function relaying(
     if (context.info.verb !== 'create' && context.info.verb !== 'get') throw methodNotAllowed();
     const pod = await readPod(registry, context);
     const node = nodeOf(pod);
-    const path = pathOf(pod, context.request.query);
+    const path = pathOf(pod, context.connectQuery ?? context.request.query);
     return relay(nodes, context, node, path);
   };
 }

@@ -10,7 +10,7 @@ import { nodeOfPod } from '../authorization/node-authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/codec.ts';
 import { readCurrent } from '../registry/registry.ts';
-import { fieldValidationOf } from '../registry/request-options.ts';
+import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import type { Security } from '../security.ts';
 import type { SubresourceHandler } from './handlers.ts';
 
@@ -35,18 +35,26 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     const { serviceAccounts } = security;
     if (!serviceAccounts) throw badRequest('this server has no key to sign tokens with');
     const parsed = await readParsedBody(context.request, { kind: tokenRequestType.kind, schema });
-    const { object: request, warnings } = decodeParsed<TokenRequest & Record<string, unknown>>(
+    const { object: asked, warnings } = decodeParsed<TokenRequest & Record<string, unknown>>(
       parsed,
       schema,
       tokenRequestType,
       fieldValidationOf(context),
     );
     context.warnings.push(...warnings);
+    asked.metadata ??= {} as KubeObject['metadata'];
     const current = await readCurrent(registry, resource, info.namespace, info.name);
     const account = current.object as ServiceAccount;
     const { name, namespace = '', uid } = account.metadata;
-    request.metadata ??= {} as KubeObject['metadata'];
-    checkNames(request, name, namespace);
+    checkNames(asked, name, namespace);
+    const request: TokenRequest = await registry.admission.admitPart({
+      operation: 'CREATE',
+      request: writeRequest(context, resource),
+      object: asked,
+      objectKind: tokenRequestType,
+      old: undefined,
+      name,
+    });
     const audiences = request.spec?.audiences?.length
       ? request.spec.audiences
       : serviceAccounts.defaultAudiences;

@@ -1,0 +1,54 @@
+/**
+ * Who owns the number of replicas: an object's managed fields as those of its scale, and back. A scale is never stored, so
+ * the object remembers for it.
+ */
+import type { KubeObject, ManagedFieldsEntry } from '../../api/meta.ts';
+import { difference, type FieldSet, intersection, setOf } from '../../api/schema/field-set.ts';
+import {
+  type Ownership,
+  type Ownerships,
+  ownershipKey,
+  readOrForget,
+  writeManagedFields,
+} from '../../api/schema/managed-fields.ts';
+
+export const scaleApiVersion = 'autoscaling/v1';
+const replicasOfScale = setOf(['f:spec', 'f:replicas'])!;
+
+/** Of the owners of `parent`'s fields those that own its `replicas`, as owners of its scale's. */
+export function scaleFields({ metadata }: KubeObject, replicas: FieldSet): ManagedFieldsEntry[] | undefined {
+  const owners: Ownerships = new Map();
+  for (const owner of readOrForget(metadata.managedFields).values()) {
+    if (!intersection(owner.fields, replicas)) continue;
+    const ofScale = { ...owner, apiVersion: scaleApiVersion, fields: replicasOfScale };
+    owners.set(ownershipKey(ofScale), ofScale);
+  }
+  return writeManagedFields(owners);
+}
+
+/** What becomes of `parent`'s managed fields when its scale has those of `scale`. */
+export function parentFields(
+  parent: KubeObject,
+  scale: KubeObject,
+  { replicas, apiVersion }: { replicas: FieldSet; apiVersion: string },
+): ManagedFieldsEntry[] | undefined {
+  const ownersOfScale = new Map<string, Ownership>();
+  for (const owner of readOrForget(scale.metadata.managedFields).values())
+    if (intersection(owner.fields, replicasOfScale)) ownersOfScale.set(keyInAnyVersion(owner), owner);
+  const owners: Ownerships = new Map();
+  for (const [key, owner] of readOrForget(parent.metadata.managedFields)) {
+    const isOwner = intersection(owner.fields, replicas) !== undefined;
+    const stays = !isOwner || ownersOfScale.delete(keyInAnyVersion(owner));
+    const fields = stays ? owner.fields : difference(owner.fields, replicas);
+    if (fields) owners.set(key, { ...owner, fields });
+  }
+  for (const owner of ownersOfScale.values()) {
+    const ofParent = { ...owner, apiVersion, fields: replicas };
+    owners.set(ownershipKey(ofParent), ofParent);
+  }
+  return writeManagedFields(owners);
+}
+
+function keyInAnyVersion(owner: Ownership): string {
+  return ownershipKey({ ...owner, apiVersion: '' });
+}

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applyPatchType, createTestServer, jsonPatch, type TestServer } from '../server.fixture.ts';
+
+const deployments = '/apis/apps/v1/namespaces/default/deployments';
+const scalePath = `${deployments}/web/scale`;
+
+function deployment(replicas?: number) {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec: {
+      ...(replicas !== undefined && { replicas }),
+      selector: { matchLabels: { app: 'web' } },
+      template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  };
+}
+
+function scale(replicas: number) {
+  return { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'web' }, spec: { replicas } };
+}
+
+const apply = (server: TestServer, path: string, body: unknown, query: string) =>
+  server.ask('PATCH', `${path}?${query}`, body, applyPatchType);
+
+interface Owner {
+  manager: string;
+  operation: string;
+  apiVersion: string;
+  subresource?: string;
+  fieldsV1: { 'f:spec'?: { 'f:replicas'?: object; 'f:template'?: object } };
+}
+
+async function ownersOfReplicas(server: TestServer) {
+  const { object } = await server.ask('GET', `${deployments}/web`);
+  return (object.metadata.managedFields as Owner[])
+    .filter(({ fieldsV1 }) => fieldsV1['f:spec']?.['f:replicas'])
+    .map(({ manager, operation, apiVersion, subresource = '' }) =>
+      [manager, operation, apiVersion, subresource].join(' '),
+    );
+}
+
+test('a scale is applied: conflicts name the owner of the number, and force takes it over', async () => {
+  await using server = await createTestServer();
+  assert.equal((await apply(server, `${deployments}/web`, deployment(2), 'fieldManager=chart')).status, 201);
+  const refused = await apply(server, scalePath, scale(5), 'fieldManager=scaler');
+  assert.equal(refused.status, 409);
+  assert.equal(refused.object.message, 'Apply failed with 1 conflict: conflict with "chart": .spec.replicas');
+
+  const forced = await apply(server, scalePath, scale(5), 'fieldManager=scaler&force=true');
+  assert.deepEqual([forced.status, forced.object.spec.replicas], [200, 5]);
+  assert.equal(forced.object.metadata.managedFields, undefined, 'the object keeps them');
+  assert.deepEqual(await ownersOfReplicas(server), ['scaler Apply apps/v1 scale']);
+
+  const again = await apply(server, scalePath, scale(5), 'fieldManager=scaler');
+  assert.equal(again.object.metadata.resourceVersion, forced.object.metadata.resourceVersion);
+  const whole = await apply(server, `${deployments}/web`, deployment(), 'fieldManager=chart');
+  assert.deepEqual([whole.status, whole.object.spec.replicas], [200, 5], 'the chart gave the number up');
+});
+
+test('a number that was written by an update is conflicted with in the words of the scale', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', `${deployments}?fieldManager=kubectl-create`, deployment(2));
+  const refused = await apply(server, scalePath, scale(3), 'fieldManager=scaler');
+  assert.equal(
+    refused.object.message,
+    'Apply failed with 1 conflict: conflict with "kubectl-create" using autoscaling/v1: .spec.replicas',
+  );
+  assert.equal((await apply(server, scalePath, scale(2), 'fieldManager=scaler')).status, 200);
+  assert.deepEqual(await ownersOfReplicas(server), [
+    'scaler Apply apps/v1 scale',
+    'kubectl-create Update apps/v1 ',
+  ]);
+});
+
+test('an apply to a scale that is not there, or is no scale, changes nothing', async () => {
+  await using server = await createTestServer();
+  assert.equal((await apply(server, scalePath, scale(1), 'fieldManager=m')).status, 404);
+  await server.ask('POST', deployments, deployment(2));
+  for (const [body, query, code, text] of [
+    [scale(1), '', 422, /fieldManager: Required value: is required for apply patch/],
+    [
+      { ...scale(1), kind: 'Deployment' },
+      'fieldManager=m',
+      400,
+      /invalid object type: autoscaling\/v1, Kind=Deployment/,
+    ],
+    [
+      { ...scale(1), metadata: { name: 'other' } },
+      'fieldManager=m&force=true',
+      400,
+      /does not match the name on the URL/,
+    ],
+    [scale(-1), 'fieldManager=m&force=true', 422, /spec.replicas: Invalid value: -1/],
+  ] as const) {
+    const answer = await apply(server, scalePath, body, query);
+    assert.equal(answer.status, code);
+    assert.match(answer.object.message, text);
+  }
+  assert.equal((await server.ask('GET', scalePath)).object.spec.replicas, 2);
+});
+
+test('policies see the scale, not the object that bears it, and may change it', async () => {
+  await using server = await createTestServer();
+  const group = '/apis/admissionregistration.k8s.io/v1';
+  const matchConstraints = {
+    resourceRules: [
+      { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['deployments/scale'] },
+    ],
+  };
+  const policy = (kind: string, spec: object) =>
+    server.ask('POST', `${group}/${kind}`, { metadata: { name: 'p' }, spec: { matchConstraints, ...spec } });
+  const sees = 'request.kind.kind == "Scale" && object.kind == "Scale" && oldObject.spec.replicas == 2';
+  const made = [
+    await policy('mutatingadmissionpolicies', {
+      matchConditions: [{ name: 'odd', expression: 'object.spec.replicas == 7' }],
+      reinvocationPolicy: 'Never',
+      mutations: [
+        {
+          patchType: 'ApplyConfiguration',
+          applyConfiguration: { expression: 'Object{spec: Object.spec{replicas: 6}}' },
+        },
+      ],
+    }),
+    await policy('validatingadmissionpolicies', {
+      validations: [{ expression: `${sees} && object.spec.replicas < 10`, message: 'too many' }],
+    }),
+    await server.ask('POST', `${group}/mutatingadmissionpolicybindings`, {
+      metadata: { name: 'p' },
+      spec: { policyName: 'p' },
+    }),
+    await server.ask('POST', `${group}/validatingadmissionpolicybindings`, {
+      metadata: { name: 'p' },
+      spec: { policyName: 'p', validationActions: ['Deny'] },
+    }),
+  ];
+  for (const { status, object } of made) assert.equal(status, 201, object.message);
+  await server.ask('POST', deployments, deployment(2));
+  const patch = (replicas: number) =>
+    server.ask('PATCH', scalePath, [{ op: 'replace', path: '/spec/replicas', value: replicas }], jsonPatch);
+  const refused = await patch(10);
+  assert.equal(refused.status, 422);
+  assert.match(refused.object.message, /denied request: too many/);
+  assert.equal((await patch(7)).object.spec.replicas, 6);
+  assert.equal((await server.ask('GET', `${deployments}/web`)).object.spec.replicas, 6);
+});
