@@ -20,7 +20,7 @@ import { AuditLog } from './audit/audit-log.ts';
 import type { AuditPolicy } from './audit/policy.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';
-import { bootstrap } from './bootstrap/bootstrap.ts';
+import { bootstrap, keepBootstrapObjects } from './bootstrap/bootstrap.ts';
 import { keepKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
@@ -215,6 +215,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   followLocalServices({ kinds, ...own });
   aggregation.start();
   const compaction = compactRegularly(store, clock, log);
+  const kept = keepBootstrapObjects(registry, closing.signal);
   const ownService = keepKubernetesService(registry, range, { shared: options.sharedStore ?? false });
   return {
     registry,
@@ -236,6 +237,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       closing.abort();
       compaction.cancel();
       await ownService.close();
+      await kept;
       await Promise.all([...listeners].map((listener) => listener.close()));
       webhooks.close();
       await view.close();

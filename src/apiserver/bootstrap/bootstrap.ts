@@ -14,3 +14,25 @@ export async function bootstrap(registry: Registry, serviceRange: IpRange): Prom
   await ensureRbac(registry);
   await ensureKubernetesService(registry, serviceRange);
 }
+
+/** How soon what the server cannot do without is back when somebody has deleted it; upstream's period. */
+const keepMs = 60_000;
+
+/** Resolves some time after the signal. */
+export async function keepBootstrapObjects(registry: Registry, signal: AbortSignal): Promise<void> {
+  const { clock, logger } = registry;
+  const hasSlept = () =>
+    clock.sleep(keepMs, signal).then(
+      () => true,
+      () => false,
+    );
+  while (await hasSlept()) {
+    try {
+      await ensureNamespaces(registry);
+      await ensureFlowControl(registry);
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warn('what every cluster has could not be written; the next round tries again', { error });
+    }
+  }
+}

@@ -1,16 +1,17 @@
 /** The flow schemas and priority levels that every cluster has, with upstream's numbers. */
-import type { Draft } from '../../api/meta.ts';
+import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import type {
   PolicyRulesWithSubjects,
   ResourcePolicyRule,
   Subject,
 } from '../../api/types/flowcontrol-v1.gen.ts';
-import { ensureObject } from '../registry/ensure.ts';
+import { changeOwn, ensureObject, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /** Tells upgrades that nobody has made the object their own. */
-const autoUpdated = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
+const autoUpdateAnnotation = 'apf.kubernetes.io/autoupdate-spec';
+const autoUpdated = { [autoUpdateAnnotation]: 'true' };
 
 interface Level {
   name: string;
@@ -186,10 +187,54 @@ const schemas: readonly Schema[] = [
   { name: 'catch-all', level: 'catch-all', precedence: 10_000, flowsBy: 'ByUser', subjects: everybody },
 ];
 
+/** These keep their spec, whatever anybody makes of them: without them requests would belong nowhere. */
+const mandatory = new Set(['exempt', 'catch-all']);
+
 export async function ensureFlowControl(registry: Registry): Promise<void> {
   const levels = [exemptLevel, ...limitedLevels.map(limitedLevel)];
-  await Promise.all(levels.map((level) => ensureObject(registry, PriorityLevelConfiguration, level)));
-  await Promise.all(schemas.map((schema) => ensureObject(registry, FlowSchema, draftOf(schema))));
+  await Promise.all(levels.map((level) => keepBootstrapObject(registry, PriorityLevelConfiguration, level)));
+  await Promise.all(schemas.map((schema) => keepBootstrapObject(registry, FlowSchema, draftOf(schema))));
+}
+
+/**
+ * Makes the object when it is missing, and gives it its spec back unless an administrator has made it their own: by the
+ * annotation, or, where that is missing, by having changed the spec.
+ */
+async function keepBootstrapObject<T extends FlowSchema | PriorityLevelConfiguration>(
+  registry: Registry,
+  type: ResourceType<T>,
+  draft: Draft<T>,
+): Promise<void> {
+  if (await ensureObject(registry, type, draft)) return;
+  const { name = '' } = draft.metadata;
+  const { spec } = storedDraft(registry, type, draft);
+  await changeOwn(
+    registry,
+    type,
+    { namespace: '', name },
+    {
+      next(current) {
+        const object = current.copy() as T;
+        const { metadata } = object;
+        const isOurs = mandatory.has(name) || isAutoUpdated(object);
+        metadata.annotations = { ...metadata.annotations, [autoUpdateAnnotation]: String(isOurs) };
+        if (isOurs) object.spec = { ...spec, ...keptOf(object) };
+        delete (metadata as { resourceVersion?: string }).resourceVersion;
+        return object;
+      },
+    },
+  );
+}
+
+/** What the exempt level lends to others is an administrator's to say. */
+function keptOf({ metadata, spec }: FlowSchema | PriorityLevelConfiguration): object {
+  return metadata.name === 'exempt' && 'exempt' in spec ? { exempt: spec.exempt } : {};
+}
+
+function isAutoUpdated({ metadata }: KubeObject): boolean {
+  const said = metadata.annotations?.[autoUpdateAnnotation];
+  if (said === 'true' || said === 'false') return said === 'true';
+  return metadata.generation === 1;
 }
 
 function draftOf({ name, level, precedence, flowsBy, subjects, what }: Schema): Draft<FlowSchema> {

@@ -140,16 +140,21 @@ export class FlowControl {
   }
 
   #seatsOf(info: RequestInfo, query: URLSearchParams): number {
-    if (info.verb !== 'list') return 1;
+    const lists =
+      info.verb === 'list' || (info.verb === 'watch' && query.get('sendInitialEvents') === 'true');
+    if (!lists) return 1;
     const limit = Number(query.get('limit')) || Number.POSITIVE_INFINITY;
     const objects = Math.min(limit, this.#options.countOf(info));
     return Math.min(listSeatsMax, Math.max(1, Math.ceil(objects / objectsPerSeat)));
   }
 }
 
-/** Administrators, whatever the schemas say, and what lasts: watches, logs, streams. */
+/** Administrators, whatever the schemas say, and what lasts: logs, streams. A watch has its seats until it has begun. */
 function isExempt(context: RequestContext): boolean {
+  const { info, user } = context;
   return (
-    isLongRunning(context) || context.user.groups.includes(exemptGroup) || exemptPaths.test(context.info.path)
+    (isLongRunning(context) && info.verb !== 'watch') ||
+    user.groups.includes(exemptGroup) ||
+    exemptPaths.test(info.path)
   );
 }

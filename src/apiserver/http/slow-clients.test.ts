@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { after, before, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
@@ -127,6 +128,11 @@ test('who asks too much at once is told to come back, by the level that is confi
   const { object } = await listening.server.ask('GET', `${levels}/global-default`);
   assert.equal(refused.headers['x-kubernetes-pf-prioritylevel-uid'], object.metadata.uid);
   assert.equal((await admin('GET', configMaps)).status, 200);
+  assert.equal(
+    (await jane('GET', `${configMaps}?watch=true`)).status,
+    429,
+    'a watch begins like any request',
+  );
   const metrics = (await admin('GET', '/metrics')).body.toString();
   assert.match(
     metrics,
@@ -134,5 +140,10 @@ test('who asks too much at once is told to come back, by the level that is confi
   );
   assert.match(metrics, /apiserver_flowcontrol_nominal_limit_seats\{priority_level="workload-low"\} \d+/);
   stream.end(JSON.stringify(configMap('late')).slice(1));
-  session.close();
+  await once(stream, 'response');
+  const watch = session.request({ ':path': `${configMaps}?watch=true` });
+  const [headers] = await once(watch, 'response');
+  assert.equal(headers[':status'], 200);
+  assert.equal((await jane('GET', configMaps)).status, 200, 'and holds no seat once it has begun');
+  session.destroy();
 });

@@ -46,15 +46,25 @@ export async function ensureObject<T extends KubeObject>(
   const { name = '', namespace = '' } = draft.metadata;
   const request = ownWrite(registry, type, namespace, name);
   if (request.resource.cache?.get(namespace ? `${namespace}/${name}` : name)) return false;
-  const value = structuredClone(draft) as unknown as Record<string, unknown>;
-  const object = decodeAs(request.resource, { value, problems: [] }, 'Ignore', []);
   try {
-    await createObject(registry, request, toStoredVersion(request.resource, object));
+    await createObject(registry, request, storedDraft(registry, type, draft));
     return true;
   } catch (error) {
     if (error instanceof StatusError && error.reason === 'AlreadyExists') return false;
     throw error;
   }
+}
+
+/** A draft as it is stored, with its defaults. */
+export function storedDraft<T extends KubeObject>(
+  registry: Registry,
+  type: ResourceType<T>,
+  draft: Draft<T>,
+): T {
+  const resource = resourceOf(registry, type);
+  const value = structuredClone(draft) as unknown as Record<string, unknown>;
+  const object = decodeAs(resource, { value, problems: [] }, 'Ignore', []);
+  return toStoredVersion(resource, object) as T;
 }
 
 /** Changes an object in the server's own name. */
