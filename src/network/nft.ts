@@ -1,5 +1,8 @@
 /** The node's nftables: transactions as text, listings as elements. */
-import type { RunCommand } from './command.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { createCommandRunner } from './command.ts';
+import { createNftSession, sessionBytesMax } from './nft-session.ts';
 
 export interface ListedTable {
   chains: ReadonlySet<string>;
@@ -7,19 +10,39 @@ export interface ListedTable {
   elements: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
+export interface NftOptions {
+  clock: Clock;
+  logger: Logger;
+  /** Words before the command, to work in another namespace. */
+  enter?: readonly string[];
+}
+
 export interface Nft {
   /** All of it or nothing. @throws CommandError */
   apply(transaction: string): Promise<void>;
+  /** The same for lines of one command each, quicker when they are few. @throws CommandError */
+  change(commands: string): Promise<void>;
   /** Undefined when there is no such table of family `ip`. */
   listTable(table: string): Promise<ListedTable | undefined>;
   /** Elements of one map, key → data. */
   listMap(table: string, map: string): Promise<ReadonlyMap<string, string>>;
 }
 
-export function createNft(run: RunCommand): Nft {
+/** Leaves no process behind once `signal` has aborted. */
+export function createNft(options: NftOptions, signal: AbortSignal): Nft {
+  const { clock, logger, enter = [] } = options;
+  const run = createCommandRunner(enter);
+  const session = createNftSession({ clock, logger, enter });
+  signal.addEventListener('abort', () => session.close(), { once: true });
+  const apply = async (transaction: string) => {
+    await run('nft', ['-f', '-'], transaction);
+  };
   return {
-    async apply(transaction) {
-      await run('nft', ['-f', '-'], transaction);
+    apply,
+    async change(commands) {
+      if (commands.length <= sessionBytesMax && (await session.run(commands)) === 'done') return;
+      // What the session carried out and could not tell fails here: its elements are there, or gone, already.
+      await apply(commands);
     },
     async listTable(table) {
       const { nftables } = JSON.parse(await run('nft', ['-j', 'list', 'tables', 'ip'])) as Listing;

@@ -123,7 +123,7 @@ describe('three nodes, one of them on another link', { skip: !canMakeNetworks },
       stop.signal,
     );
     const proxy = await startProxy(
-      { ...common, nodeName: node.name, metrics: metrics(), run: node.run },
+      { ...common, nodeName: node.name, metrics: metrics(), enter: node.enter },
       stop.signal,
     );
     running.push(cni, proxy);

@@ -41,7 +41,7 @@ export function startAffinityCleaner(options: { nft: Nft; logger: Logger }): Cle
           serves(table, address, protocol, port, endpoint),
         );
         if (keys.length > 0)
-          await nft.apply(`delete element ip ${tableName} affinity { ${keys.join(', ')} }\n`);
+          await nft.change(`delete element ip ${tableName} affinity { ${keys.join(', ')} }\n`);
         return;
       } catch (error) {
         if (error instanceof CommandError && tries < triesMax) continue;

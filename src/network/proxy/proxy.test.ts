@@ -104,7 +104,7 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     ];
     await Promise.all(pods.map((pod) => network.answer(pod, [8080, 8081])));
     proxy = await startProxy(
-      { ...options, informers, metrics: new MetricsRegistry(), run: node.run },
+      { ...options, informers, metrics: new MetricsRegistry(), enter: node.enter },
       stop.signal,
     );
   });
@@ -300,7 +300,10 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     informers.remove(Service, 'default/gone');
     const before = await node.run('nft', ['-a', 'list', 'chain', 'ip', 'wherry', 'route-service']);
     const second = new AbortController();
-    await startProxy({ ...options, informers, metrics: new MetricsRegistry(), run: node.run }, second.signal);
+    await startProxy(
+      { ...options, informers, metrics: new MetricsRegistry(), enter: node.enter },
+      second.signal,
+    );
     assert.equal(await node.run('nft', ['-a', 'list', 'chain', 'ip', 'wherry', 'route-service']), before);
     assert.equal(await ask(node, '10.96.1.9', 80), 'refused');
     assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, 30)), ['p2-11', 'p2-12']);

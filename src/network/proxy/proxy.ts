@@ -8,7 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { InformerFactory } from '../../client/informer.ts';
-import { createCommandRunner, type RunCommand } from '../command.ts';
+import { createCommandRunner } from '../command.ts';
 import { type Cleaner, changesText, type ElementChange, ElementTable } from '../element-table.ts';
 import { createNft, type Nft } from '../nft.ts';
 import { serviceKeyOf, serviceSlices } from '../service-slices.ts';
@@ -28,8 +28,8 @@ export interface ProxyOptions extends SkeletonOptions {
   clock: Clock;
   logger: Logger;
   metrics: MetricsRegistry;
-  /** How to run `nft` and `conntrack`; directly when absent. */
-  run?: RunCommand;
+  /** Words before `nft` and `conntrack`, to work in another namespace. */
+  enter?: readonly string[];
 }
 
 export interface ServiceProxy {
@@ -134,9 +134,11 @@ class Syncer {
       },
       signal,
     );
-    const run = options.run ?? createCommandRunner();
-    this.#nft = createNft(run);
-    this.#conntrack = startConntrackCleaner({ run, logger: options.logger });
+    this.#nft = createNft(options, signal);
+    this.#conntrack = startConntrackCleaner({
+      run: createCommandRunner(options.enter ?? []),
+      logger: options.logger,
+    });
     this.#affinity = startAffinityCleaner({ nft: this.#nft, logger: options.logger });
     this.#seconds = options.metrics.histogram(
       'kubeproxy_sync_proxy_rules_duration_seconds',
@@ -193,8 +195,10 @@ class Syncer {
     for (const owner of owners) this.#replace(owner);
     const prelude = this.#isReconciled ? '' : await this.#reconcile();
     const changes = this.#table.takeChanges();
-    const text = prelude + this.#newChains(changes) + changesText(tableName, changes);
-    if (text !== '') await this.#nft.apply(text);
+    const commands = this.#newChains(changes) + changesText(tableName, changes);
+    const text = prelude + commands;
+    if (prelude !== '') await this.#nft.apply(text);
+    else if (commands !== '') await this.#nft.change(commands);
     this.#isReconciled = true;
     if (text === '') return;
     this.#seconds.observe((this.#options.clock.monotonic() - startMs) / 1000);
