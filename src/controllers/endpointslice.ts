@@ -1,7 +1,9 @@
 /** EndpointSlices: a Service's addresses, in slices of at most 100. */
+import { keyOf } from '../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../api/resources.gen.ts';
 import type * as discovery from '../api/types/discovery-v1.gen.ts';
 import { defineController, quietMsFor, watch } from '../client/controller.ts';
+import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { controllerReference } from './adoption.ts';
 import {
   addressablePods,
@@ -13,6 +15,13 @@ import {
 } from './endpoint-pods.ts';
 import { applySlicePlan, planSlices, serviceNameLabel, type WantedSlices } from './endpointslice-plan.ts';
 import { isPodReady } from './pod-state.ts';
+import {
+  computeZoneShares,
+  isSharedByCapacity,
+  planHints,
+  type ZoneShares,
+  zoneOf,
+} from './topology-hints.ts';
 
 const manager = 'endpointslice-controller.k8s.io';
 const headlessLabel = 'service.kubernetes.io/headless';
@@ -20,8 +29,8 @@ const headlessLabel = 'service.kubernetes.io/headless';
 export const endpointSliceController = defineController({
   name: 'endpoint_slice',
   reconciles: Service,
-  reads: [Node],
   watches: [
+    watch(Node, (node, old, informers) => servicesConcernedByNode(informers.of(Service).list(), node, old)),
     watch(Pod, (pod, old, informers) =>
       old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
     ),
@@ -37,15 +46,18 @@ export const endpointSliceController = defineController({
     if (service.spec?.type === 'ExternalName') return;
     const { name, namespace } = service.metadata;
     const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
-    const zoneOf = (node: string | undefined) =>
-      node ? cluster.get(Node, node)?.metadata.labels?.['topology.kubernetes.io/zone'] : undefined;
+    const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
     const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
     const labels: Record<string, string> = { ...service.metadata.labels };
     if (service.spec?.clusterIP === 'None') labels[headlessLabel] = '';
     else delete labels[headlessLabel];
     const owner = controllerReference({ type: Service, object: service });
     const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
-    const wanted = families.map((family) => computeEndpoints(service, pods, family, zoneOf));
+    const shares = isSharedByCapacity(service) ? computeZoneShares(cluster.informer(Node).list()) : undefined;
+    const wanted = families.map((family) =>
+      withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
+    );
+    if (isSharedByCapacity(service)) tellOfHints(cluster, service, present, wanted);
     const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
     await applySlicePlan(cluster, plan, signal);
     return { quietMs: quietMsFor(pods.length) };
@@ -72,12 +84,74 @@ function byService({ metadata }: EndpointSlice): readonly string[] {
   return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
 }
 
+/**
+ * Shares by capacity follow the nodes that are ready. A zone that is given to a node by hand is that of its endpoints, of
+ * whatever service.
+ */
+function servicesConcernedByNode(services: Iterable<Service>, node: Node, old: Node | undefined): string[] {
+  const isKnown = old !== undefined && old !== node;
+  const isMoved = isKnown && zoneOf(node) !== zoneOf(old);
+  const facts = ({ metadata, status }: Node) =>
+    JSON.stringify([
+      metadata.labels,
+      status?.allocatable?.cpu,
+      status?.conditions?.find(({ type }) => type === 'Ready')?.status,
+    ]);
+  if (isKnown && facts(node) === facts(old)) return [];
+  return [...services]
+    .filter((service) => hasSelector(service) && (isMoved || isSharedByCapacity(service)))
+    .map(keyOf);
+}
+
+/** Over all endpoints of the family, whatever their ports. */
+function withHints(
+  service: Service,
+  wanted: WantedSlices,
+  shares: ZoneShares | undefined,
+): WantedSlices & { problem?: string } {
+  const { endpoints, problem } = planHints(
+    service,
+    wanted.groups.flatMap((group) => group.endpoints),
+    shares,
+  );
+  const rest = [...endpoints];
+  const groups = wanted.groups.map((group) => ({
+    ...group,
+    endpoints: rest.splice(0, group.endpoints.length),
+  }));
+  return { ...wanted, groups, ...(problem && { problem }) };
+}
+
+function tellOfHints(
+  cluster: ReconcileCluster,
+  service: Service,
+  present: readonly EndpointSlice[],
+  wanted: readonly (WantedSlices & { problem?: string })[],
+): void {
+  for (const { addressType, problem } of wanted) {
+    const text = `addressType: ${addressType}`;
+    const hadHints = present.some(
+      (slice) => slice.addressType === addressType && slice.endpoints?.some(({ hints }) => hints),
+    );
+    if (problem)
+      cluster.event(Service, service, 'Warning', 'TopologyAwareHintsDisabled', `${problem}, ${text}`);
+    else if (!hadHints)
+      cluster.event(
+        Service,
+        service,
+        'Normal',
+        'TopologyAwareHintsEnabled',
+        `Topology Aware Hints has been enabled, ${text}`,
+      );
+  }
+}
+
 /** The endpoints of one address family, grouped by the ports that they have. */
 export function computeEndpoints(
   service: Service,
   pods: readonly Pod[],
   family: 'IPv4' | 'IPv6',
-  zoneOf: (node: string | undefined) => string | undefined,
+  zoneOfNode: (node: string | undefined) => string | undefined,
 ): WantedSlices {
   const groups = new Map<string, { ports: discovery.EndpointPort[]; endpoints: discovery.Endpoint[] }>();
   for (const pod of pods) {
@@ -87,7 +161,7 @@ export function computeEndpoints(
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
     groups.set(key, group);
-    group.endpoints.push(toEndpoint(service, pod, ip, zoneOf));
+    group.endpoints.push(toEndpoint(service, pod, ip, zoneOfNode));
   }
   return { addressType: family, groups: [...groups.values()] };
 }
@@ -96,14 +170,14 @@ function toEndpoint(
   service: Service,
   pod: Pod,
   ip: string,
-  zoneOf: (node: string | undefined) => string | undefined,
+  zoneOfNode: (node: string | undefined) => string | undefined,
 ): discovery.Endpoint {
   const { name, namespace, uid, deletionTimestamp } = pod.metadata;
   const { hostname, subdomain, nodeName } = pod.spec ?? {};
   const serving = isPodReady(pod);
   const terminating = deletionTimestamp !== undefined;
   const ready = Boolean(service.spec?.publishNotReadyAddresses) || (serving && !terminating);
-  const zone = zoneOf(nodeName);
+  const zone = zoneOfNode(nodeName);
   return {
     addresses: [ip],
     conditions: { ready, serving, terminating },

@@ -284,7 +284,7 @@ class RoutingBuilder {
       this.#problem(ingress, 'ServicePortNotFound', `service "${serviceKey}" has no port ${name ?? number}`);
       return none;
     }
-    const { cluster } = computeBackends(port, this.#input.slicesOf(serviceKey), '');
+    const { cluster } = computeBackends(port, this.#input.slicesOf(serviceKey), { name: '' });
     return { servers: cluster.map((each) => `${each.address}:${each.port}`), isExternalName: false };
   }
 

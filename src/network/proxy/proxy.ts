@@ -3,7 +3,7 @@
  * table at what rules.ts decides, by differences, one transaction at a time. The rules outlive the process.
  */
 import { keyOf } from '../../api/meta.ts';
-import { type EndpointSlice, Pod, Service } from '../../api/resources.gen.ts';
+import { type EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
@@ -47,9 +47,15 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   const services = informers.of(Service);
   const slices = serviceSlices(informers);
   const pods = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
-  await Promise.all([services.synced(), slices.informer.synced(), pods.synced()]);
+  const nodes = informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
+  await Promise.all([services.synced(), slices.informer.synced(), pods.synced(), nodes.synced()]);
 
-  const node: NodeView = { name: nodeName, ownServiceAddresses: options.ownServiceAddresses };
+  const zoneOfNode = () => nodes.get(nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'];
+  const node: NodeView = {
+    name: nodeName,
+    zone: zoneOfNode(),
+    ownServiceAddresses: options.ownServiceAddresses,
+  };
   const rulesOf = (owner: string) => {
     if (owner.startsWith(podOwner)) return computeHostPortRules(pods.get(owner.slice(podOwner.length)));
     const service = services.get(owner);
@@ -82,6 +88,12 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     deleted: (slice) => touchSlice(slice),
   });
   pods.handle({ added: touchPod, updated: touchPod, deleted: touchPod });
+  const touchNode = () => {
+    if (node.zone === zoneOfNode()) return;
+    node.zone = zoneOfNode();
+    for (const service of services.list()) touchService(service);
+  };
+  nodes.handle({ added: touchNode, updated: touchNode });
   await syncer.start();
   return {
     settled: () => syncer.settled(),

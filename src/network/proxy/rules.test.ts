@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
-import { computeServiceRules, type Element, parsePickChainName, pickChainName } from './rules.ts';
+import {
+  computeServiceRules,
+  type Element,
+  type NodeView,
+  parsePickChainName,
+  pickChainName,
+} from './rules.ts';
 
 const node = { name: 'n1', ownServiceAddresses: ['10.96.0.10'] };
 type Spec = NonNullable<Service['spec']>;
 type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
 
-function rules(spec: Spec, endpoints: Endpoint[], status?: Service['status']): string[] {
+function rules(spec: Spec, endpoints: Endpoint[], status?: Service['status'], on: NodeView = node): string[] {
   const service = { metadata: { name: 'web', namespace: 'default' }, spec, status } as Service;
   const slice = {
     metadata: { name: 'web-1', namespace: 'default' },
@@ -19,7 +25,7 @@ function rules(spec: Spec, endpoints: Endpoint[], status?: Service['status']): s
       port: 8080,
     })),
   } as unknown as EndpointSlice;
-  return computeServiceRules(service, [slice], node).map(format).sort();
+  return computeServiceRules(service, [slice], on).map(format).sort();
 }
 
 const format = ({ set, key, value }: Element) => `${set}: ${key}${value ? ` → ${value}` : ''}`;
@@ -75,6 +81,54 @@ describe('rules of a service', () => {
       rules({ clusterIP: '10.96.1.1', ports }, [at('10.244.1.1', leaving), at('10.244.1.3')])[0],
       `endpoints: ${service} . 0 → 10.244.1.3 . 8080`,
     );
+  });
+
+  describe('with hints', () => {
+    const meantFor = (zone: string | undefined, name?: string): Partial<Endpoint> => ({
+      hints: { ...(zone && { forZones: [{ name: zone }] }), ...(name && { forNodes: [{ name }] }) },
+    });
+    const chosen = (endpoints: Endpoint[], zone?: string) =>
+      rules({ clusterIP: '10.96.1.1', ports }, endpoints, undefined, { ...node, zone })
+        .filter((rule) => rule.startsWith('endpoints: '))
+        .map((rule) => rule.replace(/.* → (\S+) .*/, '$1'));
+    const first = at('10.244.1.1', meantFor('z1'));
+    const second = at('10.244.1.2', meantFor('z2'));
+    const cases: [string, Endpoint[], string | undefined, string[]][] = [
+      ["prefer those for the node's zone", [first, second], 'z2', ['10.244.1.2']],
+      ['choose among all where none is for the zone', [first, second], 'z3', ['10.244.1.1', '10.244.1.2']],
+      [
+        'choose among all where the node has no zone',
+        [first, second],
+        undefined,
+        ['10.244.1.1', '10.244.1.2'],
+      ],
+      [
+        'choose among all where one has no hint',
+        [first, second, at('10.244.1.3')],
+        'z1',
+        ['10.244.1.1', '10.244.1.2', '10.244.1.3'],
+      ],
+      [
+        'do not heed an endpoint that is not ready',
+        [first, second, at('10.244.1.3', { conditions: { ready: false } })],
+        'z1',
+        ['10.244.1.1'],
+      ],
+      [
+        'prefer those for the node, then those for its zone',
+        [at('10.244.1.1', meantFor('z1', 'n1')), at('10.244.1.2', meantFor('z1', 'n2'))],
+        'z1',
+        ['10.244.1.1'],
+      ],
+      [
+        'fall back to the zone where none is for the node',
+        [at('10.244.1.1', meantFor('z1', 'n3')), at('10.244.1.2', meantFor('z2', 'n4'))],
+        'z1',
+        ['10.244.1.1'],
+      ],
+    ];
+    for (const [name, endpoints, zone, expected] of cases)
+      it(name, () => assert.deepEqual(chosen(endpoints, zone), expected));
   });
 
   it('keep to this node with an internal policy of Local, and drop where it has nothing', () => {

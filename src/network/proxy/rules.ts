@@ -8,6 +8,8 @@ import type { SetElement } from '../element-table.ts';
 /** The node, as far as service rules depend on it. */
 export interface NodeView {
   name: string;
+  /** Where endpoints are meant for zones, those for this one are preferred. */
+  zone?: string | undefined;
   /** Service addresses that a process of the node itself answers (cluster DNS): no rule touches them. */
   ownServiceAddresses: readonly string[];
 }
@@ -35,11 +37,18 @@ export interface Element extends SetElement {
 }
 
 type ServicePort = NonNullable<NonNullable<Service['spec']>['ports']>[number];
+type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
 
 interface Backend {
   address: string;
   port: number;
   isLocal: boolean;
+}
+
+/** A ready endpoint and for whom it is meant; empty lists: for everybody. */
+interface ReadyBackend extends Backend {
+  forZones: readonly string[];
+  forNodes: readonly string[];
 }
 
 /** Of one service port: who may be asked from anywhere, and who of them is on this node. */
@@ -77,27 +86,27 @@ export function computeServiceRules(
   if (addresses.cluster.some((address) => node.ownServiceAddresses.includes(address))) return [];
   const elements: Element[] = [];
   for (const port of spec.ports ?? []) {
-    const backends = computeBackends(port, slices, node.name);
+    const backends = computeBackends(port, slices, node);
     elements.push(
       ...addresses.cluster.flatMap((address) => clusterAddressRules(service, port, address, backends)),
       ...addresses.external.flatMap((address) => externalAddressRules(service, port, address, backends)),
       ...nodePortRules(service, port, backends),
-      ...backends.cluster.filter((backend) => backend.isLocal).map(hairpinRule),
+      ...backends.local.map(hairpinRule),
     );
   }
   return elements;
 }
 
 /**
- * Ready endpoints of a port. Where none is ready, those that still serve while they terminate stand in, for the
- * cluster and for the node each on its own account.
+ * Ready endpoints of a port, of them those nearby where hints say which. Where none is ready, those that still serve while
+ * they terminate stand in, for the cluster and for the node each on its own account.
  */
 export function computeBackends(
   port: ServicePort,
   slices: readonly EndpointSlice[],
-  nodeName: string,
+  node: Pick<NodeView, 'name' | 'zone'>,
 ): Backends {
-  const ready = new Map<string, Backend>();
+  const ready = new Map<string, ReadyBackend>();
   const terminating = new Map<string, Backend>();
   for (const slice of slices) {
     if (slice.addressType !== 'IPv4') continue;
@@ -110,22 +119,40 @@ export function computeBackends(
     for (const endpoint of slice.endpoints ?? []) {
       const address = endpoint.addresses[0];
       if (!address) continue;
-      const backend = { address, port: target.port, isLocal: endpoint.nodeName === nodeName };
+      const backend = { address, port: target.port, isLocal: endpoint.nodeName === node.name };
       const {
         ready: isReady = true,
         serving = isReady,
         terminating: isTerminating,
       } = endpoint.conditions ?? {};
-      if (isReady) ready.set(`${address}:${target.port}`, backend);
+      if (isReady) ready.set(`${address}:${target.port}`, { ...backend, ...meantFor(endpoint) });
       else if (serving && isTerminating) terminating.set(`${address}:${target.port}`, backend);
     }
   }
   const onNode = (backends: Map<string, Backend>) => [...backends.values()].filter(({ isLocal }) => isLocal);
   const localReady = onNode(ready);
   return {
-    cluster: sortBackends(ready.size > 0 ? [...ready.values()] : [...terminating.values()]),
+    cluster: sortBackends(ready.size > 0 ? nearest([...ready.values()], node) : [...terminating.values()]),
     local: sortBackends(localReady.length > 0 ? localReady : onNode(terminating)),
   };
+}
+
+function meantFor({ hints }: Endpoint): Pick<ReadyBackend, 'forZones' | 'forNodes'> {
+  const names = (list: readonly { name: string }[] = []) => list.map(({ name }) => name);
+  return { forZones: names(hints?.forZones), forNodes: names(hints?.forNodes) };
+}
+
+/** Hints hold only when all endpoints have them and one is for this node, or else for its zone; otherwise all serve. */
+function nearest(ready: ReadyBackend[], { name, zone }: Pick<NodeView, 'name' | 'zone'>): ReadyBackend[] {
+  if (ready.every(({ forNodes }) => forNodes.length > 0)) {
+    const forNode = ready.filter(({ forNodes }) => forNodes.includes(name));
+    if (forNode.length > 0) return forNode;
+  }
+  if (zone !== undefined && ready.every(({ forZones }) => forZones.length > 0)) {
+    const forZone = ready.filter(({ forZones }) => forZones.includes(zone));
+    if (forZone.length > 0) return forZone;
+  }
+  return ready;
 }
 
 /** Name and fields in one: the name says all that the chain does. */
