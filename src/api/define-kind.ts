@@ -32,6 +32,21 @@ export function schemaNameOf(group: string, version: string, kind: string): stri
 
 const identity = (object: KubeObject): KubeObject => object;
 
+interface WithStatus extends KubeObject {
+  spec?: unknown;
+  status?: unknown;
+}
+
+/** What most kinds with a status of its own do: neither way of writing touches what is the other's. */
+const separateStatus = {
+  prepareUpdate(next: WithStatus, old: WithStatus) {
+    if (old.status) next.status = old.status;
+  },
+  prepareStatusUpdate(next: WithStatus, old: WithStatus) {
+    next.spec = old.spec;
+  },
+};
+
 export function defineKind<T extends KubeObject>(
   type: ResourceType<T>,
   facts: KindFacts<NoInfer<T>> = {},
@@ -49,6 +64,7 @@ export function defineKind<T extends KubeObject>(
     columns: nameAndCreation,
     versions: (versions ?? []).map((version) => servedVersion(type, version)),
     validate: noErrors,
+    ...(facts.status === 'separate' && separateStatus),
     ...rest,
   };
 }

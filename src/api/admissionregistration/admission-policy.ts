@@ -53,12 +53,6 @@ export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolic
   prepareCreate(policy) {
     policy.status = {};
   },
-  prepareUpdate(policy, old) {
-    if (old.status) policy.status = old.status;
-  },
-  prepareStatusUpdate(policy, old) {
-    policy.spec = old.spec;
-  },
   *validate({ spec }, { subresource }) {
     if (subresource === 'status' || !spec) return;
     yield* validateCommon(spec, 'spec');

@@ -39,9 +39,6 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
     definition.status =
       stored && !known.includes(stored) ? { ...old.status, storedVersions: [...known, stored] } : old.status;
   },
-  prepareStatusUpdate(definition, old) {
-    definition.spec = old.spec;
-  },
   *validate(definition, { subresource, apiVersion }) {
     if (subresource !== 'status')
       yield* validateDefinition(definition, apiVersion?.endsWith('/v1beta1') ?? false);

@@ -31,12 +31,6 @@ export const apiServiceKind = defineKind(APIService, {
       ? {}
       : { conditions: [{ ...locallyAvailable, ...(lastTransitionTime && { lastTransitionTime }) }] };
   },
-  prepareUpdate(service, old) {
-    if (old.status) service.status = old.status;
-  },
-  prepareStatusUpdate(service, old) {
-    service.spec = old.spec;
-  },
   *validate(service, { subresource }) {
     if (subresource !== 'status') yield* validateService(service);
   },

@@ -23,7 +23,4 @@ export const storageVersionKind = defineKind(StorageVersion, {
   prepareUpdate(version, old) {
     version.status = old.status!;
   },
-  prepareStatusUpdate(version, old) {
-    version.spec = old.spec;
-  },
 });

@@ -90,9 +90,6 @@ export const daemonSetKind = defineKind(DaemonSet, {
       [templateGenerationAnnotation]: String(changed ? generation + 1 : generation),
     };
   },
-  prepareStatusUpdate(set, old) {
-    set.spec = old.spec;
-  },
   warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(set, { subresource }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);

@@ -66,9 +66,6 @@ export const deploymentKind = defineKind(Deployment, {
   prepareCreate(deployment) {
     deployment.status = {};
   },
-  prepareUpdate(deployment, old) {
-    if (old.status) deployment.status = old.status;
-  },
   prepareStatusUpdate(deployment, old) {
     deployment.spec = old.spec;
     if (old.metadata.labels) deployment.metadata.labels = old.metadata.labels;

@@ -39,12 +39,6 @@ export const replicaSetKind = defineKind(ReplicaSet, {
   prepareCreate(set) {
     set.status = { replicas: 0 };
   },
-  prepareUpdate(set, old) {
-    if (old.status) set.status = old.status;
-  },
-  prepareStatusUpdate(set, old) {
-    set.spec = old.spec;
-  },
   warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(set, { subresource }) {
     if (subresource === 'status') {

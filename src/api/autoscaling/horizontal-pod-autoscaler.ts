@@ -54,12 +54,6 @@ export const horizontalPodAutoscalerKind = defineKind(HorizontalPodAutoscaler, {
   prepareCreate(autoscaler) {
     autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 };
   },
-  prepareUpdate(autoscaler, old) {
-    if (old.status) autoscaler.status = old.status;
-  },
-  prepareStatusUpdate(autoscaler, old) {
-    autoscaler.spec = old.spec;
-  },
   *validate(autoscaler, { subresource }) {
     if (subresource !== 'status') yield* validateSpec(autoscaler.spec ?? ({} as HorizontalPodAutoscalerSpec));
   },

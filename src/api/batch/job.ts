@@ -46,9 +46,6 @@ export const jobKind = defineKind(Job, {
     job.status = {};
     if (job.spec && !job.spec.manualSelector) generateSelector(job);
   },
-  prepareUpdate(job, old) {
-    if (old.status) job.status = old.status;
-  },
   prepareStatusUpdate(job, old) {
     job.spec = old.spec!;
   },

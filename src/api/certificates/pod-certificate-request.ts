@@ -19,12 +19,6 @@ export const podCertificateRequestKind = defineKind(PodCertificateRequest, {
   prepareCreate(request) {
     request.status = {};
   },
-  prepareUpdate(request, old) {
-    if (old.status) request.status = old.status;
-  },
-  prepareStatusUpdate(request, old) {
-    request.spec = old.spec;
-  },
   *validate({ spec }) {
     for (const name of [
       'signerName',

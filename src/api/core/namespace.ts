@@ -36,9 +36,6 @@ export const namespaceKind = defineKind(Namespace, {
     else delete namespace.spec.finalizers;
     if (old.status) namespace.status = old.status;
   },
-  prepareStatusUpdate(namespace, old) {
-    namespace.spec = old.spec;
-  },
   prepareDeletion(namespace) {
     namespace.status = { ...namespace.status, phase: 'Terminating' };
   },

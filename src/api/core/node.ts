@@ -34,12 +34,6 @@ export const nodeKind = defineKind(Node, {
     if (status?.capacity && !status.allocatable)
       node.status = { ...status, allocatable: { ...status.capacity } };
   },
-  prepareUpdate(node, old) {
-    if (old.status) node.status = old.status;
-  },
-  prepareStatusUpdate(node, old) {
-    node.spec = old.spec;
-  },
   *validate(node) {
     yield* validateTaints(node);
     const ranges = node.spec?.podCIDRs ?? [];

@@ -51,12 +51,6 @@ export const persistentVolumeClaimKind = defineKind(PersistentVolumeClaim, {
   prepareCreate(claim) {
     claim.status = { phase: 'Pending' };
   },
-  prepareUpdate(claim, old) {
-    if (old.status) claim.status = old.status;
-  },
-  prepareStatusUpdate(claim, old) {
-    claim.spec = old.spec;
-  },
   *validate(claim, { subresource }) {
     if (subresource !== 'status') yield* validateClaimSpec(claim.spec ?? {}, 'spec');
   },

@@ -54,12 +54,6 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
   prepareCreate(volume) {
     volume.status = { phase: 'Pending' };
   },
-  prepareUpdate(volume, old) {
-    if (old.status) volume.status = old.status;
-  },
-  prepareStatusUpdate(volume, old) {
-    volume.spec = old.spec;
-  },
   *validate(volume, { subresource }) {
     if (subresource !== 'status') yield* validateSpec(volume.spec ?? {}, 'spec');
   },

@@ -42,12 +42,6 @@ export const replicationControllerKind = defineKind(ReplicationController, {
   prepareCreate(controller) {
     controller.status = { replicas: 0 };
   },
-  prepareUpdate(controller, old) {
-    if (old.status) controller.status = old.status;
-  },
-  prepareStatusUpdate(controller, old) {
-    controller.spec = old.spec;
-  },
   warnings: (controller, old) =>
     templateWarnings(controller.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(controller) {

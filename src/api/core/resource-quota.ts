@@ -46,12 +46,6 @@ export const resourceQuotaKind = defineKind(ResourceQuota, {
   prepareCreate(quota) {
     quota.status = {};
   },
-  prepareUpdate(quota, old) {
-    if (old.status) quota.status = old.status;
-  },
-  prepareStatusUpdate(quota, old) {
-    quota.spec = old.spec;
-  },
   *validate(quota) {
     yield* validateAmounts(quota.spec?.hard, 'spec.hard');
     yield* validateScopes(quota.spec ?? {}, 'spec');

@@ -38,9 +38,6 @@ export const serviceKind = defineKind(Service, {
     alignClusterIps(service);
     chooseFamilies(service);
   },
-  prepareStatusUpdate(service, old) {
-    service.spec = old.spec;
-  },
   *validate(service, { subresource }) {
     if (subresource === 'status') yield* validateLoadBalancerStatus(service.status);
     else yield* validateService(service);

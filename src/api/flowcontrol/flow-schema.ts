@@ -30,9 +30,6 @@ export const flowSchemaKind = defineKind(FlowSchema, {
   prepareCreate(schema) {
     schema.status = {};
   },
-  prepareUpdate(schema, old) {
-    if (old.status) schema.status = old.status;
-  },
   prepareStatusUpdate(schema, old) {
     schema.spec = old.spec!;
   },

@@ -53,9 +53,6 @@ export const priorityLevelConfigurationKind = defineKind(PriorityLevelConfigurat
   prepareCreate(level) {
     level.status = {};
   },
-  prepareUpdate(level, old) {
-    if (old.status) level.status = old.status;
-  },
   prepareStatusUpdate(level, old) {
     level.spec = old.spec!;
   },

@@ -43,12 +43,6 @@ export const ingressKind = defineKind(Ingress, {
   prepareCreate(ingress) {
     ingress.status = { loadBalancer: {} };
   },
-  prepareUpdate(ingress, old) {
-    if (old.status) ingress.status = old.status;
-  },
-  prepareStatusUpdate(ingress, old) {
-    ingress.spec = old.spec;
-  },
   *validate(ingress, context) {
     if (context.subresource === 'status') yield* validateLoadBalancerStatus(ingress.status);
     else yield* validateSpec(ingress.spec ?? {}, wordsOf(context));

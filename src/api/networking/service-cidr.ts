@@ -13,12 +13,6 @@ export const serviceCidrKind = defineKind(ServiceCIDR, {
   prepareCreate(range) {
     range.status = {};
   },
-  prepareUpdate(range, old) {
-    if (old.status) range.status = old.status;
-  },
-  prepareStatusUpdate(range, old) {
-    range.spec = old.spec;
-  },
   *validate({ spec }, { subresource }) {
     if (subresource === 'status') return;
     const ranges = spec?.cidrs ?? [];

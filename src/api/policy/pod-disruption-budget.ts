@@ -32,12 +32,6 @@ export const podDisruptionBudgetKind = defineKind(PodDisruptionBudget, {
   prepareCreate(budget) {
     budget.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
   },
-  prepareUpdate(budget, old) {
-    if (old.status) budget.status = old.status;
-  },
-  prepareStatusUpdate(budget, old) {
-    budget.spec = old.spec;
-  },
   validateName: nameRule(pathSegmentProblems),
   *validate(budget, { subresource }) {
     if (subresource === 'status') {

@@ -18,12 +18,6 @@ export const resourceClaimKind = defineKind(ResourceClaim, {
   prepareCreate(claim) {
     claim.status = {};
   },
-  prepareUpdate(claim, old) {
-    if (old.status) claim.status = old.status;
-  },
-  prepareStatusUpdate(claim, old) {
-    claim.spec = old.spec;
-  },
   *validate({ spec }, { subresource }) {
     if (subresource !== 'status') yield* validateDevices(spec?.devices, 'spec.devices');
   },

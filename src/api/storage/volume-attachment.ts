@@ -22,12 +22,6 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   prepareCreate(attachment) {
     attachment.status = { attached: false };
   },
-  prepareUpdate(attachment, old) {
-    if (old.status) attachment.status = old.status;
-  },
-  prepareStatusUpdate(attachment, old) {
-    attachment.spec = old.spec;
-  },
   *validate({ spec }, { apiVersion, subresource, isUpdate }) {
     if (subresource === 'status') return;
     const { attacher = '', nodeName = '' } = spec ?? {};

@@ -18,12 +18,6 @@ export const storageVersionMigrationKind = defineKind(StorageVersionMigration, {
   prepareCreate(migration) {
     migration.status = {};
   },
-  prepareUpdate(migration, old) {
-    if (old.status) migration.status = old.status;
-  },
-  prepareStatusUpdate(migration, old) {
-    migration.spec = old.spec;
-  },
   *validate({ spec }) {
     if (!spec?.resource?.resource) yield required('spec.resource.resource', 'resource is required');
   },
