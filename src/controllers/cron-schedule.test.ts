@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CronScheduleError, parseCronSchedule } from './cron-schedule.ts';
+import { CronError } from '../api/batch/cron-schedule.ts';
+import { parseCronSchedule } from './cron-schedule.ts';
 
 /** schedule, after, the next times, time zone */
 const rows: [string, string, string[], string?][] = [
@@ -54,7 +55,7 @@ for (const text of [
   '@every x',
 ]) {
   test(`"${text}" is no schedule`, () => {
-    assert.throws(() => parseCronSchedule(text), CronScheduleError);
+    assert.throws(() => parseCronSchedule(text), CronError);
   });
 }
 

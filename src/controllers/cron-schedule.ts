@@ -1,110 +1,20 @@
-/** Cron schedules: when they are due. Five fields, names, steps, `@daily` and its kin, `@every`, and time zones. */
+/** When cron schedules are due, in any time zone. */
+import { CronError, type CronFields, parseCron } from '../api/batch/cron-schedule.ts';
 
 export interface CronSchedule {
   /** The first time strictly after `afterMs`; undefined when there is none within five years. */
   next(afterMs: number): number | undefined;
 }
 
-export class CronScheduleError extends Error {}
-
-const descriptors: Record<string, string> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-};
-
-const monthNames = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const dayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const horizonYears = 5;
 
-interface Fields {
-  minutes: ReadonlySet<number>;
-  hours: ReadonlySet<number>;
-  days: ReadonlySet<number>;
-  months: ReadonlySet<number>;
-  weekdays: ReadonlySet<number>;
-  /** `*`: the other of the two day fields decides alone. */
-  isEveryDay: boolean;
-  isEveryWeekday: boolean;
-}
-
-/** `timeZone`: an IANA name; UTC when absent. @throws CronScheduleError */
+/** `timeZone`: an IANA name; UTC when absent. @throws CronError */
 export function parseCronSchedule(text: string, timeZone?: string): CronSchedule {
   const prefix = /^(?:CRON_)?TZ=(\S+)\s+(.*)$/.exec(text.trim());
   const zone = offsetsOf(timeZone ?? prefix?.[1] ?? 'UTC');
-  const spec = prefix?.[2] ?? text.trim();
-  if (spec.startsWith('@every ')) return everySchedule(spec.slice('@every '.length));
-  if (spec.startsWith('@') && !(spec in descriptors))
-    throw new CronScheduleError(`unrecognized descriptor: ${spec}`);
-  const fields = parseFields(descriptors[spec] ?? spec);
-  return { next: (afterMs) => nextTime(fields, zone, afterMs) };
-}
-
-function everySchedule(text: string): CronSchedule {
-  const units: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text)
-    throw new CronScheduleError(`failed to parse duration @every ${text}: time: invalid duration "${text}"`);
-  const totalMs = parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * units[unit!]!, 0);
-  const periodMs = Math.max(1000, Math.floor(totalMs / 1000) * 1000);
-  return { next: (afterMs) => Math.floor(afterMs / 1000) * 1000 + periodMs };
-}
-
-function parseFields(spec: string): Fields {
-  const parts = spec.split(/\s+/);
-  if (parts.length !== 5)
-    throw new CronScheduleError(`expected exactly 5 fields, found ${parts.length}: [${parts.join(' ')}]`);
-  const [minutes = '', hours = '', days = '', months = '', weekdays = ''] = parts;
-  const isEvery = (field: string) => /^[*?](\/1)?$/.test(field.split(',')[0] ?? '');
-  return {
-    minutes: parseField(minutes, 0, 59),
-    hours: parseField(hours, 0, 23),
-    days: parseField(days, 1, 31),
-    months: parseField(months, 1, 12, monthNames, 1),
-    weekdays: parseField(weekdays, 0, 6, dayNames, 0),
-    isEveryDay: isEvery(days),
-    isEveryWeekday: isEvery(weekdays),
-  };
-}
-
-function parseField(
-  field: string,
-  min: number,
-  max: number,
-  names: readonly string[] = [],
-  first = 0,
-): Set<number> {
-  const values = new Set<number>();
-  const numberOf = (text: string) => {
-    const named = names.indexOf(text.toLowerCase());
-    if (named >= 0) return named + first;
-    if (!/^\d+$/.test(text))
-      throw new CronScheduleError(
-        `failed to parse int from ${text}: strconv.Atoi: parsing "${text}": invalid syntax`,
-      );
-    return Number(text);
-  };
-  for (const part of field.split(',')) {
-    const [range = '', stepText, ...more] = part.split('/');
-    if (more.length > 0) throw new CronScheduleError(`too many slashes: ${part}`);
-    const isWhole = range === '*' || range === '?';
-    const [lowText = '', highText, ...rest] = isWhole ? [String(min), String(max)] : range.split('-');
-    if (rest.length > 0) throw new CronScheduleError(`too many hyphens: ${part}`);
-    const low = numberOf(lowText);
-    const high = highText !== undefined ? numberOf(highText) : stepText === undefined ? low : max;
-    const step = stepText === undefined ? 1 : numberOf(stepText);
-    if (low < min) throw new CronScheduleError(`beginning of range (${low}) below minimum (${min}): ${part}`);
-    if (high > max) throw new CronScheduleError(`end of range (${high}) above maximum (${max}): ${part}`);
-    if (low > high)
-      throw new CronScheduleError(`beginning of range (${low}) beyond end of range (${high}): ${part}`);
-    if (step === 0) throw new CronScheduleError(`step of range should be a positive number: ${part}`);
-    for (let value = low; value <= high; value += step) values.add(value);
-  }
-  return values;
+  const cron = parseCron(prefix?.[2] ?? text.trim());
+  if ('everyMs' in cron) return { next: (afterMs) => Math.floor(afterMs / 1000) * 1000 + cron.everyMs };
+  return { next: (afterMs) => nextTime(cron, zone, afterMs) };
 }
 
 /** Milliseconds that a zone's wall clock is ahead of UTC at an instant. */
@@ -125,7 +35,7 @@ function offsetsOf(timeZone: string): OffsetAt {
       second: 'numeric',
     });
   } catch (error) {
-    throw new CronScheduleError(`unknown time zone ${timeZone}`, { cause: error });
+    throw new CronError(`unknown time zone ${timeZone}`, { cause: error });
   }
   return (instantMs) => {
     const parts = Object.fromEntries(
@@ -137,7 +47,7 @@ function offsetsOf(timeZone: string): OffsetAt {
 }
 
 /** Walks the wall clock, which is treated as if it were UTC; hours that a zone leaps over are never due. */
-function nextTime(fields: Fields, offsetAt: OffsetAt, afterMs: number): number | undefined {
+function nextTime(fields: CronFields, offsetAt: OffsetAt, afterMs: number): number | undefined {
   let wall = Math.floor((afterMs + offsetAt(afterMs)) / 60_000) * 60_000;
   const endMs = afterMs + horizonYears * 366 * 86_400_000;
   while (wall < endMs + 86_400_000) {
@@ -159,7 +69,7 @@ function instantOf(wall: number, offsetAt: OffsetAt): number | undefined {
   return candidates.length > 0 ? Math.min(...candidates) : undefined;
 }
 
-function nextWall(fields: Fields, fromMs: number, endMs: number): number | undefined {
+function nextWall(fields: CronFields, fromMs: number, endMs: number): number | undefined {
   const date = new Date(fromMs);
   while (date.getTime() <= endMs) {
     if (!fields.months.has(date.getUTCMonth() + 1)) {
@@ -178,8 +88,8 @@ function nextWall(fields: Fields, fromMs: number, endMs: number): number | undef
 }
 
 /** With both day fields given, either is enough; with one, it alone decides. */
-function isDayDue(fields: Fields, date: Date): boolean {
-  const day = fields.days.has(date.getUTCDate());
-  const weekday = fields.weekdays.has(date.getUTCDay());
-  return fields.isEveryDay || fields.isEveryWeekday ? day && weekday : day || weekday;
+function isDayDue(fields: CronFields, date: Date): boolean {
+  const day = fields.daysOfMonth.has(date.getUTCDate());
+  const weekday = fields.daysOfWeek.has(date.getUTCDay());
+  return fields.anyDayOfMonth || fields.anyDayOfWeek ? day && weekday : day || weekday;
 }

@@ -1,4 +1,5 @@
 /** CronJobs: make Jobs when their time comes. */
+import { CronError } from '../api/batch/cron-schedule.ts';
 import { controllerOf, type Draft, keyOf } from '../api/meta.ts';
 import { CronJob, Job } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
@@ -8,7 +9,7 @@ import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
 import { controllerReference } from './adoption.ts';
 import { findCondition } from './conditions.ts';
-import { type CronSchedule, CronScheduleError, parseCronSchedule } from './cron-schedule.ts';
+import { type CronSchedule, parseCronSchedule } from './cron-schedule.ts';
 import { isNamespaceTerminating, messageOf } from './pod-control.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
@@ -106,7 +107,7 @@ class CronReconcile {
     try {
       return parseCronSchedule(schedule, timeZone);
     } catch (error) {
-      if (!(error instanceof CronScheduleError)) throw error;
+      if (!(error instanceof CronError)) throw error;
       if (error.message.startsWith('unknown time zone'))
         this.#event('Warning', 'UnknownTimeZone', `invalid timeZone: "${timeZone}": ${error.message}`);
       else

@@ -2,18 +2,29 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CronJob, Job } from '../types/batch-v1.gen.ts';
 import { cronJobKind } from './cron-job.ts';
-import { CronError, parseCronSchedule } from './cron-schedule.ts';
+import { CronError, type CronFields, parseCron } from './cron-schedule.ts';
 import { jobKind } from './job.ts';
 
+function fieldsOf(text: string): CronFields {
+  const cron = parseCron(text);
+  assert.ok('minutes' in cron);
+  return cron;
+}
+
 test('schedules are five fields, with names, ranges and steps', () => {
-  const { minutes, hours, daysOfWeek, anyDayOfMonth } = parseCronSchedule('*/20 9-17/4 * jan-mar mon,FRI');
+  const { minutes, hours, daysOfWeek, anyDayOfMonth } = fieldsOf('*/20 9-17/4 * jan-mar mon,FRI');
   assert.deepEqual([...minutes], [0, 20, 40]);
   assert.deepEqual([...hours], [9, 13, 17]);
   assert.deepEqual([...daysOfWeek], [1, 5]);
   assert.equal(anyDayOfMonth, true);
-  assert.deepEqual([...parseCronSchedule('5/15 * * * *').minutes], [5, 20, 35, 50]);
-  assert.deepEqual([...parseCronSchedule('@hourly').minutes], [0]);
-  assert.equal(parseCronSchedule('@every 1h30m').everyMs, 5_400_000);
+  assert.deepEqual([...fieldsOf('5/15 * * * *').minutes], [5, 20, 35, 50]);
+  assert.deepEqual([...fieldsOf('@hourly').minutes], [0]);
+  assert.deepEqual(parseCron('@every 1h30m'), { everyMs: 5_400_000 });
+});
+
+test('a day field is any day with a star, but not with a step of more than one', () => {
+  const any = (field: string) => fieldsOf(`0 0 ${field} * 1`).anyDayOfMonth;
+  assert.deepEqual(['*', '?', '*/1', '5,*', '*/2', '1-31'].map(any), [true, true, true, true, false, false]);
 });
 
 test('schedules that are none say why, as upstream does', () => {
@@ -28,7 +39,7 @@ test('schedules that are none say why, as upstream does', () => {
   ];
   for (const [text, message] of rows)
     assert.throws(
-      () => parseCronSchedule(text),
+      () => parseCron(text),
       (error: unknown) => error instanceof CronError && error.message === message,
     );
 });

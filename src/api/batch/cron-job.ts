@@ -19,7 +19,7 @@ import { CronJob } from '../resources.gen.ts';
 import type { CronJobSpec, JobSpec } from '../types/batch-v1.gen.ts';
 import { nameRule, nonNegative, oneOf } from '../validation/fields.ts';
 import { lengthProblem, subdomainProblems } from '../validation/names.ts';
-import { CronError, parseCronSchedule } from './cron-schedule.ts';
+import { CronError, parseCron } from './cron-schedule.ts';
 import { validateJobSpec } from './job.ts';
 
 /** What the names of Jobs append must still fit. */
@@ -56,12 +56,6 @@ export const cronJobKind = defineKind(CronJob, {
   },
   prepareCreate(cronJob) {
     cronJob.status = {};
-  },
-  prepareUpdate(cronJob, old) {
-    if (old.status) cronJob.status = old.status;
-  },
-  prepareStatusUpdate(cronJob, old) {
-    cronJob.spec = old.spec;
   },
   warnings: (cronJob, old) =>
     templateWarnings(
@@ -112,7 +106,7 @@ function* validateSchedule(schedule: string, timeZone: string | undefined): Fiel
     return;
   }
   try {
-    parseCronSchedule(schedule);
+    parseCron(schedule);
   } catch (error) {
     if (!(error instanceof CronError)) throw error;
     yield invalidValue('spec.schedule', schedule, error.message);

@@ -1,7 +1,8 @@
-/** Cron schedules: five fields, names of months and days, steps and ranges, `@daily` and its like. */
+/** Cron schedules as they are written: five fields, names of months and days, steps and ranges, `@daily` and its like. */
+import { parseGoDuration } from '../../base/go-duration.ts';
 
 /** The minutes, hours … at which a schedule fires. */
-export interface CronSchedule {
+export interface CronFields {
   minutes: ReadonlySet<number>;
   hours: ReadonlySet<number>;
   daysOfMonth: ReadonlySet<number>;
@@ -10,15 +11,15 @@ export interface CronSchedule {
   /** Whether the field was `*`: when neither day field is, either may match. */
   anyDayOfMonth: boolean;
   anyDayOfWeek: boolean;
-  /** For `@every`: the time between two runs. */
-  everyMs?: number;
+}
+
+/** `@every`: the time between two runs, in whole seconds. */
+export interface CronPeriod {
+  everyMs: number;
 }
 
 export class CronError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'CronError';
-  }
+  override name = 'CronError';
 }
 
 interface FieldRules {
@@ -49,7 +50,7 @@ const descriptors: Record<string, string> = {
 };
 
 /** @throws {CronError} with upstream's words. */
-export function parseCronSchedule(text: string): CronSchedule {
+export function parseCron(text: string): CronFields | CronPeriod {
   if (text === '') throw new CronError('empty spec string');
   if (text.startsWith('@')) return parseDescriptor(text);
   const fields = text.trim().split(/\s+/);
@@ -64,39 +65,24 @@ export function parseCronSchedule(text: string): CronSchedule {
     daysOfMonth,
     months,
     daysOfWeek,
-    anyDayOfMonth: /^[*?]/.test(fields[2]!),
-    anyDayOfWeek: /^[*?]/.test(fields[4]!),
+    anyDayOfMonth: isAny(fields[2]!),
+    anyDayOfWeek: isAny(fields[4]!),
   };
 }
 
-function parseDescriptor(text: string): CronSchedule {
+/** A step of more than one makes a choice of a star. */
+function isAny(field: string): boolean {
+  return field.split(',').some((part) => /^[*?](\/0*1)?$/.test(part));
+}
+
+function parseDescriptor(text: string): CronFields | CronPeriod {
   const expression = descriptors[text];
-  if (expression) return parseCronSchedule(expression);
+  if (expression) return parseCron(expression);
   const every = /^@every (.+)$/.exec(text);
   if (!every) throw new CronError(`unrecognized descriptor: ${text}`);
-  const everyMs = parseDuration(every[1]!);
-  if (everyMs === undefined) throw new CronError(`failed to parse duration ${text}: time: invalid duration`);
-  const none = new Set<number>();
-  return {
-    minutes: none,
-    hours: none,
-    daysOfMonth: none,
-    months: none,
-    daysOfWeek: none,
-    anyDayOfMonth: true,
-    anyDayOfWeek: true,
-    everyMs: Math.max(1000, everyMs - (everyMs % 1000)),
-  };
-}
-
-const unitMs: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-
-function parseDuration(text: string): number | undefined {
-  if (!/^(\d+(\.\d+)?(h|ms|m|s))+$/.test(text)) return undefined;
-  let total = 0;
-  for (const [, value, , unit] of text.matchAll(/(\d+(\.\d+)?)(h|ms|m|s)/g))
-    total += Number(value) * unitMs[unit!]!;
-  return total;
+  const everyMs = parseGoDuration(every[1]!);
+  if (typeof everyMs === 'object') throw new CronError(`failed to parse duration ${text}: ${everyMs.error}`);
+  return { everyMs: Math.max(1000, everyMs - (everyMs % 1000)) };
 }
 
 function parseField(field: string, rules: FieldRules): Set<number> {
