@@ -1,8 +1,9 @@
 /** Asks the nodes' agents what containers use, only while somebody wants to know. */
 import { Node } from '../../api/resources.gen.ts';
-import type { Clock, Timer } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { ScrapeLoop } from './scrape-loop.ts';
 
 /** What a counter and a gauge said at one moment. */
 export interface Reading {
@@ -44,56 +45,27 @@ export interface NodeScraperOptions {
   signal: AbortSignal;
 }
 
-const scrapeEveryMs = 15_000;
-/** Nobody has asked for so long: scraping ends, and what was read is forgotten. */
-const idleAfterMs = 120_000;
-/** Between the two readings that a rate needs, when the first question comes. */
-const firstGapMs = 1_000;
 const scrapeTimeoutMs = 10_000;
 
 export class NodeScraper {
   readonly #options: NodeScraperOptions;
   readonly #nodes = new Map<string, NodeHistory>();
-  #askedMs = Number.NEGATIVE_INFINITY;
-  #timer: Timer | undefined;
-  #starting: Promise<void> | undefined;
+  readonly #loop: ScrapeLoop;
 
   constructor(options: NodeScraperOptions) {
     this.#options = options;
-    options.signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
+    this.#loop = new ScrapeLoop({
+      clock: options.clock,
+      signal: options.signal,
+      scrape: () => this.#scrapeAll(),
+      forget: () => this.#nodes.clear(),
+    });
   }
 
   /** What is known of every node, by name; waits a moment when nothing is known yet. */
   async read(): Promise<ReadonlyMap<string, NodeHistory>> {
-    this.#askedMs = this.#options.clock.now();
-    if (!this.#timer) {
-      this.#starting ??= this.#start().finally(() => {
-        this.#starting = undefined;
-      });
-      await this.#starting;
-    }
+    await this.#loop.ready();
     return this.#nodes;
-  }
-
-  async #start(): Promise<void> {
-    const { clock, signal } = this.#options;
-    await this.#scrapeAll();
-    await clock.sleep(firstGapMs, signal);
-    await this.#scrapeAll();
-    this.#arm();
-  }
-
-  #arm(): void {
-    const { clock, signal } = this.#options;
-    if (signal.aborted) return;
-    this.#timer = clock.after(scrapeEveryMs, () => {
-      if (clock.now() - this.#askedMs > idleAfterMs) {
-        this.#timer = undefined;
-        this.#nodes.clear();
-        return;
-      }
-      void this.#scrapeAll().then(() => this.#arm());
-    });
   }
 
   async #scrapeAll(): Promise<void> {

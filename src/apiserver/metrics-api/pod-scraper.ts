@@ -1,9 +1,10 @@
 /** Reads the metrics of pods that are annotated `prometheus.io/scrape`, only while somebody wants to know. */
 import { Pod } from '../../api/resources.gen.ts';
-import type { Clock, Timer } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { type ExposedMetric, parsePrometheusText } from './prometheus-text.ts';
+import { ScrapeLoop } from './scrape-loop.ts';
 
 /** Gives the text that a pod answers with. */
 export type ReadPodMetrics = (pod: Pod, port: number, path: string, signal: AbortSignal) => Promise<string>;
@@ -32,9 +33,6 @@ export interface MetricValue {
   windowMs: number | undefined;
 }
 
-const scrapeEveryMs = 15_000;
-const idleAfterMs = 120_000;
-const firstGapMs = 1_000;
 const scrapeTimeoutMs = 5_000;
 /** Counters are named so by convention; their rate goes by the name without it as well. */
 const counterSuffix = '_total';
@@ -43,18 +41,21 @@ export class PodScraper {
   readonly #options: PodScraperOptions;
   /** By uid. */
   readonly #pods = new Map<string, PodHistory>();
-  #askedMs = Number.NEGATIVE_INFINITY;
-  #timer: Timer | undefined;
-  #starting: Promise<void> | undefined;
+  readonly #loop: ScrapeLoop;
 
   constructor(options: PodScraperOptions) {
     this.#options = options;
-    options.signal.addEventListener('abort', () => this.#timer?.cancel(), { once: true });
+    this.#loop = new ScrapeLoop({
+      clock: options.clock,
+      signal: options.signal,
+      scrape: () => this.#scrapeAll(),
+      forget: () => this.#pods.clear(),
+    });
   }
 
   /** A pod's value: of a counter its rate per second, else what it says. */
   async valueOf(pod: Pod, metric: string): Promise<MetricValue | undefined> {
-    await this.#ready();
+    await this.#loop.ready();
     const history = this.#pods.get(pod.metadata.uid);
     if (!history) return undefined;
     for (const name of [metric, `${metric}${counterSuffix}`]) {
@@ -73,37 +74,6 @@ export class PodScraper {
     return [...names].sort();
   }
 
-  async #ready(): Promise<void> {
-    const { clock } = this.#options;
-    this.#askedMs = clock.now();
-    if (this.#timer) return;
-    this.#starting ??= this.#start().finally(() => {
-      this.#starting = undefined;
-    });
-    await this.#starting;
-  }
-
-  async #start(): Promise<void> {
-    const { clock, signal } = this.#options;
-    await this.#scrapeAll();
-    await clock.sleep(firstGapMs, signal);
-    await this.#scrapeAll();
-    this.#arm();
-  }
-
-  #arm(): void {
-    const { clock, signal } = this.#options;
-    if (signal.aborted) return;
-    this.#timer = clock.after(scrapeEveryMs, () => {
-      if (clock.now() - this.#askedMs > idleAfterMs) {
-        this.#timer = undefined;
-        this.#pods.clear();
-        return;
-      }
-      void this.#scrapeAll().then(() => this.#arm());
-    });
-  }
-
   async #scrapeAll(): Promise<void> {
     const { objects, readMetrics, clock, logger, signal } = this.#options;
     const seen = new Set<string>();
@@ -115,13 +85,13 @@ export class PodScraper {
       seen.add(uid);
       const timeout = AbortSignal.any([signal, AbortSignal.timeout(scrapeTimeoutMs)]);
       reads.push(
-        readMetrics(pod, target.port, target.path, timeout).then(
-          (text) => {
+        readMetrics(pod, target.port, target.path, timeout)
+          .then((text) => {
             const now = { atMs: clock.now(), metrics: parsePrometheusText(text) };
             this.#pods.set(uid, { before: this.#pods.get(uid)?.now, now });
-          },
-          (error: unknown) => logger.debug('a pod gives no metrics', { namespace, name, error }),
-        ),
+          })
+          // Also of an answer that makes no sense: it comes from outside.
+          .catch((error: unknown) => logger.debug('a pod gives no metrics', { namespace, name, error })),
       );
     }
     await Promise.all(reads);
