@@ -5,10 +5,9 @@ import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { deleteObject } from './delete.ts';
 import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { listObjects } from './list.ts';
+import { listObjects, readListRequest } from './list.ts';
 import type { Registry } from './registry.ts';
-import { numberOf, writeRequest } from './request-options.ts';
-import { selectionOf } from './selection.ts';
+import { writeRequest } from './request-options.ts';
 
 /** Deletes under way at the same time within one request. */
 const parallelDeletes = 16;
@@ -18,21 +17,8 @@ export async function deleteCollection(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const { query } = context.request;
   const options = await readDeleteOptions(context.request);
-  const { items, ...rest } = await listObjects(registry, {
-    resource,
-    selection: selectionOf(resource, {
-      namespace: context.info.namespace,
-      name: '',
-      labelSelector: query.get('labelSelector') ?? '',
-      fieldSelector: query.get('fieldSelector') ?? '',
-    }),
-    limit: numberOf(query, 'limit') ?? 0,
-    continueToken: query.get('continue') ?? '',
-    resourceVersion: query.get('resourceVersion') ?? '',
-    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
-  });
+  const { items, ...rest } = await listObjects(registry, readListRequest(context, resource));
   const base = { ...writeRequest(context, resource), ...options };
   const queue = [...items];
   const deleteNext = async (): Promise<void> => {

@@ -3,12 +3,15 @@
 import { type FieldError, forbiddenField, invalidValue, notSupported } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
+import type { RequestContext } from '../request.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { isSelected, type Selection } from '../watch-cache/selection.ts';
 import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { cacheOf, type Registry } from './registry.ts';
+import { numberOf } from './request-options.ts';
+import { selectionOf } from './selection.ts';
 
 export interface ListRequest {
   resource: ServedResource;
@@ -32,6 +35,24 @@ export interface ListOutcome {
 export const freshTimeoutMs = 3_000;
 /** Entries that one step through the store's history reads. */
 const historyPageEntries = 1_000;
+
+/** What the path and the query of a list, or of a deletecollection, ask for. @throws StatusError 400 */
+export function readListRequest({ info, request }: RequestContext, resource: ServedResource): ListRequest {
+  const { query } = request;
+  return {
+    resource,
+    selection: selectionOf(resource, {
+      namespace: info.namespace,
+      name: '',
+      labelSelector: query.get('labelSelector') ?? '',
+      fieldSelector: query.get('fieldSelector') ?? '',
+    }),
+    limit: numberOf(query, 'limit') ?? 0,
+    continueToken: query.get('continue') ?? '',
+    resourceVersion: query.get('resourceVersion') ?? '',
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+  };
+}
 
 export async function listObjects(registry: Registry, request: ListRequest): Promise<ListOutcome> {
   checkListOptions(request);

@@ -9,11 +9,10 @@ import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { freshAs, listObjects, parseRevision } from './list.ts';
+import { freshAs, listObjects, parseRevision, readListRequest } from './list.ts';
 import { patchObject } from './patch.ts';
 import { type Registry, readCurrent, requireCreate } from './registry.ts';
 import { checkIdentity, numberOf, readObject, writeRequest } from './request-options.ts';
-import { selectionOf } from './selection.ts';
 import { changeObject } from './update.ts';
 import { startWatch } from './watch.ts';
 
@@ -70,19 +69,7 @@ async function list(
   const { query } = context.request;
   // Said by clients of watches; a list only has to be able to read it.
   numberOf(query, 'timeoutSeconds');
-  const outcome = await listObjects(registry, {
-    resource,
-    selection: selectionOf(resource, {
-      namespace: context.info.namespace,
-      name: '',
-      labelSelector: query.get('labelSelector') ?? '',
-      fieldSelector: query.get('fieldSelector') ?? '',
-    }),
-    limit: numberOf(query, 'limit') ?? 0,
-    continueToken: query.get('continue') ?? '',
-    resourceVersion: query.get('resourceVersion') ?? '',
-    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
-  });
+  const outcome = await listObjects(registry, readListRequest(context, resource));
   return { type: 'list', resource, ...outcome };
 }
 
