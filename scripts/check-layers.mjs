@@ -17,32 +17,9 @@ const mayImport = {
   kubelet: ['base', 'api', 'client'],
   network: ['base', 'api', 'client'],
   host: ['base', 'api', 'client'],
-  cli: [
-    'base',
-    'api',
-    'storage',
-    'client',
-    'apiserver',
-    'controllers',
-    'scheduler',
-    'kubelet',
-    'network',
-    'host',
-  ],
-  cmd: [
-    'base',
-    'api',
-    'storage',
-    'client',
-    'apiserver',
-    'controllers',
-    'scheduler',
-    'kubelet',
-    'network',
-    'host',
-    'cli',
-  ],
 };
+mayImport.cli = Object.keys(mayImport);
+mayImport.cmd = Object.keys(mayImport);
 
 const files = readdirSync(root, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
