@@ -2,8 +2,8 @@
 import { CertificateSigningRequest, SubjectAccessReview } from '../api/resources.gen.ts';
 import { defineController } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
-import { wholeSeconds } from '../client/event-recorder.ts';
-import { hasCondition, kindOfNodeClient, readRequest, signers } from './csr-request.ts';
+import { approve, isDecided } from './csr-approval.ts';
+import { kindOfNodeClient, readRequest, signers } from './csr-request.ts';
 
 const messages = {
   selfnodeclient: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
@@ -15,31 +15,14 @@ export const csrApprovingController = defineController({
   component: 'certificate-controller',
   reconciles: CertificateSigningRequest,
   concerns: (csr: CertificateSigningRequest) =>
-    csr.spec.signerName === signers.kubeletClient &&
-    !hasCondition(csr, 'Approved') &&
-    !hasCondition(csr, 'Denied'),
+    csr.spec.signerName === signers.kubeletClient && !isDecided(csr),
   async reconcile(name, cluster, signal) {
     const csr = cluster.get(CertificateSigningRequest, name);
-    if (!csr || csr.status?.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied'))
-      return;
+    if (!csr || isDecided(csr)) return;
     const request = await readRequest(csr).catch(() => undefined);
     const kind = request && kindOfNodeClient(csr, request);
     if (!kind || !(await isAllowed(cluster, csr, kind, signal))) return;
-    const now = wholeSeconds(cluster.clock.now());
-    const approval = {
-      type: 'Approved',
-      status: 'True',
-      reason: 'AutoApproved',
-      message: messages[kind],
-      lastUpdateTime: now,
-      lastTransitionTime: now,
-    };
-    const status = { ...csr.status, conditions: [...(csr.status?.conditions ?? []), approval] };
-    await cluster.client.update(
-      CertificateSigningRequest,
-      { ...csr, status },
-      { subresource: 'approval', signal },
-    );
+    await approve(cluster, csr, messages[kind], signal);
   },
 });
 

@@ -5,8 +5,8 @@
 import { CertificateSigningRequest, Node } from '../api/resources.gen.ts';
 import type { ParsedSigningRequest } from '../base/pki.ts';
 import { defineController } from '../client/controller.ts';
-import { wholeSeconds } from '../client/event-recorder.ts';
-import { findRefusal, hasCondition, readRequest, signers } from './csr-request.ts';
+import { approve, isDecided } from './csr-approval.ts';
+import { findRefusal, readRequest, signers } from './csr-request.ts';
 
 const nodePrefix = 'system:node:';
 
@@ -25,21 +25,7 @@ export const csrServingApprovingController = defineController({
     const { username = '' } = csr.spec;
     const node = cluster.get(Node, username.slice(nodePrefix.length));
     if (!node || !isOfNode(request, username, node)) return;
-    const now = wholeSeconds(cluster.clock.now());
-    const approval = {
-      type: 'Approved',
-      status: 'True',
-      reason: 'AutoApproved',
-      message: 'The node asked for its own name and addresses.',
-      lastUpdateTime: now,
-      lastTransitionTime: now,
-    };
-    const status = { ...csr.status, conditions: [...(csr.status?.conditions ?? []), approval] };
-    await cluster.client.update(
-      CertificateSigningRequest,
-      { ...csr, status },
-      { subresource: 'approval', signal },
-    );
+    await approve(cluster, csr, 'The node asked for its own name and addresses.', signal);
   },
 });
 
@@ -52,8 +38,4 @@ export function isOfNode(request: ParsedSigningRequest, username: string, node: 
     request.commonName === username &&
     [...request.dnsNames, ...request.ipAddresses].every((each) => addresses.has(each))
   );
-}
-
-function isDecided(csr: CertificateSigningRequest): boolean {
-  return Boolean(csr.status?.certificate) || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied');
 }
