@@ -58,6 +58,20 @@ export interface ServedVersion {
 /** How the status subresource and the spec share an object; `none`: the kind has no status subresource. */
 export type StatusStrategy = 'separate' | 'none';
 
+/** Where an object keeps what its `/scale` shows, as paths into it. */
+export interface ScalePaths {
+  specReplicas: string;
+  statusReplicas: string;
+  labelSelector?: string;
+}
+
+/** Of all built-in kinds that can be scaled. */
+export const replicasAsScale: ScalePaths = {
+  specReplicas: '.spec.replicas',
+  statusReplicas: '.status.replicas',
+  labelSelector: '.spec.selector',
+};
+
 export interface KindDefinition<T extends KubeObject = KubeObject> {
   type: ResourceType<T>;
   /** Name of the stored version's definition in the schema facts. */
@@ -71,7 +85,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   storagePrefix?: string;
   status: StatusStrategy;
   /** Present when the kind has a scale subresource: dotted paths as in a CustomResourceDefinition. */
-  scale?: { specReplicas: string; statusReplicas: string; labelSelector?: string };
+  scale?: ScalePaths;
   columns: readonly Column<T>[];
   versions: readonly ServedVersion[];
   /** Defaults that the schema cannot say; runs on the stored version on every write and read. Must be idempotent. */

@@ -4,6 +4,7 @@ import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { replicasAsScale } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Deployment } from '../resources.gen.ts';
 import type { DeploymentSpec } from '../types/apps-v1.gen.ts';
@@ -31,11 +32,7 @@ const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 export const deploymentKind = defineKind(Deployment, {
   status: 'separate',
   hasGeneration: true,
-  scale: {
-    specReplicas: '.spec.replicas',
-    statusReplicas: '.status.replicas',
-    labelSelector: '.spec.selector',
-  },
+  scale: replicasAsScale,
   columns: [
     nameColumn,
     column(

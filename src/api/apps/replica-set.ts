@@ -3,6 +3,7 @@ import { ageColumn, countColumn, formatSelector, nameColumn, podColumns, wideCol
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
+import { replicasAsScale } from '../kind.ts';
 import { ReplicaSet } from '../resources.gen.ts';
 import { nonNegative } from '../validation/fields.ts';
 import {
@@ -17,11 +18,7 @@ const statusCounts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplica
 export const replicaSetKind = defineKind(ReplicaSet, {
   status: 'separate',
   hasGeneration: true,
-  scale: {
-    specReplicas: '.spec.replicas',
-    statusReplicas: '.status.replicas',
-    labelSelector: '.spec.selector',
-  },
+  scale: replicasAsScale,
   columns: [
     nameColumn,
     countColumn('Desired', (set) => set.spec?.replicas ?? 0),

@@ -5,6 +5,7 @@ import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { replicasAsScale } from '../kind.ts';
 import { StatefulSet } from '../resources.gen.ts';
 import type { StatefulSetSpec } from '../types/apps-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
@@ -29,11 +30,7 @@ const statusCounts = ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'av
 export const statefulSetKind = defineKind(StatefulSet, {
   status: 'separate',
   hasGeneration: true,
-  scale: {
-    specReplicas: '.spec.replicas',
-    statusReplicas: '.status.replicas',
-    labelSelector: '.spec.selector',
-  },
+  scale: replicasAsScale,
   columns: [
     nameColumn,
     column('Ready', (set) => `${set.status?.readyReplicas ?? 0}/${set.spec?.replicas ?? 0}`),

@@ -2,6 +2,7 @@
 import { ageColumn, countColumn, formatLabels, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { invalidValue, notSupported, required } from '../field-error.ts';
+import { replicasAsScale } from '../kind.ts';
 import { matchesLabels } from '../label-selector.ts';
 import { ReplicationController } from '../resources.gen.ts';
 import { nonNegative } from '../validation/fields.ts';
@@ -14,11 +15,7 @@ export const replicationControllerKind = defineKind(ReplicationController, {
   status: 'separate',
   hasGeneration: true,
   defaultPropagation: 'orphan',
-  scale: {
-    specReplicas: '.spec.replicas',
-    statusReplicas: '.status.replicas',
-    labelSelector: '.spec.selector',
-  },
+  scale: replicasAsScale,
   columns: [
     nameColumn,
     countColumn('Desired', (controller) => controller.spec?.replicas ?? 0),
