@@ -118,6 +118,8 @@ function globalLines({ folder, clusterDns }: HaproxyPlace, needsLua: boolean): s
     '  option idle-close-on-response',
     '  option redispatch 1',
     '  retries 3',
+    // As nginx: another server is asked when one goes away without a word, for requests that may be done twice.
+    '  retry-on conn-failure empty-response',
     '  timeout client 75s',
     '  timeout client-fin 30s',
     '  timeout http-request 60s',
@@ -145,6 +147,7 @@ function frontendLines(place: HaproxyPlace, canaries: readonly { route: Route; t
     ]),
     '  capture request header Referer len 256',
     '  capture request header User-Agent len 256',
+    '  http-request disable-l7-retry unless { method GET HEAD PUT DELETE OPTIONS TRACE }',
     '  http-request set-var(txn.user) str(-)',
     '  http-request set-header X-Request-ID %[uuid()] unless { req.hdr(X-Request-ID) -m found }',
     '  http-request set-header X-Real-IP %[src]',

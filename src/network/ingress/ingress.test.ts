@@ -465,6 +465,33 @@ describe('the ingress controller', { skip: !hasHaproxy() }, () => {
     assert.equal(names.size, 1);
   });
 
+  it('asks another server when one hangs up, for requests that may be done twice', async () => {
+    let hangUps = 0;
+    const dying = createServer((message) => {
+      hangUps++;
+      message.socket.destroy();
+    });
+    dying.listen(0, '127.0.0.1');
+    await once(dying, 'listening');
+    servers.push(dying);
+    const good = createServer((_message, response) => response.end(JSON.stringify({ name: 'good' })));
+    good.listen(0, '127.0.0.1');
+    await once(good, 'listening');
+    servers.push(good);
+    put(
+      'half',
+      [dying, good].map((server) => (server.address() as AddressInfo).port),
+    );
+    await ingress('half', paths('half.test', ['/', 'Prefix', 'half']));
+    for (let index = 0; index < 6; index++) assert.equal(served(await get('half.test', '/')), 'good');
+    assert.ok(hangUps > 0);
+    hangUps = 0;
+    const posts = [];
+    for (let index = 0; index < 6; index++) posts.push((await get('half.test', '/', { body: 'x' })).status);
+    assert.ok(posts.includes(502), posts.join());
+    assert.equal(hangUps, posts.filter((status) => status === 502).length, 'none was done twice');
+  });
+
   it('drops no request while it reloads', async () => {
     const failures: unknown[] = [];
     let count = 0;
