@@ -5,7 +5,7 @@
 import { readLink } from './cni/link.ts';
 import { overlayDevice, routeProtocol } from './cni/plan.ts';
 import { createCommandRunner, type RunCommand } from './command.ts';
-import { dnsTable } from './dns/dns.ts';
+import { dnsTable } from './dns/address.ts';
 import { addressLabel } from './load-balancer/announcer.ts';
 import { policyTable } from './policy/table.ts';
 import { tableName } from './proxy/skeleton.ts';

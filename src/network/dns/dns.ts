@@ -12,6 +12,7 @@ import type { Random } from '../../base/random.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';
+import { takeDnsAddress } from './address.ts';
 import { type ClusterView, clusterAddresses } from './cluster-names.ts';
 import { CorefileError, parseCorefile, type ServerBlock } from './corefile.ts';
 import { defaultCorefile, dnsConfigMapName, dnsNamespace } from './dns-objects.ts';
@@ -42,7 +43,6 @@ export interface Dns {
   port: number;
 }
 
-export const dnsTable = 'wherry-dns';
 /** Where CoreDNS shows its metrics, and the Service says they are. */
 const metricsPort = 9153;
 const internetClass = 1;
@@ -51,7 +51,7 @@ const resolvConfAgeMsMax = 30_000;
 
 /** Resolves when questions are answered; stops when `signal` aborts. */
 export async function startDns(options: DnsOptions, signal: AbortSignal): Promise<Dns> {
-  const { informers, clock, logger } = options;
+  const { informers, clock, logger, port = 53 } = options;
   const view = await clusterView(informers);
   const settings = await followSettings(options);
   const nodeServers = await followResolvConf(options);
@@ -67,12 +67,14 @@ export async function startDns(options: DnsOptions, signal: AbortSignal): Promis
     random: options.random,
   };
   const meter = createMeter(options);
-  await takeAddress(options);
-  if (!isLoopback(options.address)) serveMetrics(options, signal);
+  if (!isLoopback(options.address)) {
+    await takeDnsAddress(options.run ?? createCommandRunner(), options.address, port);
+    serveMetrics(options, signal);
+  }
   return listenForDns(
     {
       address: options.address,
-      port: options.port ?? 53,
+      port,
       answer: (message, protocol) => answer(message, protocol, resolver, meter, clock),
       onError: (error) => logger.error('name server', { error }),
     },
@@ -259,26 +261,4 @@ function createMeter({ metrics }: DnsOptions): Meter {
     responses.add(1, { server, rcode: codeNames[code] ?? String(code) });
     seconds.observe(durationMs / 1000, { server });
   };
-}
-
-/**
- * Puts the service address on the loopback interface. Questions to it are answered here, so the kernel need not remember
- * them as connections.
- */
-async function takeAddress(options: DnsOptions): Promise<void> {
-  const run = options.run ?? createCommandRunner();
-  const { address, port = 53 } = options;
-  if (isLoopback(address)) return;
-  await run('ip', ['address', 'replace', `${address}/32`, 'dev', 'lo', 'scope', 'global']);
-  await run(
-    'nft',
-    ['-f', '-'],
-    `add table ip ${dnsTable}
-delete table ip ${dnsTable}
-table ip ${dnsTable} {
-  chain questions { type filter hook prerouting priority raw; ip daddr ${address} udp dport ${port} notrack; }
-  chain own { type filter hook output priority raw; ip daddr ${address} udp dport ${port} notrack; ip saddr ${address} udp sport ${port} notrack; }
-}
-`,
-  );
 }
