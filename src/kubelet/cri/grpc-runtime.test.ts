@@ -1,23 +1,23 @@
-/** Against a real runtime, where WHERRY_TEST_CRI_SOCKET names one (with WHERRY_TEST_CRI_IMAGE in it). */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import { test } from 'node:test';
 import { grpcRuntime } from './grpc-runtime.ts';
-import { describeRuntimeContract } from './runtime.contract.ts';
 
-const socket = process.env.WHERRY_TEST_CRI_SOCKET;
-if (socket) {
-  const runtime = grpcRuntime(socket);
-  const logDirectory = mkdtempSync(join(tmpdir(), 'wherry-kubelet-cri-'));
-  after(() => {
+test('a runtime that hangs is not waited for forever', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-cri-'));
+  const socket = join(folder, 'socket');
+  const silent = http2.createServer().listen(socket);
+  await once(silent, 'listening');
+  const runtime = grpcRuntime(socket, { timeoutMs: 50 });
+  try {
+    await assert.rejects(runtime.listContainers(), { code: 'DeadlineExceeded' });
+  } finally {
     runtime.close();
-    rmSync(logDirectory, { recursive: true });
-  });
-  describeRuntimeContract('cri', async () => ({
-    runtime,
-    image: process.env.WHERRY_TEST_CRI_IMAGE ?? 'docker.io/library/busybox:1.29',
-    logDirectory,
-    settle: (promise) => promise,
-  }));
-}
+    silent.close();
+    rmSync(folder, { recursive: true });
+  }
+});

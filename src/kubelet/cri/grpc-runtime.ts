@@ -28,10 +28,22 @@ const toPlain: protobuf.IConversionOptions = {
   objects: true,
 };
 
+/** Upstream's `runtimeRequestTimeout`: of requests that by their nature take no time. */
+const requestTimeoutMs = 120_000;
+
 type Service = 'RuntimeService' | 'ImageService';
 
-/** `socketPath`: of the runtime's gRPC server. */
-export function grpcRuntime(socketPath: string): ContainerRuntime {
+interface CallOptions {
+  /** Infinity: as long as it takes. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** `socketPath`: of the runtime's gRPC server. `timeoutMs`: of requests without a time of their own. */
+export function grpcRuntime(
+  socketPath: string,
+  { timeoutMs: usualTimeoutMs = requestTimeoutMs } = {},
+): ContainerRuntime {
   const client = new Client(`unix://${socketPath}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': messageSizeMaxBytes,
     'grpc.max_send_message_length': messageSizeMaxBytes,
@@ -43,12 +55,12 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
     service: Service,
     method: string,
     request: object,
-    { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+    { timeoutMs = usualTimeoutMs, signal }: CallOptions = {},
   ): Promise<Answer> {
     const { path, requestType, responseType } = methodOf(service, method);
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(new RuntimeError('Canceled', 'context canceled'));
-      const options: GrpcCallOptions = timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+      const options: GrpcCallOptions = { deadline: Date.now() + timeoutMs };
       const pending = client.makeUnaryRequest(
         path,
         (message: object) => Buffer.from(requestType.encode(requestType.fromObject(message)).finish()),
@@ -65,16 +77,10 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
       signal?.addEventListener('abort', cancel, { once: true });
     });
   }
-  const runtime = <Answer = unknown>(
-    method: string,
-    request: object,
-    options?: { timeoutMs?: number; signal?: AbortSignal },
-  ) => call<Answer>('RuntimeService', method, request, options);
-  const images = <Answer = unknown>(
-    method: string,
-    request: object,
-    options?: { timeoutMs?: number; signal?: AbortSignal },
-  ) => call<Answer>('ImageService', method, request, options);
+  const runtime = <Answer = unknown>(method: string, request: object, options?: CallOptions) =>
+    call<Answer>('RuntimeService', method, request, options);
+  const images = <Answer = unknown>(method: string, request: object, options?: CallOptions) =>
+    call<Answer>('ImageService', method, request, options);
 
   return {
     version: () => runtime('Version', { version: 'v1' }, { timeoutMs: 10_000 }),
@@ -107,10 +113,10 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
       return answer.podSandboxId;
     },
     async stopPodSandbox(id) {
-      await runtime('StopPodSandbox', { podSandboxId: id }, { timeoutMs: 120_000 }).catch(ignoreNotFound);
+      await runtime('StopPodSandbox', { podSandboxId: id }).catch(ignoreNotFound);
     },
     async removePodSandbox(id) {
-      await runtime('RemovePodSandbox', { podSandboxId: id }, { timeoutMs: 120_000 }).catch(ignoreNotFound);
+      await runtime('RemovePodSandbox', { podSandboxId: id }).catch(ignoreNotFound);
     },
     async podSandboxStatus(id) {
       const answer = await runtime<{ status: SandboxStatus }>('PodSandboxStatus', { podSandboxId: id });
@@ -143,7 +149,7 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
       ).catch(ignoreNotFound);
     },
     async removeContainer(id) {
-      await runtime('RemoveContainer', { containerId: id }, { timeoutMs: 120_000 });
+      await runtime('RemoveContainer', { containerId: id });
     },
     async containerStatus(id) {
       return (await runtime<{ status: ContainerStatus }>('ContainerStatus', { containerId: id })).status;
@@ -165,7 +171,7 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
       runtime(
         'ExecSync',
         { containerId: id, cmd, timeout: timeoutSeconds },
-        timeoutSeconds > 0 ? { timeoutMs: (timeoutSeconds + 10) * 1000 } : {},
+        { timeoutMs: timeoutSeconds > 0 ? (timeoutSeconds + 10) * 1000 : Number.POSITIVE_INFINITY },
       ),
     exec: async (options) => (await runtime<{ url: string }>('Exec', options)).url,
     attach: async (options) => (await runtime<{ url: string }>('Attach', options)).url,
@@ -182,7 +188,11 @@ export function grpcRuntime(socketPath: string): ContainerRuntime {
     imageStatus: async (image) =>
       (await images<{ image: Image | null }>('ImageStatus', { image })).image ?? undefined,
     async pullImage(image, auth, sandboxConfig, options) {
-      const answer = await images<{ imageRef: string }>('PullImage', { image, auth, sandboxConfig }, options);
+      const answer = await images<{ imageRef: string }>(
+        'PullImage',
+        { image, auth, sandboxConfig },
+        { timeoutMs: Number.POSITIVE_INFINITY, ...options },
+      );
       return answer.imageRef;
     },
     async removeImage(image) {

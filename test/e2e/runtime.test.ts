@@ -1,0 +1,37 @@
+/** The contract that the simulated runtime keeps, asked of the containerd of a real node whose agent is not there. */
+import { join } from 'node:path';
+import { after, before, suite } from 'node:test';
+import { grpcRuntime } from '../../src/kubelet/cri/grpc-runtime.ts';
+import { describeRuntimeContract } from '../../src/kubelet/cri/runtime.contract.ts';
+import type { ContainerRuntime } from '../../src/kubelet/cri/runtime.ts';
+import { writeBusyboxImage } from './images.ts';
+import { TestCluster } from './test-cluster.ts';
+
+const image = 'test.local/busybox:1';
+
+suite('the real container runtime', () => {
+  const cluster = new TestCluster();
+  let runtime: ContainerRuntime;
+
+  before(async () => {
+    await cluster.up();
+    const archive = join(cluster.home, 'busybox.tar');
+    await writeBusyboxImage(archive, [image]);
+    await cluster.wherry('image', 'load', archive);
+    // The agent would clear away what it does not know, and the supervisor would start another.
+    for (const part of ['supervisor', 'wherry/agent']) process.kill(cluster.pidOf(part), 'SIGKILL');
+    const nodeRoot = `/proc/${cluster.pidOf('wherry/holder')}/root`;
+    runtime = grpcRuntime(join(nodeRoot, 'run/containerd/containerd.sock'));
+  });
+  after(async () => {
+    runtime?.close();
+    await cluster.delete();
+  });
+
+  describeRuntimeContract('containerd', async () => ({
+    runtime,
+    image,
+    logDirectory: '/var/log/pods',
+    settle: (promise) => promise,
+  }));
+});
