@@ -33,7 +33,9 @@ export interface Haproxy {
 
 const program = 'haproxy';
 const pidName = 'haproxy.pid';
-const readyMs = 10_000;
+const readyMs = 20_000;
+/** Longer than a reload takes on a busy machine: each one costs a process. */
+const tellAgainMs = 3_000;
 const pollMs = 20;
 const answerBytesMax = 1 << 20;
 const logBytesMax = 32 << 20;
@@ -57,8 +59,7 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
     await validate(files);
     await writeFiles(folder, files);
     if (pid === undefined) await start();
-    else process.kill(pid, 'SIGUSR2');
-    await untilServing(marker(files));
+    await untilServing(marker(files), pid);
     applied = files;
     return pid === undefined ? 'started' : 'reloaded';
   }
@@ -96,14 +97,28 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
   async function runningPid(): Promise<number | undefined> {
     const pid = Number(await readFile(join(folder, pidName), 'utf8').catch(() => ''));
     if (!Number.isInteger(pid) || pid <= 1) return undefined;
-    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    return command.includes(join(folder, configName)) ? pid : undefined;
+    for (;;) {
+      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+      if (words) return words.includes(join(folder, configName)) ? pid : undefined;
+      // No words: it is gone, or just replaces itself, as it does with every configuration.
+      const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      if (state === '' || /\) [ZX] /.test(state)) return undefined;
+      await clock.sleep(pollMs);
+    }
   }
 
-  /** The configuration carries a mark that the process that serves it shows. */
-  async function untilServing(mark: string): Promise<void> {
+  /**
+   * The configuration carries a mark that the process that serves it shows. `pid`: who is to load it; told so again after
+   * a while, for a process that just replaces itself loses signals.
+   */
+  async function untilServing(mark: string, pid: number | undefined): Promise<void> {
     const endMs = clock.monotonic() + readyMs;
+    let toldMs = Number.NEGATIVE_INFINITY;
     for (;;) {
+      if (pid !== undefined && clock.monotonic() - toldMs > tellAgainMs) {
+        tell(pid, 'SIGUSR2');
+        toldMs = clock.monotonic();
+      }
       const info = await command('show info').catch(() => '');
       if (info.includes(`description: ${mark}`)) return;
       if (clock.monotonic() > endMs)
@@ -168,13 +183,22 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
   }
 
   async function stop(): Promise<void> {
-    const pid = await runningPid();
-    if (pid !== undefined) {
-      process.kill(pid, 'SIGTERM');
-      while ((await runningPid()) !== undefined) await clock.sleep(pollMs);
+    // Again and again: it loses the signal when it just replaces itself.
+    for (let pid = await runningPid(); pid !== undefined; pid = await runningPid()) {
+      tell(pid, 'SIGTERM');
+      await clock.sleep(pollMs);
     }
     applied = undefined;
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function tell(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It has just ended; whoever waits for it sees that.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
