@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
@@ -8,29 +10,42 @@ import { systemClock } from '../../base/clock.ts';
 import { createHaproxy } from './haproxy.ts';
 import type { HaproxyFiles } from './haproxy-config.ts';
 
+const suiteOptions = { skip: !hasHaproxy(), timeout: 60_000 };
 const folder = mkdtempSync(join(tmpdir(), 'whnet-haproxy-'));
 after(() => rmSync(folder, { recursive: true }));
 
-it('ends at once after a reload, though a process that replaces itself loses signals', {
-  skip: !hasHaproxy(),
-  timeout: 60_000,
-}, async () => {
-  const run = join(folder, 'run');
-  const haproxy = createHaproxy({ folder: run, logFile: join(folder, 'log'), clock: systemClock });
-  const files = (name: string): HaproxyFiles => ({
-    config: `global\n  stats socket ${run}/admin.sock mode 600 level admin expose-fd listeners\n
+const run = join(folder, 'run');
+const files = (name: string, address = `${run}/front.sock`): HaproxyFiles => ({
+  config: `global\n  stats socket ${run}/admin.sock mode 600 level admin expose-fd listeners\n
 defaults\n  mode http\n  timeout client 1s\n  timeout connect 1s\n  timeout server 1s\n
-frontend ${name}\n  bind ${run}/front.sock\n  http-request return status 204\n`,
-    files: {},
-    slots: new Map(),
-  });
-  for (let round = 0; round < 4; round++) {
-    assert.equal(await haproxy.apply(files(`first${round}`)), 'started');
-    const pid = readFileSync(join(run, 'haproxy.pid'), 'utf8');
-    assert.equal(await haproxy.apply(files(`second${round}`)), 'reloaded');
-    await haproxy.stop();
-    assert.ok(!existsSync(`/proc/${pid}`), `round ${round}`);
-  }
+frontend ${name}\n  bind ${address}\n  http-request return status 204\n`,
+  files: {},
+  slots: new Map(),
+});
+const haproxy = createHaproxy({ folder: run, logFile: join(folder, 'log'), clock: systemClock });
+
+it(
+  'ends at once after a reload, though a process that replaces itself loses signals',
+  suiteOptions,
+  async () => {
+    for (let round = 0; round < 4; round++) {
+      assert.equal(await haproxy.apply(files(`first${round}`)), 'started');
+      const pid = readFileSync(join(run, 'haproxy.pid'), 'utf8');
+      assert.equal(await haproxy.apply(files(`second${round}`)), 'reloaded');
+      await haproxy.stop();
+      assert.ok(!existsSync(`/proc/${pid}`), `round ${round}`);
+    }
+  },
+);
+
+it('a process that cannot start is not waited for', suiteOptions, async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  await assert.rejects(haproxy.apply(files('taken', `127.0.0.1:${port}`)), /haproxy has ended: see .*\/log$/);
+  taken.close();
+  assert.equal(await haproxy.apply(files('free')), 'started');
+  await haproxy.stop();
 });
 
 function hasHaproxy(): boolean {

@@ -26,6 +26,7 @@ export interface Haproxy {
   apply(files: HaproxyFiles): Promise<'unchanged' | 'updated' | 'reloaded' | 'started'>;
   /** Whether HAProxy would take these files. */
   check(files: HaproxyFiles): Promise<boolean>;
+  isRunning(): Promise<boolean>;
   /** Cuts the log when it has grown too long; what is lost is its old part. */
   trimLog(): Promise<void>;
   stop(): Promise<void>;
@@ -45,7 +46,7 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
   const { folder, clock } = options;
   const run: RunCommand = createCommandRunner(options.enter ?? []);
   let applied: HaproxyFiles | undefined;
-  return { apply, check, trimLog, stop };
+  return { apply, check, isRunning: async () => (await runningPid()) !== undefined, trimLog, stop };
 
   async function apply(files: HaproxyFiles): Promise<'unchanged' | 'updated' | 'reloaded' | 'started'> {
     const pid = await runningPid();
@@ -121,6 +122,7 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
       }
       const info = await command('show info').catch(() => '');
       if (info.includes(`description: ${mark}`)) return;
+      if ((await runningPid()) === undefined) throw new Error(`haproxy has ended: see ${options.logFile}`);
       if (clock.monotonic() > endMs)
         throw new Error(`haproxy does not serve its new configuration after ${readyMs} ms`);
       await clock.sleep(pollMs);

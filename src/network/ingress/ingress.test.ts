@@ -9,6 +9,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before as beforeAll, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { EndpointSlice, Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -24,7 +25,7 @@ interface Answer {
   body: string;
 }
 
-describe('the ingress controller', { skip: !hasHaproxy() }, () => {
+describe('the ingress controller', { skip: !hasHaproxy(), timeout: 120_000 }, () => {
   const informers = createFakeInformers();
   const stop = new AbortController();
   const folder = mkdtempSync(join(tmpdir(), 'whnet-ingress-'));
@@ -518,6 +519,15 @@ describe('the ingress controller', { skip: !hasHaproxy() }, () => {
     });
     await ingress('fine', paths('fine.test', ['/', 'Prefix', 'web']));
     assert.equal(served(await get('fine.test', '/')), 'web-0');
+  });
+
+  it('starts HAProxy again when it has died', async () => {
+    const pid = () => readFileSync(join(folder, 'run', 'haproxy.pid'), 'utf8');
+    const first = pid();
+    process.kill(Number(first), 'SIGKILL');
+    while (pid() === first) await setTimeout(20);
+    await controller.settled();
+    assert.equal(served(await get('a.test', '/')), 'web-0');
   });
 
   it('writes an access log', () => {

@@ -44,7 +44,8 @@ export interface IngressOptions {
   enter?: readonly string[];
 }
 
-const trimEveryMs = 60_000;
+/** Whether HAProxy still runs, and how long its log is. */
+const lookEveryMs = 2_000;
 
 /** Follows the cluster until `signal` aborts. HAProxy stays then; it ends when the controller is switched off. */
 export async function startIngress(
@@ -54,7 +55,7 @@ export async function startIngress(
   const { informers, clock, logger } = options;
   const classes = informers.of(IngressClass);
   await classes.synced();
-  const controller = new IngressController(options, () => loop.touch());
+  const controller = new IngressController(options, () => loop.touch(), signal);
   const loop = createSyncLoop(
     { clock, logger, failure: 'ingress could not be configured', sync: () => controller.sync() },
     signal,
@@ -68,6 +69,7 @@ export async function startIngress(
 class IngressController {
   readonly #options: IngressOptions;
   readonly #touch: () => void;
+  readonly #signal: AbortSignal;
   readonly #haproxy: Haproxy;
   readonly #secrets = new Map<string, Informer<Secret>>();
   readonly #told = new Set<string>();
@@ -75,11 +77,12 @@ class IngressController {
   #place: HaproxyPlace | undefined;
   #slots: HaproxyFiles['slots'] = new Map();
   #isServing = true;
-  #trimTimer: Timer | undefined;
+  #lookTimer: Timer | undefined;
 
-  constructor(options: IngressOptions, touch: () => void) {
+  constructor(options: IngressOptions, touch: () => void, signal: AbortSignal) {
     this.#options = options;
     this.#touch = touch;
+    this.#signal = signal;
     const { folder = '/run/wherry-ingress', logFile = '/var/log/wherry-ingress.log', clock, enter } = options;
     this.#haproxy = createHaproxy({ folder, logFile, clock, ...(enter ? { enter } : {}) });
   }
@@ -94,18 +97,21 @@ class IngressController {
     this.#isServing = true;
     this.#tell(routing);
     await this.#publish(routing);
-    this.#trimTimer ??= this.#trimLater();
+    this.#lookTimer ??= this.#lookLater();
   }
 
   /** While this node serves, and then no more. */
-  #trimLater(): Timer {
-    return this.#options.clock.after(trimEveryMs, () => {
-      this.#trimTimer = undefined;
-      if (!this.#isServing) return;
-      this.#trimTimer = this.#trimLater();
-      this.#haproxy
-        .trimLog()
-        .catch((error: unknown) => this.#options.logger.warn('the access log could not be cut', { error }));
+  #lookLater(): Timer {
+    return this.#options.clock.after(lookEveryMs, async () => {
+      this.#lookTimer = undefined;
+      if (!this.#isServing || this.#signal.aborted) return;
+      try {
+        if (!(await this.#haproxy.isRunning())) this.#touch();
+        await this.#haproxy.trimLog();
+      } catch (error) {
+        this.#options.logger.warn('HAProxy could not be looked after', { error });
+      }
+      if (this.#isServing) this.#lookTimer ??= this.#lookLater();
     });
   }
 
@@ -128,8 +134,8 @@ class IngressController {
   async #stop(): Promise<void> {
     if (this.#isServing) await this.#haproxy.stop();
     this.#isServing = false;
-    this.#trimTimer?.cancel();
-    this.#trimTimer = undefined;
+    this.#lookTimer?.cancel();
+    this.#lookTimer = undefined;
     this.#slots = new Map();
   }
 
