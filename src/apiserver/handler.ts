@@ -20,6 +20,7 @@ import { type Authorizer, whyNot } from './authorization/authorizer.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
 import { authorizedName, parsePath } from './http/path.ts';
+import type { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { prepareViews } from './registry/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
@@ -42,6 +43,8 @@ export interface HandlerOptions {
   /** Answers creates of kinds that are never stored, by Kind. */
   reviews: ReadonlyMap<string, SubresourceHandler>;
   flowControl: FlowControl;
+  /** Counts who is let in. */
+  identities: IdentityMetrics;
   /** {@link requestTimeoutMsDefault} when absent. */
   requestTimeoutMs?: number | undefined;
   /** Absent when no audit policy is given. */
@@ -89,6 +92,7 @@ export class RequestHandler {
       user: anonymousUser,
       warnings: [],
       headers: {},
+      elsewhere: { ms: 0 },
     };
   }
 
@@ -96,7 +100,8 @@ export class RequestHandler {
   async answer(context: RequestContext): Promise<ApiResponse> {
     try {
       const { request } = context;
-      context.user = await this.#options.authenticate(request);
+      const { identities, authenticate } = this.#options;
+      context.user = await identities.authenticating(context, () => authenticate(request));
       context.user = impersonate(request, context.user, this.#options.authorize);
       const { audit } = this.#options;
       const work = () => this.#answerInTime(context);
@@ -120,9 +125,11 @@ export class RequestHandler {
     return withinTime(clock, timeoutMs, () => answer(timeoutMs));
   }
 
-  #authorize({ info, user, request }: RequestContext): void {
+  #authorize(context: RequestContext): void {
+    const { info, user, request } = context;
     const attributes = { ...info, name: authorizedName(info, request.query), user };
-    const decision = this.#options.authorize(attributes);
+    const { identities, authorize } = this.#options;
+    const decision = identities.authorizing(context, () => authorize(attributes));
     if (decision.allowed) return;
     const { group, resource } = info;
     const { name } = attributes;

@@ -78,6 +78,8 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Extra headers of the answer. */
   readonly headers: Record<string, string>;
+  /** Time that others took: a wait for the request's turn, calls of webhooks. */
+  readonly elsewhere: { ms: number };
   /** Options of a connection into a pod as admission left them, when it changed them. */
   connectQuery?: URLSearchParams;
   /** The body as it was parsed, for the audit log. */

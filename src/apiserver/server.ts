@@ -36,13 +36,17 @@ import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
+import { AdmissionMetrics } from './metrics/admission-metrics.ts';
+import { IdentityMetrics } from './metrics/identity-metrics.ts';
+import { collectApiServices, registerMetrics } from './metrics/register.ts';
+import { RequestMetrics } from './metrics/request-metrics.ts';
+import { collectStorage, measuredStore } from './metrics/storage-metrics.ts';
 import { MetricsApi } from './metrics-api/metrics-api.ts';
 import { serviceDialer } from './nodes/endpoints.ts';
 import { NodeConnector, type NodeCredentials } from './nodes/node-connector.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import type { UserInfo } from './request.ts';
-import { RequestMetrics, registerMetrics } from './request-metrics.ts';
 import { createSecurity, type Security, type SecurityOptions } from './security.ts';
 import { parseIpRange } from './services/ip-range.ts';
 import { type PortRange, ServiceAllocation } from './services/service-allocation.ts';
@@ -112,8 +116,9 @@ const defaultNodePorts: PortRange = { first: 30_000, last: 32_767 };
 const historyMs = 5 * 60 * 1000;
 
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store, clock, random, logger } = options;
+  const { clock, random, logger } = options;
   const log = logger.for('apiserver');
+  const store = measuredStore(options.store, options.metrics, clock);
   const view = new StoreView({ store, clock, logger: log, shared: options.sharedStore ?? false });
   await view.start();
   const sessions = new WatchSessions({ view, store, clock });
@@ -127,7 +132,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     logger: log,
     nodeRules,
   });
-  const admission = new AdmissionChain();
+  const admissionMetrics = new AdmissionMetrics(options.metrics, clock);
+  const admission = new AdmissionChain(admissionMetrics);
   addBuiltinPlugins(admission, { objects, random, security });
   const nodes = new NodeConnector(objects, options.nodes);
   const dialService = options.dialService ?? serviceDialer(objects, nodes, random);
@@ -138,6 +144,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     random,
     logger: log,
     client: webhooks,
+    clock,
+    metrics: admissionMetrics,
     authorize: security.authorize,
   });
   const services = serviceAllocation(view, options);
@@ -168,8 +176,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       ...(options.requestSeats && { seats: options.requestSeats }),
       countOf: ({ group, version, resource }) => kinds.find(group, version, resource)?.cache?.size ?? 0,
     }),
+    identities: new IdentityMetrics(options.metrics, clock),
     requestTimeoutMs: options.requestTimeoutMs,
-    audit: options.audit && new AuditLog({ ...options.audit, clock }),
+    audit: options.audit && new AuditLog({ ...options.audit, clock, metrics: options.metrics }),
     clock,
     random,
     logger: log,
@@ -196,8 +205,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
-  registerOwnPaths(handler, security, healthChecks(store, view), options);
-  const metrics = new RequestMetrics(options.metrics, clock, registry);
+  registerOwnPaths(handler, security, healthChecks(store, view), clock);
+  registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));
+  collectApiServices(options.metrics, objects);
+  const metrics = new RequestMetrics(options.metrics, clock, kinds);
 
   const range = parseIpRange(options.serviceCidr ?? defaultServiceCidr);
   services.claims = new ServiceClaims(registry, objects);
@@ -250,12 +261,11 @@ function registerOwnPaths(
   handler: RequestHandler,
   security: Security,
   checks: HealthCheck[],
-  { clock, metrics }: ApiServerOptions,
+  clock: Clock,
 ): void {
   handler.addPath('/version', serveVersion);
   registerHealth(handler, checks, clock);
   registerTokenDiscovery(handler, security);
-  registerMetrics(handler, metrics);
 }
 
 /** What runs before the server listens has succeeded when anybody can ask; upstream's names for it stay. */

@@ -7,7 +7,8 @@ export interface Counter {
 }
 /** A series that is written so often that its labels are not to be put together each time. */
 export interface BoundHistogram {
-  observe(value: number): void;
+  /** `times`: so many observations of the same value; 1 when absent. */
+  observe(value: number, times?: number): void;
 }
 export interface Gauge {
   set(value: number, labels?: Labels): void;
@@ -65,17 +66,17 @@ export class MetricsRegistry {
       }
       return entry;
     };
-    const record = (entry: { counts: number[]; sum: number }, value: number) => {
+    const record = (entry: { counts: number[]; sum: number }, value: number, times = 1) => {
       let index = 0;
       while (index < buckets.length && value > buckets[index]!) index++;
-      entry.counts[index]!++;
-      entry.sum += value;
+      entry.counts[index]! += times;
+      entry.sum += value * times;
     };
     return {
       observe: (value, labels = {}) => record(seriesOf(labels), value),
       bind(labels) {
         const entry = seriesOf(labels);
-        return { observe: (value) => record(entry, value) };
+        return { observe: (value, times) => record(entry, value, times) };
       },
     };
   }

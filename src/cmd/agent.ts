@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
+import { collectProcess } from '../base/process-metrics.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { httpTransport } from '../client/http-transport.ts';
 import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
+import { measuredTransport } from '../client/measured-transport.ts';
 import { renewUntilDone, rotateCertificate } from '../host/certificate-rotation.ts';
 import { readPair } from '../host/cluster-pki.ts';
 import { isGood, requestCertificate } from '../host/join.ts';
@@ -48,9 +50,14 @@ await runUntilSignalled(logger, async (signal) => {
   const configuration = config.kubelet && parseKubeletConfiguration(config.kubelet);
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
   const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
+  collectProcess(common.metrics);
   const { pkiFolder } = config;
   const transport = failoverTransport(readKnownServers(pkiFolder, config.servers), (server) =>
-    httpTransport({ server, ca: authority, ...readPair(pkiFolder, clientPair), userAgent: 'kubelet' }),
+    measuredTransport(
+      httpTransport({ server, ca: authority, ...readPair(pkiFolder, clientPair), userAgent: 'kubelet' }),
+      new URL(server).host,
+      common,
+    ),
   );
   const client = createClient(transport, { fieldManager: 'kubelet' });
   const informers = createInformerFactory(client, { ...common, signal, transform: dropManagedFields });

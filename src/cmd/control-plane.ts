@@ -7,6 +7,7 @@ import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { createInformerFactory } from '../client/informer-factory.ts';
 import { runWhileLeading } from '../client/leader-election.ts';
+import { measuredTransport } from '../client/measured-transport.ts';
 import { startControllers } from '../controllers/start.ts';
 import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
@@ -99,7 +100,8 @@ function componentEnvironment(
 ) {
   const { clock, random, metrics } = options;
   const logger = options.logger.for(name);
-  const client = createClient(api.localTransport(componentUser(name)), { fieldManager: name });
+  const transport = measuredTransport(api.localTransport(componentUser(name)), 'localhost', options);
+  const client = createClient(transport, { fieldManager: name });
   const informers = createInformerFactory(client, { clock, random, logger, signal });
   const recorder = createEventRecorder({ client, clock, logger, component: name, signal });
   return { client, informers, clock, random, logger, metrics, recorder };

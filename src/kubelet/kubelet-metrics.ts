@@ -6,7 +6,7 @@ export interface KubeletMetrics {
   podStart(seconds: number): void;
   sync(seconds: number): void;
   probes: Counter;
-  watch(pods: PodSet): void;
+  watch(pods: PodSet, nodeName: string): void;
 }
 
 const syncBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -29,6 +29,10 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     startBuckets,
   );
   const sets: PodSet[] = [];
+  const nodes = new Set<string>();
+  registry.collected('kubelet_node_name', "The node's name. The count is always 1.", () =>
+    [...nodes].map((node) => ({ labels: { node }, value: 1 })),
+  );
   const total = (count: (set: PodSet) => number) => () => [
     { value: sets.reduce((sum, set) => sum + count(set), 0) },
   ];
@@ -49,7 +53,10 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
       'prober_probe_total',
       'Cumulative number of a liveness, readiness or startup probe for a container by result.',
     ),
-    watch: (pods) => void sets.push(pods),
+    watch(pods, nodeName) {
+      sets.push(pods);
+      nodes.add(nodeName);
+    },
   };
   known.set(registry, metrics);
   return metrics;

@@ -187,7 +187,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     timings: { podStart: metrics.podStart, sync: metrics.sync },
   };
   const pods: PodSet = new PodSet(context);
-  metrics.watch(pods);
+  metrics.watch(pods, nodeName);
 
   nodes.handle({
     added: (object) => noteNode(object),

@@ -4,12 +4,17 @@ import type { SchedulerCache } from './cache.ts';
 import type { SchedulingQueue } from './queue.ts';
 
 export interface SchedulerMetrics {
-  attempt(result: 'scheduled' | 'unschedulable' | 'error', durationMs: number): void;
-  bound(attempts: number): void;
+  attempt(result: 'scheduled' | 'unschedulable' | 'error', profile: string, durationMs: number): void;
+  /** A pod has its node, so long after it could first be scheduled. */
+  bound(attempts: number, durationMs: number): void;
 }
 
 /** 1 ms, doubled up to about 16 s. */
 const durationBuckets = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
+
+/** 10 ms, doubled up to about three hours. */
+const sliBuckets = Array.from({ length: 20 }, (_, index) => 0.01 * 2 ** index);
+const attemptsShownMax = 15;
 
 /** What is counted now; a scheduler that leads again takes the place of its earlier self. */
 interface Subject {
@@ -45,6 +50,16 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     'Scheduling attempt latency in seconds, without binding.',
     durationBuckets,
   );
+  const algorithm = registry.histogram(
+    'scheduler_scheduling_algorithm_duration_seconds',
+    'Scheduling algorithm latency in seconds.',
+    durationBuckets,
+  );
+  const sli = registry.histogram(
+    'scheduler_pod_scheduling_sli_duration_seconds',
+    'E2e latency for a pod being scheduled, from the time the pod enters the scheduling queue, by attempts.',
+    sliBuckets,
+  );
   const attemptsPerPod = registry.histogram(
     'scheduler_pod_scheduling_attempts',
     'Number of attempts to successfully schedule a pod.',
@@ -59,10 +74,16 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     { labels: { type: 'pods' }, value: subject.cache.placedCount },
   ]);
   return {
-    attempt(result, durationMs) {
-      attempts.add(1, { result });
-      durations.observe(durationMs / 1000, { result });
+    attempt(result, profile, durationMs) {
+      attempts.add(1, { profile, result });
+      durations.observe(durationMs / 1000, { profile, result });
+      algorithm.observe(durationMs / 1000);
     },
-    bound: (count) => attemptsPerPod.observe(count),
+    bound(count, durationMs) {
+      attemptsPerPod.observe(count);
+      sli.observe(durationMs / 1000, {
+        attempts: count > attemptsShownMax ? `${attemptsShownMax}+` : String(count),
+      });
+    },
   };
 }

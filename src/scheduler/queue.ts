@@ -21,6 +21,8 @@ export interface QueuedPod {
   /** Order of arrival among pods of equal priority. */
   readonly sequence: number;
   attempts: number;
+  /** When it was first tried, which gates may hold up. */
+  firstTriedMs: number;
   /** Plugins that refused it last; empty: there was nothing to ask, or an error. */
   refusedBy: ReadonlySet<string>;
   /** An error is waited out in full; after a refusal a pod may be tried early when nothing else waits. */
@@ -101,6 +103,7 @@ export class SchedulingQueue {
       profile,
       sequence: this.#sequence++,
       attempts: 0,
+      firstTriedMs: 0,
       refusedBy: new Set(),
       isErrorBackoff: false,
       backoffUntilMs: 0,
@@ -143,7 +146,7 @@ export class SchedulingQueue {
     const queued = this.#popFrom(this.#active) ?? this.#popEarly();
     if (!queued) return undefined;
     this.#move(queued, 'inFlight');
-    queued.attempts++;
+    if (queued.attempts++ === 0) queued.firstTriedMs = this.#clock.now();
     return queued;
   }
 

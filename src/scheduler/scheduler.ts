@@ -90,12 +90,13 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
       const { percentageOfNodesToScore = 0 } = configuration;
       decision = schedule(cache, info, { profile, random, start, percentageOfNodesToScore });
     } catch (error) {
-      metrics.attempt('error', clock.monotonic() - startedMs);
+      metrics.attempt('error', profile.schedulerName, clock.monotonic() - startedMs);
       failed(queued, error);
       return;
     }
     metrics.attempt(
       decision.kind === 'placed' ? 'scheduled' : 'unschedulable',
+      profile.schedulerName,
       clock.monotonic() - startedMs,
     );
     if (decision.kind === 'noNodes') {

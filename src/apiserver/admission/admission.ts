@@ -40,9 +40,23 @@ export interface PartAttributes<T extends KubeObject> extends AdmissionAttribute
   readonly objectKind: GroupVersionKind;
 }
 
+/** Hears how long admission takes. */
+export interface AdmissionObserver {
+  /** Of one step of one request: call the result when a plugin has had its say, and at the end. */
+  begin(
+    step: 'admit' | 'validate',
+    operation: Operation,
+  ): { plugin(name: string, rejected: boolean): void; step(rejected: boolean): void };
+}
+
 export class AdmissionChain {
   readonly #plugins: AdmissionPlugin[] = [];
   #ofAnyKind: readonly AdmissionPlugin[] = [];
+  readonly #observer: AdmissionObserver | undefined;
+
+  constructor(observer?: AdmissionObserver) {
+    this.#observer = observer;
+  }
 
   /** Appends a plugin, or puts it before the one named. */
   add(plugin: AdmissionPlugin, before?: string): void {
@@ -53,18 +67,43 @@ export class AdmissionChain {
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> {
-    return mutateBy(this.#plugins, attributes);
+    return this.#run('admit', this.#plugins, attributes);
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> {
-    return validateBy(this.#plugins, attributes);
+    return this.#run('validate', this.#plugins, attributes);
   }
 
   /** For what a subresource takes and nobody stores: only plugins that know objects of any kind are asked. */
   async admitPart<T extends KubeObject>(attributes: PartAttributes<T>): Promise<T> {
-    await mutateBy(this.#ofAnyKind, attributes);
-    await validateBy(this.#ofAnyKind, attributes);
+    await this.#run('admit', this.#ofAnyKind, attributes);
+    await this.#run('validate', this.#ofAnyKind, attributes);
     return attributes.object;
+  }
+
+  async #run(
+    step: 'admit' | 'validate',
+    plugins: readonly AdmissionPlugin[],
+    attributes: AdmissionAttributes,
+  ): Promise<void> {
+    const { operation } = attributes;
+    const end = this.#observer?.begin(step, operation);
+    let asked = '';
+    try {
+      for (const plugin of plugins) {
+        const work = step === 'admit' ? plugin.mutate : plugin.validate;
+        if (!work) continue;
+        asked = plugin.name;
+        const waiting = work.call(plugin, attributes);
+        if (waiting) await waiting;
+        end?.plugin(asked, false);
+      }
+      end?.step(false);
+    } catch (error) {
+      end?.plugin(asked, true);
+      end?.step(true);
+      throw error;
+    }
   }
 
   /** Gives what undoes all reservations. */
@@ -84,22 +123,5 @@ export class AdmissionChain {
       throw error;
     }
     return undo;
-  }
-}
-
-async function mutateBy(plugins: readonly AdmissionPlugin[], attributes: AdmissionAttributes): Promise<void> {
-  for (const plugin of plugins) {
-    const waiting = plugin.mutate?.(attributes);
-    if (waiting) await waiting;
-  }
-}
-
-async function validateBy(
-  plugins: readonly AdmissionPlugin[],
-  attributes: AdmissionAttributes,
-): Promise<void> {
-  for (const plugin of plugins) {
-    const waiting = plugin.validate?.(attributes);
-    if (waiting) await waiting;
   }
 }

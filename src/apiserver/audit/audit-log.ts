@@ -1,6 +1,7 @@
 /** The audit log: who did what, one JSON event a line in upstream's format, to wherever the lines are to go. */
 import type { StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { type ApiResponse, objectOf, type RequestContext } from '../request.ts';
 import {
   type AuditLevel,
@@ -14,6 +15,7 @@ export interface AuditOptions {
   policy: AuditPolicy;
   write(line: string): void;
   clock: Pick<Clock, 'now'>;
+  metrics: MetricsRegistry;
 }
 
 /** Kinds whose content must not get into a log, whatever the policy says. */
@@ -21,15 +23,27 @@ const confidential = new Set(['secrets', 'serviceaccounts/token', 'tokenreviews'
 
 export class AuditLog {
   readonly #options: AuditOptions;
+  readonly #events: Counter;
+  readonly #levels: Counter;
 
   constructor(options: AuditOptions) {
     this.#options = options;
+    const { metrics } = options;
+    this.#events = metrics.counter(
+      'apiserver_audit_event_total',
+      'Counter of audit events generated and sent to the audit backend.',
+    );
+    this.#levels = metrics.counter(
+      'apiserver_audit_level_total',
+      'Counter of policy levels for audit events (1 per request).',
+    );
   }
 
   /** Runs `work` and writes the stages of the request that the policy asks for. */
   async around(context: RequestContext, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
     const { policy } = this.#options;
     const rule = auditRuleFor(policy, context.info, context.user);
+    this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
     const receivedMs = this.#options.clock.now();
     this.#write(context, rule, 'RequestReceived', receivedMs, {});
@@ -89,6 +103,7 @@ export class AuditLog {
       stageTimestamp: microTime(clock.now()),
       ...more,
     };
+    this.#events.add(1);
     write(`${JSON.stringify(event)}\n`);
   }
 }

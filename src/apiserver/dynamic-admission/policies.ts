@@ -2,7 +2,9 @@
 import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import type { AdmissionMetrics, PolicyAction } from '../metrics/admission-metrics.ts';
 import {
   type CompiledBinding,
   type CompiledPolicy,
@@ -23,9 +25,18 @@ type Bound = CompiledBinding<ValidatingAdmissionPolicy, ValidatingAdmissionPolic
 interface Violation {
   text: string;
   reason: string;
+  /** True when the policy could not be judged at all. */
+  failed: boolean;
 }
 
-export function policyPlugin(options: PolicyOptions): AdmissionPlugin {
+const actions: Readonly<Record<string, PolicyAction>> = { Deny: 'deny', Warn: 'warn', Audit: 'audit' };
+
+export interface ValidatingPolicyOptions extends PolicyOptions {
+  clock: Clock;
+  metrics: AdmissionMetrics;
+}
+
+export function policyPlugin(options: ValidatingPolicyOptions): AdmissionPlugin {
   const policies = new Policies(options);
   return {
     name: 'ValidatingAdmissionPolicy',
@@ -35,13 +46,15 @@ export function policyPlugin(options: PolicyOptions): AdmissionPlugin {
 }
 
 class Policies {
+  readonly #options: ValidatingPolicyOptions;
   readonly #bindings: PolicyBindings<
     ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding,
     Validations
   >;
 
-  constructor(options: PolicyOptions) {
+  constructor(options: ValidatingPolicyOptions) {
+    this.#options = options;
     this.#bindings = new PolicyBindings(options, {
       policy: ValidatingAdmissionPolicy,
       binding: ValidatingAdmissionPolicyBinding,
@@ -60,9 +73,28 @@ class Policies {
     const base = await this.#bindings.variablesOf(attributes, shown);
     for (const params of this.#bindings.paramsOf(bound, attributes)) {
       const { policy } = bound;
-      const prepare = () => this.#bindings.prepare(policy, base, params);
-      for (const violation of violationsOf(policy, prepare)) this.#enforce(bound, attributes, violation);
+      const startMs = this.#options.clock.monotonic();
+      const violations = violationsOf(policy, () => this.#bindings.prepare(policy, base, params));
+      const tookMs = this.#options.clock.monotonic() - startMs;
+      if (violations.length === 0) this.#count(bound, 'allow', false, tookMs);
+      for (const violation of violations) {
+        for (const action of bound.binding.spec.validationActions)
+          this.#count(bound, actions[action]!, violation.failed, tookMs);
+        this.#enforce(bound, attributes, violation);
+      }
     }
+  }
+
+  #count({ binding }: Bound, action: PolicyAction, failed: boolean, tookMs: number): void {
+    const { metadata, spec } = binding;
+    const seconds = tookMs / 1000;
+    this.#options.metrics.policy({
+      policy: spec.policyName ?? '',
+      binding: metadata.name,
+      action,
+      failed,
+      seconds,
+    });
   }
 
   #enforce({ binding }: Bound, attributes: AdmissionAttributes, violation: Violation): void {
@@ -97,17 +129,17 @@ function violationsOf(
     values = prepared;
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
-    return ignoresFailures ? [] : [{ text: error.message, reason: 'Invalid' }];
+    return ignoresFailures ? [] : [{ text: error.message, reason: 'Invalid', failed: true }];
   }
   const violations: Violation[] = [];
   for (const validation of content) {
     try {
       if (validation.program.evaluate(values) === true) continue;
-      violations.push({ text: messageOf(validation, values), reason: validation.reason });
+      violations.push({ text: messageOf(validation, values), reason: validation.reason, failed: false });
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
       const text = `expression '${validation.program.source}' resulted in error: ${error.message}`;
-      if (!ignoresFailures) violations.push({ text, reason: 'Invalid' });
+      if (!ignoresFailures) violations.push({ text, reason: 'Invalid', failed: true });
     }
   }
   return violations;

@@ -8,10 +8,12 @@ import { equalJson } from '../../api/schema/json-value.ts';
 import { checkPatch } from '../../api/schema/patch.ts';
 import { badRequest, internalError, StatusError } from '../../api/status.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import type { AdmissionMetrics, WebhookType } from '../metrics/admission-metrics.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
@@ -19,6 +21,8 @@ import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf, obje
 import { WebhookCallError, type WebhookClient } from './webhook-client.ts';
 
 export interface WebhookOptions extends MatchContext {
+  clock: Clock;
+  metrics: AdmissionMetrics;
   client: WebhookClient;
   random: Random;
   logger: Logger;
@@ -140,11 +144,41 @@ class Hooks {
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
     }
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
-    const response = await this.#call(webhook, request);
+    const response = await this.#timed(webhook, request, attributes.request.elsewhere);
     if (!response) return undefined;
     for (const warning of response.warnings ?? []) attributes.request.warnings.push(warning);
     if (!response.allowed) throw denial(webhook.name, response.status);
     return { response, request };
+  }
+
+  /** A call, counted with what came of it. */
+  async #timed(
+    webhook: Hook['webhook'],
+    request: AdmissionRequest,
+    elsewhere: { ms: number } = { ms: 0 },
+  ): Promise<AdmissionResponse | undefined> {
+    const { clock, metrics } = this.#options;
+    const type: WebhookType = this.#type === MutatingWebhookConfiguration ? 'admit' : 'validating';
+    const call = { name: webhook.name, type, operation: request.operation };
+    const startMs = clock.monotonic();
+    const count = (code: number, rejected: boolean) => {
+      const tookMs = clock.monotonic() - startMs;
+      elsewhere.ms += tookMs;
+      metrics.webhook({ ...call, seconds: tookMs / 1000, code, rejected });
+    };
+    try {
+      const response = await this.#call(webhook, request);
+      if (!response) metrics.webhookFailedOpen(webhook.name, type);
+      const refused = response?.allowed === false;
+      const code = refused ? denialCode(response.status) : 200;
+      count(code, refused);
+      if (refused) metrics.webhookRejected(call, 'no_error', code);
+      return response;
+    } catch (error) {
+      count(500, true);
+      metrics.webhookRejected(call, 'calling_webhook_error', 0);
+      throw error;
+    }
   }
 
   /** Undefined when the webhook cannot be asked and its failures are to be ignored. */
@@ -213,5 +247,9 @@ function denial(name: string, status: AdmissionResponse['status']): StatusError 
   const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
   const explanation = status?.message || status?.reason;
   const message = explanation ? `${denied}: ${explanation}` : `${denied} without explanation`;
-  return new StatusError(Math.max(400, status?.code ?? 400), status?.reason ?? '', message);
+  return new StatusError(denialCode(status), status?.reason ?? '', message);
+}
+
+function denialCode(status: AdmissionResponse['status']): number {
+  return Math.max(400, status?.code ?? 400);
 }

@@ -74,7 +74,7 @@ export class FlowControl {
     const level = this.#levelOf(flow);
     const series = this.#metrics.of(flow?.schema.metadata.name ?? 'catch-all', level.name);
     const seats = this.#seatsOf(info, request.query);
-    await this.#enter(level, series, {
+    context.elsewhere.ms += await this.#enter(level, series, {
       flow: flow?.id ?? user.name,
       seats,
       client: request,
@@ -93,7 +93,8 @@ export class FlowControl {
     }
   }
 
-  async #enter(level: PriorityLevel, series: FlowSeries, options: EnterOptions): Promise<void> {
+  /** Gives the time that the request has waited, in milliseconds. */
+  async #enter(level: PriorityLevel, series: FlowSeries, options: EnterOptions): Promise<number> {
     const { clock } = this.#options;
     const startMs = clock.monotonic();
     try {
@@ -105,8 +106,10 @@ export class FlowControl {
       series.rejected.set(error.reason, (series.rejected.get(error.reason) ?? 0) + 1);
       throw tooManyRequests('Too many requests, please try again later.', retryAfterSeconds);
     }
-    series.waited.observe((clock.monotonic() - startMs) / 1000);
+    const waitedMs = clock.monotonic() - startMs;
+    series.waited.observe(waitedMs / 1000);
     series.dispatched++;
+    return waitedMs;
   }
 
   #levelOf(flow: Flow | undefined): PriorityLevel {

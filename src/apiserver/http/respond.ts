@@ -37,6 +37,8 @@ export interface RespondOptions {
   clock: Clock;
   /** Called when a watcher was cut off because it did not read. */
   onSlowWatcher(context: RequestContext): void;
+  /** Called with events that a watcher was sent, and the bytes that they are together. */
+  onEvents(resource: ServedResource, count: number, sizeBytes: number): void;
 }
 
 /** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
@@ -253,6 +255,7 @@ async function respondWithWatch(
       context: () => ({ ...encoding, nowMs: options.clock.now() }),
       wantsBookmarks: isTrue(request.query.get('allowWatchBookmarks')),
       onSlow: () => options.onSlowWatcher(context),
+      onSent: (count, sizeBytes) => options.onEvents(resource, count, sizeBytes),
     }),
   );
   return { status: inMessages ? 101 : 200, sizeBytes: 0 };

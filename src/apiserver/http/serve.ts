@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { RequestHandler } from '../handler.ts';
-import type { RequestMetrics } from '../request-metrics.ts';
+import type { RequestMetrics } from '../metrics/request-metrics.ts';
 import type { Http1Request, Http2Request } from './http-request.ts';
 import type { HttpResponse } from './http-response.ts';
 import { respond, respondWithError } from './respond.ts';
@@ -27,6 +27,7 @@ export function serveHttp(
       const answer = await handler.answer(context);
       const sent = await respond(context, answer, response, {
         clock: options.clock,
+        onEvents: (...sent) => options.metrics.eventsSent(...sent),
         onSlowWatcher: (slow) => {
           const { info, user } = slow;
           options.metrics.watcherCutOff(slow);

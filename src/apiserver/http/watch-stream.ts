@@ -11,6 +11,13 @@ export const watcherBufferBytesMax = 16 * 1024 * 1024;
 
 const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
 
+/** Events of one batch as they go over the wire. */
+interface EncodedEvents {
+  bytes: Uint8Array;
+  /** Events in it; a bookmark is none. */
+  count: number;
+}
+
 export class HttpWatchSink implements WatchSink {
   readonly #formatName: string;
   /** The first event of a table watch tells the columns, the later ones do not. */
@@ -21,6 +28,7 @@ export class HttpWatchSink implements WatchSink {
   readonly #context: () => EncodeContext;
   readonly #out: Writable;
   readonly #onSlow: () => void;
+  readonly #onSent: (count: number, sizeBytes: number) => void;
 
   constructor(options: {
     resource: ServedResource;
@@ -29,11 +37,14 @@ export class HttpWatchSink implements WatchSink {
     wantsBookmarks: boolean;
     /** Called once when the client was cut off. */
     onSlow: () => void;
+    /** Called with the number of events, and the bytes that they are together. */
+    onSent(count: number, sizeBytes: number): void;
   }) {
     this.#resource = options.resource;
     this.#context = options.context;
     this.#out = options.out;
     this.#onSlow = options.onSlow;
+    this.#onSent = options.onSent;
     this.wantsBookmarks = options.wantsBookmarks;
     const { format, includeObject } = options.context();
     this.#formatName = [
@@ -50,11 +61,12 @@ export class HttpWatchSink implements WatchSink {
     return this.#needsColumns ? `${this.#formatName},columns` : this.#formatName;
   }
 
-  encode(events: readonly WatchedEvent[]): Buffer {
-    return encodeEvents(this.#resource, events, this.#context(), this.#needsColumns);
+  encode(events: readonly WatchedEvent[]): EncodedEvents {
+    const bytes = encodeEvents(this.#resource, events, this.#context(), this.#needsColumns);
+    return { bytes, count: events.length };
   }
 
-  encodeBookmark(revision: number, initialEventsEnd: boolean): Uint8Array {
+  encodeBookmark(revision: number, initialEventsEnd: boolean): EncodedEvents {
     const { kind, apiVersion, schema } = this.#resource;
     const context = this.#context();
     const { as, asVersion } = context.format;
@@ -75,12 +87,13 @@ export class HttpWatchSink implements WatchSink {
         : as
           ? { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${asVersion}`, metadata }
           : { kind, apiVersion, metadata };
-    return encodeFrame('BOOKMARK', object, context, schema);
+    return { bytes: encodeFrame('BOOKMARK', object, context, schema), count: 0 };
   }
 
-  deliver(encoded: Uint8Array): void {
+  deliver({ bytes, count }: EncodedEvents): void {
     if (this.#out.destroyed || this.#out.writableEnded) return;
-    this.#out.write(encoded);
+    this.#out.write(bytes);
+    if (count > 0) this.#onSent(count, bytes.length);
     this.#needsColumns = false;
     if (this.#out.writableLength > watcherBufferBytesMax) {
       this.#out.destroy();

@@ -56,6 +56,8 @@ export interface WriteRequest {
   fieldManager: string;
   /** Collects texts for `Warning` headers. */
   warnings: string[];
+  /** Collects the time that webhooks take; absent when nobody waits for the answer. */
+  elsewhere?: { ms: number };
 }
 
 export function storageKey(resource: ServedResource, namespace: string, name: string): string {

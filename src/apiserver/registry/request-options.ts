@@ -41,7 +41,7 @@ export function fieldValidationOf({ request }: RequestContext): FieldValidation 
 
 /** What the writing verbs read from the path and the query. */
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
-  const { info, request, user, warnings } = context;
+  const { info, request, user, warnings, elsewhere } = context;
   return {
     resource,
     namespace: info.namespace,
@@ -51,6 +51,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     dryRun: isDryRun(request.query.getAll('dryRun'), optionsKinds[info.verb] ?? 'CreateOptions'),
     fieldManager: fieldManagerOf(context),
     warnings,
+    elsewhere,
   };
 }
 

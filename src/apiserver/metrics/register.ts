@@ -1,0 +1,58 @@
+/** `/metrics`: all that the process counts, the components in it included. */
+import { APIService } from '../../api/resources.gen.ts';
+import type { MetricsRegistry } from '../../base/metrics.ts';
+import { collectProcess } from '../../base/process-metrics.ts';
+import { isAvailable } from '../aggregation/availability.ts';
+import type { RequestHandler } from '../handler.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import { versionInfo } from '../version.ts';
+
+/** `refresh` brings up to date what takes a look elsewhere. */
+export function registerMetrics(
+  handler: RequestHandler,
+  metrics: MetricsRegistry,
+  refresh: () => Promise<void>,
+): void {
+  collectProcess(metrics);
+  metrics.collected(
+    'kubernetes_build_info',
+    'A metric with a constant value of 1, labeled by versions.',
+    () => [{ labels: buildLabels(), value: 1 }],
+  );
+  handler.addPath('/metrics', async () => {
+    await refresh();
+    return {
+      type: 'raw',
+      status: 200,
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
+      body: metrics.expose(),
+    };
+  });
+}
+
+/** Of the groups that other servers answer for. */
+export function collectApiServices(metrics: MetricsRegistry, objects: ObjectReader): void {
+  metrics.collected('aggregator_unavailable_apiservice', 'APIServices that are not available now.', () =>
+    [...objects.list<APIService>(APIService)].map((service) => ({
+      labels: { name: service.metadata.name },
+      value: isAvailable(service) ? 0 : 1,
+    })),
+  );
+}
+
+const labelOf: Readonly<Record<string, string>> = {
+  major: 'major',
+  minor: 'minor',
+  gitVersion: 'git_version',
+  gitCommit: 'git_commit',
+  gitTreeState: 'git_tree_state',
+  buildDate: 'build_date',
+  goVersion: 'go_version',
+  compiler: 'compiler',
+  platform: 'platform',
+};
+
+function buildLabels(): Record<string, string> {
+  const info = versionInfo();
+  return Object.fromEntries(Object.entries(labelOf).map(([from, to]) => [to, String(info[from])]));
+}
