@@ -1,6 +1,6 @@
 /** Looks at the machine and the runtime and says how the node is. */
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ContainerRuntime, RuntimeStatus } from '../cri/runtime.ts';
+import type { ContainerRuntime, Image, RuntimeStatus } from '../cri/runtime.ts';
 import type { Machine, MachineFacts } from '../machine.ts';
 import type { NodeReport } from './node-registration.ts';
 import type { NodeResources } from './node-resources.ts';
@@ -24,8 +24,23 @@ export interface Pressure {
   pidPressure: boolean;
 }
 
-/** Images are listed in the status up to this many, the largest first; upstream's figure. */
+/** Upstream's figures. */
 const imagesMax = 50;
+const namesMax = 5;
+
+/**
+ * The images that a node's status names, the largest first. A runtime lists them in no order: those of one size stand
+ * by their ids, so that the same images give the same status.
+ */
+export function nodeImages(images: readonly Image[]): core.ContainerImage[] {
+  return images
+    .toSorted((a, b) => b.size - a.size || (a.id < b.id ? 1 : -1))
+    .slice(0, imagesMax)
+    .map(({ repoTags, repoDigests, size }) => ({
+      names: [...repoDigests, ...repoTags].slice(0, namesMax),
+      sizeBytes: size,
+    }));
+}
 
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
@@ -50,13 +65,7 @@ export class NodeReporter {
     let images: core.ContainerImage[] = [];
     try {
       status = await runtime.status();
-      images = (await runtime.listImages())
-        .toSorted((a, b) => b.size - a.size)
-        .slice(0, imagesMax)
-        .map(({ repoTags, repoDigests, size }) => ({
-          names: [...repoDigests, ...repoTags].slice(0, 5),
-          sizeBytes: size,
-        }));
+      images = nodeImages(await runtime.listImages());
     } catch (error) {
       problems.push(`container runtime is down: ${(error as Error).message}`);
     }
