@@ -24,8 +24,12 @@ export function isTracked(pod: Pod): boolean {
   return pod.metadata.finalizers?.includes(trackingFinalizer) ?? false;
 }
 
-/** Ended badly, or (where that is enough to replace it) is on its way out. */
+/**
+ * Ended badly, or (where that is enough to replace it) is on its way out. What the job took away itself, because it is
+ * suspended or has a lower parallelism, was let go before and is no failure.
+ */
 export function countsAsFailed(job: Job, pod: Pod): boolean {
+  if (pod.metadata.deletionTimestamp !== undefined && !isTracked(pod)) return false;
   const phase = pod.status?.phase;
   if (phase === 'Failed') return true;
   if (phase === 'Succeeded' || replacesOnlyFailed(job)) return false;

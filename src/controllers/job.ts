@@ -107,7 +107,11 @@ class JobReconcile {
   async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<unknown> {
     const job = this.#job;
     const owner = { type: Job, object: job };
-    const removed = await allAtOnce(plan.remove, (pod) => deletePod(this.#cluster, owner, pod, this.#signal));
+    const removed = await allAtOnce(plan.remove, async (pod) => {
+      // Those of a job that ends count as failed; those that are too many are let go first, and do not.
+      if (!plan.verdict && isTracked(pod)) await dropFinalizer(this.#cluster, pod, this.#signal);
+      await deletePod(this.#cluster, owner, pod, this.#signal);
+    });
     plan.active -= removed.succeeded;
     plan.ready = Math.max(0, plan.ready - removed.succeeded);
     plan.terminating += removed.succeeded;

@@ -97,6 +97,35 @@ test('a finished Job goes when its time to live is over', async () => {
   assert.equal((await cluster.client.list(Pod, { namespace })).items.length, 0);
 });
 
+test('pods that a Job takes away itself are no failures of it', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const running = async (count: number) =>
+    (await client.list(Pod, { namespace })).items.filter(({ status }) => status?.phase === 'Running')
+      .length === count;
+  await client.create(
+    Job,
+    jobOf('work', 'sleep 600', {
+      parallelism: 3,
+      completions: 6,
+      backoffLimit: 0,
+      completionMode: 'Indexed',
+    }),
+  );
+  await cluster.until(() => running(3));
+  const change = async (spec: object) => await client.patch(Job, at, { spec }, { type: 'merge' });
+  await change({ parallelism: 1 });
+  await cluster.until(() => running(1));
+  await change({ suspend: true });
+  await cluster.until(() => running(0));
+  const resumedMs = cluster.clock.now();
+  await change({ suspend: false, parallelism: 2 });
+  await cluster.until(() => running(2));
+  assert.ok(cluster.clock.now() - resumedMs < 5_000, 'it starts again at once');
+  const { status } = await client.get(Job, at);
+  assert.deepEqual([status?.active, status?.failed], [2, undefined]);
+});
+
 test('a deleted Job leaves no pod held by its finalizer', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
