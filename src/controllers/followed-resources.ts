@@ -1,5 +1,5 @@
 /** Follows collections that only the server can name: resources come and go, and with them what is watched. */
-import type { KubeObject, ResourceType } from '../api/meta.ts';
+import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
 import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
 import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
@@ -69,8 +69,9 @@ export class FollowedResources {
       1,
       async (key) => {
         try {
-          await this.#discover();
-          this.#discovery.forget(key);
+          const isComplete = await this.#discover();
+          if (isComplete) this.#discovery.forget(key);
+          else this.#discovery.retry(key);
           this.#discovery.addAfter(key, discoveryIntervalMs);
           this.#ready.resolve();
         } catch (error) {
@@ -82,9 +83,9 @@ export class FollowedResources {
     );
   }
 
-  /** Starts to follow resources that are new, stops following those that are gone. */
-  async #discover(): Promise<void> {
-    const { resources } = await discoverResources(this.#environment.client, this.#signal);
+  /** Starts to follow resources that are new, stops following those that are gone. False: some could not be learned. */
+  async #discover(): Promise<boolean> {
+    const { resources, failures } = await discoverResources(this.#environment.client, this.#signal);
     this.#options.discovered?.(resources);
     const present = new Set<string>();
     for (const resource of resources) {
@@ -95,12 +96,13 @@ export class FollowedResources {
       if (!this.#followed.has(key)) this.#followed.set(key, this.#follow(resource));
     }
     for (const [key, { resource, stop }] of this.#followed) {
-      if (present.has(key)) continue;
+      if (present.has(key) || failures.has(apiVersionOf(resource))) continue;
       stop.abort(new Error('the resource is gone'));
       this.#followed.delete(key);
       this.#options.stopped?.(resource);
     }
     await Promise.all([...this.#followed.values()].map(({ synced }) => synced));
+    return failures.size === 0;
   }
 
   #follow(resource: ResourceType): Followed {

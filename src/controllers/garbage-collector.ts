@@ -22,6 +22,13 @@ import {
 const ignored = new Set(['events', 'events.events.k8s.io']);
 const workers = 20;
 
+/**
+ * What an owner means for its dependent. `unseen`: the server says that it lives, but no watch has shown it yet; it may
+ * be gone before one does, so the dependent is looked at again.
+ */
+type OwnerState = 'solid' | 'unseen' | 'dangling' | 'waiting';
+type OwnersByState = Record<OwnerState, OwnerReference[]>;
+
 export async function runGarbageCollector(
   environment: ControllerEnvironment,
   signal: AbortSignal,
@@ -99,9 +106,11 @@ class GarbageCollector {
     try {
       const isOrphaning = key.startsWith('orphan ');
       const node = this.#graph.get(isOrphaning ? key.slice('orphan '.length) : key);
+      let isSettled = true;
       if (node && isOrphaning) await this.#orphanDependents(node);
-      else if (node) await this.#check(node);
-      this.#queue.forget(key);
+      else if (node) isSettled = await this.#check(node);
+      if (isSettled) this.#queue.forget(key);
+      else this.#queue.retry(key);
     } catch (error) {
       if (this.#signal.aborted) return;
       const isRace = error instanceof StatusError && error.code === 409;
@@ -110,33 +119,40 @@ class GarbageCollector {
     }
   }
 
-  /** Decides whether an object may stay, by what the server says of it and its owners now. */
-  async #check(node: GraphNode): Promise<void> {
-    if (node.isVirtual || (node.isBeingDeleted && !node.isDeletingDependents)) return;
-    if (!node.isDeletingDependents && this.#hasOnlyLivingOwners(node)) return;
+  /** Decides whether an object may stay, by what the server says of it and its owners now. False: ask again. */
+  async #check(node: GraphNode): Promise<boolean> {
+    if (node.isVirtual || (node.isBeingDeleted && !node.isDeletingDependents)) return true;
+    if (!node.isDeletingDependents && this.#hasOnlyLivingOwners(node)) return true;
     const object = await this.#read(node.resource!, node.namespace, node.name);
     if (object?.metadata.uid !== node.uid) {
       this.#apply(this.#graph.remove(node.uid));
-      return;
+      return true;
     }
-    if (node.isDeletingDependents) return await this.#endForeground(node, object);
-    const references = object.metadata.ownerReferences ?? [];
-    if (references.length === 0) return;
-    const { solid, dangling, waiting } = await this.#classify(node, references);
-    if (solid.length > 0) {
+    if (node.isDeletingDependents) await this.#endForeground(node, object);
+    else return await this.#judge(node, object);
+    return true;
+  }
+
+  /** Deletes an object without living owners, or takes the dead ones off its list. False: ask again. */
+  async #judge(node: GraphNode, object: KubeObject): Promise<boolean> {
+    const { solid, unseen, dangling, waiting } = await this.#classify(node, object);
+    if (solid.length + unseen.length > 0) {
       const gone = [...dangling, ...waiting];
       if (gone.length > 0) await this.#dropOwners(node, object, new Set(gone.map((owner) => owner.uid)));
-    } else if (waiting.length > 0 && node.dependents) {
+      return unseen.length === 0;
+    }
+    if (waiting.length > 0 && node.dependents) {
       // In a circle of blocking references everyone would wait for everyone.
       if ([...node.dependents].some((dependent) => dependent.isDeletingDependents))
         await this.#unblockOwners(node, object);
       await this.#delete(node, object, 'Foreground');
-    } else {
+    } else if (waiting.length + dangling.length > 0) {
       const finalizers = object.metadata.finalizers ?? [];
       const isOrphaning = finalizers.includes(orphanFinalizer);
       const policy = finalizers.includes(foregroundFinalizer) ? 'Foreground' : 'Background';
       await this.#delete(node, object, isOrphaning ? 'Orphan' : policy);
     }
+    return true;
   }
 
   #hasOnlyLivingOwners(node: GraphNode): boolean {
@@ -150,19 +166,14 @@ class GarbageCollector {
     return owner.isDeletingDependents ? 'waiting' : 'solid';
   }
 
-  async #classify(
-    node: GraphNode,
-    references: readonly OwnerReference[],
-  ): Promise<Record<'solid' | 'dangling' | 'waiting', OwnerReference[]>> {
-    const groups = { solid: [], dangling: [], waiting: [] } as Record<
-      'solid' | 'dangling' | 'waiting',
-      OwnerReference[]
-    >;
-    for (const reference of references) groups[await this.#stateOf(node, reference)].push(reference);
+  async #classify(node: GraphNode, object: KubeObject): Promise<OwnersByState> {
+    const groups: OwnersByState = { solid: [], unseen: [], dangling: [], waiting: [] };
+    for (const reference of object.metadata.ownerReferences ?? [])
+      groups[await this.#stateOf(node, reference)].push(reference);
     return groups;
   }
 
-  async #stateOf(node: GraphNode, reference: OwnerReference): Promise<'solid' | 'dangling' | 'waiting'> {
+  async #stateOf(node: GraphNode, reference: OwnerReference): Promise<OwnerState> {
     const state = this.#knownState(node, reference);
     if (state) return state;
     const { group } = parseApiVersion(reference.apiVersion);
@@ -177,7 +188,7 @@ class GarbageCollector {
     }
     const isWaiting =
       owner.metadata.deletionTimestamp && owner.metadata.finalizers?.includes(foregroundFinalizer);
-    return isWaiting ? 'waiting' : 'solid';
+    return isWaiting ? 'waiting' : 'unseen';
   }
 
   #reportMismatch(node: GraphNode, reference: OwnerReference): void {

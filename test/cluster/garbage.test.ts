@@ -8,8 +8,11 @@ import {
   Namespace,
   Pod,
   ReplicaSet,
+  Secret,
 } from '../../src/api/resources.gen.ts';
+import { expired } from '../../src/api/status.ts';
 import type { Client } from '../../src/client/client.ts';
+import { type Transport, TransportError } from '../../src/client/transport.ts';
 import { createCluster } from './cluster.ts';
 import { deploymentOf } from './workloads.ts';
 
@@ -20,6 +23,23 @@ const counts = async (client: Client) =>
       async (type) => (await client.list<KubeObject>(type as ResourceType, { namespace })).items.length,
     ),
   );
+
+const widgets = {
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+} as unknown as Draft<CustomResourceDefinition>;
 
 async function clusterWithWeb() {
   const cluster = await createCluster();
@@ -73,22 +93,7 @@ test('objects of custom kinds are collected too, from the moment that the kind e
     plural: 'widgets',
     namespaced: true,
   };
-  await client.create(CustomResourceDefinition, {
-    metadata: { name: 'widgets.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-        },
-      ],
-    },
-  } as unknown as Draft<CustomResourceDefinition>);
+  await client.create(CustomResourceDefinition, widgets);
   await clock.advance(5_000);
   const owner = await client.create(widget, { metadata: { name: 'owner', namespace } });
   const reference = { apiVersion: 'example.com/v1', kind: 'Widget', name: 'owner', uid: owner.metadata.uid };
@@ -118,4 +123,74 @@ test('an owner in another namespace counts as gone, and is told of', async () =>
       () => true,
     );
   await cluster.until(gone, 30_000);
+});
+
+test('resources that discovery fails to tell of for a while are still followed', async () => {
+  let isCut = false;
+  const wrapTransport = (transport: Transport): Transport => ({
+    close: () => transport.close(),
+    send(request) {
+      if (isCut && request.path === '/api/v1') throw new TransportError('the request was lost');
+      return transport.send(request);
+    },
+  });
+  await using cluster = await createCluster({ wrapTransport });
+  const { client, clock } = cluster;
+  await client.create(Deployment, deploymentOf('web', 3));
+  await clock.advance(10_000);
+  assert.deepEqual(await counts(client), [1, 1, 3]);
+  isCut = true;
+  await client.create(CustomResourceDefinition, widgets);
+  await clock.advance(10_000);
+  await client.delete(Deployment, { name: 'web', namespace }, { propagationPolicy: 'Background' });
+  await cluster.until(async () => (await counts(client)).join() === '0,0,0', 60_000);
+});
+
+/** Holds the watches of a resource until it opens, and then has them start anew from a list. */
+function holdWatches(resource: string) {
+  const opened = Promise.withResolvers<void>();
+  let isHolding = false;
+  async function* held<Event>(events: AsyncIterable<Event>): AsyncGenerator<Event> {
+    for await (const event of events) {
+      if (isHolding) {
+        await opened.promise;
+        throw expired('too old resource version');
+      }
+      yield event;
+    }
+  }
+  const wrapTransport = (transport: Transport): Transport => ({
+    close: () => transport.close(),
+    async send(request) {
+      const response = await transport.send(request);
+      if (!('events' in response) || !request.path.includes(`/${resource}?`)) return response;
+      return { status: 200, events: held(response.events) };
+    },
+  });
+  const hold = () => {
+    isHolding = true;
+  };
+  const open = () => {
+    isHolding = false;
+    opened.resolve();
+  };
+  return { wrapTransport, hold, open };
+}
+
+test('an owner that no watch has shown is missed all the same when it is gone', async () => {
+  const { wrapTransport, hold, open } = holdWatches('configmaps');
+  await using cluster = await createCluster({ wrapTransport });
+  const { client, clock } = cluster;
+  await clock.advance(5_000);
+  hold();
+  const { metadata } = await client.create(ConfigMap, { metadata: { name: 'owner', namespace } });
+  const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: metadata.uid };
+  await client.create(Secret, { metadata: { name: 'child', namespace, ownerReferences: [reference] } });
+  const children = async () =>
+    (await client.list(Secret, { namespace })).items.filter((one) => one.metadata.name === 'child').length;
+  await clock.advance(5_000);
+  assert.equal(await children(), 1);
+  await client.delete(ConfigMap, metadata);
+  open();
+  await cluster.until(async () => (await children()) === 0, 120_000);
 });
