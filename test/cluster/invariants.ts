@@ -1,7 +1,8 @@
 /** Promises that hold in every state of a cluster, whatever happens to its controllers. Checked at every event. */
-import { controllerOf } from '../../src/api/meta.ts';
-import { DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet } from '../../src/api/resources.gen.ts';
+import { controllerOf, type KubeObject } from '../../src/api/meta.ts';
+import { Job, Pod } from '../../src/api/resources.gen.ts';
 import type { Client } from '../../src/client/client.ts';
+import { isFinished } from '../../src/controllers/job-plan.ts';
 import { isPodActive, isPodReady } from '../../src/controllers/pod-state.ts';
 
 export interface Bounds {
@@ -9,11 +10,13 @@ export interface Bounds {
   most: number;
   /** Fewest ready pods, once that many have been. */
   fewest: number;
+  /** No node has two of them. */
+  onePerNode?: boolean;
 }
 
 const historyMax = 60;
 
-/** Follows the pods of workloads and notes every state that is out of bounds. */
+/** Follows the pods of workloads, and the jobs, and notes every state that is out of bounds. */
 export class InvariantChecker {
   readonly broken: string[] = [];
   /** What led to the first broken promise. */
@@ -22,6 +25,9 @@ export class InvariantChecker {
   readonly #reached = new Set<string>();
   readonly #pods = new Map<string, Pod>();
   readonly #owners = new Map<string, string>();
+  readonly #jobs = new Map<string, Job>();
+  /** The job of each time of a schedule, by the schedule's owner and the time. */
+  readonly #jobOfTime = new Map<string, string>();
 
   /** `workload`: the value of the pods' label `app`. */
   expect(workload: string, bounds: Bounds): void {
@@ -30,98 +36,85 @@ export class InvariantChecker {
   }
 
   async follow(client: Client, namespace: string, signal: AbortSignal): Promise<void> {
-    const list = await client.list(Pod, { namespace });
-    const watch = client.watch(Pod, { namespace, resourceVersion: list.metadata.resourceVersion }, signal);
+    const pods = await client.list(Pod, { namespace });
+    const { resourceVersion } = pods.metadata;
+    const podEvents = client.watch(Pod, { namespace, resourceVersion }, signal);
+    const jobEvents = client.watch(Job, { namespace, resourceVersion }, signal);
     void (async () => {
-      for await (const { type, object } of watch) {
+      for await (const { type, object } of podEvents) {
         if (type === 'BOOKMARK') continue;
-        this.#note(type, object as Pod);
+        this.#note(type, object as Pod, (object as Pod).status?.phase);
         if (type === 'DELETED') this.#pods.delete(object.metadata.uid);
         else this.#pods.set(object.metadata.uid, object as Pod);
-        this.#check(object as Pod);
+        this.#checkPods(object as Pod);
+      }
+    })();
+    void (async () => {
+      for await (const { type, object } of jobEvents) {
+        if (type === 'BOOKMARK') continue;
+        const job = object as Job;
+        this.#note(type, job, isFinished(job) ? 'finished' : 'running');
+        const before = this.#jobs.get(job.metadata.uid);
+        if (type === 'DELETED') this.#jobs.delete(job.metadata.uid);
+        else this.#jobs.set(job.metadata.uid, job);
+        this.#checkJobs(job, before);
       }
     })();
   }
 
-  #note(type: string, { metadata, status }: Pod): void {
+  #note(type: string, { metadata }: KubeObject, state: string | undefined): void {
     if (this.broken.length > 0) return;
-    const state = metadata.deletionTimestamp ? 'leaving' : status?.phase;
-    this.history.push(`${metadata.resourceVersion} ${type} ${metadata.name} ${state}`);
+    const shown = metadata.deletionTimestamp ? 'leaving' : state;
+    this.history.push(`${metadata.resourceVersion} ${type} ${metadata.name} ${shown}`);
     if (this.history.length > historyMax) this.history.shift();
   }
 
-  #check(changed: Pod): void {
+  #checkPods(changed: Pod): void {
+    this.#checkOwner(changed);
     const app = changed.metadata.labels?.app ?? '';
     const bounds = this.#bounds.get(app);
     if (!bounds) return;
     const pods = [...this.#pods.values()].filter(
       (pod) => pod.metadata.labels?.app === app && isPodActive(pod),
     );
+    const names = pods.map((pod) => pod.metadata.name);
     const ready = pods.filter(isPodReady).length;
     if (pods.length > bounds.most)
-      this.broken.push(
-        `${app}: ${pods.length} pods, at most ${bounds.most} are allowed: ${pods.map((pod) => pod.metadata.name)}`,
-      );
+      this.broken.push(`${app}: ${pods.length} pods, at most ${bounds.most} are allowed: ${names}`);
     if (ready >= bounds.fewest) this.#reached.add(app);
     else if (this.#reached.has(app))
       this.broken.push(`${app}: ${ready} pods are ready, ${bounds.fewest} are promised`);
-    const owner = controllerOf(changed)?.uid;
-    const before = this.#owners.get(changed.metadata.uid);
-    if (before && owner && before !== owner) this.broken.push(`${changed.metadata.name} changed hands`);
-    if (owner) this.#owners.set(changed.metadata.uid, owner);
+    const places = pods.map((pod) => pod.spec?.nodeName).filter((node) => node !== undefined);
+    if (bounds.onePerNode && new Set(places).size < places.length)
+      this.broken.push(`${app}: two pods are on one node: ${places}`);
   }
-}
 
-/** What must be true when all is quiet: no pod without a living owner, every number right, revisions in order. */
-export async function findUnsettled(client: Client, namespace: string): Promise<string[]> {
-  const problems: string[] = [];
-  const [pods, sets, deployments, statefulSets, daemonSets] = await Promise.all([
-    client.list(Pod, { namespace }),
-    client.list(ReplicaSet, { namespace }),
-    client.list(Deployment, { namespace }),
-    client.list(StatefulSet, { namespace }),
-    client.list(DaemonSet, { namespace }),
-  ]);
-  const owners = new Map(
-    [...sets.items, ...statefulSets.items, ...daemonSets.items].map((one) => [one.metadata.uid, one]),
-  );
-  for (const pod of pods.items) {
-    const owner = controllerOf(pod);
-    const isOrphan =
-      owner && ['ReplicaSet', 'StatefulSet', 'DaemonSet'].includes(owner.kind) && !owners.has(owner.uid);
-    if (isOrphan) problems.push(`pod ${pod.metadata.name} has outlived its owner`);
+  #checkOwner(pod: Pod): void {
+    const { name, uid } = pod.metadata;
+    const owner = controllerOf(pod)?.uid;
+    const before = this.#owners.get(uid);
+    if (before && owner && before !== owner) this.broken.push(`${name} changed hands`);
+    if (owner) this.#owners.set(uid, owner);
   }
-  for (const deployment of deployments.items) {
-    const own = sets.items.filter((rs) => controllerOf(rs)?.uid === deployment.metadata.uid);
-    const revisions = own.map((rs) => Number(rs.metadata.annotations?.['deployment.kubernetes.io/revision']));
-    if (new Set(revisions).size !== revisions.length) problems.push(`revisions come twice: ${revisions}`);
-    const newest = own.find((rs) => (rs.spec?.replicas ?? 0) > 0);
-    const shown = deployment.metadata.annotations?.['deployment.kubernetes.io/revision'];
-    if (newest && Math.max(...revisions) !== Number(shown))
-      problems.push(`revision ${shown} of ${revisions} is shown`);
-    const { replicas, updatedReplicas, availableReplicas } = deployment.status ?? {};
-    const wanted = deployment.spec?.replicas;
-    if (replicas !== wanted || updatedReplicas !== wanted || availableReplicas !== wanted)
-      problems.push(`${deployment.metadata.name}: ${JSON.stringify(deployment.status)}`);
+
+  #checkJobs(changed: Job, before: Job | undefined): void {
+    const { metadata, status } = changed;
+    for (const count of ['succeeded', 'failed'] as const)
+      if ((status?.[count] ?? 0) < (before?.status?.[count] ?? 0))
+        this.broken.push(`${metadata.name}: ${count} fell to ${status?.[count]}`);
+    if (before && isFinished(before) && !isFinished(changed))
+      this.broken.push(`${metadata.name} goes on after its end`);
+    const owner = controllerOf(changed);
+    if (!owner) return;
+    const running = [...this.#jobs.values()].filter(
+      (job) => controllerOf(job)?.uid === owner.uid && !isFinished(job) && !job.metadata.deletionTimestamp,
+    );
+    const names = running.map((job) => job.metadata.name);
+    if (running.length > 1) this.broken.push(`${owner.name}: its jobs overlap: ${names}`);
+    const time = metadata.annotations?.['batch.kubernetes.io/cronjob-scheduled-timestamp'];
+    const key = `${owner.uid} ${time}`;
+    const first = this.#jobOfTime.get(key) ?? metadata.uid;
+    this.#jobOfTime.set(key, first);
+    if (first !== metadata.uid) this.broken.push(`${owner.name}: two jobs for ${time}`);
   }
-  for (const set of statefulSets.items) {
-    const { readyReplicas, updatedReplicas, currentRevision, updateRevision } = set.status ?? {};
-    const wanted = set.spec?.replicas;
-    if (readyReplicas !== wanted || updatedReplicas !== wanted || currentRevision !== updateRevision)
-      problems.push(`${set.metadata.name}: ${JSON.stringify(set.status)}`);
-  }
-  for (const set of daemonSets.items) {
-    const { desiredNumberScheduled, numberAvailable, updatedNumberScheduled, numberMisscheduled } =
-      set.status ?? {};
-    const isRight = numberAvailable === desiredNumberScheduled && updatedNumberScheduled === numberAvailable;
-    if (!isRight || numberMisscheduled !== 0)
-      problems.push(`${set.metadata.name}: ${JSON.stringify(set.status)}`);
-  }
-  for (const set of sets.items) {
-    if (controllerOf(set)) continue;
-    const { replicas, availableReplicas } = set.status ?? {};
-    if (replicas !== set.spec?.replicas || availableReplicas !== replicas)
-      problems.push(`${set.metadata.name}: ${JSON.stringify(set.status)}`);
-  }
-  return problems;
 }

@@ -1,6 +1,14 @@
 /** Workloads for tests, as a user would write them. */
 import type { Draft } from '../../src/api/meta.ts';
-import type { DaemonSet, Deployment, Job, ReplicaSet, StatefulSet } from '../../src/api/resources.gen.ts';
+import type {
+  CronJob,
+  DaemonSet,
+  Deployment,
+  Job,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../../src/api/resources.gen.ts';
 
 const namespace = 'default';
 
@@ -32,6 +40,13 @@ export function replicaSetOf(name: string, replicas: number, image = 'plain:1'):
   } as unknown as Draft<ReplicaSet>;
 }
 
+export function replicationControllerOf(name: string, replicas: number): Draft<ReplicationController> {
+  return {
+    metadata: { name, namespace },
+    spec: { replicas, selector: { app: name }, template: template(name, 'plain:1') },
+  } as unknown as Draft<ReplicationController>;
+}
+
 export function statefulSetOf(
   name: string,
   replicas: number,
@@ -58,8 +73,20 @@ export function jobOf(name: string, script: string, spec: object = {}): Draft<Jo
   const containers = [{ name: 'c', image: 'busybox', command: ['sh', '-c', script] }];
   return {
     metadata: { name, namespace },
-    spec: { template: { spec: { restartPolicy: 'Never', containers } }, ...spec },
+    spec: {
+      template: { metadata: { labels: { app: name } }, spec: { restartPolicy: 'Never', containers } },
+      ...spec,
+    },
   } as unknown as Draft<Job>;
+}
+
+/** Every minute, unless `spec` has another schedule. */
+export function cronJobOf(name: string, script: string, spec: object = {}): Draft<CronJob> {
+  const jobTemplate = { spec: jobOf(name, script).spec };
+  return {
+    metadata: { name, namespace },
+    spec: { schedule: '* * * * *', jobTemplate, ...spec },
+  } as unknown as Draft<CronJob>;
 }
 
 export function withImage(image: string): object {
