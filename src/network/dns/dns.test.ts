@@ -214,7 +214,11 @@ describe('cluster DNS', () => {
         Corefile: `.:53 {\n kubernetes cluster.local in-addr.arpa {\n  ttl 5\n }\n rewrite name shop.example.org web.default.svc.cluster.local\n hosts {\n  192.0.2.9 fixed.example.org\n  fallthrough\n }\n cache 30\n}\nacme.local {\n forward . ${server}\n cache 30\n}\n`,
       },
     });
-    assert.deepEqual(await resolver.resolve4('db.acme.local'), ['192.0.2.1']);
+    assert.deepEqual(
+      await resolver.resolve4('db.acme.local', { ttl: true }),
+      [{ address: '192.0.2.1', ttl: 30 }],
+      'no longer than it is kept',
+    );
     assert.deepEqual(await resolver.resolve4('db.acme.local'), ['192.0.2.1']);
     assert.equal(questions, 1);
     assert.deepEqual(await resolver.resolve4('fixed.example.org'), ['192.0.2.9']);

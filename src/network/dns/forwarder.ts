@@ -13,7 +13,8 @@ export interface ForwarderOptions {
 export interface Forwarder {
   /**
    * The first answer of `servers` (`address` or `address:port`, tried in order) that is no failure of the server, as the
-   * server sent it; undefined when none answers. `cacheSeconds`: the longest that it may be kept.
+   * server sent it; undefined when none answers. `cacheSeconds`: the longest that it may be kept, here and by whoever asks
+   * here; 0 for as long as the server says, but not here.
    */
   ask(question: {
     name: string;
@@ -53,16 +54,18 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
       const asking = askServers(name, type, servers).finally(() => running.delete(key));
       running.set(key, asking);
       const answer = await asking;
-      if (answer && cacheSeconds > 0) keep(key, answer, cacheSeconds);
-      return answer;
+      return answer && cacheSeconds > 0 ? keep(key, answer, cacheSeconds) : answer;
     },
   };
 
-  function keep(key: string, answer: Buffer, cacheSeconds: number): void {
-    const parsed = parseAnswer(answer);
-    if (!parsed || (parsed.code !== ResponseCode.noError && parsed.code !== ResponseCode.noSuchName)) return;
+  /** Gives the answer with times to live that end when it is forgotten here, as CoreDNS does. */
+  function keep(key: string, fresh: Buffer, cacheSeconds: number): Buffer {
+    const parsed = parseAnswer(fresh);
+    if (!parsed || (parsed.code !== ResponseCode.noError && parsed.code !== ResponseCode.noSuchName))
+      return fresh;
     const seconds = Math.min(cacheSeconds, parsed.ttlSeconds);
-    if (seconds <= 0) return;
+    if (seconds <= 0) return fresh;
+    const answer = withTtls(fresh, parsed.ttlOffsets, (ttl) => Math.min(ttl, seconds));
     if (cache.size >= cacheEntriesMax) cache.delete(cache.keys().next().value!);
     const nowMs = clock.now();
     cache.set(key, {
@@ -71,6 +74,7 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
       keptAtMs: nowMs,
       endsAtMs: nowMs + seconds * 1000,
     });
+    return answer;
   }
 
   async function askServers(
@@ -174,9 +178,12 @@ function answersTo(answer: Buffer, question: Buffer): boolean {
 /** The time that an answer was kept counts against its records' time to live. */
 function aged({ answer, ttlOffsets, keptAtMs }: Kept, nowMs: number): Buffer {
   const seconds = Math.floor((nowMs - keptAtMs) / 1000);
+  return withTtls(answer, ttlOffsets, (ttl) => Math.max(0, ttl - seconds));
+}
+
+function withTtls(answer: Buffer, offsets: readonly number[], change: (ttl: number) => number): Buffer {
   const copy = Buffer.from(answer);
-  for (const offset of ttlOffsets)
-    copy.writeUInt32BE(Math.max(0, copy.readUInt32BE(offset) - seconds), offset);
+  for (const offset of offsets) copy.writeUInt32BE(change(copy.readUInt32BE(offset)), offset);
   return copy;
 }
 
