@@ -4,8 +4,13 @@ export type Labels = Record<string, string>;
 
 export interface Counter {
   add(amount: number, labels?: Labels): void;
+  bind(labels: Labels): BoundCounter;
 }
 /** A series that is written so often that its labels are not to be put together each time. */
+export interface BoundCounter {
+  add(amount: number): void;
+}
+/** As {@link BoundCounter}. */
 export interface BoundHistogram {
   /** `times`: so many observations of the same value; 1 when absent. */
   observe(value: number, times?: number): void;
@@ -113,22 +118,40 @@ export class MetricsRegistry {
   }
 
   #valueFamily(name: string, help: string, type: 'counter' | 'gauge'): Counter & Gauge {
-    const values = new Map<string, number>();
+    const series = new Map<string, { value: number }>();
     this.#register({
       name,
       help,
       type,
       *lines() {
-        for (const [labels, value] of values) yield `${name}${labels} ${formatNumber(value)}`;
+        for (const [labels, { value }] of series) yield `${name}${labels} ${formatNumber(value)}`;
       },
     });
+    const seriesOf = (labels: Labels) => {
+      const key = formatLabels(labels);
+      let entry = series.get(key);
+      if (!entry) {
+        entry = { value: 0 };
+        series.set(key, entry);
+      }
+      return entry;
+    };
     return {
-      add: (amount, labels = {}) => {
-        const key = formatLabels(labels);
-        values.set(key, (values.get(key) ?? 0) + amount);
+      add(amount, labels = {}) {
+        seriesOf(labels).value += amount;
       },
-      set: (value, labels = {}) => void values.set(formatLabels(labels), value),
-      remove: (labels) => void values.delete(formatLabels(labels)),
+      bind(labels) {
+        const entry = seriesOf(labels);
+        return {
+          add(amount) {
+            entry.value += amount;
+          },
+        };
+      },
+      set(value, labels = {}) {
+        seriesOf(labels).value = value;
+      },
+      remove: (labels) => void series.delete(formatLabels(labels)),
     };
   }
 

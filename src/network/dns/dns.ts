@@ -256,9 +256,30 @@ function createMeter({ metrics }: DnsOptions): Meter {
     [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8],
   );
   const server = 'dns://:53';
+  const requestsOf = {
+    udp: boundOnce((type: string) => requests.bind({ server, proto: 'udp', type })),
+    tcp: boundOnce((type: string) => requests.bind({ server, proto: 'tcp', type })),
+  };
+  const responsesOf = boundOnce((code: number) =>
+    responses.bind({ server, rcode: codeNames[code] ?? String(code) }),
+  );
+  const secondsOf = boundOnce((name: string) => seconds.bind({ server: name }));
   return (query, protocol, code, durationMs) => {
-    requests.add(1, { server, proto: protocol, type: knownTypes.get(query.type) ?? 'other' });
-    responses.add(1, { server, rcode: codeNames[code] ?? String(code) });
-    seconds.observe(durationMs / 1000, { server });
+    requestsOf[protocol](knownTypes.get(query.type) ?? 'other').add(1);
+    responsesOf(code).add(1);
+    secondsOf(server).observe(durationMs / 1000);
+  };
+}
+
+/** Series show up when they are first written, and are looked up by a short key from then on. */
+function boundOnce<K, B>(bind: (key: K) => B): (key: K) => B {
+  const bound = new Map<K, B>();
+  return (key) => {
+    let series = bound.get(key);
+    if (!series) {
+      series = bind(key);
+      bound.set(key, series);
+    }
+    return series;
   };
 }
