@@ -1,7 +1,6 @@
 /** `wherry server`: the control plane of a cluster of several machines, in the foreground, as a service manager runs it. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
@@ -16,6 +15,7 @@ import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-ser
 import { type Command, UsageError } from './context.ts';
 import { runForeground } from './foreground.ts';
 import { renderKubeconfig } from './kubeconfig-file.ts';
+import { parsePool, poolOption } from './load-balancer-pool.ts';
 import { checkMachineAddress } from './machine-address.ts';
 import { parseCount, parseOptions } from './options.ts';
 import { shareServerKeys } from './server-keys.ts';
@@ -43,7 +43,7 @@ export const server: Command = {
       port: { type: 'string' },
       'etcd-endpoints': { type: 'string' },
       token: { type: 'string' },
-      'load-balancer-pool': { type: 'string' },
+      ...poolOption,
       pki: { type: 'string' },
       'scheduler-config': { type: 'string' },
       'etcd-cacert': { type: 'string' },
@@ -150,16 +150,6 @@ async function shareKeys(
   } finally {
     await store.close();
   }
-}
-
-/** @throws UsageError unless it is two addresses, the lower one first */
-function parsePool(text: string | undefined): { first: string; last: string } | undefined {
-  if (text === undefined) return undefined;
-  const [first = '', last = ''] = text.split('-');
-  const number = (address: string) =>
-    isIPv4(address) ? address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) : Number.NaN;
-  if (number(first) <= number(last)) return { first, last };
-  throw new UsageError(`--load-balancer-pool ${text} is not FIRST-LAST, two addresses of IPv4`);
 }
 
 function ensureToken(file: string): string {

@@ -11,17 +11,20 @@ import { type CliContext, type Command, UsageError } from './context.ts';
 import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
 import { readKubeletConfig } from './kubelet-config.ts';
 import { liveSteps } from './live-steps.ts';
+import { parsePool, poolOption } from './load-balancer-pool.ts';
 import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.ts';
 
 export const up: Command = {
   summary: 'start a cluster, or mend one that runs',
   usage:
-    '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--scheduler-config FILE] [--kubelet-config FILE]',
+    '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--load-balancer-pool FIRST-LAST] [--scheduler-config FILE] [--kubelet-config FILE]',
   details: [
     '--name NAME    another cluster beside the first ("wherry")',
     '--nodes N      nodes on this machine; more can be added later',
     '--simulate[=N] N simulated nodes (1 unless said) instead of real ones: needs neither root nor Linux',
     '--offline      nodes get no way out of this machine, also when it has one',
+    '--load-balancer-pool FIRST-LAST  addresses for services of type LoadBalancer, a part of 172.30.N.128-172.30.N.254;',
+    '               a new cluster has its nodes on 172.30.N.0/24 then',
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
     ...apiServerDetails,
     '--kubelet-config FILE    a KubeletConfiguration for every node; agents take it when they start',
@@ -32,12 +35,14 @@ export const up: Command = {
       ...nameOption,
       nodes: { type: 'string' },
       offline: { type: 'boolean' },
+      ...poolOption,
       'scheduler-config': { type: 'string' },
       ...apiServerOptions,
       'kubelet-config': { type: 'string' },
     });
     const api = apiServerSettings(values);
     const nodes = parseCount('--nodes', values.nodes);
+    const loadBalancerPool = parsePool(values['load-balancer-pool']);
     if (simulate !== undefined && nodes !== undefined)
       throw new UsageError('--nodes is for real nodes; say --simulate=N for N simulated ones');
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
@@ -48,6 +53,7 @@ export const up: Command = {
       ...(values.offline !== undefined && { offline: values.offline }),
       ...(values['kubelet-config'] && { kubeletConfiguration: readKubeletConfig(values['kubelet-config']) }),
       ...(values['scheduler-config'] && { schedulerConfigFile: values['scheduler-config'] }),
+      ...(loadBalancerPool && { loadBalancerPool }),
       ...(api && { api }),
     });
     return 0;

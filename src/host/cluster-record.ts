@@ -21,6 +21,8 @@ export interface ClusterRecord {
   apiPort: number;
   /** First three bytes of the bridge's /24; absent without real nodes. */
   subnet?: string;
+  /** Chosen by the user, a part of the bridge's range; the upper half of it when absent. */
+  loadBalancerPool?: { first: string; last: string };
   /** Of the image mirror, on the bridge. */
   mirrorPort?: number;
   serviceCidr: string;

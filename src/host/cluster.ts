@@ -34,6 +34,7 @@ import {
   removeBridge,
   usedPrefixes,
 } from './link.ts';
+import { choosePool, type LoadBalancerPool, subnetOfPool } from './load-balancer-pool.ts';
 import { withLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
 import { ensureNode, type NodeContext, stopNode } from './node.ts';
@@ -57,6 +58,8 @@ export interface UpOptions {
   schedulerConfigFile?: string;
   /** Kept like the scheduler's configuration. */
   api?: ApiServerSettings;
+  /** Kept for later starts; a new cluster's link follows it. A server that runs takes it when it starts next. */
+  loadBalancerPool?: LoadBalancerPool;
   /** A KubeletConfiguration, kept for later starts; an agent that runs takes it when it starts next. */
   kubeletConfiguration?: object;
 }
@@ -113,6 +116,7 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
       },
     );
   if (options.offline !== undefined) record.offline = options.offline;
+  if (options.loadBalancerPool) choosePool(record, options.loadBalancerPool);
   if (options.schedulerConfigFile !== undefined) {
     mkdirSync(folder.path, { recursive: true });
     copyFileSync(options.schedulerConfigFile, folder.schedulerConfig);
@@ -227,7 +231,15 @@ async function ensureLink(context: ClusterContext, record: ClusterRecord): Promi
     .filter((other) => other.name !== record.name && other.subnet)
     .map((other) => `${other.subnet}.0/24`);
   const isBusy = (subnet: string) => chooseSubnet(used, Number(subnet.split('.')[2])) !== subnet;
-  if (!record.subnet || isBusy(record.subnet)) {
+  if (record.loadBalancerPool) {
+    const subnet = subnetOfPool(record.loadBalancerPool);
+    if (isBusy(subnet) || (!record.subnet && reserved.includes(`${subnet}.0/24`)))
+      throw new Failure(`${subnet}.0/24, where the load-balancer pool is, is in use on this machine`, {
+        advice: `delete the cluster (wherry delete --name ${record.name}) and choose another pool`,
+      });
+    record.subnet = subnet;
+    saveClusterRecord(folder, record);
+  } else if (!record.subnet || isBusy(record.subnet)) {
     record.subnet = chooseSubnet([...used, ...reserved], Number.parseInt(record.id.slice(0, 2), 16));
     saveClusterRecord(folder, record);
   }

@@ -27,6 +27,10 @@ export const firstNodeIndex = 2;
 export const hostAddress = (link: Pick<ClusterLink, 'subnet'>) => `${link.subnet}.${hostIndex}`;
 export const nodeAddress = (link: Pick<ClusterLink, 'subnet'>, index: number) => `${link.subnet}.${index}`;
 
+export function isCandidateSubnet(subnet: string): boolean {
+  return candidateSubnets.includes(subnet);
+}
+
 /**
  * A /24 that nothing on this machine uses. `seed` spreads the choices of clusters that start at the same time.
  * @throws when all are taken
@@ -167,6 +171,11 @@ export function isWithin(address: string, prefix: string): boolean {
   return overlap(parsePrefix(`${address}/32`), parsePrefix(prefix));
 }
 
+/** Of IPv4; addresses in order are numbers in order. */
+export function addressNumber(address: string): number {
+  return address.split('.').reduce((total, byte) => total * 256 + Number(byte), 0);
+}
+
 interface Range {
   first: number;
   last: number;
@@ -174,7 +183,7 @@ interface Range {
 
 function parsePrefix(prefix: string): Range {
   const [address, bits = '32'] = prefix.split('/');
-  const value = address!.split('.').reduce((total, byte) => total * 256 + Number(byte), 0);
+  const value = addressNumber(address!);
   const size = 2 ** (32 - Number(bits));
   const first = Math.floor(value / size) * size;
   return { first, last: first + size - 1 };

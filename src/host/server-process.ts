@@ -11,7 +11,8 @@ import {
   serverRecordFile,
 } from './cluster-context.ts';
 import { type ClusterRecord, clusterCgroup } from './cluster-record.ts';
-import { hostAddress, loadBalancerIndexMin } from './link.ts';
+import { hostAddress } from './link.ts';
+import { loadBalancerPoolOf } from './load-balancer-pool.ts';
 import { inspectMachine } from './machine.ts';
 import { type ProcessIdentity, runningProcess, startProcess } from './process.ts';
 import { type ApiServerSettings, writeConfig } from './process-config.ts';
@@ -46,6 +47,7 @@ export async function ensureServer(
 ): Promise<ProcessIdentity> {
   const folder = context.data.cluster(record.name);
   const { programs } = context;
+  const pool = loadBalancerPoolOf(record);
   const running = runningProcess(serverRecordFile(folder));
   if (running) return running;
   mkdirSync(folder.store, { recursive: true, mode: 0o700 });
@@ -78,12 +80,7 @@ export async function ensureServer(
           loadedFile: folder.loadedImages,
         },
       }),
-    ...(record.subnet && {
-      loadBalancerPool: {
-        first: `${record.subnet}.${loadBalancerIndexMin}`,
-        last: `${record.subnet}.254`,
-      },
-    }),
+    ...(pool && { loadBalancerPool: pool }),
   });
   return await startProcess({
     command: programs.node,
