@@ -59,16 +59,20 @@ export function targetOf(type: ResourceType, object: KubeObject, fieldPath?: str
 }
 
 /** More events than this are not kept waiting for a server that is away or slow. */
-const waitingMax = 10_000;
+const waitingMax = 20_000;
+const writesAtOnceMax = 8;
 const triesMax = 12;
 const retryBackoff = { firstMs: 250, maxMs: 10_000 };
 
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
   const { client, clock, logger, host, signal } = options;
   const history = new EventHistory();
-  /** The last write under way per event: the next about the same one follows it. */
-  const writes = new Map<string, Promise<void>>();
-  let waiting = 0;
+  /** Still to be written, in order; one that is told again meanwhile is written once, with its newest count. */
+  const waiting = new Set<EventRecord>();
+  const writing = new Set<EventRecord>();
+  let onIdle: (() => void)[] = [];
+  let isNextTurnAwaited = false;
+  let isDropping = false;
   let lastName = 0n;
 
   function uniqueSuffix(): string {
@@ -142,27 +146,51 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
   function enqueue(event: NewEvent): void {
     if (signal.aborted) return;
-    if (waiting >= waitingMax) {
-      logger.warn('an event was dropped: too many wait', { reason: event.reason });
-      return;
-    }
     const record = correlateEvent(history, event, clock.now(), () => `${event.about.name}.${uniqueSuffix()}`);
-    if (!record) return;
-    waiting++;
-    const before = writes.get(record.key) ?? Promise.resolve();
-    const task = before
-      .then(() => write(record))
-      .finally(() => {
-        waiting--;
-        if (writes.get(record.key) === task) writes.delete(record.key);
+    if (!record || waiting.has(record)) return;
+    if (waiting.size < waitingMax) {
+      waiting.add(record);
+      startWrites();
+    } else if (!isDropping) {
+      isDropping = true;
+      logger.warn('events are dropped: too many wait', { waitingMax });
+    }
+  }
+
+  function startWrites(): void {
+    if (signal.aborted) waiting.clear();
+    for (const record of waiting) {
+      if (writing.size >= writesAtOnceMax) break;
+      // The next about the same event follows the one under way.
+      if (writing.has(record)) continue;
+      waiting.delete(record);
+      writing.add(record);
+      void write(record).finally(() => {
+        writing.delete(record);
+        awaitNextTurn();
       });
-    writes.set(record.key, task);
+    }
+    if (waiting.size > 0 || writing.size > 0) return;
+    isDropping = false;
+    for (const resolve of onIdle) resolve();
+    onIdle = [];
+  }
+
+  /** Whatever else the process has to do comes before the events that wait: when it is busy its turns are long. */
+  function awaitNextTurn(): void {
+    if (isNextTurnAwaited) return;
+    isNextTurnAwaited = true;
+    setImmediate(() => {
+      isNextTurnAwaited = false;
+      startWrites();
+    });
   }
 
   const recorderFor = (component: string): EventRecorder => ({
     event: (about, type, reason, message) => enqueue({ component, about, type, reason, message }),
-    async flushed() {
-      while (writes.size > 0) await Promise.all(writes.values());
+    flushed() {
+      if (waiting.size === 0 && writing.size === 0) return Promise.resolve();
+      return new Promise((resolve) => onIdle.push(resolve));
     },
     for: recorderFor,
   });
