@@ -30,6 +30,13 @@ const mapKeyMark = '\0';
 /** Problems beyond these are not listed. */
 export const problemsMax = 100;
 
+export interface DecodeOptions {
+  /** `json` when absent. */
+  words?: MismatchWords;
+  /** A decoded object: fields of the root that are its very values are taken over as they are. */
+  decoded?: JsonObject;
+}
+
 /**
  * Decodes into a new object; maps, byte strings and raw values are shared with `value`, which stays as it is.
  * Decoding a decoded object changes nothing.
@@ -38,10 +45,10 @@ export const problemsMax = 100;
 export function decode<T = JsonObject>(
   schema: string | SchemaNode,
   value: unknown,
-  words: MismatchWords = 'json',
+  options: DecodeOptions = {},
 ): Decoded<T> {
   const node = typeof schema === 'string' ? schemaNode(schema) : schema;
-  const decoder = new Decoder(words);
+  const decoder = new Decoder(options);
   if (!isObject(value)) {
     throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${node.goType}`);
   }
@@ -88,12 +95,14 @@ function goKindOf(value: unknown): string {
 class Decoder {
   readonly problems: string[] = [];
   readonly #words: MismatchWords;
+  readonly #decoded: JsonObject | undefined;
   /** Field names, list indexes and map keys (these marked) from the root to the value at hand. */
   readonly #path: (string | number)[] = [];
   #struct = '';
 
-  constructor(words: MismatchWords) {
+  constructor({ words = 'json', decoded }: DecodeOptions) {
     this.#words = words;
+    this.#decoded = decoded;
   }
 
   decode(node: SchemaNode, value: unknown): unknown {
@@ -144,6 +153,10 @@ class Decoder {
         continue;
       }
       if (given === null || given === undefined) continue;
+      if (this.#path.length === 0 && this.#decoded?.[key] === given) {
+        out[key] = given;
+        continue;
+      }
       this.#struct = node.structName ?? '';
       this.#path.push(key);
       const decoded = this.decode(field.node, given);

@@ -5,7 +5,7 @@ import { type SchemaNode, schemaNode } from './schemas.ts';
 /** Whether anything below a node has a default: most of the tree need not be walked. */
 const defaulting = new Map<SchemaNode, boolean>();
 
-/** Changes `object`. Idempotent. */
+/** Changes `object`, but no part of it that is frozen: that is stored already, with its defaults. Idempotent. */
 export function applySchemaDefaults(schema: string | SchemaNode, object: unknown): void {
   const node = typeof schema === 'string' ? schemaNode(schema) : schema;
   if (hasDefaults(node)) fill(node, object);
@@ -25,6 +25,7 @@ function hasDefaults(node: SchemaNode): boolean {
 }
 
 function fill(node: SchemaNode, value: unknown): void {
+  if (Object.isFrozen(value)) return;
   if (Array.isArray(value)) {
     if (node.element) for (const item of value) fill(node.element, item);
     return;

@@ -50,9 +50,10 @@ export function hasMember(set: FieldSet | undefined, element: string): boolean {
   return node !== undefined && isMember(node);
 }
 
+/** `left` itself when it has everything already. */
 export function union(left: FieldSet | undefined, right: FieldSet | undefined): FieldSet | undefined {
   if (!left || left === right) return right;
-  if (!right) return left;
+  if (!right || includes(left, right)) return left;
   const out: MutableFieldSet = {};
   for (const element in left) {
     if (element === selfKey) continue;
@@ -80,16 +81,34 @@ function childrenOf(node: FieldSet): FieldSet | undefined {
   return isEmptySet(children) ? undefined : children;
 }
 
-/** The members of `left` that are not members of `right`. */
+/** Whether every member of `right` is one of `left`. */
+function includes(left: FieldSet, right: FieldSet): boolean {
+  for (const element in right) {
+    if (element === selfKey) continue;
+    const node = left[element];
+    const other = right[element]!;
+    if (node === undefined) return false;
+    if (node !== other && ((isMember(other) && !isMember(node)) || !includes(node, other))) return false;
+  }
+  return true;
+}
+
+/** The members of `left` that are not members of `right`: `left` itself when these are all. */
 export function difference(left: FieldSet | undefined, right: FieldSet | undefined): FieldSet | undefined {
   if (!left || !right) return left;
+  for (const element in right)
+    if (element !== selfKey && left[element] !== undefined) return differenceBelow(left, right);
+  return left;
+}
+
+function differenceBelow(left: FieldSet, right: FieldSet): FieldSet | undefined {
   const out: MutableFieldSet = {};
   for (const element in left) {
     if (element === selfKey) continue;
     const node = left[element]!;
     const other = right[element];
     const kept =
-      other === undefined ? node : makeNode(isMember(node) && !isMember(other), difference(node, other));
+      other === undefined ? node : makeNode(isMember(node) && !isMember(other), differenceBelow(node, other));
     if (kept) out[element] = kept;
   }
   return isEmptySet(out) ? undefined : out;
@@ -183,17 +202,27 @@ function elementText(element: string): string {
   }
 }
 
+const sorted = new WeakMap<FieldSet, FieldSet>();
+
 /** With its elements in upstream's order: ready to be written. */
 export function sortSet(set: FieldSet): FieldSet {
+  let known = sorted.get(set);
+  if (known) return known;
+  known = sortElements(set);
+  sorted.set(set, known);
+  return known;
+}
+
+function sortElements(set: FieldSet): FieldSet {
   const elements = Object.keys(set);
   if (elements.length === 0) return member;
   if (elements.length === 1) {
     const only = elements[0]!;
-    const sorted = sortSet(set[only]!);
-    return sorted === set[only] ? set : { [only]: sorted };
+    const inner = sortElements(set[only]!);
+    return inner === set[only] ? set : { [only]: inner };
   }
   const out: MutableFieldSet = {};
-  for (const element of elements.sort()) out[element] = sortSet(set[element]!);
+  for (const element of elements.sort()) out[element] = sortElements(set[element]!);
   return out;
 }
 

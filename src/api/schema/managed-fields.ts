@@ -72,10 +72,16 @@ export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string 
   return JSON.stringify([owner.manager, owner.operation, version, owner.subresource]);
 }
 
+/** What lists that were written here say, and the entries of owners: most writes leave most of them as they are. */
+const knownOwners = new WeakMap<readonly unknown[], Ownerships>();
+const knownEntries = new WeakMap<Ownership, ManagedFieldsEntry>();
+
 /** @throws {FieldSetError} when an entry is not as it must be. */
 export function readManagedFields(entries: unknown): Ownerships {
   const owners: Ownerships = new Map();
   if (entries === undefined || entries === null) return owners;
+  const known = Array.isArray(entries) && Object.isFrozen(entries) && knownOwners.get(entries);
+  if (known) return new Map(known);
   if (!Array.isArray(entries)) throw new FieldSetError('managedFields is a list');
   for (const [index, entry] of entries.entries()) {
     const {
@@ -114,7 +120,15 @@ export function readManagedFields(entries: unknown): Ownerships {
 /** In upstream's order; undefined when nobody owns anything. */
 export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
   if (owners.size === 0) return undefined;
-  return [...owners.values()].sort(compareOwners).map((owner) => ({
+  const entries = [...owners.values()].sort(compareOwners).map(entryOf);
+  knownOwners.set(entries, new Map(owners));
+  return entries;
+}
+
+function entryOf(owner: Ownership): ManagedFieldsEntry {
+  let entry = knownEntries.get(owner);
+  if (entry) return entry;
+  entry = {
     ...(owner.manager && { manager: owner.manager }),
     operation: owner.operation,
     apiVersion: owner.apiVersion,
@@ -122,7 +136,9 @@ export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | u
     fieldsType: 'FieldsV1',
     fieldsV1: sortSet(owner.fields),
     ...(owner.subresource && { subresource: owner.subresource }),
-  }));
+  };
+  knownEntries.set(owner, entry);
+  return entry;
 }
 
 function compareOwners(left: Ownership, right: Ownership): number {
@@ -338,16 +354,18 @@ export function recordUpdate(
   ownership: FieldOwnership,
 ): void {
   const takeover = computeTakeover(old, next, owners, ownership, '');
+  const owner = {
+    manager: ownership.manager || unknownManager,
+    operation: 'Update' as const,
+    apiVersion: ownership.apiVersion,
+    subresource: ownership.subresource,
+  };
+  const key = ownershipKey(owner);
+  // What it would lose of its own by that, it is given right after.
+  takeover.conflicts.delete(key);
   applyTakeover(owners, takeover);
   const changed = withoutStrippedFields(union(takeover.comparison.modified, takeover.comparison.added));
   if (changed) {
-    const owner = {
-      manager: ownership.manager || unknownManager,
-      operation: 'Update' as const,
-      apiVersion: ownership.apiVersion,
-      subresource: ownership.subresource,
-    };
-    const key = ownershipKey(owner);
     const fields = union(owners.get(key)?.fields, changed)!;
     owners.set(key, { ...owner, time: ownership.time, fields });
   }

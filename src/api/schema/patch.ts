@@ -96,7 +96,8 @@ export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaN
 }
 
 /**
- * Patches and decodes. `current` is in the version of `expected`, whose definition is `schema`, and stays as it is.
+ * Patches and decodes. `current` is in the version of `expected`, whose definition is `schema`, and stays as it is; what
+ * a strategic patch leaves alone is shared with it.
  * @throws {StatusError} 400, 422
  */
 export function applyPatch<T = JsonObject>(
@@ -122,7 +123,7 @@ export function applyPatch<T = JsonObject>(
     const { object, problems } = decode<T>(
       schema,
       patched,
-      patch.format === 'strategic' ? 'conversion' : 'json',
+      patch.format === 'strategic' ? { words: 'conversion', decoded: current } : {},
     );
     const all = [...patch.problems, ...problems];
     if (all.length > 0 && validation === 'Strict') {

@@ -15,13 +15,27 @@ const orderPrefix = '$setElementOrder/';
 const badRetainKeys = 'invalid patch format of retainKeys';
 const badPrimitiveList = 'invalid patch format of primitive list';
 
-/** A new document; neither argument is changed. @throws {StatusError} 400 */
+/**
+ * A new document; neither argument is changed. Fields of the root that the patch does not name are shared with
+ * `document`. @throws {StatusError} 400
+ */
 export function applyStrategicMergePatch(
   document: JsonObject,
   patch: JsonObject,
   node: SchemaNode,
 ): JsonObject {
-  return mergeObjects(cloneJson(document), cloneJson(patch), node);
+  const named = new Set(Object.keys(patch).map(fieldNamedBy));
+  const original: JsonObject = {};
+  for (const key of Object.keys(document))
+    setKey(original, key, named.has(key) ? cloneJson(document[key]) : document[key]);
+  return mergeObjects(original, cloneJson(patch), node);
+}
+
+/** The field that a key of a patch is about, be it a directive. */
+function fieldNamedBy(key: string): string {
+  for (const prefix of [deletionPrefix, orderPrefix])
+    if (key.startsWith(prefix)) return key.slice(prefix.length);
+  return key;
 }
 
 /** How a list or an object of a field is merged. */

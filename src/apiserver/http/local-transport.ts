@@ -64,7 +64,10 @@ function localRequest(request: TransportRequest, user: UserInfo, closing: AbortS
     bodyStream: () => Readable.from([text()]),
     localUser: user,
     remoteAddress: '127.0.0.1',
-    signal: request.signal ? AbortSignal.any([request.signal, closing]) : closing,
+    // Made when somebody asks: most requests are answered before anybody could abort them.
+    get signal() {
+      return request.signal ? AbortSignal.any([request.signal, closing]) : closing;
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { APIGroupList, APIResource, APIResourceList } from '../../api/types/meta-v1.gen.ts';
-import { createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
+import { type Answer, createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
 import { type Sample, samples } from './samples.fixture.ts';
 
 /** The server itself writes their status as soon as it sees them. */
@@ -76,6 +76,15 @@ for (const resource of resources) {
   if (!sample) continue;
   test(`${resource.group || 'core'}/${resource.version} ${resource.name}: every verb`, () =>
     new Operations(server, resource, sample).run());
+}
+
+/** What a write of the status leaves alone. */
+function withoutStatus({
+  metadata: { managedFields: _, ...metadata },
+  status: __,
+  ...rest
+}: Answer['object']) {
+  return { metadata, ...rest };
 }
 
 class Operations {
@@ -210,6 +219,9 @@ class Operations {
     const { status } = this.#sample;
     assert.ok(status, 'a kind with a status has one in its sample');
     const before = await this.#ask('GET', path);
+    const patched = await this.#ask('PATCH', `${path}?dryRun=All`, { status }, strategicPatch);
+    assert.partialDeepStrictEqual(patched.status, status);
+    assert.deepEqual(withoutStatus(patched), withoutStatus(before));
     await this.#ask('PATCH', path, { status }, mergePatch);
     const current = await this.#ask('GET', path);
     assert.partialDeepStrictEqual(current.status, status);

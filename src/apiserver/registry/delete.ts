@@ -99,7 +99,7 @@ function planDeletion(
     // A shortened grace period is shown before the object goes, as upstream does.
     if (finalizers.length === 0 && graceSeconds === 0 && !isShorter && !isHeldBySpec(old)) return 'gone';
     if (!isShorter && !isChanged) return 'unchanged';
-    const next = cloneJson(old);
+    const next = withOwnMetadata(old);
     setFinalizers(next, finalizers);
     if (isShorter) {
       // Counted from when the deletion began, as the first request set it.
@@ -112,7 +112,7 @@ function planDeletion(
 
   // Kinds with a grace period are marked even when it is 0 seconds: watchers see the mark before the end.
   if (grace === undefined && finalizers.length === 0 && !isHeldBySpec(old)) return 'gone';
-  const next = cloneJson(old);
+  const next = definition.prepareDeletion ? cloneJson(old) : withOwnMetadata(old);
   setFinalizers(next, finalizers);
   next.metadata.deletionTimestamp = timestamp(nowMs + graceSeconds * 1000);
   next.metadata.deletionGracePeriodSeconds = graceSeconds;
@@ -142,6 +142,11 @@ function planFinalizers(request: DeleteRequest, old: KubeObject): string[] {
     request.resource.definition.defaultPropagation === 'orphan' ||
     (request.resource.served?.defaultPropagation ?? 'background') === 'orphan';
   return isOrphaning ? [...others, orphanFinalizer] : others;
+}
+
+/** Everything but the metadata stays shared. */
+function withOwnMetadata(object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata } };
 }
 
 function setFinalizers(object: KubeObject, finalizers: string[]): void {

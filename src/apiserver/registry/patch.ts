@@ -2,6 +2,7 @@
 import { forbiddenField } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
+import { cloneJson } from '../../api/schema/json-value.ts';
 import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
 import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
@@ -33,8 +34,12 @@ export async function patchObject(
   const patch = await readPatch(context.request, { takesStrategic: !resource.isCustom });
   const validation = fieldValidationOf(context);
   const request = writeRequest(context, resource);
+  const isOfStatus = request.subresource === 'status' && patch.format === 'strategic';
   const patched = (current: CachedObject, attempt: number): KubeObject => {
-    const before = convertFromStored(resource, current.copy());
+    const before =
+      isOfStatus && isShownAsStored(resource)
+        ? withOwnMetadata(current.object)
+        : convertFromStored(resource, current.copy());
     const { object, warnings } = resource.codec.patch(before, patch, validation);
     if (attempt === 0) context.warnings.push(...warnings);
     checkIdentity(request, object);
@@ -48,6 +53,19 @@ export async function patchObject(
     next: (current, attempt) => converting(() => patched(current, attempt), context.warnings),
   });
   return { type: 'object', status: 200, resource, object: changed };
+}
+
+function isShownAsStored({ served, isCustom }: ServedResource): boolean {
+  return !served && !isCustom;
+}
+
+/**
+ * The object with metadata that may be changed, and what else it has shared: a patch of the status leaves that alone.
+ * Through a subresource nobody sets managed fields; they are computed from those that are stored.
+ */
+function withOwnMetadata(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: cloneJson(metadata) };
 }
 
 /** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */

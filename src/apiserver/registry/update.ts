@@ -1,5 +1,4 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
-import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
@@ -144,7 +143,7 @@ function isUnchanged(value: Uint8Array, object: KubeObject, current: CachedObjec
   if (stored.length !== value.length) return false;
   const { resourceVersion: _, ...metadata } = object.metadata;
   const { resourceVersion: __, ...before } = current.object.metadata;
-  return isDeepStrictEqual({ ...object, metadata }, { ...current.object, metadata: before });
+  return equalJson({ ...object, metadata }, { ...current.object, metadata: before });
 }
 
 /** A deleted object whose last finalizer went away: the update becomes the delete. */

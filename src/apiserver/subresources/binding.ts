@@ -13,8 +13,8 @@ import type { ApiResponse, RequestContext } from '../request.ts';
 
 export const bindingType = { group: '', version: 'v1', kind: 'Binding' };
 
-type MutablePod = KubeObject & {
-  spec: { nodeName?: string; nodeSelector?: Record<string, string>; schedulingGates?: { name: string }[] };
+type BoundPod = KubeObject & {
+  spec: { nodeName?: string; schedulingGates?: { name: string }[] };
   status?: { conditions?: Record<string, unknown>[] };
 };
 
@@ -44,7 +44,7 @@ export async function serveBinding(registry: Registry, context: RequestContext):
         ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
       },
       isJudged: true,
-      next: (current) => assign(registry, current.copy() as MutablePod, binding, target),
+      next: (current) => assign(registry, current.object as BoundPod, binding, target),
     },
   );
   const object = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
@@ -66,7 +66,8 @@ function checkTarget(binding: Binding, name: string): string {
   return node;
 }
 
-function assign(registry: Registry, pod: MutablePod, binding: Binding, node: string): MutablePod {
+/** The pod with its node. What a binding leaves alone is shared with `pod`. */
+function assign(registry: Registry, pod: BoundPod, binding: Binding, node: string): BoundPod {
   const { name } = pod.metadata;
   const refuse = (why: string) => conflict({ group: '', plural: 'pods/binding' }, name, why);
   if (pod.metadata.deletionTimestamp)
@@ -74,25 +75,28 @@ function assign(registry: Registry, pod: MutablePod, binding: Binding, node: str
   if (pod.spec.nodeName)
     throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
-  delete (pod.metadata as { resourceVersion?: string }).resourceVersion;
-  pod.spec.nodeName = node;
+  const { resourceVersion: _, ...metadata } = pod.metadata;
   const { annotations, labels } = binding.metadata;
-  if (annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...annotations };
-  if (labels) pod.metadata.labels = { ...pod.metadata.labels, ...labels };
-  setCondition(pod, {
+  if (annotations) metadata.annotations = { ...metadata.annotations, ...annotations };
+  if (labels) metadata.labels = { ...metadata.labels, ...labels };
+  return {
+    ...pod,
+    metadata: metadata as KubeObject['metadata'],
+    spec: { ...pod.spec, nodeName: node },
+    status: { ...pod.status, conditions: scheduledConditions(pod, timestamp(registry.clock.now())) },
+  };
+}
+
+function scheduledConditions({ status }: BoundPod, now: string): Record<string, unknown>[] {
+  const isScheduled = ({ type }: Record<string, unknown>) => type === 'PodScheduled';
+  const before = status?.conditions ?? [];
+  const old = before.find(isScheduled);
+  const condition = {
     type: 'PodScheduled',
     status: 'True',
     lastProbeTime: null,
-    lastTransitionTime: timestamp(registry.clock.now()),
-  });
-  return pod;
-}
-
-function setCondition(pod: MutablePod, condition: Record<string, unknown>): void {
-  pod.status ??= {};
-  const others = (pod.status.conditions ?? []).filter(({ type }) => type !== condition.type);
-  const old = pod.status.conditions?.find(({ type }) => type === condition.type);
-  if (old?.status === condition.status) condition.lastTransitionTime = old?.lastTransitionTime;
-  if (old?.observedGeneration !== undefined) condition.observedGeneration = old.observedGeneration;
-  pod.status.conditions = [...others, condition];
+    lastTransitionTime: old?.status === 'True' ? old.lastTransitionTime : now,
+    ...(old?.observedGeneration !== undefined && { observedGeneration: old.observedGeneration }),
+  };
+  return [...before.filter((other) => !isScheduled(other)), condition];
 }
