@@ -5,6 +5,7 @@ import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { podTableColumns } from './pod-columns.ts';
 import { qosClassOf } from './pod-qos.ts';
+import { validatePodAnnotations } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podWarnings } from './pod-spec/warnings.ts';
@@ -46,6 +47,7 @@ export const podKind = defineKind(Pod, {
   },
   *validateUpdate(pod, old, { subresource }) {
     if (subresource === 'status' || subresource === 'binding') return;
+    yield* validatePodAnnotations(pod, 'metadata.annotations', old);
     if (subresource === 'ephemeralcontainers') yield* validateEphemeralContainersUpdate(pod, old);
     else if (subresource === 'resize') yield* validateResize(pod, old);
     else yield* validatePodSpecUpdate(pod, old);
@@ -95,7 +97,9 @@ function requestWhatIsLimited(container: Container): void {
 }
 
 /** What only later steps of a pod's life may set. */
-function* validateNewPod({ spec }: Pod): FieldErrors {
+function* validateNewPod(pod: Pod): FieldErrors {
+  const { spec } = pod;
+  yield* validatePodAnnotations(pod, 'metadata.annotations');
   if (spec.ephemeralContainers?.length)
     yield forbiddenField('spec.ephemeralContainers', 'cannot be set on create');
   if (spec.schedulingGates?.length && spec.nodeName)

@@ -11,6 +11,7 @@ import {
   validateResourceAmount,
   validateResourceRequirements,
 } from '../../validation/resources.ts';
+import { validatePodAnnotations } from './annotations.ts';
 import { validateAllContainers } from './containers.ts';
 import {
   validateAffinity,
@@ -39,6 +40,7 @@ export function* validatePodTemplate(template: PodTemplateSpec | undefined, fiel
 export function* validateTemplateMetadata(template: PodTemplateSpec | undefined, field: string): FieldErrors {
   yield* validateLabels(template?.metadata?.labels, `${field}.labels`);
   yield* validateAnnotations(template?.metadata?.annotations, `${field}.annotations`);
+  yield* validatePodAnnotations(template, `${field}.annotations`);
 }
 
 export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
