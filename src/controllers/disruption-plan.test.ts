@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PodDisruptionBudget } from '../api/resources.gen.ts';
-import { planBudget } from './disruption-plan.ts';
+import { planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
 import { nowMs, pod } from './test-objects.ts';
 
 const now = { ms: nowMs, text: new Date(nowMs).toISOString() };
@@ -49,4 +49,25 @@ test('an eviction that was allowed counts until its pod goes, or two minutes are
     now,
   );
   assert.deepEqual([late.status.currentHealthy, late.status.disruptedPods], [2, undefined]);
+});
+
+test('a budget whose controllers cannot be asked allows nothing, and says why', () => {
+  const known = { currentHealthy: 3, desiredHealthy: 2, expectedPods: 3, disruptionsAllowed: 1 };
+  const why = 'daemonsets.apps does not implement the scale subresource';
+  const status = planFailSafe(budget({ maxUnavailable: 1 }, { ...known, observedGeneration: 1 }), why, now);
+  assert.deepEqual(
+    { ...status, conditions: undefined },
+    { ...known, disruptionsAllowed: 0, observedGeneration: 1, conditions: undefined },
+  );
+  const [condition] = status.conditions ?? [];
+  assert.deepEqual([condition?.status, condition?.reason, condition?.message], ['False', 'SyncFailed', why]);
+});
+
+test('pods without a controller are told of with the selector as upstream prints it', () => {
+  const matchExpressions = [{ key: 'tier', operator: 'In', values: ['a', 'b'] }];
+  const selector = { matchLabels: { b: '2', a: '1' }, matchExpressions };
+  assert.match(
+    unmanagedMessage(budget({ selector })),
+    /^Pods selected by this PodDisruptionBudget \(selector: &LabelSelector\{MatchLabels:map\[string\]string\{a: 1,b: 2,\},MatchExpressions:\[\]LabelSelectorRequirement\{LabelSelectorRequirement\{Key:tier,Operator:In,Values:\[a b\],\},\},\}\) were found to be unmanaged\. As a result/,
+  );
 });

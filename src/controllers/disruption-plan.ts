@@ -68,6 +68,52 @@ export function planBudget(
   return { status, ...(recheckInMs !== undefined && { recheckInMs }) };
 }
 
+/** Nothing is allowed while it is not known how many pods there should be; the numbers stay as they were. */
+export function planFailSafe(
+  pdb: PodDisruptionBudget,
+  why: string,
+  now: { text: string },
+): policy.PodDisruptionBudgetStatus {
+  const { observedGeneration = 0 } = pdb.status ?? {};
+  const condition = {
+    type: 'DisruptionAllowed',
+    status: 'False' as const,
+    reason: 'SyncFailed',
+    message: why,
+    lastTransitionTime: now.text,
+    ...(observedGeneration > 0 && { observedGeneration }),
+  };
+  return {
+    currentHealthy: 0,
+    desiredHealthy: 0,
+    expectedPods: 0,
+    ...pdb.status,
+    disruptionsAllowed: 0,
+    conditions: withCondition(pdb.status?.conditions, condition, now.text),
+  };
+}
+
+/** Upstream's words, with the selector as Go prints it. */
+export function unmanagedMessage(pdb: PodDisruptionBudget): string {
+  return (
+    `Pods selected by this PodDisruptionBudget (selector: ${goSelector(pdb.spec?.selector)}) were found to be unmanaged. ` +
+    'As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. ' +
+    'To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+  );
+}
+
+function goSelector(selector: NonNullable<PodDisruptionBudget['spec']>['selector']): string {
+  if (!selector) return 'nil';
+  const labels = Object.entries(selector.matchLabels ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`);
+  const expressions = (selector.matchExpressions ?? []).map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  );
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
+}
+
 /** Evictions that were allowed and have not shown in the pods yet. */
 function stillDisrupted(
   pdb: PodDisruptionBudget,
