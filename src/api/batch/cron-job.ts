@@ -100,7 +100,7 @@ function* validateSchedule(schedule: string, timeZone: string | undefined): Fiel
       'spec.schedule',
       schedule,
       timeZone === undefined
-        ? 'cannot use TZ or CRON_TZ in schedule, use timeZone instead'
+        ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
         : 'cannot use both timeZone field and TZ or CRON_TZ in schedule',
     );
     return;
