@@ -164,7 +164,11 @@ function jobProblems(job: Job, pods: readonly Pod[]): string[] {
   const everyIndex = completions === 1 ? '0' : `0-${completions - 1}`;
   return unequal(job, {
     succeeded: [succeeded, completions],
-    'pods that succeeded': [done.length, completions],
+    // One that a lower parallelism lets go of may succeed before it is deleted: its index is then done again.
+    'pods that succeeded': [
+      job.metadata.generation === 1 ? done.length : Math.min(done.length, completions),
+      completions,
+    ],
     failed: [failed ?? 0, pods.length - done.length],
     active: [active ?? 0, 0],
     uncounted: [Object.values(uncountedTerminatedPods ?? {}).flat().length, 0],
