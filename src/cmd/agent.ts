@@ -27,7 +27,7 @@ import { startCni } from '../network/cni/cni.ts';
 import { startDns } from '../network/dns/dns.ts';
 import { startIngress } from '../network/ingress/ingress.ts';
 import { startAnnouncer } from '../network/load-balancer/announcer.ts';
-import { startPolicy } from '../network/policy/policy.ts';
+import { type Policies, startPolicy } from '../network/policy/policy.ts';
 import { startProxy } from '../network/proxy/proxy.ts';
 import { failoverTransport } from './failover-transport.ts';
 import { runUntilSignalled } from './lifetime.ts';
@@ -69,6 +69,7 @@ await runUntilSignalled(logger, async (signal) => {
       transport.follow(servers);
     },
   });
+  const policies = Promise.withResolvers<Policies>();
   const runtime = grpcRuntime(config.runtimeSocket);
   const kubelet = await startKubelet(
     {
@@ -91,6 +92,7 @@ await runUntilSignalled(logger, async (signal) => {
       clusterDns: [config.clusterDns],
       clusterDomain,
       ...(configuration && { configuration }),
+      trafficRulesInForce: async () => await (await policies.promise).inForce(),
     },
     signal,
   );
@@ -164,7 +166,10 @@ await runUntilSignalled(logger, async (signal) => {
     const shared = { ...common, nodeName, nodeAddress, informers, clusterCidr: config.podCidr };
     await Promise.all([
       startAnnouncer(shared, signal),
-      startPolicy({ ...shared, dnsAddress: config.clusterDns }, signal),
+      startPolicy(
+        { ...shared, dnsAddress: config.clusterDns, localPods: () => kubelet.pods.addressed() },
+        signal,
+      ).then(policies.resolve),
       startCni(
         { ...shared, configFolder: config.cniConfigFolder, leasesFolder: '/run/cni-addresses' },
         signal,

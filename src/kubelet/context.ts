@@ -45,6 +45,8 @@ export interface KubeletContext {
   servicesFor(pod: Pod): Iterable<Service>;
   /** Undefined: ready. Else why pods cannot get their network yet. */
   networkProblem(): string | undefined;
+  /** Resolves when what the cluster says of the traffic of the node's pods is in force, or when `signal` aborts. */
+  trafficRulesInForce(signal: AbortSignal): Promise<void>;
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
   /** Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. */

@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
+import { unlessAborted } from '../base/unless-aborted.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
@@ -56,6 +57,11 @@ export interface KubeletOptions {
   kubeletPort?: number;
   seccompRoot?: string;
   version?: string;
+  /**
+   * Asked when a pod has its addresses (`PodSet.addressed` tells them), before its first container starts. Resolves when
+   * what the cluster says of the pod's traffic is in force. Absent: nothing is waited for.
+   */
+  trafficRulesInForce?(): Promise<void>;
 }
 
 export interface Kubelet {
@@ -165,6 +171,10 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       if (kubernetes) yield kubernetes;
     },
     networkProblem: () => reporter.networkProblem,
+    async trafficRulesInForce(ending) {
+      if (!options.trafficRulesInForce) return;
+      await unlessAborted(options.trafficRulesInForce(), AbortSignal.any([ending, signal]));
+    },
     async admit(pod) {
       // Static pods start although the API, and with it the node's object, may not be there yet.
       const current = registration.node ?? ({ metadata: { name: nodeName, labels: ownLabels } } as Node);

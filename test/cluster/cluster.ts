@@ -16,7 +16,7 @@ import { TransportError } from '../../src/client/transport.ts';
 import { startControllers } from '../../src/controllers/start.ts';
 import type { IssueSecretToken } from '../../src/controllers/token-secret.ts';
 import { type SimulatedRuntimeOptions, simulatedRuntime } from '../../src/kubelet/cri/simulated-runtime.ts';
-import { startKubelet } from '../../src/kubelet/kubelet.ts';
+import { type KubeletOptions, startKubelet } from '../../src/kubelet/kubelet.ts';
 import { simulatedMachine } from '../../src/kubelet/simulated-machine.ts';
 import { startScheduler } from '../../src/scheduler/scheduler.ts';
 import { createMemoryStore } from '../../src/storage/memory.ts';
@@ -37,6 +37,8 @@ export interface ClusterOptions {
   /** Signs certificate requests. */
   signingAuthority?: CertificatePair;
   issueSecretToken?: IssueSecretToken;
+  /** Of every node's kubelet. */
+  trafficRulesInForce?: KubeletOptions['trafficRulesInForce'];
 }
 
 export interface ClusterNode {
@@ -171,6 +173,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
         clusterDomain: 'cluster.local',
         labels,
         configuration: { maxPods: options.podsMax ?? 500 },
+        ...(options.trafficRulesInForce && { trafficRulesInForce: options.trafficRulesInForce }),
       },
       signal,
     );

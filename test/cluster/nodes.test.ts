@@ -96,3 +96,30 @@ test('every node has a range of addresses of its own', async () => {
   const ranges = (await cluster.client.list(Node)).items.map((node) => node.spec?.podCIDR);
   assert.deepEqual(ranges.sort(), ['10.244.0.0/24', '10.244.1.0/24', '10.244.2.0/24']);
 });
+
+test('no container of a pod runs before the rules for its traffic are in force; a pod that goes waits for none', async () => {
+  const inForce = Promise.withResolvers<void>();
+  let asked = 0;
+  await using cluster = await createCluster({
+    trafficRulesInForce() {
+      asked++;
+      return inForce.promise;
+    },
+  });
+  const { client, clock } = cluster;
+  const spec = { containers: [{ name: 'c', image: 'img:1' }] };
+  for (const name of ['stays', 'goes']) await client.create(Pod, { metadata: { name, namespace }, spec });
+  const hostNetwork = { ...spec, hostNetwork: true };
+  await client.create(Pod, { metadata: { name: 'host', namespace }, spec: hostNetwork });
+  const phase = async (name: string) => (await client.get(Pod, { name, namespace })).status?.phase;
+  await cluster.until(async () => asked === 2 && (await phase('host')) === 'Running');
+  await clock.advance(60_000);
+  assert.equal(await phase('stays'), 'Pending');
+  await client.delete(Pod, { name: 'goes', namespace });
+  const names = async () =>
+    (await client.list(Pod, { namespace })).items.map(({ metadata }) => metadata.name);
+  await cluster.until(async () => !(await names()).includes('goes'));
+  inForce.resolve();
+  await cluster.until(async () => (await phase('stays')) === 'Running');
+  assert.equal(asked, 2);
+});

@@ -51,6 +51,14 @@ export class PodSet {
     for (const worker of this.#workers.values()) if (worker.isAdmitted) yield worker.grantedPod;
   }
 
+  /** Pods with a network of their own and its addresses, which the API learns later. */
+  *addressed(): Iterable<{ pod: Pod; ips: readonly string[] }> {
+    for (const { pod, observed } of this.#workers.values()) {
+      const ips = observed.sandboxes.find(({ ready }) => ready)?.ips ?? [];
+      if (ips.length > 0) yield { pod, ips };
+    }
+  }
+
   runningPods(): number {
     return [...this.#workers.values()].filter(({ observed }) => observed.sandboxes[0]?.ready).length;
   }

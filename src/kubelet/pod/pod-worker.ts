@@ -325,6 +325,7 @@ export class PodWorker {
     await this.#killContainers(actions);
     const place = await this.#placeFor(actions, cgroupParent);
     if (!place) return;
+    await this.#awaitTrafficRules(place.sandboxId);
     await this.#startContainers(actions, place);
     await this.#observe();
     watchProbes(context, this.#pod, this.observed);
@@ -361,6 +362,13 @@ export class PodWorker {
     await this.#observe();
     this.#lookAgain();
     return { sandboxId: made.id, sandboxConfig, podIps: hostIps ?? made.ips };
+  }
+
+  /** No container may send or receive before they are in force. Static pods start without an API server to tell of any. */
+  async #awaitTrafficRules(sandboxId: string): Promise<void> {
+    if (this.isStatic || this.#pod.spec.hostNetwork) return;
+    if (this.observed.containers.some((container) => container.sandboxId === sandboxId)) return;
+    await this.#context.trafficRulesInForce(this.#ending.signal);
   }
 
   async #endSandbox(actions: PodActions): Promise<void> {

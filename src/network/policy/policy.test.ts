@@ -17,6 +17,8 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
   let node: TestMachine;
   let host: TestMachine;
   let policy: Awaited<ReturnType<typeof startPolicy>>;
+  /** What the node knows of its own pods before the API does. */
+  const local: { pod: Pod; ips: string[] }[] = [];
 
   beforeAll(async () => {
     network = new TestNetwork();
@@ -33,7 +35,15 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     await pod('client', 'default', '10.244.2.12');
     await pod('stranger', 'other', '10.244.2.13');
     policy = await startPolicy(
-      { nodeName: 'n2', dnsAddress, informers, clock: systemClock, logger: silentLogger, run: node.run },
+      {
+        nodeName: 'n2',
+        dnsAddress,
+        informers,
+        localPods: () => local,
+        clock: systemClock,
+        logger: silentLogger,
+        run: node.run,
+      },
       stop.signal,
     );
   });
@@ -47,7 +57,7 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     machines.set(name, machine);
     await network.answer(machine, [8080, 8081]);
     informers.put(Pod, {
-      metadata: { name, namespace, labels: { app: name } },
+      metadata: { name, namespace, uid: name, labels: { app: name } },
       spec: {
         nodeName: 'n2',
         containers: [{ name: 'c', ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }] }],
@@ -208,6 +218,25 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     await policy.settled();
     assert.equal(await reaches('client', 'web'), true);
     assert.equal(await listing(), before);
+  });
+
+  it('isolates a pod of the node whose address the API does not know yet', async () => {
+    await put({ podSelector: { matchLabels: { app: 'late' } }, policyTypes: ['Ingress', 'Egress'] });
+    const machine = await network.pod(node, '10.244.2.14');
+    machines.set('late', machine);
+    await network.answer(machine, [8080, 8081]);
+    const spec = { nodeName: 'n2', containers: [] } as unknown as Pod['spec'];
+    const metadata = { name: 'late', uid: 'late', labels: { app: 'late' } };
+    const pod = informers.put(Pod, { metadata, spec, status: { phase: 'Pending' } });
+    local.push({ pod, ips: ['10.244.2.14'] });
+    await policy.inForce();
+    assert.equal(await reaches('late', 'web'), false);
+    assert.equal(await reaches('web', 'late'), false);
+    // The pod may be new to the node only.
+    informers.remove(Pod, 'default/late');
+    await policy.settled();
+    assert.equal(await reaches('late', 'web'), false);
+    local.length = 0;
   });
 
   it('removes every rule with the last policy', async () => {

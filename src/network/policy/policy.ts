@@ -16,17 +16,21 @@ export interface PolicyOptions {
   /** The address at which the node answers for cluster DNS. */
   dnsAddress?: string;
   informers: InformerFactory;
+  /** Pods of this node by the addresses that they have here, which the API learns later. */
+  localPods?(): Iterable<{ pod: Pod; ips: readonly string[] }>;
   clock: Clock;
   logger: Logger;
   /** How to run `nft`; directly when absent. */
   run?: RunCommand;
 }
 
+export interface Policies extends Pick<SyncLoop, 'settled'> {
+  /** Resolves when the policies known by now are in force for the pods that `localPods` tells by now. */
+  inForce(): Promise<void>;
+}
+
 /** Resolves when the policies known by then are in force; follows them until `signal` aborts, leaving the rules. */
-export async function startPolicy(
-  options: PolicyOptions,
-  signal: AbortSignal,
-): Promise<Pick<SyncLoop, 'settled'>> {
+export async function startPolicy(options: PolicyOptions, signal: AbortSignal): Promise<Policies> {
   const { informers, nodeName } = options;
   const run = options.run ?? createCommandRunner();
   const policies = informers.of(NetworkPolicy);
@@ -42,7 +46,14 @@ export async function startPolicy(
   policies.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
   loop.touch();
   await loop.settled();
-  return loop;
+  return {
+    settled: loop.settled,
+    async inForce() {
+      if (policies.list()[Symbol.iterator]().next().done) return;
+      loop.touch();
+      await loop.settled();
+    },
+  };
 
   async function sync(): Promise<void> {
     const present = [...policies.list()];
@@ -55,7 +66,7 @@ export async function startPolicy(
       nodeName,
       ...(options.dnsAddress !== undefined && { dnsAddress: options.dnsAddress }),
       policies: present,
-      pods: informers.of(Pod).list(),
+      pods: withLocalAddresses(informers.of(Pod).list(), options.localPods?.() ?? []),
       namespaces: informers.of(Namespace).list(),
     });
     const text = applied ? diffText(applied, plan) : replaceText(plan);
@@ -80,6 +91,21 @@ export async function startPolicy(
     pods.handle({ added: (pod) => touchPod(pod), updated: touchPod, deleted: (pod) => touchPod(pod) });
     namespaces.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
   }
+}
+
+/** What the node says of its own pods is newer than what the API says of them. */
+function withLocalAddresses(
+  pods: Iterable<Pod>,
+  local: Iterable<{ pod: Pod; ips: readonly string[] }>,
+): Pod[] {
+  const byUid = new Map([...pods].map((pod) => [pod.metadata.uid, pod]));
+  for (const { pod, ips } of local) {
+    const address = ips.find((ip) => ip.includes('.'));
+    if (address === undefined) continue;
+    const { status } = byUid.get(pod.metadata.uid) ?? pod;
+    byUid.set(pod.metadata.uid, { ...pod, status: { ...status, podIP: address } });
+  }
+  return [...byUid.values()];
 }
 
 /** Of a pod, all that a policy depends on and that may change. */
