@@ -42,6 +42,15 @@ const applied: [string, unknown, JsonPatchOperation[], unknown][] = [
   ],
   ['test of an absent field for null', {}, [{ op: 'test', path: '/a', value: null }], {}],
   [
+    'a missing value is null',
+    { b: 1 },
+    [
+      { op: 'add', path: '/a' },
+      { op: 'replace', path: '/b' },
+    ],
+    { a: null, b: null },
+  ],
+  [
     'a key named __proto__',
     {},
     [{ op: 'add', path: '/__proto__', value: { x: 1 } }],
@@ -67,7 +76,6 @@ const refused: [string, unknown, JsonPatchOperation][] = [
   ['a test that fails', { a: 1 }, { op: 'test', path: '/a', value: 2 }],
   ['a method of objects', {}, { op: 'test', path: '/toString/name', value: 'toString' }],
   ['an unknown operation', {}, { op: 'frob', path: '/a' }],
-  ['a missing value', {}, { op: 'add', path: '/a' }],
   ['a pointer without a slash', { a: 1 }, { op: 'remove', path: 'a' }],
 ];
 for (const [what, document, operation] of refused) {

@@ -1,4 +1,4 @@
-/** JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes). */
+/** JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null). */
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import { cloneJson, equalJson, ownValue } from './json-value.ts';
 
@@ -29,14 +29,14 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
     const pointer = parsePointer(operation.path);
     switch (operation.op) {
       case 'add':
-        add(holder, pointer, cloneJson(givenValue(operation)));
+        add(holder, pointer, cloneJson(operation.value ?? null));
         break;
       case 'remove':
         remove(holder, pointer);
         break;
       case 'replace':
         get(holder, pointer);
-        replace(holder, pointer, cloneJson(givenValue(operation)));
+        replace(holder, pointer, cloneJson(operation.value ?? null));
         break;
       case 'move':
         add(holder, pointer, remove(holder, parsePointer(operation.from)));
@@ -56,11 +56,6 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
     }
   }
   return holder.root;
-}
-
-function givenValue(operation: JsonPatchOperation): unknown {
-  if (operation.value === undefined) throw new JsonPatchError('operation, missing value field');
-  return operation.value;
 }
 
 /** Keys from the holder on: every pointer starts at its `root`. */
