@@ -30,6 +30,7 @@ export interface KubeletConfiguration {
   allowedUnsafeSysctls?: string[];
   registerWithTaints?: core.Taint[];
   staticPodPath?: string;
+  enableSystemLogHandler?: boolean;
 }
 
 export interface KubeletSettings {
@@ -48,6 +49,8 @@ export interface KubeletSettings {
   allowedUnsafeSysctls: readonly string[];
   taints: core.Taint[];
   staticPodDir: string | undefined;
+  /** Whether `/logs/` shows the log files of the node. */
+  showsSystemLogs: boolean;
 }
 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1';
@@ -71,6 +74,7 @@ const defaults = {
   serializeImagePulls: false,
   allowedUnsafeSysctls: [],
   registerWithTaints: [],
+  enableSystemLogHandler: true,
 } satisfies KubeletConfiguration;
 
 type FieldType = 'text' | 'number' | 'boolean' | 'map' | 'list';
@@ -101,6 +105,7 @@ const fields: Record<string, FieldType> = {
   allowedUnsafeSysctls: 'list',
   registerWithTaints: 'list',
   staticPodPath: 'text',
+  enableSystemLogHandler: 'boolean',
 } satisfies Record<keyof KubeletConfiguration, FieldType>;
 
 /** `source`: the parsed file. @throws Error that says everything that is wrong with it */
@@ -146,6 +151,7 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
     allowedUnsafeSysctls: given.allowedUnsafeSysctls,
     taints: given.registerWithTaints,
     staticPodDir: configuration.staticPodPath || undefined,
+    showsSystemLogs: given.enableSystemLogHandler,
   };
 }
 

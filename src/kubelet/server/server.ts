@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { internalError } from '../../api/status.ts';
 import type { Container } from '../../api/types/core-v1.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { effectiveConfiguration } from '../configuration.ts';
+import { effectiveConfiguration, kubeletSettings } from '../configuration.ts';
 import { RuntimeError } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
@@ -18,6 +18,7 @@ import { ServerAuth, subresourceOf } from './server-auth.ts';
 import { StatsCollector } from './stats-summary.ts';
 import { relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
 import { translateStreams } from './stream-translation.ts';
+import { serveSystemLog } from './system-logs.ts';
 import { openTunnel } from './tunnel.ts';
 
 export interface KubeletServerOptions {
@@ -43,6 +44,8 @@ class HttpProblem extends Error {
 }
 
 const bodyBytesMax = 64 * 1024;
+/** As upstream's kubelet has it. */
+const systemLogFolder = '/var/log';
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const parts: Buffer[] = [];
@@ -230,6 +233,11 @@ class Routes {
     }
     if (first === 'containerLogs' && request.method === 'GET')
       return this.#logs(rest, url.searchParams, response);
+    if (first === 'logs' && (request.method === 'GET' || request.method === 'HEAD')) {
+      if (!kubeletSettings(this.#kubelet.configuration).showsSystemLogs)
+        throw new HttpProblem(405, 'logs endpoint is disabled.');
+      if (await serveSystemLog(systemLogFolder, url.pathname.slice('/logs'.length), response)) return;
+    }
     if (first === 'directories' && request.method === 'POST') {
       await handleDirectoryRequest(await readJson(request));
       return json({});

@@ -1,0 +1,98 @@
+/** The log files of the node, as `/logs/` of the kubelet shows them: folders as lists of links, files as they are. */
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+/** As many as Go looks at to tell texts from what is none. */
+const sniffedBytes = 512;
+
+/** `path`: what follows `/logs`, still encoded. False: there is no such file. */
+export async function serveSystemLog(
+  folder: string,
+  path: string,
+  response: ServerResponse,
+): Promise<boolean> {
+  const within = decodedPath(path);
+  if (within === undefined) return false;
+  const file = join(folder, within);
+  const facts = await ifThere(stat(file));
+  if (facts?.isDirectory()) {
+    if (path.endsWith('/')) return await sendFolder(file, response);
+    // Links of a folder are relative: its own path must end with a slash.
+    response.writeHead(301, { Location: `${path.slice(path.lastIndexOf('/') + 1) || 'logs'}/` }).end();
+    return true;
+  }
+  // To open a pipe would wait for somebody to write.
+  return facts?.isFile() ? await sendFile(file, response) : false;
+}
+
+/** Leads nowhere above its root. Undefined: it is no path. */
+function decodedPath(path: string): string | undefined {
+  try {
+    const decoded = decodeURIComponent(path);
+    return decoded.includes('\0') ? undefined : join('/', decoded);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
+async function sendFolder(folder: string, response: ServerResponse): Promise<boolean> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();
+  const lines = names.map((name) => `<a href="${linkTo(name)}">${escaped(name)}</a>\n`);
+  const head = '<!doctype html>\n<meta name="viewport" content="width=device-width">\n';
+  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' });
+  response.end(`${head}<pre>\n${lines.join('')}</pre>\n`);
+  return true;
+}
+
+async function sendFile(path: string, response: ServerResponse): Promise<boolean> {
+  const file = await ifThere(open(path));
+  if (!file) return false;
+  try {
+    const { size, mtime } = await file.stat();
+    response.writeHead(200, {
+      'Content-Type': await contentTypeOf(file),
+      'Content-Length': size,
+      'Last-Modified': mtime.toUTCString(),
+    });
+    // A log grows while it is read; as much is sent as was announced.
+    if (size === 0) response.end();
+    else await pipeline(file.createReadStream({ start: 0, end: size - 1, autoClose: false }), response);
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+async function contentTypeOf(file: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(sniffedBytes), position: 0 });
+  return buffer.subarray(0, bytesRead).includes(0) ? 'application/octet-stream' : 'text/plain; charset=utf-8';
+}
+
+async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** A colon is encoded too: the start of the name would pass for the scheme of an address. */
+function linkTo(name: string): string {
+  return encodeURIComponent(name).replaceAll('%2F', '/');
+}
+
+function escaped(text: string): string {
+  const codes: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&#34;',
+    "'": '&#39;',
+  };
+  return text.replaceAll(/[&<>"']/g, (character) => codes[character]!);
+}
