@@ -12,8 +12,8 @@ import {
 import { ImageProblem } from '../images/image-manager.ts';
 import { containerConfigOf } from '../spec/container-config.ts';
 import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
-import { expandReferences } from '../spec/expansion.ts';
 import { containerSecurityContext, nonRootProblem } from '../spec/security-context.ts';
+import { subPathOf } from '../spec/sub-path.ts';
 import type { MountedVolume } from '../volumes/pod-volumes.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import { runHook } from './lifecycle-hooks.ts';
@@ -197,17 +197,17 @@ async function mountsOf(
     if (containerPath === '/etc/hosts') mountsHosts = true;
     const readonly = (mount.readOnly ?? false) || (volume.readOnly ?? false);
     const propagation = propagations[mount.mountPropagation ?? 'None'];
+    const subPath = subPathOf(mount, environment);
     if (volume.image !== undefined) {
       mounts.push({
         hostPath: '',
         containerPath,
         readonly: true,
         image: { image: volume.image },
-        ...(mount.subPath && { imageSubPath: mount.subPath }),
+        ...(subPath && { imageSubPath: subPath }),
       });
       continue;
     }
-    const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, environment) : mount.subPath;
     const hostPath = subPath
       ? await context.volumes.subPath({
           pod,
@@ -227,14 +227,6 @@ async function mountsOf(
     mounts.push({ hostPath: hostsFile, containerPath: '/etc/hosts', readonly });
   }
   return mounts;
-}
-
-function expandSubPath(expression: string, environment: ReadonlyMap<string, string>): string {
-  return expandReferences(expression, (name) => {
-    const value = environment.get(name);
-    if (value === undefined) throw new ContainerConfigError(`missing value for "${name}"`);
-    return value;
-  });
 }
 
 function blockDevices({ container, volumes }: ContainerStart) {

@@ -10,6 +10,7 @@ import { expandReferences } from './expansion.ts';
 import { fieldValue, resourceValue } from './field-paths.ts';
 import { hostnameOf, hostsFileOf } from './hostname.ts';
 import { containerSecurityContext, nonRootProblem } from './security-context.ts';
+import { subPathOf } from './sub-path.ts';
 
 test('references: known ones are replaced, unknown ones stay, and a doubled dollar sign is one', () => {
   const known: Record<string, string> = { A: '1', B: '$(A)' };
@@ -27,6 +28,20 @@ test('references: known ones are replaced, unknown ones stay, and a doubled doll
       expandReferences(text, (name) => known[name]),
       expected,
     );
+});
+
+test('a path within a volume is relative also when its values are known, and lacks none of them', () => {
+  const environment = new Map(Object.entries({ POD: 'web-0', ROOT: '/tmp', UP: '..', EMPTY: '' }));
+  const path = (subPathExpr: string) => subPathOf({ name: 'v', mountPath: '/v', subPathExpr }, environment);
+  assert.equal(path('logs/$(POD)'), 'logs/web-0');
+  assert.equal(subPathOf({ name: 'v', mountPath: '/v', subPath: 'a/b' }, environment), 'a/b');
+  assert.equal(subPathOf({ name: 'v', mountPath: '/v' }, environment), undefined);
+  const refused = [
+    ['$(ROOT)', 'error SubPath `/tmp` must not be an absolute path'],
+    ['a/$(UP)/b', "unable to provision SubPath `a/../b`: must not contain '..'"],
+    ['$(NONE)/$(EMPTY)/$(POD)', 'missing value for EMPTY, NONE'],
+  ] as const;
+  for (const [expression, message] of refused) assert.throws(() => path(expression), { message });
 });
 
 const node = { nodeName: 'n', hostIps: ['10.0.0.1'], allocatable: { cpu: '2', memory: '1Gi' } };
