@@ -147,6 +147,13 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     assert.deepEqual(names(await askMany(node, '10.96.1.1', 80, 30)), both);
   });
 
+  it('keeps connections for an hour that their client has half closed, as kube-proxy does', async () => {
+    const setting = (name: string) =>
+      node.run('cat', [`/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_${name}`]);
+    assert.equal(await setting('close_wait'), '3600\n');
+    assert.equal(await setting('established'), '86400\n');
+  });
+
   it('keeps the address of a client that is a pod', async () => {
     const answer = await ask(pods[2]!, '10.96.1.1', 80);
     assert.equal((answer as { client: string }).client, '10.244.2.13');

@@ -15,6 +15,7 @@ import { serviceKeyOf, serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { startAffinityCleaner } from './affinity.ts';
 import { startConntrackCleaner } from './conntrack.ts';
+import { setConntrackTimeouts } from './conntrack-timeouts.ts';
 import { createHealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
 import { computeServiceRules, type NodeView } from './rules.ts';
@@ -95,6 +96,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   };
   nodes.handle({ added: touchNode, updated: touchNode });
   await syncer.start();
+  await setConntrackTimeouts({ run: createCommandRunner(options.enter), logger: options.logger });
   return {
     settled: () => syncer.settled(),
     cleaned: () => syncer.cleaned(),
