@@ -44,6 +44,8 @@ class HttpProblem extends Error {
 }
 
 const bodyBytesMax = 64 * 1024;
+/** Bytes of all headers of a request; as upstream. The words of a command to execute are part of its path. */
+const headerBytesMax = 1024 * 1024;
 /** As upstream's kubelet has it. */
 const systemLogFolder = '/var/log';
 
@@ -78,7 +80,14 @@ export async function startKubeletServer(
   const auth = new ServerAuth(context);
   const routes = new Routes(kubelet, options.metrics);
   const { cert, key, clientCa } = options.tls;
-  const server = createServer({ cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: false });
+  const server = createServer({
+    cert,
+    key,
+    ca: clientCa,
+    requestCert: true,
+    rejectUnauthorized: false,
+    maxHeaderSize: headerBytesMax,
+  });
 
   /** @throws HttpProblem */
   const checkAccess = async (request: IncomingMessage, path: string): Promise<void> => {

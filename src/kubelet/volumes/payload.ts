@@ -140,7 +140,7 @@ async function addToken(
   files.set(source.path, {
     data: Buffer.from(token),
     mode: isPrivate ? 0o600 : (mode ?? defaultMode),
-    ...(owner !== undefined && pod.spec.securityContext?.fsGroup === undefined && { uid: owner }),
+    ...(owner !== undefined && { uid: owner }),
   });
 }
 

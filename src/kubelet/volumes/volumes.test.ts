@@ -78,8 +78,11 @@ const objects: Record<string, object> = {
   sec: { data: { s: Buffer.from('x').toString('base64') } },
 };
 
-async function filesOf(volume: Partial<core.Volume>): Promise<Record<string, string>> {
-  const pod = testPod();
+async function filesOf(
+  volume: Partial<core.Volume>,
+  spec: Partial<core.PodSpec> = {},
+): Promise<Record<string, string>> {
+  const pod = testPod(spec);
   pod.metadata.labels = { app: 'web' };
   const payload = await computePayload(
     { name: 'v', ...volume },
@@ -91,9 +94,9 @@ async function filesOf(volume: Partial<core.Volume>): Promise<Record<string, str
     },
   );
   return Object.fromEntries(
-    [...payload!].map(([path, { data, mode }]) => [
+    [...payload!].map(([path, { data, mode, uid }]) => [
       path,
-      `${Buffer.from(data).toString('latin1')} ${mode.toString(8)}`,
+      `${Buffer.from(data).toString('latin1')} ${mode.toString(8)}${uid === undefined ? '' : ` of ${uid}`}`,
     ]),
   );
 }
@@ -117,6 +120,22 @@ test('the files of configMap, secret, downwardAPI and projected volumes', async 
     token: 'token 644',
     labels: 'app="web" 644',
   });
+});
+
+test('a token is of the user that all containers run as, and only for the user and the group of the pod', async () => {
+  const projected = { sources: [{ serviceAccountToken: { path: 'token' } }] };
+  const tokenOf = async (spec: Partial<core.PodSpec>) => (await filesOf({ projected }, spec)).token;
+  const container = { name: 'c', image: 'img:1' };
+  const other = { ...container, name: 'd', securityContext: { runAsUser: 2000 } };
+  const rows: [Partial<core.PodSpec>, string][] = [
+    [{}, 'token 644'],
+    [{ securityContext: { runAsUser: 1000 } }, 'token 600 of 1000'],
+    [{ securityContext: { fsGroup: 10000 } }, 'token 600'],
+    [{ securityContext: { runAsUser: 1000, fsGroup: 10000 } }, 'token 600 of 1000'],
+    [{ containers: [other] }, 'token 600 of 2000'],
+    [{ containers: [container, other] }, 'token 644'],
+  ];
+  for (const [spec, expected] of rows) assert.equal(await tokenOf(spec), expected, JSON.stringify(spec));
 });
 
 test('what is missing is told in the words that users know, unless it is optional', async () => {
