@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Node } from '../api/resources.gen.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
@@ -28,12 +29,18 @@ import { startDns } from '../network/dns/dns.ts';
 import { startIngress } from '../network/ingress/ingress.ts';
 import { startAnnouncer } from '../network/load-balancer/announcer.ts';
 import { type Policies, startPolicy } from '../network/policy/policy.ts';
-import { startProxy } from '../network/proxy/proxy.ts';
+import { type ProxyOptions, startProxy } from '../network/proxy/proxy.ts';
+import { startProxyServer } from '../network/proxy/proxy-server.ts';
 import { failoverTransport } from './failover-transport.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { followServers, readKnownServers } from './server-list.ts';
 
 const kubeletPort = 10250;
+/** What every part of the node's network is given. */
+type NetworkOptions = Omit<ProxyOptions, 'serviceCidr' | 'ownServiceAddresses'> & {
+  nodeAddress: string;
+  clusterCidr: string;
+};
 /** File names of the certificates that the node shows: as a client, and as a server. */
 const clientPair = 'kubelet-client';
 const serverPair = 'kubelet-server';
@@ -156,6 +163,16 @@ await runUntilSignalled(logger, async (signal) => {
     ]);
   }
 
+  async function startServiceProxy(shared: NetworkOptions): Promise<void> {
+    const { clusterDns, serviceCidr } = config;
+    const proxy = await startProxy({ ...shared, serviceCidr, ownServiceAddresses: [clusterDns] }, signal);
+    const nodes = informers.of(Node);
+    startProxyServer(
+      { ...shared, now: systemClock.now, health: proxy.health, node: () => nodes.get(nodeName) },
+      signal,
+    );
+  }
+
   async function startNetwork(): Promise<void> {
     const ingressRecorder = createEventRecorder({
       ...common,
@@ -163,7 +180,13 @@ await runUntilSignalled(logger, async (signal) => {
       component: 'nginx-ingress-controller',
       signal,
     });
-    const shared = { ...common, nodeName, nodeAddress, informers, clusterCidr: config.podCidr };
+    const shared: NetworkOptions = {
+      ...common,
+      nodeName,
+      nodeAddress,
+      informers,
+      clusterCidr: config.podCidr,
+    };
     await Promise.all([
       startAnnouncer(shared, signal),
       startPolicy(
@@ -174,10 +197,7 @@ await runUntilSignalled(logger, async (signal) => {
         { ...shared, configFolder: config.cniConfigFolder, leasesFolder: '/run/cni-addresses' },
         signal,
       ),
-      startProxy(
-        { ...shared, serviceCidr: config.serviceCidr, ownServiceAddresses: [config.clusterDns] },
-        signal,
-      ),
+      startServiceProxy(shared),
       startDns(
         { ...common, informers, address: config.clusterDns, clusterDomain, resolvConf: config.resolvConf },
         signal,

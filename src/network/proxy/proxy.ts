@@ -18,6 +18,7 @@ import { startConntrackCleaner } from './conntrack.ts';
 import { setConntrackTimeouts } from './conntrack-timeouts.ts';
 import { createHealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
+import type { ProxyHealth } from './proxy-server.ts';
 import { computeServiceRules, type NodeView } from './rules.ts';
 import { dynamicChainText, type SkeletonOptions, skeletonText, tableName, versionChain } from './skeleton.ts';
 
@@ -40,6 +41,7 @@ export interface ServiceProxy {
   cleaned(): Promise<void>;
   /** Elements that the table should have now. */
   readonly elementCount: number;
+  health(): ProxyHealth;
 }
 
 /** Resolves when the first full state is in the kernel. Ends, leaving the rules, when `signal` aborts. */
@@ -100,6 +102,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   return {
     settled: () => syncer.settled(),
     cleaned: () => syncer.cleaned(),
+    health: () => syncer.health(),
     get elementCount() {
       return syncer.elementCount;
     },
@@ -112,6 +115,9 @@ function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: string)
     .filter((endpoint) => endpoint.nodeName === nodeName && endpoint.conditions?.ready !== false);
   return new Set(local.flatMap(({ addresses }) => addresses)).size;
 }
+
+/** Upstream's: twice the time between two of its synchronisations. */
+const failsBearablyMs = 60_000;
 
 /** Tells owners that are pods from those that are services; no namespace has a colon. */
 const podOwner = 'pod:';
@@ -131,6 +137,8 @@ class Syncer {
   #chains = new Set<string>();
   /** False until the kernel's table is known to be ours, and again after a transaction failed. */
   #isReconciled = false;
+  /** Since when transactions have been failing. */
+  #failsSinceMs: number | undefined;
 
   constructor(
     options: ProxyOptions,
@@ -188,6 +196,13 @@ class Syncer {
     return this.#loop.settled();
   }
 
+  /** Rules that are as wanted are as fresh as can be, however long ago they changed. */
+  health(): ProxyHealth {
+    const now = this.#options.clock.now();
+    const lastUpdatedMs = this.#failsSinceMs ?? now;
+    return { isHealthy: now - lastUpdatedMs < failsBearablyMs, lastUpdatedMs };
+  }
+
   async cleaned(): Promise<void> {
     await Promise.all([this.#conntrack.idle(), this.#affinity.idle()]);
   }
@@ -195,8 +210,10 @@ class Syncer {
   async #syncOrReconcile(): Promise<void> {
     try {
       await this.#sync();
+      this.#failsSinceMs = undefined;
     } catch (error) {
       this.#isReconciled = false;
+      this.#failsSinceMs ??= this.#options.clock.now();
       this.#failures.add(1);
       throw error;
     }
