@@ -11,6 +11,7 @@ import {
   createTokenKeyPair,
   issueCertificate,
   parseSigningRequest,
+  reissueCertificate,
   signRequest,
 } from './pki.ts';
 
@@ -88,4 +89,31 @@ test('the pin of an authority stays and differs from that of another', async () 
   assert.match(authorityPin(one.cert), /^sha256:[0-9a-f]{64}$/);
   assert.equal(authorityPin(one.cert), authorityPin(one.cert));
   assert.notEqual(authorityPin(one.cert), authorityPin(other.cert));
+});
+
+test('a certificate is issued again for whom and what it was, with another key and a new life', async () => {
+  const authority = await createAuthority('wherry-ca');
+  const nowMs = Date.parse('2026-01-01T00:00:00Z');
+  const former = await issueCertificate(
+    authority,
+    {
+      commonName: 'kube-apiserver',
+      organizations: ['system:masters'],
+      usages: ['server', 'client'],
+      dnsNames: ['kubernetes.default'],
+      ipAddresses: ['10.96.0.1', '::1'],
+    },
+    nowMs,
+  );
+  const renewed = await reissueCertificate(authority, former.cert, nowMs + 300 * 86_400_000);
+  const [before, after] = [former, renewed].map(({ cert }) => new X509Certificate(cert)) as [
+    X509Certificate,
+    X509Certificate,
+  ];
+  for (const field of ['subject', 'subjectAltName', 'keyUsage', 'issuer'] as const)
+    assert.deepEqual(after[field], before[field], field);
+  assert.ok(after.verify(new X509Certificate(authority.cert).publicKey));
+  assert.ok(after.checkPrivateKey(createPrivateKey(renewed.key)));
+  assert.ok(!after.checkPrivateKey(createPrivateKey(former.key)));
+  assert.equal(after.validToDate.toISOString(), '2027-10-28T00:00:00.000Z');
 });

@@ -82,6 +82,26 @@ export async function issueCertificate(
   return { cert, key: await exportKey(keys.privateKey) };
 }
 
+/** A new key, and a certificate for it that says of whom it is, and for what, as `former` (PEM) did. */
+export async function reissueCertificate(
+  authority: CertificatePair,
+  former: string,
+  nowMs = Date.now(),
+): Promise<CertificatePair> {
+  const certificate = new x509.X509Certificate(former);
+  const purposes = certificate.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
+  const keys = await generateKeys();
+  const cert = await sign(authority, {
+    subject: certificate.subjectName.toJSON(),
+    publicKey: keys.publicKey,
+    usages: (['server', 'client'] as const).filter((usage) => purposes.includes(usageOids[usage])),
+    alternativeNames: alternativeNamesOf(certificate),
+    notBefore: new Date(nowMs - backdateMs),
+    notAfter: new Date(nowMs + leafValidityDays * dayMs),
+  });
+  return { cert, key: await exportKey(keys.privateKey) };
+}
+
 /** A new key and a PEM certificate signing request for it. */
 export async function createSigningRequest(
   subject: CertificateSubject,
@@ -196,8 +216,8 @@ async function sign(
 
 const alternativeNameOid = '2.5.29.17';
 
-function alternativeNamesOf(request: x509.Pkcs10CertificateRequest): x509.JsonGeneralNames {
-  const extension = request.getExtension(alternativeNameOid);
+function alternativeNamesOf(of: x509.Pkcs10CertificateRequest | x509.X509Certificate): x509.JsonGeneralNames {
+  const extension = of.getExtension(alternativeNameOid);
   return extension ? new x509.SubjectAlternativeNameExtension(extension.rawData).names.toJSON() : [];
 }
 

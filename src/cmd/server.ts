@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import type { Listener } from '../apiserver/http/listener.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
+import type { CertificatePair } from '../base/pki.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
 import { pkiFiles, readPair } from '../host/cluster-pki.ts';
@@ -21,6 +23,7 @@ import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
+import { renewServerCertificates } from './server-certificates.ts';
 import { runSimulatedNodes } from './simulated-nodes.ts';
 
 const config = readConfig<ServerConfig>(process.argv[2]!);
@@ -35,6 +38,12 @@ await runUntilSignalled(logger, async (signal) => {
   const pem = (name: string) => readFileSync(join(config.pkiFolder, name), 'utf8');
   const clusterCa = pem(`${pkiFiles.authority}.crt`);
   const store = await openEncryptedStore();
+  // Read for every connection, so that renewed ones take effect.
+  const toNodes = { ...readPair(config.pkiFolder, pkiFiles.kubeletClient), ca: clusterCa };
+  const toAggregated = {
+    ...readPair(config.pkiFolder, pkiFiles.frontProxyClient),
+    ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
+  };
   const plane = await createControlPlane({
     store,
     clock: systemClock,
@@ -43,11 +52,8 @@ await runUntilSignalled(logger, async (signal) => {
     metrics: new MetricsRegistry(),
     clusterCa,
     signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
-    nodes: { ...readPair(config.pkiFolder, pkiFiles.kubeletClient), ca: clusterCa },
-    frontProxy: {
-      ...readPair(config.pkiFolder, pkiFiles.frontProxyClient),
-      ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
-    },
+    nodes: toNodes,
+    frontProxy: toAggregated,
     podCidr: config.podCidr,
     ...(config.schedulerConfigFile && { scheduler: readSchedulerConfig(config.schedulerConfigFile) }),
     serviceCidr: config.serviceCidr,
@@ -67,17 +73,31 @@ await runUntilSignalled(logger, async (signal) => {
   });
   const working = plane.run(signal);
   // The authority goes along: machines that join know only its pin.
-  const { cert, key } = readPair(config.pkiFolder, pkiFiles.server);
-  const serverPair = { cert: `${cert.trimEnd()}\n${clusterCa}`, key };
+  const withAuthority = ({ cert, key }: CertificatePair) => ({
+    cert: `${cert.trimEnd()}\n${clusterCa}`,
+    key,
+  });
+  const serverPair = withAuthority(readPair(config.pkiFolder, pkiFiles.server));
+  const listeners: Listener[] = [];
   for (const { host, port } of config.listen) {
-    await plane.api.listen({
-      host,
-      port,
-      ...serverPair,
-      clientCa: clusterCa,
-    });
+    listeners.push(await plane.api.listen({ host, port, ...serverPair, clientCa: clusterCa }));
     logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
   }
+  const renewing = renewServerCertificates(
+    {
+      pkiFolder: config.pkiFolder,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      showToClients(pair) {
+        const { cert, key } = withAuthority(pair);
+        for (const listener of listeners) listener.setCertificate(cert, key);
+      },
+      showToNodes: (pair) => Object.assign(toNodes, pair),
+      showToAggregated: (pair) => Object.assign(toAggregated, pair),
+    },
+    signal,
+  );
   const client = createClient(
     plane.api.localTransport({ name: 'system:wherry', groups: ['system:masters'] }),
   );
@@ -89,7 +109,7 @@ await runUntilSignalled(logger, async (signal) => {
     config.imageMirror && (await startMirror({ ...config.imageMirror, logger: logger.for('mirror') }));
   const supervised =
     config.supervisor && keepSupervisor(config.supervisor, { clock: systemClock, logger, signal });
-  await Promise.all([working, simulated, supervised]);
+  await Promise.all([working, renewing, simulated, supervised]);
   mirror?.close();
   await plane.api.close();
   await store.close();

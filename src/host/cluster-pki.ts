@@ -79,6 +79,19 @@ export async function ensureClusterPki(folder: string, names: ClusterPkiNames): 
   });
 }
 
+/** Issues one of the cluster's certificates again, by the authority whose key is in the same folder. */
+export async function reissueLeaf(
+  folder: string,
+  name: string,
+  options: { authority: string; nowMs: number },
+): Promise<CertificatePair> {
+  const { reissueCertificate } = await import('../base/pki.ts');
+  const former = readPair(folder, name).cert;
+  const pair = await reissueCertificate(readPair(folder, options.authority), former, options.nowMs);
+  writePair(folder, name, pair);
+  return pair;
+}
+
 /** What a node shows: to the API server as itself, and to those who call its agent. */
 export async function ensureNodePki(
   folder: string,

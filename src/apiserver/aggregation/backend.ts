@@ -9,7 +9,10 @@ import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
-/** The certificate by which an aggregated server knows that headers about the user come from us. */
+/**
+ * The certificate by which an aggregated server knows that headers about the user come from us. Read for every connection,
+ * as it may be renewed.
+ */
 export interface FrontProxyIdentity {
   /** PEM. */
   cert: string;

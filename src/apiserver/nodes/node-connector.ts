@@ -6,6 +6,7 @@ import { Node as NodeType } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
 
+/** Read for every connection: whoever renews them may put others in place. */
 export interface NodeCredentials {
   /** PEM: what the API server shows to the agents. */
   cert: string;
