@@ -237,6 +237,7 @@ async function askProvisioner(
   await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
 }
 
+/** For a claim that has no volume, or none any more: what it told of one goes. */
 async function setClaimPhase(
   claim: PersistentVolumeClaim,
   phase: 'Pending' | 'Lost',
@@ -244,7 +245,8 @@ async function setClaimPhase(
   signal: AbortSignal,
 ): Promise<void> {
   if (claim.status?.phase === phase) return;
-  await cluster.updateStatus(PersistentVolumeClaim, claim, { ...claim.status, phase }, signal);
+  const { accessModes: _, capacity: __, ...status } = claim.status ?? {};
+  await cluster.updateStatus(PersistentVolumeClaim, claim, { ...status, phase }, signal);
 }
 
 async function setVolumePhase(

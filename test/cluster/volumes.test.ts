@@ -94,6 +94,27 @@ test('a retained volume is Released with its claim and taken by no other', async
   assert.ok((await eventsOf(client, 'first')).includes(message));
 });
 
+test('a claim whose volume is gone is Lost, and tells nothing of it any more', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolume, volume('disk', '1Gi'));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', ''));
+  await bound(cluster, 'data');
+  await client.delete(PersistentVolume, { name: 'disk' });
+  await client.patch(
+    PersistentVolume,
+    { name: 'disk' },
+    { metadata: { finalizers: null } },
+    { type: 'merge' },
+  );
+  await cluster.until(async () => (await phaseOf(client, 'data')) === 'Lost');
+  const { status } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
+  assert.deepEqual(status, { phase: 'Lost' });
+  const message =
+    'Warning ClaimLost persistentvolume-controller Bound claim has lost its PersistentVolume. Data on the volume is lost!';
+  assert.ok((await eventsOf(client, 'data')).includes(message));
+});
+
 test('a recycled volume is free again, and a deleted one is gone with its claim', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
