@@ -27,6 +27,11 @@ export type JsonObject = Record<string, unknown>;
 export const nestingDepthMax = 500;
 /** Within paths: what follows is a map's key, not a field. */
 const mapKeyMark = '\0';
+/**
+ * Lists that say something else when they are empty than when they are absent, and are never stored so: no managed fields
+ * is a request to forget them all; an autoscaler without a policy is refused, not given the default ones.
+ */
+const tellingWhenEmpty: ReadonlySet<string> = new Set(['managedFields', 'policies']);
 /** Problems beyond these are not listed. */
 export const problemsMax = 100;
 
@@ -161,8 +166,7 @@ class Decoder {
       this.#path.push(key);
       const decoded = this.decode(field.node, given);
       this.#path.pop();
-      // An empty list of managed fields is a request to forget them all; whoever tracks them takes it out.
-      if (field.presence === 'omitEmpty' && isZeroValue(decoded) && key !== 'managedFields') continue;
+      if (field.presence === 'omitEmpty' && isZeroValue(decoded) && !tellingWhenEmpty.has(key)) continue;
       // In protobuf, as which upstream stores, an empty list is none.
       const isNone = field.presence === 'always' && Array.isArray(decoded) && decoded.length === 0;
       out[key] = isNone ? null : decoded;

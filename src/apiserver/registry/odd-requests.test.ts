@@ -31,6 +31,22 @@ test("a namespace's phase follows its deletion alone", async () => {
   );
 });
 
+test('an autoscaler with an empty list of policies is refused, and one without the list has the default ones', async () => {
+  const url = '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers';
+  const autoscaler = (scaleDown: object) => ({
+    metadata: { name: 'a' },
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 2, behavior: { scaleDown } },
+  });
+  const refused = await server.ask('POST', url, autoscaler({ policies: [] }));
+  assert.equal(
+    refused.object.message,
+    'HorizontalPodAutoscaler.autoscaling "a" is invalid: spec.behavior.scaleDown.policies: Required value: must specify at least one Policy',
+  );
+  const { object } = await server.ask('POST', url, autoscaler({}));
+  const percent = { type: 'Percent', value: 100, periodSeconds: 15 };
+  assert.deepEqual(object.spec.behavior.scaleDown.policies, [percent]);
+});
+
 test('what has no namespace loses the one that a client gave it', async () => {
   const made = await server.ask('POST', '/api/v1/nodes', { metadata: { name: 'n', namespace: 'x' } });
   assert.deepEqual([made.status, made.object.metadata.namespace], [201, undefined]);
