@@ -2,8 +2,6 @@
  * Gives memory back when a process has nothing to do. V8 collects garbage when somebody allocates; a process that was busy
  * (starting, say) and is then idle would keep what it no longer needs for hours.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Clock } from './clock.ts';
 
 const intervalMs = 15_000;
@@ -13,8 +11,9 @@ const idleCpuShare = 0.05;
 const growthBytesMin = 8 * 1024 * 1024;
 
 export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+  // There with the flag --expose-gc. One that is set later on would keep workers from the compiled code in Node's cache.
+  const collect = globalThis.gc;
+  if (!collect) return;
   let cpu = process.cpuUsage();
   let heapAfterLast = 0;
   const tick = () => {

@@ -1,5 +1,6 @@
 /** A process of Wherry as a child of this command: its output is ours, signals reach it, and its end is ours. */
 import { spawn } from 'node:child_process';
+import { nodeFlags } from '../host/cluster-context.ts';
 import type { CliContext } from './context.ts';
 
 /** @returns its exit code */
@@ -8,7 +9,7 @@ export function runForeground(
   args: readonly string[],
   enter: readonly string[] = [],
 ): Promise<number> {
-  const [command, ...rest] = [...enter, context.programs.node, '--max-semi-space-size=4', ...args];
+  const [command, ...rest] = [...enter, context.programs.node, ...nodeFlags, ...args];
   const child = spawn(command!, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
   const pass = (signal: NodeJS.Signals) => child.kill(signal);
   process.on('SIGTERM', pass);

@@ -33,6 +33,7 @@ import { type ProxyOptions, startProxy } from '../network/proxy/proxy.ts';
 import { startProxyServer } from '../network/proxy/proxy-server.ts';
 import { failoverTransport } from './failover-transport.ts';
 import { runUntilSignalled } from './lifetime.ts';
+import { configFileArgument } from './load-only.ts';
 import { followServers, readKnownServers } from './server-list.ts';
 
 const kubeletPort = 10250;
@@ -44,7 +45,7 @@ type NetworkOptions = Omit<ProxyOptions, 'serviceCidr' | 'ownServiceAddresses'> 
 /** File names of the certificates that the node shows: as a client, and as a server. */
 const clientPair = 'kubelet-client';
 const serverPair = 'kubelet-server';
-const config = readConfig<AgentConfig>(process.argv[2]!);
+const config = readConfig<AgentConfig>(await configFileArgument());
 const logger = createLogger({
   clock: systemClock,
   write: (line) => process.stderr.write(line),

@@ -1,10 +1,12 @@
 /** How a long-running process ends: asked by a signal it stops in order, and says so; a defect ends it with a trace. */
+import { flushCompileCache } from 'node:module';
 import { systemClock } from '../base/clock.ts';
 import { releaseMemoryWhenIdle } from '../base/idle-memory.ts';
 import type { Logger } from '../base/logger.ts';
 
 /** A process that does not stop in order within this is ended all the same. */
 const stopLimitMs = 6000;
+const startedAfterMs = 10_000;
 
 export async function runUntilSignalled(
   logger: Logger,
@@ -27,6 +29,8 @@ export async function runUntilSignalled(
     process.exit(1);
   });
   releaseMemoryWhenIdle(systemClock, stop.signal);
+  // Also of a process that is killed later on, the code that it has compiled to start is kept for the next one.
+  systemClock.after(startedAfterMs, flushCompileCache);
   try {
     await work(stop.signal);
     logger.info('stopped');

@@ -23,10 +23,13 @@ import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
+import { configFileArgument } from './load-only.ts';
 import { renewServerCertificates } from './server-certificates.ts';
 import { runSimulatedNodes } from './simulated-nodes.ts';
 
-const config = readConfig<ServerConfig>(process.argv[2]!);
+const config = readConfig<ServerConfig>(
+  await configFileArgument(() => import('../storage/sqlite/worker.ts')),
+);
 const logger = createLogger({
   clock: systemClock,
   write: (line) => process.stderr.write(line),

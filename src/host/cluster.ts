@@ -21,6 +21,7 @@ import {
   newClusterRecord,
   saveClusterRecord,
 } from './cluster-record.ts';
+import { fillCompileCache } from './compile-cache.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import {
@@ -171,13 +172,16 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   const folder = context.data.cluster(record.name);
   const isNew = !runningProcess(serverRecordFile(folder));
   const since = { ms: thisSecond(), mustBeFresh: () => isNew };
-  await context.steps.run('Keys and certificates', () =>
-    ensureClusterPki(folder.pki, {
-      addresses: [],
-      dnsNames: [],
-      serviceAddress: firstAddress(record.serviceCidr),
-    }),
-  );
+  await Promise.all([
+    fillCompileCache(context, [context.programs.server]),
+    context.steps.run('Keys and certificates', () =>
+      ensureClusterPki(folder.pki, {
+        addresses: [],
+        dnsNames: [],
+        serviceAddress: firstAddress(record.serviceCidr),
+      }),
+    ),
+  ]);
   const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
   await context.steps.run(title, () => startServer(context, record));
   await startSupervision(context, record, serverPlace(record).cgroupProcs);
@@ -191,6 +195,9 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const subnet = await ensureLink(context, record);
   const cluster = { ...record, subnet };
   const host = hostAddress(cluster);
+  const compiled = fillCompileCache(context, [programs.server, programs.agent]);
+  // Who needs it hears of the failure.
+  compiled.catch(() => undefined);
   await steps.run('Keys and certificates', async () => {
     const serviceAddress = firstAddress(record.serviceCidr);
     await ensureClusterPki(folder.pki, {
@@ -210,10 +217,15 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const starting = new Set(silent.map((node) => node.name));
   const since = { ms: thisSecond(), mustBeFresh: (name: string) => starting.has(name) };
   await Promise.all([
-    steps.run('API server, controllers and scheduler', () => startServer(context, record)),
+    compiled.then(() =>
+      steps.run('API server, controllers and scheduler', () => startServer(context, record)),
+    ),
     ...wanted.map((node) =>
       steps.run(`Node ${node.name}: its own namespaces and containerd`, () =>
-        ensureNode(nodeContext, node, (created) => ensureAgent(context, cluster, created)),
+        ensureNode(nodeContext, node, async (created) => {
+          await compiled;
+          await ensureAgent(context, cluster, created);
+        }),
       ),
     ),
   ]);

@@ -40,6 +40,8 @@ export interface DataFolder {
   readonly clusters: string;
   /** Image archives that Wherry built itself; they can be built again. */
   readonly images: string;
+  /** Node's, of Wherry's own processes. */
+  readonly compileCache: string;
   cluster(name: string): ClusterFolder;
 }
 
@@ -56,6 +58,7 @@ export function dataFolder(path: string): DataFolder {
     path,
     clusters,
     images: join(path, 'images'),
+    compileCache: join(path, 'compile-cache'),
     cluster: (name) => clusterFolder(name, join(clusters, name)),
   };
 }

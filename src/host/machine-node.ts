@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
+import { nodeFlags } from './cluster-context.ts';
 import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
 import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
 import { ensureServiceRoute, removeServiceRoute } from './link.ts';
@@ -78,7 +79,7 @@ export async function ensureMachineAgent(
     runningProcess(recordFile) ??
     (await startProcess({
       command: program.node,
-      args: ['--max-semi-space-size=4', program.script, program.configFile],
+      args: [...nodeFlags, program.script, program.configFile],
       enterPid: node.namespace.holder.pid,
       cgroupProcs: node.systemCgroupProcs,
       logFile: machineAgentLog(node.folder),

@@ -54,7 +54,7 @@ export function supervisorPlan(
       cgroupProcs,
       logFile: supervisorLogFile(folder),
       recordFile: recordFile(folder),
-      env: { PATH: nodeSearchPath, NODE_COMPILE_CACHE: join(data.path, 'compile-cache') },
+      env: { PATH: nodeSearchPath, NODE_COMPILE_CACHE: data.compileCache },
       cwd: '/',
     },
   };

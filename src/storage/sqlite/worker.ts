@@ -1,22 +1,24 @@
 /** The worker thread: owns the SQLite file, so that an fsync never holds up the event loop that serves requests. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { LogDatabase, type LogRow } from './database.ts';
 import type { AnswerEnvelope, CommitRequest, RequestEnvelope, WorkerRequest } from './protocol.ts';
 
-const port = parentPort!;
-const database = new LogDatabase((workerData as { path: string }).path);
+// Outside of a worker it is only loaded.
+if (parentPort) serve(parentPort, new LogDatabase((workerData as { path: string }).path));
 
-port.on('message', ({ id, request }: RequestEnvelope) => {
-  perform(request).then(
-    (answer) => {
-      port.postMessage({ id, answer } satisfies AnswerEnvelope);
-      if (request.kind === 'close') port.close();
-    },
-    (error: Error) => port.postMessage({ id, error: error.message } satisfies AnswerEnvelope),
-  );
-});
+function serve(port: MessagePort, database: LogDatabase): void {
+  port.on('message', ({ id, request }: RequestEnvelope) => {
+    perform(database, request).then(
+      (answer) => {
+        port.postMessage({ id, answer } satisfies AnswerEnvelope);
+        if (request.kind === 'close') port.close();
+      },
+      (error: Error) => port.postMessage({ id, error: error.message } satisfies AnswerEnvelope),
+    );
+  });
+}
 
-async function perform(request: WorkerRequest): Promise<unknown> {
+async function perform(database: LogDatabase, request: WorkerRequest): Promise<unknown> {
   switch (request.kind) {
     case 'commit':
       return database.append(unpack(request));
