@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deployment, Node, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
+import { Deployment, Lease, Node, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { deploymentOf, statefulSetOf } from './workloads.ts';
@@ -122,4 +122,23 @@ test('no container of a pod runs before the rules for its traffic are in force; 
   inForce.resolve();
   await cluster.until(async () => (await phase('stays')) === 'Running');
   assert.equal(asked, 2);
+});
+
+test('the lease of a node is owned by it and goes with it', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client } = cluster;
+  const at = { name: 'node2', namespace: 'kube-node-lease' };
+  const { metadata } = await client.get(Node, { name: 'node2' });
+  const owners = async () => (await client.get(Lease, at)).metadata.ownerReferences;
+  const expected = [{ apiVersion: 'v1', kind: 'Node', name: 'node2', uid: metadata.uid }];
+  await cluster.until(async () => (await owners()) !== undefined, 30_000);
+  assert.deepEqual(await owners(), expected);
+  cluster.nodes.find(({ name }) => name === 'node2')!.isSilent = true;
+  await client.delete(Node, { name: 'node2' });
+  const isGone = async () =>
+    client.get(Lease, at).then(
+      () => false,
+      (error: { code?: number }) => error.code === 404,
+    );
+  await cluster.until(isGone, 60_000);
 });

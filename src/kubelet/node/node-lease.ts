@@ -29,19 +29,27 @@ export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSign
     leaseDurationSeconds: durationSeconds,
     renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
   });
-  const renew = async (): Promise<Lease> => {
-    if (held) return client.update(Lease, { ...held, spec: { ...held.spec, ...spec() } }, { signal });
+  /** The first lease may be older than the node's object: it gets its owner when it is renewed. */
+  const owned = <M extends Partial<Lease['metadata']>>(metadata: M): M => {
     const owner = node();
-    const ownerReferences = owner && [
-      { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: owner.metadata.uid },
-    ];
-    const metadata = { name: nodeName, namespace, ...(ownerReferences && { ownerReferences }) };
+    if (!owner || metadata.ownerReferences?.length) return metadata;
+    const reference = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: owner.metadata.uid };
+    return { ...metadata, ownerReferences: [reference] };
+  };
+  const renewed = ({ metadata, ...lease }: Lease): Promise<Lease> =>
+    client.update(
+      Lease,
+      { ...lease, metadata: owned(metadata), spec: { ...lease.spec, ...spec() } },
+      { signal },
+    );
+  const renew = async (): Promise<Lease> => {
+    if (held) return renewed(held);
     try {
+      const metadata = owned({ name: nodeName, namespace });
       return await client.create(Lease, { metadata, spec: spec() }, { signal });
     } catch (error) {
       if (!(error instanceof StatusError) || error.reason !== 'AlreadyExists') throw error;
-      const found = await client.get(Lease, { namespace, name: nodeName }, signal);
-      return client.update(Lease, { ...found, spec: { ...found.spec, ...spec() } }, { signal });
+      return renewed(await client.get(Lease, { namespace, name: nodeName }, signal));
     }
   };
   while (!signal.aborted) {
