@@ -70,6 +70,13 @@ describe('rules of a service', () => {
   for (const [name, spec, expected] of nothing)
     it(`send nobody anywhere for ${name}`, () => assert.deepEqual(rules(spec, []), expected));
 
+  for (const label of ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'])
+    it(`are none where the label ${label} leaves a service to others, whatever its value`, () => {
+      const metadata = { name: 'web', namespace: 'default', labels: { [label]: '' } };
+      const spec = { clusterIP: '10.96.1.1', ports };
+      assert.deepEqual(computeServiceRules({ metadata, spec } as unknown as Service, [], node), []);
+    });
+
   it('fall back on endpoints that terminate but still serve, when no other is ready', () => {
     const leaving = { conditions: { ready: false, serving: true, terminating: true } };
     const gone = { conditions: { ready: false, serving: false, terminating: true } };

@@ -72,6 +72,9 @@ export interface PickChain {
 
 const defaultAffinityTimeoutSeconds = 10_800;
 
+/** Labels of services that are another proxy's, or nobody's although they may have an address. */
+const notForProxies = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
+
 /** Everything that one service asks of this node. `slices`: those labelled with the service's name. */
 export function computeServiceRules(
   service: Service,
@@ -79,8 +82,7 @@ export function computeServiceRules(
   node: NodeView,
 ): Element[] {
   const spec = service.spec;
-  // The label hands the service to another proxy.
-  if (service.metadata.labels?.['service.kubernetes.io/service-proxy-name'] !== undefined) return [];
+  if (notForProxies.some((label) => service.metadata.labels?.[label] !== undefined)) return [];
   if (!spec || spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return [];
   const addresses = serviceAddresses(service);
   if (addresses.cluster.some((address) => node.ownServiceAddresses.includes(address))) return [];
