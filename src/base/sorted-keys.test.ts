@@ -36,3 +36,17 @@ test('a sorted set agrees with a plain sorted array over random changes', () => 
     );
   }
 });
+
+test('a set made of many keys at once is like one that they were added to', () => {
+  const keys = Array.from({ length: 3_000 }, (_, index) => `/k/${(index * 7919) % 3_000}`);
+  const made = SortedKeys.of(keys);
+  const grown = new SortedKeys();
+  for (const key of keys) grown.add(key);
+  assert.deepEqual([...made.withPrefix('/k/1')], [...grown.withPrefix('/k/1')]);
+  assert.equal(made.size, 3_000);
+  assert.equal(made.countWithPrefix('/k/'), 3_000);
+  assert.equal(made.add('/k/5'), false);
+  assert.equal(made.add('/k/x'), true);
+  assert.equal(made.delete('/k/17'), true);
+  assert.deepEqual([...SortedKeys.of([]).withPrefix('')], []);
+});

@@ -8,6 +8,17 @@ export class SortedKeys {
   #blocks: string[][] = [];
   #size = 0;
 
+  /** `keys`: each once, in any order. */
+  static of(keys: Iterable<string>): SortedKeys {
+    const made = new SortedKeys();
+    const sorted = [...keys].sort();
+    made.#size = sorted.length;
+    // Half full, as blocks are that have grown: the next key among them splits none.
+    for (let at = 0; at < sorted.length; at += blockKeysMax / 2)
+      made.#blocks.push(sorted.slice(at, at + blockKeysMax / 2));
+    return made;
+  }
+
   get size(): number {
     return this.#size;
   }

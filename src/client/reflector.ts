@@ -35,8 +35,8 @@ export interface ReflectorOptions<T extends KubeObject> {
 }
 
 const retryBackoff: BackoffOptions = { firstMs: 100, maxMs: 30_000 };
-/** Objects per page of a list: bounds what one answer holds in memory. */
-const pageSize = 5_000;
+/** Objects per page of a list: bounds what one answer holds in memory, and how long a server of this process reads. */
+const pageSize = 1_000;
 /** A watch that ends sooner without an event counts as failed, so that a broken server is not hammered. */
 const shortestWatchMs = 1_000;
 const watchTimeoutSecondsMin = 300;
@@ -87,7 +87,11 @@ async function listInto<T extends KubeObject>(
     const page = await client.list(type, { ...filter, limit: pageSize, continue: continueToken }, signal);
     for (const item of page.items) items.push(item);
     continueToken = page.metadata.continue;
-    if (continueToken) continue;
+    if (continueToken) {
+      // A server of this process answers at once: others get their turn between the pages.
+      await new Promise((resolve) => setImmediate(resolve));
+      continue;
+    }
     const resourceVersion = page.metadata.resourceVersion ?? '';
     sink.replace(items, resourceVersion);
     return resourceVersion;

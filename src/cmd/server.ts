@@ -74,7 +74,6 @@ await runUntilSignalled(logger, async (signal) => {
       electAs: `${config.advertiseAddress}_${process.pid}`,
     }),
   });
-  const working = plane.run(signal);
   // The authority goes along: machines that join know only its pin.
   const withAuthority = ({ cert, key }: CertificatePair) => ({
     cert: `${cert.trimEnd()}\n${clusterCa}`,
@@ -101,6 +100,8 @@ await runUntilSignalled(logger, async (signal) => {
     },
     signal,
   );
+  // After it listens: of a large store the controllers take a while to read everything.
+  const working = plane.run(signal);
   const client = createClient(
     plane.api.localTransport({ name: 'system:wherry', groups: ['system:masters'] }),
   );

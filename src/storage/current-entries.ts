@@ -4,8 +4,19 @@ import type { ListOptions, ListResult, Revision, StoredEntry, StoreEvent } from 
 
 export class CurrentEntries {
   readonly #entries = new Map<string, StoredEntry>();
-  readonly #keys = new SortedKeys();
+  #keys = new SortedKeys();
   #bytes = 0;
+
+  /** `entries`: of different keys, in any order. */
+  static of(entries: readonly StoredEntry[]): CurrentEntries {
+    const made = new CurrentEntries();
+    for (const entry of entries) {
+      made.#entries.set(entry.key, entry);
+      made.#bytes += entry.value.byteLength;
+    }
+    made.#keys = SortedKeys.of(made.#entries.keys());
+    return made;
+  }
 
   get(key: string): StoredEntry | undefined {
     return this.#entries.get(key);

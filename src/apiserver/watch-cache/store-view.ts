@@ -27,13 +27,47 @@ interface UnclaimedEntry {
   value: Uint8Array;
 }
 
+/** Entries by the first part of their keys, so that a resource that is added looks through few of others. */
+class UnclaimedEntries {
+  readonly #parts = new Map<string, Map<string, UnclaimedEntry>>();
+
+  set(key: string, entry: UnclaimedEntry): void {
+    const name = firstPart(key);
+    let part = this.#parts.get(name);
+    if (!part) {
+      part = new Map();
+      this.#parts.set(name, part);
+    }
+    part.set(key, entry);
+  }
+
+  delete(key: string): void {
+    this.#parts.get(firstPart(key))?.delete(key);
+  }
+
+  /** Gives those under `prefix` away. */
+  *take(prefix: string): Generator<[string, UnclaimedEntry], void, undefined> {
+    const part = this.#parts.get(firstPart(prefix));
+    for (const [key, entry] of part ?? []) {
+      if (!key.startsWith(prefix)) continue;
+      part!.delete(key);
+      yield [key, entry];
+    }
+  }
+}
+
+/** `pods` of `/registry/pods/default/x`. */
+function firstPart(key: string): string {
+  return key.slice(registryPrefix.length, key.indexOf('/', registryPrefix.length));
+}
+
 export class StoreView {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #caches = new Map<string, ResourceCache>();
-  readonly #unclaimed = new Map<string, UnclaimedEntry>();
+  readonly #unclaimed = new UnclaimedEntries();
   #revision = 0;
   /** The newest revision that this process was told of: its own writes, or the store's answer to a question. */
   #known = 0;
@@ -78,14 +112,12 @@ export class StoreView {
     const prefix = `${registryPrefix}${storagePrefix}/`;
     const cache = new ResourceCache(prefix, this.#revision);
     this.#caches.set(storagePrefix, cache);
-    for (const [key, entry] of this.#unclaimed) {
-      if (!key.startsWith(prefix)) continue;
+    for (const [key, entry] of this.#unclaimed.take(prefix)) {
       try {
         cache.load(key.slice(prefix.length), entry.revision, entry.value);
       } catch (error) {
         this.#logger.error('a stored value cannot be read and is left out', { key, error });
       }
-      this.#unclaimed.delete(key);
     }
     return cache;
   }

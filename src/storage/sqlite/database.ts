@@ -76,6 +76,22 @@ export class LogDatabase {
     for (const row of rows) yield row as unknown as LogRow;
   }
 
+  /**
+   * The newest rows of all keys, deletes left out, after `revision`, in order of revision: that is how they stand in the
+   * file, so reading them all is reading it once from start to end.
+   */
+  *newest(after: number): Generator<LogRow, void, undefined> {
+    const rows = this.#db
+      .prepare(
+        `SELECT revision, key, value, create_revision AS createRevision FROM log
+         WHERE revision > ? AND value IS NOT NULL AND NOT EXISTS
+           (SELECT 1 FROM log AS newer WHERE newer.key = log.key AND newer.revision > log.revision)
+         ORDER BY revision`,
+      )
+      .iterate(after);
+    for (const row of rows) yield row as unknown as LogRow;
+  }
+
   /** Every write under `prefix` with `from <= revision <= until`, ascending. */
   *history(prefix: string, from: number, until: number): Generator<HistoryRow, void, undefined> {
     const rows = this.#db

@@ -1,5 +1,6 @@
 /** What the store and its worker thread say to each other. */
 import type { HistoryRow, LoadedFacts, LogRow } from './database.ts';
+import type { PackedRows } from './packed-rows.ts';
 
 /** One batch of writes; the values stand one after another in `bytes`. */
 export interface CommitRequest {
@@ -16,6 +17,8 @@ export type WorkerRequest =
   | CommitRequest
   | { kind: 'facts' }
   | { kind: 'state'; revision: number; prefix: string; limit: number; after: string | undefined }
+  /** The newest rows of all keys, as the store begins with; those after a revision. */
+  | { kind: 'load'; after: number; limit: number }
   | { kind: 'history'; prefix: string; from: number; until: number }
   | { kind: 'compact'; revision: number }
   | { kind: 'size' }
@@ -25,6 +28,7 @@ export interface WorkerAnswers {
   commit: undefined;
   facts: LoadedFacts;
   state: LogRow[];
+  load: PackedRows;
   history: HistoryRow[];
   compact: undefined;
   size: number;

@@ -20,6 +20,7 @@ import {
 } from '../store.ts';
 import { WatchHub } from '../watch-hub.ts';
 import type { HistoryRow, LogRow } from './database.ts';
+import { unpackRows } from './packed-rows.ts';
 import { WorkerPort } from './worker-port.ts';
 
 /** Keys loaded per request at start-up. */
@@ -41,21 +42,21 @@ interface PendingWrite {
 export async function createSqliteStore(options: { path: string }): Promise<Store> {
   const worker = new WorkerPort(options.path);
   const facts = await worker.ask({ kind: 'facts' });
-  const current = new CurrentEntries();
-  let after: string | undefined;
-  for (;;) {
-    const page = await worker.ask({
-      kind: 'state',
-      revision: facts.revision,
-      prefix: '',
-      limit: loadPageKeys,
-      after,
-    });
-    for (const row of page) current.put(entryOf(row));
-    if (page.length < loadPageKeys) break;
-    after = page.at(-1)!.key;
-  }
+  const current = CurrentEntries.of(await loadEntries(worker));
   return new SqliteStore(worker, current, facts.revision, facts.compacted);
+}
+
+async function loadEntries(worker: WorkerPort): Promise<StoredEntry[]> {
+  const entries: StoredEntry[] = [];
+  const load = (after: number) => worker.ask({ kind: 'load', after, limit: loadPageKeys });
+  for (let page = await load(0); ; ) {
+    const isLast = page.keys.length < loadPageKeys;
+    // The thread reads the next page while this one is taken in.
+    const next = isLast ? undefined : load(page.revisions.at(-1)!);
+    for (const entry of unpackRows(page)) entries.push(entry);
+    if (!next) return entries;
+    page = await next;
+  }
 }
 
 class SqliteStore implements Store {

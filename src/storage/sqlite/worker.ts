@@ -1,6 +1,7 @@
 /** The worker thread: owns the SQLite file, so that an fsync never holds up the event loop that serves requests. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { LogDatabase, type LogRow } from './database.ts';
+import { type PackedRows, packRows } from './packed-rows.ts';
 import type { AnswerEnvelope, CommitRequest, RequestEnvelope, WorkerRequest } from './protocol.ts';
 
 // Outside of a worker it is only loaded.
@@ -10,12 +11,17 @@ function serve(port: MessagePort, database: LogDatabase): void {
   port.on('message', ({ id, request }: RequestEnvelope) => {
     perform(database, request).then(
       (answer) => {
-        port.postMessage({ id, answer } satisfies AnswerEnvelope);
+        port.postMessage({ id, answer } satisfies AnswerEnvelope, transferred(request, answer));
         if (request.kind === 'close') port.close();
       },
       (error: Error) => port.postMessage({ id, error: error.message } satisfies AnswerEnvelope),
     );
   });
+}
+
+/** Buffers that change hands with the answer instead of being copied. */
+function transferred(request: WorkerRequest, answer: unknown): ArrayBuffer[] {
+  return request.kind === 'load' ? (answer as PackedRows).chunks.map(({ buffer }) => buffer) : [];
 }
 
 async function perform(database: LogDatabase, request: WorkerRequest): Promise<unknown> {
@@ -25,7 +31,9 @@ async function perform(database: LogDatabase, request: WorkerRequest): Promise<u
     case 'facts':
       return database.facts();
     case 'state':
-      return takeRows(database.stateAt(request.revision, request.prefix, request.after), request.limit);
+      return [...firstRows(database.stateAt(request.revision, request.prefix, request.after), request.limit)];
+    case 'load':
+      return packRows(firstRows(database.newest(request.after), request.limit));
     case 'history':
       return [...database.history(request.prefix, request.from, request.until)];
     case 'compact':
@@ -47,11 +55,10 @@ function unpack({ firstRevision, keys, createRevisions, lengths, bytes }: Commit
   });
 }
 
-function takeRows(rows: Iterable<LogRow>, limit: number): LogRow[] {
-  const taken: LogRow[] = [];
+function* firstRows(rows: Iterable<LogRow>, limit: number): Generator<LogRow, void, undefined> {
+  let count = 0;
   for (const row of rows) {
-    taken.push(row);
-    if (taken.length === limit) break;
+    yield row;
+    if (++count === limit) return;
   }
-  return taken;
 }
