@@ -1,5 +1,6 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
+import { countRounds, withBudget } from './budget.ts';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
 import { registerFormats } from './libraries/formats.ts';
@@ -85,6 +86,7 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
       checked = parsed.check();
     }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
+    countRounds(parsed.ast);
     return {
       source,
       ast: parsed.ast,
@@ -99,7 +101,7 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
 
 function run(evaluate: () => unknown): unknown {
   try {
-    return evaluate();
+    return withBudget(evaluate);
   } catch (error) {
     throw new CelError(firstLine(error), { cause: error });
   }

@@ -50,7 +50,8 @@ export class JsonWebTokens {
     if (!header || !claims || !signature || rest.length > 0) return undefined;
     const { alg, kid } = decodePart(header) ?? {};
     const content = Buffer.from(`${header}.${claims}`);
-    const signatureBytes = Buffer.from(signature, 'base64url');
+    const signatureBytes = decodeBytes(signature);
+    if (!signatureBytes) return undefined;
     const signedBy = this.#verification.find(
       ({ id, algorithm, key }) =>
         algorithm === alg &&
@@ -83,6 +84,12 @@ function verificationKey(key: KeyObject): VerificationKey {
     algorithm: key.asymmetricKeyType === 'rsa' ? 'RS256' : 'ES256',
     key,
   };
+}
+
+/** Undefined unless it is just as it is written: Node passes over what is no base64url, and one signature has one form. */
+export function decodeBytes(part: string): Buffer | undefined {
+  const bytes = Buffer.from(part, 'base64url');
+  return bytes.toString('base64url') === part ? bytes : undefined;
 }
 
 function encodePart(part: object): string {

@@ -4,6 +4,7 @@ import { Agent, get } from 'node:https';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
+import { decodeBytes } from './json-web-token.ts';
 
 /** Upstream's --oidc-* flags. */
 export interface OpenIdConnectOptions {
@@ -120,7 +121,8 @@ function listOf(value: unknown): string[] {
 function parseToken(
   token: string,
 ): { header: Claims; claims: Claims; content: Buffer; signature: Buffer } | undefined {
-  const [header, claims, signature, ...rest] = token.split('.');
+  const [header, claims, signed, ...rest] = token.split('.');
+  const signature = signed && decodeBytes(signed);
   if (!header || !claims || !signature || rest.length > 0) return undefined;
   try {
     const decode = (part: string): unknown => JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
@@ -130,7 +132,7 @@ function parseToken(
       header: decoded.header,
       claims: decoded.claims,
       content: Buffer.from(`${header}.${claims}`),
-      signature: Buffer.from(signature, 'base64url'),
+      signature,
     };
   } catch {
     // Not JSON: not a token of this kind, which is all that the caller asks.

@@ -2,6 +2,7 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { RE2JS } from 're2js';
+import { spendText } from '../budget.ts';
 
 /** A parsed URL; CEL code reads it by its methods only. */
 class Url {
@@ -23,7 +24,7 @@ export function registerText(environment: Environment): void {
     )
     .registerFunction('string.charAt(int): string', charAt)
     .registerFunction('string.replace(string, string): string', (text: string, from: string, to: string) =>
-      text.replaceAll(from, () => to),
+      replaceSome(text, from, to, -1n),
     )
     .registerFunction('string.replace(string, string, int): string', replaceSome)
     .registerType('kubernetes.Strings', Strings)
@@ -56,8 +57,18 @@ function charAt(text: string, index: bigint): string {
 
 /** The first `limit` of them; all when it is negative. */
 function replaceSome(text: string, from: string, to: string, limit: bigint): string {
-  let left = limit < 0n ? Number.POSITIVE_INFINITY : Number(limit);
+  const most = limit < 0n ? Number.POSITIVE_INFINITY : Number(limit);
+  // Looked at before it is made: the longest text of all takes seconds.
+  spendText(text.length + Math.min(most, countOf(text, from)) * to.length);
+  let left = most;
   return text.replaceAll(from, (found) => (left-- > 0 ? to : found));
+}
+
+function countOf(text: string, part: string): number {
+  if (part === '') return text.length + 1;
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count++;
+  return count;
 }
 
 function find(text: string, pattern: string): string {

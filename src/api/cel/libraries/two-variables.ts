@@ -3,6 +3,7 @@
  * `transformMap`, `transformMapEntry`. The library knows those of one variable.
  */
 import type { Environment } from '@marcbachmann/cel-js';
+import { checkBudget } from '../budget.ts';
 
 interface Node {
   op: string;
@@ -81,6 +82,7 @@ function decide(entries: Entry[], holds: (entry: Entry) => boolean): boolean {
     try {
       if (holds(entry)) return true;
     } catch (error) {
+      checkBudget();
       failure ??= { error };
     }
   }

@@ -1,0 +1,106 @@
+/**
+ * What one evaluation of an expression may cost: the library bounds how long an expression is, not how often its loops
+ * go round, and loops within loops over a large object would hold up everything else.
+ */
+
+/** Rounds of all loops together: about what upstream's limit of a million units allows. */
+const roundsMax = 250_000;
+/** Characters that functions which make text longer may give together. */
+const textCharsMax = 10_000_000;
+
+/** Macros whose arguments but the first, which names a variable, are evaluated once for every element. */
+const loops = new Set([
+  ...['all', 'exists', 'exists_one', 'existsOne', 'filter', 'map'],
+  ...['transformList', 'transformMap', 'transformMapEntry'],
+]);
+
+/** A node of the library's syntax tree, as far as it is looked at. */
+interface Node {
+  op: string;
+  args: unknown;
+  evaluate(evaluator: Evaluator, node: Node, context: unknown): unknown;
+}
+
+interface Evaluator {
+  tryEval(node: Node, context: unknown): unknown;
+}
+
+let rounds = 0;
+let textChars = 0;
+let depth = 0;
+
+/** Runs an evaluation with a budget of its own, unless it is part of another one. */
+export function withBudget<T>(work: () => T): T {
+  if (depth === 0) {
+    rounds = 0;
+    textChars = 0;
+  }
+  depth++;
+  try {
+    return work();
+  } finally {
+    depth--;
+  }
+}
+
+/** For whoever goes on after errors: nothing goes on after this. @throws Error when the budget is spent */
+export function checkBudget(): void {
+  if (rounds > roundsMax || textChars > textCharsMax)
+    throw new Error('operation cancelled: actual cost limit exceeded');
+}
+
+/** For text of so many characters. @throws Error when the budget is spent */
+export function spendText(chars: number): void {
+  textChars += chars;
+  checkBudget();
+}
+
+/** Has every round of the tree's loops counted. For a tree that was checked and not yet evaluated. */
+export function countRounds(tree: unknown): void {
+  if (Array.isArray(tree)) {
+    for (const item of tree) countRounds(item);
+    return;
+  }
+  if (!isNode(tree)) return;
+  if (tree.op === 'rcall') {
+    const [name, , given] = tree.args as [string, Node, Node[]];
+    if (loops.has(name)) for (const body of given.slice(1)) countEach(body);
+  }
+  countRounds(tree.args);
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+}
+
+/** A node replaces its own `evaluate` when it is evaluated first: what it sets is called below the counting one. */
+function countEach(node: Node): void {
+  let inner = node.evaluate;
+  const counted: Node['evaluate'] = function (this: Node, evaluator, self, context) {
+    rounds++;
+    checkBudget();
+    stopAtBudget(evaluator);
+    return inner.call(this, evaluator, self, context);
+  };
+  Object.defineProperty(node, 'evaluate', {
+    get: () => counted,
+    set: (value: Node['evaluate']) => {
+      inner = value;
+    },
+  });
+}
+
+const stopping = new WeakSet<object>();
+
+/** `all`, `exists`, `||` and `&&` go on after an error, for another operand may decide: not after a spent budget. */
+function stopAtBudget(evaluator: Evaluator): void {
+  const prototype = Object.getPrototypeOf(evaluator) as Evaluator;
+  if (stopping.has(prototype)) return;
+  stopping.add(prototype);
+  const { tryEval } = prototype;
+  prototype.tryEval = function (this: Evaluator, node, context) {
+    const result = tryEval.call(this, node, context);
+    checkBudget();
+    return result;
+  };
+}
