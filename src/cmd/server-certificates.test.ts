@@ -13,7 +13,9 @@ import { renewServerCertificates } from './server-certificates.ts';
 
 const dayMs = 86_400_000;
 
-test('a server that runs for a year shows other certificates before its own end', async () => {
+test('a server that runs for a year shows other certificates before its own end', {
+  timeout: 60_000,
+}, async () => {
   const pkiFolder = mkdtempSync(join(tmpdir(), 'wherry-certificates-'));
   const stop = new AbortController();
   try {
@@ -41,8 +43,8 @@ test('a server that runs for a year shows other certificates before its own end'
       },
       stop.signal,
     );
-    while (Object.keys(shown).length < 3 && clock.now() < endMs) {
-      await clock.advance(dayMs);
+    while (Object.keys(shown).length < 3) {
+      if (clock.now() < endMs) await clock.advance(dayMs);
       // Signing is real work outside of the virtual clock.
       await setImmediate();
     }
@@ -52,7 +54,8 @@ test('a server that runs for a year shows other certificates before its own end'
     assert.deepEqual(Object.keys(shown).sort(), ['aggregated', 'clients', 'nodes']);
     const { clients } = shown;
     assert.match(clients!.subjectAltName!, /IP Address:192\.0\.2\.7/);
-    assert.ok(clients!.validFromDate.getTime() > startMs + 200 * dayMs);
+    const renewedMs = clients!.validFromDate.getTime();
+    assert.ok(renewedMs > startMs + 200 * dayMs && renewedMs < endMs);
     assert.equal(
       readPair(pkiFolder, 'apiserver').cert.trim(),
       `${clients}`.trim(),

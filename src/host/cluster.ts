@@ -257,7 +257,7 @@ async function ensureLink(context: ClusterContext, record: ClusterRecord): Promi
   }
   const link = { bridge, subnet: record.subnet };
   await ensureBridge(link);
-  if (!record.offline && hostHasDefaultRoute()) await openUplink(link);
+  if (!record.offline && hostHasDefaultRoute()) await openUplink(link, [record.serviceCidr, record.podCidr]);
   return record.subnet;
 }
 

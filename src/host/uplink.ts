@@ -1,4 +1,7 @@
-/** The way out of a cluster's nodes through the host: address translation in one nft table of the cluster's own. */
+/**
+ * The way out of a cluster's nodes through the host: address translation in one nft table of the cluster's own. Packets for
+ * its services and pods have no business out there: none should come so far, and those that do are counted and dropped.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { run, succeeds } from './command.ts';
 import type { ClusterLink } from './link.ts';
@@ -13,7 +16,8 @@ const tableName = (link: ClusterLink) => `wherry_${link.bridge.replace(/[^a-z0-9
  */
 const forwardingMark = 'wherry_started_forwarding';
 
-export async function openUplink(link: ClusterLink): Promise<void> {
+/** `inside`: ranges of addresses that mean something in the cluster only. */
+export async function openUplink(link: ClusterLink, inside: readonly string[]): Promise<void> {
   const isForwarding = readFileSync(forwardingFile, 'utf8').trim() === '1';
   const isOurs = !isForwarding || (await someClusterStartedForwarding());
   const table = tableName(link);
@@ -21,6 +25,11 @@ export async function openUplink(link: ClusterLink): Promise<void> {
     input: `table ip ${table}
 delete table ip ${table}
 table ip ${table} {
+  counter leaked { }
+  chain stay-inside {
+    type filter hook forward priority filter;
+    iifname "${link.bridge}" oifname != "${link.bridge}" ip daddr { ${inside.join(', ')} } counter name leaked drop
+  }
   chain postrouting {
     type nat hook postrouting priority srcnat;
     ip saddr ${link.subnet}.0/24 oifname != "${link.bridge}" masquerade
