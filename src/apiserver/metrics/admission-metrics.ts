@@ -96,18 +96,20 @@ export class AdmissionMetrics implements AdmissionObserver {
   begin(type: AdmissionStep, operation: string) {
     const startMs = this.#clock.monotonic();
     let lastMs = startMs;
+    const accepted = this.#seriesOf(type, operation, false);
+    const seriesOf = (rejected: boolean) => (rejected ? this.#seriesOf(type, operation, rejected) : accepted);
     return {
       /** A plugin begins when the one before it has ended. */
       plugin: (name: string, rejected: boolean) => {
         const nowMs = this.#clock.monotonic();
-        this.#seriesOf(type, operation, rejected)
+        seriesOf(rejected)
           .plugin(name)
           .observe((nowMs - lastMs) / 1000);
         lastMs = nowMs;
       },
       step: (rejected: boolean) => {
         const seconds = (this.#clock.monotonic() - startMs) / 1000;
-        this.#seriesOf(type, operation, rejected).step.observe(seconds);
+        seriesOf(rejected).step.observe(seconds);
       },
     };
   }
