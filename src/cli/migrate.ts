@@ -1,25 +1,35 @@
 /** `wherry migrate`: everything that one store holds, carried into another. */
 import { systemClock } from '../base/clock.ts';
 import { Failure } from '../host/failure.ts';
+import type { EtcdTlsFiles } from '../host/process-config.ts';
 import { migrateStore } from '../storage/migrate.ts';
 import type { Store } from '../storage/store.ts';
 import { type Command, UsageError } from './context.ts';
+import { etcdTlsFiles, etcdTlsOptions } from './etcd-options.ts';
 import { parseOptions } from './options.ts';
 
 export const migrate: Command = {
   summary: 'carry the objects of one store into another, empty one',
-  usage: '--from STORE --to STORE',
+  usage: '--from STORE --to STORE [--etcd-cacert FILE --etcd-cert FILE --etcd-key FILE]',
   details: [
     'STORE  sqlite:FILE, or etcd:URL[,URL…]',
+    '--etcd-cacert FILE --etcd-cert FILE --etcd-key FILE  for etcd behind TLS',
     'No server may write to the first store meanwhile: wherry down first. Secrets stay encrypted as they are;',
     'the server on the new store needs the same encryption-keys.json. Revisions start anew.',
   ],
   async run(context, args) {
-    const { values } = parseOptions(args, { from: { type: 'string' }, to: { type: 'string' } });
+    const { values } = parseOptions(args, {
+      from: { type: 'string' },
+      to: { type: 'string' },
+      ...etcdTlsOptions,
+    });
     if (!values.from || !values.to) throw new UsageError('both --from and --to are needed');
-    const from = await openStore(values.from);
+    const tls = etcdTlsFiles(values);
+    if (tls && ![values.from, values.to].some((store) => store.startsWith('etcd:')))
+      throw new UsageError('--etcd-cacert, --etcd-cert and --etcd-key need a store etcd:URL');
+    const from = await openStore(values.from, tls);
     try {
-      const to = await openStore(values.to);
+      const to = await openStore(values.to, tls);
       try {
         const { copied } = await migrateStore(from, to);
         context.print(`${copied} objects carried from ${values.from} to ${values.to}`);
@@ -33,7 +43,7 @@ export const migrate: Command = {
   },
 };
 
-async function openStore(text: string): Promise<Store> {
+async function openStore(text: string, tls: EtcdTlsFiles | undefined): Promise<Store> {
   const colon = text.indexOf(':');
   const [kind, where] = [text.slice(0, colon), text.slice(colon + 1)];
   if (kind !== 'sqlite' && kind !== 'etcd')
@@ -43,13 +53,16 @@ async function openStore(text: string): Promise<Store> {
       const { createSqliteStore } = await import('../storage/sqlite/sqlite-store.ts');
       return await createSqliteStore({ path: where });
     }
-    const { createEtcdStore } = await import('../storage/etcd/etcd-store.ts');
-    return await createEtcdStore({ endpoints: where.split(','), clock: systemClock });
+    const { createEtcdStore, etcdEndpoints } = await import('../storage/etcd/etcd-store.ts');
+    const etcd = etcdEndpoints({ etcd: where.split(','), ...(tls && { tls }) });
+    return await createEtcdStore({ ...etcd, clock: systemClock });
   } catch (cause) {
     throw new Failure(`the store ${text} cannot be opened`, {
       cause,
       advice:
-        kind === 'sqlite' ? 'stop the cluster that uses it: wherry down' : 'check that etcd answers there',
+        kind === 'sqlite'
+          ? 'stop the cluster that uses it: wherry down'
+          : 'check that etcd answers there, and the files for TLS',
     });
   }
 }

@@ -9,10 +9,11 @@ import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
-import { type EtcdSettings, type EtcdTlsFiles, writeConfig } from '../host/process-config.ts';
+import { type EtcdSettings, writeConfig } from '../host/process-config.ts';
 import type { Store } from '../storage/store.ts';
 import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
 import { type Command, UsageError } from './context.ts';
+import { etcdTlsFiles, etcdTlsOptions } from './etcd-options.ts';
 import { runForeground } from './foreground.ts';
 import { renderKubeconfig } from './kubeconfig-file.ts';
 import { parsePool, poolOption } from './load-balancer-pool.ts';
@@ -46,9 +47,7 @@ export const server: Command = {
       ...poolOption,
       pki: { type: 'string' },
       'scheduler-config': { type: 'string' },
-      'etcd-cacert': { type: 'string' },
-      'etcd-cert': { type: 'string' },
-      'etcd-key': { type: 'string' },
+      ...etcdTlsOptions,
       ...apiServerOptions,
     });
     const folder = join(context.data.path, 'server');
@@ -116,17 +115,6 @@ function etcdSettings(values: EtcdOptions): EtcdSettings | undefined {
   const tls = etcdTlsFiles(values);
   if (tls && !etcd) throw new UsageError('--etcd-cacert, --etcd-cert and --etcd-key need --etcd-endpoints');
   return etcd && { etcd, ...(tls && { tls }) };
-}
-
-function etcdTlsFiles(values: EtcdOptions): EtcdTlsFiles | undefined {
-  const { 'etcd-cacert': ca, 'etcd-cert': cert, 'etcd-key': key } = values;
-  if (!ca && !cert && !key) return undefined;
-  if (Boolean(cert) !== Boolean(key)) throw new UsageError('--etcd-cert and --etcd-key go together');
-  return {
-    ...(ca && { caFile: resolve(ca) }),
-    ...(cert && { certFile: resolve(cert) }),
-    ...(key && { keyFile: resolve(key) }),
-  };
 }
 
 async function shareKeys(
