@@ -47,7 +47,8 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
       name,
       options: request.options,
     };
-    await registry.admission.mutate(attributes);
+    // As with upstream, the end of what was marked is validated again, but a request is mutated once.
+    if (isFirst) await registry.admission.mutate(attributes);
     await registry.admission.validate(attributes);
 
     const next = planDeletion(registry, request, old);

@@ -181,6 +181,27 @@ test('a delete whose precondition does not hold deletes nothing', async () => {
   assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 200);
 });
 
+test('the deletion of a pod that goes at once is mutated once, though it is marked first', async () => {
+  await using server = await createTestServer();
+  const pods = '/api/v1/namespaces/default/pods';
+  await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  await server.ask('POST', pods, {
+    metadata: { name: 'a' },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  });
+  const asked: string[] = [];
+  server.api.registry.admission.add({
+    name: 'witness',
+    mutate: () => void asked.push('mutate'),
+    validate: () => void asked.push('validate'),
+  });
+  const { status, object } = await server.ask('DELETE', `${pods}/a`);
+  assert.equal(status, 200);
+  assert.equal(object.metadata.deletionGracePeriodSeconds, 0);
+  assert.equal((await server.ask('GET', `${pods}/a`)).status, 404);
+  assert.deepEqual(asked, ['mutate', 'validate', 'validate']);
+});
+
 test('a namespace stays Terminating until its finalizer is taken away through /finalize', async () => {
   await using server = await createTestServer();
   await server.ask('POST', '/api/v1/namespaces', { metadata: { name: 'n' } });
