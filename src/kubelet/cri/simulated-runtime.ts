@@ -172,10 +172,11 @@ class Simulation implements SimulatedRuntime {
     filter: { id?: string; state?: string; labelSelector?: Record<string, string> } = {},
   ) {
     const found: Sandbox[] = [];
+    const labels = Object.entries(filter.labelSelector ?? {});
     for (const { status } of this.#sandboxes.values()) {
       if (filter.id && filter.id !== status.id) continue;
       if (filter.state && filter.state !== status.state) continue;
-      if (hasLabels(status.labels, filter.labelSelector)) found.push(status);
+      if (hasLabels(status.labels, labels)) found.push(status);
     }
     return found;
   }
@@ -262,11 +263,12 @@ class Simulation implements SimulatedRuntime {
 
   async listContainers(filter: ContainerFilter = {}) {
     const found: Container[] = [];
+    const labels = Object.entries(filter.labelSelector ?? {});
     for (const { sandboxId, status } of this.#containers.values()) {
       if (filter.id && filter.id !== status.id) continue;
       if (filter.podSandboxId && filter.podSandboxId !== sandboxId) continue;
       if (filter.state && filter.state !== status.state) continue;
-      if (hasLabels(status.labels, filter.labelSelector)) found.push({ ...status, podSandboxId: sandboxId });
+      if (hasLabels(status.labels, labels)) found.push({ ...status, podSandboxId: sandboxId });
     }
     return found;
   }
@@ -447,8 +449,8 @@ class Simulation implements SimulatedRuntime {
   }
 }
 
-function hasLabels(labels: Record<string, string>, selector: Record<string, string> = {}): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+function hasLabels(labels: Record<string, string>, wanted: readonly [string, string][]): boolean {
+  return wanted.every(([key, value]) => labels[key] === value);
 }
 
 function notFoundError(what: string, id: string): RuntimeError {
