@@ -54,7 +54,8 @@ test('a signing request is read, signed under its own subject and names, and che
     organizations: ['system:nodes'],
     dnsNames: ['n1'],
     ipAddresses: ['10.0.0.7'],
-    otherNames: [],
+    emailAddresses: [],
+    uris: [],
   });
   const notBefore = new Date('2026-01-01T00:00:00Z');
   const notAfter = new Date('2027-01-01T00:00:00Z');

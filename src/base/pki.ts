@@ -125,8 +125,8 @@ export async function createSigningRequest(
 export interface ParsedSigningRequest extends Required<CertificateSubject> {
   dnsNames: string[];
   ipAddresses: string[];
-  /** Alternative names of other kinds (mail, URI): upstream's signers refuse them. */
-  otherNames: string[];
+  emailAddresses: string[];
+  uris: string[];
 }
 
 /** @throws when it is no request, or is not signed by its own key. */
@@ -140,7 +140,8 @@ export async function parseSigningRequest(request: string): Promise<ParsedSignin
     organizations: parsed.subjectName.getField('O'),
     dnsNames: valuesOf('dns'),
     ipAddresses: valuesOf('ip'),
-    otherNames: names.filter((name) => name.type !== 'dns' && name.type !== 'ip').map((name) => name.value),
+    emailAddresses: valuesOf('email'),
+    uris: valuesOf('url'),
   };
 }
 

@@ -40,36 +40,64 @@ export function findRefusal(
   if (reservedNames.has(request.commonName)) return `common name ${request.commonName} is reserved`;
   switch (csr.spec.signerName) {
     case signers.client:
-      return refuseUsages(usages, 'client auth');
+      return refuseClientUsages(usages);
     case signers.kubeletClient:
-      return refuseNode(request) ?? refuseNames(request) ?? refuseUsages(usages, 'client auth');
+      return (
+        refuseOrganization(request) ??
+        refuseNames(request, ['dnsNames', 'emailAddresses', 'ipAddresses', 'uris']) ??
+        refuseCommonName(request) ??
+        refuseNodeUsages(usages, 'client auth')
+      );
     case signers.kubeletServing:
-      if (request.dnsNames.length + request.ipAddresses.length === 0)
-        return 'at least one DNS or IP subjectAltName is required';
-      if (request.otherNames.length > 0) return 'only DNS and IP subjectAltNames are allowed';
-      return refuseNode(request) ?? refuseUsages(usages, 'server auth');
+      return (
+        refuseOrganization(request) ??
+        (request.dnsNames.length + request.ipAddresses.length === 0
+          ? 'DNS or IP subjectAltName is required'
+          : undefined) ??
+        refuseNames(request, ['emailAddresses', 'uris']) ??
+        refuseNodeUsages(usages, 'server auth') ??
+        refuseCommonName(request)
+      );
     default:
       return undefined;
   }
 }
 
-function refuseNode({ organizations, commonName }: ParsedSigningRequest): string | undefined {
-  if (organizations.length !== 1 || organizations[0] !== nodesGroup)
-    return `organization needs to be ${nodesGroup}`;
-  if (!commonName.startsWith(nodePrefix)) return `common name needs to start with ${nodePrefix}`;
-  return undefined;
+function refuseOrganization({ organizations }: ParsedSigningRequest): string | undefined {
+  const isNodes = organizations.length === 1 && organizations[0] === nodesGroup;
+  return isNodes ? undefined : `subject organization is not ${nodesGroup}`;
 }
 
-function refuseNames({ dnsNames, ipAddresses, otherNames }: ParsedSigningRequest): string | undefined {
-  return dnsNames.length + ipAddresses.length + otherNames.length > 0
-    ? 'no subjectAltNames are allowed'
-    : undefined;
+function refuseCommonName({ commonName }: ParsedSigningRequest): string | undefined {
+  return commonName.startsWith(nodePrefix)
+    ? undefined
+    : `subject common name does not begin with ${nodePrefix}`;
 }
 
-function refuseUsages(usages: readonly string[], needed: string): string | undefined {
-  if (!usages.includes(needed)) return `usages did not contain required ${needed}`;
-  const extra = usages.find((usage) => usage !== needed && !keyUsages.has(usage));
-  return extra === undefined ? undefined : `usages contained ${extra}, which is not allowed`;
+const nameKinds = { dnsNames: 'DNS', emailAddresses: 'Email', ipAddresses: 'IP', uris: 'URI' } as const;
+
+function refuseNames(
+  request: ParsedSigningRequest,
+  kinds: readonly (keyof typeof nameKinds)[],
+): string | undefined {
+  const found = kinds.find((kind) => request[kind].length > 0);
+  return found && `${nameKinds[found]} subjectAltNames are not allowed`;
+}
+
+function refuseClientUsages(usages: readonly string[]): string | undefined {
+  const extra = usages.find((usage) => usage !== 'client auth' && !keyUsages.has(usage));
+  if (extra !== undefined) return `invalid usage for client certificate: ${extra}`;
+  return usages.includes('client auth')
+    ? undefined
+    : 'missing required usage for client certificate: client auth';
+}
+
+/** A node's key may be one that enciphers nothing; all else is fixed. */
+function refuseNodeUsages(usages: readonly string[], purpose: string): string | undefined {
+  const wanted = [...keyUsages, purpose].sort();
+  const given = new Set([...usages, 'key encipherment']);
+  const isSame = usages.includes('digital signature') && [...given].sort().join() === wanted.join();
+  return isSame ? undefined : `usages did not match [${wanted.join(' ')}]`;
 }
 
 /** A kubelet's client certificate, asked for by the node itself or by somebody on its behalf. */

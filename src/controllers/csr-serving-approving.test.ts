@@ -13,7 +13,8 @@ test('a node gets a serving certificate for itself, and for nobody else', () => 
     organizations: ['system:nodes'],
     dnsNames: ['n1'],
     ipAddresses: ['10.0.0.7'],
-    otherNames: [],
+    emailAddresses: [],
+    uris: [],
     ...names,
   });
   assert.equal(isOfNode(request({}), 'system:node:n1', node), true);
