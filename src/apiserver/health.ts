@@ -38,7 +38,7 @@ async function answerAll(
       lines.push(`[+]${check.name} excluded: ok`);
       continue;
     }
-    const problem = await runCheck(check, clock);
+    const problem = await problemOf(check, clock);
     if (problem !== undefined) isFailed = true;
     lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
   }
@@ -56,11 +56,12 @@ async function answerOne(
   const name = info.path.slice(endpoint.length + 2);
   const check = checks.find((candidate) => candidate.name === name);
   if (!check) throw unknownPath();
-  const problem = await runCheck(check, clock);
+  const problem = await problemOf(check, clock);
   return problem === undefined ? text(200, 'ok') : text(500, `internal server error: ${problem}\n`);
 }
 
-async function runCheck(check: HealthCheck, clock: Clock): Promise<string | undefined> {
+/** Undefined when all is well; a check that takes too long has failed. */
+export async function problemOf(check: HealthCheck, clock: Clock): Promise<string | undefined> {
   const stop = new AbortController();
   const tooSlow = clock.sleep(checkTimeoutMs, stop.signal).then(
     () => 'the check did not answer in time',

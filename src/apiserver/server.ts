@@ -22,6 +22,7 @@ import type { ServiceAccountTokens } from './authentication/service-account-toke
 import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';
 import { bootstrap, keepBootstrapObjects } from './bootstrap/bootstrap.ts';
 import { keepKubernetesService } from './bootstrap/kubernetes-service.ts';
+import { ComponentStatuses } from './component-statuses.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { registerTokenDiscovery } from './discovery/oidc.ts';
@@ -104,6 +105,8 @@ export interface ApiServer {
   readonly handler: RequestHandler;
   /** Issues tokens for service accounts; undefined when the server was given no key. */
   readonly serviceAccounts: ServiceAccountTokens | undefined;
+  /** Whoever runs a part of the control plane adds it here. */
+  readonly components: ComponentStatuses;
   listen(options: ListenOptions): Promise<Listener>;
   /** Requests of a component in this process, as `user`. */
   localTransport(user: UserInfo): Transport;
@@ -197,6 +200,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const aggregation = new Aggregation({ ...own, objects, dialService, frontProxy: options.frontProxy });
   handler.addDelegate(aggregation.delegate);
   handler.addDelegate(metricsApi.delegate);
+  const components = new ComponentStatuses(clock);
+  components.add({ name: 'etcd-0', check: async () => void (await store.currentRevision()) });
+  handler.addDelegate(components.delegate);
   const discovery = new Discovery({
     kinds,
     subresources,
@@ -232,6 +238,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry,
     handler,
     serviceAccounts: security.serviceAccounts,
+    components,
     async listen(listenOptions) {
       const listener = await listen({
         ...listenOptions,

@@ -7,7 +7,7 @@ import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { createMemoryStore } from '../storage/memory.ts';
 import { createClient } from './create-client.ts';
-import { runWhileLeading } from './leader-election.ts';
+import { findVacancy, runWhileLeading } from './leader-election.ts';
 import { TransportError } from './transport.ts';
 
 test('one leads at a time; another takes over when it gives the lease back, or falls silent', async () => {
@@ -31,7 +31,6 @@ test('one leads at a time; another takes over when it gives the lease back, or f
       send: (request: Parameters<typeof inner.send>[0]) =>
         state.isCut ? Promise.reject(new TransportError('cut off')) : inner.send(request),
     };
-    const lease = { namespace: 'kube-system', name: 'test' };
     const options = { client: createClient(transport), clock, random, logger: silentLogger, lease, identity };
     const done = runWhileLeading(
       options,
@@ -45,8 +44,13 @@ test('one leads at a time; another takes over when it gives the lease back, or f
     );
     return { stop, state, done };
   };
+  const lease = { namespace: 'kube-system', name: 'test' };
+  const client = createClient(server.localTransport({ name: 'watcher', groups: ['system:masters'] }));
+  const vacancy = () => findVacancy({ client, clock, lease });
+  assert.equal(await vacancy(), 'nobody holds its lease');
   const a = start('a');
   await clock.advance(1_000);
+  assert.equal(await vacancy(), undefined);
   const b = start('b');
   await clock.advance(60_000);
   assert.deepEqual([...leading], ['a']);
@@ -56,7 +60,11 @@ test('one leads at a time; another takes over when it gives the lease back, or f
   assert.deepEqual([...leading], ['b']);
   const c = start('c');
   b.state.isCut = true;
-  await clock.advance(40_000);
+  c.state.isCut = true;
+  await clock.advance(20_000);
+  assert.match((await vacancy()) ?? '', /^its lease has not been renewed since 20/);
+  c.state.isCut = false;
+  await clock.advance(20_000);
   assert.deepEqual([...leading], ['c']);
   b.state.isCut = false;
   await clock.advance(60_000);
@@ -64,6 +72,7 @@ test('one leads at a time; another takes over when it gives the lease back, or f
   b.stop.abort(new Error('stopped'));
   c.stop.abort(new Error('stopped'));
   await clock.advance(5_000);
+  assert.equal(await vacancy(), 'nobody holds its lease');
   await server.close();
 });
 

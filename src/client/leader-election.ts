@@ -134,6 +134,18 @@ class Election {
   }
 }
 
+/** Why nobody leads, in words; undefined while somebody does. Holders' clocks are taken to agree with this one. */
+export async function findVacancy({
+  client,
+  clock,
+  lease,
+}: Pick<LeaderElectionOptions, 'client' | 'clock' | 'lease'>): Promise<string | undefined> {
+  const { spec } = (await client.get(Lease, lease).catch(absentIfNotFound)) ?? {};
+  if (!spec?.holderIdentity || !spec.renewTime) return 'nobody holds its lease';
+  const endsAtMs = Date.parse(spec.renewTime) + (spec.leaseDurationSeconds ?? 0) * 1000;
+  return clock.now() < endsAtMs ? undefined : `its lease has not been renewed since ${spec.renewTime}`;
+}
+
 function absentIfNotFound(error: unknown): undefined {
   if (error instanceof StatusError && error.code === 404) return undefined;
   throw error;

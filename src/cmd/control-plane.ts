@@ -6,7 +6,7 @@ import type { CertificatePair } from '../base/pki.ts';
 import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { createInformerFactory } from '../client/informer-factory.ts';
-import { runWhileLeading } from '../client/leader-election.ts';
+import { findVacancy, runWhileLeading } from '../client/leader-election.ts';
 import { measuredTransport } from '../client/measured-transport.ts';
 import { startControllers } from '../controllers/start.ts';
 import type { SchedulerConfiguration } from '../scheduler/configuration.ts';
@@ -32,6 +32,9 @@ export interface ControlPlane {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** Runs a part of the control plane until the signal aborts. */
+type Work = (signal: AbortSignal) => Promise<void>;
+
 const nodeMaskSize = 24;
 
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -39,21 +42,29 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   return {
     api,
     async run(signal) {
-      const { electAs } = options;
-      if (electAs === undefined) {
-        await Promise.all([runControllers(api, options, signal), runScheduler(api, options, signal)]);
-        return;
-      }
+      const runPart = options.electAs === undefined ? runAlone : runElected;
       await Promise.all([
-        lead('kube-controller-manager', (term) => runControllers(api, options, term)),
-        lead('kube-scheduler', (term) => runScheduler(api, options, term)),
+        runPart('controller-manager', (term) => runControllers(api, options, term)),
+        runPart('scheduler', (term) => runScheduler(api, options, term)),
       ]);
 
-      function lead(name: string, work: (term: AbortSignal) => Promise<void>): Promise<void> {
-        const { clock, random, logger } = options;
+      async function runAlone(name: string, work: Work): Promise<void> {
+        let isRunning = true;
+        api.components.add({ name, check: () => (isRunning ? undefined : 'it does not run') });
+        try {
+          await work(signal);
+        } finally {
+          isRunning = false;
+        }
+      }
+
+      function runElected(part: string, work: Work): Promise<void> {
+        const { clock, random, logger, electAs } = options;
+        const name = `kube-${part}`;
         const client = createClient(api.localTransport(componentUser(name)));
         const lease = { namespace: 'kube-system', name };
         const election = { client, clock, random, logger: logger.for(name), lease, identity: electAs! };
+        api.components.add({ name: part, check: () => findVacancy(election) });
         return runWhileLeading(election, work, signal);
       }
     },

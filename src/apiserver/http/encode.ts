@@ -47,7 +47,7 @@ export function encodeObject(
   return encodeValue(tableFor(resource, [object], metadata, context), format);
 }
 
-/** An object that is stored nowhere, or a table of it when it has columns. */
+/** An object that is stored nowhere, or a table of it, or of its items, when it has columns. */
 export function encodePlain(
   { object, columns }: Extract<ApiResponse, { type: 'plain' }>,
   { format, includeObject, nowMs }: EncodeContext,
@@ -57,10 +57,9 @@ export function encodePlain(
   if (format.as !== 'Table') return encodeValue(partialMetadata(whole, format.asVersion), format);
   const { resourceVersion } = whole.metadata;
   const options = { includeObject, version: format.asVersion ?? 'v1', nowMs };
-  return encodeValue(
-    tableWith(columns, [{ object: whole, served: () => whole }], { resourceVersion }, options),
-    format,
-  );
+  const objects = Array.isArray(object.items) ? (object.items as KubeObject[]) : [whole];
+  const rows = objects.map((each) => ({ object: each, served: () => each }));
+  return encodeValue(tableWith(columns, rows, { resourceVersion }, options), format);
 }
 
 export function encodeList(response: ListResponse, context: EncodeContext): Encoded {

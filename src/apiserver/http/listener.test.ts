@@ -144,6 +144,21 @@ test('a scale has columns of its own', async () => {
   assert.deepEqual(table.rows[0].cells.slice(0, 3), ['scaled', 3, 0]);
 });
 
+test('a list that is stored nowhere has a row for each of its items', async () => {
+  const answer = await http1('GET', '/api/v1/componentstatuses', {
+    accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
+  });
+  const table = JSON.parse(answer.body.toString());
+  assert.deepEqual(
+    table.columnDefinitions.map(({ name }: { name: string }) => name),
+    ['Name', 'Status', 'Message', 'Error'],
+  );
+  assert.deepEqual(
+    table.rows.map(({ cells }: { cells: unknown[] }) => cells),
+    [['etcd-0', 'Healthy', 'ok', '']],
+  );
+});
+
 test('a review has no columns, so a table of it is not acceptable', async () => {
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
   const review = JSON.stringify({ spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } });
