@@ -101,8 +101,9 @@ export class RequestHandler {
     try {
       const { request } = context;
       const { identities, authenticate } = this.#options;
-      context.user = await identities.authenticating(context, () => authenticate(request));
-      context.user = impersonate(request, context.user, this.#options.authorize);
+      const user = await identities.authenticating(context, () => authenticate(request));
+      context.user = impersonate(request, user, this.#options.authorize);
+      if (context.user !== user) context.impersonator = user;
       const { audit } = this.#options;
       const work = () => this.#answerInTime(context);
       return audit ? await audit.around(context, work) : await work();
@@ -130,6 +131,11 @@ export class RequestHandler {
     const attributes = { ...info, name: authorizedName(info, request.query), user };
     const { identities, authorize } = this.#options;
     const decision = identities.authorizing(context, () => authorize(attributes));
+    if (this.#options.audit)
+      context.annotations = {
+        'authorization.k8s.io/decision': decision.allowed ? 'allow' : 'forbid',
+        'authorization.k8s.io/reason': decision.reason ?? '',
+      };
     if (decision.allowed) return;
     const { group, resource } = info;
     const { name } = attributes;

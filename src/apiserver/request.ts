@@ -74,6 +74,10 @@ export interface RequestContext {
   readonly info: RequestInfo;
   readonly auditId: string;
   user: UserInfo;
+  /** Who acts as {@link RequestContext.user}, when that is somebody else. */
+  impersonator?: UserInfo;
+  /** What the audit log notes of the request beside its events' own fields. */
+  annotations?: Record<string, string>;
   /** Texts of `Warning` headers. */
   readonly warnings: string[];
   /** Extra headers of the answer. */

@@ -1,8 +1,8 @@
 /** The audit log: who did what, one JSON event a line in upstream's format, to wherever the lines are to go. */
-import type { StatusError } from '../../api/status.ts';
+import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
-import { type ApiResponse, objectOf, type RequestContext } from '../request.ts';
+import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
 import {
   type AuditLevel,
   type AuditPolicy,
@@ -58,14 +58,18 @@ export class AuditLog {
       });
       return answer;
     } catch (error) {
-      const { status } = error as StatusError;
-      this.#write(context, rule, 'ResponseComplete', receivedMs, { responseStatus: status });
+      // What is no answer of the API's becomes one further out, of which the client learns no more than its code.
+      const { status, code } = error instanceof StatusError ? error : internalError('');
+      this.#write(context, rule, 'ResponseComplete', receivedMs, {
+        responseStatus: status,
+        ...contentOf(context, rule.level, { type: 'plain', status: code, object: { ...status } }),
+      });
       throw error;
     }
   }
 
   #write(
-    { info, request, user, auditId }: RequestContext,
+    { info, request, user, impersonator, auditId, annotations }: RequestContext,
     { level, omitStages = [] }: AuditRule,
     stage: AuditStage,
     receivedMs: number,
@@ -81,12 +85,8 @@ export class AuditLog {
       stage,
       requestURI: request.search ? `${request.path}?${request.search}` : request.path,
       verb: info.verb,
-      user: {
-        username: user.name,
-        ...(user.uid && { uid: user.uid }),
-        groups: user.groups,
-        ...(user.extra && { extra: user.extra }),
-      },
+      user: userOf(impersonator ?? user),
+      ...(impersonator && { impersonatedUser: userOf(user) }),
       sourceIPs: [request.remoteAddress],
       userAgent: request.header('user-agent') ?? '',
       ...(info.isResource && {
@@ -102,10 +102,15 @@ export class AuditLog {
       requestReceivedTimestamp: microTime(receivedMs),
       stageTimestamp: microTime(clock.now()),
       ...more,
+      ...(annotations && { annotations }),
     };
     this.#events.add(1);
     write(`${JSON.stringify(event)}\n`);
   }
+}
+
+function userOf({ name, uid, groups, extra }: UserInfo): Record<string, unknown> {
+  return { username: name, ...(uid && { uid }), groups, ...(extra && { extra }) };
 }
 
 function contentOf(
@@ -115,11 +120,17 @@ function contentOf(
 ): Record<string, unknown> {
   const name = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
   if (level === 'Metadata' || confidential.has(name) || confidential.has(info.resource)) return {};
-  const isWhole = level === 'RequestResponse' && answer.type === 'object';
+  const responseObject = level === 'RequestResponse' ? responseOf(answer) : undefined;
   return {
     ...(requestObject !== undefined && { requestObject }),
-    ...(isWhole && { responseObject: objectOf(answer.object) }),
+    ...(responseObject && { responseObject }),
   };
+}
+
+/** Undefined for what is no object: lists, which may be of any length, and streams. */
+function responseOf(answer: ApiResponse): object | undefined {
+  if (answer.type === 'object') return objectOf(answer.object);
+  return answer.type === 'plain' ? answer.object : undefined;
 }
 
 function microTime(ms: number): string {

@@ -7,6 +7,7 @@ import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
+import { configMap, configMaps, createTestServer, jsonPatch, mergePatch } from '../server.fixture.ts';
 import { createApiServer } from '../server.ts';
 import { auditRuleFor, parseAuditPolicy } from './policy.ts';
 
@@ -89,4 +90,33 @@ test('events say who did what, with content where the policy asks for it, and ne
   assert.deepEqual(created.requestObject.data, { a: '1' });
   assert.ok(!lines[1]!.includes('hidden') && secret.requestObject === undefined);
   assert.equal(absent.responseStatus.reason, 'NotFound');
+});
+
+test('patches, deletes, scales and refusals are told with what was asked and answered, and who acts as whom', async () => {
+  const lines: string[] = [];
+  const rules = [{ level: 'None', users: ['system:apiserver'] }, { level: 'RequestResponse' }];
+  const policy = parseAuditPolicy({
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules,
+  });
+  await using server = await createTestServer({ audit: { policy, write: (line) => void lines.push(line) } });
+  const last = () => JSON.parse(lines.at(-1)!);
+  await server.ask('POST', configMaps, configMap('c'));
+  await server.ask('PATCH', `${configMaps}/c`, { data: { x: 'y' } }, mergePatch);
+  assert.deepEqual(last().requestObject, { data: { x: 'y' } });
+  assert.equal(last().responseObject.data.x, 'y');
+  assert.deepEqual(last().annotations, {
+    'authorization.k8s.io/decision': 'allow',
+    'authorization.k8s.io/reason': '',
+  });
+  await server.ask('PATCH', `${configMaps}/c`, [{ op: 'remove', path: '/data' }], jsonPatch);
+  assert.deepEqual(last().requestObject, [{ op: 'remove', path: '/data' }]);
+  await server.ask('DELETE', `${configMaps}/c`, { propagationPolicy: 'Background' });
+  assert.equal(last().requestObject.propagationPolicy, 'Background');
+  assert.equal(last().responseObject.status, 'Success');
+  await server.ask('GET', `${configMaps}/c`);
+  assert.deepEqual([last().responseStatus.code, last().responseObject.reason], [404, 'NotFound']);
+  assert.equal(last().impersonatedUser, undefined);
 });

@@ -58,6 +58,7 @@ export async function readApplyConfig(context: RequestContext): Promise<JsonObje
   const body = await request.readBody(bodySizeBytesMax);
   const { config, warnings } = parseApplyBody(body, fieldValidationOf(context));
   context.warnings.push(...warnings);
+  context.requestObject = config;
   return config;
 }
 

@@ -17,7 +17,7 @@ export async function deleteCollection(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const options = await readDeleteOptions(context.request);
+  const options = await readDeleteOptions(context);
   const { items, ...rest } = await listObjects(registry, readListRequest(context, resource));
   const base = { ...writeRequest(context, resource), ...options };
   const queue = [...items];

@@ -3,7 +3,7 @@
 import { type FieldError, invalidValue, notSupported } from '../../api/field-error.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
-import type { ApiRequest } from '../request.ts';
+import type { ApiRequest, RequestContext } from '../request.ts';
 import { type BodyType, mediaTypeOf, parseBytes } from './codec.ts';
 import type { DeleteRequest } from './delete.ts';
 import { isDryRun, numberOf } from './request-options.ts';
@@ -14,7 +14,8 @@ export type DeleteOptionsRead = Pick<
 >;
 
 /** @throws StatusError 400, 422 */
-export async function readDeleteOptions(request: ApiRequest): Promise<DeleteOptionsRead> {
+export async function readDeleteOptions(context: RequestContext): Promise<DeleteOptionsRead> {
+  const { request } = context;
   const body = await readBodyObject(request);
   const { query } = request;
   const options: Record<string, unknown> = { kind: 'DeleteOptions', apiVersion: 'v1', ...body };
@@ -26,6 +27,7 @@ export async function readDeleteOptions(request: ApiRequest): Promise<DeleteOpti
     const orphan = query.get('orphanDependents');
     if (orphan !== null && orphan !== '') options.orphanDependents = orphan === 'true';
   }
+  context.requestObject = options;
   checkOptions(options);
   const orphan = options.orphanDependents as boolean | undefined;
   const policy = options.propagationPolicy as string | undefined;

@@ -5,7 +5,7 @@ import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
 import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
-import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { applyObject } from './apply.ts';
 import { mediaTypeOf, toStoredVersion } from './codec.ts';
@@ -31,7 +31,7 @@ export async function patchObject(
 ): Promise<ApiResponse> {
   const mediaType = mediaTypeOf(context.request.header('content-type'));
   if (mediaType === applyMediaType) return applyObject(registry, context, resource);
-  const patch = await readPatch(context.request, { takesStrategic: !resource.isCustom });
+  const patch = await readPatch(context, { takesStrategic: !resource.isCustom });
   const validation = fieldValidationOf(context);
   const request = writeRequest(context, resource);
   const isOfStatus = request.subresource === 'status' && patch.format === 'strategic';
@@ -70,9 +70,10 @@ function withOwnMetadata(object: KubeObject): KubeObject {
 
 /** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */
 export async function readPatch(
-  request: ApiRequest,
+  context: RequestContext,
   { takesStrategic }: { takesStrategic: boolean },
 ): Promise<ParsedPatch> {
+  const { request } = context;
   if (request.query.has('force'))
     throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
       forbiddenField('force', 'may not be specified for non-apply patch'),
@@ -86,6 +87,9 @@ export async function readPatch(
       `the body of the request was in an unknown format - accepted media types include: ${[...supported, applyMediaType].join(', ')}`,
     );
   }
-  if (request.localBody) return checkPatch(request.localBody.value, format);
-  return parsePatch(await request.readBody(bodySizeBytesMax), format);
+  const patch = request.localBody
+    ? checkPatch(request.localBody.value, format)
+    : parsePatch(await request.readBody(bodySizeBytesMax), format);
+  context.requestObject = patch.format === 'json' ? patch.operations : patch.patch;
+  return patch;
 }

@@ -125,7 +125,7 @@ async function remove(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const options = await readDeleteOptions(context.request);
+  const options = await readDeleteOptions(context);
   const request = { ...writeRequest(context, resource), ...options, dryRun: options.dryRun };
   const { object, isGone } = await deleteObject(registry, request);
   if (!isGone || resource.definition.returnsDeleted) return { type: 'object', status: 200, resource, object };

@@ -21,6 +21,7 @@ type BoundPod = KubeObject & {
 export async function serveBinding(registry: Registry, context: RequestContext): Promise<ApiResponse> {
   const bindings = resourceOf(registry, Binding);
   const parsed = await readParsedBody(context.request, bindings);
+  context.requestObject = parsed.value;
   const asked = decodeAs(bindings, parsed, fieldValidationOf(context), context.warnings) as Binding;
   const name = context.info.name || asked.metadata.name;
   if (asked.metadata.name && asked.metadata.name !== name)

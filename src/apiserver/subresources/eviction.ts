@@ -73,6 +73,7 @@ function evicted(): ApiResponse {
 async function readEviction(context: RequestContext): Promise<Eviction> {
   const { request, info } = context;
   const parsed = await readParsedBody(request, { kind: 'Eviction', schema });
+  context.requestObject = parsed.value;
   // The old version has the same fields.
   if (parsed.value.apiVersion === 'policy/v1beta1')
     parsed.value = { ...parsed.value, apiVersion: 'policy/v1' };

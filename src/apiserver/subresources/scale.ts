@@ -152,6 +152,7 @@ function withScale(resource: ServedResource, current: CachedObject, wanted: Scal
 async function readScale(context: RequestContext): Promise<(current: Scale) => Scale> {
   const { request, info } = context;
   const parsed = await readParsedBody(request, { kind: scaleType.kind, schema: scaleSchema });
+  context.requestObject = parsed.value;
   const { object } = decodeParsed<Scale & Record<string, unknown>>(
     parsed,
     scaleSchema,
@@ -165,7 +166,7 @@ async function readScale(context: RequestContext): Promise<(current: Scale) => S
 }
 
 async function readScalePatch(context: RequestContext): Promise<(current: Scale) => Scale> {
-  const patch = await readPatch(context.request, { takesStrategic: true });
+  const patch = await readPatch(context, { takesStrategic: true });
   return (current) => {
     const patched = applyPatch<Scale & Record<string, unknown>>(
       { ...current },
