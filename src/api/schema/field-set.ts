@@ -202,27 +202,17 @@ function elementText(element: string): string {
   }
 }
 
-const sorted = new WeakMap<FieldSet, FieldSet>();
-
 /** With its elements in upstream's order: ready to be written. */
 export function sortSet(set: FieldSet): FieldSet {
-  let known = sorted.get(set);
-  if (known) return known;
-  known = sortElements(set);
-  sorted.set(set, known);
-  return known;
-}
-
-function sortElements(set: FieldSet): FieldSet {
   const elements = Object.keys(set);
   if (elements.length === 0) return member;
   if (elements.length === 1) {
     const only = elements[0]!;
-    const inner = sortElements(set[only]!);
+    const inner = sortSet(set[only]!);
     return inner === set[only] ? set : { [only]: inner };
   }
   const out: MutableFieldSet = {};
-  for (const element of elements.sort()) out[element] = sortElements(set[element]!);
+  for (const element of elements.sort()) out[element] = sortSet(set[element]!);
   return out;
 }
 

@@ -72,15 +72,22 @@ export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string 
   return JSON.stringify([owner.manager, owner.operation, version, owner.subresource]);
 }
 
-/** What lists that were written here say, and the entries of owners: most writes leave most of them as they are. */
-const knownOwners = new WeakMap<readonly unknown[], Ownerships>();
-const knownEntries = new WeakMap<Ownership, ManagedFieldsEntry>();
+/**
+ * What a list that was written here says, and an owner's entry: most writes leave most of them as they are. Kept as
+ * properties that neither copies nor JSON see; weak maps of so many objects that live shortly cost more than they save.
+ */
+const knownOwners = Symbol('owners');
+const knownEntry = Symbol('entry');
+
+function remember(object: object, key: symbol, value: object): void {
+  Object.defineProperty(object, key, { value });
+}
 
 /** @throws {FieldSetError} when an entry is not as it must be. */
 export function readManagedFields(entries: unknown): Ownerships {
   const owners: Ownerships = new Map();
   if (entries === undefined || entries === null) return owners;
-  const known = Array.isArray(entries) && Object.isFrozen(entries) && knownOwners.get(entries);
+  const known = Object.isFrozen(entries) && (entries as { [knownOwners]?: Ownerships })[knownOwners];
   if (known) return new Map(known);
   if (!Array.isArray(entries)) throw new FieldSetError('managedFields is a list');
   for (const [index, entry] of entries.entries()) {
@@ -121,14 +128,14 @@ export function readManagedFields(entries: unknown): Ownerships {
 export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
   if (owners.size === 0) return undefined;
   const entries = [...owners.values()].sort(compareOwners).map(entryOf);
-  knownOwners.set(entries, new Map(owners));
+  remember(entries, knownOwners, new Map(owners));
   return entries;
 }
 
-function entryOf(owner: Ownership): ManagedFieldsEntry {
-  let entry = knownEntries.get(owner);
-  if (entry) return entry;
-  entry = {
+function entryOf(owner: Ownership & { [knownEntry]?: ManagedFieldsEntry }): ManagedFieldsEntry {
+  const known = owner[knownEntry];
+  if (known) return known;
+  const entry: ManagedFieldsEntry = {
     ...(owner.manager && { manager: owner.manager }),
     operation: owner.operation,
     apiVersion: owner.apiVersion,
@@ -137,7 +144,7 @@ function entryOf(owner: Ownership): ManagedFieldsEntry {
     fieldsV1: sortSet(owner.fields),
     ...(owner.subresource && { subresource: owner.subresource }),
   };
-  knownEntries.set(owner, entry);
+  remember(owner, knownEntry, entry);
   return entry;
 }
 
