@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import http2 from 'node:http2';
-import type { Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { KubeObject } from '../api/meta.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import {
@@ -187,7 +187,7 @@ function secureSender(base: URL, options: HttpTransportOptions, clock: Clock): S
           resolve({
             status: Number(answer[':status']),
             contentType: String(answer['content-type'] ?? ''),
-            body: stream,
+            body: readFromNowOn(stream),
           }),
         );
         if (body !== undefined) stream.end(body);
@@ -218,6 +218,15 @@ function keepAlive(session: http2.ClientHttp2Session, clock: Clock): void {
     }
     session.once('close', () => timer.cancel());
   });
+}
+
+/**
+ * A stream that ends in the turn in which its answer begins closes before a promise of that answer is heard of, and one
+ * that nobody reads by then has lost its data.
+ */
+function readFromNowOn(stream: http2.ClientHttp2Stream): Readable {
+  // Whoever reads the body hears of the error.
+  return pipeline(stream, new PassThrough(), () => undefined);
 }
 
 function failure(base: URL, error: Error | undefined, signal: AbortSignal | undefined): unknown {
