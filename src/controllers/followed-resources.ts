@@ -10,6 +10,8 @@ import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 const discoveryDelayMs = 250;
 /** Aggregated servers announce nothing: their resources are found by asking now and then. */
 const discoveryIntervalMs = 300_000;
+/** A discovery is some forty requests: what it could not learn is not asked for too eagerly. */
+const discoveryBackoff = { firstMs: 100, maxMs: discoveryIntervalMs };
 
 export interface FollowOptions {
   /** Of the queue of discoveries, in metrics and logs. */
@@ -43,7 +45,8 @@ export class FollowedResources {
     this.#environment = environment;
     this.#options = options;
     this.#signal = signal;
-    this.#discovery = new WorkQueue({ name: options.name, clock: environment.clock });
+    const { clock } = environment;
+    this.#discovery = new WorkQueue({ name: options.name, clock, backoff: discoveryBackoff });
     signal.addEventListener('abort', () => this.#ready.resolve(), { once: true });
   }
 
