@@ -41,7 +41,7 @@ export async function claim<T extends KubeObject>(
   const wanted = cluster
     .orphansIn(type, metadata.namespace)
     .filter((object) => !object.metadata.deletionTimestamp && matches(object));
-  if (wanted.length === 0 || !(await mayAdopt(cluster, owner, signal))) return claimed;
+  if (wanted.length === 0 || !(await mayOwn(cluster, owner, signal))) return claimed;
   for (const object of wanted) {
     const adopted = await adopt(cluster, owner, type, object, signal);
     if (adopted) claimed.push(adopted);
@@ -49,7 +49,8 @@ export async function claim<T extends KubeObject>(
   return claimed;
 }
 
-async function mayAdopt(cluster: ReconcileCluster, owner: Owner, signal: AbortSignal): Promise<boolean> {
+/** False when the owner is gone or going, which only the server knows for certain. */
+export async function mayOwn(cluster: ReconcileCluster, owner: Owner, signal: AbortSignal): Promise<boolean> {
   const { metadata } = owner.object;
   const fresh = await cluster.client.get(owner.type, metadata, signal).catch(undefinedIfGone);
   return fresh?.metadata.uid === metadata.uid && fresh.metadata.deletionTimestamp === undefined;

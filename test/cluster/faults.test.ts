@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batch, runSeed, type Scenario, services } from './fault-scenarios.ts';
 
-const seeds = Number(process.env.SEEDS ?? 25);
+const seeds = Number(process.env.SEEDS ?? 10);
 const firstSeed = Number(process.env.SEED ?? 1);
 /** So many seeds that fail are enough to look at. */
 const failuresMax = 20;
