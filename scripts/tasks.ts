@@ -39,7 +39,8 @@ const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParal
 
 const unitTests = ['src/**/*.test.ts'];
 const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
-const endToEndTests = ['test/e2e/**/*.test.ts'];
+/** The longest first, so that nobody waits for them at the end. */
+const endToEndTests = ['test/e2e/tutorials/*.test.ts', 'test/e2e/*.test.ts'];
 
 const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
@@ -83,7 +84,7 @@ async function runChecks(): Promise<number> {
 }
 
 async function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
-  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
   return await runCommand([process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files]);
 }
 
