@@ -24,6 +24,8 @@ export async function runUntilSignalled(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // A log that has no room left (the disk is full) is no reason to end: whoever makes room must live.
+  process.stderr.on('error', () => undefined);
   process.on('uncaughtException', (error) => {
     logger.error('the process ends by a defect', { error });
     process.exit(1);
