@@ -1,6 +1,8 @@
 /** Ends the containers of a pod: preStop hooks, signals, grace, and the order that sidecars need. */
+
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { unlessAborted } from '../../base/unless-aborted.ts';
 import type { KubeletContext } from '../context.ts';
 import { runHook } from './lifecycle-hooks.ts';
 import type { ContainerKill } from './pod-actions.ts';
@@ -38,7 +40,7 @@ export async function stopContainer(context: KubeletContext, stop: ContainerStop
     const signal = AbortSignal.any([cut.signal, stop.hurry, context.signal]);
     const target = { pod, container: spec, containerId: container.id, podIp: stop.podIp };
     try {
-      await untilAborted(runHook(context, hook, target, Math.ceil(graceSeconds), signal), signal);
+      await unlessAborted(runHook(context, hook, target, Math.ceil(graceSeconds), signal), signal);
     } catch (error) {
       if (!signal.aborted) {
         events.warning('FailedPreStopHook', 'PreStopHook failed');
@@ -75,18 +77,6 @@ async function stopOrHurry(
     await stopping;
   } finally {
     hurry.removeEventListener('abort', kill);
-  }
-}
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const aborted = Promise.withResolvers<void>();
-  const stop = () => aborted.resolve();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }
 
