@@ -304,6 +304,7 @@ function serviceAllocation(view: StoreView, options: ApiServerOptions): ServiceA
     nodePorts: options.nodePorts ?? defaultNodePorts,
     random: options.random,
     services: view.claim('services/specs'),
+    serviceCidrs: view.claim('servicecidrs'),
     logger: options.logger.for('services'),
   });
 }

@@ -34,6 +34,7 @@ import { replicaSetController } from './replicaset.ts';
 import { replicationController } from './replicationcontroller.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaController } from './root-ca.ts';
+import { serviceCidrController } from './service-cidr.ts';
 import { serviceAccountController } from './serviceaccount.ts';
 import { statefulSetController } from './statefulset.ts';
 import { taintEvictionController } from './taint-eviction.ts';
@@ -95,6 +96,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     resourcequota: resourceQuotaController(),
     rootca: rootCaController(options.clusterCa),
     serviceaccount: serviceAccountController,
+    servicecidr: serviceCidrController,
     statefulset: statefulSetController,
     tainteviction: taintEvictionController(),
     ...(options.issueSecretToken && {

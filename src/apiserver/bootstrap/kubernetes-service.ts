@@ -2,8 +2,9 @@
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resources.gen.ts';
 import type { Timer } from '../../base/clock.ts';
-import { changeOwn, ensureObject } from '../registry/ensure.ts';
+import { changeOwn, ensureObject, ownWrite } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
+import { changeObject } from '../registry/update.ts';
 import { formatIp, type IpRange } from '../services/ip-range.ts';
 import { type PublishedAddress, ServerLeases } from './server-leases.ts';
 
@@ -18,6 +19,7 @@ export async function ensureKubernetesService(registry: Registry, range: IpRange
     spec: { cidrs: [range.cidr] },
     status: {},
   });
+  await ensureDefaultRangeReady(registry, range);
   await ensureObject(registry, Service, {
     metadata: { name, namespace, labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: {
@@ -27,6 +29,36 @@ export async function ensureKubernetesService(registry: Registry, range: IpRange
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
     },
     status: {},
+  });
+}
+
+/** Says so of the server's own range, as controllers may not be running; what they say stands. */
+async function ensureDefaultRangeReady(registry: Registry, range: IpRange): Promise<void> {
+  const request = {
+    ...ownWrite(registry, ServiceCIDR, '', name),
+    subresource: 'status',
+    fieldManager: 'kubernetes-service-cidr-controller',
+  };
+  const isOpen = ({ metadata, spec, status }: ServiceCIDR) =>
+    !metadata.deletionTimestamp &&
+    spec?.cidrs?.join() === range.cidr &&
+    !status?.conditions?.some(({ type }) => type === 'Ready');
+  const found = request.resource.cache?.get(name)?.object as ServiceCIDR | undefined;
+  if (found && !isOpen(found)) return;
+  await changeObject(registry, request, {
+    next: (current) => {
+      const next = current.copy() as ServiceCIDR;
+      if (!isOpen(next)) return next;
+      const condition = {
+        type: 'Ready',
+        status: 'True',
+        reason: '',
+        message: 'Kubernetes default Service CIDR is ready',
+        lastTransitionTime: new Date(registry.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+      };
+      next.status = { conditions: [...(next.status?.conditions ?? []), condition] };
+      return next;
+    },
   });
 }
 

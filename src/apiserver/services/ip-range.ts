@@ -8,13 +8,19 @@ export interface IpRange {
   readonly size: number;
 }
 
-/** @throws when it is not an IPv4 range */
+/** @throws when it is not an IPv4 range that has usable addresses */
 export function parseIpRange(cidr: string): IpRange {
+  const range = readIpRange(cidr);
+  if (!range || range.size < 4) throw new Error(`${cidr} is no range of IPv4 addresses`);
+  return range;
+}
+
+/** Undefined when it is not an IPv4 range. */
+export function readIpRange(cidr: string): IpRange | undefined {
   const match = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(cidr);
-  const address = match && parseIp(match[1]!);
+  const address = match ? parseIp(match[1]!) : undefined;
   const bits = Number(match?.[2]);
-  if (address === undefined || address === null || bits > 30)
-    throw new Error(`${cidr} is no range of IPv4 addresses`);
+  if (address === undefined || bits > 32) return undefined;
   const size = 2 ** (32 - bits);
   return { cidr, base: address - (address % size), size };
 }

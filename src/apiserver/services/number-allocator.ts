@@ -7,17 +7,21 @@ export class NumberAllocator {
   readonly #random: Random;
   /** Numbers below this offset are given out last: clients like to choose them by hand. */
   readonly #reserved: number;
-  readonly #taken = new Set<number>();
+  readonly #taken: Set<number>;
 
-  constructor(options: { first: number; size: number; random: Random; reserved?: number }) {
+  /** `taken`: numbers that have a holder, shared with other allocators whose ranges overlap this one's. */
+  constructor(options: {
+    first: number;
+    size: number;
+    random: Random;
+    reserved?: number;
+    taken?: Set<number>;
+  }) {
     this.#first = options.first;
     this.#size = options.size;
     this.#random = options.random;
     this.#reserved = Math.min(options.reserved ?? 0, options.size);
-  }
-
-  get free(): number {
-    return this.#size - this.#taken.size;
+    this.#taken = options.taken ?? new Set();
   }
 
   includes(value: number): boolean {

@@ -35,7 +35,56 @@ test('an address that is taken, or out of range, is refused by name', async () =
   const taken = await server.ask('POST', services, service('a', { clusterIP: '10.96.0.1' }));
   assert.match(taken.object.message, /failed to allocate IP 10\.96\.0\.1: provided IP is already allocated/);
   const outside = await server.ask('POST', services, service('a', { clusterIP: '1.2.3.4' }));
-  assert.match(outside.object.message, /not in the valid range\. The range of valid IPs is 10\.96\.0\.0\/12/);
+  assert.match(
+    outside.object.message,
+    /IP 1\.2\.3\.4: the provided network does not match the current range/,
+  );
+});
+
+const ranges = '/apis/networking.k8s.io/v1/servicecidrs';
+const range = (name: string, cidr: string) => ({ metadata: { name }, spec: { cidrs: [cidr] } });
+
+test('addresses come from every range that is ready', async () => {
+  await using server = await createTestServer({ serviceCidr: '10.5.0.0/30' });
+  assert.equal((await server.ask('POST', services, service('a'))).status, 201);
+  const full = await server.ask('POST', services, service('b'));
+  assert.match(full.object.message, /failed to allocate a serviceIP: range is full/);
+  await server.ask('POST', ranges, range('more', '10.6.0.0/30'));
+  const made = await server.ask('POST', services, service('b'));
+  assert.match(made.object.spec.clusterIP, /^10\.6\.0\.[12]$/);
+  const chosen = made.object.spec.clusterIP === '10.6.0.1' ? '10.6.0.2' : '10.6.0.1';
+  for (const notReady of [
+    { status: { conditions: [{ ...condition, status: 'False' }] } },
+    { status: { conditions: [{ ...condition, status: 'True' }] } },
+  ]) {
+    await server.ask('PATCH', `${ranges}/more/status`, notReady, mergePatch);
+    const isReady = notReady.status.conditions[0]!.status === 'True';
+    const { status } = await server.ask('POST', services, service('c', { clusterIP: chosen }));
+    assert.equal(status, isReady ? 201 : 422);
+  }
+});
+const condition = { type: 'Ready', reason: 'x', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' };
+
+test('a range that is being deleted gives no address, and one within another no second time', async () => {
+  await using server = await createTestServer({ serviceCidr: '10.5.0.0/28' });
+  const going = range('going', '10.6.0.0/28');
+  Object.assign(going.metadata, { finalizers: ['example.com/held'] });
+  await server.ask('POST', ranges, going);
+  const at = { clusterIP: '10.6.0.5' };
+  assert.equal((await server.ask('POST', services, service('a', at))).status, 201);
+  await server.ask('DELETE', `${ranges}/going`);
+  assert.equal((await server.ask('POST', services, service('b', { clusterIP: '10.6.0.6' }))).status, 422);
+  await server.ask('POST', ranges, range('wider', '10.6.0.0/24'));
+  assert.equal((await server.ask('POST', services, service('b', { clusterIP: '10.6.0.6' }))).status, 201);
+  const again = await server.ask('POST', services, service('c', at));
+  assert.match(again.object.message, /provided IP is already allocated/);
+});
+
+test('the range that the server was started with is ready without controllers', async () => {
+  await using server = await createTestServer();
+  const { object } = await server.ask('GET', `${ranges}/kubernetes`);
+  const [{ type, status, message }] = object.status.conditions;
+  assert.deepEqual([type, status, message], ['Ready', 'True', 'Kubernetes default Service CIDR is ready']);
 });
 
 test('an address that a failed create took is free again', async () => {

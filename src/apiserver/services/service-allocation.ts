@@ -12,7 +12,8 @@ import type { Random } from '../../base/random.ts';
 import type { Allocation, Allocator } from '../registry/registry.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
-import { formatIp, type IpRange, isUsable, parseIp } from './ip-range.ts';
+import { AddressPool } from './address-pool.ts';
+import { formatIp, type IpRange, parseIp } from './ip-range.ts';
 import { NumberAllocator } from './number-allocator.ts';
 import type { ServiceClaims, ServiceName } from './service-claims.ts';
 
@@ -34,6 +35,7 @@ export interface ServiceAllocationOptions {
   nodePorts: PortRange;
   random: Random;
   services: ResourceCache;
+  serviceCidrs: ResourceCache;
   logger: Logger;
 }
 
@@ -41,26 +43,20 @@ export interface ServiceAllocationOptions {
 const claimAttemptsMax = 20;
 
 export class ServiceAllocation implements Allocator {
-  readonly #range: IpRange;
   readonly #ports: PortRange;
-  readonly #addresses: NumberAllocator;
+  readonly #addresses: AddressPool;
   readonly #nodePorts: NumberAllocator;
   readonly #services: ResourceCache;
   readonly #logger: Logger;
   /** Set once the registry stands, before anything is allocated. */
   claims: ServiceClaims | undefined;
 
-  constructor({ range, nodePorts, random, services, logger }: ServiceAllocationOptions) {
-    this.#range = range;
+  constructor(options: ServiceAllocationOptions) {
+    const { nodePorts, random, services, logger } = options;
     this.#ports = nodePorts;
     this.#services = services;
     this.#logger = logger;
-    this.#addresses = new NumberAllocator({
-      first: range.base + 1,
-      size: range.size - 2,
-      random,
-      reserved: Math.min(256, Math.max(16, range.size >> 4)),
-    });
+    this.#addresses = new AddressPool(options);
     const portCount = nodePorts.last - nodePorts.first + 1;
     this.#nodePorts = new NumberAllocator({
       first: nodePorts.first,
@@ -171,10 +167,8 @@ export class ServiceAllocation implements Allocator {
             `failed to allocate IP ${wanted}: ${why}`,
           ),
         ]);
-      if (!isUsable(this.#range, value))
-        throw refuse(
-          `the provided IP (${wanted}) is not in the valid range. The range of valid IPs is ${this.#range.cidr}`,
-        );
+      if (!this.#addresses.covers(value))
+        throw refuse('the provided network does not match the current range');
       if (!this.#addresses.take(value)) throw refuse('provided IP is already allocated');
       taken.addresses.push(value);
       spec.clusterIP = wanted;

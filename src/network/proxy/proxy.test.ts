@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before as beforeAll, describe, it } from 'node:test';
-import { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { EndpointSlice, Service, ServiceCIDR } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
@@ -297,6 +297,33 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     assert.equal(names(await askMany(host, '172.31.255.201', 80, 40)).length, 3);
     assert.equal(await ask(pods[0]!, '172.31.255.200', 80), 'timeout');
     assert.notEqual(await ask(pods[0]!, '172.31.255.201', 80), 'timeout');
+  });
+
+  it('knows the ranges that come and go: refuses there what nothing serves, and serves the rest', async () => {
+    const inRange = '10.99.7.1';
+    const own = 'kubernetes';
+    informers.put(ServiceCIDR, { metadata: { name: own }, spec: { cidrs: [options.serviceCidr] } });
+    informers.put(ServiceCIDR, { metadata: { name: 'more' }, spec: { cidrs: ['192.0.2.0/25'] } });
+    informers.put(ServiceCIDR, { metadata: { name: 'within' }, spec: { cidrs: ['192.0.2.16/28'] } });
+    put('of-more', { clusterIP: '192.0.2.20', ports: tcp80 }, [pods[0]!]);
+    await proxy.settled();
+    for (const from of [pods[1]!, node]) {
+      assert.deepEqual(names([await ask(from, '192.0.2.20', 80)]), [pods[0]!.name], from.name);
+      for (const address of [inRange, '192.0.2.21'])
+        assert.equal(await ask(from, address, 80), 'refused', `${from.name} → ${address}`);
+    }
+    informers.remove(ServiceCIDR, 'more');
+    await proxy.settled();
+    assert.match(await node.run('ip', ['route', 'show']), /192\.0\.2\.16\/28 dev lo/);
+    assert.deepEqual(names([await ask(node, '192.0.2.20', 80)]), [pods[0]!.name]);
+    informers.remove(ServiceCIDR, 'within');
+    informers.remove(Service, 'default/of-more');
+    await proxy.settled();
+    assert.doesNotMatch(await node.run('ip', ['route', 'show']), /192\.0\.2\./);
+    assert.doesNotMatch(
+      await node.run('nft', ['list', 'set', 'ip', 'wherry', 'service-ranges']),
+      /192\.0\.2/,
+    );
   });
 
   it('takes over the rules that another process left, and removes what is stale', async () => {

@@ -3,7 +3,7 @@
  * table at what rules.ts decides, by differences, one transaction at a time. The rules outlive the process.
  */
 import { keyOf } from '../../api/meta.ts';
-import { type EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
+import { type EndpointSlice, Node, Pod, Service, ServiceCIDR } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
@@ -19,11 +19,14 @@ import { setConntrackTimeouts } from './conntrack-timeouts.ts';
 import { createHealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
 import type { ProxyHealth } from './proxy-server.ts';
-import { computeServiceRules, type NodeView } from './rules.ts';
+import { computeServiceRules, type Element, type NodeView } from './rules.ts';
+import { serviceRanges, startServiceRoutes } from './service-ranges.ts';
 import { dynamicChainText, type SkeletonOptions, skeletonText, tableName, versionChain } from './skeleton.ts';
 
 export interface ProxyOptions extends SkeletonOptions {
   nodeName: string;
+  /** The range of service addresses that is always there; ServiceCIDRs add to it. */
+  serviceCidr: string;
   /** Service addresses that the node itself answers, such as that of cluster DNS. */
   ownServiceAddresses: readonly string[];
   informers: InformerFactory;
@@ -51,7 +54,9 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   const slices = serviceSlices(informers);
   const pods = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
   const nodes = informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
-  await Promise.all([services.synced(), slices.informer.synced(), pods.synced(), nodes.synced()]);
+  const ranges = informers.of(ServiceCIDR);
+  const followed = [services, slices.informer, pods, nodes, ranges];
+  await Promise.all(followed.map((informer) => informer.synced()));
 
   const zoneOfNode = () => nodes.get(nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'];
   const node: NodeView = {
@@ -60,6 +65,8 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     ownServiceAddresses: options.ownServiceAddresses,
   };
   const rulesOf = (owner: string) => {
+    if (owner === rangesOwner)
+      return serviceRanges(options.serviceCidr, ranges.list()).map((key) => rangeElement(key));
     if (owner.startsWith(podOwner)) return computeHostPortRules(pods.get(owner.slice(podOwner.length)));
     const service = services.get(owner);
     return service ? computeServiceRules(service, slices.of(owner), node) : [];
@@ -97,10 +104,19 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     for (const service of services.list()) touchService(service);
   };
   nodes.handle({ added: touchNode, updated: touchNode });
+  const touchRanges = () => syncer.touch(rangesOwner);
+  ranges.handle({ added: touchRanges, updated: touchRanges, deleted: touchRanges });
+  touchRanges();
   await syncer.start();
-  await setConntrackTimeouts({ run: createCommandRunner(options.enter), logger: options.logger });
+  const run = createCommandRunner(options.enter);
+  const routes = startServiceRoutes({ ...options, run }, signal);
+  await setConntrackTimeouts({ run, logger: options.logger });
+  await routes.settled();
   return {
-    settled: () => syncer.settled(),
+    settled: async () => {
+      await syncer.settled();
+      await routes.settled();
+    },
     cleaned: () => syncer.cleaned(),
     health: () => syncer.health(),
     get elementCount() {
@@ -121,6 +137,9 @@ const failsBearablyMs = 60_000;
 
 /** Tells owners that are pods from those that are services; no namespace has a colon. */
 const podOwner = 'pod:';
+const rangesOwner = 'ranges:';
+
+const rangeElement = (key: string): Element => ({ set: 'service-ranges', key, value: '' });
 
 /** Collects touched owners while a transaction runs, then makes the next one of all of them. */
 class Syncer {

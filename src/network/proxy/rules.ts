@@ -30,7 +30,8 @@ export type SetName =
   | 'hostports'
   | 'hostports-at'
   | 'firewalled'
-  | 'firewall-allowed';
+  | 'firewall-allowed'
+  | 'service-ranges';
 
 export interface Element extends SetElement {
   set: SetName;

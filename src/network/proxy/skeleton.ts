@@ -10,7 +10,6 @@ export const tableName = 'wherry';
 export interface SkeletonOptions {
   /** The range that holds the pod ranges of all nodes. */
   clusterCidr: string;
-  serviceCidr: string;
 }
 
 /**
@@ -46,6 +45,7 @@ export const setDeclarations: Record<SetName, string> = {
     'map hostports-at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }',
   'firewall-allowed':
     'set firewall-allowed { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }',
+  'service-ranges': 'set service-ranges { type ipv4_addr; flags interval; }',
 };
 
 /** The table without elements, as one nft script. `leaked` counts packets for a service address that were about to leave. */
@@ -67,7 +67,7 @@ export function versionChain(options: SkeletonOptions): string {
  * What no pod and no service has is refused at once. A pod address without a pod is an unreachable route (cni), but the
  * kernel tells so only a few clients a second.
  */
-function skeletonBody({ clusterCidr, serviceCidr }: SkeletonOptions): string {
+function skeletonBody({ clusterCidr }: SkeletonOptions): string {
   return `\
 ${Object.values(setDeclarations)
   .map((line) => `  ${line}`)
@@ -107,13 +107,13 @@ ${Object.values(setDeclarations)
     type filter hook forward priority 0;
     ct state invalid drop
     ct state new jump check-target
-    ip daddr ${serviceCidr} goto refuse
+    ip daddr @service-ranges goto refuse
   }
   chain refuse-received { type filter hook input priority 0; ct state new jump check-target; }
   chain refuse-own {
     type filter hook output priority 0;
     ct state new jump check-target
-    ip daddr ${serviceCidr} fib daddr type != local goto refuse
+    ip daddr @service-ranges fib daddr type != local goto refuse
   }
   chain nat-after-routing {
     type nat hook postrouting priority 100;
@@ -132,7 +132,7 @@ ${Object.values(setDeclarations)
   }
   chain count-leaks {
     type filter hook postrouting priority 300;
-    ip daddr ${serviceCidr} ip saddr != ${serviceCidr} oifname != "lo" counter name leaked drop
+    ip daddr @service-ranges ip saddr != @service-ranges oifname != "lo" counter name leaked drop
   }
 `;
 }
