@@ -17,6 +17,16 @@ export function parseCronSchedule(text: string, timeZone?: string): CronSchedule
   return { next: (afterMs) => nextTime(cron, zone, afterMs) };
 }
 
+/** RFC 3339 as the zone's clocks show it, in whole seconds. @throws CronError */
+export function formatInZone(instantMs: number, timeZone = 'UTC'): string {
+  const offsetMs = offsetsOf(timeZone)(instantMs);
+  const wall = new Date(instantMs + offsetMs).toISOString().slice(0, 19);
+  if (offsetMs === 0) return `${wall}Z`;
+  const minutes = Math.abs(offsetMs) / 60_000;
+  const twoDigits = (value: number) => String(Math.floor(value)).padStart(2, '0');
+  return `${wall}${offsetMs < 0 ? '-' : '+'}${twoDigits(minutes / 60)}:${twoDigits(minutes % 60)}`;
+}
+
 /** Milliseconds that a zone's wall clock is ahead of UTC at an instant. */
 type OffsetAt = (instantMs: number) => number;
 

@@ -7,10 +7,10 @@ import type * as core from '../api/types/core-v1.gen.ts';
 import { defineController } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
-import { controllerReference } from './adoption.ts';
+import { controllerReference, undefinedIfGone } from './adoption.ts';
 import { findCondition } from './conditions.ts';
-import { type CronSchedule, parseCronSchedule } from './cron-schedule.ts';
-import { isNamespaceTerminating, messageOf } from './pod-control.ts';
+import { type CronSchedule, formatInZone, parseCronSchedule } from './cron-schedule.ts';
+import { isInVain, messageOf } from './pod-control.ts';
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** A schedule that was missed so often is wrong, or a clock is: said, then gone on with. */
@@ -104,6 +104,12 @@ class CronReconcile {
 
   #parse(): CronSchedule | undefined {
     const { schedule, timeZone } = this.#cronJob.spec!;
+    if (schedule.includes('TZ'))
+      this.#event(
+        'Warning',
+        'UnsupportedSchedule',
+        `CRON_TZ or TZ used in schedule "${schedule}" is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details`,
+      );
     try {
       return parseCronSchedule(schedule, timeZone);
     } catch (error) {
@@ -122,37 +128,53 @@ class CronReconcile {
 
   /** Brings the list of active jobs up to date with the jobs that there are. */
   async #followJobs(jobs: readonly Job[]): Promise<void> {
-    const cronJob = this.#cronJob;
+    const { status } = this.#cronJob;
+    const listed = new Set(status?.active?.map(({ uid }) => uid));
+    const unlisted = jobs.filter((job) => !finishedAs(job) && !listed.has(job.metadata.uid));
+    const forgotten = unlisted.filter((job) => startedFor(this.#cronJob, job) !== undefined);
+    for (const { metadata } of unlisted.filter((job) => !forgotten.includes(job))) {
+      const message = `Saw a job that the controller did not create or forgot: ${metadata.name}`;
+      this.#event('Warning', 'UnexpectedJob', message);
+    }
+    // Made, and then stopped before that was written down: they count, or the next would run beside them.
+    const recalled = forgotten.filter((job) => !job.metadata.deletionTimestamp).map(referenceTo);
+    const lastScheduleTime = latest([
+      status?.lastScheduleTime,
+      ...forgotten.map((job) => startedFor(this.#cronJob, job)),
+    ]);
+    const succeeded = jobs.filter((job) => finishedAs(job) === 'Complete');
+    const lastSuccessfulTime = latest([
+      status?.lastSuccessfulTime,
+      ...succeeded.map((job) => job.status?.completionTime),
+    ]);
+    await this.#updateStatus({
+      ...status,
+      active: [...(await this.#stillActive(jobs)), ...recalled],
+      ...(lastSuccessfulTime && { lastSuccessfulTime }),
+      ...(lastScheduleTime && { lastScheduleTime }),
+    });
+  }
+
+  async #stillActive(jobs: readonly Job[]): Promise<core.ObjectReference[]> {
     const known = new Map(jobs.map((job) => [job.metadata.uid, job]));
-    let lastSuccessfulTime = cronJob.status?.lastSuccessfulTime;
     const active: core.ObjectReference[] = [];
-    for (const reference of cronJob.status?.active ?? []) {
-      const job = known.get(reference.uid ?? '');
+    for (const reference of this.#cronJob.status?.active ?? []) {
+      const job = known.get(reference.uid ?? '') ?? (await this.#lookUp(reference));
       const outcome = job && finishedAs(job);
       if (!job) this.#event('Normal', 'MissingJob', `Active job went missing: ${reference.name}`);
-      else if (outcome)
-        this.#event(
-          'Normal',
-          'SawCompletedJob',
-          `Saw completed job: ${job.metadata.name}, status: ${outcome}`,
-        );
-      else active.push(reference);
-    }
-    for (const job of jobs) {
-      const isListed = cronJob.status?.active?.some((reference) => reference.uid === job.metadata.uid);
-      if (!finishedAs(job) && !isListed) {
-        const message = `Saw a job that the controller did not create or forgot: ${job.metadata.name}`;
-        this.#event('Warning', 'UnexpectedJob', message);
+      else if (!outcome) active.push(reference);
+      else {
+        const message = `Saw completed job: ${job.metadata.name}, status: ${outcome}`;
+        this.#event('Normal', 'SawCompletedJob', message);
       }
-      const { completionTime } = job.status ?? {};
-      const isSuccess = finishedAs(job) === 'Complete' && completionTime !== undefined;
-      if (isSuccess && (lastSuccessfulTime ?? '') < completionTime) lastSuccessfulTime = completionTime;
     }
-    await this.#updateStatus({
-      ...cronJob.status,
-      active,
-      ...(lastSuccessfulTime && { lastSuccessfulTime }),
-    });
+    return active;
+  }
+
+  /** The job that a cache may not show yet. */
+  async #lookUp({ name = '', namespace, uid }: core.ObjectReference): Promise<Job | undefined> {
+    const job = await this.#cluster.client.get(Job, { name, namespace }, this.#signal).catch(undefinedIfGone);
+    return job?.metadata.uid === uid ? job : undefined;
   }
 
   async #startAt(dueMs: number, nowMs: number, jobs: readonly Job[]): Promise<void> {
@@ -172,16 +194,14 @@ class CronReconcile {
     if (concurrencyPolicy === 'Replace') await this.#removeActive(jobs);
     const job = await this.#create(dueMs);
     if (!job) return;
-    const { name, namespace, uid, resourceVersion } = job.metadata;
-    const reference = { apiVersion: 'batch/v1', kind: 'Job', name, namespace, uid, resourceVersion };
-    const others = (this.#cronJob.status?.active ?? []).filter((one) => one.uid !== uid);
-    const list = finishedAs(job) ? others : [...others, reference];
+    const others = (this.#cronJob.status?.active ?? []).filter((one) => one.uid !== job.metadata.uid);
+    const list = finishedAs(job) ? others : [...others, referenceTo(job)];
     await this.#updateStatus({ ...this.#cronJob.status, active: list, lastScheduleTime: dueText });
   }
 
   async #removeActive(jobs: readonly Job[]): Promise<void> {
     for (const reference of this.#cronJob.status?.active ?? []) {
-      const job = jobs.find((one) => one.metadata.uid === reference.uid);
+      const job = jobs.find((one) => one.metadata.uid === reference.uid) ?? (await this.#lookUp(reference));
       if (job) await this.#deleteJob(job);
     }
     await this.#updateStatus({ ...this.#cronJob.status, active: [] });
@@ -197,18 +217,20 @@ class CronReconcile {
     }
   }
 
-  /** The name follows from the time: however often it is tried, there is one job per time. */
   async #create(dueMs: number): Promise<Job | undefined> {
     const cronJob = this.#cronJob;
     const { metadata, spec } = cronJob.spec!.jobTemplate;
     const { namespace } = cronJob.metadata;
-    const name = `${cronJob.metadata.name}-${Math.floor(dueMs / 60_000)}`;
+    const name = nameAt(cronJob, dueMs);
     const draft = {
       metadata: {
         name,
         namespace,
         ...(metadata?.labels && { labels: { ...metadata.labels } }),
-        annotations: { ...metadata?.annotations, [scheduledAnnotation]: wholeSeconds(dueMs) },
+        annotations: {
+          ...metadata?.annotations,
+          [scheduledAnnotation]: formatInZone(dueMs, cronJob.spec!.timeZone),
+        },
         ownerReferences: [controllerReference({ type: CronJob, object: cronJob })],
       },
       spec,
@@ -218,7 +240,7 @@ class CronReconcile {
       this.#event('Normal', 'SuccessfulCreate', `Created job ${name}`);
       return job;
     } catch (error) {
-      if (this.#signal.aborted || isNamespaceTerminating(error)) return undefined;
+      if (this.#signal.aborted || isInVain(error)) return undefined;
       if (error instanceof StatusError && error.reason === 'AlreadyExists') {
         const present = await this.#cluster.client.get(Job, { name, namespace }, this.#signal);
         if (controllerOf(present)?.uid === cronJob.metadata.uid) return present;
@@ -247,6 +269,31 @@ class CronReconcile {
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
     this.#cluster.event(CronJob, this.#cronJob, type, reason, message);
   }
+}
+
+/** The name follows from the time: however often it is tried, there is one job per time. */
+function nameAt(cronJob: CronJob, dueMs: number): string {
+  return `${cronJob.metadata.name}-${Math.floor(dueMs / 60_000)}`;
+}
+
+/** The time that the job was made for, when it is one that the schedule had made. */
+function startedFor(cronJob: CronJob, { metadata }: Job): string | undefined {
+  const time = metadata.annotations?.[scheduledAnnotation];
+  if (!time || metadata.name !== nameAt(cronJob, Date.parse(time))) return undefined;
+  return wholeSeconds(Date.parse(time));
+}
+
+/** Of times in the same format; undefined when there is none. */
+function latest(times: readonly (string | undefined)[]): string | undefined {
+  return times
+    .filter((time) => time !== undefined)
+    .sort()
+    .at(-1);
+}
+
+function referenceTo({ metadata }: Job): core.ObjectReference {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return { apiVersion: 'batch/v1', kind: 'Job', name, namespace, uid, resourceVersion };
 }
 
 /** `Mon, 02 Jan 2006 15:04:05 +0000`. */

@@ -179,6 +179,44 @@ test('what happens when a Job still runs is the policy of the CronJob', async ()
   }
 });
 
+test('a Job that was made for its time, and forgotten before it was written down, counts as running', async () => {
+  for (const [concurrencyPolicy, isReplaced] of [
+    ['Forbid', false],
+    ['Replace', true],
+  ] as const) {
+    await using cluster = await createCluster();
+    const { client, clock } = cluster;
+    await client.create(CronJob, cronJob({ concurrencyPolicy }, 'sleep 900'));
+    await clock.advance(70_000);
+    await cluster.stopControllers();
+    const [first] = (await client.list(Job, { namespace })).items;
+    const at = { name: 'cron', namespace };
+    const forgetful = { ...(await client.get(CronJob, at)), status: {} };
+    await client.update(CronJob, forgetful, { subresource: 'status' });
+    await clock.advance(60_000);
+    cluster.startControllers();
+    await clock.advance(10_000);
+    const jobs = (await client.list(Job, { namespace })).items;
+    const { status } = await client.get(CronJob, at);
+    assert.deepEqual([jobs.length, jobs[0]!.metadata.uid !== first!.metadata.uid], [1, isReplaced]);
+    assert.deepEqual(
+      status?.active?.map(({ uid }) => uid),
+      [jobs[0]!.metadata.uid],
+    );
+  }
+});
+
+test('a CronJob notes the time of its Job in its own time zone', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  await client.create(CronJob, cronJob({ schedule: '*/10 * * * *', timeZone: 'Asia/Kolkata' }, 'sleep 1'));
+  await clock.advance(10 * 60_000 + 5_000);
+  const [job] = (await client.list(Job, { namespace })).items;
+  const time = job?.metadata.annotations?.['batch.kubernetes.io/cronjob-scheduled-timestamp'] ?? '';
+  assert.match(time, /^2026-01-01T05:\d0:00\+05:30$/);
+  assert.equal(job?.metadata.name, `cron-${Date.parse(time) / 60_000}`);
+});
+
 test('times that were missed while nobody looked are made up for once, or not at all after the deadline', async () => {
   for (const [startingDeadlineSeconds, expected] of [
     [undefined, 1],
