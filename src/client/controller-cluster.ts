@@ -10,6 +10,7 @@ import type { Random } from '../base/random.ts';
 import type { Client, DeleteOptions, PatchType } from './client.ts';
 import { type EventRecorder, type EventType, targetOf } from './event-recorder.ts';
 import type { Informer, InformerFactory } from './informer.ts';
+import { OwnerCheck } from './owner-check.ts';
 import { TransportError } from './transport.ts';
 
 /** What controllers are run with. */
@@ -32,6 +33,8 @@ export function controllerIndexValues(object: KubeObject): readonly string[] {
 
 /** The caches that a reconcile reads. */
 export interface ReadableInformers {
+  /** The kind that is reconciled: what owns others. */
+  reconciles: ResourceType;
   /** By `group/plural`. */
   byResource: ReadonlyMap<string, Informer<KubeObject>>;
   /** Those whose events lead back to the reconciled object. */
@@ -47,10 +50,21 @@ export class ReconcileCluster {
   readonly #uncertain = new Map<Informer<KubeObject>, ResourceType>();
   /** Objects deleted, by uid, until a cache shows them deleted. */
   readonly #deleted = new Map<string, { informer: Informer<KubeObject>; key: string }>();
+  #owners: OwnerCheck;
 
   constructor(environment: ControllerEnvironment, informers: ReadableInformers) {
     this.#environment = environment;
     this.#informers = informers;
+    this.#owners = this.#newOwnerCheck();
+  }
+
+  /** Called before each reconcile: what the server said of owners in the one before holds no longer. */
+  begin(): void {
+    this.#owners = this.#newOwnerCheck();
+  }
+
+  #newOwnerCheck(): OwnerCheck {
+    return new OwnerCheck(this.client, this.#informers.reconciles);
   }
 
   get client(): Client {
@@ -88,11 +102,23 @@ export class ReconcileCluster {
     return [...this.informer(type).byIndex(controllerIndex, `orphan:${namespace ?? ''}`)];
   }
 
+  /**
+   * False when the reconciled object is gone or going, or another has its name by now. A cache may not know yet, and
+   * what is made for or adopted by the dead is collected, and made again.
+   */
+  stays(object: KubeObject, signal: AbortSignal): Promise<boolean> {
+    return this.#owners.stays(object.metadata, signal);
+  }
+
+  /** @throws OwnerGone where the new object would belong to a reconciled one that does not {@link stays stay}. */
   async create<T extends KubeObject>(
     type: ResourceType<T>,
     object: Draft<T>,
     signal: AbortSignal,
   ): Promise<T> {
+    const informer = this.#informerOf(type);
+    if (informer && this.#informers.following.has(informer))
+      await this.#owners.assertOwnerStays(object, signal);
     return this.#write(type, this.client.create(type, object, { signal }));
   }
 

@@ -11,6 +11,7 @@ import {
   type LabelSelector,
   parseApiVersion,
   type ResourceType,
+  splitKey,
 } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import {
@@ -20,6 +21,7 @@ import {
   ReconcileCluster,
 } from './controller-cluster.ts';
 import type { Informer, InformerFactory } from './informer.ts';
+import { OwnerGone } from './owner-check.ts';
 import { TransportError } from './transport.ts';
 import { runWorkers, WorkQueue } from './work-queue.ts';
 
@@ -218,11 +220,13 @@ class Runner {
       }
     } else {
       cluster = new ReconcileCluster(this.#environment, {
+        reconciles: this.#definition.reconciles,
         byResource: this.#readable,
         following: this.#following,
       });
       this.#clusters.set(key, cluster);
     }
+    cluster.begin();
     try {
       const outcome = await this.#definition.reconcile(key, cluster, signal);
       queue.forget(key);
@@ -230,8 +234,10 @@ class Runner {
       if (outcome?.quietMs) this.#quietUntil.set(key, this.#environment.clock.monotonic() + outcome.quietMs);
     } catch (error) {
       if (signal.aborted) return;
-      this.#report(key, error);
-      queue.retry(key);
+      if (!(error instanceof OwnerGone)) {
+        this.#report(key, error);
+        queue.retry(key);
+      }
     }
     if (cluster.hasNoExpectations) this.#clusters.delete(key);
   }
@@ -246,11 +252,18 @@ class Runner {
     return leftMs > 0;
   }
 
+  /** The reconciled object went away meanwhile. */
+  #isOwnEnd(key: string, { code, status }: StatusError): boolean {
+    const { name, kind } = status.details ?? {};
+    return code === 404 && kind === this.#definition.reconciles.plural && name === splitKey(key).name;
+  }
+
   #report(key: string, error: unknown): void {
     const { logger } = this.#environment;
     // A lost race is everyday, and a server that is away is its own component's news.
     const isExpected =
-      error instanceof TransportError || (error instanceof StatusError && error.code === 409);
+      error instanceof TransportError ||
+      (error instanceof StatusError && (error.code === 409 || this.#isOwnEnd(key, error)));
     if (isExpected) logger.debug('will try again', { key, error });
     else logger.warn('reconcile failed', { key, failures: this.#queue.failuresOf(key) + 1, error });
   }

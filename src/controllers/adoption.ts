@@ -19,10 +19,7 @@ export function controllerReference({ type, object }: Owner): OwnerReference {
   };
 }
 
-/**
- * The objects of `type` that the owner controls from now on. Adopts only after a fresh look at the owner: a cache may
- * not know yet that it is gone, and an object adopted by the dead is collected.
- */
+/** The objects of `type` that the owner controls from now on. */
 export async function claim<T extends KubeObject>(
   cluster: ReconcileCluster,
   owner: Owner,
@@ -41,19 +38,12 @@ export async function claim<T extends KubeObject>(
   const wanted = cluster
     .orphansIn(type, metadata.namespace)
     .filter((object) => !object.metadata.deletionTimestamp && matches(object));
-  if (wanted.length === 0 || !(await mayOwn(cluster, owner, signal))) return claimed;
+  if (wanted.length === 0 || !(await cluster.stays(owner.object, signal))) return claimed;
   for (const object of wanted) {
     const adopted = await adopt(cluster, owner, type, object, signal);
     if (adopted) claimed.push(adopted);
   }
   return claimed;
-}
-
-/** False when the owner is gone or going, which only the server knows for certain. */
-export async function mayOwn(cluster: ReconcileCluster, owner: Owner, signal: AbortSignal): Promise<boolean> {
-  const { metadata } = owner.object;
-  const fresh = await cluster.client.get(owner.type, metadata, signal).catch(undefinedIfGone);
-  return fresh?.metadata.uid === metadata.uid && fresh.metadata.deletionTimestamp === undefined;
 }
 
 async function adopt<T extends KubeObject>(

@@ -30,7 +30,7 @@ import {
   specForNode,
   targetNodeOf,
 } from './daemonset-plan.ts';
-import { allAtOnce, createPod, deletePod, isNamespaceTerminating, slowStart } from './pod-control.ts';
+import { allAtOnce, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
 import { nextAvailableInMs } from './pod-state.ts';
 import { podFromTemplate } from './pod-template.ts';
 
@@ -116,7 +116,7 @@ async function syncDaemonSet(
     planDaemonStatus(after, set.status?.collisionCount ?? 0),
     signal,
   );
-  if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
+  if (failure !== undefined && !isInVain(failure)) throw failure;
   const times = [nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs), retryInMs];
   const soonest = times.filter((ms) => ms !== undefined);
   const quietMs = quietMsFor(nodes.length);

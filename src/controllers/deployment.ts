@@ -7,7 +7,7 @@ import type * as apps from '../api/types/apps-v1.gen.ts';
 import { defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
-import { claim, mayOwn } from './adoption.ts';
+import { claim } from './adoption.ts';
 import { findCondition } from './conditions.ts';
 import { desiredReplicasAnnotation, revisionAnnotation } from './deployment-annotations.ts';
 import {
@@ -40,7 +40,7 @@ import {
   progressReasons,
   setDeploymentCondition,
 } from './deployment-status.ts';
-import { isNamespaceTerminating, messageOf } from './pod-control.ts';
+import { isInVain, messageOf } from './pod-control.ts';
 import { isPodTerminal } from './pod-state.ts';
 
 export const deploymentController = defineController({
@@ -260,13 +260,10 @@ class Rollout {
   async #createReplicaSet(
     draft: ReturnType<typeof newReplicaSet>,
   ): Promise<{ rs: ReplicaSet; isNew: boolean } | undefined> {
-    // A set made for a Deployment that is gone would be collected, and made again, until the cache hears of the end.
-    const owner = { type: Deployment, object: this.#deployment };
-    if (!(await mayOwn(this.#cluster, owner, this.#signal))) return undefined;
     try {
       return { rs: await this.#cluster.create(ReplicaSet, draft, this.#signal), isNew: true };
     } catch (error) {
-      if (this.#signal.aborted || isNamespaceTerminating(error)) {
+      if (this.#signal.aborted || isInVain(error)) {
         this.#signal.throwIfAborted();
         return undefined;
       }

@@ -11,7 +11,7 @@ import { findCondition } from './conditions.ts';
 import { formatIndexes } from './job-indexes.ts';
 import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
 import { isTracked, newJobPod, trackingFinalizer } from './job-pod.ts';
-import { allAtOnce, createPod, deletePod, isNamespaceTerminating, slowStart } from './pod-control.ts';
+import { allAtOnce, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
 
 const jobNameLabel = 'batch.kubernetes.io/job-name';
 const ownManager = 'kubernetes.io/job-controller';
@@ -95,7 +95,7 @@ class JobReconcile {
 
     const failure = await this.#managePods(plan, pods);
     await this.#count(plan, pods);
-    if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
+    if (failure !== undefined && !isInVain(failure)) throw failure;
     return { requeueAfterMs: plan.waitMs, quietMs: quietMsFor(pods.length) };
   }
 

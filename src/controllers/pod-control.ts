@@ -3,6 +3,7 @@ import type { Draft, KubeObject } from '../api/meta.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import { OwnerGone } from '../client/owner-check.ts';
 import type { Owner } from './adoption.ts';
 
 /** Creates one pod and records SuccessfulCreate or FailedCreate on its owner. @throws what the server said. */
@@ -17,7 +18,7 @@ export async function createPod(
     recordOn(cluster, owner, 'Normal', 'SuccessfulCreate', `Created pod: ${created.metadata.name}`);
     return created;
   } catch (error) {
-    if (!signal.aborted && !isNamespaceTerminating(error))
+    if (!signal.aborted && !isInVain(error))
       recordOn(cluster, owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
     throw error;
   }
@@ -91,7 +92,12 @@ export async function allAtOnce<Item>(
   return failed ? { succeeded, failure: failed.reason } : { succeeded };
 }
 
-/** The namespace is on its way out: nothing more can be made in it, and nobody needs to be told. */
+/** The namespace or the owner is on its way out: nothing more can be made, and nobody needs to be told. */
+export function isInVain(error: unknown): boolean {
+  return error instanceof OwnerGone || isNamespaceTerminating(error);
+}
+
+/** Nothing more can be made in the namespace. */
 export function isNamespaceTerminating(error: unknown): boolean {
   if (!(error instanceof StatusError)) return false;
   return error.status.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating') ?? false;

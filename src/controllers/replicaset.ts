@@ -12,7 +12,7 @@ import {
 } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
 import { claim, type Owner } from './adoption.ts';
-import { allAtOnce, createPod, deletePod, isNamespaceTerminating, slowStart } from './pod-control.ts';
+import { allAtOnce, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
 import { nextAvailableInMs } from './pod-state.ts';
 import { podFromTemplate } from './pod-template.ts';
 import { planReplicaStatus, planReplicas, type ReplicaFailure, type ReplicaOwner } from './replicas.ts';
@@ -79,7 +79,7 @@ async function syncPods(
     const draft = podFromTemplate(template, owner);
     const drafts = Array.from({ length: plan.create }, () => draft);
     const { failure } = await slowStart(drafts, (pod) => createPod(cluster, owner, pod, signal));
-    if (failure === undefined || isNamespaceTerminating(failure)) return { isRefused: failure !== undefined };
+    if (failure === undefined || isInVain(failure)) return { isRefused: failure !== undefined };
     return { failure: { reason: 'FailedCreate', error: failure } };
   }
   const { failure } = await allAtOnce(plan.remove, (pod) => deletePod(cluster, owner, pod, signal));

@@ -15,7 +15,7 @@ import {
   revisionHashLabel,
   templateOf,
 } from './controller-revision.ts';
-import { isNamespaceTerminating, messageOf, slowStart } from './pod-control.ts';
+import { isInVain, messageOf, slowStart } from './pod-control.ts';
 import { nextAvailableInMs } from './pod-state.ts';
 import {
   completeUpdate,
@@ -88,7 +88,7 @@ class StatefulReconcile {
     }
     completeUpdate(set, status);
     await cluster.updateStatus(StatefulSet, set, status, this.#signal);
-    if (failure !== undefined && !isNamespaceTerminating(failure)) throw failure;
+    if (failure !== undefined && !isInVain(failure)) throw failure;
     await this.#cleanUp(known, revisions, pods);
     return { requeueAfterMs: nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs) };
   }
@@ -155,7 +155,7 @@ class StatefulReconcile {
       const draft = newStatefulPod(set, templateOf(revision), ordinal, revision.metadata.name);
       await this.#cluster.create(Pod, draft, this.#signal);
     } catch (error) {
-      if (this.#signal.aborted || isNamespaceTerminating(error)) throw error;
+      if (this.#signal.aborted || isInVain(error)) throw error;
       // Another's pod of that name, or one that goes: nothing to tell of, only to wait for.
       if (error instanceof StatusError && error.reason === 'AlreadyExists') throw error;
       const what = `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${messageOf(error)}`;
@@ -195,13 +195,15 @@ class StatefulReconcile {
         }
         continue;
       }
+      // Claims are not owned by their set from the start: nobody would collect what is made for one that is gone.
+      if (!(await this.#cluster.stays(set, this.#signal))) return false;
       const text = `create Claim ${draft.metadata.name} Pod ${name} in StatefulSet ${set.metadata.name}`;
       try {
         await this.#cluster.create(PersistentVolumeClaim, draft, this.#signal);
         this.#event('Normal', 'SuccessfulCreate', `${text} success`);
       } catch (error) {
         if (error instanceof StatusError && error.reason === 'AlreadyExists') continue;
-        if (!this.#signal.aborted && !isNamespaceTerminating(error))
+        if (!this.#signal.aborted && !isInVain(error))
           this.#event('Warning', 'FailedCreate', `${text} failed error: ${messageOf(error)}`);
         throw error;
       }

@@ -1,4 +1,5 @@
 /** What is done to a cluster whose controllers have a bad connection and are restarted, run by run, each from a seed. */
+import type { Draft, KubeObject, ResourceType } from '../../src/api/meta.ts';
 import {
   CronJob,
   DaemonSet,
@@ -36,6 +37,7 @@ const checkEveryMs = 10_000;
 const staysSettledMs = 30_000;
 
 interface Run {
+  clock: VirtualClock;
   client: Client;
   checker: InvariantChecker;
   random: Random;
@@ -62,6 +64,15 @@ const setImage =
       { type: 'strategic' },
     );
 
+/** Workloads that are deleted, with or without what they own, and made again under their old names. */
+const passing: readonly (readonly [ResourceType, Draft<KubeObject>])[] = [
+  [Deployment, deploymentOf('passing', 2, 'web:1', oneMore)],
+  [ReplicaSet, replicaSetOf('passing-plain', 2)],
+  [ReplicationController, replicationControllerOf('passing-old', 2)],
+  [StatefulSet, statefulSetOf('passing-db', 2)],
+  [DaemonSet, daemonSetOf('passing-agent')],
+];
+
 export const services: Scenario = {
   nodes: 2,
   controllers: ['deployment', 'replicaset', 'replicationcontroller', 'statefulset', 'daemonset'],
@@ -78,7 +89,7 @@ export const services: Scenario = {
     await client.create(DaemonSet, daemonSetOf('agent', 'agent:1', history));
     await client.create(ReplicaSet, replicaSetOf('plain', 3));
     await client.create(ReplicationController, replicationControllerOf('old', 3));
-    await client.create(Deployment, deploymentOf('passing', 2, 'web:1', oneMore));
+    for (const [type, draft] of passing) await client.create(type, draft);
   },
   changes: [
     setImage(Deployment, 'web'),
@@ -89,15 +100,40 @@ export const services: Scenario = {
       const spec = { replicas: 2 + Math.floor(random.next() * 3) };
       return client.patch(ReplicationController, { name: 'old', namespace }, { spec }, { type: 'merge' });
     },
-    async ({ client, random }) => {
-      const propagationPolicy = random.next() < 0.5 ? 'Foreground' : 'Background';
-      const passing = (await client.list(Deployment, { namespace })).items.find(
-        ({ metadata }) => metadata.name === 'passing',
-      );
-      if (passing) await client.delete(Deployment, passing.metadata, { propagationPolicy });
-    },
+    comeOrGo,
+    comeOrGo,
   ],
+  /** What is there again takes in what its namesake left behind. */
+  async end({ client, clock }) {
+    const isGoing = async () =>
+      (await Promise.all(passing.map(([type, draft]) => find(client, type, draft)))).some(
+        (one) => one?.metadata.deletionTimestamp,
+      );
+    await clock.advanceUntil(async () => !(await isGoing()), settlesWithinMs);
+    for (const [type, draft] of passing)
+      if (!(await find(client, type, draft))) await client.create(type, draft);
+  },
 };
+
+/** Deletes one of the passing workloads in some way, or makes it again under its old name. */
+async function comeOrGo({ client, random }: Run): Promise<void> {
+  const [type, draft] = pick(random, passing);
+  const present = await find(client, type, draft);
+  if (!present) await client.create(type, draft);
+  else if (!present.metadata.deletionTimestamp) {
+    const propagationPolicy = pick(random, ['Foreground', 'Background', 'Orphan'] as const);
+    await client.delete(type, present.metadata, { propagationPolicy });
+  }
+}
+
+async function find(client: Client, type: ResourceType, { metadata }: Draft<KubeObject>) {
+  const { items } = await client.list(type, { namespace });
+  return items.find((one) => one.metadata.name === metadata.name);
+}
+
+function pick<Item>(random: Random, items: readonly Item[]): Item {
+  return items[Math.floor(random.next() * items.length)]!;
+}
 
 export const batch: Scenario = {
   nodes: 1,
@@ -145,25 +181,25 @@ export async function runSeed(scenario: Scenario, seed: number): Promise<string[
     controllers: [...everywhere, ...scenario.controllers],
     wrapTransport: (transport) => faultyTransport(transport, { clock, random, isBad: () => isBad }),
   });
-  const run: Run = { client: cluster.client, checker: new InvariantChecker(), random };
+  const run: Run = { clock, client: cluster.client, checker: new InvariantChecker(), random };
   await run.checker.follow(run.client, namespace, stop.signal);
   await scenario.begin(run);
   isBad = true;
   for (let round = 0; round < rounds; round++) {
     await clock.advance(random.next() * scenario.pauseMs);
     if (random.next() < restartChance) await restartControllers(cluster);
-    else await scenario.changes[Math.floor(random.next() * scenario.changes.length)]!(run);
+    else await pick(random, scenario.changes)(run);
   }
   isBad = false;
   await scenario.end?.(run);
-  const unsettled = await settle(run, clock);
+  const unsettled = await settle(run);
   stop.abort(new Error('the run is over'));
   const { broken, history } = run.checker;
   return [...broken.slice(0, 1), ...(broken.length > 0 ? history : []), ...unsettled];
 }
 
 /** Waits until all is as asked, and then whether it stays so. */
-async function settle({ client }: Run, clock: VirtualClock): Promise<string[]> {
+async function settle({ client, clock }: Run): Promise<string[]> {
   for (let waitedMs = 0; waitedMs < settlesWithinMs; waitedMs += checkEveryMs) {
     await clock.advance(checkEveryMs);
     if ((await findUnsettled(client, namespace)).length === 0) break;

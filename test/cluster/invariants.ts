@@ -94,7 +94,9 @@ export class InvariantChecker {
     const owner = controllerOf(pod)?.uid;
     const before = this.#owners.get(uid);
     if (before && owner && before !== owner) this.broken.push(`${name} changed hands`);
+    // One that was let go of may find another.
     if (owner) this.#owners.set(uid, owner);
+    else this.#owners.delete(uid);
   }
 
   #checkJobs(changed: Job, before: Job | undefined): void {
