@@ -37,6 +37,9 @@ const everyCore = [`--test-concurrency=${availableParallelism() + 1}`];
 /** Files of end-to-end tests have clusters of their own, and wait for half of their time: as many at once as the machine bears. */
 const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`];
 
+/** Compiled once for all files of tests and the clusters that they make: a third of the calculating tests' time. */
+const compileCache = join(root, 'node_modules', '.cache', 'compile-cache');
+
 const unitTests = ['src/**/*.test.ts'];
 const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
 const endToEndTests = ['test/e2e/**/*.test.ts'];
@@ -84,7 +87,10 @@ async function runChecks(): Promise<number> {
 
 async function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
   const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
-  return await runCommand([process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files]);
+  return await runCommand(
+    [process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files],
+    { ...process.env, NODE_COMPILE_CACHE: compileCache },
+  );
 }
 
 /** Brings the packages that real nodes need. Where those cannot run, the rest of the tests still does. */
@@ -109,9 +115,9 @@ async function prepareForContainers(): Promise<boolean> {
   return true;
 }
 
-function runCommand([command, ...rest]: readonly string[]): Promise<number> {
+function runCommand([command, ...rest]: readonly string[], env = process.env): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command!, rest, { cwd: root, stdio: 'inherit' });
+    const child = spawn(command!, rest, { cwd: root, stdio: 'inherit', env });
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });

@@ -1,5 +1,6 @@
 /** Commands about a whole cluster that already exists. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { deleteCluster, down as downCluster } from '../host/cluster.ts';
 import { listClusterRecords, loadClusterRecord } from '../host/cluster-record.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
@@ -46,7 +47,7 @@ export const remove: Command = {
     // Archives and compiled code can be made again; with the last cluster they go, too.
     if (existsSync(context.data.clusters) && readdirSync(context.data.clusters).length === 0)
       for (const path of [context.data.clusters, context.data.images, context.data.compileCache])
-        rmSync(path, { recursive: true, force: true });
+        if (path.startsWith(join(context.data.path, '/'))) rmSync(path, { recursive: true, force: true });
     return 0;
   },
 };

@@ -12,7 +12,7 @@ const logger = createLogger({
   component: 'supervisor',
 });
 const steps = { run: <Result>(_title: string, work: () => Promise<Result>) => work() };
-const context = { data: dataFolder(dataPath!), programs, steps };
+const context = { data: dataFolder(dataPath!, process.env), programs, steps };
 try {
   const seconds = await healCluster(context, name!, { clock: systemClock, logger });
   process.stdout.write(`${seconds}\n`);

@@ -6,7 +6,7 @@ import { dev } from './dev.ts';
 import { programs } from './programs.ts';
 
 const context: CliContext = {
-  data: dataFolder(defaultDataPath(process.env, process.getuid?.())),
+  data: dataFolder(defaultDataPath(process.env, process.getuid?.()), process.env),
   programs,
   env: process.env,
   print: (line) => process.stdout.write(`${line}\n`),

@@ -52,13 +52,14 @@ export function defaultDataPath(env: NodeJS.ProcessEnv, userId: number | undefin
   return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share'), 'wherry');
 }
 
-export function dataFolder(path: string): DataFolder {
+/** `NODE_COMPILE_CACHE` of `env` wins: several data folders may share what is the same for all. */
+export function dataFolder(path: string, env: NodeJS.ProcessEnv = {}): DataFolder {
   const clusters = join(path, 'clusters');
   return {
     path,
     clusters,
     images: join(path, 'images'),
-    compileCache: join(path, 'compile-cache'),
+    compileCache: env.NODE_COMPILE_CACHE || join(path, 'compile-cache'),
     cluster: (name) => clusterFolder(name, join(clusters, name)),
   };
 }
