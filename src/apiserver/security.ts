@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { createAuthenticator, type TokenAuthenticator } from './authentication/authenticator.ts';
+import type { ConfiguredAuthentication } from './authentication/configured-authentication.ts';
 import { JsonWebTokens, type SigningKeys } from './authentication/json-web-token.ts';
 import { type OpenIdConnectOptions, openIdConnect } from './authentication/openid-connect.ts';
 import { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
@@ -23,6 +24,8 @@ export interface SecurityOptions {
   staticTokens?: ReadonlyMap<string, UserInfo>;
   /** Providers whose ID tokens are good. */
   openIdConnect?: readonly OpenIdConnectOptions[];
+  /** More of them, and who may be anonymous where; may be replaced at any time. */
+  authentication?: ConfiguredAuthentication;
 }
 
 export interface Security {
@@ -59,9 +62,11 @@ export function createSecurity(
   if (serviceAccounts) tokenAuthenticators.push(serviceAccounts.authenticate);
   for (const provider of options.openIdConnect ?? [])
     tokenAuthenticators.push(openIdConnect(provider, { clock, logger }));
+  const { authentication } = options;
+  if (authentication) tokenAuthenticators.push(authentication.authenticate);
   const rbac = new RbacAuthorizer(objects);
   return {
-    authenticate: createAuthenticator(tokenAuthenticators),
+    authenticate: createAuthenticator(tokenAuthenticators, authentication?.admitsAnonymous),
     authorize: unionAuthorizer([nodeAuthorizer(objects, deps.nodeRules), rbac.authorize]),
     rbac,
     tokenAuthenticators,

@@ -36,6 +36,7 @@ const cases: [string, string[], ApiServerSettings | undefined][] = [
       },
     },
   ],
+  ['several providers', ['--authentication-config=/a.yaml'], { authenticationConfigFile: '/a.yaml' }],
   [
     'an audit log',
     ['--audit-policy-file=/p.yaml', '--audit-log-path=-'],
@@ -54,6 +55,7 @@ for (const [name, args, expected] of cases)
 const wrong: [string, string[]][] = [
   ['a provider without a client', ['--oidc-issuer-url=https://x']],
   ['a provider in the clear', ['--oidc-issuer-url=http://x', '--oidc-client-id=k']],
+  ['providers in two ways', [...provider, '--authentication-config=/a.yaml']],
   ['a claim without a value', [...provider, '--oidc-required-claim=a']],
   ['a policy without a log', ['--audit-policy-file=x']],
   ['no requests at all', ['--max-requests-inflight=0']],

@@ -18,6 +18,7 @@ export const apiServerOptions = {
   'oidc-required-claim': texts,
   'oidc-signing-algs': text,
   'oidc-ca-file': text,
+  'authentication-config': text,
   'audit-policy-file': text,
   'audit-log-path': text,
   'max-requests-inflight': text,
@@ -28,6 +29,7 @@ export const apiServerOptions = {
 export const apiServerDetails: readonly string[] = [
   "--oidc-issuer-url URL --oidc-client-id ID  who logs in at an OpenID Connect provider may ask; also upstream's",
   '                         --oidc-{username,groups}-{claim,prefix}, --oidc-required-claim, --oidc-signing-algs, --oidc-ca-file',
+  '--authentication-config FILE  an AuthenticationConfiguration: several issuers, claims and rules; read anew when it changes',
   '--audit-policy-file FILE --audit-log-path FILE  write down who asked what; `-` for the output',
   '--max-requests-inflight N --max-mutating-requests-inflight N  requests at work at once',
   '--request-timeout DURATION  the time that an ordinary request has; 1m0s unless said',
@@ -40,11 +42,18 @@ export function apiServerSettings(values: Values): ApiServerSettings | undefined
   const said = Object.keys(apiServerOptions).some((name) => values[name as keyof Values] !== undefined);
   if (!said) return undefined;
   const oidc = openIdConnectOf(values);
+  const authenticationConfig = textOf(values, 'authentication-config');
+  const saysOidc = Object.keys(values).some(
+    (name) => name.startsWith('oidc-') && values[name as keyof Values],
+  );
+  if (authenticationConfig && saysOidc)
+    throw new UsageError('authentication-config file and oidc-* flags are mutually exclusive');
   const audit = auditOf(values);
   const seats = seatsOf(values);
   const timeoutMs = timeoutOf(textOf(values, 'request-timeout'));
   return {
     ...(oidc && { oidc }),
+    ...(authenticationConfig && { authenticationConfigFile: resolve(authenticationConfig) }),
     ...(audit && { audit }),
     ...(seats && { requestSeats: seats }),
     ...(timeoutMs && { requestTimeoutMs: timeoutMs }),

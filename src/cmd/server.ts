@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { Listener } from '../apiserver/http/listener.ts';
+import { defaultIssuer } from '../apiserver/security.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
@@ -20,6 +21,7 @@ import { encryptedStore, reencryptAll } from '../storage/encrypted.ts';
 import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
 import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts';
+import { followAuthenticationFile } from './authentication-file.ts';
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
@@ -47,12 +49,27 @@ await runUntilSignalled(logger, async (signal) => {
     ...readPair(config.pkiFolder, pkiFiles.frontProxyClient),
     ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
   };
+  const metrics = new MetricsRegistry();
+  const authenticationFile = config.api?.authenticationConfigFile;
+  const authentication =
+    authenticationFile &&
+    followAuthenticationFile(
+      {
+        file: authenticationFile,
+        ownIssuers: [defaultIssuer],
+        serverId: config.advertiseAddress,
+        clock: systemClock,
+        logger: logger.for('authentication'),
+        metrics,
+      },
+      signal,
+    );
   const plane = await createControlPlane({
     store,
     clock: systemClock,
     random: systemRandom,
     logger,
-    metrics: new MetricsRegistry(),
+    metrics,
     clusterCa,
     signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
     nodes: toNodes,
@@ -67,6 +84,7 @@ await runUntilSignalled(logger, async (signal) => {
         privateKey: pem(`${pkiFiles.tokenKey}.key`),
       },
       openIdConnect: openIdConnectProviders(config.api ?? {}),
+      ...(authentication && { authentication }),
     },
     ...limitsAndAudit(config.api ?? {}),
     ...('etcd' in config.store && {

@@ -16,6 +16,8 @@ export interface ApiServerSettings {
     signingAlgorithms?: string[];
     caFile?: string;
   };
+  /** Structured authentication; upstream's --authentication-config. */
+  authenticationConfigFile?: string;
   /** `-` writes to the output. */
   audit?: { policyFile: string; logFile: string };
   /** Requests at work at once. */

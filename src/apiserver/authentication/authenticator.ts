@@ -18,16 +18,23 @@ export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['sys
 
 const authenticatedGroup = 'system:authenticated';
 
-/** Tries the certificate, then the bearer token; whoever shows neither is anonymous. */
+/**
+ * Tries the certificate, then the bearer token; whoever shows neither is anonymous, where `admitsAnonymous` lets the path
+ * be asked for by nobody in particular.
+ */
 export function createAuthenticator(
   tokens: readonly TokenAuthenticator[],
+  admitsAnonymous: (path: string) => boolean = () => true,
 ): (request: ApiRequest) => Promise<UserInfo> {
   return async (request) => {
     if (request.localUser) return withAuthenticatedGroup(request.localUser);
     const certificateUser = userOfCertificate(request);
     if (certificateUser) return withAuthenticatedGroup(certificateUser);
     const token = bearerToken(request.header('authorization')) ?? webSocketToken(request);
-    if (token === undefined) return anonymousUser;
+    if (token === undefined) {
+      if (!admitsAnonymous(request.path)) throw unauthorized();
+      return anonymousUser;
+    }
     const authenticated = await authenticateToken(tokens, token);
     if (!authenticated) throw unauthorized();
     return withAuthenticatedGroup(authenticated.user);

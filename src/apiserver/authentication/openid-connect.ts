@@ -1,10 +1,11 @@
 /** ID tokens of an OpenID Connect provider, checked with the keys that its discovery document leads to. */
-import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
-import { Agent, get } from 'node:https';
+import { constants, type KeyObject, verify } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { UserInfo } from '../request.ts';
 import type { TokenAuthenticator } from './authenticator.ts';
 import { decodeBytes } from './json-web-token.ts';
+import { ProviderKeys, type ProviderKeysOptions } from './provider-keys.ts';
 
 /** Upstream's --oidc-* flags. */
 export interface OpenIdConnectOptions {
@@ -27,18 +28,27 @@ export interface OpenIdConnectOptions {
   ca?: string;
 }
 
-interface Key {
-  id: string | undefined;
-  key: KeyObject;
+/** What a token says of its bearer. */
+export type Claims = Record<string, unknown>;
+
+/** One issuer whose tokens are good, and whom they speak of. */
+export interface TokenProvider extends ProviderKeysOptions {
+  /** A token must be meant for one of them. */
+  audiences: readonly string[];
+  /** All that are known unless set. */
+  signingAlgorithms?: readonly string[];
+  /** @throws ClaimsError telling why this token, genuine as it is, lets nobody in */
+  userOf(claims: Claims): UserInfo;
 }
 
-type Claims = Record<string, unknown>;
+export class ClaimsError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ClaimsError';
+  }
+}
 
 const tokenCharactersMax = 64 * 1024;
-const answerBytesMax = 1024 * 1024;
-const fetchTimeoutMs = 10_000;
-/** An unknown key may be a new one; asking the provider for it is no lever for strangers. */
-const refetchMinMs = 10_000;
 
 const ecdsa = { dsaEncoding: 'ieee-p1363' } as const;
 const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
@@ -57,13 +67,23 @@ const algorithms: Readonly<Record<string, { hash: string; type: string; how: obj
 /** @throws when an option cannot be right */
 export function openIdConnect(
   options: OpenIdConnectOptions,
+  deps: { clock: Pick<Clock, 'now'>; logger: Logger },
+): TokenAuthenticator {
+  const { issuerUrl, clientId, ca, signingAlgorithms = ['RS256'] } = options;
+  const userOf = (claims: Claims) => userByOptions(claims, options);
+  return providerTokens({ issuerUrl, audiences: [clientId], ca, signingAlgorithms, userOf }, deps);
+}
+
+/** @throws when an option cannot be right */
+export function providerTokens(
+  provider: TokenProvider,
   { clock, logger }: { clock: Pick<Clock, 'now'>; logger: Logger },
 ): TokenAuthenticator {
-  const { issuerUrl, clientId, signingAlgorithms = ['RS256'] } = options;
+  const { issuerUrl, audiences, signingAlgorithms = Object.keys(algorithms) } = provider;
   if (!issuerUrl.startsWith('https://')) throw new Error('the issuer of OpenID Connect must be an https URL');
-  const unknown = signingAlgorithms.find((name) => !algorithms[name]);
+  const unknown = signingAlgorithms.find((name) => !Object.hasOwn(algorithms, name));
   if (unknown) throw new Error(`${unknown} is no signing algorithm of OpenID Connect`);
-  const keys = new ProviderKeys(options, clock);
+  const keys = new ProviderKeys(provider, clock);
   return async (token) => {
     const parsed = token.length > tokenCharactersMax ? undefined : parseToken(token);
     // Whose token it is, is looked at before anything is fetched.
@@ -83,28 +103,57 @@ export function openIdConnect(
     const isSigned = candidates.some(
       (key) => key.asymmetricKeyType === type && verify(hash, content, { key, ...how }, signature),
     );
-    if (!isSigned || !isTimely(claims, clock.now()) || !listOf(claims.aud).includes(clientId))
+    if (!isSigned || !isTimely(claims, clock.now())) return undefined;
+    if (!listOf(claims.aud).some((audience) => audiences.includes(audience))) return undefined;
+    try {
+      return { user: provider.userOf(claims) };
+    } catch (error) {
+      if (!(error instanceof ClaimsError)) throw error;
+      // Only the provider makes such tokens: strangers cannot fill the log.
+      logger.warn('a token of the OpenID Connect provider lets nobody in', { issuer: issuerUrl, error });
       return undefined;
-    const user = userOf(claims, options);
-    return user && { user };
+    }
   };
 }
 
-function userOf(
-  claims: Claims,
-  options: OpenIdConnectOptions,
-): { name: string; groups: string[] } | undefined {
+function userByOptions(claims: Claims, options: OpenIdConnectOptions): UserInfo {
   const { usernameClaim = 'sub', issuerUrl, usernamePrefix, groupsClaim, groupsPrefix = '' } = options;
   for (const [claim, value] of Object.entries(options.requiredClaims ?? {}))
-    if (claims[claim] !== value) return undefined;
-  const username = claims[usernameClaim];
-  if (typeof username !== 'string' || username === '') return undefined;
-  if (usernameClaim === 'email' && 'email_verified' in claims && claims.email_verified !== true)
-    return undefined;
+    requireClaim(claims, claim, value);
   const byDefault = usernameClaim === 'email' ? '' : `${issuerUrl}#`;
   const prefix = usernamePrefix === '-' ? '' : (usernamePrefix ?? byDefault);
+  const name = prefix + usernameOfClaim(claims, usernameClaim);
   const groups = groupsClaim ? listOf(claims[groupsClaim]) : [];
-  return { name: prefix + username, groups: groups.map((group) => groupsPrefix + group) };
+  return { name, groups: groups.map((group) => groupsPrefix + group) };
+}
+
+/** @throws ClaimsError */
+export function requireClaim(claims: Claims, claim: string, value: string): void {
+  if (!Object.hasOwn(claims, claim))
+    throw new ClaimsError(`oidc: required claim ${claim} not present in ID token`);
+  const found = claims[claim];
+  if (typeof found !== 'string') throw new ClaimsError(`oidc: parse claim ${claim}: not a string`);
+  if (found !== value)
+    throw new ClaimsError(
+      `oidc: required claim ${claim} value does not match. Got = ${found}, want = ${value}`,
+    );
+}
+
+/** @throws ClaimsError; also for an email that the provider says is not verified */
+export function usernameOfClaim(claims: Claims, claim: string): string {
+  const username = textOfClaim(claims, claim, 'username');
+  if (claim === 'email' && Object.hasOwn(claims, 'email_verified') && claims.email_verified !== true)
+    throw new ClaimsError('oidc: email not verified');
+  if (username === '') throw new ClaimsError(`oidc: parse username claims "${claim}": empty`);
+  return username;
+}
+
+/** @throws ClaimsError when the claim is not there or not a text */
+export function textOfClaim(claims: Claims, claim: string, what: string): string {
+  const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+  if (value === undefined) throw new ClaimsError(`oidc: parse ${what} claims "${claim}": claim not present`);
+  if (typeof value !== 'string') throw new ClaimsError(`oidc: parse ${what} claims "${claim}": not a string`);
+  return value;
 }
 
 function isTimely({ exp, nbf }: Claims, nowMs: number): boolean {
@@ -113,7 +162,7 @@ function isTimely({ exp, nbf }: Claims, nowMs: number): boolean {
 }
 
 /** Claims hold one text or a list of them. */
-function listOf(value: unknown): string[] {
+export function listOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
@@ -142,89 +191,4 @@ function parseToken(
 
 function isObject(value: unknown): value is Claims {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The provider's public keys, fetched when first needed and again when a token names one that is not among them. */
-class ProviderKeys {
-  readonly #options: OpenIdConnectOptions;
-  readonly #clock: Pick<Clock, 'now'>;
-  readonly #agent: Agent;
-  #keys: readonly Key[] = [];
-  #fetchedMs = Number.NEGATIVE_INFINITY;
-  #fetching: Promise<void> | undefined;
-
-  constructor(options: OpenIdConnectOptions, clock: Pick<Clock, 'now'>) {
-    this.#options = options;
-    this.#clock = clock;
-    this.#agent = new Agent({ keepAlive: false, ...(options.ca && { ca: options.ca }) });
-  }
-
-  /** @throws when the provider does not answer as it should */
-  async find(id: string | undefined): Promise<KeyObject[]> {
-    const known = this.#named(id);
-    if (known.length > 0 || this.#clock.now() - this.#fetchedMs < refetchMinMs) return known;
-    this.#fetching ??= this.#fetch().finally(() => {
-      this.#fetching = undefined;
-    });
-    await this.#fetching;
-    return this.#named(id);
-  }
-
-  #named(id: string | undefined): KeyObject[] {
-    return this.#keys.filter((key) => id === undefined || key.id === id).map(({ key }) => key);
-  }
-
-  async #fetch(): Promise<void> {
-    this.#fetchedMs = this.#clock.now();
-    const { issuerUrl } = this.#options;
-    const configuration = await this.#get(`${issuerUrl.replace(/\/$/, '')}/.well-known/openid-configuration`);
-    if (configuration.issuer !== issuerUrl)
-      throw new Error(`the provider calls itself ${JSON.stringify(configuration.issuer)}`);
-    if (typeof configuration.jwks_uri !== 'string' || !configuration.jwks_uri.startsWith('https://'))
-      throw new Error('the provider names no https URL of its keys');
-    const { keys } = await this.#get(configuration.jwks_uri);
-    if (!Array.isArray(keys)) throw new Error('the provider has no list of keys');
-    this.#keys = keys.filter(isObject).flatMap(keyOf);
-  }
-
-  #get(url: string): Promise<Claims> {
-    const signal = AbortSignal.timeout(fetchTimeoutMs);
-    return new Promise((resolve, reject) => {
-      const request = get(url, { agent: this.#agent, signal }, (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > answerBytesMax) request.destroy(new Error(`${url}: the answer is too long`));
-          chunks.push(chunk);
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          if (response.statusCode !== 200)
-            return reject(new Error(`${url}: answered with ${response.statusCode}`));
-          try {
-            const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-            if (isObject(value)) resolve(value);
-            else reject(new Error(`${url}: no object`));
-          } catch (error) {
-            reject(new Error(`${url}: no JSON`, { cause: error }));
-          }
-        });
-      });
-      request.on('error', reject);
-    });
-  }
-}
-
-/** Keys for other purposes, or of a kind that is not known here, are passed over. */
-function keyOf(jwk: Claims): Key[] {
-  if (jwk.use !== undefined && jwk.use !== 'sig') return [];
-  if (jwk.kty !== 'RSA' && jwk.kty !== 'EC') return [];
-  try {
-    const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
-    return [{ id: typeof jwk.kid === 'string' ? jwk.kid : undefined, key }];
-  } catch {
-    // One broken key must not keep the others from being used.
-    return [];
-  }
 }
