@@ -1,5 +1,6 @@
 /** Removes pods that nobody else will: those of nodes that are gone, those never placed, and too many that have ended. */
 
+import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Client } from '../client/client.ts';
@@ -110,13 +111,8 @@ async function removePod(
 ): Promise<void> {
   const { uid } = pod.metadata;
   if (message && !isPodTerminal(pod)) {
-    const condition = {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'DeletionByPodGC',
-      message,
-      lastTransitionTime: wholeSeconds(clock.now()),
-    };
+    const now = wholeSeconds(clock.now());
+    const condition = disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now);
     const patch = { metadata: { uid }, status: { phase: 'Failed', conditions: [condition] } };
     await client
       .patch(Pod, pod.metadata, patch, { type: 'strategic', subresource: 'status', signal })

@@ -1,4 +1,5 @@
 /** Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer. */
+import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
 import { type AnyController, defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
@@ -93,13 +94,11 @@ function recordCancelled(cluster: ReconcileCluster, pod: Pod): void {
 async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
   const { namespace, name, uid } = pod.metadata;
   cluster.event(Pod, pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`);
-  const condition = {
-    type: 'DisruptionTarget',
-    status: 'True',
-    reason: 'DeletionByTaintManager',
-    message: 'Taint manager: deleting due to NoExecute taint',
-    lastTransitionTime: wholeSeconds(cluster.clock.now()),
-  };
+  const condition = disruptionTarget(
+    pod,
+    { reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint' },
+    wholeSeconds(cluster.clock.now()),
+  );
   const patch = { metadata: { uid }, status: { conditions: [condition] } };
   await cluster
     .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)

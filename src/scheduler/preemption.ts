@@ -1,4 +1,5 @@
 /** Evicts the pods that a preemption decided on. */
+import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
@@ -39,17 +40,17 @@ export async function evictVictims(options: EvictionOptions): Promise<void> {
 
 async function evict(victim: PodInfo, options: EvictionOptions): Promise<void> {
   const { preemptor, nodeName, client, clock, recorder, signal } = options;
-  const { name, namespace, uid, generation } = victim.pod.metadata;
+  const { name, namespace, uid } = victim.pod.metadata;
   const at = { name, ...(namespace && { namespace }) };
-  const condition = {
-    type: 'DisruptionTarget',
-    status: 'True',
-    lastProbeTime: null,
-    lastTransitionTime: wholeSeconds(clock.now()),
-    reason: 'PreemptionByScheduler',
-    message: `${preemptor.pod.spec?.schedulerName ?? 'default-scheduler'}: preempting to accommodate a higher priority pod`,
-    ...(generation !== undefined && { observedGeneration: generation }),
-  };
+  const schedulerName = preemptor.pod.spec?.schedulerName ?? 'default-scheduler';
+  const condition = disruptionTarget(
+    victim.pod,
+    {
+      reason: 'PreemptionByScheduler',
+      message: `${schedulerName}: preempting to accommodate a higher priority pod`,
+    },
+    wholeSeconds(clock.now()),
+  );
   const patch = { metadata: { uid }, status: { conditions: [condition] } };
   await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
   await client.delete(Pod, at, { preconditions: { uid }, signal });

@@ -1,4 +1,5 @@
 /** `pods/eviction`: a delete that disruption budgets may refuse. */
+import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
@@ -15,8 +16,9 @@ import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/codec.ts';
 import { deleteObject } from '../registry/delete.ts';
 import { changeOwn, resourceOf } from '../registry/ensure.ts';
-import { type Registry, readCurrent, timestamp } from '../registry/registry.ts';
+import { type Registry, readCurrent, timestamp, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
+import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
 
@@ -26,11 +28,18 @@ const retryAfterSeconds = 10;
 /** Evictions that one budget remembers. */
 const disruptedPodsMax = 2000;
 
+const evictedByApi = { reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' } as const;
+
+interface Preconditions {
+  uid?: string;
+  resourceVersion?: string;
+}
+
 interface Eviction extends KubeObject {
   deleteOptions?: {
     gracePeriodSeconds?: number;
     propagationPolicy?: string;
-    preconditions?: { uid?: string; resourceVersion?: string };
+    preconditions?: Preconditions;
     dryRun?: string[];
   };
 }
@@ -52,13 +61,15 @@ export function serveEviction(objects: ObjectReader): SubresourceHandler {
     const { namespace, name } = context.info;
     const pod = (await readCurrent(registry, pods, namespace, name)).object as Pod;
     if (isGuarded(pod)) await takeDisruption(registry, objects, pod, dryRun);
+    const asked = deleteOptions.preconditions ?? { uid: pod.metadata.uid };
+    const preconditions = dryRun ? asked : await markDisrupted(registry, write, asked);
     await deleteObject(registry, {
       ...write,
       subresource: '',
       dryRun,
       gracePeriodSeconds: deleteOptions.gracePeriodSeconds,
       propagationPolicy: deleteOptions.propagationPolicy,
-      preconditions: deleteOptions.preconditions ?? { uid: pod.metadata.uid },
+      preconditions,
       options: { ...deleteOptions },
     });
     return evicted();
@@ -88,6 +99,35 @@ async function readEviction(context: RequestContext): Promise<Eviction> {
   if (object.metadata.name && object.metadata.name !== info.name)
     throw badRequest('name in URL does not match name in Eviction object');
   return object;
+}
+
+/** Says in the pod's status why it goes. Gives back what must hold when it is deleted. */
+async function markDisrupted(
+  registry: Registry,
+  write: WriteRequest,
+  preconditions: Preconditions,
+): Promise<Preconditions> {
+  const marked = await changeObject(
+    registry,
+    { ...write, subresource: 'status' },
+    {
+      isJudged: true,
+      fieldsTracked: true,
+      preconditions,
+      next(current) {
+        const pod = current.copy() as Pod;
+        const old = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+        const wanted = disruptionTarget(pod, evictedByApi, timestamp(registry.clock.now()));
+        if (old?.status === 'True') wanted.lastTransitionTime = old.lastTransitionTime;
+        const others = pod.status?.conditions?.filter((condition) => condition !== old) ?? [];
+        pod.status = { ...pod.status, conditions: [...others, wanted] };
+        return pod;
+      },
+    },
+  );
+  return preconditions.resourceVersion === undefined
+    ? preconditions
+    : { ...preconditions, resourceVersion: String(marked.revision) };
 }
 
 /** Pods that do no work, or are on their way out, may always go. */
