@@ -46,6 +46,11 @@ export function invalidValue(field: string, value: unknown, why: string): FieldE
   );
 }
 
+/** A value that is too large to show, or of no use to the reader. */
+export function invalidWithoutValue(field: string, why: string): FieldError {
+  return fieldError('FieldValueInvalid', field, `Invalid value: ${why}`);
+}
+
 export function notSupported(field: string, value: unknown, supported: readonly string[]): FieldError {
   const list = [...supported]
     .sort()

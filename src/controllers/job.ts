@@ -150,7 +150,8 @@ class JobReconcile {
     status.failed = (this.#job.status?.failed ?? 0) + count(failed);
     const left = { succeeded: succeeded.filter(isHeld), failed: failed.filter(isHeld) };
     status.uncountedTerminatedPods = left;
-    const isOver = plan.verdict && left.succeeded.length + left.failed.length + plan.terminating === 0;
+    const isOver =
+      plan.verdict && left.succeeded.length + left.failed.length + plan.terminating + plan.active === 0;
     if (isOver) this.#conclude(status, plan.verdict!);
     await this.#write(status);
     if (isOver) this.#tellEnd(plan.verdict!);
@@ -208,6 +209,8 @@ class JobReconcile {
       ...(status.conditions ?? []),
       this.#condition(type, 'True', verdict.reason, verdict.message),
     ];
+    // One whose pods end while it is suspended has started all the same.
+    status.startTime ??= this.#now;
     if (verdict.outcome === 'success') status.completionTime = this.#now;
   }
 

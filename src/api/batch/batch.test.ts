@@ -78,6 +78,35 @@ test('a Job that runs once says so, whatever is left out', () => {
   );
 });
 
+test('a Job that names its labels itself must name its own', () => {
+  const template = {
+    metadata: { labels: { 'controller-uid': 'of-another', 'job-name': 'x' } },
+    spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] },
+  };
+  const fields = [...jobKind.validate(job({ template }), { subresource: '' })].map(({ field }) => field);
+  assert.deepEqual(fields, [
+    'spec.template.metadata.labels[controller-uid]',
+    'spec.template.metadata.labels[job-name]',
+  ]);
+});
+
+test('a suspended Job without pods may still say what they need', () => {
+  const old = job({ suspend: true });
+  const resized = structuredClone(old);
+  const container = resized.spec!.template.spec!.containers[0]!;
+  container.resources = { requests: { cpu: '1' } };
+  const errors = () => [...jobKind.validateUpdate!(resized, old, { subresource: '' })].length;
+  assert.equal(errors(), 0);
+  old.status = { startTime: '2020-01-01T00:00:00Z', active: 1, conditions: [suspendedCondition] };
+  assert.equal(errors(), 1);
+  old.status.active = 0;
+  assert.equal(errors(), 0);
+  container.image = 'other';
+  assert.equal(errors(), 1);
+});
+
+const suspendedCondition = { type: 'Suspended', status: 'True' };
+
 test('the template of a Job that waits may still say where its pods run', () => {
   const old = job({ suspend: true });
   const moved = structuredClone(old);
@@ -94,7 +123,7 @@ test('a CronJob’s time zone is a name that exists', () => {
       spec: {
         schedule: '* * * * *',
         concurrencyPolicy: 'Allow',
-        jobTemplate: { spec: job({}).spec },
+        jobTemplate: { spec: { ...job({}).spec, selector: undefined } },
         ...spec,
       },
     };

@@ -88,6 +88,12 @@ function* validateSpec(spec: CronJobSpec): FieldErrors {
   yield* oneOf(spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace'], 'spec.concurrencyPolicy', 'required');
   const jobSpec = spec.jobTemplate?.spec ?? ({} as JobSpec);
   yield* validateJobSpec(jobSpec, 'spec.jobTemplate.spec');
+  if (jobSpec.selector)
+    yield invalidValue(
+      'spec.jobTemplate.spec.selector',
+      jobSpec.selector,
+      '`selector` will be auto-generated',
+    );
   if (jobSpec.manualSelector)
     yield notSupported('spec.jobTemplate.spec.manualSelector', jobSpec.manualSelector, ['nil', 'false']);
   yield* nonNegative(spec.successfulJobsHistoryLimit, 'spec.successfulJobsHistoryLimit');

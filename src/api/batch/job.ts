@@ -12,13 +12,17 @@ import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { validatePodTemplate } from '../core/pod-spec/validate.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { type FieldErrors, invalidValue, notSupported, required, tooLong } from '../field-error.ts';
 import { matchesLabelSelector } from '../label-selector.ts';
 import { Job } from '../resources.gen.ts';
 import type { JobSpec } from '../types/batch-v1.gen.ts';
-import { semanticEqual } from '../validation/equality.ts';
-import { immutable, inRange, nonNegative, oneOf } from '../validation/fields.ts';
+import type { Container } from '../types/core-v1.gen.ts';
+import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
+import { immutable, nonNegative, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
+import { validatePodFailurePolicy, validateSuccessPolicy } from './job-policies.ts';
+import { validateJobStatus } from './job-status.ts';
 
 /** Labels by which a Job knows its pods, with their older names. */
 export const jobUidLabel = 'batch.kubernetes.io/controller-uid';
@@ -26,7 +30,10 @@ export const jobNameLabel = 'batch.kubernetes.io/job-name';
 const oldUidLabel = 'controller-uid';
 const oldNameLabel = 'job-name';
 const unlimited = 2147483647;
-const indexedMax = 100000;
+const indexedMax = 100_000;
+/** Pods at once, and failed indexes, of a Job with more indexes than that and a limit for each. */
+const manyIndexesMax = 10_000;
+const managerLengthMax = 63;
 
 export const jobKind = defineKind(Job, {
   status: 'separate',
@@ -51,16 +58,12 @@ export const jobKind = defineKind(Job, {
   },
   warnings: (job, old) => templateWarnings(job.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(job, { subresource }) {
-    if (subresource === 'status') {
-      for (const name of ['active', 'succeeded', 'failed'] as const)
-        yield* nonNegative(job.status?.[name], `status.${name}`);
-      return;
-    }
-    yield* validateJobSpec(job.spec ?? ({} as JobSpec), 'spec');
+    if (subresource === 'status') return;
     const selector = job.spec?.selector;
+    if (selector && !job.spec?.manualSelector) yield* validateGeneratedSelector(job);
+    yield* validateJobSpec(job.spec ?? ({} as JobSpec), 'spec');
     if (!selector) yield required('spec.selector');
     else yield* validateLabelSelector(selector, 'spec.selector');
-    if (job.spec && !job.spec.manualSelector) yield* validateGeneratedSelector(job);
     const labels = job.spec?.template?.metadata?.labels;
     if (selector && !matchesLabelSelector(selector, labels))
       yield invalidValue(
@@ -68,9 +71,11 @@ export const jobKind = defineKind(Job, {
         labels ?? {},
         '`selector` does not match template `labels`',
       );
+    yield* validateHostNames(job);
   },
   *validateUpdate(job, old, { subresource }) {
-    if (subresource !== 'status') yield* validateJobUpdate(job, old);
+    if (subresource === 'status') yield* validateJobStatus(job, old);
+    else yield* validateJobUpdate(job, old);
   },
   selectableFields: (job) => ({ 'status.successful': String(job.status?.succeeded ?? 0) }),
 });
@@ -91,29 +96,43 @@ function defaultJob(job: Job): void {
   defaultPodTemplate(spec.template);
 }
 
+function ownLabels({ metadata: { uid, name = '' } }: Job): Record<string, string> {
+  return { [oldUidLabel]: uid, [oldNameLabel]: name, [jobUidLabel]: uid, [jobNameLabel]: name };
+}
+
+/** A client that says these labels itself, as with an exported Job, must say them right. */
 function generateSelector(job: Job): void {
   const spec = job.spec!;
-  const { uid, name = '' } = job.metadata;
+  const { uid } = job.metadata;
   const template = spec.template;
   template.metadata ??= {} as NonNullable<typeof template.metadata>;
-  template.metadata.labels = {
-    ...template.metadata.labels,
-    [oldUidLabel]: uid,
-    [jobUidLabel]: uid,
-    [oldNameLabel]: name,
-    [jobNameLabel]: name,
-  };
+  template.metadata.labels = { ...ownLabels(job), ...template.metadata.labels };
   spec.selector ??= {};
-  if (Object.keys(spec.selector.matchLabels ?? {}).length === 0)
-    spec.selector.matchLabels = { [jobUidLabel]: uid };
+  spec.selector.matchLabels = { [jobUidLabel]: uid, ...spec.selector.matchLabels };
 }
 
 function* validateGeneratedSelector(job: Job): FieldErrors {
-  const expected = { [jobUidLabel]: job.metadata.uid };
-  const old = { [oldUidLabel]: job.metadata.uid };
-  const { matchLabels, matchExpressions } = job.spec?.selector ?? {};
-  if (matchExpressions?.length || (!semanticEqual(matchLabels, expected) && !semanticEqual(matchLabels, old)))
-    yield invalidValue('spec.selector', job.spec?.selector ?? null, '`selector` not auto-generated');
+  const expected = ownLabels(job);
+  const labels = job.spec!.template?.metadata?.labels ?? {};
+  for (const [key, value] of Object.entries(expected)) {
+    const field = `spec.template.metadata.labels[${key}]`;
+    if (labels[key] === undefined) yield required(field, `must be '${value}'`);
+    else if (labels[key] !== value) yield invalidValue(field, labels, `must be '${value}'`);
+  }
+  if (!matchesLabelSelector(job.spec!.selector, expected))
+    yield invalidValue('spec.selector', job.spec!.selector, '`selector` not auto-generated');
+}
+
+/** The pods of an indexed Job bear its name and their index. */
+function* validateHostNames({ metadata, spec }: Job): FieldErrors {
+  if (spec?.completionMode !== 'Indexed' || !spec.completions) return;
+  const last = `${metadata.name}-${spec.completions - 1}`;
+  if (dnsLabelProblems(last).length > 0)
+    yield invalidValue(
+      'metadata.name',
+      metadata.name,
+      `will not able to create pod with invalid DNS label: ${last}`,
+    );
 }
 
 /** Also for the template of CronJobs. */
@@ -128,18 +147,15 @@ export function* validateJobSpec(spec: JobSpec, field: string): FieldErrors {
     'maxFailedIndexes',
   ] as const)
     yield* nonNegative(spec[name], `${field}.${name}`);
-  if (spec.completionMode !== undefined)
-    yield* oneOf(spec.completionMode, ['NonIndexed', 'Indexed'], `${field}.completionMode`);
-  if (spec.completionMode === 'Indexed') {
-    if (spec.completions === undefined)
-      yield required(`${field}.completions`, 'when completion mode is Indexed');
-    if (spec.parallelism !== undefined)
-      yield* inRange(spec.parallelism, 0, indexedMax, `${field}.parallelism`);
-  } else
-    for (const name of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const)
-      if (spec[name] !== undefined)
-        yield invalidValue(`${field}.${name}`, spec[name], 'requires indexed completion mode');
-  yield* validatePodFailurePolicy(spec, `${field}.podFailurePolicy`);
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined)
+    yield required(`${field}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified');
+  if (spec.managedBy !== undefined) {
+    yield* validateDomainPrefixedPath(spec.managedBy, `${field}.managedBy`);
+    if (spec.managedBy.length > managerLengthMax) yield tooLong(`${field}.managedBy`, managerLengthMax);
+  }
+  yield* validateCompletionMode(spec, field);
+  if (spec.podFailurePolicy) yield* validatePodFailurePolicy(spec, `${field}.podFailurePolicy`);
+  if (spec.successPolicy) yield* validateSuccessPolicy(spec, `${field}.successPolicy`);
   if (spec.podReplacementPolicy !== undefined)
     yield* oneOf(
       spec.podReplacementPolicy,
@@ -147,58 +163,55 @@ export function* validateJobSpec(spec: JobSpec, field: string): FieldErrors {
       `${field}.podReplacementPolicy`,
     );
   yield* validatePodTemplate(spec.template, `${field}.template`);
-  const restartPolicy = spec.template?.spec?.restartPolicy;
-  if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never')
-    yield required(`${field}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"');
+  yield* validateRestartPolicy(spec, `${field}.template.spec.restartPolicy`);
 }
 
-function* validatePodFailurePolicy(spec: JobSpec, field: string): FieldErrors {
-  const policy = spec.podFailurePolicy;
-  if (!policy) return;
-  if (spec.template?.spec?.restartPolicy !== 'Never')
-    yield invalidValue(
-      field.replace('podFailurePolicy', 'template.spec.restartPolicy'),
-      spec.template?.spec?.restartPolicy ?? '',
-      'only "Never" is supported when podFailurePolicy is specified',
-    );
-  for (const [index, rule] of (policy.rules ?? []).entries()) {
-    const path = `${field}.rules[${index}]`;
-    if (!rule.action)
-      yield required(`${path}.action`, 'valid values: "Count", "FailIndex", "FailJob", "Ignore"');
-    else yield* oneOf(rule.action, ['Count', 'FailIndex', 'FailJob', 'Ignore'], `${path}.action`);
-    const codes = rule.onExitCodes;
-    const conditions = rule.onPodConditions ?? [];
-    if (codes && conditions.length > 0)
-      yield invalidValue(path, rule, 'specifying both OnExitCodes and OnPodConditions is not supported');
-    if (!codes && conditions.length === 0)
-      yield invalidValue(path, rule, 'specifying one of OnExitCodes and OnPodConditions is required');
-    if (!codes) continue;
-    yield* oneOf(codes.operator, ['In', 'NotIn'], `${path}.onExitCodes.operator`, 'required');
-    if (!codes.values?.length)
-      yield invalidValue(
-        `${path}.onExitCodes.values`,
-        codes.values ?? null,
-        'at least one value is required',
-      );
-    else if (codes.operator === 'In' && codes.values.includes(0))
-      yield invalidValue(
-        `${path}.onExitCodes.values[${codes.values.indexOf(0)}]`,
-        0,
-        'must not be 0 for the In operator',
-      );
-    if (codes.containerName !== undefined) {
-      const names = [
-        ...(spec.template?.spec?.containers ?? []),
-        ...(spec.template?.spec?.initContainers ?? []),
-      ];
-      if (!names.some(({ name }) => name === codes.containerName))
-        yield invalidValue(
-          `${path}.onExitCodes.containerName`,
-          codes.containerName,
-          'must be one of the container or initContainer names in the pod template',
-        );
-    }
+function* validateRestartPolicy({ template, podFailurePolicy }: JobSpec, field: string): FieldErrors {
+  const restartPolicy = template?.spec?.restartPolicy;
+  if (!restartPolicy || restartPolicy === 'Always')
+    yield required(field, 'valid values: "OnFailure", "Never"');
+  else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never')
+    yield notSupported(field, restartPolicy, ['OnFailure', 'Never']);
+  else if (podFailurePolicy && restartPolicy !== 'Never')
+    yield invalidValue(field, restartPolicy, 'only "Never" is supported when podFailurePolicy is specified');
+}
+
+function* validateCompletionMode(spec: JobSpec, field: string): FieldErrors {
+  if (spec.completionMode !== undefined)
+    yield* oneOf(spec.completionMode, ['NonIndexed', 'Indexed'], `${field}.completionMode`);
+  if (spec.completionMode === 'Indexed') {
+    if (spec.completions === undefined)
+      yield required(`${field}.completions`, 'when completion mode is Indexed');
+    yield* validateIndexLimits(spec, field);
+    return;
   }
+  for (const name of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const)
+    if (spec[name] !== undefined)
+      yield invalidValue(`${field}.${name}`, spec[name], 'requires indexed completion mode');
+}
+
+/** A status must be able to say which of the indexes are done and which have failed. */
+function* validateIndexLimits(spec: JobSpec, field: string): FieldErrors {
+  const { completions = 0, parallelism = 0, maxFailedIndexes } = spec;
+  const [parallelismField, failedField] = [`${field}.parallelism`, `${field}.maxFailedIndexes`];
+  const tooManyFailed = (most: string) =>
+    invalidValue(failedField, maxFailedIndexes, `must be less than or equal to ${most}`);
+  if (parallelism > indexedMax)
+    yield invalidValue(
+      parallelismField,
+      parallelism,
+      `must be less than or equal to ${indexedMax} when completion mode is Indexed`,
+    );
+  const failedMax = maxFailedIndexes ?? 0;
+  if (spec.completions !== undefined && failedMax > completions) yield tooManyFailed('completions');
+  if (failedMax > indexedMax) yield tooManyFailed(`${indexedMax}`);
+  if (completions <= indexedMax || spec.backoffLimitPerIndex === undefined) return;
+  if (maxFailedIndexes === undefined)
+    yield required(failedField, `must be specified when completions is above ${indexedMax}`);
+  const most = `${manyIndexesMax} when completions are above ${indexedMax} and used with backoff limit per index`;
+  if (parallelism > manyIndexesMax)
+    yield invalidValue(parallelismField, parallelism, `must be less than or equal to ${most}`);
+  if (failedMax > manyIndexesMax) yield tooManyFailed(most);
 }
 
 function* validateJobUpdate(job: Job, old: Job): FieldErrors {
@@ -209,7 +222,7 @@ function* validateJobUpdate(job: Job, old: Job): FieldErrors {
       yield invalidValue(
         'spec.completions',
         spec.completions ?? null,
-        'can only be modified in tandem with parallelism',
+        'can only be modified in tandem with spec.parallelism',
       );
   } else yield* immutable(spec.completions, before.completions, 'spec.completions');
   yield* immutable(spec.selector, before.selector, 'spec.selector');
@@ -222,22 +235,46 @@ function* validateJobUpdate(job: Job, old: Job): FieldErrors {
     'successPolicy',
   ] as const)
     yield* immutable(spec[name], before[name], `spec.${name}`);
-  if (before.podReplacementPolicy && spec.podReplacementPolicy !== before.podReplacementPolicy)
-    yield forbiddenField('spec.podReplacementPolicy', 'field is immutable');
 }
 
-/** While a Job has not started, where its pods may run can still be changed. */
+/** While a Job waits and has no pods, where they may run and what they need can still be changed. */
 function templateThatMayNotChange(job: Job, old: Job): JobSpec['template'] {
   const template = job.spec!.template;
-  const notStarted = old.spec?.suspend && !old.status?.startTime;
-  if (!notStarted) return template;
   const before = old.spec!.template;
+  if (!old.spec?.suspend || (old.status?.active ?? 0) > 0 || !(isSuspended(old) || !old.status?.startTime))
+    return template;
   const spec = { ...template.spec! };
-  for (const name of ['nodeSelector', 'affinity', 'tolerations', 'schedulingGates'] as const) {
-    if (before.spec?.[name] === undefined) delete spec[name];
-    else Object.assign(spec, { [name]: before.spec[name] });
-  }
-  return { ...template, ...(before.metadata && { metadata: before.metadata }), spec };
+  for (const name of ['nodeSelector', 'tolerations', 'schedulingGates'] as const)
+    restore(spec, before.spec ?? {}, name);
+  spec.affinity = { ...spec.affinity };
+  restore(spec.affinity, before.spec?.affinity ?? {}, 'nodeAffinity');
+  if (Object.keys(spec.affinity).length === 0 && !before.spec?.affinity) delete spec.affinity;
+  for (const name of ['containers', 'initContainers'] as const)
+    if (spec[name]) spec[name] = withResourcesOf(spec[name], before.spec?.[name] ?? []);
+  const metadata = { ...template.metadata } as NonNullable<typeof template.metadata>;
+  for (const name of ['labels', 'annotations'] as const) restore(metadata, before.metadata ?? {}, name);
+  return { ...template, metadata, spec };
+}
+
+function isSuspended({ status }: Job): boolean {
+  return (status?.conditions ?? []).some(({ type, status }) => type === 'Suspended' && status === 'True');
+}
+
+/** Takes a field back to what it was. */
+function restore<T extends object>(target: T, before: Partial<T>, name: keyof T): void {
+  if (before[name] === undefined) delete target[name];
+  else Object.assign(target, { [name]: before[name] });
+}
+
+/** Requests and limits as they were; what else is said of resources has not been let go. */
+function withResourcesOf(containers: readonly Container[], before: readonly Container[]): Container[] {
+  return containers.map((container) => {
+    const old = before.find(({ name }) => name === container.name);
+    if (!old) return container;
+    const resources = { ...container.resources };
+    for (const name of ['requests', 'limits'] as const) restore(resources, old.resources ?? {}, name);
+    return { ...container, resources };
+  });
 }
 
 function statusCell(job: Job): string {

@@ -1,10 +1,10 @@
 /** IngressClasses. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, required, tooLong } from '../field-error.ts';
 import { IngressClass } from '../resources.gen.ts';
-import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
-import { httpPathProblems, subdomainProblems } from '../validation/names.ts';
+import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
+import { immutable, oneOf } from '../validation/fields.ts';
 
 const controllerLengthMax = 250;
 
@@ -36,22 +36,6 @@ export const ingressClassKind = defineKind(IngressClass, {
     },
   ],
 });
-
-/** `example.com/controller`; the error shows the part that is wrong. */
-function* validateDomainPrefixedPath(value: string, field: string): FieldErrors {
-  if (!value) {
-    yield required(field);
-    return;
-  }
-  const slash = value.indexOf('/');
-  if (slash <= 0 || slash === value.length - 1) {
-    yield invalidValue(field, value, 'must be a domain-prefixed path (such as "acme.io/foo")');
-    return;
-  }
-  const [host, path] = [value.slice(0, slash), value.slice(slash + 1)];
-  yield* invalidFor(field, host, subdomainProblems(host));
-  yield* invalidFor(field, path, httpPathProblems(path));
-}
 
 function* validateParameters(
   parameters: NonNullable<NonNullable<IngressClass['spec']>['parameters']>,

@@ -52,7 +52,10 @@ test('an eviction of one version of a pod takes that version only', async () => 
   const { server, version } = await serverWithPod();
   await using _ = server;
   const evictVersion = (resourceVersion: string) =>
-    server.ask('POST', `${pods}/p/eviction`, { ...evict, deleteOptions: { preconditions: { resourceVersion } } });
+    server.ask('POST', `${pods}/p/eviction`, {
+      ...evict,
+      deleteOptions: { preconditions: { resourceVersion } },
+    });
   assert.equal((await evictVersion('1')).status, 409);
   assert.equal((await server.ask('GET', `${pods}/p`)).object.metadata.resourceVersion, version);
   assert.equal((await evictVersion(version)).status, 201);
