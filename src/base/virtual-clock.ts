@@ -10,6 +10,7 @@ interface Pending {
 export class VirtualClock implements Clock {
   #nowMs: number;
   readonly #startMs: number;
+  #jumpedMs = 0;
   #order = 0;
   /** Sorted by due time, then by order of arrival. */
   readonly #pending: Pending[] = [];
@@ -21,7 +22,7 @@ export class VirtualClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#jumpedMs;
   }
 
   monotonic(): number {
@@ -48,6 +49,11 @@ export class VirtualClock implements Clock {
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, delayMs, signal);
+  }
+
+  /** Sets the time of day forwards, or with a negative `byMs` back, as an operator does; no timer takes notice. */
+  jump(byMs: number): void {
+    this.#jumpedMs += byMs;
   }
 
   /** Timers that wait to fire. */

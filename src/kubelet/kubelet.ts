@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
+import { watchClockJumps } from '../base/clock-jumps.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
@@ -248,6 +249,12 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     return true;
   }
 
+  /** Timers count no time of day: what is due at some hour, a token's renewal or a deadline, may be due now. */
+  function wakeAllPods(byMs: number): void {
+    logger.warn('the clock has jumped', { seconds: Math.round(byMs / 1000) });
+    for (const worker of pods.workers()) worker.wake();
+  }
+
   const started = start();
   const stopped = (async () => {
     await started.catch(() => undefined);
@@ -299,6 +306,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     await staticPods?.load();
     await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
     pods.follow(podInformer);
+    void watchClockJumps(clock, wakeAllPods, signal);
     void staticPods?.run(signal);
     if (rootDir !== undefined)
       startHousekeeping({ context, pods, reporter, registration, nodeName, rootDir, settings }, signal);

@@ -41,7 +41,7 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
   if (outcome.kind === 'bound') {
     cache.forgetNomination(info.uid);
     queue.remove(info.uid);
-    metrics.bound(queued.attempts, options.clock.now() - queued.firstTriedMs);
+    metrics.bound(queued.attempts, options.clock.monotonic() - queued.firstTriedMs);
     recorder.event(
       targetOf(Pod, info.pod),
       'Normal',

@@ -21,7 +21,7 @@ export interface QueuedPod {
   /** Order of arrival among pods of equal priority. */
   readonly sequence: number;
   attempts: number;
-  /** When it was first tried, which gates may hold up. */
+  /** When it was first tried, which gates may hold up; like the other times here on the clock that never jumps. */
   firstTriedMs: number;
   /** Plugins that refused it last; empty: there was nothing to ask, or an error. */
   refusedBy: ReadonlySet<string>;
@@ -146,7 +146,7 @@ export class SchedulingQueue {
     const queued = this.#popFrom(this.#active) ?? this.#popEarly();
     if (!queued) return undefined;
     this.#move(queued, 'inFlight');
-    if (queued.attempts++ === 0) queued.firstTriedMs = this.#clock.now();
+    if (queued.attempts++ === 0) queued.firstTriedMs = this.#clock.monotonic();
     return queued;
   }
 
@@ -163,8 +163,8 @@ export class SchedulingQueue {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     queued.refusedBy = refusedBy;
     queued.isErrorBackoff = false;
-    queued.unschedulableSinceMs = this.#clock.now();
-    queued.backoffUntilMs = this.#clock.now() + backoffDelayMs(this.#backoff, queued.attempts - 1);
+    queued.unschedulableSinceMs = this.#clock.monotonic();
+    queued.backoffUntilMs = this.#clock.monotonic() + backoffDelayMs(this.#backoff, queued.attempts - 1);
     this.#move(queued, 'unschedulable');
     this.#armFlush();
   }
@@ -174,7 +174,7 @@ export class SchedulingQueue {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     queued.refusedBy = new Set();
     queued.isErrorBackoff = true;
-    queued.backoffUntilMs = this.#clock.now() + backoffDelayMs(this.#backoff, queued.attempts - 1);
+    queued.backoffUntilMs = this.#clock.monotonic() + backoffDelayMs(this.#backoff, queued.attempts - 1);
     this.#move(queued, 'backoff');
   }
 
@@ -229,7 +229,7 @@ export class SchedulingQueue {
 
   /** Into the queue of those to try, at once or after the rest of the back-off. */
   #retry(queued: QueuedPod): void {
-    if (queued.backoffUntilMs <= this.#clock.now()) this.#activate(queued);
+    if (queued.backoffUntilMs <= this.#clock.monotonic()) this.#activate(queued);
     else this.#move(queued, 'backoff');
   }
 
@@ -301,7 +301,7 @@ export class SchedulingQueue {
     const dueMs = first.queued.backoffUntilMs;
     if (this.#backoffTimer && this.#backoffTimer.dueMs <= dueMs) return;
     this.#backoffTimer?.timer.cancel();
-    const timer = this.#clock.after(dueMs - this.#clock.now(), () => {
+    const timer = this.#clock.after(dueMs - this.#clock.monotonic(), () => {
       this.#backoffTimer = undefined;
       this.#releaseDue();
     });
@@ -309,7 +309,7 @@ export class SchedulingQueue {
   }
 
   #releaseDue(): void {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonic();
     for (;;) {
       this.#dropStale(this.#backingOff);
       const first = this.#backingOff.peek();
@@ -324,7 +324,7 @@ export class SchedulingQueue {
     if (this.#flushTimer || this.#closed) return;
     this.#flushTimer = this.#clock.after(flushEveryMs, () => {
       this.#flushTimer = undefined;
-      const sinceMs = this.#clock.now() - unschedulableMaxMs;
+      const sinceMs = this.#clock.monotonic() - unschedulableMaxMs;
       for (const waiting of [...this.#waitingOn.values()])
         for (const queued of [...waiting])
           if (queued.place === 'unschedulable' && queued.unschedulableSinceMs < sinceMs) this.#retry(queued);

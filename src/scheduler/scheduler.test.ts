@@ -103,6 +103,19 @@ test('a binding that fails gives the room back and is tried again after a back-o
     assert.equal(cluster.nodeOf('first'), 'a');
   }));
 
+test('a clock that is set back makes no back-off longer', () =>
+  withCluster(async (cluster) => {
+    cluster.addNodes(makeNode('a'));
+    cluster.bindFails = () => new Error('the server is away');
+    cluster.addPods(makePod('web'));
+    cluster.start();
+    await cluster.clock.advance(0);
+    cluster.bindFails = undefined;
+    cluster.clock.jump(-3_600_000);
+    await cluster.clock.advance(1_000);
+    assert.equal(cluster.nodeOf('web'), 'a');
+  }));
+
 test('more urgent pods come first', () =>
   withCluster(async (cluster) => {
     cluster.addNodes(makeNode('a', { allocatable: { cpu: '1' } }));

@@ -67,7 +67,7 @@ const algorithms: Readonly<Record<string, { hash: string; type: string; how: obj
 /** @throws when an option cannot be right */
 export function openIdConnect(
   options: OpenIdConnectOptions,
-  deps: { clock: Pick<Clock, 'now'>; logger: Logger },
+  deps: { clock: Pick<Clock, 'now' | 'monotonic'>; logger: Logger },
 ): TokenAuthenticator {
   const { issuerUrl, clientId, ca, signingAlgorithms = ['RS256'] } = options;
   const userOf = (claims: Claims) => userByOptions(claims, options);
@@ -77,7 +77,7 @@ export function openIdConnect(
 /** @throws when an option cannot be right */
 export function providerTokens(
   provider: TokenProvider,
-  { clock, logger }: { clock: Pick<Clock, 'now'>; logger: Logger },
+  { clock, logger }: { clock: Pick<Clock, 'now' | 'monotonic'>; logger: Logger },
 ): TokenAuthenticator {
   const { issuerUrl, audiences, signingAlgorithms = Object.keys(algorithms) } = provider;
   if (!issuerUrl.startsWith('https://')) throw new Error('the issuer of OpenID Connect must be an https URL');

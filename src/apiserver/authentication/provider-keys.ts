@@ -27,13 +27,13 @@ const refetchMinMs = 10_000;
 /** Fetched when first needed and again when a token names one that is not among them. */
 export class ProviderKeys {
   readonly #options: ProviderKeysOptions;
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #agent: Agent;
   #keys: readonly Key[] = [];
   #fetchedMs = Number.NEGATIVE_INFINITY;
   #fetching: Promise<void> | undefined;
 
-  constructor(options: ProviderKeysOptions, clock: Pick<Clock, 'now'>) {
+  constructor(options: ProviderKeysOptions, clock: Pick<Clock, 'monotonic'>) {
     this.#options = options;
     this.#clock = clock;
     this.#agent = new Agent({ keepAlive: false, ...(options.ca && { ca: options.ca }) });
@@ -42,7 +42,7 @@ export class ProviderKeys {
   /** @throws when the provider does not answer as it should */
   async find(id: string | undefined): Promise<KeyObject[]> {
     const known = this.#named(id);
-    if (known.length > 0 || this.#clock.now() - this.#fetchedMs < refetchMinMs) return known;
+    if (known.length > 0 || this.#clock.monotonic() - this.#fetchedMs < refetchMinMs) return known;
     this.#fetching ??= this.#fetch().finally(() => {
       this.#fetching = undefined;
     });
@@ -55,7 +55,7 @@ export class ProviderKeys {
   }
 
   async #fetch(): Promise<void> {
-    this.#fetchedMs = this.#clock.now();
+    this.#fetchedMs = this.#clock.monotonic();
     const { issuerUrl, discoveryUrl } = this.#options;
     const usual = `${issuerUrl.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const configuration = await this.#get(discoveryUrl ?? usual);

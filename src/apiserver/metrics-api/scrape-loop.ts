@@ -27,7 +27,7 @@ export class ScrapeLoop {
 
   /** Somebody asks: resolves at once while the loop runs, else after its first two readings. */
   async ready(): Promise<void> {
-    this.#askedMs = this.#options.clock.now();
+    this.#askedMs = this.#options.clock.monotonic();
     if (this.#timer) return;
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined;
@@ -47,7 +47,7 @@ export class ScrapeLoop {
     const { clock, signal, scrape, forget } = this.#options;
     if (signal.aborted) return;
     this.#timer = clock.after(everyMs, () => {
-      if (clock.now() - this.#askedMs > idleAfterMs) {
+      if (clock.monotonic() - this.#askedMs > idleAfterMs) {
         this.#timer = undefined;
         forget();
         return;

@@ -11,6 +11,7 @@ test('a process that ended is due at once, unless it keeps ending', () => {
     ['right after its first restart', { count: 1, streak: 1, atMs: nowMs - 100 }, 900],
     ['a second after its first restart', { count: 1, streak: 1, atMs: nowMs - 1000 }, 'due'],
     ['for the fourth time', { count: 3, streak: 3, atMs: nowMs - 1500 }, 2500],
+    ['after the clock was set back', { count: 3, streak: 3, atMs: nowMs + 3_600_000 }, 4000],
     ['again and again', { count: 40, streak: 40, atMs: nowMs }, 30_000],
   ];
   for (const [name, history, expected] of rows) {

@@ -33,7 +33,8 @@ export function planRestarts(dead: readonly string[], known: RestartHistories, n
   for (const name of dead) {
     const last = known[name];
     const streak = last && nowMs - last.atMs < steadyMs ? last.streak : 0;
-    const leftMs = last ? last.atMs + delayMs(streak) - nowMs : 0;
+    // However the clock jumps, nothing waits longer than its delay.
+    const leftMs = last ? Math.min(delayMs(streak), last.atMs + delayMs(streak) - nowMs) : 0;
     if (leftMs > 0) {
       waitMs = Math.min(waitMs ?? leftMs, leftMs);
       continue;

@@ -76,7 +76,7 @@ export class ServerAuth {
   }
 
   async #remember<T>(key: string, ask: () => Promise<T | undefined>): Promise<T | undefined> {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonic();
     const known = this.#answers.get(key);
     if (known && known.untilMs > nowMs) return known.value as T | undefined;
     const value = await ask();

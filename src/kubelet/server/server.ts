@@ -304,7 +304,9 @@ class Routes {
   ): Promise<void> {
     const { runtime, clock } = this.#kubelet.context;
     const { name, id } = container;
-    await clock.sleep(Math.max(0, container.startedAtMs + attachAfterMs - clock.now()));
+    await clock.sleep(
+      Math.min(attachAfterMs, Math.max(0, container.startedAtMs + attachAfterMs - clock.now())),
+    );
     if (findContainer(worker.observed, name)?.state !== 'running') {
       const { namespace, name: pod } = worker.pod.metadata;
       // Without a colon: kubectl 1.20 would take it for YAML, and say nothing.

@@ -54,7 +54,7 @@ export interface Summary {
 export class StatsCollector {
   readonly #kubelet: Kubelet;
   readonly #startMs: number;
-  /** Last CPU reading by id. */
+  /** Last CPU reading by id; `atMs` on the clock that never jumps. */
   readonly #readings = new Map<string, { atMs: number; nanoSeconds: number; nanoCores: number }>();
 
   constructor(kubelet: Kubelet) {
@@ -77,7 +77,7 @@ export class StatsCollector {
       if (!worker.observed.containers.some(({ state }) => state === 'running')) continue;
       samples.push(await this.#podSample(worker.pod, byPod.get(worker.uid) ?? [], nowMs));
     }
-    this.#forgetOld(nowMs);
+    this.#forgetOld();
     return {
       node: {
         nodeName: context.node().nodeName,
@@ -155,14 +155,16 @@ export class StatsCollector {
     if (nanoSeconds === undefined) return { time };
     const last = this.#readings.get(id);
     let nanoCores = last?.nanoCores ?? 0;
-    const elapsedMs = nowMs - (last?.atMs ?? nowMs);
+    const atMs = this.#kubelet.context.clock.monotonic();
+    const elapsedMs = atMs - (last?.atMs ?? atMs);
     if (last && elapsedMs >= rateMinMs)
       nanoCores = Math.max(0, Math.round(((nanoSeconds - last.nanoSeconds) / elapsedMs) * 1000));
-    if (!last || elapsedMs >= rateMinMs) this.#readings.set(id, { atMs: nowMs, nanoSeconds, nanoCores });
+    if (!last || elapsedMs >= rateMinMs) this.#readings.set(id, { atMs, nanoSeconds, nanoCores });
     return { time, usageNanoCores: nanoCores, usageCoreNanoSeconds: nanoSeconds };
   }
 
-  #forgetOld(nowMs: number): void {
+  #forgetOld(): void {
+    const nowMs = this.#kubelet.context.clock.monotonic();
     for (const [id, reading] of this.#readings)
       if (nowMs - reading.atMs > readingTtlMs) this.#readings.delete(id);
   }

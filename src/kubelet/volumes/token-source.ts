@@ -6,6 +6,7 @@ import type { Client } from '../../client/client.ts';
 
 interface Held {
   token: string;
+  askedMs: number;
   expiresMs: number;
   refreshMs: number;
 }
@@ -21,6 +22,10 @@ const defaultExpirationSeconds = 3600;
 /** Upstream renews after this part of a token's life, and at the latest after a day. */
 const renewAtFraction = 0.8;
 const renewAfterMaxMs = 24 * 3600 * 1000;
+/** A clock that was set back further than this makes a token one of the future, which servers refuse. */
+const setBackMs = 60_000;
+/** Between two tries to renew one that still serves. */
+const renewRetryMs = 30_000;
 
 export class TokenSource {
   readonly #client: Client;
@@ -36,14 +41,17 @@ export class TokenSource {
     const key = `${pod.metadata.uid}/${source.audience ?? ''}/${source.expirationSeconds ?? ''}`;
     const held = this.#held.get(key);
     const nowMs = this.#clock.now();
-    if (held && nowMs < held.refreshMs) return held.token;
+    if (held && nowMs < held.refreshMs && nowMs > held.askedMs - setBackMs) return held.token;
     try {
       const fresh = await this.#request(pod, source);
       this.#held.set(key, fresh);
       return fresh.token;
     } catch (error) {
       // The old one still serves while the API is away.
-      if (held && nowMs < held.expiresMs) return held.token;
+      if (held && nowMs < held.expiresMs) {
+        held.refreshMs = nowMs + renewRetryMs;
+        return held.token;
+      }
       throw new Error(`failed to fetch token: ${(error as Error).message}`, { cause: error });
     }
   }
@@ -84,6 +92,7 @@ export class TokenSource {
     const nowMs = this.#clock.now();
     const expiresMs = Date.parse(expirationTimestamp);
     const lifeMs = Math.min(expiresMs - nowMs, expirationSeconds * 1000);
-    return { token, expiresMs, refreshMs: nowMs + Math.min(lifeMs * renewAtFraction, renewAfterMaxMs) };
+    const refreshMs = nowMs + Math.min(lifeMs * renewAtFraction, renewAfterMaxMs);
+    return { token, askedMs: nowMs, expiresMs, refreshMs };
   }
 }

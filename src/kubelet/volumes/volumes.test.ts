@@ -182,8 +182,18 @@ test('a token is kept for most of its life, and while the API is away for all of
   await clock.advance(100_000);
   isAway = true;
   assert.equal(await next(), 't1');
+  assert.equal(
+    tokens.refreshDueMs('u'),
+    clock.now() + 30_000,
+    'nobody asks a server that is away without pause',
+  );
   isAway = false;
+  await clock.advance(30_000);
   assert.equal(await next(), 't2');
+  clock.jump(-3600_000);
+  assert.equal(await next(), 't3', 'servers refuse a token of the future');
+  clock.jump(3600_000);
+  assert.equal(await next(), 't4', 'nor do they take one that has ended');
 });
 
 test('the objects that a pod uses are those that its spec names, once each', () => {

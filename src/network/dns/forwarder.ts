@@ -45,7 +45,7 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
     async ask({ name, type, servers, cacheSeconds }) {
       const key = `${name.toLowerCase()} ${type} ${servers.join(' ')}`;
       const kept = cache.get(key);
-      if (kept && kept.endsAtMs > clock.now()) return aged(kept, clock.now());
+      if (kept && kept.endsAtMs > clock.monotonic()) return aged(kept, clock.monotonic());
       cache.delete(key);
       // Equal questions wait for one answer; more than so many different ones at a time are not taken.
       const present = running.get(key);
@@ -67,7 +67,7 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
     if (seconds <= 0) return fresh;
     const answer = withTtls(fresh, parsed.ttlOffsets, (ttl) => Math.min(ttl, seconds));
     if (cache.size >= cacheEntriesMax) cache.delete(cache.keys().next().value!);
-    const nowMs = clock.now();
+    const nowMs = clock.monotonic();
     cache.set(key, {
       answer,
       ttlOffsets: parsed.ttlOffsets,

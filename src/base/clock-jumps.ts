@@ -1,0 +1,23 @@
+/** Notices when the time of day is set, or a machine has slept: timers do not. */
+import type { Clock } from './clock.ts';
+
+const lookEveryMs = 10_000;
+/** Less is how time daemons keep a clock right. */
+const jumpMinMs = 2_000;
+
+/** Tells of every jump by how much it went, negative: back, within seconds. Runs until the signal aborts. */
+export async function watchClockJumps(
+  clock: Clock,
+  jumped: (byMs: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const offset = () => clock.now() - clock.monotonic();
+  let known = offset();
+  while (!signal.aborted) {
+    await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    const byMs = offset() - known;
+    known += byMs;
+    if (Math.abs(byMs) >= jumpMinMs) jumped(byMs);
+  }
+}
