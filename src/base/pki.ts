@@ -32,8 +32,11 @@ export interface SignRequestOptions {
 const dayMs = 86_400_000;
 const authorityValidityDays = 3650;
 const leafValidityDays = 365;
-/** Certificates are valid from a little before now: the clocks of two machines are never quite the same. */
-const backdateMs = 5 * 60_000;
+/**
+ * Certificates are valid from a day before now: the clocks of two machines are never quite the same, and one that was
+ * hours ahead when a cluster was made, the hours of a time zone for one, is put right under it.
+ */
+const backdateMs = dayMs;
 
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
