@@ -1,6 +1,6 @@
 /** A node with thirty pods of many kinds, to which everything bad is done: nothing restarts needlessly, nothing is left. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { writeBusyboxImage } from './images.ts';
@@ -48,6 +48,42 @@ function podSpec(index: number): object {
   }
 }
 
+const parentOf = (pid: number) => Number(/^PPid:\s*(\d+)$/m.exec(textOf(`/proc/${pid}/status`))?.[1]);
+
+/** Of all processes of the container the one that none of the others has started. */
+function firstProcessOf(containerId: string): number {
+  const all = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && textOf(`/proc/${entry}/cgroup`).includes(containerId))
+    .map(Number);
+  const first = all.find((pid) => !all.includes(parentOf(pid)));
+  assert.ok(first, 'the container runs');
+  return first;
+}
+
+/** Of a list of pods and their containers' ids, the id of the pod's first one. */
+function containerIdOf(lines: readonly string[], pod: string): string {
+  const id = lines.find((line) => line.startsWith(`${pod} `))?.match(/containerd:\/\/(\w+)/)?.[1];
+  assert.ok(id, `${pod} has a container`);
+  return id;
+}
+
+/** A process may end while it is looked at. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function readsAs(link: string, expected: string): boolean {
+  try {
+    return readlinkSync(link) === expected;
+  } catch {
+    return false;
+  }
+}
+
 suite('a node with thirty pods', () => {
   const cluster = new TestCluster();
 
@@ -74,6 +110,15 @@ suite('a node with thirty pods', () => {
   async function ready(): Promise<number> {
     const text = await cluster.kubectl('get', 'pods', '-l', 'app=many', '--no-headers');
     return text.split('\n').filter((line) => /\b(1\/1|2\/2) +Running\b/.test(line)).length;
+  }
+
+  /** Whatever is left of the node's pods holds on to a shim. */
+  function shims(): string[] {
+    const space = readlinkSync(`/proc/${cluster.pidOf('wherry/holder')}/ns/mnt`);
+    return globSync('/proc/[0-9]*/ns/mnt')
+      .filter((link) => readsAs(link, space))
+      .map((link) => textOf(join(link, '../../cmdline')).replaceAll('\0', ' '))
+      .filter((command) => command.includes('containerd-shim'));
   }
 
   /** Container ids and restart counts by pod. */
@@ -107,6 +152,41 @@ suite('a node with thirty pods', () => {
     });
   }
 
+  test('an agent that begins while the server is silent leaves all as it is, and a pod that ended meanwhile is told of', async () => {
+    const before = (await containers()).split('\n');
+    const agent = cluster.pidOf('wherry/agent');
+    const server = cluster.pidOf('server');
+    const first = firstProcessOf(containerIdOf(before, 'p0'));
+    process.kill(server, 'SIGSTOP');
+    try {
+      process.kill(agent, 'SIGKILL');
+      process.kill(first, 'SIGKILL');
+      await eventually('another agent runs', async () => {
+        const next = cluster.pidOf('wherry/agent');
+        return next !== agent && existsSync(`/proc/${next}`);
+      });
+    } finally {
+      process.kill(server, 'SIGCONT');
+    }
+    await eventually('p0 alone was started again', async () => {
+      const changed = (await containers()).split('\n').filter((line, index) => line !== before[index]);
+      return changed.length === 1 && /^p0 \S+ 1$/.test(changed[0]!);
+    });
+    await allReady();
+  });
+
+  test('the end of what holds the containers of a pod, its shim, ends that pod alone, which begins anew', async () => {
+    const before = (await containers()).split('\n');
+    // With a volume; with a sidecar.
+    const struck = ['p2', 'p3'];
+    for (const pod of struck) process.kill(parentOf(firstProcessOf(containerIdOf(before, pod))), 'SIGKILL');
+    await eventually('they began anew', async () => {
+      const changed = (await containers()).split('\n').filter((line, index) => line !== before[index]);
+      return changed.length === 2 && changed.every((line) => /^p[23] .* 1( |$)/.test(line));
+    });
+    await allReady();
+  });
+
   test('a process that is killed within a pod is restarted, that one alone', async () => {
     const before = (await containers()).split('\n');
     await eventually('the process is told', () => cluster.kubectl('exec', 'p0', '--', 'kill', '-TERM', '1'));
@@ -118,7 +198,7 @@ suite('a node with thirty pods', () => {
         '-o',
         'jsonpath={.status.containerStatuses[0].restartCount}',
       );
-      return count === '1';
+      return count === '2';
     });
     await allReady();
     const changed = (await containers()).split('\n').filter((line, index) => line !== before[index]);
@@ -136,6 +216,9 @@ suite('a node with thirty pods', () => {
         ...list('/var/lib/kubelet/memory'),
         ...list('/var/log/pods'),
         ...list('/run/netns'),
+        ...list('/var/lib/cni/results'),
+        ...globSync(`/sys/fs/cgroup/**/wherry/*-${cluster.id}/**/pod*`),
+        ...shims(),
         ...mounts.split('\n').filter((line) => line.includes('/kubelet/pods/')),
       ];
       if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
