@@ -78,6 +78,7 @@ await runUntilSignalled(logger, async (signal) => {
     },
   });
   const policies = Promise.withResolvers<Policies>();
+  let startedPolicies: Policies | undefined;
   const runtime = grpcRuntime(config.runtimeSocket);
   const kubelet = await startKubelet(
     {
@@ -100,7 +101,10 @@ await runUntilSignalled(logger, async (signal) => {
       clusterDns: [config.clusterDns],
       clusterDomain,
       ...(configuration && { configuration }),
-      trafficRulesInForce: async () => await (await policies.promise).inForce(),
+      trafficRules: {
+        inForce: async () => await (await policies.promise).inForce(),
+        problem: () => startedPolicies?.problem() ?? 'network policies are not known yet',
+      },
     },
     signal,
   );
@@ -193,7 +197,10 @@ await runUntilSignalled(logger, async (signal) => {
       startPolicy(
         { ...shared, dnsAddress: config.clusterDns, localPods: () => kubelet.pods.addressed() },
         signal,
-      ).then(policies.resolve),
+      ).then((started) => {
+        startedPolicies = started;
+        policies.resolve(started);
+      }),
       startCni(
         { ...shared, configFolder: config.cniConfigFolder, leasesFolder: '/run/cni-addresses' },
         signal,

@@ -17,6 +17,14 @@ import type { NodeFacts } from './spec/field-paths.ts';
 import type { StatusManager } from './status-manager.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
+/** What the cluster says of the traffic of the node's pods. */
+export interface TrafficRules {
+  /** Resolves when what is known by now is in force for the pods that have addresses by now. */
+  inForce(): Promise<void>;
+  /** Why it is not; undefined: nothing is known to be wrong. */
+  problem(): string | undefined;
+}
+
 export interface KubeletContext {
   client: Client;
   runtime: ContainerRuntime;
@@ -45,8 +53,7 @@ export interface KubeletContext {
   servicesFor(pod: Pod): Iterable<Service>;
   /** Undefined: ready. Else why pods cannot get their network yet. */
   networkProblem(): string | undefined;
-  /** Resolves when what the cluster says of the traffic of the node's pods is in force, or when `signal` aborts. */
-  trafficRulesInForce(signal: AbortSignal): Promise<void>;
+  trafficRules: TrafficRules;
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
   /** Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. */

@@ -7,12 +7,11 @@ import { watchClockJumps } from '../base/clock-jumps.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
-import { unlessAborted } from '../base/unless-aborted.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
 import { type KubeletConfiguration, kubeletSettings } from './configuration.ts';
-import type { KubeletContext } from './context.ts';
+import type { KubeletContext, TrafficRules } from './context.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
 import { noDevices } from './devices/device-allocator.ts';
 import { DevicePlugins } from './devices/plugin-manager.ts';
@@ -59,10 +58,10 @@ export interface KubeletOptions {
   seccompRoot?: string;
   version?: string;
   /**
-   * Asked when a pod has its addresses (`PodSet.addressed` tells them), before its first container starts. Resolves when
-   * what the cluster says of the pod's traffic is in force. Absent: nothing is waited for.
+   * Asked when a pod has its addresses (`PodSet.addressed` tells them), before its first container starts.
+   * Absent: nothing is waited for.
    */
-  trafficRulesInForce?(): Promise<void>;
+  trafficRules?: TrafficRules;
 }
 
 export interface Kubelet {
@@ -172,10 +171,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       if (kubernetes) yield kubernetes;
     },
     networkProblem: () => reporter.networkProblem,
-    async trafficRulesInForce(ending) {
-      if (!options.trafficRulesInForce) return;
-      await unlessAborted(options.trafficRulesInForce(), AbortSignal.any([ending, signal]));
-    },
+    trafficRules: options.trafficRules ?? { inForce: () => Promise.resolve(), problem: () => undefined },
     async admit(pod) {
       // Static pods start although the API, and with it the node's object, may not be there yet.
       const current = registration.node ?? ({ metadata: { name: nodeName, labels: ownLabels } } as Node);

@@ -8,6 +8,8 @@ export interface SyncLoop {
   touch(): void;
   /** Resolves when nothing is left to do, or the signal has aborted. */
   settled(): Promise<void>;
+  /** Why the last synchronisation failed; undefined once one has succeeded. */
+  problem(): string | undefined;
 }
 
 const retry: BackoffOptions = { firstMs: 100, maxMs: 10_000 };
@@ -20,6 +22,7 @@ export function createSyncLoop(
   const { clock, logger, failure, sync } = options;
   let touched = false;
   let running: Promise<void> | undefined;
+  let problem: string | undefined;
   return {
     touch() {
       touched = true;
@@ -28,6 +31,7 @@ export function createSyncLoop(
     settled: async () => {
       await running;
     },
+    problem: () => problem,
   };
 
   async function runWhileTouched(): Promise<void> {
@@ -39,8 +43,10 @@ export function createSyncLoop(
       try {
         await sync();
         failures = 0;
+        problem = undefined;
       } catch (error) {
         touched = true;
+        problem = `${failure}: ${(error as Error).message}`;
         logger.error(failure, { error });
         await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
       }

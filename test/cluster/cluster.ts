@@ -38,7 +38,7 @@ export interface ClusterOptions {
   signingAuthority?: CertificatePair;
   issueSecretToken?: IssueSecretToken;
   /** Of every node's kubelet. */
-  trafficRulesInForce?: KubeletOptions['trafficRulesInForce'];
+  trafficRules?: KubeletOptions['trafficRules'];
 }
 
 export interface ClusterNode {
@@ -173,7 +173,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
         clusterDomain: 'cluster.local',
         labels,
         configuration: { maxPods: options.podsMax ?? 500 },
-        ...(options.trafficRulesInForce && { trafficRulesInForce: options.trafficRulesInForce }),
+        ...(options.trafficRules && { trafficRules: options.trafficRules }),
       },
       signal,
     );

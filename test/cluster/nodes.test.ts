@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deployment, Lease, Node, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
+import { Deployment, Event, Lease, Node, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { deploymentOf, statefulSetOf } from './workloads.ts';
@@ -101,9 +101,12 @@ test('no container of a pod runs before the rules for its traffic are in force; 
   const inForce = Promise.withResolvers<void>();
   let asked = 0;
   await using cluster = await createCluster({
-    trafficRulesInForce() {
-      asked++;
-      return inForce.promise;
+    trafficRules: {
+      inForce() {
+        asked++;
+        return inForce.promise;
+      },
+      problem: () => 'network policies could not be applied: no space left',
     },
   });
   const { client, clock } = cluster;
@@ -115,6 +118,13 @@ test('no container of a pod runs before the rules for its traffic are in force; 
   await cluster.until(async () => asked === 2 && (await phase('host')) === 'Running');
   await clock.advance(60_000);
   assert.equal(await phase('stays'), 'Pending');
+  const events = (await client.list(Event, { namespace })).items;
+  assert.deepEqual(
+    events
+      .filter(({ reason, involvedObject }) => reason === 'NetworkNotReady' && involvedObject.name === 'stays')
+      .map(({ message }) => message),
+    ['network is not ready: network policies could not be applied: no space left'],
+  );
   await client.delete(Pod, { name: 'goes', namespace });
   const names = async () =>
     (await client.list(Pod, { namespace })).items.map(({ metadata }) => metadata.name);

@@ -25,6 +25,7 @@ import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { PodView } from './pod-view.ts';
+import { awaitTrafficRules } from './traffic-rules.ts';
 import { WaitingReasons } from './waiting-reasons.ts';
 import { WakeTimer } from './wake-timer.ts';
 
@@ -368,7 +369,7 @@ export class PodWorker {
   async #awaitTrafficRules(sandboxId: string): Promise<void> {
     if (this.isStatic || this.#pod.spec.hostNetwork) return;
     if (this.observed.containers.some((container) => container.sandboxId === sandboxId)) return;
-    await this.#context.trafficRulesInForce(this.#ending.signal);
+    await awaitTrafficRules(this.#context, this.#pod, this.#ending.signal);
   }
 
   async #endSandbox(actions: PodActions): Promise<void> {

@@ -24,7 +24,7 @@ export interface PolicyOptions {
   run?: RunCommand;
 }
 
-export interface Policies extends Pick<SyncLoop, 'settled'> {
+export interface Policies extends Pick<SyncLoop, 'settled' | 'problem'> {
   /** Resolves when the policies known by now are in force for the pods that `localPods` tells by now. */
   inForce(): Promise<void>;
 }
@@ -48,6 +48,7 @@ export async function startPolicy(options: PolicyOptions, signal: AbortSignal): 
   await loop.settled();
   return {
     settled: loop.settled,
+    problem: loop.problem,
     async inForce() {
       if (policies.list()[Symbol.iterator]().next().done) return;
       loop.touch();

@@ -1,0 +1,31 @@
+/** A pod waits until what the cluster says of its traffic is in force, and says why when that takes long. */
+import type { Pod } from '../../api/resources.gen.ts';
+import { unlessAborted } from '../../base/unless-aborted.ts';
+import type { KubeletContext } from '../context.ts';
+import { podEvents } from './pod-events.ts';
+
+/** Rules are applied within milliseconds, unless something is wrong. */
+const toldAfterMs = 5_000;
+/** Few enough that the events of a pod have room for others. */
+const toldAgainAfterMs = 120_000;
+
+/** Resolves when the rules are in force, or when the pod is to end. */
+export async function awaitTrafficRules(
+  context: KubeletContext,
+  pod: Pod,
+  ending: AbortSignal,
+): Promise<void> {
+  const { clock, trafficRules, recorder } = context;
+  const over = new AbortController();
+  const signal = AbortSignal.any([ending, context.signal]);
+  const inForce = unlessAborted(trafficRules.inForce(), signal).finally(() => over.abort());
+  void (async () => {
+    for (let delayMs = toldAfterMs; !over.signal.aborted; delayMs = toldAgainAfterMs) {
+      await clock.sleep(delayMs, over.signal).catch(() => undefined);
+      const problem = trafficRules.problem();
+      if (!over.signal.aborted && problem !== undefined)
+        podEvents(recorder, pod).warning('NetworkNotReady', `network is not ready: ${problem}`);
+    }
+  })();
+  await inForce;
+}
