@@ -34,15 +34,22 @@ const testTimeoutMs = 10 * 60_000;
 /** Node leaves one core idle, which is half of a small machine; here one file more than cores, as some of them wait. */
 const everyCore = [`--test-concurrency=${availableParallelism() + 1}`];
 
-/** Files of end-to-end tests have clusters of their own, and wait for half of their time: as many at once as the machine bears. */
+/** Files of end-to-end tests have clusters of their own: as many at once as the machine bears. */
 const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`];
 
+/** Those that mostly wait for time limits of Kubernetes go on beside the others, one after the other. */
+const oneByOne = ['--test-concurrency=1'];
+
 /** Compiled once for all files of tests and the clusters that they make: a third of the calculating tests' time. */
-const compileCache = join(root, 'node_modules', '.cache', 'compile-cache');
+const testEnvironment = {
+  ...process.env,
+  NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile-cache'),
+};
 
 const unitTests = ['src/**/*.test.ts'];
 const clusterTests = ['test/cluster/**/*.test.ts', 'test/parity/**/*.test.ts'];
-const endToEndTests = ['test/e2e/**/*.test.ts'];
+const endToEndTests = ['test/e2e/*.test.ts', 'test/e2e/tutorials/*.test.ts'];
+const waitingEndToEndTests = ['test/e2e/waits/*.test.ts'];
 
 const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
   start: (args) => runCommand([process.execPath, 'src/cmd/wherry.ts', 'start', ...args]),
@@ -51,8 +58,12 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
     const [failed, canRunContainers] = await Promise.all([runChecks(), prepareForContainers()]);
     if (failed !== 0) return failed;
     const calculating = await runTests([...unitTests, ...clusterTests], [...everyCore, ...args]);
-    const onMachine = canRunContainers ? await runTests(endToEndTests, [...sideBySide, ...args]) : 0;
-    return calculating || onMachine;
+    if (!canRunContainers) return calculating;
+    const waiting = capture(testCommand(waitingEndToEndTests, [...oneByOne, ...args]), testEnvironment);
+    const onMachine = await runTests(endToEndTests, [...sideBySide, ...args]);
+    const { code, output } = await waiting;
+    console.log(output);
+    return calculating || onMachine || code;
   },
   bench: async (args) => {
     if (!existsSync(join(root, 'bench', 'main.ts'))) throw new Error('there is no bench/main.ts');
@@ -85,12 +96,13 @@ async function runChecks(): Promise<number> {
   return codes.find((code) => code !== 0) ?? 0;
 }
 
-async function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
+function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
+  return runCommand(testCommand(patterns, more), testEnvironment);
+}
+
+function testCommand(patterns: readonly string[], more: readonly string[]): readonly string[] {
   const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
-  return await runCommand(
-    [process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files],
-    { ...process.env, NODE_COMPILE_CACHE: compileCache },
-  );
+  return [process.execPath, '--test', `--test-timeout=${testTimeoutMs}`, ...more, ...files];
 }
 
 /** Brings the packages that real nodes need. Where those cannot run, the rest of the tests still does. */
@@ -123,9 +135,12 @@ function runCommand([command, ...rest]: readonly string[], env = process.env): P
   });
 }
 
-function capture([command, ...rest]: readonly string[]): Promise<{ code: number; output: string }> {
+function capture(
+  [command, ...rest]: readonly string[],
+  env = process.env,
+): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command!, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command!, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));

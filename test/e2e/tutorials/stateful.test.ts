@@ -1,4 +1,4 @@
-/** The tutorials "StatefulSet" and "high availability", replayed on three nodes, one of which fails. */
+/** The tutorial "StatefulSet", replayed. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { eventually, TestCluster } from '../test-cluster.ts';
@@ -10,7 +10,7 @@ suite('stateful', () => {
   const learner = new Learner(cluster, 'demo');
   const run = learner.run.bind(learner);
   before(async () => {
-    await cluster.up('--nodes', '3');
+    await cluster.up();
     await loadTutorialImages(cluster, ['busybox', 'nginx']);
     await run('create ns demo');
   });
@@ -65,17 +65,6 @@ suite('stateful', () => {
     await run('delete -n demo sts web-demo');
     assert.match(await run('get pvc'), /www-web-demo-0 +Bound[\s\S]*www-web-demo-1 +Bound/);
   });
-
-  test('a node that stops is NotReady, and Ready again with its pods when it comes back', async () => {
-    await learner.create(spread);
-    await learner.until('get deploy', ['NAME READY UP-TO-DATE AVAILABLE AGE', 'spread 3/3 3 3 AGE']);
-    await cluster.wherry('node', 'stop', 'wherry-3');
-    await eventually('NotReady', async () => /wherry-3 +NotReady/.test(await run('get nodes')));
-    await learner.until('get deploy', ['NAME READY UP-TO-DATE AVAILABLE AGE', 'spread 2/3 3 2 AGE']);
-    await cluster.wherry('node', 'start', 'wherry-3');
-    await eventually('Ready', async () => /wherry-3 +Ready/.test(await run('get nodes')));
-    await learner.until('get deploy', ['NAME READY UP-TO-DATE AVAILABLE AGE', 'spread 3/3 3 3 AGE']);
-  });
 });
 
 const web = `
@@ -107,22 +96,4 @@ spec:
     spec:
       accessModes: [ReadWriteOnce]
       resources: {requests: {storage: 1Gi}}
-`;
-
-const spread = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: spread}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: spread}}
-  template:
-    metadata: {labels: {app: spread}}
-    spec:
-      topologySpreadConstraints:
-      - maxSkew: 1
-        topologyKey: kubernetes.io/hostname
-        whenUnsatisfiable: DoNotSchedule
-        labelSelector: {matchLabels: {app: spread}}
-      containers: [{name: nginx, image: nginx:1.14.2}]
 `;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { writeWebImage } from './images.ts';
-import { eventually, leftovers, TestCluster } from './test-cluster.ts';
+import { writeWebImage } from '../images.ts';
+import { eventually, leftovers, TestCluster } from '../test-cluster.ts';
 
 const testTimeoutMs = 120_000;
 
@@ -70,19 +70,29 @@ spec:
     });
   });
 
-  test('a node that is silenced is found NotReady, up leaves it alone, and start brings it back', {
+  test('a node that is silenced is NotReady, its pods too; up leaves it alone, and start brings all back', {
     timeout: testTimeoutMs,
   }, async () => {
     const ready = async () =>
       kubectl('get', 'node', 'wherry-2', '-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].status}');
+    const availableOfSpread = (expected: string) =>
+      eventually(`${expected} pods available`, async () => {
+        const row = await kubectl('get', 'deployment', 'spread', '--no-headers');
+        return row.split(/ +/)[3] === expected;
+      });
+    await cluster.apply(spread);
+    await availableOfSpread('3');
     await cluster.wherry('node', 'stop', 'wherry-2');
     await eventually('the cluster has noticed', async () => (await ready()) === 'Unknown', 90_000);
+    assert.match(await kubectl('get', 'nodes'), /wherry-2 +NotReady/);
+    await availableOfSpread('2');
     await cluster.up();
     assert.equal(await ready(), 'Unknown');
     assert.match(await cluster.wherry('status'), /wherry-2: stopped by hand/);
     await cluster.wherry('node', 'start', 'wherry-2');
     assert.equal(await ready(), 'True');
     await kubectl('wait', '--for=condition=Ready', 'pod/on-wherry-2', '--timeout=60s');
+    await availableOfSpread('3');
   });
 
   test('a node that is deleted is gone, with its object, and down leaves nothing of the others', {
@@ -96,3 +106,23 @@ spec:
     assert.deepEqual(leftovers(id, folder), []);
   });
 });
+
+/** One pod on each node, as the tutorial "high availability" has it. */
+const spread = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: spread}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: spread}}
+  template:
+    metadata: {labels: {app: spread}}
+    spec:
+      topologySpreadConstraints:
+      - maxSkew: 1
+        topologyKey: kubernetes.io/hostname
+        whenUnsatisfiable: DoNotSchedule
+        labelSelector: {matchLabels: {app: spread}}
+      terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: web}]
+`;

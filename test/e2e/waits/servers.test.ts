@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { etcdInstalled } from '../../src/storage/etcd/etcd-cluster.ts';
-import { writeWebImage } from './images.ts';
-import { Machines } from './machines.ts';
-import { eventually, execute, expectSuccess, root } from './test-cluster.ts';
+import { etcdInstalled } from '../../../src/storage/etcd/etcd-cluster.ts';
+import { writeWebImage } from '../images.ts';
+import { Machines } from '../machines.ts';
+import { eventually, execute, expectSuccess, root } from '../test-cluster.ts';
 
 const testTimeoutMs = 120_000;
 const skip = etcdInstalled() ? false : 'etcd is not installed (Debian: etcd-server)';

@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { Client } from '../../src/client/client.ts';
-import { createClient } from '../../src/client/create-client.ts';
-import { httpTransport } from '../../src/client/http-transport.ts';
-import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
-import { writeImageArchive } from '../../src/host/images/archive.ts';
-import { busyboxEntries } from '../../src/host/images/rootfs.ts';
-import { playScenario } from '../parity/behaviour/run.ts';
-import { loadScenarios, type Scenario } from '../parity/behaviour/scenario.ts';
-import { writeBusyboxImage } from './images.ts';
-import { TestCluster } from './test-cluster.ts';
+import type { Client } from '../../../src/client/client.ts';
+import { createClient } from '../../../src/client/create-client.ts';
+import { httpTransport } from '../../../src/client/http-transport.ts';
+import { loadKubeconfig } from '../../../src/client/kubeconfig.ts';
+import { writeImageArchive } from '../../../src/host/images/archive.ts';
+import { busyboxEntries } from '../../../src/host/images/rootfs.ts';
+import { playScenario } from '../../parity/behaviour/run.ts';
+import { loadScenarios, type Scenario } from '../../parity/behaviour/scenario.ts';
+import { writeBusyboxImage } from '../images.ts';
+import { TestCluster } from '../test-cluster.ts';
 
 const only = process.env.SCENARIO;
 /** How many scenarios run side by side: most of their time is waiting. */
