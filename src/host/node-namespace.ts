@@ -142,10 +142,10 @@ for pair in net/ipv4/ip_forward=1 net/ipv4/conf/all/rp_filter=0 net/ipv4/conf/de
   net/ipv4/conf/all/route_localnet=1 net/ipv6/conf/all/forwarding=1 net/bridge/bridge-nf-call-iptables=1; do
   [ ! -e "/proc/sys/\${pair%%=*}" ] || echo "\${pair#*=}" >"/proc/sys/\${pair%%=*}"
 done
-# Children that other processes leave behind are reaped by the kernel when the first process ignores their end.
-trap '' CHLD
 echo "$pid"
-exec sleep infinity >/dev/null 2>&1
+# Children that other processes leave behind are reaped by the kernel when the first process ignores their end. Not by
+# \`trap\`: dash takes it for this signal and does nothing.
+exec env --ignore-signal=CHLD sleep infinity >/dev/null 2>&1
 `;
 
 async function startHolder(options: NodeNamespaceOptions): Promise<ProcessIdentity> {

@@ -220,6 +220,7 @@ suite('a node with thirty pods', () => {
         ...globSync(`/sys/fs/cgroup/**/wherry/*-${cluster.id}/**/pod*`),
         ...shims(),
         ...mounts.split('\n').filter((line) => line.includes('/kubelet/pods/')),
+        ...unreaped(cluster.pidOf('wherry/holder')),
       ];
       if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
       return true;
@@ -228,3 +229,19 @@ suite('a node with thirty pods', () => {
     assert.equal(pids.code, 0, pids.stdout);
   });
 });
+
+/** Processes that ended and that nobody waits for, of a node by its first process. */
+function unreaped(holder: number): string[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((pid) => statOf(pid))
+    .filter((stat) => stat.includes(`) Z ${holder} `));
+}
+
+function statOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return '';
+  }
+}
