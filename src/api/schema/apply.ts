@@ -10,7 +10,6 @@ import {
   member,
   pathsOf,
   pathText,
-  recursiveDifference,
   setOf,
   union,
 } from './field-set.ts';
@@ -26,7 +25,6 @@ import {
   ownershipKey,
   readOrForget,
   recordUpdate,
-  resetSetOf,
   type VersionedObject,
   withoutStrippedFields,
   writeManagedFields,
@@ -42,6 +40,7 @@ import {
   TypedValueError,
   withNamedFields,
 } from './typed-value.ts';
+import { writtenPart } from './written-fields.ts';
 
 const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 const beforeFirstApplyManager = 'before-first-apply';
@@ -122,7 +121,7 @@ function applyOver(
   };
   const key = ownershipKey(owner);
   const last = owners.get(key);
-  const claimed = recursiveDifference(fieldsOf(config, node), resetSetOf(request)) ?? member;
+  const claimed = writtenPart(fieldsOf(config, node), request) ?? member;
   owners.set(key, { ...owner, fields: claimed });
 
   const merged = mergeTyped(live, config, node);

@@ -148,6 +148,42 @@ export function intersection(left: FieldSet | undefined, right: FieldSet | undef
   return isEmptySet(out) ? undefined : out;
 }
 
+/** Names of path elements, of any of several paths; `*` stands for any element. Empty: the end of a path. */
+export interface PathPattern {
+  readonly [name: string]: PathPattern;
+}
+
+export function patternOf(paths: readonly (readonly string[])[]): PathPattern {
+  interface Growing {
+    [name: string]: Growing;
+  }
+  const pattern: Growing = {};
+  for (const path of paths) {
+    let node = pattern;
+    for (const name of path) {
+      node[name] ??= {};
+      node = node[name];
+    }
+  }
+  return pattern;
+}
+
+/** The members that lie on one of the paths, or below its end. */
+export function matchingFields(set: FieldSet | undefined, pattern: PathPattern): FieldSet | undefined {
+  if (!set) return undefined;
+  const out: MutableFieldSet = {};
+  for (const element in set) {
+    if (element === selfKey) continue;
+    const name = element.slice(2);
+    const next = Object.hasOwn(pattern, name) ? pattern[name] : pattern['*'];
+    if (!next) continue;
+    const node = set[element]!;
+    const kept = isEmptySet(next) ? node : makeNode(isMember(node), matchingFields(node, next));
+    if (kept) out[element] = kept;
+  }
+  return isEmptySet(out) ? undefined : out;
+}
+
 export function equalSets(left: FieldSet | undefined, right: FieldSet | undefined): boolean {
   if (left === right) return true;
   for (const element in left) {

@@ -11,7 +11,6 @@ import {
   intersection,
   isEmptySet,
   readFieldSet,
-  recursiveDifference,
   setOf,
   sortSet,
   union,
@@ -20,9 +19,10 @@ import { equalJson } from './json-value.ts';
 import { alignWithSchema } from './schema-changes.ts';
 import { type SchemaNode, schemaNode } from './schemas.ts';
 import { type Comparison, compareTyped, TypedValueError } from './typed-value.ts';
+import { type WrittenFields, writtenPart } from './written-fields.ts';
 
-/** What one request is about. */
-export interface FieldOwnership {
+/** What one request is about; nobody comes to own what its endpoint does not write. */
+export interface FieldOwnership extends WrittenFields {
   /** Name of the definition, or the tree of a custom resource's schema; undefined: nothing is known of its fields. */
   schema: string | SchemaNode | undefined;
   /** Version of the request; the objects are in this version. */
@@ -33,8 +33,6 @@ export interface FieldOwnership {
   manager: string;
   /** RFC 3339, whole seconds. */
   time: string;
-  /** Fields that this endpoint does not write, e.g. `[['status']]`; nobody comes to own them through it. */
-  resetFields?: readonly (readonly string[])[];
   /**
    * An object, in the version that it says, in another one in which some manager owns fields; undefined when that
    * version is gone. Without it managers of other versions keep what they have.
@@ -199,28 +197,14 @@ export function withoutStrippedFields(set: FieldSet | undefined): FieldSet | und
   return difference(set, strippedFields);
 }
 
-const resetSets = new WeakMap<object, FieldSet>();
-
-export function resetSetOf(ownership: FieldOwnership): FieldSet | undefined {
-  const { resetFields } = ownership;
-  if (!resetFields || resetFields.length === 0) return undefined;
-  let set = resetSets.get(resetFields);
-  if (!set) {
-    set = setOf(...resetFields.map((path) => path.map((name) => `f:${name}`)))!;
-    resetSets.set(resetFields, set);
-  }
-  return set;
-}
-
 /** A comparison without what the endpoint does not write. */
 function compareWritten(old: JsonObject, next: JsonObject, ownership: FieldOwnership): Comparison {
   const comparison = compareTyped(old, next, nodeOf(ownership));
-  const reset = resetSetOf(ownership);
-  if (!reset) return comparison;
+  if (!ownership.resetFields && !ownership.onlyFields) return comparison;
   return {
-    removed: recursiveDifference(comparison.removed, reset),
-    modified: recursiveDifference(comparison.modified, reset),
-    added: recursiveDifference(comparison.added, reset),
+    removed: writtenPart(comparison.removed, ownership),
+    modified: writtenPart(comparison.modified, ownership),
+    added: writtenPart(comparison.added, ownership),
   };
 }
 

@@ -100,12 +100,12 @@ function evaluate(program: CelProgram, variables: object, what: string): unknown
     return program.evaluate(variables as Record<string, unknown>);
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
-    throw failed(what, error.message, error);
+    throw failed(what, error.message);
   }
 }
 
-function failed(what: string, why: string, cause?: Error): ClaimsError {
-  return new ClaimsError(`oidc: error evaluating ${what}: ${why}`, { cause });
+function failed(what: string, why: string): ClaimsError {
+  return new ClaimsError(`oidc: error evaluating ${what}: ${why}`);
 }
 
 function userVariable({ name, uid = '', groups, extra = {} }: UserInfo): unknown {

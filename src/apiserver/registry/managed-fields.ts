@@ -5,28 +5,19 @@ import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { type Registry, timestamp, type WriteRequest } from './registry.ts';
 import { convertedNow } from './version-converter.ts';
+import { writtenFieldsOf } from './written-fields.ts';
 
 type JsonObject = Record<string, unknown>;
 
-/** Fields that an endpoint does not write; constants, for they are compared by identity. */
-const statusReset: readonly (readonly string[])[] = [['status']];
-const specReset: readonly (readonly string[])[] = [['spec']];
-
 export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwnership {
   const { resource, subresource, fieldManager } = request;
-  const resetFields =
-    subresource === 'status'
-      ? specReset
-      : resource.definition.status === 'separate' && subresource === ''
-        ? statusReset
-        : undefined;
   return {
     schema: resource.codec.fields,
     apiVersion: resource.apiVersion,
     subresource,
     manager: fieldManager,
     time: timestamp(registry.clock.now()),
-    ...(resetFields && { resetFields }),
+    ...writtenFieldsOf(resource, subresource),
     convert: (object, apiVersion) =>
       convertTo(registry, resource, object as unknown as KubeObject, apiVersion),
   };
