@@ -2,6 +2,8 @@
 import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
+import { encodeList } from '../http/encode.ts';
+import { jsonFormat } from '../http/negotiate.ts';
 import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
 import {
   type AuditLevel,
@@ -73,7 +75,7 @@ export class AuditLog {
     { level, omitStages = [] }: AuditRule,
     stage: AuditStage,
     receivedMs: number,
-    more: Record<string, unknown>,
+    { listJson, ...more }: EventContent,
   ): void {
     const { policy, clock, write } = this.#options;
     if (omitStages.includes(stage) || policy.omitStages?.includes(stage)) return;
@@ -105,8 +107,14 @@ export class AuditLog {
       ...(annotations && { annotations }),
     };
     this.#events.add(1);
-    write(`${JSON.stringify(event)}\n`);
+    const text = JSON.stringify(event);
+    write(listJson ? `${text.slice(0, -1)},"responseObject":${listJson.trimEnd()}}\n` : `${text}\n`);
   }
+}
+
+interface EventContent extends Record<string, unknown> {
+  /** A list as it is answered: made of its items' bytes, and never decoded. */
+  listJson?: string;
 }
 
 function userOf({ name, uid, groups, extra }: UserInfo): Record<string, unknown> {
@@ -117,20 +125,22 @@ function contentOf(
   { info, requestObject }: RequestContext,
   level: AuditLevel,
   answer: ApiResponse,
-): Record<string, unknown> {
+): EventContent {
   const name = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
   if (level === 'Metadata' || confidential.has(name) || confidential.has(info.resource)) return {};
-  const responseObject = level === 'RequestResponse' ? responseOf(answer) : undefined;
   return {
     ...(requestObject !== undefined && { requestObject }),
-    ...(responseObject && { responseObject }),
+    ...(level === 'RequestResponse' && responseOf(answer)),
   };
 }
 
-/** Undefined for what is no object: lists, which may be of any length, and streams. */
-function responseOf(answer: ApiResponse): object | undefined {
-  if (answer.type === 'object') return objectOf(answer.object);
-  return answer.type === 'plain' ? answer.object : undefined;
+/** Nothing for what is no object: streams. */
+function responseOf(answer: ApiResponse): EventContent {
+  if (answer.type === 'object') return { responseObject: objectOf(answer.object) };
+  if (answer.type === 'plain') return { responseObject: answer.object };
+  if (answer.type !== 'list') return {};
+  const context = { format: jsonFormat, includeObject: 'Metadata' as const, nowMs: 0 };
+  return { listJson: encodeList(answer, context).body.toString('utf8') };
 }
 
 function microTime(ms: number): string {

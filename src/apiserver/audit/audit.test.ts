@@ -107,6 +107,13 @@ test('patches, deletes, scales and refusals are told with what was asked and ans
   await server.ask('PATCH', `${configMaps}/c`, { data: { x: 'y' } }, mergePatch);
   assert.deepEqual(last().requestObject, { data: { x: 'y' } });
   assert.equal(last().responseObject.data.x, 'y');
+  await server.ask('GET', configMaps);
+  const { kind, items } = last().responseObject;
+  assert.deepEqual([kind, items.map(({ data }: { data: object }) => data)], ['ConfigMapList', [{ x: 'y' }]]);
+  assert.equal(last().annotations['authorization.k8s.io/decision'], 'allow');
+  await server.ask('GET', '/api/v1/namespaces/default/secrets');
+  assert.equal(last().responseObject, undefined);
+  await server.ask('PATCH', `${configMaps}/c`, { data: { x: 'y' } }, mergePatch);
   assert.deepEqual(last().annotations, {
     'authorization.k8s.io/decision': 'allow',
     'authorization.k8s.io/reason': '',

@@ -19,6 +19,8 @@ export interface DeleteRequest extends WriteRequest {
   preconditions: { uid?: string; resourceVersion?: string } | undefined;
   /** The DeleteOptions as they came, for webhooks. */
   options: Record<string, unknown>;
+  /** Admission has seen what the client asked for already, by another name: it does not see the delete. */
+  isJudged?: boolean;
 }
 
 export interface DeleteOutcome {
@@ -39,17 +41,7 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     const current = await readCurrent(registry, resource, namespace, name);
     if (isFirst) checkPreconditions(request, current, request.preconditions);
     const old = current.object;
-    const attributes = {
-      operation: 'DELETE' as const,
-      request,
-      object: undefined,
-      old,
-      name,
-      options: request.options,
-    };
-    // As with upstream, the end of what was marked is validated again, but a request is mutated once.
-    if (isFirst) await registry.admission.mutate(attributes);
-    await registry.admission.validate(attributes);
+    if (!request.isJudged) await admitDeletion(registry, request, old, isFirst);
 
     const next = planDeletion(registry, request, old);
     if (next === 'unchanged') return { object: current, isGone: false };
@@ -76,6 +68,19 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     }
     await seeWinner(registry, result.current?.modRevision);
   }
+}
+
+/** As with upstream, the end of what was marked is validated again, but a request is mutated once. */
+async function admitDeletion(
+  { admission }: Registry,
+  request: DeleteRequest,
+  old: KubeObject,
+  isFirst: boolean,
+): Promise<void> {
+  const { name, options } = request;
+  const attributes = { operation: 'DELETE' as const, request, object: undefined, old, name, options };
+  if (isFirst) await admission.mutate(attributes);
+  await admission.validate(attributes);
 }
 
 /** The longest duration that Go knows, 292 years: until then there is a date that clients can read. */

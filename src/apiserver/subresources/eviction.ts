@@ -4,17 +4,10 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
-import {
-  badRequest,
-  forbidden,
-  internalError,
-  methodNotAllowed,
-  type StatusError,
-  tooManyRequests,
-} from '../../api/status.ts';
+import { badRequest, forbidden, methodNotAllowed, StatusError, tooManyRequests } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/codec.ts';
-import { deleteObject } from '../registry/delete.ts';
+import { type DeleteRequest, deleteObject } from '../registry/delete.ts';
 import { changeOwn, resourceOf } from '../registry/ensure.ts';
 import { type Registry, readCurrent, timestamp, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
@@ -25,6 +18,8 @@ import type { SubresourceHandler } from './handlers.ts';
 export const evictionType = { group: 'policy', version: 'v1', kind: 'Eviction' };
 const schema = 'io.k8s.api.policy.v1.Eviction';
 const retryAfterSeconds = 10;
+/** A pod that waits may change again and again; upstream tries as often. */
+const attemptsMax = 20;
 /** Evictions that one budget remembers. */
 const disruptedPodsMax = 2000;
 
@@ -34,6 +29,8 @@ interface Preconditions {
   uid?: string;
   resourceVersion?: string;
 }
+
+type BudgetStatus = NonNullable<PodDisruptionBudget['status']>;
 
 interface Eviction extends KubeObject {
   deleteOptions?: {
@@ -58,22 +55,43 @@ export function serveEviction(objects: ObjectReader): SubresourceHandler {
       name: write.name,
     });
     const dryRun = (deleteOptions.dryRun?.length ?? 0) > 0 || context.request.query.get('dryRun') === 'All';
-    const { namespace, name } = context.info;
-    const pod = (await readCurrent(registry, pods, namespace, name)).object as Pod;
-    if (isGuarded(pod)) await takeDisruption(registry, objects, pod, dryRun);
-    const asked = deleteOptions.preconditions ?? { uid: pod.metadata.uid };
-    const preconditions = dryRun ? asked : await markDisrupted(registry, write, asked);
-    await deleteObject(registry, {
+    const deletion: DeleteRequest = {
       ...write,
       subresource: '',
       dryRun,
       gracePeriodSeconds: deleteOptions.gracePeriodSeconds,
       propagationPolicy: deleteOptions.propagationPolicy,
-      preconditions,
+      preconditions: deleteOptions.preconditions,
       options: { ...deleteOptions },
-    });
+      isJudged: true,
+    };
+    await evict(registry, objects, deletion);
     return evicted();
   };
+}
+
+/** @throws StatusError 429 when the pod's budget allows no disruption */
+async function evict(registry: Registry, objects: ObjectReader, deletion: DeleteRequest): Promise<void> {
+  const { resource, namespace, name, preconditions } = deletion;
+  const isPinned = preconditions?.resourceVersion !== undefined;
+  for (let attempt = 1; ; attempt++) {
+    const pod = (await readCurrent(registry, resource, namespace, name)).object as Pod;
+    const { uid, resourceVersion } = pod.metadata;
+    const isFree = !isGuarded(pod);
+    const budget = isFree ? undefined : await takeDisruption(registry, objects, pod, deletion.dryRun);
+    // What may go because it does no work yet, or any more, must not have come to do some meanwhile.
+    const isPinnedHere = !isPinned && ((isFree && pod.status?.phase === 'Pending') || budget !== undefined);
+    const own = { uid, ...preconditions, ...(isPinnedHere && { resourceVersion: resourceVersion! }) };
+    try {
+      const held = deletion.dryRun ? own : await markDisrupted(registry, deletion, own);
+      await deleteObject(registry, { ...deletion, preconditions: held });
+      return;
+    } catch (error) {
+      const isRace = isPinnedHere && error instanceof StatusError && error.reason === 'Conflict';
+      if (!isRace || attempt === attemptsMax) throw error;
+      if (budget !== undefined) throw refusal(stillProcessed(budget), retryAfterSeconds);
+    }
+  }
 }
 
 function evicted(): ApiResponse {
@@ -96,7 +114,7 @@ async function readEviction(context: RequestContext): Promise<Eviction> {
   );
   context.warnings.push(...warnings);
   object.metadata ??= {} as KubeObject['metadata'];
-  if (object.metadata.name && object.metadata.name !== info.name)
+  if (object.metadata.name !== info.name)
     throw badRequest('name in URL does not match name in Eviction object');
   return object;
 }
@@ -137,27 +155,32 @@ function isGuarded(pod: Pod): boolean {
   return !pod.metadata.deletionTimestamp;
 }
 
-/** Takes one of the disruptions that the pod's budget allows. @throws StatusError 429 when it allows none */
+/**
+ * Takes one of the disruptions that the pod's budget allows, unless the pod may go though it is not ready: then nothing is
+ * taken, and the budget's name given. @throws StatusError 429 when it allows none
+ */
 async function takeDisruption(
   registry: Registry,
   objects: ObjectReader,
   pod: Pod,
   dryRun: boolean,
-): Promise<void> {
+): Promise<string | undefined> {
   const { namespace = '', name } = pod.metadata;
   const budgets = [...objects.list(PodDisruptionBudget, namespace)].filter((budget) =>
     compileLabelSelector(budget.spec?.selector)(pod.metadata.labels),
   );
-  if (budgets.length === 0) return;
+  if (budgets.length === 0) return undefined;
   if (budgets.length > 1)
-    throw internalError(
+    throw new StatusError(
+      500,
+      '',
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
     );
   const budget = budgets[0]!;
-  if (!isReady(pod) && mayEvictUnready(budget)) return;
+  if (!isReady(pod) && mayEvictUnready(budget)) return budget.metadata.name;
   if (dryRun) {
     checkBudget(budget);
-    return;
+    return undefined;
   }
   await changeOwn(
     registry,
@@ -168,14 +191,32 @@ async function takeDisruption(
       next(current) {
         checkBudget(current.object as PodDisruptionBudget);
         const changed = current.copy() as PodDisruptionBudget;
-        const status = changed.status!;
-        status.disruptionsAllowed = (status.disruptionsAllowed ?? 0) - 1;
-        status.disruptedPods = { ...status.disruptedPods, [name]: timestamp(registry.clock.now()) };
+        changed.status = withoutOne(changed.status!, name, timestamp(registry.clock.now()));
         delete (changed.metadata as { resourceVersion?: string }).resourceVersion;
         return changed;
       },
     },
   );
+  return undefined;
+}
+
+/** The budget once `pod` is disrupted; its controller learns so that it need not count the pod any more. */
+function withoutOne(status: BudgetStatus, pod: string, now: string): BudgetStatus {
+  const disruptionsAllowed = (status.disruptionsAllowed ?? 0) - 1;
+  const disruptedPods = { ...status.disruptedPods, [pod]: now };
+  if (disruptionsAllowed > 0) return { ...status, disruptionsAllowed, disruptedPods };
+  const type = 'DisruptionAllowed';
+  const others = (status.conditions ?? []).filter((condition) => condition.type !== type);
+  const before = status.conditions?.find((condition) => condition.type === type);
+  const condition = {
+    type,
+    status: 'False' as const,
+    reason: 'InsufficientPods',
+    message: '',
+    lastTransitionTime: before?.status === 'False' ? before.lastTransitionTime : now,
+    ...(status.observedGeneration !== undefined && { observedGeneration: status.observedGeneration }),
+  };
+  return { ...status, disruptionsAllowed, disruptedPods, conditions: [...others, condition] };
 }
 
 function isReady(pod: Pod): boolean {
@@ -190,17 +231,9 @@ function mayEvictUnready({ spec, status }: PodDisruptionBudget): boolean {
 
 function checkBudget({ metadata, status = {} }: PodDisruptionBudget): void {
   const { name } = metadata;
-  const refuse = (cause: string): StatusError => {
-    const error = tooManyRequests(
-      "Cannot evict pod as it would violate the pod's disruption budget.",
-      retryAfterSeconds,
-    );
-    error.status.details!.causes = [{ reason: 'DisruptionBudget', message: cause }];
-    return error;
-  };
   const { disruptionsAllowed = 0, desiredHealthy = 0, currentHealthy = 0 } = status;
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0))
-    throw refuse(`The disruption budget ${name} is still being processed by the server.`);
+    throw refusal(stillProcessed(name), retryAfterSeconds);
   if (disruptionsAllowed < 0)
     throw forbidden(PodDisruptionBudget, name, 'pdb disruptions allowed is negative');
   if (Object.keys(status.disruptedPods ?? {}).length > disruptedPodsMax)
@@ -210,7 +243,17 @@ function checkBudget({ metadata, status = {} }: PodDisruptionBudget): void {
       'DisruptedPods map too big - too many evictions not confirmed by PDB controller',
     );
   if (disruptionsAllowed === 0)
-    throw refuse(
+    throw refusal(
       `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`,
     );
+}
+
+const stillProcessed = (budget: string) =>
+  `The disruption budget ${budget} is still being processed by the server.`;
+
+function refusal(cause: string, retrySeconds?: number): StatusError {
+  const why = "Cannot evict pod as it would violate the pod's disruption budget.";
+  const error = tooManyRequests(why, retrySeconds);
+  error.status.details!.causes = [{ reason: 'DisruptionBudget', message: cause }];
+  return error;
 }
