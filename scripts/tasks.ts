@@ -70,6 +70,7 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
     return await runCommand([process.execPath, 'bench/main.ts', ...args]);
   },
   'bench:scheduler': (args) => runCommand([process.execPath, 'bench/scheduler.ts', ...args]),
+  'bench:workloads': (args) => runCommand([process.execPath, 'bench/workloads.ts', ...args]),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -21,7 +21,7 @@ const nodeAddress = (index: number) => `198.18.${Math.floor(index / 250)}.${(ind
 
 export async function runSimulatedNodes(
   api: ApiServer,
-  config: ServerConfig,
+  config: Pick<ServerConfig, 'simulatedNodes' | 'clusterName' | 'clusterDns' | 'clusterDomain'>,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {

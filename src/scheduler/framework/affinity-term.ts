@@ -3,6 +3,7 @@ import { compileLabelSelector, type LabelPredicate, type Labels } from '../../ap
 import type { LabelSelector, LabelSelectorRequirement } from '../../api/meta.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { PodAffinityTerm } from '../../api/types/core-v1.gen.ts';
+import { requiredLabels } from './required-labels.ts';
 
 export interface AffinityTerm {
   /** Equal for terms that select the same pods: the key of the pod index. */
@@ -13,6 +14,8 @@ export interface AffinityTerm {
   /** Over the labels of namespaces; undefined: none. */
   namespaceSelector: LabelPredicate | undefined;
   selector: LabelPredicate;
+  /** Namespaced labels that the pods meant have, where the term is about one namespace. */
+  required: readonly string[];
 }
 
 /** Looks up a namespace's labels, for terms that select namespaces by them. */
@@ -29,6 +32,8 @@ export function compileAffinityTerm(term: PodAffinityTerm, pod: Pod): AffinityTe
     namespaces: new Set(namespaces),
     namespaceSelector: term.namespaceSelector && compileLabelSelector(term.namespaceSelector),
     selector: compileLabelSelector(labelSelector),
+    required:
+      namespaces.length === 1 && !term.namespaceSelector ? requiredLabels(namespaces[0]!, labelSelector) : [],
   };
 }
 

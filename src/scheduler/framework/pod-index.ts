@@ -1,12 +1,14 @@
 /**
  * Counts of placed pods by label selector and topology, kept up to date as pods come and go, so that affinity and
  * spreading never walk over all pods. Pods with equal namespace and labels share a class; a selection remembers
- * which classes it means, and a placed pod touches only the selections of its class.
+ * which classes it means, and a placed pod touches only the selections of its class. Where a selection asks for a
+ * certain label, only classes with that label are looked at: thousands of workloads do not meet each other.
  */
 import type { Labels } from '../../api/label-selector.ts';
 import type { AffinityTerm } from './affinity-term.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
+import { namespacedLabels } from './required-labels.ts';
 
 export type Counts = ReadonlyMap<string, number>;
 
@@ -16,27 +18,38 @@ export interface PodSelection {
   matches(namespace: string, labels: Labels | undefined): boolean;
   /** Leave out pods that are being deleted. */
   livingOnly: boolean;
+  /** Namespaced labels (see `requiredLabels`) that all pods meant have; none when it cannot be said. */
+  required: readonly string[];
 }
 
 interface PodClass {
   namespace: string;
   labels: Labels | undefined;
   isTerminating: boolean;
+  /** Its labels with the namespace before them. */
+  labelNames: readonly string[];
   /** Node name → pods of this class there. */
   byNode: Map<string, number>;
-  selections: SelectedPods[];
+  selections: Set<SelectedPods>;
 }
 
 /** The placed pods that a selection means, counted by node and by topology. */
 export class SelectedPods {
   readonly selection: PodSelection;
+  /** The one of its required labels that the fewest classes had when it was first asked; undefined: any class may do. */
+  readonly required: string | undefined;
   readonly byNode = new Map<string, number>();
   total = 0;
   readonly #byTopology = new Map<string, Map<string, number>>();
   readonly #nodeOf: (name: string) => NodeInfo | undefined;
 
-  constructor(selection: PodSelection, nodeOf: (name: string) => NodeInfo | undefined) {
+  constructor(
+    selection: PodSelection,
+    required: string | undefined,
+    nodeOf: (name: string) => NodeInfo | undefined,
+  ) {
     this.selection = selection;
+    this.required = required;
     this.#nodeOf = nodeOf;
   }
 
@@ -85,7 +98,10 @@ const selectionsMax = 1_000;
 export class PodIndex {
   readonly #classes = new Map<string, PodClass>();
   readonly #classOfPod = new Map<string, PodClass>();
+  readonly #classesByLabel = new Map<string, Set<PodClass>>();
   readonly #selections = new Map<string, SelectedPods>();
+  /** Under undefined those that ask for no certain label. */
+  readonly #selectionsByLabel = new Map<string | undefined, Set<SelectedPods>>();
   readonly #carried: Record<TermKind, Map<string, MutableCarriedTerm>> = {
     requiredAntiAffinity: new Map(),
     requiredAffinity: new Map(),
@@ -113,7 +129,9 @@ export class PodIndex {
     changeCount(podClass.byNode, node.name, -1);
     for (const selected of podClass.selections) selected.change(node, -1);
     this.#changeCarried(info, node, -1);
-    if (podClass.byNode.size === 0) this.#classes.delete(classKey(info));
+    if (podClass.byNode.size > 0) return;
+    this.#classes.delete(classKey(info));
+    for (const name of podClass.labelNames) removeFrom(this.#classesByLabel, name, podClass);
   }
 
   /** Counts of the pods meant; kept up to date for the next one who asks. */
@@ -123,8 +141,9 @@ export class PodIndex {
     if (selected) {
       this.#selections.delete(key);
     } else {
-      selected = new SelectedPods(selection, this.#nodeOf);
-      for (const podClass of this.#classes.values()) this.#attach(selected, podClass);
+      selected = new SelectedPods(selection, this.#rarest(selection.required), this.#nodeOf);
+      addTo(this.#selectionsByLabel, selected.required, selected);
+      for (const podClass of this.#candidates(selected)) this.#attach(selected, podClass);
     }
     this.#selections.set(key, selected);
     if (this.#selections.size > selectionsMax) this.#forgetOldest();
@@ -143,7 +162,8 @@ export class PodIndex {
   /** Labels of namespaces changed: selections that go by them may mean other pods now. */
   forgetSelections(): void {
     this.#selections.clear();
-    for (const podClass of this.#classes.values()) podClass.selections = [];
+    this.#selectionsByLabel.clear();
+    for (const podClass of this.#classes.values()) podClass.selections.clear();
   }
 
   #classFor(info: PodInfo): PodClass {
@@ -155,20 +175,35 @@ export class PodIndex {
         namespace: info.namespace,
         labels,
         isTerminating: deletionTimestamp !== undefined,
+        labelNames: namespacedLabels(info.namespace, labels),
         byNode: new Map(),
-        selections: [],
+        selections: new Set(),
       };
       this.#classes.set(key, podClass);
-      for (const selected of this.#selections.values()) this.#attach(selected, podClass);
+      for (const name of podClass.labelNames) addTo(this.#classesByLabel, name, podClass);
+      for (const name of [undefined, ...podClass.labelNames])
+        for (const selected of this.#selectionsByLabel.get(name) ?? []) this.#attach(selected, podClass);
     }
     return podClass;
+  }
+
+  #rarest(labelNames: readonly string[]): string | undefined {
+    const classesWith = (name: string) => this.#classesByLabel.get(name)?.size ?? 0;
+    return labelNames.reduce<string | undefined>(
+      (best, name) => (best === undefined || classesWith(name) < classesWith(best) ? name : best),
+      undefined,
+    );
+  }
+
+  #candidates({ required }: SelectedPods): Iterable<PodClass> {
+    return required === undefined ? this.#classes.values() : (this.#classesByLabel.get(required) ?? []);
   }
 
   #attach(selected: SelectedPods, podClass: PodClass): void {
     const { selection } = selected;
     if (selection.livingOnly && podClass.isTerminating) return;
     if (!selection.matches(podClass.namespace, podClass.labels)) return;
-    podClass.selections.push(selected);
+    podClass.selections.add(selected);
     for (const [name, pods] of podClass.byNode) {
       const node = this.#nodeOf(name);
       if (node) selected.change(node, pods);
@@ -178,10 +213,8 @@ export class PodIndex {
   #forgetOldest(): void {
     for (const [key, oldest] of this.#selections) {
       this.#selections.delete(key);
-      for (const podClass of this.#classes.values()) {
-        const index = podClass.selections.indexOf(oldest);
-        if (index >= 0) podClass.selections.splice(index, 1);
-      }
+      removeFrom(this.#selectionsByLabel, oldest.required, oldest);
+      for (const podClass of this.#candidates(oldest)) podClass.selections.delete(oldest);
       return;
     }
   }
@@ -215,6 +248,19 @@ export class PodIndex {
 function classKey(info: PodInfo): string {
   const { labels, deletionTimestamp } = info.pod.metadata;
   return `${deletionTimestamp === undefined ? '' : 'x'}${info.namespace}/${labels ? JSON.stringify(labels) : ''}`;
+}
+
+function addTo<Key, Item>(sets: Map<Key, Set<Item>>, key: Key, item: Item): void {
+  const set = sets.get(key);
+  if (set) set.add(item);
+  else sets.set(key, new Set([item]));
+}
+
+/** A set that becomes empty is dropped. */
+function removeFrom<Key, Item>(sets: Map<Key, Set<Item>>, key: Key, item: Item): void {
+  const set = sets.get(key);
+  set?.delete(item);
+  if (set?.size === 0) sets.delete(key);
 }
 
 /** Adds to a count; entries that reach zero are dropped. */

@@ -116,6 +116,7 @@ function selectionOf(terms: readonly AffinityTerm[], snapshot: Snapshot): PodSel
   return {
     key: terms.map(({ selectionKey }) => selectionKey).join('&'),
     livingOnly: false,
+    required: terms.flatMap((term) => term.required),
     matches: (namespace, labels) =>
       terms.every((term) => termMatches(term, namespace, labels, namespaceLabels)),
   };

@@ -6,6 +6,7 @@ import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import type { PodSelection } from '../framework/pod-index.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
+import { requiredLabels } from '../framework/required-labels.ts';
 
 export interface SpreadConstraint {
   topologyKey: string;
@@ -30,6 +31,7 @@ export function compileConstraint(constraint: TopologySpreadConstraint, info: Po
     selection: {
       key: `spread ${info.namespace} ${JSON.stringify(selector ?? 0)}`,
       livingOnly: true,
+      required: requiredLabels(info.namespace, selector),
       matches: (namespace, labels) => namespace === info.namespace && matches(labels),
     },
     matchesItself: matches(info.pod.metadata.labels),

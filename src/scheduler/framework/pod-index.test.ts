@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import type { LabelSelector } from '../../api/meta.ts';
+import type { Node, Pod } from '../../api/resources.gen.ts';
+import { seededRandom } from '../../base/random.ts';
+import { NodeInfo } from './node-info.ts';
+import { PodIndex, type PodSelection } from './pod-index.ts';
+import { createPodInfo, type PodInfo } from './pod-info.ts';
+import { requiredLabels } from './required-labels.ts';
+
+const random = seededRandom(7);
+const below = (count: number) => Math.floor(random.next() * count);
+const pick = <Item>(items: readonly Item[]) => items[below(items.length)]!;
+
+function randomPod(uid: string): Pod {
+  const labels = { app: `app-${below(40)}`, tier: pick(['web', 'db']) };
+  const metadata = {
+    name: uid,
+    uid,
+    namespace: pick(['one', 'two']),
+    ...(below(10) > 0 && { labels }),
+    ...(below(10) === 0 && { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+  };
+  return { metadata, spec: { containers: [] } } as unknown as Pod;
+}
+
+function randomSelection(): PodSelection {
+  const namespace = pick(['one', 'two']);
+  const selector = pick<LabelSelector>([
+    { matchLabels: { app: `app-${below(40)}` } },
+    { matchLabels: { app: `app-${below(40)}`, tier: 'web' } },
+    { matchExpressions: [{ key: 'app', operator: 'In', values: [`app-${below(40)}`] }] },
+    { matchExpressions: [{ key: 'app', operator: 'In', values: ['app-1', 'app-2'] }] },
+    { matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['db'] }] },
+    {},
+  ]);
+  const matches = compileLabelSelector(selector);
+  // Two of each would be one selection: so that there are more than are kept, keys differ.
+  return {
+    key: `${namespace} ${JSON.stringify(selector)} ${below(20)}`,
+    livingOnly: below(2) === 0,
+    required: requiredLabels(namespace, selector),
+    matches: (where, labels) => where === namespace && matches(labels),
+  };
+}
+
+test('a selection has the pods that it means, however pods and selections come and go', () => {
+  const nodes = new Map(
+    ['a', 'b', 'c'].map((name) => {
+      const labels = { zone: name === 'c' ? 'east' : 'west' };
+      return [name, new NodeInfo({ metadata: { name, labels }, spec: {}, status: {} } as unknown as Node)];
+    }),
+  );
+  const index = new PodIndex((name) => nodes.get(name));
+  const placed = new Map<string, { info: PodInfo; node: NodeInfo }>();
+  for (let round = 0; round < 6_000; round++) {
+    const [uid] = placed.keys();
+    if (uid !== undefined && below(5) < 2) {
+      const { info, node } = placed.get(uid)!;
+      index.removePod(info, node);
+      placed.delete(uid);
+    } else {
+      const info = createPodInfo(randomPod(`pod-${round}`));
+      const node = nodes.get(pick(['a', 'b', 'c']))!;
+      index.addPod(info, node);
+      placed.set(info.uid, { info, node });
+    }
+    const selection = randomSelection();
+    const selected = index.select(selection);
+    const meant = [...placed.values()].filter(
+      ({ info: { namespace, pod } }) =>
+        selection.matches(namespace, pod.metadata.labels) &&
+        !(selection.livingOnly && pod.metadata.deletionTimestamp),
+    );
+    const west = meant.filter(({ node }) => node.name !== 'c').length;
+    assert.deepEqual([selected.total, selected.byTopology('zone').get('west') ?? 0], [meant.length, west]);
+  }
+});

@@ -1,0 +1,19 @@
+/** Labels together with the namespace of their pod, as one word each: what the pod index finds pods by. */
+import type { Labels } from '../../api/label-selector.ts';
+import type { LabelSelector } from '../../api/meta.ts';
+
+/** What a selector, asked in this namespace, requires: one for each label that must have a certain value. */
+export function requiredLabels(namespace: string, selector: LabelSelector | undefined): string[] {
+  const required = namespacedLabels(namespace, selector?.matchLabels);
+  for (const { key, operator, values } of selector?.matchExpressions ?? [])
+    if (operator === 'In' && values?.length === 1) required.push(namespacedLabel(namespace, key, values[0]!));
+  return required;
+}
+
+export function namespacedLabels(namespace: string, labels: Labels | undefined): string[] {
+  return Object.entries(labels ?? {}).map(([key, value]) => namespacedLabel(namespace, key, value));
+}
+
+function namespacedLabel(namespace: string, key: string, value: string): string {
+  return `${namespace}/${key}=${value}`;
+}
