@@ -36,6 +36,7 @@ import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaController } from './root-ca.ts';
 import { serviceCidrController } from './service-cidr.ts';
 import { serviceAccountController } from './serviceaccount.ts';
+import { staleDisruptionController } from './stale-disruption.ts';
 import { statefulSetController } from './statefulset.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 import { type IssueSecretToken, tokenSecretController } from './token-secret.ts';
@@ -97,6 +98,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     rootca: rootCaController(options.clusterCa),
     serviceaccount: serviceAccountController,
     servicecidr: serviceCidrController,
+    staledisruption: staleDisruptionController,
     statefulset: statefulSetController,
     tainteviction: taintEvictionController(),
     ...(options.issueSecretToken && {
