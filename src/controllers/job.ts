@@ -215,6 +215,17 @@ class JobReconcile {
   }
 
   #tellEnd({ outcome, reason, message }: Verdict): void {
+    const { completions } = this.#job.spec!;
+    if (
+      outcome === 'success' &&
+      completions !== undefined &&
+      (this.#job.status?.succeeded ?? 0) > completions
+    )
+      this.#event(
+        'Warning',
+        'TooManySucceededPods',
+        'Too many succeeded pods running after completion count reached',
+      );
     if (outcome === 'success') this.#event('Normal', 'Completed', 'Job completed');
     else this.#event('Warning', reason, message);
   }

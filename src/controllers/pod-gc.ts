@@ -14,8 +14,8 @@ import { isPodTerminal } from './pod-state.ts';
 const checkIntervalMs = 20_000;
 /** A node must have been missing so long before its pods are taken for lost. */
 const quarantineMs = 40_000;
-/** Ended pods beyond this number are removed, oldest first. */
-const endedMax = 12_500;
+/** Ended pods beyond this number are removed. */
+const endedMaxByDefault = 12_500;
 const outOfService = 'node.kubernetes.io/out-of-service';
 
 export interface PodGcPlan {
@@ -28,6 +28,7 @@ export function planPodGc(
   pods: Iterable<Pod>,
   nodeOf: (name: string) => Node | undefined,
   lostNodes: ReadonlySet<string>,
+  endedMax = endedMaxByDefault,
 ): PodGcPlan {
   const plan: PodGcPlan = { remove: [] };
   const ended: Pod[] = [];
@@ -43,11 +44,17 @@ export function planPodGc(
   if (excess > 0)
     plan.remove.push(
       ...ended
-        .sort(byCreation)
+        .sort(evictedFirst)
         .slice(0, excess)
         .map((pod) => ({ pod })),
     );
   return plan;
+}
+
+/** What a node threw out tells least; then the oldest. */
+function evictedFirst(a: Pod, b: Pod): number {
+  const isKept = ({ status }: Pod) => Number(status?.reason !== 'Evicted');
+  return isKept(a) - isKept(b) || byCreation(a, b);
 }
 
 function isOutOfService(node: Node | undefined): boolean {
@@ -110,10 +117,11 @@ async function removePod(
   signal: AbortSignal,
 ): Promise<void> {
   const { uid } = pod.metadata;
-  if (message && !isPodTerminal(pod)) {
+  // No kubelet will say that it ended.
+  if (!isPodTerminal(pod)) {
     const now = wholeSeconds(clock.now());
-    const condition = disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now);
-    const patch = { metadata: { uid }, status: { phase: 'Failed', conditions: [condition] } };
+    const conditions = message && [disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now)];
+    const patch = { metadata: { uid }, status: { phase: 'Failed', ...(conditions && { conditions }) } };
     await client
       .patch(Pod, pod.metadata, patch, { type: 'strategic', subresource: 'status', signal })
       .catch(undefinedIfGone);

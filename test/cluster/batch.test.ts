@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
-import { CronJob, Event, Job, Pod } from '../../src/api/resources.gen.ts';
+import { CronJob, Event, Job, Node, Pod } from '../../src/api/resources.gen.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { jobOf } from './workloads.ts';
@@ -124,6 +124,29 @@ test('pods that a Job takes away itself are no failures of it', async () => {
   assert.ok(cluster.clock.now() - resumedMs < 5_000, 'it starts again at once');
   const { status } = await client.get(Job, at);
   assert.deepEqual([status?.active, status?.failed], [2, undefined]);
+});
+
+test('a Job that takes in more pods that succeeded than it needs says so', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const job = jobOf('work', 'exit 0', { completions: 1, manualSelector: true });
+  const { template } = job.spec!;
+  await cluster.until(async () => (await client.list(Node)).items.every(({ spec }) => !spec?.taints?.length));
+  for (const name of ['one', 'two'])
+    await client.create(Pod, {
+      metadata: { name, namespace, ...template.metadata, finalizers: ['batch.kubernetes.io/job-tracking'] },
+      spec: template.spec,
+    } as Draft<Pod>);
+  await cluster.until(async () =>
+    (await client.list(Pod, { namespace })).items.every(({ status }) => status?.phase === 'Succeeded'),
+  );
+  const selector = { matchLabels: template.metadata!.labels };
+  await client.create(Job, { ...job, spec: { ...job.spec!, selector } });
+  const { status } = await ended(cluster, 'Complete');
+  assert.equal(status?.succeeded, 2);
+  await cluster.clock.advance(1_000);
+  const reasons = (await client.list(Event, { namespace })).items.map(({ reason }) => reason);
+  assert.ok(reasons.includes('TooManySucceededPods'), String(reasons));
 });
 
 test('a deleted Job leaves no pod held by its finalizer', async () => {
