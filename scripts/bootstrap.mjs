@@ -3,7 +3,7 @@
  * packages, among them the Node that Wherry is pinned to, and lets that one do the work.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -53,6 +53,9 @@ function install() {
 /** The pinned Node; on systems that it is not packaged for, the Node at hand, if that runs TypeScript. */
 function findNode() {
   const pinned = join(modules, '.bin', isWindows ? 'node.cmd' : 'node');
+  const packaged = `node-${process.platform}-${process.arch}/bin/node`;
+  // npm 9.2, which Debian 12 and 13 have, leaves out the links of optional packages.
+  if (!existsSync(pinned) && existsSync(join(modules, packaged))) symlinkSync(`../${packaged}`, pinned);
   if (existsSync(pinned)) return pinned;
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 24 || (major === 24 && minor >= 2)) return process.execPath;
