@@ -1,12 +1,21 @@
-/** An ordered set of strings in blocks, so that inserting among hundreds of thousands moves only a few hundred. */
+/**
+ * An ordered set of strings in blocks, so that inserting among hundreds of thousands moves only a few hundred. Changes
+ * are put in order when somebody asks for it, or when they are many: most keys come and go between two questions.
+ */
 
-/** A block that grows beyond this is split in two. */
+/** A block that grows beyond this is split. */
 const blockKeysMax = 512;
+/** More changes than this do not wait. */
+const changesMax = 4_096;
+/** So few are put in one by one; more of them block by block. */
+const fewChanges = 16;
 
 export class SortedKeys {
   /** Never holds an empty block, except when the whole set is empty. */
   #blocks: string[][] = [];
   #size = 0;
+  /** Not in the blocks yet: whether the key is there. */
+  readonly #changes = new Map<string, boolean>();
 
   /** `keys`: each once, in any order. */
   static of(keys: Iterable<string>): SortedKeys {
@@ -20,37 +29,26 @@ export class SortedKeys {
   }
 
   get size(): number {
+    this.#settle();
     return this.#size;
   }
 
-  /** Returns false when the key was there already. */
-  add(key: string): boolean {
-    if (this.#blocks.length === 0) this.#blocks.push([]);
-    const blockIndex = this.#blockFor(key);
-    const block = this.#blocks[blockIndex]!;
-    const at = lowerBound(block, key);
-    if (block[at] === key) return false;
-    block.splice(at, 0, key);
-    this.#size++;
-    if (block.length > blockKeysMax) this.#blocks.splice(blockIndex + 1, 0, block.splice(block.length >>> 1));
-    return true;
+  add(key: string): void {
+    this.#change(key, true);
   }
 
-  /** Returns false when the key was not there. */
-  delete(key: string): boolean {
-    const blockIndex = this.#blockFor(key);
-    const block = this.#blocks[blockIndex];
-    if (!block) return false;
-    const at = lowerBound(block, key);
-    if (block[at] !== key) return false;
-    block.splice(at, 1);
-    this.#size--;
-    if (block.length === 0) this.#blocks.splice(blockIndex, 1);
-    return true;
+  delete(key: string): void {
+    this.#change(key, false);
+  }
+
+  #change(key: string, isThere: boolean): void {
+    this.#changes.set(key, isThere);
+    if (this.#changes.size > changesMax) this.#settle();
   }
 
   /** Keys that start with `prefix` and sort after `after`, ascending. The set must not change meanwhile. */
   *withPrefix(prefix: string, after?: string): Generator<string, void, undefined> {
+    this.#settle();
     const start = after !== undefined && after >= prefix ? after : prefix;
     for (let blockIndex = this.#blockFor(start); blockIndex < this.#blocks.length; blockIndex++) {
       const block = this.#blocks[blockIndex]!;
@@ -65,9 +63,76 @@ export class SortedKeys {
 
   /** How many keys {@link SortedKeys.withPrefix} gives, without going through them. */
   countWithPrefix(prefix: string, after?: string): number {
+    this.#settle();
     const end = this.#rank(endOf(prefix));
     const start = after !== undefined && after >= prefix ? this.#rank(`${after}\0`) : this.#rank(prefix);
     return Math.max(0, end - start);
+  }
+
+  /** Brings the changes into the blocks. */
+  #settle(): void {
+    if (this.#changes.size === 0) return;
+    if (this.#changes.size > fewChanges) this.#merge([...this.#changes.keys()].sort());
+    else for (const [key, isThere] of this.#changes) isThere ? this.#insert(key) : this.#remove(key);
+    this.#changes.clear();
+  }
+
+  #insert(key: string): void {
+    if (this.#blocks.length === 0) this.#blocks.push([]);
+    const blockIndex = this.#blockFor(key);
+    const block = this.#blocks[blockIndex]!;
+    const at = lowerBound(block, key);
+    if (block[at] === key) return;
+    block.splice(at, 0, key);
+    this.#size++;
+    if (block.length > blockKeysMax) this.#blocks.splice(blockIndex + 1, 0, block.splice(block.length >>> 1));
+  }
+
+  #remove(key: string): void {
+    const blockIndex = this.#blockFor(key);
+    const block = this.#blocks[blockIndex];
+    if (!block) return;
+    const at = lowerBound(block, key);
+    if (block[at] !== key) return;
+    block.splice(at, 1);
+    this.#size--;
+    if (block.length === 0) this.#blocks.splice(blockIndex, 1);
+  }
+
+  /** `changed`: in order. Blocks without changes stay as they are. */
+  #merge(changed: readonly string[]): void {
+    const before = this.#blocks.length > 0 ? this.#blocks : [[]];
+    const blocks: string[][] = [];
+    let at = 0;
+    for (const [index, block] of before.entries()) {
+      const next = before[index + 1]?.[0];
+      const from = at;
+      while (at < changed.length && (next === undefined || changed[at]! < next)) at++;
+      if (at === from) {
+        blocks.push(block);
+        continue;
+      }
+      const merged = this.#mergeBlock(block, changed.slice(from, at));
+      this.#size += merged.length - block.length;
+      if (merged.length <= blockKeysMax) {
+        if (merged.length > 0) blocks.push(merged);
+      } else
+        for (let start = 0; start < merged.length; start += blockKeysMax / 2)
+          blocks.push(merged.slice(start, start + blockKeysMax / 2));
+    }
+    this.#blocks = blocks;
+  }
+
+  #mergeBlock(block: readonly string[], changed: readonly string[]): string[] {
+    const merged: string[] = [];
+    let at = 0;
+    for (const key of changed) {
+      while (at < block.length && block[at]! < key) merged.push(block[at++]!);
+      if (block[at] === key) at++;
+      if (this.#changes.get(key)) merged.push(key);
+    }
+    while (at < block.length) merged.push(block[at++]!);
+    return merged;
   }
 
   /** How many keys sort before `key`. */
