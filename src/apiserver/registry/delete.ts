@@ -58,7 +58,7 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     }
     if (request.dryRun)
       return { object: new CachedObject(key, current.revision, encodeForStore(next)), isGone: false };
-    const value = encodeAndShare(next);
+    const value = encodeAndShare(next, current);
     const result = await registry.store.update(cache.prefix + key, value, current.revision);
     if (result.ok) {
       const object = await writtenObject(registry, resource, key, result.revision, value);

@@ -127,7 +127,7 @@ async function storeChange(
   if (isReadyToGo(object) && !isReadyToGo(current.object))
     return removeFinalized(registry, request, object, current);
   keepTimesWhenUnchanged(current.object as unknown as JsonObject, object as unknown as JsonObject);
-  const value = encodeAndShare(object);
+  const value = encodeAndShare(object, current);
   if (!current.isOutdated && isUnchanged(value, object, current)) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
   const result = await registry.store.update(cache.prefix + key, value, current.revision);

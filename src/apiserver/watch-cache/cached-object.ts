@@ -1,6 +1,7 @@
 /** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
 import type { KubeObject } from '../../api/meta.ts';
-import { readExactJson, writeExactJson } from '../../base/exact-json.ts';
+import { readExactJson } from '../../base/exact-json.ts';
+import { type Encoded, encodeObject, type Layout, reencodeObject } from './object-encoding.ts';
 
 /** Where a stored value's metadata begins; kind and apiVersion stand before it and cannot contain this text. */
 const metadataMark = Buffer.from('"metadata":{');
@@ -9,7 +10,7 @@ const comma = 0x2c;
 const decoder = new TextDecoder();
 
 /** Objects that were just written, by the bytes that were handed to the store: spares parsing them again. */
-const justWritten = new WeakMap<Uint8Array, { object: KubeObject; hasBigints: boolean }>();
+const justWritten = new WeakMap<Uint8Array, { object: KubeObject } & Encoded>();
 
 export class CachedObject {
   /** `namespace/name`, or `name` for a cluster-scoped object. */
@@ -23,6 +24,8 @@ export class CachedObject {
   /** As the store holds it, and shared with it. Undefined once {@link bytes} were asked for: one copy is enough. */
   #stored: Buffer | undefined;
   #bytes: Buffer | undefined;
+  /** Of what was written by this process. */
+  #layout: Layout | undefined;
   #decoded: WeakRef<KubeObject> | undefined;
   /** Known once it has been decoded. */
   #hasBigints = false;
@@ -44,6 +47,7 @@ export class CachedObject {
     justWritten.delete(value);
     this.#decoded = new WeakRef(frozenAt(written.object, revision));
     this.#hasBigints = written.hasBigints;
+    this.#layout = written.layout;
   }
 
   /** The stored version's JSON, with its resourceVersion. Made when a client outside of this process asks first. */
@@ -84,6 +88,14 @@ export class CachedObject {
   /** The bytes as the store holds them: without the resourceVersion. */
   storedValue(): Buffer {
     return this.#stored ?? withoutVersion(this.#bytes!, this.metadataAt);
+  }
+
+  /** The next state in bytes, made of these where it shares parts; undefined when it does not, or little is known. */
+  reencoded(next: KubeObject): Encoded | undefined {
+    const layout = this.#layout;
+    if (!layout) return undefined;
+    const { object, hasBigints } = this;
+    return reencodeObject(next, { object, hasBigints, layout, value: this.storedValue() });
   }
 
   /** The same state under another revision: what a watcher is told when the object left its selection or is gone. */
@@ -161,20 +173,17 @@ function frozenAt(object: KubeObject, revision: number): KubeObject {
  * The object must not be changed afterwards; its decoded form is shared with readers.
  */
 export function encodeForStore(object: KubeObject): Buffer {
-  return Buffer.from(writeExactJson(canonicalForm(object)).text);
+  return encodeObject(object).value;
 }
 
-/** As {@link encodeForStore}, and keeps the object for the reader that will ask for it right away. */
-export function encodeAndShare(object: KubeObject): Buffer {
-  const { text, hasBigints } = writeExactJson(canonicalForm(object));
-  const value = Buffer.from(text);
-  justWritten.set(value, { object, hasBigints });
-  return value;
-}
-
-function canonicalForm({ kind, apiVersion, metadata, ...rest }: KubeObject): object {
-  const { resourceVersion: _, selfLink: _link, ...meta } = metadata;
-  return { kind, apiVersion, metadata: meta, ...rest };
+/**
+ * As {@link encodeForStore}, and keeps the object for the reader that will ask for it right away. Parts that it shares
+ * with the state `before` are taken over as they stand there.
+ */
+export function encodeAndShare(object: KubeObject, before?: CachedObject): Buffer {
+  const encoded = before?.reencoded(object) ?? encodeObject(object);
+  justWritten.set(encoded.value, { object, ...encoded });
+  return encoded.value;
 }
 
 export function deepFreeze<T>(value: T): T {

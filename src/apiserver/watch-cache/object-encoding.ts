@@ -1,0 +1,104 @@
+/**
+ * The bytes under which objects are stored. Most writes change a status or the metadata and share the rest with the state
+ * before: that part of the bytes is copied instead of being written out again.
+ */
+import type { KubeObject } from '../../api/meta.ts';
+import { writeExactJson } from '../../base/exact-json.ts';
+
+/** Where in the bytes something begins. */
+export interface Layout {
+  /** What follows the metadata. */
+  readonly rest: number;
+  /** The last field, as a rule the status. */
+  readonly last: number;
+}
+
+export interface Encoded {
+  value: Buffer;
+  hasBigints: boolean;
+  layout: Layout;
+}
+
+const closingBrace = '}';
+
+/** kind, apiVersion, metadata without its resourceVersion, and the rest in the object's own order. */
+export function encodeObject(object: KubeObject): Encoded {
+  const fields = fieldsAfterMetadata(object);
+  const head = writeHead(object);
+  const middle = writeFields(object, fields.slice(0, -1));
+  const last = writeFields(object, fields.slice(-1));
+  const text = head.text + middle.text + last.text + closingBrace;
+  const value = Buffer.from(text);
+  const lengthOf = value.length === text.length ? (part: string) => part.length : Buffer.byteLength;
+  const rest = lengthOf(head.text);
+  return {
+    value,
+    hasBigints: head.hasBigints || middle.hasBigints || last.hasBigints,
+    layout: { rest, last: rest + lengthOf(middle.text) },
+  };
+}
+
+/**
+ * `object` as the state that follows `before`: undefined when more than its metadata and its last field are new. Fields
+ * are the same when they are the very same value.
+ */
+export function reencodeObject(
+  object: KubeObject,
+  before: Encoded & { object: KubeObject },
+): Encoded | undefined {
+  const fields = fieldsAfterMetadata(object);
+  const shared = sharedFields(object, before.object, fields);
+  if (shared < Math.max(0, fields.length - 1)) return undefined;
+  const { layout } = before;
+  const isLastShared = shared === fields.length;
+  const head = writeHead(object);
+  const last = writeFields(object, isLastShared ? [] : fields.slice(-1));
+  const until = isLastShared ? before.value.length - 1 : layout.last;
+  const rest = Buffer.byteLength(head.text);
+  const sharedBytes = until - layout.rest;
+  const tail = last.text + closingBrace;
+  const value = Buffer.allocUnsafe(rest + sharedBytes + Buffer.byteLength(tail));
+  value.write(head.text, 0);
+  before.value.copy(value, rest, layout.rest, until);
+  value.write(tail, rest + sharedBytes);
+  return {
+    value,
+    hasBigints: head.hasBigints || last.hasBigints || before.hasBigints,
+    layout: { rest, last: rest + layout.last - layout.rest },
+  };
+}
+
+function fieldsAfterMetadata(object: KubeObject): string[] {
+  return Object.keys(object).filter((key) => key !== 'kind' && key !== 'apiVersion' && key !== 'metadata');
+}
+
+/** With how many of its first fields the object goes on as `before` did. -1: it has others, or in another order. */
+function sharedFields(object: KubeObject, before: KubeObject, fields: readonly string[]): number {
+  const fieldsBefore = fieldsAfterMetadata(before);
+  if (fieldsBefore.length !== fields.length || fields.some((key, index) => key !== fieldsBefore[index]))
+    return -1;
+  const [next, old] = [object, before] as unknown as [Record<string, unknown>, Record<string, unknown>];
+  const firstNew = fields.findIndex((key) => next[key] !== old[key]);
+  return firstNew < 0 ? fields.length : firstNew;
+}
+
+/** Without the brace that ends the object. */
+function writeHead({ kind, apiVersion, metadata }: KubeObject) {
+  const { resourceVersion: _, selfLink: _link, ...meta } = metadata;
+  const { text, hasBigints } = writeExactJson({ kind, apiVersion, metadata: meta });
+  return { text: text.slice(0, -1), hasBigints };
+}
+
+/** Each after a comma; one that is undefined leaves nothing. */
+function writeFields(object: KubeObject, fields: readonly string[]) {
+  const all = object as unknown as Record<string, unknown>;
+  let written = '';
+  let hasBigints = false;
+  for (const key of fields) {
+    if (all[key] === undefined) continue;
+    const field = writeExactJson({ [key]: all[key] });
+    written += `,${field.text.slice(1, -1)}`;
+    hasBigints ||= field.hasBigints;
+  }
+  return { text: written, hasBigints };
+}
