@@ -49,9 +49,20 @@ export interface AdmissionObserver {
   ): { plugin(name: string, rejected: boolean): void; step(rejected: boolean): void };
 }
 
+type StepPlugins = Record<'admit' | 'validate', readonly AdmissionPlugin[]>;
+
+function byStep(plugins: readonly AdmissionPlugin[]): StepPlugins {
+  return {
+    admit: plugins.filter(({ mutate }) => mutate),
+    validate: plugins.filter(({ validate }) => validate),
+  };
+}
+
 export class AdmissionChain {
   readonly #plugins: AdmissionPlugin[] = [];
-  #ofAnyKind: readonly AdmissionPlugin[] = [];
+  /** Those that have a say in a step. */
+  #all: StepPlugins = { admit: [], validate: [] };
+  #ofAnyKind: StepPlugins = { admit: [], validate: [] };
   readonly #observer: AdmissionObserver | undefined;
 
   constructor(observer?: AdmissionObserver) {
@@ -63,15 +74,16 @@ export class AdmissionChain {
     const at = before === undefined ? -1 : this.#plugins.findIndex((other) => other.name === before);
     if (at < 0) this.#plugins.push(plugin);
     else this.#plugins.splice(at, 0, plugin);
-    this.#ofAnyKind = this.#plugins.filter(({ handlesAnyKind }) => handlesAnyKind);
+    this.#all = byStep(this.#plugins);
+    this.#ofAnyKind = byStep(this.#plugins.filter(({ handlesAnyKind }) => handlesAnyKind));
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> {
-    return this.#run('admit', this.#plugins, attributes);
+    return this.#run('admit', this.#all, attributes);
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> {
-    return this.#run('validate', this.#plugins, attributes);
+    return this.#run('validate', this.#all, attributes);
   }
 
   /** For what a subresource takes and nobody stores: only plugins that know objects of any kind are asked. */
@@ -83,18 +95,16 @@ export class AdmissionChain {
 
   async #run(
     step: 'admit' | 'validate',
-    plugins: readonly AdmissionPlugin[],
+    plugins: StepPlugins,
     attributes: AdmissionAttributes,
   ): Promise<void> {
     const { operation } = attributes;
     const end = this.#observer?.begin(step, operation);
     let asked = '';
     try {
-      for (const plugin of plugins) {
-        const work = step === 'admit' ? plugin.mutate : plugin.validate;
-        if (!work) continue;
+      for (const plugin of plugins[step]) {
         asked = plugin.name;
-        const waiting = work.call(plugin, attributes);
+        const waiting = step === 'admit' ? plugin.mutate!(attributes) : plugin.validate!(attributes);
         if (waiting) await waiting;
         end?.plugin(asked, false);
       }

@@ -56,7 +56,7 @@ function localRequest(request: TransportRequest, user: UserInfo, closing: AbortS
     method: request.method,
     path: mark < 0 ? request.path : request.path.slice(0, mark),
     search,
-    query: new URLSearchParams(search),
+    query: queryOf(search),
     header: (name) => headers[name],
     headers: () => headers,
     readBody: async () => (request.body === undefined ? new Uint8Array() : text()),
@@ -69,6 +69,20 @@ function localRequest(request: TransportRequest, user: UserInfo, closing: AbortS
       return request.signal ? AbortSignal.any([request.signal, closing]) : closing;
     },
   };
+}
+
+/** Parsed queries, which nobody changes: writes of one component have the same. */
+const queries = new Map<string, URLSearchParams>();
+const queriesMax = 1_000;
+
+function queryOf(search: string): URLSearchParams {
+  let query = queries.get(search);
+  if (!query) {
+    query = new URLSearchParams(search);
+    if (queries.size >= queriesMax) queries.clear();
+    queries.set(search, query);
+  }
+  return query;
 }
 
 async function present(answer: ApiResponse, request: ApiRequest): Promise<TransportResponse> {
