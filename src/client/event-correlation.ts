@@ -93,9 +93,13 @@ function spend(history: EventHistory, objectKey: string, nowMs: number): boolean
   return isAllowed;
 }
 
-/** The most recently used entries, at most `limit`. */
+/**
+ * The most recently used entries: at least `limit`, at most twice as many. In two generations, since a single map would
+ * have to look past all that was deleted at its front to find the oldest.
+ */
 class RecentMap<Value> {
-  readonly #entries = new Map<string, Value>();
+  #young = new Map<string, Value>();
+  #old = new Map<string, Value>();
   readonly #limit: number;
 
   constructor(limit: number) {
@@ -103,12 +107,13 @@ class RecentMap<Value> {
   }
 
   get(key: string): Value | undefined {
-    return this.#entries.get(key);
+    return this.#young.get(key) ?? this.#old.get(key);
   }
 
   set(key: string, value: Value): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    if (this.#entries.size > this.#limit) this.#entries.delete(this.#entries.keys().next().value!);
+    this.#young.set(key, value);
+    if (this.#young.size < this.#limit) return;
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 }

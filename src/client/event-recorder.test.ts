@@ -52,8 +52,7 @@ test('an event whose name another has gets another name', async () => {
 });
 
 /** A recorder whose writes are answered only when the test says so. */
-function start() {
-  const clock = new VirtualClock();
+function start(clock = new VirtualClock()) {
   const requests: { request: TransportRequest; answer(): void }[] = [];
   const transport = {
     send: (request: TransportRequest) =>
@@ -105,4 +104,22 @@ test('few events are under way at once, and all are written in their order', asy
     bodies().map(({ involvedObject }) => involvedObject?.name),
     names,
   );
+});
+
+test('while others keep the process busy, events are written one at a time', async () => {
+  const clock = new VirtualClock();
+  let busyMs = 0;
+  clock.monotonic = () => (busyMs += 5);
+  const { recorder, requests, finish } = start(clock);
+  const tell = (from: number, count: number) => {
+    for (let index = from; index < from + count; index++)
+      recorder.event({ ...about, name: `pod-${index}`, uid: `${index}` }, 'Normal', 'Started', 'it runs');
+  };
+  tell(0, 8);
+  await finish();
+  tell(8, 50);
+  await clock.advance(0);
+  assert.equal(requests.length, 9);
+  await finish();
+  assert.equal(requests.length, 58);
 });

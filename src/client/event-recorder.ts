@@ -60,7 +60,11 @@ export function targetOf(type: ResourceType, object: KubeObject, fieldPath?: str
 
 /** More events than this are not kept waiting for a server that is away or slow. */
 const waitingMax = 20_000;
-const writesAtOnceMax = 8;
+/** Beyond so many that wait, they are written whatever else there is to do: none should have to be dropped. */
+const waitingPatientlyMax = 15_000;
+const writesAtOnceMax = { whenBusy: 1, usually: 8, inHurry: 32 };
+/** A turn of the event loop that lasts longer is one in which others had much to do. */
+const busyTurnMs = 2;
 const triesMax = 12;
 const retryBackoff = { firstMs: 250, maxMs: 10_000 };
 
@@ -73,6 +77,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   let onIdle: (() => void)[] = [];
   let isNextTurnAwaited = false;
   let isDropping = false;
+  let isBusy = false;
   let lastName = 0n;
 
   function uniqueSuffix(): string {
@@ -159,8 +164,9 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
   function startWrites(): void {
     if (signal.aborted) waiting.clear();
+    const atOnceMax = writesAtOnce();
     for (const record of waiting) {
-      if (writing.size >= writesAtOnceMax) break;
+      if (writing.size >= atOnceMax) break;
       // The next about the same event follows the one under way.
       if (writing.has(record)) continue;
       waiting.delete(record);
@@ -176,12 +182,19 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     onIdle = [];
   }
 
+  function writesAtOnce(): number {
+    if (waiting.size > waitingPatientlyMax) return writesAtOnceMax.inHurry;
+    return isBusy ? writesAtOnceMax.whenBusy : writesAtOnceMax.usually;
+  }
+
   /** Whatever else the process has to do comes before the events that wait: when it is busy its turns are long. */
   function awaitNextTurn(): void {
     if (isNextTurnAwaited) return;
     isNextTurnAwaited = true;
+    const startMs = clock.monotonic();
     setImmediate(() => {
       isNextTurnAwaited = false;
+      isBusy = clock.monotonic() - startMs > busyTurnMs;
       startWrites();
     });
   }
@@ -197,7 +210,15 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   return recorderFor(options.component);
 }
 
+let lastSecond = Number.NaN;
+let lastText = '';
+
 /** RFC 3339 without fractions, as Time fields are written. */
 export function wholeSeconds(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(epochMs / 1000);
+  if (second !== lastSecond) {
+    lastText = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastText;
 }
