@@ -77,7 +77,8 @@ export const podKind = defineKind(Pod, {
 });
 
 function defaultPod(pod: Pod): void {
-  if (!pod.spec) return;
+  // What is frozen was stored, and has its defaults.
+  if (!pod.spec || Object.isFrozen(pod.spec)) return;
   pod.spec.enableServiceLinks ??= true;
   defaultPodSpec(pod.spec);
   for (const container of pod.spec.containers ?? []) requestWhatIsLimited(container);
