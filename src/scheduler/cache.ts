@@ -3,13 +3,13 @@
  * server has not confirmed yet. Kept up to date by differences; it is its own snapshot, since decisions are made
  * between two changes and never during one.
  */
-import { matchesLabels } from '../api/label-selector.ts';
 import type { Namespace, Node, Pod } from '../api/resources.gen.ts';
 import { ImageIndex } from './framework/image-index.ts';
 import { NodeInfo } from './framework/node-info.ts';
 import type { Snapshot } from './framework/plugin.ts';
 import { PodIndex } from './framework/pod-index.ts';
-import { createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import { sameLabels } from './framework/same-labels.ts';
 import { ShapeMemories, type ShapeMemory } from './framework/shape-memory.ts';
 import { NominatedPods } from './nominated-pods.ts';
 import { interleaveZones } from './zone-order.ts';
@@ -130,13 +130,23 @@ export class SchedulerCache implements Snapshot {
     const { uid } = pod.metadata;
     const nodeName = pod.spec?.nodeName ?? '';
     const known = this.#placed.get(uid);
-    if (known?.nodeName === nodeName && isSameToOthers(known.info.pod, pod)) {
-      known.info.pod = pod;
-      known.isAssumed = false;
+    if (known?.nodeName === nodeName && asksTheSame(known.info.pod, pod)) {
+      this.#renew(known, pod);
       return;
     }
     this.removePod(uid);
     this.#place(createPodInfo(pod), nodeName, false);
+  }
+
+  /** It takes as much of its node as before; one that is going counts among others of its labels no more. */
+  #renew(placed: PlacedPod, pod: Pod): void {
+    const { info, nodeName } = placed;
+    const node = this.#nodes.get(nodeName);
+    const isRecounted = node && info.pod.metadata.deletionTimestamp !== pod.metadata.deletionTimestamp;
+    if (isRecounted) this.pods.removePod(info, node);
+    info.pod = pod;
+    placed.isAssumed = false;
+    if (isRecounted) this.pods.addPod(info, node);
   }
 
   /** Counts a pod on a node before the server knows. */
@@ -197,26 +207,4 @@ export class SchedulerCache implements Snapshot {
     node.addPod(info);
     this.pods.addPod(info, node);
   }
-}
-
-/** Whether what other pods' placement depends on is unchanged: most updates only report a status. */
-function isSameToOthers(before: Pod, after: Pod): boolean {
-  return (
-    before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
-    sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) &&
-    before.metadata.generation === after.metadata.generation &&
-    !hasResize(before) &&
-    !hasResize(after) &&
-    JSON.stringify(before.spec?.containers?.map(({ resources }) => resources)) ===
-      JSON.stringify(after.spec?.containers?.map(({ resources }) => resources))
-  );
-}
-
-/** What the node reports of held resources counts only while it differs from the spec. */
-function hasResize(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type }) => type.startsWith('PodResize')) ?? false;
-}
-
-export function sameLabels(left: Record<string, string>, right: Record<string, string>): boolean {
-  return left === right || (matchesLabels(left, right) && matchesLabels(right, left));
 }

@@ -10,8 +10,9 @@ import {
   StorageClass,
 } from '../api/resources.gen.ts';
 import type { InformerFactory } from '../client/informer.ts';
-import { type SchedulerCache, sameLabels } from './cache.ts';
+import type { SchedulerCache } from './cache.ts';
 import type { ClusterChange, ClusterResource } from './framework/plugin.ts';
+import { sameLabels } from './framework/same-labels.ts';
 import type { SchedulingQueue } from './queue.ts';
 
 export interface FollowOptions {

@@ -7,7 +7,7 @@ import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { Heap } from '../base/heap.ts';
 import type { ClusterEvent } from './framework/plugin.ts';
-import { createPodInfo, type PodInfo } from './framework/pod-info.ts';
+import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
 
 export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'preempting' | 'inFlight';
@@ -124,6 +124,10 @@ export class SchedulingQueue {
       return;
     }
     const before = queued.info.pod;
+    if (before.spec === pod.spec && asksTheSame(before, pod)) {
+      queued.info.pod = pod;
+      return;
+    }
     queued.info = createPodInfo(pod);
     if (queued.place === 'gated') this.#activate(queued);
     if (queued.place !== 'unschedulable') return;

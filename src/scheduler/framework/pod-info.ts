@@ -4,6 +4,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type { Affinity, Container } from '../../api/types/core-v1.gen.ts';
 import { type AffinityTerm, compileAffinityTerm } from './affinity-term.ts';
 import { noResources, type Resources, resourcesFrom } from './resources.ts';
+import { sameLabels } from './same-labels.ts';
 
 export interface WeightedTerm {
   weight: number;
@@ -116,6 +117,24 @@ export function claimNameOf(
 ): string | undefined {
   if (volume.persistentVolumeClaim) return volume.persistentVolumeClaim.claimName;
   return volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined;
+}
+
+/** Whether nodes and other pods see no difference but that it may be going: most updates only report a status. */
+export function asksTheSame(before: Pod, after: Pod): boolean {
+  return (
+    sameLabels(before.metadata.labels ?? {}, after.metadata.labels ?? {}) &&
+    !hasResize(before) &&
+    !hasResize(after) &&
+    (before.spec === after.spec ||
+      (before.metadata.generation === after.metadata.generation &&
+        JSON.stringify(before.spec?.containers?.map(({ resources }) => resources)) ===
+          JSON.stringify(after.spec?.containers?.map(({ resources }) => resources))))
+  );
+}
+
+/** What the node reports of held resources counts only while it differs from the spec. */
+function hasResize(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type }) => type.startsWith('PodResize')) ?? false;
 }
 
 /** Shapes by their text. Cleared when it grows past this: numbers are never given out twice. */

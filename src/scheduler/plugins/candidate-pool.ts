@@ -2,42 +2,47 @@
  * Nodes where a pod of one shape could make room, found little by little and kept until they change. One preemption
  * takes one of them away, and so has to ask about one more, not about a tenth of the cluster.
  */
+import { Heap } from '../../base/heap.ts';
 import type { Random } from '../../base/random.ts';
 import type { Rejection } from '../framework/plugin.ts';
 import type { Companion } from '../framework/shape-memory.ts';
 import { type Candidate, isBetter } from './preemption-victims.ts';
 
+interface Ranked {
+  slot: number;
+  candidate: Candidate;
+  /** Among equals any, so that not everybody goes to the same node. */
+  draw: number;
+}
+
 export class CandidatePool implements Companion {
   readonly #answers: (Candidate | Rejection | undefined)[];
+  readonly #staleMax: number;
   #unasked: number;
-  /** Places of the candidates, close together. */
-  readonly #slots: number[] = [];
-  /** Where in {@link #slots} a place stands; -1: it is none. */
-  readonly #indexes: Int32Array;
+  #candidates = 0;
+  /** The best first; what a node does not answer any more is passed over when it comes up. */
+  #ranking = new Heap(isRankedBefore);
 
   constructor(nodesTotal: number) {
     this.#answers = new Array<undefined>(nodesTotal).fill(undefined);
     this.#unasked = nodesTotal;
-    this.#indexes = new Int32Array(nodesTotal).fill(-1);
+    this.#staleMax = 2 * nodesTotal;
   }
 
   forget(slot: number): void {
-    if (!this.#answers[slot]) return;
+    const answer = this.#answers[slot];
+    if (!answer) return;
     this.#answers[slot] = undefined;
     this.#unasked++;
-    const index = this.#indexes[slot]!;
-    if (index < 0) return;
-    const last = this.#slots.pop()!;
-    this.#indexes[slot] = -1;
-    if (last === slot) return;
-    this.#slots[index] = last;
-    this.#indexes[last] = index;
+    if ('victims' in answer) this.#candidates--;
   }
 
-  /** Asks nodes from `offset` on until there are `wanted` candidates, or all have been asked. */
-  fill(wanted: number, offset: number, ask: (slot: number) => Candidate | Rejection | undefined): void {
+  /** Asks nodes from a random one on until there are `wanted` candidates, or all have been asked. */
+  fill(wanted: number, random: Random, ask: (slot: number) => Candidate | Rejection | undefined): void {
+    if (this.#ranking.size > this.#staleMax) this.#rankAnew(random);
     const total = this.#answers.length;
-    for (let step = 0; step < total && this.#unasked > 0 && this.#slots.length < wanted; step++) {
+    const offset = Math.floor(random.next() * total);
+    for (let step = 0; step < total && this.#unasked > 0 && this.#candidates < wanted; step++) {
       const slot = (offset + step) % total;
       if (this.#answers[slot]) continue;
       const answer = ask(slot);
@@ -45,25 +50,33 @@ export class CandidatePool implements Companion {
       this.#answers[slot] = answer;
       this.#unasked--;
       if (!('victims' in answer)) continue;
-      this.#indexes[slot] = this.#slots.length;
-      this.#slots.push(slot);
+      this.#candidates++;
+      this.#ranking.push({ slot, candidate: answer, draw: random.next() });
     }
   }
 
-  /** Among equals any, so that not everybody goes to the same node. */
-  best(random: Random): Candidate | undefined {
-    const total = this.#slots.length;
-    const offset = Math.floor(random.next() * total);
-    let best: Candidate | undefined;
-    for (let step = 0; step < total; step++) {
-      const candidate = this.#answers[this.#slots[(offset + step) % total]!] as Candidate;
-      if (!best || isBetter(candidate, best)) best = candidate;
+  /** Without those that are not candidates any more. */
+  #rankAnew(random: Random): void {
+    this.#ranking = new Heap(isRankedBefore);
+    for (const [slot, candidate] of this.#answers.entries())
+      if (candidate && 'victims' in candidate) this.#ranking.push({ slot, candidate, draw: random.next() });
+  }
+
+  best(): Candidate | undefined {
+    for (let first = this.#ranking.peek(); first; first = this.#ranking.peek()) {
+      if (this.#answers[first.slot] === first.candidate) return first.candidate;
+      this.#ranking.pop();
     }
-    return best;
+    return undefined;
   }
 
   *failures(): Iterable<readonly [slot: number, Rejection]> {
     for (const [slot, answer] of this.#answers.entries())
       if (answer && !('victims' in answer)) yield [slot, answer];
   }
+}
+
+function isRankedBefore(left: Ranked, right: Ranked): boolean {
+  if (isBetter(left.candidate, right.candidate)) return true;
+  return left.draw < right.draw && !isBetter(right.candidate, left.candidate);
 }

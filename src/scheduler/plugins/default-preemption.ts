@@ -106,8 +106,8 @@ function pickRemembered(
   for (const [{ code }, count] of memory.tally()) if (code === 'unschedulable') promising += count;
   const ask = (slot: number) =>
     memory.rejectionAt(slot)?.code === 'unschedulable' ? findVictims(context, nodes[slot]!, []) : undefined;
-  pool.fill(candidatesWanted(promising, args), Math.floor(random.next() * nodes.length), ask);
-  const best = pool.best(random);
+  pool.fill(candidatesWanted(promising, args), random, ask);
+  const best = pool.best();
   const failures = new NodeRejections();
   if (!best) for (const [slot, why] of pool.failures()) failures.add(nodes[slot]!, why);
   return { best, failures };

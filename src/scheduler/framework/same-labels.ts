@@ -1,0 +1,6 @@
+/** Whether two sets of labels are equal. */
+import { type Labels, matchesLabels } from '../../api/label-selector.ts';
+
+export function sameLabels(left: Labels, right: Labels): boolean {
+  return left === right || (matchesLabels(left, right) && matchesLabels(right, left));
+}
