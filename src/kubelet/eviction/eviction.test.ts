@@ -62,6 +62,28 @@ test('those above their requests go first, then by priority, then by how far abo
   );
 });
 
+test('without a request everything is above it: how far decides between best-effort and burstable pods', () => {
+  const order = (...uses: PodUse[]) =>
+    rankForEviction('memory.available', uses).map(({ pod }) => pod.metadata.name);
+  assert.deepEqual(order(use('burstable', 150, 100), use('best-effort', 60, 0)), [
+    'best-effort',
+    'burstable',
+  ]);
+  assert.deepEqual(order(use('best-effort', 60, 0), use('burstable', 200, 100)), [
+    'burstable',
+    'best-effort',
+  ]);
+  assert.deepEqual(order(use('guaranteed', 900, 1000), use('burstable', 99, 100), use('best-effort', 1, 0)), [
+    'best-effort',
+    'burstable',
+    'guaranteed',
+  ]);
+  assert.deepEqual(order(use('best-effort', 900, 0, 1), use('burstable', 101, 100)), [
+    'burstable',
+    'best-effort',
+  ]);
+});
+
 test('the evicted are told why in the words that users know', () => {
   const threshold = { signal: 'memory.available', minimum: 100 * mebibyte } as const;
   assert.equal(
