@@ -112,11 +112,15 @@ test('an eviction takes from the budget until nothing is left', async () => {
   assert.ok((await server.ask('GET', `${pods}/p`)).object.metadata.deletionTimestamp);
 });
 
-test('a pod is bound once', async () => {
+test('a pod is bound once, and what it was promised before is forgotten', async () => {
   await using server = await withAccount();
   await server.ask('POST', pods, pod('p'));
+  await server.ask('PATCH', `${pods}/p/status`, { status: { nominatedNodeName: 'other' } }, mergePatch);
+  assert.equal((await server.ask('GET', `${pods}/p`)).object.status.nominatedNodeName, 'other');
   const binding = { target: { kind: 'Node', name: 'n' } };
   assert.equal((await server.ask('POST', `${pods}/p/binding`, binding)).status, 201);
+  const { object } = await server.ask('GET', `${pods}/p`);
+  assert.equal(object.status.nominatedNodeName, undefined);
   const again = await server.ask('POST', `${pods}/p/binding`, binding);
   assert.match(again.object.message, /pod p is already assigned to node "n"/);
 });

@@ -15,7 +15,7 @@ export const bindingType = { group: '', version: 'v1', kind: 'Binding' };
 
 type BoundPod = KubeObject & {
   spec: { nodeName?: string; schedulingGates?: { name: string }[] };
-  status?: { conditions?: Record<string, unknown>[] };
+  status?: { conditions?: Record<string, unknown>[]; nominatedNodeName?: string };
 };
 
 export async function serveBinding(registry: Registry, context: RequestContext): Promise<ApiResponse> {
@@ -80,11 +80,13 @@ function assign(registry: Registry, pod: BoundPod, binding: Binding, node: strin
   const { annotations, labels } = binding.metadata;
   if (annotations) metadata.annotations = { ...metadata.annotations, ...annotations };
   if (labels) metadata.labels = { ...metadata.labels, ...labels };
+  // Where the pod was expected is of no more interest.
+  const { nominatedNodeName: _promised, ...status } = pod.status ?? {};
   return {
     ...pod,
     metadata: metadata as KubeObject['metadata'],
     spec: { ...pod.spec, nodeName: node },
-    status: { ...pod.status, conditions: scheduledConditions(pod, timestamp(registry.clock.now())) },
+    status: { ...status, conditions: scheduledConditions(pod, timestamp(registry.clock.now())) },
   };
 }
 
