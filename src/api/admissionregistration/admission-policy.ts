@@ -1,6 +1,4 @@
 /** Admission policies in CEL, and what binds them. */
-import { CelError, compileCel } from '../cel/environment.ts';
-import { withMapsForObjects } from '../cel/struct-literals.ts';
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
@@ -20,18 +18,8 @@ import type {
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
-import { validateMatchConditions, validateRule } from './webhook-configuration.ts';
-
-/** What an expression of a policy may speak of. */
-export const policyVariables = [
-  'object',
-  'oldObject',
-  'request',
-  'params',
-  'namespaceObject',
-  'authorizer',
-  'variables',
-];
+import { validateExpression, validateMatchConditions } from './expressions.ts';
+import { validateRule } from './webhook-configuration.ts';
 
 const oldVersions = ['v1beta1', 'v1alpha1'];
 
@@ -257,19 +245,6 @@ function* validateBinding(
     );
   }
   if (matchResources) yield* validateMatch(matchResources, `${field}.matchResources`);
-}
-
-function* validateExpression(expression: string | undefined, field: string, whenEmpty: string): FieldErrors {
-  if (!expression?.trim()) {
-    yield required(field, whenEmpty);
-    return;
-  }
-  try {
-    compileCel(withMapsForObjects(expression), policyVariables);
-  } catch (error) {
-    if (!(error instanceof CelError)) throw error;
-    yield invalidValue(field, expression, `compilation failed: ${error.message}`);
-  }
 }
 
 function paramKindText(kind: ParamKind | undefined): string {

@@ -12,12 +12,9 @@ import type {
 } from '../types/admissionregistration-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
-import {
-  dns1035LabelProblems,
-  qualifiedNameProblems,
-  threeSegmentNameProblems,
-} from '../validation/names.ts';
+import { dns1035LabelProblems, threeSegmentNameProblems } from '../validation/names.ts';
 import { validateWebhookClient } from '../validation/webhook-client.ts';
+import { validateMatchConditions } from './expressions.ts';
 
 type Webhook = ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>;
 interface Configuration extends KubeObject {
@@ -26,7 +23,6 @@ interface Configuration extends KubeObject {
 
 const reviewVersions = ['v1', 'v1beta1'];
 const timeoutSecondsMax = 30;
-const matchConditionsMax = 64;
 
 export const mutatingWebhookConfigurationKind = defineKind(MutatingWebhookConfiguration, {
   ...configurationFacts('MutatingWebhookConfiguration'),
@@ -172,22 +168,4 @@ export function* validateRule(rule: RuleWithOperations, field: string): FieldErr
   for (const [index, resource] of (rule.resources ?? []).entries())
     if (resource === '') yield required(`${field}.resources[${index}]`);
   yield* oneOf(rule.scope, ['*', 'Cluster', 'Namespaced'], `${field}.scope`, 'optional');
-}
-
-export function* validateMatchConditions(
-  conditions: readonly { name: string; expression: string }[] | undefined,
-  field: string,
-): FieldErrors {
-  if (!conditions) return;
-  if (conditions.length > matchConditionsMax)
-    yield invalidValue(field, conditions.length, `must have at most ${matchConditionsMax} items`);
-  const names = new Set<string>();
-  for (const [index, { name, expression }] of conditions.entries()) {
-    const path = `${field}[${index}]`;
-    if (!name) yield required(`${path}.name`);
-    else yield* invalidFor(`${path}.name`, name, qualifiedNameProblems(name));
-    if (!expression?.trim()) yield required(`${path}.expression`);
-    if (name && names.has(name)) yield duplicate(`${path}.name`, name);
-    names.add(name);
-  }
 }

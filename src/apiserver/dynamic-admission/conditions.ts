@@ -1,5 +1,5 @@
 /** Match conditions in CEL: whether a webhook or policy that matches by rule wants the request after all. */
-import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
+import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { CelAuthorizer } from '../../api/cel/libraries/authorizer.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
@@ -11,15 +11,25 @@ import type { AdmissionRequest } from './review.ts';
 
 export interface CompiledCondition {
   name: string;
-  program: CelProgram;
+  program: Pick<CelProgram, 'evaluate'>;
 }
 
-/** @throws CelError */
+/** One that does not compile, stored before that was refused, fails whenever it is asked: no other request feels it. */
 export function compileConditions(conditions: readonly MatchCondition[] | undefined): CompiledCondition[] {
-  return (conditions ?? []).map(({ name, expression }) => ({
-    name,
-    program: compileCel(expression, policyVariables),
-  }));
+  return (conditions ?? []).map(({ name, expression }) => ({ name, program: compileOrFail(expression) }));
+}
+
+function compileOrFail(expression: string): CompiledCondition['program'] {
+  try {
+    return compileCel(expression, policyVariables);
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    return {
+      evaluate() {
+        throw error;
+      },
+    };
+  }
 }
 
 /** What expressions see of a request, and whom they may ask about access. */

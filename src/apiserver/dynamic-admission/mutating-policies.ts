@@ -1,5 +1,5 @@
 /** MutatingAdmissionPolicies: changes of objects in CEL, as apply configurations or JSON patches, that need no webhook. */
-import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
+import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';

@@ -1,5 +1,5 @@
 /** ValidatingAdmissionPolicies: validation rules in CEL that need no webhook. */
-import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
+import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';

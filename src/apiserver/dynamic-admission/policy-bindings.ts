@@ -1,5 +1,5 @@
 /** What validating and mutating admission policies share: compiled policies, their bindings, parameters and variables. */
-import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
+import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';

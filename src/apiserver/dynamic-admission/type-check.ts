@@ -1,5 +1,5 @@
 /** Whether expressions of a policy speak of fields that the objects have which it is about: upstream's type checking. */
-import { policyVariables } from '../../api/admissionregistration/admission-policy.ts';
+import { policyVariables } from '../../api/admissionregistration/expressions.ts';
 import { CelError, compileCel } from '../../api/cel/environment.ts';
 import { escapeName } from '../../api/cel/values.ts';
 import type { SchemaNode } from '../../api/schema/schemas.ts';
