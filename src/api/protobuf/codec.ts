@@ -154,7 +154,7 @@ function writeSchemaOr(writer: WireWriter, field: FieldPlan, value: unknown): vo
   const writeSchema = (tag: number, schema: unknown) => {
     writer.tag(tag);
     const start = writer.begin();
-    writeMessage(writer, schemaPlan(field), schema as JsonObject);
+    writeMessage(writer, field.parentPlan(), schema as JsonObject);
     writer.end(start);
   };
   if (tags.allows !== undefined) {
@@ -180,13 +180,6 @@ function schemaOrTags(field: FieldPlan): { allows?: number; schema: number; list
   const list = tags.find((entry) => entry.repeated);
   const schema = tags.find((entry) => entry.codec === 'message' && !entry.repeated)!;
   return { allows: allows?.tag, schema: schema.tag, list: list?.tag };
-}
-
-function schemaPlan(field: FieldPlan): MessagePlan {
-  return field
-    .plan()
-    .fields.find((entry) => entry.codec === 'message' && !entry.repeated)!
-    .plan();
 }
 
 /** The fields that the message has; what upstream's JSON always shows is for the caller's `decode` to add. */
@@ -333,11 +326,11 @@ function readSchemaOr(reader: WireReader, field: FieldPlan, depth: number): unkn
   while (!reader.done) {
     const tag = reader.tag();
     if (tag === tags.allows) allows = reader.integer() !== 0;
-    else if (tag === tags.schema) schema = readMessage(reader.message(), schemaPlan(field), {}, depth + 1);
+    else if (tag === tags.schema) schema = readMessage(reader.message(), field.parentPlan(), {}, depth + 1);
     else if (tag === tags.list) {
       list ??= [];
       list.push(
-        isStringList ? reader.string() : readMessage(reader.message(), schemaPlan(field), {}, depth + 1),
+        isStringList ? reader.string() : readMessage(reader.message(), field.parentPlan(), {}, depth + 1),
       );
     } else reader.skip(tag);
   }

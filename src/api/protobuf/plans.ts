@@ -44,6 +44,8 @@ export interface FieldPlan {
   isValue: boolean;
   /** Of messages: resolved when it is first needed, since messages are recursive. */
   plan(): MessagePlan;
+  /** Of the message that has the field: schemas nest schemas. */
+  parentPlan(): MessagePlan;
 }
 
 export interface MessagePlan {
@@ -145,6 +147,7 @@ function buildField(
     map,
     isValue: !isCollection && isValueField(schemaField, codec),
     plan: () => planFor(typeName, schemaField ? elementOf(schemaField.node, isCollection) : parent),
+    parentPlan: () => planFor(messageName, parent),
   };
 }
 

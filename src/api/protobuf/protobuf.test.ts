@@ -144,3 +144,16 @@ test('what does not start as protobuf is refused in upstream words', () => {
     message: 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
   });
 });
+
+test('schemas of custom resources nest in items, in additional properties and in dependencies', () => {
+  const schema = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps';
+  const text = { type: 'string', maxLength: 3 };
+  for (const props of [
+    { type: 'array', items: { type: 'object', properties: { list: { type: 'array', items: text } } } },
+    { items: [text, { type: 'integer' }] },
+    { additionalProperties: { type: 'object', additionalProperties: text } },
+    { additionalProperties: false, additionalItems: true },
+    { dependencies: { a: ['b'], c: text } },
+  ])
+    assert.deepEqual(decodeMessage(schema, encodeMessage(schema, props)), props);
+});
