@@ -26,6 +26,8 @@ function fields(schema: object, spec: object = {}): string[] {
 const root = 'spec.validation.openAPIV3Schema';
 const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more });
 
+const ruleOf = (rule: string) => ({ 'x-kubernetes-validations': [{ rule }] });
+
 const rows: [what: string, schema: object, fields: string[]][] = [
   ['a plain schema', object({ a: { type: 'string' } }), []],
   [
@@ -34,6 +36,21 @@ const rows: [what: string, schema: object, fields: string[]][] = [
     [],
   ],
   ['a pattern in Go’s syntax', object({ a: { type: 'string', pattern: '^(?i)a\\-b\\_[[:alpha:]]$' } }), []],
+  [
+    'a rule about a field that is not there',
+    object({ a: object({ x: { type: 'integer' } }, ruleOf('self.z == 100')) }),
+    [`${root}.properties[a].x-kubernetes-validations[0].rule`],
+  ],
+  [
+    'a rule that compares a number with a text',
+    object({ a: object({ x: { type: 'integer' } }, ruleOf('self.x == "100"')) }),
+    [`${root}.properties[a].x-kubernetes-validations[0].rule`],
+  ],
+  [
+    'a rule about the name of the resource',
+    object({ a: { type: 'string' } }, ruleOf('self.metadata.name == self.a && self.kind != "x"')),
+    [],
+  ],
   [
     'a pattern that is none',
     object({ a: { type: 'string', pattern: '(' } }),

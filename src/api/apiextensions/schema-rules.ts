@@ -3,7 +3,10 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { CelError } from '../cel/environment.ts';
 import { compileRule } from '../cel/rules.ts';
+import { TypeChecker } from '../cel/type-check.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import type { StructuralSchema } from '../structural/schema.ts';
+import { resourceNode, structuralNode } from '../structural/schema-node.ts';
 import { validateStructure } from '../structural/validate.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
 import { validateRuleCosts } from './rule-costs.ts';
@@ -265,11 +268,23 @@ function* validateRules(schema: JSONSchemaProps, field: string): FieldErrors {
       yield required(`${path}.message`, 'message must be specified if rule contains line breaks');
     try {
       compileRule(rule);
+      checkTypes(rule.rule, schema, field);
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
       yield invalidValue(`${path}.rule`, rule.rule, `compilation failed: ${error.message}`);
     }
   }
+}
+
+const ruleVariables = ['self', 'oldSelf'];
+
+/** @throws CelError when a rule names what its schema does not have */
+function checkTypes(rule: string, schema: JSONSchemaProps, field: string): void {
+  const self = field.endsWith('openAPIV3Schema')
+    ? resourceNode(schema as StructuralSchema)
+    : structuralNode(schema as StructuralSchema);
+  const [problem] = new TypeChecker(ruleVariables, { self }).problemsOf(rule);
+  if (problem) throw new CelError(problem);
 }
 
 const emptyInBranches = ['type', 'description', 'title'] as const;

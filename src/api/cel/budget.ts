@@ -43,10 +43,12 @@ export function withBudget<T>(work: () => T): T {
   }
 }
 
+/** What the error of an evaluation starts with that was too dear. */
+export const budgetSpent = 'operation cancelled: actual cost limit exceeded';
+
 /** For whoever goes on after errors: nothing goes on after this. @throws Error when the budget is spent */
 export function checkBudget(): void {
-  if (rounds > roundsMax || textChars > textCharsMax)
-    throw new Error('operation cancelled: actual cost limit exceeded');
+  if (rounds > roundsMax || textChars > textCharsMax) throw new Error(budgetSpent);
 }
 
 /** For text of so many characters. @throws Error when the budget is spent */

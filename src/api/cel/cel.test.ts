@@ -79,6 +79,10 @@ const schema = {
           format: 'duration',
           'x-kubernetes-validations': [{ rule: 'self < duration("1h")' }],
         },
+        byName: {
+          type: 'object',
+          additionalProperties: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self != ""' }] },
+        },
         tags: {
           type: 'array',
           items: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self.size() < 3' }] },
@@ -102,9 +106,28 @@ test('rules are held against objects, each with its message, path and reason', (
     'spec.wait: Invalid value: "string": failed rule: self < duration("1h")',
     'spec.tags[1]: Invalid value: "string": failed rule: self.size() < 3',
   ]);
+  assert.deepEqual(errorsOf({ min: 1, max: 2, byName: { one: '' } }), [
+    'spec.byName[one]: Invalid value: "string": failed rule: self != ""',
+  ]);
   assert.match(
     errorsOf({ max: 2 })[0]!,
-    /^spec: Invalid value: "object": .* evaluating rule: self.min <= self.max$/,
+    /^spec: Invalid value: "object": no such key: min evaluating rule: min must not exceed max$/,
+  );
+});
+
+test('no rule is looked at after one that was too dear', () => {
+  const dear = { rule: 'self.all(x, self.all(y, self.all(z, x == y && y == z)))' };
+  const list = {
+    type: 'array',
+    items: { type: 'integer' },
+    'x-kubernetes-validations': [dear, { rule: 'false' }],
+  };
+  const rules = new SchemaRules({ type: 'object', properties: { list } } as unknown as StructuralSchema);
+  assert.deepEqual(
+    [...rules.validate({ list: Array(725).fill(1) }, undefined)].map(({ text }) => text),
+    [
+      `list: Invalid value: "array": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: ${dear.rule}`,
+    ],
   );
 });
 

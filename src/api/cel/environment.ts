@@ -79,7 +79,7 @@ function environmentOf(variables: readonly string[]): Environment {
 export function compileCel(source: string, variables: readonly string[]): CelProgram {
   try {
     const environment = environmentOf(variables);
-    let parsed = environment.parse(source);
+    let parsed = parse(environment, source);
     let checked = parsed.check();
     if (!checked.valid && firstLine(checked.error) === unknownArgument) {
       parsed = environment.parse(withPresence(source));
@@ -99,11 +99,20 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
   }
 }
 
+/** What cannot be read at all is told from what does not fit. */
+function parse(environment: Environment, source: string) {
+  try {
+    return environment.parse(source);
+  } catch (error) {
+    throw new CelError(`Syntax error: ${firstLine(error)}`, { cause: error });
+  }
+}
+
 function run(evaluate: () => unknown): unknown {
   try {
     return withBudget(evaluate);
   } catch (error) {
-    throw new CelError(firstLine(error), { cause: error });
+    throw new CelError(firstLine(error).replace(/^No such key/, 'no such key'), { cause: error });
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type StructuralSchema,
 } from '../structural/schema.ts';
 import { oldItems } from '../structural/validate.ts';
+import { budgetSpent } from './budget.ts';
 import { CelError, type CelProgram, celOptional, compileCel } from './environment.ts';
 import { celValueOf } from './values.ts';
 
@@ -23,6 +24,8 @@ interface CompiledRule {
 }
 
 const variables = ['self', 'oldSelf'];
+/** No rule is looked at after one that was. */
+const tooDear = 'no further validation rules will be run due to call cost exceeds limit';
 const reasons: Readonly<Record<string, FieldErrorType>> = {
   FieldValueInvalid: 'FieldValueInvalid',
   FieldValueForbidden: 'FieldValueForbidden',
@@ -46,7 +49,10 @@ export class SchemaRules {
 
   /** What the rules say of a whole resource; `old` is its state before an update. */
   *validate(object: unknown, old: unknown): FieldErrors {
-    yield* this.#value(this.#schema, object, old, '');
+    for (const error of this.#value(this.#schema, object, old, '')) {
+      yield error;
+      if (error.detail.includes(tooDear)) return;
+    }
   }
 
   *#value(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
@@ -65,7 +71,9 @@ export class SchemaRules {
       const before = isJsonObject(old) ? old : {};
       for (const [key, child] of Object.entries(value)) {
         const property = propertySchema(schema, key);
-        if (property) yield* this.#value(property, child, before[key], childPath(path, key));
+        const isNamed = Object.hasOwn(schema.properties ?? {}, key);
+        const below = isNamed ? childPath(path, key) : `${path}[${key}]`;
+        if (property) yield* this.#value(property, child, before[key], below);
       }
     }
   }
@@ -130,11 +138,11 @@ function checkRule(
     if (program.evaluate(values) === true) return undefined;
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
-    return invalidValue(
-      path || '<nil>',
-      typeNameOf(schema, value),
-      `${error.message} evaluating rule: ${rule.rule}`,
-    );
+    const shown = rule.message?.trim() || rule.rule.trim();
+    const why = error.message.startsWith(budgetSpent)
+      ? `'${error.message}': ${tooDear} for rule: ${shown}`
+      : `${error.message} evaluating rule: ${shown}`;
+    return invalidValue(path || '<nil>', typeNameOf(schema, value), why);
   }
   return ruleError(compiled, values, schema, value, path);
 }

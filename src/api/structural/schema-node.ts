@@ -26,7 +26,8 @@ export function resourceNode(schema: StructuralSchema | undefined): SchemaNode {
   return { ...node, type: 'object', fields };
 }
 
-function structuralNode(schema: StructuralSchema): SchemaNode {
+/** The tree of a part of one. */
+export function structuralNode(schema: StructuralSchema): SchemaNode {
   const { type } = schema;
   if (isIntOrString(schema)) return scalar('intOrString');
   if (type === 'array') return listNode(schema);

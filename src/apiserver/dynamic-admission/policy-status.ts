@@ -1,4 +1,7 @@
 /** Tells in the status of ValidatingAdmissionPolicies what their expressions say of fields that no object has. */
+
+import { policyVariables } from '../../api/admissionregistration/expressions.ts';
+import { TypeChecker } from '../../api/cel/type-check.ts';
 import { ValidatingAdmissionPolicy } from '../../api/resources.gen.ts';
 import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
 import { StatusError } from '../../api/status.ts';
@@ -7,7 +10,6 @@ import type { Client } from '../../client/client.ts';
 import { type KeepInLineOptions, keepInLine } from '../keep-in-line.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
-import { TypeChecker } from './type-check.ts';
 
 export interface PolicyStatusOptions extends KeepInLineOptions {
   objects: ObjectReader;
@@ -55,7 +57,7 @@ async function writeStatus(
 function warningsOf({ spec }: ValidatingAdmissionPolicy, kinds: KindRegistry): ExpressionWarning[] {
   const checkers = typesOf(spec, kinds).map(({ name, node }) => ({
     name,
-    checker: new TypeChecker(node, spec.variables ?? []),
+    checker: new TypeChecker(policyVariables, { object: node, oldObject: node }, spec.variables ?? []),
   }));
   const warnings: ExpressionWarning[] = [];
   const check = (expression: string | undefined, fieldRef: string) => {

@@ -1,8 +1,10 @@
-/** Whether expressions of a policy speak of fields that the objects have which it is about: upstream's type checking. */
-import { policyVariables } from '../../api/admissionregistration/expressions.ts';
-import { CelError, compileCel } from '../../api/cel/environment.ts';
-import { escapeName } from '../../api/cel/values.ts';
-import type { SchemaNode } from '../../api/schema/schemas.ts';
+/**
+ * Whether expressions fit the schema of what they are about: the fields they name are there, and operators stand
+ * between values that go together. What is not known for sure is let pass: evaluation tells.
+ */
+import type { SchemaNode } from '../schema/schemas.ts';
+import { CelError, compileCel } from './environment.ts';
+import { escapeName } from './values.ts';
 
 /** The library's syntax tree, as far as it is looked at. */
 interface Node {
@@ -21,16 +23,20 @@ export interface TypedVariable {
   expression: string;
 }
 
-/** What the type of an object makes of the expressions that are checked one after the other. */
+/** What the types of variables make of the expressions that are checked one after the other. */
 export class TypeChecker {
+  readonly #names: readonly string[];
   readonly #scope: Scope;
   readonly #variables = new Map<string, Known>();
 
-  constructor(object: SchemaNode, variables: readonly TypedVariable[]) {
-    this.#scope = new Map([
-      ['object', object],
-      ['oldObject', object],
-    ]);
+  /** `names`: all that an expression may use; `typed`: those of a known type; `variables`: what it says of its own. */
+  constructor(
+    names: readonly string[],
+    typed: Record<string, SchemaNode>,
+    variables: readonly TypedVariable[] = [],
+  ) {
+    this.#names = names;
+    this.#scope = new Map(Object.entries(typed));
     for (const { name, expression } of variables) this.#variables.set(name, this.#walk(expression).known);
   }
 
@@ -41,7 +47,7 @@ export class TypeChecker {
 
   #walk(expression: string): { known: Known; problems: Problem[] } {
     try {
-      const { ast } = compileCel(expression, policyVariables);
+      const { ast } = compileCel(expression, this.#names);
       const walk = new Walk(expression, this.#variables);
       return { known: walk.visit(ast as Node, this.#scope), problems: walk.problems };
     } catch (error) {
@@ -55,6 +61,28 @@ export class TypeChecker {
 interface Problem {
   at: number;
   text: string;
+}
+
+const booleans: SchemaNode = { type: 'boolean', goType: 'bool' };
+const arithmetic = new Set(['+', '-', '*', '/', '%']);
+const comparisons = new Set(['<', '<=', '>', '>=', '==', '!=']);
+const numbers = new Set(['int', 'double']);
+const typeNames: Partial<Record<SchemaNode['type'], string>> = {
+  integer: 'int',
+  number: 'double',
+  boolean: 'bool',
+  string: 'string',
+};
+
+function typeName(known: Known): string | undefined {
+  return known && typeNames[known.type];
+}
+
+function literalType(value: unknown): Known {
+  if (typeof value === 'string') return { type: 'string', goType: 'string' };
+  if (typeof value === 'bigint') return { type: 'integer', goType: 'int64' };
+  if (typeof value === 'number') return { type: 'number', goType: 'float64' };
+  return typeof value === 'boolean' ? booleans : undefined;
 }
 
 /** Macros whose first argument names the element that the others speak of. */
@@ -75,6 +103,8 @@ class Walk {
     switch (node.op) {
       case 'id':
         return scope.get(node.args as string);
+      case 'value':
+        return literalType(node.args);
       case '.':
       case '.?':
         return this.#field(node, scope);
@@ -86,7 +116,13 @@ class Walk {
       }
       case 'rcall':
         return this.#method(node, scope);
+      case '&&':
+      case '||':
+      case '!_':
+        this.#visitAll(node.args, scope);
+        return booleans;
       default:
+        if (arithmetic.has(node.op) || comparisons.has(node.op)) return this.#operator(node, scope);
         this.#visitAll(node.args, scope);
         return undefined;
     }
@@ -104,6 +140,20 @@ class Walk {
     const at = this.#source.indexOf('.', owner.end);
     this.problems.push({ at: at < 0 ? owner.end : at, text: `undefined field '${name}'` });
     return undefined;
+  }
+
+  /** Numbers of different kinds are left alone: some go together. */
+  #operator(node: Node, scope: Scope): Known {
+    const [left, right] = node.args as [Node, Node];
+    const types = [left, right].map((side) => this.visit(side, scope));
+    const isComparison = comparisons.has(node.op);
+    const [one, other] = types.map(typeName);
+    if (one && other && one !== other && !(numbers.has(one) && numbers.has(other))) {
+      const at = this.#source.indexOf(node.op, left.end);
+      const text = `found no matching overload for '_${node.op}_' applied to '(${one}, ${other})'`;
+      this.problems.push({ at: at < 0 ? left.end : at, text });
+    }
+    return isComparison ? booleans : one === other ? types[0] : undefined;
   }
 
   #method(node: Node, scope: Scope): Known {

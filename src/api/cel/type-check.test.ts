@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { schemaNode } from '../../api/schema/schemas.ts';
+import { schemaNode } from '../schema/schemas.ts';
 import { TypeChecker } from './type-check.ts';
 
-const checker = new TypeChecker(schemaNode('io.k8s.api.apps.v1.Deployment'), [
+const deployment = schemaNode('io.k8s.api.apps.v1.Deployment');
+const names = ['object', 'oldObject', 'request', 'params', 'namespaceObject', 'variables'];
+const checker = new TypeChecker(names, { object: deployment, oldObject: deployment }, [
   { name: 'containers', expression: 'object.spec.template.spec.containers' },
+  { name: 'replicas', expression: 'object.spec.replicas' },
 ]);
 
 const cases: [string, string[]][] = [
@@ -18,6 +21,17 @@ const cases: [string, string[]][] = [
   ['object.spec.template.spec.containers.all(i, c, i > 0 || c.x == 1)', ["58: undefined field 'x'"]],
   ['object.spec.template.spec.containers[0].filter == 1', ["40: undefined field 'filter'"]],
   ['request.anything == params.anything && namespaceObject.x', []],
+  ["object.spec.replicas > '1'", ["22: found no matching overload for '_>_' applied to '(int, string)'"]],
+  [
+    "'wants more than ' + variables.replicas",
+    ["20: found no matching overload for '_+_' applied to '(string, int)'"],
+  ],
+  [
+    '"a" + object.metadata.name == object.spec.paused',
+    ["28: found no matching overload for '_==_' applied to '(string, bool)'"],
+  ],
+  ['object.spec.replicas + 1 > 2.5 && object.spec.strategy.rollingUpdate.maxSurge == "1"', []],
+  ['object.metadata.creationTimestamp > timestamp("2020-01-01T00:00:00Z") && size(object) > 1', []],
   ['object.a == 1 || object.b == 1', ["7: undefined field 'a'", "24: undefined field 'b'"]],
 ];
 
