@@ -41,12 +41,11 @@ export function parseBody(bytes: Uint8Array, format: BodyFormat, expectedKind: s
         : `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
     throw unrecognized(expectedKind, message, bytes);
   }
-  return { value: parsed.value, problems: parsed.problems };
+  return { ...parsed, value: parsed.value };
 }
 
-export interface ParsedBody {
+export interface ParsedBody extends ParsedText {
   value: JsonObject;
-  problems: string[];
 }
 
 function checkSize(bytes: Uint8Array): void {
@@ -151,8 +150,14 @@ export function decodeParsed<T = JsonObject>(
   for (const key in object) if (key !== 'apiVersion' && key !== 'kind') out[key] = object[key];
   return {
     object: out as T,
-    warnings: judgeProblems([...parsed.problems, ...problems], expected, validation),
+    warnings: judgeProblems(inOrder(parsed, problems), expected, validation),
   };
+}
+
+/** What the parser and the decoder found, as it stands in the text. */
+function inOrder({ problems, placeOf }: ParsedBody, unknown: readonly string[]): string[] {
+  const all = [...problems, ...unknown];
+  return placeOf ? all.sort((left, right) => placeOf(left) - placeOf(right)) : all;
 }
 
 /** What to warn of. @throws {StatusError} 400 with `Strict`. */

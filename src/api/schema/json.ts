@@ -17,6 +17,8 @@ export interface ParsedText {
   value: unknown;
   /** `duplicate field "spec.replicas"`; the last value of a key counts. */
   problems: string[];
+  /** Where in the text a duplicate field stands, or one that is found to be unknown: only with duplicates, and in JSON. */
+  placeOf?: (problem: string) => number;
 }
 
 /** @throws {JsonError} in the words of upstream's parser. */
@@ -30,8 +32,10 @@ export function parseJson(text: string): ParsedText {
     new Scanner(text).scan();
     throw new JsonError('invalid JSON');
   }
-  const problems = countKeys(value) === countColons(text) ? [] : new Scanner(text).scan();
-  return { value, problems };
+  if (countKeys(value) === countColons(text)) return { value, problems: [] };
+  const scanner = new Scanner(text);
+  const problems = scanner.scan();
+  return problems.length === 0 ? { value, problems } : { value, problems, placeOf: scanner.placeOf };
 }
 
 function mayNestTooDeep(text: string): boolean {
@@ -80,6 +84,10 @@ function countColons(text: string): number {
   return count;
 }
 
+function unknownField(path: string): string {
+  return `unknown field "${path}"`;
+}
+
 const literals = ['true', 'false', 'null'];
 
 /** A strict scanner in the manner of upstream's: finds the first error, or else all duplicate keys. */
@@ -88,10 +96,13 @@ class Scanner {
   #at = 0;
   readonly #path: (string | number)[] = [];
   readonly #problems: string[] = [];
+  readonly #places = new Map<string, number>();
 
   constructor(text: string) {
     this.#text = text;
   }
+
+  readonly placeOf = (problem: string): number => this.#places.get(problem) ?? this.#text.length;
 
   scan(): string[] {
     this.#value();
@@ -130,6 +141,7 @@ class Scanner {
       const key = this.#string();
       this.#path.push(key);
       if (seen.has(key)) this.#report();
+      else this.#places.set(unknownField(joinPath(this.#path)), this.#at);
       seen.add(key);
       if (this.#peek() !== ':') this.#fail('after object key');
       this.#at++;
@@ -214,8 +226,9 @@ class Scanner {
 
   #report(): void {
     const problem = `duplicate field "${joinPath(this.#path)}"`;
-    if (!this.#problems.includes(problem) && this.#problems.length < problemsMax)
-      this.#problems.push(problem);
+    if (this.#problems.includes(problem) || this.#problems.length >= problemsMax) return;
+    this.#problems.push(problem);
+    this.#places.set(problem, this.#at);
   }
 
   #fail(where: string): never {
