@@ -148,3 +148,10 @@ test('field selectors of events work under the names that each of their two grou
     { 'source=tester': 1, 'reportingComponent=tester': 1, 'involvedObject.name=p': 1, 'type!=Normal': 0 },
   );
 });
+
+test('a list has no initial events', async () => {
+  await using server = await createTestServer();
+  const { status, object } = await server.ask('GET', `${configMaps}?sendInitialEvents=true`);
+  assert.equal(status, 422);
+  assert.match(object.message, /sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list/);
+});

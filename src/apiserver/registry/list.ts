@@ -22,6 +22,8 @@ export interface ListRequest {
   /** As the client sent it; empty for the newest. */
   resourceVersion: string;
   resourceVersionMatch: string;
+  /** Asked for what only a watch can do. */
+  wantsInitialEvents?: boolean;
 }
 
 export interface ListOutcome {
@@ -51,6 +53,7 @@ export function readListRequest({ info, request }: RequestContext, resource: Ser
     continueToken: query.get('continue') ?? '',
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+    wantsInitialEvents: query.has('sendInitialEvents'),
   };
 }
 
@@ -215,6 +218,8 @@ export function parseRevision(text: string): number {
 function checkListOptions(request: ListRequest): void {
   const { resourceVersion, resourceVersionMatch: match, continueToken } = request;
   const errors: FieldError[] = [];
+  if (request.wantsInitialEvents)
+    errors.push(forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
   if (match) {
     if (continueToken)
       errors.push(
