@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../api/resources.gen.ts';
+import { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/resources.gen.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
@@ -80,5 +80,52 @@ test('a provisioner that gives a node up has the pod tried again', async () => {
   cluster.put(PersistentVolumeClaim, claim('data', {}));
   await cluster.clock.advance(0);
   assert.deepEqual(cluster.eventsOf('web'), ['FailedScheduling: provisioning failed for PVC "data"']);
+  await cluster.stop();
+});
+
+test('a pod that waits for its claims is not tried again for volumes, claims and pods that are none of its business', async () => {
+  const cluster = new FakeCluster();
+  cluster.addNodes(makeNode('a'));
+  const exclusive = (name: string) => {
+    const made = claim(name, { 'pv.kubernetes.io/bind-completed': 'yes' }, name);
+    return { ...made, spec: { ...made.spec, accessModes: ['ReadWriteOncePod'] } } as PersistentVolumeClaim;
+  };
+  const using = (name: string, claimName: string, spec: object = {}) =>
+    makePod(name, { spec: { ...spec, volumes: [{ name: 'v', persistentVolumeClaim: { claimName } }] } });
+  const user = using('user', 'data', { nodeName: 'a' });
+  for (const name of ['data', 'other']) {
+    cluster.put(PersistentVolumeClaim, exclusive(name));
+    cluster.put(PersistentVolume, volume(name, 'a'));
+  }
+  cluster.addPods(
+    user,
+    using('stranger', 'other', { nodeName: 'a' }),
+    makePod('plain', { spec: { nodeName: 'a' } }),
+  );
+  cluster.addPods(using('waiting', 'data'), using('unbound', 'new'));
+  const unbound = claim('new', {});
+  cluster.put(PersistentVolumeClaim, unbound);
+  cluster.start();
+  await cluster.clock.advance(0);
+  const tries = (name: string) => cluster.eventsOf(name).length;
+  const before = [tries('waiting'), tries('unbound')];
+  assert.deepEqual(before, [1, 1]);
+
+  cluster.delete(Pod, 'default/stranger');
+  cluster.delete(Pod, 'default/plain');
+  cluster.put(PersistentVolumeClaim, exclusive('other'));
+  const taken = volume('other', 'a');
+  cluster.put(PersistentVolume, {
+    ...taken,
+    spec: { ...taken.spec, claimRef: { namespace: 'default', name: 'other' } },
+  } as PersistentVolume);
+  await cluster.clock.advance(20_000);
+  assert.deepEqual([tries('waiting'), tries('unbound')], before);
+
+  cluster.delete(Pod, 'default/user');
+  cluster.put(PersistentVolume, volume('made', 'a'));
+  cluster.put(PersistentVolumeClaim, claim('new', { 'pv.kubernetes.io/bind-completed': 'yes' }, 'made'));
+  await cluster.clock.advance(0);
+  assert.deepEqual([cluster.nodeOf('waiting'), cluster.nodeOf('unbound')], ['a', 'a']);
   await cluster.stop();
 });

@@ -4,6 +4,7 @@ import type { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, skip, unschedulable } from '../framework/plugin.ts';
 import { claimNameOf } from '../framework/pod-info.ts';
 import type { VolumeListers } from './volume-listers.ts';
+import { freesAnyClaim, isOwnClaim } from './volume-retry.ts';
 
 const tooMany = unschedulable('node(s) exceed max volume count');
 
@@ -15,8 +16,8 @@ export function nodeVolumeLimits(listers: VolumeListers): Plugin<DriverVolumes> 
     name: 'NodeVolumeLimits',
     retryRules: [
       { resource: 'CSINode', changes: ['add', 'update'] },
-      { resource: 'AssignedPod', changes: ['delete'] },
-      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'] },
+      { resource: 'AssignedPod', changes: ['delete'], helps: freesAnyClaim },
+      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'], helps: isOwnClaim },
     ],
     preFilter({ pod }) {
       const state: DriverVolumes = new Map();

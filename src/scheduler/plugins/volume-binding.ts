@@ -18,9 +18,10 @@ import {
 import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
-import { type ClusterEvent, type Plugin, type Rejection, skip, unresolvable } from '../framework/plugin.ts';
+import { type Plugin, type Rejection, skip, unresolvable } from '../framework/plugin.ts';
 import { claimNameOf, type PodInfo } from '../framework/pod-info.ts';
 import type { VolumeListers } from './volume-listers.ts';
+import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
 
 const nodeConflict = unresolvable("node(s) didn't match PersistentVolume's node affinity");
 const bindConflict = unresolvable("node(s) didn't find available persistent volumes to bind");
@@ -79,8 +80,8 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
   return {
     name: 'VolumeBinding',
     retryRules: [
-      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'], helps: concernsOwnClaim },
-      { resource: 'PersistentVolume', changes: ['add', 'update'] },
+      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'], helps: isOwnClaim },
+      { resource: 'PersistentVolume', changes: ['add', 'update'], helps: mayBeItsVolume },
       { resource: 'StorageClass', changes: ['add', 'update'] },
       { resource: 'Node', changes: ['add', 'labels'] },
       { resource: 'CSINode', changes: ['add', 'update'] },
@@ -238,9 +239,4 @@ async function announce(
     spec: { ...volume.spec!, claimRef },
   };
   await client.update(PersistentVolume, bound, { signal });
-}
-
-function concernsOwnClaim(pod: PodInfo, { current }: ClusterEvent): boolean {
-  const { namespace, name } = (current as PersistentVolumeClaim).metadata;
-  return pod.claims.includes(`${namespace}/${name}`);
 }

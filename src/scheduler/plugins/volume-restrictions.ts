@@ -2,6 +2,7 @@
 import { type Plugin, type Snapshot, skip, unschedulable } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 import type { VolumeListers } from './volume-listers.ts';
+import { freesItsClaim, isOwnClaim } from './volume-retry.ts';
 
 const inUse = unschedulable(
   'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode',
@@ -19,8 +20,8 @@ export function volumeRestrictions({ claims }: Pick<VolumeListers, 'claims'>): P
   return {
     name: 'VolumeRestrictions',
     retryRules: [
-      { resource: 'AssignedPod', changes: ['delete'] },
-      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'] },
+      { resource: 'AssignedPod', changes: ['delete'], helps: freesItsClaim },
+      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'], helps: isOwnClaim },
     ],
     preFilter(pod, snapshot) {
       const keys = exclusiveClaims(pod);

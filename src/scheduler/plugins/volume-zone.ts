@@ -2,6 +2,7 @@
 import type { PersistentVolume } from '../../api/resources.gen.ts';
 import { type Plugin, skip, unresolvable } from '../framework/plugin.ts';
 import type { VolumeListers } from './volume-listers.ts';
+import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
 
 const elsewhere = unresolvable('node(s) had no available volume zone');
 
@@ -22,8 +23,8 @@ export function volumeZone({ claims, volumes }: VolumeListers): Plugin<TopologyN
     name: 'VolumeZone',
     retryRules: [
       { resource: 'Node', changes: ['add', 'labels'] },
-      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'] },
-      { resource: 'PersistentVolume', changes: ['add', 'update'] },
+      { resource: 'PersistentVolumeClaim', changes: ['add', 'update'], helps: isOwnClaim },
+      { resource: 'PersistentVolume', changes: ['add', 'update'], helps: mayBeItsVolume },
     ],
     preFilter(pod) {
       const state = pod.claims.flatMap((key) => {
