@@ -161,6 +161,28 @@ export class MetricsRegistry {
   }
 }
 
+/**
+ * Makes a set of metrics once for each registry that asks; those who ask without a registry share one that nobody reads.
+ */
+export function metricsPerRegistry<Metrics>(
+  create: (registry: MetricsRegistry) => Metrics,
+): (registry: MetricsRegistry | undefined) => Metrics {
+  const made = new WeakMap<MetricsRegistry, Metrics>();
+  const unread = new MetricsRegistry();
+  return (registry = unread) => {
+    const present = made.get(registry);
+    if (present) return present;
+    const metrics = create(registry);
+    made.set(registry, metrics);
+    return metrics;
+  };
+}
+
+/** Upper bounds of a histogram: `count` of them, each `factor` times the one before. */
+export function exponentialBuckets(first: number, factor: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => first * factor ** index);
+}
+
 function formatLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;

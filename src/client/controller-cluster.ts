@@ -76,6 +76,9 @@ export class ReconcileCluster {
   get random(): Random {
     return this.#environment.random;
   }
+  get metrics(): MetricsRegistry | undefined {
+    return this.#environment.metrics;
+  }
   get logger() {
     return this.#environment.logger;
   }

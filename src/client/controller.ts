@@ -14,6 +14,7 @@ import {
   splitKey,
 } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
 import {
   type ControllerEnvironment,
   controllerIndex,
@@ -75,6 +76,8 @@ export interface ControllerDefinition<T extends KubeObject = KubeObject> {
     environment: ControllerEnvironment,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Registers what it measures, so that it can be read before anything was measured. */
+  metrics?(registry: MetricsRegistry | undefined): unknown;
   /** Reconciles at the same time, of different keys. */
   concurrency?: number;
   /** Retry delays, where upstream's differ from the queue's defaults. */
@@ -108,6 +111,7 @@ export async function runController(
   const recorder = component ? environment.recorder.for(component) : environment.recorder;
   const own = { ...environment, logger, recorder };
   const runner = new Runner(definition, own, queue);
+  definition.metrics?.(metrics);
   await informers.synced();
   runner.subscribe();
   const { concurrency = defaultConcurrency } = definition;

@@ -1,5 +1,5 @@
 /** The work queues' metrics, under the names that client-go gives them. */
-import type { Counter, Histogram, MetricsRegistry } from '../base/metrics.ts';
+import { type Counter, type Histogram, type MetricsRegistry, metricsPerRegistry } from '../base/metrics.ts';
 
 export interface QueueState {
   depth: number;
@@ -17,17 +17,9 @@ export interface QueueMetrics {
 }
 
 const durationBuckets = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
-const perRegistry = new WeakMap<MetricsRegistry, QueueMetrics>();
 
 /** One set for all queues of a registry. */
-export function queueMetricsOf(registry: MetricsRegistry): QueueMetrics {
-  let metrics = perRegistry.get(registry);
-  if (!metrics) {
-    metrics = createQueueMetrics(registry);
-    perRegistry.set(registry, metrics);
-  }
-  return metrics;
-}
+export const queueMetricsOf = metricsPerRegistry(createQueueMetrics);
 
 function createQueueMetrics(registry: MetricsRegistry): QueueMetrics {
   const states = new Map<string, () => QueueState>();

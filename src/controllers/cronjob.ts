@@ -4,6 +4,7 @@ import { controllerOf, type Draft, keyOf } from '../api/meta.ts';
 import { CronJob, Job } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { exponentialBuckets, metricsPerRegistry } from '../base/metrics.ts';
 import { defineController } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
@@ -12,6 +13,12 @@ import { findCondition } from './conditions.ts';
 import { type CronSchedule, formatInZone, parseCronSchedule } from './cron-schedule.ts';
 import { isInVain, messageOf } from './pod-control.ts';
 
+const creationSkewOf = metricsPerRegistry((registry) => {
+  const name = 'cronjob_controller_job_creation_skew_duration_seconds';
+  const help =
+    'Time between when a cronjob is scheduled to be run, and when the corresponding job is created';
+  return registry.histogram(name, help, exponentialBuckets(1, 2, 10)).bind({});
+});
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** A schedule that was missed so often is wrong, or a clock is: said, then gone on with. */
 const missedMax = 100;
@@ -23,6 +30,7 @@ export const cronJobController = defineController({
   component: 'cronjob-controller',
   reconciles: CronJob,
   owns: [Job],
+  metrics: creationSkewOf,
   async reconcile(key, cluster, signal) {
     const cronJob = cluster.get(CronJob, key);
     if (!cronJob?.spec) return;
@@ -237,6 +245,8 @@ class CronReconcile {
     } as Draft<Job>;
     try {
       const job = await this.#cluster.create(Job, draft, this.#signal);
+      const lateMs = Date.parse(job.metadata.creationTimestamp) - dueMs;
+      creationSkewOf(this.#cluster.metrics).observe(lateMs / 1000);
       this.#event('Normal', 'SuccessfulCreate', `Created job ${name}`);
       return job;
     } catch (error) {

@@ -10,7 +10,7 @@ import { canonicalJson } from './pod-template.ts';
 export const serviceNameLabel = 'kubernetes.io/service-name';
 const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** Endpoints per slice. */
-const sliceMax = 100;
+export const sliceMax = 100;
 
 export interface WantedSlices {
   addressType: 'IPv4' | 'IPv6' | 'FQDN';
@@ -113,7 +113,7 @@ function takeFrom(missing: Map<string, discovery.Endpoint>, slice: EndpointSlice
   return kept;
 }
 
-function endpointKey({ targetRef, addresses }: discovery.Endpoint): string {
+export function endpointKey({ targetRef, addresses }: discovery.Endpoint): string {
   return targetRef?.uid ? `${targetRef.uid} ${addresses[0]}` : addresses.join(' ');
 }
 

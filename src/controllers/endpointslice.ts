@@ -13,6 +13,7 @@ import {
   hasSelector,
   servicesOf,
 } from './endpoint-pods.ts';
+import { endpointSliceMetricsOf, noteSlices } from './endpointslice-metrics.ts';
 import { applySlicePlan, planSlices, serviceNameLabel, type WantedSlices } from './endpointslice-plan.ts';
 import { isPodReady } from './pod-state.ts';
 import {
@@ -29,6 +30,7 @@ const headlessLabel = 'service.kubernetes.io/headless';
 export const endpointSliceController = defineController({
   name: 'endpoint_slice',
   reconciles: Service,
+  metrics: (registry) => endpointSliceMetricsOf(registry).services.clear(),
   watches: [
     watch(Node, (node, old, informers) => servicesConcernedByNode(informers.of(Service).list(), node, old)),
     watch(Pod, (pod, old, informers) =>
@@ -42,8 +44,16 @@ export const endpointSliceController = defineController({
   async reconcile(key, cluster, signal) {
     const service = cluster.get(Service, key);
     // Slices of a Service that is gone are its dependents: the garbage collector takes them.
-    if (!service || service.metadata.deletionTimestamp || !hasSelector(service)) return;
-    if (service.spec?.type === 'ExternalName') return;
+    const metrics = endpointSliceMetricsOf(cluster.metrics);
+    if (
+      !service ||
+      service.metadata.deletionTimestamp ||
+      !hasSelector(service) ||
+      service.spec?.type === 'ExternalName'
+    ) {
+      metrics.services.delete(key);
+      return;
+    }
     const { name, namespace } = service.metadata;
     const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
     const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
@@ -59,7 +69,14 @@ export const endpointSliceController = defineController({
     );
     if (isSharedByCapacity(service)) tellOfHints(cluster, service, present, wanted);
     const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
-    await applySlicePlan(cluster, plan, signal);
+    try {
+      await applySlicePlan(cluster, plan, signal);
+    } catch (error) {
+      metrics.syncs.add(1, { result: 'error' });
+      throw error;
+    }
+    noteSlices(metrics, key, present, wanted, plan);
+    metrics.syncs.add(1, { result: 'success' });
     return { quietMs: quietMsFor(pods.length) };
   },
 });

@@ -3,12 +3,26 @@
 import { controllerOf } from '../api/meta.ts';
 import { PersistentVolumeClaim, Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
+import { metricsPerRegistry } from '../base/metrics.ts';
 import { defineController, watch } from '../client/controller.ts';
 
+const ephemeralMetricsOf = metricsPerRegistry((registry) => {
+  const counter = (name: string, help: string) =>
+    registry.counter(`ephemeral_volume_controller_${name}`, help).bind({});
+  return {
+    creations: counter('create_total', 'Number of PersistentVolumeClaim creation requests'),
+    failures: counter(
+      'create_failures_total',
+      'Number of PersistentVolumeClaim creation requests that failed',
+    ),
+  };
+});
+
 export const ephemeralVolumeController = defineController({
-  name: 'ephemeral-volume',
+  name: 'ephemeral_volume',
   component: 'ephemeral_volume',
   reconciles: Pod,
+  metrics: ephemeralMetricsOf,
   concerns: (pod, old) => !old && pod.spec?.volumes?.some(({ ephemeral }) => ephemeral) === true,
   watches: [
     watch(PersistentVolumeClaim, (claim, old) => {
@@ -35,7 +49,9 @@ export const ephemeralVolumeController = defineController({
         blockOwnerDeletion: true,
       };
       const { labels, annotations } = metadata ?? {};
+      const { creations, failures } = ephemeralMetricsOf(cluster.metrics);
       try {
+        if (!known) creations.add(1);
         if (known)
           throw new Error(`PVC ${namespace}/${claimName} was not created for pod ${key} (pod is not owner)`);
         await cluster.create(
@@ -53,6 +69,7 @@ export const ephemeralVolumeController = defineController({
           signal,
         );
       } catch (error) {
+        if (!known) failures.add(1);
         if (signal.aborted || (error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
         const why = error instanceof Error ? error.message : String(error);
         const message = known ? why : `ephemeral volume ${name}: create PVC ${claimName}: ${why}`;

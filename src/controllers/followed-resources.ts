@@ -22,6 +22,8 @@ export interface FollowOptions {
   isWanted(resource: DiscoveredResource): boolean;
   /** Where the metadata of a collection's objects goes. */
   sinkOf(resource: ResourceType): ReflectorSink<KubeObject>;
+  /** A discovery could not learn all that there is. */
+  failed?(): void;
   /** The resource is gone, or no longer wanted. */
   stopped?(resource: ResourceType): void;
 }
@@ -74,16 +76,21 @@ export class FollowedResources {
         try {
           const isComplete = await this.#discover();
           if (isComplete) this.#discovery.forget(key);
-          else this.#discovery.retry(key);
+          else this.#failed(key);
           this.#discovery.addAfter(key, discoveryIntervalMs);
           this.#ready.resolve();
         } catch (error) {
           if (!this.#signal.aborted) logger.warn('discovery failed', { error });
-          this.#discovery.retry(key);
+          this.#failed(key);
         }
       },
       this.#signal,
     );
+  }
+
+  #failed(key: string): void {
+    this.#options.failed?.();
+    this.#discovery.retry(key);
   }
 
   /** Starts to follow resources that are new, stops following those that are gone. False: some could not be learned. */

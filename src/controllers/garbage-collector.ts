@@ -4,6 +4,7 @@
  */
 import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
+import { metricsPerRegistry } from '../base/metrics.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
 import { targetOf } from '../client/event-recorder.ts';
 import type { ReflectorSink } from '../client/reflector.ts';
@@ -36,6 +37,11 @@ export async function runGarbageCollector(
   await new GarbageCollector(environment, signal).run();
 }
 
+const syncErrorsOf = metricsPerRegistry((registry) => {
+  const name = 'garbagecollector_controller_resources_sync_error_total';
+  return registry.counter(name, 'Number of garbage collector resources sync errors').bind({});
+});
+
 class GarbageCollector {
   readonly #environment: ControllerEnvironment;
   readonly #signal: AbortSignal;
@@ -54,6 +60,7 @@ class GarbageCollector {
   }
 
   async run(): Promise<void> {
+    syncErrorsOf(this.#environment.metrics);
     const followed = new FollowedResources(
       this.#environment,
       {
@@ -61,6 +68,7 @@ class GarbageCollector {
         discovered: (resources) => {
           for (const resource of resources) this.#kinds.set(`${resource.group}/${resource.kind}`, resource);
         },
+        failed: () => syncErrorsOf(this.#environment.metrics).add(1),
         isWanted: ({ group, plural, verbs }) =>
           verbs.includes('delete') && !ignored.has(group ? `${plural}.${group}` : plural),
         sinkOf: (resource) => this.#sinkOf(resource),

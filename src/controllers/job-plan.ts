@@ -12,7 +12,12 @@ import {
   isTracked,
   replacesOnlyFailed,
 } from './job-pod.ts';
-import { type FailureMatch, matchFailurePolicy, matchSuccessPolicy } from './job-policy.ts';
+import {
+  type FailureAction,
+  type FailureMatch,
+  matchFailurePolicy,
+  matchSuccessPolicy,
+} from './job-policy.ts';
 import { isPodActive, isPodReady, isPodTerminating } from './pod-state.ts';
 
 /** How a job ends: failure or success, first as an intent, and as a fact when its pods have ended. */
@@ -31,6 +36,8 @@ export interface JobPlan {
   /** Pods to count as succeeded and failed, by uid; written before their finalizers go. */
   newlySucceeded: string[];
   newlyFailed: string[];
+  /** What the failure policy made of the pods that are counted now, or left out. */
+  failureActions: FailureAction[];
   /** Pods whose outcome is (then) counted or of no interest: they need not be held any longer. */
   release: Pod[];
   completedIndexes?: ReadonlySet<number>;
@@ -88,6 +95,7 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
     remove: [],
     newlySucceeded: [],
     newlyFailed: [],
+    failureActions: [],
     release: [],
     active: active.length,
     ready: active.filter(isPodReady).length,
@@ -102,6 +110,9 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
   const decidedLate = plan.verdict ?? completion(job, plan, active.length, indexes);
   plan.verdict = decidedLate;
   count(job, pods, plan, uncounted, isIgnored, indexes);
+  const held = new Set(plan.release.map(({ metadata }) => metadata.uid));
+  for (const [uid, match] of matches)
+    if (match && held.has(uid) && !uncounted.failed.has(uid)) plan.failureActions.push(match.action);
   return plan;
 }
 

@@ -8,10 +8,11 @@ import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
 import { claim, undefinedIfGone } from './adoption.ts';
 import { findCondition } from './conditions.ts';
-import { formatIndexes } from './job-indexes.ts';
+import { formatIndexes, parseIndexes } from './job-indexes.ts';
+import { completionModeOf, creationReasonOf, type JobAction, jobMetricsOf } from './job-metrics.ts';
 import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
 import { isTracked, newJobPod, trackingFinalizer } from './job-pod.ts';
-import { allAtOnce, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
+import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
 
 const jobNameLabel = 'batch.kubernetes.io/job-name';
 const ownManager = 'kubernetes.io/job-controller';
@@ -29,6 +30,7 @@ export const jobController = defineController({
       return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
     }),
   ],
+  metrics: jobMetricsOf,
   // Upstream's: a job that fails to sync waits a second first.
   backoff: { firstMs: 1_000, maxMs: 60_000 },
   async reconcile(key, cluster, signal) {
@@ -36,7 +38,7 @@ export const jobController = defineController({
     await releaseOrphans(cluster, key, job, signal);
     const { managedBy } = job?.spec ?? {};
     if (!job?.spec || (managedBy && managedBy !== ownManager) || isFinished(job)) return;
-    return await new JobReconcile(cluster, job, signal).sync();
+    return await new JobReconcile(cluster, job, signal).measuredSync();
   },
 });
 
@@ -74,16 +76,35 @@ class JobReconcile {
   readonly #cluster: ReconcileCluster;
   readonly #signal: AbortSignal;
   readonly #now: string;
+  readonly #before: batch.JobStatus;
   #job: Job;
+  #action: JobAction = 'reconciling';
 
   constructor(cluster: ReconcileCluster, job: Job, signal: AbortSignal) {
     this.#cluster = cluster;
     this.#job = job;
+    this.#before = job.status ?? {};
     this.#signal = signal;
     this.#now = wholeSeconds(cluster.clock.now());
   }
 
-  async sync(): Promise<ReconcileOutcome> {
+  async measuredSync(): Promise<ReconcileOutcome> {
+    const { clock, metrics } = this.#cluster;
+    const { syncs, syncDuration } = jobMetricsOf(metrics);
+    const startMs = clock.monotonic();
+    let result = 'error';
+    try {
+      const outcome = await this.#sync();
+      result = 'success';
+      return outcome;
+    } finally {
+      const labels = { completion_mode: completionModeOf(this.#job), result, action: this.#action };
+      syncs.add(1, labels);
+      syncDuration.observe((clock.monotonic() - startMs) / 1000, labels);
+    }
+  }
+
+  async #sync(): Promise<ReconcileOutcome> {
     const job = this.#job;
     const cluster = this.#cluster;
     const owner = { type: Job, object: job };
@@ -119,7 +140,17 @@ class JobReconcile {
       createPod(this.#cluster, owner, newJobPod(job, index, failuresOfIndex(job, pods, index)), this.#signal),
     );
     plan.active += created.succeeded;
+    this.#noteCreated(plan, created);
+    this.#action =
+      plan.remove.length > 0 ? 'pods_deleted' : plan.create.length > 0 ? 'pods_created' : 'tracking';
     return removed.failure ?? created.failure;
+  }
+
+  #noteCreated(plan: JobPlan, { succeeded, failure }: BatchOutcome): void {
+    const { podsCreated } = jobMetricsOf(this.#cluster.metrics);
+    const reason = creationReasonOf(this.#job, plan);
+    if (succeeded > 0) podsCreated.add(succeeded, { reason, status: 'succeeded' });
+    if (failure !== undefined) podsCreated.add(1, { reason, status: 'failed' });
   }
 
   /** First the outcomes are written down as uncounted, then their pods are let go, then they are counted. */
@@ -154,6 +185,7 @@ class JobReconcile {
       plan.verdict && left.succeeded.length + left.failed.length + plan.terminating + plan.active === 0;
     if (isOver) this.#conclude(status, plan.verdict!);
     await this.#write(status);
+    this.#noteFinished(plan);
     if (isOver) this.#tellEnd(plan.verdict!);
   }
 
@@ -214,7 +246,29 @@ class JobReconcile {
     if (verdict.outcome === 'success') status.completionTime = this.#now;
   }
 
+  /** Called when the status that counts them is written. */
+  #noteFinished(plan: JobPlan): void {
+    const before = this.#before;
+    const { podsFinished, indexesFinished, failuresHandled } = jobMetricsOf(this.#cluster.metrics);
+    const { spec, status } = this.#job;
+    const completion_mode = completionModeOf(this.#job);
+    const finished = (result: 'succeeded' | 'failed') => (status?.[result] ?? 0) - (before[result] ?? 0);
+    for (const result of ['succeeded', 'failed'] as const)
+      if (finished(result) > 0) podsFinished.add(finished(result), { completion_mode, result });
+    for (const action of plan.failureActions) failuresHandled.add(1, { action });
+    if (!plan.completedIndexes) return;
+    const backoffLimit = spec?.backoffLimitPerIndex === undefined ? 'global' : 'perIndex';
+    const failed =
+      (plan.failedIndexes?.size ?? 0) - parseIndexes(before.failedIndexes, spec?.completions).size;
+    if (finished('succeeded') > 0)
+      indexesFinished.add(finished('succeeded'), { status: 'succeeded', backoffLimit });
+    if (plan.failedIndexes && failed > 0) indexesFinished.add(failed, { status: 'failed', backoffLimit });
+  }
+
   #tellEnd({ outcome, reason, message }: Verdict): void {
+    const result = outcome === 'success' ? 'succeeded' : 'failed';
+    const labels = { completion_mode: completionModeOf(this.#job), result, reason };
+    jobMetricsOf(this.#cluster.metrics).finished.add(1, labels);
     const { completions } = this.#job.spec!;
     if (
       outcome === 'success' &&

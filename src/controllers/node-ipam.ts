@@ -13,7 +13,7 @@ export function nodeIpamController(options: NodeIpamOptions): AnyController {
   /** By node: what was handed out, also where the cache does not show it yet. */
   const handedOut = new Map<string, string>();
   return defineController({
-    name: 'node_ipam_controller',
+    name: 'cidrallocator_node',
     component: 'cidrAllocator',
     reconciles: Node,
     concerns: (node: Node, old: Node | undefined) => !old || node.spec?.podCIDR !== old.spec?.podCIDR,

@@ -6,6 +6,7 @@ import { type AnyController, defineController, watch } from '../client/controlle
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
 import { undefinedIfGone } from './adoption.ts';
+import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
 import {
   evictionIntervalMs,
   executeTaintKey,
@@ -58,12 +59,14 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
       }),
     ],
     reads: [Pod],
+    metrics: nodeCollectorMetricsOf,
     async reconcile(name, cluster, signal) {
       const node = cluster.get(Node, name);
       if (!node) {
         heartbeats.delete(name);
         return;
       }
+      nodeCollectorMetricsOf(cluster.metrics).source.nodes = () => cluster.informer(Node).list();
       if (!heartbeats.has(name)) recordRegistration(cluster, node);
       const silence = listen(cluster, heartbeats, node);
       const current = silence.isSilent ? await markSilent(cluster, node, signal) : node;
@@ -132,7 +135,10 @@ async function taint(
   const { mayEvict, waitMs, zone } = evictionTurn(cluster, node, evictions);
   const taints = planTaints(node, mayEvict, wholeSeconds(cluster.clock.now()));
   if (taints) {
-    if (mayEvict === 'yes') evictions.set(zone, cluster.clock.monotonic());
+    if (mayEvict === 'yes') {
+      evictions.set(zone, cluster.clock.monotonic());
+      nodeCollectorMetricsOf(cluster.metrics).evictions.add(1, { zone: zoneLabelOf(node) });
+    }
     await cluster.update(Node, { ...node, spec: { ...node.spec, taints } }, signal);
   }
   return waitMs;

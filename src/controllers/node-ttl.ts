@@ -16,7 +16,7 @@ export function ttlSeconds(nodes: number): number {
 }
 
 export const nodeTtlController = defineController({
-  name: 'ttl_controller',
+  name: 'ttlcontroller',
   component: 'ttl-controller',
   reconciles: Node,
   concerns: (node: Node, old: Node | undefined) =>

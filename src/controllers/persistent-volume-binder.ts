@@ -23,7 +23,7 @@ function claimBinder(promised: Map<string, string>): AnyController {
   /** What was last said of a claim: it is not said again until there is something else to say. */
   const said = new Map<string, string>();
   return defineController({
-    name: 'persistentvolumeclaim-binder',
+    name: 'claims',
     component,
     reconciles: PersistentVolumeClaim,
     watches: [
@@ -74,7 +74,7 @@ function claimBinder(promised: Map<string, string>): AnyController {
 
 function volumeBinder(promised: Map<string, string>): AnyController {
   return defineController({
-    name: 'persistentvolume-binder',
+    name: 'volumes',
     component,
     reconciles: PersistentVolume,
     watches: [watch(PersistentVolumeClaim, (claim, _old, informers) => volumesConcerned(claim, informers))],

@@ -3,6 +3,7 @@
 import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
+import { metricsPerRegistry } from '../base/metrics.ts';
 import type { Client } from '../client/client.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
@@ -18,9 +19,23 @@ const quarantineMs = 40_000;
 const endedMaxByDefault = 12_500;
 const outOfService = 'node.kubernetes.io/out-of-service';
 
+const podGcMetricsOf = metricsPerRegistry((registry) => ({
+  deleted: registry.counter(
+    'pod_gc_collector_force_delete_pods_total',
+    'Number of pods that are being forcefully deleted since the Pod GC Controller started.',
+  ),
+  failed: registry.counter(
+    'pod_gc_collector_force_delete_pod_errors_total',
+    'Number of errors encountered when forcefully deleting the pods since the Pod GC Controller started.',
+  ),
+}));
+
+/** As upstream's metrics name them. */
+type PodGcReason = 'terminated' | 'orphaned' | 'out-of-service' | 'unscheduled';
+
 export interface PodGcPlan {
   /** Pods to delete at once, with what their status should say of it first. */
-  remove: { pod: Pod; message?: string }[];
+  remove: { pod: Pod; reason: PodGcReason; message?: string }[];
 }
 
 /** `lostNodes`: names of nodes that are known to be gone. */
@@ -35,10 +50,11 @@ export function planPodGc(
   for (const pod of pods) {
     const node = pod.spec?.nodeName;
     if (isPodTerminal(pod)) ended.push(pod);
-    if (node && lostNodes.has(node)) plan.remove.push({ pod, message: 'PodGC: node no longer exists' });
-    else if (!node && pod.metadata.deletionTimestamp) plan.remove.push({ pod });
+    if (node && lostNodes.has(node))
+      plan.remove.push({ pod, reason: 'orphaned', message: 'PodGC: node no longer exists' });
+    else if (!node && pod.metadata.deletionTimestamp) plan.remove.push({ pod, reason: 'unscheduled' });
     else if (node && pod.metadata.deletionTimestamp && isOutOfService(nodeOf(node)))
-      plan.remove.push({ pod });
+      plan.remove.push({ pod, reason: 'out-of-service' });
   }
   const excess = ended.length - endedMax;
   if (excess > 0)
@@ -46,7 +62,7 @@ export function planPodGc(
       ...ended
         .sort(evictedFirst)
         .slice(0, excess)
-        .map((pod) => ({ pod })),
+        .map((pod) => ({ pod, reason: 'terminated' as const })),
     );
   return plan;
 }
@@ -67,6 +83,7 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
   const logger = environment.logger.for('pod-gc');
   const [pods, nodes] = [informers.of(Pod), informers.of(Node)];
   await informers.synced();
+  const { deleted, failed } = podGcMetricsOf(environment.metrics);
   const missingSince = new Map<string, number>();
   while (!signal.aborted) {
     await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
@@ -81,7 +98,16 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
         signal,
       );
       const { remove } = planPodGc(pods.list(), (name) => nodes.get(name), lost);
-      for (const { pod, message } of remove) await removePod(environment, pod, message, signal);
+      for (const { pod, reason, message } of remove) {
+        const labels = { namespace: pod.metadata.namespace!, reason };
+        try {
+          await removePod(environment, pod, message, signal);
+          deleted.add(1, labels);
+        } catch (error) {
+          if (!signal.aborted) failed.add(1, labels);
+          throw error;
+        }
+      }
     } catch (error) {
       if (!signal.aborted) logger.warn('could not remove pods', { error });
     }

@@ -5,7 +5,7 @@ import { defineController } from '../client/controller.ts';
 const finalizer = 'kubernetes.io/pv-protection';
 
 export const pvProtectionController = defineController({
-  name: 'pv-protection',
+  name: 'pvprotection',
   reconciles: PersistentVolume,
   async reconcile(name, cluster, signal) {
     const volume = cluster.get(PersistentVolume, name);

@@ -7,7 +7,7 @@ import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 const finalizer = 'kubernetes.io/pvc-protection';
 
 export const pvcProtectionController = defineController({
-  name: 'pvc-protection',
+  name: 'pvcprotection',
   reconciles: PersistentVolumeClaim,
   watches: [watch(Pod, claimKeysOf)],
   async reconcile(key, cluster, signal) {

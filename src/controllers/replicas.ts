@@ -42,6 +42,13 @@ export function planReplicas(
   return { create: 0, remove: inDeletionOrder(active, related(), nowMs).slice(0, count) };
 }
 
+/** How old each ready pod that goes is, in multiples (rounded down) of the age of the youngest ready pod. */
+export function ageRatios(removed: readonly Pod[], pods: readonly Pod[], nowMs: number): number[] {
+  const ageMs = (pod: Pod) => nowMs - Date.parse(pod.metadata.creationTimestamp);
+  const youngestMs = Math.max(1, Math.min(...pods.filter(isPodReady).map(ageMs)));
+  return removed.filter(isPodReady).map((pod) => Math.floor(ageMs(pod) / youngestMs));
+}
+
 /** A step of the plan that went wrong. */
 export interface ReplicaFailure {
   reason: 'FailedCreate' | 'FailedDelete';

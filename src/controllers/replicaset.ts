@@ -4,6 +4,7 @@ import { controllerOf, type KubeObject, type LabelSelector, type ResourceType } 
 import { Pod, ReplicaSet } from '../api/resources.gen.ts';
 import type * as apps from '../api/types/apps-v1.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { exponentialBuckets, metricsPerRegistry } from '../base/metrics.ts';
 import { type AnyController, defineController, quietMsFor } from '../client/controller.ts';
 import {
   controllerIndex,
@@ -15,7 +16,20 @@ import { claim, type Owner } from './adoption.ts';
 import { allAtOnce, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
 import { nextAvailableInMs } from './pod-state.ts';
 import { podFromTemplate } from './pod-template.ts';
-import { planReplicaStatus, planReplicas, type ReplicaFailure, type ReplicaOwner } from './replicas.ts';
+import {
+  ageRatios,
+  planReplicaStatus,
+  planReplicas,
+  type ReplicaFailure,
+  type ReplicaOwner,
+} from './replicas.ts';
+
+const deletionAgeRatioOf = metricsPerRegistry((registry) => {
+  const name = 'replicaset_controller_sorting_deletion_age_ratio';
+  const help =
+    "The ratio of chosen deleted pod's ages to the current youngest pod's age (at the time). Should be <2.";
+  return registry.histogram(name, help, exponentialBuckets(0.25, 2, 6)).bind({});
+});
 
 export const replicaSetController = defineReplicaController({
   name: 'replicaset',
@@ -40,6 +54,7 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
     component: kind.component,
     reconciles: kind.type,
     owns: [Pod],
+    metrics: deletionAgeRatioOf,
     selectorOf: (owner) => kind.selectorOf(owner),
     async reconcile(key, cluster, signal) {
       const object = cluster.get(kind.type, key);
@@ -82,6 +97,9 @@ async function syncPods(
     if (failure === undefined || isInVain(failure)) return { isRefused: failure !== undefined };
     return { failure: { reason: 'FailedCreate', error: failure } };
   }
+  if (plan.remove.length < pods.length)
+    for (const ratio of ageRatios(plan.remove, pods, cluster.clock.now()))
+      deletionAgeRatioOf(cluster.metrics).observe(ratio);
   const { failure } = await allAtOnce(plan.remove, (pod) => deletePod(cluster, owner, pod, signal));
   return failure === undefined ? {} : { failure: { reason: 'FailedDelete', error: failure } };
 }

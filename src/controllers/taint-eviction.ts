@@ -1,12 +1,29 @@
 /** Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer. */
 import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
+import { metricsPerRegistry } from '../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
 import { undefinedIfGone } from './adoption.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
 import { noExecuteTaints, tolerates } from './node-state.ts';
+
+const evictionMetricsOf = metricsPerRegistry((registry) => ({
+  deletions: registry
+    .counter(
+      'taint_eviction_controller_pod_deletions_total',
+      'Total number of Pods deleted by TaintEvictionController since its start.',
+    )
+    .bind({}),
+  delay: registry
+    .histogram(
+      'taint_eviction_controller_pod_deletion_duration_seconds',
+      'Latency, in seconds, between the time when a taint effect has been activated for the Pod and its deletion via TaintEvictionController.',
+      [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180, 240],
+    )
+    .bind({}),
+}));
 
 export function taintEvictionController(): AnyController {
   /** When a taint without a time of its own was first seen: `node key effect` → ms since the epoch. */
@@ -15,9 +32,10 @@ export function taintEvictionController(): AnyController {
   const scheduled = new Set<string>();
 
   return defineController({
-    name: 'taint_eviction_controller',
+    name: 'noexec_taint_node',
     component: 'taint-eviction-controller',
     reconciles: Node,
+    metrics: evictionMetricsOf,
     concerns: (node: Node, old: Node | undefined) =>
       noExecuteTaints(node).length > 0 || (old !== undefined && noExecuteTaints(old).length > 0),
     watches: [
@@ -45,6 +63,9 @@ export function taintEvictionController(): AnyController {
         } else if (dueMs <= nowMs) {
           scheduled.delete(pod.metadata.uid);
           await evict(cluster, pod, signal);
+          const { deletions, delay } = evictionMetricsOf(cluster.metrics);
+          deletions.add(1);
+          delay.observe((cluster.clock.now() - dueMs) / 1000);
         } else {
           scheduled.add(pod.metadata.uid);
           nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, dueMs);

@@ -6,7 +6,7 @@ import { defineController, watch } from '../client/controller.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 
 export const volumeExpandController = defineController({
-  name: 'volume-expand',
+  name: 'volume_expand',
   component: 'volume_expand',
   reconciles: PersistentVolumeClaim,
   watches: [

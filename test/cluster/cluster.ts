@@ -108,6 +108,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
         clock,
         random,
         logger,
+        metrics,
         recorder,
         clusterCa: 'test authority',
         ...(options.signingAuthority && { signingAuthority: options.signingAuthority }),

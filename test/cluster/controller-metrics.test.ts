@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
+import { CronJob, Job, Node, Pod, ReplicaSet, Service } from '../../src/api/resources.gen.ts';
+import { type Cluster, createCluster } from './cluster.ts';
+import { cronJobOf, jobOf, replicaSetOf } from './workloads.ts';
+
+const namespace = 'default';
+
+/** The value of a series, e.g. `name{label="value"}`; undefined when there is none. */
+function sampleOf({ metrics }: Cluster, series: string): number | undefined {
+  const line = metrics
+    .expose()
+    .split('\n')
+    .find((one) => one.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length));
+}
+
+test('what dashboards ask for is there before anything happens', async () => {
+  await using cluster = await createCluster({ nodes: 0 });
+  await cluster.clock.advance(1_000);
+  for (const series of [
+    'cronjob_controller_job_creation_skew_duration_seconds_count',
+    'replicaset_controller_sorting_deletion_age_ratio_count',
+    'ttl_after_finished_controller_job_deletion_duration_seconds_count',
+    'garbagecollector_controller_resources_sync_error_total',
+    'taint_eviction_controller_pod_deletions_total',
+    'endpoint_slice_controller_num_endpoint_slices',
+    'ephemeral_volume_controller_create_total',
+    'workqueue_depth{name="deployment"}',
+    'workqueue_depth{name="stale_pod_disruption"}',
+  ])
+    assert.equal(sampleOf(cluster, series), 0, series);
+});
+
+test('Jobs are counted by how they end', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const indexed = { completionMode: 'Indexed', completions: 3, backoffLimitPerIndex: 0 };
+  const podFailurePolicy = { rules: [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [42] } }] };
+  await client.create(Job, jobOf('works', 'exit 0', { completions: 2, parallelism: 2 }));
+  await client.create(Job, jobOf('fails', 'exit 42', { podFailurePolicy }));
+  await client.create(Job, jobOf('parts', 'exit 0', indexed));
+  await client.create(CronJob, cronJobOf('times', 'exit 0'));
+  await cluster.clock.advance(70_000);
+  const expected: Record<string, number> = {
+    'jobs_finished_total{completion_mode="NonIndexed",result="succeeded",reason="CompletionsReached"}': 2,
+    'jobs_finished_total{completion_mode="NonIndexed",result="failed",reason="PodFailurePolicy"}': 1,
+    'jobs_finished_total{completion_mode="Indexed",result="succeeded",reason="CompletionsReached"}': 1,
+    'job_pods_finished_total{completion_mode="NonIndexed",result="succeeded"}': 3,
+    'job_pods_finished_total{completion_mode="NonIndexed",result="failed"}': 1,
+    'job_pods_creation_total{reason="new",status="succeeded"}': 7,
+    'job_finished_indexes_total{status="succeeded",backoffLimit="perIndex"}': 3,
+    'pod_failures_handled_by_failure_policy_total{action="FailJob"}': 1,
+  };
+  for (const [series, value] of Object.entries(expected))
+    assert.equal(sampleOf(cluster, `job_controller_${series}`), value, series);
+  assert.ok(
+    sampleOf(
+      cluster,
+      'job_controller_job_syncs_total{completion_mode="NonIndexed",result="success",action="pods_created"}',
+    ),
+  );
+  assert.equal(sampleOf(cluster, 'cronjob_controller_job_creation_skew_duration_seconds_count'), 1);
+});
+
+test('slices, zones and the ages of pods that a scale-down takes are told', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const ready = (count: number) =>
+    cluster.until(async () => {
+      const { items } = await client.list(Pod, { namespace });
+      return items.length === count && items.every(({ status }) => status?.phase === 'Running');
+    });
+  const service = { selector: { app: 'web' }, ports: [{ port: 80 }] };
+  await client.create(Service, { metadata: { name: 'web', namespace }, spec: service } as Draft<Service>);
+  await client.create(ReplicaSet, replicaSetOf('web', 3));
+  await ready(3);
+  await cluster.clock.advance(2_000);
+  assert.equal(sampleOf(cluster, 'endpoint_slice_controller_num_endpoint_slices'), 1);
+  assert.equal(sampleOf(cluster, 'endpoint_slice_controller_endpoints_desired'), 3);
+  assert.equal(sampleOf(cluster, 'endpoint_slice_controller_changes{operation="create"}'), 1);
+  assert.equal(sampleOf(cluster, 'endpoint_slice_controller_endpoints_added_per_sync_sum'), 3);
+  await client.patch(ReplicaSet, { name: 'web', namespace }, { spec: { replicas: 1 } }, { type: 'merge' });
+  await ready(1);
+  assert.equal(sampleOf(cluster, 'replicaset_controller_sorting_deletion_age_ratio_count'), 2);
+  assert.equal(sampleOf(cluster, 'node_collector_zone_size{zone=""}'), 1);
+  assert.equal(sampleOf(cluster, 'node_collector_zone_health{zone=""}'), 100);
+  cluster.nodes[0]!.isSilent = true;
+  await cluster.until(async () =>
+    (await client.list(Node)).items.every(({ status }) =>
+      status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'Unknown'),
+    ),
+  );
+  assert.equal(sampleOf(cluster, 'node_collector_unhealthy_nodes_in_zone{zone=""}'), 1);
+});
