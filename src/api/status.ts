@@ -139,11 +139,17 @@ export function unauthorized(): StatusError {
 }
 
 /** `why`: e.g. `User "x" cannot list resource "pods" in API group "" in the namespace "default"`. */
-export function forbidden(resource: ResourceName, name: string, why: string): StatusError {
+export function forbidden(
+  resource: ResourceName,
+  name: string,
+  why: string,
+  causes?: StatusCause[],
+): StatusError {
   const subject = resource.plural
     ? `${qualifiedName(resource)}${name ? ` "${name}"` : ''} is forbidden: `
     : 'forbidden: ';
-  return new StatusError(403, 'Forbidden', `${subject}${why}`, detailsOf(resource, name));
+  const details = { ...detailsOf(resource, name), ...(causes && { causes }) };
+  return new StatusError(403, 'Forbidden', `${subject}${why}`, details);
 }
 
 /** A verb that a path does not have. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, PodSpec } from '../types/core-v1.gen.ts';
 import { qosClassOf } from './pod-qos.ts';
-import { validateEphemeralContainersUpdate, validatePodSpecUpdate, validateResize } from './pod-update.ts';
+import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod-update.ts';
 
 function pod(spec: object, container: object = {}): Pod {
   return {
@@ -72,20 +72,6 @@ test('ephemeral containers are added, never changed or taken away', () => {
     ].length,
     1,
   );
-});
-
-test('a resize changes cpu and memory only', () => {
-  const sized = (requests: object, more: object = {}) => pod(more, { resources: { requests } });
-  assert.deepEqual([...validateResize(sized({ cpu: '2' }), sized({ cpu: '1' }))], []);
-  assert.equal([...validateResize(sized({ cpu: '2' }, { nodeName: 'n' }), sized({ cpu: '1' }))].length, 1);
-  assert.equal([...validateResize(sized({ 'a.b/c': '2' }), sized({ 'a.b/c': '1' }))].length, 1);
-  const problems = (now: object, before: object) =>
-    [...validateResize(sized(now), sized(before))].map(({ detail }) => detail);
-  assert.match(
-    problems({ cpu: '1' }, { cpu: '1', memory: '1Mi' }).join(),
-    /resource requests cannot be removed/,
-  );
-  assert.match(problems({ cpu: '1' }, {}).join(), /Pod QOS Class may not change as a result of resizing/);
 });
 
 test('the class of a pod follows from what its containers ask for', () => {

@@ -2,7 +2,6 @@
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { qosClassOf } from './pod-qos.ts';
 
 const mutableFields =
   '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -122,6 +121,10 @@ function isRecord(value: unknown): value is object {
 
 /** `/ephemeralcontainers` may only add. */
 export function* validateEphemeralContainersUpdate(pod: Pod, old: Pod): FieldErrors {
+  if (isMirror(old)) {
+    yield forbiddenField('', 'static pods do not support ephemeral containers');
+    return;
+  }
   const added = new Map((pod.spec.ephemeralContainers ?? []).map((container) => [container.name, container]));
   for (const before of old.spec.ephemeralContainers ?? []) {
     const now = added.get(before.name);
@@ -138,35 +141,7 @@ export function* validateEphemeralContainersUpdate(pod: Pod, old: Pod): FieldErr
   }
 }
 
-/** `/resize` changes nothing but cpu and memory of containers, and never the class of the pod. */
-export function* validateResize(pod: Pod, old: Pod): FieldErrors {
-  const withoutResources = (spec: PodSpec): PodSpec => ({
-    ...spec,
-    containers: spec.containers.map((container) => ({ ...container, resources: {}, resizePolicy: [] })),
-    ...(spec.initContainers && {
-      initContainers: spec.initContainers.map((container) =>
-        container.restartPolicy === 'Always' ? { ...container, resources: {}, resizePolicy: [] } : container,
-      ),
-    }),
-  });
-  if (!semanticEqual(withoutResources(pod.spec), withoutResources(old.spec)))
-    yield forbiddenField('spec', 'only cpu and memory resources are mutable');
-  if (qosClassOf(pod.spec) !== qosClassOf(old.spec))
-    yield invalidValue('spec', qosClassOf(pod.spec), 'Pod QOS Class may not change as a result of resizing');
-  for (const [index, container] of pod.spec.containers.entries())
-    for (const list of ['requests', 'limits'] as const) {
-      const now = container.resources?.[list] ?? {};
-      const before = old.spec.containers[index]?.resources?.[list] ?? {};
-      for (const name of new Set([...Object.keys(now), ...Object.keys(before)]))
-        if (name !== 'cpu' && name !== 'memory' && now[name] !== before[name])
-          yield forbiddenField(
-            `spec.containers[${index}].resources.${list}`,
-            'only cpu and memory resources are mutable',
-          );
-      if (Object.keys(before).some((name) => !(name in now)))
-        yield forbiddenField(
-          `spec.containers[${index}].resources.${list}`,
-          `resource ${list} cannot be removed`,
-        );
-    }
+/** Stands for a static pod, which is changed in its file alone. */
+export function isMirror({ metadata }: Pod): boolean {
+  return metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
 }

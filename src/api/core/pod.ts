@@ -5,11 +5,12 @@ import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { podTableColumns } from './pod-columns.ts';
 import { qosClassOf } from './pod-qos.ts';
+import { validateResize } from './pod-resize.ts';
 import { validatePodAnnotations } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podWarnings } from './pod-spec/warnings.ts';
-import { validateEphemeralContainersUpdate, validatePodSpecUpdate, validateResize } from './pod-update.ts';
+import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod-update.ts';
 
 export const podKind = defineKind(Pod, {
   returnsDeleted: true,
@@ -39,6 +40,7 @@ export const podKind = defineKind(Pod, {
     if (old.metadata.ownerReferences) pod.metadata.ownerReferences = old.metadata.ownerReferences;
     else delete pod.metadata.ownerReferences;
     if (pod.status) pod.status.qosClass ??= old.status?.qosClass ?? qosClassOf(pod.spec);
+    keepObservedGenerations(pod, old);
   },
   *validate(pod, { subresource, isUpdate }) {
     if (subresource === 'status') yield* validatePodStatus(pod);
@@ -46,6 +48,7 @@ export const podKind = defineKind(Pod, {
     if (!isUpdate) yield* validateNewPod(pod);
   },
   *validateUpdate(pod, old, { subresource }) {
+    if (subresource === 'status') yield* validateStatusUpdate(pod, old);
     if (subresource === 'status' || subresource === 'binding') return;
     yield* validatePodAnnotations(pod, 'metadata.annotations', old);
     if (subresource === 'ephemeralcontainers') yield* validateEphemeralContainersUpdate(pod, old);
@@ -75,6 +78,24 @@ export const podKind = defineKind(Pod, {
     return seconds;
   },
 });
+
+/** A client that knows nothing of what was observed does not take it away. */
+function keepObservedGenerations({ status }: Pod, old: Pod): void {
+  if (!status || !old.status) return;
+  if (!status.observedGeneration && old.status.observedGeneration)
+    status.observedGeneration = old.status.observedGeneration;
+  for (const condition of status.conditions ?? []) {
+    const before = old.status.conditions?.find(({ type }) => type === condition.type);
+    if (!condition.observedGeneration && before?.observedGeneration)
+      condition.observedGeneration = before.observedGeneration;
+  }
+}
+
+function* validateStatusUpdate({ status }: Pod, old: Pod): FieldErrors {
+  const before = old.status?.qosClass;
+  if (before && status && status.qosClass !== before)
+    yield invalidValue('status.qosClass', status.qosClass, 'field is immutable');
+}
 
 function defaultPod(pod: Pod): void {
   // What is frozen was stored, and has its defaults.

@@ -124,3 +124,73 @@ test('a pod is bound once, and what it was promised before is forgotten', async 
   const again = await server.ask('POST', `${pods}/p/binding`, binding);
   assert.match(again.object.message, /pod p is already assigned to node "n"/);
 });
+
+test('a running pod may be resized to what its node and the namespace allow', async () => {
+  await using server = await withAccount();
+  const allocatable = { cpu: '2', memory: '2Gi' };
+  await server.ask('POST', '/api/v1/nodes', { metadata: { name: 'n' } });
+  await server.ask(
+    'PATCH',
+    '/api/v1/nodes/n/status',
+    { status: { capacity: allocatable, allocatable } },
+    mergePatch,
+  );
+  const sized = (cpu: string) => ({
+    containers: [{ name: 'c', image: 'i', resources: { requests: { cpu } } }],
+  });
+  await server.ask('POST', pods, pod('p', { nodeName: 'n', ...sized('1') }));
+  const resize = (cpu: string) =>
+    server.ask('PATCH', `${pods}/p/resize`, { spec: sized(cpu) }, 'application/strategic-merge-patch+json');
+  const tooMuch = await resize('3');
+  assert.equal(tooMuch.status, 403);
+  assert.equal(
+    tooMuch.object.message,
+    'pods "p" is forbidden: node didn\'t have enough allocatable resources: cpu, requested: 3000, allocatable: 2000',
+  );
+  assert.deepEqual(tooMuch.object.details.causes, [{ reason: 'NodeCapacity' }]);
+  assert.equal((await resize('1500m')).object.metadata.generation, 2);
+  await server.ask('POST', '/api/v1/namespaces/default/limitranges', {
+    metadata: { name: 'l' },
+    spec: { limits: [{ type: 'Container', min: { cpu: '500m' } }] },
+  });
+  const tooLittle = await resize('100m');
+  assert.equal(
+    tooLittle.object.message,
+    'pods "p" is forbidden: minimum cpu usage per Container is 500m, but request is 100m',
+  );
+});
+
+test('through a subresource a pod changes in nothing else', async () => {
+  await using server = await withAccount();
+  await server.ask(
+    'POST',
+    pods,
+    pod('p', { containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '1' } } }] }),
+  );
+  const current = (await server.ask('GET', `${pods}/p`)).object;
+  const { status } = await server.ask('PUT', `${pods}/p/resize`, {
+    ...current,
+    metadata: { ...current.metadata, labels: { a: 'b' } },
+    spec: {
+      ...current.spec,
+      containers: [{ name: 'c', image: 'other', resources: { requests: { cpu: '2' } } }],
+    },
+  });
+  assert.equal(status, 200);
+  const after = (await server.ask('GET', `${pods}/p`)).object;
+  assert.equal(after.spec.containers[0].image, 'i');
+  assert.equal(after.spec.containers[0].resources.requests.cpu, '2');
+  assert.equal(after.metadata.labels, undefined);
+});
+
+test('a status without observedGeneration keeps what was observed', async () => {
+  await using server = await withAccount();
+  await server.ask('POST', pods, pod('p'));
+  const ready = { type: 'Ready', status: 'True' };
+  const observed = { observedGeneration: 1, conditions: [{ ...ready, observedGeneration: 1 }] };
+  await server.ask('PATCH', `${pods}/p/status`, { status: observed }, mergePatch);
+  const current = (await server.ask('GET', `${pods}/p`)).object;
+  const answer = await server.ask('PUT', `${pods}/p/status`, { ...current, status: { conditions: [ready] } });
+  assert.equal(answer.object.status.observedGeneration, 1);
+  assert.equal(answer.object.status.conditions[0].observedGeneration, 1);
+});

@@ -11,7 +11,7 @@ import { forbidden } from '../../api/status.ts';
 import type { LimitRangeItem } from '../../api/types/core-v1.gen.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
-import { isPodWrite, isWriteOf } from './pod-write.ts';
+import { isPodResize, isPodWrite, isWriteOf } from './pod-write.ts';
 
 type Container = NonNullable<Pod['spec']>['containers'][number];
 type Amounts = Record<string, string>;
@@ -22,14 +22,14 @@ export function limitRanger(objects: ObjectReader): AdmissionPlugin {
   return {
     name: 'LimitRanger',
     mutate(attributes) {
-      if (!isPodWrite(attributes, 'CREATE')) return;
+      if (!isPodWrite(attributes, 'CREATE') && !isPodResize(attributes)) return;
       for (const { spec } of objects.list(LimitRange, attributes.request.namespace))
         for (const item of spec?.limits ?? [])
           if (item.type === 'Container') fillDefaults(attributes.object as Pod, item);
     },
     validate(attributes) {
       const isClaim = isWriteOf(attributes, PersistentVolumeClaim, 'CREATE', 'UPDATE');
-      if (!isClaim && !isPodWrite(attributes, 'CREATE')) return;
+      if (!isClaim && !isPodWrite(attributes, 'CREATE') && !isPodResize(attributes)) return;
       for (const { spec } of objects.list(LimitRange, attributes.request.namespace)) {
         const problems = (spec?.limits ?? []).flatMap((item) => [
           ...(isClaim

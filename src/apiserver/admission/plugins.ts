@@ -9,6 +9,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { podResizeValidator } from './pod-resize-validator.ts';
 import { podSecurity } from './pod-security/pod-security.ts';
 import { priority } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
@@ -36,4 +37,5 @@ export function addBuiltinPlugins(
   chain.add(rbacEscalation(security.rbac, security.authorize));
   chain.add(defaultIngressClass(objects));
   chain.add(defaultStorageClass(objects));
+  chain.add(podResizeValidator(objects));
 }

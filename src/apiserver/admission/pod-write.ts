@@ -29,3 +29,15 @@ export function isWriteOf(
     operations.includes(operation)
   );
 }
+
+/** The amounts of a pod's containers are to become others. */
+export function isPodResize({ operation, request, object }: AdmissionAttributes): boolean {
+  const { type } = request.resource.definition;
+  return (
+    type.plural === 'pods' &&
+    type.group === '' &&
+    request.subresource === 'resize' &&
+    object !== undefined &&
+    operation === 'UPDATE'
+  );
+}

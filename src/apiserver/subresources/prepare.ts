@@ -11,6 +11,8 @@ interface ContainerLike {
   resizePolicy?: unknown;
 }
 
+const lists = ['containers', 'initContainers'];
+
 /** By plural and subresource; `status` is the kind's own affair. */
 const prepares: Readonly<Record<string, Prepare>> = {
   'namespaces/finalize'(object, old) {
@@ -27,12 +29,14 @@ const prepares: Readonly<Record<string, Prepare>> = {
   },
   'pods/resize'(object, old) {
     const { spec } = object;
+    // What was added, taken away or renamed stays, for the validation to refuse.
+    if (!spec || !old.spec || lists.some((list) => lengthOf(spec[list]) !== lengthOf(old.spec![list])))
+      return;
     keepAllOf(object, old);
     object.spec = { ...old.spec };
-    for (const list of ['containers', 'initContainers']) {
-      const before = old.spec?.[list] as ContainerLike[] | undefined;
-      const wanted = spec?.[list] as ContainerLike[] | undefined;
-      if (before && wanted) object.spec[list] = before.map((container) => resized(container, wanted));
+    for (const list of lists) {
+      const before = old.spec[list] as ContainerLike[] | undefined;
+      if (before) object.spec[list] = resized(before, spec[list] as ContainerLike[]);
     }
   },
   'certificatesigningrequests/approval'(object, old, now) {
@@ -65,12 +69,19 @@ function keepAllOf(object: AnyObject, old: AnyObject): void {
   if (managedFields) object.metadata.managedFields = managedFields;
 }
 
-function resized(container: ContainerLike, wanted: readonly ContainerLike[]): ContainerLike {
-  const found = wanted.find(({ name }) => name === container.name);
-  if (!found) return container;
-  return {
-    ...container,
-    ...(found.resources !== undefined && { resources: found.resources }),
-    ...(found.resizePolicy !== undefined && { resizePolicy: found.resizePolicy }),
-  };
+function lengthOf(list: unknown): number {
+  return Array.isArray(list) ? list.length : 0;
+}
+
+/** The containers of old with the resources of new. */
+function resized(before: readonly ContainerLike[], wanted: readonly ContainerLike[]): ContainerLike[] {
+  if (before.some(({ name }, index) => wanted[index]!.name !== name)) return [...wanted];
+  return before.map(({ resources: _, resizePolicy: __, ...container }, index) => {
+    const { resources, resizePolicy } = wanted[index]!;
+    return {
+      ...container,
+      ...(resources !== undefined && { resources }),
+      ...(resizePolicy !== undefined && { resizePolicy }),
+    };
+  });
 }

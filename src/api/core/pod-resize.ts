@@ -1,0 +1,102 @@
+/** What `/resize` may change: cpu and memory of containers and sidecars, and never the class of the pod. */
+import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
+import type { Container, Pod, ResourceRequirements } from '../types/core-v1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { qosClassOf } from './pod-qos.ts';
+import { isMirror } from './pod-update.ts';
+
+const lists = ['containers', 'initContainers'] as const;
+const amounts = ['requests', 'limits'] as const;
+
+export function* validateResize(pod: Pod, old: Pod): FieldErrors {
+  const never = whyNever(old);
+  if (never) {
+    yield forbiddenField('', never);
+    return;
+  }
+  const qosClass = qosClassOf(old.spec);
+  if (qosClass !== qosClassOf(pod.spec))
+    yield invalidValue('spec', qosClass, 'Pod QOS Class may not change as a result of resizing');
+  const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
+  if (running && !running.resources)
+    yield forbiddenField('spec', 'Pod running on node without support for resize');
+  const misplaced = [...validateOrder(pod, old)];
+  yield* misplaced;
+  if (misplaced.length > 0) return;
+  for (const list of lists)
+    for (const [index, container] of (pod.spec[list] ?? []).entries()) {
+      const before = old.spec[list]![index]!;
+      if (list === 'containers' || isSidecar(container))
+        yield* validateKept(container.resources, before.resources, `spec.${list}[${index}].resources`);
+      yield* validateOnlyCpuAndMemory(list, container, before);
+    }
+  if (!semanticEqual({ ...pod.spec, ...containersOf(old) }, old.spec))
+    yield forbiddenField('spec', 'only cpu and memory resources are mutable');
+}
+
+function whyNever(old: Pod): string | undefined {
+  if (isMirror(old)) return 'static pods cannot be resized';
+  if (old.spec.os?.name === 'windows') return 'windows pods cannot be resized';
+  return undefined;
+}
+
+function* validateOrder(pod: Pod, old: Pod): FieldErrors {
+  for (const list of lists) {
+    const [now, before] = [pod.spec[list] ?? [], old.spec[list] ?? []];
+    if (now.length !== before.length) {
+      yield forbiddenField(`spec.${list}`, `${list} may not be added or removed on resize`);
+      continue;
+    }
+    for (const [index, { name }] of before.entries())
+      if (now[index]!.name !== name)
+        yield forbiddenField(
+          `spec.${list}[${index}].name`,
+          `${list} may not be renamed or reordered on resize`,
+        );
+  }
+}
+
+/** What was asked for once can become other, not nothing. */
+function* validateKept(
+  now: ResourceRequirements | undefined,
+  before: ResourceRequirements | undefined,
+  field: string,
+): FieldErrors {
+  for (const which of amounts)
+    if (Object.keys(before?.[which] ?? {}).some((name) => now?.[which]?.[name] === undefined))
+      yield forbiddenField(`${field}.${which}`, `resource ${which} cannot be removed`);
+}
+
+function* validateOnlyCpuAndMemory(
+  list: (typeof lists)[number],
+  container: Container,
+  before: Container,
+): FieldErrors {
+  const isInit = list === 'initContainers';
+  if (isInit && !isSidecar(container)) {
+    if (!semanticEqual(container, before))
+      yield forbiddenField('spec', 'resources for non-sidecar init containers are immutable');
+    return;
+  }
+  if (semanticEqual(fixedPart(container), fixedPart(before))) return;
+  const subject = isInit ? 'resources for sidecar containers' : 'resources';
+  yield forbiddenField('spec', `only cpu and memory ${subject} are mutable`);
+}
+
+/** What of a container no resize changes. */
+function fixedPart({ resources, resizePolicy: _, ...container }: Container): object {
+  const fixed = { ...container, claims: resources?.claims } as Record<string, unknown>;
+  for (const which of amounts) {
+    const { cpu: __, memory: ___, ...others } = resources?.[which] ?? {};
+    fixed[which] = others;
+  }
+  return fixed;
+}
+
+function containersOf({ spec }: Pod): Pick<Pod['spec'], (typeof lists)[number]> {
+  return { containers: spec.containers, ...(spec.initContainers && { initContainers: spec.initContainers }) };
+}
+
+function isSidecar({ restartPolicy }: Container): boolean {
+  return restartPolicy === 'Always';
+}
