@@ -56,8 +56,13 @@ export interface KubeletContext {
   trafficRules: TrafficRules;
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
-  /** Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. */
-  findResizeProblem(pod: Pod): ResizeProblem | undefined;
+  /**
+   * Why a pod that runs cannot have the resources that its spec asks for now; undefined: it can. `granted`: as it has
+   * them by now.
+   */
+  findResizeProblem(pod: Pod, granted: Pod): ResizeProblem | undefined;
+  /** A pod asks for other amounts than before, or for none any more: others may be waiting for that. */
+  resourcesFreed(): void;
   /** Says whose a container or sandbox is, so that events about it find the pod. */
   track(id: string, podUid: string): void;
   /** Observes how long things took, in seconds. */

@@ -30,7 +30,7 @@ import { WaitBackoff } from './pod/crash-backoff.ts';
 import { podEvents } from './pod/pod-events.ts';
 import { PodSet } from './pod/pod-set.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
-import { findResizeProblem } from './resize.ts';
+import { findResizeTurn } from './resize.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import { StaticPods } from './static-pods.ts';
 import { StatusManager } from './status-manager.ts';
@@ -186,10 +186,21 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       if (!refusal) return undefined;
       return (await preempt(pod, refusal.missing, others)) ? undefined : refusal;
     },
-    findResizeProblem(pod) {
-      const others = [...pods.admitted()].filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
-      return findResizeProblem(pod, { allocatable: node().allocatable, others });
+    findResizeProblem(pod, granted) {
+      const { uid } = pod.metadata;
+      const others = [...pods.waitingResizes()].filter((one) => one.pod.metadata.uid !== uid);
+      const { problem, sooner } = findResizeTurn(
+        uid,
+        [{ pod, granted, ...pods.waitsSince(uid) }, ...others],
+        {
+          allocatable: node().allocatable,
+          admitted: [...pods.admitted()],
+        },
+      );
+      for (const one of sooner) pods.find(one)?.wake();
+      return problem;
     },
+    resourcesFreed: () => pods.wakeWaiting(),
     track: (id, uid) => pods.track(id, uid),
     timings: { podStart: metrics.podStart, sync: metrics.sync },
   };

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../api/resources.gen.ts';
-import { findResizeProblem, sameResources, withResources } from './resize.ts';
+import {
+  findMemoryProblem,
+  findResizeProblem,
+  findResizeTurn,
+  inTurn,
+  sameResources,
+  shrinkingContainers,
+  withResources,
+} from './resize.ts';
 import { testPod } from './test-pod.ts';
 
 const asking = (cpu: string, memory = '1Mi'): Pod =>
@@ -45,4 +53,84 @@ test('until it is granted, a pod stands as it was', () => {
   const pod = withResources(asking('3'), new Map([['c', before]]));
   assert.equal(sameResources(pod.spec.containers[0]!.resources, before), true);
   assert.equal(sameResources(before, { requests: { cpu: '1' } }), false);
+});
+
+const called = (uid: string, pod: Pod, spec: Partial<Pod['spec']> = {}): Pod => ({
+  ...pod,
+  metadata: { ...pod.metadata, uid },
+  spec: { ...pod.spec, ...spec },
+});
+const guaranteed = (cpu: string): Pod['spec'] => {
+  const amounts = { cpu, memory: '1Mi' };
+  return { containers: [{ name: 'c', resources: { requests: amounts, limits: amounts } }] };
+};
+
+test('less comes first, then the higher priority, then guaranteed pods, then who has waited longest', () => {
+  const granted = asking('500m');
+  const waiting = [
+    { pod: called('new', asking('1')), granted, sinceMs: 2 },
+    { pod: called('old', asking('1')), granted, sinceMs: 1 },
+    { pod: called('guaranteed', asking('1'), guaranteed('1')), granted, sinceMs: 3 },
+    { pod: called('important', asking('1'), { priority: 9 }), granted, sinceMs: 4 },
+    { pod: called('asker', asking('1')), granted },
+    { pod: called('less', asking('100m')), granted, sinceMs: 5 },
+  ];
+  const order = ['less', 'important', 'guaranteed', 'old', 'new', 'asker'];
+  assert.deepEqual(
+    inTurn(waiting).map(({ pod }) => pod.metadata.uid),
+    order,
+  );
+});
+
+test('what is free goes to the pod whose turn it is, whoever asks first', () => {
+  const small = [called('low', asking('500m')), called('high', asking('500m'))];
+  const waiting = [
+    { pod: called('low', asking('1500m')), granted: small[0]!, sinceMs: 1 },
+    { pod: called('high', asking('1500m'), { priority: 9 }), granted: small[1]!, sinceMs: 2 },
+  ];
+  const inputs = { allocatable, admitted: small };
+  const low = findResizeTurn('low', waiting, inputs);
+  assert.equal(low.problem?.reason, 'Deferred');
+  assert.deepEqual(low.sooner, ['high']);
+  assert.deepEqual(findResizeTurn('high', waiting, inputs), { problem: undefined, sooner: [] });
+});
+
+test('a pod that cannot have its own keeps nobody waiting', () => {
+  const admitted = [called('big', asking('500m')), called('small', asking('500m'))];
+  const waiting = [
+    { pod: called('big', asking('1800m'), { priority: 9 }), granted: admitted[0]!, sinceMs: 1 },
+    { pod: called('small', asking('1')), granted: admitted[1]!, sinceMs: 2 },
+  ];
+  assert.deepEqual(findResizeTurn('small', waiting, { allocatable, admitted }), {
+    problem: undefined,
+    sooner: [],
+  });
+});
+
+const limited = (memory: string | undefined, more: object = {}): Pod =>
+  testPod({
+    containers: [{ name: 'c', resources: memory === undefined ? {} : { limits: { memory } }, ...more }],
+  });
+const restarting = { resizePolicy: [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }] };
+const shrinks: [what: string, before: Pod, wanted: Pod, names: string[]][] = [
+  ['a lower limit', limited('2Mi'), limited('1Mi'), ['c']],
+  ['a first limit', limited(undefined), limited('1Mi'), ['c']],
+  ['a higher limit', limited('1Mi'), limited('2Mi'), []],
+  ['a lower limit after a restart', limited('2Mi'), limited('1Mi', restarting), []],
+];
+for (const [what, before, wanted, names] of shrinks)
+  test(`${what} ${names.length > 0 ? 'shrinks' : 'does not shrink'} a running container`, () => {
+    assert.deepEqual(shrinkingContainers(before, wanted, new Set(['c'])), names);
+    assert.deepEqual(shrinkingContainers(before, wanted, new Set()), []);
+  });
+
+test('a memory limit is not lowered below what is in use', () => {
+  const wanted = limited('10Ki');
+  const problem = (bytes: number) =>
+    findMemoryProblem(wanted, ['c'], 10_240, { pod: bytes, containers: new Map([['c', bytes]]) });
+  assert.equal(problem(10_239), undefined);
+  assert.equal(
+    problem(20_480),
+    '[attempting to set pod memory limit (10240) below current usage (20480), attempting to set container "c" memory limit (10240) below current usage (20480)]',
+  );
 });

@@ -1,8 +1,10 @@
 /** Whether the node can give a running pod the resources that it asks for by now, and the pod as it stands until then. Pure. */
 import { computePodRequests, numericAmounts } from '../api/pod-resources.ts';
+import { wholeValueOf } from '../api/quantity.ts';
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { type AdmissionInputs, refuseResources } from './node/admission.ts';
+import { qosClassOf } from './qos.ts';
 
 /** Infeasible: never on this node; Deferred: once others have gone. */
 export interface ResizeProblem {
@@ -28,6 +30,113 @@ export function findResizeProblem(
   if (infeasible !== undefined) return { reason: 'Infeasible', message: infeasible };
   const refusal = refuseResources(pod, inputs);
   return refusal && { reason: 'Deferred', message: refusal.message };
+}
+
+/** A pod that asks for other resources than it has. */
+export interface WaitingResize {
+  pod: Pod;
+  /** The pod as the node has granted it so far. */
+  granted: Pod;
+  /** When it was put off first; undefined: it was not. */
+  sinceMs?: number | undefined;
+}
+
+/** Upstream's order: what asks for no more; by priority; guaranteed pods; who has waited longest. */
+export function inTurn(waiting: readonly WaitingResize[]): WaitingResize[] {
+  const ranks = ({ pod, granted, sinceMs }: WaitingResize) => [
+    asksForMore(pod, granted) ? 1 : 0,
+    -(pod.spec.priority ?? 0),
+    qosClassOf(pod) === 'Guaranteed' ? 0 : 1,
+    sinceMs ?? Number.POSITIVE_INFINITY,
+  ];
+  return waiting
+    .map((one) => ({ one, ranks: ranks(one) }))
+    .sort((left, right) => compareRanks(left.ranks, right.ranks))
+    .map(({ one }) => one);
+}
+
+function compareRanks(left: readonly number[], right: readonly number[]): number {
+  const index = left.findIndex((rank, position) => rank !== right[position]);
+  return index < 0 ? 0 : left[index]! - right[index]!;
+}
+
+function asksForMore(pod: Pod, granted: Pod): boolean {
+  const now = computePodRequests(pod, numericAmounts);
+  const before = computePodRequests(granted, numericAmounts);
+  return resizable.some((name) => (now.get(name) ?? 0) > (before.get(name) ?? 0));
+}
+
+export interface ResizeTurn {
+  problem: ResizeProblem | undefined;
+  /** Uids of pods that can be granted theirs, and come first. */
+  sooner: string[];
+}
+
+/** Whether it is the turn of the pod of this uid, and its resize can be granted. `waiting` has it, too. */
+export function findResizeTurn(
+  uid: string,
+  waiting: readonly WaitingResize[],
+  { allocatable, admitted }: { allocatable: Record<string, string>; admitted: readonly Pod[] },
+): ResizeTurn {
+  const sooner = new Map<string, Pod>();
+  for (const { pod } of inTurn(waiting)) {
+    const own = pod.metadata.uid;
+    const others = admitted
+      .filter(({ metadata }) => metadata.uid !== own)
+      .map((other) => sooner.get(other.metadata.uid) ?? other);
+    const problem = findResizeProblem(pod, { allocatable, others });
+    if (own === uid) return { problem, sooner: [...sooner.keys()] };
+    if (!problem) sooner.set(own, pod);
+  }
+  return { problem: undefined, sooner: [...sooner.keys()] };
+}
+
+/** Bytes in use, of the pod and of its running containers by name. */
+export interface MemoryUse {
+  pod: number;
+  containers: ReadonlyMap<string, number>;
+}
+
+/** Names of the running containers whose memory limit becomes smaller without their being restarted. */
+export function shrinkingContainers(before: Pod, wanted: Pod, running: ReadonlySet<string>): string[] {
+  const limits = new Map(
+    allContainers(before).map(({ name, resources }) => [name, resources?.limits?.memory]),
+  );
+  return allContainers(wanted).flatMap(({ name, resources, resizePolicy }) => {
+    const [old, now] = [limits.get(name), resources?.limits?.memory];
+    const restarts = resizePolicy?.some(
+      ({ resourceName, restartPolicy }) => resourceName === 'memory' && restartPolicy === 'RestartContainer',
+    );
+    const isLess = now !== undefined && (old === undefined || wholeValueOf(now) < wholeValueOf(old));
+    return isLess && running.has(name) && !restarts ? [name] : [];
+  });
+}
+
+/** Why limits cannot be lowered: what uses more already would be killed. */
+export function findMemoryProblem(
+  wanted: Pod,
+  shrinking: readonly string[],
+  podLimitBytes: number | undefined,
+  use: MemoryUse,
+): string | undefined {
+  const problems: string[] = [];
+  if (shrinking.length > 0 && podLimitBytes !== undefined && use.pod >= podLimitBytes)
+    problems.push(`attempting to set pod memory limit (${podLimitBytes}) below current usage (${use.pod})`);
+  for (const { name, resources } of allContainers(wanted)) {
+    if (!shrinking.includes(name)) continue;
+    const limit = wholeValueOf(resources?.limits?.memory ?? '0');
+    const used = use.containers.get(name) ?? 0;
+    if (used >= limit)
+      problems.push(
+        `attempting to set container "${name}" memory limit (${limit}) below current usage (${used})`,
+      );
+  }
+  if (problems.length < 2) return problems[0];
+  return `[${problems.join(', ')}]`;
+}
+
+function allContainers({ spec }: Pod): core.Container[] {
+  return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
 /** The pod with what was granted to its containers instead of what they ask for. */

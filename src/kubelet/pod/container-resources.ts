@@ -1,10 +1,16 @@
 /** Resizing the containers of a running pod in place: what was granted, what is in force, and the conditions that say so. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { linuxResourcesOf } from '../cgroup-resources.ts';
+import { linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
 import type { KubeletContext } from '../context.ts';
 import { oomScoreAdjust } from '../qos.ts';
-import { type ResizeProblem, sameResources, withResources } from '../resize.ts';
+import {
+  findMemoryProblem,
+  type ResizeProblem,
+  sameResources,
+  shrinkingContainers,
+  withResources,
+} from '../resize.ts';
 import { podEvents } from './pod-events.ts';
 import { findContainer, type ObservedPod } from './pod-observation.ts';
 
@@ -14,10 +20,9 @@ export class ContainerResources {
   readonly #granted = new Map<string, core.ResourceRequirements>();
   /** In force, by container name. */
   readonly #actual = new Map<string, core.ResourceRequirements>();
-  /** Container ids for which what was granted is in force. */
-  readonly #current = new Map<string, string>();
   /** Why what the spec asks for was not granted. */
   #pending: ResizeProblem | undefined;
+  /** Why what was granted is not in force. */
   #problem: string | undefined;
 
   constructor(context: KubeletContext, pod: Pod) {
@@ -44,9 +49,14 @@ export class ContainerResources {
     return conditions;
   }
 
-  /** A resize that others stand in the way of: to be tried again. */
+  /** A resize that others stand in the way of. */
   get isDeferred(): boolean {
     return this.#pending?.reason === 'Deferred';
+  }
+
+  /** A resize that is to be tried again, although nothing tells when. */
+  get isUnfinished(): boolean {
+    return this.isDeferred || this.#problem !== undefined;
   }
 
   /** The pod with what the node has set aside for it. */
@@ -57,22 +67,23 @@ export class ContainerResources {
   /** Brings the pod's group and its running containers to what the node grants; gives the group. */
   async apply(pod: Pod, observed: ObservedPod): Promise<string | undefined> {
     const { cgroups } = this.#context.machine;
-    const before = this.#grant(pod, observed);
+    this.#grant(pod, observed);
     const granted = this.granted(pod);
+    const inForce = this.#inForce(granted, observed);
     // A group grows before those within it do, and shrinks after them.
-    const parent = await cgroups.apply(granted, before);
-    await this.#sync(granted, observed);
-    if (!before) return parent;
-    try {
-      await cgroups.apply(granted);
-    } catch (error) {
-      this.#noteProblem(granted, (error as Error).message);
-    }
+    const parent = await cgroups.apply(granted, inForce);
+    const problem = inForce && (await this.#change(granted, inForce, observed));
+    if (problem !== undefined && problem !== this.#problem)
+      podEvents(this.#context.recorder, pod).warning(
+        'ResizeError',
+        `Pod resize error: ${resizeText(granted, problem)}`,
+      );
+    this.#problem = problem;
     return parent;
   }
 
-  /** Grants what the spec asks for, if the node has it. Gives the pod as it was granted before, when that changes. */
-  #grant(pod: Pod, observed: ObservedPod): Pod | undefined {
+  /** Grants what the spec asks for, if the node has it and it is the pod's turn. */
+  #grant(pod: Pod, observed: ObservedPod): void {
     const all = resizableContainers(pod);
     const asksForOther = all.some(({ name, resources }) => {
       const isRunning = findContainer(observed, name)?.state === 'running';
@@ -81,84 +92,104 @@ export class ContainerResources {
       if (before) this.#granted.set(name, before);
       return before !== undefined && !sameResources(before, resources);
     });
-    const old = asksForOther ? withResources(pod, new Map(this.#granted)) : undefined;
-    const pending = old && this.#context.findResizeProblem(pod);
+    const pending = asksForOther
+      ? this.#context.findResizeProblem(pod, withResources(pod, this.#granted))
+      : undefined;
+    const events = podEvents(this.#context.recorder, pod);
     if (pending && JSON.stringify(pending) !== JSON.stringify(this.#pending))
-      podEvents(this.#context.recorder, pod).warning(
+      events.warning(
         `Resize${pending.reason}`,
         `Pod resize ${pending.reason}: ${resizeText(pod, pending.message)}`,
       );
     this.#pending = pending;
-    if (pending) return undefined;
-    if (old)
-      podEvents(this.#context.recorder, pod).normal(
-        'ResizeStarted',
-        `Pod resize started: ${resizeText(pod)}`,
-      );
+    if (pending) return;
     for (const { name, resources } of all) this.#granted.set(name, resources ?? {});
-    return old;
+    if (!asksForOther) return;
+    events.normal('ResizeStarted', `Pod resize started: ${resizeText(pod)}`);
+    this.#context.resourcesFreed();
   }
 
-  /** Brings running containers to what was granted. */
-  async #sync(pod: Pod, observed: ObservedPod): Promise<void> {
-    this.#problem = undefined;
-    for (const container of resizableContainers(pod)) {
-      const running = findContainer(observed, container.name);
-      const wanted = container.resources ?? {};
-      const wantedText = JSON.stringify(wanted);
-      if (running?.state !== 'running') {
-        this.#actual.set(container.name, wanted);
-        continue;
+  /** The pod with what its running containers have now; undefined when that is what was granted. */
+  #inForce(granted: Pod, observed: ObservedPod): Pod | undefined {
+    let differs = false;
+    for (const { name, resources = {} } of resizableContainers(granted)) {
+      const actual = this.#actual.get(name);
+      if (findContainer(observed, name)?.state !== 'running' || actual === undefined)
+        this.#actual.set(name, resources);
+      else differs ||= !sameResources(actual, resources);
+    }
+    return differs ? withResources(granted, new Map(this.#actual)) : undefined;
+  }
+
+  /** Makes what was granted be in force; gives why it is not. */
+  async #change(granted: Pod, inForce: Pod, observed: ObservedPod): Promise<string | undefined> {
+    try {
+      const problem = await this.#memoryProblem(granted, inForce, observed);
+      if (problem !== undefined) return problem;
+      let restarts = false;
+      for (const container of resizableContainers(granted)) {
+        const running = findContainer(observed, container.name);
+        const before = this.#actual.get(container.name) ?? {};
+        if (running?.state !== 'running' || sameResources(before, container.resources)) continue;
+        restarts = (await this.#resize(granted, container, running.id, before)) || restarts;
+        this.#actual.set(container.name, container.resources ?? {});
       }
-      if (this.#current.get(running.id) === wantedText) continue;
-      const before = this.#actual.get(container.name);
-      if (before !== undefined && !sameResources(before, wanted))
-        await this.#resize(pod, container, running.id, before, wanted);
-      else this.#actual.set(container.name, wanted);
-      this.#current.set(running.id, wantedText);
+      await this.#context.machine.cgroups.apply(granted);
+      if (!restarts)
+        podEvents(this.#context.recorder, granted).normal(
+          'ResizeCompleted',
+          `Pod resize completed: ${resizeText(granted)}`,
+        );
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
     }
   }
 
-  #noteProblem(pod: Pod, message: string): void {
-    this.#problem = message;
-    podEvents(this.#context.recorder, pod).warning(
-      'ResizeError',
-      `Pod resize error: ${resizeText(pod, message)}`,
+  /** A smaller limit may not be less than what is used by now. */
+  async #memoryProblem(granted: Pod, inForce: Pod, observed: ObservedPod): Promise<string | undefined> {
+    const { runtime, machine } = this.#context;
+    const running = new Map(
+      observed.containers.filter(({ state }) => state === 'running').map(({ id, name }) => [name, id]),
     );
+    const shrinking = shrinkingContainers(inForce, granted, new Set(running.keys()));
+    if (shrinking.length === 0) return undefined;
+    const containers = new Map<string, number>();
+    for (const name of shrinking) {
+      const [stats] = await runtime.listContainerStats({ id: running.get(name)! });
+      containers.set(name, stats?.memory?.workingSetBytes?.value ?? 0);
+    }
+    const usage = await machine.cgroups.podUsage(granted.metadata.uid);
+    const use = { pod: usage?.memoryWorkingSetBytes ?? 0, containers };
+    return findMemoryProblem(granted, shrinking, podLimitsOf(granted).memoryBytes, use);
   }
 
+  /** True: it ends, to start anew with what it was granted. */
   async #resize(
     pod: Pod,
     container: core.Container,
     id: string,
     before: core.ResourceRequirements,
-    wanted: core.ResourceRequirements,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { runtime, recorder, memoryCapacityBytes } = this.#context;
+    const wanted = container.resources ?? {};
     const needsRestart = (container.resizePolicy ?? []).some(
       ({ resourceName, restartPolicy }) =>
         restartPolicy === 'RestartContainer' &&
         (before.limits?.[resourceName] !== wanted.limits?.[resourceName] ||
           before.requests?.[resourceName] !== wanted.requests?.[resourceName]),
     );
-    const events = podEvents(recorder, pod);
     if (needsRestart) {
-      events.normal('Killing', `Container ${container.name} resize requires restart`);
+      podEvents(recorder, pod).normal('Killing', `Container ${container.name} resize requires restart`);
       await runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30);
-      this.#actual.set(container.name, wanted);
-      return;
+      return true;
     }
     const resources = linuxResourcesOf(wanted, oomScoreAdjust(pod, container, memoryCapacityBytes));
     // Without a limit the old one must be lifted, which zero does not do.
     if (!wanted.limits?.cpu && before.limits?.cpu) resources.cpuQuota = -1;
     delete resources.oomScoreAdj;
-    try {
-      await runtime.updateContainerResources(id, resources);
-      this.#actual.set(container.name, wanted);
-      events.normal('ResizeCompleted', `Pod resize completed: ${resizeText(pod)}`);
-    } catch (error) {
-      this.#noteProblem(pod, (error as Error).message);
-    }
+    await runtime.updateContainerResources(id, resources);
+    return false;
   }
 }
 
@@ -168,6 +199,12 @@ function resizableContainers(pod: Pod): core.Container[] {
 
 /** What upstream's events about a resize carry. */
 function resizeText(pod: Pod, error?: string): string {
-  const containers = resizableContainers(pod).map(({ name, resources = {} }) => ({ name, resources }));
-  return JSON.stringify({ containers, generation: pod.metadata.generation, ...(error && { error }) });
+  const { initContainers = [], containers } = pod.spec;
+  const amounts = ({ name, resources = {} }: core.Container) => ({ name, resources });
+  return JSON.stringify({
+    ...(initContainers.length > 0 && { initContainers: initContainers.map(amounts) }),
+    containers: containers.map(amounts),
+    generation: pod.metadata.generation,
+    ...(error && { error }),
+  });
 }

@@ -4,6 +4,7 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import { RuntimeError, type RuntimeEvent } from '../cri/runtime.ts';
+import type { WaitingResize } from '../resize.ts';
 import { labels } from './pod-observation.ts';
 import { PodWorker } from './pod-worker.ts';
 
@@ -49,6 +50,24 @@ export class PodSet {
 
   *admitted(): Iterable<Pod> {
     for (const worker of this.#workers.values()) if (worker.isAdmitted) yield worker.grantedPod;
+  }
+
+  /** Pods whose resize was put off. */
+  *waitingResizes(): Iterable<WaitingResize> {
+    for (const worker of this.#workers.values())
+      if (worker.isAdmitted && worker.waitsForResources)
+        yield { pod: worker.pod, granted: worker.grantedPod, ...this.waitsSince(worker.uid) };
+  }
+
+  waitsSince(uid: string): { sinceMs?: number } {
+    const status = this.#context.statuses.statusOf(uid);
+    const condition = status?.conditions?.find(({ type }) => type === 'PodResizePending');
+    return condition?.lastTransitionTime ? { sinceMs: Date.parse(condition.lastTransitionTime) } : {};
+  }
+
+  /** There may be room for a resize that was put off. */
+  wakeWaiting(): void {
+    for (const worker of this.#workers.values()) if (worker.waitsForResources) worker.wake();
   }
 
   /** Pods with a network of their own and its addresses, which the API learns later. */

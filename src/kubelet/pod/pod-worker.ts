@@ -48,8 +48,8 @@ type Stage = 'new' | 'running' | 'terminating' | 'terminated' | 'finished';
 const errorRetry = { firstMs: 250, maxMs: 10_000 };
 /** How soon to look again for a network that is not there yet. */
 const networkRetryMs = 500;
-/** How soon a resize that was deferred is tried again. */
-const deferredResizeRetryMs = 5_000;
+/** How soon a resize that did not come about is tried again, although nothing tells that it could. */
+const resizeRetryMs = 30_000;
 
 /** Where the containers of a pod start. */
 interface Place {
@@ -112,6 +112,10 @@ export class PodWorker {
   /** With the resources that the node has set aside for it, which may be others than it asks for by now. */
   get grantedPod(): Pod {
     return this.#resources.granted(this.#pod);
+  }
+  /** Others have what it asks for. */
+  get waitsForResources(): boolean {
+    return this.#resources.isDeferred && !this.isTerminating;
   }
   get observed(): ObservedPod {
     return this.#view.observed;
@@ -302,7 +306,7 @@ export class PodWorker {
     this.#waiting.dropOutdated();
     const context = this.#context;
     const cgroupParent = await this.#resources.apply(this.#pod, this.observed);
-    if (this.#resources.isDeferred) this.#timer.within(deferredResizeRetryMs);
+    if (this.#resources.isUnfinished) this.#timer.within(resizeRetryMs);
     const missing = await this.#mounts.setUp(this.#pod);
     if (missing) {
       this.#timer.within(missing.retryInMs);
@@ -505,6 +509,7 @@ export class PodWorker {
     await releasePod(context, this.uid);
     this.#stage = 'terminated';
     this.#done.resolve();
+    context.resourcesFreed();
   }
 
   #grace(): number {

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Node, Pod, PriorityClass } from '../../src/api/resources.gen.ts';
+import { createCluster } from './cluster.ts';
+
+test('what a pod leaves goes to those that wait for more, the most important first', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const node = await client.get(Node, { name: cluster.nodes[0]!.name });
+  const cpus = Number(node.status!.allocatable!.cpu);
+  const at = (name: string) => ({ namespace: 'default', name });
+  const sized = (cpu: number) => ({
+    name: 'c',
+    image: 'busybox',
+    resources: { requests: { cpu: `${cpu}` } },
+  });
+  const run = async (name: string, cpu: number, spec: object = {}) => {
+    await client.create(Pod, { metadata: at(name), spec: { containers: [sized(cpu)], ...spec } });
+    await cluster.until(async () => (await client.get(Pod, at(name))).status?.phase === 'Running');
+  };
+  await client.create(PriorityClass, { metadata: { name: 'important' }, value: 1000 });
+  await run('big', Math.floor((cpus * 2) / 3));
+  await run('low', 1);
+  await run('high', 1, { priorityClassName: 'important' });
+  const pending = async (name: string) =>
+    (await client.get(Pod, at(name))).status?.conditions?.find(({ type }) => type === 'PodResizePending');
+  const granted = async (name: string) =>
+    (await client.get(Pod, at(name))).status?.containerStatuses?.[0]?.allocatedResources?.cpu;
+  const more = Math.floor((cpus * 2) / 3);
+  for (const name of ['low', 'high']) {
+    await client.patch(
+      Pod,
+      at(name),
+      { spec: { containers: [sized(more)] } },
+      { type: 'strategic', subresource: 'resize' },
+    );
+    await cluster.until(async () => (await pending(name))?.reason === 'Deferred');
+  }
+  const began = cluster.clock.now();
+  await client.delete(Pod, at('big'), { gracePeriodSeconds: 1 });
+  await cluster.until(async () => (await granted('high')) === `${more}`);
+  assert.ok(cluster.clock.now() - began < 10_000, 'at once');
+  assert.equal(await granted('low'), '1');
+  assert.equal((await pending('low'))?.reason, 'Deferred');
+  await client.delete(Pod, at('high'), { gracePeriodSeconds: 1 });
+  await cluster.until(async () => (await granted('low')) === `${more}`);
+  assert.equal(await pending('low'), undefined);
+});
