@@ -3,6 +3,7 @@ import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import { isCriticalPod, qosClassOf } from '../qos.ts';
+import { dottedSysctl } from '../spec/sysctl.ts';
 
 export interface AdmissionInputs {
   node: Node;
@@ -70,14 +71,15 @@ function refuseUnderPressure(pod: Pod, inputs: AdmissionInputs): Refusal | undef
 }
 
 function refuseSysctls(pod: Pod, allowed: readonly string[]): Refusal | undefined {
-  for (const { name } of pod.spec.securityContext?.sysctls ?? []) {
+  for (const sysctl of pod.spec.securityContext?.sysctls ?? []) {
+    const name = dottedSysctl(sysctl.name);
     const isAllowed =
       safeSysctls.has(name) ||
       allowed.some((pattern) =>
         pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
       );
     if (!isAllowed)
-      return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${name}" not allowlisted` };
+      return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${sysctl.name}" not allowlisted` };
   }
   return undefined;
 }

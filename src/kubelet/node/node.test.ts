@@ -61,6 +61,7 @@ const rows: [
   ],
   ['an allowed one', withSysctl('kernel.msgmax'), {}, undefined],
   ['a safe one', withSysctl('net.ipv4.tcp_syncookies'), {}, undefined],
+  ['a safe one with slashes', withSysctl('net/ipv4/tcp_syncookies'), {}, undefined],
   [
     'no promise under memory pressure',
     testPod(),

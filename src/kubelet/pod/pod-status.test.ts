@@ -219,3 +219,26 @@ test('the time of a transition stays while the status of the condition does', ()
   assert.equal(ready(observedPod(testContainer('c')))?.lastTransitionTime, '2020-01-01T00:00:00Z');
   assert.equal(ready(observedPod(exited('c', 1)))?.lastTransitionTime, '2026-01-01T00:00:00Z');
 });
+
+test('a pod whose init container failed is Failed when its sidecar has ended, not before', () => {
+  const sidecar = { name: 's', image: 'img:1', restartPolicy: 'Always' };
+  const pod = testPod({ ...never, initContainers: [sidecar, init] }, { phase: 'Pending' });
+  const failed = exited('i', 1);
+  const running = observedPod(testContainer('s'), failed);
+  assert.equal(status(pod, running).phase, 'Pending');
+  assert.equal(status(pod, observedPod(exited('s', 0), failed), { ended: true }).phase, 'Failed');
+});
+
+test('every condition of a pod tells the generation that it is about', () => {
+  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: '2025-01-01T00:00:00Z' };
+  const { conditions = [] } = status(
+    testPod({}, { conditions: [scheduled] }),
+    observedPod(testContainer('c')),
+  );
+  assert.deepEqual(
+    conditions.map(({ observedGeneration }) => observedGeneration),
+    conditions.map(() => 1),
+  );
+  const kept = conditions.find(({ type }) => type === 'PodScheduled');
+  assert.equal(kept?.lastTransitionTime, scheduled.lastTransitionTime);
+});

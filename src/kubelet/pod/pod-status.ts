@@ -2,7 +2,12 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { qosClassOf } from '../qos.ts';
-import { computeContainerStatuses, type StatusInputs, timestamp } from './container-statuses.ts';
+import {
+  type ContainerStatuses,
+  computeContainerStatuses,
+  type StatusInputs,
+  timestamp,
+} from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import {
   askersForRestartOfAll,
@@ -42,6 +47,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   let phase = computePhase(pod, statuses, inputs.ended);
   if (inputs.verdict && inputs.ended) phase = 'Failed';
   if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
+  else if (isTerminalPhase(phase) && !inputs.ended && anyRuns(statuses)) phase = phaseSoFar(old.phase);
   else if (old.phase === 'Running' && phase === 'Pending') phase = 'Running';
   const status: core.PodStatus = {
     phase,
@@ -74,6 +80,18 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   }
   status.conditions = computeConditions(pod, status, observed, inputs);
   return status;
+}
+
+/** Whoever reads of the end gives the pod's place away: it is told when nothing of it runs any more. */
+function anyRuns(statuses: ContainerStatuses): boolean {
+  const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = statuses;
+  return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].some(
+    ({ state }) => state?.running,
+  );
+}
+
+function phaseSoFar(phase: string | undefined): Phase {
+  return phase === 'Running' ? 'Running' : 'Pending';
 }
 
 /** In a pod that is over nothing waits or is ready any more. */
@@ -194,12 +212,10 @@ function computeConditions(
     ...(mayRestartAll(pod) ? [restartingAllCondition(pod, status, observed)] : []),
     ...(inputs.resize?.conditions ?? []),
   );
-  const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  wanted.push(scheduled ?? { type: 'PodScheduled', status: 'True' });
+  wanted.push({ type: 'PodScheduled', status: 'True' });
   const generation = pod.metadata.generation;
   return wanted.map((condition) => {
     const before = pod.status?.conditions?.find(({ type }) => type === condition.type);
-    if (condition === before) return condition;
     const changed = before?.status !== condition.status;
     return {
       ...condition,

@@ -5,6 +5,7 @@ import { annotations, labels } from '../pod/pod-observation.ts';
 import type { ResolverConfig } from './dns-config.ts';
 import { hostnameOf } from './hostname.ts';
 import { namespaceOptions, seccompProfile } from './security-context.ts';
+import { dottedSysctl } from './sysctl.ts';
 
 export interface SandboxInputs {
   attempt: number;
@@ -49,7 +50,9 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
     },
     linux: {
       ...(inputs.cgroupParent && { cgroupParent: inputs.cgroupParent }),
-      sysctls: Object.fromEntries((context.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
+      sysctls: Object.fromEntries(
+        (context.sysctls ?? []).map(({ name, value }) => [dottedSysctl(name), value]),
+      ),
       securityContext: {
         privileged,
         namespaceOptions: namespaceOptions(pod.spec),
