@@ -7,6 +7,7 @@ import {
   LimitRange,
   Pod,
   ResourceQuota,
+  Service,
 } from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 
@@ -105,6 +106,41 @@ test('a create that fails for another reason gives back what it was charged', as
   await assert.rejects(client.create(Pod, pod('a')), { code: 409 });
   const { status } = await client.get(ResourceQuota, { name: 'q', namespace });
   assert.equal(status?.used?.pods, '1');
+});
+
+test('what grows is charged like what is created', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(ResourceQuota, quota({ 'requests.cpu': '800m', 'services.nodeports': '1' }));
+  await cluster.clock.advance(1_000);
+  await client.create(Pod, pod('grows', { requests: { cpu: '300m' } }));
+  await client.create(Pod, pod('other', { requests: { cpu: '300m' } }));
+  const resize = (cpu: string) =>
+    client.patch(
+      Pod,
+      { name: 'grows', namespace },
+      { spec: { containers: [{ name: 'main', resources: { requests: { cpu } } }] } },
+      { type: 'strategic', subresource: 'resize' },
+    );
+  await assert.rejects(
+    resize('600m'),
+    refused(
+      'pods "grows" is forbidden: exceeded quota: q, requested: requests.cpu=300m, used: requests.cpu=600m, limited: requests.cpu=800m',
+    ),
+  );
+  await resize('500m');
+  const service = { metadata: { name: 's', namespace }, spec: { ports: [{ name: 'a', port: 1 }] } };
+  await client.create(Service, service);
+  const change = (ports: object[]) =>
+    client.patch(Service, { name: 's', namespace }, { spec: { type: 'NodePort', ports } }, { type: 'merge' });
+  const two = [
+    { name: 'a', port: 1 },
+    { name: 'b', port: 2 },
+  ];
+  await assert.rejects(change(two), { code: 403 });
+  await change(two.slice(0, 1));
+  const { status } = await client.get(ResourceQuota, { name: 'q', namespace });
+  assert.deepEqual(status?.used, { 'requests.cpu': '800m', 'services.nodeports': '1' });
 });
 
 test('a LimitRange fills in what is missing and refuses what is out of its bounds', async () => {

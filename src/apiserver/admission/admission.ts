@@ -31,6 +31,8 @@ export interface AdmissionPlugin {
   mutate?(attributes: AdmissionAttributes): Promise<void> | void;
   /** Throws a StatusError when the request must not be. The object no longer changes. */
   validate?(attributes: AdmissionAttributes): Promise<void> | void;
+  /** False: {@link reserve} has nothing to take for such a request. */
+  mayReserve?(attributes: AdmissionAttributes): boolean;
   /** Takes something that must not be taken twice, right before the write; the result gives it back. */
   reserve?(attributes: AdmissionAttributes): Promise<(() => Promise<void>) | undefined>;
 }
@@ -114,6 +116,10 @@ export class AdmissionChain {
       end?.step(true);
       throw error;
     }
+  }
+
+  mayReserve(attributes: AdmissionAttributes): boolean {
+    return this.#plugins.some((plugin) => plugin.reserve && (plugin.mayReserve?.(attributes) ?? true));
   }
 
   /** Gives what undoes all reservations. */

@@ -12,6 +12,7 @@ export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): 
   const ledger = new QuotaLedger(objects, write);
   return {
     name: 'ResourceQuota',
+    mayReserve: mayCharge,
     async reserve(attributes) {
       const { request } = attributes;
       if (!request.namespace || !mayCharge(attributes)) return undefined;
@@ -33,8 +34,9 @@ function mayCharge({ operation, request, object }: AdmissionAttributes): boolean
   if (!object) return false;
   const { type } = request.resource.definition;
   if (operation === 'CREATE') return request.subresource === '';
-  if (operation !== 'UPDATE' || !usageMayChange(type)) return false;
-  return request.subresource === '' || (type.plural === 'pods' && request.subresource === 'resize');
+  if (operation !== 'UPDATE' || type.group !== '') return false;
+  if (type.plural === 'pods') return request.subresource === 'resize';
+  return request.subresource === '' && ['services', 'persistentvolumeclaims'].includes(type.plural);
 }
 
 /** What the request adds to each quota that is about it. @throws StatusError when a pod leaves open what is limited */
@@ -84,8 +86,4 @@ function unspecifiedResources({ spec }: Pod, hard: readonly string[]): string[] 
     return containers.some(({ resources }) => resources?.[which]?.[resource] === undefined);
   };
   return constrained.filter((name) => hard.includes(name) && isOpen(name)).sort();
-}
-
-function usageMayChange({ group, plural }: ResourceName): boolean {
-  return group === '' && ['pods', 'services', 'persistentvolumeclaims'].includes(plural);
 }

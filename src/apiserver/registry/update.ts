@@ -4,6 +4,7 @@ import type { JsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
+import type { AdmissionAttributes } from '../admission/admission.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { matchNamespace } from './create.ts';
@@ -110,8 +111,23 @@ async function prepareChange(
   countGeneration(request, next, old);
   validateChange(request, next, old);
   for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
-  if (options.admit !== false) await registry.admission.validate(attributes);
+  if (options.admit === false) return next;
+  await registry.admission.validate(attributes);
+  if (registry.admission.mayReserve(attributes)) allocations.push(reservationFor(registry, attributes));
   return next;
+}
+
+/** What the namespace's quota has left for the change. */
+function reservationFor(registry: Registry, attributes: AdmissionAttributes): Allocation {
+  let undo: (() => Promise<void>) | undefined;
+  return {
+    async claim() {
+      undo = await registry.admission.reserve(attributes);
+    },
+    async finish(isStored) {
+      if (!isStored) await undo?.();
+    },
+  };
 }
 
 /** Undefined when another writer was faster. */
