@@ -75,6 +75,7 @@ const simulatedVolumes: PodVolumes = {
       (pod.spec.volumes ?? []).map((volume) => [volume.name, { hostPath: `/simulated/${volume.name}` }]),
     ),
   subPath: async ({ root, subPath }) => `${root}/${subPath}`,
+  readFile: async () => undefined,
   refreshDueMs: () => undefined,
   tearDown: async () => undefined,
   list: async () => [],

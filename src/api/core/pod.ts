@@ -100,6 +100,8 @@ function* validateStatusUpdate({ status }: Pod, old: Pod): FieldErrors {
 function defaultPod(pod: Pod): void {
   // What is frozen was stored, and has its defaults.
   if (!pod.spec || Object.isFrozen(pod.spec)) return;
+  // Of pods only: a template may say so, and is not changed.
+  if ((pod.spec.terminationGracePeriodSeconds ?? 0) < 0) pod.spec.terminationGracePeriodSeconds = 1;
   pod.spec.enableServiceLinks ??= true;
   defaultPodSpec(pod.spec);
   for (const container of pod.spec.containers ?? []) requestWhatIsLimited(container);

@@ -194,3 +194,15 @@ test('a status without observedGeneration keeps what was observed', async () => 
   assert.equal(answer.object.status.observedGeneration, 1);
   assert.equal(answer.object.status.conditions[0].observedGeneration, 1);
 });
+
+test('a pod waits at least a second for its end, a template says what it likes', async () => {
+  await using server = await withAccount();
+  const made = await server.ask('POST', pods, pod('p', { terminationGracePeriodSeconds: -1 }));
+  assert.equal(made.object.spec.terminationGracePeriodSeconds, 1);
+  const { object } = await server.ask('GET', `${pods}/p`);
+  const negative = { ...object, spec: { ...object.spec, terminationGracePeriodSeconds: -5 } };
+  assert.equal((await server.ask('PUT', `${pods}/p`, negative)).object.spec.terminationGracePeriodSeconds, 1);
+  const template = { metadata: { name: 't' }, template: pod('', { terminationGracePeriodSeconds: -1 }) };
+  const kept = await server.ask('POST', '/api/v1/namespaces/default/podtemplates', template);
+  assert.equal(kept.object.template.spec.terminationGracePeriodSeconds, -1);
+});

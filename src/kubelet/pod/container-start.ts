@@ -122,7 +122,7 @@ async function runPostStart(context: KubeletContext, start: ContainerStart, id: 
   }
 }
 
-function environmentOf(context: KubeletContext, { pod, container, podIps }: ContainerStart) {
+function environmentOf(context: KubeletContext, { pod, container, podIps, volumes }: ContainerStart) {
   return computeEnvironment({
     pod,
     container,
@@ -130,6 +130,11 @@ function environmentOf(context: KubeletContext, { pod, container, podIps }: Cont
     podIps,
     objects: context.objects,
     services: context.servicesFor(pod),
+    async readVolumeFile(name, path) {
+      const root = volumes.get(name)?.hostPath;
+      if (root === undefined) throw new Error(`cannot find the volume "${name}"`);
+      return context.volumes.readFile(root, path);
+    },
     warn: (reason, message) => podEvents(context.recorder, pod).warning(reason, message),
   });
 }

@@ -229,6 +229,12 @@ test('a pod whose init container failed is Failed when its sidecar has ended, no
   assert.equal(status(pod, observedPod(exited('s', 0), failed), { ended: true }).phase, 'Failed');
 });
 
+test('a pod whose sidecar asks for a restart of all is not over, although all of it has ended', () => {
+  const sidecar = { ...restartedBy('RestartAllContainers'), name: 's', restartPolicy: 'Always' };
+  const pod = testPod({ ...never, initContainers: [sidecar] }, { phase: 'Running' });
+  assert.equal(status(pod, observedPod(exited('s', 42), exited('c', 137))).phase, 'Running');
+});
+
 test('every condition of a pod tells the generation that it is about', () => {
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: '2025-01-01T00:00:00Z' };
   const { conditions = [] } = status(

@@ -47,7 +47,8 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   let phase = computePhase(pod, statuses, inputs.ended);
   if (inputs.verdict && inputs.ended) phase = 'Failed';
   if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
-  else if (isTerminalPhase(phase) && !inputs.ended && anyRuns(statuses)) phase = phaseSoFar(old.phase);
+  else if (isTerminalPhase(phase) && !inputs.ended && goesOn(pod, observed, statuses))
+    phase = phaseSoFar(old.phase);
   else if (old.phase === 'Running' && phase === 'Pending') phase = 'Running';
   const status: core.PodStatus = {
     phase,
@@ -83,7 +84,8 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
 }
 
 /** Whoever reads of the end gives the pod's place away: it is told when nothing of it runs any more. */
-function anyRuns(statuses: ContainerStatuses): boolean {
+function goesOn(pod: Pod, observed: ObservedPod, statuses: ContainerStatuses): boolean {
+  if (askersForRestartOfAll(pod, observed).length > 0) return true;
   const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = statuses;
   return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].some(
     ({ state }) => state?.running,

@@ -2,6 +2,7 @@
 import { ConfigMap, type Pod, Secret, type Service } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ObjectSource } from '../object-source.ts';
+import { variableInFile } from './env-file.ts';
 import { expandReferences } from './expansion.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './field-paths.ts';
 
@@ -16,6 +17,8 @@ export interface EnvironmentInputs {
   objects: Pick<ObjectSource, 'get'>;
   /** Those of the pod's namespace and the `kubernetes` service. */
   services: Iterable<Service>;
+  /** A file in a volume of the pod; undefined: there is none. @throws Error */
+  readVolumeFile(volumeName: string, path: string): Promise<string | undefined>;
   /** A Warning event on the pod. */
   warn(reason: string, message: string): void;
 }
@@ -81,6 +84,7 @@ async function variableValue(
     const of = containerName ? all.find(({ name }) => name === containerName) : container;
     return resourceValue(of ?? container, from.resourceFieldRef, node);
   }
+  if (from.fileKeyRef) return fileValue(inputs, from.fileKeyRef);
   const reference = from.configMapKeyRef ?? from.secretKeyRef;
   if (!reference) return '';
   const isSecret = !from.configMapKeyRef;
@@ -95,6 +99,35 @@ async function variableValue(
   throw new ContainerConfigError(
     `couldn't find key ${reference.key} in ${what} ${pod.metadata.namespace}/${name}`,
   );
+}
+
+/** Upstream's bounds on what a file of variables may hold. */
+const fileKeyMax = 128;
+const fileValueMaxBytes = 32 * 1024;
+
+async function fileValue(
+  { readVolumeFile }: EnvironmentInputs,
+  { volumeName, path, key, optional }: core.FileKeySelector,
+): Promise<string | undefined> {
+  if (key.length > fileKeyMax)
+    throw new ContainerConfigError(
+      `environment variable key "${key}" exceeds maximum length of ${fileKeyMax} characters`,
+    );
+  let value: string | undefined;
+  try {
+    const text = await readVolumeFile(volumeName, path);
+    value = text === undefined ? undefined : variableInFile(text, key);
+  } catch (error) {
+    throw new ContainerConfigError(`couldn't parse env file "${path}": ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (value !== undefined && Buffer.byteLength(value) > fileValueMaxBytes)
+    throw new ContainerConfigError(
+      `environment variable value for key "${key}" exceeds maximum size of 32KB`,
+    );
+  if (value !== undefined || optional) return value;
+  throw new ContainerConfigError(`environment variable key "${key}" not found in file "${path}"`);
 }
 
 async function configMapData(inputs: EnvironmentInputs, name: string, optional?: boolean) {

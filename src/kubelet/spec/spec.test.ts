@@ -78,7 +78,11 @@ test('services are told in both forms, unless the pod wants no links', () => {
   assert.equal(serviceVariables([service], testPod({ enableServiceLinks: false })).size, 0);
 });
 
-async function environmentOf(container: object, objects: Record<string, object> = {}) {
+async function environmentOf(
+  container: object,
+  objects: Record<string, object> = {},
+  files: Record<string, string> = {},
+) {
   const warnings: string[] = [];
   const environment = await computeEnvironment({
     pod: testPod(),
@@ -87,10 +91,29 @@ async function environmentOf(container: object, objects: Record<string, object> 
     podIps: [],
     services: [service],
     objects: { get: async (_type: unknown, at: { name: string }) => objects[at.name] as never },
+    readVolumeFile: async (volumeName, path) => files[`${volumeName}/${path}`],
     warn: (_reason, message) => warnings.push(message),
   });
   return { environment, warnings };
 }
+
+test('a variable may come from a file that an init container left', async () => {
+  const from = (key: string, more: object = {}) => ({
+    name: key,
+    valueFrom: { fileKeyRef: { volumeName: 'v', path: 'a.env', key, ...more } },
+  });
+  const files = { 'v/a.env': "A='one'\n" };
+  const { environment } = await environmentOf({ env: [from('A'), from('B', { optional: true })] }, {}, files);
+  assert.deepEqual([environment.get('A'), environment.has('B')], ['one', false]);
+  const none = environmentOf({ env: [from('B')] }, {}, files);
+  await assert.rejects(none, { message: 'environment variable key "B" not found in file "a.env"' });
+  await assert.rejects(
+    environmentOf({ env: [from('A')] }, {}, { 'v/a.env': 'A=one' }),
+    /couldn't parse env file/,
+  );
+  const noFile = environmentOf({ env: [from('A', { optional: true })] });
+  assert.equal((await noFile).environment.has('A'), false);
+});
 
 test('later sources of the environment win, and invalid keys are skipped with a warning', async () => {
   const { environment, warnings } = await environmentOf(

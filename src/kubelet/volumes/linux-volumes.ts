@@ -18,7 +18,7 @@ import {
   VolumeError,
   type VolumeInputs,
 } from './pod-volumes.ts';
-import { mountSubPath } from './sub-path.ts';
+import { mountSubPath, readInside } from './sub-path.ts';
 import { TokenSource } from './token-source.ts';
 
 export class LinuxVolumes implements PodVolumes {
@@ -76,6 +76,10 @@ export class LinuxVolumes implements PodVolumes {
         { cause: error },
       );
     }
+  }
+
+  readFile(root: string, path: string): Promise<string | undefined> {
+    return readInside(root, path);
   }
 
   refreshDueMs(podUid: string): number | undefined {

@@ -58,6 +58,8 @@ export interface PodVolumes {
   setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>>;
   /** A path that stands for part of a volume and cannot be led out of it by links. @throws Error */
   subPath(request: SubPathRequest): Promise<string>;
+  /** What a file of a volume holds, to which no link leads out of it; undefined: there is none. @throws Error */
+  readFile(root: string, path: string): Promise<string | undefined>;
   /** When the contents must be looked at again (tokens); undefined: never by themselves. */
   refreshDueMs(podUid: string): number | undefined;
   /** Unmounts and removes everything of the pod. */

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
-import { mountSubPath } from './sub-path.ts';
+import { mountSubPath, readInside } from './sub-path.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-sub-path-'));
 after(async () => {
@@ -38,4 +47,18 @@ test('mounted again for a new container, it shows what the volume has become', n
   assert.equal(mounts(), 1);
   await mount();
   assert.equal(mounts(), 1);
+});
+
+test('a file of a volume is read, what a link outside leads to is not', async () => {
+  const root = join(folder, 'files');
+  mkdirSync(join(root, 'a'), { recursive: true });
+  writeFileSync(join(root, 'a/b.env'), 'text');
+  writeFileSync(join(folder, 'secret'), 'secret');
+  symlinkSync(join(folder, 'secret'), join(root, 'out'));
+  symlinkSync('a/b.env', join(root, 'in'));
+  assert.equal(await readInside(root, 'a/b.env'), 'text');
+  assert.equal(await readInside(root, 'in'), 'text');
+  assert.equal(await readInside(root, 'nope/none'), undefined);
+  assert.equal(await readInside(root, 'a'), undefined);
+  await assert.rejects(readInside(root, 'out'), /not within volume path/);
 });

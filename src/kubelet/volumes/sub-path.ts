@@ -40,6 +40,25 @@ export async function mountSubPath({ root, subPath, target, readOnly }: SubPathM
   return target;
 }
 
+/** Of files that are read rather than mounted. */
+const readMaxBytes = 64 * 1024;
+
+/** Undefined: there is no such file. @throws Error */
+export async function readInside(root: string, path: string): Promise<string | undefined> {
+  const volume = await realpath(root);
+  const steps = await resolveInside(volume, path);
+  if (!(await stat(join(volume, ...steps)).catch(() => undefined))?.isFile()) return undefined;
+  const opened = await openInside(volume, steps);
+  try {
+    const { size } = await opened.stat();
+    if (size > readMaxBytes)
+      throw new Error(`file ${JSON.stringify(path)} is larger than ${readMaxBytes} bytes`);
+    return await opened.readFile('utf8');
+  } finally {
+    await opened.close();
+  }
+}
+
 /** Links within the volume (of `..data`) are followed once; what they lead to must be inside. */
 async function resolveInside(volume: string, subPath: string): Promise<string[]> {
   const wanted = join(volume, subPath);

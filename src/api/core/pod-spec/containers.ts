@@ -13,6 +13,7 @@ import type {
   EnvFromSource,
   EnvVar,
   EphemeralContainer,
+  FileKeySelector,
   PodSpec,
 } from '../../types/core-v1.gen.ts';
 import { ipAddress } from '../../validation/addresses.ts';
@@ -149,7 +150,7 @@ function* validateContainer(
       "must be 'File' or 'FallbackToLogsOnError'",
     );
   if (container.ports) yield* validatePorts(container.ports, `${path}.ports`);
-  if (container.env) yield* validateEnvironment(container.env, `${path}.env`);
+  if (container.env) yield* validateEnvironment(container.env, volumes, `${path}.env`);
   if (container.envFrom) yield* validateEnvironmentSources(container.envFrom, `${path}.envFrom`);
   yield* validateVolumeUse(container, volumes, path);
   yield* oneOf(container.imagePullPolicy, pullPolicies, `${path}.imagePullPolicy`, 'required');
@@ -189,16 +190,16 @@ function* validateHostPorts(containers: Container[], field: string, firstIndex =
     }
 }
 
-function* validateEnvironment(env: EnvVar[], field: string): FieldErrors {
+function* validateEnvironment(env: EnvVar[], volumes: PodVolumes, field: string): FieldErrors {
   for (const [index, variable] of env.entries()) {
     const path = `${field}[${index}]`;
     if (!variable.name) yield required(`${path}.name`);
     else yield* invalidFor(`${path}.name`, variable.name, environmentNameProblems(variable.name));
-    if (variable.valueFrom) yield* validateValueFrom(variable, `${path}.valueFrom`);
+    if (variable.valueFrom) yield* validateValueFrom(variable, volumes, `${path}.valueFrom`);
   }
 }
 
-function* validateValueFrom(variable: EnvVar, field: string): FieldErrors {
+function* validateValueFrom(variable: EnvVar, volumes: PodVolumes, field: string): FieldErrors {
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = variable.valueFrom!;
   let sources = 0;
   if (fieldRef) {
@@ -219,8 +220,7 @@ function* validateValueFrom(variable: EnvVar, field: string): FieldErrors {
   }
   if (fileKeyRef) {
     sources++;
-    for (const name of ['key', 'path', 'volumeName'] as const)
-      if (!fileKeyRef[name]) yield required(`${field}.fileKeyRef.${name}`);
+    yield* validateFileKeyRef(fileKeyRef, volumes, `${field}.fileKeyRef`);
   }
   if (sources === 0)
     yield invalidValue(
@@ -230,6 +230,20 @@ function* validateValueFrom(variable: EnvVar, field: string): FieldErrors {
     );
   else if (variable.value) yield invalidValue(field, '', 'may not be specified when `value` is not empty');
   else if (sources > 1) yield invalidValue(field, '', 'may not have more than one field specified at a time');
+}
+
+function* validateFileKeyRef(reference: FileKeySelector, volumes: PodVolumes, field: string): FieldErrors {
+  for (const name of ['key', 'path', 'volumeName'] as const)
+    if (!reference[name]) yield required(`${field}.${name}`);
+  const { key, path, volumeName } = reference;
+  if (key) yield* invalidFor(`${field}.key`, key, environmentNameProblems(key));
+  if (path?.startsWith('/')) yield invalidValue(`${field}.path`, path, 'must be a relative path');
+  if (path?.split('/').includes('..')) yield invalidValue(`${field}.path`, path, "must not contain '..'");
+  if (!volumeName) return;
+  const volume = volumes.get(volumeName);
+  if (!volume) yield notFoundField(`${field}.volumeName`, volumeName);
+  else if (!volume.emptyDir)
+    yield invalidValue(`${field}.volumeName`, volumeName, 'referenced volume must be of type emptyDir');
 }
 
 function* validateEnvironmentSources(sources: EnvFromSource[], field: string): FieldErrors {

@@ -209,3 +209,38 @@ test('what is out of date, hidden or said twice is worth a warning', () => {
     /^spec\.template\.spec\.nodeSelector/,
   );
 });
+
+test('a hostname that overrides all others is a name, and the pod’s own', () => {
+  const errors = (more: object) =>
+    errorsOf(spec({ hostnameOverride: 'a.b', ...more })).map((text) => text.split(': ')[1]);
+  assert.deepEqual(errors({}), []);
+  assert.deepEqual(errors({ setHostnameAsFQDN: true }), ['Forbidden']);
+  assert.deepEqual(errors({ hostNetwork: true }), ['Forbidden']);
+  assert.deepEqual(errors({ hostnameOverride: 'Not' }), ['Invalid value']);
+  assert.equal(errors({ hostnameOverride: 'a'.repeat(65) })[0], 'Too long');
+});
+
+test('a variable from a file names one within an emptyDir', () => {
+  const from = (change: object) => ({
+    env: [
+      { name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'a/b.env', key: 'A', ...change } } },
+    ],
+  });
+  const volumes = [
+    { name: 'v', emptyDir: {} },
+    { name: 'h', hostPath: { path: '/' } },
+  ];
+  const field = 'spec.containers[0].env[0].valueFrom.fileKeyRef';
+  const rows: [change: object, errors: string[]][] = [
+    [{}, []],
+    [{ volumeName: 'none' }, [`${field}.volumeName: Not found: "none"`]],
+    [
+      { volumeName: 'h' },
+      [`${field}.volumeName: Invalid value: "h": referenced volume must be of type emptyDir`],
+    ],
+    [{ path: '/a' }, [`${field}.path: Invalid value: "/a": must be a relative path`]],
+    [{ path: 'a/../b' }, [`${field}.path: Invalid value: "a/../b": must not contain '..'`]],
+    [{ key: '' }, [`${field}.key: Required value`]],
+  ];
+  for (const [change, errors] of rows) assert.deepEqual(errorsOf(spec({ volumes }, from(change))), errors);
+});

@@ -1,5 +1,12 @@
 /** Validation of a whole pod spec, the same for pods and for every template of pods. */
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooLong,
+} from '../../field-error.ts';
 import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
 import { ipAddress } from '../../validation/addresses.ts';
 import { inRange, invalidFor, oneOf } from '../../validation/fields.ts';
@@ -62,6 +69,7 @@ export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
     yield* inRange(spec.activeDeadlineSeconds, 1, deadlineMax, `${field}.activeDeadlineSeconds`);
   for (const name of ['hostname', 'subdomain'] as const)
     if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], dnsLabelProblems(spec[name]));
+  yield* validateHostnameOverride(spec, `${field}.hostnameOverride`);
   yield* validateTolerations(spec.tolerations, `${field}.tolerations`);
   for (const alias of spec.hostAliases ?? []) {
     // Upstream names these fields without their index.
@@ -83,6 +91,17 @@ export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
   yield* validateResourceRequirements(spec.resources, `${field}.resources`);
   yield* validateResourceClaims(spec, `${field}.resourceClaims`);
   if (spec.os) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os.name`, 'required');
+}
+
+const hostnameMax = 64;
+
+function* validateHostnameOverride(spec: PodSpec, field: string): FieldErrors {
+  const { hostnameOverride: name, setHostnameAsFQDN, hostNetwork } = spec;
+  if (name === undefined) return;
+  if (setHostnameAsFQDN) yield forbiddenField(field, 'may not be set when `setHostnameAsFQDN` is true');
+  if (hostNetwork) yield forbiddenField(field, 'may not be set when `hostNetwork` is true');
+  if (name.length > hostnameMax) yield tooLong(field, hostnameMax);
+  yield* invalidFor(field, name, subdomainProblems(name));
 }
 
 function* validateHostNetwork(spec: PodSpec, field: string): FieldErrors {
