@@ -23,6 +23,8 @@ test('a sorted set agrees with a plain sorted array over random changes', () => 
   const sorted = [...model].sort();
   for (const prefix of ['', '/registry/pods/', '/registry/pod', '/registry/nodes/2', '/zzz']) {
     const expected = sorted.filter((key) => key.startsWith(prefix));
+    for (const after of [undefined, '/', expected[0], expected[expected.length >> 1], expected.at(-1), '/zz'])
+      assert.deepEqual(keys.listWithPrefix(prefix, after), [...keys.withPrefix(prefix, after)]);
     assert.deepEqual([...keys.withPrefix(prefix)], expected);
     assert.equal(keys.countWithPrefix(prefix), expected.length);
     const middle = expected[expected.length >> 1];

@@ -61,6 +61,23 @@ export class SortedKeys {
     }
   }
 
+  /** All that {@link SortedKeys.withPrefix} gives, several times as fast. */
+  listWithPrefix(prefix: string, after?: string): string[] {
+    const start = after !== undefined && after >= prefix ? after : prefix;
+    const found: string[] = [];
+    for (let blockIndex = this.#blockFor(start); blockIndex < this.#blocks.length; blockIndex++) {
+      const block = this.#blocks[blockIndex]!;
+      let at = lowerBound(block, start);
+      if (at < block.length && block[at] === after) at++;
+      if (at < block.length && !block[at]!.startsWith(prefix)) break;
+      // What is sorted between two that start with the prefix starts with it too.
+      const end = block.at(-1)?.startsWith(prefix) ? block.length : lowerBound(block, endOf(prefix));
+      for (; at < end; at++) found.push(block[at]!);
+      if (end < block.length) break;
+    }
+    return found;
+  }
+
   /** How many keys {@link SortedKeys.withPrefix} gives, without going through them. */
   countWithPrefix(prefix: string, after?: string): number {
     this.#settle();

@@ -32,6 +32,14 @@ export function encodeMessage(schema: string, object: JsonObject): Uint8Array {
 /** A message with what tells its kind. */
 export function wrapMessage(apiVersion: string, kind: string, message: Uint8Array): Uint8Array {
   const writer = new WireWriter(message.length + 64);
+  beginEnvelope(writer, apiVersion, kind);
+  writer.tag(16 + bytesType);
+  writer.bytes(message);
+  endEnvelope(writer);
+  return writer.finish();
+}
+
+function beginEnvelope(writer: WireWriter, apiVersion: string, kind: string): void {
   writer.raw(magic);
   writer.tag(8 + bytesType);
   const typeMeta = writer.begin();
@@ -40,13 +48,13 @@ export function wrapMessage(apiVersion: string, kind: string, message: Uint8Arra
   writer.tag(16 + bytesType);
   writer.string(kind);
   writer.end(typeMeta);
-  writer.tag(16 + bytesType);
-  writer.bytes(message);
+}
+
+function endEnvelope(writer: WireWriter): void {
   writer.tag(24 + bytesType);
   writer.string('');
   writer.tag(32 + bytesType);
   writer.string('');
-  return writer.finish();
 }
 
 /** A whole answer. `object` has its apiVersion and kind. */
@@ -77,6 +85,48 @@ export function encodeList(
     writer.bytes(item);
   }
   return wrapMessage(apiVersion, kind, writer.finish());
+}
+
+/** What {@link encodeList} gives, in pieces: the items are not copied together. */
+export function* encodeListPieces(
+  apiVersion: string,
+  kind: string,
+  metadata: JsonObject,
+  items: readonly Uint8Array[],
+): Generator<Uint8Array> {
+  const first = fieldOf(8 + bytesType, encodeMessage(listMetaSchema, metadata));
+  let sizeBytes = first.length;
+  for (const { length } of items) sizeBytes += 1 + lengthBytes(length) + length;
+  const start = new WireWriter(128);
+  beginEnvelope(start, apiVersion, kind);
+  start.tag(16 + bytesType);
+  start.length(sizeBytes);
+  yield start.finish();
+  yield first;
+  for (const item of items) {
+    const head = new WireWriter(8);
+    head.tag(16 + bytesType);
+    head.length(item.length);
+    yield head.finish();
+    yield item;
+  }
+  const end = new WireWriter(8);
+  endEnvelope(end);
+  yield end.finish();
+}
+
+/** How many bytes a length takes: seven bits each. */
+function lengthBytes(length: number): number {
+  let count = 1;
+  for (let rest = length; rest > 0x7f; rest = Math.floor(rest / 128)) count++;
+  return count;
+}
+
+function fieldOf(tag: number, bytes: Uint8Array): Uint8Array {
+  const writer = new WireWriter(bytes.length + 8);
+  writer.tag(tag);
+  writer.bytes(bytes);
+  return writer.finish();
 }
 
 /** One frame of a watch: its length in four bytes, then a WatchEvent. `object` is a whole answer. */

@@ -50,6 +50,11 @@ export class WireWriter {
     this.#unsigned(tag);
   }
 
+  /** The length of bytes that follow by another way. */
+  length(count: number): void {
+    this.#unsigned(count);
+  }
+
   #unsigned(value: number): void {
     this.#reserve(10);
     let rest = value;

@@ -29,7 +29,7 @@ export interface Encoded {
   body: Buffer;
 }
 
-type ListResponse = Extract<ApiResponse, { type: 'list' }>;
+export type ListResponse = Extract<ApiResponse, { type: 'list' }>;
 
 export function encodeObject(
   resource: ServedResource,

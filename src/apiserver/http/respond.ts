@@ -1,6 +1,8 @@
 /** Sends an answer of the layers below over HTTP: encodes, compresses, streams watches. */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { createGzip, gzip } from 'node:zlib';
 import { canEncode } from '../../api/protobuf/envelope.ts';
 import { badRequest, internalError, notAcceptable, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,11 +16,13 @@ import {
   encodeObject,
   encodePlain,
   encodeValue,
+  type ListResponse,
 } from './encode.ts';
 import type { HttpResponse, ResponseHeaders } from './http-response.ts';
+import { listPieces, wholeItemsMax } from './list-pieces.ts';
 import { contentTypes, jsonFormat, negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
-import { prettyFor } from './pretty.ts';
+import { prettyFor, wantsPretty } from './pretty.ts';
 import { HttpWatchSink } from './watch-stream.ts';
 import {
   asksForWebSocket,
@@ -117,7 +121,9 @@ export async function respond(
       );
     case 'list': {
       checkForm(request, answer.resource, { isList: true });
-      const encoded = encodeList(answer, encodeContextOf(request, answer.resource, options.clock));
+      const encoding = encodeContextOf(request, answer.resource, options.clock);
+      if (answer.items.length > wholeItemsMax) return await sendInPieces(context, response, answer, encoding);
+      const encoded = encodeList(answer, encoding);
       return sendMaybeCompressed(context, response, prettyFor(request, encoded));
     }
   }
@@ -213,22 +219,54 @@ function send(
   return { status, sizeBytes: encoded.body.length };
 }
 
+/** Whoever goes away, or reads slowly, ends or delays only this answer. */
+async function sendInPieces(
+  context: RequestContext,
+  response: HttpResponse,
+  answer: ListResponse,
+  encoding: EncodeContext,
+): Promise<Sent> {
+  const { request } = context;
+  const { contentType, pieces } = listPieces(answer, encoding, wantsPretty(request));
+  const body = Readable.from(pieces, { objectMode: false });
+  const compresses = acceptsGzip(request);
+  const out = response.open(200, {
+    ...headersOf(context),
+    'content-type': contentType,
+    ...(compresses && gzipHeaders),
+  });
+  let sizeBytes = 0;
+  const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunks) {
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+  };
+  try {
+    if (compresses) await pipeline(body, createGzip({ level: gzipLevel }), counted, out);
+    else await pipeline(body, counted, out);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
+  return { status: 200, sizeBytes };
+}
+
+const gzipLevel = 1;
+const gzipHeaders = { 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
+
+function acceptsGzip(request: ApiRequest): boolean {
+  return (request.header('accept-encoding') ?? '').includes('gzip');
+}
+
 async function sendMaybeCompressed(
   context: RequestContext,
   response: HttpResponse,
   encoded: Encoded,
 ): Promise<Sent> {
-  const accepts = context.request.header('accept-encoding') ?? '';
-  if (encoded.body.length < gzipBytesMin || !accepts.includes('gzip'))
+  if (encoded.body.length < gzipBytesMin || !acceptsGzip(context.request))
     return send(context, response, 200, encoded);
-  const body = await gzipAsync(encoded.body, { level: 1 });
-  return send(
-    context,
-    response,
-    200,
-    { ...encoded, body },
-    { 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
-  );
+  const body = await gzipAsync(encoded.body, { level: gzipLevel });
+  return send(context, response, 200, { ...encoded, body }, gzipHeaders);
 }
 
 async function respondWithWatch(

@@ -2,6 +2,7 @@
 
 import { type FieldError, forbiddenField, invalidValue, notSupported } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
+import { inTurns } from '../../base/turns.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
 import type { RequestContext } from '../request.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
@@ -35,6 +36,8 @@ export interface ListOutcome {
 
 /** How long a list or a watch waits for a revision that the client has seen and this server has not. */
 export const freshTimeoutMs = 3_000;
+/** Objects that a selection looks at in one turn; of more a copy is made, so that others are served in between. */
+const lookedAtAtOnceMax = 1_000;
 /** Entries that one step through the store's history reads. */
 const historyPageEntries = 1_000;
 
@@ -74,20 +77,27 @@ export async function listObjects(registry: Registry, request: ListRequest): Pro
   if (request.resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
   } else if (wanted > 0) await freshAs(registry, wanted);
-  return page(cache, request, undefined, view.revision);
+  return await page(cache, request, undefined, view.revision);
 }
 
 /** A page of the present state, behind the key `after`. */
-function page(
+async function page(
   cache: ResourceCache,
   { selection, limit }: ListRequest,
   after: string | undefined,
   revision: number,
-): ListOutcome {
-  const items: CachedObject[] = [];
+): Promise<ListOutcome> {
   const { matches, keyPrefix } = selection;
+  if (!matches && limit === 0) return { items: cache.all(keyPrefix, after), revision };
+  const items: CachedObject[] = [];
   let more = false;
-  for (const object of cache.range(keyPrefix, after)) {
+  // What is looked at over several turns must be what was there in the first of them.
+  const isLong = matches !== undefined && cache.size > lookedAtAtOnceMax;
+  const found = isLong ? cache.all(keyPrefix, after) : cache.range(keyPrefix, after);
+  const turns = inTurns();
+  for (const object of found) {
+    const pause = isLong ? turns.pause() : undefined;
+    if (pause) await pause;
     if (matches && !matches(object)) continue;
     if (limit > 0 && items.length === limit) {
       more = true;
@@ -111,9 +121,9 @@ async function continueList(registry: Registry, request: ListRequest): Promise<L
   const cache = cacheOf(request.resource);
   if (token.revision === inconsistentRevision) {
     if (!registry.view.isCurrent) await registry.view.caughtUp();
-    return page(cache, request, after, registry.view.revision);
+    return await page(cache, request, after, registry.view.revision);
   }
-  if (cache.unchangedSince(token.revision)) return page(cache, request, after, token.revision);
+  if (cache.unchangedSince(token.revision)) return await page(cache, request, after, token.revision);
   try {
     return await listAt(registry, request, token.revision, after);
   } catch (error) {

@@ -58,6 +58,11 @@ export class ResourceCache {
     for (const key of this.#keys.withPrefix(prefix, after)) yield this.#objects.get(key)!;
   }
 
+  /** All that {@link ResourceCache.range} gives, several times as fast. */
+  all(prefix: string, after?: string): CachedObject[] {
+    return this.#keys.listWithPrefix(prefix, after).map((key) => this.#objects.get(key)!);
+  }
+
   /** How many objects {@link ResourceCache.range} gives, without going through them. */
   count(prefix: string, after?: string): number {
     return this.#keys.countWithPrefix(prefix, after);
