@@ -33,3 +33,27 @@ test('a resource that somebody patches into a node can be allocated, and is sche
   );
   assert.deepEqual(phases, ['Running', 'Pending']);
 });
+
+test('a pod takes the place of one whose object is gone, while that one still ends', async () => {
+  await using cluster = await createCluster({ behaviour: () => ({ killMs: 5_000 }) });
+  const { client } = cluster;
+  const name = cluster.nodes[0]!.name;
+  const capacity = { status: { capacity: { [resource]: '1' } } };
+  await client.patch(Node, { name }, capacity, { type: 'merge', subresource: 'status' });
+  await cluster.until(
+    async () => (await client.get(Node, { name })).status?.allocatable?.[resource] === '1',
+    30_000,
+  );
+  const at = (pod: string) => ({ namespace: 'default', name: pod });
+  const limits = { [resource]: '1' };
+  const spec = { nodeName: name, containers: [{ name: 'main', image: 'busybox', resources: { limits } }] };
+  const hasPhase = (pod: string, phases: readonly string[]) =>
+    cluster.until(async () => phases.includes((await client.get(Pod, at(pod))).status?.phase ?? ''));
+  await client.create(Pod, { metadata: at('old'), spec });
+  await hasPhase('old', ['Running']);
+  await client.delete(Pod, at('old'), { gracePeriodSeconds: 0 });
+  await client.create(Pod, { metadata: at('new'), spec });
+  await hasPhase('new', ['Running', 'Failed']);
+  const { status } = await client.get(Pod, at('new'));
+  assert.equal(status?.phase, 'Running', status?.message);
+});

@@ -24,6 +24,8 @@ export interface SimulatedBehaviour {
   exit?: { afterMs: number; code: number };
   /** Keeps running for the whole grace period when told to stop. */
   ignoresTerm?: boolean;
+  /** Takes so long to end when it is killed. */
+  killMs?: number;
   /** Refuses to start, with this description. */
   startError?: string;
   /** Whether probes succeed while it runs; true unless told. */
@@ -249,7 +251,11 @@ class Simulation implements SimulatedRuntime {
         };
       });
       this.#end(id, 137);
-    } else this.#end(id, timeoutSeconds > 0 ? 143 : 137);
+    } else {
+      const { killMs } = container.behaviour;
+      if (killMs) await this.#options.clock.sleep(killMs);
+      this.#end(id, timeoutSeconds > 0 ? 143 : 137);
+    }
   }
 
   async removeContainer(id: string) {

@@ -132,11 +132,11 @@ export class PodWorker {
     return this.#done.promise;
   }
   /**
-   * It counts against what the node has. Not once nothing of it runs, although its volumes may still be there: the
-   * scheduler gives its place away as soon as it reads of the end.
+   * It counts against what the node has. Not once nothing of it runs, although its volumes may still be there, nor once
+   * its object is gone, although its containers may: the scheduler gives its place away as soon as it reads of either.
    */
   get isAdmitted(): boolean {
-    return this.#admitted && !this.#hasEnded && !this.isDone;
+    return this.#admitted && !this.#hasEnded && !this.#isRemoved && !this.isDone;
   }
 
   /** Why a container does not run, in one word. */
