@@ -167,10 +167,6 @@ export function notAcceptable(message: string): StatusError {
   return new StatusError(406, 'NotAcceptable', message);
 }
 
-export function gone(message: string): StatusError {
-  return new StatusError(410, 'Gone', message);
-}
-
 /** The asked-for history is no longer kept. */
 export function expired(message: string): StatusError {
   return new StatusError(410, 'Expired', message);

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeBody, type FieldValidation, parseApplyBody, parseBody } from './body.ts';
+import { decodeParsed, type FieldValidation, parseApplyBody, parseBody } from './body.ts';
 
 const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
 const schemas = {
   Deployment: 'io.k8s.api.apps.v1.Deployment',
   ConfigMap: 'io.k8s.api.core.v1.ConfigMap',
+  Event: 'io.k8s.api.core.v1.Event',
   Secret: 'io.k8s.api.core.v1.Secret',
   Pod: 'io.k8s.api.core.v1.Pod',
 };
 const bytes = (body: unknown) => Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 const read = (kind: keyof typeof schemas, body: unknown, validation: FieldValidation = 'Strict') => {
   const expected = kind === 'Deployment' ? deployment : { group: '', version: 'v1', kind };
-  return decodeBody(bytes(body), 'json', schemas[kind], expected, validation);
+  return decodeParsed(parseBody(bytes(body), 'json', kind), schemas[kind], expected, validation);
 };
 
 const refused: [string, keyof typeof schemas, unknown, string | RegExp][] = [
@@ -141,13 +142,10 @@ test('an object is printed as upstream prints it', () => {
 });
 
 test('times are made UTC, whole seconds or microseconds', () => {
-  const event = decodeBody<Record<string, unknown>>(
-    bytes({ eventTime: '2020-01-01T00:00:00.1234567+01:00', lastTimestamp: '2020-01-01T00:00:00.9+01:00' }),
-    'json',
-    'io.k8s.api.core.v1.Event',
-    { group: '', version: 'v1', kind: 'Event' },
-    'Strict',
-  ).object;
+  const event = read('Event', {
+    eventTime: '2020-01-01T00:00:00.1234567+01:00',
+    lastTimestamp: '2020-01-01T00:00:00.9+01:00',
+  }).object;
   assert.equal(event.eventTime, '2019-12-31T23:00:00.123456Z');
   assert.equal(event.lastTimestamp, '2019-12-31T23:00:00Z');
   assert.equal(event.firstTimestamp, null);

@@ -185,14 +185,3 @@ export function cannotBeHandled(expected: ExpectedKind, why: string): StatusErro
     `${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${why}`,
   );
 }
-
-/** {@link parseBody} and {@link decodeParsed} in one: the way of every create and update. */
-export function decodeBody<T = JsonObject>(
-  bytes: Uint8Array,
-  format: BodyFormat,
-  schema: string,
-  expected: ExpectedKind,
-  validation: FieldValidation,
-): DecodedBody<T> {
-  return decodeParsed<T>(parseBody(bytes, format, expected.kind), schema, expected, validation);
-}

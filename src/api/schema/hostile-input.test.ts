@@ -4,7 +4,7 @@ import { seededRandom } from '../../base/random.ts';
 import { parseFieldSelector, parseLabelSelector } from '../selectors.ts';
 import { StatusError } from '../status.ts';
 import { applyConfig } from './apply.ts';
-import { decodeBody, parseApplyBody } from './body.ts';
+import { type BodyFormat, decodeParsed, type FieldValidation, parseApplyBody, parseBody } from './body.ts';
 import { DecodeError, decode, type JsonObject } from './decode.ts';
 import { FieldSetError, readFieldSet } from './field-set.ts';
 import { JsonError, parseJson } from './json.ts';
@@ -147,6 +147,9 @@ test('what the JSON parser takes is what JSON.parse takes, and the rest is refus
   }
 });
 
+const readPod = (body: Buffer, format: BodyFormat, validation: FieldValidation) =>
+  decodeParsed(parseBody(body, format, pod.kind), podSchema, pod, validation);
+
 test('bodies in JSON and YAML are read or refused', () => {
   const text = JSON.stringify(
     { apiVersion: 'v1', kind: 'Pod', ...randomObject(schemaNode(podSchema), random) },
@@ -157,14 +160,10 @@ test('bodies in JSON and YAML are read or refused', () => {
     'apiVersion: v1\nkind: Pod\nmetadata: &m\n  name: a\n  labels: {a: b}\nspec:\n  containers:\n  - name: c\n    args: ["x", \'y\', z]\n    env:\n    - *m\n';
   for (let round = 0; round < rounds; round++) {
     const json = Buffer.from(mutate(text.slice(0, 3000)));
-    refusesOnlyWith([StatusError], () => decodeBody(json, 'json', podSchema, pod, 'Strict'), json.toString());
+    refusesOnlyWith([StatusError], () => readPod(json, 'json', 'Strict'), json.toString());
     const document = Buffer.from(mutate(yaml));
     refusesOnlyWith([StatusError], () => parseApplyBody(document, 'Strict'), document.toString());
-    refusesOnlyWith(
-      [StatusError],
-      () => decodeBody(document, 'yaml', podSchema, pod, 'Warn'),
-      document.toString(),
-    );
+    refusesOnlyWith([StatusError], () => readPod(document, 'yaml', 'Warn'), document.toString());
   }
 });
 

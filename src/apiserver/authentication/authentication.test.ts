@@ -11,7 +11,7 @@ import { createAuthenticator } from './authenticator.ts';
 import { impersonate } from './impersonation.ts';
 import { JsonWebTokens } from './json-web-token.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
-import { bootstrapTokens, parseTokenFile, staticTokens } from './simple-tokens.ts';
+import { bootstrapTokens, staticTokens } from './simple-tokens.ts';
 
 const audience = 'https://kubernetes.default.svc.cluster.local';
 const hourMs = 3_600_000;
@@ -153,13 +153,6 @@ test('a bootstrap token is good until it expires and when its Secret allows auth
   assert.equal(await authenticate('abcdef.0123456789abcdeg'), undefined);
   await clock.advance(hourMs);
   assert.equal(await authenticate('abcdef.0123456789abcdef'), undefined);
-});
-
-test('a token file gives names, uids and groups; a bad line is named', () => {
-  const users = parseTokenFile('t1,ann,1,"a,b"\n\n# comment\nt2,ben,,\n');
-  assert.deepEqual(users.get('t1'), { name: 'ann', uid: '1', groups: ['a', 'b'] });
-  assert.deepEqual(users.get('t2'), { name: 'ben', groups: [] });
-  assert.throws(() => parseTokenFile('t1,ann,1\nbroken\n'), /line 2/);
 });
 
 test('the chain: no credential is anonymous, a bad one is refused, a good one is authenticated', async () => {

@@ -8,7 +8,7 @@ import { FakeObjects } from '../object-reader.fake.ts';
 import { JsonWebTokens } from './json-web-token.ts';
 import { openIdConnect } from './openid-connect.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
-import { bootstrapTokens, parseTokenFile } from './simple-tokens.ts';
+import { bootstrapTokens } from './simple-tokens.ts';
 
 const random = seededRandom(20_261_128);
 const pick = <T>(items: readonly T[]): T => items[Math.floor(random.next() * items.length)]!;
@@ -78,17 +78,5 @@ test('tokens that were tampered with are nobody, whoever they were meant for', a
     assert.equal(tokens.verify(token), undefined, token.slice(0, 300));
     for (const authenticate of authenticators)
       assert.equal(await authenticate(token, [issuer]), undefined, token.slice(0, 300));
-  }
-});
-
-test('a token file that was tampered with is read, or its line is named', () => {
-  const file = 'secret,ann,7,"devs,ops"\n# a comment\nother,ben,8\n';
-  for (let round = 0; round < rounds; round++) {
-    const text = mutated(file);
-    try {
-      for (const [token, { name }] of parseTokenFile(text)) assert.ok(token !== '' && name !== '');
-    } catch (error) {
-      assert.match((error as Error).message, /^line \d+ is not token,user,uid/, JSON.stringify(text));
-    }
   }
 });

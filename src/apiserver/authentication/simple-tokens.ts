@@ -1,4 +1,4 @@
-/** Tokens that are compared as they are: those of a file, and bootstrap tokens kept as Secrets. */
+/** Tokens that are compared as they are: those that the server was given, and bootstrap tokens kept as Secrets. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Secret } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -12,25 +12,6 @@ export function staticTokens(users: ReadonlyMap<string, UserInfo>): TokenAuthent
     const user = hashed.get(hashOf(token));
     return user && { user };
   };
-}
-
-/**
- * Lines of `token,user,uid[,"group1,group2"]`, as upstream's `--token-auth-file` has them.
- * @throws naming the line that has fewer than three columns.
- */
-export function parseTokenFile(text: string): Map<string, UserInfo> {
-  const users = new Map<string, UserInfo>();
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue;
-    const columns = [...line.matchAll(/\s*(?:"([^"]*)"|([^,]*))\s*(?:,|$)/g)].map(
-      ([, quoted, plain]) => quoted ?? plain!,
-    );
-    const [token, name, uid, groups = ''] = columns.map((column) => column.trim());
-    if (!token || !name || uid === undefined)
-      throw new Error(`line ${index + 1} is not token,user,uid[,"groups"]`);
-    users.set(token, { name, ...(uid && { uid }), groups: groups.split(',').filter(Boolean) });
-  }
-  return users;
 }
 
 const bootstrapTokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;

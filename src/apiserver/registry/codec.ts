@@ -38,8 +38,6 @@ export interface ResourceCodec {
   setDefaults(object: KubeObject): void;
   /** What a reader gets of an object that was stored under an older schema; absent when schemas never change. */
   refresh?(stored: KubeObject): KubeObject;
-  /** A stored object as today's schema of a custom resource shows it: it may have been written under an older one. */
-  refresh?(stored: KubeObject): KubeObject;
 }
 
 /** The codec of a kind whose definition is among the schema facts. */

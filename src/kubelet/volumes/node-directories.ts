@@ -6,8 +6,6 @@ import { constants } from 'node:fs';
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rmdir, unlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 
-export type DirectoryAction = 'create' | 'delete' | 'scrub';
-
 /** Where volumes that are made for claims live; hand-made ones are deleted below /tmp only, as upstream does it. */
 export const deletableFolders = ['/var/lib/wherry/volumes', '/tmp'];
 
