@@ -3,6 +3,7 @@
 import { builtinKinds } from '../api/builtin-kinds.ts';
 import { nodeRules } from '../api/rbac/default-roles.ts';
 import { ResourceQuota } from '../api/resources.gen.ts';
+import { mastersGroup } from '../api/well-known.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
@@ -194,7 +195,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const closing = new AbortController();
   const metricsApi = new MetricsApi({ objects, nodes, clock, logger: log, signal: closing.signal });
   const ownClient = createClient(
-    createLocalTransport(handler, { name: 'system:apiserver', groups: ['system:masters'] }, closing.signal),
+    createLocalTransport(handler, { name: 'system:apiserver', groups: [mastersGroup] }, closing.signal),
   );
   const own = { client: ownClient, clock, logger: log, signal: closing.signal };
   const aggregation = new Aggregation({ ...own, objects, dialService, frontProxy: options.frontProxy });

@@ -2,12 +2,12 @@
 import type { Draft } from '../api/meta.ts';
 import { ClusterRoleBinding, Role, RoleBinding, Secret } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
+import { nodesGroup } from '../api/well-known.ts';
 import type { Client } from '../client/client.ts';
 import { ensureDnsObjects } from '../network/dns/dns-objects.ts';
 
 const read = ['get', 'list', 'watch'];
 const rbac = 'rbac.authorization.k8s.io';
-const nodesGroup = 'system:nodes';
 
 /** Settings of cluster DNS and the like, which every node's agent follows; a list cannot be limited to names. */
 const settingsRole: Draft<Role> = {

@@ -1,5 +1,6 @@
 /** API server, controllers and scheduler in one process, talking to each other without sockets. */
 
+import { authenticatedGroup, mastersGroup } from '../api/well-known.ts';
 import type { UserInfo } from '../apiserver/request.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
 import type { CertificatePair } from '../base/pki.ts';
@@ -119,5 +120,5 @@ function componentEnvironment(
 }
 
 function componentUser(name: string): UserInfo {
-  return { name: `system:${name}`, groups: ['system:masters', 'system:authenticated'] };
+  return { name: `system:${name}`, groups: [mastersGroup, authenticatedGroup] };
 }

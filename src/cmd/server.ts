@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { mastersGroup } from '../api/well-known.ts';
 import type { Listener } from '../apiserver/http/listener.ts';
 import { defaultIssuer } from '../apiserver/security.ts';
 import { systemClock } from '../base/clock.ts';
@@ -120,9 +121,7 @@ await runUntilSignalled(logger, async (signal) => {
   );
   // After it listens: of a large store the controllers take a while to read everything.
   const working = plane.run(signal);
-  const client = createClient(
-    plane.api.localTransport({ name: 'system:wherry', groups: ['system:masters'] }),
-  );
+  const client = createClient(plane.api.localTransport({ name: 'system:wherry', groups: [mastersGroup] }));
   await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
   if (config.joinToken) await ensureJoinToken(client, config.joinToken);
   const simulated =

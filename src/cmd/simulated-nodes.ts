@@ -1,4 +1,5 @@
 /** Nodes that exist in this process only: real kubelets over a simulated runtime and machine. */
+import { authenticatedGroup, mastersGroup } from '../api/well-known.ts';
 import type { ApiServer } from '../apiserver/server.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -25,7 +26,7 @@ export async function runSimulatedNodes(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const user = { name: 'system:simulated-nodes', groups: ['system:masters', 'system:authenticated'] };
+  const user = { name: 'system:simulated-nodes', groups: [mastersGroup, authenticatedGroup] };
   const client = createClient(api.localTransport(user), { fieldManager: 'kubelet' });
   const informers = createInformerFactory(client, {
     clock: systemClock,

@@ -1,6 +1,7 @@
 /** What a certificate request asks for, and whether its signer may give it. */
 
 import type { CertificateSigningRequest } from '../api/resources.gen.ts';
+import { nodesGroup, nodeUserPrefix } from '../api/well-known.ts';
 import { type ParsedSigningRequest, parseSigningRequest } from '../base/pki.ts';
 import { findCondition } from './conditions.ts';
 
@@ -11,8 +12,6 @@ export const signers = {
   legacy: 'kubernetes.io/legacy-unknown',
 } as const;
 
-const nodePrefix = 'system:node:';
-const nodesGroup = 'system:nodes';
 const keyUsages = new Set(['digital signature', 'key encipherment']);
 
 export function hasCondition(csr: CertificateSigningRequest, type: string): boolean {
@@ -69,9 +68,9 @@ function refuseOrganization({ organizations }: ParsedSigningRequest): string | u
 }
 
 function refuseCommonName({ commonName }: ParsedSigningRequest): string | undefined {
-  return commonName.startsWith(nodePrefix)
+  return commonName.startsWith(nodeUserPrefix)
     ? undefined
-    : `subject common name does not begin with ${nodePrefix}`;
+    : `subject common name does not begin with ${nodeUserPrefix}`;
 }
 
 const nameKinds = { dnsNames: 'DNS', emailAddresses: 'Email', ipAddresses: 'IP', uris: 'URI' } as const;

@@ -3,12 +3,11 @@
  * shows. Upstream leaves this to the administrator; here a node's agent is reached by nothing else.
  */
 import { CertificateSigningRequest, Node } from '../api/resources.gen.ts';
+import { nodeUserPrefix } from '../api/well-known.ts';
 import type { ParsedSigningRequest } from '../base/pki.ts';
 import { defineController } from '../client/controller.ts';
 import { approve, isDecided } from './csr-approval.ts';
 import { findRefusal, readRequest, signers } from './csr-request.ts';
-
-const nodePrefix = 'system:node:';
 
 export const csrServingApprovingController = defineController({
   name: 'certificate_serving',
@@ -23,7 +22,7 @@ export const csrServingApprovingController = defineController({
     const request = await readRequest(csr).catch(() => undefined);
     if (!request || findRefusal(csr, request)) return;
     const { username = '' } = csr.spec;
-    const node = cluster.get(Node, username.slice(nodePrefix.length));
+    const node = cluster.get(Node, username.slice(nodeUserPrefix.length));
     if (!node || !isOfNode(request, username, node)) return;
     await approve(cluster, csr, 'The node asked for its own name and addresses.', signal);
   },
@@ -34,7 +33,7 @@ export function isOfNode(request: ParsedSigningRequest, username: string, node: 
   const { name } = node.metadata;
   const addresses = new Set([name, ...(node.status?.addresses ?? []).map(({ address }) => address)]);
   return (
-    username === `${nodePrefix}${name}` &&
+    username === `${nodeUserPrefix}${name}` &&
     request.commonName === username &&
     [...request.dnsNames, ...request.ipAddresses].every((each) => addresses.has(each))
   );

@@ -2,6 +2,7 @@
 import type { Draft } from '../api/meta.ts';
 import { Deployment, type ReplicaSet } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { lastAppliedAnnotation } from '../api/well-known.ts';
 import { controllerReference } from './adoption.ts';
 import {
   desiredReplicasAnnotation,
@@ -18,7 +19,7 @@ const revisionHistoryMaxChars = 2000;
 
 /** Annotations of a Deployment that its ReplicaSets do not take over. */
 export const ownAnnotations: ReadonlySet<string> = new Set([
-  'kubectl.kubernetes.io/last-applied-configuration',
+  lastAppliedAnnotation,
   revisionAnnotation,
   revisionHistoryAnnotation,
   desiredReplicasAnnotation,

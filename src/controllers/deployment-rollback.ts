@@ -2,11 +2,10 @@
  * Rolling back by a field of the Deployment, as extensions/v1beta1 and apps/v1beta1 have it (`spec.rollbackTo`); the
  * stored version keeps it as an annotation. Newer clients change the template themselves.
  */
+import { rollbackAnnotation } from '../api/apps/deployment.ts';
 import type { Deployment, ReplicaSet } from '../api/resources.gen.ts';
 import { ownAnnotations, revisionOf, templateOf } from './deployment-revision.ts';
 import { canonicalJson } from './pod-template.ts';
-
-export const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 
 export interface RollbackPlan {
   /** The Deployment without the wish, and with the earlier template where there is one. */

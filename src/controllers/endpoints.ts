@@ -5,6 +5,7 @@ import { matchesLabels } from '../api/label-selector.ts';
 import type { KubeObject } from '../api/meta.ts';
 import { Endpoints, Pod, Service } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { headlessServiceLabel } from '../api/well-known.ts';
 import { type AnyController, defineController, quietMsFor, watch } from '../client/controller.ts';
 import { undefinedIfGone } from './adoption.ts';
 import {
@@ -18,7 +19,6 @@ import {
 import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 import { isPodReady } from './pod-state.ts';
 
-const headlessLabel = 'service.kubernetes.io/headless';
 const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const managedBy = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
@@ -115,8 +115,8 @@ export function planEndpoints(service: Service, pods: readonly Pod[]): Endpoints
     ...(ports.length > 0 && { ports }),
   }));
   const labels: Record<string, string> = { ...service.metadata.labels, [managedByLabel]: managedBy };
-  if (isHeadless) labels[headlessLabel] = '';
-  else delete labels[headlessLabel];
+  if (isHeadless) labels[headlessServiceLabel] = '';
+  else delete labels[headlessServiceLabel];
   const isTruncated = pods.length > addressesMax;
   return {
     metadata: { labels, ...(isTruncated && { annotations: { [overCapacityAnnotation]: 'truncated' } }) },

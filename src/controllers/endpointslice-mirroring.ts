@@ -1,15 +1,15 @@
 /** Mirrors Endpoints that somebody keeps by hand into EndpointSlices, which is what proxies read. */
 import { EndpointSlice, Endpoints, Service } from '../api/resources.gen.ts';
+import { lastAppliedAnnotation, serviceNameLabel } from '../api/well-known.ts';
 import { defineController, watch } from '../client/controller.ts';
 import { controllerReference } from './adoption.ts';
 import { hasSelector } from './endpoint-pods.ts';
 import { ownSlices } from './endpointslice.ts';
-import { applySlicePlan, planSlices, serviceNameLabel, type WantedSlices } from './endpointslice-plan.ts';
+import { applySlicePlan, managedByLabel, planSlices, type WantedSlices } from './endpointslice-plan.ts';
 
 const manager = 'endpointslicemirroring-controller.k8s.io';
 const skipLabel = 'endpointslice.kubernetes.io/skip-mirror';
 const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
-const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 /** Addresses of one Endpoints that are mirrored at most. */
 const addressesMax = 1000;
@@ -22,7 +22,7 @@ export const endpointSliceMirroringController = defineController({
     watch(Service, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
     watch(EndpointSlice, ({ metadata }, old) => {
       const service = metadata.labels?.[serviceNameLabel];
-      const isOwn = metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === manager;
+      const isOwn = metadata.labels?.[managedByLabel] === manager;
       return old && isOwn && service ? [`${metadata.namespace}/${service}`] : [];
     }),
   ],

@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Draft, OwnerReference } from '../api/meta.ts';
 import { EndpointSlice } from '../api/resources.gen.ts';
 import type * as discovery from '../api/types/discovery-v1.gen.ts';
+import { serviceNameLabel } from '../api/well-known.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { undefinedIfGone } from './adoption.ts';
 import { canonicalJson } from './pod-template.ts';
 
-export const serviceNameLabel = 'kubernetes.io/service-name';
-const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
+/** Says which controller keeps a slice. */
+export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** Endpoints per slice. */
 export const sliceMax = 100;
 

@@ -2,6 +2,7 @@
 import { keyOf } from '../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../api/resources.gen.ts';
 import type * as discovery from '../api/types/discovery-v1.gen.ts';
+import { headlessServiceLabel, serviceNameLabel } from '../api/well-known.ts';
 import { defineController, quietMsFor, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { controllerReference } from './adoption.ts';
@@ -14,7 +15,7 @@ import {
   servicesOf,
 } from './endpoint-pods.ts';
 import { endpointSliceMetricsOf, noteSlices } from './endpointslice-metrics.ts';
-import { applySlicePlan, planSlices, serviceNameLabel, type WantedSlices } from './endpointslice-plan.ts';
+import { applySlicePlan, managedByLabel, planSlices, type WantedSlices } from './endpointslice-plan.ts';
 import { isPodReady } from './pod-state.ts';
 import {
   computeZoneShares,
@@ -25,7 +26,6 @@ import {
 } from './topology-hints.ts';
 
 const manager = 'endpointslice-controller.k8s.io';
-const headlessLabel = 'service.kubernetes.io/headless';
 
 export const endpointSliceController = defineController({
   name: 'endpoint_slice',
@@ -59,8 +59,8 @@ export const endpointSliceController = defineController({
     const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
     const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
     const labels: Record<string, string> = { ...service.metadata.labels };
-    if (service.spec?.clusterIP === 'None') labels[headlessLabel] = '';
-    else delete labels[headlessLabel];
+    if (service.spec?.clusterIP === 'None') labels[headlessServiceLabel] = '';
+    else delete labels[headlessServiceLabel];
     const owner = controllerReference({ type: Service, object: service });
     const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
     const shares = isSharedByCapacity(service) ? computeZoneShares(cluster.informer(Node).list()) : undefined;
@@ -97,7 +97,7 @@ export function ownSlices(
 
 function byService({ metadata }: EndpointSlice): readonly string[] {
   const service = metadata.labels?.[serviceNameLabel];
-  const managedBy = metadata.labels?.['endpointslice.kubernetes.io/managed-by'];
+  const managedBy = metadata.labels?.[managedByLabel];
   return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
 }
 

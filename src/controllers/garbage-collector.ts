@@ -4,6 +4,7 @@
  */
 import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
 import { metricsPerRegistry } from '../base/metrics.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
 import { targetOf } from '../client/event-recorder.ts';
@@ -11,13 +12,7 @@ import type { ReflectorSink } from '../client/reflector.ts';
 import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 import { undefinedIfGone } from './adoption.ts';
 import { FollowedResources } from './followed-resources.ts';
-import {
-  foregroundFinalizer,
-  GarbageGraph,
-  type GraphConsequences,
-  type GraphNode,
-  orphanFinalizer,
-} from './garbage-graph.ts';
+import { GarbageGraph, type GraphConsequences, type GraphNode } from './garbage-graph.ts';
 
 /** Resources whose objects own nothing and whose number would only cost memory. */
 const ignored = new Set(['events', 'events.events.k8s.io']);

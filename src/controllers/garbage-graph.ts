@@ -1,5 +1,6 @@
 /** Who owns whom in the whole cluster: as little per object as answers that. Pure bookkeeping; knows no server. */
 import type { KubeObject, OwnerReference, ResourceType } from '../api/meta.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
 
 export interface GraphNode {
   readonly uid: string;
@@ -25,9 +26,6 @@ export interface GraphConsequences {
   /** Nodes that are being deleted and shall leave their dependents behind. */
   orphan: GraphNode[];
 }
-
-export const orphanFinalizer = 'orphan';
-export const foregroundFinalizer = 'foregroundDeletion';
 
 const noOwners: readonly OwnerReference[] = [];
 

@@ -2,6 +2,7 @@
 import { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { classOfClaim, volumeAnnotations } from '../api/volume-binding.ts';
+import { hostnameLabel } from '../api/well-known.ts';
 import { defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { onNodeDirectory } from './node-directory.ts';
@@ -89,7 +90,7 @@ async function provision(
 function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, node: Node) {
   const { namespace, name, uid, resourceVersion } = claim.metadata;
   const volumeName = `pvc-${uid}`;
-  const hostname = node.metadata.labels?.['kubernetes.io/hostname'] ?? node.metadata.name;
+  const hostname = node.metadata.labels?.[hostnameLabel] ?? node.metadata.name;
   return {
     metadata: {
       name: volumeName,
@@ -107,7 +108,7 @@ function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, nod
       nodeAffinity: {
         required: {
           nodeSelectorTerms: [
-            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [hostname] }] },
+            { matchExpressions: [{ key: hostnameLabel, operator: 'In', values: [hostname] }] },
           ],
         },
       },
@@ -134,7 +135,7 @@ function pickNode(cluster: ReconcileCluster): Node | undefined {
     const values = spec?.nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values ?? [];
     for (const hostname of values) counts.set(hostname, (counts.get(hostname) ?? 0) + 1);
   }
-  const countOn = ({ metadata }: Node) => counts.get(metadata.labels?.['kubernetes.io/hostname'] ?? '') ?? 0;
+  const countOn = ({ metadata }: Node) => counts.get(metadata.labels?.[hostnameLabel] ?? '') ?? 0;
   return [...cluster.informer(Node).list()]
     .filter(takesPods)
     .sort(

@@ -1,4 +1,5 @@
 /** Jobs: pods that run to their end, a given number of times; each outcome is counted once. */
+import { jobNameLabel } from '../api/batch/job.ts';
 import { compileLabelSelector } from '../api/label-selector.ts';
 import { controllerOf } from '../api/meta.ts';
 import { Job, Pod } from '../api/resources.gen.ts';
@@ -14,7 +15,6 @@ import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from
 import { isTracked, newJobPod, trackingFinalizer } from './job-pod.ts';
 import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from './pod-control.ts';
 
-const jobNameLabel = 'batch.kubernetes.io/job-name';
 const ownManager = 'kubernetes.io/job-controller';
 
 export const jobController = defineController({

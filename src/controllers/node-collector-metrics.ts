@@ -1,5 +1,6 @@
 /** How the nodes of each zone are, under the names of upstream's node lifecycle controller. */
 import type { Node } from '../api/resources.gen.ts';
+import { regionLabel, zoneLabel } from '../api/well-known.ts';
 import { metricsPerRegistry } from '../base/metrics.ts';
 import { nodeCondition } from './node-state.ts';
 
@@ -54,7 +55,7 @@ function countZones(nodes: Iterable<Node>): Map<string, ZoneCount> {
 
 /** Region and zone as upstream joins them; empty for a node without either. */
 export function zoneLabelOf({ metadata: { labels } }: Node): string {
-  const region = labels?.['topology.kubernetes.io/region'] ?? '';
-  const zone = labels?.['topology.kubernetes.io/zone'] ?? '';
+  const region = labels?.[regionLabel] ?? '';
+  const zone = labels?.[zoneLabel] ?? '';
   return region || zone ? `${region}:\0:${zone}` : '';
 }

@@ -1,6 +1,7 @@
 /** Watches over nodes: one that falls silent becomes Unknown, is tainted, and its pods no longer count as ready. */
 
 import { Lease, Node, Pod } from '../api/resources.gen.ts';
+import { regionLabel, zoneLabel } from '../api/well-known.ts';
 import type { Clock } from '../base/clock.ts';
 import { type AnyController, defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
@@ -175,7 +176,7 @@ function evictionTurn(
 
 function zoneOf(node: Node): string {
   const { labels } = node.metadata;
-  return `${labels?.['topology.kubernetes.io/region'] ?? ''}:${labels?.['topology.kubernetes.io/zone'] ?? ''}`;
+  return `${labels?.[regionLabel] ?? ''}:${labels?.[zoneLabel] ?? ''}`;
 }
 
 /** Services must not send to pods of a node that nobody hears of. */

@@ -1,4 +1,5 @@
 /** What becomes of a ServiceCIDR: protected and ready, or waiting until no service has an address of it alone. */
+import { managedByLabel, serviceAllocator } from '../api/networking/ip-address.ts';
 import type { IPAddress, ServiceCIDR } from '../api/resources.gen.ts';
 import { type AddressRange, parseAddress, parseRange, rangeContains } from '../api/validation/addresses.ts';
 import { findCondition, withCondition } from './conditions.ts';
@@ -6,9 +7,6 @@ import { findCondition, withCondition } from './conditions.ts';
 export const serviceCidrFinalizer = 'networking.k8s.io/service-cidr-finalizer';
 type Conditions = NonNullable<NonNullable<ServiceCIDR['status']>['conditions']>;
 type Verdict = Omit<Conditions[number], 'lastTransitionTime'>;
-
-const managedByLabel = 'ipaddress.kubernetes.io/managed-by';
-const allocator = 'ipallocator.k8s.io';
 
 /** API servers that have not heard of the deletion may hand out addresses for so long. */
 const deletionGraceMs = 10_000;
@@ -97,7 +95,7 @@ function holdsAddresses(
 }
 
 function isOfServices({ metadata }: IPAddress): boolean {
-  return metadata.labels?.[managedByLabel] === allocator;
+  return metadata.labels?.[managedByLabel] === serviceAllocator;
 }
 
 function prefixesOf({ spec }: ServiceCIDR): AddressRange[] {

@@ -5,9 +5,9 @@
 import { milliValueOf } from '../api/quantity.ts';
 import type { Node, Service } from '../api/resources.gen.ts';
 import type * as discovery from '../api/types/discovery-v1.gen.ts';
+import { zoneLabel } from '../api/well-known.ts';
 import { nodeCondition } from './node-state.ts';
 
-const zoneLabel = 'topology.kubernetes.io/zone';
 const modeAnnotations = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
 /** Nodes with one of these labels carry no share of the load. */
 const excludedLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];

@@ -5,6 +5,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mastersGroup, nodesGroup } from '../api/well-known.ts';
 import type { CertificatePair, LeafOptions } from '../base/pki.ts';
 import { ensureEncryptionKeys } from './encryption-keys.ts';
 
@@ -65,7 +66,7 @@ export async function ensureClusterPki(folder: string, names: ClusterPkiNames): 
   });
   await ensureLeaf(folder, pkiFiles.kubeletClient, authority, {
     commonName: 'kube-apiserver-kubelet-client',
-    organizations: ['system:masters'],
+    organizations: [mastersGroup],
     usages: ['client'],
   });
   await ensureLeaf(folder, pkiFiles.frontProxyClient, frontProxy, {
@@ -74,7 +75,7 @@ export async function ensureClusterPki(folder: string, names: ClusterPkiNames): 
   });
   await ensureLeaf(folder, pkiFiles.admin, authority, {
     commonName: 'kubernetes-admin',
-    organizations: ['system:masters'],
+    organizations: [mastersGroup],
     usages: ['client'],
   });
 }
@@ -103,12 +104,12 @@ export async function ensureNodePki(
   writeFileSync(join(folder, 'ca.crt'), authority.cert);
   await ensureLeaf(folder, 'kubelet-client', authority, {
     commonName: `system:node:${node.name}`,
-    organizations: ['system:nodes'],
+    organizations: [nodesGroup],
     usages: ['client'],
   });
   await ensureLeaf(folder, 'kubelet-server', authority, {
     commonName: `system:node:${node.name}`,
-    organizations: ['system:nodes'],
+    organizations: [nodesGroup],
     usages: ['server'],
     dnsNames: [node.name],
     ipAddresses: [node.address],

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { CertificateSigningRequest } from '../api/resources.gen.ts';
+import { nodesGroup } from '../api/well-known.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
@@ -88,7 +89,7 @@ export async function requestCertificate(
   const { createSigningRequest } = await import('../base/pki.ts');
   const isServer = options.usage === 'server auth';
   const { request, key } = await createSigningRequest(
-    { commonName: `system:node:${options.nodeName}`, organizations: ['system:nodes'] },
+    { commonName: `system:node:${options.nodeName}`, organizations: [nodesGroup] },
     isServer ? { dnsNames: [options.nodeName], ipAddresses: options.ipAddresses ?? [] } : {},
   );
   const created = await client.create(CertificateSigningRequest, {

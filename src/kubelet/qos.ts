@@ -2,6 +2,7 @@
 import { milliValueOf, wholeValueOf } from '../api/quantity.ts';
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { mirrorPodAnnotation } from '../api/well-known.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
@@ -40,7 +41,7 @@ export const criticalPriority = 2_000_000_000;
 export function isCriticalPod(pod: Pod): boolean {
   return (
     pod.metadata.annotations?.['kubernetes.io/config.source'] === 'file' ||
-    pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined ||
+    pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined ||
     (pod.spec.priority ?? 0) >= criticalPriority
   );
 }

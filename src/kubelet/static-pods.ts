@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
+import { mirrorPodAnnotation } from '../api/well-known.ts';
 import type { Informer } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
@@ -22,7 +23,7 @@ export interface StaticPodsOptions {
 
 const annotation = {
   hash: 'kubernetes.io/config.hash',
-  mirror: 'kubernetes.io/config.mirror',
+  mirror: mirrorPodAnnotation,
   source: 'kubernetes.io/config.source',
   seen: 'kubernetes.io/config.seen',
 } as const;

@@ -1,8 +1,8 @@
 /** Which service an EndpointSlice belongs to, and the index that finds a service's slices; shared by proxy and DNS. */
 import { EndpointSlice } from '../api/resources.gen.ts';
+import { serviceNameLabel } from '../api/well-known.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
 
-const serviceNameLabel = 'kubernetes.io/service-name';
 const indexName = 'network-service';
 const indexValues = (slice: EndpointSlice) => [serviceKeyOf(slice)];
 

@@ -27,7 +27,7 @@ const unlimited = 2147483647;
 const statusCounts = ['updatedReplicas', 'readyReplicas', 'availableReplicas'];
 
 /** Where the rollback that extensions/v1beta1 has as a field is kept. */
-const rollbackAnnotation = 'deprecated.deployment.rollback.to';
+export const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 
 export const deploymentKind = defineKind(Deployment, {
   status: 'separate',

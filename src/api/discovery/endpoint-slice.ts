@@ -9,11 +9,11 @@ import type { Endpoint as OldEndpoint } from '../types/discovery-v1beta1.gen.ts'
 import { ipv4Address, ipv6Address, nonSpecialAddress } from '../validation/addresses.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
+import { zoneLabel } from '../well-known.ts';
 
 const endpointsMax = 1000;
 const addressesMax = 100;
 const portsMax = 100;
-const zoneLabel = 'topology.kubernetes.io/zone';
 const shownMax = 3;
 
 export const endpointSliceKind = defineKind(EndpointSlice, {

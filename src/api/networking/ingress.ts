@@ -14,9 +14,9 @@ import {
   subdomainProblems,
   wildcardSubdomainProblems,
 } from '../validation/names.ts';
+import { ingressClassAnnotation } from '../well-known.ts';
 import { defaultBetaPathTypes, ingressFromBeta, ingressToBeta } from './ingress-backend.ts';
 
-const classAnnotation = 'kubernetes.io/ingress.class';
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
 const forbiddenSequences = ['//', '/./', '/../', '%2f', '%2F'];
 const forbiddenEnds = ['/..', '/.'];
@@ -50,10 +50,10 @@ export const ingressKind = defineKind(Ingress, {
   *validateUpdate(ingress, old, { subresource }) {
     if (subresource === 'status') return;
     if (!ingress.spec?.ingressClassName || old.spec?.ingressClassName) return;
-    const annotation = ingress.metadata.annotations?.[classAnnotation];
-    if (annotation && annotation !== old.metadata.annotations?.[classAnnotation])
+    const annotation = ingress.metadata.annotations?.[ingressClassAnnotation];
+    if (annotation && annotation !== old.metadata.annotations?.[ingressClassAnnotation])
       yield invalidValue(
-        `annotations.${classAnnotation}`,
+        `annotations.${ingressClassAnnotation}`,
         annotation,
         'can not be set when the class field is also set',
       );

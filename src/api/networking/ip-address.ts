@@ -6,6 +6,10 @@ import { IPAddress } from '../resources.gen.ts';
 import { parseAddress } from '../validation/addresses.ts';
 import { immutable, nameRule } from '../validation/fields.ts';
 
+/** Says who takes and frees an address; of the addresses of Services that is {@link serviceAllocator}. */
+export const managedByLabel = 'ipaddress.kubernetes.io/managed-by';
+export const serviceAllocator = 'ipallocator.k8s.io';
+
 export const ipAddressKind = defineKind(IPAddress, {
   hasGeneration: true,
   columns: [

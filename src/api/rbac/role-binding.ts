@@ -10,6 +10,7 @@ import type { Subject as OldSubject } from '../types/rbac-v1alpha1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
+import { authenticatedGroup } from '../well-known.ts';
 import { rbacNameRule } from './role.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
@@ -136,7 +137,7 @@ function subjectsFromAlpha(object: KubeObject): KubeObject {
     }
     if (subject.kind === 'User' && subject.name === '*') {
       subject.kind = 'Group';
-      subject.name = 'system:authenticated';
+      subject.name = authenticatedGroup;
     }
   }
   return object;

@@ -1,6 +1,7 @@
 /** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
 import { parseExactJson } from '../../base/exact-json.ts';
 import { badRequest, StatusError } from '../status.ts';
+import { lastAppliedAnnotation } from '../well-known.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
   difference,
@@ -42,7 +43,6 @@ import {
 } from './typed-value.ts';
 import { writtenPart } from './written-fields.ts';
 
-const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 const beforeFirstApplyManager = 'before-first-apply';
 
 export interface ApplyRequest extends FieldOwnership {

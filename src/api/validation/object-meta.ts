@@ -1,6 +1,7 @@
 /** Validation of the metadata that every object has. */
 import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
 import type { ObjectMeta, OwnerReference } from '../meta.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../well-known.ts';
 import { type Errors, immutable, invalidFor, nameRule } from './fields.ts';
 import { validateLabels } from './label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from './names.ts';
@@ -75,7 +76,7 @@ function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: s
   }
 }
 
-const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+const standardFinalizers = new Set(['kubernetes', orphanFinalizer, foregroundFinalizer]);
 
 function* validateFinalizers(
   finalizers: string[] | undefined,
@@ -92,7 +93,7 @@ function* validateFinalizers(
         'name is neither a standard finalizer name nor is it fully qualified',
       );
   }
-  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
+  if (finalizers.includes(orphanFinalizer) && finalizers.includes(foregroundFinalizer))
     yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 

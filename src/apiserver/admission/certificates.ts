@@ -1,12 +1,12 @@
 /** Certificate signing requests: whose they are, and who may approve and sign for a signer. */
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
+import { mastersGroup } from '../../api/well-known.ts';
 import { parseSigningRequest } from '../../base/pki.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
-const mastersGroup = 'system:masters';
 
 export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
   return {

@@ -1,11 +1,11 @@
 /** DefaultIngressClass: an ingress that names no class gets the cluster's default. */
 import { Ingress, IngressClass } from '../../api/resources.gen.ts';
+import { ingressClassAnnotation } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './pod-write.ts';
 
 const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
-const oldClassAnnotation = 'kubernetes.io/ingress.class';
 
 export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
   return {
@@ -14,7 +14,7 @@ export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
       if (!isWriteOf(attributes, Ingress, 'CREATE')) return;
       const { metadata, spec } = attributes.object as Ingress;
       if (!spec || spec.ingressClassName !== undefined) return;
-      if (metadata.annotations?.[oldClassAnnotation] !== undefined) return;
+      if (metadata.annotations?.[ingressClassAnnotation] !== undefined) return;
       const defaults = [...objects.list(IngressClass)].filter(
         (candidate) => candidate.metadata.annotations?.[defaultAnnotation] === 'true',
       );

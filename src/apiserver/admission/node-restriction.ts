@@ -1,14 +1,14 @@
 /** NodeRestriction: a node writes about itself and the pods that run on it, and about nothing else. */
 import { CSINode, Lease, Node, Pod } from '../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../api/status.ts';
+import { hostnameLabel, mirrorPodAnnotation, regionLabel, zoneLabel } from '../../api/well-known.ts';
 import { nodeNameOf } from '../authorization/node-authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const restrictedDomain = 'node-restriction.kubernetes.io';
 /** Labels of these domains a node may set on itself; the domains' other labels belong to administrators. */
 const ownLabels = new Set([
-  'kubernetes.io/hostname',
+  hostnameLabel,
   'kubernetes.io/arch',
   'kubernetes.io/os',
   'beta.kubernetes.io/arch',
@@ -19,8 +19,8 @@ const ownLabels = new Set([
   'failure-domain.beta.kubernetes.io/zone',
   'failure-domain.kubernetes.io/region',
   'failure-domain.kubernetes.io/zone',
-  'topology.kubernetes.io/region',
-  'topology.kubernetes.io/zone',
+  regionLabel,
+  zoneLabel,
 ]);
 const ownLabelDomains = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 
@@ -49,9 +49,9 @@ function checkPod(attributes: AdmissionAttributes, node: string): void {
   const refuse = (why: string): StatusError => forbidden(Pod, name, why);
   if (operation === 'CREATE') {
     const pod = object as Pod;
-    if (pod.metadata.annotations?.[mirrorAnnotation] === undefined)
+    if (pod.metadata.annotations?.[mirrorPodAnnotation] === undefined)
       throw refuse(
-        `pod does not have ${JSON.stringify(mirrorAnnotation)} annotation, node ${JSON.stringify(node)} can only create mirror pods`,
+        `pod does not have ${JSON.stringify(mirrorPodAnnotation)} annotation, node ${JSON.stringify(node)} can only create mirror pods`,
       );
     if (pod.spec?.nodeName !== node)
       throw refuse(`node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`);

@@ -2,6 +2,7 @@
 
 import { Pod, ServiceAccount } from '../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../api/status.ts';
+import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionPlugin } from './admission.ts';
@@ -14,7 +15,6 @@ const defaultAccountName = 'default';
 const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const volumeNamePrefix = 'kube-api-access-';
 const tokenExpirationSeconds = 3607;
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const enforceSecretsAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 
 export function serviceAccount(objects: ObjectReader, random: Random): AdmissionPlugin {
@@ -43,7 +43,7 @@ export function serviceAccount(objects: ObjectReader, random: Random): Admission
 }
 
 function isMirror(pod: Pod): boolean {
-  return pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
+  return pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined;
 }
 
 function findAccount(objects: ObjectReader, pod: Pod, namespace: string): ServiceAccount {

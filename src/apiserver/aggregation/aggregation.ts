@@ -4,6 +4,7 @@
  */
 import { APIService } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
+import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
@@ -45,7 +46,7 @@ interface ListedResource {
 /** How often servers are asked whether they still answer; an unavailable one is asked as often. */
 const probeIntervalMs = 2_000;
 const probeTimeoutMs = 5_000;
-const probeUser = { name: 'system:kube-aggregator', groups: ['system:masters'] };
+const probeUser = { name: 'system:kube-aggregator', groups: [mastersGroup] };
 
 export class Aggregation {
   readonly #options: AggregationOptions;

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type APIService, EndpointSlice, Service } from '../../api/resources.gen.ts';
 import type { APIServiceCondition } from '../../api/types/apiregistration-v1.gen.ts';
+import { serviceNameLabel } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 
 export type Availability = Pick<APIServiceCondition, 'status' | 'reason' | 'message'>;
@@ -26,7 +27,7 @@ export function availabilityFromObjects(
     return unavailable('ServicePortError', `${where} is not listening on port ${port}`);
   }
   for (const slice of objects.list(EndpointSlice, namespace)) {
-    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
+    if (slice.metadata.labels?.[serviceNameLabel] !== name) continue;
     if (slice.endpoints?.some(({ conditions }) => conditions?.ready !== false)) return undefined;
   }
   return unavailable('MissingEndpoints', `endpoints for ${where} have no addresses`);

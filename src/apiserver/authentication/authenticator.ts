@@ -1,5 +1,6 @@
 /** Who asks: the chain that turns a request's credentials into a user. */
 import { unauthorized } from '../../api/status.ts';
+import { authenticatedGroup } from '../../api/well-known.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 
 /** Knows one kind of bearer token; undefined when the token is not of that kind or not valid. */
@@ -15,8 +16,6 @@ export interface AuthenticatedToken {
 }
 
 export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
-
-const authenticatedGroup = 'system:authenticated';
 
 /**
  * Tries the certificate, then the bearer token; whoever shows neither is anonymous, where `admitsAnonymous` lets the path

@@ -1,4 +1,5 @@
 /** May this user do that? The questions, the answers, and the words of a refusal. */
+import { mastersGroup } from '../../api/well-known.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 
 /** What is decided on. */
@@ -18,8 +19,6 @@ export interface Decision {
 
 /** Decides from memory, at once. */
 export type Authorizer = (attributes: Attributes) => Decision;
-
-const mastersGroup = 'system:masters';
 
 /** The first that allows or denies decides; nobody's opinion is a refusal. */
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {

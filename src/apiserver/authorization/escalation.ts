@@ -1,5 +1,6 @@
 /** Nobody may hand out rights that it does not hold itself, unless it is allowed to `escalate` or `bind`. */
 import { forbidden, notFound } from '../../api/status.ts';
+import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { Authorizer } from './authorizer.ts';
 import type { RbacAuthorizer } from './rbac.ts';
@@ -23,7 +24,7 @@ const group = 'rbac.authorization.k8s.io';
  */
 export function checkRoleEscalation(check: EscalationCheck, rules: readonly PolicyRule[]): void {
   const { user, authorize, plural, namespace, name } = check;
-  if (user.groups.includes('system:masters')) return;
+  if (user.groups.includes(mastersGroup)) return;
   if (mayDo(authorize, user, 'escalate', plural, namespace, name)) return;
   refuseUncovered(check, rules);
 }
@@ -37,7 +38,7 @@ export function checkBindingEscalation(
   roleRef: { kind: string; name: string },
 ): void {
   const { rbac, user, authorize, namespace } = check;
-  if (user.groups.includes('system:masters')) return;
+  if (user.groups.includes(mastersGroup)) return;
   const rolePlural = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
   if (mayDo(authorize, user, 'bind', rolePlural, namespace, roleRef.name)) return;
   const rules = rbac.roleRules(roleRef, namespace);

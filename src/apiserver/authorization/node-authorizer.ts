@@ -1,17 +1,15 @@
 /** What a node may do: read what the pods bound to it need, and little else that RBAC's system:node does not give. */
 import { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
+import { mirrorPodAnnotation, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
 import type { Attributes, Authorizer, Decision } from './authorizer.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
-const nodePrefix = 'system:node:';
-const nodesGroup = 'system:nodes';
-
 /** The node that a user is; undefined for everybody else. */
 export function nodeNameOf(user: UserInfo): string | undefined {
-  return user.name.startsWith(nodePrefix) && user.groups.includes(nodesGroup)
-    ? user.name.slice(nodePrefix.length)
+  return user.name.startsWith(nodeUserPrefix) && user.groups.includes(nodesGroup)
+    ? user.name.slice(nodeUserPrefix.length)
     : undefined;
 }
 
@@ -85,7 +83,7 @@ function computeNeeds(objects: ObjectReader, nodeName: string): NodeNeeds {
 function addPodNeeds(needs: NodeNeeds, pod: Pod): void {
   const { namespace, annotations } = pod.metadata;
   // A mirror pod was not asked for by anybody with rights in the namespace: it opens nothing.
-  if (annotations?.['kubernetes.io/config.mirror']) return;
+  if (annotations?.[mirrorPodAnnotation]) return;
   const { spec } = pod;
   if (spec.serviceAccountName) needs.serviceAccounts.add(`${namespace}/${spec.serviceAccountName}`);
   for (const { name } of spec.imagePullSecrets ?? []) needs.secrets.add(`${namespace}/${name}`);

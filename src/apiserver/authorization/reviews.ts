@@ -6,6 +6,7 @@ import type {
   SubjectAccessReview,
 } from '../../api/resources.gen.ts';
 import { badRequest } from '../../api/status.ts';
+import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { Attributes, Authorizer } from './authorizer.ts';
 import type { RbacAuthorizer } from './rbac.ts';
@@ -56,7 +57,7 @@ export function reviewRules(
 ): NonNullable<SelfSubjectRulesReview['status']> {
   const { namespace } = review.spec;
   if (!namespace) throw badRequest('no namespace on request');
-  const isMaster = user.groups.includes('system:masters');
+  const isMaster = user.groups.includes(mastersGroup);
   const { rules, errors } = rbac.rulesFor(user, namespace);
   const everything = [
     { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },

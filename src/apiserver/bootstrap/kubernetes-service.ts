@@ -1,6 +1,7 @@
 /** The `kubernetes` service: the first address of the service range leads to the API servers. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resources.gen.ts';
+import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Timer } from '../../base/clock.ts';
 import { changeOwn, ensureObject, ownWrite } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -76,7 +77,7 @@ async function publishServers(registry: Registry, servers: readonly PublishedAdd
     subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports }],
   });
   await putObject(registry, EndpointSlice, {
-    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
+    metadata: { name, namespace, labels: { [serviceNameLabel]: name } },
     addressType: 'IPv4',
     endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
     ports,

@@ -3,6 +3,7 @@
  * those that are deleted. Runs inside the API server, because what it decides is what the server serves.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { cleanupFinalizer } from '../../api/apiextensions/custom-resource-definition.ts';
 import type { KindDefinition } from '../../api/kind.ts';
 import { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
@@ -17,8 +18,6 @@ import type { StoreView } from '../watch-cache/store-view.ts';
 import { customKind } from './custom-kind.ts';
 import { hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
 import type { ConversionServices } from './webhook-conversion.ts';
-
-export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
 const retry = { firstMs: 20, maxMs: 5_000 };
 /** Instances deleted at once while a definition goes. */

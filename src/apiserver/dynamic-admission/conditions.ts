@@ -4,6 +4,7 @@ import { CelError, type CelProgram, compileCel } from '../../api/cel/environment
 import { CelAuthorizer } from '../../api/cel/libraries/authorizer.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
 import type { MatchCondition } from '../../api/types/admissionregistration-v1.gen.ts';
+import { authenticatedGroup } from '../../api/well-known.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { UserInfo } from '../request.ts';
@@ -63,7 +64,7 @@ function celAuthorizerOf({ request, name }: AdmissionAttributes, authorize: Auth
 function serviceAccountUser({ namespace, name }: { namespace: string; name: string }): UserInfo {
   return {
     name: `system:serviceaccount:${namespace}:${name}`,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, authenticatedGroup],
   };
 }
 

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
+import { serviceNameLabel } from '../../api/well-known.ts';
 import { dialReason } from '../../base/dial-reason.ts';
 import type { Random } from '../../base/random.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -51,7 +52,7 @@ function* endpointsOf(
   portName: string,
 ): Generator<Endpoint> {
   for (const slice of objects.list(EndpointSlice, namespace)) {
-    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== service) continue;
+    if (slice.metadata.labels?.[serviceNameLabel] !== service) continue;
     const port = slice.ports?.find((candidate) => (candidate.name ?? '') === portName)?.port;
     if (!port) continue;
     for (const { addresses, conditions, nodeName } of slice.endpoints ?? []) {

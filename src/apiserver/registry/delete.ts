@@ -1,6 +1,7 @@
 /** Delete: grace, finalizers and propagation decide whether an object goes at once, later, or after its dependents. */
 import type { KubeObject } from '../../api/meta.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
+import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import {
   cacheOf,
@@ -28,9 +29,6 @@ export interface DeleteOutcome {
   object: CachedObject;
   isGone: boolean;
 }
-
-const orphanFinalizer = 'orphan';
-const foregroundFinalizer = 'foregroundDeletion';
 
 /** @throws StatusError NotFound, Conflict when a precondition fails, Forbidden by admission */
 export async function deleteObject(registry: Registry, request: DeleteRequest): Promise<DeleteOutcome> {

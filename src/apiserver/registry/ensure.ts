@@ -1,6 +1,7 @@
 /** Objects that the server itself wants to be there: made when they are missing, mended when they differ. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { notFound, StatusError } from '../../api/status.ts';
+import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { decodeAs, toStoredVersion } from './codec.ts';
@@ -10,7 +11,7 @@ import type { Registry, WriteRequest } from './registry.ts';
 import { type ChangeOptions, changeObject } from './update.ts';
 
 /** The server as a user of its own registry. */
-export const serverUser: UserInfo = { name: 'system:apiserver', groups: ['system:masters'] };
+export const serverUser: UserInfo = { name: 'system:apiserver', groups: [mastersGroup] };
 
 export function resourceOf(registry: Registry, type: ResourceType): ServedResource {
   const resource = registry.kinds.findStored(type.group, type.plural);

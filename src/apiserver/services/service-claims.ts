@@ -2,6 +2,7 @@
  * What services hold, written down where every API server of the cluster sees it: an IPAddress per address, a key per
  * node port. The store lets only one of them be made: that decides between servers that chose the same at once.
  */
+import { managedByLabel, serviceAllocator } from '../../api/networking/ip-address.ts';
 import { IPAddress, Service } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -16,8 +17,6 @@ export interface ServiceName {
 }
 
 const portPrefix = `${registryPrefix}ranges/servicenodeports/`;
-const managedByLabel = 'ipaddress.kubernetes.io/managed-by';
-const manager = 'ipallocator.k8s.io';
 /** A claim without its service is left alone for so long: the service may be about to be written. */
 const orphanAgeMs = 60_000;
 
@@ -35,7 +34,7 @@ export class ServiceClaims {
     const made = await ensureObject(this.#registry, IPAddress, {
       metadata: {
         name: address,
-        labels: { 'ipaddress.kubernetes.io/ip-family': 'IPv4', [managedByLabel]: manager },
+        labels: { 'ipaddress.kubernetes.io/ip-family': 'IPv4', [managedByLabel]: serviceAllocator },
       },
       spec: { parentRef: { group: '', resource: 'services', ...service } },
     });
@@ -84,7 +83,10 @@ export class ServiceClaims {
     for (const claim of [...this.#objects.list(IPAddress)]) {
       const { labels, creationTimestamp, name } = claim.metadata;
       const { namespace = '', name: serviceName = '' } = claim.spec?.parentRef ?? {};
-      if (labels?.[managedByLabel] !== manager || nowMs - Date.parse(creationTimestamp) < orphanAgeMs)
+      if (
+        labels?.[managedByLabel] !== serviceAllocator ||
+        nowMs - Date.parse(creationTimestamp) < orphanAgeMs
+      )
         continue;
       const service = this.#objects.get(Service, namespace, serviceName);
       if (!service?.spec?.clusterIPs?.includes(name))

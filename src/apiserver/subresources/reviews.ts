@@ -8,6 +8,7 @@ import type {
   TokenReview,
 } from '../../api/resources.gen.ts';
 import { badRequest } from '../../api/status.ts';
+import { authenticatedGroup } from '../../api/well-known.ts';
 import { authenticateToken } from '../authentication/authenticator.ts';
 import { reviewRules, reviewSelf, reviewSubject } from '../authorization/reviews.ts';
 import { convertFromStored } from '../registry/conversion.ts';
@@ -60,7 +61,7 @@ async function reviewToken(security: Security, review: TokenReview): Promise<unk
   if (!found) return { user: {}, error: 'token lookup failed' };
   return {
     authenticated: true,
-    user: userInfoOf({ ...found.user, groups: [...found.user.groups, 'system:authenticated'] }),
+    user: userInfoOf({ ...found.user, groups: [...found.user.groups, authenticatedGroup] }),
     ...(found.audiences && { audiences: found.audiences }),
   };
 }

@@ -1,4 +1,5 @@
 /** `deployments/rollback` of extensions/v1beta1 and apps/v1beta1: how kubectl undid a rollout before it did so by itself. */
+import { rollbackAnnotation } from '../../api/apps/deployment.ts';
 import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
@@ -11,9 +12,6 @@ import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 
 export const rollbackVersions: readonly string[] = ['extensions/v1beta1', 'apps/v1beta1'];
-
-/** Where the controller looks for the wish. */
-const rollbackAnnotation = 'deprecated.deployment.rollback.to';
 
 interface DeploymentRollback {
   name?: string;

@@ -1,5 +1,6 @@
 /** All pods of the node: hands the API's and the runtime's news to their workers, and clears away what is nobody's. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { KubeletContext } from '../context.ts';
@@ -124,7 +125,7 @@ export class PodSet {
       return;
     }
     if (this.#gone.has(uid)) return;
-    const mirrorOf = pod.metadata.annotations?.['kubernetes.io/config.mirror'];
+    const mirrorOf = pod.metadata.annotations?.[mirrorPodAnnotation];
     if (mirrorOf && !isStatic) {
       // Mirror pods stand for static ones, which have workers of their own.
       this.#workers.get(mirrorOf)?.setMirror(pod);

@@ -1,6 +1,7 @@
 /** Who calls the kubelet's server, and what they may do: client certificates here, everything else asked of the API. */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
 
@@ -47,7 +48,7 @@ export class ServerAuth {
   }
 
   async authorize(caller: Caller, method: string, subresource: string, nodeName: string): Promise<boolean> {
-    if (caller.groups.includes('system:masters')) return true;
+    if (caller.groups.includes(mastersGroup)) return true;
     const verb =
       method === 'GET' || method === 'HEAD' ? 'get' : method === 'POST' ? 'create' : method.toLowerCase();
     const key = `may/${JSON.stringify([caller, verb, subresource])}`;

@@ -3,6 +3,7 @@
  * of the API's objects; the rules are those of CoreDNS' kubernetes plugin.
  */
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { serviceNameLabel } from '../../api/well-known.ts';
 import { RecordType, type ResourceRecord, ResponseCode } from './message.ts';
 
 /** What answers are made from. */
@@ -218,7 +219,7 @@ function namesOfAddress(address: string, domain: string, view: ClusterView): str
     return [`${metadata.name}.${metadata.namespace}.svc.${domain}`];
   }
   return [...view.slicesByNamedAddress(address)].flatMap((slice) => {
-    const service = slice.metadata.labels?.['kubernetes.io/service-name'];
+    const service = slice.metadata.labels?.[serviceNameLabel];
     return (slice.endpoints ?? [])
       .filter(({ addresses, hostname }) => hostname && addresses.includes(address))
       .map(({ hostname }) => `${hostname}.${service}.${slice.metadata.namespace}.svc.${domain}`);

@@ -5,11 +5,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { keyOf } from '../../api/meta.ts';
 import type { EndpointSlice, Ingress, IngressClass, Secret, Service } from '../../api/resources.gen.ts';
+import { ingressClassAnnotation } from '../../api/well-known.ts';
 import { computeBackends } from '../proxy/rules.ts';
 import { type IngressSettings, parseSettings } from './settings.ts';
 
 export const controllerName = 'k8s.io/ingress-nginx';
-const classAnnotation = 'kubernetes.io/ingress.class';
 
 export interface RoutingInput {
   ingresses: readonly Ingress[];
@@ -74,7 +74,7 @@ export function isServed(ingress: Ingress, classes: Iterable<IngressClass>): boo
       .filter(({ spec }) => spec?.controller === controllerName)
       .map(({ metadata }) => metadata.name),
   );
-  const name = ingress.spec?.ingressClassName ?? ingress.metadata.annotations?.[classAnnotation];
+  const name = ingress.spec?.ingressClassName ?? ingress.metadata.annotations?.[ingressClassAnnotation];
   return name === undefined || name === '' || ours.has(name);
 }
 

@@ -5,6 +5,7 @@
 
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
+import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informer.ts';
@@ -78,9 +79,7 @@ export async function startAnnouncer(
     deleted: (each) => touchService(each),
   });
   const touchSlice = (slice: EndpointSlice) => {
-    const service = services.get(
-      `${slice.metadata.namespace}/${slice.metadata.labels?.['kubernetes.io/service-name']}`,
-    );
+    const service = services.get(`${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameLabel]}`);
     if (service?.spec?.externalTrafficPolicy === 'Local') touchService(service);
   };
   slices.informer.handle({ added: touchSlice, updated: touchSlice, deleted: touchSlice });

@@ -4,6 +4,7 @@
  */
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Pod, Service, ServiceCIDR } from '../../api/resources.gen.ts';
+import { zoneLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
@@ -58,7 +59,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
   const followed = [services, slices.informer, pods, nodes, ranges];
   await Promise.all(followed.map((informer) => informer.synced()));
 
-  const zoneOfNode = () => nodes.get(nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'];
+  const zoneOfNode = () => nodes.get(nodeName)?.metadata.labels?.[zoneLabel];
   const node: NodeView = {
     name: nodeName,
     zone: zoneOfNode(),

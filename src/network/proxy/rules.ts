@@ -3,6 +3,7 @@
  * nftables sets that skeleton.ts declares. Pure; the table is all data, so a changed endpoint changes elements only.
  */
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
+import { headlessServiceLabel } from '../../api/well-known.ts';
 import type { SetElement } from '../element-table.ts';
 
 /** The node, as far as service rules depend on it. */
@@ -74,7 +75,7 @@ export interface PickChain {
 const defaultAffinityTimeoutSeconds = 10_800;
 
 /** Labels of services that are another proxy's, or nobody's although they may have an address. */
-const notForProxies = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
+const notForProxies = ['service.kubernetes.io/service-proxy-name', headlessServiceLabel];
 
 /** Everything that one service asks of this node. `slices`: those labelled with the service's name. */
 export function computeServiceRules(

@@ -3,6 +3,7 @@ import { matchesLabels } from '../../api/label-selector.ts';
 import { controllerOf, type LabelSelector } from '../../api/meta.ts';
 import { ReplicaSet, ReplicationController, Service, StatefulSet } from '../../api/resources.gen.ts';
 import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
+import { hostnameLabel, zoneLabel } from '../../api/well-known.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
 
@@ -10,8 +11,8 @@ export type DefaultConstraints = (pod: PodInfo) => TopologySpreadConstraint[];
 
 /** Upstream's system defaults: a little over hosts, less over zones, and never a reason to refuse a node. */
 const systemDefaults = [
-  { maxSkew: 3, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
-  { maxSkew: 5, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' },
+  { maxSkew: 3, topologyKey: hostnameLabel, whenUnsatisfiable: 'ScheduleAnyway' },
+  { maxSkew: 5, topologyKey: zoneLabel, whenUnsatisfiable: 'ScheduleAnyway' },
 ] as const;
 
 export function createDefaultConstraints(informers: InformerFactory): DefaultConstraints {

@@ -1,5 +1,6 @@
 /** Spreads a group of pods evenly over hosts, zones or any other topology. */
 import type { TopologySpreadConstraint } from '../../api/types/core-v1.gen.ts';
+import { hostnameLabel } from '../../api/well-known.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import {
   type Plugin,
@@ -20,7 +21,6 @@ const tooUneven = unschedulable("node(s) didn't match pod topology spread constr
 const missingLabel = unresolvable(
   "node(s) didn't match pod topology spread constraints (missing required label)",
 );
-const hostnameKey = 'kubernetes.io/hostname';
 
 interface HardConstraint extends SpreadConstraint {
   matching: TopologyCounts;
@@ -140,7 +140,7 @@ function prepareSoft(
   requiresAllKeys: boolean,
 ): SoftConstraint {
   const { topologyKey } = constraint;
-  const isPerNode = topologyKey === hostnameKey;
+  const isPerNode = topologyKey === hostnameLabel;
   const selected = snapshot.pods.select(constraint.selection);
   const keys = requiresAllKeys ? all : [constraint];
   let rated = 0;

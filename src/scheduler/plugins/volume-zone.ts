@@ -1,5 +1,6 @@
 /** A bound volume that carries zone or region labels is reached only from nodes of the same. */
 import type { PersistentVolume } from '../../api/resources.gen.ts';
+import { regionLabel, zoneLabel } from '../../api/well-known.ts';
 import { type Plugin, skip, unresolvable } from '../framework/plugin.ts';
 import type { VolumeListers } from './volume-listers.ts';
 import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
@@ -7,8 +8,8 @@ import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
 const elsewhere = unresolvable('node(s) had no available volume zone');
 
 const topologyLabels = [
-  'topology.kubernetes.io/zone',
-  'topology.kubernetes.io/region',
+  zoneLabel,
+  regionLabel,
   'failure-domain.beta.kubernetes.io/zone',
   'failure-domain.beta.kubernetes.io/region',
 ] as const;

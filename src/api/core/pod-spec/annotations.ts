@@ -1,8 +1,8 @@
 /** Annotations of pods, and of their templates, that mean something to Kubernetes. */
 import { type FieldErrors, invalidValue } from '../../field-error.ts';
 import type { PodTemplateSpec } from '../../types/core-v1.gen.ts';
+import { mirrorPodAnnotation } from '../../well-known.ts';
 
-const mirror = 'kubernetes.io/config.mirror';
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
 
 type Annotated = Pick<PodTemplateSpec, 'metadata' | 'spec'>;
@@ -14,10 +14,10 @@ export function* validatePodAnnotations(
   old?: Annotated,
 ): FieldErrors {
   const annotations = pod?.metadata?.annotations ?? {};
-  if (annotations[mirror] !== undefined && !pod?.spec?.nodeName)
+  if (annotations[mirrorPodAnnotation] !== undefined && !pod?.spec?.nodeName)
     yield invalidValue(
-      `${field}[${mirror}]`,
-      annotations[mirror],
+      `${field}[${mirrorPodAnnotation}]`,
+      annotations[mirrorPodAnnotation],
       'must set spec.nodeName if mirror pod annotation is set',
     );
   if (
