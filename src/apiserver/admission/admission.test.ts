@@ -108,7 +108,9 @@ test('an eviction takes from the budget until nothing is left', async () => {
   assert.equal((await evict('p')).status, 201);
   const refused = await evict('q');
   assert.equal(refused.status, 429);
-  assert.equal(refused.object.details.retryAfterSeconds, 10);
+  assert.equal(refused.object.details.causes[0].reason, 'DisruptionBudget');
+  // A later try helps when the budget is only being counted anew, not when it is spent.
+  assert.equal(refused.object.details.retryAfterSeconds, undefined);
   assert.ok((await server.ask('GET', `${pods}/p`)).object.metadata.deletionTimestamp);
 });
 
