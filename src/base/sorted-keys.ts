@@ -63,6 +63,7 @@ export class SortedKeys {
 
   /** All that {@link SortedKeys.withPrefix} gives, several times as fast. */
   listWithPrefix(prefix: string, after?: string): string[] {
+    this.#settle();
     const start = after !== undefined && after >= prefix ? after : prefix;
     const found: string[] = [];
     for (let blockIndex = this.#blockFor(start); blockIndex < this.#blocks.length; blockIndex++) {
