@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
+import { ItemsByPod } from './items-by-pod.ts';
 import {
   type Container,
   type ContainerConfig,
@@ -91,8 +92,8 @@ export function behaviourOf(config: Pick<ContainerConfig, 'command' | 'args'>): 
 class Simulation implements SimulatedRuntime {
   readonly #options: Required<Omit<SimulatedRuntimeOptions, 'behaviour'>> &
     Pick<SimulatedRuntimeOptions, 'behaviour'>;
-  readonly #sandboxes = new Map<string, SimulatedSandbox>();
-  readonly #containers = new Map<string, SimulatedContainer>();
+  readonly #sandboxes = new ItemsByPod<SimulatedSandbox>();
+  readonly #containers = new ItemsByPod<SimulatedContainer>();
   readonly #images = new Map<string, Image>();
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
   #podCidr = '10.244.0.0/24';
@@ -175,7 +176,7 @@ class Simulation implements SimulatedRuntime {
   ) {
     const found: Sandbox[] = [];
     const labels = Object.entries(filter.labelSelector ?? {});
-    for (const { status } of this.#sandboxes.values()) {
+    for (const { status } of this.#sandboxes.candidates(filter.labelSelector)) {
       if (filter.id && filter.id !== status.id) continue;
       if (filter.state && filter.state !== status.state) continue;
       if (hasLabels(status.labels, labels)) found.push(status);
@@ -270,7 +271,7 @@ class Simulation implements SimulatedRuntime {
   async listContainers(filter: ContainerFilter = {}) {
     const found: Container[] = [];
     const labels = Object.entries(filter.labelSelector ?? {});
-    for (const { sandboxId, status } of this.#containers.values()) {
+    for (const { sandboxId, status } of this.#containers.candidates(filter.labelSelector)) {
       if (filter.id && filter.id !== status.id) continue;
       if (filter.podSandboxId && filter.podSandboxId !== sandboxId) continue;
       if (filter.state && filter.state !== status.state) continue;

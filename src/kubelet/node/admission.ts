@@ -97,17 +97,25 @@ export function refuseResources(
 ): Refusal | undefined {
   const podsMax = numericAmounts.parse('pods', allocatable.pods ?? '0');
   if (others.length + 1 > podsMax) return insufficient('pods', 1, others.length, podsMax);
-  const used = new Map<string, number>();
-  for (const other of others)
-    for (const [name, amount] of computePodRequests(other, numericAmounts))
-      used.set(name, (used.get(name) ?? 0) + amount);
-  for (const [name, requested] of computePodRequests(pod, numericAmounts)) {
+  for (const [name, requested] of requestsOf(pod)) {
     if (requested === 0) continue;
     const capacity = numericAmounts.parse(name, allocatable[name] ?? '0');
-    const taken = used.get(name) ?? 0;
+    const taken = others.reduce((sum, other) => sum + (requestsOf(other).get(name) ?? 0), 0);
     if (requested > capacity - taken) return insufficient(name, requested, taken, capacity);
   }
   return undefined;
+}
+
+/** By object, which never changes: what a pod asks for is summed up once, not for every newcomer. */
+const knownRequests = new WeakMap<Pod, ReadonlyMap<string, number>>();
+
+function requestsOf(pod: Pod): ReadonlyMap<string, number> {
+  let requests = knownRequests.get(pod);
+  if (!requests) {
+    requests = computePodRequests(pod, numericAmounts);
+    knownRequests.set(pod, requests);
+  }
+  return requests;
 }
 
 function insufficient(name: string, requested: number, used: number, capacity: number): Refusal {
@@ -127,8 +135,10 @@ function refuseSelector(pod: Pod, node: Node): Refusal | undefined {
 }
 
 function refusePorts(pod: Pod, others: readonly Pod[]): Refusal | undefined {
+  const wantedPorts = hostPortsOf(pod);
+  if (wantedPorts.length === 0) return undefined;
   const taken = others.flatMap(hostPortsOf);
-  for (const wanted of hostPortsOf(pod)) {
+  for (const wanted of wantedPorts) {
     const clashes = taken.some(
       (held) =>
         held.port === wanted.port &&
