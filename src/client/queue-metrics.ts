@@ -1,5 +1,10 @@
 /** The work queues' metrics, under the names that client-go gives them. */
-import { type Counter, type Histogram, type MetricsRegistry, metricsPerRegistry } from '../base/metrics.ts';
+import {
+  type BoundCounter,
+  type BoundHistogram,
+  type MetricsRegistry,
+  metricsPerRegistry,
+} from '../base/metrics.ts';
 
 export interface QueueState {
   depth: number;
@@ -7,13 +12,18 @@ export interface QueueState {
   running: readonly number[];
 }
 
+/** Of one queue. */
 export interface QueueMetrics {
-  adds: Counter;
-  retries: Counter;
-  queueDuration: Histogram;
-  workDuration: Histogram;
-  register(name: string, state: () => QueueState): void;
-  unregister(name: string): void;
+  adds: BoundCounter;
+  retries: BoundCounter;
+  queueDuration: BoundHistogram;
+  workDuration: BoundHistogram;
+  unregister(): void;
+}
+
+interface AllQueues {
+  /** `state`: of the queue of this name, as it is when somebody asks. */
+  register(name: string, state: () => QueueState): QueueMetrics;
 }
 
 const durationBuckets = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
@@ -21,7 +31,7 @@ const durationBuckets = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
 /** One set for all queues of a registry. */
 export const queueMetricsOf = metricsPerRegistry(createQueueMetrics);
 
-function createQueueMetrics(registry: MetricsRegistry): QueueMetrics {
+function createQueueMetrics(registry: MetricsRegistry): AllQueues {
   const states = new Map<string, () => QueueState>();
   const collect = (measure: (state: QueueState) => number) =>
     function* () {
@@ -42,20 +52,28 @@ function createQueueMetrics(registry: MetricsRegistry): QueueMetrics {
     'Seconds that the longest running processor has been running',
     collect((state) => Math.max(0, ...state.running)),
   );
+  const adds = registry.counter('workqueue_adds_total', 'Total number of adds handled by workqueue');
+  const retries = registry.counter('workqueue_retries_total', 'Total number of retries handled by workqueue');
+  const queueDuration = registry.histogram(
+    'workqueue_queue_duration_seconds',
+    'Seconds that an item stays in workqueue before being requested',
+    durationBuckets,
+  );
+  const workDuration = registry.histogram(
+    'workqueue_work_duration_seconds',
+    'Seconds that processing an item from workqueue takes',
+    durationBuckets,
+  );
   return {
-    adds: registry.counter('workqueue_adds_total', 'Total number of adds handled by workqueue'),
-    retries: registry.counter('workqueue_retries_total', 'Total number of retries handled by workqueue'),
-    queueDuration: registry.histogram(
-      'workqueue_queue_duration_seconds',
-      'Seconds that an item stays in workqueue before being requested',
-      durationBuckets,
-    ),
-    workDuration: registry.histogram(
-      'workqueue_work_duration_seconds',
-      'Seconds that processing an item from workqueue takes',
-      durationBuckets,
-    ),
-    register: (name, state) => void states.set(name, state),
-    unregister: (name) => void states.delete(name),
+    register(name, state) {
+      states.set(name, state);
+      return {
+        adds: adds.bind({ name }),
+        retries: retries.bind({ name }),
+        queueDuration: queueDuration.bind({ name }),
+        workDuration: workDuration.bind({ name }),
+        unregister: () => void states.delete(name),
+      };
+    },
   };
 }

@@ -19,7 +19,6 @@ export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: { firstMs: number; maxMs: number };
   readonly #metrics: QueueMetrics | undefined;
-  readonly #name: string;
   /** Keys that wait, with the time at which they came; in order of arrival. */
   readonly #waiting = new Map<string, number>();
   /** Keys at work, with the time of their start. */
@@ -34,12 +33,11 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
     this.#backoff = options.backoff ?? defaultBackoff;
-    this.#name = options.name;
-    this.#metrics = options.metrics && queueMetricsOf(options.metrics);
-    this.#metrics?.register(this.#name, () => ({
+    const state = () => ({
       depth: this.#waiting.size,
       running: [...this.#running.values()].map((start) => (this.#clock.monotonic() - start) / 1000),
-    }));
+    });
+    this.#metrics = options.metrics && queueMetricsOf(options.metrics).register(options.name, state);
   }
 
   get length(): number {
@@ -53,7 +51,7 @@ export class WorkQueue {
 
   add(key: string): void {
     if (this.#closed || this.#waiting.has(key) || this.#again.has(key)) return;
-    this.#metrics?.adds.add(1, { name: this.#name });
+    this.#metrics?.adds.add(1);
     if (this.#running.has(key)) this.#again.add(key);
     else this.#push(key);
   }
@@ -80,7 +78,7 @@ export class WorkQueue {
   retry(key: string): void {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
-    this.#metrics?.retries.add(1, { name: this.#name });
+    this.#metrics?.retries.add(1);
     this.addAfter(key, backoffDelayMs(this.#backoff, failures));
   }
 
@@ -101,7 +99,7 @@ export class WorkQueue {
     const nowMs = this.#clock.monotonic();
     this.#waiting.delete(key);
     this.#running.set(key, nowMs);
-    this.#metrics?.queueDuration.observe((nowMs - addedMs) / 1000, { name: this.#name });
+    this.#metrics?.queueDuration.observe((nowMs - addedMs) / 1000);
     return key;
   }
 
@@ -109,7 +107,7 @@ export class WorkQueue {
     const startMs = this.#running.get(key);
     if (startMs === undefined) return;
     this.#running.delete(key);
-    this.#metrics?.workDuration.observe((this.#clock.monotonic() - startMs) / 1000, { name: this.#name });
+    this.#metrics?.workDuration.observe((this.#clock.monotonic() - startMs) / 1000);
     if (this.#again.delete(key) && !this.#closed) this.#push(key);
   }
 
@@ -137,7 +135,7 @@ export class WorkQueue {
     this.#again.clear();
     for (const { timer } of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
-    this.#metrics?.unregister(this.#name);
+    this.#metrics?.unregister();
     this.#awake();
   }
 

@@ -136,11 +136,10 @@ async function taint(
   const { mayEvict, waitMs, zone } = evictionTurn(cluster, node, evictions);
   const taints = planTaints(node, mayEvict, wholeSeconds(cluster.clock.now()));
   if (taints) {
-    if (mayEvict === 'yes') {
-      evictions.set(zone, cluster.clock.monotonic());
-      nodeCollectorMetricsOf(cluster.metrics).evictions.add(1, { zone: zoneLabelOf(node) });
-    }
+    if (mayEvict === 'yes') evictions.set(zone, cluster.clock.monotonic());
     await cluster.update(Node, { ...node, spec: { ...node.spec, taints } }, signal);
+    if (mayEvict === 'yes')
+      nodeCollectorMetricsOf(cluster.metrics).evictions.add(1, { zone: zoneLabelOf(node) });
   }
   return waitMs;
 }

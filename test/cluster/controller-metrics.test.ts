@@ -29,6 +29,7 @@ test('what dashboards ask for is there before anything happens', async () => {
     'ephemeral_volume_controller_create_total',
     'workqueue_depth{name="deployment"}',
     'workqueue_depth{name="stale_pod_disruption"}',
+    'workqueue_adds_total{name="garbage_collector_attempt_to_delete"}',
   ])
     assert.equal(sampleOf(cluster, series), 0, series);
 });
