@@ -126,6 +126,16 @@ test('pods that a Job takes away itself are no failures of it', async () => {
   assert.deepEqual([status?.active, status?.failed], [2, undefined]);
 });
 
+test('a Job that another controller manages is left alone', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  await client.create(Job, jobOf('work', 'exit 0', { managedBy: 'example.com/queue' }));
+  await clock.advance(60_000);
+  const { status } = await client.get(Job, at);
+  assert.deepEqual(status ?? {}, {});
+  assert.deepEqual((await client.list(Pod, { namespace })).items, []);
+});
+
 test('a Job that takes in more pods that succeeded than it needs says so', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
