@@ -159,7 +159,7 @@ export class RequestHandler {
     const { info } = context;
     if (resource.namespaced && info.namespace === '' && info.name !== '') throw unknownPath();
     if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw unknownPath();
-    if (context.request.method === 'HEAD') throw methodNotAllowed();
+    if (context.request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
     warnOfDeprecation(context, resource);
     const handler = this.#options.subresources.find(resource, info.subresource);
     if (handler) return handler(this.#options.registry, context, resource);

@@ -5,7 +5,7 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/runtime.ts';
 import { resolverConfigOf } from '../spec/dns-config.ts';
-import { hostsFileOf } from '../spec/hostname.ts';
+import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
 import { sandboxConfigOf } from '../spec/sandbox-config.ts';
 import { podEvents } from './pod-events.ts';
 
@@ -42,6 +42,8 @@ export class PodSandbox {
     const { runtime, machine, recorder } = this.#context;
     try {
       refuseUserNamespace(pod);
+      const problem = hostnameProblem(pod, this.#context.clusterDomain);
+      if (problem !== undefined) throw new Error(problem);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
       const handler = await this.#runtimeHandler(pod);

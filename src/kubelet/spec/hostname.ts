@@ -2,6 +2,8 @@
 import type { Pod } from '../../api/resources.gen.ts';
 
 const hostnameMax = 63;
+/** Linux keeps no more of a hostname. */
+const kernelNameMax = 64;
 
 /** The kernel's hostname inside the pod. */
 export function hostnameOf(pod: Pod, clusterDomain: string): string {
@@ -9,6 +11,13 @@ export function hostnameOf(pod: Pod, clusterDomain: string): string {
   const short = shortHostnameOf(pod);
   if (!pod.spec.setHostnameAsFQDN || !pod.spec.subdomain) return short;
   return `${short}.${domainOf(pod, clusterDomain)}`;
+}
+
+/** Upstream's words on a full name that the kernel does not take. */
+export function hostnameProblem(pod: Pod, clusterDomain: string): string | undefined {
+  const name = hostnameOf(pod, clusterDomain);
+  if (name.length <= kernelNameMax) return undefined;
+  return `failed to construct FQDN from pod hostname and cluster domain, FQDN ${name} is too long (${kernelNameMax} characters is the max, ${name.length} characters requested)`;
 }
 
 export function shortHostnameOf(pod: Pod): string {

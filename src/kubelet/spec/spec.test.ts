@@ -8,7 +8,7 @@ import { parseResolverConfig, resolverConfigOf } from './dns-config.ts';
 import { computeEnvironment, serviceVariables } from './environment.ts';
 import { expandReferences } from './expansion.ts';
 import { fieldValue, resourceValue } from './field-paths.ts';
-import { hostnameOf, hostsFileOf } from './hostname.ts';
+import { hostnameOf, hostnameProblem, hostsFileOf } from './hostname.ts';
 import { containerSecurityContext, nonRootProblem } from './security-context.ts';
 import { subPathOf } from './sub-path.ts';
 
@@ -179,6 +179,15 @@ test('a pod is called by its name, its hostname, or its full name', () => {
     hostHosts: '',
   });
   assert.match(overridden, /\n10\.244\.0\.5\tover\.example\n/);
+});
+
+test('a full name that the kernel does not take is a problem', () => {
+  const called = (hostname: string) => testPod({ hostname, subdomain: 'sub', setHostnameAsFQDN: true });
+  assert.equal(hostnameProblem(called('h'.repeat(39)), 'cluster.local'), undefined);
+  assert.equal(
+    hostnameProblem(called('h'.repeat(39)), 'cluster.local'),
+    `failed to construct FQDN from pod hostname and cluster domain, FQDN ${'h'.repeat(39)}.sub.ns.svc.cluster.local is too long (64 characters is the max, 65 characters requested)`,
+  );
 });
 
 test('quality of service and out-of-memory scores', () => {

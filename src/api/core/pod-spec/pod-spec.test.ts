@@ -65,7 +65,10 @@ const good: [string, object, object?][] = [
   ],
   [
     'its own resolver',
-    { dnsPolicy: 'None', dnsConfig: { nameservers: ['10.0.0.1'], searches: ['a.b.', '_x.c', '.'] } },
+    {
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['10.0.0.1'], searches: ['a.b.', '_sip._tcp.abc_d.example.com', '.'] },
+    },
   ],
   ['a toleration of everything', { tolerations: [{ operator: 'Exists' }] }],
   [

@@ -153,9 +153,8 @@ function* validateDns(spec: PodSpec, field: string): FieldErrors {
     );
   for (const [index, search] of searches.entries()) {
     // The root, a trailing dot and underscores are names that resolvers know.
-    const name = search.replace(/\.$/, '').replaceAll('_', '-');
-    if (name)
-      yield* invalidFor(`${path}.searches[${index}]`, search, subdomainProblems(name.replace(/^-/, 'x')));
+    const name = search.replace(/\.$/, '').replaceAll('_', '');
+    if (search !== '.') yield* invalidFor(`${path}.searches[${index}]`, search, subdomainProblems(name));
   }
   for (const [index, option] of options.entries())
     if (!option.name) yield required(`${path}.options[${index}]`, 'must not be empty');

@@ -53,10 +53,12 @@ const rewriteBytesMax = 4 * 1024 * 1024;
 export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOptions): SubresourceHandler {
   return async (_registry, context) => {
     const { info, request } = context;
-    if (info.rest === '') return redirectToSlash(context);
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (info.rest === '' && isRead) return redirectToSlash(context);
+    const rest = info.rest || '/';
     const target = parseTarget(info.name);
     const backend = backendOf(kind, options, info.namespace, target);
-    const path = request.search ? `${info.rest}?${request.search}` : info.rest;
+    const path = request.search ? `${rest}?${request.search}` : rest;
     const prefix = prefixOf(context);
     const socket = await backend.connect();
     if (request.upgrade) {
@@ -68,12 +70,11 @@ export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOp
       });
       return { type: 'hijacked' };
     }
-    const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
     const answer = await exchange(socket, {
       method: request.method,
       path,
       headers: { host: backend.host, ...forwardedHeaders(context, prefix) },
-      ...(hasBody && request.bodyStream && { body: request.bodyStream() }),
+      ...(!isRead && request.bodyStream && { body: request.bodyStream() }),
       signal: request.signal,
     });
     return passOn(answer, prefix, backend.host);

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { after, test } from 'node:test';
+import { seededRandom } from '../../../base/random.ts';
+import type { NodeConnector } from '../../nodes/node-connector.ts';
+import type { ObjectReader } from '../../object-reader.ts';
+import type { RequestContext } from '../../request.ts';
+import { serveProxy } from './proxy.ts';
+
+const backend = createServer((request, response) => response.end(`${request.method} ${request.url}`));
+backend.listen(0, '127.0.0.1');
+await once(backend, 'listening');
+after(() => backend.close());
+const { port } = backend.address() as AddressInfo;
+
+const pod = { spec: { nodeName: 'n', containers: [{ name: 'c' }] }, status: { podIP: '10.0.0.1' } };
+const handler = serveProxy('pods', {
+  objects: { get: () => pod } as unknown as ObjectReader,
+  nodes: { tunnel: async () => connect(port, '127.0.0.1') } as unknown as NodeConnector,
+  random: seededRandom(1),
+});
+
+async function ask(method: string, rest: string) {
+  const context = {
+    request: { method, search: 'a=b', headers: () => ({}), header: () => undefined },
+    info: { name: 'p', namespace: 'default', path: `/p/proxy${rest}`, rest },
+  } as unknown as RequestContext;
+  const answer = await handler({} as never, context, {} as never);
+  if (answer.type === 'raw') return [answer.status, answer.headers?.location];
+  assert.equal(answer.type, 'stream');
+  const chunks: Buffer[] = [];
+  for await (const chunk of (answer as { body: AsyncIterable<Buffer> }).body) chunks.push(chunk);
+  return [(answer as { status: number }).status, Buffer.concat(chunks).toString()];
+}
+
+for (const method of ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT']) {
+  test(`a ${method} to the proxy itself goes to the root of what it proxies`, async () => {
+    assert.deepEqual(await ask(method, ''), [200, `${method} /?a=b`]);
+  });
+}
+
+for (const method of ['GET', 'HEAD']) {
+  test(`a ${method} of the proxy itself is sent to the path with a slash`, async () => {
+    assert.deepEqual(await ask(method, ''), [301, '/p/proxy/?a=b']);
+    assert.deepEqual(await ask(method, '/x'), [200, method === 'HEAD' ? '' : 'GET /x?a=b']);
+  });
+}
