@@ -53,12 +53,16 @@ test('what the new type does not have goes', () => {
 
 test('the address of a Service stays as it is', () => {
   const old = created({ ports, ...allocated });
-  const other = updated({ ports, clusterIP: '10.96.0.10' }, old);
-  const errors = [...serviceKind.validateUpdate!(other, old, { subresource: '' })];
-  assert.deepEqual(
-    errors.map(({ field }) => field),
-    ['spec.clusterIPs[0]'],
-  );
+  // As kubectl apply sends it, and as a patch of the one field leaves it.
+  for (const clusterIPs of [undefined, allocated.clusterIPs]) {
+    const other = updated({ ports, clusterIP: '10.96.0.10', ...(clusterIPs && { clusterIPs }) }, old);
+    const errors = [...serviceKind.validateUpdate!(other, old, { subresource: '' })];
+    assert.deepEqual(
+      errors.map(({ text }) => text),
+      ['spec.clusterIPs[0]: Invalid value: ["10.96.0.10"]: may not change once set'],
+    );
+    assert.deepEqual(fields(other), []);
+  }
 });
 
 test('types, addresses and ports fit together', () => {
