@@ -50,12 +50,12 @@ export function answerClusterName(
   view: ClusterView,
 ): ClusterAnswer {
   const base = name === zone.domain ? '' : name.slice(0, -zone.domain.length - 1);
-  if (base === '') return answerApex(type, zone);
+  if (base === '') return answerApex(type, zone, view);
   if (base === 'dns-version') {
     const text = { name, type: RecordType.TXT, ttlSeconds: zone.ttlSeconds, text: version };
     return found(type === RecordType.TXT ? [text] : []);
   }
-  if (base === 'ns.dns') return found([]);
+  if (base === 'ns.dns') return answerNameServer(name, type, zone, view);
   const lookup = lookUp(base.split('.'), zone, view);
   if (lookup === 'none') return { code: ResponseCode.noSuchName, answers: [], additionals: [] };
   if (lookup === 'nothing of that type') return found([]);
@@ -94,10 +94,24 @@ export function authorityOf(zone: ClusterZone, serial: number): ResourceRecord {
   };
 }
 
-function answerApex(type: number, zone: ClusterZone): ClusterAnswer {
+/** Its name server is the Service by which users reach it, when there is one. */
+function answerApex(type: number, zone: ClusterZone, view: ClusterView): ClusterAnswer {
   if (type !== RecordType.NS) return found([]);
-  const target = `ns.dns.${zone.domain}`;
-  return found([{ name: zone.domain, type: RecordType.NS, ttlSeconds: zone.ttlSeconds, target }]);
+  const { domain, ttlSeconds } = zone;
+  const service = view.service('kube-system/kube-dns');
+  const target = service ? `kube-dns.kube-system.svc.${domain}` : `ns.dns.${domain}`;
+  const answers = [{ name: domain, type: RecordType.NS, ttlSeconds, target } as const];
+  const addresses = service ? clusterAddresses(service) : [];
+  return { ...found(answers), additionals: addresses.map((each) => addressRecord(target, each, ttlSeconds)) };
+}
+
+/** The name that the start of authority gives. */
+function answerNameServer(name: string, type: number, zone: ClusterZone, view: ClusterView): ClusterAnswer {
+  const service = view.service('kube-system/kube-dns');
+  const records = (service ? clusterAddresses(service) : []).map((each) =>
+    addressRecord(name, each, zone.ttlSeconds),
+  );
+  return found(records.filter((record) => record.type === type));
 }
 
 /** `labels`: what stands before the zone: `[endpoint | _port, _protocol] service namespace svc`, or `address namespace pod`. */
@@ -191,6 +205,10 @@ function addressRecords(
   return [...addresses].map((address) => ({ name, type, ttlSeconds, address }));
 }
 
+function addressRecord(name: string, address: string, ttlSeconds: number): ResourceRecord {
+  return { name, type: address.includes(':') ? RecordType.AAAA : RecordType.A, ttlSeconds, address };
+}
+
 /** Equal shares of a weight of 100; each target's address goes along. */
 function answerService(name: string, targets: readonly Target[], ttlSeconds: number): ClusterAnswer {
   const weight = Math.max(1, Math.floor(100 / targets.length));
@@ -207,8 +225,7 @@ function answerService(name: string, targets: readonly Target[], ttlSeconds: num
       port,
       target,
     });
-    const type = address.includes(':') ? RecordType.AAAA : RecordType.A;
-    additionals.set(`${target} ${address}`, { name: target, type, ttlSeconds, address });
+    additionals.set(`${target} ${address}`, addressRecord(target, address, ttlSeconds));
   }
   return { ...found([...answers.values()]), additionals: [...additionals.values()] };
 }

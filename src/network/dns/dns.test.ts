@@ -157,6 +157,20 @@ describe('cluster DNS', () => {
     );
   });
 
+  it("names the authority of its zone and the zone's name server, and gives nobody the whole zone", async () => {
+    const authority = await resolver.resolveSoa('cluster.local');
+    assert.deepEqual([authority.nsname, authority.minttl], ['ns.dns.cluster.local', 30]);
+    assert.deepEqual(await resolver.resolveNs('cluster.local'), ['ns.dns.cluster.local']);
+    informers.put(Service, {
+      metadata: { name: 'kube-dns', namespace: 'kube-system' },
+      spec: { clusterIP: '10.96.0.10', clusterIPs: ['10.96.0.10'], ports: [{ name: 'dns', port: 53 }] },
+    });
+    assert.deepEqual(await resolver.resolveNs('cluster.local'), ['kube-dns.kube-system.svc.cluster.local']);
+    assert.deepEqual(await resolver.resolve4('ns.dns.cluster.local'), ['10.96.0.10']);
+    const axfr = 252;
+    assert.equal((await ask('cluster.local', axfr)).code, ResponseCode.refused);
+  });
+
   it('cuts what does not fit into a packet and gives it over TCP', async () => {
     const many = Array.from({ length: 100 }, (_, index) => ({ address: `10.244.1.${index}` }));
     put('many', { clusterIP: 'None', ports: [{ port: 80 }] }, many);

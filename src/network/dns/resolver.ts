@@ -26,6 +26,9 @@ export interface ResolverOptions {
 /** An answer made here, or another server's bytes to be passed on. */
 export type Resolution = Response | { passOn: Buffer };
 
+/** IXFR and AXFR: nobody is given a whole zone. */
+const zoneTransfers = new Set([251, 252]);
+
 /** How many aliases of ExternalName services are followed. */
 const aliasesMax = 8;
 
@@ -33,7 +36,7 @@ const aliasesMax = 8;
 export function resolve(query: Query, options: ResolverOptions): Resolution | Promise<Resolution> {
   const asked = query.name.toLowerCase();
   const block = blockOf(asked, options.blocks);
-  if (!block) return plain(ResponseCode.refused);
+  if (!block || zoneTransfers.has(query.type)) return plain(ResponseCode.refused);
   const name = rewrite(asked, block.rewrites);
   const hosts = block.hosts.get(name);
   if (hosts) return renamed(fromHosts(name, query.type, hosts), name, asked);
@@ -41,13 +44,15 @@ export function resolve(query: Query, options: ResolverOptions): Resolution | Pr
   if (!answer) return forward(name, query.type, block, options);
   const { cluster, zone } = answer;
   if (cluster.follow !== undefined) return follow(cluster, query.type, options, aliasesMax);
-  const isEmpty = cluster.answers.length === 0;
+  const isForAuthority = name === zone.domain && query.type === RecordType.SOA;
+  const authority = () => [authorityOf(zone, options.serial())];
+  const answers = isForAuthority ? authority() : cluster.answers;
   const response: Response = {
     code: cluster.code,
     authoritative: true,
-    answers: rotate(cluster.answers, options.random),
+    answers: rotate(answers, options.random),
     additionals: cluster.additionals,
-    ...(isEmpty ? { authorities: [authorityOf(zone, options.serial())] } : {}),
+    ...(answers.length === 0 ? { authorities: authority() } : {}),
   };
   return name === asked ? response : renamed(response, name, asked);
 }
