@@ -38,6 +38,35 @@ it(
   },
 );
 
+it(
+  'tells at once that a process is gone that had lasted, and leaves one that did not to those who look',
+  suiteOptions,
+  async () => {
+    let nowMs = 0;
+    const gone = Promise.withResolvers<void>();
+    let ends = 0;
+    const watched = createHaproxy({
+      folder: run,
+      logFile: join(folder, 'log'),
+      clock: { ...systemClock, monotonic: () => nowMs },
+      onEnd() {
+        ends++;
+        gone.resolve();
+      },
+    });
+    const pid = () => Number(readFileSync(join(run, 'haproxy.pid'), 'utf8'));
+    await watched.apply(files('short'));
+    process.kill(pid(), 'SIGKILL');
+    while (await watched.isRunning()) await systemClock.sleep(10);
+    assert.equal(await watched.apply(files('long')), 'started');
+    assert.equal(ends, 0);
+    nowMs = 60_000;
+    process.kill(pid(), 'SIGKILL');
+    await gone.promise;
+    assert.equal(ends, 1);
+  },
+);
+
 it('a process that cannot start is not waited for', suiteOptions, async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');

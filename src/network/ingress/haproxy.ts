@@ -19,6 +19,8 @@ export interface HaproxyOptions {
   clock: Clock;
   /** Words before the command, to start it in another namespace. */
   enter?: readonly string[];
+  /** A process that was started here and has lasted a while is gone. */
+  onEnd?(): void;
 }
 
 export interface Haproxy {
@@ -38,6 +40,8 @@ const readyMs = 20_000;
 /** Longer than a reload takes on a busy machine: each one costs a process. */
 const tellAgainMs = 3_000;
 const pollMs = 20;
+/** One that ends sooner would end again: it is left to those who look now and then. */
+const lastsMs = 5_000;
 const answerBytesMax = 1 << 20;
 const logBytesMax = 32 << 20;
 const logBytesKept = 4 << 20;
@@ -90,6 +94,10 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
     const [file, ...words] = [...(options.enter ?? []), program, '-W', '-f', join(folder, configName)];
     const child = spawn(file!, words, { detached: true, stdio: ['ignore', log.fd, log.fd] });
     await once(child, 'spawn');
+    const startedMs = clock.monotonic();
+    child.once('exit', () => {
+      if (clock.monotonic() - startedMs >= lastsMs) options.onEnd?.();
+    });
     child.unref();
     await log.close();
     await writeFile(join(folder, pidName), String(child.pid));

@@ -44,7 +44,7 @@ export interface IngressOptions {
   enter?: readonly string[];
 }
 
-/** Whether HAProxy still runs, and how long its log is. */
+/** Whether HAProxy still runs, if a former agent started it, and how long its log is. */
 const lookEveryMs = 2_000;
 
 /** Follows the cluster until `signal` aborts. HAProxy stays then; it ends when the controller is switched off. */
@@ -84,7 +84,10 @@ class IngressController {
     this.#touch = touch;
     this.#signal = signal;
     const { folder = '/run/wherry-ingress', logFile = '/var/log/wherry-ingress.log', clock, enter } = options;
-    this.#haproxy = createHaproxy({ folder, logFile, clock, ...(enter ? { enter } : {}) });
+    const onEnd = () => {
+      if (this.#isServing) this.#touch();
+    };
+    this.#haproxy = createHaproxy({ folder, logFile, clock, onEnd, ...(enter ? { enter } : {}) });
   }
 
   async sync(): Promise<void> {
