@@ -135,6 +135,7 @@ async function syncOverlay(run: RunCommand, plan: RoutePlan, link: Link, nodeAdd
         `local ${nodeAddress} dev ${link.device} dstport ${overlayPort} nolearning\nlink set ${overlayDevice} up\n`,
     );
   }
+  await syncOverlayAddress(run, plan.overlayAddress);
   await run('ip', ['neigh', 'flush', 'dev', overlayDevice, 'nud', 'permanent']);
   await run(
     'ip',
@@ -147,6 +148,22 @@ async function syncOverlay(run: RunCommand, plan: RoutePlan, link: Link, nodeAdd
       .join(''),
   );
   await syncForwarding(run, plan);
+}
+
+/** An address that stays is left alone: the kernel forgets the connections of one that goes. */
+async function syncOverlayAddress(run: RunCommand, wanted: string): Promise<void> {
+  interface Listed {
+    addr_info: { local: string; prefixlen: number }[];
+  }
+  const [listed] = JSON.parse(
+    await run('ip', ['-j', '-4', 'address', 'show', 'dev', overlayDevice]),
+  ) as Listed[];
+  const others = (listed?.addr_info ?? []).filter(({ local }) => local !== wanted);
+  const lines = [
+    ...others.map(({ local, prefixlen }) => `address del ${local}/${prefixlen} dev ${overlayDevice}\n`),
+    `address replace ${wanted}/32 dev ${overlayDevice}\n`,
+  ];
+  await run('ip', ['-batch', '-'], lines.join(''));
 }
 
 /** Which machine has which hardware address of the overlay. */

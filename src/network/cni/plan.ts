@@ -26,6 +26,11 @@ export interface OverlayPeer {
 export interface RoutePlan {
   routes: Route[];
   peers: OverlayPeer[];
+  /**
+   * The node's own on the overlay: the first of its pod range, to which the peers have a route. Without one the kernel
+   * gives what the node itself sends through the overlay, or hides the source of, any address that it finds.
+   */
+  overlayAddress: string;
 }
 
 /** Marks the routes that are ours in the kernel's table. */
@@ -66,12 +71,14 @@ export function planRoutes(options: {
       routes.push({ to: podCidr, via: `via ${address}` });
       continue;
     }
-    const gateway = podCidr.split('/')[0]!;
+    const gateway = firstOf(podCidr);
     peers.push({ gateway, address, hardwareAddress: overlayHardwareAddress(address) });
     routes.push({ to: podCidr, via: `via ${gateway} dev ${overlayDevice} onlink` });
   }
-  return { routes, peers };
+  return { routes, peers, overlayAddress: firstOf(own.podCidr) };
 }
+
+const firstOf = (range: string) => range.split('/')[0]!;
 
 /** Follows from the node's address, so that nobody has to tell it. Locally administered. */
 export function overlayHardwareAddress(address: string): string {
