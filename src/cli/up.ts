@@ -1,9 +1,11 @@
 /** `wherry up`: a cluster that runs, whatever was there before. */
 import { up as upCluster } from '../host/cluster.ts';
+import { serverRecordFile } from '../host/cluster-context.ts';
 import { loadClusterRecord } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { obstacleToRealNodes } from '../host/machine.ts';
 import { installPackages, missingRequirements, nodeRequirements } from '../host/packages.ts';
+import { runningProcess } from '../host/process.ts';
 import type { Steps } from '../host/steps.ts';
 import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
@@ -27,7 +29,8 @@ export const up: Command = {
     '               a new cluster has its nodes on 172.30.N.0/24 then',
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
     ...apiServerDetails,
-    '--kubelet-config FILE    a KubeletConfiguration for every node; agents take it when they start',
+    '--kubelet-config FILE    a KubeletConfiguration for every node',
+    'What of a cluster runs already takes these settings when it starts next.',
   ],
   async run(context, args) {
     const { simulate, rest } = takeSimulate(args);
@@ -45,6 +48,7 @@ export const up: Command = {
     const loadBalancerPool = parsePool(values['load-balancer-pool']);
     if (simulate !== undefined && nodes !== undefined)
       throw new UsageError('--nodes is for real nodes; say --simulate=N for N simulated ones');
+    const isRunning = isServerRunning(context, clusterNameOf(values));
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     await startCluster(context, steps, {
       name: clusterNameOf(values),
@@ -56,9 +60,30 @@ export const up: Command = {
       ...(loadBalancerPool && { loadBalancerPool }),
       ...(api && { api }),
     });
+    if (isRunning) for (const line of takenLater(values)) context.print(line);
     return 0;
   },
 };
+
+const takenAtStart = [
+  'load-balancer-pool',
+  'scheduler-config',
+  'kubelet-config',
+  ...Object.keys(apiServerOptions),
+];
+
+/** What to say of settings that a cluster that runs was given. */
+export function takenLater(values: Record<string, unknown>): string[] {
+  const options = takenAtStart.filter((name) => values[name] !== undefined).map((name) => `--${name}`);
+  if (options.length === 0) return [];
+  return [
+    `kept for the next start (wherry down, wherry up), as the cluster runs already: ${options.join(', ')}`,
+  ];
+}
+
+function isServerRunning({ data }: CliContext, name: string): boolean {
+  return runningProcess(serverRecordFile(data.cluster(name))) !== undefined;
+}
 
 /** `--simulate` may stand alone or carry a number, which the parser of options does not know. */
 function takeSimulate(args: readonly string[]): { simulate: number | undefined; rest: string[] } {
