@@ -7,8 +7,14 @@ import { createFakeInformers } from '../fake-informers.ts';
 import { ask, canMakeNetworks, type TestMachine, TestNetwork } from '../test-network.ts';
 import { planAnnouncements, startAnnouncer } from './announcer.ts';
 
-const ready = (name: string, status: 'True' | 'Unknown' = 'True') =>
-  ({ metadata: { name }, spec: {}, status: { conditions: [{ type: 'Ready', status }] } }) as Node;
+const ready = (name: string, status: 'True' | 'Unknown' = 'True', address = '172.30.0.2') => {
+  const addresses = [{ type: 'InternalIP', address }];
+  return {
+    metadata: { name },
+    spec: {},
+    status: { addresses, conditions: [{ type: 'Ready', status }] },
+  } as Node;
+};
 const balanced = (ip: string) =>
   ({
     metadata: { name: 'web', namespace: 'default' },
@@ -32,10 +38,21 @@ describe('who answers for a load-balancer address', () => {
   });
 
   it('is nobody when the address is not of the link', () => {
-    assert.deepEqual(
-      ownersOf([balanced('203.0.113.1')], [ready('a')], () => false),
-      [],
-    );
+    const isOnLink = (address: string) => address.startsWith('172.30.');
+    assert.deepEqual(ownersOf([balanced('203.0.113.1')], [ready('a')], isOnLink), []);
+  });
+
+  it('is never left to a node on another link', () => {
+    const isOnLink = (address: string) => address.startsWith('172.30.');
+    const far = ['x', 'y', 'z'].map((name) => ready(name, 'True', '172.31.0.2'));
+    for (let last = 128; last < 140; last++) {
+      const services = [balanced(`172.30.0.${last}`)];
+      const nodes = [...far, ready('a')];
+      assert.equal(
+        planAnnouncements({ nodeName: 'a', services, nodes, slicesOf: () => [], isOnLink }).length,
+        1,
+      );
+    }
   });
 
   it('with a Local policy is a node with an endpoint, or any while no slice has endpoints', () => {
@@ -85,7 +102,7 @@ describe('load-balancer addresses on two nodes', { skip: !canMakeNetworks }, () 
     for (const index of [2, 3]) {
       const node = await network.node(index);
       await network.answer(node, [80]);
-      informers.put(Node, ready(node.name));
+      informers.put(Node, ready(node.name, 'True', node.address));
       const common = { informers, clock: systemClock, logger: silentLogger, run: node.run };
       running.push(
         await startAnnouncer({ ...common, nodeName: node.name, nodeAddress: node.address }, stop.signal),
@@ -104,7 +121,7 @@ describe('load-balancer addresses on two nodes', { skip: !canMakeNetworks }, () 
     const first = await ask(host, address, 80);
     assert.equal(typeof first, 'object', String(first));
     const owner = (first as { from: string }).from;
-    informers.put(Node, ready(owner, 'Unknown'));
+    informers.put(Node, ready(owner, 'Unknown', '172.31.255.2'));
     await settled();
     const second = await ask(host, address, 80);
     assert.equal(typeof second, 'object', String(second));

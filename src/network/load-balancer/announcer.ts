@@ -24,7 +24,7 @@ export interface AnnouncerOptions {
   run?: RunCommand;
 }
 
-/** Addresses that this node is to have. Every node decides alike, so that no two take the same. */
+/** Addresses that this node is to have. Every node of a link decides alike, so that no two take the same. */
 export function planAnnouncements(options: {
   nodeName: string;
   services: Iterable<Service>;
@@ -32,7 +32,9 @@ export function planAnnouncements(options: {
   nodes: Iterable<Node>;
   isOnLink(address: string): boolean;
 }): string[] {
-  const ready = [...options.nodes].filter(isReady).map(({ metadata }) => metadata.name);
+  const ready = [...options.nodes]
+    .filter((node) => isReady(node) && internalAddresses(node).some(options.isOnLink))
+    .map(({ metadata }) => metadata.name);
   return [...options.services]
     .flatMap((service) => {
       const addresses = announcedAddresses(service).filter(options.isOnLink);
@@ -174,6 +176,12 @@ function hash(text: string): number {
     value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   return (value ^ (value >>> 13)) >>> 0;
+}
+
+function internalAddresses(node: Node): string[] {
+  return (node.status?.addresses ?? []).flatMap(({ type, address }) =>
+    type === 'InternalIP' && address.includes('.') ? [address] : [],
+  );
 }
 
 function isReady(node: Node): boolean {
