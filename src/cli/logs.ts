@@ -1,24 +1,27 @@
 /** `wherry logs`: the logs of Wherry's own processes. */
 import { closeSync, existsSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
 import { agentLogFile, serverLogFile } from '../host/cluster-context.ts';
 import type { ClusterRecord } from '../host/cluster-record.ts';
 import { containerdLogFile } from '../host/containerd.ts';
 import { Failure } from '../host/failure.ts';
 import { supervisorLogFile } from '../host/supervision/supervisor.ts';
+import { accessLogName } from '../network/ingress/ingress-objects.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { lastLines } from './last-lines.ts';
 import { existingCluster, nameOption, parseCount, parseOptions } from './options.ts';
 
-const parts = ['server', 'agent', 'containerd', 'supervisor'];
+const parts = ['server', 'agent', 'containerd', 'ingress', 'supervisor'];
 const defaultLines = 50;
 
 export const logs: Command = {
   summary: 'show the log of a part of the cluster',
-  usage: '[server|agent|containerd|supervisor] [--name NAME] [--node NODE] [--tail N] [--follow]',
+  usage: '[server|agent|containerd|ingress|supervisor] [--name NAME] [--node NODE] [--tail N] [--follow]',
   details: [
     'server      API server, controllers and scheduler (shown unless another part is named)',
     'agent       kubelet, service network and DNS of a node',
     'containerd  the container runtime of a node',
+    'ingress     who asked the ingress for what; of the node that answered last unless one is named',
     'supervisor  what was started again because it had died',
   ],
   async run(context, args) {
@@ -52,10 +55,20 @@ function logFileOf(
   const folder = context.data.cluster(record.name);
   if (part === 'server') return serverLogFile(folder);
   if (part === 'supervisor') return supervisorLogFile(folder);
+  const accessLog = (name: string) => join(folder.node(name).varLog, accessLogName);
+  if (part === 'ingress' && nodeName === undefined)
+    return latest(record.nodes.map(({ name }) => accessLog(name))) ?? accessLog(record.name);
   const node = nodeName ?? record.nodes[0]?.name;
   if (!node || !record.nodes.some((each) => each.name === node))
     throw new Failure(`cluster ${record.name} has no node ${nodeName ?? 'of its own'}`);
+  if (part === 'ingress') return accessLog(node);
   return part === 'agent' ? agentLogFile(folder, node) : containerdLogFile(folder.node(node));
+}
+
+/** The file that was written last, of those that are there. */
+export function latest(files: readonly string[]): string | undefined {
+  const written = (file: string) => statSync(file).mtimeMs;
+  return files.filter((file) => existsSync(file)).sort((a, b) => written(b) - written(a))[0];
 }
 
 /** Writes what is added, until the command is interrupted. */

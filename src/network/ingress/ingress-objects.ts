@@ -5,6 +5,9 @@ import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { controllerName } from './routing.ts';
 
+/** In /var/log of the node that serves. */
+export const accessLogName = 'wherry-ingress.log';
+
 const className = 'nginx';
 const roleName = 'wherry-ingress';
 

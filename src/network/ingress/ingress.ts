@@ -14,6 +14,7 @@ import { serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { createHaproxy, type Haproxy } from './haproxy.ts';
 import { type HaproxyFiles, type HaproxyPlace, writeHaproxyFiles } from './haproxy-config.ts';
+import { accessLogName } from './ingress-objects.ts';
 import {
   computeRouting,
   controllerName,
@@ -83,7 +84,7 @@ class IngressController {
     this.#options = options;
     this.#touch = touch;
     this.#signal = signal;
-    const { folder = '/run/wherry-ingress', logFile = '/var/log/wherry-ingress.log', clock, enter } = options;
+    const { folder = '/run/wherry-ingress', logFile = `/var/log/${accessLogName}`, clock, enter } = options;
     const onEnd = () => {
       if (this.#isServing) this.#touch();
     };

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { latest } from './logs.ts';
+
+test('of the access logs of several nodes the one that was written last is shown', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-logs-'));
+  try {
+    const [old, fresh, absent] = ['old', 'fresh', 'absent'].map((name) => join(folder, name));
+    for (const [file, seconds] of [
+      [old!, 100],
+      [fresh!, 200],
+    ] as const) {
+      writeFileSync(file, '');
+      utimesSync(file, seconds, seconds);
+    }
+    assert.equal(latest([old!, fresh!, absent!]), fresh);
+    assert.equal(latest([absent!]), undefined);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
