@@ -77,6 +77,19 @@ await runUntilSignalled(logger, async (signal) => {
       transport.follow(servers);
     },
   });
+  // First of all: whoever asks for a name meanwhile waits, and this needs nothing of the node but its connection to the API.
+  const nameServer = startDns(
+    {
+      ...common,
+      informers,
+      address: config.clusterDns,
+      clusterDomain: config.clusterDomain,
+      resolvConf: config.resolvConf,
+    },
+    signal,
+  );
+  // Who waits for it hears of the failure.
+  nameServer.catch(() => undefined);
   const policies = Promise.withResolvers<Policies>();
   let startedPolicies: Policies | undefined;
   const runtime = grpcRuntime(config.runtimeSocket);
@@ -206,10 +219,7 @@ await runUntilSignalled(logger, async (signal) => {
         signal,
       ),
       startServiceProxy(shared),
-      startDns(
-        { ...common, informers, address: config.clusterDns, clusterDomain, resolvConf: config.resolvConf },
-        signal,
-      ),
+      nameServer,
     ]);
     logger.info('the network of the node stands', { sinceStartMs: Math.round(performance.now()) });
     await startIngress(
