@@ -41,7 +41,7 @@ const readyMs = 20_000;
 const tellAgainMs = 3_000;
 const pollMs = 20;
 /** One that ends sooner would end again: it is left to those who look now and then. */
-const lastsMs = 5_000;
+const lastsMs = 1_000;
 const answerBytesMax = 1 << 20;
 const logBytesMax = 32 << 20;
 const logBytesKept = 4 << 20;
@@ -54,14 +54,16 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
 
   async function apply(files: HaproxyFiles): Promise<'unchanged' | 'updated' | 'reloaded' | 'started'> {
     const pid = await runningPid();
-    if (pid !== undefined && applied && withoutServers(applied) === withoutServers(files)) {
+    const isKnown = applied !== undefined && withoutServers(applied) === withoutServers(files);
+    if (pid !== undefined && applied && isKnown) {
       const changed = await updateServers(applied.slots, files.slots);
       await writeFiles(folder, files);
       applied = files;
       return changed ? 'updated' : 'unchanged';
     }
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await validate(files);
+    // What has served before is not examined again: whoever waits for a process that died waits for that, too.
+    if (!isKnown) await validate(files);
     await writeFiles(folder, files);
     if (pid === undefined) await start();
     await untilServing(marker(files), pid);
