@@ -32,6 +32,7 @@ import { pvProtectionController } from './pv-protection.ts';
 import { pvcProtectionController } from './pvc-protection.ts';
 import { replicaSetController } from './replicaset.ts';
 import { replicationController } from './replicationcontroller.ts';
+import { podResourceClaimController, resourceClaimController } from './resource-claim.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaController } from './root-ca.ts';
 import { serviceCidrController } from './service-cidr.ts';
@@ -94,6 +95,8 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     pvprotection: pvProtectionController,
     replicaset: replicaSetController,
     replicationcontroller: replicationController,
+    podresourceclaim: podResourceClaimController,
+    resourceclaim: resourceClaimController,
     resourcequota: resourceQuotaController(),
     rootca: rootCaController(options.clusterCa),
     serviceaccount: serviceAccountController,

@@ -9,6 +9,7 @@ import { createProfile, type Profile, type WeightedPlugin } from './framework/pr
 import { defaultBinder } from './plugins/default-binder.ts';
 import { type DefaultPreemptionArgs, defaultPreemption } from './plugins/default-preemption.ts';
 import { createDefaultConstraints } from './plugins/default-spread.ts';
+import { dynamicResources } from './plugins/dynamic-resources.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { type InterPodAffinityArgs, interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -108,6 +109,7 @@ const registry: Record<string, RegistryRow> = {
       volumeBinding({ client, clock, ...volumeListers(informers) }) as Plugin,
   },
   VolumeZone: { weight: 0, create: ({ informers }) => volumeZone(volumeListers(informers)) as Plugin },
+  DynamicResources: { weight: 0, create: (handle) => dynamicResources(handle) as Plugin },
   PodTopologySpread: {
     weight: 2,
     create: ({ informers }) => podTopologySpread(createDefaultConstraints(informers)) as Plugin,

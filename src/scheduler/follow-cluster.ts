@@ -2,11 +2,14 @@
 import type { ResourceType } from '../api/meta.ts';
 import {
   CSINode,
+  DeviceClass,
   Namespace,
   Node,
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  ResourceClaim,
+  ResourceSlice,
   StorageClass,
 } from '../api/resources.gen.ts';
 import type { InformerFactory } from '../client/informer.ts';
@@ -25,14 +28,17 @@ export function followCluster(options: FollowOptions): void {
   followNamespaces(options);
   followNodes(options);
   followPods(options);
-  for (const [resource, type] of volumeResources) followResource(options, resource, type);
+  for (const [resource, type] of otherResources) followResource(options, resource, type);
 }
 
-const volumeResources = [
+const otherResources = [
   ['PersistentVolume', PersistentVolume],
   ['PersistentVolumeClaim', PersistentVolumeClaim],
   ['StorageClass', StorageClass],
   ['CSINode', CSINode],
+  ['ResourceClaim', ResourceClaim],
+  ['ResourceSlice', ResourceSlice],
+  ['DeviceClass', DeviceClass],
 ] as const;
 
 function followResource(

@@ -124,7 +124,7 @@ export class SchedulingQueue {
       return;
     }
     const before = queued.info.pod;
-    if (before.spec === pod.spec && asksTheSame(before, pod)) {
+    if (before.spec === pod.spec && !pod.spec?.resourceClaims && asksTheSame(before, pod)) {
       queued.info.pod = pod;
       return;
     }
@@ -362,6 +362,7 @@ function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
   if (differs((pod) => pod.metadata.labels)) add('labels');
   if (differs((pod) => pod.spec?.tolerations)) add('tolerations');
   if (differs((pod) => pod.spec?.schedulingGates)) add('schedulingGates');
+  if (differs((pod) => pod.status?.resourceClaimStatuses)) add('resourceClaims');
   if (differs((pod) => pod.spec?.containers?.map(({ resources }) => resources))) add('scaleDown');
   return events;
 }

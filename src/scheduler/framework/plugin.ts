@@ -65,6 +65,9 @@ export type ClusterResource =
   | 'CSIDriver'
   | 'CSIStorageCapacity'
   | 'VolumeAttachment'
+  | 'ResourceClaim'
+  | 'ResourceSlice'
+  | 'DeviceClass'
   | 'Namespace';
 
 export type ClusterChange =
@@ -76,7 +79,8 @@ export type ClusterChange =
   | 'taints'
   | 'scaleDown'
   | 'tolerations'
-  | 'schedulingGates';
+  | 'schedulingGates'
+  | 'resourceClaims';
 
 /** When a pod that this plugin rejected is worth another try. */
 export interface RetryRule {

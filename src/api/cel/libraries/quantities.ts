@@ -17,6 +17,11 @@ class Amount {
   }
 }
 
+/** What `quantity(text)` gives, for variables that hold quantities. @throws Error when it is none */
+export function celQuantity(text: string): unknown {
+  return new Amount(parseQuantity(text));
+}
+
 const nanosPerUnit = 1_000_000_000n;
 
 export function registerQuantities(environment: Environment): void {

@@ -16,6 +16,11 @@ class Semver {
   }
 }
 
+/** What `semver(text)` gives, for variables that hold versions. @throws Error when it is none */
+export function celSemver(text: string): unknown {
+  return new Semver(text);
+}
+
 /** `v1.2` is `1.2.0`, `01.2.3` is `1.2.3`. */
 function normalized(text: string): string {
   const [, core = '', rest = ''] = /^v?([\d.]*)(.*)$/s.exec(text)!;

@@ -1,0 +1,71 @@
+/** What a claim's status says of its devices: which they are, how they are configured, and which nodes reach them. */
+import type { DeviceClass, Node, ResourceClaim } from '../../api/resources.gen.ts';
+import type { NodeSelector, NodeSelectorRequirement } from '../../api/types/core-v1.gen.ts';
+import type {
+  AllocationResult,
+  DeviceAllocationConfiguration,
+  DeviceRequestAllocationResult,
+} from '../../api/types/resource-v1.gen.ts';
+import { type Choice, concerns } from './device-constraints.ts';
+
+export function describeAllocation(
+  claim: ResourceClaim,
+  choices: readonly Choice[],
+  node: Node,
+  classOf: (name: string) => DeviceClass | undefined,
+): AllocationResult {
+  const config = configurationOf(claim, choices, classOf);
+  const nodeSelector = reachOf(choices, node);
+  return {
+    devices: { results: choices.map(resultOf), ...(config.length > 0 && { config }) },
+    ...(nodeSelector && { nodeSelector }),
+  };
+}
+
+function resultOf({ request, asked, isAdmin, offered }: Choice): DeviceRequestAllocationResult {
+  return {
+    request,
+    driver: offered.driver,
+    pool: offered.pool,
+    device: offered.device.name,
+    ...(isAdmin && { adminAccess: true }),
+    ...(asked.tolerations?.length && { tolerations: asked.tolerations }),
+  };
+}
+
+/** That of the classes first: what the claim says comes later and counts more. */
+function configurationOf(
+  claim: ResourceClaim,
+  choices: readonly Choice[],
+  classOf: (name: string) => DeviceClass | undefined,
+): DeviceAllocationConfiguration[] {
+  const config: DeviceAllocationConfiguration[] = [];
+  const classNames = new Map(choices.map(({ request, asked }) => [request, asked.deviceClassName]));
+  for (const [request, className] of classNames)
+    for (const entry of classOf(className)?.spec.config ?? [])
+      config.push({ source: 'FromClass', requests: [request], ...entry });
+  for (const entry of claim.spec.devices?.config ?? [])
+    if (choices.some(({ request }) => concerns(entry.requests, request)))
+      config.push({ source: 'FromClaim', ...entry });
+  return config;
+}
+
+/** Undefined: all nodes. */
+function reachOf(choices: readonly Choice[], node: Node): NodeSelector | undefined {
+  const matchExpressions: NodeSelectorRequirement[] = [];
+  for (const { offered } of choices) {
+    const where = offered.slice.spec.perDeviceNodeSelection ? offered.device : offered.slice.spec;
+    if (where.allNodes) continue;
+    const [term] = where.nodeSelector?.nodeSelectorTerms ?? [];
+    if (!term || term.matchFields?.length) return onlyOn(node);
+    for (const requirement of term.matchExpressions ?? [])
+      if (!matchExpressions.some((known) => JSON.stringify(known) === JSON.stringify(requirement)))
+        matchExpressions.push(requirement);
+  }
+  return matchExpressions.length > 0 ? { nodeSelectorTerms: [{ matchExpressions }] } : undefined;
+}
+
+function onlyOn({ metadata }: Node): NodeSelector {
+  const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [metadata.name] }];
+  return { nodeSelectorTerms: [{ matchFields }] };
+}

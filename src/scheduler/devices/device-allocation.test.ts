@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DeviceClass, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
+import type { Device, DeviceClaim } from '../../api/types/resource-v1.gen.ts';
+import { makeNode } from '../objects.fake.ts';
+import { allocateDevices } from './device-allocation.ts';
+import { DeviceOffer } from './device-pools.ts';
+
+const driver = 'gpu.example.com';
+
+function gpu(name: string, model: string, memory: string, more: Partial<Device> = {}): Device {
+  return {
+    name,
+    attributes: { model: { string: model }, 'other.com/numa': { int: Number(name.at(-1)) % 2 } },
+    capacity: { memory: { value: memory } },
+    ...more,
+  };
+}
+
+const devices = [gpu('gpu-0', 'small', '8Gi'), gpu('gpu-1', 'big', '80Gi'), gpu('gpu-2', 'big', '40Gi')];
+
+function slice(parts: Partial<ResourceSlice['spec']> = {}): ResourceSlice {
+  const pool = { name: 'a', generation: 1, resourceSliceCount: 1 };
+  return {
+    metadata: { name: 's' },
+    spec: { driver, nodeName: 'a', pool, devices, ...parts },
+  } as ResourceSlice;
+}
+
+const classes: Record<string, Partial<DeviceClass['spec']>> = {
+  gpu: { selectors: [{ cel: { expression: `device.driver == "${driver}"` } }] },
+  nic: { selectors: [{ cel: { expression: 'device.driver == "nic.example.com"' } }] },
+};
+
+interface Trial {
+  slices?: ResourceSlice[];
+  inUse?: string[];
+  node?: string;
+}
+
+/** Names of the devices for each claim; undefined: refused. */
+function allocate(claims: DeviceClaim[], { slices = [slice()], inUse = [], node = 'a' }: Trial = {}) {
+  const found = allocateDevices(
+    claims.map((spec) => ({ spec: { devices: spec } }) as ResourceClaim),
+    makeNode(node, { labels: { zone: 'z' } }),
+    {
+      offer: new DeviceOffer(slices),
+      inUse: new Set(inUse.map((name) => `${driver}/a/${name}`)),
+      classOf: (name) => classes[name] && ({ spec: classes[name] } as DeviceClass),
+    },
+  );
+  return found?.map((one) =>
+    one.devices!.results!.map(({ request, device }) => `${request}=${device}`).join(' '),
+  );
+}
+
+const exactly = (more: object = {}, name = 'r') => ({
+  name,
+  exactly: { deviceClassName: 'gpu', allocationMode: 'ExactCount' as const, count: 1, ...more },
+});
+const where = (expression: string) => ({ selectors: [{ cel: { expression } }] });
+const model = (name: string) => where(`device.attributes["${driver}"].model == "${name}"`);
+const all = { allocationMode: 'All' as const, count: undefined };
+const parts = (name: string, value: string) =>
+  gpu(name, 'part', '1Gi', { consumesCounters: [{ counterSet: 'c', counters: { memory: { value } } }] });
+const partitioned = slice({
+  devices: [parts('whole-0', '40Gi'), parts('half-0', '20Gi'), parts('half-1', '20Gi')],
+  sharedCounters: [{ name: 'c', counters: { memory: { value: '40Gi' } } }],
+});
+const tainted = slice({
+  devices: [gpu('gpu-0', 'x', '1', { taints: [{ key: 'broken', effect: 'NoSchedule' }] })],
+});
+const pool = (generation: number, resourceSliceCount = 1) => ({ name: 'a', generation, resourceSliceCount });
+
+const cases: [
+  what: string,
+  claims: DeviceClaim[],
+  trial: Trial | undefined,
+  expected: string[] | undefined,
+][] = [
+  ['one of a class', [{ requests: [exactly()] }], {}, ['r=gpu-0']],
+  ['none of another', [{ requests: [exactly({ deviceClassName: 'nic' })] }], {}, undefined],
+  ['none of a class that is not there', [{ requests: [exactly({ deviceClassName: 'x' })] }], {}, undefined],
+  ['what is in use is passed over', [{ requests: [exactly()] }], { inUse: ['gpu-0', 'gpu-1'] }, ['r=gpu-2']],
+  ['by attribute', [{ requests: [exactly(model('big'))] }], {}, ['r=gpu-1']],
+  [
+    'by capacity',
+    [
+      {
+        requests: [
+          exactly(
+            where(
+              `device.capacity["${driver}"].memory.compareTo(quantity("16Gi")) > 0 && device.attributes["${driver}"].model != "none"`,
+            ),
+          ),
+        ],
+      },
+    ],
+    { inUse: ['gpu-1'] },
+    ['r=gpu-2'],
+  ],
+  [
+    'a domain that a device does not have is empty',
+    [{ requests: [exactly(where('has(device.attributes["no.example.com"].x)'))] }],
+    {},
+    undefined,
+  ],
+  ['several', [{ requests: [exactly({ count: 2 })] }], {}, ['r=gpu-0 r=gpu-1']],
+  ['more than there are', [{ requests: [exactly({ count: 4 })] }], {}, undefined],
+  ['all', [{ requests: [exactly({ ...all, ...model('big') })] }], {}, ['r=gpu-1 r=gpu-2']],
+  [
+    'all, of which one is in use',
+    [{ requests: [exactly({ ...all, ...model('big') })] }],
+    { inUse: ['gpu-2'] },
+    undefined,
+  ],
+  [
+    'two claims share nothing',
+    [{ requests: [exactly()] }, { requests: [exactly()] }],
+    {},
+    ['r=gpu-0', 'r=gpu-1'],
+  ],
+  [
+    'an earlier request gives way to a later one',
+    [{ requests: [exactly({}, 'any'), exactly(model('small'), 'small')] }],
+    {},
+    ['any=gpu-1 small=gpu-0'],
+  ],
+  [
+    'the first of several alternatives that can be had',
+    [
+      {
+        requests: [
+          {
+            name: 'r',
+            firstAvailable: [
+              { name: 'huge', deviceClassName: 'gpu', count: 1, ...model('huge') },
+              { name: 'two', deviceClassName: 'gpu', count: 2, ...model('big') },
+            ],
+          },
+        ],
+      },
+    ],
+    {},
+    ['r/two=gpu-1 r/two=gpu-2'],
+  ],
+  [
+    'devices that have an attribute in common',
+    [{ requests: [exactly({ count: 2 })], constraints: [{ matchAttribute: `${driver}/model` }] }],
+    {},
+    ['r=gpu-1 r=gpu-2'],
+  ],
+  [
+    'devices that differ in an attribute',
+    [{ requests: [exactly({ count: 2 })], constraints: [{ distinctAttribute: 'other.com/numa' }] }],
+    { inUse: ['gpu-0'] },
+    ['r=gpu-1 r=gpu-2'],
+  ],
+  [
+    'none when too few have it in common',
+    [
+      {
+        requests: [exactly({ count: 3 })],
+        constraints: [{ matchAttribute: `${driver}/model`, requests: ['r'] }],
+      },
+    ],
+    {},
+    undefined,
+  ],
+  [
+    'one of many to look at, though it is in use',
+    [{ requests: [exactly({ adminAccess: true })] }],
+    { inUse: ['gpu-0'] },
+    ['r=gpu-0'],
+  ],
+  ['not from another node', [{ requests: [exactly()] }], { node: 'b' }, undefined],
+  [
+    'from all nodes',
+    [{ requests: [exactly()] }],
+    { slices: [slice({ nodeName: undefined as never, allNodes: true })], node: 'b' },
+    ['r=gpu-0'],
+  ],
+  [
+    'from nodes with a label',
+    [{ requests: [exactly()] }],
+    {
+      slices: [
+        slice({
+          nodeName: undefined as never,
+          nodeSelector: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', operator: 'In', values: ['z'] }] }],
+          },
+        }),
+      ],
+      node: 'b',
+    },
+    ['r=gpu-0'],
+  ],
+  [
+    'of the newest generation alone',
+    [{ requests: [exactly(model('small'))] }],
+    { slices: [slice(), slice({ pool: pool(2), devices: [devices[1]!] })] },
+    undefined,
+  ],
+  [
+    'not of a pool that is incomplete',
+    [{ requests: [exactly()] }],
+    { slices: [slice({ pool: pool(1, 2) })] },
+    undefined,
+  ],
+  ['not a tainted one', [{ requests: [exactly()] }], { slices: [tainted] }, undefined],
+  [
+    'a tainted one that is tolerated',
+    [{ requests: [exactly({ tolerations: [{ key: 'broken', operator: 'Exists' }] })] }],
+    { slices: [tainted] },
+    ['r=gpu-0'],
+  ],
+  [
+    'parts of one device',
+    [{ requests: [exactly({ count: 2 })] }],
+    { slices: [partitioned] },
+    ['r=half-0 r=half-1'],
+  ],
+  [
+    'no part of what is taken as a whole',
+    [{ requests: [exactly()] }],
+    { slices: [partitioned], inUse: ['whole-0'] },
+    undefined,
+  ],
+];
+
+for (const [what, claims, trial, expected] of cases)
+  test(`devices for claims: ${what}`, () => assert.deepEqual(allocate(claims, trial), expected));
+
+test('a selector that fails says why', () => {
+  assert.throws(
+    () => allocate([{ requests: [exactly(where(`device.attributes["${driver}"].none == 1`))] }]),
+    /no such key/,
+  );
+});

@@ -1,0 +1,165 @@
+/**
+ * Which devices of a node serve claims: a search that takes devices in the order in which they are offered and goes back
+ * where a constraint, or a later request, cannot be met. Pure.
+ */
+import { toleratesTaint } from '../../api/node-selector.ts';
+import type { DeviceClass, Node, ResourceClaim } from '../../api/resources.gen.ts';
+import type { Taint, Toleration } from '../../api/types/core-v1.gen.ts';
+import type {
+  AllocationResult,
+  DeviceRequest,
+  DeviceSubRequest,
+  ExactDeviceRequest,
+} from '../../api/types/resource-v1.gen.ts';
+import { describeAllocation } from './allocation-result.ts';
+import { Counters } from './counters.ts';
+import { areConstraintsMet, type Choice } from './device-constraints.ts';
+import { type DeviceOffer, deviceId, type OfferedDevice } from './device-pools.ts';
+import { isSelected } from './device-selector.ts';
+
+export interface DeviceWorld {
+  offer: DeviceOffer;
+  /** Ids of devices that claims hold. */
+  inUse: ReadonlySet<string>;
+  classOf(name: string): DeviceClass | undefined;
+}
+
+/** One way to serve a request. */
+interface Alternative {
+  /** As results name it: `request`, or `request/subrequest`. */
+  name: string;
+  asked: ExactDeviceRequest | DeviceSubRequest;
+}
+
+interface Wish {
+  claim: ResourceClaim;
+  alternatives: Alternative[];
+}
+
+/** Of so many devices tried, a search ends without a result: claims are no way to stop the scheduler. */
+const stepsMax = 20_000;
+
+/**
+ * An allocation for each claim, in their order; undefined: the node cannot serve all of them.
+ * @throws CelError when a selector fails
+ */
+export function allocateDevices(
+  claims: readonly ResourceClaim[],
+  node: Node,
+  world: DeviceWorld,
+): AllocationResult[] | undefined {
+  const search = new Search(claims, node, world);
+  if (!search.serve(0)) return undefined;
+  return claims.map((claim) => describeAllocation(claim, search.choicesOf(claim), node, world.classOf));
+}
+
+/** Ids of the devices that claims hold. */
+export function devicesInUse(allocations: Iterable<AllocationResult>): Set<string> {
+  const ids = new Set<string>();
+  for (const { devices } of allocations)
+    for (const { driver, pool, device, adminAccess } of devices?.results ?? [])
+      if (!adminAccess) ids.add(deviceId(driver, pool, device));
+  return ids;
+}
+
+class Search {
+  readonly #wishes: Wish[];
+  readonly #devices: readonly OfferedDevice[];
+  readonly #world: DeviceWorld;
+  readonly #counters: Counters;
+  readonly #taken = new Set<string>();
+  readonly #choices: Choice[] = [];
+  #steps = 0;
+
+  constructor(claims: readonly ResourceClaim[], node: Node, world: DeviceWorld) {
+    this.#wishes = claims.flatMap((claim) =>
+      (claim.spec.devices?.requests ?? []).map((request) => ({
+        claim,
+        alternatives: alternativesOf(request),
+      })),
+    );
+    this.#devices = world.offer.on(node);
+    this.#world = world;
+    this.#counters = new Counters(this.#devices.filter(({ id }) => world.inUse.has(id)));
+  }
+
+  choicesOf(claim: ResourceClaim): Choice[] {
+    return this.#choices.filter((choice) => choice.claim === claim);
+  }
+
+  /** Serves the wishes from `index` on. */
+  serve(index: number): boolean {
+    const wish = this.#wishes[index];
+    if (!wish) return true;
+    return wish.alternatives.some(({ name, asked }) => {
+      const fitting = this.#devices.filter((offered) => this.#isMeant(asked, offered));
+      const isAll = asked.allocationMode === 'All';
+      if (isAll && fitting.length === 0) return false;
+      const count = isAll ? fitting.length : (asked.count ?? 1);
+      return this.#take({ index, wish, name, asked, fitting }, 0, count);
+    });
+  }
+
+  /** `count` more of the devices from `from` on, and then what the next wishes want. */
+  #take(
+    task: { index: number; wish: Wish; name: string; asked: Alternative['asked']; fitting: OfferedDevice[] },
+    from: number,
+    count: number,
+  ): boolean {
+    if (count === 0) return this.serve(task.index + 1);
+    const { wish, name, asked, fitting } = task;
+    for (let at = from; at + count <= fitting.length; at++) {
+      if (++this.#steps > stepsMax) return false;
+      const isAdmin = 'adminAccess' in asked && asked.adminAccess === true;
+      const choice: Choice = { claim: wish.claim, request: name, asked, isAdmin, offered: fitting[at]! };
+      if (!this.#add(choice)) continue;
+      if (this.#take(task, at + 1, count - 1)) return true;
+      this.#remove(choice);
+    }
+    return false;
+  }
+
+  #add(choice: Choice): boolean {
+    const { offered, isAdmin, claim } = choice;
+    if (!isAdmin) {
+      if (this.#world.inUse.has(offered.id) || this.#taken.has(offered.id)) return false;
+      if (!this.#counters.take(offered)) return false;
+    }
+    this.#choices.push(choice);
+    if (!isAdmin) this.#taken.add(offered.id);
+    if (areConstraintsMet(claim.spec.devices?.constraints ?? [], this.choicesOf(claim))) return true;
+    this.#remove(choice);
+    return false;
+  }
+
+  #remove({ offered, isAdmin }: Choice): void {
+    this.#choices.pop();
+    if (isAdmin) return;
+    this.#taken.delete(offered.id);
+    this.#counters.giveBack(offered);
+  }
+
+  #isMeant(asked: Alternative['asked'], { cel, device }: OfferedDevice): boolean {
+    const deviceClass = this.#world.classOf(asked.deviceClassName);
+    if (!deviceClass) return false;
+    const tolerations = (asked.tolerations ?? []) as Toleration[];
+    const isTolerated = (device.taints ?? []).every(
+      (taint) =>
+        taint.effect === 'None' ||
+        tolerations.some((toleration) => toleratesTaint(toleration, taint as Taint)),
+    );
+    return isTolerated && isSelected(deviceClass.spec.selectors, cel) && isSelected(asked.selectors, cel);
+  }
+}
+
+function alternativesOf({ name, exactly, firstAvailable = [] }: DeviceRequest): Alternative[] {
+  if (exactly) return [{ name, asked: exactly }];
+  return firstAvailable.map((asked) => ({ name: `${name}/${asked.name}`, asked }));
+}
+
+/** Names of the classes that a claim's requests ask for, with the request. */
+export function* classesAskedFor(claim: ResourceClaim): Generator<{ request: string; className: string }> {
+  for (const request of claim.spec.devices?.requests ?? [])
+    for (const { name, asked } of alternativesOf(request))
+      yield { request: name, className: asked.deviceClassName };
+}

@@ -1,0 +1,43 @@
+/** What the devices of one claim must have in common, or must not. */
+import type { ResourceClaim } from '../../api/resources.gen.ts';
+import type {
+  DeviceConstraint,
+  DeviceSubRequest,
+  ExactDeviceRequest,
+} from '../../api/types/resource-v1.gen.ts';
+import type { OfferedDevice } from './device-pools.ts';
+import { attributeText } from './device-selector.ts';
+
+/** A device for a request. */
+export interface Choice {
+  claim: ResourceClaim;
+  /** `request`, or `request/subrequest`. */
+  request: string;
+  asked: ExactDeviceRequest | DeviceSubRequest;
+  /** It looks at a device that others may hold, and holds none. */
+  isAdmin: boolean;
+  offered: OfferedDevice;
+}
+
+/** Whether the choices so far can stand. A device without the attribute meets no constraint on it. */
+export function areConstraintsMet(
+  constraints: readonly DeviceConstraint[],
+  choices: readonly Choice[],
+): boolean {
+  return constraints.every(({ requests, matchAttribute, distinctAttribute }) => {
+    const attribute = matchAttribute ?? distinctAttribute;
+    if (attribute === undefined) return true;
+    const values = choices
+      .filter(({ request }) => concerns(requests, request))
+      .map(({ offered }) => attributeText(offered.driver, offered.device, attribute));
+    if (values.includes(undefined)) return false;
+    const different = new Set(values).size;
+    return matchAttribute === undefined ? different === values.length : different <= 1;
+  });
+}
+
+/** No names mean all requests; that of a request means its subrequests too. */
+export function concerns(names: readonly string[] | undefined, request: string): boolean {
+  if (!names?.length) return true;
+  return names.includes(request) || names.includes(request.split('/', 1)[0]!);
+}

@@ -1,0 +1,86 @@
+/** Which devices the drivers offer on a node: of every pool the newest generation, when all of its slices are there. */
+import { compileNodeSelector } from '../../api/node-selector.ts';
+import type { Node, ResourceSlice } from '../../api/resources.gen.ts';
+import type { CounterSet, Device } from '../../api/types/resource-v1.gen.ts';
+import { type CelDevice, celDeviceOf } from './device-selector.ts';
+
+export interface OfferedDevice {
+  /** `driver/pool/name`. */
+  readonly id: string;
+  readonly driver: string;
+  readonly pool: string;
+  readonly device: Device;
+  readonly slice: ResourceSlice;
+  /** What the devices of the pool take their parts of. */
+  readonly counters: readonly CounterSet[];
+  readonly cel: CelDevice;
+}
+
+interface Pool {
+  generation: number;
+  slices: ResourceSlice[];
+}
+
+export function deviceId(driver: string, pool: string, device: string): string {
+  return `${driver}/${pool}/${device}`;
+}
+
+/** The devices of all nodes; {@link DeviceOffer.on} picks those of one. */
+export class DeviceOffer {
+  readonly #byNode = new Map<string, OfferedDevice[]>();
+  /** Of slices that several nodes reach. */
+  readonly #shared: OfferedDevice[] = [];
+
+  constructor(slices: Iterable<ResourceSlice>) {
+    for (const { slices: complete } of completePools(slices)) {
+      const counters = complete.flatMap(({ spec }) => spec.sharedCounters ?? []);
+      for (const slice of complete) this.#offer(slice, counters);
+    }
+  }
+
+  on(node: Node): OfferedDevice[] {
+    const own = this.#byNode.get(node.metadata.name) ?? [];
+    return [...own, ...this.#shared.filter((offered) => reaches(offered, node))];
+  }
+
+  #offer(slice: ResourceSlice, counters: readonly CounterSet[]): void {
+    const { driver, pool, nodeName, devices = [] } = slice.spec;
+    const offered = devices.map((device) => ({
+      id: deviceId(driver, pool.name, device.name),
+      driver,
+      pool: pool.name,
+      device,
+      slice,
+      counters,
+      cel: celDeviceOf(driver, device),
+    }));
+    if (!nodeName) {
+      this.#shared.push(...offered);
+      return;
+    }
+    this.#byNode.set(nodeName, [...(this.#byNode.get(nodeName) ?? []), ...offered]);
+  }
+}
+
+/** A pool that its driver is just changing offers nothing. */
+function completePools(slices: Iterable<ResourceSlice>): Pool[] {
+  const pools = new Map<string, Pool>();
+  for (const slice of slices) {
+    const { driver, pool } = slice.spec;
+    const key = `${driver}/${pool.name}`;
+    const known = pools.get(key);
+    if (!known || known.generation < pool.generation)
+      pools.set(key, { generation: pool.generation, slices: [slice] });
+    else if (known.generation === pool.generation) known.slices.push(slice);
+  }
+  return [...pools.values()].filter(({ slices: [first, ...others] }) => {
+    return first!.spec.pool.resourceSliceCount === others.length + 1;
+  });
+}
+
+function reaches({ slice: { spec }, device }: OfferedDevice, node: Node): boolean {
+  const where = spec.perDeviceNodeSelection ? device : spec;
+  if (where.allNodes) return true;
+  if (where.nodeName) return where.nodeName === node.metadata.name;
+  return where.nodeSelector !== undefined && compileNodeSelector(where.nodeSelector)(node);
+}

@@ -1,0 +1,193 @@
+/** Devices that pods claim: nodes that do not offer them are refused, and those of the chosen node are allocated. */
+import { CelError } from '../../api/cel/environment.ts';
+import { compileNodeSelector } from '../../api/node-selector.ts';
+import { claimFinalizer, isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
+import { DeviceClass, type Pod, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
+import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
+import type { Client } from '../../client/client.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import {
+  allocateDevices,
+  classesAskedFor,
+  type DeviceWorld,
+  devicesInUse,
+} from '../devices/device-allocation.ts';
+import { DeviceOffer } from '../devices/device-pools.ts';
+import {
+  type ClusterEvent,
+  type Plugin,
+  type Rejection,
+  skip,
+  unresolvable,
+  unschedulable,
+} from '../framework/plugin.ts';
+import type { PodInfo } from '../framework/pod-info.ts';
+
+interface ClaimState {
+  claims: readonly ResourceClaim[];
+  /** Those without devices, and what there is to choose from. */
+  toAllocate: readonly ResourceClaim[];
+  world: DeviceWorld | undefined;
+  /** Node → what was found there; undefined when nothing was. */
+  found: Map<string, AllocationResult[] | undefined>;
+}
+
+const elsewhere = unschedulable('resourceclaim not available on the node');
+const noneLeft = unschedulable('cannot allocate all claims');
+/** Pods that may use one claim. */
+const usersMax = 256;
+
+export function dynamicResources({
+  client,
+  informers,
+}: {
+  client: Client;
+  informers: InformerFactory;
+}): Plugin<ClaimState> {
+  const claims = informers.of(ResourceClaim);
+  const slices = informers.of(ResourceSlice);
+  const classes = informers.of(DeviceClass);
+  /** Allocations that are decided and not seen in the claim yet, by the claim's uid. */
+  const pending = new Map<string, AllocationResult>();
+  const settle = ({ metadata, status }: ResourceClaim) => {
+    if (status?.allocation) pending.delete(metadata.uid);
+  };
+  claims.handle({ updated: settle, deleted: ({ metadata }) => pending.delete(metadata.uid) });
+
+  const allocationOf = (claim: ResourceClaim) => claim.status?.allocation ?? pending.get(claim.metadata.uid);
+
+  function* allocations(): Generator<AllocationResult> {
+    for (const claim of claims.list()) {
+      const allocation = allocationOf(claim);
+      if (allocation) yield allocation;
+    }
+  }
+
+  return {
+    name: 'DynamicResources',
+    retryRules: [
+      { resource: 'ResourceClaim', changes: ['add', 'update', 'delete'], helps: mayFree },
+      { resource: 'ResourceSlice', changes: ['add', 'update', 'delete'] },
+      { resource: 'DeviceClass', changes: ['add', 'update'] },
+      { resource: 'TargetPod', changes: ['resourceClaims'] },
+      { resource: 'Node', changes: ['add', 'labels', 'taints'] },
+    ],
+    preFilter({ pod }) {
+      if (!pod.spec?.resourceClaims?.length) return skip;
+      const own = claimsOf(pod, (key) => claims.get(key));
+      if ('code' in own) return { kind: 'reject', rejection: own };
+      const toAllocate = own.filter((claim) => !allocationOf(claim));
+      const refused =
+        whyTaken(own, pod) ?? whyClassless(toAllocate, (name) => classes.get(name) !== undefined);
+      if (refused) return { kind: 'reject', rejection: refused };
+      const world = toAllocate.length > 0 && {
+        offer: new DeviceOffer(slices.list()),
+        inUse: devicesInUse(allocations()),
+        classOf: (name: string) => classes.get(name),
+      };
+      return {
+        kind: 'continue',
+        state: { claims: own, toAllocate, world: world || undefined, found: new Map() },
+      };
+    },
+    filter(_, { name, node }, { claims: own, toAllocate, world, found }) {
+      for (const claim of own) {
+        const nodeSelector = allocationOf(claim)?.nodeSelector;
+        if (nodeSelector && !compileNodeSelector(nodeSelector)(node)) return elsewhere;
+      }
+      if (!world) return undefined;
+      try {
+        if (!found.has(name)) found.set(name, allocateDevices(toAllocate, node, world));
+      } catch (error) {
+        if (!(error instanceof CelError)) throw error;
+        return unresolvable(error.message);
+      }
+      return found.get(name) ? undefined : noneLeft;
+    },
+    cloneState: (state) => ({ ...state, found: new Map(state.found) }),
+    reserve(_, { name }, { toAllocate, found }) {
+      const chosen = found.get(name) ?? [];
+      for (const [index, claim] of toAllocate.entries()) pending.set(claim.metadata.uid, chosen[index]!);
+      return undefined;
+    },
+    unreserve(_, _node, { toAllocate }) {
+      for (const { metadata } of toAllocate) pending.delete(metadata.uid);
+    },
+    async preBind({ pod }, _node, { claims: own }, signal) {
+      for (const claim of own)
+        await reserveClaim(client, claim, pending.get(claim.metadata.uid), pod, signal);
+      return undefined;
+    },
+  };
+}
+
+/** The claims of a pod, or why it cannot go anywhere yet. */
+function claimsOf(pod: Pod, get: (key: string) => ResourceClaim | undefined): ResourceClaim[] | Rejection {
+  const { namespace, name: podName } = pod.metadata;
+  const found: ResourceClaim[] = [];
+  for (const { claimName, isMade } of podClaims(pod)) {
+    if (claimName === undefined)
+      return unresolvable(`pod "${namespace}/${podName}": ResourceClaim not created yet`);
+    if (claimName === '') continue;
+    const claim = get(`${namespace}/${claimName}`);
+    if (!claim) return unresolvable(`resourceclaim.resource.k8s.io "${claimName}" not found`);
+    if (claim.metadata.deletionTimestamp)
+      return unresolvable(`resourceclaim "${claimName}" is being deleted`);
+    if (isMade && !isMadeFor(claim, pod))
+      return unresolvable(
+        `ResourceClaim ${namespace}/${claimName} was not created for pod ${namespace}/${podName} (pod is not owner)`,
+      );
+    found.push(claim);
+  }
+  return found;
+}
+
+function whyTaken(claims: readonly ResourceClaim[], pod: Pod): Rejection | undefined {
+  const isFull = claims.some(
+    (claim) => !isReservedFor(claim, pod) && (claim.status?.reservedFor?.length ?? 0) >= usersMax,
+  );
+  return isFull ? unresolvable('resourceclaim in use') : undefined;
+}
+
+function whyClassless(
+  claims: readonly ResourceClaim[],
+  isThere: (className: string) => boolean,
+): Rejection | undefined {
+  for (const claim of claims)
+    for (const { request, className } of classesAskedFor(claim))
+      if (!isThere(className))
+        return unresolvable(`request ${request}: device class ${className} does not exist`);
+  return undefined;
+}
+
+/** A claim of the pod's own that changed, or one of others that may have given devices back. */
+function mayFree({ pod, namespace }: PodInfo, { old, current }: ClusterEvent): boolean {
+  const claim = (current ?? old) as ResourceClaim;
+  if (claim.metadata.namespace === namespace) {
+    const { name } = claim.metadata;
+    if (isMadeFor(claim, pod) || podClaims(pod).some(({ claimName }) => claimName === name)) return true;
+  }
+  const before = (old as ResourceClaim | undefined)?.status?.allocation;
+  return before !== undefined && !(current as ResourceClaim | undefined)?.status?.allocation;
+}
+
+/** The claim is protected first: what has devices must not vanish before they are given back. */
+async function reserveClaim(
+  client: Client,
+  claim: ResourceClaim,
+  allocation: AllocationResult | undefined,
+  pod: Pod,
+  signal: AbortSignal,
+): Promise<void> {
+  let current = claim;
+  const { finalizers = [] } = claim.metadata;
+  if (allocation && !finalizers.includes(claimFinalizer)) {
+    const metadata = { ...claim.metadata, finalizers: [...finalizers, claimFinalizer] };
+    current = await client.update(ResourceClaim, { ...claim, metadata }, { signal });
+  }
+  if (!allocation && isReservedFor(claim, pod)) return;
+  const { name, uid } = pod.metadata;
+  const reservedFor = [...(claim.status?.reservedFor ?? []), { resource: 'pods', name, uid }];
+  const status = { ...claim.status, ...(allocation && { allocation }), reservedFor };
+  await client.update(ResourceClaim, { ...current, status }, { subresource: 'status', signal });
+}

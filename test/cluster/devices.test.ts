@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Draft } from '../../src/api/meta.ts';
+import {
+  DeviceClass,
+  Event,
+  Pod,
+  ResourceClaim,
+  ResourceClaimTemplate,
+  ResourceSlice,
+} from '../../src/api/resources.gen.ts';
+import type { Client } from '../../src/client/client.ts';
+import { type Cluster, createCluster } from './cluster.ts';
+
+const driver = 'gpu.example.com';
+const at = (name: string) => ({ namespace: 'default', name });
+const devices = {
+  requests: [
+    { name: 'gpu', exactly: { deviceClassName: 'gpu', allocationMode: 'ExactCount' as const, count: 1 } },
+  ],
+};
+
+/** A node with two devices. */
+async function clusterWithDevices(): Promise<Cluster> {
+  const cluster = await createCluster();
+  const { client } = cluster;
+  const selectors = [{ cel: { expression: `device.driver == "${driver}"` } }];
+  await client.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { selectors } });
+  await client.create(ResourceSlice, {
+    metadata: { name: 'slice' },
+    spec: {
+      driver,
+      nodeName: cluster.nodes[0]!.name,
+      pool: { name: 'pool', generation: 1, resourceSliceCount: 1 },
+      devices: [{ name: 'gpu-0' }, { name: 'gpu-1' }],
+    },
+  } as Draft<ResourceSlice>);
+  return cluster;
+}
+
+function pod(name: string, claim: object): Draft<Pod> {
+  const resources = { claims: [{ name: 'device' }] };
+  return {
+    metadata: { ...at(name) },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'c', image: 'busybox', resources }],
+      resourceClaims: [{ name: 'device', ...claim }],
+    },
+  };
+}
+
+const devicesOf = (claim: ResourceClaim) =>
+  claim.status?.allocation?.devices?.results?.map(({ device }) => device);
+const phaseOf = async (client: Client, name: string) => (await client.get(Pod, at(name))).status?.phase;
+
+test('claims made from a template get a device each, and give it back with their pod', async () => {
+  await using cluster = await clusterWithDevices();
+  const { client } = cluster;
+  const claims = async () => (await client.list(ResourceClaim, { namespace: 'default' })).items;
+  const template = { metadata: at('gpu'), spec: { spec: { devices } } };
+  const ask = (name: string) => client.create(Pod, pod(name, { resourceClaimTemplateName: 'gpu' }));
+  await ask('first');
+  await cluster.clock.advance(1_000);
+  const [event] = (await client.list(Event, { namespace: 'default' })).items.filter(
+    ({ reason }) => reason === 'FailedResourceClaimCreation',
+  );
+  assert.match(
+    event?.message ?? '',
+    /^PodResourceClaim device: resource claim template "gpu": .* not found$/,
+  );
+
+  await client.create(ResourceClaimTemplate, template);
+  await cluster.until(async () => (await phaseOf(client, 'first')) === 'Running');
+  await ask('second');
+  await cluster.until(async () => (await phaseOf(client, 'second')) === 'Running');
+  assert.deepEqual((await claims()).flatMap(devicesOf).sort(), ['gpu-0', 'gpu-1']);
+  const { status } = await client.get(Pod, at('first'));
+  const claimName = status!.resourceClaimStatuses![0]!.resourceClaimName!;
+  assert.match(claimName, /^first-device-/);
+  const claim = await client.get(ResourceClaim, at(claimName));
+  assert.deepEqual(
+    claim.status?.reservedFor?.map(({ name }) => name),
+    ['first'],
+  );
+  assert.equal(claim.metadata.annotations?.['resource.kubernetes.io/pod-claim-name'], 'device');
+
+  await ask('third');
+  const refused = async () =>
+    (await client.get(Pod, at('third'))).status?.conditions?.find(({ reason }) => reason === 'Unschedulable');
+  await cluster.until(async () => /cannot allocate all claims/.test((await refused())?.message ?? ''));
+  assert.match((await refused())!.message!, /^0\/1 nodes are available: 1 cannot allocate all claims\./);
+
+  await client.delete(Pod, at('first'));
+  await cluster.until(async () => (await phaseOf(client, 'third')) === 'Running');
+  await cluster.until(async () => (await claims()).length === 2);
+  assert.deepEqual((await claims()).flatMap(devicesOf).sort(), ['gpu-0', 'gpu-1']);
+});
+
+test('a claim that pods share stays until the last of them is gone', async () => {
+  await using cluster = await clusterWithDevices();
+  const { client } = cluster;
+  for (const name of ['a', 'b']) await client.create(Pod, pod(name, { resourceClaimName: 'shared' }));
+  await cluster.clock.advance(1_000);
+  await client.create(ResourceClaim, { metadata: at('shared'), spec: { devices } });
+  for (const name of ['a', 'b']) await cluster.until(async () => (await phaseOf(client, name)) === 'Running');
+  const claim = await client.get(ResourceClaim, at('shared'));
+  assert.deepEqual(claim.status?.reservedFor?.map(({ name }) => name).sort(), ['a', 'b']);
+  assert.deepEqual(devicesOf(claim), ['gpu-0']);
+  assert.deepEqual(claim.status?.allocation?.nodeSelector?.nodeSelectorTerms[0]?.matchFields?.[0]?.values, [
+    cluster.nodes[0]!.name,
+  ]);
+
+  await client.delete(ResourceClaim, at('shared'));
+  await client.delete(Pod, at('a'));
+  await cluster.clock.advance(5_000);
+  const kept = await client.get(ResourceClaim, at('shared'));
+  assert.deepEqual(
+    kept.status?.reservedFor?.map(({ name }) => name),
+    ['b'],
+  );
+  await client.delete(Pod, at('b'));
+  await cluster.until(
+    async () => (await client.list(ResourceClaim, { namespace: 'default' })).items.length === 0,
+  );
+});
