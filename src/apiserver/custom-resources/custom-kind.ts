@@ -59,7 +59,7 @@ export function customKind(
     columns: columnsOf(stored),
     versions: spec.versions
       .filter((version) => version !== stored && version.served)
-      .map((version) => servedVersion(spec.group, version, webhook !== undefined)),
+      .map((version) => servedVersion(spec.group, version)),
     hasGeneration: true,
     prepareCreate(object) {
       if (hasStatus) delete object.status;
@@ -93,11 +93,7 @@ export function customKind(
 }
 
 /** Between versions only the schema and the columns differ, unless a webhook converts (see webhook-conversion.ts). */
-function servedVersion(
-  group: string,
-  version: CustomResourceDefinitionVersion,
-  isConverted: boolean,
-): ServedVersion {
+function servedVersion(group: string, version: CustomResourceDefinitionVersion): ServedVersion {
   return {
     group,
     version: version.name,
@@ -105,8 +101,7 @@ function servedVersion(
     toStored: (object) => object,
     fromStored: (object) => object,
     columns: columnsOf(version),
-    // What a webhook makes of an object is not known while events are sorted out.
-    selectableFields: (!isConverted && selectable(version).selectableFields) || (() => ({})),
+    selectableFields: selectable(version).selectableFields ?? (() => ({})),
     ...(version.deprecated && { deprecation: { since: version.name } }),
   };
 }

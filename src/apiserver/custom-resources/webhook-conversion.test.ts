@@ -88,6 +88,7 @@ before(async () => {
     served: true,
     storage,
     schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } } },
+    selectableFields: [{ jsonPath: storage ? '.spec.host' : '.spec.address' }],
   });
   const string = { type: 'string' };
   await client.create(CustomResourceDefinition, {
@@ -230,4 +231,46 @@ test('after the stored version changed, old objects are read and written as the 
   const after = await client.update(V2, before);
   assert.notEqual(after.metadata.resourceVersion, before.metadata.resourceVersion);
   assert.deepEqual(await inBoth(), expected);
+});
+
+test('objects are selected by fields that only the version asked for has', async () => {
+  for (const [name, host] of Object.entries({ a: 'db', b: 'web', c: 'db' }))
+    await client.create(V1, { metadata: at(name), spec: { host, port: '1' } });
+  const selector = { namespace: 'shop', fieldSelector: 'spec.address=db:1' };
+  const namesOf = ({ items }: { items: Server2[] }) => items.map(({ metadata }) => metadata.name);
+  assert.deepEqual(namesOf(await client.list(V2, selector)), ['a', 'c']);
+  const { metadata } = await client.list(V2, { ...selector, limit: 1 });
+  assert.ok(metadata?.continue);
+  await assert.rejects(client.list(V1, selector), /field label not supported: spec.address/);
+});
+
+test('a watch sees objects come into a selection by such fields, change in it and leave it', async () => {
+  await client.create(V1, { metadata: at('b'), spec: { host: 'web', port: '1' } });
+  const selector = { namespace: 'shop', fieldSelector: 'spec.address=db:1' };
+  const seen: string[] = [];
+  const enough = new AbortController();
+  const watching = (async () => {
+    const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(10_000)]);
+    for await (const { type, object } of client.watch(V2, selector, signal)) {
+      seen.push(`${type} ${object.metadata.name} ${(object as Server2).spec.address}`);
+      if (object.metadata.name === 'last') break;
+    }
+  })();
+  await client.create(V1, { metadata: at('a'), spec: { host: 'db', port: '1' } });
+  const move = (name: string, spec: object) => client.patch(V1, at(name), { spec }, { type: 'merge' });
+  await move('b', { host: 'db' });
+  await client.patch(V1, at('a'), { metadata: { labels: { x: 'y' } } }, { type: 'merge' });
+  await move('a', { port: '2' });
+  await move('a', { port: '3' });
+  await client.delete(V1, at('b'));
+  await client.create(V1, { metadata: at('last'), spec: { host: 'db', port: '1' } });
+  await watching;
+  assert.deepEqual(seen, [
+    'ADDED a db:1',
+    'ADDED b db:1',
+    'MODIFIED a db:1',
+    'DELETED a db:1',
+    'DELETED b db:1',
+    'ADDED last db:1',
+  ]);
 });

@@ -9,10 +9,12 @@ import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { isSelected, type Selection } from '../watch-cache/selection.ts';
 import { decodeContinue, encodeContinue, inconsistentRevision } from './continue-token.ts';
+import { prepareViews } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { cacheOf, type Registry } from './registry.ts';
 import { numberOf } from './request-options.ts';
-import { selectionOf } from './selection.ts';
+import { completed, selectionOf } from './selection.ts';
+import { converting } from './version-converter.ts';
 
 export interface ListRequest {
   resource: ServedResource;
@@ -62,6 +64,19 @@ export function readListRequest({ info, request }: RequestContext, resource: Ser
 
 export async function listObjects(registry: Registry, request: ListRequest): Promise<ListOutcome> {
   checkListOptions(request);
+  if (!request.selection.late) return listSelected(registry, request);
+  const { resource, selection } = request;
+  if (!registry.view.isCurrent) await registry.view.caughtUp();
+  const candidates = [...cacheOf(resource).range(selection.keyPrefix, undefined)];
+  await prepareViews(
+    resource,
+    candidates.filter((object) => isSelected(selection, object)),
+  );
+  const list = { ...request, selection: completed(selection) };
+  return await converting(() => listSelected(registry, list));
+}
+
+async function listSelected(registry: Registry, request: ListRequest): Promise<ListOutcome> {
   const cache = cacheOf(request.resource);
   const { view } = registry;
   if (request.continueToken) return continueList(registry, request);
@@ -152,10 +167,11 @@ async function listAt(
         limit: want,
         ...(start !== undefined && { after: start }),
       });
-      for (const entry of result.entries) {
-        const object = new CachedObject(entry.key.slice(cache.prefix.length), entry.modRevision, entry.value);
-        if (isSelected(selection, object)) found.push(object);
-      }
+      const objects = result.entries.map(
+        ({ key, modRevision, value }) => new CachedObject(key.slice(cache.prefix.length), modRevision, value),
+      );
+      if (selection.matches) await prepareViews(resource, objects);
+      for (const object of objects) if (isSelected(selection, object)) found.push(object);
       remaining = result.remaining;
       start = result.entries.at(-1)?.key;
       if (!result.more || (limit > 0 && found.length >= limit)) {

@@ -28,14 +28,27 @@ export function selectionOf(resource: ServedResource, query: SelectionQuery): Se
   const labels = labelSelector ? parseLabelSelector(labelSelector) : undefined;
   if (labels && !labels.empty) checks.push((object) => labels.matches(object.object.metadata.labels));
   const fields = fieldSelector ? parseFieldSelector(fieldSelector) : undefined;
+  let late: Selection['late'];
   if (fields && !fields.empty) {
     checkFields(resource, fields);
-    checks.push(fieldCheck(resource, fields));
+    const check = fieldCheck(resource, fields);
+    if (resource.converter && !hasOnlyNames(fields)) late = check;
+    else checks.push(check);
   }
   const id = JSON.stringify([resource.apiVersion, keyPrefix, name, labelSelector, fieldSelector]);
-  if (checks.length === 0) return { id, keyPrefix, matches: undefined };
-  if (checks.length === 1) return { id, keyPrefix, matches: checks[0] };
-  return { id, keyPrefix, matches: (object) => checks.every((check) => check(object)) };
+  const matches =
+    checks.length < 2 ? checks[0] : (object: CachedObject) => checks.every((check) => check(object));
+  return { id, keyPrefix, matches, ...(late && { late }) };
+}
+
+/** A selection whose objects have been converted: nothing is late any more. */
+export function completed({ late, matches, ...rest }: Selection): Selection {
+  if (!late) return { ...rest, matches };
+  return { ...rest, matches: (object) => (matches?.(object) ?? true) && late(object) };
+}
+
+function hasOnlyNames({ terms }: ParsedFieldSelector): boolean {
+  return terms.every(({ field }) => field === 'metadata.name' || field === 'metadata.namespace');
 }
 
 /** Names need no decoding: the key has them. */
@@ -43,10 +56,7 @@ function fieldCheck(
   resource: ServedResource,
   fields: ParsedFieldSelector,
 ): (object: CachedObject) => boolean {
-  const onlyNames = fields.terms.every(
-    ({ field }) => field === 'metadata.name' || field === 'metadata.namespace',
-  );
-  if (!onlyNames) return (object) => fields.matches(fieldValues(resource, object));
+  if (!hasOnlyNames(fields)) return (object) => fields.matches(fieldValues(resource, object));
   return ({ key }) => {
     const slash = key.indexOf('/');
     return fields.matches({
@@ -57,11 +67,11 @@ function fieldCheck(
 }
 
 function fieldValues(resource: ServedResource, object: CachedObject): Record<string, string> {
-  const { served, definition } = resource;
+  const { served, definition, converter } = resource;
   const { name, namespace = '' } = object.object.metadata;
   const own = served?.selectableFields
     ? served.selectableFields(viewOf(resource, object))
-    : definition.selectableFields?.(object.object);
+    : definition.selectableFields?.(converter ? viewOf(resource, object) : object.object);
   return { 'metadata.name': name, 'metadata.namespace': namespace, ...own };
 }
 

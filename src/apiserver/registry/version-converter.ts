@@ -31,11 +31,11 @@ export class ConversionNeeded extends Error {
 const conversionsMax = 64;
 
 /** The outcome of `work`, which may be done several times; `warnings` are those of its last run. */
-export async function converting<T>(work: () => T, warnings: string[] = []): Promise<T> {
+export async function converting<T>(work: () => T | Promise<T>, warnings: string[] = []): Promise<T> {
   const warningsBefore = warnings.length;
   for (let conversions = 0; ; conversions++) {
     try {
-      return work();
+      return await work();
     } catch (error) {
       if (!(error instanceof ConversionNeeded) || conversions === conversionsMax) throw error;
       await error.converter.convert([error.object], error.apiVersion);

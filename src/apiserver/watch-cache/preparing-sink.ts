@@ -1,16 +1,17 @@
 /** Before another sink: has the objects of events prepared, which takes time, and keeps the order of what it is given. */
 import type { CachedObject } from './cached-object.ts';
-import type { WatchedEvent } from './selection.ts';
+import { lateEventOf, type Selection, type WatchedEvent } from './selection.ts';
 import type { WatchSink } from './watch-group.ts';
 
 interface Delivery {
   events: readonly WatchedEvent[];
-  encode(sink: WatchSink): unknown;
+  encode(sink: WatchSink, chosen: readonly WatchedEvent[]): unknown;
 }
 
 export class PreparingSink implements WatchSink {
   readonly #out: WatchSink;
   readonly #prepare: (objects: readonly CachedObject[]) => Promise<void>;
+  readonly #late: Selection['late'];
   readonly #onFailure: () => void;
   #deliveries: Promise<void> = Promise.resolve();
   #isEnded = false;
@@ -18,10 +19,12 @@ export class PreparingSink implements WatchSink {
   constructor(
     out: WatchSink,
     prepare: (objects: readonly CachedObject[]) => Promise<void>,
+    late: Selection['late'],
     onFailure: () => void,
   ) {
     this.#out = out;
     this.#prepare = prepare;
+    this.#late = late;
     this.#onFailure = onFailure;
   }
 
@@ -38,7 +41,7 @@ export class PreparingSink implements WatchSink {
   }
 
   encode(events: readonly WatchedEvent[]): Delivery {
-    return { events, encode: (sink) => sink.encode(events) };
+    return { events, encode: (sink, chosen) => sink.encode(chosen) };
   }
 
   encodeBookmark(revision: number, initialEventsEnd: boolean): Delivery {
@@ -49,13 +52,26 @@ export class PreparingSink implements WatchSink {
     this.#deliveries = this.#deliveries.then(async () => {
       if (this.#isEnded) return;
       try {
-        if (events.length > 0) await this.#prepare(events.map(({ object }) => object));
-        if (!this.#isEnded) this.#out.deliver(encode(this.#out));
+        const chosen = await this.#choose(events);
+        if (events.length > 0 && chosen.length === 0) return;
+        if (!this.#isEnded) this.#out.deliver(encode(this.#out, chosen));
       } catch (error) {
         this.#finish(error);
         this.#onFailure();
       }
     });
+  }
+
+  /** Converts what events show, and leaves those that the selection's late choice lets pass. */
+  async #choose(events: readonly WatchedEvent[]): Promise<readonly WatchedEvent[]> {
+    const late = this.#late;
+    const shown = events.flatMap(({ object, previous }) => (previous ? [object, previous] : [object]));
+    if (shown.length > 0) await this.#prepare(shown);
+    if (!late) return events;
+    const chosen = events.flatMap((event) => lateEventOf(late, event) ?? []);
+    // One that leaves the selection is shown in its last selected state, which is an object of its own.
+    if (chosen.length > 0) await this.#prepare(chosen.map(({ object }) => object));
+    return chosen;
   }
 
   async drained(): Promise<void> {

@@ -9,12 +9,16 @@ export interface Selection {
   readonly keyPrefix: string;
   /** Undefined when every object under the prefix is chosen. */
   readonly matches: ((object: CachedObject) => boolean) | undefined;
+  /** A further choice, among those: by what is known of an object only when it has been converted. */
+  readonly late?: (object: CachedObject) => boolean;
 }
 
 /** A change as one watcher sees it. */
 export interface WatchedEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly object: CachedObject;
+  /** What was there before, of a selection that is not complete yet. */
+  readonly previous?: CachedObject;
 }
 
 export function isSelected(selection: Selection, object: CachedObject): boolean {
@@ -23,6 +27,22 @@ export function isSelected(selection: Selection, object: CachedObject): boolean 
 
 /** What `event` is to a watcher of `selection`; undefined when it is none of its business. */
 export function watchedEventOf(selection: Selection, event: CacheEvent): WatchedEvent | undefined {
+  const seen = seenEventOf(selection, event);
+  return seen && selection.late && event.previous ? { ...seen, previous: event.previous } : seen;
+}
+
+/** An event of a selection without its late choice, as it is with it; the objects have been converted. */
+export function lateEventOf(
+  late: (object: CachedObject) => boolean,
+  { type, object, previous }: WatchedEvent,
+): WatchedEvent | undefined {
+  const before = type !== 'ADDED' && late(previous ?? object);
+  if (type === 'DELETED') return before ? { type, object } : undefined;
+  if (late(object)) return { type: before ? 'MODIFIED' : 'ADDED', object };
+  return before ? { type: 'DELETED', object: (previous ?? object).at(object.revision) } : undefined;
+}
+
+function seenEventOf(selection: Selection, event: CacheEvent): WatchedEvent | undefined {
   if (!event.object.key.startsWith(selection.keyPrefix)) return undefined;
   const before = event.previous !== undefined && (selection.matches?.(event.previous) ?? true);
   if (event.type === 'delete') return before ? { type: 'DELETED', object: event.object } : undefined;

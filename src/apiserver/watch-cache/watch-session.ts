@@ -86,7 +86,8 @@ export class WatchSession {
   /** Sends events to `sink` until the watch ends; then `sink.end` has been called. */
   async run(out: WatchSink): Promise<void> {
     const { timeoutMs, signal, prepare } = this.#options;
-    const sink = prepare ? new PreparingSink(out, prepare, () => this.close()) : out;
+    const { late } = this.#options.selection;
+    const sink = prepare ? new PreparingSink(out, prepare, late, () => this.close()) : out;
     const { clock, view } = this.#sessions;
     const end = () => this.#ended.abort();
     if (signal.aborted) return sink.end();
