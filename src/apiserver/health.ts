@@ -2,6 +2,7 @@
 
 import { unknownPath } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
+import { type Counter, type Gauge, MetricsRegistry } from '../base/metrics.ts';
 import type { RequestHandler } from './handler.ts';
 import type { ApiResponse, RequestContext } from './request.ts';
 
@@ -17,10 +18,42 @@ export interface HealthCheck {
 const checkTimeoutMs = 10_000;
 
 export function registerHealth(handler: RequestHandler, checks: readonly HealthCheck[], clock: Clock): void {
+  const levels = new ServiceLevels();
+  handler.addPath('/metrics/slis', () => Promise.resolve(levels.answer()));
   for (const endpoint of ['healthz', 'livez', 'readyz']) {
     const asked = checks.filter((check) => endpoint === 'readyz' || !check.onlyReadiness);
-    handler.addPath(`/${endpoint}`, (context) => answerAll(context, endpoint, asked, clock));
+    handler.addPath(`/${endpoint}`, (context) => answerAll(context, endpoint, asked, { clock, levels }));
     handler.addPrefix(`/${endpoint}/`, (context) => answerOne(context, endpoint, asked, clock));
+  }
+}
+
+/** What the checks told, under upstream's names and at upstream's path: apart from the other metrics. */
+class ServiceLevels {
+  readonly #metrics = new MetricsRegistry();
+  readonly #last: Gauge;
+  readonly #total: Counter;
+
+  constructor() {
+    const help = 'This metric records the result of a single healthcheck.';
+    this.#last = this.#metrics.gauge('kubernetes_healthcheck', help);
+    this.#total = this.#metrics.counter(
+      'kubernetes_healthchecks_total',
+      'This metric records the results of all healthcheck.',
+    );
+  }
+
+  observe(name: string, type: string, isWell: boolean): void {
+    this.#last.set(isWell ? 1 : 0, { name, type });
+    this.#total.add(1, { name, status: isWell ? 'success' : 'error', type });
+  }
+
+  answer(): ApiResponse {
+    return {
+      type: 'raw',
+      status: 200,
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
+      body: this.#metrics.expose(),
+    };
   }
 }
 
@@ -28,7 +61,7 @@ async function answerAll(
   { request }: RequestContext,
   endpoint: string,
   checks: readonly HealthCheck[],
-  clock: Clock,
+  { clock, levels }: { clock: Clock; levels: ServiceLevels },
 ): Promise<ApiResponse> {
   const excluded = new Set(request.query.getAll('exclude'));
   const lines: string[] = [];
@@ -40,6 +73,7 @@ async function answerAll(
     }
     const problem = await problemOf(check, clock);
     if (problem !== undefined) isFailed = true;
+    levels.observe(check.name, endpoint, problem === undefined);
     lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
   }
   if (isFailed) return text(500, `${lines.join('\n')}\n${endpoint} check failed\n`);

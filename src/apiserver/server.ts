@@ -198,7 +198,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     createLocalTransport(handler, { name: 'system:apiserver', groups: [mastersGroup] }, closing.signal),
   );
   const own = { client: ownClient, clock, logger: log, signal: closing.signal };
-  const aggregation = new Aggregation({ ...own, objects, dialService, frontProxy: options.frontProxy });
+  const aggregation = new Aggregation({
+    ...own,
+    objects,
+    dialService,
+    frontProxy: options.frontProxy,
+    metrics: options.metrics,
+  });
   handler.addDelegate(aggregation.delegate);
   handler.addDelegate(metricsApi.delegate);
   const components = new ComponentStatuses(clock);

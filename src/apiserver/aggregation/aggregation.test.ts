@@ -18,6 +18,7 @@ let server: ApiServer;
 let client: Client;
 let backend: Server;
 let caBundle: string;
+const metrics = new MetricsRegistry();
 let seen: { method: string; url: string; user: unknown; groups: unknown; body: string }[] = [];
 
 before(async () => {
@@ -57,7 +58,7 @@ before(async () => {
     clock: systemClock,
     random: seededRandom(9),
     logger: silentLogger,
-    metrics: new MetricsRegistry(),
+    metrics,
     dialService: async () => connect(port, '127.0.0.1'),
   });
   client = createClient(server.localTransport({ name: 'ann', groups: ['system:masters', 'a'] }));
@@ -124,6 +125,17 @@ test('once its endpoints are there it is asked, discovered, and given requests w
     ],
   );
   assert.deepEqual(JSON.parse(post!.body), { kind: 'Flunder' });
+});
+
+test('a server that was there and then not is counted once, with the reason', async () => {
+  await client.delete(Service, { namespace: 'shop', name: 'flunders' });
+  assert.equal(await availabilityOf('v1.wardle.example.com', 'False'), 'ServiceNotFound');
+  const line =
+    /^aggregator_unavailable_apiservice_total\{name="v1.wardle.example.com",reason="ServiceNotFound"\} 1$/m;
+  // The condition is seen before the write that made it has ended.
+  for (let look = 0; look < 100 && !line.test(metrics.expose()); look++) await systemClock.sleep(20);
+  assert.match(metrics.expose(), line);
+  assert.match(metrics.expose(), /^aggregator_unavailable_apiservice\{name="v1.wardle.example.com"\} 1$/m);
 });
 
 test('every group version of the server itself has a local APIService', async () => {

@@ -7,6 +7,7 @@ import { StatusError } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import type { Client } from '../../client/client.ts';
 import type { DiscoverableResource, DiscoveredGroup } from '../discovery/groups.ts';
 import { compareVersions } from '../discovery/groups.ts';
@@ -30,6 +31,7 @@ export interface AggregationOptions extends BackendOptions {
   client: Client;
   clock: Clock;
   logger: Logger;
+  metrics: MetricsRegistry;
   signal: AbortSignal;
 }
 
@@ -55,8 +57,15 @@ export class Aggregation {
   #probing: Promise<void> | undefined;
   #probedChanges = -1;
 
+  /** Times that a server was there and then not. */
+  readonly #lost: Counter;
+
   constructor(options: AggregationOptions) {
     this.#options = options;
+    this.#lost = options.metrics.counter(
+      'aggregator_unavailable_apiservice_total',
+      'Counter of APIServices which are marked as unavailable broken down by APIService name and reason.',
+    );
   }
 
   start(): void {
@@ -127,6 +136,8 @@ export class Aggregation {
     try {
       const status = { ...service.status, conditions: [...conditions] };
       await client.update(APIService, { ...service, status }, { subresource: 'status', signal });
+      if (isAvailable(service) && availability.status !== 'True')
+        this.#lost.add(1, { name: service.metadata.name, reason: availability.reason ?? 'UnknownReason' });
     } catch (error) {
       // Somebody else changed it or it is gone: the next round looks again.
       const isStale = error instanceof StatusError && ['Conflict', 'NotFound'].includes(error.reason);

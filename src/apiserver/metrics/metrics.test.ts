@@ -156,3 +156,11 @@ test('a deprecated version that was asked for is told with the release that ends
   const labels = { group: 'extensions', version: 'v1beta1', resource: 'ingresses' };
   assert.equal(await sampleOf('apiserver_requested_deprecated_apis', labels), 1);
 });
+
+test('checks of health are told at a path of their own', async () => {
+  for (const path of ['/livez', '/readyz', '/readyz']) assert.equal((await admin('GET', path)).status, 200);
+  const text = (await admin('GET', '/metrics/slis')).body.toString();
+  assert.match(text, /^kubernetes_healthcheck\{name="etcd",type="readyz"\} 1$/m);
+  assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="readyz"\} 2$/m);
+  assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="livez"\} 1$/m);
+});
