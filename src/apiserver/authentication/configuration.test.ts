@@ -198,7 +198,7 @@ test('claims become a user by name, by prefix and by expression', () => {
   const { roles: _, ...without } = claims;
   assert.throws(
     () => provider!.userOf(without),
-    /error evaluating group claim expression: No such key: roles/,
+    /error evaluating group claim expression: no such key: roles/,
   );
 });
 
