@@ -28,6 +28,8 @@ export interface ClusterOptions {
   controllers?: readonly string[];
   /** Puts something between the controllers and the server, e.g. faults. */
   wrapTransport?(transport: Transport): Transport;
+  /** The same between the nodes and the server. */
+  wrapNodeTransport?(transport: Transport): Transport;
   clock?: VirtualClock;
   scheduler?: boolean;
   /** What containers do, beyond what their commands say. */
@@ -139,7 +141,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
     const node: ClusterNode = { name, isSilent: false };
     const transport = server.localTransport({ name: `system:node:${name}`, groups });
     const own = createClient(
-      cutWhile(transport, () => node.isSilent),
+      cutWhile(options.wrapNodeTransport?.(transport) ?? transport, () => node.isSilent),
       { fieldManager: 'kubelet' },
     );
     const { signal } = stop;

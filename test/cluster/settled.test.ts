@@ -11,24 +11,27 @@ import {
   Service,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
+import type { Transport } from '../../src/client/transport.ts';
 import { createCluster } from './cluster.ts';
 import { daemonSetOf, deploymentOf, jobOf, statefulSetOf } from './workloads.ts';
 
 const namespace = 'default';
 
-test('a settled cluster writes nothing but leases', async () => {
+test('a settled cluster writes nothing but leases and rare heartbeats', async () => {
   const writes: string[] = [];
   let isSettled = false;
+  const noteWrites = (transport: Transport): Transport => ({
+    send(request) {
+      if (isSettled && request.method !== 'GET')
+        writes.push(`${request.method} ${request.path.split('?')[0]}`);
+      return transport.send(request);
+    },
+    close: () => transport.close(),
+  });
   await using cluster = await createCluster({
     nodes: 2,
-    wrapTransport: (transport) => ({
-      send(request) {
-        if (isSettled && request.method !== 'GET')
-          writes.push(`${request.method} ${request.path.split('?')[0]}`);
-        return transport.send(request);
-      },
-      close: () => transport.close(),
-    }),
+    wrapTransport: noteWrites,
+    wrapNodeTransport: noteWrites,
   });
   const { client, clock } = cluster;
   await client.create(Deployment, deploymentOf('web', 3));
@@ -56,8 +59,11 @@ test('a settled cluster writes nothing but leases', async () => {
   await clock.advance(120_000);
   isSettled = true;
   await clock.advance(600_000);
+  const ofNodes = ['node1', 'node2'].map((name) => `PATCH /api/v1/nodes/${name}/status`);
   assert.deepEqual(
-    writes.filter((write) => !write.includes('/leases')),
+    writes.filter((write) => !write.includes('/leases') && !ofNodes.includes(write)),
     [],
   );
+  for (const heartbeat of ofNodes)
+    assert.ok(writes.filter((write) => write === heartbeat).length <= 2, 'a heartbeat every five minutes');
 });

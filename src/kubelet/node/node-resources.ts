@@ -1,5 +1,11 @@
 /** Capacity and allocatable of a node, from the machine's facts, reservations and device plugins. Pure. */
-import { formatQuantity, milliValueOf, quantityFromMilli, wholeValueOf } from '../../api/quantity.ts';
+import {
+  formatQuantity,
+  milliValueOf,
+  parseQuantity,
+  quantityFromMilli,
+  wholeValueOf,
+} from '../../api/quantity.ts';
 import { minimumOf, type Signal, type Threshold } from '../eviction/eviction-plan.ts';
 import type { MachineFacts } from '../machine.ts';
 
@@ -57,5 +63,12 @@ export function nodeResources(
     capacity[name] = String(device.capacity);
     allocatable[name] = String(device.allocatable);
   }
-  return { capacity, allocatable };
+  return { capacity: canonical(capacity), allocatable: canonical(allocatable) };
+}
+
+/** As the API stores them: what is written again looks the same. */
+function canonical(amounts: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(amounts).map(([name, text]) => [name, formatQuantity(parseQuantity(text))]),
+  );
 }

@@ -150,9 +150,9 @@ test('what is reserved, or left for eviction, cannot be asked for', () => {
     },
     { 'example.com/gpu': { capacity: 2, allocatable: 1 } },
   );
-  assert.equal(capacity.memory, '8388608Ki');
+  assert.equal(capacity.memory, '8Gi');
   assert.equal(allocatable.cpu, '3500m');
-  assert.equal(allocatable.memory, `${(6 * 1024 - 100) * 1024}Ki`);
-  assert.equal(allocatable['hugepages-2Mi'], '1024Mi');
+  assert.equal(allocatable.memory, `${6 * 1024 - 100}Mi`);
+  assert.equal(allocatable['hugepages-2Mi'], '1Gi');
   assert.equal(allocatable['example.com/gpu'], '1');
 });
