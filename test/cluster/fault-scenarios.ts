@@ -5,10 +5,13 @@ import {
   DaemonSet,
   Deployment,
   Job,
+  Pod,
+  PodDisruptionBudget,
   ReplicaSet,
   ReplicationController,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
+import { StatusError } from '../../src/api/status.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { VirtualClock } from '../../src/base/virtual-clock.ts';
 import type { Client } from '../../src/client/client.ts';
@@ -167,6 +170,51 @@ export const batch: Scenario = {
       await client.patch(CronJob, { name, namespace }, { spec }, { type: 'merge' });
   },
 };
+
+const guarded = { app: 'guarded' };
+
+/** Evictions by somebody whose own connection is good, of pods that a budget guards. */
+export const evictions: Scenario = {
+  nodes: 2,
+  controllers: ['replicaset', 'statefulset', 'disruption', 'staledisruption'],
+  pauseMs: 8_000,
+  async begin({ client, clock, checker }) {
+    checker.expect('guarded', { most: 5, fewest: 3 });
+    await client.create(ReplicaSet, replicaSetOf('guarded', 4));
+    await client.create(PodDisruptionBudget, {
+      metadata: { name: 'guarded', namespace },
+      spec: { minAvailable: 3, selector: { matchLabels: guarded } },
+    } as Draft<PodDisruptionBudget>);
+    await clock.advanceUntil(
+      async () => (await findUnsettled(client, namespace)).length === 0,
+      settlesWithinMs,
+    );
+  },
+  changes: [evictSome, evictSome, evictSome, lowerTheBar],
+};
+
+/** Tries several at once: the budget lets no more of them go than it may. */
+async function evictSome({ client, random }: Run): Promise<void> {
+  const { items } = await client.list(Pod, { namespace, labelSelector: 'app=guarded' });
+  const chosen = items.filter(() => random.next() < 0.6);
+  await Promise.all(
+    chosen.map(async ({ metadata: { name } }) => {
+      const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } };
+      await client
+        .createSubresource(Pod, { name, namespace }, 'eviction', eviction)
+        .catch((error: unknown) => {
+          if (!(error instanceof StatusError && [404, 409, 429].includes(error.code))) throw error;
+        });
+    }),
+  );
+}
+
+/** A budget that is changed counts anew before it lets anybody go. */
+async function lowerTheBar({ client, random }: Run): Promise<void> {
+  const maxUnavailable = random.next() < 0.5 ? 1 : '25%';
+  const spec = { minAvailable: null, maxUnavailable };
+  await client.patch(PodDisruptionBudget, { name: 'guarded', namespace }, { spec }, { type: 'merge' });
+}
 
 /** Gives what went wrong. */
 export async function runSeed(scenario: Scenario, seed: number): Promise<string[]> {

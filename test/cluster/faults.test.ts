@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { batch, runSeed, type Scenario, services } from './fault-scenarios.ts';
+import { batch, evictions, runSeed, type Scenario, services } from './fault-scenarios.ts';
 
 const seeds = Number(process.env.SEEDS ?? 10);
 const firstSeed = Number(process.env.SEED ?? 1);
@@ -18,6 +18,10 @@ test(`${seeds} seeded runs with faults keep every promise`, async () => {
 
 test(`${seeds} seeded runs with faults keep what jobs promise`, async () => {
   await assertKept(batch);
+});
+
+test(`${seeds} seeded runs with faults keep what budgets promise`, async () => {
+  await assertKept(evictions);
 });
 
 async function assertKept(scenario: Scenario): Promise<void> {
