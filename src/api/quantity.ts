@@ -144,7 +144,7 @@ export function quantityValue(quantity: Quantity): number {
 }
 
 /** In thousandths, rounded up. */
-export function quantityMilliValue(quantity: Quantity): number {
+function quantityMilliValue(quantity: Quantity): number {
   return Number(divideUp(quantity.nanos, 1_000_000n));
 }
 

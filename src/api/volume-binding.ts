@@ -30,7 +30,7 @@ export function classOfClaim({ metadata, spec }: PersistentVolumeClaim): string 
   return metadata.annotations?.[volumeAnnotations.betaStorageClass] ?? spec?.storageClassName ?? '';
 }
 
-export function classOfVolume({ metadata, spec }: PersistentVolume): string {
+function classOfVolume({ metadata, spec }: PersistentVolume): string {
   return metadata.annotations?.[volumeAnnotations.betaStorageClass] ?? spec?.storageClassName ?? '';
 }
 
@@ -65,7 +65,7 @@ export function requestedBytes(claim: PersistentVolumeClaim): number {
   return wholeValueOf(claim.spec?.resources?.requests?.storage ?? '0');
 }
 
-export function capacityBytes(volume: PersistentVolume): number {
+function capacityBytes(volume: PersistentVolume): number {
   return wholeValueOf(volume.spec?.capacity?.storage ?? '0');
 }
 

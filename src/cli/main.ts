@@ -76,7 +76,7 @@ function help(context: CliContext, name: string | undefined): number {
   return name === undefined ? 0 : exitUsage;
 }
 
-export function tellFailure(context: CliContext, error: unknown): void {
+function tellFailure(context: CliContext, error: unknown): void {
   if (!(error instanceof Error)) throw error;
   context.complain(`\nerror: ${error.message}`);
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause)

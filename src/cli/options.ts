@@ -24,7 +24,7 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
 }
 
 export const nameOption = { name: { type: 'string', short: 'n' } } as const;
-export const defaultClusterName = 'wherry';
+const defaultClusterName = 'wherry';
 
 export function clusterNameOf(values: { name?: string | undefined }): string {
   const name = values.name ?? defaultClusterName;

@@ -152,6 +152,6 @@ function absentIfNotFound(error: unknown): undefined {
 }
 
 /** RFC 3339 with microseconds, as MicroTime fields are written. */
-export function microTime(epochMs: number): string {
+function microTime(epochMs: number): string {
   return new Date(epochMs).toISOString().replace('Z', '000Z');
 }

@@ -107,6 +107,6 @@ function openWatch<T extends KubeObject>(options: ReflectorOptions<T>, resourceV
 }
 
 /** The server no longer keeps the history that was asked for: only a new list helps. */
-export function isExpired(error: unknown): boolean {
+function isExpired(error: unknown): boolean {
   return error instanceof StatusError && error.code === 410;
 }

@@ -11,7 +11,7 @@ const fileName = 'known-servers.json';
 const serviceKey = 'default/kubernetes';
 
 /** `told` first, then what the slice adds to them. */
-export function computeServers(told: readonly string[], slice: EndpointSlice): string[] {
+function computeServers(told: readonly string[], slice: EndpointSlice): string[] {
   const port = slice.ports?.[0]?.port;
   const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
   return [...new Set([...told, ...(port ? addresses.map((address) => `https://${address}:${port}`) : [])])];

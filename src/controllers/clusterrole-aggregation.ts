@@ -24,7 +24,7 @@ export const clusterRoleAggregationController = defineController({
 });
 
 /** Each rule once, in the order of the names of the roles that hold it. */
-export function aggregateRules(role: ClusterRole, all: Iterable<ClusterRole>): rbac.PolicyRule[] {
+function aggregateRules(role: ClusterRole, all: Iterable<ClusterRole>): rbac.PolicyRule[] {
   const selectors = (role.aggregationRule?.clusterRoleSelectors ?? []).map(compileLabelSelector);
   const rules = new Map<string, rbac.PolicyRule>();
   const sorted = [...all].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));

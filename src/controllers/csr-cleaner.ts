@@ -29,7 +29,7 @@ export async function runCsrCleaner(environment: ControllerEnvironment, signal: 
   }
 }
 
-export function isDone(csr: CertificateSigningRequest, nowMs: number): boolean {
+function isDone(csr: CertificateSigningRequest, nowMs: number): boolean {
   for (const type of ['Approved', 'Denied', 'Failed'] as const) {
     const condition = findCondition(csr.status?.conditions, type);
     const sinceMs = Date.parse(condition?.lastUpdateTime ?? condition?.lastTransitionTime ?? '');

@@ -30,7 +30,7 @@ const hostNetworkToleration: core.Toleration = {
   effect: 'NoSchedule',
 };
 
-export function daemonTolerations(spec: core.PodSpec): core.Toleration[] {
+function daemonTolerations(spec: core.PodSpec): core.Toleration[] {
   const added = spec.hostNetwork ? [...ownTolerations, hostNetworkToleration] : ownTolerations;
   const own = spec.tolerations ?? [];
   const isThere = (one: core.Toleration) =>

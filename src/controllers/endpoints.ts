@@ -88,7 +88,7 @@ export interface EndpointsPlan {
 }
 
 /** `pods`: see {@link addressablePods}. */
-export function planEndpoints(service: Service, pods: readonly Pod[]): EndpointsPlan {
+function planEndpoints(service: Service, pods: readonly Pod[]): EndpointsPlan {
   const spec = service.spec!;
   const isHeadless = spec.clusterIP === 'None';
   const family = (spec.ipFamilies?.[0] as 'IPv4' | 'IPv6' | undefined) ?? 'IPv4';

@@ -59,7 +59,7 @@ function mayMirror({ metadata }: Endpoints): boolean {
 }
 
 /** The subsets as endpoints of slices, by address family. */
-export function mirror(endpoints: Endpoints): WantedSlices[] {
+function mirror(endpoints: Endpoints): WantedSlices[] {
   let left = addressesMax;
   const families = { IPv4: [], IPv6: [] } as Record<'IPv4' | 'IPv6', WantedSlices['groups'][number][]>;
   for (const subset of endpoints.subsets ?? []) {

@@ -164,7 +164,7 @@ function tellOfHints(
 }
 
 /** The endpoints of one address family, grouped by the ports that they have. */
-export function computeEndpoints(
+function computeEndpoints(
   service: Service,
   pods: readonly Pod[],
   family: 'IPv4' | 'IPv6',

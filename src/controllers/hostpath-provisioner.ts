@@ -9,7 +9,7 @@ import { onNodeDirectory } from './node-directory.ts';
 import { ownProvisioner, ownProvisioners } from './provisioner-names.ts';
 
 /** Where on a node the directories are; nothing outside of it is ever deleted for a provisioned volume. */
-export const volumesFolder = '/var/lib/wherry/volumes';
+const volumesFolder = '/var/lib/wherry/volumes';
 
 export const hostpathProvisioner = defineController({
   name: 'hostpath-provisioner',

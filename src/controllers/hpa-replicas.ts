@@ -32,9 +32,9 @@ export class MetricProblem extends Error {
 }
 
 /** After its start a pod's CPU says little about its load. */
-export const cpuInitializationMs = 5 * 60_000;
+const cpuInitializationMs = 5 * 60_000;
 /** A pod that was never ready longer than this after its start is unready for another reason. */
-export const initialReadinessMs = 30_000;
+const initialReadinessMs = 30_000;
 
 export interface PodGroups {
   ready: number;
@@ -44,7 +44,7 @@ export interface PodGroups {
   ignored: Set<string>;
 }
 
-export function groupPods(
+function groupPods(
   pods: readonly Pod[],
   metrics: PodMetrics,
   resource: string | undefined,

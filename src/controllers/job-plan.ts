@@ -62,7 +62,7 @@ export function isFinished(job: Job): boolean {
   return isTrue('Complete') || isTrue('Failed');
 }
 
-export function isSuspendedBySpec(job: Job): boolean {
+function isSuspendedBySpec(job: Job): boolean {
   return job.spec?.suspend === true;
 }
 

@@ -7,9 +7,9 @@ import { podFromTemplate } from './pod-template.ts';
 
 /** Holds a pod until its outcome is counted, so that none is lost and none counted twice. */
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
-export const indexKey = 'batch.kubernetes.io/job-completion-index';
-export const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
-export const ignoredFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count';
+const indexKey = 'batch.kubernetes.io/job-completion-index';
+const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
+const ignoredFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count';
 
 export function isIndexed(job: Job): boolean {
   return job.spec?.completionMode === 'Indexed';

@@ -129,11 +129,7 @@ async function emptyResource(
 }
 
 /** The five conditions that tell how far the deletion is, in upstream's words. */
-export function deletionConditions(
-  namespace: Namespace,
-  remains: Remains,
-  now: string,
-): core.NamespaceCondition[] {
+function deletionConditions(namespace: Namespace, remains: Remains, now: string): core.NamespaceCondition[] {
   const { resources, finalizers, discoveryFailures, contentFailures } = remains;
   const sorted = (counts: ReadonlyMap<string, number>) => [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
   const dotted = (name: string) => (name.includes('.') ? name : `${name}.`);

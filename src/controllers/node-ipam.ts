@@ -46,7 +46,7 @@ export function nodeIpamController(options: NodeIpamOptions): AnyController {
 }
 
 /** The lowest part of the cluster's range that nobody has; undefined when all are taken. */
-export function nextRange(options: NodeIpamOptions, taken: ReadonlySet<string>): string | undefined {
+function nextRange(options: NodeIpamOptions, taken: ReadonlySet<string>): string | undefined {
   const [address = '', prefix = '0'] = options.clusterCidr.split('/');
   const base = address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
   const size = 2 ** (32 - options.nodeMaskSize);

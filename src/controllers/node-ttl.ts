@@ -11,7 +11,7 @@ const steps: readonly [nodesMax: number, seconds: number][] = [
   [Number.POSITIVE_INFINITY, 300],
 ];
 
-export function ttlSeconds(nodes: number): number {
+function ttlSeconds(nodes: number): number {
   return steps.find(([max]) => nodes <= max)![1];
 }
 

@@ -26,7 +26,7 @@ export function isPodActive(pod: Pod): boolean {
 }
 
 /** Milliseconds until the pod has been ready for `minReadySeconds`: 0 when it is available, undefined when not ready. */
-export function availableInMs(pod: Pod, minReadySeconds: number, nowMs: number): number | undefined {
+function availableInMs(pod: Pod, minReadySeconds: number, nowMs: number): number | undefined {
   const ready = podCondition(pod, 'Ready');
   if (ready?.status !== 'True') return undefined;
   if (minReadySeconds === 0) return 0;

@@ -44,7 +44,7 @@ function sorted(value: unknown): unknown {
 const safeAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** A short name for a content: FNV-1a in decimal digits, spelled so that no word comes out by accident. */
-export function safeHash(text: string): string {
+function safeHash(text: string): string {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return [...String(hash)].map((digit) => safeAlphabet[digit.charCodeAt(0) % safeAlphabet.length]).join('');

@@ -25,7 +25,7 @@ export interface ReplicaPlan {
 }
 
 /** At the most so many pods are made or removed in one go. */
-export const burstReplicas = 500;
+const burstReplicas = 500;
 
 /** `pods`: all that the owner controls. `related`: see {@link inDeletionOrder}. */
 export function planReplicas(

@@ -4,7 +4,7 @@ import type { IPAddress, ServiceCIDR } from '../api/resources.gen.ts';
 import { type AddressRange, parseAddress, parseRange, rangeContains } from '../api/validation/addresses.ts';
 import { findCondition, withCondition } from './conditions.ts';
 
-export const serviceCidrFinalizer = 'networking.k8s.io/service-cidr-finalizer';
+const serviceCidrFinalizer = 'networking.k8s.io/service-cidr-finalizer';
 type Conditions = NonNullable<NonNullable<ServiceCIDR['status']>['conditions']>;
 type Verdict = Omit<Conditions[number], 'lastTransitionTime'>;
 

@@ -31,7 +31,7 @@ export const staleDisruptionController = defineController({
 });
 
 /** Time until nobody need believe any longer that the pod will be disrupted; undefined when it does not say so. */
-export function staleInMs(pod: Pod, nowMs: number): number | undefined {
+function staleInMs(pod: Pod, nowMs: number): number | undefined {
   const condition = podCondition(pod, type);
   if (pod.metadata.deletionTimestamp || isPodTerminal(pod) || condition?.status !== 'True') return undefined;
   if (condition.reason === kubeletReason) return undefined;

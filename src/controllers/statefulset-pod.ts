@@ -72,7 +72,7 @@ export function withIdentity(pod: Pod, ordinal: number): Pod | undefined {
   return { ...pod, metadata: { ...pod.metadata, labels: wanted } };
 }
 
-export function claimTemplates(set: StatefulSet): readonly core.PersistentVolumeClaim[] {
+function claimTemplates(set: StatefulSet): readonly core.PersistentVolumeClaim[] {
   return (set.spec!.volumeClaimTemplates ?? []) as readonly core.PersistentVolumeClaim[];
 }
 

@@ -34,7 +34,7 @@ export const ttlAfterFinishedController = defineController({
 });
 
 /** Undefined for a job that is not finished or may stay. */
-export function timeLeftMs(job: Job, nowMs: number): number | undefined {
+function timeLeftMs(job: Job, nowMs: number): number | undefined {
   const endMs = endOfLifeMs(job);
   return endMs === undefined ? undefined : Math.max(0, endMs - nowMs);
 }

@@ -82,7 +82,7 @@ export function writeMirrorConfig(folder: string, mirror: string): void {
   writeFileSync(join(folder, '_default', 'hosts.toml'), config);
 }
 
-export function containerdConfig(options: ContainerdOptions): string {
+function containerdConfig(options: ContainerdOptions): string {
   const snapshotter = statfsSync(options.folder.varLib).type === overlayMagic ? 'native' : 'overlayfs';
   return `version = 2
 root = "/var/lib/containerd"

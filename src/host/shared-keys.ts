@@ -13,7 +13,7 @@ import { Failure } from './failure.ts';
 export type SharedKeys = Record<string, string>;
 
 /** In the order in which they are written: with the last, the set is whole. */
-export const sharedKeyFiles: readonly string[] = [
+const sharedKeyFiles: readonly string[] = [
   encryptionKeysFile,
   `${pkiFiles.tokenKey}.pub`,
   `${pkiFiles.tokenKey}.key`,

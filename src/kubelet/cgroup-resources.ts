@@ -17,7 +17,7 @@ export function cpuShares(milliCpu: number): number {
 }
 
 /** Microseconds of CPU time per period; 0 when there is no limit. */
-export function cpuQuotaUs(milliCpu: number): number {
+function cpuQuotaUs(milliCpu: number): number {
   if (milliCpu === 0) return 0;
   return Math.max(quotaMinUs, Math.floor((milliCpu * quotaPeriodUs) / 1000));
 }

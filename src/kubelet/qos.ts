@@ -36,7 +36,7 @@ function classOf(resources: readonly core.ResourceRequirements[]): QosClass {
 }
 
 /** Pods whose priority makes them critical to the node are spared as guaranteed ones are. */
-export const criticalPriority = 2_000_000_000;
+const criticalPriority = 2_000_000_000;
 
 export function isCriticalPod(pod: Pod): boolean {
   return (

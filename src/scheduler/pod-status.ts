@@ -39,7 +39,7 @@ export function writePodStatus(options: PodStatusOptions): void {
 }
 
 /** The difference to what the pod says already; undefined when there is none. */
-export function computeStatusPatch(
+function computeStatusPatch(
   pod: Pod,
   wanted: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>,
   nowMs: number,

@@ -2,7 +2,7 @@
 import { regionLabel, zoneLabel } from '../api/well-known.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 
-export function zoneOf(labels: Record<string, string>): string {
+function zoneOf(labels: Record<string, string>): string {
   const region = labels[regionLabel] ?? labels['failure-domain.beta.kubernetes.io/region'];
   const zone = labels[zoneLabel] ?? labels['failure-domain.beta.kubernetes.io/zone'];
   return region === undefined && zone === undefined ? '' : `${region ?? ''}:\0:${zone ?? ''}`;

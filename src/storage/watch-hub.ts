@@ -2,7 +2,7 @@
 import { type Revision, SlowWatcherError, type StoreEvent, type WatchBatch } from './store.ts';
 
 /** Events that wait for one watcher; beyond it the watcher is cut off and must list again. */
-export const watcherBacklogEventsMax = 100_000;
+const watcherBacklogEventsMax = 100_000;
 
 export class WatchHub {
   readonly #watchers = new Set<Watcher>();

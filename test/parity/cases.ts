@@ -70,7 +70,7 @@ export function fillIn<T>(value: T, namespace: string, answers: readonly unknown
   return walk(value) as T;
 }
 
-export function valueAt(value: unknown, path: string): unknown {
+function valueAt(value: unknown, path: string): unknown {
   let current = value;
   if (path === '') return current;
   for (const part of path.split('.')) current = (current as Record<string, unknown> | undefined)?.[part];

@@ -31,7 +31,7 @@ import {
 } from './replica-rules.ts';
 
 /** Counts the versions of the template; old versions have it as a field. */
-export const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
+const templateGenerationAnnotation = 'deprecated.daemonset.template.generation';
 
 const statusCounts = [
   'currentNumberScheduled',

@@ -25,7 +25,7 @@ import { validatePodFailurePolicy, validateSuccessPolicy } from './job-policies.
 import { validateJobStatus } from './job-status.ts';
 
 /** Labels by which a Job knows its pods, with their older names. */
-export const jobUidLabel = 'batch.kubernetes.io/controller-uid';
+const jobUidLabel = 'batch.kubernetes.io/controller-uid';
 export const jobNameLabel = 'batch.kubernetes.io/job-name';
 const oldUidLabel = 'controller-uid';
 const oldNameLabel = 'job-name';

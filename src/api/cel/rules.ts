@@ -194,7 +194,7 @@ function typeNameOf(schema: StructuralSchema, value: unknown): string {
 }
 
 /** Whether an expression uses a variable. */
-export function mentions(ast: unknown, name: string): boolean {
+function mentions(ast: unknown, name: string): boolean {
   if (Array.isArray(ast)) return ast.some((part) => mentions(part, name));
   if (typeof ast !== 'object' || ast === null) return false;
   const { op, args } = ast as { op?: string; args?: unknown };

@@ -23,7 +23,7 @@ import {
 
 const legacySigner = 'kubernetes.io/legacy-unknown';
 const expirationSecondsMin = 600;
-export const keyUsages = [
+const keyUsages = [
   'any',
   'cert sign',
   'client auth',

@@ -7,7 +7,7 @@ import { invalidFor, nameRule } from '../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems } from '../validation/names.ts';
 
 /** The label by which selectors can name a single namespace. */
-export const namespaceNameLabel = 'kubernetes.io/metadata.name';
+const namespaceNameLabel = 'kubernetes.io/metadata.name';
 const namespaceFinalizer = 'kubernetes';
 
 export const namespaceKind = defineKind(Namespace, {

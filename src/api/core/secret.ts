@@ -9,7 +9,7 @@ import { configKeyProblems } from '../validation/names.ts';
 import { base64Bytes, dataSizeMaxBytes, immutableMessage } from './config-map.ts';
 
 /** Annotations that a token Secret must carry. */
-export const serviceAccountNameAnnotation = 'kubernetes.io/service-account.name';
+const serviceAccountNameAnnotation = 'kubernetes.io/service-account.name';
 
 export const secretKind = defineKind(Secret, {
   columns: [

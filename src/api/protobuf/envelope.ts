@@ -30,7 +30,7 @@ export function encodeMessage(schema: string, object: JsonObject): Uint8Array {
 }
 
 /** A message with what tells its kind. */
-export function wrapMessage(apiVersion: string, kind: string, message: Uint8Array): Uint8Array {
+function wrapMessage(apiVersion: string, kind: string, message: Uint8Array): Uint8Array {
   const writer = new WireWriter(message.length + 64);
   beginEnvelope(writer, apiVersion, kind);
   writer.tag(16 + bytesType);

@@ -10,7 +10,7 @@ export class WireError extends Error {
 export const varintType = 0;
 export const fixed64Type = 1;
 export const bytesType = 2;
-export const fixed32Type = 5;
+const fixed32Type = 5;
 
 const encoder = new TextEncoder();
 

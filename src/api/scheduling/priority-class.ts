@@ -6,9 +6,9 @@ import { PriorityClass } from '../resources.gen.ts';
 import { immutable, oneOf } from '../validation/fields.ts';
 
 /** Above this, priorities are the system's own. */
-export const userPriorityMax = 1000000000;
+const userPriorityMax = 1000000000;
 /** The two classes that every cluster has. */
-export const systemPriorities: Readonly<Record<string, number>> = {
+const systemPriorities: Readonly<Record<string, number>> = {
   'system-cluster-critical': 2000000000,
   'system-node-critical': 2000001000,
 };

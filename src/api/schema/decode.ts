@@ -349,7 +349,7 @@ const quantityCacheMax = 10_000;
 const quantityCache = new Map<string | number, string>();
 
 /** `1000m` → `1`, `0.5` → `500m`. @throws {QuantityError} */
-export function canonicalQuantity(value: string | number): string {
+function canonicalQuantity(value: string | number): string {
   let canonical = quantityCache.get(value);
   if (canonical === undefined) {
     canonical = formatQuantity(parseQuantity(typeof value === 'string' ? value.trim() : value));

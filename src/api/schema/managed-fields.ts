@@ -82,7 +82,7 @@ function remember(object: object, key: symbol, value: object): void {
 }
 
 /** @throws {FieldSetError} when an entry is not as it must be. */
-export function readManagedFields(entries: unknown): Ownerships {
+function readManagedFields(entries: unknown): Ownerships {
   const owners: Ownerships = new Map();
   if (entries === undefined || entries === null) return owners;
   const known = Object.isFrozen(entries) && (entries as { [knownOwners]?: Ownerships })[knownOwners];

@@ -15,7 +15,7 @@ const defaultAnnotations = [
 ];
 const reclaimPolicies = ['Delete', 'Retain'];
 
-export function isDefaultStorageClass(storageClass: StorageClass): boolean {
+function isDefaultStorageClass(storageClass: StorageClass): boolean {
   return defaultAnnotations.some((name) => storageClass.metadata.annotations?.[name] === 'true');
 }
 

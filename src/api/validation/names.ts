@@ -80,7 +80,7 @@ const headerNameMessage = withPattern(
 );
 
 export const subdomainLengthMax = 253;
-export const labelLengthMax = 63;
+const labelLengthMax = 63;
 
 export function lengthProblem(max: number): string {
   return `must be no more than ${max} characters`;

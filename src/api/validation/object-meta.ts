@@ -6,7 +6,7 @@ import { type Errors, immutable, invalidFor, nameRule } from './fields.ts';
 import { validateLabels } from './label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from './names.ts';
 
-export const annotationsSizeMaxBytes = 256 * 1024;
+const annotationsSizeMaxBytes = 256 * 1024;
 
 export interface ObjectMetaRules {
   namespaced: boolean;

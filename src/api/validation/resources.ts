@@ -35,7 +35,7 @@ const standardResources = new Set([...quotaResources, 'storage']);
 
 export const mustBeStandard = 'must be a standard resource type or fully qualified';
 
-export function isHugePages(name: string): boolean {
+function isHugePages(name: string): boolean {
   return name.startsWith('hugepages-');
 }
 
@@ -64,7 +64,7 @@ export function isQuotaResource(name: string): boolean {
 }
 
 /** Amounts of these are whole numbers. */
-export function isIntegerResource(name: string): boolean {
+function isIntegerResource(name: string): boolean {
   return countedResources.has(name) || isExtendedResource(name);
 }
 

@@ -7,7 +7,7 @@ import type { ObjectReader } from '../object-reader.ts';
 
 export type Availability = Pick<APIServiceCondition, 'status' | 'reason' | 'message'>;
 
-export const localAvailability: Availability = {
+const localAvailability: Availability = {
   status: 'True',
   reason: 'Local',
   message: 'Local APIServices are always available',

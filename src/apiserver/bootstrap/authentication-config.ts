@@ -4,7 +4,7 @@ import { ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /** The only name under which the server shows itself to aggregated ones; no signer gives it to anybody else. */
-export const frontProxyName = 'front-proxy-client';
+const frontProxyName = 'front-proxy-client';
 
 /** `clientCa`: PEM of the CA that signs client certificates, the front proxy's among them. */
 export async function ensureAuthenticationConfig(registry: Registry, clientCa: string): Promise<void> {

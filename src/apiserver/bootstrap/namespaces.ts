@@ -3,12 +3,7 @@ import { Namespace } from '../../api/resources.gen.ts';
 import { ensureObject } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
-export const systemNamespaces: readonly string[] = [
-  'default',
-  'kube-system',
-  'kube-public',
-  'kube-node-lease',
-];
+const systemNamespaces: readonly string[] = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
 export async function ensureNamespaces(registry: Registry): Promise<void> {
   for (const name of systemNamespaces)

@@ -13,7 +13,7 @@ import { type EnterOptions, PriorityLevel, RefusedError } from './priority-level
 import { planSeats, SeatPool } from './seats.ts';
 
 /** What upstream allows by default: 400 reads and 200 writes, shared by all. */
-export const seatsDefault = 600;
+const seatsDefault = 600;
 /** A list takes a seat for so many objects, up to {@link listSeatsMax}. */
 const objectsPerSeat = 100;
 const listSeatsMax = 10;

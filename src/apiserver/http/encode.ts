@@ -97,7 +97,7 @@ export function listMetadata(response: ListResponse): Record<string, unknown> {
   };
 }
 
-export function listObject(
+function listObject(
   resource: ServedResource,
   items: readonly KubeObject[],
   metadata: Record<string, unknown>,

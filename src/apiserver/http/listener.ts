@@ -10,7 +10,7 @@ import { Http1Request, Http2Request } from './http-request.ts';
 import { Http1Response, Http2Response, type HttpResponse, UpgradeResponse } from './http-response.ts';
 
 /** Bytes of all headers of one request. */
-export const headerBytesMax = 1024 * 1024;
+const headerBytesMax = 1024 * 1024;
 /** Requests that one HTTP/2 connection may have under way. */
 const streamsPerConnectionMax = 1000;
 const headTimeoutMsDefault = 32_000;

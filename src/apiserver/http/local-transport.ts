@@ -21,7 +21,7 @@ interface LocalEvent {
 }
 
 /** Events that wait for a local reader; beyond them it is cut off and must list again. */
-export const localBacklogEventsMax = 200_000;
+const localBacklogEventsMax = 200_000;
 
 export function createLocalTransport(
   handler: RequestHandler,

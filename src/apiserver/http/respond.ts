@@ -46,7 +46,7 @@ export interface RespondOptions {
 }
 
 /** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
-export function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
+function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
   const limits = { noProtobuf: !canEncode(resource.schema), noTables: !resource.cache };
   const format = negotiate(request.header('accept'), limits);
   return { ...tableContextOf(request, format), nowMs: clock.now() };

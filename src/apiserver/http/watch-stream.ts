@@ -7,7 +7,7 @@ import type { WatchSink } from '../watch-cache/watch-group.ts';
 import { type EncodeContext, encodeEvents, encodeFrame } from './encode.ts';
 
 /** Bytes that may wait for a client that reads slowly; beyond them it is cut off and must list again. */
-export const watcherBufferBytesMax = 16 * 1024 * 1024;
+const watcherBufferBytesMax = 16 * 1024 * 1024;
 
 const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
 

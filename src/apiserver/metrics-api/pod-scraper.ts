@@ -100,7 +100,7 @@ export class PodScraper {
 }
 
 /** Where a pod wants to be asked; undefined: it does not, or cannot be now. */
-export function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: string } | undefined {
+function scrapeTarget({ metadata, spec, status }: Pod): { port: number; path: string } | undefined {
   const { annotations } = metadata;
   if (annotations?.['prometheus.io/scrape'] !== 'true' || status?.phase !== 'Running' || !status.podIP)
     return undefined;

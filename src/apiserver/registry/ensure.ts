@@ -11,7 +11,7 @@ import type { Registry, WriteRequest } from './registry.ts';
 import { type ChangeOptions, changeObject } from './update.ts';
 
 /** The server as a user of its own registry. */
-export const serverUser: UserInfo = { name: 'system:apiserver', groups: [mastersGroup] };
+const serverUser: UserInfo = { name: 'system:apiserver', groups: [mastersGroup] };
 
 export function resourceOf(registry: Registry, type: ResourceType): ServedResource {
   const resource = registry.kinds.findStored(type.group, type.plural);

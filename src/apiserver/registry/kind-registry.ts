@@ -7,7 +7,7 @@ import { type ResourceCodec, schemaCodec } from './codec.ts';
 import type { VersionConverter } from './version-converter.ts';
 
 /** The verbs of an ordinary resource, as discovery lists them. */
-export const allVerbs: readonly string[] = [
+const allVerbs: readonly string[] = [
   'create',
   'delete',
   'deletecollection',

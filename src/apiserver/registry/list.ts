@@ -37,7 +37,7 @@ export interface ListOutcome {
 }
 
 /** How long a list or a watch waits for a revision that the client has seen and this server has not. */
-export const freshTimeoutMs = 3_000;
+const freshTimeoutMs = 3_000;
 /** Objects that a selection looks at in one turn; of more a copy is made, so that others are served in between. */
 const lookedAtAtOnceMax = 1_000;
 /** Entries that one step through the store's history reads. */

@@ -13,7 +13,7 @@ export interface VersionConverter {
 }
 
 /** Thrown by synchronous work that needs an object in another version. */
-export class ConversionNeeded extends Error {
+class ConversionNeeded extends Error {
   readonly converter: VersionConverter;
   readonly object: KubeObject;
   readonly apiVersion: string;

@@ -113,7 +113,7 @@ function answer(scale: Scale): ApiResponse {
   return { type: 'plain', status: 200, object: { ...scale }, columns };
 }
 
-export function scaleOf(resource: ServedResource, current: CachedObject): Scale {
+function scaleOf(resource: ServedResource, current: CachedObject): Scale {
   const { scale } = resource.definition;
   if (!scale) throw new Error(`${resource.plural} cannot be scaled`);
   const object = current.object;

@@ -16,9 +16,9 @@ export interface CacheEvent {
 export type ChangeListener = (events: readonly CacheEvent[]) => void;
 
 /** Events of one resource that are kept for watches that start in the past; the store's history serves older ones. */
-export const historyEventsMax = 2048;
+const historyEventsMax = 2048;
 /** Bytes of objects that one resource's history may hold on to. */
-export const historyBytesMax = 4 * 1024 * 1024;
+const historyBytesMax = 4 * 1024 * 1024;
 
 export class ResourceCache {
   /** Storage prefix with slashes around: `/registry/pods/`. */

@@ -24,7 +24,7 @@ export interface WatchSink {
 }
 
 /** How often watchers that asked for bookmarks get one. */
-export const bookmarkIntervalMs = 60_000;
+const bookmarkIntervalMs = 60_000;
 
 /** The pause after a round, in times of its duration, and at the most. */
 const flushPauseFactor = 5;

@@ -46,7 +46,7 @@ export interface MirrorOptions {
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const indexType = 'application/vnd.oci.image.index.v1+json';
 
-export function readLoadedImages(file: string): LoadedImages {
+function readLoadedImages(file: string): LoadedImages {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LoadedImages) : {};
 }
 

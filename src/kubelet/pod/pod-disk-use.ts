@@ -67,7 +67,7 @@ export function isInMemory({ medium = '' }: { medium?: string }): boolean {
   return medium === 'Memory' || medium.startsWith('HugePages');
 }
 
-export function emptyDirPath(rootDir: string, pod: Pod, volumeName: string): string {
+function emptyDirPath(rootDir: string, pod: Pod, volumeName: string): string {
   return join(rootDir, 'pods', pod.metadata.uid, 'volumes', 'kubernetes.io~empty-dir', volumeName);
 }
 
@@ -87,7 +87,7 @@ function sumOf(parts: readonly DiskUse[]): DiskUse {
 }
 
 /** What a folder takes on disk. Files that vanish meanwhile count nothing. */
-export async function diskUseOf(path: string): Promise<DiskUse> {
+async function diskUseOf(path: string): Promise<DiskUse> {
   const stats = await lstat(path).catch(() => undefined);
   if (!stats) return nothing;
   const own = { bytes: stats.blocks * 512, inodes: 1 };

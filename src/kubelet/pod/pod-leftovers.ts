@@ -8,7 +8,7 @@ import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 const keptEndedPerName = 1;
 
 /** Gives what should go: ended containers beyond those kept, then old sandboxes that hold none. */
-export function planLeftovers(observed: ObservedPod): {
+function planLeftovers(observed: ObservedPod): {
   containers: ObservedContainer[];
   sandboxIds: string[];
 } {

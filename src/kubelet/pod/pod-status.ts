@@ -139,7 +139,7 @@ interface Statuses {
 }
 
 /** Upstream's rules for the phase; `ended`: nothing will start any more. */
-export function computePhase(pod: Pod, statuses: Statuses, ended: boolean): Phase {
+function computePhase(pod: Pod, statuses: Statuses, ended: boolean): Phase {
   let pendingInit = 0;
   let failedInit = 0;
   let pendingSidecars = 0;

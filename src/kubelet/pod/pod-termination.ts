@@ -27,7 +27,7 @@ export interface ContainerStop {
 /** What a container always gets to end after its preStop hook, in seconds. */
 const afterHookMinSeconds = 2;
 
-export async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
+async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
   const { pod, spec, container, graceSeconds } = stop;
   const name = { name: container.name };
   const events = containerEvents(context.recorder, pod, spec ?? name);

@@ -235,7 +235,7 @@ export function headerBlock(headers: Record<string, string>): Buffer {
 }
 
 /** @throws RangeError when the block is cut short */
-export function readHeaderBlock(block: Buffer): Record<string, string> {
+function readHeaderBlock(block: Buffer): Record<string, string> {
   let offset = 0;
   const number = () => {
     offset += 4;

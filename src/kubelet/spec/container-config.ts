@@ -22,7 +22,7 @@ export interface ContainerInputs {
 }
 
 /** Name of a container's log below the pod's folder; upstream's. */
-export function containerLogPath(containerName: string, restartCount: number): string {
+function containerLogPath(containerName: string, restartCount: number): string {
   return `${containerName}/${restartCount}.log`;
 }
 

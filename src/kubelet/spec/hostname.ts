@@ -20,7 +20,7 @@ export function hostnameProblem(pod: Pod, clusterDomain: string): string | undef
   return `failed to construct FQDN from pod hostname and cluster domain, FQDN ${name} is too long (${kernelNameMax} characters is the max, ${name.length} characters requested)`;
 }
 
-export function shortHostnameOf(pod: Pod): string {
+function shortHostnameOf(pod: Pod): string {
   if (pod.spec.hostname) return pod.spec.hostname;
   return pod.metadata.name.slice(0, hostnameMax).replace(/[-.]+$/, '');
 }

@@ -30,7 +30,7 @@ export function namespaceOptions(spec: core.PodSpec, targetId?: string): Namespa
 }
 
 /** The container's own word, or the pod's. */
-export function effectiveSecurityContext(pod: Pod, container: core.Container) {
+function effectiveSecurityContext(pod: Pod, container: core.Container) {
   const podContext = pod.spec.securityContext ?? {};
   const own = container.securityContext ?? {};
   return {

@@ -7,7 +7,7 @@ import { chmod, type FileHandle, lstat, mkdir, open, readdir, rmdir, unlink } fr
 import { posix } from 'node:path';
 
 /** Where volumes that are made for claims live; hand-made ones are deleted below /tmp only, as upstream does it. */
-export const deletableFolders = ['/var/lib/wherry/volumes', '/tmp'];
+const deletableFolders = ['/var/lib/wherry/volumes', '/tmp'];
 
 /** The request is wrong, or the path is none that may be touched. */
 export class DirectoryProblem extends Error {

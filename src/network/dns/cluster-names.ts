@@ -244,7 +244,7 @@ function namesOfAddress(address: string, domain: string, view: ClusterView): str
 }
 
 /** IPv4 and IPv6; undefined for names that are no whole address. */
-export function reverseAddress(name: string): string | undefined {
+function reverseAddress(name: string): string | undefined {
   const ipv4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
   if (ipv4) return ipv4.slice(1).reverse().join('.');
   const ipv6 = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name);

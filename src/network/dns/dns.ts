@@ -178,7 +178,7 @@ async function followSettings(options: DnsOptions): Promise<{ blocks: readonly S
 }
 
 /** kube-dns' own ConfigMap: `stubDomains` and `upstreamNameservers` as JSON. @throws SyntaxError or CorefileError */
-export function withStubDomains(blocks: readonly ServerBlock[], data: Record<string, string>): ServerBlock[] {
+function withStubDomains(blocks: readonly ServerBlock[], data: Record<string, string>): ServerBlock[] {
   const stubs = Object.entries(JSON.parse(data.stubDomains ?? '{}') as Record<string, unknown>).map(
     ([domain, to]) => ({ from: domain.replace(/\.$/, '').toLowerCase(), to: listOfServers(to) }),
   );

@@ -80,7 +80,7 @@ export function writeHaproxyFiles(
 }
 
 /** Servers that stay keep their slots; new ones take free ones; there is always room for as many again. */
-export function assignSlots(servers: readonly string[], previous: readonly string[]): string[] {
+function assignSlots(servers: readonly string[], previous: readonly string[]): string[] {
   const wanted = new Set(servers);
   const slots = previous.map((server) => (wanted.delete(server) ? server : ''));
   for (const server of wanted) {

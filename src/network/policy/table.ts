@@ -32,7 +32,7 @@ const skeleton = `table ip ${policyTable} {
 }
 `;
 
-export const emptyPlan: PolicyPlan = {
+const emptyPlan: PolicyPlan = {
   ingress: new Map(),
   egress: new Map(),
   chains: new Map(),

@@ -7,7 +7,7 @@ import { isEndpoint } from './rules.ts';
 import { tableName } from './skeleton.ts';
 
 /** Keys of remembered clients whose endpoint no longer serves, by `hasEndpoint`. */
-export function computeForgotten(
+function computeForgotten(
   remembered: ReadonlyMap<string, string>,
   hasEndpoint: (address: string, protocol: string, port: string, endpoint: string) => boolean,
 ): string[] {

@@ -193,7 +193,7 @@ export function isEndpoint(
 }
 
 /** IPv4 addresses under which a service can be reached, besides the nodes' own. */
-export function serviceAddresses(service: Service): { cluster: string[]; external: string[] } {
+function serviceAddresses(service: Service): { cluster: string[]; external: string[] } {
   const { spec, status } = service;
   const clusterAddresses = spec?.clusterIPs?.length ? spec.clusterIPs : [spec?.clusterIP ?? ''];
   const balanced =

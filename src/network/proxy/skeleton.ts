@@ -21,7 +21,7 @@ const masqueradeMark = '0x4000';
 /** Clients that a node remembers for session affinity. */
 const affinityEntriesMax = 262_144;
 
-export const setDeclarations: Record<SetName, string> = {
+const setDeclarations: Record<SetName, string> = {
   services: 'map services { type ipv4_addr . inet_proto . inet_service : verdict; }',
   nodeports: 'map nodeports { type inet_proto . inet_service : verdict; }',
   // The last part of an endpoint's key is its index, compared with a mark: nft can declare no plain number there.

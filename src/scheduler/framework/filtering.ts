@@ -62,7 +62,7 @@ export function runFilters(
 }
 
 /** Whether the node is kept for this very pod: then it is another node for it than for others of its shape. */
-export function isPromisedTo(pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean {
+function isPromisedTo(pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean {
   return node.isPromised && snapshot.nominatedTo(node.name).some(({ uid }) => uid === pod.uid);
 }
 

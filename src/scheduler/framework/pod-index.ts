@@ -34,7 +34,7 @@ interface PodClass {
 }
 
 /** The placed pods that a selection means, counted by node and by topology. */
-export class SelectedPods {
+class SelectedPods {
   readonly selection: PodSelection;
   /** The one of its required labels that the fewest classes had when it was first asked; undefined: any class may do. */
   readonly required: string | undefined;

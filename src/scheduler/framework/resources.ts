@@ -29,7 +29,7 @@ export function resourcesFrom(amounts: Iterable<readonly [string, number]>): Res
 }
 
 /** Extended resources, huge pages and attachable volumes: what is counted by name. */
-export function isScalarResource(name: string): boolean {
+function isScalarResource(name: string): boolean {
   return isExtendedResource(name) || name.startsWith('hugepages-') || name.startsWith('attachable-volumes-');
 }
 

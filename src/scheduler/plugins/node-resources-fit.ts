@@ -13,7 +13,7 @@ export interface NodeResourcesFitArgs {
   scoringStrategy?: ScoringStrategy;
 }
 
-export const defaultScoringStrategy: ScoringStrategy = {
+const defaultScoringStrategy: ScoringStrategy = {
   type: 'LeastAllocated',
   resources: [
     { name: 'cpu', weight: 1 },

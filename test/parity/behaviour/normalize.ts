@@ -163,7 +163,7 @@ function summarizePod({ status }: Pod): object {
 
 const timeKeys = /(Time|Timestamp|Probe)$/;
 
-export function withoutTimes(value: unknown): unknown {
+function withoutTimes(value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value.map(withoutTimes);
     const isConditions = items.every((item) => typeof item === 'object' && item !== null && 'type' in item);

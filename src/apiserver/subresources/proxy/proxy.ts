@@ -93,7 +93,7 @@ function redirectToSlash({ info, request }: RequestContext): ApiResponse {
   };
 }
 
-export function parseTarget(text: string): ProxyTarget {
+function parseTarget(text: string): ProxyTarget {
   const parts = text.split(':');
   const [first = '', second = '', third = ''] = parts;
   if (parts.length === 1) return { scheme: '', name: first, port: '' };
