@@ -1,7 +1,7 @@
 /** Work that the server does on objects of its own accord, again whenever one of some kinds changes, until it succeeds. */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { KindRegistry } from './registry/kind-registry.ts';
 
@@ -36,7 +36,7 @@ export async function keepInLine(
         if (signal.aborted) break;
         logger.warn(`${what} could not be written; it is tried again`, { error });
         isDirty = true;
-        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+        await pause(clock, backoffDelayMs(retry, failures++), signal);
       }
     }
     isWorking = false;

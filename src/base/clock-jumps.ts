@@ -1,5 +1,5 @@
 /** Notices when the time of day is set, or a machine has slept: timers do not. */
-import type { Clock } from './clock.ts';
+import { type Clock, pause } from './clock.ts';
 
 const lookEveryMs = 10_000;
 /** Less is how time daemons keep a clock right. */
@@ -14,7 +14,7 @@ export async function watchClockJumps(
   const offset = () => clock.now() - clock.monotonic();
   let known = offset();
   while (!signal.aborted) {
-    await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+    await pause(clock, lookEveryMs, signal);
     if (signal.aborted) return;
     const byMs = offset() - known;
     known += byMs;

@@ -48,3 +48,10 @@ export function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: A
     signal?.addEventListener('abort', stop, { once: true });
   });
 }
+
+/** Waits for `delayMs` or for the signal's end, whichever comes first: the caller asks the signal which it was. */
+export function pause(clock: Pick<Clock, 'sleep'>, delayMs: number, signal: AbortSignal): Promise<void> {
+  return clock.sleep(delayMs, signal).catch((reason: unknown) => {
+    if (!signal.aborted) throw reason;
+  });
+}

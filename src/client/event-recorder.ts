@@ -4,7 +4,7 @@ import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts
 import { Event } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from './client.ts';
 import { correlateEvent, EventHistory, type EventRecord, type NewEvent } from './event-correlation.ts';
@@ -107,7 +107,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
           return;
         }
         unclearName = record.name;
-        await clock.sleep(backoffDelayMs(retryBackoff, attempt), signal).catch(() => undefined);
+        await pause(clock, backoffDelayMs(retryBackoff, attempt), signal);
       }
     }
     if (!signal.aborted) logger.warn('an event was dropped', { reason: record.reason });

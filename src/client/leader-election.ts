@@ -2,7 +2,7 @@
 
 import { Lease } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from './client.ts';
@@ -33,10 +33,10 @@ export async function runWhileLeading(
 ): Promise<void> {
   const { clock, logger, random, retryPeriodMs = 2_000 } = options;
   const election = new Election(options);
-  const pause = () => clock.sleep(retryPeriodMs * (1 + 0.2 * random.next()), signal).catch(() => undefined);
+  const untilRetry = () => pause(clock, retryPeriodMs * (1 + 0.2 * random.next()), signal);
   while (!signal.aborted) {
     if (!(await election.tryToHold())) {
-      await pause();
+      await untilRetry();
       continue;
     }
     logger.info('leading', { lease: options.lease.name, identity: options.identity });
@@ -46,7 +46,7 @@ export async function runWhileLeading(
     const work = lead(term.signal);
     // Whoever fails must not go on holding the lease; the error itself is thrown below.
     work.catch((error: unknown) => term.abort(error));
-    await election.renewWhile(term.signal, pause);
+    await election.renewWhile(term.signal, untilRetry);
     signal.removeEventListener('abort', end);
     if (!term.signal.aborted) logger.error('lost the lease', { lease: options.lease.name });
     term.abort(new Error('the lease was lost'));
@@ -108,11 +108,11 @@ class Election {
   }
 
   /** Returns when the signal aborts or renewing failed for too long. */
-  async renewWhile(signal: AbortSignal, pause: () => Promise<void>): Promise<void> {
+  async renewWhile(signal: AbortSignal, untilRetry: () => Promise<void>): Promise<void> {
     const { clock, renewDeadlineMs = 10_000 } = this.#options;
     let renewedAtMs = clock.monotonic();
     while (!signal.aborted) {
-      await pause();
+      await untilRetry();
       if (signal.aborted) return;
       if (await this.tryToHold()) renewedAtMs = clock.monotonic();
       else if (clock.monotonic() - renewedAtMs >= renewDeadlineMs) return;

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import { readAuthenticationConfiguration } from '../apiserver/authentication/configuration.ts';
 import { ConfiguredAuthentication } from '../apiserver/authentication/configured-authentication.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 
@@ -54,7 +54,7 @@ export function followAuthenticationFile(
   const watcher = watchFolder(dirname(file), reload, logger);
   const poll = async () => {
     while (!signal.aborted) {
-      await clock.sleep(pollMs, signal).catch(() => undefined);
+      await pause(clock, pollMs, signal);
       if (!signal.aborted) reload();
     }
   };

@@ -1,6 +1,7 @@
 /** Removes certificate requests that are done with. */
 import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../api/resources.gen.ts';
+import { pause } from '../base/clock.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
 import { undefinedIfGone } from './adoption.ts';
 import { findCondition } from './conditions.ts';
@@ -16,7 +17,7 @@ export async function runCsrCleaner(environment: ControllerEnvironment, signal: 
   const logger = environment.logger.for('csr-cleaner');
   await informers.synced();
   while (!signal.aborted) {
-    await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
+    await pause(clock, checkIntervalMs, signal);
     for (const csr of [...requests.list()]) {
       if (signal.aborted || !isDone(csr, clock.now())) continue;
       await client

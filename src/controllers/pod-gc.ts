@@ -2,7 +2,7 @@
 
 import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import { metricsPerRegistry } from '../base/metrics.ts';
 import type { Client } from '../client/client.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
@@ -86,7 +86,7 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
   const { deleted, failed } = podGcMetricsOf(environment.metrics);
   const missingSince = new Map<string, number>();
   while (!signal.aborted) {
-    await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
+    await pause(clock, checkIntervalMs, signal);
     if (signal.aborted) return;
     try {
       const lost = await findLostNodes(

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 
@@ -41,7 +41,7 @@ export async function renewUntilDone(
       return;
     } catch (error) {
       logger.warn('a certificate could not be renewed yet', { file, error });
-      await clock.sleep(backoffDelayMs(retry, attempt), signal).catch(() => undefined);
+      await pause(clock, backoffDelayMs(retry, attempt), signal);
     }
   }
 }
@@ -52,7 +52,7 @@ export async function rotateCertificate(
   signal: AbortSignal,
 ): Promise<void> {
   const { file, clock, random } = options;
-  const sleep = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
+  const sleep = (ms: number) => pause(clock, ms, signal);
   while (!signal.aborted) {
     const { validFrom, validTo } = new X509Certificate(readFileSync(file));
     const deadlineMs = rotationDeadlineMs(Date.parse(validFrom), Date.parse(validTo), random.next());

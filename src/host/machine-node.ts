@@ -1,7 +1,7 @@
 /** This whole machine as a node of a cluster elsewhere: a containerd of its own, and the machine's own network. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { nodeFlags } from './cluster-context.ts';
@@ -103,7 +103,7 @@ export async function keepMachineNode(
   };
   let histories: RestartHistories = {};
   while (!signal.aborted) {
-    await clock.sleep(watchMs, signal).catch(() => undefined);
+    await pause(clock, watchMs, signal);
     const dead = Object.entries(parts).filter(([, recordFile]) => !runningProcess(recordFile));
     const plan = planRestarts(
       dead.map(([name]) => name),

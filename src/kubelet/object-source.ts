@@ -5,7 +5,7 @@
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Client, ObjectName } from '../client/client.ts';
 
 interface Held<T extends KubeObject = KubeObject> {
@@ -107,9 +107,7 @@ export class ObjectSource {
         const isDenied = error instanceof StatusError && (error.code === 403 || error.code === 404);
         held.live = false;
         known();
-        await this.#clock
-          .sleep(backoffDelayMs(retry, isDenied ? attempt + 3 : attempt), signal)
-          .catch(() => undefined);
+        await pause(this.#clock, backoffDelayMs(retry, isDenied ? attempt + 3 : attempt), signal);
         attempt = Math.min(attempt + 1, 10);
       }
     }

@@ -7,6 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
+import { pause } from '../base/clock.ts';
 import type { Informer } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
@@ -78,7 +79,7 @@ export class StaticPods {
     signal.removeEventListener('abort', stop);
     watcher?.close();
     // Files are often written in several steps.
-    await context.clock.sleep(settleMs, signal).catch(() => undefined);
+    await pause(context.clock, settleMs, signal);
   }
 
   /** Reads the folder and has its pods run; needs no API. */

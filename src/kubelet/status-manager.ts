@@ -3,7 +3,7 @@ import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 
@@ -114,7 +114,7 @@ export class StatusManager {
           entry.written = entry.wanted;
           return;
         }
-        await this.#clock.sleep(backoffDelayMs(retry, attempt++), this.#signal).catch(() => undefined);
+        await pause(this.#clock, backoffDelayMs(retry, attempt++), this.#signal);
       }
     }
   }

@@ -1,6 +1,6 @@
 /** Runs one synchronisation at a time, again whenever something was touched meanwhile, and after a while when it failed. */
 import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 
 export interface SyncLoop {
@@ -48,7 +48,7 @@ export function createSyncLoop(
         touched = true;
         problem = `${failure}: ${(error as Error).message}`;
         logger.error(failure, { error });
-        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+        await pause(clock, backoffDelayMs(retry, failures++), signal);
       }
     }
     running = undefined;

@@ -8,7 +8,7 @@ import type { KindDefinition } from '../../api/kind.ts';
 import { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
@@ -91,7 +91,7 @@ export class CustomResources {
           error,
         });
         this.#queue.add(name);
-        await clock.sleep(backoffDelayMs(retry, failures++), signal).catch(() => undefined);
+        await pause(clock, backoffDelayMs(retry, failures++), signal);
       }
     }
     this.#working = undefined;

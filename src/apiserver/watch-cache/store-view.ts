@@ -2,7 +2,7 @@
  * The in-memory view of everything under /registry: it follows the store through one watch and hands changes to the
  * cache of each resource. Reads come from here; {@link StoreView.caughtUp} makes sure that none is staler than asked for.
  */
-import type { Clock, Timer } from '../../base/clock.ts';
+import { type Clock, pause, type Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { CompactedError, SlowWatcherError, type Store, type StoreEvent } from '../../storage/store.ts';
 import { type CacheEvent, ResourceCache } from './resource-cache.ts';
@@ -202,7 +202,7 @@ export class StoreView {
         if (error instanceof CompactedError || error instanceof SlowWatcherError) await this.#resync();
         else {
           this.#logger.warn('the store does not answer; the view waits', { error });
-          await this.#clock.sleep(retryMs, signal).catch(() => undefined);
+          await pause(this.#clock, retryMs, signal);
         }
       }
     }

@@ -5,7 +5,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ClusterContext } from '../cluster-context.ts';
 import type { ClusterRecord } from '../cluster-record.ts';
@@ -89,7 +89,7 @@ export async function keepSupervisor(
   { clock, logger, signal }: { clock: Clock; logger: Logger; signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
-    await clock.sleep(keepPollMs, signal).catch(() => undefined);
+    await pause(clock, keepPollMs, signal);
     if (signal.aborted || !existsSync(plan.watchList)) continue;
     try {
       if (await ensureSupervisor(plan)) logger.warn('the supervisor had ended and was started again');

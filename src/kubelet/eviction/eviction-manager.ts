@@ -1,4 +1,5 @@
 /** Keeps the node itself alive: when it runs short of something, pods go, in upstream's order. */
+import { pause } from '../../base/clock.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ContainerStats } from '../cri/runtime.ts';
 import type { ImageGc } from '../images/image-gc.ts';
@@ -63,7 +64,7 @@ export class EvictionManager {
       } catch (error) {
         if (!signal.aborted) logger.warn('the node could not be checked for pressure', { error });
       }
-      await clock.sleep(waitMs, signal).catch(() => undefined);
+      await pause(clock, waitMs, signal);
     }
   }
 

@@ -1,5 +1,5 @@
 /** Frees disk space by removing images that nothing uses, the longest unused first. */
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { ContainerRuntime, Image } from '../cri/runtime.ts';
@@ -45,7 +45,7 @@ export class ImageGc {
         if (hasFailed) this.#warn('ImageGCFailed', (error as Error).message);
         hasFailed = true;
       }
-      await clock.sleep(everyMs, signal).catch(() => undefined);
+      await pause(clock, everyMs, signal);
     }
   }
 

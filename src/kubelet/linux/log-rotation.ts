@@ -4,7 +4,7 @@ import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 
@@ -23,7 +23,7 @@ export interface LogRotationOptions {
 export async function rotateLogs(options: LogRotationOptions, signal: AbortSignal): Promise<void> {
   const { clock, logger, everyMs } = options;
   while (!signal.aborted) {
-    await clock.sleep(everyMs, signal).catch(() => undefined);
+    await pause(clock, everyMs, signal);
     for (const { id, logPath } of signal.aborted ? [] : options.logs()) {
       try {
         await rotateLog(id, logPath, options);

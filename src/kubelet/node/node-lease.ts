@@ -2,7 +2,7 @@
 import { Lease, type Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 
@@ -63,6 +63,6 @@ export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSign
       waitMs = backoffDelayMs(retry, Math.min(attempt++, 10));
       logger.debug('the node lease could not be renewed', { error });
     }
-    await clock.sleep(waitMs, signal).catch(() => undefined);
+    await pause(clock, waitMs, signal);
   }
 }

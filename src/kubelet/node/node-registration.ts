@@ -3,7 +3,7 @@ import { Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
@@ -132,7 +132,7 @@ export class NodeRegistration {
       } catch (error) {
         if (signal.aborted) return;
         logger.warn('the node could not be registered', { error });
-        await clock.sleep(backoffDelayMs(retry, Math.min(attempt, 8)), signal).catch(() => undefined);
+        await pause(clock, backoffDelayMs(retry, Math.min(attempt, 8)), signal);
       }
     }
   }

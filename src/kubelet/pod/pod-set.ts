@@ -2,6 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
+import { pause } from '../../base/clock.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import { RuntimeError, type RuntimeEvent } from '../cri/runtime.ts';
@@ -160,7 +161,7 @@ export class PodSet {
     let canStream = true;
     for (let attempt = 0; !signal.aborted; ) {
       if (!canStream) {
-        await clock.sleep(blindRelistMs, signal).catch(() => undefined);
+        await pause(clock, blindRelistMs, signal);
         await this.#relist().catch((error: unknown) =>
           logger.debug('the runtime could not be listed', { error }),
         );
@@ -184,9 +185,7 @@ export class PodSet {
         if (error instanceof RuntimeError && error.code === 'Unimplemented') canStream = false;
         else {
           logger.info('the runtime went away', { error });
-          await clock
-            .sleep(backoffDelayMs(followRetry, Math.min(attempt++, 8)), signal)
-            .catch(() => undefined);
+          await pause(clock, backoffDelayMs(followRetry, Math.min(attempt++, 8)), signal);
         }
       } finally {
         stop.abort();
@@ -197,7 +196,7 @@ export class PodSet {
   async #relistFromTimeToTime(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#context;
     while (!signal.aborted) {
-      await clock.sleep(relistMs, signal).catch(() => undefined);
+      await pause(clock, relistMs, signal);
       if (signal.aborted) return;
       await this.#relist().catch((error: unknown) =>
         logger.debug('the runtime could not be listed', { error }),

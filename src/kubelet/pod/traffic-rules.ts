@@ -1,5 +1,6 @@
 /** A pod waits until what the cluster says of its traffic is in force, and says why when that takes long. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { pause } from '../../base/clock.ts';
 import { unlessAborted } from '../../base/unless-aborted.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from './pod-events.ts';
@@ -21,7 +22,7 @@ export async function awaitTrafficRules(
   const inForce = unlessAborted(trafficRules.inForce(), signal).finally(() => over.abort());
   void (async () => {
     for (let delayMs = toldAfterMs; !over.signal.aborted; delayMs = toldAgainAfterMs) {
-      await clock.sleep(delayMs, over.signal).catch(() => undefined);
+      await pause(clock, delayMs, over.signal);
       const problem = trafficRules.problem();
       if (!over.signal.aborted && problem !== undefined)
         podEvents(recorder, pod).warning('NetworkNotReady', `network is not ready: ${problem}`);

@@ -6,7 +6,7 @@
 
 import { readFileSync } from 'node:fs';
 import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import {
   CompactedError,
   FutureRevisionError,
@@ -223,8 +223,7 @@ class EtcdStore implements Store {
         if (error instanceof CompactedError) await this.#startOver(error);
         else if (!(error instanceof StoreUnavailableError)) this.#hub.close(error as Error);
       }
-      if (!signal.aborted)
-        await this.#clock.sleep(backoffDelayMs(reconnect, attempt), signal).catch(() => undefined);
+      if (!signal.aborted) await pause(this.#clock, backoffDelayMs(reconnect, attempt), signal);
     }
   }
 
