@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -111,4 +111,13 @@ test('a plugin registers, its devices count, are given out once each, and come b
   await assert.rejects(devices.allocate(second, second.spec.containers[0]!), /Requested: 2, Available: 1/);
   devices.release('u1');
   assert.deepEqual((await devices.allocate(second, second.spec.containers[0]!)).envs, { DEVICES: 'd1,d2' });
+});
+
+test('a file of assignments that was cut off does not keep the node from starting', async () => {
+  const own = join(folder, 'cut-off');
+  mkdirSync(own);
+  writeFileSync(join(own, 'assignments.json'), '{"u1/c":{"example.com/dev":["d');
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: () => undefined });
+  await devices.start(stop.signal);
+  assert.deepEqual(devices.resources(), {});
 });

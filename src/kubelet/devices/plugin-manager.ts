@@ -55,9 +55,7 @@ export class DevicePlugins implements DeviceAllocator {
   async start(signal: AbortSignal): Promise<void> {
     const { folder } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o750 });
-    const saved = await readFile(this.#checkpoint, 'utf8').catch(() => '{}');
-    for (const [key, assigned] of Object.entries(JSON.parse(saved) as Record<string, Assigned>))
-      this.#assigned.set(key, assigned);
+    await this.#load();
     const socket = join(folder, 'kubelet.sock');
     // Plugins watch for a new socket and register again.
     await rm(socket, { force: true });
@@ -136,6 +134,17 @@ export class DevicePlugins implements DeviceAllocator {
 
   get #checkpoint(): string {
     return join(this.#options.folder, 'assignments.json');
+  }
+
+  /** What cannot be read must not keep the node from starting: its devices may be given a second time then. */
+  async #load(): Promise<void> {
+    try {
+      const saved = JSON.parse(await readFile(this.#checkpoint, 'utf8')) as Record<string, Assigned>;
+      for (const [key, assigned] of Object.entries(saved)) this.#assigned.set(key, assigned);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      this.#options.logger.warn('device assignments cannot be read and are forgotten', { error });
+    }
   }
 
   /** One after the other: they share a temporary file. */
