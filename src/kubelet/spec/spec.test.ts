@@ -185,8 +185,8 @@ test('a full name that the kernel does not take is a problem', () => {
   const called = (hostname: string) => testPod({ hostname, subdomain: 'sub', setHostnameAsFQDN: true });
   assert.equal(hostnameProblem(called('h'.repeat(39)), 'cluster.local'), undefined);
   assert.equal(
-    hostnameProblem(called('h'.repeat(39)), 'cluster.local'),
-    `failed to construct FQDN from pod hostname and cluster domain, FQDN ${'h'.repeat(39)}.sub.ns.svc.cluster.local is too long (64 characters is the max, 65 characters requested)`,
+    hostnameProblem(called('h'.repeat(40)), 'cluster.local'),
+    `failed to construct FQDN from pod hostname and cluster domain, FQDN ${'h'.repeat(40)}.sub.ns.svc.cluster.local is too long (64 characters is the max, 65 characters requested)`,
   );
 });
 
