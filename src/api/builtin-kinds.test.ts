@@ -75,7 +75,7 @@ for (const kind of builtinKinds)
       kind.prepareUpdate?.(next2, old);
       for (const error of kind.validateUpdate?.(next2, old, context) ?? [])
         assert.ok(error.field, error.text);
-      kind.prepareStatusUpdate?.(next2, old);
+      kind.prepareStatusUpdate?.(next2, old, '2026-01-01T00:00:00Z');
       [...(kind.warnings?.(object, undefined) ?? [])];
     }
   });

@@ -95,7 +95,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   /** What an update of the object itself carries over from the old one (status, immutable server-side facts). */
   prepareUpdate?(object: T, old: T): void;
   /** What an update through `/status` carries over: normally everything but status. */
-  prepareStatusUpdate?(object: T, old: T): void;
+  prepareStatusUpdate?(object: T, old: T, now: string): void;
   /** True when metadata.generation counts changes of the spec. */
   hasGeneration?: boolean;
   validate(object: T, context: ValidationContext): Iterable<FieldError>;

@@ -94,6 +94,35 @@ test('a retained volume is Released with its claim and taken by no other', async
   assert.ok((await eventsOf(client, 'first')).includes(message));
 });
 
+test('a volume says since when it is in its phase', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const transition = async () => {
+    const { metadata, status } = await client.get(PersistentVolume, { name: 'disk' });
+    return {
+      created: metadata.creationTimestamp,
+      phase: status?.phase,
+      since: status?.lastPhaseTransitionTime,
+    };
+  };
+  const made = await client.create(PersistentVolume, volume('disk', '1Gi'));
+  assert.equal(made.status?.lastPhaseTransitionTime, made.metadata.creationTimestamp);
+  await cluster.until(async () => (await volumePhase(client, 'disk')) === 'Available');
+  await cluster.clock.advance(60_000);
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', ''));
+  await cluster.until(async () => (await volumePhase(client, 'disk')) === 'Bound');
+  const { created, since } = await transition();
+  assert.ok(Date.parse(since!) >= Date.parse(created) + 60_000, since);
+  await cluster.clock.advance(60_000);
+  await client.patch(
+    PersistentVolume,
+    { name: 'disk' },
+    { status: { message: 'm' } },
+    { type: 'merge', subresource: 'status' },
+  );
+  assert.equal((await transition()).since, since);
+});
+
 test('a claim whose volume is gone is Lost, and tells nothing of it any more', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;

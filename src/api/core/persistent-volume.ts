@@ -4,7 +4,7 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { PersistentVolume } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
-import type { PersistentVolumeSpec } from '../types/core-v1.gen.ts';
+import type { PersistentVolumeSpec, PersistentVolumeStatus } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
@@ -52,7 +52,12 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
     }
   },
   prepareCreate(volume) {
-    volume.status = { phase: 'Pending' };
+    volume.status = { phase: 'Pending', lastPhaseTransitionTime: volume.metadata.creationTimestamp };
+  },
+  prepareStatusUpdate(volume, old, now) {
+    if (old.spec) volume.spec = old.spec;
+    volume.status ??= {};
+    noteTransition(volume.status, old.status ?? {}, now);
   },
   *validate(volume, { subresource }) {
     if (subresource !== 'status') yield* validateSpec(volume.spec ?? {}, 'spec');
@@ -71,6 +76,15 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
   },
   selectableFields: (volume) => ({ name: volume.metadata.name }),
 });
+
+/** Since when it is in its phase, unless the client says so itself. */
+function noteTransition(status: PersistentVolumeStatus, old: PersistentVolumeStatus, now: string): void {
+  const { lastPhaseTransitionTime: told } = status;
+  const before = old.lastPhaseTransitionTime;
+  if (status.phase === old.phase) {
+    if (told === undefined && before !== undefined) status.lastPhaseTransitionTime = before;
+  } else if (told === undefined || told === before) status.lastPhaseTransitionTime = now;
+}
 
 function sourceOf(spec: PersistentVolumeSpec | undefined): object {
   const source: Record<string, unknown> = {};

@@ -104,7 +104,8 @@ async function prepareChange(
   const next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
   if (prepare) prepare(next, old, timestamp(registry.clock.now()));
-  else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old);
+  else if (request.subresource === 'status')
+    definition.prepareStatusUpdate?.(next, old, timestamp(registry.clock.now()));
   else definition.prepareUpdate?.(next, old);
   definition.defaults?.(next);
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
