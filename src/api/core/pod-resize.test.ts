@@ -83,6 +83,12 @@ const rows: [what: string, from: Pod, to: Pod, errors: string[]][] = [
     [': Forbidden: static pods cannot be resized'],
   ],
   [
+    'more for the pod as a whole',
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2' } } }),
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '3' } } }),
+    ['spec.resources: Forbidden: pod-level resources cannot be resized'],
+  ],
+  [
     'Windows',
     sized({ cpu: '1' }, {}, { os: { name: 'windows' } }),
     sized({ cpu: '2' }, {}, { os: { name: 'windows' } }),

@@ -20,6 +20,9 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
   const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
   if (running && !running.resources)
     yield forbiddenField('spec', 'Pod running on node without support for resize');
+  // The node has no way yet to give a whole pod other amounts while it runs.
+  if (!semanticEqual(pod.spec.resources ?? {}, old.spec.resources ?? {}))
+    yield forbiddenField('spec.resources', 'pod-level resources cannot be resized');
   const misplaced = [...validateOrder(pod, old)];
   yield* misplaced;
   if (misplaced.length > 0) return;
@@ -30,7 +33,7 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
         yield* validateKept(container.resources, before.resources, `spec.${list}[${index}].resources`);
       yield* validateOnlyCpuAndMemory(list, container, before);
     }
-  if (!semanticEqual({ ...pod.spec, ...containersOf(old) }, old.spec))
+  if (!semanticEqual({ ...pod.spec, ...keptParts(old) }, old.spec))
     yield forbiddenField('spec', 'only cpu and memory resources are mutable');
 }
 
@@ -93,8 +96,10 @@ function fixedPart({ resources, resizePolicy: _, ...container }: Container): obj
   return fixed;
 }
 
-function containersOf({ spec }: Pod): Pick<Pod['spec'], (typeof lists)[number]> {
-  return { containers: spec.containers, ...(spec.initContainers && { initContainers: spec.initContainers }) };
+/** What is judged on its own. */
+function keptParts({ spec }: Pod): Pick<Pod['spec'], (typeof lists)[number] | 'resources'> {
+  const { containers, initContainers, resources } = spec;
+  return { containers, ...(initContainers && { initContainers }), ...(resources && { resources }) };
 }
 
 function isSidecar({ restartPolicy }: Container): boolean {

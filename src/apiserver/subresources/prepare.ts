@@ -33,7 +33,7 @@ const prepares: Readonly<Record<string, Prepare>> = {
     if (!spec || !old.spec || lists.some((list) => lengthOf(spec[list]) !== lengthOf(old.spec![list])))
       return;
     keepAllOf(object, old);
-    object.spec = { ...old.spec };
+    object.spec = { ...old.spec, ...(spec.resources !== undefined && { resources: spec.resources }) };
     for (const list of lists) {
       const before = old.spec[list] as ContainerLike[] | undefined;
       if (before) object.spec[list] = resized(before, spec[list] as ContainerLike[]);
