@@ -396,13 +396,16 @@ export class PodWorker {
       await Promise.all(this.observed.sandboxes.map(({ id }) => context.runtime.stopPodSandbox(id)));
   }
 
+  /**
+   * What was killed starts anew within the same step, and is told after it: clients that read a status to change it, as
+   * upstream lets them, are not overtaken by a state that lasts for an instant.
+   */
   async #killContainers({ kill }: PodActions): Promise<void> {
     if (kill.length === 0) return;
     const podIp = this.observed.sandboxes[0]?.ips[0] ?? '';
     await stopKilled(this.#context, this.#pod, kill, podIp, this.#hurry.signal);
     this.#view.invalidate();
     await this.#observe();
-    this.#report();
   }
 
   async #startContainers(actions: PodActions, place: Place): Promise<void> {

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Pod } from '../../src/api/resources.gen.ts';
+import { createCluster } from './cluster.ts';
+
+test('a container that starts anew for another image is not told of between its end and its start', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const at = { namespace: 'default', name: 'p' };
+  const spec = { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image: 'busybox:1' }] };
+  await client.create(Pod, { metadata: at, spec });
+  // The other image is there already.
+  const other = { containers: [{ name: 'c', image: 'busybox:2' }] };
+  await client.create(Pod, { metadata: { ...at, name: 'other' }, spec: other });
+  const ready = ({ status }: Pod) => status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+  for (const name of ['p', 'other'])
+    await cluster.until(async () => ready(await client.get(Pod, { ...at, name })) === 'True');
+  const seen = new Set<string>();
+  const stop = new AbortController();
+  const watching = (async () => {
+    const { resourceVersion } = (await client.get(Pod, at)).metadata;
+    for await (const event of client.watch(Pod, { namespace: 'default', resourceVersion }, stop.signal))
+      if (event.type === 'MODIFIED' && event.object.metadata.name === 'p')
+        seen.add(
+          `${ready(event.object)} ${Object.keys(event.object.status?.containerStatuses?.[0]?.state ?? {})}`,
+        );
+  })().catch(() => undefined);
+  await client.patch(
+    Pod,
+    at,
+    { spec: { containers: [{ name: 'c', image: 'busybox:2' }] } },
+    { type: 'strategic' },
+  );
+  await cluster.until(
+    async () => (await client.get(Pod, at)).status?.containerStatuses?.[0]?.restartCount === 1,
+  );
+  stop.abort();
+  await watching;
+  assert.deepEqual([...seen], ['True running']);
+});
