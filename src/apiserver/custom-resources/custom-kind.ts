@@ -33,6 +33,15 @@ export function customKind(
     return keepsUnknown ? undefined : (found?.schema?.openAPIV3Schema as StructuralSchema | undefined);
   };
   const webhook = spec.conversion?.strategy === 'Webhook' ? spec.conversion.webhook : undefined;
+  const judges = new Map(
+    spec.versions.map(({ name, subresources }) => [
+      `${spec.group}/${name}`,
+      new Judge(schemaOf(name), subresources?.scale),
+    ]),
+  );
+  // What a webhook converts is judged as it is stored; otherwise an object looks the same in all versions.
+  const judgeOf = (apiVersion = '') =>
+    (webhook ? undefined : judges.get(apiVersion)) ?? judges.get(`${spec.group}/${stored.name}`)!;
   const hasStatus = stored.subresources?.status !== undefined;
   const scale = stored.subresources?.scale;
   const kind: KindDefinition<CustomObject> = {
@@ -78,7 +87,7 @@ export function customKind(
       delete object.status;
       if (status !== undefined) object.status = status;
     },
-    ...validation(schemaOf(stored.name), scale),
+    ...validation(judgeOf),
     ...selectable(stored),
     ...(stored.deprecated && { warnings: () => [deprecationOf(spec.group, names.kind, stored)] }),
   };
@@ -112,22 +121,33 @@ function deprecationOf(group: string, kind: string, version: CustomResourceDefin
 
 type ScalePaths = NonNullable<NonNullable<CustomResourceDefinitionVersion['subresources']>['scale']>;
 
+/** What one version has to say of an object. */
+class Judge {
+  readonly #schema: StructuralSchema | undefined;
+  readonly #rules: SchemaRules | undefined;
+  readonly #scale: ScalePaths | undefined;
+
+  constructor(schema: StructuralSchema | undefined, scale: ScalePaths | undefined) {
+    this.#schema = schema;
+    this.#rules = schema && new SchemaRules(schema);
+    this.#scale = scale;
+  }
+
+  *judge(object: CustomObject, old: CustomObject | undefined): FieldErrors {
+    yield* validateContent(this.#schema, this.#rules, object, old);
+    if (this.#scale) yield* validateScale(object, this.#scale);
+  }
+}
+
 function validation(
-  schema: StructuralSchema | undefined,
-  scale: ScalePaths | undefined,
+  judgeOf: (apiVersion: string | undefined) => Judge,
 ): Pick<KindDefinition<CustomObject>, 'validate' | 'validateUpdate'> {
-  const rules = schema && new SchemaRules(schema);
   // An update is judged once, against what was there before; see validateUpdate.
   return {
-    *validate(object, { isUpdate }) {
-      if (isUpdate) return;
-      yield* validateContent(schema, rules, object, undefined);
-      if (scale) yield* validateScale(object, scale);
+    *validate(object, { isUpdate, apiVersion }) {
+      if (!isUpdate) yield* judgeOf(apiVersion).judge(object, undefined);
     },
-    *validateUpdate(object, old) {
-      yield* validateContent(schema, rules, object, old);
-      if (scale) yield* validateScale(object, scale);
-    },
+    validateUpdate: (object, old, { apiVersion }) => judgeOf(apiVersion).judge(object, old),
   };
 }
 
