@@ -145,11 +145,11 @@ class Sync {
   async #scalePath(): Promise<string> {
     const { apiVersion = 'v1', kind, name } = this.#spec.scaleTargetRef;
     const { namespace } = this.#hpa.metadata;
-    const plural = await this.#pluralOf(apiVersion, kind, true);
+    const plural = await this.#pluralOf(apiVersion, kind, { isScalable: true });
     return `${rootOf(apiVersion)}/namespaces/${namespace}/${plural}/${name}/scale`;
   }
 
-  async #pluralOf(apiVersion: string, kind: string, isScalable: boolean): Promise<string> {
+  async #pluralOf(apiVersion: string, kind: string, { isScalable = false } = {}): Promise<string> {
     const list = await this.#cluster.client.raw<APIResourceList>(
       'GET',
       rootOf(apiVersion),
@@ -229,7 +229,7 @@ class Sync {
       tolerances: tolerancesOf(this.#spec),
       nowMs: this.#nowMs,
       resourceOf: async ({ kind, apiVersion = 'v1' }) => {
-        const plural = await this.#pluralOf(apiVersion, kind, false);
+        const plural = await this.#pluralOf(apiVersion, kind);
         const { group } = parseApiVersion(apiVersion);
         return group ? `${plural}.${group}` : plural;
       },

@@ -102,7 +102,7 @@ export function planClaimOwners(
   set: StatefulSet,
   claim: PersistentVolumeClaim,
   pod: Pod | undefined,
-  isCondemned: boolean,
+  { isCondemned }: { isCondemned: boolean },
 ): OwnerReference[] | undefined {
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } =
     set.spec!.persistentVolumeClaimRetentionPolicy ?? {};

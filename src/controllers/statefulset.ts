@@ -140,7 +140,7 @@ class StatefulReconcile {
         return await this.#delete(step.pod);
       }
       case 'scaleDown':
-        await this.#settleClaims(step.ordinal, step.pod, true);
+        await this.#settleClaims(step.ordinal, step.pod, { isCondemned: true });
         return await this.#delete(step.pod);
       case 'update':
         return await this.#delete(step.pod);
@@ -214,14 +214,14 @@ class StatefulReconcile {
   async #settle(ordinal: number, pod: Pod): Promise<void> {
     const changed = withIdentity(pod, ordinal);
     if (changed) await this.#cluster.update(Pod, changed, this.#signal);
-    await this.#settleClaims(ordinal, pod, false);
+    await this.#settleClaims(ordinal, pod, { isCondemned: false });
   }
 
-  async #settleClaims(ordinal: number, pod: Pod, isCondemned: boolean): Promise<void> {
+  async #settleClaims(ordinal: number, pod: Pod, fate: { isCondemned: boolean }): Promise<void> {
     const { namespace } = this.#set.metadata;
     for (const { metadata } of claimsFor(this.#set, ordinal)) {
       const present = this.#cluster.get(PersistentVolumeClaim, `${namespace}/${metadata.name}`);
-      const owners = present && planClaimOwners(this.#set, present, pod, isCondemned);
+      const owners = present && planClaimOwners(this.#set, present, pod, fate);
       if (!owners) continue;
       const changed = { ...present, metadata: { ...present.metadata, ownerReferences: owners } };
       await this.#cluster.update(PersistentVolumeClaim, changed, this.#signal);

@@ -23,7 +23,7 @@ export class ImageProblem extends Error {
   readonly retryInMs: number;
   /** Its event has been sent. */
   readonly isTold: boolean;
-  constructor(waiting: WaitingReason, retryInMs: number, isTold = false) {
+  constructor(waiting: WaitingReason, retryInMs: number, { isTold = false } = {}) {
     super(waiting.message);
     this.waiting = waiting;
     this.retryInMs = retryInMs;
@@ -133,8 +133,9 @@ export class ImageManager {
       events.normal('BackOff', waiting.message);
     }
     failure.isTold = true;
-    if (unseenMs > 0) throw new ImageProblem(failure.waiting, Math.min(remainingMs, unseenMs), true);
-    throw new ImageProblem(waiting, remainingMs, true);
+    if (unseenMs > 0)
+      throw new ImageProblem(failure.waiting, Math.min(remainingMs, unseenMs), { isTold: true });
+    throw new ImageProblem(waiting, remainingMs, { isTold: true });
   }
 
   async #pull(

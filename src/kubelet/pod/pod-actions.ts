@@ -158,13 +158,13 @@ function planInitContainers(
   if (regularHasStarted) {
     const lives = podLives(pod, observed);
     for (const container of init)
-      if (isSidecar(container)) planSidecar(container, observed, probes, actions, lives);
+      if (isSidecar(container)) planSidecar(container, observed, probes, actions, { podLives: lives });
     return true;
   }
   for (const container of init) {
     const last = findContainer(observed, container.name);
     if (isSidecar(container)) {
-      planSidecar(container, observed, probes, actions, true);
+      planSidecar(container, observed, probes, actions, { podLives: true });
       if (last?.state !== 'running') return false;
       // Without a startup probe running is enough; with one it must have passed.
       if (container.startupProbe && probes(last.id).startup !== 'success') return false;
@@ -202,11 +202,11 @@ function planSidecar(
   observed: ObservedPod,
   probes: (containerId: string) => ProbeFindings,
   actions: PodActions,
-  podLives: boolean,
+  { podLives }: { podLives: boolean },
 ): void {
   const last = findContainer(observed, container.name);
   if (last?.state === 'running') {
-    const kill = killNeeded(last, container, probes(last.id), true);
+    const kill = killNeeded(last, container, probes(last.id), { restarts: true });
     if (kill) actions.kill.push(kill);
     if (kill && podLives) actions.init.push(container);
   } else if (podLives) actions.init.push(container);
@@ -226,7 +226,7 @@ function planContainers(
       continue;
     }
     const restarts = (container.restartPolicy ?? pod.spec.restartPolicy) !== 'Never';
-    const kill = killNeeded(last, container, probes(last.id), restarts);
+    const kill = killNeeded(last, container, probes(last.id), { restarts });
     if (!kill) {
       kept++;
       continue;
@@ -241,7 +241,7 @@ function killNeeded(
   last: ObservedContainer,
   container: core.Container,
   found: ProbeFindings,
-  restarts: boolean,
+  { restarts }: { restarts: boolean },
 ): ContainerKill | undefined {
   if (last.hash !== containerHash(container)) return killForChange(last, container);
   const probe =

@@ -208,7 +208,9 @@ function* validateValueFrom(variable: EnvVar, volumes: PodVolumes, field: string
   }
   if (resourceFieldRef) {
     sources++;
-    yield* validateResourceFieldRef(resourceFieldRef, false, `${field}.resourceFieldRef`);
+    yield* validateResourceFieldRef(resourceFieldRef, `${field}.resourceFieldRef`, {
+      mustNameContainer: false,
+    });
   }
   if (configMapKeyRef) {
     sources++;

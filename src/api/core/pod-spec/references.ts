@@ -75,8 +75,8 @@ const divisors: Record<string, readonly string[]> = {
 
 export function* validateResourceFieldRef(
   ref: ResourceFieldSelector,
-  mustNameContainer: boolean,
   field: string,
+  { mustNameContainer }: { mustNameContainer: boolean },
 ): FieldErrors {
   if (mustNameContainer && !ref.containerName) {
     yield required(`${field}.containerName`);

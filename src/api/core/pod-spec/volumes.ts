@@ -129,7 +129,9 @@ function* validateDownwardFile(item: DownwardAPIVolumeFile, field: string): Fiel
         'fieldRef and resourceFieldRef can not be specified simultaneously',
       );
   } else if (item.resourceFieldRef)
-    yield* validateResourceFieldRef(item.resourceFieldRef, true, `${field}.resourceFieldRef`);
+    yield* validateResourceFieldRef(item.resourceFieldRef, `${field}.resourceFieldRef`, {
+      mustNameContainer: true,
+    });
   else yield required(field, 'one of fieldRef and resourceFieldRef is required');
   yield* fileMode(item.mode, `${field}.mode`);
 }
