@@ -1,0 +1,110 @@
+/** ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, for rolling from and back to. */
+import type { Draft } from '../../api/meta.ts';
+import { ControllerRevision } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { controllerReference, type Owner } from '../adoption.ts';
+import { byCreation } from '../pod-control.ts';
+import { canonicalJson, templateHash } from '../pod-template.ts';
+
+export const revisionHashLabel = 'controller-revision-hash';
+
+/**
+ * The data of a revision is a patch: `kubectl rollout undo` sends it as it is, and finds the one that is in force by
+ * comparing bytes, so its keys are sorted.
+ */
+export function revisionData(template: core.PodTemplateSpec): object {
+  return JSON.parse(canonicalJson({ spec: { template: { ...template, $patch: 'replace' } } }));
+}
+
+/** The template that a revision holds. */
+export function templateOf(revision: ControllerRevision): core.PodTemplateSpec {
+  const { $patch: _, ...template } = (revision.data as { spec: { template: Record<string, unknown> } }).spec
+    .template;
+  return template as unknown as core.PodTemplateSpec;
+}
+
+export function byRevision(a: ControllerRevision, b: ControllerRevision): number {
+  return a.revision - b.revision || byCreation(a, b);
+}
+
+export interface RevisionRequest {
+  owner: Owner;
+  template: core.PodTemplateSpec;
+  /** All revisions of the owner. */
+  known: readonly ControllerRevision[];
+  collisionCount: number;
+  labels: Record<string, string>;
+}
+
+/** What must be done so that the newest revision holds the owner's template. */
+export type RevisionPlan =
+  | { step: 'none'; revision: ControllerRevision }
+  /** The owner went back to an earlier template: that revision becomes the newest. */
+  | { step: 'renumber'; revision: ControllerRevision; number: number }
+  | { step: 'create'; draft: Draft<ControllerRevision>; hash: string };
+
+export function planRevision(request: RevisionRequest): RevisionPlan {
+  const { owner, template, known, collisionCount, labels } = request;
+  const sorted = [...known].sort(byRevision);
+  const newest = sorted.at(-1);
+  const wanted = canonicalJson(template);
+  const equal = sorted.filter((revision) => canonicalJson(templateOf(revision)) === wanted).at(-1);
+  if (equal && equal === newest) return { step: 'none', revision: equal };
+  const number = (newest?.revision ?? 0) + 1;
+  if (equal) return { step: 'renumber', revision: equal, number };
+  const hash = templateHash(template, collisionCount);
+  const { name, namespace, annotations } = owner.object.metadata;
+  return {
+    step: 'create',
+    hash,
+    draft: {
+      metadata: {
+        name: `${name}-${hash}`,
+        namespace,
+        labels: { ...labels, [revisionHashLabel]: hash },
+        ...(annotations && { annotations: { ...annotations } }),
+        ownerReferences: [controllerReference(owner)],
+      },
+      data: revisionData(template) as ControllerRevision['data'],
+      revision: number,
+    },
+  };
+}
+
+/** A revision's name is taken by another content: its owner must count one collision more. */
+export class RevisionCollision extends Error {}
+
+/** @throws RevisionCollision */
+export async function applyRevisionPlan(
+  cluster: ReconcileCluster,
+  owner: Owner,
+  plan: RevisionPlan,
+  signal: AbortSignal,
+): Promise<ControllerRevision> {
+  if (plan.step === 'none') return plan.revision;
+  if (plan.step === 'renumber')
+    return await cluster.update(ControllerRevision, { ...plan.revision, revision: plan.number }, signal);
+  try {
+    return await cluster.create(ControllerRevision, plan.draft, signal);
+  } catch (error) {
+    if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
+    const at = { name: plan.draft.metadata.name!, namespace: owner.object.metadata.namespace };
+    const present = await cluster.client.get(ControllerRevision, at, signal);
+    const isOurs = present.metadata.ownerReferences?.some((one) => one.uid === owner.object.metadata.uid);
+    const isSame = canonicalJson(present.data as object) === canonicalJson(plan.draft.data as object);
+    if (isOurs && isSame) return present;
+    throw new RevisionCollision(`revision ${at.name} holds another template`);
+  }
+}
+
+/** Revisions beyond the limit that no pod uses, oldest first. */
+export function planRevisionCleanup(
+  known: readonly ControllerRevision[],
+  used: ReadonlySet<string>,
+  limit: number,
+): ControllerRevision[] {
+  const unused = [...known].sort(byRevision).filter((revision) => !used.has(revision.metadata.name));
+  return unused.slice(0, Math.max(0, unused.length - limit));
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nowMs, type PodShape, pod } from '../test-objects.ts';
+import { inDeletionOrder } from './replica-order.ts';
+
+const running = (shape: PodShape = {}) => ({ node: 'n1', ...shape });
+
+/** Why; what goes before what. */
+const rows: [string, PodShape, PodShape][] = [
+  ['unassigned before assigned', { phase: 'Pending' }, running({ phase: 'Pending' })],
+  ['pending before running', running({ phase: 'Pending' }), running({ ready: false })],
+  ['not ready before ready', running({ ready: false }), running()],
+  [
+    'cheaper before dearer',
+    running({ annotations: { 'controller.kubernetes.io/pod-deletion-cost': '-5' } }),
+    running(),
+  ],
+  ['ready for a shorter time before longer', running({ readySince: '2026-01-01T00:59:00Z' }), running()],
+  ['more restarts before fewer', running({ restarts: 3 }), running()],
+  [
+    'younger before older',
+    running({ ready: false, created: '2026-01-01T00:59:00Z' }),
+    running({ ready: false }),
+  ],
+];
+for (const [why, first, second] of rows) {
+  test(`pods go in order: ${why}`, () => {
+    const pods = [pod('b', second), pod('a', first)];
+    assert.deepEqual(
+      inDeletionOrder(pods, pods, nowMs).map((one) => one.metadata.name),
+      ['a', 'b'],
+    );
+  });
+}
+
+test('pods that share their node with others of the same Deployment go first', () => {
+  const pods = [pod('alone', { node: 'n2' }), pod('doubled', { node: 'n1' })];
+  const related = [...pods, pod('sibling', { node: 'n1' })];
+  assert.equal(inDeletionOrder(pods, related, nowMs)[0]!.metadata.name, 'doubled');
+});

@@ -1,0 +1,64 @@
+/** Which of too many pods go first: upstream's order, from the least to the most missed. */
+import type { Pod } from '../../api/resources.gen.ts';
+import { isPodActive, isPodReady, podCondition } from '../pod-state.ts';
+
+const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
+const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
+
+/**
+ * `pods` in the order of deletion. `related`: all pods of the same owner's owner; a pod goes sooner when more of
+ * those share its node.
+ */
+export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], nowMs: number): Pod[] {
+  const perNode = new Map<string, number>();
+  for (const pod of related) {
+    const node = pod.spec?.nodeName;
+    if (node && isPodActive(pod)) perNode.set(node, (perNode.get(node) ?? 0) + 1);
+  }
+  const doubled = (pod: Pod) => perNode.get(pod.spec?.nodeName ?? '') ?? 0;
+  return [...pods].sort(
+    (a, b) =>
+      Number(Boolean(a.spec?.nodeName)) - Number(Boolean(b.spec?.nodeName)) ||
+      (phaseRank[a.status?.phase ?? 'Pending'] ?? 0) - (phaseRank[b.status?.phase ?? 'Pending'] ?? 0) ||
+      Number(isPodReady(a)) - Number(isPodReady(b)) ||
+      deletionCost(a) - deletionCost(b) ||
+      doubled(b) - doubled(a) ||
+      compareReadyTime(a, b, nowMs) ||
+      restarts(b) - restarts(a) ||
+      compareTimes(
+        a,
+        b,
+        Date.parse(a.metadata.creationTimestamp),
+        Date.parse(b.metadata.creationTimestamp),
+        nowMs,
+      ),
+  );
+}
+
+function deletionCost(pod: Pod): number {
+  return Number(pod.metadata.annotations?.[deletionCostAnnotation] ?? 0) || 0;
+}
+
+function restarts(pod: Pod): number {
+  return Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
+}
+
+function compareReadyTime(a: Pod, b: Pod, nowMs: number): number {
+  if (!isPodReady(a) || !isPodReady(b)) return 0;
+  const [left, right] = [readySinceMs(a), readySinceMs(b)];
+  return compareTimes(a, b, left, right, nowMs);
+}
+
+function readySinceMs(pod: Pod): number {
+  return Date.parse(podCondition(pod, 'Ready')?.lastTransitionTime ?? '') || 0;
+}
+
+/**
+ * The younger goes first, but ages are compared by magnitude only: among pods of about the same age it is the uid that
+ * decides, so that repeated scaling does not always hit the same part of a rollout.
+ */
+function compareTimes(a: Pod, b: Pod, leftMs: number, rightMs: number, nowMs: number): number {
+  if (leftMs === rightMs) return 0;
+  const magnitude = (ms: number) => (nowMs > ms ? Math.floor(Math.log2((nowMs - ms) * 1e6)) : -1);
+  return magnitude(leftMs) - magnitude(rightMs) || (a.metadata.uid < b.metadata.uid ? -1 : 1);
+}

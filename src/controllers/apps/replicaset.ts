@@ -1,0 +1,116 @@
+/** ReplicaSets: so many pods of a template, no more, no fewer. ReplicationControllers run on the same engine. */
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import { controllerOf, type KubeObject, type LabelSelector, type ResourceType } from '../../api/meta.ts';
+import { Pod, ReplicaSet } from '../../api/resources.gen.ts';
+import type * as apps from '../../api/types/apps-v1.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
+import { type AnyController, defineController, quietMsFor } from '../../client/controller.ts';
+import {
+  controllerIndex,
+  controllerIndexValues,
+  type ReconcileCluster,
+} from '../../client/controller-cluster.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { claim, type Owner } from '../adoption.ts';
+import { allAtOnce, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
+import { nextAvailableInMs } from '../pod-state.ts';
+import { podFromTemplate } from '../pod-template.ts';
+import {
+  ageRatios,
+  planReplicaStatus,
+  planReplicas,
+  type ReplicaFailure,
+  type ReplicaOwner,
+} from './replicas.ts';
+
+const deletionAgeRatioOf = metricsPerRegistry((registry) => {
+  const name = 'replicaset_controller_sorting_deletion_age_ratio';
+  const help =
+    "The ratio of chosen deleted pod's ages to the current youngest pod's age (at the time). Should be <2.";
+  return registry.histogram(name, help, exponentialBuckets(0.25, 2, 6)).bind({});
+});
+
+export const replicaSetController = defineReplicaController({
+  name: 'replicaset',
+  component: 'replicaset-controller',
+  type: ReplicaSet,
+  selectorOf: (rs) => rs.spec?.selector,
+});
+
+/** A kind that keeps pods of a template in number. */
+interface ReplicaKind<T extends KubeObject & ReplicaOwner> {
+  name: string;
+  component: string;
+  type: ResourceType<T>;
+  selectorOf(owner: T): LabelSelector | undefined;
+}
+
+export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
+  kind: ReplicaKind<T>,
+): AnyController {
+  return defineController<T>({
+    name: kind.name,
+    component: kind.component,
+    reconciles: kind.type,
+    owns: [Pod],
+    metrics: deletionAgeRatioOf,
+    selectorOf: (owner) => kind.selectorOf(owner),
+    async reconcile(key, cluster, signal) {
+      const object = cluster.get(kind.type, key);
+      if (!object) return;
+      const owner = { type: kind.type, object };
+      const matches = compileLabelSelector(kind.selectorOf(object));
+      const pods = await claim(cluster, owner, Pod, (pod) => matches(pod.metadata.labels), signal);
+      const { failure, isRefused } = await syncPods(cluster, owner, pods, signal);
+      const nowMs = cluster.clock.now();
+      const status = planReplicaStatus(object, pods, failure, { ms: nowMs, text: wholeSeconds(nowMs) });
+      await cluster.updateStatus<KubeObject & { status?: apps.ReplicaSetStatus }>(
+        kind.type as ResourceType,
+        object,
+        status,
+        signal,
+      );
+      if (failure && !isRefused) throw failure.error;
+      const minReadySeconds = object.spec?.minReadySeconds ?? 0;
+      return {
+        requeueAfterMs: nextAvailableInMs(pods, minReadySeconds, cluster.clock.now()),
+        quietMs: quietMsFor(pods.length),
+      };
+    },
+  });
+}
+
+/** `isRefused`: the namespace is terminating, so that trying again is of no use. */
+async function syncPods(
+  cluster: ReconcileCluster,
+  owner: { type: ResourceType; object: KubeObject & ReplicaOwner },
+  pods: readonly Pod[],
+  signal: AbortSignal,
+): Promise<{ failure?: ReplicaFailure; isRefused?: boolean }> {
+  const plan = planReplicas(owner.object, pods, () => relatedPods(cluster, owner, pods), cluster.clock.now());
+  if (plan.create > 0) {
+    const template = owner.object.spec?.template as core.PodTemplateSpec;
+    const draft = podFromTemplate(template, owner);
+    const drafts = Array.from({ length: plan.create }, () => draft);
+    const { failure } = await slowStart(drafts, (pod) => createPod(cluster, owner, pod, signal));
+    if (failure === undefined || isInVain(failure)) return { isRefused: failure !== undefined };
+    return { failure: { reason: 'FailedCreate', error: failure } };
+  }
+  if (plan.remove.length < pods.length)
+    for (const ratio of ageRatios(plan.remove, pods, cluster.clock.now()))
+      deletionAgeRatioOf(cluster.metrics).observe(ratio);
+  const { failure } = await allAtOnce(plan.remove, (pod) => deletePod(cluster, owner, pod, signal));
+  return failure === undefined ? {} : { failure: { reason: 'FailedDelete', error: failure } };
+}
+
+/** The pods of all owners with the same controller: a Deployment's older and newer ReplicaSets share the nodes. */
+function relatedPods(cluster: ReconcileCluster, owner: Owner, pods: readonly Pod[]): readonly Pod[] {
+  const above = controllerOf(owner.object);
+  if (!above) return pods;
+  const siblings = cluster.informer(owner.type);
+  siblings.addIndex(controllerIndex, controllerIndexValues);
+  return [...siblings.byIndex(controllerIndex, above.uid)].flatMap((sibling) =>
+    cluster.ownedBy(Pod, sibling),
+  );
+}

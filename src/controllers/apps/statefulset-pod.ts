@@ -1,0 +1,139 @@
+/** The identity of a StatefulSet's pods: names, labels, host names, volumes and claims. */
+import type { Draft, OwnerReference } from '../../api/meta.ts';
+import { type PersistentVolumeClaim, type Pod, StatefulSet } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { controllerReference } from '../adoption.ts';
+import { revisionHashLabel } from './controller-revision.ts';
+
+const podNameLabel = 'statefulset.kubernetes.io/pod-name';
+const podIndexLabel = 'apps.kubernetes.io/pod-index';
+
+export function startOrdinal(set: StatefulSet): number {
+  return set.spec!.ordinals?.start ?? 0;
+}
+
+/** -1 for a pod that is not named after the set. */
+export function ordinalOf(set: StatefulSet, pod: Pod): number {
+  const { name } = pod.metadata;
+  const dash = name.lastIndexOf('-');
+  const digits = name.slice(dash + 1);
+  return name.slice(0, dash) === set.metadata.name && /^\d+$/.test(digits) ? Number(digits) : -1;
+}
+
+export function podNameOf(set: StatefulSet, ordinal: number): string {
+  return `${set.metadata.name}-${ordinal}`;
+}
+
+export function newStatefulPod(
+  set: StatefulSet,
+  template: core.PodTemplateSpec,
+  ordinal: number,
+  revision: string,
+): Draft<Pod> {
+  const name = podNameOf(set, ordinal);
+  const { labels, annotations, finalizers } = template.metadata ?? {};
+  const claimed = new Set(claimTemplates(set).map((claim) => claim.metadata!.name));
+  const volumes = [
+    ...claimTemplates(set).map((claim) => ({
+      name: claim.metadata!.name,
+      persistentVolumeClaim: { claimName: claimNameOf(set, claim, ordinal) },
+    })),
+    ...(template.spec?.volumes ?? []).filter((volume) => !claimed.has(volume.name)),
+  ];
+  return {
+    metadata: {
+      name,
+      namespace: set.metadata.namespace,
+      labels: {
+        ...labels,
+        [podNameLabel]: name,
+        [podIndexLabel]: String(ordinal),
+        [revisionHashLabel]: revision,
+      },
+      ...(annotations && { annotations: { ...annotations } }),
+      ...(finalizers && { finalizers: [...finalizers] }),
+      ownerReferences: [controllerReference({ type: StatefulSet, object: set })],
+    },
+    spec: {
+      ...template.spec,
+      hostname: name,
+      ...(set.spec!.serviceName && { subdomain: set.spec!.serviceName }),
+      ...(volumes.length > 0 && { volumes }),
+    },
+  } as Draft<Pod>;
+}
+
+/** The pod with the labels and volumes that its place asks for; undefined when it has them. */
+export function withIdentity(pod: Pod, ordinal: number): Pod | undefined {
+  const { name, labels } = pod.metadata;
+  const isLabelled = labels?.[podNameLabel] === name && labels[podIndexLabel] === String(ordinal);
+  if (isLabelled) return undefined;
+  const wanted = { ...labels, [podNameLabel]: name, [podIndexLabel]: String(ordinal) };
+  return { ...pod, metadata: { ...pod.metadata, labels: wanted } };
+}
+
+function claimTemplates(set: StatefulSet): readonly core.PersistentVolumeClaim[] {
+  return (set.spec!.volumeClaimTemplates ?? []) as readonly core.PersistentVolumeClaim[];
+}
+
+function claimNameOf(set: StatefulSet, claim: core.PersistentVolumeClaim, ordinal: number): string {
+  return `${claim.metadata!.name}-${podNameOf(set, ordinal)}`;
+}
+
+/** The claims that the pod of an ordinal uses. */
+export function claimsFor(set: StatefulSet, ordinal: number): Draft<PersistentVolumeClaim>[] {
+  return claimTemplates(set).map((template) => ({
+    metadata: {
+      name: claimNameOf(set, template, ordinal),
+      namespace: set.metadata.namespace,
+      labels: { ...template.metadata?.labels, ...set.spec!.selector?.matchLabels },
+      ...(template.metadata?.annotations && { annotations: { ...template.metadata.annotations } }),
+    },
+    spec: template.spec,
+    status: {},
+  })) as Draft<PersistentVolumeClaim>[];
+}
+
+/**
+ * Who should own a claim, by the set's retention policy: the set, when claims go with it; the pod, when claims go with
+ * scaling down and this pod is about to be scaled away. Other owners stay. Undefined when nothing changes.
+ */
+export function planClaimOwners(
+  set: StatefulSet,
+  claim: PersistentVolumeClaim,
+  pod: Pod | undefined,
+  { isCondemned }: { isCondemned: boolean },
+): OwnerReference[] | undefined {
+  const { whenDeleted = 'Retain', whenScaled = 'Retain' } =
+    set.spec!.persistentVolumeClaimRetentionPolicy ?? {};
+  const goesWithPod = whenScaled === 'Delete' && isCondemned;
+  const goesWithSet = whenDeleted === 'Delete' && !goesWithPod;
+  const present = claim.metadata.ownerReferences ?? [];
+  const others = present.filter(
+    (owner) => owner.uid !== set.metadata.uid && !(owner.kind === 'Pod' && owner.apiVersion === 'v1'),
+  );
+  const wanted = [...others];
+  if (goesWithSet) wanted.push(controllerReference({ type: StatefulSet, object: set }));
+  if (goesWithPod && pod)
+    wanted.push({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      name: pod.metadata.name,
+      uid: pod.metadata.uid,
+      controller: true,
+      blockOwnerDeletion: true,
+    });
+  const uids = (owners: readonly OwnerReference[]) =>
+    owners
+      .map((owner) => owner.uid)
+      .sort()
+      .join();
+  return uids(present) === uids(wanted) ? undefined : wanted;
+}
+
+/** The claim waits to be collected with an earlier pod of the same name: nothing new may use it. */
+export function isStaleClaim(claim: PersistentVolumeClaim, podName: string, pod: Pod | undefined): boolean {
+  return (claim.metadata.ownerReferences ?? []).some(
+    (owner) => owner.kind === 'Pod' && owner.name === podName && owner.uid !== pod?.metadata.uid,
+  );
+}

@@ -1,0 +1,246 @@
+/** StatefulSets: pods with names and claims that stay theirs, made and replaced in order. */
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type * as apps from '../../api/types/apps-v1.gen.ts';
+import { defineController } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { claim } from '../adoption.ts';
+import { isInVain, messageOf, slowStart } from '../pod-control.ts';
+import { nextAvailableInMs } from '../pod-state.ts';
+import {
+  applyRevisionPlan,
+  byRevision,
+  planRevision,
+  planRevisionCleanup,
+  RevisionCollision,
+  revisionHashLabel,
+  templateOf,
+} from './controller-revision.ts';
+import {
+  completeUpdate,
+  countStep,
+  planStatefulSet,
+  planStatefulStatus,
+  type Revisions,
+  type StatefulStep,
+} from './statefulset-plan.ts';
+import {
+  claimsFor,
+  isStaleClaim,
+  newStatefulPod,
+  ordinalOf,
+  planClaimOwners,
+  podNameOf,
+  withIdentity,
+} from './statefulset-pod.ts';
+
+const historyLimit = 10;
+
+export const statefulSetController = defineController({
+  name: 'statefulset',
+  component: 'statefulset-controller',
+  reconciles: StatefulSet,
+  owns: [Pod, ControllerRevision],
+  reads: [PersistentVolumeClaim],
+  selectorOf: (set: StatefulSet) => set.spec?.selector,
+  async reconcile(key, cluster, signal) {
+    const set = cluster.get(StatefulSet, key);
+    if (!set?.spec) return;
+    return await new StatefulReconcile(cluster, set, signal).sync();
+  },
+});
+
+/** One reconcile of one StatefulSet. */
+class StatefulReconcile {
+  readonly #cluster: ReconcileCluster;
+  readonly #set: StatefulSet;
+  readonly #signal: AbortSignal;
+
+  constructor(cluster: ReconcileCluster, set: StatefulSet, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#set = set;
+    this.#signal = signal;
+  }
+
+  async sync(): Promise<{ requeueAfterMs?: number }> {
+    const set = this.#set;
+    const cluster = this.#cluster;
+    const owner = { type: StatefulSet, object: set };
+    const matches = compileLabelSelector(set.spec!.selector);
+    const isMember = (pod: Pod) => ordinalOf(set, pod) >= 0 && matches(pod.metadata.labels);
+    const pods = await claim(cluster, owner, Pod, isMember, this.#signal);
+    const revision = (one: ControllerRevision) => matches(one.metadata.labels);
+    const known = await claim(cluster, owner, ControllerRevision, revision, this.#signal);
+
+    const revisions = await this.#revisions(known);
+    const nowMs = cluster.clock.now();
+    const collisionCount = set.status?.collisionCount ?? 0;
+    const status = planStatefulStatus(set, revisions, pods, collisionCount, nowMs);
+    let failure: unknown;
+    try {
+      const plan = planStatefulSet(set, revisions, pods, nowMs);
+      for (const { ordinal, pod } of plan.pending) await this.#makeClaims(ordinal, pod);
+      for (const { ordinal, pod } of plan.settled) await this.#settle(ordinal, pod);
+      failure = await this.#take(plan.steps, status);
+    } catch (error) {
+      failure = error;
+    }
+    completeUpdate(set, status);
+    await cluster.updateStatus(StatefulSet, set, status, this.#signal);
+    if (failure !== undefined && !isInVain(failure)) throw failure;
+    await this.#cleanUp(known, revisions, pods);
+    return { requeueAfterMs: nextAvailableInMs(pods, set.spec!.minReadySeconds ?? 0, nowMs) };
+  }
+
+  async #revisions(known: readonly ControllerRevision[]): Promise<Revisions> {
+    const set = this.#set;
+    const owner = { type: StatefulSet, object: set };
+    const { template } = set.spec!;
+    const collisionCount = set.status?.collisionCount ?? 0;
+    const labels = { ...template.metadata?.labels };
+    const plan = planRevision({ owner, template, known, collisionCount, labels });
+    try {
+      const update = await applyRevisionPlan(this.#cluster, owner, plan, this.#signal);
+      const current = known.find((one) => one.metadata.name === set.status?.currentRevision) ?? update;
+      return { current, update };
+    } catch (error) {
+      if (error instanceof RevisionCollision) {
+        const status = {
+          ...set.status,
+          replicas: set.status?.replicas ?? 0,
+          collisionCount: collisionCount + 1,
+        };
+        await this.#cluster.updateStatus(StatefulSet, set, status, this.#signal);
+      }
+      throw error;
+    }
+  }
+
+  /** Gives the first failure. Pods that come and go in parallel do so in growing batches. */
+  async #take(steps: readonly StatefulStep[], status: apps.StatefulSetStatus): Promise<unknown> {
+    const outcome = await slowStart(steps, async (step) => {
+      const revision = await this.#act(step);
+      if (revision !== undefined) countStep(status, step, revision);
+    });
+    return outcome.failure;
+  }
+
+  /** Gives the revision of the pod that came or went; undefined when the step must wait. */
+  async #act(step: StatefulStep): Promise<string | undefined> {
+    switch (step.act) {
+      case 'create':
+        return await this.#create(step.ordinal, step.revision);
+      case 'replace': {
+        const { namespace, name } = this.#set.metadata;
+        const isFailed = step.pod.status?.phase === 'Failed';
+        const what = `StatefulSet ${namespace}/${name} is recreating ${isFailed ? 'failed' : 'terminated'} Pod ${step.pod.metadata.name}`;
+        if (isFailed) this.#event('Warning', 'RecreatingFailedPod', what);
+        else this.#event('Normal', 'RecreatingTerminatedPod', what);
+        return await this.#delete(step.pod);
+      }
+      case 'scaleDown':
+        await this.#settleClaims(step.ordinal, step.pod, { isCondemned: true });
+        return await this.#delete(step.pod);
+      case 'update':
+        return await this.#delete(step.pod);
+    }
+  }
+
+  async #create(ordinal: number, revision: ControllerRevision): Promise<string | undefined> {
+    const set = this.#set;
+    const name = podNameOf(set, ordinal);
+    if (!(await this.#makeClaims(ordinal, undefined))) return undefined;
+    try {
+      const draft = newStatefulPod(set, templateOf(revision), ordinal, revision.metadata.name);
+      await this.#cluster.create(Pod, draft, this.#signal);
+    } catch (error) {
+      if (this.#signal.aborted || isInVain(error)) throw error;
+      // Another's pod of that name, or one that goes: nothing to tell of, only to wait for.
+      if (error instanceof StatusError && error.reason === 'AlreadyExists') throw error;
+      const what = `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${messageOf(error)}`;
+      this.#event('Warning', 'FailedCreate', what);
+      throw error;
+    }
+    const what = `create Pod ${name} in StatefulSet ${set.metadata.name} successful`;
+    this.#event('Normal', 'SuccessfulCreate', what);
+    return revision.metadata.name;
+  }
+
+  async #delete(pod: Pod): Promise<string | undefined> {
+    const { name } = pod.metadata;
+    const text = `delete Pod ${name} in StatefulSet ${this.#set.metadata.name}`;
+    try {
+      await this.#cluster.delete(Pod, pod, this.#signal);
+    } catch (error) {
+      if (!this.#signal.aborted)
+        this.#event('Warning', 'FailedDelete', `${text} failed error: ${messageOf(error)}`);
+      throw error;
+    }
+    this.#event('Normal', 'SuccessfulDelete', `${text} successful`);
+    return pod.metadata.labels?.[revisionHashLabel] ?? '';
+  }
+
+  /** False when a claim of an earlier pod must be gone first. */
+  async #makeClaims(ordinal: number, pod: Pod | undefined): Promise<boolean> {
+    const set = this.#set;
+    const name = podNameOf(set, ordinal);
+    for (const draft of claimsFor(set, ordinal)) {
+      const key = `${set.metadata.namespace}/${draft.metadata.name}`;
+      const present = this.#cluster.get(PersistentVolumeClaim, key);
+      if (present) {
+        if (present.metadata.deletionTimestamp || isStaleClaim(present, name, pod)) {
+          if (!pod) throw new Error(`pvc ${draft.metadata.name} is being deleted`);
+          return false;
+        }
+        continue;
+      }
+      // Claims are not owned by their set from the start: nobody would collect what is made for one that is gone.
+      if (!(await this.#cluster.stays(set, this.#signal))) return false;
+      const text = `create Claim ${draft.metadata.name} Pod ${name} in StatefulSet ${set.metadata.name}`;
+      try {
+        await this.#cluster.create(PersistentVolumeClaim, draft, this.#signal);
+        this.#event('Normal', 'SuccessfulCreate', `${text} success`);
+      } catch (error) {
+        if (error instanceof StatusError && error.reason === 'AlreadyExists') continue;
+        if (!this.#signal.aborted && !isInVain(error))
+          this.#event('Warning', 'FailedCreate', `${text} failed error: ${messageOf(error)}`);
+        throw error;
+      }
+    }
+    return true;
+  }
+
+  async #settle(ordinal: number, pod: Pod): Promise<void> {
+    const changed = withIdentity(pod, ordinal);
+    if (changed) await this.#cluster.update(Pod, changed, this.#signal);
+    await this.#settleClaims(ordinal, pod, { isCondemned: false });
+  }
+
+  async #settleClaims(ordinal: number, pod: Pod, fate: { isCondemned: boolean }): Promise<void> {
+    const { namespace } = this.#set.metadata;
+    for (const { metadata } of claimsFor(this.#set, ordinal)) {
+      const present = this.#cluster.get(PersistentVolumeClaim, `${namespace}/${metadata.name}`);
+      const owners = present && planClaimOwners(this.#set, present, pod, fate);
+      if (!owners) continue;
+      const changed = { ...present, metadata: { ...present.metadata, ownerReferences: owners } };
+      await this.#cluster.update(PersistentVolumeClaim, changed, this.#signal);
+    }
+  }
+
+  async #cleanUp(
+    known: readonly ControllerRevision[],
+    { current, update }: Revisions,
+    pods: readonly Pod[],
+  ): Promise<void> {
+    const used = new Set([current.metadata.name, update.metadata.name]);
+    for (const pod of pods) used.add(pod.metadata.labels?.[revisionHashLabel] ?? '');
+    const limit = this.#set.spec!.revisionHistoryLimit ?? historyLimit;
+    for (const revision of planRevisionCleanup([...known].sort(byRevision), used, limit))
+      await this.#cluster.delete(ControllerRevision, revision, this.#signal);
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#cluster.event(StatefulSet, this.#set, type, reason, message);
+  }
+}

@@ -1,0 +1,335 @@
+/** Keeps the number of replicas such that the metrics of the pods meet their targets. */
+import { isDeepStrictEqual } from 'node:util';
+import { apiVersionOf, keyOf, parseApiVersion } from '../../api/meta.ts';
+import { HorizontalPodAutoscaler, Pod } from '../../api/resources.gen.ts';
+import { parseLabelSelector } from '../../api/selectors.ts';
+import { StatusError } from '../../api/status.ts';
+import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
+import type { HorizontalPodAutoscalerCondition, MetricStatus } from '../../api/types/autoscaling-v2.gen.ts';
+import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
+import { type AnyController, defineController } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { limitReplicas, periodMsOf, type ScalingHistory, tolerancesOf, windowMsOf } from './hpa-behavior.ts';
+import { computeMetric, failureReasons, type MetricContext } from './hpa-metrics.ts';
+import { MetricProblem } from './hpa-replicas.ts';
+
+type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
+type Status = NonNullable<HorizontalPodAutoscaler['status']>;
+
+/** What is remembered of an autoscaler ends with it: one of the same name has another uid. */
+type Histories = Map<string, ScalingHistory & { uid: string }>;
+
+const syncMs = 15_000;
+
+export function horizontalPodAutoscalerController(): AnyController {
+  /** By key. Starts anew with the controller: the first recommendation of a run is the present size. */
+  const histories: Histories = new Map();
+  return defineController({
+    name: 'horizontalpodautoscaler',
+    component: 'horizontal-pod-autoscaler',
+    reconciles: HorizontalPodAutoscaler,
+    reads: [Pod],
+    concerns: (hpa: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler | undefined) =>
+      !old || !isDeepStrictEqual(hpa.spec, old.spec),
+    async reconcile(key, cluster, signal) {
+      const hpa = cluster.get(HorizontalPodAutoscaler, key);
+      if (!hpa) histories.delete(key);
+      if (!hpa || hpa.metadata.deletionTimestamp) return undefined;
+      const sync = new Sync(hpa, cluster, signal, histories);
+      try {
+        await sync.run();
+      } catch (error) {
+        if (signal.aborted) throw error;
+        // What is wrong stands in conditions and events; the next round comes at its time.
+        cluster.logger.debug('an autoscaler could not be served', { key, error });
+      }
+      await sync.writeStatus();
+      return { requeueAfterMs: syncMs };
+    },
+  });
+}
+
+/** One round for one autoscaler. */
+class Sync {
+  readonly #hpa: HorizontalPodAutoscaler;
+  readonly #spec: Spec;
+  readonly #cluster: ReconcileCluster;
+  readonly #signal: AbortSignal;
+  readonly #histories: Histories;
+  readonly #nowMs: number;
+  readonly #conditions: HorizontalPodAutoscalerCondition[];
+  #status: Status;
+
+  constructor(
+    hpa: HorizontalPodAutoscaler,
+    cluster: ReconcileCluster,
+    signal: AbortSignal,
+    histories: Histories,
+  ) {
+    this.#hpa = hpa;
+    this.#spec = hpa.spec!;
+    this.#cluster = cluster;
+    this.#signal = signal;
+    this.#histories = histories;
+    this.#nowMs = cluster.clock.now();
+    this.#conditions = (hpa.status?.conditions ?? []).map((condition) => ({ ...condition }));
+    const { generation } = hpa.metadata;
+    this.#status = {
+      ...hpa.status,
+      currentReplicas: hpa.status?.currentReplicas ?? 0,
+      desiredReplicas: hpa.status?.desiredReplicas ?? 0,
+      ...(generation !== undefined && { observedGeneration: generation }),
+    };
+  }
+
+  async run(): Promise<void> {
+    const { path, scale } = await this.#readScale();
+    const current = scale.spec?.replicas ?? 0;
+    const { minReplicas = 1, maxReplicas } = this.#spec;
+    this.#seed(current);
+    let desired = current;
+    let reason = '';
+    let metrics: MetricStatus[] = [];
+    if (current === 0 && minReplicas !== 0) {
+      this.#say(
+        'ScalingActive',
+        'False',
+        'ScalingDisabled',
+        'scaling is disabled since the replica count of the target is zero',
+      );
+      desired = 0;
+    } else if (current > maxReplicas) {
+      desired = maxReplicas;
+      reason = 'Current number of replicas above Spec.MaxReplicas';
+    } else if (current < minReplicas) {
+      desired = minReplicas;
+      reason = 'Current number of replicas below Spec.MinReplicas';
+    } else {
+      const answer = await this.#askMetrics(scale, current);
+      metrics = answer.statuses;
+      desired = this.#limit(current, answer.replicas);
+      reason = desired > current ? `${answer.name} above target` : 'All metrics below target';
+    }
+    if (desired !== current) await this.#rescale(path, scale, current, desired, reason);
+    this.#status = {
+      ...this.#status,
+      currentReplicas: current,
+      desiredReplicas: desired,
+      ...(metrics.length > 0 && { currentMetrics: metrics }),
+      ...(desired !== current && { lastScaleTime: wholeSeconds(this.#nowMs) }),
+    };
+  }
+
+  async writeStatus(): Promise<void> {
+    const status = { ...this.#status, conditions: this.#conditions };
+    await this.#cluster.updateStatus(HorizontalPodAutoscaler, this.#hpa, status, this.#signal);
+  }
+
+  async #readScale(): Promise<{ path: string; scale: Scale }> {
+    try {
+      const path = await this.#scalePath();
+      const scale = await this.#cluster.client.raw<Scale>('GET', path, undefined, this.#signal);
+      const message = "the HPA controller was able to get the target's current scale";
+      this.#say('AbleToScale', 'True', 'SucceededGetScale', message);
+      return { path, scale };
+    } catch (error) {
+      if (this.#signal.aborted || !(error instanceof Error)) throw error;
+      this.#event('Warning', 'FailedGetScale', error.message);
+      const message = `the HPA controller was unable to get the target's current scale: ${error.message}`;
+      this.#say('AbleToScale', 'False', 'FailedGetScale', message);
+      throw error;
+    }
+  }
+
+  async #scalePath(): Promise<string> {
+    const { apiVersion = 'v1', kind, name } = this.#spec.scaleTargetRef;
+    const { namespace } = this.#hpa.metadata;
+    const plural = await this.#pluralOf(apiVersion, kind, { isScalable: true });
+    return `${rootOf(apiVersion)}/namespaces/${namespace}/${plural}/${name}/scale`;
+  }
+
+  async #pluralOf(apiVersion: string, kind: string, { isScalable = false } = {}): Promise<string> {
+    const list = await this.#cluster.client.raw<APIResourceList>(
+      'GET',
+      rootOf(apiVersion),
+      undefined,
+      this.#signal,
+    );
+    const names = new Set(list.resources.map(({ name }) => name));
+    const found = list.resources.find(
+      ({ kind: served, name }) =>
+        served === kind && !name.includes('/') && (!isScalable || names.has(`${name}/scale`)),
+    );
+    if (!found) throw new Error(`no matches for kind "${kind}" in version "${apiVersion}"`);
+    return found.name;
+  }
+
+  async #askMetrics(
+    scale: Scale,
+    current: number,
+  ): Promise<{ replicas: number; name: string; statuses: MetricStatus[] }> {
+    const context = this.#metricContext(scale, current);
+    const specs = this.#spec.metrics ?? [];
+    const statuses: MetricStatus[] = [];
+    let best: { replicas: number; name: string } | undefined;
+    let firstFailure: { reason: string; message: string } | undefined;
+    let failures = 0;
+    for (const spec of specs) {
+      try {
+        const { replicas, name, status } = await computeMetric(spec, context);
+        statuses.push(status);
+        if (!best || replicas > best.replicas) best = { replicas, name };
+      } catch (error) {
+        if (!(error instanceof MetricProblem)) throw error;
+        const reason = failureReasons[spec.type] ?? 'InvalidMetricSourceType';
+        this.#event('Warning', reason, error.message);
+        firstFailure ??= { reason, message: error.message };
+        failures++;
+      }
+    }
+    // A metric that is missing may ask for more: without it nothing is scaled down.
+    if (!best || (firstFailure && best.replicas < current)) {
+      const { reason = 'InvalidMetricSourceType', message = 'no metrics' } = firstFailure ?? {};
+      this.#say(
+        'ScalingActive',
+        'False',
+        reason,
+        `the HPA was unable to compute the replica count: ${message}`,
+      );
+      const problem = `invalid metrics (${failures} invalid out of ${specs.length}), first error is: ${message}`;
+      this.#event('Warning', 'FailedComputeMetricsReplicas', problem);
+      this.#status = { ...this.#status, currentReplicas: current };
+      throw new MetricProblem(problem);
+    }
+    const message = `the HPA was able to successfully calculate a replica count from ${best.name}`;
+    this.#say('ScalingActive', 'True', 'ValidMetricFound', message);
+    return { ...best, statuses };
+  }
+
+  #metricContext(scale: Scale, current: number): MetricContext {
+    const { namespace = '' } = this.#hpa.metadata;
+    const selector = scale.status?.selector ?? '';
+    if (!selector) {
+      this.#event('Warning', 'SelectorRequired', 'selector is required');
+      this.#say('ScalingActive', 'False', 'InvalidSelector', "the HPA target's scale is missing a selector");
+      throw new Error('selector is required');
+    }
+    const parsed = parseLabelSelector(selector);
+    const pods = [...this.#cluster.informer(Pod).inNamespace(namespace)].filter(({ metadata }) =>
+      parsed.matches(metadata.labels ?? {}),
+    );
+    return {
+      client: this.#cluster.client,
+      namespace,
+      specReplicas: current,
+      statusReplicas: scale.status?.replicas ?? 0,
+      pods,
+      selector,
+      tolerances: tolerancesOf(this.#spec),
+      nowMs: this.#nowMs,
+      resourceOf: async ({ kind, apiVersion = 'v1' }) => {
+        const plural = await this.#pluralOf(apiVersion, kind);
+        const { group } = parseApiVersion(apiVersion);
+        return group ? `${plural}.${group}` : plural;
+      },
+      signal: this.#signal,
+    };
+  }
+
+  #limit(current: number, asked: number): number {
+    const history = this.#history();
+    const { replicas, ableToScale, scalingLimited } = limitReplicas(
+      this.#spec,
+      current,
+      asked,
+      history,
+      this.#nowMs,
+    );
+    this.#remember({ recommendations: [...history.recommendations, { replicas: asked, atMs: this.#nowMs }] });
+    this.#say('AbleToScale', ableToScale.status, ableToScale.reason, ableToScale.message);
+    this.#say('ScalingLimited', scalingLimited.status, scalingLimited.reason, scalingLimited.message);
+    return replicas;
+  }
+
+  async #rescale(
+    path: string,
+    scale: Scale,
+    current: number,
+    desired: number,
+    reason: string,
+  ): Promise<void> {
+    try {
+      const wanted = { ...scale, spec: { ...scale.spec, replicas: desired } };
+      await this.#cluster.client.raw('PUT', path, wanted, this.#signal);
+    } catch (error) {
+      if (this.#signal.aborted || !(error instanceof StatusError)) throw error;
+      this.#event(
+        'Warning',
+        'FailedRescale',
+        `New size: ${desired}; reason: ${reason}; error: ${error.message}`,
+      );
+      this.#say(
+        'AbleToScale',
+        'False',
+        'FailedUpdateScale',
+        `the HPA controller was unable to update the target scale: ${error.message}`,
+      );
+      this.#status = { ...this.#status, currentReplicas: current };
+      throw error;
+    }
+    this.#say(
+      'AbleToScale',
+      'True',
+      'SucceededRescale',
+      `the HPA controller was able to update the target scale to ${desired}`,
+    );
+    this.#event('Normal', 'SuccessfulRescale', `New size: ${desired}; reason: ${reason}`);
+    const event = { change: Math.abs(desired - current), atMs: this.#nowMs };
+    const { ups, downs } = this.#history();
+    this.#remember(desired > current ? { ups: [...ups, event] } : { downs: [...downs, event] });
+  }
+
+  #history(): ScalingHistory {
+    const known = this.#histories.get(keyOf(this.#hpa));
+    return known?.uid === this.#hpa.metadata.uid ? known : { recommendations: [], ups: [], downs: [] };
+  }
+
+  /** The first recommendation is to stay as it is. */
+  #seed(current: number): void {
+    if (this.#histories.get(keyOf(this.#hpa))?.uid === this.#hpa.metadata.uid) return;
+    this.#remember({ recommendations: [{ replicas: current, atMs: this.#nowMs }] });
+  }
+
+  /** Keeps what the windows and periods still look back on. */
+  #remember(change: Partial<ScalingHistory>): void {
+    const { recommendations, ups, downs } = { ...this.#history(), ...change };
+    const since = (windowMs: number) => (entry: { atMs: number }) => entry.atMs > this.#nowMs - windowMs;
+    const periodMs = periodMsOf(this.#spec);
+    this.#histories.set(keyOf(this.#hpa), {
+      uid: this.#hpa.metadata.uid,
+      recommendations: recommendations.filter(since(windowMsOf(this.#spec))),
+      ups: ups.filter(since(periodMs)),
+      downs: downs.filter(since(periodMs)),
+    });
+  }
+
+  /** Sets a condition; its time moves only when its status does. */
+  #say(type: string, status: 'True' | 'False', reason: string, message: string): void {
+    const known = this.#conditions.find((condition) => condition.type === type);
+    const lastTransitionTime =
+      known?.status === status ? known.lastTransitionTime! : wholeSeconds(this.#nowMs);
+    const condition = { type, status, lastTransitionTime, reason, message };
+    if (known) Object.assign(known, condition);
+    else this.#conditions.push(condition);
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#cluster.event(HorizontalPodAutoscaler, this.#hpa, type, reason, message);
+  }
+}
+
+function rootOf(apiVersion: string): string {
+  const { group, version } = parseApiVersion(apiVersion);
+  return group === '' ? `/api/${version}` : `/apis/${apiVersionOf({ group, version })}`;
+}

@@ -1,0 +1,163 @@
+/** Reads metrics for autoscaling from metrics.k8s.io, custom.metrics.k8s.io and external.metrics.k8s.io. */
+
+import type { LabelSelector } from '../../api/meta.ts';
+import { milliValueOf } from '../../api/quantity.ts';
+import type { Client } from '../../client/client.ts';
+import { MetricProblem, type PodMetric, type PodMetrics } from './hpa-replicas.ts';
+
+interface PodMetricsList {
+  items?: {
+    metadata: { name: string };
+    timestamp: string;
+    window: string;
+    containers?: { name: string; usage: Record<string, string> }[];
+  }[];
+}
+
+interface MetricValueList {
+  items?: {
+    describedObject: { name: string };
+    timestamp: string;
+    windowSeconds?: number;
+    value: string;
+  }[];
+}
+
+const windowDefaultMs = 60_000;
+
+/** By pod; of one container when `container` is given. */
+export async function readResourceMetrics(
+  client: Client,
+  query: { namespace: string; selector: string; resource: string; container?: string },
+  signal: AbortSignal,
+): Promise<PodMetrics> {
+  const { namespace, selector, resource, container } = query;
+  const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
+  const list = await asking<PodMetricsList>(client, path, 'resource', signal);
+  const metrics = new Map<string, PodMetric>();
+  for (const { metadata, timestamp, window, containers = [] } of list.items ?? []) {
+    const counted =
+      container === undefined ? containers : containers.filter(({ name }) => name === container);
+    const amounts = counted.map(({ usage }) => usage[resource]);
+    if (amounts.length === 0 || amounts.includes(undefined)) continue;
+    metrics.set(metadata.name, {
+      milli: amounts.reduce((total, text) => total + milliValueOf(text!), 0),
+      atMs: Date.parse(timestamp),
+      windowMs: parseSeconds(window) * 1000,
+    });
+  }
+  if (metrics.size === 0) throw new MetricProblem('no metrics returned from resource metrics API');
+  return metrics;
+}
+
+export async function readPodsMetric(
+  client: Client,
+  query: { namespace: string; selector: string; metric: string; metricSelector: LabelSelector | undefined },
+  signal: AbortSignal,
+): Promise<PodMetrics> {
+  const { namespace, selector, metric, metricSelector } = query;
+  const parameters = queryOf({ labelSelector: selector, metricLabelSelector: selectorText(metricSelector) });
+  const path = `/namespaces/${namespace}/pods/*/${encodeURIComponent(metric)}${parameters}`;
+  const { items = [] } = await custom(client, path, signal);
+  if (items.length === 0) throw new MetricProblem('no metrics returned from custom metrics API');
+  return new Map(
+    items.map(({ describedObject, timestamp, windowSeconds, value }) => [
+      describedObject.name,
+      {
+        milli: milliValueOf(value),
+        atMs: Date.parse(timestamp),
+        windowMs: windowSeconds === undefined ? windowDefaultMs : windowSeconds * 1000,
+      },
+    ]),
+  );
+}
+
+/** `resource`: plural, with the group behind a dot. In thousandths. */
+export async function readObjectMetric(
+  client: Client,
+  query: {
+    namespace: string;
+    resource: string;
+    name: string;
+    metric: string;
+    metricSelector: LabelSelector | undefined;
+  },
+  signal: AbortSignal,
+): Promise<number> {
+  const { namespace, resource, name, metric, metricSelector } = query;
+  const parameters = queryOf({ metricLabelSelector: selectorText(metricSelector) });
+  const object =
+    resource === 'namespaces'
+      ? `/namespaces/${name}/metrics`
+      : `/namespaces/${namespace}/${resource}/${name}`;
+  const { items = [] } = await custom(client, `${object}/${encodeURIComponent(metric)}${parameters}`, signal);
+  if (!items[0]) throw new MetricProblem('no metrics returned from custom metrics API');
+  return milliValueOf(items[0].value);
+}
+
+/** The sum of all its values, in thousandths. */
+export async function readExternalMetric(
+  client: Client,
+  query: { namespace: string; metric: string; metricSelector: LabelSelector | undefined },
+  signal: AbortSignal,
+): Promise<number> {
+  const { namespace, metric, metricSelector } = query;
+  const parameters = queryOf({ labelSelector: selectorText(metricSelector) });
+  const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${encodeURIComponent(metric)}${parameters}`;
+  const { items = [] } = await asking<MetricValueList>(client, path, 'external', signal);
+  if (items.length === 0) throw new MetricProblem('no metrics returned from external metrics API');
+  return items.reduce((total, { value }) => total + milliValueOf(value), 0);
+}
+
+/** The newest version that is served: adapters of today know both, older ones only v1beta1. */
+async function custom(client: Client, path: string, signal: AbortSignal): Promise<MetricValueList> {
+  const root = '/apis/custom.metrics.k8s.io';
+  const group = await asking<{ versions?: { version: string }[] }>(client, root, 'custom', signal);
+  const served = group.versions?.map(({ version }) => version) ?? [];
+  const version = served.includes('v1beta2') ? 'v1beta2' : 'v1beta1';
+  return asking<MetricValueList>(client, `${root}/${version}${path}`, 'custom', signal);
+}
+
+async function asking<Answer>(
+  client: Client,
+  path: string,
+  api: string,
+  signal: AbortSignal,
+): Promise<Answer> {
+  try {
+    return await client.raw<Answer>('GET', path, undefined, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof Error)) throw error;
+    throw new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${error.message}`);
+  }
+}
+
+function queryOf(parameters: Record<string, string | undefined>): string {
+  const given = Object.entries(parameters).filter((pair): pair is [string, string] => Boolean(pair[1]));
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+}
+
+const operators: Record<string, (key: string, values: readonly string[]) => string> = {
+  In: (key, values) => `${key} in (${values.join(',')})`,
+  NotIn: (key, values) => `${key} notin (${values.join(',')})`,
+  Exists: (key) => key,
+  DoesNotExist: (key) => `!${key}`,
+};
+
+function selectorText(selector: LabelSelector | undefined): string | undefined {
+  if (!selector) return undefined;
+  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const others = (selector.matchExpressions ?? []).map(
+    ({ key, operator, values = [] }) => operators[operator]?.(key, values) ?? key,
+  );
+  return [...equal, ...others].sort().join(',');
+}
+
+/** Go's durations, as far as windows use them: `1m30.5s`, `15s`, `500ms`. */
+export function parseSeconds(text: string): number {
+  const units: Record<string, number> = { h: 3600, m: 60, s: 1, ms: 0.001, µs: 1e-6, us: 1e-6, ns: 1e-9 };
+  let total = 0;
+  for (const [, number, unit] of text.matchAll(/([\d.]+)(h|ms|m|s|µs|us|ns)/g))
+    total += Number(number) * units[unit!]!;
+  return total;
+}

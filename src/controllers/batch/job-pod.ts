@@ -1,0 +1,109 @@
+/** A Job's pods: how they are made, and what their state counts as. */
+import type { Draft } from '../../api/meta.ts';
+import { Job, type Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { podCondition } from '../pod-state.ts';
+import { podFromTemplate } from '../pod-template.ts';
+
+/** Holds a pod until its outcome is counted, so that none is lost and none counted twice. */
+export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
+const indexKey = 'batch.kubernetes.io/job-completion-index';
+const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
+const ignoredFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count';
+
+export function isIndexed(job: Job): boolean {
+  return job.spec?.completionMode === 'Indexed';
+}
+
+/** True when a pod is replaced only after it has fully ended. */
+export function replacesOnlyFailed(job: Job): boolean {
+  return job.spec?.podReplacementPolicy === 'Failed' || job.spec?.podFailurePolicy !== undefined;
+}
+
+export function isTracked(pod: Pod): boolean {
+  return pod.metadata.finalizers?.includes(trackingFinalizer) ?? false;
+}
+
+/**
+ * Ended badly, or (where that is enough to replace it) is on its way out. What the job took away itself, because it is
+ * suspended or has a lower parallelism, was let go before and is no failure.
+ */
+export function countsAsFailed(job: Job, pod: Pod): boolean {
+  if (pod.metadata.deletionTimestamp !== undefined && !isTracked(pod)) return false;
+  const phase = pod.status?.phase;
+  if (phase === 'Failed') return true;
+  if (phase === 'Succeeded' || replacesOnlyFailed(job)) return false;
+  return pod.metadata.deletionTimestamp !== undefined;
+}
+
+/** The pod's index below the job's completions; undefined for any other. */
+export function indexOf(job: Job, pod: Pod): number | undefined {
+  const text = pod.metadata.annotations?.[indexKey];
+  const index = text === undefined ? Number.NaN : Number(text);
+  return Number.isInteger(index) && index >= 0 && index < (job.spec?.completions ?? 0) ? index : undefined;
+}
+
+export function failuresOf(pod: Pod): { counted: number; ignored: number } {
+  const { annotations } = pod.metadata;
+  return {
+    counted: Number(annotations?.[indexFailuresAnnotation] ?? 0),
+    ignored: Number(annotations?.[ignoredFailuresAnnotation] ?? 0),
+  };
+}
+
+/** `failures`: of the same index so far, where the job limits those. */
+export function newJobPod(
+  job: Job,
+  index: number | undefined,
+  failures: { counted: number; ignored: number } | undefined,
+): Draft<Pod> {
+  const pod = podFromTemplate(job.spec!.template, { type: Job, object: job });
+  const finalizers = [...(pod.metadata.finalizers ?? []), trackingFinalizer];
+  if (index === undefined) return { ...pod, metadata: { ...pod.metadata, finalizers } };
+  const value = String(index);
+  const annotations = {
+    ...pod.metadata.annotations,
+    [indexKey]: value,
+    ...(failures && { [indexFailuresAnnotation]: String(failures.counted) }),
+    ...(failures && failures.ignored > 0 && { [ignoredFailuresAnnotation]: String(failures.ignored) }),
+  };
+  const spec = pod.spec as core.PodSpec;
+  const { initContainers } = spec;
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      generateName: `${job.metadata.name}-${index}-`,
+      labels: { ...pod.metadata.labels, [indexKey]: value },
+      annotations,
+      finalizers,
+    },
+    spec: {
+      ...spec,
+      hostname: `${job.metadata.name}-${index}`,
+      containers: spec.containers.map(withIndexVariable),
+      ...(initContainers && { initContainers: initContainers.map(withIndexVariable) }),
+    },
+  } as Draft<Pod>;
+}
+
+const indexVariable = 'JOB_COMPLETION_INDEX';
+
+function withIndexVariable(container: core.Container): core.Container {
+  if (container.env?.some(({ name }) => name === indexVariable)) return container;
+  const fieldRef = { fieldPath: `metadata.labels['${indexKey}']` };
+  return { ...container, env: [...(container.env ?? []), { name: indexVariable, valueFrom: { fieldRef } }] };
+}
+
+/** When the pod's last container ended; when that is not known, when it was last known to be alive. */
+export function finishedAtMs(pod: Pod): number {
+  const times = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
+    .map((status) => Date.parse(status.state?.terminated?.finishedAt ?? ''))
+    .filter((ms) => !Number.isNaN(ms));
+  if (times.length > 0) return Math.max(...times);
+  const fallback =
+    pod.metadata.deletionTimestamp ??
+    podCondition(pod, 'Ready')?.lastTransitionTime ??
+    pod.metadata.creationTimestamp;
+  return Date.parse(fallback);
+}

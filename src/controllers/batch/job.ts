@@ -1,0 +1,298 @@
+/** Jobs: pods that run to their end, a given number of times; each outcome is counted once. */
+import { jobNameLabel } from '../../api/batch/job.ts';
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import { controllerOf } from '../../api/meta.ts';
+import { Job, Pod } from '../../api/resources.gen.ts';
+import type * as batch from '../../api/types/batch-v1.gen.ts';
+import { defineController, quietMsFor, type ReconcileOutcome, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { claim, undefinedIfGone } from '../adoption.ts';
+import { findCondition } from '../conditions.ts';
+import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
+import { formatIndexes, parseIndexes } from './job-indexes.ts';
+import { completionModeOf, creationReasonOf, type JobAction, jobMetricsOf } from './job-metrics.ts';
+import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
+import { isTracked, newJobPod, trackingFinalizer } from './job-pod.ts';
+
+const ownManager = 'kubernetes.io/job-controller';
+
+export const jobController = defineController({
+  name: 'job',
+  component: 'job-controller',
+  reconciles: Job,
+  owns: [Pod],
+  selectorOf: (job: Job) => job.spec?.selector,
+  watches: [
+    // Pods that were left behind by their job still carry the finalizer.
+    watch(Pod, (pod) => {
+      const job = pod.metadata.labels?.[jobNameLabel];
+      return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
+    }),
+  ],
+  metrics: jobMetricsOf,
+  // Upstream's: a job that fails to sync waits a second first.
+  backoff: { firstMs: 1_000, maxMs: 60_000 },
+  async reconcile(key, cluster, signal) {
+    const job = cluster.get(Job, key);
+    await releaseOrphans(cluster, key, job, signal);
+    const { managedBy } = job?.spec ?? {};
+    if (!job?.spec || (managedBy && managedBy !== ownManager) || isFinished(job)) return;
+    return await new JobReconcile(cluster, job, signal).measuredSync();
+  },
+});
+
+/** Lets go of pods whose job is gone or has left them. */
+async function releaseOrphans(
+  cluster: ReconcileCluster,
+  key: string,
+  job: Job | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const [namespace = '', name = ''] = key.split('/');
+  const pods = job ? cluster.orphansIn(Pod, namespace) : cluster.informer(Pod).inNamespace(namespace);
+  const left = [...pods].filter((pod) => {
+    if (!isTracked(pod)) return false;
+    const controller = controllerOf(pod);
+    if (controller) return !job && controller.kind === 'Job' && controller.name === name;
+    return pod.metadata.labels?.[jobNameLabel] === name;
+  });
+  if (left.length === 0) return;
+  const fresh = job ?? (await cluster.client.get(Job, { namespace, name }, signal).catch(undefinedIfGone));
+  for (const pod of left) {
+    const controller = controllerOf(pod);
+    if (!controller || controller.uid !== fresh?.metadata.uid) await dropFinalizer(cluster, pod, signal);
+  }
+}
+
+async function dropFinalizer(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
+  const { uid } = pod.metadata;
+  const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } };
+  await cluster.patch(Pod, pod, patch, { type: 'strategic' }, signal).catch(undefinedIfGone);
+}
+
+/** One reconcile of one Job. */
+class JobReconcile {
+  readonly #cluster: ReconcileCluster;
+  readonly #signal: AbortSignal;
+  readonly #now: string;
+  readonly #before: batch.JobStatus;
+  #job: Job;
+  #action: JobAction = 'reconciling';
+
+  constructor(cluster: ReconcileCluster, job: Job, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#job = job;
+    this.#before = job.status ?? {};
+    this.#signal = signal;
+    this.#now = wholeSeconds(cluster.clock.now());
+  }
+
+  async measuredSync(): Promise<ReconcileOutcome> {
+    const { clock, metrics } = this.#cluster;
+    const { syncs, syncDuration } = jobMetricsOf(metrics);
+    const startMs = clock.monotonic();
+    let result = 'error';
+    try {
+      const outcome = await this.#sync();
+      result = 'success';
+      return outcome;
+    } finally {
+      const labels = { completion_mode: completionModeOf(this.#job), result, action: this.#action };
+      syncs.add(1, labels);
+      syncDuration.observe((clock.monotonic() - startMs) / 1000, labels);
+    }
+  }
+
+  async #sync(): Promise<ReconcileOutcome> {
+    const job = this.#job;
+    const cluster = this.#cluster;
+    const owner = { type: Job, object: job };
+    const matches = compileLabelSelector(job.spec!.selector);
+    const pods = await claim(cluster, owner, Pod, (pod) => matches(pod.metadata.labels), this.#signal);
+    const plan = planJob(job, pods, cluster.clock.now());
+    const isSuspended = job.spec!.suspend === true;
+    if (!job.status?.startTime && !isSuspended) plan.waitMs ??= this.#deadlineMs();
+
+    const failure = await this.#managePods(plan, pods);
+    await this.#count(plan, pods);
+    if (failure !== undefined && !isInVain(failure)) throw failure;
+    return { requeueAfterMs: plan.waitMs, quietMs: quietMsFor(pods.length) };
+  }
+
+  #deadlineMs(): number | undefined {
+    const seconds = this.#job.spec!.activeDeadlineSeconds;
+    return seconds === undefined ? undefined : seconds * 1000;
+  }
+
+  async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<unknown> {
+    const job = this.#job;
+    const owner = { type: Job, object: job };
+    const removed = await allAtOnce(plan.remove, async (pod) => {
+      // Those of a job that ends count as failed; those that are too many are let go first, and do not.
+      if (!plan.verdict && isTracked(pod)) await dropFinalizer(this.#cluster, pod, this.#signal);
+      await deletePod(this.#cluster, owner, pod, this.#signal);
+    });
+    plan.active -= removed.succeeded;
+    plan.ready = Math.max(0, plan.ready - removed.succeeded);
+    plan.terminating += removed.succeeded;
+    const created = await slowStart(plan.create, (index) =>
+      createPod(this.#cluster, owner, newJobPod(job, index, failuresOfIndex(job, pods, index)), this.#signal),
+    );
+    plan.active += created.succeeded;
+    this.#noteCreated(plan, created);
+    this.#action =
+      plan.remove.length > 0 ? 'pods_deleted' : plan.create.length > 0 ? 'pods_created' : 'tracking';
+    return removed.failure ?? created.failure;
+  }
+
+  #noteCreated(plan: JobPlan, { succeeded, failure }: BatchOutcome): void {
+    const { podsCreated } = jobMetricsOf(this.#cluster.metrics);
+    const reason = creationReasonOf(this.#job, plan);
+    if (succeeded > 0) podsCreated.add(succeeded, { reason, status: 'succeeded' });
+    if (failure !== undefined) podsCreated.add(1, { reason, status: 'failed' });
+  }
+
+  /** First the outcomes are written down as uncounted, then their pods are let go, then they are counted. */
+  async #count(plan: JobPlan, pods: readonly Pod[]): Promise<void> {
+    const before = this.#job.status?.uncountedTerminatedPods;
+    const succeeded = [...(before?.succeeded ?? []), ...plan.newlySucceeded];
+    const failed = [...(before?.failed ?? []), ...plan.newlyFailed];
+    const interim = this.#statusFor(plan);
+    const isUrgent =
+      plan.newlySucceeded.length + plan.newlyFailed.length > 0 ||
+      plan.release.length > 0 ||
+      interim.conditions?.length !== this.#job.status?.conditions?.length;
+    if (isUrgent) await this.#write({ ...interim, uncountedTerminatedPods: { succeeded, failed } });
+
+    const released = new Set<string>();
+    await Promise.all(
+      plan.release.map(async (pod) => {
+        await dropFinalizer(this.#cluster, pod, this.#signal);
+        released.add(pod.metadata.uid);
+      }),
+    );
+    // A pod that is gone, or has lost its finalizer before, is counted now.
+    const tracked = new Set(pods.filter(isTracked).map((pod) => pod.metadata.uid));
+    const isHeld = (uid: string) => tracked.has(uid) && !released.has(uid);
+    const status = this.#statusFor(plan);
+    const count = (list: readonly string[]) => list.filter((uid) => !isHeld(uid)).length;
+    if (!plan.completedIndexes) status.succeeded = (this.#job.status?.succeeded ?? 0) + count(succeeded);
+    status.failed = (this.#job.status?.failed ?? 0) + count(failed);
+    const left = { succeeded: succeeded.filter(isHeld), failed: failed.filter(isHeld) };
+    status.uncountedTerminatedPods = left;
+    const isOver =
+      plan.verdict && left.succeeded.length + left.failed.length + plan.terminating + plan.active === 0;
+    if (isOver) this.#conclude(status, plan.verdict!);
+    await this.#write(status);
+    this.#noteFinished(plan);
+    if (isOver) this.#tellEnd(plan.verdict!);
+  }
+
+  /** Numbers and conditions, without what is being counted. */
+  #statusFor(plan: JobPlan): batch.JobStatus {
+    const { status, spec } = this.#job;
+    const conditions = [...(status?.conditions ?? [])];
+    if (plan.verdict) {
+      const type = plan.verdict.outcome === 'failure' ? 'FailureTarget' : 'SuccessCriteriaMet';
+      if (findCondition(conditions, type)?.status !== 'True')
+        conditions.push(this.#condition(type, 'True', plan.verdict.reason, plan.verdict.message));
+    } else {
+      this.#noteSuspension(conditions);
+    }
+    const isStarting = !status?.startTime && !spec!.suspend;
+    const isStopping = spec!.suspend && findCondition(status?.conditions, 'Suspended')?.status !== 'True';
+    const startTime = isStarting ? this.#now : isStopping ? undefined : status?.startTime;
+    const { completedIndexes, failedIndexes } = plan;
+    return {
+      ...status,
+      conditions,
+      startTime: spec!.suspend ? undefined : startTime,
+      active: plan.active,
+      ready: plan.ready,
+      terminating: plan.terminating,
+      ...(completedIndexes && {
+        succeeded: completedIndexes.size,
+        completedIndexes: formatIndexes(completedIndexes),
+      }),
+      ...(failedIndexes && { failedIndexes: formatIndexes(failedIndexes) }),
+    };
+  }
+
+  #noteSuspension(conditions: batch.JobCondition[]): void {
+    const isSuspended = this.#job.spec!.suspend === true;
+    const at = conditions.findIndex((condition) => condition.type === 'Suspended');
+    const isMarked = conditions[at]?.status === 'True';
+    if (isSuspended === isMarked) return;
+    const next = isSuspended
+      ? this.#condition('Suspended', 'True', 'JobSuspended', 'Job suspended')
+      : this.#condition('Suspended', 'False', 'JobResumed', 'Job resumed');
+    if (at >= 0) conditions[at] = next;
+    else conditions.push(next);
+  }
+
+  #condition(type: string, status: 'True' | 'False', reason: string, message: string): batch.JobCondition {
+    return { type, status, reason, message, lastProbeTime: this.#now, lastTransitionTime: this.#now };
+  }
+
+  #conclude(status: batch.JobStatus, verdict: Verdict): void {
+    const type = verdict.outcome === 'failure' ? 'Failed' : 'Complete';
+    status.conditions = [
+      ...(status.conditions ?? []),
+      this.#condition(type, 'True', verdict.reason, verdict.message),
+    ];
+    // One whose pods end while it is suspended has started all the same.
+    status.startTime ??= this.#now;
+    if (verdict.outcome === 'success') status.completionTime = this.#now;
+  }
+
+  /** Called when the status that counts them is written. */
+  #noteFinished(plan: JobPlan): void {
+    const before = this.#before;
+    const { podsFinished, indexesFinished, failuresHandled } = jobMetricsOf(this.#cluster.metrics);
+    const { spec, status } = this.#job;
+    const completion_mode = completionModeOf(this.#job);
+    const finished = (result: 'succeeded' | 'failed') => (status?.[result] ?? 0) - (before[result] ?? 0);
+    for (const result of ['succeeded', 'failed'] as const)
+      if (finished(result) > 0) podsFinished.add(finished(result), { completion_mode, result });
+    for (const action of plan.failureActions) failuresHandled.add(1, { action });
+    if (!plan.completedIndexes) return;
+    const backoffLimit = spec?.backoffLimitPerIndex === undefined ? 'global' : 'perIndex';
+    const failed =
+      (plan.failedIndexes?.size ?? 0) - parseIndexes(before.failedIndexes, spec?.completions).size;
+    if (finished('succeeded') > 0)
+      indexesFinished.add(finished('succeeded'), { status: 'succeeded', backoffLimit });
+    if (plan.failedIndexes && failed > 0) indexesFinished.add(failed, { status: 'failed', backoffLimit });
+  }
+
+  #tellEnd({ outcome, reason, message }: Verdict): void {
+    const result = outcome === 'success' ? 'succeeded' : 'failed';
+    const labels = { completion_mode: completionModeOf(this.#job), result, reason };
+    jobMetricsOf(this.#cluster.metrics).finished.add(1, labels);
+    const { completions } = this.#job.spec!;
+    if (
+      outcome === 'success' &&
+      completions !== undefined &&
+      (this.#job.status?.succeeded ?? 0) > completions
+    )
+      this.#event(
+        'Warning',
+        'TooManySucceededPods',
+        'Too many succeeded pods running after completion count reached',
+      );
+    if (outcome === 'success') this.#event('Normal', 'Completed', 'Job completed');
+    else this.#event('Warning', reason, message);
+  }
+
+  async #write(status: batch.JobStatus): Promise<void> {
+    const was = findCondition(this.#job.status?.conditions, 'Suspended')?.status;
+    const is = findCondition(status.conditions, 'Suspended')?.status;
+    this.#job = await this.#cluster.updateStatus(Job, this.#job, status, this.#signal);
+    if (was !== is && is === 'True') this.#event('Normal', 'Suspended', 'Job suspended');
+    if (was !== is && is === 'False') this.#event('Normal', 'Resumed', 'Job resumed');
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#cluster.event(Job, this.#job, type, reason, message);
+  }
+}

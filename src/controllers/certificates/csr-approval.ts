@@ -1,0 +1,32 @@
+/** How a signing request is approved, and whether anybody has decided on it yet. */
+import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { hasCondition } from './csr-request.ts';
+
+export function isDecided(csr: CertificateSigningRequest): boolean {
+  return Boolean(csr.status?.certificate) || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied');
+}
+
+export async function approve(
+  cluster: ReconcileCluster,
+  csr: CertificateSigningRequest,
+  message: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = wholeSeconds(cluster.clock.now());
+  const approval = {
+    type: 'Approved',
+    status: 'True',
+    reason: 'AutoApproved',
+    message,
+    lastUpdateTime: now,
+    lastTransitionTime: now,
+  };
+  const status = { ...csr.status, conditions: [...(csr.status?.conditions ?? []), approval] };
+  await cluster.client.update(
+    CertificateSigningRequest,
+    { ...csr, status },
+    { subresource: 'approval', signal },
+  );
+}

@@ -1,0 +1,48 @@
+/** Removes certificate requests that are done with. */
+import { X509Certificate } from 'node:crypto';
+import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { pause } from '../../base/clock.ts';
+import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import { undefinedIfGone } from '../adoption.ts';
+import { findCondition } from '../conditions.ts';
+
+const checkIntervalMs = 3_600_000;
+const hourMs = 3_600_000;
+/** How long after each state a request is kept. */
+const keptMs = { Approved: hourMs, Denied: hourMs, Failed: hourMs, pending: 24 * hourMs };
+
+export async function runCsrCleaner(environment: ControllerEnvironment, signal: AbortSignal): Promise<void> {
+  const { client, informers, clock } = environment;
+  const requests = informers.of(CertificateSigningRequest);
+  const logger = environment.logger.for('csr-cleaner');
+  await informers.synced();
+  while (!signal.aborted) {
+    await pause(clock, checkIntervalMs, signal);
+    for (const csr of [...requests.list()]) {
+      if (signal.aborted || !isDone(csr, clock.now())) continue;
+      await client
+        .delete(CertificateSigningRequest, csr.metadata, { preconditions: { uid: csr.metadata.uid }, signal })
+        .catch(undefinedIfGone)
+        .catch((error: unknown) =>
+          logger.warn('could not remove a request', { name: csr.metadata.name, error }),
+        );
+    }
+  }
+}
+
+function isDone(csr: CertificateSigningRequest, nowMs: number): boolean {
+  for (const type of ['Approved', 'Denied', 'Failed'] as const) {
+    const condition = findCondition(csr.status?.conditions, type);
+    const sinceMs = Date.parse(condition?.lastUpdateTime ?? condition?.lastTransitionTime ?? '');
+    // An approved request without a certificate waits for its signer.
+    if (type === 'Approved' && !csr.status?.certificate) continue;
+    if (condition && nowMs - sinceMs > keptMs[type]) return true;
+  }
+  if (csr.status?.certificate) return isExpired(csr.status.certificate, nowMs);
+  const isDecided = (csr.status?.conditions ?? []).length > 0;
+  return !isDecided && nowMs - Date.parse(csr.metadata.creationTimestamp) > keptMs.pending;
+}
+
+function isExpired(certificate: string, nowMs: number): boolean {
+  return Date.parse(new X509Certificate(Buffer.from(certificate, 'base64')).validTo) < nowMs;
+}

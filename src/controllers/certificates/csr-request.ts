@@ -1,0 +1,109 @@
+/** What a certificate request asks for, and whether its signer may give it. */
+
+import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
+import { type ParsedSigningRequest, parseSigningRequest } from '../../base/pki.ts';
+import { findCondition } from '../conditions.ts';
+
+export const signers = {
+  client: 'kubernetes.io/kube-apiserver-client',
+  kubeletClient: 'kubernetes.io/kube-apiserver-client-kubelet',
+  kubeletServing: 'kubernetes.io/kubelet-serving',
+  legacy: 'kubernetes.io/legacy-unknown',
+} as const;
+
+const keyUsages = new Set(['digital signature', 'key encipherment']);
+
+export function hasCondition(csr: CertificateSigningRequest, type: string): boolean {
+  return findCondition(csr.status?.conditions, type)?.status === 'True';
+}
+
+/** The PEM within the request, read. @throws when it is none. */
+export async function readRequest(csr: CertificateSigningRequest): Promise<ParsedSigningRequest> {
+  return await parseSigningRequest(requestPem(csr));
+}
+
+export function requestPem(csr: CertificateSigningRequest): string {
+  return Buffer.from(csr.spec.request, 'base64').toString('utf8');
+}
+
+/** Names that the API server itself goes by before others: nobody gets a certificate of them by asking. */
+const reservedNames = new Set(['front-proxy-client']);
+
+/** Why the signer refuses; undefined when it does not. */
+export function findRefusal(
+  csr: CertificateSigningRequest,
+  request: ParsedSigningRequest,
+): string | undefined {
+  const usages = csr.spec.usages ?? [];
+  if (reservedNames.has(request.commonName)) return `common name ${request.commonName} is reserved`;
+  switch (csr.spec.signerName) {
+    case signers.client:
+      return refuseClientUsages(usages);
+    case signers.kubeletClient:
+      return (
+        refuseOrganization(request) ??
+        refuseNames(request, ['dnsNames', 'emailAddresses', 'ipAddresses', 'uris']) ??
+        refuseCommonName(request) ??
+        refuseNodeUsages(usages, 'client auth')
+      );
+    case signers.kubeletServing:
+      return (
+        refuseOrganization(request) ??
+        (request.dnsNames.length + request.ipAddresses.length === 0
+          ? 'DNS or IP subjectAltName is required'
+          : undefined) ??
+        refuseNames(request, ['emailAddresses', 'uris']) ??
+        refuseNodeUsages(usages, 'server auth') ??
+        refuseCommonName(request)
+      );
+    default:
+      return undefined;
+  }
+}
+
+function refuseOrganization({ organizations }: ParsedSigningRequest): string | undefined {
+  const isNodes = organizations.length === 1 && organizations[0] === nodesGroup;
+  return isNodes ? undefined : `subject organization is not ${nodesGroup}`;
+}
+
+function refuseCommonName({ commonName }: ParsedSigningRequest): string | undefined {
+  return commonName.startsWith(nodeUserPrefix)
+    ? undefined
+    : `subject common name does not begin with ${nodeUserPrefix}`;
+}
+
+const nameKinds = { dnsNames: 'DNS', emailAddresses: 'Email', ipAddresses: 'IP', uris: 'URI' } as const;
+
+function refuseNames(
+  request: ParsedSigningRequest,
+  kinds: readonly (keyof typeof nameKinds)[],
+): string | undefined {
+  const found = kinds.find((kind) => request[kind].length > 0);
+  return found && `${nameKinds[found]} subjectAltNames are not allowed`;
+}
+
+function refuseClientUsages(usages: readonly string[]): string | undefined {
+  const extra = usages.find((usage) => usage !== 'client auth' && !keyUsages.has(usage));
+  if (extra !== undefined) return `invalid usage for client certificate: ${extra}`;
+  return usages.includes('client auth')
+    ? undefined
+    : 'missing required usage for client certificate: client auth';
+}
+
+/** A node's key may be one that enciphers nothing; all else is fixed. */
+function refuseNodeUsages(usages: readonly string[], purpose: string): string | undefined {
+  const wanted = [...keyUsages, purpose].sort();
+  const given = new Set([...usages, 'key encipherment']);
+  const isSame = usages.includes('digital signature') && [...given].sort().join() === wanted.join();
+  return isSame ? undefined : `usages did not match [${wanted.join(' ')}]`;
+}
+
+/** A kubelet's client certificate, asked for by the node itself or by somebody on its behalf. */
+export function kindOfNodeClient(
+  csr: CertificateSigningRequest,
+  request: ParsedSigningRequest,
+): 'selfnodeclient' | 'nodeclient' | undefined {
+  if (csr.spec.signerName !== signers.kubeletClient || findRefusal(csr, request)) return undefined;
+  return csr.spec.username === request.commonName ? 'selfnodeclient' : 'nodeclient';
+}

@@ -1,0 +1,40 @@
+/**
+ * Approves serving certificates that nodes ask for themselves, for their own name and the addresses that their object
+ * shows. Upstream leaves this to the administrator; here a node's agent is reached by nothing else.
+ */
+import { CertificateSigningRequest, Node } from '../../api/resources.gen.ts';
+import { nodeUserPrefix } from '../../api/well-known.ts';
+import type { ParsedSigningRequest } from '../../base/pki.ts';
+import { defineController } from '../../client/controller.ts';
+import { approve, isDecided } from './csr-approval.ts';
+import { findRefusal, readRequest, signers } from './csr-request.ts';
+
+export const csrServingApprovingController = defineController({
+  name: 'certificate_serving',
+  component: 'certificate-controller',
+  reconciles: CertificateSigningRequest,
+  reads: [Node],
+  concerns: (csr: CertificateSigningRequest) =>
+    csr.spec.signerName === signers.kubeletServing && !isDecided(csr),
+  async reconcile(name, cluster, signal) {
+    const csr = cluster.get(CertificateSigningRequest, name);
+    if (!csr || isDecided(csr)) return;
+    const request = await readRequest(csr).catch(() => undefined);
+    if (!request || findRefusal(csr, request)) return;
+    const { username = '' } = csr.spec;
+    const node = cluster.get(Node, username.slice(nodeUserPrefix.length));
+    if (!node || !isOfNode(request, username, node)) return;
+    await approve(cluster, csr, 'The node asked for its own name and addresses.', signal);
+  },
+});
+
+/** Whoever asks is the node, and every name is one of the node's. */
+export function isOfNode(request: ParsedSigningRequest, username: string, node: Node): boolean {
+  const { name } = node.metadata;
+  const addresses = new Set([name, ...(node.status?.addresses ?? []).map(({ address }) => address)]);
+  return (
+    username === `${nodeUserPrefix}${name}` &&
+    request.commonName === username &&
+    [...request.dnsNames, ...request.ipAddresses].every((each) => addresses.has(each))
+  );
+}

@@ -1,0 +1,85 @@
+/** Signs approved certificate requests for the cluster's own signers. */
+
+import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { type CertificatePair, signRequest } from '../../base/pki.ts';
+import { type AnyController, defineController } from '../../client/controller.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { messageOf } from '../pod-control.ts';
+import { findRefusal, hasCondition, readRequest, requestPem, signers } from './csr-request.ts';
+
+const ownSigners: ReadonlySet<string> = new Set(Object.values(signers));
+const validityDefaultMs = 365 * 86_400_000;
+const validityMinMs = 600_000;
+/** Clocks differ a little: a certificate is valid from shortly before it was made. */
+const backdateMs = 300_000;
+
+export function csrSigningController(authority: CertificatePair): AnyController {
+  return defineController({
+    name: 'csrsigning',
+    component: 'certificate-controller',
+    reconciles: CertificateSigningRequest,
+    concerns: (csr: CertificateSigningRequest) => isWaiting(csr),
+    async reconcile(name, cluster, signal) {
+      const csr = cluster.get(CertificateSigningRequest, name);
+      if (!csr || !isWaiting(csr)) return;
+      const nowMs = cluster.clock.now();
+      const outcome = await sign(authority, csr, nowMs);
+      const now = wholeSeconds(nowMs);
+      const status =
+        'certificate' in outcome
+          ? { ...csr.status, certificate: Buffer.from(outcome.certificate).toString('base64') }
+          : {
+              ...csr.status,
+              conditions: [
+                ...(csr.status?.conditions ?? []),
+                {
+                  type: 'Failed',
+                  status: 'True',
+                  reason: 'SignerValidationFailure',
+                  message: outcome.refusal,
+                  lastUpdateTime: now,
+                  lastTransitionTime: now,
+                },
+              ],
+            };
+      await cluster.updateStatus(CertificateSigningRequest, csr, status, signal);
+    },
+  });
+}
+
+function isWaiting(csr: CertificateSigningRequest): boolean {
+  return (
+    ownSigners.has(csr.spec.signerName) &&
+    hasCondition(csr, 'Approved') &&
+    !hasCondition(csr, 'Denied') &&
+    !hasCondition(csr, 'Failed') &&
+    !csr.status?.certificate
+  );
+}
+
+async function sign(
+  authority: CertificatePair,
+  csr: CertificateSigningRequest,
+  nowMs: number,
+): Promise<{ certificate: string } | { refusal: string }> {
+  let refusal: string | undefined;
+  try {
+    refusal = findRefusal(csr, await readRequest(csr));
+  } catch (error) {
+    refusal = messageOf(error);
+  }
+  if (refusal !== undefined) return { refusal };
+  const asked = csr.spec.expirationSeconds;
+  const validityMs =
+    asked === undefined
+      ? validityDefaultMs
+      : Math.min(validityDefaultMs, Math.max(validityMinMs, asked * 1000));
+  const wanted = csr.spec.usages ?? [];
+  const usages = (['server', 'client'] as const).filter((usage) => wanted.includes(`${usage} auth`));
+  const certificate = await signRequest(authority, requestPem(csr), {
+    usages,
+    notBefore: new Date(nowMs - backdateMs),
+    notAfter: new Date(nowMs + validityMs),
+  });
+  return { certificate };
+}

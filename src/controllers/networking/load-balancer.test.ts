@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Service } from '../../api/resources.gen.ts';
+import { letsGo, parsePool, planAddress } from './load-balancer.ts';
+
+const pool = [{ first: '172.30.7.128', last: '172.30.7.129' }];
+
+function service(name: string, options: { address?: string; asked?: string; class?: string } = {}): Service {
+  return {
+    metadata: { name, namespace: 'default', uid: name, resourceVersion: '1', creationTimestamp: '' },
+    spec: {
+      type: 'LoadBalancer',
+      ...(options.asked ? { loadBalancerIP: options.asked } : {}),
+      ...(options.class ? { loadBalancerClass: options.class } : {}),
+    },
+    status: { loadBalancer: options.address ? { ingress: [{ ip: options.address }] } : {} },
+  } as Service;
+}
+
+describe('addresses of load balancers', () => {
+  const rows: [string, Service, Service[], ReturnType<typeof planAddress>][] = [
+    ['the first free one', service('a'), [], { address: '172.30.7.128' }],
+    [
+      'the next free one',
+      service('a'),
+      [service('b', { address: '172.30.7.128' })],
+      { address: '172.30.7.129' },
+    ],
+    ['the one it has', service('a', { address: '172.30.7.129' }), [], { address: '172.30.7.129' }],
+    ['the one it asks for', service('a', { asked: '172.30.7.129' }), [], { address: '172.30.7.129' }],
+    [
+      'none when the one it asks for is taken',
+      service('a', { asked: '172.30.7.128' }),
+      [service('b', { address: '172.30.7.128' })],
+      { problem: 'address 172.30.7.128 is in use by service default/b' },
+    ],
+    [
+      'none when the one it asks for is not in the pool',
+      service('a', { asked: '10.0.0.1' }),
+      [],
+      { problem: 'address 10.0.0.1 is not in the pool 172.30.7.128-172.30.7.129' },
+    ],
+    [
+      'none when all are taken',
+      service('a'),
+      [service('b', { address: '172.30.7.128' }), service('c', { address: '172.30.7.129' })],
+      { problem: 'no address is left in the pool 172.30.7.128-172.30.7.129' },
+    ],
+    [
+      'one that only a service of another class has',
+      service('a'),
+      [service('b', { address: '172.30.7.128', class: 'example.com/other' })],
+      { address: '172.30.7.128' },
+    ],
+  ];
+  for (const [name, subject, others, expected] of rows)
+    it(`gives ${name}`, () => assert.deepEqual(planAddress(subject, [subject, ...others], pool), expected));
+
+  const holder = service('a', { address: '172.30.7.128' });
+  const plain = { ...holder, spec: { type: 'ClusterIP' } } as Service;
+  const changes: [string, Service, Service | undefined, boolean][] = [
+    ['comes', holder, undefined, false],
+    ['is deleted', holder, holder, true],
+    ['is deleted without having had one', service('a'), service('a'), false],
+    ['becomes a ClusterIP, its status still there', plain, holder, true],
+    ['gets another', service('a', { address: '172.30.7.129' }), holder, true],
+    ['stays as it is', { ...holder }, holder, false],
+  ];
+  for (const [name, now, old, isFreed] of changes)
+    it(`${isFreed ? 'come free' : 'do not come free'} when a service ${name}`, () =>
+      assert.equal(letsGo(now, old), isFreed));
+
+  it('reads pools of ranges, blocks and single addresses, and names what is none', () => {
+    assert.deepEqual(parsePool('10.0.0.5-10.0.0.9, 10.1.0.7/30 10.2.0.1'), [
+      { first: '10.0.0.5', last: '10.0.0.9' },
+      { first: '10.1.0.4', last: '10.1.0.7' },
+      { first: '10.2.0.1', last: '10.2.0.1' },
+    ]);
+    assert.throws(() => parsePool('10.0.0.5-x'), /10\.0\.0\.5-x is no range/);
+  });
+});

@@ -1,0 +1,176 @@
+/** Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network). */
+import { ConfigMap, Service } from '../../api/resources.gen.ts';
+import { type AnyController, defineController, watch } from '../../client/controller.ts';
+
+/** Both ends belong to the pool. */
+export interface AddressRange {
+  first: string;
+  last: string;
+}
+
+export type AddressPlan =
+  | { address: string }
+  /** Why there is none, for the user. */
+  | { problem: string };
+
+/** A ConfigMap whose `addresses` replace the pool that the cluster was started with. */
+const poolNamespace = 'kube-system';
+const poolName = 'load-balancer';
+
+/** Wanted, given and kept: an address that is the service's already stays, one that was asked for is given or nothing is. */
+export function planAddress(
+  service: Service,
+  others: Iterable<Service>,
+  pool: readonly AddressRange[],
+): AddressPlan {
+  const taken = new Map<string, string>();
+  for (const other of others) {
+    if (other.metadata.uid === service.metadata.uid || !isOurs(other)) continue;
+    const address = addressOf(other);
+    if (address) taken.set(address, `${other.metadata.namespace}/${other.metadata.name}`);
+  }
+  const asked = service.spec?.loadBalancerIP;
+  if (asked) {
+    if (!isInPool(asked, pool)) return { problem: `address ${asked} is not in the pool ${formatPool(pool)}` };
+    const owner = taken.get(asked);
+    return owner ? { problem: `address ${asked} is in use by service ${owner}` } : { address: asked };
+  }
+  const present = addressOf(service);
+  if (present && isInPool(present, pool) && !taken.has(present)) return { address: present };
+  for (const { first, last } of pool) {
+    for (let number = toNumber(first); number <= toNumber(last); number++) {
+      const address = toAddress(number);
+      if (!taken.has(address)) return { address };
+    }
+  }
+  return { problem: `no address is left in the pool ${formatPool(pool)}` };
+}
+
+/** `a-b`, `a/len` or `a`, separated by commas or white space. @throws Error naming the part that is none of them */
+export function parsePool(text: string): AddressRange[] {
+  return text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map((part) => {
+      const [first = '', last = first] = part.split('-');
+      const [base = '', length] = first.split('/');
+      if (![base, last.split('/')[0]!].every(isIPv4))
+        throw new Error(`${part} is no range of IPv4 addresses`);
+      if (length === undefined) return { first, last };
+      const size = 2 ** (32 - Number(length));
+      const start = Math.floor(toNumber(base) / size) * size;
+      if (!(Number(length) >= 8 && Number(length) <= 32))
+        throw new Error(`${part} is no range of IPv4 addresses`);
+      return { first: toAddress(start), last: toAddress(start + size - 1) };
+    });
+}
+
+export function loadBalancerController(defaultPool: readonly AddressRange[]): AnyController {
+  return defineController({
+    name: 'service-lb-controller',
+    component: 'service-controller',
+    reconciles: Service,
+    // One at a time: two services must not be given one address.
+    concurrency: 1,
+    concerns: (service: Service, old: Service | undefined) =>
+      isOurs(service) || (old !== undefined && isOurs(old)),
+    watches: [
+      // An address that comes free, or another pool, may be what a waiting service waits for.
+      watch(Service, (service, old, informers) =>
+        letsGo(service, old) ? waiting(informers.of(Service).list()) : [],
+      ),
+      watch(ConfigMap, ({ metadata }, _old, informers) =>
+        metadata.name === poolName && metadata.namespace === poolNamespace
+          ? keysOf(informers.of(Service).list())
+          : [],
+      ),
+    ],
+    async reconcile(key, cluster, signal) {
+      const service = cluster.get(Service, key);
+      if (!service || service.metadata.deletionTimestamp) return;
+      if (!isOurs(service)) {
+        if (service.status?.loadBalancer?.ingress?.length && service.spec?.type !== 'LoadBalancer')
+          await cluster.updateStatus(Service, service, { ...service.status, loadBalancer: {} }, signal);
+        return;
+      }
+      const fail = (problem: string) =>
+        cluster.event(
+          Service,
+          service,
+          'Warning',
+          'SyncLoadBalancerFailed',
+          `Error syncing load balancer: failed to ensure load balancer: ${problem}`,
+        );
+      const text = cluster.get(ConfigMap, `${poolNamespace}/${poolName}`)?.data?.addresses;
+      let pool = defaultPool;
+      try {
+        if (text !== undefined) pool = parsePool(text);
+      } catch (error) {
+        fail((error as Error).message);
+        return;
+      }
+      const plan = planAddress(service, cluster.informer(Service).list(), pool);
+      if ('problem' in plan) {
+        fail(plan.problem);
+        return;
+      }
+      if (plan.address === addressOf(service)) return;
+      cluster.event(Service, service, 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
+      const loadBalancer = { ingress: [{ ip: plan.address, ipMode: 'VIP' }] };
+      await cluster.updateStatus(Service, service, { ...service.status, loadBalancer }, signal);
+      cluster.event(Service, service, 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
+    },
+  });
+}
+
+/** Whether an address comes free by the change; a service that is deleted comes as its own past. */
+export function letsGo(service: Service, old: Service | undefined): boolean {
+  const before = old && held(old);
+  return before !== undefined && (service === old || held(service) !== before);
+}
+
+/** A status outlives the type for a moment. */
+function held(service: Service): string | undefined {
+  return isOurs(service) ? addressOf(service) : undefined;
+}
+
+/** A class names another implementation. */
+function isOurs({ spec }: Service): boolean {
+  return spec?.type === 'LoadBalancer' && !spec.loadBalancerClass;
+}
+
+function addressOf(service: Service): string | undefined {
+  return service.status?.loadBalancer?.ingress?.[0]?.ip;
+}
+
+function waiting(services: Iterable<Service>): string[] {
+  return keysOf([...services].filter((service) => isOurs(service) && !addressOf(service)));
+}
+
+function keysOf(services: Iterable<Service>): string[] {
+  return [...services].filter(isOurs).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+}
+
+function isInPool(address: string, pool: readonly AddressRange[]): boolean {
+  const number = toNumber(address);
+  return (
+    isIPv4(address) && pool.some(({ first, last }) => toNumber(first) <= number && number <= toNumber(last))
+  );
+}
+
+function formatPool(pool: readonly AddressRange[]): string {
+  return pool.length === 0 ? '(empty)' : pool.map(({ first, last }) => `${first}-${last}`).join(', ');
+}
+
+function isIPv4(address: string): boolean {
+  const bytes = address.split('.');
+  return bytes.length === 4 && bytes.every((byte) => /^\d{1,3}$/.test(byte) && Number(byte) <= 255);
+}
+
+function toNumber(address: string): number {
+  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
+}
+
+function toAddress(number: number): string {
+  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+}

@@ -1,0 +1,123 @@
+/** What becomes of a ServiceCIDR: protected and ready, or waiting until no service has an address of it alone. */
+import { managedByLabel, serviceAllocator } from '../../api/networking/ip-address.ts';
+import type { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
+import {
+  type AddressRange,
+  parseAddress,
+  parseRange,
+  rangeContains,
+} from '../../api/validation/addresses.ts';
+import { findCondition, withCondition } from '../conditions.ts';
+
+const serviceCidrFinalizer = 'networking.k8s.io/service-cidr-finalizer';
+type Conditions = NonNullable<NonNullable<ServiceCIDR['status']>['conditions']>;
+type Verdict = Omit<Conditions[number], 'lastTransitionTime'>;
+
+/** API servers that have not heard of the deletion may hand out addresses for so long. */
+const deletionGraceMs = 10_000;
+
+const ready: Verdict = {
+  type: 'Ready',
+  status: 'True',
+  reason: '',
+  message: 'Kubernetes Service CIDR is ready',
+};
+const inUse: Verdict = {
+  type: 'Ready',
+  status: 'False',
+  reason: 'Terminating',
+  message:
+    'There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR',
+};
+
+export interface ServiceCidrPlan {
+  /** To be written when present. */
+  finalizers?: string[];
+  conditions?: Conditions;
+  requeueAfterMs?: number;
+}
+
+/** `ranges`: all ServiceCIDRs, this one among them. */
+export function planServiceCidr(
+  own: ServiceCIDR,
+  ranges: readonly ServiceCIDR[],
+  addresses: Iterable<IPAddress>,
+  nowMs: number,
+): ServiceCidrPlan {
+  const { finalizers = [], deletionTimestamp } = own.metadata;
+  const isProtected = finalizers.includes(serviceCidrFinalizer);
+  const setReady = (condition: Verdict): ServiceCidrPlan => {
+    const found = findCondition(own.status?.conditions, 'Ready');
+    if (found?.status === condition.status && found.message === condition.message) return {};
+    const lastTransitionTime = new Date(nowMs).toISOString();
+    const next = { ...condition, lastTransitionTime };
+    return { conditions: withCondition(own.status?.conditions, next, lastTransitionTime) };
+  };
+  if (!deletionTimestamp)
+    return { ...setReady(ready), ...(!isProtected && { finalizers: [...finalizers, serviceCidrFinalizer] }) };
+  if (!isProtected) return {};
+  if (!isSpare(own, ranges) && holdsAddresses(own, ranges, addresses)) return setReady(inUse);
+  const waitMs = Date.parse(deletionTimestamp) + deletionGraceMs - nowMs;
+  if (waitMs > 0) return { requeueAfterMs: waitMs };
+  return { finalizers: finalizers.filter((name) => name !== serviceCidrFinalizer) };
+}
+
+/** The names of those that contain `range` or lie within it. */
+export function overlapping(own: ServiceCIDR, ranges: Iterable<ServiceCIDR>): string[] {
+  const prefixes = prefixesOf(own);
+  return [...ranges]
+    .filter((other) =>
+      prefixesOf(other).some((theirs) =>
+        prefixes.some((mine) => contains(theirs, mine) || contains(mine, theirs)),
+      ),
+    )
+    .map(({ metadata }) => metadata.name);
+}
+
+/** The ranges that an address was, or may have been, handed out from; none for addresses of other makers. */
+export function rangesOf(address: IPAddress, ranges: Iterable<ServiceCIDR>): ServiceCIDR[] {
+  const bytes = isOfServices(address) ? parseAddress(address.metadata.name) : undefined;
+  if (!bytes) return [];
+  return [...ranges].filter((range) => prefixesOf(range).some((prefix) => canHandOut(prefix, bytes)));
+}
+
+/** Whether others contain all that this one has. */
+function isSpare(own: ServiceCIDR, ranges: readonly ServiceCIDR[]): boolean {
+  const others = ranges.filter(({ metadata }) => metadata.name !== own.metadata.name).flatMap(prefixesOf);
+  return prefixesOf(own).every((prefix) => others.some((other) => contains(other, prefix)));
+}
+
+function holdsAddresses(
+  own: ServiceCIDR,
+  ranges: readonly ServiceCIDR[],
+  addresses: Iterable<IPAddress>,
+): boolean {
+  for (const address of addresses) {
+    const found = rangesOf(address, ranges);
+    if (found.length === 1 && found[0]!.metadata.name === own.metadata.name) return true;
+  }
+  return false;
+}
+
+function isOfServices({ metadata }: IPAddress): boolean {
+  return metadata.labels?.[managedByLabel] === serviceAllocator;
+}
+
+function prefixesOf({ spec }: ServiceCIDR): AddressRange[] {
+  return (spec?.cidrs ?? []).map(parseRange).filter((range) => range !== undefined);
+}
+
+function contains(outer: AddressRange, inner: AddressRange): boolean {
+  return outer.prefixLength <= inner.prefixLength && rangeContains(outer, inner.bytes);
+}
+
+/** Not the network's own address, and not the broadcast address of an IPv4 network. */
+function canHandOut(range: AddressRange, address: Uint8Array): boolean {
+  if (!rangeContains(range, address)) return false;
+  const hostBits = (wanted: 0 | 1) => {
+    for (let bit = range.prefixLength; bit < address.length * 8; bit++)
+      if (((address[bit >> 3]! >> (7 - (bit & 7))) & 1) !== wanted) return false;
+    return true;
+  };
+  return !hostBits(0) && !(address.length === 4 && hostBits(1));
+}

@@ -1,0 +1,111 @@
+/** What a node's silence and conditions mean: its conditions and taints, and how fast trouble may spread. */
+import type { Node } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { nodeCondition } from './node-state.ts';
+
+/** A node that has said nothing for so long is Unknown. */
+export const monitorGraceMs = 40_000;
+/** The same for a node that has never said anything. */
+export const startupGraceMs = 60_000;
+
+const watchedConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
+
+/** The conditions of a node that has fallen silent; undefined when they say so already. */
+export function silentConditions(node: Node, now: string): core.NodeCondition[] | undefined {
+  const conditions = [...(node.status?.conditions ?? [])];
+  let hasChanged = false;
+  for (const type of watchedConditions) {
+    const index = conditions.findIndex((condition) => condition.type === type);
+    const old = conditions[index];
+    if (old?.status === 'Unknown') continue;
+    hasChanged = true;
+    if (old) {
+      conditions[index] = {
+        ...old,
+        status: 'Unknown',
+        reason: 'NodeStatusUnknown',
+        message: 'Kubelet stopped posting node status.',
+        lastTransitionTime: now,
+      };
+    } else {
+      conditions.push({
+        type,
+        status: 'Unknown',
+        reason: 'NodeStatusNeverUpdated',
+        message: 'Kubelet never posted node status.',
+        lastHeartbeatTime: node.metadata.creationTimestamp,
+        lastTransitionTime: now,
+      });
+    }
+  }
+  return hasChanged ? conditions : undefined;
+}
+
+const notReady = 'node.kubernetes.io/not-ready';
+const unreachable = 'node.kubernetes.io/unreachable';
+const conditionTaints: readonly [type: string, status: string, key: string][] = [
+  ['Ready', 'False', notReady],
+  ['Ready', 'Unknown', unreachable],
+  ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'],
+  ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
+  ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
+  ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
+];
+const unschedulable = 'node.kubernetes.io/unschedulable';
+const ownNoSchedule = new Set([...conditionTaints.map(([, , key]) => key), unschedulable]);
+const ownNoExecute = new Set([notReady, unreachable]);
+
+/** The NoExecute taint that the node's readiness calls for; undefined for a ready node. */
+export function executeTaintKey(node: Node): string | undefined {
+  const status = nodeCondition(node, 'Ready')?.status;
+  if (status === 'False') return notReady;
+  return status === 'Unknown' ? unreachable : undefined;
+}
+
+/**
+ * The taints that the node should have. `mayEvict`: whether a NoExecute taint may be added now; one that stands for
+ * another state is exchanged in any case. Undefined when nothing changes.
+ */
+export function planTaints(
+  node: Node,
+  mayEvict: 'yes' | 'no' | 'withdraw',
+  now: string,
+): core.Taint[] | undefined {
+  const wanted = new Set<string>();
+  for (const [type, status, key] of conditionTaints)
+    if (nodeCondition(node, type)?.status === status) wanted.add(`${key} NoSchedule`);
+  if (node.spec?.unschedulable) wanted.add(`${unschedulable} NoSchedule`);
+  const present = node.spec?.taints ?? [];
+  const execute = executeTaintKey(node);
+  const isEvicting = present.some((taint) => taint.effect === 'NoExecute' && ownNoExecute.has(taint.key));
+  if (execute && mayEvict !== 'withdraw' && (mayEvict === 'yes' || isEvicting))
+    wanted.add(`${execute} NoExecute`);
+
+  const isOwn = ({ key, effect }: core.Taint) =>
+    effect === 'NoSchedule' ? ownNoSchedule.has(key) : effect === 'NoExecute' && ownNoExecute.has(key);
+  const nameOf = ({ key, effect }: core.Taint) => `${key} ${effect}`;
+  const kept = present.filter((taint) => !isOwn(taint) || wanted.has(nameOf(taint)));
+  const added = [...wanted]
+    .filter((name) => !present.some((taint) => nameOf(taint) === name))
+    .map((name): core.Taint => {
+      const [key = '', effect = ''] = name.split(' ');
+      return { key, effect: effect as core.Taint['effect'], timeAdded: now };
+    });
+  return added.length === 0 && kept.length === present.length ? undefined : [...kept, ...added];
+}
+
+export type ZoneState = 'normal' | 'partial' | 'full';
+
+/** A zone in which most nodes are in trouble is rather cut off itself than full of broken machines. */
+export function zoneState(ready: number, notReady: number): ZoneState {
+  if (ready === 0 && notReady > 0) return 'full';
+  if (notReady > 2 && notReady / (notReady + ready) >= 0.55) return 'partial';
+  return 'normal';
+}
+
+/** Smallest time between two nodes of a zone that begin to lose their pods; undefined: none may. */
+export function evictionIntervalMs(state: ZoneState, zoneSize: number): number | undefined {
+  const largeZone = 50;
+  if (state !== 'partial') return 10_000;
+  return zoneSize > largeZone ? 100_000 : undefined;
+}

@@ -1,0 +1,157 @@
+/** Removes pods that nobody else will: those of nodes that are gone, those never placed, and too many that have ended. */
+
+import { disruptionTarget } from '../../api/core/disruption-target.ts';
+import { Node, Pod } from '../../api/resources.gen.ts';
+import { type Clock, pause } from '../../base/clock.ts';
+import { metricsPerRegistry } from '../../base/metrics.ts';
+import type { Client } from '../../client/client.ts';
+import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { undefinedIfGone } from '../adoption.ts';
+import { byCreation } from '../pod-control.ts';
+import { isPodTerminal } from '../pod-state.ts';
+import { nodeCondition } from './node-state.ts';
+
+const checkIntervalMs = 20_000;
+/** A node must have been missing so long before its pods are taken for lost. */
+const quarantineMs = 40_000;
+/** Ended pods beyond this number are removed. */
+const endedMaxByDefault = 12_500;
+const outOfService = 'node.kubernetes.io/out-of-service';
+
+const podGcMetricsOf = metricsPerRegistry((registry) => ({
+  deleted: registry.counter(
+    'pod_gc_collector_force_delete_pods_total',
+    'Number of pods that are being forcefully deleted since the Pod GC Controller started.',
+  ),
+  failed: registry.counter(
+    'pod_gc_collector_force_delete_pod_errors_total',
+    'Number of errors encountered when forcefully deleting the pods since the Pod GC Controller started.',
+  ),
+}));
+
+/** As upstream's metrics name them. */
+type PodGcReason = 'terminated' | 'orphaned' | 'out-of-service' | 'unscheduled';
+
+export interface PodGcPlan {
+  /** Pods to delete at once, with what their status should say of it first. */
+  remove: { pod: Pod; reason: PodGcReason; message?: string }[];
+}
+
+/** `lostNodes`: names of nodes that are known to be gone. */
+export function planPodGc(
+  pods: Iterable<Pod>,
+  nodeOf: (name: string) => Node | undefined,
+  lostNodes: ReadonlySet<string>,
+  endedMax = endedMaxByDefault,
+): PodGcPlan {
+  const plan: PodGcPlan = { remove: [] };
+  const ended: Pod[] = [];
+  for (const pod of pods) {
+    const node = pod.spec?.nodeName;
+    if (isPodTerminal(pod)) ended.push(pod);
+    if (node && lostNodes.has(node))
+      plan.remove.push({ pod, reason: 'orphaned', message: 'PodGC: node no longer exists' });
+    else if (!node && pod.metadata.deletionTimestamp) plan.remove.push({ pod, reason: 'unscheduled' });
+    else if (node && pod.metadata.deletionTimestamp && isOutOfService(nodeOf(node)))
+      plan.remove.push({ pod, reason: 'out-of-service' });
+  }
+  const excess = ended.length - endedMax;
+  if (excess > 0)
+    plan.remove.push(
+      ...ended
+        .sort(evictedFirst)
+        .slice(0, excess)
+        .map((pod) => ({ pod, reason: 'terminated' as const })),
+    );
+  return plan;
+}
+
+/** What a node threw out tells least; then the oldest. */
+function evictedFirst(a: Pod, b: Pod): number {
+  const isKept = ({ status }: Pod) => Number(status?.reason !== 'Evicted');
+  return isKept(a) - isKept(b) || byCreation(a, b);
+}
+
+function isOutOfService(node: Node | undefined): boolean {
+  if (!node || nodeCondition(node, 'Ready')?.status === 'True') return false;
+  return node.spec?.taints?.some((taint) => taint.key === outOfService) ?? false;
+}
+
+export async function runPodGc(environment: ControllerEnvironment, signal: AbortSignal): Promise<void> {
+  const { client, informers, clock } = environment;
+  const logger = environment.logger.for('pod-gc');
+  const [pods, nodes] = [informers.of(Pod), informers.of(Node)];
+  await informers.synced();
+  const { deleted, failed } = podGcMetricsOf(environment.metrics);
+  const missingSince = new Map<string, number>();
+  while (!signal.aborted) {
+    await pause(clock, checkIntervalMs, signal);
+    if (signal.aborted) return;
+    try {
+      const lost = await findLostNodes(
+        client,
+        clock,
+        pods.list(),
+        (name) => nodes.get(name),
+        missingSince,
+        signal,
+      );
+      const { remove } = planPodGc(pods.list(), (name) => nodes.get(name), lost);
+      for (const { pod, reason, message } of remove) {
+        const labels = { namespace: pod.metadata.namespace!, reason };
+        try {
+          await removePod(environment, pod, message, signal);
+          deleted.add(1, labels);
+        } catch (error) {
+          if (!signal.aborted) failed.add(1, labels);
+          throw error;
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) logger.warn('could not remove pods', { error });
+    }
+  }
+}
+
+async function findLostNodes(
+  client: Client,
+  clock: Clock,
+  pods: Iterable<Pod>,
+  nodeOf: (name: string) => Node | undefined,
+  missingSince: Map<string, number>,
+  signal: AbortSignal,
+): Promise<Set<string>> {
+  const missing = new Set<string>();
+  for (const { spec } of pods) if (spec?.nodeName && !nodeOf(spec.nodeName)) missing.add(spec.nodeName);
+  for (const name of missingSince.keys()) if (!missing.has(name)) missingSince.delete(name);
+  const lost = new Set<string>();
+  for (const name of missing) {
+    const sinceMs = missingSince.get(name) ?? clock.monotonic();
+    missingSince.set(name, sinceMs);
+    if (clock.monotonic() - sinceMs < quarantineMs) continue;
+    // The cache may be behind: only the server's word counts.
+    if (!(await client.get(Node, { name }, signal).catch(undefinedIfGone))) lost.add(name);
+  }
+  return lost;
+}
+
+async function removePod(
+  { client, clock }: ControllerEnvironment,
+  pod: Pod,
+  message: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { uid } = pod.metadata;
+  // No kubelet will say that it ended.
+  if (!isPodTerminal(pod)) {
+    const now = wholeSeconds(clock.now());
+    const conditions = message && [disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now)];
+    const patch = { metadata: { uid }, status: { phase: 'Failed', ...(conditions && { conditions }) } };
+    await client
+      .patch(Pod, pod.metadata, patch, { type: 'strategic', subresource: 'status', signal })
+      .catch(undefinedIfGone);
+  }
+  const options = { gracePeriodSeconds: 0, preconditions: { uid }, signal };
+  await client.delete(Pod, pod.metadata, options).catch(undefinedIfGone);
+}

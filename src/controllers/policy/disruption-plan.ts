@@ -1,0 +1,133 @@
+/** How many pods of a budget may be disrupted. Decides; never acts. */
+import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
+import type * as policy from '../../api/types/policy-v1.gen.ts';
+import { withCondition } from '../conditions.ts';
+import { scaledValue } from '../int-or-percent.ts';
+import { isPodReady, isPodTerminal } from '../pod-state.ts';
+
+/** An evicted pod that is not gone after so long is taken to stay. */
+const evictionTimeoutMs = 120_000;
+
+export interface BudgetPlan {
+  status: policy.PodDisruptionBudgetStatus;
+  /** Time until an eviction that did not happen is no longer counted. */
+  recheckInMs?: number;
+}
+
+/** Whether the budget must know how large the pods' controllers want to be. */
+export function needsScale(pdb: PodDisruptionBudget): boolean {
+  const { minAvailable, maxUnavailable } = pdb.spec ?? {};
+  return maxUnavailable !== undefined || typeof minAvailable === 'string';
+}
+
+/** `scale`: pods that their controllers want in all; see {@link needsScale}. */
+export function planBudget(
+  pdb: PodDisruptionBudget,
+  pods: readonly Pod[],
+  scale: number,
+  now: { ms: number; text: string },
+): BudgetPlan {
+  const { minAvailable, maxUnavailable } = pdb.spec ?? {};
+  let expectedPods = pods.length;
+  let desiredHealthy = pods.length === 0 ? 0 : 1;
+  if (maxUnavailable !== undefined) {
+    expectedPods = scale;
+    desiredHealthy = Math.max(0, scale - scaledValue(maxUnavailable, scale, 'up'));
+  } else if (typeof minAvailable === 'string') {
+    expectedPods = scale;
+    desiredHealthy = scaledValue(minAvailable, scale, 'up');
+  } else if (minAvailable !== undefined) desiredHealthy = minAvailable;
+
+  const { disruptedPods, recheckInMs } = stillDisrupted(pdb, pods, now.ms);
+  const currentHealthy = pods.filter(
+    (pod) => !pod.metadata.deletionTimestamp && !disruptedPods[pod.metadata.name] && isPodReady(pod),
+  ).length;
+  const disruptionsAllowed = expectedPods <= 0 ? 0 : Math.max(0, currentHealthy - desiredHealthy);
+  const isAllowed = disruptionsAllowed > 0;
+  const conditions = withCondition(
+    pdb.status?.conditions,
+    {
+      type: 'DisruptionAllowed',
+      status: isAllowed ? 'True' : 'False',
+      reason: isAllowed ? 'SufficientPods' : 'InsufficientPods',
+      message: '',
+      lastTransitionTime: now.text,
+      observedGeneration: pdb.metadata.generation,
+    },
+    now.text,
+  );
+  const status = {
+    observedGeneration: pdb.metadata.generation,
+    currentHealthy,
+    desiredHealthy,
+    expectedPods,
+    disruptionsAllowed,
+    ...(Object.keys(disruptedPods).length > 0 && { disruptedPods }),
+    conditions,
+  };
+  return { status, ...(recheckInMs !== undefined && { recheckInMs }) };
+}
+
+/** Nothing is allowed while it is not known how many pods there should be; the numbers stay as they were. */
+export function planFailSafe(
+  pdb: PodDisruptionBudget,
+  why: string,
+  now: { text: string },
+): policy.PodDisruptionBudgetStatus {
+  const { observedGeneration = 0 } = pdb.status ?? {};
+  const condition = {
+    type: 'DisruptionAllowed',
+    status: 'False' as const,
+    reason: 'SyncFailed',
+    message: why,
+    lastTransitionTime: now.text,
+    ...(observedGeneration > 0 && { observedGeneration }),
+  };
+  return {
+    currentHealthy: 0,
+    desiredHealthy: 0,
+    expectedPods: 0,
+    ...pdb.status,
+    disruptionsAllowed: 0,
+    conditions: withCondition(pdb.status?.conditions, condition, now.text),
+  };
+}
+
+/** Upstream's words, with the selector as Go prints it. */
+export function unmanagedMessage(pdb: PodDisruptionBudget): string {
+  return (
+    `Pods selected by this PodDisruptionBudget (selector: ${goSelector(pdb.spec?.selector)}) were found to be unmanaged. ` +
+    'As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. ' +
+    'To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+  );
+}
+
+function goSelector(selector: NonNullable<PodDisruptionBudget['spec']>['selector']): string {
+  if (!selector) return 'nil';
+  const labels = Object.entries(selector.matchLabels ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`);
+  const expressions = (selector.matchExpressions ?? []).map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  );
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
+}
+
+/** Evictions that were allowed and have not shown in the pods yet. */
+function stillDisrupted(
+  pdb: PodDisruptionBudget,
+  pods: readonly Pod[],
+  nowMs: number,
+): { disruptedPods: Record<string, string>; recheckInMs?: number } {
+  const disruptedPods: Record<string, string> = {};
+  let recheckInMs: number | undefined;
+  for (const [name, time] of Object.entries(pdb.status?.disruptedPods ?? {})) {
+    const pod = pods.find((one) => one.metadata.name === name);
+    const leftMs = Date.parse(time) + evictionTimeoutMs - nowMs;
+    if (!pod || pod.metadata.deletionTimestamp || isPodTerminal(pod) || leftMs <= 0) continue;
+    disruptedPods[name] = time;
+    recheckInMs = Math.min(recheckInMs ?? leftMs, leftMs);
+  }
+  return { disruptedPods, ...(recheckInMs !== undefined && { recheckInMs }) };
+}

@@ -1,0 +1,102 @@
+/** How many pods the controllers of a budget's pods want in all. */
+import { controllerOf, type OwnerReference, parseApiVersion } from '../../api/meta.ts';
+import {
+  Deployment,
+  type Pod,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../../api/resources.gen.ts';
+import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
+import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { groupVersionPath } from '../../client/request-path.ts';
+import { undefinedIfGone } from '../adoption.ts';
+
+/** A controller that cannot be asked: its budget allows nothing until its pods change. */
+export class UnknownScale extends Error {}
+
+export interface ExpectedScale {
+  replicas: number;
+  /** Pods of no controller, which count for nothing. */
+  unmanaged: string[];
+}
+
+interface Found {
+  uid: string;
+  replicas: number;
+}
+
+/** Each controller counts once. @throws UnknownScale */
+export async function expectedScale(
+  cluster: ReconcileCluster,
+  pods: readonly Pod[],
+  signal: AbortSignal,
+): Promise<ExpectedScale> {
+  const seen = new Map<string, number>();
+  const unmanaged: string[] = [];
+  for (const pod of pods) {
+    const reference = controllerOf(pod);
+    if (!reference) unmanaged.push(pod.metadata.name);
+    if (!reference || seen.has(reference.uid)) continue;
+    const namespace = pod.metadata.namespace ?? '';
+    const found =
+      knownScale(cluster, namespace, reference) ?? (await askScale(cluster, namespace, reference, signal));
+    if (!found) throw new UnknownScale(`found no controllers for pod "${pod.metadata.name}"`);
+    seen.set(reference.uid, 0);
+    seen.set(found.uid, found.replicas);
+  }
+  return { replicas: [...seen.values()].reduce((total, replicas) => total + replicas, 0), unmanaged };
+}
+
+/** What the caches say of the usual kinds. */
+function knownScale(
+  cluster: ReconcileCluster,
+  namespace: string,
+  reference: OwnerReference,
+): Found | undefined {
+  const key = `${namespace}/${reference.name}`;
+  const kind = `${parseApiVersion(reference.apiVersion).group}/${reference.kind}`;
+  if (kind === 'apps/ReplicaSet') {
+    const rs = cluster.get(ReplicaSet, key);
+    if (rs?.metadata.uid !== reference.uid) return undefined;
+    const above = controllerOf(rs);
+    if (above?.kind !== 'Deployment') return found(rs);
+    const deployment = cluster.get(Deployment, `${namespace}/${above.name}`);
+    return deployment?.metadata.uid === above.uid ? found(deployment) : undefined;
+  }
+  if (kind === 'apps/StatefulSet') return found(cluster.get(StatefulSet, key), reference.uid);
+  if (kind === '/ReplicationController') return found(cluster.get(ReplicationController, key), reference.uid);
+  return undefined;
+}
+
+function found(
+  object: ReplicaSet | Deployment | StatefulSet | ReplicationController | undefined,
+  uid = object?.metadata.uid,
+): Found | undefined {
+  if (!object || !uid || object.metadata.uid !== uid) return undefined;
+  return { uid, replicas: object.spec?.replicas ?? 1 };
+}
+
+/** Any other kind is asked through its scale subresource. */
+async function askScale(
+  { client }: ReconcileCluster,
+  namespace: string,
+  reference: OwnerReference,
+  signal: AbortSignal,
+): Promise<Found | undefined> {
+  const { group, version } = parseApiVersion(reference.apiVersion);
+  const path = groupVersionPath({ group, version });
+  const list = await client.raw<APIResourceList>('GET', path, undefined, signal).catch(undefinedIfGone);
+  const resource = list?.resources.find(({ kind, name }) => kind === reference.kind && !name.includes('/'));
+  if (!resource)
+    throw new UnknownScale(`no matches for kind "${reference.kind}" in version "${reference.apiVersion}"`);
+  if (!list?.resources.some(({ kind, name }) => name === `${resource.name}/scale` && kind === 'Scale'))
+    throw new UnknownScale(
+      `${group ? `${resource.name}.${group}` : resource.name} does not implement the scale subresource`,
+    );
+  const at = `${path}/namespaces/${namespace}/${resource.name}/${reference.name}/scale`;
+  const scale = await client.raw<Scale>('GET', at, undefined, signal).catch(undefinedIfGone);
+  if (scale?.metadata.uid !== reference.uid) return undefined;
+  return { uid: reference.uid, replicas: scale.spec?.replicas ?? 0 };
+}

@@ -1,0 +1,71 @@
+/** PodDisruptionBudgets: keeps count of how many pods may go by choice. */
+import { compileLabelSelector } from '../../api/label-selector.ts';
+import { keyOf } from '../../api/meta.ts';
+import {
+  Deployment,
+  Pod,
+  PodDisruptionBudget,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../../api/resources.gen.ts';
+import { defineController, quietMsFor, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { needsScale, planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
+import { expectedScale, UnknownScale } from './disruption-scale.ts';
+
+export const disruptionController = defineController({
+  name: 'disruption',
+  component: 'controllermanager',
+  reconciles: PodDisruptionBudget,
+  reads: [ReplicaSet, Deployment, ReplicationController, StatefulSet],
+  watches: [
+    watch(Pod, function* (pod, old, informers) {
+      for (const pdb of informers.of(PodDisruptionBudget).inNamespace(pod.metadata.namespace ?? '')) {
+        const matches = compileLabelSelector(pdb.spec?.selector);
+        if (matches(pod.metadata.labels) || (old && matches(old.metadata.labels))) yield keyOf(pdb);
+      }
+    }),
+  ],
+  async reconcile(key, cluster, signal) {
+    const pdb = cluster.get(PodDisruptionBudget, key);
+    if (!pdb || pdb.metadata.deletionTimestamp) return;
+    const matches = compileLabelSelector(pdb.spec?.selector);
+    const inNamespace = cluster.informer(Pod).inNamespace(pdb.metadata.namespace ?? '');
+    const pods = [...inNamespace].filter((pod) => matches(pod.metadata.labels));
+    if (pods.length === 0)
+      cluster.event(PodDisruptionBudget, pdb, 'Normal', 'NoPods', 'No matching pods found');
+    const nowMs = cluster.clock.now();
+    const now = { ms: nowMs, text: wholeSeconds(nowMs) };
+    const scale = await scaleFor(cluster, pdb, pods, signal);
+    if (scale instanceof UnknownScale) {
+      const message = `Failed to calculate the number of expected pods: ${scale.message}`;
+      cluster.event(PodDisruptionBudget, pdb, 'Warning', 'CalculateExpectedPodCountFailed', message);
+      await cluster.updateStatus(PodDisruptionBudget, pdb, planFailSafe(pdb, scale.message, now), signal);
+      return;
+    }
+    const { status, recheckInMs } = planBudget(pdb, pods, scale, now);
+    await cluster.updateStatus(PodDisruptionBudget, pdb, status, signal);
+    return { requeueAfterMs: recheckInMs, quietMs: quietMsFor(pods.length) };
+  },
+});
+
+/** Only budgets that are about a share of their pods need to know how many there should be. */
+async function scaleFor(
+  cluster: ReconcileCluster,
+  pdb: PodDisruptionBudget,
+  pods: readonly Pod[],
+  signal: AbortSignal,
+): Promise<number | UnknownScale> {
+  if (!needsScale(pdb)) return pods.length;
+  try {
+    const { replicas, unmanaged } = await expectedScale(cluster, pods, signal);
+    if (unmanaged.length > 0)
+      cluster.event(PodDisruptionBudget, pdb, 'Warning', 'UnmanagedPods', unmanagedMessage(pdb));
+    return replicas;
+  } catch (error) {
+    if (error instanceof UnknownScale) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/** Pods that were to be disrupted and are still there after two minutes: they no longer say that they will be. */
+import { Pod } from '../../api/resources.gen.ts';
+import { defineController } from '../../client/controller.ts';
+import { wholeSeconds } from '../../client/event-recorder.ts';
+import { undefinedIfGone } from '../adoption.ts';
+import { isPodTerminal, podCondition } from '../pod-state.ts';
+
+const type = 'DisruptionTarget';
+const staleAfterMs = 120_000;
+/** A kubelet that ends a pod may take as long as the pod takes. */
+const kubeletReason = 'TerminationByKubelet';
+
+export const staleDisruptionController = defineController({
+  name: 'stale_pod_disruption',
+  component: 'controllermanager',
+  reconciles: Pod,
+  concerns: (pod: Pod) => staleInMs(pod, 0) !== undefined,
+  async reconcile(key, cluster, signal) {
+    const pod = cluster.get(Pod, key);
+    const nowMs = cluster.clock.now();
+    const leftMs = pod && staleInMs(pod, nowMs);
+    if (!pod || leftMs === undefined) return;
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    const { uid, resourceVersion } = pod.metadata;
+    const condition = { type, status: 'False', lastTransitionTime: wholeSeconds(nowMs) };
+    const patch = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
+    await cluster
+      .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
+      .catch(undefinedIfGone);
+  },
+});
+
+/** Time until nobody need believe any longer that the pod will be disrupted; undefined when it does not say so. */
+function staleInMs(pod: Pod, nowMs: number): number | undefined {
+  const condition = podCondition(pod, type);
+  if (pod.metadata.deletionTimestamp || isPodTerminal(pod) || condition?.status !== 'True') return undefined;
+  if (condition.reason === kubeletReason) return undefined;
+  return Math.max(0, Date.parse(condition.lastTransitionTime ?? '') + staleAfterMs - nowMs);
+}

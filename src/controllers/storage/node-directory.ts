@@ -1,0 +1,29 @@
+/** Has a node make, remove or empty a directory of its disk, through the API server's way to the node. */
+import type { Node, PersistentVolume } from '../../api/resources.gen.ts';
+import { reachesNode } from '../../api/volume-binding.ts';
+import type { Client } from '../../client/client.ts';
+
+export type DirectoryAction = 'create' | 'delete' | 'scrub';
+
+/** Nodes without a server of their own (simulated ones) have no disk either. */
+export async function onNodeDirectory(
+  client: Client,
+  node: Node,
+  action: DirectoryAction,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!node.status?.daemonEndpoints?.kubeletEndpoint?.Port) return;
+  const proxied = `/api/v1/nodes/${encodeURIComponent(node.metadata.name)}/proxy/directories`;
+  await client.raw('POST', proxied, { action, path }, signal);
+}
+
+/** The directory of a volume on a node's disk; undefined for volumes elsewhere. */
+export function directoryOf({ spec }: PersistentVolume): string | undefined {
+  return spec?.hostPath?.path ?? spec?.local?.path;
+}
+
+/** The nodes whose disk the volume may be on. */
+export function nodesOf(volume: PersistentVolume, nodes: Iterable<Node>): Node[] {
+  return [...nodes].filter((node) => reachesNode(volume, node));
+}

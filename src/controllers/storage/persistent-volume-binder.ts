@@ -1,0 +1,297 @@
+/** Brings claims and volumes together, and hands volumes whose claim is gone to their reclaim policy. */
+import { keyOf } from '../../api/meta.ts';
+import { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/resources.gen.ts';
+import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
+import { type AnyController, defineController, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { type ClaimWorld, planClaim } from './claim-plan.ts';
+import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
+import { planVolume, withoutClaim } from './volume-plan.ts';
+import { reclaimVolume } from './volume-reclaim.ts';
+
+const component = 'persistentvolume-controller';
+
+/** Two controllers that share what they have promised. */
+export function persistentVolumeControllers(): { claims: AnyController; volumes: AnyController } {
+  /** Volume → uid of the claim it was given, until the cache shows it. */
+  const promised = new Map<string, string>();
+  return { claims: claimBinder(promised), volumes: volumeBinder(promised) };
+}
+
+function claimBinder(promised: Map<string, string>): AnyController {
+  /** What was last said of a claim: it is not said again until there is something else to say. */
+  const said = new Map<string, string>();
+  return defineController({
+    name: 'claims',
+    component,
+    reconciles: PersistentVolumeClaim,
+    watches: [
+      watch(PersistentVolume, (volume, old, informers) => claimsConcerned(volume, old, informers)),
+      watch(StorageClass, (_class, _old, informers) => unboundClaims(informers)),
+      watch(Pod, (pod, old) => (old ? [] : claimKeysOf(pod))),
+    ],
+    // One at a time: a volume is promised to one claim before the next one looks.
+    concurrency: 1,
+    async reconcile(key, cluster, signal) {
+      const claim = cluster.get(PersistentVolumeClaim, key);
+      if (!claim) said.delete(key);
+      if (!claim) return undefined;
+      const plan = planClaim(claim, worldOf(claim, cluster, promised));
+      switch (plan.kind) {
+        case 'bind':
+          promised.set(plan.volume.metadata.name, claim.metadata.uid);
+          try {
+            await bind(claim, plan.volume, cluster, signal);
+          } catch (error) {
+            promised.delete(plan.volume.metadata.name);
+            throw error;
+          }
+          break;
+        case 'setClass': {
+          const patch = { spec: { storageClassName: plan.className } };
+          await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
+          break;
+        }
+        case 'provision':
+          await setClaimPhase(claim, 'Pending', cluster, signal);
+          await askProvisioner(claim, plan.storageClass, cluster, signal);
+          break;
+        default: {
+          const { event } = plan;
+          const words = event && `${claim.metadata.uid} ${event.reason} ${event.message}`;
+          if (event && words && said.get(key) !== words) {
+            said.set(key, words);
+            cluster.event(PersistentVolumeClaim, claim, event.type, event.reason, event.message);
+          }
+          await setClaimPhase(claim, plan.kind === 'lost' ? 'Lost' : 'Pending', cluster, signal);
+        }
+      }
+      return undefined;
+    },
+  });
+}
+
+function volumeBinder(promised: Map<string, string>): AnyController {
+  return defineController({
+    name: 'volumes',
+    component,
+    reconciles: PersistentVolume,
+    watches: [watch(PersistentVolumeClaim, (claim, _old, informers) => volumesConcerned(claim, informers))],
+    reads: [Node],
+    async reconcile(name, cluster, signal) {
+      const volume = cluster.get(PersistentVolume, name);
+      if (!volume || volume.spec?.claimRef?.uid) promised.delete(name);
+      if (!volume) return undefined;
+      const { claimRef } = volume.spec ?? {};
+      const claim =
+        claimRef && (await freshClaim(`${claimRef.namespace}/${claimRef.name}`, claimRef.uid, cluster));
+      const plan = planVolume(volume, claim);
+      switch (plan.kind) {
+        case 'available':
+          await setVolumePhase(volume, 'Available', cluster, signal);
+          break;
+        case 'bound':
+          await setVolumePhase(volume, 'Bound', cluster, signal);
+          break;
+        case 'unbind': {
+          const freed = await cluster.update(PersistentVolume, withoutClaim(volume), signal);
+          await setVolumePhase(freed, 'Available', cluster, signal);
+          break;
+        }
+        case 'reclaim':
+          // A policy that was changed after a failure gets its chance; the failed phase stays until it succeeds.
+          await reclaimVolume(
+            volume.status?.phase === 'Failed'
+              ? volume
+              : await setVolumePhase(volume, 'Released', cluster, signal),
+            cluster,
+            signal,
+          );
+          break;
+        default:
+      }
+      return undefined;
+    },
+  });
+
+  /** What is not in the cache may only not have arrived yet: data is not given up on that. */
+  async function freshClaim(
+    key: string,
+    uid: string | undefined,
+    cluster: ReconcileCluster,
+  ): Promise<PersistentVolumeClaim | undefined> {
+    const cached = cluster.get(PersistentVolumeClaim, key);
+    if (!uid || cached?.metadata.uid === uid) return cached;
+    const [namespace = '', name = ''] = key.split('/');
+    return cluster.client
+      .list(PersistentVolumeClaim, { namespace, fieldSelector: `metadata.name=${name}` })
+      .then(({ items }) => items[0]);
+  }
+}
+
+function worldOf(
+  claim: PersistentVolumeClaim,
+  cluster: ReconcileCluster,
+  promised: ReadonlyMap<string, string>,
+): ClaimWorld {
+  const volumes = cluster.informer(PersistentVolume);
+  const classes = cluster.informer(StorageClass);
+  const pods = cluster.informer(Pod);
+  pods.addIndex(podsByClaim, claimKeysOf);
+  const taken = new Set<string>();
+  for (const [name, uid] of promised) if (uid !== claim.metadata.uid) taken.add(name);
+  return {
+    volume: (name) => volumes.get(name),
+    volumes: () => volumes.list(),
+    storageClass: (name) => classes.get(name),
+    taken,
+    defaultClass: () =>
+      [...classes.list()]
+        .filter(isDefaultClass)
+        .sort((left, right) =>
+          right.metadata.creationTimestamp.localeCompare(left.metadata.creationTimestamp),
+        )[0],
+    waitingPods: ({ metadata }) =>
+      [...pods.byIndex(podsByClaim, keyOf({ metadata }))]
+        .filter(({ spec }) => !spec?.nodeName)
+        .map((pod) => pod.metadata.name)
+        .sort(),
+  };
+}
+
+/** Each step can be the last before a crash: the next run goes on from what it finds. */
+async function bind(
+  claim: PersistentVolumeClaim,
+  volume: PersistentVolume,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const { boundByController, bindCompleted } = volumeAnnotations;
+  const { name, namespace, uid, resourceVersion } = claim.metadata;
+  const { claimRef } = volume.spec ?? {};
+  let own = volume;
+  if (claimRef?.uid !== uid) {
+    const reference = {
+      kind: 'PersistentVolumeClaim',
+      apiVersion: 'v1',
+      namespace,
+      name,
+      uid,
+      resourceVersion,
+    };
+    const marks: Record<string, string> = claimRef ? {} : { [boundByController]: 'yes' };
+    own = await cluster.update(
+      PersistentVolume,
+      {
+        ...volume,
+        metadata: { ...volume.metadata, annotations: { ...volume.metadata.annotations, ...marks } },
+        spec: { ...volume.spec!, claimRef: { ...claimRef, ...reference } },
+      },
+      signal,
+    );
+  }
+  await setVolumePhase(own, 'Bound', cluster, signal);
+  let mine = claim;
+  const volumeName = volume.metadata.name;
+  const isMarked = claim.metadata.annotations?.[bindCompleted] !== undefined;
+  if (claim.spec?.volumeName !== volumeName || !isMarked) {
+    const marks: Record<string, string> = claim.spec?.volumeName ? {} : { [boundByController]: 'yes' };
+    mine = await cluster.update(
+      PersistentVolumeClaim,
+      {
+        ...claim,
+        metadata: {
+          ...claim.metadata,
+          annotations: { ...claim.metadata.annotations, ...marks, [bindCompleted]: 'yes' },
+        },
+        spec: { ...claim.spec!, volumeName },
+      },
+      signal,
+    );
+  }
+  const { accessModes, capacity } = volume.spec ?? {};
+  if (mine.status?.phase === 'Bound') return;
+  const status = {
+    ...mine.status,
+    phase: 'Bound' as const,
+    accessModes: accessModes ?? [],
+    capacity: capacity ?? {},
+  };
+  await cluster.updateStatus(PersistentVolumeClaim, mine, status, signal);
+}
+
+/** Names the provisioner on the claim, which is what provisioners wait for. */
+async function askProvisioner(
+  claim: PersistentVolumeClaim,
+  { provisioner }: StorageClass,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const { storageProvisioner, betaStorageProvisioner } = volumeAnnotations;
+  const message = `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
+  cluster.event(PersistentVolumeClaim, claim, 'Normal', 'ExternalProvisioning', message);
+  if (claim.metadata.annotations?.[storageProvisioner] === provisioner) return;
+  const annotations = { [storageProvisioner]: provisioner, [betaStorageProvisioner]: provisioner };
+  const patch = { metadata: { uid: claim.metadata.uid, annotations } };
+  await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
+}
+
+/** For a claim that has no volume, or none any more: what it told of one goes. */
+async function setClaimPhase(
+  claim: PersistentVolumeClaim,
+  phase: 'Pending' | 'Lost',
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  if (claim.status?.phase === phase) return;
+  const { accessModes: _, capacity: __, ...status } = claim.status ?? {};
+  await cluster.updateStatus(PersistentVolumeClaim, claim, { ...status, phase }, signal);
+}
+
+async function setVolumePhase(
+  volume: PersistentVolume,
+  phase: 'Available' | 'Bound' | 'Released',
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<PersistentVolume> {
+  if (volume.status?.phase === phase) return volume;
+  const { message: _, reason: __, ...status } = volume.status ?? {};
+  return cluster.updateStatus(PersistentVolume, volume, { ...status, phase }, signal);
+}
+
+/** The claim that a changed volume names or named; for a volume that has become free, every claim without one. */
+function claimsConcerned(
+  volume: PersistentVolume,
+  old: PersistentVolume | undefined,
+  informers: InformerFactory,
+): string[] {
+  const keys = [volume, old].flatMap((one) => {
+    const reference = one?.spec?.claimRef;
+    return reference ? [`${reference.namespace}/${reference.name}`] : [];
+  });
+  for (const claim of informers.of(PersistentVolumeClaim).list()) {
+    const isNamed = claim.spec?.volumeName === volume.metadata.name;
+    const mayTakeIt =
+      !claim.spec?.volumeName && volume.status?.phase === 'Available' && !volume.spec?.claimRef;
+    if (isNamed || mayTakeIt) keys.push(keyOf(claim));
+  }
+  return keys;
+}
+
+function unboundClaims(informers: InformerFactory): string[] {
+  return [...informers.of(PersistentVolumeClaim).list()]
+    .filter((claim) => !claim.spec?.volumeName)
+    .map(keyOf);
+}
+
+/** The volume of a changed claim, and those that name it. */
+function volumesConcerned(claim: PersistentVolumeClaim, informers: InformerFactory): string[] {
+  const names = claim.spec?.volumeName ? [claim.spec.volumeName] : [];
+  for (const { metadata, spec } of informers.of(PersistentVolume).list()) {
+    const reference = spec?.claimRef;
+    if (reference?.name === claim.metadata.name && reference.namespace === claim.metadata.namespace)
+      names.push(metadata.name);
+  }
+  return names;
+}

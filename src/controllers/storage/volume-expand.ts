@@ -1,0 +1,57 @@
+/** A bound claim that asks for more than it has gets it, where the cluster's own provisioner made the volume. */
+import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
+import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
+import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
+import { defineController, watch } from '../../client/controller.ts';
+import { ownProvisioners } from './provisioner-names.ts';
+
+export const volumeExpandController = defineController({
+  name: 'volume_expand',
+  component: 'volume_expand',
+  reconciles: PersistentVolumeClaim,
+  watches: [
+    watch(PersistentVolume, ({ spec }) =>
+      spec?.claimRef ? [`${spec.claimRef.namespace}/${spec.claimRef.name}`] : [],
+    ),
+  ],
+  async reconcile(key, cluster, signal) {
+    const claim = cluster.get(PersistentVolumeClaim, key);
+    if (!claim || !isClaimBound(claim) || claim.status?.phase !== 'Bound') return undefined;
+    const wanted = claim.spec?.resources?.requests?.storage;
+    const held = claim.status.capacity?.storage;
+    if (!wanted || !held || compareQuantities(parseQuantity(wanted), parseQuantity(held)) <= 0)
+      return undefined;
+    const volume = cluster.get(PersistentVolume, claim.spec!.volumeName!);
+    const provisioner = volume?.metadata.annotations?.[volumeAnnotations.provisionedBy];
+    if (!volume || !ownProvisioners.has(provisioner ?? '')) return undefined;
+
+    // A directory grows by itself; what changes is what the volume says and quotas count.
+    const volumeCapacity = volume.spec?.capacity?.storage ?? '0';
+    if (compareQuantities(parseQuantity(wanted), parseQuantity(volumeCapacity)) > 0)
+      await cluster.patch(
+        PersistentVolume,
+        volume,
+        { spec: { capacity: { storage: wanted } } },
+        { type: 'merge' },
+        signal,
+      );
+    const conditions = claim.status.conditions?.filter(
+      ({ type }) => type !== 'Resizing' && type !== 'FileSystemResizePending',
+    );
+    const capacity = { ...claim.status.capacity, storage: wanted };
+    await cluster.updateStatus(
+      PersistentVolumeClaim,
+      claim,
+      { ...claim.status, capacity, ...(conditions && { conditions }) },
+      signal,
+    );
+    cluster.event(
+      PersistentVolumeClaim,
+      claim,
+      'Normal',
+      'VolumeResizeSuccessful',
+      `ExpandVolume succeeded for volume ${key}`,
+    );
+    return undefined;
+  },
+});

@@ -1,0 +1,84 @@
+/** What becomes of a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
+import { Node, PersistentVolume } from '../../api/resources.gen.ts';
+import { volumeAnnotations } from '../../api/volume-binding.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
+import { ownProvisioners } from './provisioner-names.ts';
+import { withoutClaim } from './volume-plan.ts';
+
+/** The volume is Released; does what its policy says and tells in events how that went. */
+export async function reclaimVolume(
+  volume: PersistentVolume,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (volume.spec?.persistentVolumeReclaimPolicy) {
+    case 'Recycle':
+      await attempt(volume, 'VolumeFailedRecycle', cluster, signal, () => recycle(volume, cluster, signal));
+      break;
+    case 'Delete':
+      if (isForeign(volume)) return;
+      await attempt(volume, 'VolumeFailedDelete', cluster, signal, () => remove(volume, cluster, signal));
+      break;
+    default:
+  }
+}
+
+/** Made by a provisioner outside of the cluster's own: that one deletes it. */
+function isForeign({ metadata }: PersistentVolume): boolean {
+  const provisioner = metadata.annotations?.[volumeAnnotations.provisionedBy];
+  return provisioner !== undefined && !ownProvisioners.has(provisioner);
+}
+
+async function attempt(
+  volume: PersistentVolume,
+  failureReason: string,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+  act: () => Promise<void>,
+): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    cluster.event(PersistentVolume, volume, 'Warning', failureReason, message);
+    const status = { ...volume.status, phase: 'Failed' as const, message };
+    await cluster.updateStatus(PersistentVolume, volume, status, signal);
+    throw error;
+  }
+}
+
+async function recycle(
+  volume: PersistentVolume,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = directoryOf(volume);
+  if (path === undefined) throw new Error('recycle failed: no recyclable volume plugin matched');
+  for (const node of nodesOf(volume, cluster.informer(Node).list()))
+    await onNodeDirectory(cluster.client, node, 'scrub', path, signal);
+  cluster.event(PersistentVolume, volume, 'Normal', 'VolumeRecycled', 'Volume recycled');
+  const freed = await cluster.update(PersistentVolume, withoutClaim(volume), signal);
+  await cluster.updateStatus(PersistentVolume, freed, { phase: 'Available' }, signal);
+}
+
+async function remove(
+  volume: PersistentVolume,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = directoryOf(volume);
+  const provisioner = volume.metadata.annotations?.[volumeAnnotations.provisionedBy];
+  if (provisioner === undefined && !volume.spec?.hostPath)
+    throw new Error(
+      `error getting deleter volume plugin for volume "${volume.metadata.name}": no deletable volume plugin matched`,
+    );
+  // Upstream deletes hand-made directories below /tmp only: a mistyped path must not cost a system.
+  if (provisioner === undefined && !/^\/tmp\/.+/.test(path ?? ''))
+    throw new Error(`host_path deleter only supports /tmp/.+ but received provided ${path}`);
+  if (path !== undefined)
+    for (const node of nodesOf(volume, cluster.informer(Node).list()))
+      await onNodeDirectory(cluster.client, node, 'delete', path, signal);
+  await cluster.delete(PersistentVolume, volume, signal);
+}
