@@ -9,6 +9,7 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/runtime.ts';
 import { volumeObjectsOf } from '../volumes/volume-objects.ts';
+import { ClaimedDevices } from './claimed-devices.ts';
 import { ContainerResources } from './container-resources.ts';
 import { StartProblem, startContainer } from './container-start.ts';
 import { CrashHold } from './crash-hold.ts';
@@ -77,6 +78,7 @@ export class PodWorker {
   readonly #hold: CrashHold;
   readonly #view: PodView;
   readonly #mounts: PodMounts;
+  readonly #claimed: ClaimedDevices;
   readonly #timer: WakeTimer;
   readonly #resources: ContainerResources;
   readonly #sandbox: PodSandbox;
@@ -101,6 +103,7 @@ export class PodWorker {
     this.#hold = new CrashHold(context);
     this.#view = new PodView(context, this.uid);
     this.#mounts = new PodMounts(context);
+    this.#claimed = new ClaimedDevices(context);
     this.#timer = new WakeTimer(context.clock, () => this.wake());
     this.#sandbox = new PodSandbox(context);
     this.#resources = new ContainerResources(context, pod);
@@ -307,7 +310,7 @@ export class PodWorker {
     const context = this.#context;
     const cgroupParent = await this.#resources.apply(this.#pod, this.observed);
     if (this.#resources.isUnfinished) this.#timer.within(resizeRetryMs);
-    const missing = await this.#mounts.setUp(this.#pod);
+    const missing = (await this.#mounts.setUp(this.#pod)) ?? (await this.#claimed.setUp(this.#pod));
     if (missing) {
       this.#timer.within(missing.retryInMs);
       // What runs already goes on with what it has.
