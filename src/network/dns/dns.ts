@@ -17,7 +17,14 @@ import { type ClusterView, clusterAddresses } from './cluster-names.ts';
 import { CorefileError, parseCorefile, type ServerBlock } from './corefile.ts';
 import { defaultCorefile, dnsConfigMapName, dnsNamespace } from './dns-objects.ts';
 import { createForwarder, parseNameServers } from './forwarder.ts';
-import { encodeError, encodeResponse, parseQuery, type Query, ResponseCode } from './message.ts';
+import {
+  encodeError,
+  encodePassedOn,
+  encodeResponse,
+  parseQuery,
+  type Query,
+  ResponseCode,
+} from './message.ts';
 import { type Resolution, type ResolverOptions, resolve } from './resolver.ts';
 import { listenForDns } from './sockets.ts';
 
@@ -116,7 +123,8 @@ function encode(query: Query, resolution: Resolution, protocol: 'udp' | 'tcp'): 
       ? undefined
       : Math.max(plainUdpSizeBytes, query.edns?.udpSizeBytes ?? plainUdpSizeBytes);
   if (!('passOn' in resolution)) return encodeResponse(query, resolution, sizeBytesMax);
-  if (sizeBytesMax !== undefined && resolution.passOn.length > sizeBytesMax) {
+  const passedOn = encodePassedOn(query, resolution.passOn);
+  if (sizeBytesMax !== undefined && passedOn.length > sizeBytesMax) {
     const truncated = encodeResponse(query, {
       code: ResponseCode.noError,
       authoritative: false,
@@ -125,9 +133,7 @@ function encode(query: Query, resolution: Resolution, protocol: 'udp' | 'tcp'): 
     truncated[2]! |= 0x02;
     return truncated;
   }
-  const copy = Buffer.from(resolution.passOn);
-  copy.writeUInt16BE(query.id, 0);
-  return copy;
+  return passedOn;
 }
 
 async function clusterView(informers: InformerFactory): Promise<{ view: ClusterView; serial(): number }> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import {
+  encodePassedOn,
   encodeQuery,
   encodeResponse,
   parseAnswer,
@@ -43,6 +44,24 @@ describe('DNS messages', () => {
     assert.equal(answer.ttlSeconds, 10);
   });
 
+  it('of another server are passed on under the number and spelling that were asked, and without OPT if that was', () => {
+    const upstream = encodeResponse(
+      { ...question, name: 'a.example.org' },
+      { code: ResponseCode.noError, authoritative: false, answers: records.slice(1) },
+    );
+    const asked: Query = { ...question, id: 9, name: 'A.eXample.org', edns: undefined };
+    const passedOn = encodePassedOn(asked, upstream);
+    assert.equal(passedOn.readUInt16BE(0), 9);
+    assert.ok(passedOn.includes('\x01A\x07eXample\x03org\x00', 'latin1'));
+    assert.equal(passedOn.readUInt16BE(10), 0);
+    assert.equal(passedOn.length, upstream.length - 11);
+    assert.deepEqual(
+      parseAnswer(passedOn)!.records.map(({ type }) => type),
+      [RecordType.A, RecordType.AAAA],
+    );
+    assert.equal(encodePassedOn({ ...asked, edns: question.edns }, upstream).length, upstream.length);
+  });
+
   it('are cut between records, never within one', () => {
     const many = Array.from(
       { length: 50 },
@@ -78,6 +97,7 @@ describe('DNS messages', () => {
       const cut = round % 3 === 0 ? bytes.subarray(0, Math.floor(random.next() * bytes.length)) : bytes;
       const query = parseQuery(cut);
       parseAnswer(cut);
+      encodePassedOn({ ...question, edns: undefined }, cut.length < 12 ? samples[1]! : cut);
       if (query && !('malformed' in query))
         encodeResponse(query, { code: 0, authoritative: true, answers: records }, 512);
     }

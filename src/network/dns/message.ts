@@ -54,6 +54,7 @@ export interface Response {
 }
 
 const headerBytes = 12;
+const additionalCountOffset = 10;
 const nameBytesMax = 255;
 const labelBytesMax = 63;
 const messageBytesMax = 65_535;
@@ -117,6 +118,29 @@ export function encodeError(id: number, code: number): Buffer {
 }
 
 /** A question for another server. */
+/**
+ * What another server answered as an answer to `query`: with its number and its spelling of the name, which some resolvers
+ * compare, and without OPT where the client does not speak of it.
+ */
+export function encodePassedOn(query: Query, answer: Buffer): Buffer {
+  const opt = query.edns ? undefined : parseAnswer(answer)?.opt;
+  const bytes = opt
+    ? Buffer.concat([answer.subarray(0, opt.start), answer.subarray(opt.end)])
+    : Buffer.from(answer);
+  if (opt) bytes.writeUInt16BE(bytes.readUInt16BE(additionalCountOffset) - 1, additionalCountOffset);
+  bytes.writeUInt16BE(query.id, 0);
+  const asked = readName(bytes, headerBytes);
+  if (asked?.name.toLowerCase() === query.name.toLowerCase()) writeLabels(bytes, query.name);
+  return bytes;
+}
+
+/** Over the question's name, of the same length. */
+function writeLabels(bytes: Buffer, name: string): void {
+  let offset = headerBytes;
+  for (const label of name === '' ? [] : name.split('.'))
+    offset += 1 + bytes.write(label, offset + 1, 'latin1');
+}
+
 export function encodeQuery(id: number, name: string, type: number, udpSizeBytes: number): Buffer {
   const writer = new Writer(messageBytesMax);
   writer.name(name);
@@ -135,6 +159,8 @@ export interface Answer {
   ttlOffsets: number[];
   /** The least time to live, or that of negative answers; 0 when there are no records. */
   ttlSeconds: number;
+  /** Where the OPT record stands, if it is the last: nothing points behind it then. */
+  opt?: { start: number; end: number };
 }
 
 /** Reads what another server answered; undefined when it cannot be read. */
@@ -151,9 +177,11 @@ export function parseAnswer(bytes: Buffer): Answer | undefined {
   const records: ResourceRecord[] = [];
   const ttlOffsets: number[] = [];
   let ttlSeconds = Number.POSITIVE_INFINITY;
+  let opt: Answer['opt'];
   for (let index = 0; index < total; index++) {
     const record = readRecord(bytes, offset);
     if (!record) return undefined;
+    opt = record.type === RecordType.OPT ? { start: offset, end: record.end } : undefined;
     if (record.type !== RecordType.OPT) {
       ttlOffsets.push(record.ttlOffset);
       ttlSeconds = Math.min(ttlSeconds, bytes.readUInt32BE(record.ttlOffset));
@@ -167,6 +195,7 @@ export function parseAnswer(bytes: Buffer): Answer | undefined {
     records,
     ttlOffsets,
     ttlSeconds: Number.isFinite(ttlSeconds) ? ttlSeconds : 0,
+    ...(opt && { opt }),
   };
 }
 
