@@ -35,6 +35,7 @@ import { podResourceClaimController, resourceClaimController } from './resource-
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaController } from './root-ca.ts';
 import { serviceAccountController } from './serviceaccount.ts';
+import { attachDetachController } from './storage/attach-detach.ts';
 import { ensureDefaultStorageClass } from './storage/default-storage-class.ts';
 import { ephemeralVolumeController } from './storage/ephemeral-volume.ts';
 import { hostpathProvisioner } from './storage/hostpath-provisioner.ts';
@@ -65,6 +66,7 @@ const defaultNodeIpam: NodeIpamOptions = { clusterCidr: '10.244.0.0/16', nodeMas
 function table(options: ControllersOptions): Record<string, AnyController | Run> {
   const persistentVolumes = persistentVolumeControllers();
   return {
+    attachdetach: attachDetachController(),
     clusterroleaggregation: clusterRoleAggregationController,
     cronjob: cronJobController,
     csrapproving: csrApprovingController,

@@ -13,6 +13,8 @@ import type { Informer, InformerFactory } from '../client/informer.ts';
 import { type KubeletConfiguration, kubeletSettings } from './configuration.ts';
 import type { KubeletContext, TrafficRules } from './context.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
+import { NodeDrivers } from './csi/node-drivers.ts';
+import { PluginRegistry } from './csi/plugin-registry.ts';
 import { noDevices } from './devices/device-allocator.ts';
 import { DevicePlugins } from './devices/plugin-manager.ts';
 import { startHousekeeping } from './housekeeping.ts';
@@ -93,6 +95,17 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
           changed: () => registration.refresh(),
         });
   const devices = plugins ?? noDevices;
+  const drivers = new NodeDrivers({
+    client,
+    clock,
+    logger,
+    nodeName,
+    node: () => registration.node,
+    changed() {
+      wakeAllPods();
+      pods.tidy();
+    },
+  });
   const [facts, version] = await Promise.all([
     machine.facts(),
     untilDone('the runtime does not answer', () => runtime.version()),
@@ -122,6 +135,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     kubeletPort: options.kubeletPort ?? 0,
     version: options.version ?? defaultVersion,
     resources,
+    volumesInUse: () => context.volumes.volumesInUse(),
   });
   const registration = new NodeRegistration({
     client,
@@ -160,7 +174,23 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       count: metrics.probes,
       changed: (uid) => pods.find(uid)?.probeChanged(),
     }),
-    volumes: machine.createVolumes({ client, objects, clock, random, logger, node, refreshNeeded: changed }),
+    volumes: machine.createVolumes({
+      client,
+      objects,
+      clock,
+      random,
+      logger,
+      node,
+      refreshNeeded: changed,
+      csi: {
+        drivers,
+        isReportedInUse: (name) => registration.node?.status?.volumesInUse?.includes(name) ?? false,
+        isOffered: (name) =>
+          registration.node?.status?.volumesAttached?.some((each) => each.name === name) ?? false,
+        inUseChanged: () => registration.refresh(),
+        recorder,
+      },
+    }),
     statuses: new StatusManager({ client, clock, logger, signal }),
     crashBackoff: new WaitBackoff({ clock }),
     node,
@@ -236,6 +266,18 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     }
   }
 
+  /** CSI drivers put their sockets there. */
+  async function followPlugins(rootDir: string): Promise<void> {
+    const registry = new PluginRegistry({
+      folder: join(rootDir, 'plugins_registry'),
+      clock,
+      logger,
+      registered: (plugin) => drivers.register(plugin),
+      removed: (name) => drivers.unregister(name),
+    });
+    await registry.start(signal);
+  }
+
   /** True when there is room now: pods of lower rank have given way to a critical one. */
   async function preempt(pod: Pod, missing: Record<string, number> | undefined, others: readonly Pod[]) {
     const victims = missing && planPreemption(pod, missing, others);
@@ -257,8 +299,12 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
   }
 
   /** Timers count no time of day: what is due at some hour, a token's renewal or a deadline, may be due now. */
-  function wakeAllPods(byMs: number): void {
+  function clockJumped(byMs: number): void {
     logger.warn('the clock has jumped', { seconds: Math.round(byMs / 1000) });
+    wakeAllPods();
+  }
+
+  function wakeAllPods(): void {
     for (const worker of pods.workers()) worker.wake();
   }
 
@@ -270,6 +316,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     context.probes.close();
+    drivers.close();
     pods.close();
   })();
   return {
@@ -300,6 +347,10 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     void keepNodeLease({ client, clock, logger, nodeName, node: () => registration.node }, signal);
     await untilDone('the containers cannot be listed', () => pods.start());
     const { rootDir } = machine;
+    if (rootDir !== undefined) {
+      void drivers.prepare(signal);
+      await untilDone('plugins cannot be followed', () => followPlugins(rootDir));
+    }
     const staticPods =
       rootDir === undefined
         ? undefined
@@ -313,7 +364,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     await staticPods?.load();
     await Promise.all([podInformer.synced(), services.synced(), registered(registration, nodes)]);
     pods.follow(podInformer);
-    void watchClockJumps(clock, wakeAllPods, signal);
+    void watchClockJumps(clock, clockJumped, signal);
     void staticPods?.run(signal);
     if (rootDir !== undefined)
       startHousekeeping({ context, pods, reporter, registration, nodeName, rootDir, settings }, signal);

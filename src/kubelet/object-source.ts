@@ -64,6 +64,12 @@ export class ObjectSource {
     for (const [key, held] of this.#held) if (!keys.has(key)) this.#drop(key, held, podUid);
   }
 
+  /** Also this one, until the next {@link ObjectSource.use}. */
+  useAlso(podUid: string, type: ResourceType, at: ObjectName): void {
+    const key = keyFor(type, at);
+    (this.#held.get(key) ?? this.#hold(key, type, at)).users.add(podUid);
+  }
+
   #drop(key: string, held: Held, podUid: string): void {
     held.users.delete(podUid);
     if (held.users.size > 0) return;

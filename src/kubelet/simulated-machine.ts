@@ -79,4 +79,7 @@ const simulatedVolumes: PodVolumes = {
   refreshDueMs: () => undefined,
   tearDown: async () => undefined,
   list: async () => [],
+  usage: async () => [],
+  clearUnused: async () => undefined,
+  volumesInUse: () => [],
 };

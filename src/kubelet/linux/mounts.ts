@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { runCommand } from './run-command.ts';
 
 /** Mount points below `folder`, the deepest and newest first. */
-async function mountsBelow(folder: string): Promise<string[]> {
+export async function mountsBelow(folder: string): Promise<string[]> {
   const text = await readFile('/proc/self/mountinfo', 'utf8');
   const points = text
     .split('\n')

@@ -9,6 +9,7 @@ import { annotations } from '../pod/pod-observation.ts';
 import { readLastLogLines } from '../server/log-reader.ts';
 import { parseResolverConfig, type ResolverConfig } from '../spec/dns-config.ts';
 import { podLogFolder } from '../spec/sandbox-config.ts';
+import { mountsBelow } from './mounts.ts';
 
 /** Limits of a termination message, upstream's. */
 const messageMaxBytes = 4096;
@@ -84,7 +85,11 @@ export class LinuxPodFiles implements PodFiles {
   }
 
   async removePod(uid: string): Promise<void> {
-    await rm(join(this.#podsDir, uid), { recursive: true, force: true });
+    const folder = join(this.#podsDir, uid);
+    // What is in a volume is not the node's to remove.
+    const [mounted] = await mountsBelow(folder);
+    if (mounted !== undefined) throw new Error(`${mounted} is still mounted`);
+    await rm(folder, { recursive: true, force: true });
     for (const name of await readdir(this.podLogsDir).catch(() => []))
       if (name.endsWith(`_${uid}`)) await rm(join(this.podLogsDir, name), { recursive: true, force: true });
   }

@@ -171,7 +171,14 @@ export class NodeRegistration {
         `Node ${nodeName} status is now: ${reason}`,
       );
     }
-    const patch = { status: { ...status, addresses: replaceAll(status.addresses ?? []) } };
+    const volumesInUse = status.volumesInUse ?? (before.volumesInUse && null);
+    const patch = {
+      status: {
+        ...status,
+        addresses: replaceAll(status.addresses ?? []),
+        ...(volumesInUse !== undefined && { volumesInUse }),
+      },
+    };
     this.#node = await client.patch(Node, { name: nodeName }, patch, {
       type: 'strategic',
       subresource: 'status',
@@ -214,6 +221,7 @@ function isSameStatus(before: core.NodeStatus, now: core.NodeStatus): boolean {
     allocatable = {},
     images = [],
     nodeInfo,
+    volumesInUse = [],
   }: core.NodeStatus) =>
     JSON.stringify([
       conditions.map(({ type, status, reason, message }) => [type, status, reason, message]).sort(),
@@ -221,6 +229,7 @@ function isSameStatus(before: core.NodeStatus, now: core.NodeStatus): boolean {
       Object.entries(capacity).sort(),
       Object.entries(allocatable).sort(),
       images.map(({ names }) => names),
+      volumesInUse,
       Object.entries(nodeInfo ?? {})
         .filter(([, value]) => typeof value === 'string' && value !== '')
         .sort(),

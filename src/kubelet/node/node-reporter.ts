@@ -16,6 +16,7 @@ export interface NodeReporterOptions {
   kubeletPort: number;
   version: string;
   resources: () => NodeResources;
+  volumesInUse: () => string[];
 }
 
 export interface Pressure {
@@ -46,7 +47,6 @@ export class NodeReporter {
   readonly #options: NodeReporterOptions;
   /** Set by the eviction manager. */
   pressure: Pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
-  volumesInUse: string[] = [];
   #network: string | undefined = 'container runtime status check may not have completed yet';
 
   constructor(options: NodeReporterOptions) {
@@ -76,7 +76,7 @@ export class NodeReporter {
       ...resources(),
       kubeletPort,
       images,
-      volumesInUse: this.volumesInUse,
+      volumesInUse: this.#options.volumesInUse(),
       runtimeHandlers: (status?.handlers ?? []).map(({ name, recursiveReadOnlyMounts, userNamespaces }) => ({
         name,
         features: { recursiveReadOnlyMounts, userNamespaces },

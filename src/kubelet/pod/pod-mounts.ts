@@ -6,6 +6,8 @@ import { type MountedVolume, VolumeError } from '../volumes/pod-volumes.ts';
 import { podEvents } from './pod-events.ts';
 
 const retry = { firstMs: 500, maxMs: 122_000 };
+/** How soon to look again for what others do. */
+const waitingRetryMs = 500;
 /** Upstream's patience before it says which volumes are missing altogether. */
 const patienceMs = 123_000;
 
@@ -30,13 +32,14 @@ export class PodMounts {
     } catch (error) {
       if (!(error instanceof VolumeError)) throw error;
       this.#tell(pod, error);
+      if (error.isWaiting) return { retryInMs: waitingRetryMs };
       return { retryInMs: backoffDelayMs(retry, this.#attempt++) };
     }
   }
 
   #tell(pod: Pod, error: VolumeError): void {
     const events = podEvents(this.#context.recorder, pod);
-    events.warning('FailedMount', error.message);
+    if (!error.isWaiting) events.warning('FailedMount', error.message);
     const nowMs = this.#context.clock.monotonic();
     this.#sinceMs ??= nowMs;
     if (nowMs - this.#sinceMs < patienceMs) return;

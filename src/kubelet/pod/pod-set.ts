@@ -251,6 +251,14 @@ export class PodSet {
       if (own[labels.podUid]) this.#owners.set(id, own[labels.podUid]!);
   }
 
+  /** Looks at once for what pods have left, as soon as it is known which are wanted. */
+  tidy(): void {
+    if (!this.#informer) return;
+    this.#clearOrphans().catch((error: unknown) =>
+      this.#context.logger.debug('orphans could not be cleared', { error }),
+    );
+  }
+
   /** Ends what runs for pods that nobody wants here, and removes their files, volumes and groups. */
   async #clearOrphans(): Promise<void> {
     const { runtime, machine, volumes, logger } = this.#context;
@@ -268,9 +276,15 @@ export class PodSet {
         await runtime.removePodSandbox(id);
       }),
     );
-    for (const uid of await volumes.list()) if (!isWanted(uid)) await volumes.tearDown(uid);
+    /** What cannot go yet, because a driver is not there, keeps nothing else from going. */
+    const attempt = (what: string, work: () => Promise<void>) =>
+      work().catch((error: unknown) => logger.info('what a pod left stays for now', { what, error }));
+    for (const uid of await volumes.list())
+      if (!isWanted(uid)) await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid));
+    await attempt('staged volumes', () => volumes.clearUnused());
     for (const uid of await machine.cgroups.list()) if (!isWanted(uid)) await machine.cgroups.remove(uid);
-    for (const uid of await machine.files.listPods()) if (!isWanted(uid)) await machine.files.removePod(uid);
+    for (const uid of await machine.files.listPods())
+      if (!isWanted(uid)) await attempt(`files of ${uid}`, () => machine.files.removePod(uid));
   }
 
   /** Pods of the API as the informer has them; for the server's /pods. */

@@ -90,6 +90,7 @@ export class PodWorker {
   /** Aborted when its grace is over early. */
   readonly #hurry = new AbortController();
   readonly #done = Promise.withResolvers<void>();
+  readonly #looked = Promise.withResolvers<void>();
   #graceSeconds: number | undefined;
   #dirty = true;
   #running = false;
@@ -140,6 +141,11 @@ export class PodWorker {
    */
   get isAdmitted(): boolean {
     return this.#admitted && !this.#hasEnded && !this.#isRemoved && !this.isDone;
+  }
+
+  /** Resolves when it is known what of the pod is there already. */
+  looked(): Promise<void> {
+    return this.#looked.promise;
   }
 
   /** Why a container does not run, in one word. */
@@ -244,6 +250,7 @@ export class PodWorker {
 
   async #observe(): Promise<void> {
     const recheckMs = await this.#view.refresh();
+    this.#looked.resolve();
     if (recheckMs !== undefined) this.#timer.within(recheckMs);
   }
 
@@ -512,10 +519,20 @@ export class PodWorker {
     if (this.#verdict?.reason === 'DeadlineExceeded')
       podEvents(context.recorder, this.#pod).normal(this.#verdict.reason, this.#verdict.message);
     this.#report();
-    await releasePod(context, this.uid);
+    await this.#release();
     this.#stage = 'terminated';
     this.#done.resolve();
     context.resourcesFreed();
+  }
+
+  async #release(): Promise<void> {
+    try {
+      await releasePod(this.#context, this.uid);
+    } catch (error) {
+      const { message } = error as Error;
+      podEvents(this.#context.recorder, this.#pod).warning('FailedUnMount', message);
+      throw error;
+    }
   }
 
   #grace(): number {

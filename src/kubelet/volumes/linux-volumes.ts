@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { CsiClaims } from '../csi/csi-claims.ts';
+import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { cloneGitRepo } from './git-repo.ts';
@@ -17,9 +19,11 @@ import {
   type SubPathRequest,
   VolumeError,
   type VolumeInputs,
+  type VolumeUse,
 } from './pod-volumes.ts';
 import { mountSubPath, readInside } from './sub-path.ts';
 import { TokenSource } from './token-source.ts';
+import { driverFigures, folderFigures } from './volume-figures.ts';
 
 export class LinuxVolumes implements PodVolumes {
   readonly #inputs: VolumeInputs;
@@ -27,6 +31,8 @@ export class LinuxVolumes implements PodVolumes {
   /** One tmpfs for all that must not reach a disk; pods' folders are links into it. */
   readonly #memoryDir: string;
   readonly #tokens: TokenSource;
+  readonly #csi: CsiVolumes;
+  readonly #claims: CsiClaims;
   /** What was set up already and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
   #memoryReady: Promise<void> | undefined;
@@ -36,6 +42,14 @@ export class LinuxVolumes implements PodVolumes {
     this.#podsDir = join(rootDir, 'pods');
     this.#memoryDir = join(rootDir, 'memory');
     this.#tokens = new TokenSource(inputs);
+    this.#csi = new CsiVolumes({
+      ...inputs,
+      ...inputs.csi,
+      rootDir,
+      tokens: this.#tokens,
+      nodeName: () => inputs.node().nodeName,
+    });
+    this.#claims = new CsiClaims({ ...inputs, recorder: inputs.csi.recorder, volumes: this.#csi });
   }
 
   async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
@@ -44,7 +58,7 @@ export class LinuxVolumes implements PodVolumes {
       try {
         mounted.set(volume.name, await this.#setUpOne(pod, volume));
       } catch (error) {
-        throw new VolumeError(volume.name, (error as Error).message);
+        throw error instanceof VolumeError ? error : new VolumeError(volume.name, (error as Error).message);
       }
     }
     return mounted;
@@ -83,14 +97,23 @@ export class LinuxVolumes implements PodVolumes {
   }
 
   refreshDueMs(podUid: string): number | undefined {
-    return this.#tokens.refreshDueMs(podUid);
+    const due = [
+      this.#tokens.refreshDueMs(podUid),
+      this.#csi.republishDueMs(podUid),
+      this.#claims.retryDueMs(podUid),
+    ].filter((ms) => ms !== undefined);
+    return due.length > 0 ? Math.min(...due) : undefined;
   }
 
   async tearDown(podUid: string): Promise<void> {
     const folder = join(this.#podsDir, podUid);
+    await unmountBelow(join(folder, 'volume-subpaths'));
+    await this.#csi.tearDown(podUid);
+    this.#claims.forget(podUid);
     await unmountBelow(folder);
     await rm(join(folder, 'volumes'), { recursive: true, force: true });
     await rm(join(folder, 'volume-subpaths'), { recursive: true, force: true });
+    await rm(join(folder, 'volumeDevices'), { recursive: true, force: true });
     await rm(join(this.#memoryDir, podUid), { recursive: true, force: true });
     this.#tokens.forget(podUid);
     for (const key of this.#done.keys()) if (key.startsWith(`${podUid}/`)) this.#done.delete(key);
@@ -103,10 +126,36 @@ export class LinuxVolumes implements PodVolumes {
     return [...new Set(folders.flat())];
   }
 
+  async usage(pod: Pod): Promise<VolumeUse[]> {
+    const told = await this.#csi.usage(pod.metadata.uid);
+    const uses: VolumeUse[] = [];
+    for (const volume of pod.spec.volumes ?? []) {
+      const claimName = claimNameOf(pod, volume);
+      const path = this.#done.get(`${pod.metadata.uid}/${volume.name}`)?.hostPath;
+      if (claimName === undefined || path === undefined) continue;
+      const figures = path.includes('/kubernetes.io~csi/')
+        ? driverFigures(told.get(path))
+        : await folderFigures(path);
+      if (figures) uses.push({ name: volume.name, claimName, ...figures });
+    }
+    return uses;
+  }
+
+  clearUnused(): Promise<void> {
+    return this.#csi.clearUnused();
+  }
+
+  volumesInUse(): string[] {
+    return this.#csi.volumesInUse();
+  }
+
   async #setUpOne(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
     const key = `${pod.metadata.uid}/${volume.name}`;
     const done = this.#done.get(key);
-    if (done) return done;
+    if (done && !this.#csi.isRepublishDue(pod.metadata.uid, volume.name)) {
+      await this.#claims.refresh(pod, volume.name);
+      return done;
+    }
     const payload = await computePayload(volume, {
       pod,
       objects: this.#inputs.objects,
@@ -137,27 +186,36 @@ export class LinuxVolumes implements PodVolumes {
       await prepareHostPath(volume.hostPath.path, volume.hostPath.type ?? '');
       return { hostPath: volume.hostPath.path };
     }
+    if (volume.csi) {
+      const hostPath = await this.#csi.mountInline(pod, volume.name, volume.csi);
+      return { hostPath, readOnly: volume.csi.readOnly ?? false };
+    }
     if (volume.image) return { image: volume.image.reference ?? '', readOnly: true };
     if (volume.emptyDir) {
       const folder = await this.#emptyDir(pod, volume, volume.emptyDir);
       if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
       return { hostPath: folder };
     }
-    const claimName =
-      volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${pod.metadata.name}-${volume.name}`);
+    const claimName = claimNameOf(pod, volume);
     if (claimName) {
-      const claimed = await findClaimedVolume(
+      const { volume: claimed } = await findClaimedVolume(
         this.#inputs.client,
         pod,
         claimName,
         volume.ephemeral !== undefined,
       );
+      const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
+      if (claimed.spec?.csi) {
+        const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, readOnly);
+        await this.#claims.follow(pod, volume.name, claimName);
+        return { hostPath, readOnly };
+      }
       const folder = join(this.#volumesDir(pod), 'wherry.dev~persistent', volume.name);
       const hostPath = await mountPersistent(claimed, folder, this.#inputs.node().nodeName);
       const isShared = claimed.spec?.hostPath !== undefined;
       if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
         await giveToGroup(hostPath, fsGroup, fsGroupChangePolicy);
-      return { hostPath, readOnly: volume.persistentVolumeClaim?.readOnly ?? false };
+      return { hostPath, readOnly };
     }
     if (volume.nfs) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~nfs', volume.name);
@@ -229,6 +287,10 @@ export class LinuxVolumes implements PodVolumes {
     await mkdir(this.#memoryDir, { recursive: true, mode: 0o755 });
     if (!(await isMounted(this.#memoryDir))) await mountTmpfs(this.#memoryDir, 'mode=0755');
   }
+}
+
+function claimNameOf({ metadata }: Pod, volume: core.Volume): string | undefined {
+  return volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${metadata.name}-${volume.name}`);
 }
 
 /** A folder that looks to a container's user as upstream's does; what stands already keeps its permissions. */

@@ -9,13 +9,18 @@ import { isMounted } from '../linux/mounts.ts';
 import { runCommand } from '../linux/run-command.ts';
 import { prepareHostPath } from './host-path.ts';
 
-/** The volume that is bound to the claim and may be used on this node. @throws Error in upstream's words */
+export interface ClaimedVolume {
+  claim: PersistentVolumeClaim;
+  volume: PersistentVolume;
+}
+
+/** The claim, and the volume that is bound to it and may be used on this node. @throws Error in upstream's words */
 export async function findClaimedVolume(
   client: Client,
   pod: Pod,
   claimName: string,
   isEphemeral: boolean,
-): Promise<PersistentVolume> {
+): Promise<ClaimedVolume> {
   const { namespace = '' } = pod.metadata;
   const claim = await orUndefined(client.get(PersistentVolumeClaim, { namespace, name: claimName }));
   if (!claim)
@@ -37,7 +42,7 @@ export async function findClaimedVolume(
     const node = await client.get(Node, { name: pod.spec.nodeName ?? '' });
     if (!compileNodeSelector(required)(node)) throw new Error('no matching NodeSelectorTerms');
   }
-  return volume;
+  return { claim, volume };
 }
 
 /** Gives the path at which the volume's contents are. */
@@ -75,15 +80,10 @@ export async function mountPersistent(
     return folder;
   }
   const kind = Object.keys(spec ?? {}).find((name) => knownSources.has(name));
-  throw new Error(
-    kind === 'csi'
-      ? `driver name ${spec?.csi?.driver} not found in the list of registered CSI drivers`
-      : `no volume plugin matched for ${kind ?? 'the volume'}`,
-  );
+  throw new Error(`no volume plugin matched for ${kind ?? 'the volume'}`);
 }
 
 const knownSources = new Set([
-  'csi',
   'iscsi',
   'fc',
   'cephfs',

@@ -5,6 +5,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { NodeDrivers } from '../csi/node-drivers.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
 
@@ -17,6 +19,19 @@ export interface VolumeInputs {
   node: () => NodeFacts;
   /** The cluster's CA and the like change files of a pod without the pod changing; told by uid. */
   refreshNeeded(podUid: string): void;
+  csi: CsiNode;
+}
+
+/** What CSI volumes need of the node. */
+export interface CsiNode {
+  readonly drivers: Pick<NodeDrivers, 'get'>;
+  /** Whether the node's status says that the volume of this unique name is in use. */
+  isReportedInUse(volumeName: string): boolean;
+  /** Whether the node's status says that it is attached. */
+  isOffered(volumeName: string): boolean;
+  /** `volumesInUse` has changed. */
+  inUseChanged(): void;
+  recorder: EventRecorder;
 }
 
 export interface MountedVolume {
@@ -31,11 +46,21 @@ export interface MountedVolume {
 
 /** A volume cannot be made ready (yet); the message is what users see in FailedMount events. */
 export class VolumeError extends Error {
+  /** As the pod names it. */
   readonly volume: string;
-  constructor(volume: string, message: string) {
-    super(`MountVolume.SetUp failed for volume "${volume}" : ${message}`);
+  /** Somebody else has to do something first: nothing has failed, and nothing is told until patience ends. */
+  readonly isWaiting: boolean;
+
+  constructor(
+    volume: string,
+    message: string,
+    options: ErrorOptions & { operation?: string; shownAs?: string; isWaiting?: boolean } = {},
+  ) {
+    const { operation = 'SetUp', shownAs = volume, isWaiting = false } = options;
+    super(`MountVolume.${operation} failed for volume "${shownAs}" : ${message}`, options);
     this.name = 'VolumeError';
     this.volume = volume;
+    this.isWaiting = isWaiting;
   }
 }
 
@@ -48,6 +73,19 @@ export interface SubPathRequest {
   root: string;
   subPath: string;
   readOnly: boolean;
+}
+
+/** How full the volume of a claim is. */
+export interface VolumeUse {
+  /** As the pod names it. */
+  name: string;
+  claimName: string;
+  availableBytes: number;
+  capacityBytes: number;
+  usedBytes: number;
+  inodes: number;
+  inodesFree: number;
+  inodesUsed: number;
 }
 
 export interface PodVolumes {
@@ -66,4 +104,10 @@ export interface PodVolumes {
   tearDown(podUid: string): Promise<void>;
   /** Uids of pods that have volumes here. */
   list(): Promise<string[]>;
+  /** Of the pod's claims, as far as it is known; a claim for a block device has no file system to tell of. */
+  usage(pod: Pod): Promise<VolumeUse[]>;
+  /** Takes back what is on the node for volumes that no pod has. */
+  clearUnused(): Promise<void>;
+  /** Unique names of attached volumes that must stay so, as a node's status has them. */
+  volumesInUse(): string[];
 }

@@ -38,19 +38,27 @@ export class TokenSource {
   }
 
   async tokenFor(pod: Pod, source: core.ServiceAccountTokenProjection): Promise<string> {
+    return (await this.timedTokenFor(pod, source)).token;
+  }
+
+  /** `expiresMs`: since the epoch. */
+  async timedTokenFor(
+    pod: Pod,
+    source: core.ServiceAccountTokenProjection,
+  ): Promise<{ token: string; expiresMs: number }> {
     const key = `${pod.metadata.uid}/${source.audience ?? ''}/${source.expirationSeconds ?? ''}`;
     const held = this.#held.get(key);
     const nowMs = this.#clock.now();
-    if (held && nowMs < held.refreshMs && nowMs > held.askedMs - setBackMs) return held.token;
+    if (held && nowMs < held.refreshMs && nowMs > held.askedMs - setBackMs) return held;
     try {
       const fresh = await this.#request(pod, source);
       this.#held.set(key, fresh);
-      return fresh.token;
+      return fresh;
     } catch (error) {
       // The old one still serves while the API is away.
       if (held && nowMs < held.expiresMs) {
         held.refreshMs = nowMs + renewRetryMs;
-        return held.token;
+        return held;
       }
       throw new Error(`failed to fetch token: ${(error as Error).message}`, { cause: error });
     }

@@ -1,0 +1,225 @@
+/**
+ * Has CSI volumes attached to the nodes whose pods use them, and detached when those have let go: it makes and deletes
+ * VolumeAttachments, and the driver's own attacher does the rest. A node uses a volume only while its status, which both
+ * sides write, names it as attached: so a volume is never taken from under a pod that has just come.
+ */
+import { createHash } from 'node:crypto';
+import {
+  CSIDriver,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  VolumeAttachment,
+} from '../../api/resources.gen.ts';
+import { type AnyController, defineController, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { undefinedIfGone } from '../adoption.ts';
+import { isPodTerminal } from '../pod-state.ts';
+import { isInUse, planAttachments, uniqueVolumeName } from './attach-plan.ts';
+import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
+
+const attachmentsByVolume = 'volume';
+const attachmentsByNode = 'node';
+const nodeOf = ({ spec }: VolumeAttachment): string[] => (spec?.nodeName ? [spec.nodeName] : []);
+/** By name; none of an attachment that carries its volume in itself. */
+const volumeOf = ({ spec }: VolumeAttachment): string[] => {
+  const name = spec?.source?.persistentVolumeName;
+  return name === undefined ? [] : [name];
+};
+
+export function attachDetachController(): AnyController {
+  /** What was last said, by volume and node: it is not said again until there is something else to say. */
+  const said = new Map<string, string>();
+  return defineController({
+    name: 'attachdetach',
+    component: 'attachdetach-controller',
+    reconciles: PersistentVolume,
+    concerns: ({ spec }: PersistentVolume) => spec?.csi !== undefined,
+    watches: [
+      watch(Pod, (pod, old, informers) =>
+        old && old !== pod && isUsing(old) === isUsing(pod) ? [] : volumesOfPod(pod, informers),
+      ),
+      watch(PersistentVolumeClaim, ({ spec }) => (spec?.volumeName ? [spec.volumeName] : [])),
+      watch(VolumeAttachment, volumeOf),
+      watch(Node, (node, old, informers) => {
+        const inUse = (one: Node) => (one.status?.volumesInUse ?? []).join();
+        if (old && old !== node && inUse(old) === inUse(node)) return [];
+        return attachmentsOn(informers, node.metadata.name).flatMap(volumeOf);
+      }),
+      watch(CSIDriver, ({ metadata }, _old, informers) =>
+        [...informers.of(PersistentVolume).list()]
+          .filter(({ spec }) => spec?.csi?.driver === metadata.name)
+          .map((volume) => volume.metadata.name),
+      ),
+    ],
+    async reconcile(name, cluster, signal) {
+      const volume = cluster.get(PersistentVolume, name);
+      const attachments = attachmentsOf(cluster, name);
+      // Nobody can say any more where the volume is in use, nor mount it.
+      if (!volume) for (const left of attachments) await cluster.delete(VolumeAttachment, left, signal);
+      if (!volume?.spec?.csi) return undefined;
+      const users = usersOf(cluster, volume);
+      const { driver } = volume.spec.csi;
+      const isAttachable = cluster.get(CSIDriver, driver)?.spec?.attachRequired ?? true;
+      const node = (nodeName: string) => cluster.get(Node, nodeName);
+      const plan = planAttachments({ volume, isAttachable, users, attachments, node });
+      for (const nodeName of plan.attach) await attach(cluster, volume, nodeName, signal);
+      for (const attachment of plan.offer) await offer(cluster, volume, attachment, signal);
+      for (const attachment of plan.detach) await detach(cluster, volume, attachment, signal);
+      tell(cluster, { volume, users, attachments, blocked: plan.blocked, said });
+      return undefined;
+    },
+  });
+}
+
+async function attach(
+  cluster: ReconcileCluster,
+  volume: PersistentVolume,
+  nodeName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { driver, volumeHandle } = volume.spec!.csi!;
+  const name = `csi-${createHash('sha256').update(`${volumeHandle}${driver}${nodeName}`).digest('hex')}`;
+  const source = { persistentVolumeName: volume.metadata.name };
+  await cluster.create(
+    VolumeAttachment,
+    { metadata: { name }, spec: { attacher: driver, nodeName, source } },
+    signal,
+  );
+}
+
+/** The node may use it from now on. */
+async function offer(
+  cluster: ReconcileCluster,
+  volume: PersistentVolume,
+  { spec }: VolumeAttachment,
+  signal: AbortSignal,
+): Promise<void> {
+  const node = cluster.get(Node, spec?.nodeName ?? '');
+  if (node) await setAttached(cluster, node, uniqueVolumeName(volume), true, signal);
+}
+
+/** The node is read anew: what it has begun to use stays, and a write that crosses its own fails. */
+async function detach(
+  cluster: ReconcileCluster,
+  volume: PersistentVolume,
+  attachment: VolumeAttachment,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = attachment.spec?.nodeName ?? '';
+  const node = await cluster.client.get(Node, { name }, signal).catch(undefinedIfGone);
+  if (node) {
+    if (isInUse(volume, node)) return;
+    await setAttached(cluster, node, uniqueVolumeName(volume), false, signal);
+  }
+  await cluster.delete(VolumeAttachment, attachment, signal);
+}
+
+async function setAttached(
+  cluster: ReconcileCluster,
+  node: Node,
+  name: string,
+  isAttached: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const present = node.status?.volumesAttached ?? [];
+  if (present.some((each) => each.name === name) === isAttached) return;
+  const others = present.filter((each) => each.name !== name);
+  const volumesAttached = isAttached ? [...others, { name, devicePath: '' }] : others;
+  await cluster.updateStatus(Node, node, { ...node.status, volumesAttached }, signal);
+}
+
+function tell(
+  cluster: ReconcileCluster,
+  {
+    volume,
+    users,
+    attachments,
+    blocked,
+    said,
+  }: {
+    volume: PersistentVolume;
+    users: ReadonlyMap<string, readonly Pod[]>;
+    attachments: readonly VolumeAttachment[];
+    blocked: readonly { pods: readonly Pod[]; message: string }[];
+    said: Map<string, string>;
+  },
+): void {
+  const { name } = volume.metadata;
+  const say = (nodeName: string, text: string, act: () => void) => {
+    const key = `${name} ${nodeName}`;
+    if (said.get(key) === text) return;
+    said.set(key, text);
+    act();
+  };
+  for (const key of said.keys()) {
+    const [volumeName, nodeName] = key.split(' ') as [string, string];
+    if (volumeName === name && !users.has(nodeName)) said.delete(key);
+  }
+  for (const { pods, message } of blocked)
+    say(pods[0]!.spec?.nodeName ?? '', message, () => {
+      for (const pod of pods) cluster.event(Pod, pod, 'Warning', 'FailedAttachVolume', message);
+    });
+  for (const { spec, status } of attachments) {
+    const nodeName = spec?.nodeName ?? '';
+    // Who runs already was told by whoever acted before.
+    const waiting = (users.get(nodeName) ?? []).filter((pod) => pod.status?.phase === 'Pending');
+    if (status?.attached)
+      say(nodeName, 'attached', () => {
+        for (const pod of waiting)
+          cluster.event(
+            Pod,
+            pod,
+            'Normal',
+            'SuccessfulAttachVolume',
+            `AttachVolume.Attach succeeded for volume "${name}" `,
+          );
+      });
+    else if (status?.attachError?.message) {
+      const message = `AttachVolume.Attach failed for volume "${name}" : ${status.attachError.message}`;
+      say(nodeName, message, () => {
+        for (const pod of waiting) cluster.event(Pod, pod, 'Warning', 'FailedAttachVolume', message);
+      });
+    }
+  }
+}
+
+/** On a node, and not over. */
+function isUsing(pod: Pod): boolean {
+  return Boolean(pod.spec?.nodeName) && !isPodTerminal(pod);
+}
+
+function usersOf(cluster: ReconcileCluster, volume: PersistentVolume): Map<string, Pod[]> {
+  const users = new Map<string, Pod[]>();
+  const { namespace, name, uid } = volume.spec?.claimRef ?? {};
+  const key = `${namespace}/${name}`;
+  const claim = cluster.get(PersistentVolumeClaim, key);
+  if (!claim || claim.metadata.uid !== uid || claim.spec?.volumeName !== volume.metadata.name) return users;
+  const pods = cluster.informer(Pod);
+  pods.addIndex(podsByClaim, claimKeysOf);
+  for (const pod of pods.byIndex(podsByClaim, key)) {
+    if (!isUsing(pod)) continue;
+    const nodeName = pod.spec!.nodeName!;
+    users.set(nodeName, [...(users.get(nodeName) ?? []), pod]);
+  }
+  return users;
+}
+
+function attachmentsOf(cluster: ReconcileCluster, volumeName: string): VolumeAttachment[] {
+  const attachments = cluster.informer(VolumeAttachment);
+  attachments.addIndex(attachmentsByVolume, volumeOf);
+  return [...attachments.byIndex(attachmentsByVolume, volumeName)];
+}
+
+function attachmentsOn(informers: InformerFactory, nodeName: string): VolumeAttachment[] {
+  const attachments = informers.of(VolumeAttachment);
+  attachments.addIndex(attachmentsByNode, nodeOf);
+  return [...attachments.byIndex(attachmentsByNode, nodeName)];
+}
+
+function volumesOfPod(pod: Pod, informers: InformerFactory): string[] {
+  const claims = informers.of(PersistentVolumeClaim);
+  return claimKeysOf(pod).flatMap((key) => claims.get(key)?.spec?.volumeName ?? []);
+}

@@ -1,0 +1,85 @@
+/**
+ * Volumes that must be attached to the node before it uses them. The node's status says which ones it uses, so that they
+ * are not detached, and which ones it may use: only what both sides have said there is relied on.
+ */
+import { createHash } from 'node:crypto';
+import { VolumeAttachment } from '../../api/resources.gen.ts';
+import type { Client } from '../../client/client.ts';
+import { VolumeError } from '../volumes/pod-volumes.ts';
+import { undefinedIfNotFound } from './not-found.ts';
+import type { VolumeRecord } from './volume-records.ts';
+
+export interface AttachedVolumesOptions {
+  client: Client;
+  /** Whether the node's status says that the volume of this name is in use here: then it is not detached. */
+  isReportedInUse(volumeName: string): boolean;
+  /** Whether the node's status says that it is attached, which is taken back before it is detached. */
+  isOffered(volumeName: string): boolean;
+  /** The answer of `inUse` has changed, or has not been reported yet. */
+  inUseChanged(): void;
+}
+
+export class AttachedVolumes {
+  readonly #options: AttachedVolumesOptions;
+  /** Volumes that are on the node or may be, by upstream's unique names. */
+  readonly #held = new Set<string>();
+  /** Those that pods wait for, with the uids of the pods. */
+  readonly #awaited = new Map<string, Set<string>>();
+
+  constructor(options: AttachedVolumesOptions) {
+    this.#options = options;
+  }
+
+  /** By unique names, as the node's status has them. */
+  inUse(): string[] {
+    return [...new Set([...this.#held, ...this.#awaited.keys()])].sort();
+  }
+
+  /** Gives what the attacher left for the driver. @throws VolumeError that only waits while it is not attached yet */
+  async awaitFor(podUid: string, name: string, record: VolumeRecord): Promise<Record<string, string>> {
+    if (record.attachable === 'no') return {};
+    const { client, isReportedInUse, isOffered, inUseChanged } = this.#options;
+    const uniqueName = uniqueVolumeName(record);
+    const pods = this.#awaited.get(uniqueName) ?? new Set();
+    this.#awaited.set(uniqueName, pods.add(podUid));
+    const wait = (why: string) => new VolumeError(name, why, { isWaiting: true });
+    if (!isReportedInUse(uniqueName)) {
+      inUseChanged();
+      throw wait('the node does not tell yet that it uses the volume');
+    }
+    const notYet = 'the volume is not attached yet';
+    if (!isOffered(uniqueName)) throw wait(notYet);
+    const attachment = await client
+      .get(VolumeAttachment, { name: attachmentName(record) })
+      .catch(undefinedIfNotFound);
+    if (!attachment?.status?.attached || attachment.metadata.deletionTimestamp) throw wait(notYet);
+    return attachment.status.attachmentMetadata ?? {};
+  }
+
+  /** The pod waits for nothing any more. */
+  forgetPod(podUid: string): void {
+    for (const [name, pods] of this.#awaited)
+      if (pods.delete(podUid) && pods.size === 0) {
+        this.#awaited.delete(name);
+        if (!this.#held.has(name)) this.#options.inUseChanged();
+      }
+  }
+
+  hold(record: VolumeRecord): void {
+    if (record.attachable === 'yes') this.#held.add(uniqueVolumeName(record));
+  }
+
+  letGo(record: VolumeRecord): void {
+    if (this.#held.delete(uniqueVolumeName(record))) this.#options.inUseChanged();
+  }
+}
+
+function uniqueVolumeName({ driverName, volumeHandle }: VolumeRecord): string {
+  return `kubernetes.io/csi/${driverName}^${volumeHandle}`;
+}
+
+/** Of the VolumeAttachment that whoever attaches volumes makes for a node. */
+function attachmentName({ driverName, volumeHandle, nodeName }: VolumeRecord): string {
+  const digest = createHash('sha256').update(`${volumeHandle}${driverName}${nodeName}`).digest('hex');
+  return `csi-${digest}`;
+}

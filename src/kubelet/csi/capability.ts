@@ -1,0 +1,64 @@
+/** How a volume is to be used, in the words of CSI. Pure. */
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { AccessMode, VolumeCapability } from './messages.ts';
+
+export interface CapabilityInput {
+  accessMode: string;
+  isBlock: boolean;
+  fsType: string | undefined;
+  mountFlags: readonly string[];
+  /** Absent where the kubelet itself gives the volume to the pod's group. */
+  mountGroup: number | undefined;
+  /** The driver tells a volume of one writer from one of one node. */
+  knowsSingleWriters: boolean;
+}
+
+export function volumeCapability(input: CapabilityInput): VolumeCapability {
+  const accessMode = { mode: accessModeOf(input.accessMode, input.knowsSingleWriters) };
+  if (input.isBlock) return { block: {}, accessMode };
+  const mount = {
+    ...(input.fsType && { fsType: input.fsType }),
+    ...(input.mountFlags.length > 0 && { mountFlags: [...input.mountFlags] }),
+    ...(input.mountGroup !== undefined && { volumeMountGroup: String(input.mountGroup) }),
+  };
+  return { mount, accessMode };
+}
+
+function accessModeOf(mode: string, knowsSingleWriters: boolean): AccessMode {
+  switch (mode) {
+    case 'ReadOnlyMany':
+      return 'MULTI_NODE_READER_ONLY';
+    case 'ReadWriteMany':
+      return 'MULTI_NODE_MULTI_WRITER';
+    case 'ReadWriteOncePod':
+      return knowsSingleWriters ? 'SINGLE_NODE_SINGLE_WRITER' : 'SINGLE_NODE_WRITER';
+    default:
+      return knowsSingleWriters ? 'SINGLE_NODE_MULTI_WRITER' : 'SINGLE_NODE_WRITER';
+  }
+}
+
+/** Whether the kubelet gives the contents of a driver's volumes to the pod's group. */
+export function isGivenToGroup(
+  policy: string | undefined,
+  volume: { fsType: string | undefined; accessModes: readonly string[]; readOnly: boolean },
+): boolean {
+  if (volume.readOnly) return false;
+  if (policy === 'File') return true;
+  if (policy === 'None') return false;
+  return Boolean(volume.fsType) && volume.accessModes.some((mode) => /^ReadWriteOnce(Pod)?$/.test(mode));
+}
+
+/** What a driver that asks for it learns of the pod. */
+export function podContext(
+  pod: { metadata: { name: string; namespace?: string; uid: string }; spec: core.PodSpec },
+  isEphemeral: boolean,
+): Record<string, string> {
+  const { name, namespace = '', uid } = pod.metadata;
+  return {
+    'csi.storage.k8s.io/pod.name': name,
+    'csi.storage.k8s.io/pod.namespace': namespace,
+    'csi.storage.k8s.io/pod.uid': uid,
+    'csi.storage.k8s.io/serviceAccount.name': pod.spec.serviceAccountName ?? '',
+    'csi.storage.k8s.io/ephemeral': String(isEphemeral),
+  };
+}

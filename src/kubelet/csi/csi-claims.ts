@@ -1,0 +1,118 @@
+/** Claims behind CSI volumes of running pods: where one was made larger, the file system on the volume is, too. */
+import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
+import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
+import type { ObjectSource } from '../object-source.ts';
+import type { NodeFacts } from '../spec/field-paths.ts';
+import type { CsiVolumes } from './csi-volumes.ts';
+
+export interface CsiClaimsOptions {
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  objects: Pick<ObjectSource, 'get' | 'useAlso'>;
+  recorder: EventRecorder;
+  volumes: Pick<CsiVolumes, 'expand'>;
+  node(): NodeFacts;
+}
+
+interface Followed {
+  claimName: string;
+  /** When to try again what failed, milliseconds since the epoch. */
+  retryMs?: number;
+}
+
+/** Conditions of a claim that grows. */
+const growing = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
+const retryAfterMs = 30_000;
+
+export class CsiClaims {
+  readonly #options: CsiClaimsOptions;
+  /** By `podUid/volume`. */
+  readonly #followed = new Map<string, Followed>();
+
+  constructor(options: CsiClaimsOptions) {
+    this.#options = options;
+  }
+
+  /** The pod has its volume: it is woken when the claim changes. */
+  async follow(pod: Pod, volumeName: string, claimName: string): Promise<void> {
+    const { uid, namespace = '' } = pod.metadata;
+    this.#followed.set(`${uid}/${volumeName}`, { claimName });
+    this.#options.objects.useAlso(uid, PersistentVolumeClaim, { namespace, name: claimName });
+    await this.refresh(pod, volumeName);
+  }
+
+  /** Looks whether there is something to make larger. What fails is told and tried again; the pod goes on. */
+  async refresh(pod: Pod, volumeName: string): Promise<void> {
+    const { clock, recorder, logger, node } = this.#options;
+    const followed = this.#followed.get(`${pod.metadata.uid}/${volumeName}`);
+    if (!followed) return;
+    delete followed.retryMs;
+    const { namespace = '' } = pod.metadata;
+    let shownAs = volumeName;
+    try {
+      const claim = await this.#options.objects.get(PersistentVolumeClaim, {
+        namespace,
+        name: followed.claimName,
+      });
+      if (!claim || !mayHaveGrown(claim)) return;
+      const volume = await this.#options.client.get(PersistentVolume, { name: claim.spec!.volumeName! });
+      shownAs = volume.metadata.name;
+      const capacity = volume.spec?.capacity?.storage;
+      // Until the volume itself is larger, there is nothing to fill.
+      if (!capacity || !isLess(claim.status?.capacity?.storage, capacity)) return;
+      const isGrown = await this.#options.volumes.expand(pod, volume);
+      await this.#note(claim, capacity);
+      if (isGrown)
+        recorder.event(
+          targetOf(Pod, pod),
+          'Normal',
+          'FileSystemResizeSuccessful',
+          `MountVolume.NodeExpandVolume succeeded for volume "${shownAs}" ${node().nodeName}`,
+        );
+    } catch (error) {
+      logger.info('a volume could not be made larger', { volume: shownAs, error });
+      const { message } = error as Error;
+      const text = `MountVolume.NodeExpandVolume failed for volume "${shownAs}" : ${message}`;
+      recorder.event(targetOf(Pod, pod), 'Warning', 'VolumeResizeFailed', text);
+      followed.retryMs = clock.now() + retryAfterMs;
+    }
+  }
+
+  /** Undefined: nothing is to be tried again. */
+  retryDueMs(podUid: string): number | undefined {
+    const due = [...this.#followed]
+      .filter(([key]) => key.startsWith(`${podUid}/`))
+      .flatMap(([, { retryMs }]) => retryMs ?? []);
+    return due.length > 0 ? Math.min(...due) : undefined;
+  }
+
+  forget(podUid: string): void {
+    for (const key of this.#followed.keys()) if (key.startsWith(`${podUid}/`)) this.#followed.delete(key);
+  }
+
+  async #note(claim: PersistentVolumeClaim, storage: string): Promise<void> {
+    const { name, namespace = '', uid } = claim.metadata;
+    const conditions = (claim.status?.conditions ?? []).filter(({ type }) => !growing.has(type));
+    const capacity = { ...claim.status?.capacity, storage };
+    const patch = { metadata: { uid }, status: { capacity, conditions, allocatedResourceStatuses: null } };
+    await this.#options.client.patch(PersistentVolumeClaim, { name, namespace }, patch, {
+      type: 'merge',
+      subresource: 'status',
+    });
+  }
+}
+
+/** Something asks for more than the claim has, or is under way. */
+function mayHaveGrown({ spec, status }: PersistentVolumeClaim): boolean {
+  if (!spec?.volumeName || status?.phase !== 'Bound') return false;
+  return isLess(status.capacity?.storage, spec.resources?.requests?.storage ?? '0');
+}
+
+function isLess(held: string | undefined, wanted: string): boolean {
+  return held !== undefined && compareQuantities(parseQuantity(held), parseQuantity(wanted)) < 0;
+}

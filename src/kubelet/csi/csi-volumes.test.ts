@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
+import { notFound } from '../../api/status.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { Client } from '../../client/client.ts';
+import { testPod } from '../test-pod.ts';
+import type { TokenSource } from '../volumes/token-source.ts';
+import { CsiVolumes } from './csi-volumes.ts';
+import type { DriverClient } from './driver-client.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-csi-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const uniqueName = 'kubernetes.io/csi/d^h';
+const volume = {
+  metadata: { name: 'pv' },
+  spec: { accessModes: ['ReadWriteOnce'], csi: { driver: 'd', volumeHandle: 'h' } },
+} as unknown as PersistentVolume;
+const podOf = (uid: string): Pod => {
+  const pod = testPod();
+  return { ...pod, metadata: { ...pod.metadata, uid } };
+};
+
+/** A node and a cluster around the volumes; what the driver is asked is written down. */
+class World {
+  readonly rootDir = mkdtempSync(join(folder, 'node-'));
+  readonly calls: string[] = [];
+  objects: Record<string, object> = {};
+  reported: string[] = [];
+  offered: string[] = [];
+  failing: string | undefined;
+  isRegistered = true;
+
+  /** As a kubelet that has just started sees them. */
+  volumes(): CsiVolumes {
+    return new CsiVolumes({
+      rootDir: this.rootDir,
+      client: { get: async (type: { kind: string }) => this.#get(type.kind) } as unknown as Client,
+      clock: new VirtualClock(),
+      objects: { get: async () => undefined },
+      tokens: {} as TokenSource,
+      drivers: { get: (name) => this.#driver(name) },
+      nodeName: () => 'n',
+      isReportedInUse: (name) => this.reported.includes(name),
+      isOffered: (name) => this.offered.includes(name),
+      inUseChanged: () => undefined,
+    });
+  }
+
+  #get(kind: string): object {
+    const found = this.objects[kind];
+    if (!found) throw notFound({ group: '', plural: kind }, 'x');
+    return found;
+  }
+
+  #driver(name: string): DriverClient {
+    if (!this.isRegistered)
+      throw new Error(`driver name ${name} not found in the list of registered CSI drivers`);
+    const call = (method: string, target?: string) => {
+      this.calls.push(method);
+      if (this.failing === method) throw new Error(`rpc error: ${method} fails`);
+      if (target) mkdirSync(target, { recursive: true });
+    };
+    return {
+      can: async (capability: string) => capability === 'STAGE_UNSTAGE_VOLUME',
+      stage: async () => call('stage'),
+      publish: async ({ targetPath }: { targetPath: string }) => call('publish', targetPath),
+      unpublish: async () => call('unpublish'),
+      unstage: async () => call('unstage'),
+    } as unknown as DriverClient;
+  }
+}
+
+const unattachable = { CSIDriver: { spec: { attachRequired: false } } };
+
+test('a volume is staged for the first pod and unstaged after the last', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  const volumes = world.volumes();
+  const target = await volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  assert.ok(target.startsWith(`${world.rootDir}/pods/one/volumes/kubernetes.io~csi/pv/`));
+  await volumes.mountClaimed(podOf('two'), 'v', volume, false);
+  await volumes.tearDown('one');
+  assert.equal(existsSync(target), false);
+  assert.deepEqual(world.calls, ['stage', 'publish', 'stage', 'publish', 'unpublish']);
+  await volumes.tearDown('two');
+  await volumes.tearDown('two');
+  assert.deepEqual(world.calls.slice(5), ['unpublish', 'unstage']);
+});
+
+test('a volume that must be attached waits for the node to tell, the offer and the attacher, one after the other', async () => {
+  const world = new World();
+  const volumes = world.volumes();
+  const mount = () => volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  const waits = async () => assert.rejects(mount(), { isWaiting: true });
+  await waits();
+  assert.deepEqual(volumes.volumesInUse(), [uniqueName]);
+  world.reported = [uniqueName];
+  await waits();
+  world.offered = [uniqueName];
+  await waits();
+  world.objects = {
+    VolumeAttachment: { metadata: { deletionTimestamp: 'now' }, status: { attached: true } },
+  };
+  await waits();
+  world.objects = { VolumeAttachment: { metadata: {}, status: { attached: true } } };
+  await mount();
+  assert.deepEqual(world.calls, ['stage', 'publish']);
+  assert.deepEqual(world.volumes().volumesInUse(), []);
+  const next = world.volumes();
+  await next.clearUnused();
+  assert.deepEqual(next.volumesInUse(), [uniqueName], 'a kubelet that starts anew knows what is in use');
+  await next.tearDown('one');
+  assert.deepEqual(next.volumesInUse(), []);
+});
+
+test('a pod that goes before its volume came leaves nothing in use', async () => {
+  const world = new World();
+  const volumes = world.volumes();
+  await assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, false));
+  await volumes.tearDown('one');
+  assert.deepEqual([volumes.volumesInUse(), world.calls], [[], []]);
+});
+
+test('what a driver may have done before it failed, or the kubelet ended, is undone', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  world.failing = 'publish';
+  await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, false), {
+    message: 'MountVolume.SetUp failed for volume "pv" : rpc error: publish fails',
+  });
+  world.failing = 'stage';
+  await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, false), {
+    message: 'MountVolume.MountDevice failed for volume "pv" : rpc error: stage fails',
+  });
+  world.failing = undefined;
+  world.calls.length = 0;
+  await world.volumes().tearDown('one');
+  assert.deepEqual(world.calls, ['unpublish', 'unstage']);
+
+  world.failing = 'stage';
+  await assert.rejects(world.volumes().mountClaimed(podOf('two'), 'v', volume, false));
+  world.failing = undefined;
+  world.calls.length = 0;
+  await world.volumes().clearUnused();
+  assert.deepEqual(world.calls, ['unstage'], 'no pod has it');
+});
+
+test('a pod keeps what its driver does not take back', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  const volumes = world.volumes();
+  await volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  world.isRegistered = false;
+  await assert.rejects(volumes.tearDown('one'), /not found in the list of registered CSI drivers/);
+  world.isRegistered = true;
+  await volumes.tearDown('one');
+  assert.deepEqual(world.calls, ['stage', 'publish', 'unpublish', 'unstage']);
+});
+
+test('an inline volume is for drivers that say so', async () => {
+  const world = new World();
+  const volumes = world.volumes();
+  const refusal = (why: string) =>
+    `MountVolume.SetUp failed for volume "own" : kubernetes.io/csi: mounter.SetUpAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver d (${why})`;
+  const mount = () => volumes.mountInline(podOf('one'), 'own', { driver: 'd' });
+  await assert.rejects(mount(), { message: refusal('no CSIDriver object') });
+  world.objects = { CSIDriver: { spec: { volumeLifecycleModes: ['Persistent'] } } };
+  await assert.rejects(mount(), { message: refusal('only supports ["Persistent"]') });
+  world.objects = { CSIDriver: { spec: { volumeLifecycleModes: ['Persistent', 'Ephemeral'] } } };
+  await mount();
+  await volumes.tearDown('one');
+  assert.deepEqual(world.calls, ['publish', 'unpublish']);
+});

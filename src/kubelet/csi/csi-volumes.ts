@@ -1,0 +1,418 @@
+/**
+ * CSI volumes of pods: attached by others, staged once on the node, published to each pod; and all of that back again.
+ * One volume is worked on by one pod at a time.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, rmdir, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { wholeValueOf } from '../../api/quantity.ts';
+import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import { isMounted } from '../linux/mounts.ts';
+import { runCommand } from '../linux/run-command.ts';
+import type { ObjectSource } from '../object-source.ts';
+import { giveToGroup } from '../volumes/ownership.ts';
+import { VolumeError } from '../volumes/pod-volumes.ts';
+import type { TokenSource } from '../volumes/token-source.ts';
+import { AttachedVolumes, type AttachedVolumesOptions } from './attached-volumes.ts';
+import { isGivenToGroup, podContext, volumeCapability } from './capability.ts';
+import type { DriverClient } from './driver-client.ts';
+import { driverTokens, secretData } from './driver-secrets.ts';
+import type { VolumeCapability, VolumeUsage } from './messages.ts';
+import type { NodeDrivers } from './node-drivers.ts';
+import { undefinedIfNotFound } from './not-found.ts';
+import {
+  type PublishedVolume,
+  type StagedVolume,
+  type VolumeRecord,
+  VolumeRecords,
+} from './volume-records.ts';
+
+export interface CsiVolumesOptions extends AttachedVolumesOptions {
+  /** The kubelet's folder. */
+  rootDir: string;
+  clock: Clock;
+  objects: Pick<ObjectSource, 'get'>;
+  tokens: TokenSource;
+  drivers: Pick<NodeDrivers, 'get'>;
+  nodeName(): string;
+}
+
+/** A volume as a pod wants it: by a claim, or of its own. */
+export interface WantedVolume {
+  record: VolumeRecord;
+  source: core.CSIPersistentVolumeSource;
+  accessModes: readonly string[];
+  mountOptions: readonly string[];
+  /** As the pod mounts it. */
+  readOnly: boolean;
+}
+
+/** About as often as upstream's kubelet looks at a pod again. */
+const republishMs = 60_000;
+
+export class CsiVolumes {
+  readonly #options: CsiVolumesOptions;
+  readonly #records: VolumeRecords;
+  readonly #attached: AttachedVolumes;
+  /** When drivers that ask for it are to be told of a pod's volumes again, by `podUid/volume`; milliseconds since the epoch. */
+  readonly #republishMs = new Map<string, number>();
+  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #ready: Promise<void>;
+
+  constructor(options: CsiVolumesOptions) {
+    this.#options = options;
+    this.#records = new VolumeRecords(options.rootDir);
+    this.#attached = new AttachedVolumes(options);
+    this.#ready = this.#recall();
+  }
+
+  /** As the node's status names them: they must stay attached. */
+  volumesInUse(): string[] {
+    return this.#attached.inUse();
+  }
+
+  claimed(
+    volume: PersistentVolume,
+    { readOnly, isAttachable }: { readOnly: boolean; isAttachable: boolean },
+  ): WantedVolume {
+    const source = volume.spec!.csi!;
+    return {
+      record: {
+        driverName: source.driver,
+        volumeHandle: source.volumeHandle,
+        specVolID: volume.metadata.name,
+        nodeName: this.#options.nodeName(),
+        volumeLifecycleMode: 'Persistent',
+        volumeMode: volume.spec?.volumeMode === 'Block' ? 'Block' : 'Filesystem',
+        attachable: isAttachable ? 'yes' : 'no',
+      },
+      source,
+      accessModes: volume.spec?.accessModes ?? [],
+      mountOptions: volume.spec?.mountOptions ?? [],
+      readOnly,
+    };
+  }
+
+  /** Gives the path of a claim's volume. @throws VolumeError */
+  async mountClaimed(pod: Pod, name: string, volume: PersistentVolume, readOnly: boolean): Promise<string> {
+    const driver = await this.#driverObject(volume.spec!.csi!.driver);
+    const isAttachable = driver?.spec?.attachRequired ?? true;
+    const wanted = this.claimed(volume, { readOnly, isAttachable });
+    return this.#mount(pod, name, wanted, driver);
+  }
+
+  /** Gives the path of a volume that lives and dies with its pod. @throws VolumeError */
+  async mountInline(pod: Pod, name: string, inline: core.CSIVolumeSource): Promise<string> {
+    const driver = await this.#driverObject(inline.driver);
+    const modes = driver?.spec?.volumeLifecycleModes ?? (driver ? ['Persistent'] : undefined);
+    if (!modes?.includes('Ephemeral')) {
+      const why = modes
+        ? `only supports ${JSON.stringify(modes).replaceAll(',', ' ')}`
+        : 'no CSIDriver object';
+      throw new VolumeError(
+        name,
+        `kubernetes.io/csi: mounter.SetUpAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver ${inline.driver} (${why})`,
+      );
+    }
+    const volumeHandle = `csi-${sha256(`${pod.metadata.uid}${name}`)}`;
+    const { nodePublishSecretRef: secret, fsType, volumeAttributes } = inline;
+    const source: core.CSIPersistentVolumeSource = {
+      driver: inline.driver,
+      volumeHandle,
+      ...(fsType && { fsType }),
+      ...(volumeAttributes && { volumeAttributes }),
+      ...(secret && {
+        nodePublishSecretRef: { name: secret.name ?? '', namespace: pod.metadata.namespace ?? '' },
+      }),
+    };
+    const record: VolumeRecord = {
+      driverName: inline.driver,
+      volumeHandle,
+      specVolID: name,
+      nodeName: this.#options.nodeName(),
+      volumeLifecycleMode: 'Ephemeral',
+      volumeMode: 'Filesystem',
+      attachable: 'no',
+    };
+    const accessModes = ['ReadWriteOnce'];
+    const wanted = { record, source, accessModes, mountOptions: [], readOnly: inline.readOnly ?? false };
+    return this.#mount(pod, name, wanted, driver);
+  }
+
+  /** Undefined: no driver of the pod's volumes asks for it. */
+  republishDueMs(podUid: string): number | undefined {
+    const due = [...this.#republishMs].filter(([key]) => key.startsWith(`${podUid}/`)).map(([, ms]) => ms);
+    return due.length > 0 ? Math.min(...due) : undefined;
+  }
+
+  isRepublishDue(podUid: string, name: string): boolean {
+    return (
+      this.#options.clock.now() >= (this.#republishMs.get(`${podUid}/${name}`) ?? Number.POSITIVE_INFINITY)
+    );
+  }
+
+  /** Has the file system on the volume fill it. False: the driver has nothing to do for that. */
+  async expand(pod: Pod, volume: PersistentVolume): Promise<boolean> {
+    const wanted = this.claimed(volume, { readOnly: false, isAttachable: false });
+    const { record, source } = wanted;
+    return this.#locked(record, async () => {
+      const driver = this.#options.drivers.get(record.driverName);
+      if (!(await driver.can('EXPAND_VOLUME'))) return false;
+      await driver.expand({
+        volumeId: record.volumeHandle,
+        volumePath: this.#records.published(pod.metadata.uid, record).target,
+        stagingTargetPath: (await driver.can('STAGE_UNSTAGE_VOLUME'))
+          ? this.#records.staged(record).path
+          : '',
+        capacityRange: { requiredBytes: wholeValueOf(volume.spec?.capacity?.storage ?? '0') },
+        volumeCapability: await this.#capability(pod, driver, wanted),
+        secrets: await secretData(this.#options.objects, source.nodeExpandSecretRef),
+      });
+      return true;
+    });
+  }
+
+  /** Gives all that the pod has back to the drivers. @throws Error while one does not take it */
+  async tearDown(podUid: string): Promise<void> {
+    await this.#ready;
+    this.#attached.forgetPod(podUid);
+    for (const key of this.#republishMs.keys())
+      if (key.startsWith(`${podUid}/`)) this.#republishMs.delete(key);
+    for (const published of await this.#records.ofPod(podUid))
+      await this.#locked(published.record, async () => {
+        const { specVolID: name } = published.record;
+        await explained(`UnmountVolume.TearDown failed for volume "${name}"`, () =>
+          this.#unpublish(published),
+        );
+        const staged = this.#records.staged(published.record);
+        await explained(`UnmountDevice failed for volume "${name}"`, () => this.#unstageUnused(staged));
+      });
+  }
+
+  /** Takes back what no pod has, or may have: the kubelet may have ended between two steps. */
+  async clearUnused(): Promise<void> {
+    await this.#ready;
+    for (const staged of await this.#records.allStaged())
+      await this.#locked(staged.record, () => this.#unstageUnused(staged));
+  }
+
+  /** Of claims by the path of the volume, where the driver tells. */
+  async usage(podUid: string): Promise<Map<string, VolumeUsage[]>> {
+    const found = new Map<string, VolumeUsage[]>();
+    for (const { record, target } of await this.#records.ofPod(podUid)) {
+      if (record.volumeLifecycleMode !== 'Persistent' || record.volumeMode === 'Block') continue;
+      const driver = this.#options.drivers.get(record.driverName);
+      if (await driver.can('GET_VOLUME_STATS'))
+        found.set(target, await driver.stats(record.volumeHandle, target));
+    }
+    return found;
+  }
+
+  async #mount(
+    pod: Pod,
+    name: string,
+    wanted: WantedVolume,
+    driverObject: CSIDriver | undefined,
+  ): Promise<string> {
+    await this.#ready;
+    const { record } = wanted;
+    const published = this.#records.published(pod.metadata.uid, record);
+    await this.#locked(record, async () => {
+      const isRepublished = driverObject?.spec?.requiresRepublish ?? false;
+      if ((await isMounted(published.target)) && !isRepublished) return;
+      const driver = this.#driverFor(name, record);
+      const publishContext = await this.#attached.awaitFor(pod.metadata.uid, name, record);
+      const capability = await this.#capability(pod, driver, wanted);
+      if (record.volumeLifecycleMode === 'Persistent')
+        await failingAs('MountDevice', name, record, () =>
+          this.#stage(driver, wanted, capability, publishContext),
+        );
+      await failingAs(record.volumeMode === 'Block' ? 'MapVolume' : 'SetUp', name, record, () =>
+        this.#publish(pod, { driver, driverObject, wanted, capability, publishContext, published }),
+      );
+      if (isRepublished)
+        this.#republishMs.set(`${pod.metadata.uid}/${name}`, this.#options.clock.now() + republishMs);
+    });
+    return published.target;
+  }
+
+  async #capability(pod: Pod, driver: DriverClient, wanted: WantedVolume): Promise<VolumeCapability> {
+    const { fsGroup } = pod.spec.securityContext ?? {};
+    const mountGroup =
+      fsGroup !== undefined && (await driver.can('VOLUME_MOUNT_GROUP')) ? fsGroup : undefined;
+    return volumeCapability({
+      accessMode: wanted.accessModes[0] ?? 'ReadWriteOnce',
+      isBlock: wanted.record.volumeMode === 'Block',
+      fsType: wanted.source.fsType,
+      mountFlags: wanted.mountOptions,
+      mountGroup,
+      knowsSingleWriters: await driver.can('SINGLE_NODE_MULTI_WRITER'),
+    });
+  }
+
+  async #stage(
+    driver: DriverClient,
+    { record, source }: WantedVolume,
+    capability: VolumeCapability,
+    publishContext: Record<string, string>,
+  ): Promise<void> {
+    const staged = this.#records.staged(record);
+    // Also of a driver that stages nothing: what is attached is in use until it is taken back.
+    await this.#records.remember(staged);
+    this.#attached.hold(record);
+    if (!(await driver.can('STAGE_UNSTAGE_VOLUME'))) return;
+    await mkdir(staged.path, { recursive: true, mode: 0o750 });
+    await driver.stage({
+      volumeId: record.volumeHandle,
+      publishContext,
+      stagingTargetPath: staged.path,
+      volumeCapability: capability,
+      secrets: await secretData(this.#options.objects, source.nodeStageSecretRef),
+      volumeContext: source.volumeAttributes ?? {},
+    });
+  }
+
+  async #publish(
+    pod: Pod,
+    {
+      driver,
+      driverObject,
+      wanted,
+      capability,
+      publishContext,
+      published,
+    }: {
+      driver: DriverClient;
+      driverObject: CSIDriver | undefined;
+      wanted: WantedVolume;
+      capability: VolumeCapability;
+      publishContext: Record<string, string>;
+      published: PublishedVolume;
+    },
+  ): Promise<void> {
+    const { record, source, accessModes, readOnly } = wanted;
+    const isEphemeral = record.volumeLifecycleMode === 'Ephemeral';
+    const isStaged = !isEphemeral && (await driver.can('STAGE_UNSTAGE_VOLUME'));
+    const tokens = await driverTokens(this.#options.tokens, pod, driverObject);
+    await this.#records.remember(published);
+    await mkdir(dirname(published.target), { recursive: true, mode: 0o750 });
+    await driver.publish({
+      volumeId: record.volumeHandle,
+      publishContext,
+      stagingTargetPath: isStaged ? this.#records.staged(record).path : '',
+      targetPath: published.target,
+      volumeCapability: capability,
+      readonly: readOnly,
+      secrets: {
+        ...(await secretData(this.#options.objects, source.nodePublishSecretRef)),
+        ...tokens.secrets,
+      },
+      volumeContext: {
+        ...source.volumeAttributes,
+        ...(driverObject?.spec?.podInfoOnMount && podContext(pod, isEphemeral)),
+        ...tokens.context,
+      },
+    });
+    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    if (fsGroup === undefined || record.volumeMode === 'Block' || (await driver.can('VOLUME_MOUNT_GROUP')))
+      return;
+    const given = { fsType: source.fsType, accessModes, readOnly };
+    if (isGivenToGroup(driverObject?.spec?.fsGroupPolicy, given))
+      await giveToGroup(published.target, fsGroup, fsGroupChangePolicy);
+  }
+
+  async #unpublish(published: PublishedVolume): Promise<void> {
+    const { record, target } = published;
+    // Another who cleared up was quicker.
+    if (!(await this.#records.exists(published))) return;
+    await this.#options.drivers.get(record.driverName).unpublish(record.volumeHandle, target);
+    await removeTarget(target);
+    await this.#records.forget(published);
+  }
+
+  async #unstageUnused(staged: StagedVolume): Promise<void> {
+    const { record, path } = staged;
+    if (!(await this.#records.exists(staged))) return;
+    if (record.volumeLifecycleMode === 'Ephemeral' || (await this.#records.isPublished(record))) return;
+    const driver = this.#options.drivers.get(record.driverName);
+    if (await driver.can('STAGE_UNSTAGE_VOLUME')) await driver.unstage(record.volumeHandle, path);
+    await removeTarget(path);
+    await this.#records.forget(staged);
+    this.#attached.letGo(record);
+  }
+
+  /** What a kubelet before this one had in use. */
+  async #recall(): Promise<void> {
+    for (const { record } of await this.#records.allStaged()) this.#attached.hold(record);
+    this.#options.inUseChanged();
+  }
+
+  #driverFor(name: string, record: VolumeRecord): DriverClient {
+    try {
+      return this.#options.drivers.get(record.driverName);
+    } catch (error) {
+      throw new VolumeError(
+        name,
+        `kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: ${(error as Error).message}`,
+        { shownAs: record.specVolID },
+      );
+    }
+  }
+
+  #driverObject(name: string): Promise<CSIDriver | undefined> {
+    return this.#options.client.get(CSIDriver, { name }).catch(undefinedIfNotFound);
+  }
+
+  async #locked<T>({ driverName, volumeHandle }: VolumeRecord, work: () => Promise<T>): Promise<T> {
+    const key = `${driverName}^${volumeHandle}`;
+    const next = (this.#locks.get(key) ?? Promise.resolve()).then(work, work);
+    const settled = next.catch(() => undefined);
+    this.#locks.set(key, settled);
+    try {
+      return await next;
+    } finally {
+      if (this.#locks.get(key) === settled) this.#locks.delete(key);
+    }
+  }
+}
+
+async function failingAs(
+  operation: string,
+  name: string,
+  { specVolID }: VolumeRecord,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw new VolumeError(name, (error as Error).message, { shownAs: specVolID, operation, cause: error });
+  }
+}
+
+async function explained(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw new Error(`${what} : ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What a driver has left behind; never what is in a volume. */
+async function removeTarget(target: string): Promise<void> {
+  if (await isMounted(target)) await runCommand('umount', [target]);
+  for (const remove of [rmdir, unlink])
+    try {
+      await remove(target);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return;
+      if (code !== 'ENOTDIR' || remove === unlink) throw error;
+    }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

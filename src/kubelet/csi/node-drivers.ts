@@ -1,0 +1,205 @@
+/** The CSI drivers of this node: who has registered, and what the node's CSINode object tells of them. */
+import { CSINode, Node } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type * as storage from '../../api/types/storage-v1.gen.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import { DriverClient } from './driver-client.ts';
+import type { NodeInfo, PluginInfo } from './messages.ts';
+
+export interface NodeDriversOptions {
+  client: Client;
+  clock: Clock;
+  logger: Logger;
+  nodeName: string;
+  /** The node's object, which owns the other one; undefined until it is known. */
+  node(): Node | undefined;
+  /** Pods may have waited for a driver. */
+  changed(): void;
+}
+
+const nodeIdAnnotation = 'csi.volume.kubernetes.io/nodeid';
+const pluginType = 'CSIPlugin';
+const retry = { firstMs: 100, maxMs: 10_000 };
+const conflictTriesMax = 10;
+
+export class NodeDrivers {
+  readonly #options: NodeDriversOptions;
+  readonly #drivers = new Map<string, DriverClient>();
+  /** One change of the node's objects after the other. */
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: NodeDriversOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error in upstream's words */
+  get(name: string): DriverClient {
+    const found = this.#drivers.get(name);
+    if (!found) throw new Error(`driver name ${name} not found in the list of registered CSI drivers`);
+    return found;
+  }
+
+  /** @throws Error in upstream's words when the plugin is none, or cannot be used */
+  async register({ type, name, endpoint, supportedVersions }: PluginInfo): Promise<void> {
+    if (type !== pluginType)
+      throw new Error(`plugin type ${type} is not supported by this kubelet: only ${pluginType} is`);
+    if (!supportedVersions.some((version) => /^v?1(\.|$)/.test(version)))
+      throw new Error(
+        `RegisterPlugin error -- failed to validate plugin with name ${name} at ${endpoint}; err=none of the CSI versions reported by this driver are supported by kubelet`,
+      );
+    const driver = new DriverClient(name, endpoint);
+    try {
+      const info = await driver.info();
+      if (!info.nodeId) throw new Error(`the driver ${name} gave no id of the node`);
+      await this.#write(() => this.#announce(name, info));
+    } catch (error) {
+      driver.close();
+      throw error;
+    }
+    this.#drivers.get(name)?.close();
+    this.#drivers.set(name, driver);
+    this.#options.changed();
+  }
+
+  async unregister(name: string): Promise<void> {
+    this.#drivers.get(name)?.close();
+    this.#drivers.delete(name);
+    await this.#write(() => this.#withdraw(name));
+  }
+
+  /** The object is there although no driver is: the scheduler learns from it that the node has none. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (let attempt = 0; !signal.aborted; attempt = Math.min(attempt + 1, 8)) {
+      try {
+        if (await this.#write(() => this.#ensure())) return;
+      } catch (error) {
+        logger.debug('the CSINode object could not be made', { error });
+      }
+      await clock.sleep(backoffDelayMs(retry, attempt), signal).catch(() => undefined);
+    }
+  }
+
+  close(): void {
+    for (const driver of this.#drivers.values()) driver.close();
+    this.#drivers.clear();
+  }
+
+  #write<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#writing.then(work, work);
+    this.#writing = next.catch(() => undefined);
+    return next;
+  }
+
+  async #ensure(): Promise<CSINode | undefined> {
+    const { client, nodeName, node } = this.#options;
+    const found = await client
+      .get(CSINode, { name: nodeName })
+      .catch((error: unknown) => undefinedIf(error, 404));
+    if (found) return found;
+    const owner = node();
+    if (!owner) return undefined;
+    const { uid } = owner.metadata;
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: nodeName, uid }];
+    const spec = { drivers: [] };
+    const made = { metadata: { name: nodeName, ownerReferences }, spec };
+    return client.create(CSINode, made).catch((error: unknown) => undefinedIf(error, 409));
+  }
+
+  async #announce(name: string, info: NodeInfo): Promise<void> {
+    const { client, nodeName } = this.#options;
+    const segments = info.accessibleTopology?.segments ?? {};
+    const driver: storage.CSINodeDriver = {
+      name,
+      nodeID: info.nodeId,
+      topologyKeys: Object.keys(segments).sort(),
+      ...(info.maxVolumesPerNode > 0 && { allocatable: { count: info.maxVolumesPerNode } }),
+    };
+    // What stands there may not be changed, only replaced.
+    await this.#change((others, own) => (own && isSame([own], [driver]) ? [...others, own] : others), name);
+    await this.#change((others) => [...others, driver], name);
+    const node = await client.get(Node, { name: nodeName });
+    for (const [key, value] of Object.entries(segments)) {
+      const present = node.metadata.labels?.[key];
+      if (present !== undefined && present !== value)
+        throw new Error(
+          `detected topology value collision: driver reported "${key}":"${value}" but existing label is "${key}":"${present}"`,
+        );
+    }
+    const ids = { ...nodeIds(node), [name]: info.nodeId };
+    await this.#label(segments, ids);
+  }
+
+  async #withdraw(name: string): Promise<void> {
+    const { client, nodeName } = this.#options;
+    await this.#change((others) => others, name);
+    const ids = nodeIds(await client.get(Node, { name: nodeName }));
+    delete ids[name];
+    await this.#label({}, ids);
+  }
+
+  async #label(labels: Record<string, string>, ids: Record<string, string>): Promise<void> {
+    const { client, nodeName } = this.#options;
+    const text = Object.keys(ids).length > 0 ? JSON.stringify(ids) : null;
+    const patch = { metadata: { labels, annotations: { [nodeIdAnnotation]: text } } };
+    await client.patch(Node, { name: nodeName }, patch, { type: 'strategic' });
+  }
+
+  async #change(
+    next: (others: storage.CSINodeDriver[], own?: storage.CSINodeDriver) => storage.CSINodeDriver[],
+    name: string,
+  ): Promise<void> {
+    const { client } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const current = await this.#ensure();
+      if (!current && attempt < conflictTriesMax) continue;
+      if (!current) throw new Error('the node is not registered yet');
+      const present = current.spec?.drivers ?? [];
+      const own = present.find((driver) => driver.name === name);
+      const drivers = next(
+        present.filter((driver) => driver !== own),
+        own,
+      );
+      if (isSame(drivers, present)) return;
+      try {
+        await client.update(CSINode, { ...current, spec: { ...current.spec, drivers } });
+        return;
+      } catch (error) {
+        if (attempt >= conflictTriesMax || !(error instanceof StatusError) || error.code !== 409) throw error;
+      }
+    }
+  }
+}
+
+function isSame(left: readonly storage.CSINodeDriver[], right: readonly storage.CSINodeDriver[]): boolean {
+  return JSON.stringify(sorted(left)) === JSON.stringify(sorted(right));
+}
+
+function sorted(drivers: readonly storage.CSINodeDriver[]): storage.CSINodeDriver[] {
+  return drivers
+    .map(({ name, nodeID, topologyKeys, allocatable }) => ({
+      name,
+      nodeID,
+      topologyKeys: topologyKeys ?? [],
+      ...(allocatable && { allocatable }),
+    }))
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+function nodeIds({ metadata }: Node): Record<string, string> {
+  const text = metadata.annotations?.[nodeIdAnnotation];
+  try {
+    return text ? (JSON.parse(text) as Record<string, string>) : {};
+  } catch {
+    // Somebody else wrote it: what this node knows replaces it.
+    return {};
+  }
+}
+
+function undefinedIf(error: unknown, code: number): undefined {
+  if (error instanceof StatusError && error.code === code) return undefined;
+  throw error;
+}

@@ -1,0 +1,135 @@
+/**
+ * Plugins of the node put a socket into a folder; whoever is behind it is asked who it is, and taken in. One that takes
+ * its socket away is gone.
+ */
+import { watch } from 'node:fs';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import { withRegistrar } from './driver-client.ts';
+import type { PluginInfo } from './messages.ts';
+
+export interface PluginRegistryOptions {
+  /** `/var/lib/kubelet/plugins_registry` */
+  folder: string;
+  clock: Clock;
+  logger: Logger;
+  /** @throws Error when it is not wanted; the plugin is told why */
+  registered(info: PluginInfo): Promise<void>;
+  /** The plugin of this name is gone. */
+  removed(name: string): Promise<void>;
+}
+
+interface Seen {
+  /** Another socket at the same path is another plugin. */
+  identity: string;
+  name: string;
+}
+
+/** The folder is looked at although changes are told: what is told may be missed. */
+const lookMs = 30_000;
+const retry = { firstMs: 500, maxMs: 120_000 };
+
+export class PluginRegistry {
+  readonly #options: PluginRegistryOptions;
+  /** By path of the socket. */
+  readonly #seen = new Map<string, Seen>();
+  #wake: (() => void) | undefined;
+  #failures = 0;
+
+  constructor(options: PluginRegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the folder is watched; follows it until the signal aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { folder, logger } = this.#options;
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    const watcher = watch(folder, { signal }, () => this.#wake?.());
+    watcher.on('error', (error) => {
+      if (!signal.aborted) logger.warn('the folder of plugins is not watched any more', { error });
+    });
+    void this.#run(signal);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      let changed = false;
+      const told = new Promise<void>((resolve) => {
+        this.#wake = () => {
+          changed = true;
+          resolve();
+        };
+      });
+      const isDone = await this.#look(signal);
+      this.#failures = isDone ? 0 : this.#failures + 1;
+      if (changed) continue;
+      const waitMs = isDone ? lookMs : Math.min(lookMs, backoffDelayMs(retry, this.#failures - 1));
+      const over = new AbortController();
+      const waiting = this.#options.clock.sleep(waitMs, AbortSignal.any([signal, over.signal]));
+      await Promise.race([told, waiting.catch(() => undefined)]);
+      over.abort();
+    }
+  }
+
+  /** False when a plugin is to be asked again. */
+  async #look(signal: AbortSignal): Promise<boolean> {
+    const sockets = await this.#sockets();
+    for (const [path, { name }] of this.#seen) {
+      if (sockets.get(path) === this.#seen.get(path)?.identity) continue;
+      this.#seen.delete(path);
+      await this.#remove(name);
+    }
+    let isDone = true;
+    for (const [path, identity] of sockets) {
+      if (signal.aborted || this.#seen.has(path)) continue;
+      const name = await this.#register(path);
+      if (name === undefined) isDone = false;
+      else this.#seen.set(path, { identity, name });
+    }
+    return isDone;
+  }
+
+  async #sockets(): Promise<Map<string, string>> {
+    const { folder } = this.#options;
+    const found = new Map<string, string>();
+    for (const entry of await readdir(folder, { recursive: true }).catch(() => [])) {
+      const path = join(folder, entry);
+      const stats = await stat(path).catch(() => undefined);
+      if (stats?.isSocket()) found.set(path, `${stats.ino} ${stats.ctimeMs}`);
+    }
+    return found;
+  }
+
+  async #register(path: string): Promise<string | undefined> {
+    const { logger, registered } = this.#options;
+    try {
+      return await withRegistrar(path, async ({ info, notify }) => {
+        const plugin = await info();
+        const endpoint = plugin.endpoint || path;
+        try {
+          await registered({ ...plugin, endpoint });
+        } catch (error) {
+          await notify((error as Error).message);
+          throw error;
+        }
+        await notify(undefined);
+        logger.info('a plugin registered', { type: plugin.type, plugin: plugin.name });
+        return plugin.name;
+      });
+    } catch (error) {
+      logger.warn('a plugin could not be registered', { socket: path, error });
+      return undefined;
+    }
+  }
+
+  async #remove(name: string): Promise<void> {
+    const { logger, removed } = this.#options;
+    logger.info('a plugin is gone', { plugin: name });
+    await removed(name).catch((error: unknown) =>
+      logger.warn('a plugin could not be taken out', { plugin: name, error }),
+    );
+  }
+}

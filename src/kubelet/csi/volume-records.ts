@@ -1,0 +1,129 @@
+/**
+ * What the kubelet remembers on disk of CSI volumes, where upstream has it: which volume a pod was given, and what is
+ * staged on the node. It is written before a driver is asked, so that whatever a driver may have done is undone.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** Everything a driver must be told to undo its work. Upstream's names. */
+export interface VolumeRecord {
+  driverName: string;
+  volumeHandle: string;
+  /** The volume's name; of an inline one, the pod's name for it. */
+  specVolID: string;
+  nodeName: string;
+  volumeLifecycleMode: 'Persistent' | 'Ephemeral';
+  volumeMode: 'Filesystem' | 'Block';
+  /** `yes`: it is attached to the node, and counts as in use until it is unstaged. */
+  attachable: 'yes' | 'no';
+}
+
+/** A volume of one pod. */
+export interface PublishedVolume {
+  record: VolumeRecord;
+  /** Where the driver puts it. */
+  target: string;
+  /** Removed when it is given back. */
+  folder: string;
+}
+
+/** A volume that is staged, or may be. */
+export interface StagedVolume {
+  record: VolumeRecord;
+  path: string;
+  folder: string;
+}
+
+const recordFile = 'vol_data.json';
+const pluginFolder = 'kubernetes.io~csi';
+
+export class VolumeRecords {
+  readonly #rootDir: string;
+
+  /** `rootDir`: the kubelet's. */
+  constructor(rootDir: string) {
+    this.#rootDir = rootDir;
+  }
+
+  published(podUid: string, record: VolumeRecord): PublishedVolume {
+    const { specVolID, volumeMode } = record;
+    if (volumeMode === 'Block') {
+      const folder = join(this.#podFolders(podUid)[1]!, specVolID);
+      const target = join(this.#pluginDir, 'volumeDevices', 'publish', specVolID, podUid);
+      return { record, target, folder };
+    }
+    const folder = join(this.#podFolders(podUid)[0]!, specVolID);
+    return { record, target: join(folder, 'mount'), folder };
+  }
+
+  staged(record: VolumeRecord): StagedVolume {
+    const { driverName, volumeHandle } = record;
+    const name = createHash('sha256').update(volumeHandle).digest('hex');
+    const folder = join(this.#pluginDir, driverName, name);
+    return { record, path: join(folder, 'globalmount'), folder };
+  }
+
+  async remember(volume: PublishedVolume | StagedVolume): Promise<void> {
+    await mkdir(volume.folder, { recursive: true, mode: 0o750 });
+    const file = join(volume.folder, recordFile);
+    await writeFile(`${file}.new`, JSON.stringify(volume.record));
+    await rename(`${file}.new`, file);
+  }
+
+  async forget(volume: PublishedVolume | StagedVolume): Promise<void> {
+    for (const name of [recordFile, `${recordFile}.new`]) await rm(join(volume.folder, name), { force: true });
+    // Not with what is in it: a volume that is still there is not the node's to remove.
+    await rmdir(volume.folder);
+  }
+
+  async exists(volume: PublishedVolume | StagedVolume): Promise<boolean> {
+    return (await readRecord(join(volume.folder, recordFile))) !== undefined;
+  }
+
+  async ofPod(podUid: string): Promise<PublishedVolume[]> {
+    const records = await Promise.all(this.#podFolders(podUid).map(readRecords));
+    return records.flat().map((record) => this.published(podUid, record));
+  }
+
+  async allStaged(): Promise<StagedVolume[]> {
+    const drivers = (await readdir(this.#pluginDir).catch(() => [])).filter(
+      (name) => name !== 'volumeDevices',
+    );
+    const records = await Promise.all(drivers.map((name) => readRecords(join(this.#pluginDir, name))));
+    return records.flat().map((record) => this.staged(record));
+  }
+
+  /** Whether any pod has the volume, or may have it. */
+  async isPublished({ driverName, volumeHandle }: VolumeRecord): Promise<boolean> {
+    for (const uid of await readdir(join(this.#rootDir, 'pods')).catch(() => []))
+      for (const { record } of await this.ofPod(uid))
+        if (record.driverName === driverName && record.volumeHandle === volumeHandle) return true;
+    return false;
+  }
+
+  get #pluginDir(): string {
+    return join(this.#rootDir, 'plugins', 'kubernetes.io', 'csi');
+  }
+
+  #podFolders(podUid: string): string[] {
+    const pod = join(this.#rootDir, 'pods', podUid);
+    return ['volumes', 'volumeDevices'].map((folder) => join(pod, folder, pluginFolder));
+  }
+}
+
+/** Of all folders in this one; what cannot be read says nothing. */
+async function readRecords(folder: string): Promise<VolumeRecord[]> {
+  const names = await readdir(folder).catch(() => []);
+  const records = await Promise.all(names.map((name) => readRecord(join(folder, name, recordFile))));
+  return records.filter((record) => record !== undefined);
+}
+
+async function readRecord(file: string): Promise<VolumeRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as VolumeRecord;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new Error(`${dirname(file)} tells of no volume: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,35 @@
+/** How full a volume is: by its driver's word, or by the file system that it is on. */
+import { statfs } from 'node:fs/promises';
+import type { VolumeUsage } from '../csi/messages.ts';
+import type { VolumeUse } from './pod-volumes.ts';
+
+type Figures = Omit<VolumeUse, 'name' | 'claimName'>;
+
+/** Undefined: the driver tells nothing. */
+export function driverFigures(usage: readonly VolumeUsage[] | undefined): Figures | undefined {
+  const bytes = usage?.find(({ unit }) => unit === 'BYTES');
+  if (!bytes) return undefined;
+  const inodes = usage?.find(({ unit }) => unit === 'INODES');
+  return {
+    availableBytes: bytes.available,
+    capacityBytes: bytes.total,
+    usedBytes: bytes.used,
+    inodes: inodes?.total ?? 0,
+    inodesFree: inodes?.available ?? 0,
+    inodesUsed: inodes?.used ?? 0,
+  };
+}
+
+/** Of the whole file system that the folder is on. Undefined: it is a device, or gone. */
+export async function folderFigures(path: string): Promise<Figures | undefined> {
+  const found = await statfs(path).catch(() => undefined);
+  if (!found) return undefined;
+  return {
+    availableBytes: found.bavail * found.bsize,
+    capacityBytes: found.blocks * found.bsize,
+    usedBytes: (found.blocks - found.bfree) * found.bsize,
+    inodes: found.files,
+    inodesFree: found.ffree,
+    inodesUsed: found.files - found.ffree,
+  };
+}
