@@ -68,6 +68,7 @@ export interface KubeletContext {
   /** Observes how long things took, in seconds. */
   timings: {
     podStart(seconds: number): void;
-    sync(seconds: number): void;
+    sync(operation: string, seconds: number): void;
+    relist(seconds: number, sinceLastSeconds: number | undefined): void;
   };
 }

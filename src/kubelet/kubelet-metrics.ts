@@ -1,15 +1,23 @@
 /** The kubelet's own metrics, under upstream's names. */
 import type { Counter, MetricsRegistry } from '../base/metrics.ts';
+import type { RuntimeOperations } from './cri/measured-runtime.ts';
 import type { PodSet } from './pod/pod-set.ts';
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;
-  sync(seconds: number): void;
+  /** `operation`: what the sync was for, as upstream names it. */
+  sync(operation: string, seconds: number): void;
+  /** The runtime was listed; `sinceLastSeconds` from the listing before, absent for the first. */
+  relist(seconds: number, sinceLastSeconds: number | undefined): void;
+  readonly operations: RuntimeOperations;
   probes: Counter;
   watch(pods: PodSet, nodeName: string): void;
 }
 
 const syncBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Upstream's defaults, and those of its requests to the runtime. */
+const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const operationBuckets = Array.from({ length: 14 }, (_, index) => 0.005 * 2.5 ** index);
 const startBuckets = [0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300];
 
 /** Simulated nodes share one registry: what is registered already is used by all. */
@@ -41,14 +49,31 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     'Number of pods that have a running pod sandbox',
     total((set) => set.runningPods()),
   );
-  registry.collected(
-    'kubelet_running_containers',
-    'Number of currently running containers',
-    total((set) => set.runningContainers()),
+  registry.collected('kubelet_running_containers', 'Number of currently running containers', () => {
+    const counts = new Map<string, number>();
+    for (const set of sets)
+      for (const [state, count] of set.containersByState())
+        counts.set(state, (counts.get(state) ?? 0) + count);
+    return [...counts].map(([state, value]) => ({ labels: { container_state: state }, value }));
+  });
+  const relistDuration = registry.histogram(
+    'kubelet_pleg_relist_duration_seconds',
+    'Duration in seconds for relisting pods in PLEG.',
+    defaultBuckets,
+  );
+  const relistInterval = registry.histogram(
+    'kubelet_pleg_relist_interval_seconds',
+    'Interval in seconds between relisting in PLEG.',
+    [...defaultBuckets, 30, 60, 90, 120],
   );
   const metrics: KubeletMetrics = {
     podStart: (seconds) => start.observe(seconds),
-    sync: (seconds) => sync.observe(seconds),
+    sync: (operation, seconds) => sync.observe(seconds, { operation_type: operation }),
+    relist(seconds, sinceLastSeconds) {
+      relistDuration.observe(seconds);
+      if (sinceLastSeconds !== undefined) relistInterval.observe(sinceLastSeconds);
+    },
+    operations: runtimeOperations(registry),
     probes: registry.counter(
       'prober_probe_total',
       'Cumulative number of a liveness, readiness or startup probe for a container by result.',
@@ -60,4 +85,28 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   };
   known.set(registry, metrics);
   return metrics;
+}
+
+function runtimeOperations(registry: MetricsRegistry): RuntimeOperations {
+  const total = registry.counter(
+    'kubelet_runtime_operations_total',
+    'Cumulative number of runtime operations by operation type.',
+  );
+  const errors = registry.counter(
+    'kubelet_runtime_operations_errors_total',
+    'Cumulative number of runtime operation errors by operation type.',
+  );
+  const duration = registry.histogram(
+    'kubelet_runtime_operations_duration_seconds',
+    'Duration in seconds of runtime operations. Broken down by operation type.',
+    operationBuckets,
+  );
+  return {
+    done(operation, seconds, failed) {
+      const labels = { operation_type: operation };
+      total.add(1, labels);
+      duration.observe(seconds, labels);
+      if (failed) errors.add(1, labels);
+    },
+  };
 }

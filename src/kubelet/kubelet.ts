@@ -12,6 +12,7 @@ import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
 import { type KubeletConfiguration, kubeletSettings } from './configuration.ts';
 import type { KubeletContext, TrafficRules } from './context.ts';
+import { measuredRuntime } from './cri/measured-runtime.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
 import { NodeDrivers } from './csi/node-drivers.ts';
 import { PluginRegistry } from './csi/plugin-registry.ts';
@@ -83,7 +84,9 @@ const startRetry = { firstMs: 50, maxMs: 2_000 };
 const defaultVersion = 'v1.36.4+wherry';
 
 export async function startKubelet(options: KubeletOptions, signal: AbortSignal): Promise<Kubelet> {
-  const { client, clock, random, logger: parentLogger, machine, runtime, nodeName, recorder } = options;
+  const { client, clock, random, logger: parentLogger, machine, nodeName, recorder } = options;
+  const metrics = kubeletMetrics(options.metrics);
+  const runtime = measuredRuntime(options.runtime, clock, metrics.operations);
   const logger = parentLogger.for('kubelet');
   const settings = kubeletSettings(options.configuration);
   const plugins =
@@ -111,7 +114,6 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     untilDone('the runtime does not answer', () => runtime.version()),
   ]);
   const ownLabels = { ...standardLabels(nodeName, facts), ...options.labels };
-  const metrics = kubeletMetrics(options.metrics);
   const resources = () => nodeResources(facts, settings, devices.resources());
 
   const services = options.informers.of(Service);
@@ -232,7 +234,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     },
     resourcesFreed: () => pods.wakeWaiting(),
     track: (id, uid) => pods.track(id, uid),
-    timings: { podStart: metrics.podStart, sync: metrics.sync },
+    timings: metrics,
   };
   const pods: PodSet = new PodSet(context);
   metrics.watch(pods, nodeName);

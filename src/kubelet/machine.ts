@@ -5,6 +5,7 @@
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { ContainerStatus } from './cri/runtime.ts';
+import type { InterfaceUsage } from './linux/network-usage.ts';
 import type { ProbeDialer } from './probes/dialer.ts';
 import type { ResolverConfig } from './spec/dns-config.ts';
 import type { PodVolumes, VolumeInputs } from './volumes/pod-volumes.ts';
@@ -53,6 +54,37 @@ export interface CgroupUsage {
   pids: number;
 }
 
+export interface BlockDeviceUse {
+  /** `/dev/sda` */
+  device: string;
+  readBytes: number;
+  writtenBytes: number;
+  reads: number;
+  writes: number;
+}
+
+/** More of a group's figures: for metrics alone. */
+export interface GroupDetails {
+  userSeconds: number;
+  systemSeconds: number;
+  /** Of the scheduler, in which the group had something to do, and those in which it used up its quota. */
+  periods: number;
+  throttledPeriods: number;
+  throttledSeconds: number;
+  cacheBytes: number;
+  swapBytes: number;
+  mappedFileBytes: number;
+  pageFaults: number;
+  majorPageFaults: number;
+  maxUsageBytes: number;
+  /** How often its memory limit was in the way. */
+  limitHits: number;
+  processes: number;
+  devices: BlockDeviceUse[];
+  /** Absent of a group without processes of its own. */
+  firstPid: number | undefined;
+}
+
 export interface PodCgroups {
   /** Makes the groups of the three classes below the node's root. */
   prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void>;
@@ -66,6 +98,11 @@ export interface PodCgroups {
   /** Uids of pods that have a group. */
   list(): Promise<string[]>;
   podUsage(podUid: string): Promise<CgroupUsage | undefined>;
+  /** Of one container, with the group's path below the node's root. */
+  containerDetails(
+    podUid: string,
+    containerId: string,
+  ): Promise<{ path: string; details: GroupDetails } | undefined>;
 }
 
 export interface ContainerFiles {
@@ -103,5 +140,7 @@ export interface Machine {
   readonly files: PodFiles;
   readonly cgroups: PodCgroups;
   readonly dialer: ProbeDialer;
+  /** Traffic in the network of a process; of the node itself without one. */
+  interfaceUsages(pid?: number): Promise<InterfaceUsage[]>;
   createVolumes(inputs: VolumeInputs): PodVolumes;
 }

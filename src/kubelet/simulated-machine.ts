@@ -59,7 +59,9 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
       remove: async () => undefined,
       list: async () => [],
       podUsage: async () => undefined,
+      containerDetails: async () => undefined,
     },
+    interfaceUsages: async () => [],
     dialer: {
       http: async (_check, id) => (runtime.isHealthy(id) ? { status: 200, body: '' } : { error: refused }),
       tcp: async (_host, _port, _timeoutMs, id) => (runtime.isHealthy(id) ? undefined : refused),

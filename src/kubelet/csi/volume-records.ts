@@ -72,7 +72,8 @@ export class VolumeRecords {
   }
 
   async forget(volume: PublishedVolume | StagedVolume): Promise<void> {
-    for (const name of [recordFile, `${recordFile}.new`]) await rm(join(volume.folder, name), { force: true });
+    for (const name of [recordFile, `${recordFile}.new`])
+      await rm(join(volume.folder, name), { force: true });
     // Not with what is in it: a volume that is still there is not the node's to remove.
     await rmdir(volume.folder);
   }

@@ -4,8 +4,10 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
 import { cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
-import type { CgroupUsage, PodCgroups } from '../machine.ts';
+import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
 import { type QosClass, qosClassOf } from '../qos.ts';
+import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
+import { readNumber, readTable } from './kernel-files.ts';
 
 const mountPoint = '/sys/fs/cgroup';
 /** Hierarchies of v1 in which runc makes groups, one per controller; hybrid machines have a unified one beside. */
@@ -91,16 +93,30 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   async podUsage(podUid: string): Promise<CgroupUsage | undefined> {
-    for (const qos of ['Guaranteed', 'Burstable', 'BestEffort'] as const) {
-      const usage = await this.#usage(this.#pathOf(podUid, qos));
-      if (usage) return usage;
-    }
-    return undefined;
+    const path = this.#find(podUid);
+    return path === undefined ? undefined : this.#usage(path);
+  }
+
+  async containerDetails(
+    podUid: string,
+    containerId: string,
+  ): Promise<{ path: string; details: GroupDetails } | undefined> {
+    const pod = this.#find(podUid);
+    if (pod === undefined) return undefined;
+    const path = `${pod}/${containerId}`;
+    const details = this.#isV2 ? groupDetailsV2(join(mountPoint, path)) : groupDetailsV1(mountPoint, path);
+    return details && { path: path.slice(this.#root === '/' ? 0 : this.#root.length), details };
   }
 
   /** Of the whole node: its pods and its own processes. */
-  nodeUsage(): Promise<CgroupUsage | undefined> {
+  async nodeUsage(): Promise<CgroupUsage | undefined> {
     return this.#usage(this.#root === '/' ? '' : this.#root);
+  }
+
+  /** The group of a pod, whatever its class; undefined: it has none. */
+  #find(uid: string): string | undefined {
+    const classes = ['Guaranteed', 'Burstable', 'BestEffort'] as const;
+    return classes.map((qos) => this.#pathOf(uid, qos)).find((path) => existsSync(this.#folders(path)[0]!));
   }
 
   #pathOf(uid: string, qos: QosClass): string {
@@ -183,7 +199,7 @@ export class LinuxCgroups implements PodCgroups {
     }
   }
 
-  async #usage(path: string): Promise<CgroupUsage | undefined> {
+  #usage(path: string): CgroupUsage | undefined {
     return this.#isV2 ? usageV2(join(mountPoint, path)) : usageV1(path);
   }
 }
@@ -225,52 +241,31 @@ async function endProcesses(folder: string): Promise<void> {
   }
 }
 
-async function usageV1(path: string): Promise<CgroupUsage | undefined> {
+function usageV1(path: string): CgroupUsage | undefined {
   const memory = join(mountPoint, 'memory', path);
-  const [cpu, usage, stat, pids] = await Promise.all([
-    readNumber(join(mountPoint, 'cpuacct', path, 'cpuacct.usage')),
-    readNumber(join(memory, 'memory.usage_in_bytes')),
-    readTable(join(memory, 'memory.stat')),
-    readNumber(join(mountPoint, 'pids', path, 'pids.current')),
-  ]);
+  const cpu = readNumber(join(mountPoint, 'cpuacct', path, 'cpuacct.usage'));
+  const usage = readNumber(join(memory, 'memory.usage_in_bytes'));
   if (cpu === undefined && usage === undefined) return undefined;
+  const stat = readTable(join(memory, 'memory.stat'));
   return {
     cpuUsageNanoSeconds: cpu ?? 0,
     memoryUsageBytes: usage ?? 0,
     memoryWorkingSetBytes: Math.max(0, (usage ?? 0) - (stat.get('total_inactive_file') ?? 0)),
     memoryRssBytes: stat.get('total_rss') ?? 0,
-    pids: pids ?? 0,
+    pids: readNumber(join(mountPoint, 'pids', path, 'pids.current')) ?? 0,
   };
 }
 
-async function usageV2(folder: string): Promise<CgroupUsage | undefined> {
-  const [cpu, usage, stat, pids] = await Promise.all([
-    readTable(join(folder, 'cpu.stat')),
-    readNumber(join(folder, 'memory.current')),
-    readTable(join(folder, 'memory.stat')),
-    readNumber(join(folder, 'pids.current')),
-  ]);
+function usageV2(folder: string): CgroupUsage | undefined {
+  const cpu = readTable(join(folder, 'cpu.stat'));
   if (cpu.size === 0) return undefined;
+  const usage = readNumber(join(folder, 'memory.current')) ?? 0;
+  const stat = readTable(join(folder, 'memory.stat'));
   return {
     cpuUsageNanoSeconds: (cpu.get('usage_usec') ?? 0) * 1000,
-    memoryUsageBytes: usage ?? 0,
-    memoryWorkingSetBytes: Math.max(0, (usage ?? 0) - (stat.get('inactive_file') ?? 0)),
+    memoryUsageBytes: usage,
+    memoryWorkingSetBytes: Math.max(0, usage - (stat.get('inactive_file') ?? 0)),
     memoryRssBytes: stat.get('anon') ?? 0,
-    pids: pids ?? 0,
+    pids: readNumber(join(folder, 'pids.current')) ?? 0,
   };
-}
-
-async function readNumber(file: string): Promise<number | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : Number(text.trim());
-}
-
-async function readTable(file: string): Promise<Map<string, number>> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return new Map(
-    text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => [line.split(' ')[0]!, Number(line.split(' ')[1])]),
-  );
 }

@@ -5,6 +5,7 @@ import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../mach
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';
 import { LinuxCgroups } from './cgroups.ts';
+import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
 
 export interface LinuxMachineOptions {
@@ -31,6 +32,7 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
     files: new LinuxPodFiles({ rootDir, podLogsDir, resolvConf }),
     cgroups,
     dialer: networkDialer,
+    interfaceUsages: async (pid) => interfaceUsages(pid ?? 'self'),
     createVolumes: (inputs) => new LinuxVolumes(rootDir, inputs),
   };
 }

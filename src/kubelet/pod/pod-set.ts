@@ -26,6 +26,7 @@ export class PodSet {
   /** States at the last listing, by id. */
   #listed = new Map<string, string>();
   #informer: Informer<Pod> | undefined;
+  #relistedMs: number | undefined;
 
   constructor(context: KubeletContext) {
     this.#context = context;
@@ -84,11 +85,11 @@ export class PodSet {
     return [...this.#workers.values()].filter(({ observed }) => observed.sandboxes[0]?.ready).length;
   }
 
-  runningContainers(): number {
-    return [...this.#workers.values()].reduce(
-      (sum, { observed }) => sum + observed.containers.filter(({ state }) => state === 'running').length,
-      0,
-    );
+  containersByState(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { observed } of this.#workers.values())
+      for (const { state } of observed.containers) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return counts;
   }
 
   track(id: string, podUid: string): void {
@@ -217,7 +218,10 @@ export class PodSet {
 
   /** Finds what changed without an event. */
   async #relist(): Promise<void> {
-    const { runtime } = this.#context;
+    const { runtime, clock, timings } = this.#context;
+    const startMs = clock.monotonic();
+    const lastMs = this.#relistedMs;
+    this.#relistedMs = startMs;
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
     const now = new Map<string, string>();
     for (const { id, state, labels: own } of [...sandboxes, ...containers]) {
@@ -235,6 +239,11 @@ export class PodSet {
       if (uid) this.#workers.get(uid)?.runtimeChanged();
     }
     this.#listed = now;
+    const seconds = (ms: number) => ms / 1000;
+    timings.relist(
+      seconds(clock.monotonic() - startMs),
+      lastMs === undefined ? undefined : seconds(startMs - lastMs),
+    );
   }
 
   #knownState(uid: string, id: string): boolean | undefined {

@@ -219,6 +219,7 @@ export class PodWorker {
       this.#dirty = false;
       this.#timer.cancel();
       const startMs = clock.monotonic();
+      const operation = this.#operation;
       try {
         await this.#step();
         this.#errorAttempt = 0;
@@ -231,9 +232,15 @@ export class PodWorker {
         });
         this.#timer.within(backoffDelayMs(errorRetry, Math.min(this.#errorAttempt++, 10)));
       }
-      this.#context.timings.sync((clock.monotonic() - startMs) / 1000);
+      this.#context.timings.sync(operation, (clock.monotonic() - startMs) / 1000);
     }
     this.#running = false;
+  }
+
+  /** As upstream's metrics name what a sync is for. */
+  get #operation(): string {
+    if (this.#stage === 'new') return 'create';
+    return this.isTerminating || this.#mustEnd() ? 'kill' : 'sync';
   }
 
   async #step(): Promise<void> {

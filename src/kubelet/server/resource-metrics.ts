@@ -1,18 +1,6 @@
-/** `/metrics/resource` and `/metrics/cadvisor`: Prometheus' text format, under upstream's names. Pure. */
+/** `/metrics/resource`, under upstream's names. Pure. */
+import { expose, type Sample } from './exposition.ts';
 import type { Summary } from './stats-summary.ts';
-
-interface Sample {
-  labels: Record<string, string>;
-  value: number;
-  timeMs?: number;
-}
-
-interface Family {
-  name: string;
-  help: string;
-  type: 'counter' | 'gauge';
-  samples: Sample[];
-}
 
 export function resourceMetrics(summary: Summary): string {
   const cpu: Sample[] = [];
@@ -88,64 +76,6 @@ export function resourceMetrics(summary: Summary): string {
   ]);
 }
 
-export function cadvisorMetrics(summary: Summary): string {
-  const families: Family[] = [
-    {
-      name: 'container_cpu_usage_seconds_total',
-      help: 'Cumulative cpu time consumed in seconds.',
-      type: 'counter',
-      samples: [],
-    },
-    {
-      name: 'container_memory_usage_bytes',
-      help: 'Current memory usage in bytes, including all memory regardless of when it was accessed',
-      type: 'gauge',
-      samples: [],
-    },
-    {
-      name: 'container_memory_working_set_bytes',
-      help: 'Current working set in bytes.',
-      type: 'gauge',
-      samples: [],
-    },
-    { name: 'container_memory_rss', help: 'Size of RSS in bytes.', type: 'gauge', samples: [] },
-  ];
-  const add = (
-    labels: Record<string, string>,
-    cpu: Summary['node']['cpu'],
-    memory: Summary['node']['memory'],
-  ) => {
-    const values = [
-      seconds(cpu.usageCoreNanoSeconds),
-      memory.usageBytes,
-      memory.workingSetBytes,
-      memory.rssBytes,
-    ];
-    for (const [index, value] of values.entries())
-      push(families[index]!.samples, index === 0 ? { ...labels, cpu: 'total' } : labels, value, memory.time);
-  };
-  const labelsOf = (container: string, pod: string, namespace: string, id: string) => ({
-    container,
-    id,
-    image: '',
-    name: '',
-    namespace,
-    pod,
-  });
-  add(labelsOf('', '', '', '/'), summary.node.cpu, summary.node.memory);
-  for (const pod of summary.pods) {
-    const { name, namespace, uid } = pod.podRef;
-    add(labelsOf('', name, namespace, `/kubepods/pod${uid}`), pod.cpu, pod.memory);
-    for (const container of pod.containers)
-      add(
-        labelsOf(container.name, name, namespace, `/kubepods/pod${uid}/${container.name}`),
-        container.cpu,
-        container.memory,
-      );
-  }
-  return expose(families);
-}
-
 function push(
   samples: Sample[],
   labels: Record<string, string>,
@@ -158,17 +88,4 @@ function push(
 
 function seconds(nanoSeconds: number | undefined): number | undefined {
   return nanoSeconds === undefined ? undefined : nanoSeconds / 1e9;
-}
-
-function expose(families: readonly Family[]): string {
-  const lines: string[] = [];
-  for (const { name, help, type, samples } of families) {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-    for (const { labels, value, timeMs } of samples) {
-      const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
-      const suffix = timeMs === undefined ? '' : ` ${timeMs}`;
-      lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}${suffix}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
 }

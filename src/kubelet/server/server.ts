@@ -8,18 +8,22 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import { effectiveConfiguration, kubeletSettings } from '../configuration.ts';
 import { RuntimeError } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
+import type { MachineFacts } from '../machine.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { DirectoryProblem, handleDirectoryRequest } from '../volumes/node-directories.ts';
+import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import { type StreamRequest, speaksSpdy, speaksV5, type Upgrade } from './client-streams.ts';
 import { type LogOptions, serveLog } from './container-logs.ts';
-import { cadvisorMetrics, resourceMetrics } from './resource-metrics.ts';
+import { resourceMetrics } from './resource-metrics.ts';
 import { ServerAuth, subresourceOf } from './server-auth.ts';
-import { StatsCollector } from './stats-summary.ts';
+import { StatsCollector, type Summary } from './stats-summary.ts';
 import { relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
 import { translateStreams } from './stream-translation.ts';
 import { serveSystemLog } from './system-logs.ts';
+import { nodeTraffic, podTraffic } from './traffic-stats.ts';
 import { openTunnel } from './tunnel.ts';
+import { VolumeStats } from './volume-stats.ts';
 
 export interface KubeletServerOptions {
   /** 0.0.0.0 unless set. */
@@ -199,15 +203,21 @@ const missedWithinMs = 1000;
 const endTriesMax = 10;
 const endPollMs = 50;
 
+/** A runtime that is away does not tell what is there. */
+const lookedWithinMs = 5000;
+
 class Routes {
   readonly #kubelet: Kubelet;
   readonly #metrics: MetricsRegistry;
   readonly #stats: StatsCollector;
+  readonly #volumes: VolumeStats;
+  #facts: Promise<MachineFacts> | undefined;
 
   constructor(kubelet: Kubelet, metrics: MetricsRegistry) {
     this.#kubelet = kubelet;
     this.#metrics = metrics;
     this.#stats = new StatsCollector(kubelet);
+    this.#volumes = new VolumeStats(kubelet);
   }
 
   async answer(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -229,13 +239,16 @@ class Routes {
       case 'runningpods':
         return json(podList([...this.#kubelet.pods.workers()].map(({ pod }) => pod)));
       case 'stats/summary':
-        return json(await this.#stats.summary());
+        return json(await this.#fullSummary());
       case 'metrics':
-        return text(this.#metrics.expose(), 'text/plain; version=0.0.4');
+        return text(this.#metrics.expose() + (await this.#volumes.metrics()), 'text/plain; version=0.0.4');
       case 'metrics/resource':
         return text(resourceMetrics(await this.#stats.summary()), 'text/plain; version=0.0.4');
       case 'metrics/cadvisor':
-        return text(cadvisorMetrics(await this.#stats.summary()), 'text/plain; version=0.0.4');
+        return text(
+          await cadvisorMetrics(this.#kubelet, await this.#stats.summary(), await this.#machineFacts()),
+          'text/plain; version=0.0.4',
+        );
       case 'metrics/probes':
         return text(onlyFamily(this.#metrics.expose(), 'prober_probe_total'), 'text/plain; version=0.0.4');
       default:
@@ -253,6 +266,32 @@ class Routes {
     }
     if (first === 'run' && request.method === 'POST') return this.#runCommand(rest, url.searchParams, text);
     throw new HttpProblem(404, '404 page not found');
+  }
+
+  /** With what only whoever asks for the summary wants to know. */
+  async #fullSummary(): Promise<Summary> {
+    const summary = await this.#stats.summary();
+    const network = await nodeTraffic(this.#kubelet);
+    const pods = await Promise.all(
+      summary.pods.map(async (pod) => {
+        const [traffic, volumes] = await Promise.all([
+          podTraffic(this.#kubelet, pod.podRef.uid),
+          this.#volumes.ofPod(pod.podRef.uid),
+        ]);
+        return {
+          ...pod,
+          ...(traffic && { network: traffic }),
+          ...(volumes.length > 0 && { volume: volumes }),
+        };
+      }),
+    );
+    return { node: { ...summary.node, ...(network && { network }) }, pods };
+  }
+
+  /** They stay as they are until the machine starts anew. */
+  #machineFacts(): Promise<MachineFacts> {
+    this.#facts ??= this.#kubelet.context.machine.facts();
+    return this.#facts;
   }
 
   async upgrade(upgrade: Upgrade, url: URL): Promise<void> {
@@ -422,6 +461,7 @@ class Routes {
     await this.#kubelet.started;
     const worker = this.#kubelet.pods.findByName(namespace, name);
     if (!worker) throw new HttpProblem(404, `pod ${JSON.stringify(`${name}_${namespace}`)} not found`);
+    await Promise.race([worker.looked(), this.#kubelet.context.clock.sleep(lookedWithinMs)]);
     return worker;
   }
 }

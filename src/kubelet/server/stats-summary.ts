@@ -4,6 +4,8 @@ import type { ContainerStats } from '../cri/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { FilesystemUse } from '../machine.ts';
 import { labels } from '../pod/pod-observation.ts';
+import type { NetworkStats } from './traffic-stats.ts';
+import type { VolumeSample } from './volume-stats.ts';
 
 interface CpuStats {
   time: string;
@@ -34,6 +36,8 @@ export interface PodSample {
   cpu: CpuStats;
   memory: MemoryStats;
   'ephemeral-storage'?: object;
+  network?: NetworkStats;
+  volume?: VolumeSample[];
   process_stats?: { process_count: number };
 }
 
@@ -45,6 +49,7 @@ export interface Summary {
     memory: MemoryStats;
     fs?: object;
     runtime?: { imageFs?: object };
+    network?: NetworkStats;
     rlimit?: { time: string; maxpid: number; curproc: number };
   };
   pods: PodSample[];

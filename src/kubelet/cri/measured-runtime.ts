@@ -1,0 +1,67 @@
+/** A runtime whose operations are counted and timed, under the names that upstream's metrics give them. */
+import type { Clock } from '../../base/clock.ts';
+import type { ContainerRuntime } from './runtime.ts';
+
+export interface RuntimeOperations {
+  /** It took so long, and failed or not. */
+  done(operation: string, seconds: number, failed: boolean): void;
+}
+
+/** Whatever is not named here is no request to the runtime, or one that lasts. */
+const operations = {
+  version: 'version',
+  status: 'status',
+  updatePodCidr: 'update_runtime_config',
+  runPodSandbox: 'run_podsandbox',
+  stopPodSandbox: 'stop_podsandbox',
+  removePodSandbox: 'remove_podsandbox',
+  podSandboxStatus: 'podsandbox_status',
+  listPodSandboxes: 'list_podsandbox',
+  createContainer: 'create_container',
+  startContainer: 'start_container',
+  stopContainer: 'stop_container',
+  removeContainer: 'remove_container',
+  containerStatus: 'container_status',
+  listContainers: 'list_containers',
+  updateContainerResources: 'update_container',
+  reopenContainerLog: 'reopen_container_log',
+  execSync: 'exec_sync',
+  exec: 'exec',
+  attach: 'attach',
+  portForward: 'port_forward',
+  listContainerStats: 'list_container_stats',
+  listImages: 'list_images',
+  imageStatus: 'image_status',
+  pullImage: 'pull_image',
+  removeImage: 'remove_image',
+  imageFsInfo: 'image_fs_info',
+} as const satisfies Partial<Record<keyof ContainerRuntime, string>>;
+
+type AnyMethod = (...args: unknown[]) => Promise<unknown>;
+
+export function measuredRuntime(
+  runtime: ContainerRuntime,
+  clock: Pick<Clock, 'monotonic'>,
+  measure: RuntimeOperations,
+): ContainerRuntime {
+  const measured: Record<string, AnyMethod> = {};
+  for (const [method, operation] of Object.entries(operations)) {
+    const call = (runtime[method as keyof typeof operations] as AnyMethod).bind(runtime);
+    measured[method] = async (...args) => {
+      const startMs = clock.monotonic();
+      let failed = true;
+      try {
+        const answer = await call(...args);
+        failed = false;
+        return answer;
+      } finally {
+        measure.done(operation, (clock.monotonic() - startMs) / 1000, failed);
+      }
+    };
+  }
+  return {
+    ...(measured as unknown as Pick<ContainerRuntime, keyof typeof operations>),
+    events: (signal, ready) => runtime.events(signal, ready),
+    close: () => runtime.close(),
+  };
+}

@@ -1,0 +1,123 @@
+/** What a control group has used, in more detail than decisions need: for metrics. Of cgroup v1 and v2. */
+import { readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { BlockDeviceUse, GroupDetails } from '../machine.ts';
+import { readNumber, readTable, readText } from './kernel-files.ts';
+
+/** Of v1's clock ticks in `cpuacct.stat`: 100 on every machine that Linux calls its users' time in. */
+const ticksPerSecond = 100;
+
+/** Undefined: there is no such group. */
+export function groupDetailsV1(mountPoint: string, path: string): GroupDetails | undefined {
+  const folder = (controller: string) => join(mountPoint, controller, path);
+  const memory = readTable(join(folder('memory'), 'memory.stat'));
+  if (memory.size === 0) return undefined;
+  const times = readTable(join(folder('cpuacct'), 'cpuacct.stat'));
+  const cpu = readTable(join(folder('cpu'), 'cpu.stat'));
+  const bytes = readText(join(folder('blkio'), 'blkio.throttle.io_service_bytes_recursive'));
+  const operations = readText(join(folder('blkio'), 'blkio.throttle.io_serviced_recursive'));
+  const of = (table: ReadonlyMap<string, number>, name: string) => table.get(name) ?? 0;
+  return {
+    userSeconds: of(times, 'user') / ticksPerSecond,
+    systemSeconds: of(times, 'system') / ticksPerSecond,
+    periods: of(cpu, 'nr_periods'),
+    throttledPeriods: of(cpu, 'nr_throttled'),
+    throttledSeconds: of(cpu, 'throttled_time') / 1e9,
+    cacheBytes: of(memory, 'total_cache'),
+    swapBytes: of(memory, 'total_swap'),
+    mappedFileBytes: of(memory, 'total_mapped_file'),
+    pageFaults: of(memory, 'total_pgfault'),
+    majorPageFaults: of(memory, 'total_pgmajfault'),
+    maxUsageBytes: readNumber(join(folder('memory'), 'memory.max_usage_in_bytes')) ?? 0,
+    limitHits: readNumber(join(folder('memory'), 'memory.failcnt')) ?? 0,
+    processes: readNumber(join(folder('pids'), 'pids.current')) ?? 0,
+    devices: devicesV1(bytes, operations),
+    firstPid: firstPidOf(readText(join(folder('memory'), 'cgroup.procs'))),
+  };
+}
+
+/** Undefined: there is no such group. */
+export function groupDetailsV2(folder: string): GroupDetails | undefined {
+  const cpu = readTable(join(folder, 'cpu.stat'));
+  if (cpu.size === 0) return undefined;
+  const memory = readTable(join(folder, 'memory.stat'));
+  const events = readTable(join(folder, 'memory.events'));
+  const of = (table: ReadonlyMap<string, number>, name: string) => table.get(name) ?? 0;
+  return {
+    userSeconds: of(cpu, 'user_usec') / 1e6,
+    systemSeconds: of(cpu, 'system_usec') / 1e6,
+    periods: of(cpu, 'nr_periods'),
+    throttledPeriods: of(cpu, 'nr_throttled'),
+    throttledSeconds: of(cpu, 'throttled_usec') / 1e6,
+    cacheBytes: of(memory, 'file'),
+    swapBytes: readNumber(join(folder, 'memory.swap.current')) ?? 0,
+    mappedFileBytes: of(memory, 'file_mapped'),
+    pageFaults: of(memory, 'pgfault'),
+    majorPageFaults: of(memory, 'pgmajfault'),
+    maxUsageBytes: readNumber(join(folder, 'memory.peak')) ?? 0,
+    limitHits: of(events, 'max'),
+    processes: readNumber(join(folder, 'pids.current')) ?? 0,
+    devices: devicesV2(readText(join(folder, 'io.stat'))),
+    firstPid: firstPidOf(readText(join(folder, 'cgroup.procs'))),
+  };
+}
+
+/** Lines like `8:0 Read 4096`. */
+function devicesV1(bytes: string, operations: string): BlockDeviceUse[] {
+  const devices = new Map<string, BlockDeviceUse>();
+  const take = (text: string, read: keyof BlockDeviceUse, write: keyof BlockDeviceUse) => {
+    for (const [, number, kind, amount] of text.matchAll(/^(\d+:\d+) (Read|Write) (\d+)$/gm)) {
+      const device = devices.get(number!) ?? newDevice(number!);
+      devices.set(number!, { ...device, [kind === 'Read' ? read : write]: Number(amount) });
+    }
+  };
+  take(bytes, 'readBytes', 'writtenBytes');
+  take(operations, 'reads', 'writes');
+  return [...devices.values()];
+}
+
+/** Lines like `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`. */
+function devicesV2(text: string): BlockDeviceUse[] {
+  const devices: BlockDeviceUse[] = [];
+  for (const line of text.split('\n').filter((each) => each.includes('='))) {
+    const [number = '', ...pairs] = line.split(' ');
+    const values = new Map(pairs.map((pair) => pair.split('=', 2) as [string, string]));
+    const of = (name: string) => Number(values.get(name) ?? 0);
+    devices.push({
+      ...newDevice(number),
+      readBytes: of('rbytes'),
+      writtenBytes: of('wbytes'),
+      reads: of('rios'),
+      writes: of('wios'),
+    });
+  }
+  return devices;
+}
+
+const deviceNames = new Map<string, string>();
+
+function newDevice(number: string): BlockDeviceUse {
+  let device = deviceNames.get(number);
+  if (device === undefined) {
+    device = `/dev/${basename(linkOf(`/sys/dev/block/${number}`) ?? number)}`;
+    deviceNames.set(number, device);
+  }
+  return { device, readBytes: 0, writtenBytes: 0, reads: 0, writes: 0 };
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // A device without an entry is known by its number.
+    return undefined;
+  }
+}
+
+/** 0 is a process of another namespace, of which nothing can be read. */
+function firstPidOf(text: string): number | undefined {
+  return text
+    .split('\n')
+    .map(Number)
+    .find((pid) => pid > 0);
+}

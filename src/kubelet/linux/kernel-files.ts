@@ -1,0 +1,30 @@
+/**
+ * Small files of the kernel's own file systems. They are read at once: there is no disk to wait for, and handing each of
+ * the thousands that a scrape reads to another thread takes ten times as long as reading it.
+ */
+import { readFileSync } from 'node:fs';
+
+/** Empty when there is no such file. */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // A controller that is off, or a group that has just gone.
+    return '';
+  }
+}
+
+export function readNumber(file: string): number | undefined {
+  const text = readText(file);
+  return text === '' ? undefined : Number(text);
+}
+
+/** Lines of a name and a number. */
+export function readTable(file: string): Map<string, number> {
+  const table = new Map<string, number>();
+  for (const line of readText(file).split('\n')) {
+    const space = line.indexOf(' ');
+    if (space > 0) table.set(line.slice(0, space), Number(line.slice(space + 1)));
+  }
+  return table;
+}

@@ -1,0 +1,371 @@
+/** `/metrics/cadvisor`: figures of containers, pods and the node, under the names and labels of cAdvisor. */
+import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
+import type { Kubelet } from '../kubelet.ts';
+import type { InterfaceUsage } from '../linux/network-usage.ts';
+import type { GroupDetails, MachineFacts } from '../machine.ts';
+import type { PodWorker } from '../pod/pod-worker.ts';
+import { expose, type Family, type Sample } from './exposition.ts';
+import type { ContainerSample, PodSample, Summary } from './stats-summary.ts';
+
+/** One container, one pod, or the node: whose figures carry these labels. */
+interface Subject {
+  labels: Record<string, string>;
+  cpu: Summary['node']['cpu'];
+  memory: Summary['node']['memory'];
+  details?: GroupDetails;
+  startSeconds?: number;
+  memoryLimitBytes?: number;
+  cpuLimitCores?: number;
+  filesystemBytes?: number;
+  interfaces?: readonly InterfaceUsage[];
+}
+
+type Values = (subject: Subject) => Iterable<[value: number | undefined, labels?: Record<string, string>]>;
+
+const cpuPeriodUs = 100_000;
+const bytesOf = (name: keyof Summary['node']['memory']): Values =>
+  function* ({ memory }) {
+    yield [memory[name] as number | undefined];
+  };
+const detail = (read: (details: GroupDetails) => number): Values =>
+  function* ({ details }) {
+    yield [details && read(details)];
+  };
+const perDevice = (name: 'reads' | 'writes' | 'readBytes' | 'writtenBytes'): Values =>
+  function* ({ details }) {
+    for (const each of details?.devices ?? []) yield [each[name], { device: each.device }];
+  };
+const perInterface = (name: Exclude<keyof InterfaceUsage, 'name'>): Values =>
+  function* ({ interfaces }) {
+    for (const each of interfaces ?? []) yield [each[name], { interface: each.name }];
+  };
+
+const table: readonly [name: string, type: 'counter' | 'gauge', help: string, values: Values][] = [
+  [
+    'container_cpu_usage_seconds_total',
+    'counter',
+    'Cumulative cpu time consumed in seconds.',
+    function* ({ cpu }) {
+      const { usageCoreNanoSeconds: used } = cpu;
+      yield [used === undefined ? undefined : used / 1e9, { cpu: 'total' }];
+    },
+  ],
+  [
+    'container_cpu_user_seconds_total',
+    'counter',
+    'Cumulative user cpu time consumed in seconds.',
+    detail(({ userSeconds }) => userSeconds),
+  ],
+  [
+    'container_cpu_system_seconds_total',
+    'counter',
+    'Cumulative system cpu time consumed in seconds.',
+    detail(({ systemSeconds }) => systemSeconds),
+  ],
+  [
+    'container_cpu_cfs_periods_total',
+    'counter',
+    'Number of elapsed enforcement period intervals.',
+    detail(({ periods }) => periods),
+  ],
+  [
+    'container_cpu_cfs_throttled_periods_total',
+    'counter',
+    'Number of throttled period intervals.',
+    detail(({ throttledPeriods }) => throttledPeriods),
+  ],
+  [
+    'container_cpu_cfs_throttled_seconds_total',
+    'counter',
+    'Total time duration the container has been throttled.',
+    detail(({ throttledSeconds }) => throttledSeconds),
+  ],
+  [
+    'container_memory_usage_bytes',
+    'gauge',
+    'Current memory usage in bytes, including all memory regardless of when it was accessed',
+    bytesOf('usageBytes'),
+  ],
+  [
+    'container_memory_working_set_bytes',
+    'gauge',
+    'Current working set in bytes.',
+    bytesOf('workingSetBytes'),
+  ],
+  ['container_memory_rss', 'gauge', 'Size of RSS in bytes.', bytesOf('rssBytes')],
+  [
+    'container_memory_cache',
+    'gauge',
+    'Number of bytes of page cache memory.',
+    detail(({ cacheBytes }) => cacheBytes),
+  ],
+  ['container_memory_swap', 'gauge', 'Container swap usage in bytes.', detail(({ swapBytes }) => swapBytes)],
+  [
+    'container_memory_mapped_file',
+    'gauge',
+    'Size of memory mapped files in bytes.',
+    detail(({ mappedFileBytes }) => mappedFileBytes),
+  ],
+  [
+    'container_memory_max_usage_bytes',
+    'gauge',
+    'Maximum memory usage recorded in bytes',
+    detail(({ maxUsageBytes }) => maxUsageBytes),
+  ],
+  [
+    'container_memory_failcnt',
+    'counter',
+    'Number of memory usage hits limits',
+    detail(({ limitHits }) => limitHits),
+  ],
+  [
+    'container_memory_failures_total',
+    'counter',
+    'Cumulative count of memory allocation failures.',
+    function* ({ details }) {
+      if (!details) return;
+      yield [details.pageFaults, { failure_type: 'pgfault', scope: 'hierarchy' }];
+      yield [details.majorPageFaults, { failure_type: 'pgmajfault', scope: 'hierarchy' }];
+    },
+  ],
+  ['container_fs_reads_total', 'counter', 'Cumulative count of reads completed', perDevice('reads')],
+  ['container_fs_writes_total', 'counter', 'Cumulative count of writes completed', perDevice('writes')],
+  ['container_fs_reads_bytes_total', 'counter', 'Cumulative count of bytes read', perDevice('readBytes')],
+  [
+    'container_fs_writes_bytes_total',
+    'counter',
+    'Cumulative count of bytes written',
+    perDevice('writtenBytes'),
+  ],
+  [
+    'container_fs_usage_bytes',
+    'gauge',
+    'Number of bytes that are consumed by the container on this filesystem.',
+    function* ({ filesystemBytes }) {
+      yield [filesystemBytes, { device: '' }];
+    },
+  ],
+  [
+    'container_network_receive_bytes_total',
+    'counter',
+    'Cumulative count of bytes received',
+    perInterface('rxBytes'),
+  ],
+  [
+    'container_network_receive_packets_total',
+    'counter',
+    'Cumulative count of packets received',
+    perInterface('rxPackets'),
+  ],
+  [
+    'container_network_receive_packets_dropped_total',
+    'counter',
+    'Cumulative count of packets dropped while receiving',
+    perInterface('rxDropped'),
+  ],
+  [
+    'container_network_receive_errors_total',
+    'counter',
+    'Cumulative count of errors encountered while receiving',
+    perInterface('rxErrors'),
+  ],
+  [
+    'container_network_transmit_bytes_total',
+    'counter',
+    'Cumulative count of bytes transmitted',
+    perInterface('txBytes'),
+  ],
+  [
+    'container_network_transmit_packets_total',
+    'counter',
+    'Cumulative count of packets transmitted',
+    perInterface('txPackets'),
+  ],
+  [
+    'container_network_transmit_packets_dropped_total',
+    'counter',
+    'Cumulative count of packets dropped while transmitting',
+    perInterface('txDropped'),
+  ],
+  [
+    'container_network_transmit_errors_total',
+    'counter',
+    'Cumulative count of errors encountered while transmitting',
+    perInterface('txErrors'),
+  ],
+  [
+    'container_processes',
+    'gauge',
+    'Number of processes running inside the container.',
+    detail(({ processes }) => processes),
+  ],
+  [
+    'container_start_time_seconds',
+    'gauge',
+    'Start time of the container since unix epoch in seconds.',
+    function* ({ startSeconds }) {
+      yield [startSeconds];
+    },
+  ],
+  [
+    'container_last_seen',
+    'gauge',
+    'Last time a container was seen by the exporter',
+    function* ({ cpu }) {
+      yield [Math.floor(Date.parse(cpu.time) / 1000)];
+    },
+  ],
+  [
+    'container_spec_memory_limit_bytes',
+    'gauge',
+    'Memory limit for the container.',
+    function* ({ memoryLimitBytes }) {
+      yield [memoryLimitBytes];
+    },
+  ],
+  [
+    'container_spec_cpu_period',
+    'gauge',
+    'CPU period of the container.',
+    function* ({ cpuLimitCores }) {
+      yield [cpuLimitCores === undefined ? undefined : cpuPeriodUs];
+    },
+  ],
+  [
+    'container_spec_cpu_quota',
+    'gauge',
+    'CPU quota of the container.',
+    function* ({ cpuLimitCores }) {
+      yield [cpuLimitCores === undefined ? undefined : Math.round(cpuLimitCores * cpuPeriodUs)];
+    },
+  ],
+];
+
+export function cadvisorText(subjects: readonly Subject[], facts: MachineFacts): string {
+  const families: Family[] = table.map(([name, type, help, values]) => {
+    const samples: Sample[] = [];
+    for (const subject of subjects)
+      for (const [value, more] of values(subject))
+        if (value !== undefined)
+          samples.push({
+            labels: { ...subject.labels, ...more },
+            value,
+            timeMs: Date.parse(subject.memory.time),
+          });
+    return { name, type, help, samples };
+  });
+  const machine = (name: string, help: string, value: number): Family => ({
+    name,
+    help,
+    type: 'gauge',
+    samples: [
+      {
+        labels: { boot_id: facts.bootId, machine_id: facts.machineId, system_uuid: facts.systemUuid },
+        value,
+      },
+    ],
+  });
+  return expose([
+    ...families,
+    machine('machine_cpu_cores', 'Number of logical CPU cores.', facts.cpuCores),
+    machine('machine_memory_bytes', 'Amount of memory installed on the machine.', facts.memoryBytes),
+    {
+      name: 'container_scrape_error',
+      help: '1 if there was an error while getting container metrics, 0 otherwise',
+      type: 'gauge',
+      samples: [{ labels: {}, value: 0 }],
+    },
+  ]);
+}
+
+/** Reads what the summary does not hold, and puts all together. */
+export async function cadvisorMetrics(
+  kubelet: Kubelet,
+  summary: Summary,
+  facts: MachineFacts,
+): Promise<string> {
+  const { machine } = kubelet.context;
+  const node: Subject = {
+    labels: labelsOf({ id: '/' }),
+    cpu: summary.node.cpu,
+    memory: summary.node.memory,
+    interfaces: await machine.interfaceUsages(),
+  };
+  const pods = await Promise.all(
+    summary.pods.map((pod) => {
+      const worker = kubelet.pods.find(pod.podRef.uid);
+      return worker ? podSubjects(kubelet, worker, pod) : [];
+    }),
+  );
+  return cadvisorText([node, ...pods.flat()], facts);
+}
+
+async function podSubjects(kubelet: Kubelet, worker: PodWorker, pod: PodSample): Promise<Subject[]> {
+  const containers = await Promise.all(
+    pod.containers.map((container) => containerSubject(kubelet, worker, pod, container)),
+  );
+  const { name, namespace, uid } = pod.podRef;
+  const [first] = containers;
+  const group = first?.labels.id?.replace(/\/[^/]*$/, '') ?? `/kubepods/pod${uid}`;
+  const sandbox = worker.observed.sandboxes.find(({ ready }) => ready);
+  const pid = containers.find(({ details }) => details?.firstPid)?.details?.firstPid;
+  const subjects: Subject[] = [
+    { labels: labelsOf({ id: group, namespace, pod: name }), cpu: pod.cpu, memory: pod.memory },
+    ...containers,
+  ];
+  // The traffic of a pod is its sandbox's, as cAdvisor has it; on the host's network it is the node's.
+  if (sandbox && !sandbox.onHostNetwork && pid !== undefined) {
+    const interfaces = await kubelet.context.machine.interfaceUsages(pid);
+    const labels = labelsOf({ id: `${group}/${sandbox.id}`, name: sandbox.id, namespace, pod: name });
+    const { time } = pod.cpu;
+    subjects.push({ labels, cpu: { time }, memory: { time }, interfaces });
+  }
+  return subjects;
+}
+
+async function containerSubject(
+  kubelet: Kubelet,
+  worker: PodWorker,
+  pod: PodSample,
+  container: ContainerSample,
+): Promise<Subject> {
+  const { name, namespace, uid } = pod.podRef;
+  const observed = worker.observed.containers.find(
+    (each) => each.name === container.name && each.state === 'running',
+  );
+  const id = observed?.id ?? '';
+  const found = await kubelet.context.machine.cgroups.containerDetails(uid, id);
+  const labels = labelsOf({
+    container: container.name,
+    id: found?.path ?? `/kubepods/pod${uid}/${id}`,
+    image: observed?.image ?? '',
+    name: id,
+    namespace,
+    pod: name,
+  });
+  const { rootfs } = container as { rootfs?: { usedBytes?: number } };
+  return {
+    labels,
+    cpu: container.cpu,
+    memory: container.memory,
+    startSeconds: Date.parse(container.startTime) / 1000,
+    ...(found && { details: found.details }),
+    ...(rootfs?.usedBytes !== undefined && { filesystemBytes: rootfs.usedBytes }),
+    ...limitsOf(worker, container.name),
+  };
+}
+
+/** A container without a memory limit has 0, as in cAdvisor's. */
+function limitsOf(worker: PodWorker, name: string): Pick<Subject, 'memoryLimitBytes' | 'cpuLimitCores'> {
+  const { containers, initContainers = [] } = worker.grantedPod.spec;
+  const limits = [...containers, ...initContainers].find((each) => each.name === name)?.resources?.limits;
+  const cores = limits?.cpu === undefined ? undefined : milliValueOf(limits.cpu) / 1000;
+  return {
+    memoryLimitBytes: limits?.memory === undefined ? 0 : wholeValueOf(limits.memory),
+    ...(cores !== undefined && { cpuLimitCores: cores }),
+  };
+}
+
+function labelsOf(own: Record<string, string>): Record<string, string> {
+  return { container: '', id: '', image: '', name: '', namespace: '', pod: '', ...own };
+}

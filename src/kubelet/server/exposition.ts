@@ -1,0 +1,27 @@
+/** Prometheus' text format, for figures that are read when somebody asks. */
+
+export interface Sample {
+  labels: Record<string, string>;
+  value: number;
+  timeMs?: number;
+}
+
+export interface Family {
+  name: string;
+  help: string;
+  type: 'counter' | 'gauge';
+  samples: Sample[];
+}
+
+export function expose(families: readonly Family[]): string {
+  const lines: string[] = [];
+  for (const { name, help, type, samples } of families) {
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    for (const { labels, value, timeMs } of samples) {
+      const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
+      const suffix = timeMs === undefined ? '' : ` ${timeMs}`;
+      lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}${suffix}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GroupDetails, MachineFacts } from '../machine.ts';
+import { cadvisorText } from './cadvisor-metrics.ts';
+import { volumeMetrics } from './volume-stats.ts';
+
+const time = '2026-01-01T00:00:00.000Z';
+const labels = {
+  container: 'c',
+  id: '/kubepods/podu/i',
+  image: 'img',
+  name: 'i',
+  namespace: 'ns',
+  pod: 'p',
+};
+const facts = { cpuCores: 4, memoryBytes: 8e9, bootId: 'b', machineId: 'm', systemUuid: 's' } as MachineFacts;
+const details: GroupDetails = {
+  userSeconds: 1.5,
+  systemSeconds: 0.5,
+  periods: 100,
+  throttledPeriods: 10,
+  throttledSeconds: 0.25,
+  cacheBytes: 4096,
+  swapBytes: 0,
+  mappedFileBytes: 0,
+  pageFaults: 7,
+  majorPageFaults: 1,
+  maxUsageBytes: 9999,
+  limitHits: 0,
+  processes: 2,
+  devices: [{ device: '/dev/sda', readBytes: 10, writtenBytes: 20, reads: 1, writes: 2 }],
+  firstPid: 1,
+};
+
+test("a container's figures stand under cAdvisor's names and labels, and only those that are known", () => {
+  const subject = {
+    labels,
+    cpu: { time, usageCoreNanoSeconds: 2e9 },
+    memory: { time, workingSetBytes: 1000 },
+    details,
+    cpuLimitCores: 0.5,
+  };
+  const lines = new Set(cadvisorText([subject], facts).split('\n'));
+  const own = 'container="c",id="/kubepods/podu/i",image="img",name="i",namespace="ns",pod="p"';
+  const stamp = Date.parse(time);
+  for (const line of [
+    '# TYPE container_cpu_usage_seconds_total counter',
+    `container_cpu_usage_seconds_total{${own},cpu="total"} 2 ${stamp}`,
+    `container_cpu_cfs_throttled_periods_total{${own}} 10 ${stamp}`,
+    `container_memory_working_set_bytes{${own}} 1000 ${stamp}`,
+    `container_memory_failures_total{${own},failure_type="pgmajfault",scope="hierarchy"} 1 ${stamp}`,
+    `container_fs_writes_bytes_total{${own},device="/dev/sda"} 20 ${stamp}`,
+    `container_spec_cpu_quota{${own}} 50000 ${stamp}`,
+    'machine_cpu_cores{boot_id="b",machine_id="m",system_uuid="s"} 4',
+  ])
+    assert.ok(lines.has(line), line);
+  const unknown = ['container_memory_rss{', 'container_network_', 'container_start_time_seconds{'];
+  for (const start of unknown) assert.ok(![...lines].some((line) => line.startsWith(start)), start);
+});
+
+test('the volume of a claim tells how full it is; without claims there is nothing to tell', () => {
+  const figures = {
+    availableBytes: 1,
+    capacityBytes: 3,
+    usedBytes: 2,
+    inodes: 30,
+    inodesFree: 10,
+    inodesUsed: 20,
+  };
+  const text = volumeMetrics([{ name: 'v', time, ...figures, pvcRef: { name: 'data', namespace: 'ns' } }]);
+  const claim = '{namespace="ns",persistentvolumeclaim="data"}';
+  assert.ok(
+    text.includes(
+      `# TYPE kubelet_volume_stats_used_bytes gauge\nkubelet_volume_stats_used_bytes${claim} 2\n`,
+    ),
+  );
+  assert.ok(text.includes(`kubelet_volume_stats_inodes_free${claim} 10\n`));
+  assert.equal(volumeMetrics([]), '');
+});

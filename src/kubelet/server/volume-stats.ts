@@ -1,0 +1,89 @@
+/** How full the volumes of claims are: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
+import type { Kubelet } from '../kubelet.ts';
+import type { VolumeUse } from '../volumes/pod-volumes.ts';
+import { expose, type Family, type Sample } from './exposition.ts';
+
+export interface VolumeSample {
+  name: string;
+  time: string;
+  availableBytes: number;
+  capacityBytes: number;
+  usedBytes: number;
+  inodes: number;
+  inodesFree: number;
+  inodesUsed: number;
+  pvcRef: { name: string; namespace: string };
+}
+
+/** As upstream: drivers are not asked for each scrape. */
+const keptMs = 60_000;
+
+export class VolumeStats {
+  readonly #kubelet: Kubelet;
+  /** By pod uid. */
+  readonly #kept = new Map<string, { atMs: number; samples: VolumeSample[] }>();
+
+  constructor(kubelet: Kubelet) {
+    this.#kubelet = kubelet;
+  }
+
+  async ofPod(uid: string): Promise<VolumeSample[]> {
+    const { clock, volumes, logger } = this.#kubelet.context;
+    const worker = this.#kubelet.pods.find(uid);
+    if (!worker) return [];
+    const kept = this.#kept.get(uid);
+    if (kept && clock.monotonic() - kept.atMs < keptMs) return kept.samples;
+    const time = new Date(clock.now()).toISOString();
+    const { namespace = '', name } = worker.pod.metadata;
+    let samples: VolumeSample[] = [];
+    try {
+      samples = (await volumes.usage(worker.pod)).map((use) => sampleOf(use, namespace, time));
+    } catch (error) {
+      logger.info('the volumes of a pod tell nothing', { pod: `${namespace}/${name}`, error });
+    }
+    this.#kept.set(uid, { atMs: clock.monotonic(), samples });
+    return samples;
+  }
+
+  /** In Prometheus' text format; a claim of several pods is told once. */
+  async metrics(): Promise<string> {
+    const byClaim = new Map<string, VolumeSample>();
+    const uids = new Set<string>();
+    for (const { uid } of this.#kubelet.pods.workers()) {
+      uids.add(uid);
+      for (const sample of await this.ofPod(uid))
+        byClaim.set(`${sample.pvcRef.namespace}/${sample.pvcRef.name}`, sample);
+    }
+    for (const uid of this.#kept.keys()) if (!uids.has(uid)) this.#kept.delete(uid);
+    return volumeMetrics([...byClaim.values()]);
+  }
+}
+
+const families: readonly [suffix: string, help: string, read: (sample: VolumeSample) => number][] = [
+  ['available_bytes', 'Number of available bytes in the volume', ({ availableBytes }) => availableBytes],
+  ['capacity_bytes', 'Capacity in bytes of the volume', ({ capacityBytes }) => capacityBytes],
+  ['inodes', 'Maximum number of inodes in the volume', ({ inodes }) => inodes],
+  ['inodes_free', 'Number of free inodes in the volume', ({ inodesFree }) => inodesFree],
+  ['inodes_used', 'Number of used inodes in the volume', ({ inodesUsed }) => inodesUsed],
+  ['used_bytes', 'Number of used bytes in the volume', ({ usedBytes }) => usedBytes],
+];
+
+export function volumeMetrics(volumes: readonly VolumeSample[]): string {
+  if (volumes.length === 0) return '';
+  return expose(
+    families.map(([suffix, help, read]): Family => {
+      const samples = volumes.map(
+        (volume): Sample => ({
+          labels: { namespace: volume.pvcRef.namespace, persistentvolumeclaim: volume.pvcRef.name },
+          value: read(volume),
+        }),
+      );
+      return { name: `kubelet_volume_stats_${suffix}`, help, type: 'gauge', samples };
+    }),
+  );
+}
+
+function sampleOf(use: VolumeUse, namespace: string, time: string): VolumeSample {
+  const { name, claimName, ...figures } = use;
+  return { name, time, ...figures, pvcRef: { name: claimName, namespace } };
+}
