@@ -32,6 +32,18 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     assert.equal(readFileSync(files.logFile, 'utf8'), 'hello\n');
   });
 
+  test('one that cannot be recorded is not started; one that has been is ended', async () => {
+    const started = join(folder, 'started');
+    const recordFile = join(folder, 'it.log', 'no-folder.json');
+    writeFileSync(join(folder, 'it.log'), '');
+    const command = { command: '/bin/sh', args: ['-c', `echo yes > ${started}`] };
+    await assert.rejects(startProcess({ ...files, ...command, recordFile }), { code: 'EEXIST' });
+    assert.equal(existsSync(started), false);
+    const other = await shell('exec sleep 60');
+    assert.throws(() => recordProcess(recordFile, other), { code: 'EEXIST' });
+    while (processIdentity(other.pid)) await new Promise((resolve) => setImmediate(resolve));
+  });
+
   test('one that will not listen is killed', async () => {
     const started = await shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
     await logged('deaf');

@@ -48,6 +48,8 @@ export interface ProcessOptions extends ProcessPlace {
 /** A log that is longer than this when its process starts is put aside as `<log>.1`. */
 const logBytesMax = 16 * 1024 * 1024;
 const stopPollMs = 10;
+/** More than any record has. */
+const recordBytes = 256;
 
 /** Undefined when there is no such process, or only what is left of one (a zombie). */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
@@ -70,15 +72,32 @@ export function runningProcess(recordFile: string): ProcessIdentity | undefined 
   return undefined;
 }
 
+/**
+ * Ends the process when it cannot be recorded: nobody would find it again, and another would be started beside it.
+ * @throws what was in the way, a full disk for one
+ */
 export function recordProcess(recordFile: string, identity: ProcessIdentity): void {
-  mkdirSync(dirname(recordFile), { recursive: true });
   const temporary = `${recordFile}.new`;
-  writeFileSync(temporary, JSON.stringify(identity));
-  renameSync(temporary, recordFile);
+  try {
+    reserveRecord(recordFile);
+    writeFileSync(temporary, JSON.stringify(identity).padEnd(recordBytes), { flag: 'r+' });
+    renameSync(temporary, recordFile);
+  } catch (error) {
+    if (isRunning(identity)) signalProcess(identity, 'SIGKILL');
+    throw error;
+  }
+}
+
+/** @throws when there is no room for a record; one that is written in place of this needs no more. */
+function reserveRecord(recordFile: string): void {
+  mkdirSync(dirname(recordFile), { recursive: true });
+  writeFileSync(`${recordFile}.new`, ' '.repeat(recordBytes));
 }
 
 /** Starts a process in its own session, detached from this one; its output goes to the log file. */
 export async function startProcess(options: ProcessOptions): Promise<ProcessIdentity> {
+  // Before there is anything to record.
+  reserveRecord(options.recordFile);
   const log = openLog(options.logFile);
   try {
     const [command, ...args] = placedCommand(options);
