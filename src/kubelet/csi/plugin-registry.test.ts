@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { codec } from './messages.ts';
+import { PluginRegistry } from './plugin-registry.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** What stands behind a socket of the registry; `told`: what became of its registration. */
+async function plugin(name: string, told: string[]): Promise<{ stop(): void }> {
+  const method = (path: string, request: string, answer: string) => ({
+    path: `/pluginregistration.Registration/${path}`,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: codec<object>(request).serialize,
+    requestDeserialize: codec<object>(request).deserialize,
+    responseSerialize: codec<object>(answer).serialize,
+    responseDeserialize: codec<object>(answer).deserialize,
+  });
+  const server = new Server();
+  server.addService(
+    {
+      GetInfo: method('GetInfo', 'InfoRequest', 'PluginInfo'),
+      NotifyRegistrationStatus: method(
+        'NotifyRegistrationStatus',
+        'RegistrationStatus',
+        'RegistrationStatusResponse',
+      ),
+    } as never,
+    {
+      GetInfo: (_call: object, reply: (error: null, answer: object) => void) =>
+        reply(null, { type: 'CSIPlugin', name, supportedVersions: ['1.0.0'] }),
+      NotifyRegistrationStatus: (
+        { request }: { request: { pluginRegistered: boolean; error: string } },
+        reply: (error: null, answer: object) => void,
+      ) => {
+        told.push(`${name} ${request.pluginRegistered} ${request.error}`.trim());
+        reply(null, {});
+      },
+    } as never,
+  );
+  const socket = join(folder, `${name}.sock`);
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+  return {
+    stop() {
+      server.forceShutdown();
+      rmSync(socket, { force: true });
+    },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('a plugin is taken in by its socket, told so or why not, and is gone with its socket', async () => {
+  const told: string[] = [];
+  const known: string[] = [];
+  const stop = new AbortController();
+  const first = await plugin('first', told);
+  const registry = new PluginRegistry({
+    folder,
+    clock: systemClock,
+    logger: silentLogger,
+    async registered({ name, endpoint }) {
+      if (name === 'unwanted') throw new Error('nobody wants it');
+      assert.equal(endpoint, join(folder, `${name}.sock`), 'where none is named, it answers itself');
+      known.push(`+${name}`);
+    },
+    async removed(name) {
+      known.push(`-${name}`);
+    },
+  });
+  await registry.start(stop.signal);
+  await until(() => told.length === 1);
+  const second = await plugin('second', told);
+  await until(() => told.length === 2);
+  const unwanted = await plugin('unwanted', told);
+  await until(() => told.length === 3);
+  assert.deepEqual(told, ['first true', 'second true', 'unwanted false nobody wants it']);
+  first.stop();
+  await until(() => known.length === 3);
+  assert.deepEqual(known, ['+first', '+second', '-first']);
+  stop.abort();
+  second.stop();
+  unwanted.stop();
+});
