@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { readAuthenticationConfiguration } from './configuration.ts';
@@ -231,4 +232,32 @@ test('nobody in particular may ask for what the configuration names, from the mo
   assert.equal(await admits('/livez'), false);
   configured.set(read(''));
   assert.ok(await admits('/api'));
+});
+
+test('whatever stands in a file, it is read or refused with a reason', () => {
+  const random = seededRandom(11);
+  const good = parse(
+    `apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n${mapped('groups: {expression: claims.g}, extra: [{key: a.b/c, valueExpression: claims.x}]')}`,
+  );
+  const values = [null, 5, '', 'claims.', 'https://x', true, [], {}, [null], [{}], { claim: 1 }, '\ud800'];
+  /** The same with one place, at random, holding something else. */
+  const spoilt = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null || random.next() < 0.15)
+      return values[Math.floor(random.next() * values.length)];
+    const keys = Object.keys(value);
+    const key = keys[Math.floor(random.next() * keys.length)];
+    if (key === undefined) return 'x';
+    const copy = structuredClone(value) as Record<string, unknown>;
+    copy[key] = spoilt(copy[key]);
+    return copy;
+  };
+  for (let round = 0; round < 2_000; round++) {
+    const value = spoilt(good);
+    try {
+      readAuthenticationConfiguration(value, [own]);
+    } catch (error) {
+      assert.equal((error as Error).name, 'Error', `${JSON.stringify(value)}: ${error}`);
+      assert.notEqual((error as Error).message, '');
+    }
+  }
 });

@@ -70,12 +70,20 @@ export function readAuthenticationConfiguration(
   const unknown = unknownFields(value as object);
   if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
   const reader = new Reader(disallowedIssuers);
-  const configuration = reader.read(value as Document);
+  const configuration = reader.read(withoutNulls(value) as Document);
   const { errors } = reader;
   const texts = errors.map(({ text }) => text);
   if (texts.length === 1) throw new Error(texts[0]);
   if (texts.length > 1) throw new Error(`[${texts.join(', ')}]`);
   return configuration;
+}
+
+/** A field that is null is one that was not said. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value;
+  const said = Object.entries(value).filter(([, child]) => child !== null);
+  return Object.fromEntries(said.map(([key, child]) => [key, withoutNulls(child)]));
 }
 
 /** Collects errors while it compiles; what it gives is of use only when there are none. */
