@@ -1,14 +1,13 @@
 /** OpenAPI 2: one document for everything, for clients that know no other. */
 import { collectDefinitions, refTo } from './definitions.ts';
 import { loadDescriptions } from './descriptions.ts';
+import { type ApiOperation, pathsOf } from './operations.ts';
 import {
-  type ApiOperation,
   type PathParameterName,
   pathParameters,
-  pathsOf,
   type QueryParameterName,
   queryParameters,
-} from './operations.ts';
+} from './parameters.ts';
 import type { JsonSchema, OpenApiGroupVersion } from './source.ts';
 
 const contentTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];

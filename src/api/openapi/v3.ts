@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { collectDefinitions, refTo } from './definitions.ts';
 import { loadDescriptions } from './descriptions.ts';
-import { type ApiOperation, pathParameters, pathsOf, queryParameters } from './operations.ts';
+import { type ApiOperation, pathsOf } from './operations.ts';
+import { pathParameters, queryParameters } from './parameters.ts';
 import { type JsonSchema, type OpenApiGroupVersion, rootPath } from './source.ts';
 
 export interface OpenApiIndex {

@@ -4,6 +4,13 @@ import { badRequest, StatusError } from '../status.ts';
 import { lastAppliedAnnotation } from '../well-known.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
+  type Ownership,
+  type Ownerships,
+  ownershipKey,
+  readOrForget,
+  writeManagedFields,
+} from './field-owners.ts';
+import {
   difference,
   equalSets,
   type FieldSet,
@@ -21,19 +28,14 @@ import {
   emptyObjectOf,
   type FieldOwnership,
   nodeOf,
-  type Ownership,
-  type Ownerships,
-  ownershipKey,
-  readOrForget,
   recordUpdate,
   type VersionedObject,
   withoutStrippedFields,
-  writeManagedFields,
 } from './managed-fields.ts';
 import { alignWithSchema } from './schema-changes.ts';
 import type { SchemaNode } from './schemas.ts';
+import { checkTyped } from './typed-check.ts';
 import {
-  checkTyped,
   compareTyped,
   fieldsOf,
   mergeTyped,

@@ -1,6 +1,7 @@
 /** Sets of fields that were written while a custom resource had another schema, brought in line with today's. */
+
+import type { Ownerships } from './field-owners.ts';
 import { type FieldSet, isEmptySet, type MutableFieldSet, member } from './field-set.ts';
-import type { Ownerships } from './managed-fields.ts';
 import type { SchemaNode } from './schemas.ts';
 import { isAtomic } from './typed-value.ts';
 

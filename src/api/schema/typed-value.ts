@@ -3,7 +3,6 @@
  * which fields an object has, two objects merged, fields taken out. Where the schema says nothing, objects are merged
  * by key and lists replaced as a whole.
  */
-import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import {
   addChild,
@@ -50,7 +49,7 @@ export function isAtomic(node: SchemaNode): boolean {
   }
 }
 
-function childNode(node: Node, key: string): Node {
+export function childNode(node: Node, key: string): Node {
   const field = node?.fields?.get(key);
   return field ? field.node : node?.element;
 }
@@ -74,7 +73,7 @@ function isEmptyObject(value: JsonObject | undefined): boolean {
 }
 
 /** The path element of a list's item. @throws {TypedValueError} */
-function itemElement(node: SchemaNode, item: unknown): string {
+export function itemElement(node: SchemaNode, item: unknown): string {
   if (node.listType === 'set') {
     if (isObject(item))
       throw new TypedValueError("associative list without keys has an element that's a map type");
@@ -386,97 +385,4 @@ export function withNamedFields(set: FieldSet | undefined, node: Node): FieldSet
     addChild(out, element, isSelf, withNamedFields(below(set, element), child));
   }
   return out;
-}
-
-/** Checks that an applied object has the types of its schema. @throws {TypedValueError} */
-export function checkTyped(value: unknown, node: Node, path = ''): void {
-  if (
-    value === null ||
-    value === undefined ||
-    node === undefined ||
-    node.type === 'any' ||
-    node.type === 'schemaOr'
-  ) {
-    return;
-  }
-  switch (node.type) {
-    case 'object':
-    case 'map':
-      if (!isObject(value)) throw new TypedValueError(`${path}: expected map, got ${describe(value)}`);
-      for (const key of Object.keys(value)) {
-        const child = childNode(node, key);
-        if (!child && node.type === 'object' && !node.preserveUnknown) {
-          throw new TypedValueError(`${path}.${key}: field not declared in schema`);
-        }
-        checkTyped(value[key], child, `${path}.${key}`);
-      }
-      return;
-    case 'list':
-      if (!Array.isArray(value)) throw new TypedValueError(`${path}: expected list, got ${describe(value)}`);
-      checkItems(value, node, path);
-      return;
-    default:
-      checkScalar(value, node, path);
-  }
-}
-
-function checkItems(list: unknown[], node: SchemaNode, path: string): void {
-  const seen = new Set<string>();
-  for (const [index, item] of list.entries()) {
-    let element = `i:${index}`;
-    if (node.listType === 'map' || node.listType === 'set') {
-      try {
-        element = itemElement(node, item);
-      } catch (error) {
-        if (!(error instanceof TypedValueError)) throw error;
-        throw new TypedValueError(`${path}: element ${index}: ${error.message}`);
-      }
-      if (seen.has(element))
-        throw new TypedValueError(`${path}: duplicate entries for key ${elementLabel(element)}`);
-      seen.add(element);
-    }
-    checkTyped(item, node.element, `${path}${elementLabel(element)}`);
-  }
-}
-
-function elementLabel(element: string): string {
-  const content = element.slice(2);
-  if (element.startsWith('v:')) return `[=${content}]`;
-  if (element.startsWith('i:')) return `[${content}]`;
-  const keys = parseExactJson(content) as JsonObject;
-  return `[${Object.entries(keys)
-    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
-    .join(',')}]`;
-}
-
-function checkScalar(value: unknown, node: SchemaNode, path: string): void {
-  const type = typeof value;
-  switch (node.type) {
-    case 'integer':
-    case 'number':
-      if (type !== 'number' && type !== 'bigint') {
-        throw new TypedValueError(`${path}: expected numeric (int or float), got ${goTypeOf(value)}`);
-      }
-      return;
-    case 'boolean':
-      if (type !== 'boolean') throw new TypedValueError(`${path}: expected boolean, got ${describe(value)}`);
-      return;
-    case 'quantity':
-    case 'intOrString':
-      if (type === 'object')
-        throw new TypedValueError(`${path}: expected any scalar, got ${describe(value)}`);
-      return;
-    default:
-      if (type !== 'string') throw new TypedValueError(`${path}: expected string, got ${describe(value)}`);
-  }
-}
-
-function goTypeOf(value: unknown): string {
-  if (Array.isArray(value)) return '[]interface {}';
-  if (isObject(value)) return 'map[string]interface {}';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
-}
-
-function describe(value: unknown): string {
-  return `&value.valueUnstructured{Value:${JSON.stringify(value)}}`;
 }

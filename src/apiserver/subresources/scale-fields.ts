@@ -3,14 +3,14 @@
  * the object remembers for it.
  */
 import type { KubeObject, ManagedFieldsEntry } from '../../api/meta.ts';
-import { difference, type FieldSet, intersection, setOf } from '../../api/schema/field-set.ts';
 import {
   type Ownership,
   type Ownerships,
   ownershipKey,
   readOrForget,
   writeManagedFields,
-} from '../../api/schema/managed-fields.ts';
+} from '../../api/schema/field-owners.ts';
+import { difference, type FieldSet, intersection, setOf } from '../../api/schema/field-set.ts';
 
 export const scaleApiVersion = 'autoscaling/v1';
 const replicasOfScale = setOf(['f:spec', 'f:replicas'])!;
