@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { type ClusterContext, nodeFlags, processEnvironment } from './cluster-context.ts';
 import { run } from './command.ts';
 
+/** A second or two on most machines; a minute and more on an emulated one. */
+const loadTimeoutMs = 300_000;
+
 /**
  * Loads programs once, where that has not been done since one of their files changed. `cmd/load-only.ts` says what for.
  * @throws CommandError
@@ -21,7 +24,9 @@ export async function fillCompileCache(context: ClusterContext, programs: readon
     mkdirSync(data.compileCache, { recursive: true });
     const env = processEnvironment(data);
     await Promise.all(
-      programs.map((program) => run(context.programs.node, [...nodeFlags, program], { env })),
+      programs.map((program) =>
+        run(context.programs.node, [...nodeFlags, program], { env, timeoutMs: loadTimeoutMs }),
+      ),
     );
     writeFileSync(stampFile, stamp);
   });
