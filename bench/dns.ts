@@ -9,7 +9,7 @@ import { MetricsRegistry } from '../src/base/metrics.ts';
 import { systemRandom } from '../src/base/random.ts';
 import { startDns } from '../src/network/dns/dns.ts';
 import { encodeQuery, RecordType } from '../src/network/dns/message.ts';
-import { createFakeInformers } from '../src/network/fake-informers.ts';
+import { createFakeInformers } from '../src/network/informers.fake.ts';
 
 const questionsCount = 100_000;
 const servicesCount = 1_000;

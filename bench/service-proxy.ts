@@ -8,9 +8,9 @@ import { EndpointSlice, Service } from '../src/api/resources.gen.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLogger } from '../src/base/logger.ts';
 import { MetricsRegistry } from '../src/base/metrics.ts';
-import { createFakeInformers } from '../src/network/fake-informers.ts';
+import { createFakeInformers } from '../src/network/informers.fake.ts';
+import { TestNetwork } from '../src/network/network.fixture.ts';
 import { startProxy } from '../src/network/proxy/proxy.ts';
-import { TestNetwork } from '../src/network/test-network.ts';
 
 const servicesCount = 10_000;
 const endpointsPerService = 5;

@@ -7,8 +7,8 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import { type AnyController, defineController, runController } from './controller.ts';
 import { createClient } from './create-client.ts';
 import { createEventRecorder } from './event-recorder.ts';
-import { FakeTransport } from './fake-transport.ts';
 import { createInformerFactory } from './informer-factory.ts';
+import { FakeTransport } from './transport.fake.ts';
 import { TransportError } from './transport.ts';
 
 async function run(controller: AnyController) {

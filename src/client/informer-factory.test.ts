@@ -5,8 +5,8 @@ import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { createClient } from './create-client.ts';
-import { FakeTransport } from './fake-transport.ts';
 import { createInformerFactory } from './informer-factory.ts';
+import { FakeTransport } from './transport.fake.ts';
 import { TransportError } from './transport.ts';
 
 async function setUp() {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { EndpointSlice } from '../api/resources.gen.ts';
-import { createFakeInformers } from '../network/fake-informers.ts';
+import { createFakeInformers } from '../network/informers.fake.ts';
 import { followServers, readKnownServers } from './server-list.ts';
 
 test('an agent learns of the servers that the kubernetes service leads to, and knows them when it starts again', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../api/resources.gen.ts';
+import { testPod } from './pod.fixture.ts';
 import {
   findMemoryProblem,
   findResizeProblem,
@@ -10,7 +11,6 @@ import {
   shrinkingContainers,
   withResources,
 } from './resize.ts';
-import { testPod } from './test-pod.ts';
 
 const asking = (cpu: string, memory = '1Mi'): Pod =>
   testPod({ containers: [{ name: 'c', resources: { requests: { cpu, memory } } }] });

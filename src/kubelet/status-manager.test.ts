@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { silentLogger } from '../base/logger.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
+import { testPod } from './pod.fixture.ts';
 import { StatusManager, statusPatch } from './status-manager.ts';
-import { testPod } from './test-pod.ts';
 
 test('an unchanged status needs no patch, and absent, null and empty are alike', () => {
   assert.equal(statusPatch({ phase: 'Running', message: '' }, { phase: 'Running' }), undefined);

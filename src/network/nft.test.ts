@@ -5,9 +5,9 @@ import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../base/logger.ts';
 import { CommandError } from './command.ts';
+import { canMakeNetworks, type TestMachine, TestNetwork } from './network.fixture.ts';
 import { createNft, type Nft } from './nft.ts';
 import { createNftSession, sessionBytesMax } from './nft-session.ts';
-import { canMakeNetworks, type TestMachine, TestNetwork } from './test-network.ts';
 
 const common = { clock: systemClock, logger: silentLogger };
 

@@ -7,7 +7,7 @@ import { silentLogger } from '../../src/base/logger.ts';
 import { MetricsRegistry } from '../../src/base/metrics.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { Transport } from '../../src/client/transport.ts';
-import { etcdInstalled, startEtcdCluster } from '../../src/storage/etcd/etcd-cluster.ts';
+import { etcdInstalled, startEtcdCluster } from '../../src/storage/etcd/etcd-cluster.fixture.ts';
 import { createEtcdStore } from '../../src/storage/etcd/etcd-store.ts';
 
 const skip = etcdInstalled() ? false : 'etcd is not installed';

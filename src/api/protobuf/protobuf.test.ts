@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { decode, type JsonObject } from '../schema/decode.ts';
-import { randomObject } from '../schema/random-object.ts';
+import { randomObject } from '../schema/random-object.fake.ts';
 import { rawSchema, schemaNames, schemaNode } from '../schema/schemas.ts';
 import {
   canEncode,

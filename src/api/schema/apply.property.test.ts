@@ -6,7 +6,7 @@ import { applyConfig } from './apply.ts';
 import { decode, type JsonObject } from './decode.ts';
 import { difference, type FieldSet, intersection, readFieldSet, union } from './field-set.ts';
 import { trackUpdate } from './managed-fields.ts';
-import { randomObject } from './random-object.ts';
+import { randomObject } from './random-object.fake.ts';
 import { schemaNode } from './schemas.ts';
 import { compareTyped, fieldsOf, mergeTyped } from './typed-value.ts';
 

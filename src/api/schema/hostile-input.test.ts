@@ -11,7 +11,7 @@ import { JsonError, parseJson } from './json.ts';
 import { equalJson } from './json-value.ts';
 import { trackUpdate } from './managed-fields.ts';
 import { applyPatch, parsePatch } from './patch.ts';
-import { randomObject } from './random-object.ts';
+import { randomObject } from './random-object.fake.ts';
 import { rawSchema, schemaNames, schemaNode } from './schemas.ts';
 
 const random = seededRandom(20_261_121);

@@ -5,7 +5,7 @@ import { decode, isObject, type JsonObject } from './decode.ts';
 import { applyJsonPatch, type JsonPatchOperation } from './json-patch.ts';
 import { equalJson } from './json-value.ts';
 import { applyMergePatch } from './merge-patch.ts';
-import { randomObject } from './random-object.ts';
+import { randomObject } from './random-object.fake.ts';
 import { type SchemaNode, schemaNode } from './schemas.ts';
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { daemonSet, node, nowMs, type PodShape, pod } from '../test-objects.ts';
+import { daemonSet, node, nowMs, type PodShape, pod } from '../objects.fixture.ts';
 import { fitNode, planDaemonStatus, planDaemons, planDaemonUpdate, podsByNode } from './daemonset-plan.ts';
 
 const taint = (key: string, effect: string) => ({ key, effect });

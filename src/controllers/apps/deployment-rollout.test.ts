@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deployment, replicaSet, rolling } from '../test-objects.ts';
+import { deployment, replicaSet, rolling } from '../objects.fixture.ts';
 import {
   maxSurgeOf,
   maxUnavailableOf,

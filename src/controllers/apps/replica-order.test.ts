@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nowMs, type PodShape, pod } from '../test-objects.ts';
+import { nowMs, type PodShape, pod } from '../objects.fixture.ts';
 import { inDeletionOrder } from './replica-order.ts';
 
 const running = (shape: PodShape = {}) => ({ node: 'n1', ...shape });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ControllerRevision, StatefulSet } from '../../api/resources.gen.ts';
-import { nowMs, type PodShape, pod, statefulSet } from '../test-objects.ts';
+import { nowMs, type PodShape, pod, statefulSet } from '../objects.fixture.ts';
 import { planStatefulSet, planStatefulStatus } from './statefulset-plan.ts';
 
 const revision = (name: string) => ({ metadata: { name } }) as ControllerRevision;

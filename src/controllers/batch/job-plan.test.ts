@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { job, nowMs, type PodShape, pod } from '../test-objects.ts';
+import { job, nowMs, type PodShape, pod } from '../objects.fixture.ts';
 import { planJob } from './job-plan.ts';
 import { trackingFinalizer } from './job-pod.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { node, pod } from '../test-objects.ts';
+import { node, pod } from '../objects.fixture.ts';
 import { evictionIntervalMs, planTaints, silentConditions, zoneState } from './node-lifecycle-plan.ts';
 import { evictionTime } from './taint-eviction.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PodDisruptionBudget } from '../../api/resources.gen.ts';
-import { nowMs, pod } from '../test-objects.ts';
+import { nowMs, pod } from '../objects.fixture.ts';
 import { planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
 
 const now = { ms: nowMs, text: new Date(nowMs).toISOString() };

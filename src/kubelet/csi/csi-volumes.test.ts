@@ -7,7 +7,7 @@ import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
 import { CsiVolumes } from './csi-volumes.ts';
 import type { DriverClient } from './driver-client.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 import { silentLogger } from '../../base/logger.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import { DevicePlugins } from './plugin-manager.ts';
 import {
   type ContainerAllocateResponse,

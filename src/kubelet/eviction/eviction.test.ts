@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import {
   defaultThresholds,
   evictionMessage,

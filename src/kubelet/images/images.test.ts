@@ -6,7 +6,7 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { simulatedRuntime } from '../cri/simulated-runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import { formatDuration, ImageManager, ImageProblem } from './image-manager.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor } from './pull-credentials.ts';

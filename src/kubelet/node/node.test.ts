@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { defaultThresholds } from '../eviction/eviction-plan.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import { type AdmissionInputs, findRefusal } from './admission.ts';
 import { nodeConditions } from './node-conditions.ts';
 import { nodeResources } from './node-resources.ts';

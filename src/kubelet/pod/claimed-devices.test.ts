@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import { type ClaimContext, ClaimedDevices } from './claimed-devices.ts';
 
 const pod: Pod = testPod({ resourceClaims: [{ name: 'gpu', resourceClaimName: 'mine' }] });

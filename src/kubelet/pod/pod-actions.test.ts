@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
-import { exited, observedPod, testContainer, testPod, testSandbox } from '../test-pod.ts';
+import { exited, observedPod, testContainer, testPod, testSandbox } from '../pod.fixture.ts';
 import { computePodActions, type ProbeFindings } from './pod-actions.ts';
 import type { ObservedPod } from './pod-observation.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
-import { exited, observedPod, testContainer, testPod } from '../test-pod.ts';
+import { exited, observedPod, testContainer, testPod } from '../pod.fixture.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodStatusInputs } from './pod-status.ts';

@@ -7,7 +7,7 @@ import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import { networkDialer } from './network-dialer.ts';
 import { ProbeManager } from './probe-manager.ts';
 

@@ -15,7 +15,7 @@ import { after, test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
-import { testPod } from '../test-pod.ts';
+import { testPod } from '../pod.fixture.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { prepareHostPath } from './host-path.ts';
 import { computePayload } from './payload.ts';

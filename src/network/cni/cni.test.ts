@@ -8,8 +8,7 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { removeNodeNetwork } from '../cleanup.ts';
-import { createFakeInformers } from '../fake-informers.ts';
-import { startProxy } from '../proxy/proxy.ts';
+import { createFakeInformers } from '../informers.fake.ts';
 import {
   type Answer,
   ask,
@@ -17,7 +16,8 @@ import {
   canMakeNetworks,
   type TestMachine,
   TestNetwork,
-} from '../test-network.ts';
+} from '../network.fixture.ts';
+import { startProxy } from '../proxy/proxy.ts';
 import { startCni } from './cni.ts';
 import { planRoutes } from './plan.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { ask, canMakeNetworks, TestNetwork } from '../test-network.ts';
+import { ask, canMakeNetworks, TestNetwork } from '../network.fixture.ts';
 import { takeDnsAddress } from './address.ts';
 
 it('a question that nobody is there to answer is not refused, other ports are', {

@@ -8,7 +8,7 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
-import { createFakeInformers } from '../fake-informers.ts';
+import { createFakeInformers } from '../informers.fake.ts';
 import { startDns } from './dns.ts';
 import { encodeQuery, parseAnswer, RecordType, ResponseCode } from './message.ts';
 

@@ -16,7 +16,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
-import { createFakeInformers } from '../fake-informers.ts';
+import { createFakeInformers } from '../informers.fake.ts';
 import { startIngress } from './ingress.ts';
 
 interface Answer {

@@ -3,8 +3,8 @@ import { after, before as beforeAll, describe, it } from 'node:test';
 import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
-import { createFakeInformers } from '../fake-informers.ts';
-import { ask, canMakeNetworks, type TestMachine, TestNetwork } from '../test-network.ts';
+import { createFakeInformers } from '../informers.fake.ts';
+import { ask, canMakeNetworks, type TestMachine, TestNetwork } from '../network.fixture.ts';
 import { planAnnouncements, startAnnouncer } from './announcer.ts';
 
 const ready = (name: string, status: 'True' | 'Unknown' = 'True', address = '172.30.0.2') => {

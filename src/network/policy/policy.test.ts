@@ -3,8 +3,8 @@ import { after, before as beforeAll, describe, it } from 'node:test';
 import { Namespace, NetworkPolicy, Pod } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
-import { createFakeInformers } from '../fake-informers.ts';
-import { type Answer, ask, canMakeNetworks, type TestMachine, TestNetwork } from '../test-network.ts';
+import { createFakeInformers } from '../informers.fake.ts';
+import { type Answer, ask, canMakeNetworks, type TestMachine, TestNetwork } from '../network.fixture.ts';
 import { startPolicy } from './policy.ts';
 
 const dnsAddress = '10.96.0.10';

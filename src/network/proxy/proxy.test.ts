@@ -7,7 +7,7 @@ import { EndpointSlice, Service, ServiceCIDR } from '../../api/resources.gen.ts'
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
-import { createFakeInformers } from '../fake-informers.ts';
+import { createFakeInformers } from '../informers.fake.ts';
 import {
   type Answer,
   ask,
@@ -15,7 +15,7 @@ import {
   canMakeNetworks,
   type TestMachine,
   TestNetwork,
-} from '../test-network.ts';
+} from '../network.fixture.ts';
 import { type ServiceProxy, startProxy } from './proxy.ts';
 
 const options = {
@@ -50,7 +50,7 @@ connect();`;
 const rollingProxy = `
 const [folder, ...pods] = process.argv.slice(1);
 const { startProxy } = await import(folder + '/proxy.ts');
-const { createFakeInformers } = await import(folder + '/../fake-informers.ts');
+const { createFakeInformers } = await import(folder + '/../informers.fake.ts');
 const { EndpointSlice, Service } = await import(folder + '/../../api/resources.gen.ts');
 const { systemClock } = await import(folder + '/../../base/clock.ts');
 const { silentLogger } = await import(folder + '/../../base/logger.ts');

@@ -4,7 +4,7 @@ import { systemClock } from '../../base/clock.ts';
 import { testStoreContract } from '../store.contract.ts';
 import type { Store, StoreEvent } from '../store.ts';
 import { StoreUnavailableError } from '../store.ts';
-import { type EtcdCluster, etcdInstalled, startEtcdCluster } from './etcd-cluster.ts';
+import { type EtcdCluster, etcdInstalled, startEtcdCluster } from './etcd-cluster.fixture.ts';
 import { createEtcdStore } from './etcd-store.ts';
 
 const skip = etcdInstalled() ? false : 'etcd is not installed';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { etcdInstalled } from '../../../src/storage/etcd/etcd-cluster.ts';
+import { etcdInstalled } from '../../../src/storage/etcd/etcd-cluster.fixture.ts';
 import { writeWebImage } from '../images.ts';
 import { Machines } from '../machines.ts';
 import { eventually, execute, expectSuccess, root } from '../test-cluster.ts';
