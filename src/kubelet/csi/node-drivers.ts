@@ -3,7 +3,7 @@ import { CSINode, Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as storage from '../../api/types/storage-v1.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { DriverClient } from './driver-client.ts';
@@ -79,7 +79,7 @@ export class NodeDrivers {
       } catch (error) {
         logger.debug('the CSINode object could not be made', { error });
       }
-      await clock.sleep(backoffDelayMs(retry, attempt), signal).catch(() => undefined);
+      await pause(clock, backoffDelayMs(retry, attempt), signal);
     }
   }
 
