@@ -1,4 +1,6 @@
 /** Gives back what a pod that is over held of the node, and later removes its last traces. */
+import { Pod } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ObservedPod } from './pod-observation.ts';
 
@@ -9,6 +11,16 @@ export async function releasePod(context: KubeletContext, uid: string): Promise<
   context.objects.use(uid, []);
   context.crashBackoff.forget(`${uid}/`);
   context.images.forgetPod(uid);
+}
+
+/** Lets the API forget a pod that is over. One that is gone, or is another pod of that name by now, is left alone. */
+export async function deletePodObject({ client }: KubeletContext, { metadata }: Pod): Promise<void> {
+  const { namespace = '', name, uid } = metadata;
+  try {
+    await client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } });
+  } catch (error) {
+    if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 409)) throw error;
+  }
 }
 
 /** Its containers and logs: until then they can be looked at. */

@@ -2,8 +2,7 @@
  * One pod on the node, from its admission to the removal of its last trace. A worker does one thing at a time: it looks
  * at what is there, decides (pod-actions.ts), acts, and sleeps until something changes.
  */
-import { Pod } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
@@ -20,12 +19,13 @@ import { PodMounts } from './pod-mounts.ts';
 import { changedImages, isNews } from './pod-news.ts';
 import { findContainer, type ObservedContainer, type ObservedPod } from './pod-observation.ts';
 import { adoptProbes, watchProbes } from './pod-probes.ts';
-import { releasePod, removeTraces } from './pod-release.ts';
+import { deletePodObject, releasePod, removeTraces } from './pod-release.ts';
 import { reportPod } from './pod-report.ts';
 import { PodSandbox } from './pod-sandbox.ts';
 import { isTerminalPhase, type PodVerdict } from './pod-status.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { PodView } from './pod-view.ts';
+import { nextRestartCount } from './restart-count.ts';
 import { awaitTrafficRules } from './traffic-rules.ts';
 import { WaitingReasons } from './waiting-reasons.ts';
 import { WakeTimer } from './wake-timer.ts';
@@ -444,7 +444,7 @@ export class PodWorker {
       await startContainer(this.#context, {
         pod: this.grantedPod,
         container,
-        restartCount: this.#restartCount(container, last?.restartCount),
+        restartCount: nextRestartCount(container.name, last, this.#knownStatus),
         ...place,
         hostsFile,
         volumes: this.#mounts.mounted,
@@ -480,15 +480,8 @@ export class PodWorker {
     return waitMs > 0;
   }
 
-  #restartCount(container: core.Container, last: number | undefined): number {
-    if (last !== undefined) return last + 1;
-    // The runtime has forgotten it (its storage was wiped, or all were removed to start anew): the count goes on.
-    const known = this.#context.statuses.statusOf(this.uid) ?? this.#pod.status ?? {};
-    const before = [...(known.containerStatuses ?? []), ...(known.initContainerStatuses ?? [])].find(
-      ({ name }) => name === container.name,
-    );
-    if (!before) return 0;
-    return before.containerID ? before.restartCount + 1 : before.restartCount;
+  get #knownStatus(): core.PodStatus {
+    return this.#context.statuses.statusOf(this.uid) ?? this.#pod.status ?? {};
   }
 
   #report(): void {
@@ -549,20 +542,11 @@ export class PodWorker {
 
   /** The pod is over; when nobody wants its object any more, the last traces go. */
   async #finish(): Promise<void> {
-    const { client, statuses } = this.#context;
+    const { statuses } = this.#context;
     if (!this.#isRemoved && !this.isStatic) {
       if (!this.#pod.metadata.deletionTimestamp) return;
       await statuses.flushed(this.uid);
-      const { namespace = '', name } = this.#pod.metadata;
-      try {
-        await client.delete(
-          Pod,
-          { namespace, name },
-          { gracePeriodSeconds: 0, preconditions: { uid: this.uid } },
-        );
-      } catch (error) {
-        if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 409)) throw error;
-      }
+      await deletePodObject(this.#context, this.#pod);
       // Finalizers may keep the object; the informer tells when it is gone.
       if (this.#pod.metadata.finalizers?.length) return;
     } else if (this.isStatic && !this.#isRemoved) return;
