@@ -63,6 +63,11 @@ export class ElementTable {
     return size;
   }
 
+  /** What `owner` wants. */
+  of(owner: string): readonly SetElement[] {
+    return this.#byOwner.get(owner) ?? [];
+  }
+
   /** Whether `owner` wants anything. */
   has(owner: string): boolean {
     return this.#byOwner.has(owner);

@@ -5,7 +5,7 @@
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Pod, Service, ServiceCIDR } from '../../api/resources.gen.ts';
 import { zoneLabel } from '../../api/well-known.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import type { InformerFactory } from '../../client/informer.ts';
@@ -139,6 +139,13 @@ const failsBearablyMs = 60_000;
 /** Tells owners that are pods from those that are services; no namespace has a colon. */
 const podOwner = 'pod:';
 const rangesOwner = 'ranges:';
+/** Those of the set `hairpin` that no service wants any more, each by its key. */
+const lingeringOwner = 'lingering:';
+/**
+ * A packet that was led to an endpoint by the rules before a transaction meets the rules after it on its way out: were the
+ * endpoint's hairpin gone by then, a connection of a pod to itself would begin with its own address and never be answered.
+ */
+const lingerMs = 1_000;
 
 const rangeElement = (key: string): Element => ({ set: 'service-ranges', key, value: '' });
 
@@ -154,6 +161,9 @@ class Syncer {
   readonly #affinity: Cleaner;
   readonly #seconds;
   readonly #failures;
+  readonly #signal: AbortSignal;
+  /** By lingering owner: how often its element was let go in the last {@link lingerMs}. */
+  readonly #timesLet = new Map<string, number>();
   #chains = new Set<string>();
   /** False until the kernel's table is known to be ours, and again after a transaction failed. */
   #isReconciled = false;
@@ -167,6 +177,7 @@ class Syncer {
   ) {
     this.#options = options;
     this.#rulesOf = rulesOf;
+    this.#signal = signal;
     this.#loop = createSyncLoop(
       {
         clock: options.clock,
@@ -258,11 +269,34 @@ class Syncer {
   }
 
   #replace(owner: string): void {
-    const { lost } = this.#table.replace(owner, this.#rulesOf(owner));
+    const wanted = owner.startsWith(lingeringOwner) ? this.#lingering(owner) : this.#rulesOf(owner);
+    if (!owner.startsWith(lingeringOwner)) this.#letLinger(owner, wanted);
+    const { lost } = this.#table.replace(owner, wanted);
     for (const { set, key } of lost) {
       if (set === 'hairpin') continue;
       this.#options.logger.warn('another service has this address and port already', { owner, set, key });
     }
+  }
+
+  #letLinger(owner: string, wanted: readonly Element[]): void {
+    const kept = new Set(wanted.filter(({ set }) => set === 'hairpin').map(({ key }) => key));
+    for (const element of this.#table.of(owner)) {
+      if (element.set !== 'hairpin' || kept.has(element.key)) continue;
+      const lingering = `${lingeringOwner}${element.key}`;
+      this.#table.replace(lingering, [element]);
+      this.#timesLet.set(lingering, (this.#timesLet.get(lingering) ?? 0) + 1);
+      void pause(this.#options.clock, lingerMs, this.#signal).then(() => {
+        this.#timesLet.set(lingering, this.#timesLet.get(lingering)! - 1);
+        this.touch(lingering);
+      });
+    }
+  }
+
+  #lingering(owner: string): readonly Element[] {
+    if (this.#timesLet.get(owner)! > 0)
+      return [{ set: 'hairpin', key: owner.slice(lingeringOwner.length), value: '' }];
+    this.#timesLet.delete(owner);
+    return [];
   }
 
   /** Reads the kernel's table. What it gives makes the table afresh when it is absent or of another version. */
