@@ -137,7 +137,9 @@ suite('a CSI driver', () => {
   }
 
   test('registers: the node tells of it, its place and how many volumes it takes', { timeout }, async () => {
-    assert.match(await read('csinode', 'wherry', '--no-headers'), /^wherry +0 /);
+    await eventually('the node has an object for its drivers', async () =>
+      /^wherry +0 /.test(await read('csinode', 'wherry', '--no-headers')),
+    );
     await cluster.apply(setUp);
     await cluster.apply(driverPod);
     await eventually('the driver is registered', async () =>
@@ -147,7 +149,10 @@ suite('a CSI driver', () => {
     const told = await read('csinode', 'wherry', '-o', `jsonpath={range .spec.drivers[*]}${path}{end}`);
     assert.equal(told, 'id-of-wherry 7 topology.csi.test/rack');
     const label = 'jsonpath={.metadata.labels.topology\\.csi\\.test/rack}';
-    assert.equal(await read('node', 'wherry', '-o', label), 'r1');
+    await eventually(
+      'the node has its label',
+      async () => (await read('node', 'wherry', '-o', label)) === 'r1',
+    );
   });
 
   test('a claim is attached, staged with its secret, published, and given to the group', {
