@@ -118,7 +118,9 @@ spec:
     check('describe, label, annotate, scale, patch three ways, replace', async () => {
       assert.match(await kubectl('describe', 'deployment', 'web'), /ScalingReplicaSet/);
       const pod = (await kubectl('get', 'pods', '-o', 'name')).split('\n')[0]!;
-      assert.match(await kubectl('describe', pod), /Successfully assigned/);
+      await eventually('the pod tells where it runs', async () =>
+        /Successfully assigned/.test(await kubectl('describe', pod)),
+      );
       await kubectl('label', 'deploy', 'web', 'colour=red');
       await kubectl('annotate', 'deploy', 'web', 'note=hello');
       await kubectl('scale', 'deploy', 'web', '--replicas=1');
@@ -135,8 +137,13 @@ spec:
       const fields =
         '{.spec.replicas} {.spec.minReadySeconds} {.spec.revisionHistoryLimit} {.metadata.labels.colour} {.metadata.annotations.note}';
       assert.match(await kubectl('get', 'deploy', 'web', '-o', `jsonpath=${fields}`), /^1 0? ?5 red hello$/);
-      const whole = await kubectl('get', 'deploy', 'web', '-o', 'json');
-      assert.match(await withInput(whole, 'replace', '-f', '-'), /replaced/);
+      // The controller may write the status in between: what was read is old then, and is read once more.
+      await eventually('what was read is put back', async () => {
+        const whole = await kubectl('get', 'deploy', 'web', '-o', 'json');
+        const { code, stdout, stderr } = await attempt(['replace', '-f', '-'], { input: whole });
+        if (code !== 0) assert.match(stderr, /the object has been modified/);
+        return /replaced/.test(stdout);
+      });
     });
 
     check('edit changes what the editor changed', async () => {

@@ -28,6 +28,11 @@ export interface Leniency {
   isFleeting?(stateOrEvent: object): boolean;
 }
 
+/** How long the world is watched after the last step, for what should not come. */
+const TOO_MUCH_WOULD_SHOW_MS = 1_500;
+/** How long what should come may take after that: a busy machine starts a container late. */
+const TOO_LITTLE_IS_WAITED_FOR_MS = 15_000;
+
 export async function playScenario(
   world: World,
   scenario: Scenario,
@@ -38,7 +43,7 @@ export async function playScenario(
   const run = new ScenarioRun(world, scenario, namespace, stop.signal);
   try {
     await run.play();
-    return run.compare(leniency);
+    return await run.settle(leniency);
   } finally {
     stop.abort(new Error('the scenario is over'));
     await run.cleanUp();
@@ -76,8 +81,19 @@ class ScenarioRun {
     for (const resource of resources) await this.#observer.watch(resource);
     for (const object of objects) await this.#create(object);
     for (const [index, step] of steps.entries()) await this.#take(step, index);
-    // Events and the last statuses are written a moment after what they tell of.
-    await this.#world.pause(1_500);
+  }
+
+  /**
+   * Events and the last statuses are written a moment after what they tell of: the comparison is made once nothing more
+   * than was recorded could have come at once, and again until it agrees or the time for it is over.
+   */
+  async settle(leniency: Leniency): Promise<string[]> {
+    await this.#world.pause(TOO_MUCH_WOULD_SHOW_MS);
+    let problems = this.compare(leniency);
+    const agrees = () => (problems = this.compare(leniency)).length === 0;
+    if (problems.length > 0)
+      await this.#world.waitUntil(agrees, TOO_LITTLE_IS_WAITED_FOR_MS).catch(() => problems);
+    return problems;
   }
 
   async cleanUp(): Promise<void> {
