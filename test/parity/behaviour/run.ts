@@ -89,10 +89,12 @@ class ScenarioRun {
    */
   async settle(leniency: Leniency): Promise<string[]> {
     await this.#world.pause(TOO_MUCH_WOULD_SHOW_MS);
-    let problems = this.compare(leniency);
-    const agrees = () => (problems = this.compare(leniency)).length === 0;
-    if (problems.length > 0)
-      await this.#world.waitUntil(agrees, TOO_LITTLE_IS_WAITED_FOR_MS).catch(() => problems);
+    let problems: string[] = [];
+    const agrees = () => {
+      problems = this.compare(leniency);
+      return problems.length === 0;
+    };
+    if (!agrees()) await this.#world.waitUntil(agrees, TOO_LITTLE_IS_WAITED_FOR_MS).catch(() => problems);
     return problems;
   }
 
