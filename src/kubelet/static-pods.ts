@@ -8,6 +8,7 @@ import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
 import { pause } from '../base/clock.ts';
+import { ifMissing } from '../base/if-missing.ts';
 import type { Informer } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
@@ -106,7 +107,7 @@ export class StaticPods {
   async #read(): Promise<Map<string, Pod>> {
     const { folder, context } = this.#options;
     const found = new Map<string, Pod>();
-    for (const name of (await readdir(folder).catch(() => [])).sort()) {
+    for (const name of (await readdir(folder).catch(ifMissing([]))).sort()) {
       if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue;
       try {
         const text = await readFile(join(folder, name), 'utf8');

@@ -7,6 +7,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
 import { withRegistrar } from './driver-client.ts';
 import type { PluginInfo } from './messages.ts';
@@ -95,9 +96,9 @@ export class PluginRegistry {
   async #sockets(): Promise<Map<string, string>> {
     const { folder } = this.#options;
     const found = new Map<string, string>();
-    for (const entry of await readdir(folder, { recursive: true }).catch(() => [])) {
+    for (const entry of await readdir(folder, { recursive: true }).catch(ifMissing([]))) {
       const path = join(folder, entry);
-      const stats = await stat(path).catch(() => undefined);
+      const stats = await stat(path).catch(ifMissing(undefined));
       if (stats?.isSocket()) found.set(path, `${stats.ino} ${stats.ctimeMs}`);
     }
     return found;

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ifMissing } from '../../base/if-missing.ts';
 
 /** Everything a driver must be told to undo its work. Upstream's names. */
 export interface VolumeRecord {
@@ -88,7 +89,7 @@ export class VolumeRecords {
   }
 
   async allStaged(): Promise<StagedVolume[]> {
-    const drivers = (await readdir(this.#pluginDir).catch(() => [])).filter(
+    const drivers = (await readdir(this.#pluginDir).catch(ifMissing([]))).filter(
       (name) => name !== 'volumeDevices',
     );
     const records = await Promise.all(drivers.map((name) => readRecords(join(this.#pluginDir, name))));
@@ -97,7 +98,7 @@ export class VolumeRecords {
 
   /** Whether any pod has the volume, or may have it. */
   async isPublished({ driverName, volumeHandle }: VolumeRecord): Promise<boolean> {
-    for (const uid of await readdir(join(this.#rootDir, 'pods')).catch(() => []))
+    for (const uid of await readdir(join(this.#rootDir, 'pods')).catch(ifMissing([])))
       for (const { record } of await this.ofPod(uid))
         if (record.driverName === driverName && record.volumeHandle === volumeHandle) return true;
     return false;
@@ -115,7 +116,7 @@ export class VolumeRecords {
 
 /** Of all folders in this one; what cannot be read says nothing. */
 async function readRecords(folder: string): Promise<VolumeRecord[]> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch(ifMissing([]));
   const records = await Promise.all(names.map((name) => readRecord(join(folder, name, recordFile))));
   return records.filter((record) => record !== undefined);
 }

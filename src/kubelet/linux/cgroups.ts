@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import { cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
 import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
 import { type QosClass, qosClassOf } from '../qos.ts';
@@ -87,7 +88,7 @@ export class LinuxCgroups implements PodCgroups {
     const uids = new Set<string>();
     for (const sub of ['', '/burstable', '/besteffort'])
       for (const folder of this.#folders(`${this.#root}/kubepods${sub}`))
-        for (const name of await readdir(folder).catch(() => []))
+        for (const name of await readdir(folder).catch(ifMissing([])))
           if (name.startsWith('pod') && name.length > 3) uids.add(name.slice(3));
     return [...uids];
   }
@@ -148,15 +149,11 @@ export class LinuxCgroups implements PodCgroups {
   async #makeV2(path: string): Promise<void> {
     let folder = mountPoint;
     for (const step of path.split('/').filter((part) => part !== '')) {
-      const available = (await readFile(join(folder, 'cgroup.controllers'), 'utf8')).trim().split(' ');
-      const wanted = v2Controllers.filter((name) => available.includes(name)).map((name) => `+${name}`);
-      await writeFile(join(folder, 'cgroup.subtree_control'), wanted.join(' ')).catch(() => undefined);
+      await handControllersDown(folder);
       folder = join(folder, step);
       await mkdir(folder, { recursive: true });
     }
-    const available = (await readFile(join(folder, 'cgroup.controllers'), 'utf8')).trim().split(' ');
-    const wanted = v2Controllers.filter((name) => available.includes(name)).map((name) => `+${name}`);
-    await writeFile(join(folder, 'cgroup.subtree_control'), wanted.join(' ')).catch(() => undefined);
+    await handControllersDown(folder);
   }
 
   async #limit(path: string, { cpuShares: shares, cpuQuotaUs, memoryBytes }: PodLimits): Promise<void> {
@@ -182,7 +179,7 @@ export class LinuxCgroups implements PodCgroups {
   /** Groups within go first; processes that are still there are ended. */
   async #removeTree(folder: string): Promise<void> {
     if (!existsSync(folder)) return;
-    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
+    for (const entry of await readdir(folder, { withFileTypes: true }).catch(ifMissing([])))
       if (entry.isDirectory()) await this.#removeTree(join(folder, entry.name));
     for (let attempt = 0; attempt < removeTriesMax; attempt++) {
       try {
@@ -214,6 +211,18 @@ async function setValue(file: string, value: string): Promise<void> {
   }
 }
 
+/** The groups within a group of v2 have the controllers that it hands down. */
+async function handControllersDown(folder: string): Promise<void> {
+  const words = async (name: string) => (await readFile(join(folder, name), 'utf8')).trim().split(/\s+/);
+  const [available, enabled] = await Promise.all([
+    words('cgroup.controllers'),
+    words('cgroup.subtree_control'),
+  ]);
+  const missing = v2Controllers.filter((name) => available.includes(name) && !enabled.includes(name));
+  if (missing.length === 0) return;
+  await setValue(join(folder, 'cgroup.subtree_control'), missing.map((name) => `+${name}`).join(' '));
+}
+
 /** A cpuset of v1 starts empty and takes nobody in until it has cpus and memory nodes: they come from its parent. */
 async function makeCpuset(root: string, path: string): Promise<void> {
   let folder = root;
@@ -229,7 +238,7 @@ async function makeCpuset(root: string, path: string): Promise<void> {
 }
 
 async function endProcesses(folder: string): Promise<void> {
-  const text = await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '');
+  const text = await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(ifMissing(''));
   for (const pid of text.split('\n').filter((line) => line !== '')) {
     // 0: a process of another PID namespace, out of reach.
     if (pid === '0') continue;

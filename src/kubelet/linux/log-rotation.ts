@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Clock, pause } from '../../base/clock.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 
@@ -37,7 +38,7 @@ export async function rotateLogs(options: LogRotationOptions, signal: AbortSigna
 /** True when the file was full. */
 export async function rotateLog(id: string, logPath: string, options: LogRotationOptions): Promise<boolean> {
   const { runtime, clock, sizeMaxBytes, filesMax } = options;
-  const stats = await stat(logPath).catch(() => undefined);
+  const stats = await stat(logPath).catch(ifMissing(undefined));
   if (!stats || stats.size < sizeMaxBytes) return false;
   const older = await rotatedFiles(logPath);
   // With the new one put aside and the one written to, filesMax files are left.

@@ -1,6 +1,7 @@
 /** The Linux machine (or the namespaces of one) that a real node is. */
 import { readFile, statfs } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../machine.ts';
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';
@@ -115,5 +116,5 @@ async function filesystemUse(path: string): Promise<FilesystemUse | undefined> {
 
 /** Trimmed; empty when there is no such file. */
 async function readText(path: string): Promise<string> {
-  return (await readFile(path, 'utf8').catch(() => '')).trim();
+  return (await readFile(path, 'utf8').catch(ifMissing(''))).trim();
 }

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { ContainerStatus } from '../cri/runtime.ts';
 import type { ContainerFiles, PodFiles } from '../machine.ts';
 import { annotations } from '../pod/pod-observation.ts';
@@ -38,7 +39,7 @@ export class LinuxPodFiles implements PodFiles {
   async writeHosts(pod: Pod, text: string): Promise<string> {
     const path = join(this.#podsDir, pod.metadata.uid, 'etc-hosts');
     // In place: running containers have this very file mounted.
-    if ((await readFile(path, 'utf8').catch(() => undefined)) !== text) {
+    if ((await readFile(path, 'utf8').catch(ifMissing(undefined))) !== text) {
       await mkdir(join(this.#podsDir, pod.metadata.uid), { recursive: true, mode: 0o750 });
       await writeFile(path, text, { mode: 0o644 });
     }
@@ -74,14 +75,12 @@ export class LinuxPodFiles implements PodFiles {
   }
 
   hostResolver(): Promise<ResolverConfig> {
-    this.#resolver ??= readFile(this.#resolvConf, 'utf8')
-      .catch(() => '')
-      .then(parseResolverConfig);
+    this.#resolver ??= readFile(this.#resolvConf, 'utf8').catch(ifMissing('')).then(parseResolverConfig);
     return this.#resolver;
   }
 
   async hostHosts(): Promise<string> {
-    return readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n');
+    return readFile('/etc/hosts', 'utf8').catch(ifMissing('127.0.0.1\tlocalhost\n'));
   }
 
   async removePod(uid: string): Promise<void> {
@@ -90,7 +89,7 @@ export class LinuxPodFiles implements PodFiles {
     const [mounted] = await mountsBelow(folder);
     if (mounted !== undefined) throw new Error(`${mounted} is still mounted`);
     await rm(folder, { recursive: true, force: true });
-    for (const name of await readdir(this.podLogsDir).catch(() => []))
+    for (const name of await readdir(this.podLogsDir).catch(ifMissing([])))
       if (name.endsWith(`_${uid}`)) await rm(join(this.podLogsDir, name), { recursive: true, force: true });
   }
 
@@ -99,8 +98,8 @@ export class LinuxPodFiles implements PodFiles {
   }
 
   async listPods(): Promise<string[]> {
-    const uids = new Set(await readdir(this.#podsDir).catch(() => []));
-    for (const name of await readdir(this.podLogsDir).catch(() => [])) {
+    const uids = new Set(await readdir(this.#podsDir).catch(ifMissing([])));
+    for (const name of await readdir(this.podLogsDir).catch(ifMissing([]))) {
       const uid = name.split('_')[2];
       if (uid) uids.add(uid);
     }
@@ -111,7 +110,7 @@ export class LinuxPodFiles implements PodFiles {
     await rm(logPath, { force: true });
     const folder = logPath.slice(0, logPath.lastIndexOf('/'));
     const base = logPath.slice(folder.length + 1);
-    for (const name of await readdir(folder).catch(() => []))
+    for (const name of await readdir(folder).catch(ifMissing([])))
       if (name.startsWith(`${base}.`)) await rm(join(folder, name), { force: true });
   }
 }
@@ -129,7 +128,7 @@ export function parseWritableLayers(mountinfo: string): Map<string, string> {
 
 /** The end of a file up to a limit, as text. */
 async function readTail(path: string, limitBytes: number): Promise<string> {
-  const file = await open(path, 'r').catch(() => undefined);
+  const file = await open(path, 'r').catch(ifMissing(undefined));
   if (!file) return '';
   try {
     const { size } = await file.stat();

@@ -2,6 +2,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { ContainerStats } from '../cri/runtime.ts';
 import { labels, type ObservedPod } from './pod-observation.ts';
 
@@ -88,11 +89,11 @@ function sumOf(parts: readonly DiskUse[]): DiskUse {
 
 /** What a folder takes on disk. Files that vanish meanwhile count nothing. */
 async function diskUseOf(path: string): Promise<DiskUse> {
-  const stats = await lstat(path).catch(() => undefined);
+  const stats = await lstat(path).catch(ifMissing(undefined));
   if (!stats) return nothing;
   const own = { bytes: stats.blocks * 512, inodes: 1 };
   if (!stats.isDirectory()) return own;
   const parts = [own];
-  for (const name of await readdir(path).catch(() => [])) parts.push(await diskUseOf(join(path, name)));
+  for (const name of await readdir(path).catch(ifMissing([]))) parts.push(await diskUseOf(join(path, name)));
   return sumOf(parts);
 }

@@ -2,6 +2,7 @@
 import { watch } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ifMissing } from '../../base/if-missing.ts';
 import { findTailOffset, parseLogLine, readLines } from './log-reader.ts';
 
 export interface LogOptions {
@@ -88,7 +89,7 @@ async function countLines(file: FileHandle): Promise<number> {
 }
 
 async function newestRotated(path: string): Promise<string | undefined> {
-  const names = await readdir(dirname(path)).catch(() => []);
+  const names = await readdir(dirname(path)).catch(ifMissing([]));
   const prefix = `${basename(path)}.`;
   const newest = names
     .filter((name) => name.startsWith(prefix) && !name.endsWith('.gz'))
@@ -133,18 +134,13 @@ export function isBefore(time: string, since: string): boolean {
   return fraction(time) < fraction(since);
 }
 
-async function openLog(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+function openLog(path: string): Promise<FileHandle | undefined> {
+  return open(path, 'r').catch(ifMissing(undefined));
 }
 
 /** The new file, when the path leads to another one than before. */
 async function reopenIfRotated(file: FileHandle, path: string): Promise<FileHandle | undefined> {
-  const [held, current] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  const [held, current] = await Promise.all([file.stat(), stat(path).catch(ifMissing(undefined))]);
   if (!current || current.ino === held.ino) return undefined;
   return openLog(path);
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ifMissing } from '../../base/if-missing.ts';
 
 /** As many as Go looks at to tell texts from what is none. */
 const sniffedBytes = 512;
@@ -16,7 +17,7 @@ export async function serveSystemLog(
   const within = decodedPath(path);
   if (within === undefined) return false;
   const file = join(folder, within);
-  const facts = await ifThere(stat(file));
+  const facts = await stat(file).catch(ifMissing(undefined));
   if (facts?.isDirectory()) {
     if (path.endsWith('/')) return await sendFolder(file, response);
     // Links of a folder are relative: its own path must end with a slash.
@@ -49,7 +50,7 @@ async function sendFolder(folder: string, response: ServerResponse): Promise<boo
 }
 
 async function sendFile(path: string, response: ServerResponse): Promise<boolean> {
-  const file = await ifThere(open(path));
+  const file = await open(path).catch(ifMissing(undefined));
   if (!file) return false;
   try {
     const { size, mtime } = await file.stat();
@@ -70,15 +71,6 @@ async function sendFile(path: string, response: ServerResponse): Promise<boolean
 async function contentTypeOf(file: FileHandle): Promise<string> {
   const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(sniffedBytes), position: 0 });
   return buffer.subarray(0, bytesRead).includes(0) ? 'application/octet-stream' : 'text/plain; charset=utf-8';
-}
-
-async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
 }
 
 /** A colon is encoded too: the start of the name would pass for the scheme of an address. */

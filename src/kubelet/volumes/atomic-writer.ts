@@ -16,6 +16,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ifMissing } from '../../base/if-missing.ts';
 
 export interface PayloadFile {
   data: Uint8Array;
@@ -37,7 +38,7 @@ export async function writeAtomically(
   gid: number | undefined,
 ): Promise<boolean> {
   await mkdir(root, { recursive: true, mode: 0o755 });
-  const current = await readlink(join(root, dataLink)).catch(() => undefined);
+  const current = await readlink(join(root, dataLink)).catch(ifMissing(undefined));
   if (current && (await holds(join(root, current), payload))) return false;
   const folder = `..${version}`;
   const target = join(root, folder);
@@ -47,7 +48,8 @@ export async function writeAtomically(
   // The links that users see, for names that are new.
   for (const name of topNames(payload)) {
     const link = join(root, name);
-    if ((await lstat(link).catch(() => undefined)) === undefined) await symlink(join(dataLink, name), link);
+    if ((await lstat(link).catch(ifMissing(undefined))) === undefined)
+      await symlink(join(dataLink, name), link);
   }
   const temporary = join(root, '..data_tmp');
   await rm(temporary, { force: true });
@@ -83,10 +85,10 @@ async function giveFolders(folder: string, gid: number): Promise<void> {
 }
 
 async function holds(folder: string, payload: Payload): Promise<boolean> {
-  const present = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => undefined);
+  const present = await readdir(folder, { recursive: true, withFileTypes: true }).catch(ifMissing(undefined));
   if (!present || present.filter((entry) => entry.isFile()).length !== payload.size) return false;
   for (const [path, { data }] of payload) {
-    const found = await readFile(join(folder, path)).catch(() => undefined);
+    const found = await readFile(join(folder, path)).catch(ifMissing(undefined));
     if (!found || Buffer.compare(found, data) !== 0) return false;
   }
   return true;

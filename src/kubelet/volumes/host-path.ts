@@ -3,10 +3,11 @@
 import type { Stats } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ifMissing } from '../../base/if-missing.ts';
 
 /** @throws Error in upstream's words */
 export async function prepareHostPath(path: string, type: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await stat(path).catch(ifMissing(undefined));
   const fail = (what: string): never => {
     throw new Error(`hostPath type check failed: ${path} is not ${what}`);
   };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import { CsiClaims } from '../csi/csi-claims.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
@@ -121,7 +122,7 @@ export class LinuxVolumes implements PodVolumes {
 
   async list(): Promise<string[]> {
     const folders = await Promise.all(
-      [this.#podsDir, this.#memoryDir].map((dir) => readdir(dir).catch(() => [])),
+      [this.#podsDir, this.#memoryDir].map((dir) => readdir(dir).catch(ifMissing([]))),
     );
     return [...new Set(folders.flat())];
   }

@@ -3,6 +3,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { Client } from '../../client/client.ts';
 import { mountDevice } from '../linux/device-mount.ts';
 import { isMounted } from '../linux/mounts.ts';
@@ -58,7 +59,7 @@ export async function mountPersistent(
   }
   if (spec?.local) {
     const { path, fsType = 'ext4' } = spec.local;
-    const found = await stat(path).catch(() => undefined);
+    const found = await stat(path).catch(ifMissing(undefined));
     if (!found) throw new Error(`path "${path}" does not exist on node ${nodeName}`);
     if (!found.isBlockDevice() || spec.volumeMode === 'Block') return path;
     await mountDevice({ device: path, target: folder, fsType, options: spec.mountOptions ?? [] });

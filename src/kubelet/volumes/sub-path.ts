@@ -5,6 +5,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { ifMissing } from '../../base/if-missing.ts';
 import { bindMount, isMounted, unmountBelow } from '../linux/mounts.ts';
 
 export interface SubPathMount {
@@ -27,7 +28,7 @@ export async function mountSubPath({ root, subPath, target, readOnly }: SubPathM
   const opened = await openInside(volume, inside);
   try {
     if (await isMounted(target)) {
-      if (isSameFile(await opened.stat(), await stat(target).catch(() => undefined))) return target;
+      if (isSameFile(await opened.stat(), await stat(target).catch(ifMissing(undefined)))) return target;
       await unmountBelow(target);
     }
     await mkdir(dirname(target), { recursive: true, mode: 0o750 });
@@ -47,7 +48,7 @@ const readMaxBytes = 64 * 1024;
 export async function readInside(root: string, path: string): Promise<string | undefined> {
   const volume = await realpath(root);
   const steps = await resolveInside(volume, path);
-  if (!(await stat(join(volume, ...steps)).catch(() => undefined))?.isFile()) return undefined;
+  if (!(await stat(join(volume, ...steps)).catch(ifMissing(undefined)))?.isFile()) return undefined;
   const opened = await openInside(volume, steps);
   try {
     const { size } = await opened.stat();
@@ -62,7 +63,7 @@ export async function readInside(root: string, path: string): Promise<string | u
 /** Links within the volume (of `..data`) are followed once; what they lead to must be inside. */
 async function resolveInside(volume: string, subPath: string): Promise<string[]> {
   const wanted = join(volume, subPath);
-  const found = await realpath(wanted).catch(() => undefined);
+  const found = await realpath(wanted).catch(ifMissing(undefined));
   const path = relative(volume, found ?? wanted);
   if (path === '..' || path.startsWith('../'))
     throw new Error(`subpath ${JSON.stringify(subPath)} not within volume path`);
@@ -80,7 +81,7 @@ async function openInside(volume: string, steps: readonly string[]): Promise<Fil
   for (const [index, step] of steps.entries()) {
     const path = `/proc/self/fd/${current.fd}/${step}`;
     try {
-      const isNew = (await lstat(path).catch(() => undefined)) === undefined;
+      const isNew = (await lstat(path).catch(ifMissing(undefined))) === undefined;
       if (isNew) await mkdir(path, { mode });
       const isLast = index === steps.length - 1;
       const next = await open(path, O_RDONLY | O_NOFOLLOW | (isLast ? 0 : O_DIRECTORY));

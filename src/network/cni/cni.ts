@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Node } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
@@ -196,15 +197,10 @@ async function writeKernelSettings(folder: string): Promise<void> {
 async function writeConfig(folder: string, config: Parameters<typeof cniConfig>[0]): Promise<void> {
   const path = join(folder, configName);
   const text = `${JSON.stringify(cniConfig(config), null, 2)}\n`;
-  if ((await readFile(path, 'utf8').catch(noFile)) === text) return;
+  if ((await readFile(path, 'utf8').catch(ifMissing(undefined))) === text) return;
   await mkdir(folder, { recursive: true });
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
-}
-
-function noFile(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
-  throw error;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

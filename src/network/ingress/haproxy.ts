@@ -9,6 +9,7 @@ import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import { ifMissing } from '../../base/if-missing.ts';
 import { CommandError, createCommandRunner, type RunCommand } from '../command.ts';
 import { adminSocketName, configName, type HaproxyFiles } from './haproxy-config.ts';
 
@@ -106,13 +107,13 @@ export function createHaproxy(options: HaproxyOptions): Haproxy {
   }
 
   async function runningPid(): Promise<number | undefined> {
-    const pid = Number(await readFile(join(folder, pidName), 'utf8').catch(() => ''));
+    const pid = Number(await readFile(join(folder, pidName), 'utf8').catch(ifMissing('')));
     if (!Number.isInteger(pid) || pid <= 1) return undefined;
     for (;;) {
-      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(ifMissing(undefined));
       if (words) return words.includes(join(folder, configName)) ? pid : undefined;
       // No words: it is gone, or just replaces itself, as it does with every configuration.
-      const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(ifMissing(''));
       if (state === '' || /\) [ZX] /.test(state)) return undefined;
       await clock.sleep(pollMs);
     }

@@ -1,0 +1,16 @@
+const goneCodes: ReadonlySet<string | undefined> = new Set([
+  'ENOENT',
+  // A step of the path is a file.
+  'ENOTDIR',
+  // What the kernel shows of a device, a control group or a process that ends while it is read.
+  'ENODEV',
+  'ESRCH',
+]);
+
+/** For `catch` after reading a file or folder: `fallback` where there is none; every other failure is passed on. */
+export function ifMissing<Fallback>(fallback: Fallback): (error: NodeJS.ErrnoException) => Fallback {
+  return (error) => {
+    if (goneCodes.has(error.code)) return fallback;
+    throw error;
+  };
+}
