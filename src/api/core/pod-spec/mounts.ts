@@ -51,12 +51,7 @@ function* validateMounts(container: User, volumes: PodVolumes, field: string): F
       yield* localDescendingPath(mount.subPathExpr, `${field}.subPathExpr`);
     }
     yield* validatePropagation(mount, container, `${field}.mountPropagation`);
-    yield* oneOf(
-      mount.recursiveReadOnly,
-      ['Disabled', 'Enabled', 'IfPossible'],
-      `${path}.recursiveReadOnly`,
-      'optional',
-    );
+    yield* validateRecursiveReadOnly(mount, `${field}.recursiveReadOnly`);
   }
 }
 
@@ -65,6 +60,15 @@ function* validatePropagation(mount: VolumeMount, container: User, field: string
   yield* oneOf(mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None'], field);
   if (mount.mountPropagation === 'Bidirectional' && !container.securityContext?.privileged)
     yield forbiddenField(field, 'Bidirectional mount propagation is available only to privileged containers');
+}
+
+function* validateRecursiveReadOnly(mount: VolumeMount, field: string): FieldErrors {
+  if (mount.recursiveReadOnly === undefined) return;
+  yield* oneOf(mount.recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible'], field);
+  if (!['Enabled', 'IfPossible'].includes(mount.recursiveReadOnly)) return;
+  if (!mount.readOnly) yield forbiddenField(field, 'may only be specified when readOnly is true');
+  if (mount.mountPropagation !== undefined && mount.mountPropagation !== 'None')
+    yield forbiddenField(field, 'may only be specified when mountPropagation is None or not specified');
 }
 
 function* validateDevices(container: User, volumes: PodVolumes, field: string): FieldErrors {

@@ -127,6 +127,28 @@ const bad: [string, object, object | undefined, string][] = [
     'spec.containers[0].volumeMounts.subPath: Invalid value: "/a": must be a relative path',
   ],
   [
+    'read-only down to the last, but to be written',
+    { volumes: [{ name: 'v', emptyDir: {} }] },
+    { volumeMounts: [{ name: 'v', mountPath: '/v', recursiveReadOnly: 'Enabled' }] },
+    'spec.containers[0].volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true',
+  ],
+  [
+    'read-only down to the last, but what is mounted later',
+    { volumes: [{ name: 'v', emptyDir: {} }] },
+    {
+      volumeMounts: [
+        {
+          name: 'v',
+          mountPath: '/v',
+          readOnly: true,
+          recursiveReadOnly: 'IfPossible',
+          mountPropagation: 'HostToContainer',
+        },
+      ],
+    },
+    'spec.containers[0].volumeMounts.recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified',
+  ],
+  [
     'a device of an emptyDir',
     { volumes: [{ name: 'v' }] },
     { volumeDevices: [{ name: 'v', devicePath: '/d' }] },
