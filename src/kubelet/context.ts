@@ -54,6 +54,8 @@ export interface KubeletContext {
   /** Undefined: ready. Else why pods cannot get their network yet. */
   networkProblem(): string | undefined;
   trafficRules: TrafficRules;
+  /** Whether this handler of the runtime can make what is below a read-only mount read-only too. */
+  hasRecursiveReadOnly(runtimeHandler: string): boolean;
   /** Why the node cannot take the pod; undefined: it can. */
   admit(pod: Pod): Promise<{ reason: string; message: string } | undefined>;
   /**

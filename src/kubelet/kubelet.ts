@@ -109,9 +109,10 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
       pods.tidy();
     },
   });
-  const [facts, version] = await Promise.all([
+  const [facts, version, runtimeStatus] = await Promise.all([
     machine.facts(),
     untilDone('the runtime does not answer', () => runtime.version()),
+    untilDone('the runtime does not answer', () => runtime.status()),
   ]);
   const ownLabels = { ...standardLabels(nodeName, facts), ...options.labels };
   const resources = () => nodeResources(facts, settings, devices.resources());
@@ -138,6 +139,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     version: options.version ?? defaultVersion,
     resources,
     volumesInUse: () => context.volumes.volumesInUse(),
+    runtimeStatus,
   });
   const registration = new NodeRegistration({
     client,
@@ -204,6 +206,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
     },
     networkProblem: () => reporter.networkProblem,
     trafficRules: options.trafficRules ?? { inForce: () => Promise.resolve(), problem: () => undefined },
+    hasRecursiveReadOnly: (runtimeHandler) => reporter.hasRecursiveReadOnly(runtimeHandler),
     async admit(pod) {
       // Static pods start although the API, and with it the node's object, may not be there yet.
       const current = registration.node ?? ({ metadata: { name: nodeName, labels: ownLabels } } as Node);
@@ -214,6 +217,7 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
         others,
         ...reporter.pressure,
         allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
+        hasStrictGroups: reporter.hasStrictGroups,
       });
       if (!refusal) return undefined;
       return (await preempt(pod, refusal.missing, others)) ? undefined : refusal;

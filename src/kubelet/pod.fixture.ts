@@ -29,6 +29,7 @@ export function testSandbox(change: Partial<ObservedSandbox> = {}): ObservedSand
     createdAtMs: 1000,
     ips: ['10.244.0.5'],
     onHostNetwork: false,
+    runtimeHandler: '',
     ...change,
   };
 }

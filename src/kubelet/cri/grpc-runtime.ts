@@ -89,6 +89,7 @@ export function grpcRuntime(
         status: { conditions: [] };
         info: Record<string, string>;
         runtimeHandlers: { name: string; features?: Record<string, boolean> | null }[];
+        features?: { supplementalGroupsPolicy: boolean } | null;
       }>('Status', { verbose: options?.verbose ?? false }, { timeoutMs: 10_000 });
       return {
         conditions: answer.status.conditions,
@@ -98,6 +99,9 @@ export function grpcRuntime(
           recursiveReadOnlyMounts: handler.features?.recursiveReadOnlyMounts ?? false,
           userNamespaces: handler.features?.userNamespaces ?? false,
         })),
+        ...(answer.features && {
+          features: { supplementalGroupsPolicy: answer.features.supplementalGroupsPolicy },
+        }),
       };
     },
     async updatePodCidr(podCidr) {

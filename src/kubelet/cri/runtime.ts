@@ -252,9 +252,17 @@ export interface RuntimeCondition {
   message: string;
 }
 
+export interface RuntimeHandler {
+  name: string;
+  recursiveReadOnlyMounts: boolean;
+  userNamespaces: boolean;
+}
+
 export interface RuntimeStatus {
   conditions: RuntimeCondition[];
-  handlers: { name: string; recursiveReadOnlyMounts: boolean; userNamespaces: boolean }[];
+  handlers: RuntimeHandler[];
+  /** Of the runtime as a whole; undefined: it is too old to tell of any. */
+  features?: { supplementalGroupsPolicy: boolean };
   /** The runtime's own words, as JSON texts by topic. */
   info: Record<string, string>;
 }

@@ -118,6 +118,7 @@ class Simulation implements SimulatedRuntime {
     return {
       conditions: [condition('RuntimeReady'), condition('NetworkReady')],
       handlers: [{ name: '', recursiveReadOnlyMounts: true, userNamespaces: true }],
+      features: { supplementalGroupsPolicy: true },
       info: {},
     };
   }

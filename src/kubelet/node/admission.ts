@@ -14,6 +14,8 @@ export interface AdmissionInputs {
   diskPressure: boolean;
   pidPressure: boolean;
   allowedUnsafeSysctls: readonly string[];
+  /** The runtime can keep the groups of an image's user from a container. */
+  hasStrictGroups: boolean;
 }
 
 export interface Refusal {
@@ -44,6 +46,7 @@ export function findRefusal(pod: Pod, inputs: AdmissionInputs): Refusal | undefi
     refuseUnderPressure(pod, inputs) ??
     refuseSysctls(pod, inputs.allowedUnsafeSysctls) ??
     refuseOs(pod) ??
+    refuseStrictGroups(pod, inputs.hasStrictGroups) ??
     refuseResources(pod, inputs) ??
     refuseSelector(pod, inputs.node) ??
     refusePorts(pod, inputs.others)
@@ -85,10 +88,22 @@ function refuseSysctls(pod: Pod, allowed: readonly string[]): Refusal | undefine
 }
 
 function refuseOs(pod: Pod): Refusal | undefined {
+  const label = pod.metadata.labels?.['kubernetes.io/os'];
+  if (label !== undefined && label !== 'linux') {
+    const message = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label";
+    return { reason: 'PodOSSelectorNodeLabelDoesNotMatch', message };
+  }
   const name = pod.spec.os?.name;
   if (name === undefined || name === 'linux') return undefined;
   const message = "Failed to admit pod as the OS field doesn't match node OS";
   return { reason: 'PodOSNotSupported', message };
+}
+
+/** A runtime that does not know the policy would merge the groups and say nothing. */
+function refuseStrictGroups({ spec }: Pod, hasStrictGroups: boolean): Refusal | undefined {
+  if (hasStrictGroups || spec.securityContext?.supplementalGroupsPolicy !== 'Strict') return undefined;
+  const message = 'SupplementalGroupsPolicy=Strict is not supported in this node';
+  return { reason: 'SupplementalGroupsPolicyNotSupported', message };
 }
 
 export function refuseResources(

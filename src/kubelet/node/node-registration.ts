@@ -19,6 +19,7 @@ export interface NodeReport {
   images: core.ContainerImage[];
   kubeletPort: number;
   runtimeHandlers: core.NodeRuntimeHandler[];
+  features?: core.NodeFeatures;
   volumesInUse: string[];
 }
 
@@ -199,6 +200,7 @@ export class NodeRegistration {
       images: report.images,
       nodeInfo: report.nodeInfo,
       runtimeHandlers: report.runtimeHandlers,
+      ...(report.features && { features: report.features }),
       ...(report.volumesInUse.length > 0 && { volumesInUse: report.volumesInUse }),
     };
   }

@@ -17,6 +17,8 @@ export interface NodeReporterOptions {
   version: string;
   resources: () => NodeResources;
   volumesInUse: () => string[];
+  /** What the runtime told of itself by now. */
+  runtimeStatus: RuntimeStatus;
 }
 
 export interface Pressure {
@@ -47,10 +49,24 @@ export class NodeReporter {
   readonly #options: NodeReporterOptions;
   /** Set by the eviction manager. */
   pressure: Pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
+  #runtimeStatus: RuntimeStatus;
   #network: string | undefined = 'container runtime status check may not have completed yet';
 
   constructor(options: NodeReporterOptions) {
     this.#options = options;
+    this.#runtimeStatus = options.runtimeStatus;
+  }
+
+  /** The runtime can keep the groups of an image's user from a container. */
+  get hasStrictGroups(): boolean {
+    return this.#runtimeStatus.features?.supplementalGroupsPolicy ?? false;
+  }
+
+  /** Whether this handler of the runtime can make what is below a read-only mount read-only too. */
+  hasRecursiveReadOnly(runtimeHandler: string): boolean {
+    return this.#runtimeStatus.handlers.some(
+      ({ name, recursiveReadOnlyMounts }) => name === runtimeHandler && recursiveReadOnlyMounts,
+    );
   }
 
   /** Why pods cannot get their network; undefined: they can. */
@@ -65,6 +81,7 @@ export class NodeReporter {
     let images: core.ContainerImage[] = [];
     try {
       status = await runtime.status();
+      this.#runtimeStatus = status;
       images = nodeImages(await runtime.listImages());
     } catch (error) {
       problems.push(`container runtime is down: ${(error as Error).message}`);
@@ -81,6 +98,7 @@ export class NodeReporter {
         name,
         features: { recursiveReadOnlyMounts, userNamespaces },
       })),
+      ...(status?.features && { features: status.features }),
       nodeInfo: {
         architecture: facts.architecture,
         bootID: facts.bootId,

@@ -17,6 +17,7 @@ const inputs: AdmissionInputs = {
   diskPressure: false,
   pidPressure: false,
   allowedUnsafeSysctls: ['kernel.msg*'],
+  hasStrictGroups: true,
 };
 
 const asking = (requests: Record<string, string>, spec: Partial<core.PodSpec> = {}): Pod =>
@@ -25,6 +26,7 @@ const onPort = (hostPort: number, hostIP?: string) =>
   testPod({
     containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort, ...(hostIP && { hostIP }) }] }],
   });
+const strictGroups = testPod({ securityContext: { supplementalGroupsPolicy: 'Strict' } });
 const withSysctl = (name: string) => testPod({ securityContext: { sysctls: [{ name, value: '1' }] } });
 
 const rows: [
@@ -76,6 +78,21 @@ const rows: [
     testPod({ priority: 2_000_000_000 }),
     { diskPressure: true },
     undefined,
+  ],
+  [
+    'a label of another operating system',
+    { ...testPod(), metadata: { ...testPod().metadata, labels: { 'kubernetes.io/os': 'windows' } } },
+    {},
+    'PodOSSelectorNodeLabelDoesNotMatch',
+    "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+  ],
+  ['groups that are not merged', strictGroups, {}, undefined],
+  [
+    'groups that are not merged, where the runtime would merge them',
+    strictGroups,
+    { hasStrictGroups: false },
+    'SupplementalGroupsPolicyNotSupported',
+    'SupplementalGroupsPolicy=Strict is not supported in this node',
   ],
   ['another operating system', testPod({ os: { name: 'windows' } }), {}, 'PodOSNotSupported'],
 ];

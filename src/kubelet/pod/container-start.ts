@@ -12,6 +12,7 @@ import {
 import { ImageProblem } from '../images/image-manager.ts';
 import { containerConfigOf } from '../spec/container-config.ts';
 import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
+import { isRecursivelyReadOnly } from '../spec/recursive-read-only.ts';
 import { containerSecurityContext, nonRootProblem } from '../spec/security-context.ts';
 import { subPathOf } from '../spec/sub-path.ts';
 import type { MountedVolume } from '../volumes/pod-volumes.ts';
@@ -35,6 +36,8 @@ export interface ContainerStart {
   container: core.Container;
   restartCount: number;
   sandboxId: string;
+  /** Of the sandbox. */
+  runtimeHandler: string;
   sandboxConfig: SandboxConfig;
   podIps: readonly string[];
   volumes: ReadonlyMap<string, MountedVolume>;
@@ -202,6 +205,10 @@ async function mountsOf(
     if (containerPath === '/etc/hosts') mountsHosts = true;
     const readonly = (mount.readOnly ?? false) || (volume.readOnly ?? false);
     const propagation = propagations[mount.mountPropagation ?? 'None'];
+    const recursiveReadOnly = isRecursivelyReadOnly(
+      mount,
+      context.hasRecursiveReadOnly(start.runtimeHandler),
+    );
     const subPath = subPathOf(mount, environment);
     if (volume.image !== undefined) {
       mounts.push({
@@ -224,7 +231,6 @@ async function mountsOf(
           readOnly: readonly,
         })
       : (volume.hostPath ?? '');
-    const recursiveReadOnly = readonly && mount.recursiveReadOnly === 'Enabled';
     mounts.push({ hostPath, containerPath, readonly, propagation, recursiveReadOnly });
   }
   if (hostsFile && !mountsHosts) {

@@ -1,6 +1,7 @@
 /** Turns what the runtime holds into the container statuses that users see. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { recursiveReadOnlyStatus } from '../spec/recursive-read-only.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 import {
   initRestartsAfterExit,
@@ -26,6 +27,8 @@ export interface StatusInputs {
   isReady(container: core.Container, observed: ObservedContainer): boolean;
   /** Resources in force, where they may differ from the spec (a resize under way). */
   resourcesOf(container: core.Container): core.ResourceRequirements | undefined;
+  /** The pod's runtime can mount volumes so. */
+  hasRecursiveReadOnly: boolean;
 }
 
 export interface ContainerStatuses {
@@ -122,10 +125,13 @@ function addDetails(
     if (resources.requests) status.allocatedResources = resources.requests;
   }
   if (spec.volumeMounts?.length) {
-    status.volumeMounts = spec.volumeMounts.map(({ name, mountPath, readOnly }) => ({
-      name,
-      mountPath,
-      ...(readOnly && { readOnly: true, recursiveReadOnly: 'Disabled' }),
+    status.volumeMounts = spec.volumeMounts.map((mount) => ({
+      name: mount.name,
+      mountPath: mount.mountPath,
+      ...(mount.readOnly && {
+        readOnly: true,
+        recursiveReadOnly: recursiveReadOnlyStatus(mount, inputs.hasRecursiveReadOnly),
+      }),
     }));
   }
   if (current.user) status.user = { linux: current.user };

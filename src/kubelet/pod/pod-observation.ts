@@ -28,6 +28,8 @@ export interface ObservedSandbox {
   /** Empty on the host's network. */
   ips: string[];
   onHostNetwork: boolean;
+  /** Empty: the runtime's default. */
+  runtimeHandler: string;
 }
 
 export type ObservedState = 'created' | 'running' | 'exited' | 'unknown';
@@ -123,6 +125,7 @@ async function observeSandbox(
     createdAtMs: status.createdAt / 1e6,
     ips: onHostNetwork ? [] : ips,
     onHostNetwork,
+    runtimeHandler: status.runtimeHandler,
   };
 }
 

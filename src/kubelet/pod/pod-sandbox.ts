@@ -38,7 +38,7 @@ export class PodSandbox {
     pod: Pod,
     config: SandboxConfig,
     signal: AbortSignal,
-  ): Promise<{ id: string; ips: string[] } | { retryInMs: number }> {
+  ): Promise<{ id: string; ips: string[]; runtimeHandler: string } | { retryInMs: number }> {
     const { runtime, machine, recorder } = this.#context;
     try {
       refuseUserNamespace(pod);
@@ -46,13 +46,13 @@ export class PodSandbox {
       if (problem !== undefined) throw new Error(problem);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
-      const handler = await this.#runtimeHandler(pod);
-      const id = await runtime.runPodSandbox(config, handler, { signal });
+      const runtimeHandler = await this.#runtimeHandler(pod);
+      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal });
       this.#context.track(id, pod.metadata.uid);
       const { network } = await runtime.podSandboxStatus(id);
       this.#attempt = 0;
       const ips = network ? [network.ip, ...network.additionalIps.map(({ ip }) => ip)] : [];
-      return { id, ips: pod.spec.hostNetwork ? [] : ips.filter((ip) => ip !== '') };
+      return { id, ips: pod.spec.hostNetwork ? [] : ips.filter((ip) => ip !== ''), runtimeHandler };
     } catch (error) {
       if (!signal.aborted)
         podEvents(recorder, pod).warning(

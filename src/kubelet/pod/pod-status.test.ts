@@ -17,6 +17,7 @@ function status(
     isStarted: () => true,
     isReady: () => true,
     resourcesOf: () => undefined,
+    hasRecursiveReadOnly: true,
     nowMs: Date.UTC(2026, 0, 1),
     hostIps: ['10.0.0.1'],
     ended: false,

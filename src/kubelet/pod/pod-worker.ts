@@ -55,6 +55,7 @@ const resizeRetryMs = 30_000;
 /** Where the containers of a pod start. */
 interface Place {
   sandboxId: string;
+  runtimeHandler: string;
   sandboxConfig: SandboxConfig;
   podIps: readonly string[];
 }
@@ -367,8 +368,10 @@ export class PodWorker {
     const context = this.#context;
     const sandboxConfig = await this.#sandbox.configOf(this.#pod, actions.attempt, cgroupParent);
     const hostIps = this.#pod.spec.hostNetwork ? context.node().hostIps : undefined;
-    if (actions.sandbox)
-      return { sandboxId: actions.sandbox.id, sandboxConfig, podIps: hostIps ?? actions.sandbox.ips };
+    if (actions.sandbox) {
+      const { id: sandboxId, ips, runtimeHandler } = actions.sandbox;
+      return { sandboxId, sandboxConfig, podIps: hostIps ?? ips, runtimeHandler };
+    }
     const problem = hostIps ? undefined : context.networkProblem();
     if (problem) {
       podEvents(context.recorder, this.#pod).warning('NetworkNotReady', problem);
@@ -383,7 +386,8 @@ export class PodWorker {
     this.#view.invalidate();
     await this.#observe();
     this.#lookAgain();
-    return { sandboxId: made.id, sandboxConfig, podIps: hostIps ?? made.ips };
+    const { id: sandboxId, ips, runtimeHandler } = made;
+    return { sandboxId, sandboxConfig, podIps: hostIps ?? ips, runtimeHandler };
   }
 
   /** No container may send or receive before they are in force. Static pods start without an API server to tell of any. */
