@@ -22,12 +22,18 @@ export async function listenForDns(
   options: DnsListenOptions,
   signal: AbortSignal,
 ): Promise<{ port: number }> {
-  const udp = createSocket({ type: options.address.includes(':') ? 'udp6' : 'udp4' });
+  const family = options.address.includes(':') ? 6 : 4;
+  const udp = createSocket({
+    type: `udp${family}`,
+    // Answers go to addresses: they need not wait a turn to be looked up.
+    lookup: (address, _options, callback) => callback(null, address, family),
+  });
   udp.on('message', (message, from) => {
     reply(options, message, 'udp', (answer) => udp.send(answer, from.port, from.address));
   });
+  const listening = once(udp, 'listening');
   udp.bind(options.port, options.address);
-  await once(udp, 'listening');
+  await listening;
   udp.setRecvBufferSize(receiveBufferBytes);
   udp.on('error', options.onError);
   const { port } = udp.address();
