@@ -16,7 +16,7 @@ import { StoreUnavailableError } from '../storage/store.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
-import { type Authorizer, whyNot } from './authorization/authorizer.ts';
+import { type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
 import { authorizedName, parsePath } from './http/path.ts';
@@ -102,7 +102,7 @@ export class RequestHandler {
       const { request } = context;
       const { identities, authenticate } = this.#options;
       const user = await identities.authenticating(context, () => authenticate(request));
-      context.user = impersonate(request, user, this.#options.authorize);
+      context.user = await impersonate(request, user, this.#options.authorize);
       if (context.user !== user) context.impersonator = user;
       const { audit } = this.#options;
       const work = () => this.#answerInTime(context);
@@ -118,25 +118,27 @@ export class RequestHandler {
     const { request } = context;
     const answer = (timeoutMs: number) =>
       flowControl.run(context, timeoutMs, async () => {
-        this.#authorize(context);
-        return await readyToShow(await this.#dispatch(context));
+        const failure = await this.#authorize(context);
+        return failure ?? (await readyToShow(await this.#dispatch(context)));
       });
     if (request.localUser || isLongRunning(context)) return answer(requestTimeoutMs);
     const timeoutMs = timeoutMsOf(request.query, requestTimeoutMs);
     return withinTime(clock, timeoutMs, () => answer(timeoutMs));
   }
 
-  #authorize(context: RequestContext): void {
+  /** An answer when it could not be decided. @throws StatusError 403 */
+  async #authorize(context: RequestContext): Promise<ApiResponse | undefined> {
     const { info, user, request } = context;
     const attributes = { ...info, name: authorizedName(info, request.query), user };
     const { identities, authorize } = this.#options;
-    const decision = identities.authorizing(context, () => authorize(attributes));
+    const decision = await identities.authorizing(context, () => authorize(attributes));
     if (this.#options.audit)
       context.annotations = {
         'authorization.k8s.io/decision': decision.allowed ? 'allow' : 'forbid',
         'authorization.k8s.io/reason': decision.reason ?? '',
       };
-    if (decision.allowed) return;
+    if (decision.allowed) return undefined;
+    if (decision.failed) return undecided(request, decision);
     const { group, resource } = info;
     const { name } = attributes;
     throw forbidden({ group, plural: info.isResource ? resource : '' }, name, whyNot(attributes, decision));
@@ -188,6 +190,17 @@ export class RequestHandler {
     this.#options.logger.error('request failed', { verb: info.verb, path: info.path, error });
     return internalError('the server could not serve the request', { cause: error });
   }
+}
+
+/** Upstream's plain text for what is no refusal. */
+function undecided({ path, search }: ApiRequest, { evaluationError = '' }: Decision): ApiResponse {
+  const uri = search ? `${path}?${search}` : path;
+  return {
+    type: 'raw',
+    status: 500,
+    contentType: 'text/plain; charset=utf-8',
+    body: `Internal Server Error: ${JSON.stringify(uri)}: ${evaluationError}\n`,
+  };
 }
 
 /** Encoding is synchronous: what takes time happens before. */

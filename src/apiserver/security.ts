@@ -8,10 +8,17 @@ import { JsonWebTokens, type SigningKeys } from './authentication/json-web-token
 import { type OpenIdConnectOptions, openIdConnect } from './authentication/openid-connect.ts';
 import { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { bootstrapTokens, staticTokens } from './authentication/simple-tokens.ts';
-import { type Authorizer, unionAuthorizer } from './authorization/authorizer.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
+import {
+  AuthorizationChain,
+  chainAuthorizer,
+  type KnownRules,
+  knownRules,
+} from './authorization/configured-authorization.ts';
 import { nodeAuthorizer } from './authorization/node-authorizer.ts';
 import { RbacAuthorizer } from './authorization/rbac.ts';
 import type { PolicyRule } from './authorization/rules.ts';
+import type { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import type { ObjectReader } from './object-reader.ts';
 import type { ApiRequest, UserInfo } from './request.ts';
 
@@ -26,12 +33,16 @@ export interface SecurityOptions {
   openIdConnect?: readonly OpenIdConnectOptions[];
   /** More of them, and who may be anonymous where; may be replaced at any time. */
   authentication?: ConfiguredAuthentication;
+  /** Who is asked about rights; may be replaced at any time. */
+  authorization?: AuthorizationChain;
 }
 
 export interface Security {
   authenticate(request: ApiRequest): Promise<UserInfo>;
   authorize: Authorizer;
   rbac: RbacAuthorizer;
+  /** What of somebody's rights can be told in advance. */
+  knownRules(): KnownRules;
   /** For TokenReview. */
   tokenAuthenticators: readonly TokenAuthenticator[];
   /** Undefined when no key was given. */
@@ -50,6 +61,7 @@ export function createSecurity(
     random: Random;
     logger: Logger;
     nodeRules: readonly PolicyRule[];
+    authorizationMetrics: AuthorizationMetrics;
   },
 ): Security {
   const { objects, clock, random, logger } = deps;
@@ -65,10 +77,13 @@ export function createSecurity(
   const { authentication } = options;
   if (authentication) tokenAuthenticators.push(authentication.authenticate);
   const rbac = new RbacAuthorizer(objects);
+  const chain = options.authorization ?? new AuthorizationChain();
+  const own = { Node: nodeAuthorizer(objects, deps.nodeRules), RBAC: rbac.authorize };
   return {
     authenticate: createAuthenticator(tokenAuthenticators, authentication?.admitsAnonymous),
-    authorize: unionAuthorizer([nodeAuthorizer(objects, deps.nodeRules), rbac.authorize]),
+    authorize: chainAuthorizer(chain, own, deps.authorizationMetrics),
     rbac,
+    knownRules: () => knownRules(chain),
     tokenAuthenticators,
     serviceAccounts,
     tokens,

@@ -39,6 +39,7 @@ import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
 import { AdmissionMetrics } from './metrics/admission-metrics.ts';
+import { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { collectApiServices, registerMetrics } from './metrics/register.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
@@ -81,6 +82,8 @@ export interface ApiServerOptions {
   /** Shown to aggregated API servers. */
   frontProxy?: FrontProxyIdentity;
   security?: SecurityOptions;
+  /** Of whoever makes authorizers for this server's chain, too. */
+  authorizationMetrics?: AuthorizationMetrics;
   /** Where pods reach this server; the listener's own address unless set. */
   advertiseAddress?: string;
   /** Addresses of services: 10.96.0.0/12 unless set. */
@@ -135,6 +138,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     random,
     logger: log,
     nodeRules,
+    authorizationMetrics: options.authorizationMetrics ?? new AuthorizationMetrics(options.metrics),
   });
   const admissionMetrics = new AdmissionMetrics(options.metrics, clock);
   const admission = new AdmissionChain(admissionMetrics);

@@ -37,6 +37,7 @@ const cases: [string, string[], ApiServerSettings | undefined][] = [
     },
   ],
   ['several providers', ['--authentication-config=/a.yaml'], { authenticationConfigFile: '/a.yaml' }],
+  ['who is asked', ['--authorization-config=/a.yaml'], { authorizationConfigFile: '/a.yaml' }],
   [
     'an audit log',
     ['--audit-policy-file=/p.yaml', '--audit-log-path=-'],

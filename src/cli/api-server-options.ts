@@ -19,6 +19,7 @@ export const apiServerOptions = {
   'oidc-signing-algs': text,
   'oidc-ca-file': text,
   'authentication-config': text,
+  'authorization-config': text,
   'audit-policy-file': text,
   'audit-log-path': text,
   'max-requests-inflight': text,
@@ -30,6 +31,7 @@ export const apiServerDetails: readonly string[] = [
   "--oidc-issuer-url URL --oidc-client-id ID  who logs in at an OpenID Connect provider may ask; also upstream's",
   '                         --oidc-{username,groups}-{claim,prefix}, --oidc-required-claim, --oidc-signing-algs, --oidc-ca-file',
   '--authentication-config FILE  an AuthenticationConfiguration: several issuers, claims and rules; read anew when it changes',
+  '--authorization-config FILE  an AuthorizationConfiguration: Node, RBAC and webhooks in order; read anew when it changes',
   '--audit-policy-file FILE --audit-log-path FILE  write down who asked what; `-` for the output',
   '--max-requests-inflight N --max-mutating-requests-inflight N  requests at work at once',
   '--request-timeout DURATION  the time that an ordinary request has; 1m0s unless said',
@@ -43,6 +45,7 @@ export function apiServerSettings(values: Values): ApiServerSettings | undefined
   if (!said) return undefined;
   const oidc = openIdConnectOf(values);
   const authenticationConfig = textOf(values, 'authentication-config');
+  const authorizationConfig = textOf(values, 'authorization-config');
   const saysOidc = Object.keys(values).some(
     (name) => name.startsWith('oidc-') && values[name as keyof Values],
   );
@@ -54,6 +57,7 @@ export function apiServerSettings(values: Values): ApiServerSettings | undefined
   return {
     ...(oidc && { oidc }),
     ...(authenticationConfig && { authenticationConfigFile: resolve(authenticationConfig) }),
+    ...(authorizationConfig && { authorizationConfigFile: resolve(authorizationConfig) }),
     ...(audit && { audit }),
     ...(seats && { requestSeats: seats }),
     ...(timeoutMs && { requestTimeoutMs: timeoutMs }),

@@ -61,7 +61,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { clock = systemClock } = options;
   const base = new URL(options.server);
   const sender = base.protocol === 'http:' ? plainSender(base) : secureSender(base, options, clock);
-  const authorization = authorizer(options, clock);
+  const authorization = credentialsOf(options, clock);
   return {
     async send(request) {
       request.signal?.throwIfAborted();
@@ -86,7 +86,11 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   };
 }
 
-function authorizer(options: HttpTransportOptions, clock: Clock): () => Promise<string | undefined> {
+/** The `Authorization` header of a request, as long as there is one. */
+export function credentialsOf(
+  options: HttpTransportOptions,
+  clock: Clock,
+): () => Promise<string | undefined> {
   const { token, tokenFile, basicAuth } = options;
   if (basicAuth) {
     const pair = Buffer.from(`${basicAuth.username}:${basicAuth.password}`).toString('base64');

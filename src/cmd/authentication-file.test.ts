@@ -19,9 +19,9 @@ test('a changed file is in force once it was read, and one that became wrong is 
   const stop = new AbortController();
   const options = { file, ownIssuers: [], serverId: 'a', clock, logger: silentLogger, metrics };
   writeFileSync(file, `${head}jwt: 5\n`);
-  assert.throws(() => followAuthenticationFile(options, stop.signal), /jwt: a list is wanted/);
+  await assert.rejects(followAuthenticationFile(options, stop.signal), /jwt: a list is wanted/);
   writeFileSync(file, `${head}anonymous: {enabled: true}\n`);
-  const configured = followAuthenticationFile(options, stop.signal);
+  const configured = await followAuthenticationFile(options, stop.signal);
   assert.ok(configured.admitsAnonymous('/api'));
 
   const put = async (text: string) => {

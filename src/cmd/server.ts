@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { mastersGroup } from '../api/well-known.ts';
 import type { Listener } from '../apiserver/http/listener.ts';
+import { AuthorizationMetrics } from '../apiserver/metrics/authorization-metrics.ts';
 import { defaultIssuer } from '../apiserver/security.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
@@ -23,6 +24,7 @@ import { createSqliteStore } from '../storage/sqlite/sqlite-store.ts';
 import type { Store } from '../storage/store.ts';
 import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts';
 import { followAuthenticationFile } from './authentication-file.ts';
+import { followAuthorizationFile } from './authorization-file.ts';
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
@@ -54,7 +56,7 @@ await runUntilSignalled(logger, async (signal) => {
   const authenticationFile = config.api?.authenticationConfigFile;
   const authentication =
     authenticationFile &&
-    followAuthenticationFile(
+    (await followAuthenticationFile(
       {
         file: authenticationFile,
         ownIssuers: [defaultIssuer],
@@ -64,7 +66,23 @@ await runUntilSignalled(logger, async (signal) => {
         metrics,
       },
       signal,
-    );
+    ));
+  const authorizationFile = config.api?.authorizationConfigFile;
+  const authorizationMetrics = new AuthorizationMetrics(metrics);
+  const authorization =
+    authorizationFile &&
+    (await followAuthorizationFile(
+      {
+        file: authorizationFile,
+        serverId: config.advertiseAddress,
+        clock: systemClock,
+        random: systemRandom,
+        logger: logger.for('authorization'),
+        metrics,
+        authorizationMetrics,
+      },
+      signal,
+    ));
   const plane = await createControlPlane({
     store,
     clock: systemClock,
@@ -86,7 +104,9 @@ await runUntilSignalled(logger, async (signal) => {
       },
       openIdConnect: openIdConnectProviders(config.api ?? {}),
       ...(authentication && { authentication }),
+      ...(authorization && { authorization }),
     },
+    authorizationMetrics,
     ...limitsAndAudit(config.api ?? {}),
     ...('etcd' in config.store && {
       sharedStore: true,

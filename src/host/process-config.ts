@@ -18,6 +18,8 @@ export interface ApiServerSettings {
   };
   /** Structured authentication; upstream's --authentication-config. */
   authenticationConfigFile?: string;
+  /** Who is asked about rights; upstream's --authorization-config. */
+  authorizationConfigFile?: string;
   /** `-` writes to the output. */
   audit?: { policyFile: string; logFile: string };
   /** Requests at work at once. */

@@ -30,9 +30,9 @@ export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
       if (operation === 'CREATE') await refuseMasters(object as CertificateSigningRequest);
       if (operation !== 'UPDATE') return;
       const before = old as CertificateSigningRequest;
-      if (request.subresource === 'approval') requireSigner(authorize, attributes, before, 'approve');
+      if (request.subresource === 'approval') await requireSigner(authorize, attributes, before, 'approve');
       if (request.subresource === 'status' && isSigned(object as CertificateSigningRequest, before))
-        requireSigner(authorize, attributes, before, 'sign');
+        await requireSigner(authorize, attributes, before, 'sign');
     },
   };
 }
@@ -65,33 +65,31 @@ async function refuseMasters(request: CertificateSigningRequest): Promise<void> 
 }
 
 /** A signer's own name, or all of its domain as `example.com/*`. */
-function requireSigner(
+async function requireSigner(
   authorize: Authorizer,
   { request }: AdmissionAttributes,
   { metadata, spec }: CertificateSigningRequest,
   verb: 'approve' | 'sign',
-): void {
+): Promise<void> {
   const signer = spec?.signerName ?? '';
-  const names = [signer, `${signer.split('/', 1)[0]}/*`];
-  const isAllowed = names.some(
-    (name) =>
-      authorize({
-        user: request.user,
-        verb,
-        isResource: true,
-        path: '',
-        group: CertificateSigningRequest.group,
-        version: '*',
-        resource: 'signers',
-        subresource: '',
-        namespace: '',
-        name,
-      }).allowed,
+  for (const name of [signer, `${signer.split('/', 1)[0]}/*`]) {
+    const decision = await authorize({
+      user: request.user,
+      verb,
+      isResource: true,
+      path: '',
+      group: CertificateSigningRequest.group,
+      version: '*',
+      resource: 'signers',
+      subresource: '',
+      namespace: '',
+      name,
+    });
+    if (decision.allowed) return;
+  }
+  throw forbidden(
+    CertificateSigningRequest,
+    metadata.name,
+    `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`,
   );
-  if (!isAllowed)
-    throw forbidden(
-      CertificateSigningRequest,
-      metadata.name,
-      `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`,
-    );
 }

@@ -9,7 +9,7 @@ import { isWriteOf } from './pod-write.ts';
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'RbacEscalation',
-    validate(attributes) {
+    async validate(attributes) {
       const { request, object, old } = attributes;
       const check = {
         rbac,
@@ -22,14 +22,14 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
       if ([Role, ClusterRole].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'))) {
         const rules = (object as Role).rules ?? [];
         if (old && JSON.stringify((old as Role).rules ?? []) === JSON.stringify(rules)) return;
-        checkRoleEscalation(check, rules);
+        await checkRoleEscalation(check, rules);
       } else if (
         [RoleBinding, ClusterRoleBinding].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'))
       ) {
         const binding = object as RoleBinding;
         const before = old as RoleBinding | undefined;
         if (before && JSON.stringify(contentOf(before)) === JSON.stringify(contentOf(binding))) return;
-        checkBindingEscalation(check, binding.roleRef);
+        await checkBindingEscalation(check, binding.roleRef);
       }
     },
   };

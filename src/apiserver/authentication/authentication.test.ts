@@ -168,7 +168,7 @@ test('the chain: no credential is anonymous, a bad one is refused, a good one is
   await assert.rejects(authenticate(request({ authorization: 'Bearer bad' })), { code: 401 });
 });
 
-test('impersonation asks for every part, and refuses in upstream’s words', () => {
+test('impersonation asks for every part, and refuses in upstream’s words', async () => {
   const asked: string[] = [];
   const caller: UserInfo = { name: 'root', groups: [] };
   const allow = (attributes: { verb: string; resource: string; name: string }) => {
@@ -180,7 +180,7 @@ test('impersonation asks for every part, and refuses in upstream’s words', () 
     'impersonate-group': 'a,b',
     'impersonate-extra-scopes': 'view',
   };
-  const user = impersonate(request(headers), caller, allow);
+  const user = await impersonate(request(headers), caller, allow);
   assert.deepEqual(user, {
     name: 'bob',
     groups: ['a', 'b', 'system:authenticated'],
@@ -192,13 +192,13 @@ test('impersonation asks for every part, and refuses in upstream’s words', () 
     'impersonate groups b',
     'impersonate userextras view',
   ]);
-  assert.throws(
-    () => impersonate(request({ 'impersonate-user': 'forbidden' }), caller, allow),
+  await assert.rejects(
+    impersonate(request({ 'impersonate-user': 'forbidden' }), caller, allow),
     (error: StatusError) =>
       error.message ===
       'users "forbidden" is forbidden: User "root" cannot impersonate resource "users" in API group "" at the cluster scope',
   );
-  const account = impersonate(
+  const account = await impersonate(
     request({ 'impersonate-user': 'system:serviceaccount:ns:robot' }),
     caller,
     allow,
@@ -208,5 +208,5 @@ test('impersonation asks for every part, and refuses in upstream’s words', () 
     'system:serviceaccounts:ns',
     'system:authenticated',
   ]);
-  assert.equal(impersonate(request({}), caller, allow), caller);
+  assert.equal(await impersonate(request({}), caller, allow), caller);
 });

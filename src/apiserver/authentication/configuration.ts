@@ -3,8 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { duplicate, type FieldError, invalidValue, required, tooMany } from '../../api/field-error.ts';
 import { httpPathProblems, subdomainProblems } from '../../api/validation/names.ts';
+import { throwAll, unknownFields, withoutNulls } from '../configuration-shape.ts';
 import { type ClaimMapping, type ClaimSource, type CompiledRule, mapClaims } from './claim-mapping.ts';
-import { unknownFields } from './configuration-shape.ts';
+import { authenticationShape } from './configuration-shape.ts';
 import type { TokenProvider } from './openid-connect.ts';
 
 export interface AuthenticationConfiguration {
@@ -67,23 +68,12 @@ export function readAuthenticationConfiguration(
       `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}: ` +
         `an authentication configuration is of apiVersion ${group}/v1 and kind AuthenticationConfiguration`,
     );
-  const unknown = unknownFields(value as object);
+  const unknown = unknownFields(authenticationShape, value as object);
   if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
   const reader = new Reader(disallowedIssuers);
   const configuration = reader.read(withoutNulls(value) as Document);
-  const { errors } = reader;
-  const texts = errors.map(({ text }) => text);
-  if (texts.length === 1) throw new Error(texts[0]);
-  if (texts.length > 1) throw new Error(`[${texts.join(', ')}]`);
+  throwAll(reader.errors.map(({ text }) => text));
   return configuration;
-}
-
-/** A field that is null is one that was not said. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (typeof value !== 'object' || value === null) return value;
-  const said = Object.entries(value).filter(([, child]) => child !== null);
-  return Object.fromEntries(said.map(([key, child]) => [key, withoutNulls(child)]));
 }
 
 /** Collects errors while it compiles; what it gives is of use only when there are none. */

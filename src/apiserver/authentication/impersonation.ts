@@ -12,7 +12,11 @@ const serviceAccountPattern = /^system:serviceaccount:([^:]+):([^:]+)$/;
  * The user to act as: the caller itself when no such header is there.
  * @throws StatusError 403 for the first thing that the caller may not impersonate.
  */
-export function impersonate(request: ApiRequest, caller: UserInfo, authorize: Authorizer): UserInfo {
+export async function impersonate(
+  request: ApiRequest,
+  caller: UserInfo,
+  authorize: Authorizer,
+): Promise<UserInfo> {
   const name = request.header('impersonate-user');
   const uid = request.header('impersonate-uid');
   const groups = listOf(request.headers()['impersonate-group']);
@@ -21,7 +25,13 @@ export function impersonate(request: ApiRequest, caller: UserInfo, authorize: Au
     if (!uid && groups.length === 0 && Object.keys(extra).length === 0) return caller;
     throw badRequest('requested impersonation of a group, uid or extra without impersonating a user');
   }
-  const check = (group: string, resource: string, namespace: string, target: string, subresource = '') => {
+  const check = async (
+    group: string,
+    resource: string,
+    namespace: string,
+    target: string,
+    subresource = '',
+  ) => {
     const attributes = {
       user: caller,
       verb: 'impersonate',
@@ -34,18 +44,18 @@ export function impersonate(request: ApiRequest, caller: UserInfo, authorize: Au
       namespace,
       name: target,
     };
-    const decision = authorize(attributes);
+    const decision = await authorize(attributes);
     if (!decision.allowed) throw forbidden({ group, plural: resource }, target, whyNot(attributes, decision));
   };
 
   const [, accountNamespace, accountName] = serviceAccountPattern.exec(name) ?? [];
-  if (accountNamespace && accountName) check('', 'serviceaccounts', accountNamespace, accountName);
-  else check('', 'users', '', name);
-  for (const group of groups) check('', 'groups', '', group);
+  if (accountNamespace && accountName) await check('', 'serviceaccounts', accountNamespace, accountName);
+  else await check('', 'users', '', name);
+  for (const group of groups) await check('', 'groups', '', group);
   for (const [key, values] of Object.entries(extra)) {
-    for (const value of values) check('authentication.k8s.io', 'userextras', '', value, key);
+    for (const value of values) await check('authentication.k8s.io', 'userextras', '', value, key);
   }
-  if (uid) check('authentication.k8s.io', 'uids', '', uid);
+  if (uid) await check('authentication.k8s.io', 'uids', '', uid);
 
   const implied =
     accountNamespace && accountName ? serviceAccountUser(accountNamespace, accountName).groups : [];

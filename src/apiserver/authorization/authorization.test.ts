@@ -92,11 +92,11 @@ test('a changed binding counts at once', () => {
   assert.equal(authorize(attributes(bob, 'list', 'configmaps')).allowed, false);
 });
 
-test('a binding to a role that is not there is told in the refusal', () => {
+test('a binding to a role that is not there is told in the refusal', async () => {
   const objects = reader();
   objects.remove(ClusterRole, '', 'metrics');
   const asked = attributes(bob, 'get', '', { isResource: false, path: '/metrics', namespace: '' });
-  const decision = unionAuthorizer([new RbacAuthorizer(objects).authorize])(asked);
+  const decision = await unionAuthorizer([new RbacAuthorizer(objects).authorize])(asked);
   const missing = 'clusterrole.rbac.authorization.k8s.io "metrics" not found';
   assert.equal(whyNot(asked, decision), `User "bob" cannot get path "/metrics": RBAC: ${missing}`);
 });
@@ -114,7 +114,7 @@ test('refusals are worded as upstream words them', () => {
   );
 });
 
-test('nobody grants what it does not hold', () => {
+test('nobody grants what it does not hold', async () => {
   const rbac = new RbacAuthorizer(reader());
   const check = {
     rbac,
@@ -124,9 +124,9 @@ test('nobody grants what it does not hold', () => {
     namespace: 'default',
     name: 'more',
   };
-  checkRoleEscalation(check, [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }]);
-  assert.throws(
-    () => checkRoleEscalation(check, [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list'] }]),
+  await checkRoleEscalation(check, [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }]);
+  await assert.rejects(
+    checkRoleEscalation(check, [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list'] }]),
     {
       message:
         'roles.rbac.authorization.k8s.io "more" is forbidden: user "bob" (groups=["system:authenticated" "devs"]) is ' +
@@ -135,29 +135,38 @@ test('nobody grants what it does not hold', () => {
     },
   );
   const binding = { ...check, plural: 'rolebindings' };
-  checkBindingEscalation(binding, { kind: 'Role', name: 'reader' });
-  assert.throws(
-    () => checkBindingEscalation(binding, { kind: 'Role', name: 'absent' }),
+  await checkBindingEscalation(binding, { kind: 'Role', name: 'reader' });
+  await assert.rejects(
+    checkBindingEscalation(binding, { kind: 'Role', name: 'absent' }),
     /roles.* "absent" not found/,
   );
   const root: UserInfo = { name: 'root', groups: ['system:masters'] };
-  checkRoleEscalation({ ...check, user: root }, [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]);
+  await checkRoleEscalation({ ...check, user: root }, [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]);
 });
 
-test('reviews answer for oneself, for others, and list rules', () => {
+test('reviews answer for oneself, for others, and list rules', async () => {
   const rbac = new RbacAuthorizer(reader());
   const authorize = unionAuthorizer([rbac.authorize]);
   const resourceAttributes = { verb: 'list', resource: 'configmaps', namespace: 'default' };
   const metadata = { name: '', uid: '', resourceVersion: '', creationTimestamp: '' };
   const kinds = { apiVersion: 'authorization.k8s.io/v1', kind: 'x', metadata };
-  assert.deepEqual(reviewSelf(authorize, bob, { ...kinds, spec: { resourceAttributes } }), {
+  assert.deepEqual(await reviewSelf(authorize, bob, { ...kinds, spec: { resourceAttributes } }), {
     allowed: true,
     reason: 'RBAC: allowed by RoleBinding "bob-reads/default" of Role "reader" to User "bob"',
   });
   const asEve = { ...kinds, spec: { user: 'eve', resourceAttributes } };
-  assert.deepEqual(reviewSubject(authorize, asEve, undefined), { allowed: false });
-  assert.throws(() => reviewSubject(authorize, asEve, 'other'), /must match namespace: "other"/);
-  const listed = reviewRules(rbac, bob, { ...kinds, spec: { namespace: 'default' } });
+  assert.deepEqual(await reviewSubject(authorize, asEve, undefined), { allowed: false });
+  await assert.rejects(reviewSubject(authorize, asEve, 'other'), /must match namespace: "other"/);
+  const listed = reviewRules(
+    rbac,
+    bob,
+    { ...kinds, spec: { namespace: 'default' } },
+    {
+      rbac: true,
+      everything: false,
+      incomplete: [],
+    },
+  );
   assert.equal(listed.resourceRules.length, 3);
   assert.deepEqual(listed.nonResourceRules, [
     { verbs: ['get'], nonResourceURLs: ['/metrics', '/healthz/*'] },

@@ -15,28 +15,53 @@ export interface Decision {
   reason?: string;
   /** What went wrong while deciding, e.g. a binding to a role that is not there. */
   evaluationError?: string;
+  /** True when the error is the server's: a request that is not allowed gets it as an answer instead of a refusal. */
+  failed?: boolean;
 }
 
-/** Decides from memory, at once. */
-export type Authorizer = (attributes: Attributes) => Decision;
+/** Decides at once, or when whoever it asks has answered. */
+export type Authorizer = (attributes: Attributes) => Decision | Promise<Decision>;
 
-/** The first that allows or denies decides; nobody's opinion is a refusal. */
+/** Decides from memory. */
+export type InstantAuthorizer = (attributes: Attributes) => Decision;
+
+/** The first that allows or denies decides; nobody's opinion is a refusal. Waits only where one of them does. */
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
-  return (attributes) => {
-    if (attributes.user.groups.includes(mastersGroup)) return { allowed: true };
-    const reasons: string[] = [];
-    const errors: string[] = [];
-    for (const authorize of authorizers) {
-      const decision = authorize(attributes);
-      if (decision.allowed || decision.denied) return decision;
-      if (decision.reason) reasons.push(decision.reason);
-      if (decision.evaluationError) errors.push(decision.evaluationError);
-    }
-    return {
-      allowed: false,
-      ...(reasons.length > 0 && { reason: reasons.join('\n') }),
-      ...(errors.length > 0 && { evaluationError: errors.join('\n') }),
-    };
+  return (attributes) =>
+    attributes.user.groups.includes(mastersGroup) ? { allowed: true } : firstOf(authorizers, attributes, []);
+}
+
+/** `before`: what those said who had no opinion. */
+function firstOf(
+  authorizers: readonly Authorizer[],
+  attributes: Attributes,
+  before: readonly Decision[],
+): Decision | Promise<Decision> {
+  const opinions = [...before];
+  for (const authorize of authorizers.slice(before.length)) {
+    const decision = authorize(attributes);
+    if (decision instanceof Promise)
+      return decision.then((late) =>
+        isFinal(late) ? late : firstOf(authorizers, attributes, [...opinions, late]),
+      );
+    if (isFinal(decision)) return decision;
+    opinions.push(decision);
+  }
+  return noOpinion(opinions);
+}
+
+function isFinal({ allowed, denied }: Decision): boolean {
+  return allowed || denied === true;
+}
+
+function noOpinion(opinions: readonly Decision[]): Decision {
+  const reasons = opinions.flatMap(({ reason }) => reason || []);
+  const errors = opinions.flatMap(({ evaluationError }) => evaluationError || []);
+  return {
+    allowed: false,
+    ...(reasons.length > 0 && { reason: reasons.join('\n') }),
+    ...(errors.length > 0 && { evaluationError: errors.join('\n') }),
+    ...(opinions.some(({ failed }) => failed) && { failed: true }),
   };
 }
 

@@ -22,10 +22,13 @@ const group = 'rbac.authorization.k8s.io';
  * Before a role is created or its rules change.
  * @throws StatusError 403 naming the rules that the user lacks.
  */
-export function checkRoleEscalation(check: EscalationCheck, rules: readonly PolicyRule[]): void {
+export async function checkRoleEscalation(
+  check: EscalationCheck,
+  rules: readonly PolicyRule[],
+): Promise<void> {
   const { user, authorize, plural, namespace, name } = check;
   if (user.groups.includes(mastersGroup)) return;
-  if (mayDo(authorize, user, 'escalate', plural, namespace, name)) return;
+  if (await mayDo(authorize, user, 'escalate', plural, namespace, name)) return;
   refuseUncovered(check, rules);
 }
 
@@ -33,14 +36,14 @@ export function checkRoleEscalation(check: EscalationCheck, rules: readonly Poli
  * Before a binding is created or changed.
  * @throws StatusError 404 when its role is not there, 403 naming the rules that the user lacks.
  */
-export function checkBindingEscalation(
+export async function checkBindingEscalation(
   check: EscalationCheck,
   roleRef: { kind: string; name: string },
-): void {
+): Promise<void> {
   const { rbac, user, authorize, namespace } = check;
   if (user.groups.includes(mastersGroup)) return;
   const rolePlural = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
-  if (mayDo(authorize, user, 'bind', rolePlural, namespace, roleRef.name)) return;
+  if (await mayDo(authorize, user, 'bind', rolePlural, namespace, roleRef.name)) return;
   const rules = rbac.roleRules(roleRef, namespace);
   if (!rules) throw notFound({ group, plural: rolePlural }, roleRef.name);
   refuseUncovered(check, rules);
@@ -58,15 +61,15 @@ function refuseUncovered(
   throw forbidden({ group, plural }, name, why);
 }
 
-function mayDo(
+async function mayDo(
   authorize: Authorizer,
   user: UserInfo,
   verb: string,
   resource: string,
   namespace: string,
   name: string,
-): boolean {
+): Promise<boolean> {
   const where = { namespace: resource === 'clusterroles' && verb === 'escalate' ? '' : namespace, name };
   const what = { isResource: true, path: '', group, version: 'v1', resource, subresource: '' };
-  return authorize({ user, verb, ...what, ...where }).allowed;
+  return (await authorize({ user, verb, ...what, ...where })).allowed;
 }

@@ -3,7 +3,7 @@ import { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/re
 import { mirrorPodAnnotation, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
-import type { Attributes, Authorizer, Decision } from './authorizer.ts';
+import type { Attributes, Decision, InstantAuthorizer } from './authorizer.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
 /** The node that a user is; undefined for everybody else. */
@@ -24,7 +24,7 @@ interface NodeNeeds {
 }
 
 /** `rules`: what every node may do, whatever runs on it (upstream's cluster role system:node). */
-export function nodeAuthorizer(objects: ObjectReader, rules: readonly PolicyRule[]): Authorizer {
+export function nodeAuthorizer(objects: ObjectReader, rules: readonly PolicyRule[]): InstantAuthorizer {
   const needs = new Map<string, NodeNeeds>();
   let generation = -1;
   const needsOf = (nodeName: string): NodeNeeds => {

@@ -2,7 +2,7 @@
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
-import type { Attributes, Authorizer, Decision } from './authorizer.ts';
+import type { Attributes, Decision, InstantAuthorizer } from './authorizer.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
 type Binding = RoleBinding | ClusterRoleBinding;
@@ -35,7 +35,7 @@ export class RbacAuthorizer {
     this.#objects = objects;
   }
 
-  readonly authorize: Authorizer = (attributes) => {
+  readonly authorize: InstantAuthorizer = (attributes) => {
     const errors: string[] = [];
     for (const grant of this.#grantsOf(attributes)) {
       if (grant.rules.some((rule) => ruleAllows(rule, attributes)))

@@ -6,8 +6,8 @@ import { untypedCelValue } from '../../api/cel/values.ts';
 import type { MatchCondition } from '../../api/types/admissionregistration-v1.gen.ts';
 import { authenticatedGroup } from '../../api/well-known.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
-import type { Authorizer } from '../authorization/authorizer.ts';
 import type { UserInfo } from '../request.ts';
+import type { AccessAnswers } from './access-answers.ts';
 import type { AdmissionRequest } from './review.ts';
 
 export interface CompiledCondition {
@@ -37,7 +37,7 @@ function compileOrFail(expression: string): CompiledCondition['program'] {
 export function celVariablesOf(
   request: AdmissionRequest,
   attributes: AdmissionAttributes,
-  authorize: Authorizer,
+  answers: AccessAnswers,
 ): Record<string, unknown> {
   const { object, oldObject, ...rest } = request;
   return {
@@ -46,17 +46,17 @@ export function celVariablesOf(
     request: untypedCelValue(rest),
     params: null,
     namespaceObject: null,
-    authorizer: celAuthorizerOf(attributes, authorize),
+    authorizer: celAuthorizerOf(attributes, answers),
     variables: {},
   };
 }
 
-function celAuthorizerOf({ request, name }: AdmissionAttributes, authorize: Authorizer): CelAuthorizer {
+function celAuthorizerOf({ request, name }: AdmissionAttributes, answers: AccessAnswers): CelAuthorizer {
   const { resource, namespace, subresource, user } = request;
   const about = { group: resource.group, resource: resource.plural, namespace, name, subresource };
   return new CelAuthorizer(
     (question, account) =>
-      authorize({ ...question, version: '*', user: account ? serviceAccountUser(account) : user }),
+      answers.to({ ...question, version: '*', user: account ? serviceAccountUser(account) : user }),
     about,
   );
 }

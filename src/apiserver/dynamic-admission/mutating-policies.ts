@@ -67,13 +67,18 @@ class MutatingPolicies {
     if (!shown) return false;
     for (const params of this.#bindings.paramsOf(bound, attributes)) {
       const before = await admissionRequestOf(attributes, shown, this.#random.uuid());
-      const base = await this.#bindings.variablesOf(attributes, shown);
+      const answers = this.#bindings.accessAnswers();
+      const base = await this.#bindings.variablesOf(attributes, shown, answers);
+      const object = before.object as unknown as JsonObject;
+      const fields = fieldsSeen(attributes, shown);
       try {
-        const values = this.#bindings.prepare(bound.policy, base, params);
-        if (values === 'does not concern') continue;
-        const object = before.object as unknown as JsonObject;
-        const fields = fieldsSeen(attributes, shown);
-        const mutated = mutatedBy(bound.policy.content ?? [], object, values, fields);
+        const mutated = await answers.settled(() => {
+          const values = this.#bindings.prepare(bound.policy, base, params);
+          return values === 'does not concern'
+            ? values
+            : mutatedBy(bound.policy.content ?? [], object, values, fields);
+        });
+        if (mutated === 'does not concern') continue;
         attributes.object = await objectAfter(attributes, shown, mutated);
       } catch (error) {
         if (!isFailureOfPolicy(error)) throw error;

@@ -70,11 +70,14 @@ class Policies {
   async #judge(bound: Bound, attributes: AdmissionAttributes): Promise<void> {
     const shown = this.#bindings.match(bound, attributes);
     if (!shown) return;
-    const base = await this.#bindings.variablesOf(attributes, shown);
+    const answers = this.#bindings.accessAnswers();
+    const base = await this.#bindings.variablesOf(attributes, shown, answers);
     for (const params of this.#bindings.paramsOf(bound, attributes)) {
       const { policy } = bound;
       const startMs = this.#options.clock.monotonic();
-      const violations = violationsOf(policy, () => this.#bindings.prepare(policy, base, params));
+      const violations = await answers.settled(() =>
+        violationsOf(policy, () => this.#bindings.prepare(policy, base, params)),
+      );
       const tookMs = this.#options.clock.monotonic() - startMs;
       if (violations.length === 0) this.#count(bound, 'allow', false, tookMs);
       for (const violation of violations) {

@@ -17,6 +17,7 @@ import type { ParamRef } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import { AccessAnswers } from './access-answers.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
 import { admissionRequestOf } from './review.ts';
@@ -80,14 +81,20 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     return shown && (!matcher || matcher.match(attributes)) ? shown : undefined;
   }
 
+  /** For the expressions of one judgement. */
+  accessAnswers(): AccessAnswers {
+    return new AccessAnswers(this.#options.authorize);
+  }
+
   /** What expressions see of the request, but for parameters. */
   async variablesOf(
     attributes: AdmissionAttributes,
     shown: ServedResource,
+    answers: AccessAnswers,
   ): Promise<Record<string, unknown>> {
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
     return {
-      ...celVariablesOf(request, attributes, this.#options.authorize),
+      ...celVariablesOf(request, attributes, answers),
       namespaceObject: this.#namespaceOf(attributes),
     };
   }

@@ -15,6 +15,7 @@ import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import type { AdmissionMetrics, WebhookType } from '../metrics/admission-metrics.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import { AccessAnswers } from './access-answers.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
 import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf, objectAfter } from './review.ts';
@@ -117,13 +118,10 @@ class Hooks {
   async #wants(hook: Hook, attributes: AdmissionAttributes): Promise<ServedResource | undefined> {
     const shown = hook.matcher.match(attributes);
     if (!shown || hook.conditions.length === 0) return shown;
-    const variables = celVariablesOf(
-      await admissionRequestOf(attributes, shown, ''),
-      attributes,
-      this.#options.authorize,
-    );
+    const answers = new AccessAnswers(this.#options.authorize);
+    const variables = celVariablesOf(await admissionRequestOf(attributes, shown, ''), attributes, answers);
     try {
-      return conditionsHold(hook.conditions, variables) ? shown : undefined;
+      return (await answers.settled(() => conditionsHold(hook.conditions, variables))) ? shown : undefined;
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
       if (hook.webhook.failurePolicy === 'Ignore') return undefined;

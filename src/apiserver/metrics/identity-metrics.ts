@@ -67,11 +67,20 @@ export class IdentityMetrics {
     }
   }
 
-  authorizing({ request }: RequestContext, work: () => Decision): Decision {
-    if (request.localUser) return work();
+  async authorizing(
+    { request }: RequestContext,
+    work: () => Decision | Promise<Decision>,
+  ): Promise<Decision> {
+    if (request.localUser) return await work();
     const startMs = this.#clock.monotonic();
-    const decision = work();
-    const result = decision.allowed ? 'allowed' : decision.denied ? 'denied' : 'no-opinion';
+    const decision = await work();
+    const result = decision.allowed
+      ? 'allowed'
+      : decision.failed
+        ? 'error'
+        : decision.denied
+          ? 'denied'
+          : 'no-opinion';
     this.#authorized.ended(result, this.#clock.monotonic() - startMs);
     return decision;
   }

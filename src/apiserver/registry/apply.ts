@@ -37,7 +37,7 @@ export async function applyObject(
       if (isThere) return await applyToLive(registry, context, write, config);
       if (write.subresource !== '')
         throw badRequest('an object must exist before its subresource is applied');
-      requireCreate(registry, write);
+      await requireCreate(registry, write);
       return await applyAsNew(registry, context, write, config);
     } catch (error) {
       const lostRace =

@@ -70,7 +70,10 @@ export function cacheOf(resource: ServedResource): ResourceCache {
 }
 
 /** A write of another verb that would create the object needs the right to create, too. @throws StatusError 403 */
-export function requireCreate(registry: Registry, { resource, namespace, name, user }: WriteRequest): void {
+export async function requireCreate(
+  registry: Registry,
+  { resource, namespace, name, user }: WriteRequest,
+): Promise<void> {
   const { group, version, plural } = resource;
   const attributes = {
     user,
@@ -84,7 +87,7 @@ export function requireCreate(registry: Registry, { resource, namespace, name, u
     namespace,
     name,
   };
-  const decision = registry.authorize(attributes);
+  const decision = await registry.authorize(attributes);
   if (!decision.allowed) throw forbidden(resource, name, whyNot(attributes, decision));
 }
 

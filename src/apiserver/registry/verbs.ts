@@ -114,7 +114,7 @@ async function update(
   } catch (error) {
     const mayCreate = definition.createsOnUpdate && request.subresource === '' && !uid && !resourceVersion;
     if (!mayCreate || !(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
-    requireCreate(registry, request);
+    await requireCreate(registry, request);
     const created = await createObject(registry, request, object);
     return { type: 'object', status: 201, resource, object: created };
   }

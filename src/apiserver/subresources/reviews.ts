@@ -30,7 +30,7 @@ export type ReviewHandler = (
 
 /** By Kind. */
 export function reviewHandlers(security: Security): ReadonlyMap<string, ReviewHandler> {
-  const { authorize, rbac } = security;
+  const { authorize, rbac, knownRules } = security;
   const answers: Record<string, Answer> = {
     TokenReview: (review) => reviewToken(security, review as TokenReview),
     SelfSubjectReview: (_review, { user }) => ({ userInfo: userInfoOf(user) }),
@@ -39,7 +39,8 @@ export function reviewHandlers(security: Security): ReadonlyMap<string, ReviewHa
     SubjectAccessReview: (review) => reviewSubject(authorize, review as SubjectAccessReview, undefined),
     LocalSubjectAccessReview: (review, { info }) =>
       reviewSubject(authorize, review as LocalSubjectAccessReview, info.namespace),
-    SelfSubjectRulesReview: (review, { user }) => reviewRules(rbac, user, review as SelfSubjectRulesReview),
+    SelfSubjectRulesReview: (review, { user }) =>
+      reviewRules(rbac, user, review as SelfSubjectRulesReview, knownRules()),
   };
   return new Map(Object.entries(answers).map(([kind, answer]) => [kind, handlerOf(answer)]));
 }

@@ -1,0 +1,261 @@
+/** An AuthorizationConfiguration as upstream's files state it: who is asked about rights, in which order. */
+import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { TypeChecker } from '../../api/cel/type-check.ts';
+import {
+  duplicate,
+  type FieldError,
+  invalidValue,
+  notSupported,
+  required,
+  tooMany,
+} from '../../api/field-error.ts';
+import { schemaNode } from '../../api/schema/schemas.ts';
+import { subdomainProblems } from '../../api/validation/names.ts';
+import { parseGoDuration } from '../../base/go-duration.ts';
+import { type Shape, throwAll, unknownFields, withoutNulls } from '../configuration-shape.ts';
+
+export const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;
+export type AuthorizerType = (typeof authorizerTypes)[number];
+
+export type AuthorizerEntry =
+  | { type: Exclude<AuthorizerType, 'Webhook' | 'ABAC'>; name: string }
+  | { type: 'Webhook'; name: string; webhook: WebhookSettings };
+
+export interface WebhookSettings {
+  /** 0: such answers are not remembered. */
+  authorizedTtlMs: number;
+  unauthorizedTtlMs: number;
+  timeoutMs: number;
+  version: 'v1' | 'v1beta1';
+  onFailure: 'NoOpinion' | 'Deny';
+  kubeconfigFile: string;
+  conditions: readonly CelProgram[];
+}
+
+interface Document {
+  authorizers?: { type?: string; name?: string; webhook?: WebhookDocument }[];
+}
+
+interface WebhookDocument {
+  authorizedTTL?: string;
+  cacheAuthorizedRequests?: boolean;
+  unauthorizedTTL?: string;
+  cacheUnauthorizedRequests?: boolean;
+  timeout?: string;
+  subjectAccessReviewVersion?: string;
+  matchConditionSubjectAccessReviewVersion?: string;
+  failurePolicy?: string;
+  connectionInfo?: { type?: string; kubeConfigFile?: string };
+  matchConditions?: { expression?: string }[];
+}
+
+const shape: Shape = {
+  apiVersion: 'text',
+  kind: 'text',
+  authorizers: [
+    {
+      type: 'text',
+      name: 'text',
+      webhook: {
+        authorizedTTL: 'text',
+        cacheAuthorizedRequests: 'flag',
+        unauthorizedTTL: 'text',
+        cacheUnauthorizedRequests: 'flag',
+        timeout: 'text',
+        subjectAccessReviewVersion: 'text',
+        matchConditionSubjectAccessReviewVersion: 'text',
+        failurePolicy: 'text',
+        connectionInfo: { type: 'text', kubeConfigFile: 'text' },
+        matchConditions: [{ expression: 'text' }],
+      },
+    },
+  ],
+};
+
+const group = 'apiserver.config.k8s.io';
+const versions = ['v1', 'v1beta1', 'v1alpha1'];
+const conditionsMax = 64;
+const timeoutMsMax = 30_000;
+const ttlDefaults = { authorizedTTL: '5m', unauthorizedTTL: '30s' };
+
+/**
+ * `fileProblem`: why a path names no file that can be read; undefined when it does.
+ * @throws Error with all that is wrong, in upstream's words
+ */
+export function readAuthorizationConfiguration(
+  value: unknown,
+  fileProblem: (path: string) => string | undefined,
+): AuthorizerEntry[] {
+  const { apiVersion, kind } = (value ?? {}) as { apiVersion?: unknown; kind?: unknown };
+  if (kind !== 'AuthorizationConfiguration' || !versions.some((name) => apiVersion === `${group}/${name}`))
+    throw new Error(
+      `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}: ` +
+        `an authorization configuration is of apiVersion ${group}/v1 and kind AuthorizationConfiguration`,
+    );
+  const unknown = unknownFields(shape, value as object);
+  if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
+  const reader = new Reader(fileProblem);
+  const entries = reader.read(withoutNulls(value) as Document);
+  throwAll(reader.errors.map(({ text }) => text));
+  throwAll(entries.flatMap(nameProblem));
+  return entries;
+}
+
+/** There is one of each but webhooks, and it is named by its type. */
+function nameProblem({ type, name }: AuthorizerEntry): string[] {
+  const expected = type.toLowerCase();
+  return type === 'Webhook' || name === expected
+    ? []
+    : [`expected name ${expected} for authorizer ${type} instead of ${name}`];
+}
+
+/** Collects errors while it compiles; what it gives is of use only when there are none. */
+class Reader {
+  readonly errors: FieldError[] = [];
+  readonly #fileProblem: (path: string) => string | undefined;
+
+  constructor(fileProblem: (path: string) => string | undefined) {
+    this.#fileProblem = fileProblem;
+  }
+
+  read({ authorizers = [] }: Document): AuthorizerEntry[] {
+    if (authorizers.length === 0)
+      this.errors.push(required('authorizers', 'at least one authorization mode must be defined'));
+    const entries: AuthorizerEntry[] = [];
+    const names = new Set<string>();
+    for (const [index, { type = '', name = '', webhook }] of authorizers.entries()) {
+      const path = `authorizers[${index}]`;
+      if (!this.#type(type, entries, `${path}.type`)) continue;
+      this.#name(name, names, `${path}.name`);
+      names.add(name);
+      if (type === 'Webhook') {
+        if (webhook) entries.push({ type, name, webhook: this.#webhook(webhook, path) });
+        else this.errors.push(required(`${path}.webhook`, 'required when type=Webhook'));
+        continue;
+      }
+      if (webhook) this.#invalid(`${path}.webhook`, 'non-null', 'may only be specified when type=Webhook');
+      if (type === 'ABAC')
+        this.#invalid(`${path}.type`, type, 'not allowed: there is no policy file of this server');
+      else entries.push({ type, name });
+    }
+    return entries;
+  }
+
+  #type(type: string, before: readonly AuthorizerEntry[], field: string): type is AuthorizerType {
+    if (!type) this.errors.push(required(field));
+    else if (!authorizerTypes.some((known) => known === type))
+      this.errors.push(notSupported(field, type, authorizerTypes));
+    else if (type !== 'Webhook' && before.some((entry) => entry.type === type))
+      this.errors.push(duplicate(field, type));
+    else return true;
+    return false;
+  }
+
+  #name(name: string, seen: ReadonlySet<string>, field: string): void {
+    if (!name) return void this.errors.push(required(field));
+    if (seen.has(name)) return void this.errors.push(duplicate(field, name));
+    const problems = subdomainProblems(name);
+    if (problems.length > 0) this.#invalid(field, name, `authorizer name is invalid: ${problems.join(', ')}`);
+  }
+
+  #webhook(webhook: WebhookDocument, path: string): WebhookSettings {
+    const { cacheAuthorizedRequests = true, cacheUnauthorizedRequests = true } = webhook;
+    const ttl = (name: 'authorizedTTL' | 'unauthorizedTTL') =>
+      this.#duration(webhook[name] ?? ttlDefaults[name], `${path}.${name}`);
+    const [authorizedTtlMs, unauthorizedTtlMs] = [ttl('authorizedTTL'), ttl('unauthorizedTTL')];
+    return {
+      timeoutMs: this.#duration(webhook.timeout ?? '0', `${path}.timeout`, timeoutMsMax),
+      authorizedTtlMs: cacheAuthorizedRequests ? authorizedTtlMs : 0,
+      unauthorizedTtlMs: cacheUnauthorizedRequests ? unauthorizedTtlMs : 0,
+      version: this.#oneOf(
+        webhook.subjectAccessReviewVersion,
+        ['v1', 'v1beta1'],
+        `${path}.subjectAccessReviewVersion`,
+      ),
+      onFailure: this.#oneOf(webhook.failurePolicy, ['NoOpinion', 'Deny'], `${path}.failurePolicy`),
+      kubeconfigFile: this.#connection(webhook.connectionInfo ?? {}, `${path}.connectionInfo`),
+      conditions: this.#conditions(webhook, path),
+    };
+  }
+
+  /** Milliseconds. */
+  #duration(text: string, field: string, maxMs?: number): number {
+    const valueMs = parseGoDuration(text);
+    if (typeof valueMs !== 'number') this.#invalid(field, text, valueMs.error);
+    else if (valueMs === 0) this.errors.push(required(field));
+    else if (valueMs < 0 || (maxMs !== undefined && valueMs > maxMs))
+      this.#invalid(
+        field,
+        text,
+        maxMs === undefined ? 'must be > 0s' : `must be > 0s and <= ${maxMs / 1000}s`,
+      );
+    else return valueMs;
+    return 0;
+  }
+
+  #oneOf<Value extends string>(value: string | undefined, known: readonly Value[], field: string): Value {
+    const found = known.find((one) => one === value);
+    if (!value) this.errors.push(required(field));
+    else if (!found) this.errors.push(notSupported(field, value, known));
+    return found ?? known[0]!;
+  }
+
+  #connection({ type, kubeConfigFile }: { type?: string; kubeConfigFile?: string }, path: string): string {
+    const field = `${path}.kubeConfigFile`;
+    const known = this.#oneOf(type, ['KubeConfigFile', 'InClusterConfig'], `${path}.type`);
+    if (known === 'InClusterConfig') {
+      this.#invalid(`${path}.type`, known, 'the API server is no workload of a cluster: use KubeConfigFile');
+      return '';
+    }
+    if (!kubeConfigFile) this.errors.push(required(field));
+    else if (!kubeConfigFile.startsWith('/'))
+      this.#invalid(field, kubeConfigFile, 'must be an absolute path');
+    else {
+      const problem = this.#fileProblem(kubeConfigFile);
+      if (problem) this.#invalid(field, kubeConfigFile, problem);
+    }
+    return kubeConfigFile ?? '';
+  }
+
+  #conditions(
+    { matchConditions = [], matchConditionSubjectAccessReviewVersion: version }: WebhookDocument,
+    path: string,
+  ): CelProgram[] {
+    const versionField = `${path}.matchConditionSubjectAccessReviewVersion`;
+    if (version) this.#oneOf(version, ['v1'], versionField);
+    else if (matchConditions.length > 0)
+      this.errors.push(required(versionField, 'required if match conditions are specified'));
+    if (matchConditions.length > conditionsMax) {
+      this.errors.push(tooMany(`${path}.matchConditions`, matchConditions.length, conditionsMax));
+      return [];
+    }
+    const programs = new Map<string, CelProgram | undefined>();
+    for (const [index, { expression = '' }] of matchConditions.entries()) {
+      const field = `${path}.matchConditions[${index}].expression`;
+      if (!expression.trim()) this.errors.push(required(field));
+      else if (programs.has(expression)) this.errors.push(duplicate(field, expression));
+      else programs.set(expression, this.#compile(expression, field));
+    }
+    return [...programs.values()].filter((program) => program !== undefined);
+  }
+
+  #compile(expression: string, field: string): CelProgram | undefined {
+    try {
+      const program = compileCel(expression, ['request']);
+      const types = { request: schemaNode('io.k8s.api.authorization.v1.SubjectAccessReviewSpec') };
+      const problems = new TypeChecker(['request'], types).problemsOf(expression);
+      if (problems.length > 0) this.#invalid(field, expression, `compilation failed: ${problems.join('\n')}`);
+      if (program.resultType !== 'bool' && program.resultType !== 'dyn')
+        this.#invalid(field, expression, 'must evaluate to bool');
+      return program;
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      this.#invalid(field, expression, `compilation failed: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  #invalid(field: string, value: unknown, why: string): void {
+    this.errors.push(invalidValue(field, value, why));
+  }
+}

@@ -1,0 +1,82 @@
+/** Who is asked about rights, in which order: node and RBAC by themselves, or what a configuration says. */
+import type { AuthorizationMetrics } from '../metrics/authorization-metrics.ts';
+import { type Attributes, type Authorizer, type Decision, unionAuthorizer } from './authorizer.ts';
+import type { AuthorizerType } from './configuration.ts';
+
+/** What can be told in advance of somebody's rights. */
+export interface KnownRules {
+  /** Whether RBAC's rules are among them. */
+  rbac: boolean;
+  everything: boolean;
+  /** Why they are not all. */
+  incomplete: readonly string[];
+}
+
+/** An authorizer of the chain; `ask` is absent for those that the server has itself. */
+export interface ChainEntry {
+  type: AuthorizerType;
+  name: string;
+  ask?: Authorizer;
+}
+
+/** A chain that may be replaced at any time. */
+export class AuthorizationChain {
+  current: readonly ChainEntry[];
+
+  constructor(entries: readonly ChainEntry[] = defaultChain) {
+    this.current = entries;
+  }
+}
+
+export const defaultChain: readonly ChainEntry[] = [
+  { type: 'Node', name: 'node' },
+  { type: 'RBAC', name: 'rbac' },
+];
+
+type OwnAuthorizers = Record<'Node' | 'RBAC', Authorizer>;
+
+/** The chain as one authorizer, whatever it is by then. */
+export function chainAuthorizer(
+  chain: AuthorizationChain,
+  own: OwnAuthorizers,
+  metrics: AuthorizationMetrics,
+): Authorizer {
+  const all: Partial<Record<AuthorizerType, Authorizer>> = {
+    ...own,
+    AlwaysAllow: () => ({ allowed: true }),
+    AlwaysDeny: () => ({ allowed: false, reason: 'Everything is forbidden.' }),
+  };
+  let built: readonly ChainEntry[] | undefined;
+  let authorize: Authorizer = () => ({ allowed: false });
+  return (attributes) => {
+    if (built !== chain.current) {
+      built = chain.current;
+      authorize = unionAuthorizer(
+        built.map((entry) => counted(entry, entry.ask ?? all[entry.type]!, metrics)),
+      );
+    }
+    return authorize(attributes);
+  };
+}
+
+export function knownRules({ current }: AuthorizationChain): KnownRules {
+  const has = (type: AuthorizerType) => current.some((entry) => entry.type === type);
+  return {
+    rbac: has('RBAC'),
+    everything: has('AlwaysAllow'),
+    incomplete: has('Webhook') ? ['webhook authorizer does not support user rule resolution'] : [],
+  };
+}
+
+function counted(entry: ChainEntry, authorize: Authorizer, metrics: AuthorizationMetrics): Authorizer {
+  const tell = metrics.decisions(entry.type, entry.name);
+  const count = (decision: Decision) => {
+    if (decision.allowed) tell('allowed');
+    else if (decision.denied) tell('denied');
+    return decision;
+  };
+  return (attributes: Attributes) => {
+    const decision = authorize(attributes);
+    return decision instanceof Promise ? decision.then(count) : count(decision);
+  };
+}

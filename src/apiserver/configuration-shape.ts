@@ -1,0 +1,48 @@
+/** The fields that a configuration file may have: what it does not know is a mistake, as for upstream. */
+
+/** A list holds the shape of its items. */
+export type Shape = 'text' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
+
+/** What a strict reader says of each; also of a value of another form than its field has. */
+export function unknownFields(shape: Shape, value: object): string[] {
+  return [...problems(shape, value, '')];
+}
+
+function* problems(shape: Shape, value: unknown, path: string): Generator<string> {
+  if (value === undefined || value === null) return;
+  if (shape === 'text') {
+    if (typeof value !== 'string') yield `${path}: a string is wanted`;
+  } else if (shape === 'flag') {
+    if (typeof value !== 'boolean') yield `${path}: true or false is wanted`;
+  } else if (isList(shape)) {
+    if (!Array.isArray(value)) yield `${path}: a list is wanted`;
+    else
+      for (const [index, item] of value.entries())
+        if (item === null) yield `${path}[${index}]: null is nothing`;
+        else yield* problems(shape[0], item, `${path}[${index}]`);
+  } else if (typeof value !== 'object' || Array.isArray(value)) yield `${path}: an object is wanted`;
+  else
+    for (const [key, child] of Object.entries(value)) {
+      const field = path ? `${path}.${key}` : key;
+      if (Object.hasOwn(shape, key)) yield* problems(shape[key]!, child, field);
+      else yield `unknown field "${field}"`;
+    }
+}
+
+function isList(shape: Shape): shape is readonly [Shape] {
+  return Array.isArray(shape);
+}
+
+/** A field that is null is one that was not said. */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value;
+  const said = Object.entries(value).filter(([, child]) => child !== null);
+  return Object.fromEntries(said.map(([key, child]) => [key, withoutNulls(child)]));
+}
+
+/** All that is wrong, as one error in upstream's form. */
+export function throwAll(texts: readonly string[]): void {
+  if (texts.length === 1) throw new Error(texts[0]);
+  if (texts.length > 1) throw new Error(`[${texts.join(', ')}]`);
+}

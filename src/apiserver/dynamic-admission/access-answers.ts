@@ -1,0 +1,42 @@
+/** Expressions are evaluated without a wait: what only another server knows of rights is asked for between two tries. */
+import { CelError } from '../../api/cel/environment.ts';
+import type { Attributes, Authorizer, Decision } from '../authorization/authorizer.ts';
+
+/** So many times one judgement may learn something that its expressions ask further by. */
+const roundsMax = 64;
+
+export class AccessAnswers {
+  readonly #authorize: Authorizer;
+  readonly #known = new Map<string, Decision>();
+  readonly #open = new Map<string, Promise<Decision>>();
+
+  constructor(authorize: Authorizer) {
+    this.#authorize = authorize;
+  }
+
+  /** For an expression. @throws CelError when the answer is to come: {@link settled} evaluates again then. */
+  to(question: Attributes): Decision {
+    const key = this.#known.size + this.#open.size > 0 ? JSON.stringify(question) : undefined;
+    const known = key === undefined ? undefined : this.#known.get(key);
+    if (known) return known;
+    const decision = this.#authorize(question);
+    if (!(decision instanceof Promise)) return decision;
+    this.#open.set(key ?? JSON.stringify(question), decision);
+    throw new CelError('the answer about access is to come');
+  }
+
+  /** `evaluate` is pure but for its questions, and may run several times. */
+  async settled<T>(evaluate: () => T): Promise<T> {
+    for (let round = 1; ; round++) {
+      try {
+        const result = evaluate();
+        if (this.#open.size === 0) return result;
+      } catch (error) {
+        if (this.#open.size === 0) throw error;
+      }
+      if (round === roundsMax) throw new CelError(`more than ${roundsMax} rounds of questions about access`);
+      for (const [key, answer] of this.#open) this.#known.set(key, await answer);
+      this.#open.clear();
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** A POST of JSON to a server that is asked for its opinion: webhooks of admission and of authorization. */
+import { type Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as tlsConnect } from 'node:tls';
+
+/** An answer longer than this is no answer. */
+const answerBytesMax = 4 * 1024 * 1024;
+const shownCharsMax = 2_000;
+
+export interface PostOptions {
+  body: string;
+  headers?: Record<string, string>;
+  /** Ends the wait: of {@link AbortSignal.timeout}. */
+  signal: AbortSignal;
+  tls?: {
+    /** PEM; the system's own authorities when absent. */
+    ca?: string | Buffer | undefined;
+    cert?: string | Buffer | undefined;
+    key?: string | Buffer | undefined;
+    /** Name to check the certificate against, when it is not the host. */
+    serverName?: string | undefined;
+    insecureSkipTlsVerify?: boolean | undefined;
+  };
+  /** Keeps connections; of the URL's protocol. */
+  agent: HttpAgent | HttpsAgent;
+  /** A connection that is there already, in place of the agent's. */
+  socket?: Duplex | undefined;
+}
+
+/** The server answered, but not with what was asked for. */
+export class AnswerStatusError extends Error {
+  readonly status: number;
+  constructor(status: number, text: string) {
+    super(
+      `an error on the server (${JSON.stringify(text.slice(0, shownCharsMax))}) has prevented the request from succeeding`,
+    );
+    this.name = 'AnswerStatusError';
+    this.status = status;
+  }
+}
+
+/** Nothing came within the time. */
+export class DeadlineError extends Error {
+  constructor(options?: ErrorOptions) {
+    super('context deadline exceeded', options);
+    this.name = 'DeadlineError';
+  }
+}
+
+/** The text of a successful answer. @throws AnswerStatusError, DeadlineError, or the error of the connection */
+export function postJson(url: URL, options: PostOptions): Promise<string> {
+  const { body, headers, signal, tls = {}, agent, socket } = options;
+  const { ca, cert, key } = tls;
+  // A name for the certificate; an address is not one.
+  const servername = tls.serverName ?? (isIP(url.hostname) ? '' : url.hostname);
+  const identity = { ca, cert, key, servername, rejectUnauthorized: !tls.insecureSkipTlsVerify };
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === 'http:' ? httpRequest : httpsRequest;
+    const request = send(
+      url,
+      {
+        method: 'POST',
+        headers: {
+          ...headers,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        },
+        signal,
+        ...identity,
+        ...(socket ? { createConnection: () => tlsConnect({ socket, ...identity }) } : { agent }),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > answerBytesMax)
+            request.destroy(new Error(`the answer is longer than ${answerBytesMax} bytes`));
+          chunks.push(chunk);
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          const status = response.statusCode ?? 0;
+          if (status >= 200 && status <= 206) resolve(text);
+          else reject(new AnswerStatusError(status, text));
+        });
+      },
+    );
+    request.on('error', (error) => reject(signal.aborted ? new DeadlineError({ cause: error }) : error));
+    request.end(body);
+  });
+}
