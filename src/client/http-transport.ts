@@ -1,10 +1,10 @@
 /** Requests to an API server elsewhere: HTTP/2 over TLS on a few shared connections, HTTP/1.1 where there is no TLS. */
 import { readFile } from 'node:fs/promises';
-import http from 'node:http';
 import http2 from 'node:http2';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { KubeObject } from '../api/meta.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { http } from '../base/node-http.ts';
 import {
   type Transport,
   TransportError,

@@ -1,7 +1,7 @@
 /** Kubeconfig files: which server a context means, and as whom to talk to it. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import type { HttpTransportOptions } from './http-transport.ts';
 
 interface Named<Key extends string, Value> {
@@ -43,7 +43,7 @@ export interface LoadedKubeconfig {
 
 /** @throws Error that says which entry is missing or cannot be read. */
 export async function loadKubeconfig(path: string, context?: string): Promise<LoadedKubeconfig> {
-  const file = (parse(await readFile(path, 'utf8')) ?? {}) as KubeconfigFile;
+  const file = (parseYamlStrictly(await readFile(path, 'utf8')) ?? {}) as KubeconfigFile;
   const name = context ?? file['current-context'] ?? '';
   const chosen = file.contexts?.find((entry) => entry.name === name)?.context;
   if (!chosen) throw new Error(`${path}: there is no context "${name}"`);

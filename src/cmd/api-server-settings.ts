@@ -1,6 +1,6 @@
 /** From what a server process was told of its API server to the options that the API server takes: files are read here. */
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { parse } from 'yaml';
+import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { parseAuditPolicy } from '../apiserver/audit/policy.ts';
 import type { OpenIdConnectOptions } from '../apiserver/authentication/openid-connect.ts';
 import type { ApiServerOptions } from '../apiserver/server.ts';
@@ -18,7 +18,7 @@ export function limitsAndAudit({
   return {
     ...(audit && {
       audit: {
-        policy: parseAuditPolicy(parse(readFileSync(audit.policyFile, 'utf8'))),
+        policy: parseAuditPolicy(parseYamlStrictly(readFileSync(audit.policyFile, 'utf8'))),
         write: auditWriter(audit.logFile),
       },
     }),

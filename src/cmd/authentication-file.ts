@@ -1,5 +1,5 @@
 /** The file of --authentication-config. */
-import { parse } from 'yaml';
+import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { readAuthenticationConfiguration } from '../apiserver/authentication/configuration.ts';
 import { ConfiguredAuthentication } from '../apiserver/authentication/configured-authentication.ts';
 import { type FollowedFileOptions, followFile } from './followed-file.ts';
@@ -18,7 +18,7 @@ export async function followAuthenticationFile(
   await followFile(
     'authentication',
     options,
-    (text) => configured.set(readAuthenticationConfiguration(parse(text), options.ownIssuers)),
+    (text) => configured.set(readAuthenticationConfiguration(parseYamlStrictly(text), options.ownIssuers)),
     signal,
   );
   return configured;

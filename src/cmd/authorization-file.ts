@@ -1,8 +1,7 @@
 /** The file of --authorization-config, and the webhooks that it names. */
 import { statSync } from 'node:fs';
-import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { parse } from 'yaml';
+import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import {
   type AuthorizerEntry,
   readAuthorizationConfiguration,
@@ -11,6 +10,7 @@ import { AuthorizationChain, type ChainEntry } from '../apiserver/authorization/
 import { webhookAuthorizer } from '../apiserver/authorization/webhook-authorizer.ts';
 import { postJson } from '../apiserver/http/post-json.ts';
 import type { AuthorizationMetrics } from '../apiserver/metrics/authorization-metrics.ts';
+import { http } from '../base/node-http.ts';
 import type { Random } from '../base/random.ts';
 import { credentialsOf } from '../client/http-transport.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
@@ -31,7 +31,7 @@ export async function followAuthorizationFile(
 ): Promise<AuthorizationChain> {
   const chain = new AuthorizationChain();
   const load = async (text: string) => {
-    const entries = readAuthorizationConfiguration(parse(text), fileProblem);
+    const entries = readAuthorizationConfiguration(parseYamlStrictly(text), fileProblem);
     chain.current = await Promise.all(entries.map((entry) => chainEntry(entry, options)));
   };
   await followFile('authorization', options, load, signal);
@@ -53,7 +53,7 @@ async function chainEntry(entry: AuthorizerEntry, options: AuthorizationFileOpti
   const { connection } = await loadKubeconfig(webhook.kubeconfigFile);
   const url = new URL(connection.server);
   url.searchParams.set('timeout', `${webhook.timeoutMs / 1000}s`);
-  const agent = new (url.protocol === 'http:' ? HttpAgent : HttpsAgent)({
+  const agent = new (url.protocol === 'http:' ? http.Agent : HttpsAgent)({
     keepAlive: true,
     timeout: idleTimeoutMs,
   });

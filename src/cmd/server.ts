@@ -1,11 +1,12 @@
 /** The server process of a cluster. Its only argument is the file with its configuration. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { mastersGroup } from '../api/well-known.ts';
 import type { Listener } from '../apiserver/http/listener.ts';
 import { AuthorizationMetrics } from '../apiserver/metrics/authorization-metrics.ts';
 import { defaultIssuer } from '../apiserver/security.ts';
+import type { ApiServer } from '../apiserver/server.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
@@ -30,10 +31,16 @@ import { createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
 import { renewServerCertificates } from './server-certificates.ts';
-import { runSimulatedNodes } from './simulated-nodes.ts';
 
 const config = readConfig<ServerConfig>(
-  await configFileArgument(() => import('../storage/sqlite/worker.ts')),
+  await configFileArgument(() =>
+    Promise.all([
+      import('../storage/sqlite/worker.ts'),
+      import('../storage/etcd/etcd-store.ts'),
+      import('../base/pki.ts'),
+      import('./simulated-nodes.ts'),
+    ]),
+  ),
 );
 const logger = createLogger({
   clock: systemClock,
@@ -144,8 +151,7 @@ await runUntilSignalled(logger, async (signal) => {
   const client = createClient(plane.api.localTransport({ name: 'system:wherry', groups: [mastersGroup] }));
   await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
   if (config.joinToken) await ensureJoinToken(client, config.joinToken);
-  const simulated =
-    config.simulatedNodes > 0 ? runSimulatedNodes(plane.api, config, logger, signal) : undefined;
+  const simulated = config.simulatedNodes > 0 && runSimulated(plane.api, signal);
   const mirror =
     config.imageMirror && (await startMirror({ ...config.imageMirror, logger: logger.for('mirror') }));
   const supervised =
@@ -155,6 +161,12 @@ await runUntilSignalled(logger, async (signal) => {
   await plane.api.close();
   await store.close();
 });
+
+/** A kubelet is much code, which a server without simulated nodes never runs. */
+async function runSimulated(api: ApiServer, signal: AbortSignal): Promise<void> {
+  const { runSimulatedNodes } = await import('./simulated-nodes.ts');
+  await runSimulatedNodes(api, config, logger, signal);
+}
 
 /** Secrets never reach the disk as they are. After a key was added, what older keys wrote is written anew. */
 async function openEncryptedStore(): Promise<Store> {
@@ -171,5 +183,5 @@ async function openStore(): Promise<Store> {
 }
 
 function readSchedulerConfig(file: string): SchedulerConfiguration {
-  return parseSchedulerConfiguration(parse(readFileSync(file, 'utf8')));
+  return parseSchedulerConfiguration(parseYamlStrictly(readFileSync(file, 'utf8')));
 }

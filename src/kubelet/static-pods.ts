@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { watch } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
@@ -110,6 +109,8 @@ export class StaticPods {
     for (const name of (await readdir(folder).catch(ifMissing([]))).sort()) {
       if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue;
       try {
+        // Most nodes have no manifest, and the code is large.
+        const { parseAllDocuments } = await import('yaml');
         const text = await readFile(join(folder, name), 'utf8');
         for (const document of parseAllDocuments(text)) {
           const pod = asStaticPod(document.toJS(), context.node().nodeName, context.clock.now());

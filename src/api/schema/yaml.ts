@@ -1,7 +1,8 @@
-/** YAML text to JSON values, as upstream's reader (YAML 1.1 words for booleans, JSON types only), within limits. */
+/** YAML text and JSON values, as upstream reads and writes them: YAML 1.1 words for booleans, JSON types only, within limits. */
 import {
   boolYaml11Tag,
   defineScalarTag,
+  dump,
   FAILSAFE_SCHEMA,
   floatCoreTag,
   intYaml11Tag,
@@ -39,6 +40,8 @@ const integerTag = defineScalarTag(intYaml11Tag.tagName, {
     const isExact = typeof value !== 'number' || Number.isSafeInteger(value);
     return isExact ? value : (exactInteger(source.replaceAll('_', '').replace(/^\+/, '')) ?? value);
   },
+  identify: (value) => typeof value === 'bigint' || intYaml11Tag.identify(value),
+  represent: String,
 });
 
 /** Dates, sets and the like are plain strings and maps to upstream. */
@@ -57,6 +60,25 @@ const schema = new Schema([
  */
 export function parseYaml(text: string): ParsedText {
   return parseAsJson(text) ?? parseAsYaml(firstDocument(text));
+}
+
+/** As {@link parseYaml}, where a key that stands twice is an error too. @throws {YamlError} */
+export function parseYamlStrictly(text: string): unknown {
+  const { value, problems } = parseYaml(text);
+  if (problems[0] !== undefined) throw new YamlError(`yaml: ${problems[0]}`);
+  return value;
+}
+
+/** Strings that {@link parseYaml} would take for something else are quoted; keys are in order, as upstream's. */
+export function formatYaml(value: unknown): string {
+  return dump(value, {
+    schema,
+    noRefs: true,
+    seqNoIndent: true,
+    lineWidth: -1,
+    sortKeys: true,
+    quoteStyle: 'double',
+  });
 }
 
 /** JSON is YAML, and what kubectl applies is JSON: its own parser is a hundred times faster. */

@@ -2,7 +2,6 @@
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
-import { parseSigningRequest } from '../../base/pki.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 
@@ -49,6 +48,7 @@ function isSigned(next: CertificateSigningRequest, before: CertificateSigningReq
 /** A certificate of that group would stand above authorization for as long as it is valid. */
 async function refuseMasters(request: CertificateSigningRequest): Promise<void> {
   if (request.spec?.signerName !== clientSigner) return;
+  const { parseSigningRequest } = await import('../../base/pki.ts');
   let organizations: readonly string[];
   try {
     const pem = Buffer.from(request.spec.request, 'base64').toString();

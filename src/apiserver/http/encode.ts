@@ -1,5 +1,4 @@
 /** From an answer in semantic form to bytes in the format that was asked for. */
-import { stringify } from 'yaml';
 import type { KubeObject } from '../../api/meta.ts';
 import {
   canEncode,
@@ -9,6 +8,7 @@ import {
   encodeWatchFrame,
 } from '../../api/protobuf/envelope.ts';
 import type { JsonObject } from '../../api/schema/decode.ts';
+import { formatYaml } from '../../api/schema/yaml.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
@@ -114,10 +114,8 @@ const plainSchemas: Readonly<Record<string, string>> = {
 
 /** Any value that is JSON already. In protobuf only when `schema`, or its kind, has such a form. */
 export function encodeValue(value: object, format: OutputFormat, schema?: string): Encoded {
-  if (format.media === 'yaml') {
-    const text = stringify(value, { aliasDuplicateObjects: false });
-    return { contentType: contentTypes.yaml, body: Buffer.from(text) };
-  }
+  if (format.media === 'yaml')
+    return { contentType: contentTypes.yaml, body: Buffer.from(formatYaml(value)) };
   if (format.media === 'protobuf') {
     const { kind = '' } = value as { kind?: string };
     const name = schema ?? plainSchemas[kind] ?? `${metaSchemas}.${kind}`;
@@ -220,10 +218,7 @@ export function encodeFrame(
 ): Uint8Array {
   if (format.media === 'protobuf')
     return encodeWatchFrame(type, encodeValue(value, format, format.as ? undefined : schema).body);
-  if (format.media === 'yaml') {
-    const text = stringify({ type, object: value }, { aliasDuplicateObjects: false });
-    return Buffer.from(`${text}---\n`);
-  }
+  if (format.media === 'yaml') return Buffer.from(`${formatYaml({ type, object: value })}---\n`);
   return Buffer.from(`${JSON.stringify({ type, object: value })}\n`);
 }
 

@@ -105,13 +105,12 @@ interface Frame {
 /** What stands around the items, from a list that has none. */
 function frameOf({ contentType, body }: Encoded, pretty: boolean): Frame {
   if (contentType === contentTypes.yaml) {
-    const head = body.length - ' []\n'.length;
-    return {
-      open: Buffer.concat([body.subarray(0, head), Buffer.from('\n')]),
-      strip: (whole) => whole.subarray(head + 1),
-      separator: Buffer.alloc(0),
-      close: Buffer.alloc(0),
-    };
+    const none = '\nitems: []\n';
+    const at = body.indexOf(none);
+    const open = Buffer.concat([body.subarray(0, at), Buffer.from('\nitems:\n')]);
+    const close = body.subarray(at + none.length);
+    const strip = (whole: Buffer) => whole.subarray(open.length, whole.length - close.length);
+    return { open, strip, separator: Buffer.alloc(0), close };
   }
   const close = body.subarray(body.lastIndexOf(']'));
   const open = body.subarray(0, body.length - close.length);

@@ -1,9 +1,10 @@
 /** A POST of JSON to a server that is asked for its opinion: webhooks of admission and of authorization. */
-import { type Agent as HttpAgent, request as httpRequest } from 'node:http';
+import type { Agent as HttpAgent } from 'node:http';
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
+import { http } from '../../base/node-http.ts';
 
 /** An answer longer than this is no answer. */
 const answerBytesMax = 4 * 1024 * 1024;
@@ -57,7 +58,7 @@ export function postJson(url: URL, options: PostOptions): Promise<string> {
   const servername = tls.serverName ?? (isIP(url.hostname) ? '' : url.hostname);
   const identity = { ca, cert, key, servername, rejectUnauthorized: !tls.insecureSkipTlsVerify };
   return new Promise((resolve, reject) => {
-    const send = url.protocol === 'http:' ? httpRequest : httpsRequest;
+    const send = url.protocol === 'http:' ? http.request : httpsRequest;
     const request = send(
       url,
       {

@@ -1,7 +1,8 @@
 /** HTTP/1.1 on a connection that stands already: one exchange, or an upgrade whose bytes are relayed. */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { serviceUnavailable } from '../../api/status.ts';
+import { http } from '../../base/node-http.ts';
 
 export interface HttpExchange {
   method: string;
@@ -18,7 +19,7 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
     const headers = Object.fromEntries(
       Object.entries(options.headers).filter(([, value]) => value !== undefined),
     ) as Record<string, string | string[]>;
-    const request = httpRequest({
+    const request = http.request({
       method: options.method,
       path: options.path,
       headers: { ...headers, connection: 'close' },

@@ -2,7 +2,7 @@
 
 import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
-import { type ParsedSigningRequest, parseSigningRequest } from '../../base/pki.ts';
+import type { ParsedSigningRequest } from '../../base/pki.ts';
 import { findCondition } from '../conditions.ts';
 
 export const signers = {
@@ -20,6 +20,8 @@ export function hasCondition(csr: CertificateSigningRequest, type: string): bool
 
 /** The PEM within the request, read. @throws when it is none. */
 export async function readRequest(csr: CertificateSigningRequest): Promise<ParsedSigningRequest> {
+  // A cluster may never see a request, and the code is large.
+  const { parseSigningRequest } = await import('../../base/pki.ts');
   return await parseSigningRequest(requestPem(csr));
 }
 

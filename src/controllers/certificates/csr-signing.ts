@@ -1,7 +1,7 @@
 /** Signs approved certificate requests for the cluster's own signers. */
 
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
-import { type CertificatePair, signRequest } from '../../base/pki.ts';
+import type { CertificatePair } from '../../base/pki.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 import { wholeSeconds } from '../../client/event-recorder.ts';
 import { messageOf } from '../pod-control.ts';
@@ -76,6 +76,7 @@ async function sign(
       : Math.min(validityDefaultMs, Math.max(validityMinMs, asked * 1000));
   const wanted = csr.spec.usages ?? [];
   const usages = (['server', 'client'] as const).filter((usage) => wanted.includes(`${usage} auth`));
+  const { signRequest } = await import('../../base/pki.ts');
   const certificate = await signRequest(authority, requestPem(csr), {
     usages,
     notBefore: new Date(nowMs - backdateMs),

@@ -12,10 +12,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Logger } from '../../base/logger.ts';
+import { http } from '../../base/node-http.ts';
 
 interface Descriptor {
   mediaType?: string;
@@ -68,7 +69,7 @@ export function forgetLoadedImage(file: string, name: string): void {
 }
 
 export async function startMirror(options: MirrorOptions): Promise<Server> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     serve(options, request, response).catch((error: unknown) => {
       options.logger.warn('an image could not be served', { url: request.url, error });
       response.destroy();

@@ -1,11 +1,11 @@
 /** Probes over the real network, with outcomes in the words of Go's libraries, which users of Kubernetes know. */
 
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { dialReason } from '../../base/dial-reason.ts';
+import { http } from '../../base/node-http.ts';
 import type { HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
 import { joinHostPort } from './probe-run.ts';
 
@@ -56,7 +56,7 @@ function fetchOnce(
     headers[name] = value;
   }
   return new Promise((resolve) => {
-    const send = check.scheme === 'https' ? httpsRequest : httpRequest;
+    const send = check.scheme === 'https' ? httpsRequest : http.request;
     const request = send(
       {
         host: check.host,

@@ -3,9 +3,10 @@
  * protocols itself: such a stream is passed through byte by byte, port-forward's SPDY within WebSocket unwrapped. What
  * needs more than that is in stream-translation.ts.
  */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { http } from '../../base/node-http.ts';
 import {
   acceptWebSocket,
   sendPaced,
@@ -50,7 +51,7 @@ export function join(a: Duplex, b: Duplex): void {
 /** An upgraded SPDY connection to the runtime. @throws Error with what the runtime answered instead */
 export function openSpdy(url: string, protocol: string): Promise<{ socket: Socket; head: Buffer }> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, {
+    const request = http.request(url, {
       method: 'POST',
       headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': protocol },
     });

@@ -3,11 +3,11 @@
  * configured by the ConfigMaps that CoreDNS and kube-dns read.
  */
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { ConfigMap, Namespace, Service } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
+import { http } from '../../base/node-http.ts';
 import type { Random } from '../../base/random.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
@@ -227,7 +227,7 @@ function isLoopback(address: string): boolean {
 }
 
 function serveMetrics(options: DnsOptions, signal: AbortSignal): void {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     const isKnown = request.url === '/metrics';
     response.writeHead(isKnown ? 200 : 404, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
     response.end(isKnown ? options.metrics.expose() : '404 page not found\n');

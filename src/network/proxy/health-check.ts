@@ -2,10 +2,11 @@
  * The health check node port of services whose external policy is Local: outside load balancers ask there whether this node
  * has an endpoint of its own.
  */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { keyOf } from '../../api/meta.ts';
 import type { Service } from '../../api/resources.gen.ts';
 import type { Logger } from '../../base/logger.ts';
+import { http } from '../../base/node-http.ts';
 
 export interface HealthChecks {
   /** `localEndpoints`: how many of the service's ready endpoints are on this node. */
@@ -38,7 +39,7 @@ export function createHealthChecks(logger: Logger, signal: AbortSignal): HealthC
       }
       remove(key);
       if (port === undefined || signal.aborted) return;
-      const check: Check = { port, server: createServer(), localEndpoints };
+      const check: Check = { port, server: http.createServer(), localEndpoints };
       check.server.on('request', (_request, response) => {
         const { namespace, name } = service.metadata;
         response.writeHead(check.localEndpoints > 0 ? 200 : 503, {

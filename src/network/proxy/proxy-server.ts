@@ -2,10 +2,11 @@
  * Where the service proxy tells how it is, at kube-proxy's ports and in its words: outside load balancers ask every node
  * for /healthz, and monitoring asks the node itself for /metrics and /proxyMode.
  */
-import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import type { Node } from '../../api/resources.gen.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
+import { http } from '../../base/node-http.ts';
 
 export interface ProxyHealth {
   /** False: rules have been failing to reach the kernel for longer than upstream would bear. */
@@ -48,7 +49,7 @@ export function startProxyServer(options: ProxyServerOptions, signal: AbortSigna
 
   function listen(host: string, port: number, answer: RequestListener): void {
     if (signal.aborted) return;
-    const server = createServer(answer);
+    const server = http.createServer(answer);
     server.on('error', (error) =>
       options.logger.warn('a port of the proxy cannot be served', { host, port, error }),
     );

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatYaml, parseYaml, parseYamlStrictly } from './yaml.ts';
+
+test('what is written is read as the same, whatever the words of strings mean elsewhere', () => {
+  const words = [
+    'yes',
+    'off',
+    'y',
+    'True',
+    'null',
+    '~',
+    '',
+    '<<',
+    '=',
+    '12',
+    '1_000',
+    '1e3',
+    '.5',
+    '0x1F',
+    '017',
+    '0o17',
+  ];
+  const texts = [
+    '1:30',
+    '80:80',
+    '2020-01-01',
+    ' lead',
+    'trail ',
+    '# c',
+    'a: b',
+    '- a',
+    'a\n\n b\n',
+    'tab\t',
+    'é\u0007',
+  ];
+  for (const text of [...words, ...texts]) {
+    const value = { [text]: text, list: [text, { key: text }] };
+    assert.deepEqual(parseYaml(formatYaml(value)).value, value, text);
+  }
+  const value = {
+    long: 'word '.repeat(100),
+    yes: true,
+    none: null,
+    half: 1.5,
+    empty: {},
+    list: [],
+    far: 9007199254740993n,
+  };
+  assert.deepEqual(parseYaml(formatYaml(value)).value, value);
+});
+
+test('keys are written in order, lists without indentation, what stands twice twice, and what is absent not', () => {
+  const labels = { app: 'yes' };
+  assert.equal(
+    formatYaml({ b: [labels, { to: 1, from: labels }], a: undefined }),
+    'b:\n- app: "yes"\n- from:\n    app: "yes"\n  to: 1\n',
+  );
+});
+
+test('a key that stands twice is a problem to tell of, and an error to who reads strictly', () => {
+  assert.deepEqual(parseYaml('a: 1\na: 2\n'), {
+    value: { a: 2 },
+    problems: ['line 2: key "a" already set in map'],
+  });
+  assert.throws(() => parseYamlStrictly('a: 1\na: 2\n'), {
+    message: 'yaml: line 2: key "a" already set in map',
+  });
+  assert.deepEqual(parseYamlStrictly('a: 1\n'), { a: 1 });
+});

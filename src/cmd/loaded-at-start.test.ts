@@ -1,0 +1,45 @@
+/** What the long-running programs load when they start: what most of them never need stays out of their memory. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/** Prints the modules of the process, Node's own among them, when it ends. */
+const listing = `data:text/javascript,${encodeURIComponent(`
+import { registerHooks } from 'node:module';
+const loaded = [];
+registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
+process.on('exit', () => console.log(JSON.stringify([...loaded, ...process.moduleLoadList])));
+`)}`;
+
+/** Ends when all modules are loaded and the configuration is not found. */
+function loadedBy(program: string): string[] {
+  const script = fileURLToPath(new URL(program, import.meta.url));
+  const { stdout, stderr } = spawnSync(process.execPath, ['--import', listing, script, '/no/configuration'], {
+    encoding: 'utf8',
+  });
+  assert.match(stderr, /ENOENT.*\/no\/configuration/);
+  return JSON.parse(stdout) as string[];
+}
+
+for (const [program, needed, unneeded] of [
+  [
+    './server.ts',
+    ['apiserver/server.ts'],
+    ['undici', '@grpc/grpc-js', 'protobufjs', '@peculiar/x509', '/node_modules/yaml/', 'kubelet/'],
+  ],
+  ['./agent.ts', ['kubelet/kubelet.ts'], ['undici', '@peculiar/x509', '/node_modules/yaml/']],
+] as const)
+  test(`${program} starts without ${unneeded.join(', ')}`, () => {
+    const loaded = loadedBy(program);
+    for (const part of needed)
+      assert.ok(
+        loaded.some((module) => module.includes(part)),
+        part,
+      );
+    for (const part of unneeded)
+      assert.deepEqual(
+        loaded.filter((module) => module.includes(part)),
+        [],
+      );
+  });
