@@ -8,6 +8,9 @@ import { resolverConfigOf } from '../spec/dns-config.ts';
 import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
 import { sandboxConfigOf } from '../spec/sandbox-config.ts';
 import { podEvents } from './pod-events.ts';
+import type { ObservedSandbox } from './pod-observation.ts';
+
+export type MadeSandbox = Pick<ObservedSandbox, 'id' | 'ips' | 'runtimeHandler'>;
 
 const retry = { firstMs: 500, maxMs: 15_000 };
 
@@ -38,7 +41,7 @@ export class PodSandbox {
     pod: Pod,
     config: SandboxConfig,
     signal: AbortSignal,
-  ): Promise<{ id: string; ips: string[]; runtimeHandler: string } | { retryInMs: number }> {
+  ): Promise<MadeSandbox | { retryInMs: number }> {
     const { runtime, machine, recorder } = this.#context;
     try {
       refuseUserNamespace(pod);

@@ -1,0 +1,29 @@
+/** The first stage of a pod: the node takes it in, or refuses it. */
+import { volumeObjectsOf } from '../volumes/volume-objects.ts';
+import { podEvents } from './pod-events.ts';
+import { adoptProbes } from './pod-probes.ts';
+import type { PodRecord } from './pod-record.ts';
+import { isTerminalPhase } from './pod-status.ts';
+
+/** True: it may run. False: it is to end, or is over already and only waits for its deletion. */
+export async function admitPod(record: PodRecord): Promise<boolean> {
+  const { context, pod, end } = record;
+  if (isTerminalPhase(pod.status?.phase)) end.hasEnded = true;
+  if (end.isDue(pod)) return false;
+  // A pod that already runs here has been admitted before.
+  const isAdopted = record.observed.sandboxes.length > 0;
+  if (isAdopted) adoptProbes(context, pod, record.observed);
+  else if (await isRefused(record)) return false;
+  context.objects.use(record.uid, volumeObjectsOf(record.pod));
+  if (!isAdopted) record.seenMs = context.clock.monotonic();
+  return true;
+}
+
+async function isRefused({ context, pod, end }: PodRecord): Promise<boolean> {
+  const refusal = await context.admit(pod);
+  if (!refusal) return false;
+  const { reason, message } = refusal;
+  podEvents(context.recorder, pod).warning(reason, message);
+  end.fail({ reason, message: `Pod was rejected: ${message}` });
+  return true;
+}

@@ -1,0 +1,78 @@
+/** Why a pod is to end on this node, and how much time it has for that. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type { PodVerdict } from './pod-status.ts';
+
+/** Ends a pod for a reason that is not its own. */
+export interface Eviction extends PodVerdict {
+  graceSeconds: number;
+}
+
+const defaultGraceSeconds = 30;
+
+export function specifiedGraceSeconds(pod: Pod): number {
+  return pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
+}
+
+export class PodEnd {
+  /** The API object, or the static pod's file, is gone. */
+  isRemoved = false;
+  /** Nothing of it runs, and nothing will start any more. */
+  hasEnded = false;
+  #eviction: Eviction | undefined;
+  #failure: PodVerdict | undefined;
+  /** As asked for by whoever deleted it; the shortest counts. */
+  #graceSeconds: number | undefined;
+  readonly #interrupt = new AbortController();
+  readonly #hurry = new AbortController();
+
+  /** Aborted when the pod is to end: whatever takes long is cut short. */
+  get interrupt(): AbortSignal {
+    return this.#interrupt.signal;
+  }
+  /** Aborted when its grace is over early. */
+  get hurry(): AbortSignal {
+    return this.#hurry.signal;
+  }
+  /** What its status gives as the reason; a pod that was deleted or ended by itself has none. */
+  get verdict(): PodVerdict | undefined {
+    return this.#eviction ?? this.#failure;
+  }
+
+  isDue(pod: Pod): boolean {
+    return (
+      this.isRemoved ||
+      pod.metadata.deletionTimestamp !== undefined ||
+      this.verdict !== undefined ||
+      this.hasEnded
+    );
+  }
+
+  graceSeconds(pod: Pod): number {
+    return this.#graceSeconds ?? this.#eviction?.graceSeconds ?? specifiedGraceSeconds(pod);
+  }
+
+  noteDeletion(graceSeconds: number): void {
+    this.#interrupt.abort();
+    if (this.#graceSeconds !== undefined && graceSeconds < this.#graceSeconds && graceSeconds <= 1)
+      this.#hurry.abort();
+    this.#graceSeconds = Math.min(this.#graceSeconds ?? graceSeconds, graceSeconds);
+  }
+
+  /** False: another eviction came before. */
+  evict(eviction: Eviction): boolean {
+    if (this.#eviction) return false;
+    this.#eviction = eviction;
+    this.#interrupt.abort();
+    return true;
+  }
+
+  /** The node does not take the pod, or its time is over. */
+  fail(verdict: PodVerdict): void {
+    this.#failure = verdict;
+  }
+
+  /** Whatever the reason, the pod is ending now. */
+  begin(): void {
+    this.#interrupt.abort();
+  }
+}

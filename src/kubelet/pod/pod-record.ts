@@ -1,0 +1,85 @@
+/** What is known of one pod on the node, which the stages of its worker share, and what is told of it at the API. */
+import type { Pod } from '../../api/resources.gen.ts';
+import type { KubeletContext } from '../context.ts';
+import { ContainerResources } from './container-resources.ts';
+import { PodEnd } from './pod-end.ts';
+import type { ObservedPod } from './pod-observation.ts';
+import { reportPod } from './pod-report.ts';
+import { PodView } from './pod-view.ts';
+import { WaitingReasons } from './waiting-reasons.ts';
+import { WakeTimer } from './wake-timer.ts';
+
+export interface PodRecordOptions {
+  context: KubeletContext;
+  pod: Pod;
+  isStatic: boolean;
+  /** Has the worker look at the pod once more. */
+  wake(): void;
+}
+
+export class PodRecord {
+  readonly context: KubeletContext;
+  readonly uid: string;
+  readonly isStatic: boolean;
+  /** As the API, or the static pod's file, has it by now. */
+  pod: Pod;
+  /** With a static pod: what stands for it at the API. */
+  mirror: Pod | undefined;
+  /** When it came, until its first container has started. */
+  seenMs: number | undefined;
+  readonly end = new PodEnd();
+  readonly waiting = new WaitingReasons();
+  readonly view: PodView;
+  readonly resources: ContainerResources;
+  readonly timer: WakeTimer;
+  readonly #wake: () => void;
+
+  constructor({ context, pod, isStatic, wake }: PodRecordOptions) {
+    this.context = context;
+    this.pod = pod;
+    this.uid = pod.metadata.uid;
+    this.isStatic = isStatic;
+    this.view = new PodView(context, this.uid);
+    this.resources = new ContainerResources(context, pod);
+    this.timer = new WakeTimer(context.clock, wake);
+    this.#wake = wake;
+  }
+
+  /** With the resources that the node has set aside for it, which may be others than it asks for by now. */
+  get granted(): Pod {
+    return this.resources.granted(this.pod);
+  }
+  get observed(): ObservedPod {
+    return this.view.observed;
+  }
+
+  /** Asks the runtime, where something may have changed, and once more when its answer lags behind its events. */
+  async observe(): Promise<void> {
+    const recheckMs = await this.view.refresh();
+    if (recheckMs !== undefined) this.timer.within(recheckMs);
+  }
+
+  async observeAnew(): Promise<void> {
+    this.view.invalidate();
+    await this.observe();
+  }
+
+  /** What was just done calls for another step. */
+  lookAgain(): void {
+    this.view.invalidate();
+    this.#wake();
+  }
+
+  report(): void {
+    const subject = this.isStatic ? this.mirror : this.pod;
+    if (!subject) return;
+    reportPod(this.context, {
+      subject,
+      observed: this.observed,
+      failures: this.waiting.shown,
+      resources: this.resources,
+      verdict: this.end.verdict,
+      hasEnded: this.end.hasEnded,
+    });
+  }
+}

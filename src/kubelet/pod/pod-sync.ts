@@ -1,0 +1,169 @@
+/**
+ * The stage of a pod that runs: brings what is there closer to what its spec asks for. One run does what can be done now;
+ * what has to be waited for sets the record's timer.
+ */
+import type { SandboxConfig } from '../cri/runtime.ts';
+import { ClaimedDevices } from './claimed-devices.ts';
+import { ContainerStarter, type Place } from './container-starter.ts';
+import { computePodActions, type PodActions } from './pod-actions.ts';
+import { specifiedGraceSeconds } from './pod-end.ts';
+import { podEvents } from './pod-events.ts';
+import { removeLeftovers } from './pod-leftovers.ts';
+import { PodMounts } from './pod-mounts.ts';
+import { watchProbes } from './pod-probes.ts';
+import type { PodRecord } from './pod-record.ts';
+import { type MadeSandbox, PodSandbox } from './pod-sandbox.ts';
+import { stopAllContainers, stopKilled } from './pod-termination.ts';
+import { awaitTrafficRules } from './traffic-rules.ts';
+
+/** How soon to look again for a network that is not there yet. */
+const networkRetryMs = 500;
+/** How soon a resize that did not come about is tried again, although nothing tells that it could. */
+const resizeRetryMs = 30_000;
+
+export class PodSync {
+  readonly #record: PodRecord;
+  readonly #mounts: PodMounts;
+  readonly #claimed: ClaimedDevices;
+  readonly #sandbox: PodSandbox;
+  readonly #starter: ContainerStarter;
+
+  constructor(record: PodRecord) {
+    const { context } = record;
+    this.#record = record;
+    this.#mounts = new PodMounts(context);
+    this.#claimed = new ClaimedDevices(context);
+    this.#sandbox = new PodSandbox(context);
+    this.#starter = new ContainerStarter(record);
+  }
+
+  async run(): Promise<void> {
+    const record = this.#record;
+    const { context, waiting } = record;
+    waiting.showHeldBack();
+    record.report();
+    waiting.dropOutdated();
+    const cgroupParent = await this.#applyResources();
+    if (!(await this.#hasWhatItNeeds())) return;
+    const actions = computePodActions(record.granted, record.observed, (id) => context.probes.findings(id));
+    if (await this.#clearAway(actions)) return;
+    await this.#killContainers(actions);
+    const place = await this.#placeFor(actions, cgroupParent);
+    if (!place) return;
+    await this.#awaitTrafficRules(place.sandboxId);
+    await this.#startContainers(actions, place);
+    await record.observe();
+    watchProbes(context, record.pod, record.observed);
+    record.report();
+    await removeLeftovers(context, record.pod, record.observed);
+    this.#scheduleVolumeRefresh();
+  }
+
+  /** Gives the pod's control group. */
+  async #applyResources(): Promise<string | undefined> {
+    const { resources, pod, observed, timer } = this.#record;
+    const cgroupParent = await resources.apply(pod, observed);
+    if (resources.isUnfinished) timer.within(resizeRetryMs);
+    return cgroupParent;
+  }
+
+  /** Volumes and devices; without them, what runs already goes on with what it has. */
+  async #hasWhatItNeeds(): Promise<boolean> {
+    const record = this.#record;
+    const missing = (await this.#mounts.setUp(record.pod)) ?? (await this.#claimed.setUp(record.pod));
+    if (!missing) return true;
+    record.timer.within(missing.retryInMs);
+    return record.view.hasRunning;
+  }
+
+  /** Removes what must go before anything starts. True: the pod is to be looked at anew. */
+  async #clearAway(actions: PodActions): Promise<boolean> {
+    const record = this.#record;
+    if (actions.remove.length > 0) {
+      for (const { id } of actions.remove) await record.context.runtime.removeContainer(id);
+      record.lookAgain();
+      return true;
+    }
+    if (!actions.killPod) return false;
+    await this.#endSandboxes(actions);
+    if (actions.createSandbox) return false;
+    record.end.hasEnded = true;
+    record.lookAgain();
+    return true;
+  }
+
+  async #endSandboxes({ createSandbox }: PodActions): Promise<void> {
+    const { context, pod, observed, end } = this.#record;
+    if (observed.sandboxes.length === 0) return;
+    if (createSandbox)
+      podEvents(context.recorder, pod).normal(
+        'SandboxChanged',
+        'Pod sandbox changed, it will be killed and re-created.',
+      );
+    await stopAllContainers(context, pod, observed, specifiedGraceSeconds(pod), end.hurry);
+    // One that has ended may still hold an address, which the next is to have.
+    const ending = observed.sandboxes.filter(({ ready }) => ready || createSandbox);
+    await Promise.all(ending.map(({ id }) => context.runtime.stopPodSandbox(id)));
+  }
+
+  /**
+   * What was killed starts anew within the same step, and is told after it: clients that read a status to change it, as
+   * upstream lets them, are not overtaken by a state that lasts for an instant.
+   */
+  async #killContainers({ kill }: PodActions): Promise<void> {
+    if (kill.length === 0) return;
+    const { context, pod, observed, end } = this.#record;
+    await stopKilled(context, pod, kill, observed.sandboxes[0]?.ips[0] ?? '', end.hurry);
+    await this.#record.observeAnew();
+  }
+
+  /** The sandbox to start containers in, made if need be; undefined: there is none yet. */
+  async #placeFor(actions: PodActions, cgroupParent: string | undefined): Promise<Place | undefined> {
+    const { context, pod } = this.#record;
+    const sandboxConfig = await this.#sandbox.configOf(pod, actions.attempt, cgroupParent);
+    const sandbox = actions.sandbox ?? (await this.#createSandbox(sandboxConfig));
+    if (!sandbox) return undefined;
+    const podIps = pod.spec.hostNetwork ? context.node().hostIps : sandbox.ips;
+    return { sandboxId: sandbox.id, runtimeHandler: sandbox.runtimeHandler, sandboxConfig, podIps };
+  }
+
+  async #createSandbox(config: SandboxConfig): Promise<MadeSandbox | undefined> {
+    const record = this.#record;
+    const { context, pod, timer } = record;
+    const problem = pod.spec.hostNetwork ? undefined : context.networkProblem();
+    if (problem) {
+      podEvents(context.recorder, pod).warning('NetworkNotReady', problem);
+      timer.within(networkRetryMs);
+      return undefined;
+    }
+    const made = await this.#sandbox.create(pod, config, record.end.interrupt);
+    if ('retryInMs' in made) {
+      timer.within(made.retryInMs);
+      return undefined;
+    }
+    await record.observeAnew();
+    record.lookAgain();
+    return made;
+  }
+
+  /** No container may send or receive before they are in force. Static pods start without an API server to tell of any. */
+  async #awaitTrafficRules(sandboxId: string): Promise<void> {
+    const { context, pod, isStatic, observed, end } = this.#record;
+    if (isStatic || pod.spec.hostNetwork) return;
+    if (observed.containers.some((container) => container.sandboxId === sandboxId)) return;
+    await awaitTrafficRules(context, pod, end.interrupt);
+  }
+
+  async #startContainers({ ephemeral, init, containers }: PodActions, place: Place): Promise<void> {
+    const due = [...ephemeral, ...init, ...containers];
+    if (due.length === 0) return;
+    const hostsFile = await this.#sandbox.writeHosts(this.#record.pod, place.podIps);
+    await this.#starter.start(due, { ...place, hostsFile, volumes: this.#mounts.mounted });
+  }
+
+  #scheduleVolumeRefresh(): void {
+    const { context, uid, timer } = this.#record;
+    const dueMs = context.volumes.refreshDueMs(uid);
+    if (dueMs !== undefined) timer.within(Math.max(0, dueMs - context.clock.now()));
+  }
+}
