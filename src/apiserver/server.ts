@@ -40,6 +40,7 @@ import { createLocalTransport } from './http/local-transport.ts';
 import { serveHttp } from './http/serve.ts';
 import { AdmissionMetrics } from './metrics/admission-metrics.ts';
 import { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
+import { celMetrics } from './metrics/cel-metrics.ts';
 import { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { collectApiServices, registerMetrics } from './metrics/register.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
@@ -237,7 +238,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   admission.add(
     resourceQuota(objects, (quota) => ownClient.update(ResourceQuota, quota, { subresource: 'status' })),
   );
-  new CustomResources({ kinds, view, webhooks, random, ...own }).start();
+  const celTimes = celMetrics(options.metrics, clock);
+  new CustomResources({ kinds, view, webhooks, random, celTimes, ...own }).start();
   await followFlowSchemas({ kinds, objects, ...own });
   await followPolicies({ kinds, objects, ...own });
   followLocalServices({ kinds, ...own });

@@ -1,6 +1,6 @@
 /** A CustomResourceDefinition as the registry knows kinds: from here on it is served like a built-in one. */
 
-import { SchemaRules } from '../../api/cel/rules.ts';
+import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
 import { ageSince } from '../../api/columns.ts';
 import { type FieldErrors, invalidValue } from '../../api/field-error.ts';
 import type { Column, KindDefinition, ServedVersion } from '../../api/kind.ts';
@@ -10,16 +10,22 @@ import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { validateStructure } from '../../api/structural/validate.ts';
 import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
+import type { ResourceCodec } from '../registry/codec.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
+import { convertedNow, type VersionConverter } from '../registry/version-converter.ts';
 import { customCodec } from './custom-codec.ts';
 import { type ConversionServices, WebhookConverter } from './webhook-conversion.ts';
+
+export interface CustomKindServices extends ConversionServices {
+  celTimes: CelTimes;
+}
 
 type CustomObject = KubeObject & Record<string, unknown>;
 
 /** What the registry is given for a definition, in the names that were accepted for it. */
 export function customKind(
   definition: CustomResourceDefinition,
-  services: ConversionServices,
+  services: CustomKindServices,
 ): {
   definition: KindDefinition;
   options: KindOptions;
@@ -32,16 +38,24 @@ export function customKind(
     const found = spec.versions.find((candidate) => candidate.name === version);
     return keepsUnknown ? undefined : (found?.schema?.openAPIV3Schema as StructuralSchema | undefined);
   };
+  const codecFor = (version: string) =>
+    customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version));
   const webhook = spec.conversion?.strategy === 'Webhook' ? spec.conversion.webhook : undefined;
+  const converter = webhook && new WebhookConverter(webhook, services);
   const judges = new Map(
-    spec.versions.map(({ name, subresources }) => [
-      `${spec.group}/${name}`,
-      new Judge(schemaOf(name), subresources?.scale),
+    spec.versions.map(({ name: version, subresources }) => [
+      `${spec.group}/${version}`,
+      new Judge({
+        apiVersion: `${spec.group}/${version}`,
+        codec: codecFor(version),
+        schema: schemaOf(version),
+        scale: subresources?.scale,
+        converter,
+        times: services.celTimes,
+      }),
     ]),
   );
-  // What a webhook converts is judged as it is stored; otherwise an object looks the same in all versions.
-  const judgeOf = (apiVersion = '') =>
-    (webhook ? undefined : judges.get(apiVersion)) ?? judges.get(`${spec.group}/${stored.name}`)!;
+  const judgeOf = (apiVersion = '') => judges.get(apiVersion) ?? judges.get(`${spec.group}/${stored.name}`)!;
   const hasStatus = stored.subresources?.status !== undefined;
   const scale = stored.subresources?.scale;
   const kind: KindDefinition<CustomObject> = {
@@ -95,8 +109,8 @@ export function customKind(
     definition: kind as unknown as KindDefinition,
     options: {
       isCustom: true,
-      ...(webhook && { converter: new WebhookConverter(webhook, services) }),
-      codecFor: (version) => customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version)),
+      ...(converter && { converter }),
+      codecFor,
     },
   };
 }
@@ -121,21 +135,39 @@ function deprecationOf(group: string, kind: string, version: CustomResourceDefin
 
 type ScalePaths = NonNullable<NonNullable<CustomResourceDefinitionVersion['subresources']>['scale']>;
 
-/** What one version has to say of an object. */
-class Judge {
-  readonly #schema: StructuralSchema | undefined;
-  readonly #rules: SchemaRules | undefined;
-  readonly #scale: ScalePaths | undefined;
+interface JudgeOptions {
+  apiVersion: string;
+  codec: ResourceCodec;
+  schema: StructuralSchema | undefined;
+  scale: ScalePaths | undefined;
+  /** Without one an object looks the same in all versions. */
+  converter: VersionConverter | undefined;
+  times: CelTimes;
+}
 
-  constructor(schema: StructuralSchema | undefined, scale: ScalePaths | undefined) {
-    this.#schema = schema;
-    this.#rules = schema && new SchemaRules(schema);
-    this.#scale = scale;
+/** What one version has to say of an object, as that version shows it. */
+class Judge {
+  readonly #options: JudgeOptions;
+  readonly #rules: SchemaRules | undefined;
+
+  constructor(options: JudgeOptions) {
+    this.#options = options;
+    this.#rules = options.schema && new SchemaRules(options.schema, options.times);
   }
 
+  /** Of the stored version. @throws ConversionNeeded */
   *judge(object: CustomObject, old: CustomObject | undefined): FieldErrors {
-    yield* validateContent(this.#schema, this.#rules, object, old);
-    if (this.#scale) yield* validateScale(object, this.#scale);
+    const { schema, scale } = this.#options;
+    const shown = this.#shown(object);
+    yield* validateContent(schema, this.#rules, shown, old && this.#shown(old));
+    if (scale) yield* validateScale(shown, scale);
+  }
+
+  #shown(object: CustomObject): CustomObject {
+    const { converter, codec, apiVersion } = this.#options;
+    if (!converter || object.apiVersion === apiVersion) return object;
+    const converted = convertedNow(converter, object, apiVersion);
+    return (codec.refresh?.(converted) ?? converted) as CustomObject;
   }
 }
 

@@ -15,15 +15,14 @@ import type { KindRegistry } from '../registry/kind-registry.ts';
 import { timestamp } from '../registry/registry.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
-import { customKind } from './custom-kind.ts';
+import { type CustomKindServices, customKind } from './custom-kind.ts';
 import { hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
-import type { ConversionServices } from './webhook-conversion.ts';
 
 const retry = { firstMs: 20, maxMs: 5_000 };
 /** Instances deleted at once while a definition goes. */
 const deletionsMax = 32;
 
-export interface CustomResourcesOptions extends ConversionServices {
+export interface CustomResourcesOptions extends CustomKindServices {
   kinds: KindRegistry;
   view: StoreView;
   /** Of the server itself: may do everything. */

@@ -99,7 +99,10 @@ before(async () => {
       names: { plural: 'backends', singular: 'backend', kind: 'Backend', listKind: 'BackendList' },
       versions: [
         version('v1', true, { host: string, port: string }),
-        version('v2', false, { address: string, size: { type: 'integer', default: 3 } }),
+        version('v2', false, {
+          address: { ...string, pattern: '^[a-z0-9.]+:[0-9]+$' },
+          size: { type: 'integer', default: 3 },
+        }),
       ],
       conversion: {
         strategy: 'Webhook',
@@ -139,6 +142,34 @@ test('an object is stored in one version and read in both, defaulted by the sche
   reviews = [];
   assert.deepEqual((await client.get(V2, at('a'))).spec, { address: 'db:5432', size: 3 });
   assert.equal(reviews.length, 0, 'what was converted for one reader is there for the next');
+});
+
+test('an object is judged by the version that the client speaks, its old state too', async () => {
+  const why =
+    'spec.address: Invalid value: "UPPER:80": spec.address in body should match \'^[a-z0-9.]+:[0-9]+$\'';
+  await assert.rejects(client.create(V2, { metadata: at('judged'), spec: { address: 'UPPER:80' } }), {
+    code: 422,
+    message: `Backend.example.com "judged" is invalid: ${why}`,
+  });
+  await client.create(V1, { metadata: at('judged'), spec: { host: 'UPPER', port: '80' } });
+  // What was there before is not held against the client.
+  const labels = { metadata: { labels: { a: 'b' } } };
+  const patched = await client.patch(V2, at('judged'), labels, { type: 'merge' });
+  assert.deepEqual(patched.metadata.labels, { a: 'b' });
+  const spec = { spec: { address: 'OTHER:80' } };
+  await assert.rejects(client.patch(V2, at('judged'), spec, { type: 'merge' }), { code: 422 });
+});
+
+test('a write asks for no conversion twice', async () => {
+  const created = await client.create(V2, {
+    metadata: at('once'),
+    spec: { address: 'a.example:80', size: 1 },
+  });
+  assert.deepEqual(
+    reviews.map(({ request }) => request.desiredAPIVersion),
+    ['example.com/v1', 'example.com/v2'],
+  );
+  assert.equal(created.spec.address, 'a.example:80');
 });
 
 test('a list is converted by one call', async () => {
@@ -195,9 +226,9 @@ test('watchers get every event in their version, in order', async () => {
 });
 
 test('a webhook that fails, or changes which object it is, is told to the client', async () => {
-  await client.create(V1, { metadata: at('a'), spec: { host: 'x', port: '1' } });
+  await client.create(V1, { metadata: at('failing'), spec: { host: 'failing', port: '1' } });
   respond = ({ request }) => ({ uid: request.uid, result: { status: 'Failure', message: 'not today' } });
-  await assert.rejects(client.get(V2, at('a')), {
+  await assert.rejects(client.get(V2, at('failing')), {
     code: 500,
     message: 'conversion webhook for example.com/v1, Kind=Backend failed: not today',
   });
@@ -206,9 +237,9 @@ test('a webhook that fails, or changes which object it is, is told to the client
     const [object] = convertedObjects;
     return { ...rest, convertedObjects: [{ ...object, metadata: { ...object!.metadata, name: 'other' } }] };
   };
-  await assert.rejects(client.get(V2, at('a')), /returned invalid metadata at index 0: metadata.name/);
+  await assert.rejects(client.get(V2, at('failing')), /returned invalid metadata at index 0: metadata.name/);
   respond = convertAll;
-  assert.equal((await client.get(V2, at('a'))).spec.address, 'x:1');
+  assert.equal((await client.get(V2, at('failing'))).spec.address, 'failing:1');
 });
 
 test('after the stored version changed, old objects are read and written as the new one', async () => {

@@ -169,8 +169,15 @@ function withMetadata(converted: KubeObject, original: KubeObject): KubeObject {
   return cloneJson({ ...converted, metadata });
 }
 
-/** Who owns which field has no say in a conversion. */
+/** Who owns which field has no say in a conversion, nor has what a write adds: its answer is converted already. */
 function keyOf(object: KubeObject, apiVersion: string): string {
-  const { managedFields: _fields, ...metadata } = object.metadata;
+  const {
+    managedFields: _fields,
+    resourceVersion: _version,
+    generation: _generation,
+    uid: _uid,
+    creationTimestamp: _created,
+    ...metadata
+  } = object.metadata;
   return `${apiVersion} ${JSON.stringify({ ...object, metadata })}`;
 }

@@ -55,7 +55,7 @@ export async function createObject(
   const allocation = allocateFor(registry, request, admitted, undefined);
   let undo: (() => Promise<void>) | undefined;
   try {
-    validateNew(request, admitted);
+    await converting(() => validateNew(request, admitted));
     for (const warning of definition.warnings?.(admitted, undefined) ?? []) request.warnings.push(warning);
     await registry.admission.validate(attributes);
     undo = await registry.admission.reserve(attributes);

@@ -149,7 +149,18 @@ export const samples: Readonly<Record<string, Sample>> = {
   },
   'flowcontrol.apiserver.k8s.io/flowschemas': {
     body: { spec: { priorityLevelConfiguration: { name: 'global-default' }, matchingPrecedence: 9000 } },
-    status: conditions,
+    // As the server would write it: it leaves such a status alone, and no write meets its own.
+    status: {
+      conditions: [
+        {
+          type: 'Dangling',
+          status: 'False',
+          reason: 'Found',
+          message:
+            'This FlowSchema references the PriorityLevelConfiguration object named "global-default" and it exists',
+        },
+      ],
+    },
   },
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations': {
     body: {

@@ -110,7 +110,7 @@ async function prepareChange(
   definition.defaults?.(next);
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
-  validateChange(request, next, old);
+  await converting(() => validateChange(request, next, old));
   for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
   if (options.admit === false) return next;
   await registry.admission.validate(attributes);
