@@ -258,6 +258,12 @@ export interface RuntimeHandler {
   userNamespaces: boolean;
 }
 
+export interface RuntimeVersion {
+  runtimeName: string;
+  runtimeVersion: string;
+  runtimeApiVersion: string;
+}
+
 export interface RuntimeStatus {
   conditions: RuntimeCondition[];
   handlers: RuntimeHandler[];
@@ -351,7 +357,7 @@ export interface CallOptions {
 
 /** Calls fail with a {@link RuntimeError}. Stopping and removing what is not there succeeds. */
 export interface ContainerRuntime {
-  version(): Promise<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }>;
+  version(): Promise<RuntimeVersion>;
   status(options?: { verbose?: boolean }): Promise<RuntimeStatus>;
   /** Tells the runtime the node's pod range; runtimes that read a CNI configuration ignore it. */
   updatePodCidr(podCidr: string): Promise<void>;

@@ -68,6 +68,10 @@ export class PodSet {
     return condition?.lastTransitionTime ? { sinceMs: Date.parse(condition.lastTransitionTime) } : {};
   }
 
+  wakeAll(): void {
+    for (const worker of this.#workers.values()) worker.wake();
+  }
+
   /** There may be room for a resize that was put off. */
   wakeWaiting(): void {
     for (const worker of this.#workers.values()) if (worker.waitsForResources) worker.wake();

@@ -1,0 +1,264 @@
+/** The parts of a kubelet, shown to one another. Nothing runs yet. */
+import { join } from 'node:path';
+import { Node, Pod, Service } from '../api/resources.gen.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Informer } from '../client/informer.ts';
+import { type KubeletSettings, kubeletSettings } from './configuration.ts';
+import type { KubeletContext, TrafficRules } from './context.ts';
+import type { ContainerRuntime, RuntimeStatus, RuntimeVersion } from './cri/runtime.ts';
+import { NodeDrivers } from './csi/node-drivers.ts';
+import { noDevices } from './devices/device-allocator.ts';
+import { DevicePlugins } from './devices/plugin-manager.ts';
+import { ImageManager } from './images/image-manager.ts';
+import type { KubeletMetrics } from './kubelet-metrics.ts';
+import type { KubeletOptions } from './kubelet-options.ts';
+import type { MachineFacts } from './machine.ts';
+import { NodeRegistration } from './node/node-registration.ts';
+import { NodeReporter } from './node/node-reporter.ts';
+import { type NodeResources, nodeResources } from './node/node-resources.ts';
+import { PodAdmitter } from './node/pod-admitter.ts';
+import { ObjectSource } from './object-source.ts';
+import { WaitBackoff } from './pod/crash-backoff.ts';
+import { PodSet } from './pod/pod-set.ts';
+import { ProbeManager } from './probes/probe-manager.ts';
+import type { NodeFacts } from './spec/field-paths.ts';
+import { StatusManager } from './status-manager.ts';
+import type { CsiNode } from './volumes/pod-volumes.ts';
+
+const defaultVersion = 'v1.36.4+wherry';
+const defaultSeccompRoot = '/var/lib/kubelet/seccomp';
+
+/** What has to be known, or stand, before the parts can be made. */
+export interface Ground {
+  facts: MachineFacts;
+  runtimeVersion: RuntimeVersion;
+  runtimeStatus: RuntimeStatus;
+  runtime: ContainerRuntime;
+  metrics: KubeletMetrics;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+export class KubeletParts {
+  readonly nodeName: string;
+  readonly facts: MachineFacts;
+  readonly context: KubeletContext;
+  readonly pods: PodSet;
+  readonly registration: NodeRegistration;
+  readonly reporter: NodeReporter;
+  readonly settings: KubeletSettings;
+  readonly podInformer: Informer<Pod>;
+  readonly nodes: Informer<Node>;
+  readonly services: Informer<Service>;
+  /** Absent where there is no folder for their sockets: on simulated nodes. */
+  readonly devicePlugins: DevicePlugins | undefined;
+  readonly drivers: NodeDrivers;
+  readonly #options: KubeletOptions;
+  readonly #ground: Ground;
+  readonly #labels: Record<string, string>;
+  readonly #admitter: PodAdmitter;
+
+  constructor(options: KubeletOptions, ground: Ground) {
+    const { nodeName, informers, configuration = {} } = options;
+    this.nodeName = nodeName;
+    this.facts = ground.facts;
+    this.#options = options;
+    this.#ground = ground;
+    this.settings = kubeletSettings(configuration);
+    this.#labels = { ...standardLabels(nodeName, ground.facts), ...options.labels };
+    this.services = informers.of(Service);
+    this.nodes = informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
+    this.podInformer = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+    this.devicePlugins = this.#createDevicePlugins();
+    this.drivers = this.#createDrivers();
+    this.reporter = this.#createReporter();
+    this.registration = this.#createRegistration();
+    this.#admitter = this.#createAdmitter();
+    this.context = this.#createContext();
+    this.pods = new PodSet(this.context);
+    ground.metrics.watch(this.pods, nodeName);
+  }
+
+  /** What the node has, and what of it pods may use. */
+  resources(): NodeResources {
+    const devices = this.devicePlugins ?? noDevices;
+    return nodeResources(this.#ground.facts, this.settings, devices.resources());
+  }
+
+  #createDevicePlugins(): DevicePlugins | undefined {
+    const { rootDir } = this.#options.machine;
+    if (rootDir === undefined) return undefined;
+    return new DevicePlugins({
+      folder: join(rootDir, 'device-plugins'),
+      logger: this.#ground.logger,
+      changed: () => this.registration.refresh(),
+    });
+  }
+
+  #createDrivers(): NodeDrivers {
+    const { client, clock, nodeName } = this.#options;
+    return new NodeDrivers({
+      client,
+      clock,
+      logger: this.#ground.logger,
+      nodeName,
+      node: () => this.registration.node,
+      changed: () => {
+        this.pods.wakeAll();
+        this.pods.tidy();
+      },
+    });
+  }
+
+  #createReporter(): NodeReporter {
+    const { machine, nodeName, nodeIps, kubeletPort = 0, version = defaultVersion } = this.#options;
+    const { facts, runtime, runtimeStatus, runtimeVersion } = this.#ground;
+    return new NodeReporter({
+      facts,
+      machine,
+      runtime,
+      runtimeStatus,
+      runtimeVersion: `${runtimeVersion.runtimeName}://${runtimeVersion.runtimeVersion}`,
+      nodeName,
+      nodeIps,
+      kubeletPort,
+      version,
+      resources: () => this.resources(),
+      volumesInUse: () => this.context.volumes.volumesInUse(),
+    });
+  }
+
+  #createRegistration(): NodeRegistration {
+    const { client, clock, recorder, nodeName } = this.#options;
+    return new NodeRegistration({
+      client,
+      clock,
+      logger: this.#ground.logger,
+      recorder,
+      nodeName,
+      labels: this.#labels,
+      taints: this.settings.taints,
+      report: () => this.reporter.report(),
+    });
+  }
+
+  #createAdmitter(): PodAdmitter {
+    const { recorder, nodeName } = this.#options;
+    const { allowedUnsafeSysctls } = this.settings;
+    // Static pods start although the API, and with it the node's object, may not be there yet.
+    const standIn = { metadata: { name: nodeName, labels: this.#labels } } as Node;
+    return new PodAdmitter({
+      recorder,
+      pods: () => this.pods,
+      node: () => this.registration.node ?? standIn,
+      allocatable: () => this.#nodeFacts().allocatable,
+      conditions: () => ({
+        ...this.reporter.pressure,
+        allowedUnsafeSysctls,
+        hasStrictGroups: this.reporter.hasStrictGroups,
+      }),
+    });
+  }
+
+  #createContext(): KubeletContext {
+    const { client, clock, random, machine, recorder, clusterDns, clusterDomain } = this.#options;
+    const { seccompRoot = defaultSeccompRoot, trafficRules = noTrafficRules } = this.#options;
+    const { facts, runtime, runtimeVersion, metrics, logger, signal } = this.#ground;
+    const wake = (uid: string) => this.pods.find(uid)?.wake();
+    const objects = new ObjectSource({ client, clock, signal, changed: wake });
+    const node = () => this.#nodeFacts();
+    return {
+      client,
+      runtime,
+      runtimeName: runtimeVersion.runtimeName,
+      machine,
+      clock,
+      random,
+      logger,
+      recorder,
+      signal,
+      objects,
+      devices: this.devicePlugins ?? noDevices,
+      clusterDns,
+      clusterDomain,
+      seccompRoot,
+      memoryCapacityBytes: facts.memoryBytes,
+      images: new ImageManager({
+        runtime,
+        objects,
+        clock,
+        signal,
+        pullsMax: this.settings.parallelPullsMax,
+      }),
+      probes: new ProbeManager({
+        runtime,
+        dialer: machine.dialer,
+        clock,
+        random,
+        recorder,
+        count: metrics.probes,
+        changed: (uid) => this.pods.find(uid)?.probeChanged(),
+      }),
+      volumes: machine.createVolumes({
+        client,
+        objects,
+        clock,
+        random,
+        logger,
+        node,
+        refreshNeeded: wake,
+        csi: this.#csiNode(),
+      }),
+      statuses: new StatusManager({ client, clock, logger, signal }),
+      crashBackoff: new WaitBackoff({ clock }),
+      node,
+      servicesFor: (pod) => servicesFor(pod, this.services),
+      networkProblem: () => this.reporter.networkProblem,
+      trafficRules,
+      hasRecursiveReadOnly: (runtimeHandler) => this.reporter.hasRecursiveReadOnly(runtimeHandler),
+      admit: (pod) => this.#admitter.admit(pod),
+      findResizeProblem: (pod, granted) => this.#admitter.findResizeProblem(pod, granted),
+      resourcesFreed: () => this.pods.wakeWaiting(),
+      track: (id, uid) => this.pods.track(id, uid),
+      timings: metrics,
+    };
+  }
+
+  #csiNode(): CsiNode {
+    const status = () => this.registration.node?.status;
+    return {
+      drivers: this.drivers,
+      isReportedInUse: (name) => status()?.volumesInUse?.includes(name) ?? false,
+      isOffered: (name) => status()?.volumesAttached?.some((each) => each.name === name) ?? false,
+      inUseChanged: () => this.registration.refresh(),
+      recorder: this.#options.recorder,
+    };
+  }
+
+  #nodeFacts(): NodeFacts {
+    const { nodeName, nodeIps } = this.#options;
+    const reported = this.registration.node?.status?.allocatable;
+    const allocatable = { ...reported, ...this.resources().allocatable };
+    return { nodeName, hostIps: nodeIps, allocatable };
+  }
+}
+
+const noTrafficRules: TrafficRules = { inForce: () => Promise.resolve(), problem: () => undefined };
+
+/** Those that a pod's environment names: of its namespace, and the API's own. */
+function* servicesFor(pod: Pod, services: Informer<Service>): Iterable<Service> {
+  const { namespace = '' } = pod.metadata;
+  yield* services.inNamespace(namespace);
+  const kubernetes = namespace === 'default' ? undefined : services.get('default/kubernetes');
+  if (kubernetes) yield kubernetes;
+}
+
+function standardLabels(nodeName: string, facts: MachineFacts): Record<string, string> {
+  return {
+    'kubernetes.io/hostname': nodeName,
+    'kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': facts.architecture,
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': facts.architecture,
+  };
+}

@@ -1,0 +1,74 @@
+/** Takes pods in as long as the node has room for them, and has others give way to a critical one. */
+import type { Node, Pod } from '../../api/resources.gen.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import { specifiedGraceSeconds } from '../pod/pod-end.ts';
+import { podEvents } from '../pod/pod-events.ts';
+import type { PodSet } from '../pod/pod-set.ts';
+import { findResizeTurn, type ResizeProblem } from '../resize.ts';
+import { type AdmissionInputs, findRefusal, type Refusal } from './admission.ts';
+import { planPreemption } from './preemption.ts';
+
+export interface PodAdmitterOptions {
+  recorder: EventRecorder;
+  pods(): PodSet;
+  node(): Node;
+  allocatable(): Record<string, string>;
+  /** What else of the node decides. */
+  conditions(): Omit<AdmissionInputs, 'node' | 'allocatable' | 'others'>;
+}
+
+const preemptedMessage = 'Preempted in order to admit critical pod';
+
+export class PodAdmitter {
+  readonly #options: PodAdmitterOptions;
+
+  constructor(options: PodAdmitterOptions) {
+    this.#options = options;
+  }
+
+  /** Why the node cannot take the pod; undefined: it can. */
+  async admit(pod: Pod): Promise<Refusal | undefined> {
+    const { pods, node, allocatable, conditions } = this.#options;
+    const others = [...pods().admitted()].filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
+    const refusal = findRefusal(pod, {
+      node: node(),
+      allocatable: allocatable(),
+      others,
+      ...conditions(),
+    });
+    const victims = refusal?.missing && planPreemption(pod, refusal.missing, others);
+    if (!victims) return refusal;
+    await this.#preempt(victims);
+    return undefined;
+  }
+
+  /** Resolves when they hold nothing of the node any more. */
+  async #preempt(victims: readonly Pod[]): Promise<void> {
+    const { pods, recorder } = this.#options;
+    const workers = victims.map(({ metadata }) => pods().find(metadata.uid));
+    for (const worker of workers) {
+      if (!worker) continue;
+      podEvents(recorder, worker.pod).warning('Preempting', preemptedMessage);
+      worker.evict({
+        reason: 'Preempting',
+        message: preemptedMessage,
+        graceSeconds: specifiedGraceSeconds(worker.pod),
+        disruption: { reason: 'TerminationByKubelet', message: preemptedMessage },
+      });
+    }
+    await Promise.all(workers.map((worker) => worker?.done()));
+  }
+
+  /** Why a pod cannot have what it asks for by now; whose turn comes before it is woken. */
+  findResizeProblem(pod: Pod, granted: Pod): ResizeProblem | undefined {
+    const { uid } = pod.metadata;
+    const pods = this.#options.pods();
+    const others = [...pods.waitingResizes()].filter((one) => one.pod.metadata.uid !== uid);
+    const { problem, sooner } = findResizeTurn(uid, [{ pod, granted, ...pods.waitsSince(uid) }, ...others], {
+      allocatable: this.#options.allocatable(),
+      admitted: [...pods.admitted()],
+    });
+    for (const one of sooner) pods.find(one)?.wake();
+    return problem;
+  }
+}
