@@ -257,6 +257,31 @@ spec:
       assert.match(attached.stdout, /talking/);
     });
 
+    check('exec does not find a container that has ended before its pod', async () => {
+      const container = (name: string, command: string) =>
+        `{name: ${name}, image: 'test.local/tools:1', command: [sh, -c, '${command}']}`;
+      const containers = [
+        container('short', 'trap exit TERM; sleep 600 & wait'),
+        container('long', 'trap : TERM; while true; do sleep 600; done'),
+      ];
+      const manifest = `apiVersion: v1
+kind: Pod
+metadata: {name: ending}
+spec: {containers: [${containers}]}`;
+      await withInput(manifest, 'create', '-f', '-');
+      await kubectl('wait', '--for=condition=Ready', 'pod/ending', '--timeout=30s');
+      await kubectl('delete', 'pod', 'ending', '--wait=false');
+      let said = '';
+      await eventually('the short one has ended', async () => {
+        const { code, stderr } = await attempt(['exec', 'ending', '-c', 'short', '--', 'true']);
+        said = stderr;
+        return code !== 0;
+      });
+      assert.match(said, /container not found \("short"\)/);
+      await kubectl('exec', 'ending', '-c', 'long', '--', 'true');
+      await kubectl('delete', 'pod', 'ending', '--grace-period=0', '--force');
+    });
+
     check('a terminal has the size that the client says', async () => {
       const program = age === 'old' ? old! : 'kubectl';
       const command = `stty rows 33 cols 99; ${program} --context wherry -n ${namespace} exec -it tools -- sh -c 'sleep 0.3; stty size'`;

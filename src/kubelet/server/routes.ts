@@ -146,9 +146,8 @@ export class Routes {
     }
     if (action !== 'exec' && action !== 'attach') throw new HttpProblem(404, '404 page not found');
     const containerName = rest.at(-1) ?? '';
-    const container = findContainer(worker.observed, containerName);
-    if (container?.state !== 'running')
-      throw new HttpProblem(404, `container not found (${JSON.stringify(containerName)})`);
+    const container = await this.#runningContainer(worker, containerName);
+    if (!container) throw new HttpProblem(404, `container not found (${JSON.stringify(containerName)})`);
     const isSet = (...names: string[]) => names.some((key) => ['1', 'true'].includes(query.get(key) ?? ''));
     const wanted = {
       stdin: isSet('input', 'stdin'),
@@ -180,7 +179,7 @@ export class Routes {
     await clock.sleep(
       Math.min(attachAfterMs, Math.max(0, container.startedAtMs + attachAfterMs - clock.now())),
     );
-    if (findContainer(worker.observed, name)?.state !== 'running') {
+    if (!(await this.#runningContainer(worker, name))) {
       const { namespace, name: pod } = worker.pod.metadata;
       // Without a colon: kubectl 1.20 would take it for YAML, and say nothing.
       throw new HttpProblem(400, `container ${name} not found in pod ${pod}_${namespace}`);
@@ -219,6 +218,13 @@ export class Routes {
       if (error instanceof RuntimeError) return undefined;
       throw error;
     }
+  }
+
+  /** The runtime knows first: containers of a pod that ends do so one by one, and its worker waits for the last. */
+  async #runningContainer(worker: PodWorker, name: string): Promise<ObservedContainer | undefined> {
+    const container = findContainer(worker.observed, name);
+    if (container?.state !== 'running') return undefined;
+    return (await this.#isRunning(container.id)) ? container : undefined;
   }
 
   async #isRunning(containerId: string): Promise<boolean> {
@@ -283,8 +289,8 @@ export class Routes {
     text: (body: string) => void,
   ): Promise<void> {
     const [namespace = '', name = '', ...rest] = path;
-    const container = findContainer((await this.#worker(namespace, name)).observed, rest.at(-1) ?? '');
-    if (container?.state !== 'running') throw new HttpProblem(404, 'container not found');
+    const container = await this.#runningContainer(await this.#worker(namespace, name), rest.at(-1) ?? '');
+    if (!container) throw new HttpProblem(404, 'container not found');
     const cmd = (query.get('cmd') ?? '').split(' ');
     const { stdout, stderr } = await this.#kubelet.context.runtime.execSync(container.id, cmd, 0);
     text(Buffer.concat([stdout, stderr]).toString());
