@@ -93,6 +93,18 @@ const rows: [string, StatefulSet, Record<number, PodShape>, string[]][] = [
     { 0: stale, 1: stale, 2: stale, 3: stale },
     ['update 3', 'update 2'],
   ],
+  [
+    'maxUnavailable as a percentage is rounded down',
+    statefulSet(5, rollingUpdate({ maxUnavailable: '50%' })),
+    { 0: stale, 1: stale, 2: stale, 3: stale, 4: stale },
+    ['update 4', 'update 3'],
+  ],
+  [
+    'maxUnavailable is never less than one',
+    statefulSet(3, rollingUpdate({ maxUnavailable: '10%' })),
+    { 0: stale, 1: stale, 2: stale },
+    ['update 2'],
+  ],
 ];
 for (const [name, set, pods, expected] of rows) test(name, () => assert.deepEqual(plan(set, pods), expected));
 

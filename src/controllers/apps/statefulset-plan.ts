@@ -116,6 +116,12 @@ function revisionFor(set: StatefulSet, { current, update }: Revisions, ordinal: 
   return ordinal < startOrdinal(set) + partition ? current : update;
 }
 
+/** A percentage is rounded down, whatever the field's description says; at least 1. */
+function maxUnavailableOf(set: StatefulSet): number {
+  const { replicas = 1, updateStrategy } = set.spec!;
+  return Math.max(1, scaledValue(updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, replicas, 'down'));
+}
+
 function planUpdate(
   set: StatefulSet,
   { update }: Revisions,
@@ -127,7 +133,7 @@ function planUpdate(
   const strategy = set.spec!.updateStrategy;
   if (strategy?.type === 'OnDelete') return [];
   const partition = strategy?.rollingUpdate?.partition ?? 0;
-  const max = Math.max(1, scaledValue(strategy?.rollingUpdate?.maxUnavailable ?? 1, end - start, 'up'));
+  const max = maxUnavailableOf(set);
   const isUnavailable = (pod: Pod) => isTerminating(pod) || !isAvailable(pod);
   let unavailable = [...places.values()].filter(isUnavailable).length;
   let disrupted = 0;
