@@ -76,8 +76,8 @@ export interface ControllerDefinition<T extends KubeObject = KubeObject> {
     environment: ControllerEnvironment,
     signal: AbortSignal,
   ): Promise<void>;
-  /** Registers what it measures, so that it can be read before anything was measured. */
-  metrics?(registry: MetricsRegistry | undefined): unknown;
+  /** Registers what it measures, so that it can be read before anything was measured. May follow what it counts. */
+  metrics?(registry: MetricsRegistry | undefined, informers: InformerFactory): unknown;
   /** Reconciles at the same time, of different keys. */
   concurrency?: number;
   /** Retry delays, where upstream's differ from the queue's defaults. */
@@ -111,7 +111,7 @@ export async function runController(
   const recorder = component ? environment.recorder.for(component) : environment.recorder;
   const own = { ...environment, logger, recorder };
   const runner = new Runner(definition, own, queue);
-  definition.metrics?.(metrics);
+  definition.metrics?.(metrics, informers);
   await informers.synced();
   runner.subscribe();
   const { concurrency = defaultConcurrency } = definition;

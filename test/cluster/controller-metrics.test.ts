@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
-import { CronJob, Job, Node, Pod, ReplicaSet, Service } from '../../src/api/resources.gen.ts';
+import {
+  CronJob,
+  HorizontalPodAutoscaler,
+  Job,
+  Namespace,
+  Node,
+  Pod,
+  ReplicaSet,
+  Service,
+  StatefulSet,
+} from '../../src/api/resources.gen.ts';
 import { type Cluster, createCluster } from './cluster.ts';
-import { cronJobOf, jobOf, replicaSetOf } from './workloads.ts';
+import { cronJobOf, jobOf, replicaSetOf, statefulSetOf } from './workloads.ts';
 
 const namespace = 'default';
 
@@ -27,6 +37,7 @@ test('what dashboards ask for is there before anything happens', async () => {
     'taint_eviction_controller_pod_deletions_total',
     'endpoint_slice_controller_num_endpoint_slices',
     'ephemeral_volume_controller_create_total',
+    'horizontal_pod_autoscaler_controller_num_horizontal_pod_autoscalers',
     'workqueue_depth{name="deployment"}',
     'workqueue_depth{name="stale_pod_disruption"}',
     'workqueue_adds_total{name="garbage_collector_attempt_to_delete"}',
@@ -42,6 +53,7 @@ test('Jobs are counted by how they end', async () => {
   await client.create(Job, jobOf('works', 'exit 0', { completions: 2, parallelism: 2 }));
   await client.create(Job, jobOf('fails', 'exit 42', { podFailurePolicy }));
   await client.create(Job, jobOf('parts', 'exit 0', indexed));
+  await client.create(Job, jobOf('elsewhere', 'exit 0', { managedBy: 'example.com/queue' }));
   await client.create(CronJob, cronJobOf('times', 'exit 0'));
   await cluster.clock.advance(70_000);
   const expected: Record<string, number> = {
@@ -53,6 +65,9 @@ test('Jobs are counted by how they end', async () => {
     'job_pods_creation_total{reason="new",status="succeeded"}': 7,
     'job_finished_indexes_total{status="succeeded",backoffLimit="perIndex"}': 3,
     'pod_failures_handled_by_failure_policy_total{action="FailJob"}': 1,
+    'jobs_by_external_controller_total{controller_name="example.com/queue"}': 1,
+    'terminated_pods_tracking_finalizer_total{event="add"}': 7,
+    'terminated_pods_tracking_finalizer_total{event="delete"}': 7,
   };
   for (const [series, value] of Object.entries(expected))
     assert.equal(sampleOf(cluster, `job_controller_${series}`), value, series);
@@ -94,4 +109,63 @@ test('slices, zones and the ages of pods that a scale-down takes are told', asyn
     ),
   );
   assert.equal(sampleOf(cluster, 'node_collector_unhealthy_nodes_in_zone{zone=""}'), 1);
+});
+
+test('a StatefulSet tells how many of its pods may be missed and are', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const updateStrategy = { rollingUpdate: { maxUnavailable: '50%' } };
+  await client.create(StatefulSet, statefulSetOf('db', 5, 'db:1', { updateStrategy }));
+  const labels = 'statefulset_namespace="default",statefulset_name="db",pod_management_policy="OrderedReady"';
+  const value = (name: string) => sampleOf(cluster, `statefulset_controller_statefulset_${name}{${labels}}`);
+  await cluster.until(() => Promise.resolve(value('unavailable_replicas') === 3));
+  assert.equal(value('max_unavailable'), 2);
+  await cluster.until(() => Promise.resolve(value('unavailable_replicas') === 0));
+  await client.delete(StatefulSet, { name: 'db', namespace });
+  await cluster.until(() => Promise.resolve(value('max_unavailable') === undefined));
+});
+
+test('namespaces that get their authority, and ranges of nodes, are counted', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client, clock } = cluster;
+  const before = sampleOf(cluster, 'root_ca_cert_publisher_sync_total{code="200"}') ?? 0;
+  await client.create(Namespace, { metadata: { name: 'team' } } as Draft<Namespace>);
+  await client.delete(Node, { name: cluster.nodes[1]!.name });
+  await clock.advance(2_000);
+  assert.ok(sampleOf(cluster, 'root_ca_cert_publisher_sync_total{code="200"}')! > before);
+  const ranges = '{clusterCIDR="10.244.0.0/16"}';
+  assert.equal(sampleOf(cluster, `node_ipam_controller_cirdset_max_cidrs${ranges}`), 256);
+  assert.equal(sampleOf(cluster, `node_ipam_controller_cidrset_cidrs_allocations_total${ranges}`), 2);
+  assert.equal(sampleOf(cluster, `node_ipam_controller_cidrset_cidrs_releases_total${ranges}`), 1);
+  assert.equal(sampleOf(cluster, `node_ipam_controller_cidrset_usage_cidrs${ranges}`), 1 / 256);
+});
+
+test('an autoscaler tells what it did and what stood in its way', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  const make = (name: string, apiVersion: string, kind: string, minReplicas: number) =>
+    client.create(HorizontalPodAutoscaler, {
+      metadata: { name, namespace },
+      spec: { scaleTargetRef: { apiVersion, kind, name }, minReplicas, maxReplicas: 3 },
+    } as Draft<HorizontalPodAutoscaler>);
+  await client.create(ReplicaSet, replicaSetOf('small', 1));
+  await clock.advance(10_000);
+  await make('small', 'apps/v1', 'ReplicaSet', 2);
+  await make('gone', 'apps/v1', 'ReplicaSet', 1);
+  await make('odd', 'apps/v1', 'Oddity', 1);
+  await clock.advance(10_000);
+  const prefix = 'horizontal_pod_autoscaler_controller';
+  const rounds = (action: string, error: string) =>
+    sampleOf(cluster, `${prefix}_reconciliations_total{action="${action}",error="${error}"}`);
+  assert.equal(rounds('scale_up', 'none'), 1);
+  assert.equal(rounds('none', 'internal'), 1);
+  assert.equal(rounds('none', 'spec'), 1);
+  assert.equal(sampleOf(cluster, `${prefix}_num_horizontal_pod_autoscalers`), 3);
+  assert.equal(sampleOf(cluster, `${prefix}_desired_replicas{namespace="default",hpa_name="small"}`), 2);
+  await clock.advance(15_000);
+  const type = 'metric_type="Resource"';
+  assert.equal(
+    sampleOf(cluster, `${prefix}_metric_computation_total{action="none",error="internal",${type}}`),
+    1,
+  );
 });

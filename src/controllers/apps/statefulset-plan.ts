@@ -116,8 +116,20 @@ function revisionFor(set: StatefulSet, { current, update }: Revisions, ordinal: 
   return ordinal < startOrdinal(set) + partition ? current : update;
 }
 
+/** Pods of the set that are missing, on their way out or not yet available. */
+export function countUnavailable(set: StatefulSet, pods: readonly Pod[], nowMs: number): number {
+  const { replicas = 1, minReadySeconds = 0 } = set.spec!;
+  const start = startOrdinal(set);
+  const isThere = (pod: Pod) => {
+    const ordinal = ordinalOf(set, pod);
+    const isPlaced = ordinal >= start && ordinal < start + replicas;
+    return isPlaced && isHealthy(pod) && isPodAvailable(pod, minReadySeconds, nowMs);
+  };
+  return replicas - pods.filter(isThere).length;
+}
+
 /** A percentage is rounded down, whatever the field's description says; at least 1. */
-function maxUnavailableOf(set: StatefulSet): number {
+export function maxUnavailableOf(set: StatefulSet): number {
   const { replicas = 1, updateStrategy } = set.spec!;
   return Math.max(1, scaledValue(updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, replicas, 'down'));
 }

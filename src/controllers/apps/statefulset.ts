@@ -17,6 +17,7 @@ import {
   revisionHashLabel,
   templateOf,
 } from './controller-revision.ts';
+import { forgetStatefulSet, noteStatefulSet, statefulSetMetricsOf } from './statefulset-metrics.ts';
 import {
   completeUpdate,
   countStep,
@@ -44,8 +45,10 @@ export const statefulSetController = defineController({
   owns: [Pod, ControllerRevision],
   reads: [PersistentVolumeClaim],
   selectorOf: (set: StatefulSet) => set.spec?.selector,
+  metrics: statefulSetMetricsOf,
   async reconcile(key, cluster, signal) {
     const set = cluster.get(StatefulSet, key);
+    if (!set) forgetStatefulSet(cluster.metrics, key);
     if (!set?.spec) return;
     return await new StatefulReconcile(cluster, set, signal).sync();
   },
@@ -75,6 +78,7 @@ class StatefulReconcile {
 
     const revisions = await this.#revisions(known);
     const nowMs = cluster.clock.now();
+    noteStatefulSet(cluster.metrics, set, pods, nowMs);
     const collisionCount = set.status?.collisionCount ?? 0;
     const status = planStatefulStatus(set, revisions, pods, collisionCount, nowMs);
     let failure: unknown;

@@ -12,6 +12,7 @@ import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { wholeSeconds } from '../../client/event-recorder.ts';
 import { limitReplicas, periodMsOf, type ScalingHistory, tolerancesOf, windowMsOf } from './hpa-behavior.ts';
 import { computeMetric, failureReasons, type MetricContext } from './hpa-metrics.ts';
+import { followAutoscalers, measureComputation, measureReconciliation, SpecProblem } from './hpa-monitor.ts';
 import { MetricProblem } from './hpa-replicas.ts';
 
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
@@ -30,6 +31,7 @@ export function horizontalPodAutoscalerController(): AnyController {
     component: 'horizontal-pod-autoscaler',
     reconciles: HorizontalPodAutoscaler,
     reads: [Pod],
+    metrics: (registry, informers) => followAutoscalers(registry, informers.of(HorizontalPodAutoscaler)),
     concerns: (hpa: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler | undefined) =>
       !old || !isDeepStrictEqual(hpa.spec, old.spec),
     async reconcile(key, cluster, signal) {
@@ -38,7 +40,7 @@ export function horizontalPodAutoscalerController(): AnyController {
       if (!hpa || hpa.metadata.deletionTimestamp) return undefined;
       const sync = new Sync(hpa, cluster, signal, histories);
       try {
-        await sync.run();
+        await measureReconciliation(cluster, () => sync.run());
       } catch (error) {
         if (signal.aborted) throw error;
         // What is wrong stands in conditions and events; the next round comes at its time.
@@ -83,7 +85,8 @@ class Sync {
     };
   }
 
-  async run(): Promise<void> {
+  /** Gives how many replicas there were and how many there are to be. */
+  async run(): Promise<{ from: number; to: number }> {
     const { path, scale } = await this.#readScale();
     const current = scale.spec?.replicas ?? 0;
     const { minReplicas = 1, maxReplicas } = this.#spec;
@@ -119,6 +122,7 @@ class Sync {
       ...(metrics.length > 0 && { currentMetrics: metrics }),
       ...(desired !== current && { lastScaleTime: wholeSeconds(this.#nowMs) }),
     };
+    return { from: current, to: desired };
   }
 
   async writeStatus(): Promise<void> {
@@ -161,7 +165,7 @@ class Sync {
       ({ kind: served, name }) =>
         served === kind && !name.includes('/') && (!isScalable || names.has(`${name}/scale`)),
     );
-    if (!found) throw new Error(`no matches for kind "${kind}" in version "${apiVersion}"`);
+    if (!found) throw new SpecProblem(`no matches for kind "${kind}" in version "${apiVersion}"`);
     return found.name;
   }
 
@@ -177,7 +181,9 @@ class Sync {
     let failures = 0;
     for (const spec of specs) {
       try {
-        const { replicas, name, status } = await computeMetric(spec, context);
+        const { replicas, name, status } = await measureComputation(this.#cluster, spec.type, current, () =>
+          computeMetric(spec, context),
+        );
         statuses.push(status);
         if (!best || replicas > best.replicas) best = { replicas, name };
       } catch (error) {
@@ -213,7 +219,7 @@ class Sync {
     if (!selector) {
       this.#event('Warning', 'SelectorRequired', 'selector is required');
       this.#say('ScalingActive', 'False', 'InvalidSelector', "the HPA target's scale is missing a selector");
-      throw new Error('selector is required');
+      throw new SpecProblem('selector is required');
     }
     const parsed = parseLabelSelector(selector);
     const pods = [...this.#cluster.informer(Pod).inNamespace(namespace)].filter(({ metadata }) =>

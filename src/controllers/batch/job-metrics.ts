@@ -1,7 +1,9 @@
 /** What the Job controller counts, under upstream's names. */
-import type { Job } from '../../api/resources.gen.ts';
-import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
-import { isIndexed } from './job-pod.ts';
+import { Job, Pod } from '../../api/resources.gen.ts';
+import { exponentialBuckets, type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
+import type { InformerFactory } from '../../client/informer.ts';
+import { isPodTerminal } from '../pod-state.ts';
+import { isIndexed, isTracked, keptByAnother } from './job-pod.ts';
 
 /** What a look at a job came to. */
 export type JobAction = 'reconciling' | 'tracking' | 'pods_created' | 'pods_deleted';
@@ -29,7 +31,35 @@ export const jobMetricsOf = metricsPerRegistry((registry) => ({
     'The number of failed Pods handled by failure policy with respect to the failure policy action applied based on the matched rule',
   ),
   indexesFinished: registry.counter(`${prefix}_job_finished_indexes_total`, 'The number of finished indexes'),
+  keptByAnother: registry.counter(
+    `${prefix}_jobs_by_external_controller_total`,
+    'The number of Jobs managed by an external controller',
+  ),
+  terminatedTracked: registry.counter(
+    `${prefix}_terminated_pods_tracking_finalizer_total`,
+    'The number of terminated pods (phase=Failed|Succeeded) that have the finalizer batch.kubernetes.io/job-tracking',
+  ),
 }));
+
+/** Counts what comes and goes without a sync: others' jobs, and ended pods that wait to be counted, whoever owns them. */
+export function followJobMetrics(registry: MetricsRegistry | undefined, informers: InformerFactory): void {
+  const { keptByAnother: kept, terminatedTracked } = jobMetricsOf(registry);
+  informers.of(Job).handle({
+    added(job) {
+      const controller_name = keptByAnother(job);
+      if (controller_name) kept.add(1, { controller_name });
+    },
+  });
+  const waits = (pod: Pod) => isPodTerminal(pod) && isTracked(pod);
+  const note = (was: boolean, is: boolean) => {
+    if (was !== is) terminatedTracked.add(1, { event: is ? 'add' : 'delete' });
+  };
+  informers.of(Pod).handle({
+    added: (pod) => note(false, waits(pod)),
+    updated: (pod, old) => note(waits(old), waits(pod)),
+    deleted: (pod) => note(waits(pod), false),
+  });
+}
 
 export function completionModeOf(job: Job): string {
   return isIndexed(job) ? 'Indexed' : 'NonIndexed';

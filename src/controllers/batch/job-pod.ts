@@ -11,6 +11,14 @@ const indexKey = 'batch.kubernetes.io/job-completion-index';
 const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
 const ignoredFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count';
 
+const ownManager = 'kubernetes.io/job-controller';
+
+/** The controller that the job was given to; undefined when it is ours. */
+export function keptByAnother(job: Job): string | undefined {
+  const { managedBy } = job.spec ?? {};
+  return managedBy === ownManager ? undefined : managedBy || undefined;
+}
+
 export function isIndexed(job: Job): boolean {
   return job.spec?.completionMode === 'Indexed';
 }

@@ -11,11 +11,15 @@ import { claim, undefinedIfGone } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
 import { formatIndexes, parseIndexes } from './job-indexes.ts';
-import { completionModeOf, creationReasonOf, type JobAction, jobMetricsOf } from './job-metrics.ts';
+import {
+  completionModeOf,
+  creationReasonOf,
+  followJobMetrics,
+  type JobAction,
+  jobMetricsOf,
+} from './job-metrics.ts';
 import { failuresOfIndex, isFinished, type JobPlan, planJob, type Verdict } from './job-plan.ts';
-import { isTracked, newJobPod, trackingFinalizer } from './job-pod.ts';
-
-const ownManager = 'kubernetes.io/job-controller';
+import { isTracked, keptByAnother, newJobPod, trackingFinalizer } from './job-pod.ts';
 
 export const jobController = defineController({
   name: 'job',
@@ -30,14 +34,13 @@ export const jobController = defineController({
       return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
     }),
   ],
-  metrics: jobMetricsOf,
+  metrics: followJobMetrics,
   // Upstream's: a job that fails to sync waits a second first.
   backoff: { firstMs: 1_000, maxMs: 60_000 },
   async reconcile(key, cluster, signal) {
     const job = cluster.get(Job, key);
     await releaseOrphans(cluster, key, job, signal);
-    const { managedBy } = job?.spec ?? {};
-    if (!job?.spec || (managedBy && managedBy !== ownManager) || isFinished(job)) return;
+    if (!job?.spec || keptByAnother(job) || isFinished(job)) return;
     return await new JobReconcile(cluster, job, signal).measuredSync();
   },
 });

@@ -1,5 +1,6 @@
 /** Gives every node a range of pod addresses of its own. */
 import { Node } from '../../api/resources.gen.ts';
+import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 
 export interface NodeIpamOptions {
@@ -9,9 +10,43 @@ export interface NodeIpamOptions {
   nodeMaskSize: number;
 }
 
+const ipamMetricsOf = metricsPerRegistry((registry) => {
+  const prefix = 'node_ipam_controller';
+  return {
+    allocations: registry.counter(
+      `${prefix}_cidrset_cidrs_allocations_total`,
+      'Counter measuring total number of CIDR allocations.',
+    ),
+    releases: registry.counter(
+      `${prefix}_cidrset_cidrs_releases_total`,
+      'Counter measuring total number of CIDR releases.',
+    ),
+    usage: registry.gauge(`${prefix}_cidrset_usage_cidrs`, 'Gauge measuring percentage of allocated CIDRs.'),
+    // Upstream's own spelling.
+    max: registry.gauge(`${prefix}_cirdset_max_cidrs`, 'Maximum number of CIDRs that can be allocated.'),
+    tries: registry.histogram(
+      `${prefix}_cidrset_allocation_tries_per_request`,
+      'Number of ranges that were taken before a free one was found',
+      exponentialBuckets(1, 5, 5),
+    ),
+  };
+});
+
+type IpamMetrics = ReturnType<typeof ipamMetricsOf>;
+
 export function nodeIpamController(options: NodeIpamOptions): AnyController {
   /** By node: what was handed out, also where the cache does not show it yet. */
   const handedOut = new Map<string, string>();
+  const labels = { clusterCIDR: options.clusterCidr };
+  const hold = (name: string, range: string, metrics: IpamMetrics) => {
+    if (!handedOut.has(name)) metrics.allocations.add(1, labels);
+    handedOut.set(name, range);
+    metrics.usage.set(handedOut.size / rangeCount(options), labels);
+  };
+  const release = (name: string, metrics: IpamMetrics) => {
+    if (handedOut.delete(name)) metrics.releases.add(1, labels);
+    metrics.usage.set(handedOut.size / rangeCount(options), labels);
+  };
   return defineController({
     name: 'cidrallocator_node',
     component: 'cidrAllocator',
@@ -19,41 +54,52 @@ export function nodeIpamController(options: NodeIpamOptions): AnyController {
     concerns: (node: Node, old: Node | undefined) => !old || node.spec?.podCIDR !== old.spec?.podCIDR,
     // One at a time: two nodes must never be given the same range.
     concurrency: 1,
+    metrics: (registry) => ipamMetricsOf(registry).max.set(rangeCount(options), labels),
     async reconcile(name, cluster, signal) {
       const node = cluster.get(Node, name);
+      const metrics = ipamMetricsOf(cluster.metrics);
       if (!node) {
-        handedOut.delete(name);
+        release(name, metrics);
         return;
       }
       if (node.spec?.podCIDR) {
-        handedOut.set(name, node.spec.podCIDR);
+        hold(name, node.spec.podCIDR, metrics);
         return;
       }
       const taken = new Set(handedOut.values());
       for (const other of cluster.informer(Node).list())
         if (other.spec?.podCIDR) taken.add(other.spec.podCIDR);
-      const range = handedOut.get(name) ?? nextRange(options, taken);
+      const known = handedOut.get(name);
+      const next = known ? undefined : nextRange(options, taken);
+      const range = known ?? next?.range;
       if (!range) {
         const message = `Node ${name} status is now: CIDRNotAvailable`;
         cluster.event(Node, node, 'Normal', 'CIDRNotAvailable', message);
         throw new Error(`no range of ${options.clusterCidr} is left for node ${name}`);
       }
-      handedOut.set(name, range);
+      if (next) metrics.tries.observe(next.tries, labels);
+      hold(name, range, metrics);
       const patch = { spec: { podCIDR: range, podCIDRs: [range] } };
       await cluster.patch(Node, node, patch, { type: 'strategic' }, signal);
     },
   });
 }
 
+function rangeCount({ clusterCidr, nodeMaskSize }: NodeIpamOptions): number {
+  return 2 ** (nodeMaskSize - Number(clusterCidr.split('/')[1]));
+}
+
 /** The lowest part of the cluster's range that nobody has; undefined when all are taken. */
-function nextRange(options: NodeIpamOptions, taken: ReadonlySet<string>): string | undefined {
-  const [address = '', prefix = '0'] = options.clusterCidr.split('/');
+function nextRange(
+  options: NodeIpamOptions,
+  taken: ReadonlySet<string>,
+): { range: string; tries: number } | undefined {
+  const [address = ''] = options.clusterCidr.split('/');
   const base = address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
   const size = 2 ** (32 - options.nodeMaskSize);
-  const count = 2 ** (options.nodeMaskSize - Number(prefix));
-  for (let index = 0; index < count; index++) {
+  for (let index = 0; index < rangeCount(options); index++) {
     const range = `${dotted(base + index * size)}/${options.nodeMaskSize}`;
-    if (!taken.has(range)) return range;
+    if (!taken.has(range)) return { range, tries: index };
   }
   return undefined;
 }
