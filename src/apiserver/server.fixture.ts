@@ -7,7 +7,8 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Transport, TransportRequest } from '../client/transport.ts';
 import { createMemoryStore } from '../storage/memory.ts';
 import type { Store } from '../storage/store.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer } from './server.ts';
+import { type ApiServer, createApiServer } from './server.ts';
+import type { ApiServerOptions } from './server-options.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 export type Answer = { status: number; object: any };

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, renameSync, writeSync } f
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { parseAuditPolicy } from '../apiserver/audit/policy.ts';
 import type { OpenIdConnectOptions } from '../apiserver/authentication/openid-connect.ts';
-import type { ApiServerOptions } from '../apiserver/server.ts';
+import type { ApiServerOptions } from '../apiserver/server-options.ts';
 import type { ApiServerSettings } from '../host/process-config.ts';
 
 /** An audit log that has grown to this is put aside, and the one that was aside goes. */

@@ -2,7 +2,8 @@
 
 import { authenticatedGroup, mastersGroup } from '../api/well-known.ts';
 import type { UserInfo } from '../apiserver/request.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
+import { type ApiServer, createApiServer } from '../apiserver/server.ts';
+import type { ApiServerOptions } from '../apiserver/server-options.ts';
 import type { CertificatePair } from '../base/pki.ts';
 import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';

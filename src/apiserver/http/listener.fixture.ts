@@ -3,7 +3,7 @@ import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { createTestServer, type TestServer } from '../server.fixture.ts';
-import type { ApiServerOptions } from '../server.ts';
+import type { ApiServerOptions } from '../server-options.ts';
 
 export interface Reply {
   status: number;
