@@ -72,5 +72,8 @@ test('over TLS: objects, errors of the server, watches, many streams at once, an
     await server.close();
   }
   await assert.rejects(client.list(ConfigMap, { namespace }), TransportError);
+  await assert.rejects(client.list(ConfigMap, { namespace }), {
+    message: `127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+  });
   transport.close();
 });

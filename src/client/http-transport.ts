@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import http2 from 'node:http2';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { KubeObject } from '../api/meta.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { http } from '../base/node-http.ts';
@@ -144,13 +145,16 @@ interface Connection {
 }
 
 function secureSender(base: URL, options: HttpTransportOptions, clock: Clock): Sender {
+  const { ca, cert, key, serverName, insecureSkipTlsVerify } = options;
   const connections = new Set<Connection>();
+  // Made once: it costs more than the rest of a connection, memory outside of the heap too, and a server that is away
+  // for an hour is tried thousands of times.
+  let secureContext: SecureContext | undefined;
 
   function connect(): Connection {
-    const { ca, cert, key, serverName, insecureSkipTlsVerify } = options;
+    secureContext ??= createSecureContext({ ...(ca && { ca }), ...(cert && { cert, key }) });
     const session = http2.connect(base.origin, {
-      ...(ca && { ca }),
-      ...(cert && { cert, key }),
+      secureContext,
       ...(serverName && { servername: serverName }),
       rejectUnauthorized: !insecureSkipTlsVerify,
     });
@@ -235,8 +239,15 @@ function readFromNowOn(stream: http2.ClientHttp2Stream): Readable {
 
 function failure(base: URL, error: Error | undefined, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
-  const why = error ? error.message || (error as NodeJS.ErrnoException).code : 'the connection was closed';
+  const cause = connectionProblem(error);
+  const why = cause ? cause.message || (cause as NodeJS.ErrnoException).code : 'the connection was closed';
   return new TransportError(`${base.host}: ${why}`, { cause: error });
+}
+
+/** A request that waited for its connection says no more than that it was cancelled; the connection's error says why. */
+function connectionProblem(error: Error | undefined): Error | undefined {
+  const isCancelled = (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_HTTP2_STREAM_CANCEL';
+  return isCancelled && error?.cause instanceof Error ? error.cause : error;
 }
 
 async function readAnswer(answer: Answer, signal: AbortSignal | undefined): Promise<TransportResponse> {
