@@ -9,21 +9,49 @@ const intervalMs = 15_000;
 const idleCpuShare = 0.05;
 /** Not worth a collection: about what an idle process allocates in an interval. */
 const growthBytesMin = 8 * 1024 * 1024;
+/** A thorough collection of a heap of this size takes about 0.1 s, in which the process does nothing else. */
+const thoroughHeapBytesMax = 64 * 1024 * 1024;
+
+export interface MemoryUse {
+  /** Share of one core since the last look. */
+  cpuShare: number;
+  heapBytes: number;
+}
+
+export interface ReleaseState {
+  /** Of the heap, after the last collection. */
+  heapBytes: number;
+  /** The process has been busy since its last thorough collection. */
+  wasBusy: boolean;
+}
+
+/**
+ * An ordinary collection keeps the pages that it has emptied, and the code of functions that ran lately; after a burst
+ * of work, and only then, a thorough one gives both back.
+ */
+export function planRelease(last: ReleaseState, use: MemoryUse): 'nothing' | 'ordinary' | 'thorough' {
+  if (use.cpuShare >= idleCpuShare || use.heapBytes <= last.heapBytes + growthBytesMin) return 'nothing';
+  return last.wasBusy && use.heapBytes <= thoroughHeapBytesMax ? 'thorough' : 'ordinary';
+}
 
 export function releaseMemoryWhenIdle(clock: Clock, signal: AbortSignal): void {
   // There with the flag --expose-gc. One that is set later on would keep workers from the compiled code in Node's cache.
   const collect = globalThis.gc;
   if (!collect) return;
   let cpu = process.cpuUsage();
-  let heapAfterLast = 0;
+  const state: ReleaseState = { heapBytes: 0, wasBusy: true };
+  const heapBytes = () => process.memoryUsage().heapTotal;
   const tick = () => {
     if (signal.aborted) return;
     const { user, system } = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
-    const isIdle = (user + system) / 1000 / intervalMs < idleCpuShare;
-    if (isIdle && process.memoryUsage().heapTotal > heapAfterLast + growthBytesMin) {
-      collect();
-      heapAfterLast = process.memoryUsage().heapTotal;
+    const use = { cpuShare: (user + system) / 1000 / intervalMs, heapBytes: heapBytes() };
+    const kind = planRelease(state, use);
+    if (use.cpuShare >= idleCpuShare) state.wasBusy = true;
+    if (kind !== 'nothing') {
+      collect({ type: 'major', execution: 'sync', flavor: kind === 'thorough' ? 'last-resort' : 'regular' });
+      state.heapBytes = heapBytes();
+      if (kind === 'thorough') state.wasBusy = false;
     }
     clock.after(intervalMs, tick);
   };
