@@ -16,8 +16,8 @@ interface Held<T extends KubeObject = KubeObject> {
   stop: AbortController;
   current: T | undefined;
   first: Promise<void>;
-  /** The watch that keeps `current` fresh is up. */
-  live: boolean;
+  /** The server has told of it, be it that it is not there: that holds until it tells of something else. */
+  isKnown: boolean;
 }
 
 const retry = { firstMs: 200, maxMs: 10_000 };
@@ -47,7 +47,8 @@ export class ObjectSource {
     const held = this.#held.get(keyFor(type, at)) as Held<T> | undefined;
     if (held) {
       await held.first;
-      if (held.live) return held.current;
+      // As upstream: also while the server does not answer. Containers restart with what the pod has.
+      if (held.isKnown) return held.current;
     }
     return this.#read(type, at, this.#signal);
   }
@@ -87,7 +88,7 @@ export class ObjectSource {
       stop,
       current: undefined,
       first: first.promise,
-      live: false,
+      isKnown: false,
     };
     this.#held.set(key, held);
     void this.#follow(held, AbortSignal.any([stop.signal, this.#signal]), first.resolve);
@@ -103,7 +104,7 @@ export class ObjectSource {
           signal,
         );
         this.#replace(held, list.items[0]);
-        held.live = true;
+        held.isKnown = true;
         known();
         attempt = 0;
         if ((held.current as { immutable?: boolean } | undefined)?.immutable) return;
@@ -111,7 +112,6 @@ export class ObjectSource {
       } catch (error) {
         if (signal.aborted) return;
         const isDenied = error instanceof StatusError && (error.code === 403 || error.code === 404);
-        held.live = false;
         known();
         await pause(this.#clock, backoffDelayMs(retry, isDenied ? attempt + 3 : attempt), signal);
         attempt = Math.min(attempt + 1, 10);

@@ -15,25 +15,33 @@ export class PodMounts {
   readonly #context: KubeletContext;
   #attempt = 0;
   #sinceMs: number | undefined;
-  /** As last mounted. */
-  mounted: ReadonlyMap<string, MountedVolume> = new Map();
+  /** As last mounted, all of them; undefined: some never were. */
+  #mounted: ReadonlyMap<string, MountedVolume> | undefined;
 
   constructor(context: KubeletContext) {
     this.#context = context;
   }
 
-  /** Undefined: all are there. Else when to try again. */
-  async setUp(pod: Pod): Promise<{ retryInMs: number } | undefined> {
+  get mounted(): ReadonlyMap<string, MountedVolume> {
+    return this.#mounted ?? new Map();
+  }
+
+  /**
+   * Undefined: all are there and current. Else when to try again; `serves`: they are there as they were, which is all
+   * that a container needs to start again, as upstream.
+   */
+  async setUp(pod: Pod): Promise<{ retryInMs: number; serves: boolean } | undefined> {
     try {
-      this.mounted = await this.#context.volumes.setUp(pod);
+      this.#mounted = await this.#context.volumes.setUp(pod);
       this.#attempt = 0;
       this.#sinceMs = undefined;
       return undefined;
     } catch (error) {
       if (!(error instanceof VolumeError)) throw error;
       this.#tell(pod, error);
-      if (error.isWaiting) return { retryInMs: waitingRetryMs };
-      return { retryInMs: backoffDelayMs(retry, this.#attempt++) };
+      const serves = this.#mounted !== undefined;
+      if (error.isWaiting) return { retryInMs: waitingRetryMs, serves };
+      return { retryInMs: backoffDelayMs(retry, this.#attempt++), serves };
     }
   }
 

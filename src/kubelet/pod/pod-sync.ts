@@ -70,7 +70,9 @@ export class PodSync {
   /** Volumes and devices; without them, what runs already goes on with what it has. */
   async #hasWhatItNeeds(): Promise<boolean> {
     const record = this.#record;
-    const missing = (await this.#mounts.setUp(record.pod)) ?? (await this.#claimed.setUp(record.pod));
+    const outdated = await this.#mounts.setUp(record.pod);
+    if (outdated) record.timer.within(outdated.retryInMs);
+    const missing = outdated && !outdated.serves ? outdated : await this.#claimed.setUp(record.pod);
     if (!missing) return true;
     record.timer.within(missing.retryInMs);
     return record.view.hasRunning;

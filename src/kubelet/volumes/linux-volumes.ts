@@ -55,13 +55,17 @@ export class LinuxVolumes implements PodVolumes {
 
   async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
     const mounted = new Map<string, MountedVolume>();
+    let problem: VolumeError | undefined;
     for (const volume of pod.spec.volumes ?? []) {
       try {
         mounted.set(volume.name, await this.#setUpOne(pod, volume));
       } catch (error) {
-        throw error instanceof VolumeError ? error : new VolumeError(volume.name, (error as Error).message);
+        // The others are made current all the same.
+        problem ??=
+          error instanceof VolumeError ? error : new VolumeError(volume.name, (error as Error).message);
       }
     }
+    if (problem) throw problem;
     return mounted;
   }
 

@@ -24,7 +24,7 @@ const renewAtFraction = 0.8;
 const renewAfterMaxMs = 24 * 3600 * 1000;
 /** A clock that was set back further than this makes a token one of the future, which servers refuse. */
 const setBackMs = 60_000;
-/** Between two tries to renew one that still serves. */
+/** Between two tries to renew one. */
 const renewRetryMs = 30_000;
 
 export class TokenSource {
@@ -55,12 +55,12 @@ export class TokenSource {
       this.#held.set(key, fresh);
       return fresh;
     } catch (error) {
+      const why = (error as Error).message;
+      if (!held) throw new Error(`failed to fetch token: ${why}`, { cause: error });
+      held.refreshMs = nowMs + renewRetryMs;
       // The old one still serves while the API is away.
-      if (held && nowMs < held.expiresMs) {
-        held.refreshMs = nowMs + renewRetryMs;
-        return held;
-      }
-      throw new Error(`failed to fetch token: ${(error as Error).message}`, { cause: error });
+      if (nowMs < held.expiresMs) return held;
+      throw new Error(`token expired and refresh failed: ${why}`, { cause: error });
     }
   }
 

@@ -187,6 +187,9 @@ test('a token is kept for most of its life, and while the API is away for all of
     clock.now() + 30_000,
     'nobody asks a server that is away without pause',
   );
+  await clock.advance(900_000);
+  await assert.rejects(next(), { message: 'token expired and refresh failed: away' });
+  assert.equal(tokens.refreshDueMs('u'), clock.now() + 30_000, 'nor for one that has ended');
   isAway = false;
   await clock.advance(30_000);
   assert.equal(await next(), 't2');

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigMap } from '../api/resources.gen.ts';
+import { VirtualClock } from '../base/virtual-clock.ts';
+import { createClient } from '../client/create-client.ts';
+import { FakeTransport } from '../client/transport.fake.ts';
+import type { Transport } from '../client/transport.ts';
+import { ObjectSource } from './object-source.ts';
+
+const namespace = 'default';
+
+test('what the server once told of holds while it is away, and what has changed meanwhile is told when it is back', async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const server = new FakeTransport();
+  let isAway = false;
+  const transport: Transport = {
+    async send(request) {
+      if (isAway) throw new Error('away');
+      return await server.send(request);
+    },
+    close: () => undefined,
+  };
+  const changed: string[] = [];
+  const objects = new ObjectSource({
+    client: createClient(transport),
+    clock,
+    signal: stop.signal,
+    changed: (uid) => void changed.push(uid),
+  });
+  const at = { namespace, name: 'a' };
+  const labelOf = async () => (await objects.get(ConfigMap, at))?.metadata.labels?.v;
+  server.put('a', { labels: { v: '1' } });
+  objects.use('pod', [{ type: ConfigMap, at }]);
+  assert.equal(await labelOf(), '1');
+
+  isAway = true;
+  server.breakWatches();
+  server.put('a', { labels: { v: '2' } });
+  await clock.advance(3_600_000);
+  assert.equal(await labelOf(), '1');
+  await assert.rejects(objects.get(ConfigMap, { namespace, name: 'other' }), /away/);
+
+  isAway = false;
+  changed.length = 0;
+  await clock.advance(10_000);
+  assert.equal(await labelOf(), '2');
+  assert.deepEqual(changed, ['pod']);
+  stop.abort();
+});
