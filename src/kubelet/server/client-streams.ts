@@ -53,6 +53,9 @@ export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
 const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 /** More than this unsent stops the reading of the other side. */
 const bufferedBytesMax = 1024 * 1024;
+/** Said before all streams are open; a frame may hold 16 MiB. */
+const earlyBytesMax = 32 * 1024 * 1024;
+const earlyOverheadBytes = 256;
 
 export function webSocketProtocols(request: IncomingMessage): string[] {
   return listOf(request.headers['sec-websocket-protocol']);
@@ -153,8 +156,15 @@ export async function acceptSpdy(
   let session!: SpdySession;
   // Whatever comes before there is a listener, in the order in which it came.
   const early: ((listener: ClientListener) => void)[] = [];
+  let earlyBytes = 0;
   let listener: ClientListener | undefined;
-  const tell = (say: (listener: ClientListener) => void) => (listener ? say(listener) : early.push(say));
+  const tell = (say: (listener: ClientListener) => void, bytes = 0) => {
+    if (listener) return say(listener);
+    early.push(say);
+    earlyBytes += bytes + earlyOverheadBytes;
+    // Who opens the other streams soon has not said so much by then.
+    if (earlyBytes > earlyBytesMax) session.close();
+  };
   await new Promise<void>((resolve, reject) => {
     if (client.destroyed) reject(new Error('the client left before its stream was open'));
     client.write(
@@ -164,7 +174,7 @@ export async function acceptSpdy(
     session = new SpdySession(client, (stream, { streamtype: name = '' }) => {
       streams.set(name, stream);
       if (name === 'stdin' || name === 'resize') {
-        stream.onData = (data) => tell((hearer) => pace(session, hearer.data(name, data)));
+        stream.onData = (data) => tell((hearer) => pace(session, hearer.data(name, data)), data.length);
         stream.onEnd = () => tell((hearer) => hearer.end(name));
       }
       if (expected.every((each) => streams.has(each))) resolve();

@@ -21,8 +21,11 @@ const types = { synStream: 1, synReply: 2, rstStream: 3, ping: 6, goAway: 7 } as
 const headerBytes = 8;
 /** The length field has 24 bits; smaller frames let other streams have their turn. */
 const dataMaxBytes = 32 * 1024;
-/** Compressed, of one stream: a few words in truth. */
+/** Of one stream, compressed and as they are: a few words in truth. */
 const headersBytesMax = 16 * 1024;
+const plainHeadersBytesMax = 64 * 1024;
+/** That the other side has open at once: five are used. */
+const streamsMax = 64;
 
 export class SpdySession {
   readonly #socket: Duplex;
@@ -31,11 +34,17 @@ export class SpdySession {
   readonly #deflate = createDeflate({ dictionary: spdyDictionary });
   #inflate: Inflate | undefined;
   readonly #onStream: ((stream: SpdyStream, headers: Record<string, string>) => void) | undefined;
-  #pending: Buffer = Buffer.alloc(0);
+  /** Of a frame that is not complete yet. */
+  #parts: Buffer[] = [];
+  #partsBytes = 0;
+  /** So many must be there before there is something to take. */
+  #neededBytes = headerBytes;
   #nextId = 1;
   #sending: Promise<void> = Promise.resolve();
   #isInflating = false;
   #isClosed = false;
+  /** Nothing more is taken. */
+  #isEnding = false;
   onClose: (() => void) | undefined;
 
   /**
@@ -85,10 +94,12 @@ export class SpdySession {
 
   /** What was written still leaves; then the connection ends. */
   finish(): void {
-    void this.#sending.then(() => this.#socket.end());
+    const end = () => void this.#socket.end();
+    void this.#sending.then(end, end);
   }
 
   close(): void {
+    this.#isEnding = true;
     this.#socket.end();
     this.#socket.destroy();
   }
@@ -96,6 +107,7 @@ export class SpdySession {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#isEnding = true;
     for (const stream of this.#streams.values()) if (!stream.ended) stream.onEnd();
     this.#streams.clear();
     this.#deflate.close();
@@ -136,52 +148,64 @@ export class SpdySession {
   }
 
   #receive(chunk: Buffer): void {
-    this.#pending = this.#pending.length > 0 ? Buffer.concat([this.#pending, chunk]) : chunk;
-    this.#takeFrames();
+    this.#parts.push(chunk);
+    this.#partsBytes += chunk.length;
+    if (this.#partsBytes >= this.#neededBytes && !this.#isInflating) this.#takeFrames();
   }
 
   #takeFrames(): void {
-    while (this.#pending.length >= headerBytes && !this.#isInflating) {
-      const length = this.#pending.readUIntBE(5, 3);
-      if (this.#pending.length < headerBytes + length) return;
-      const header = this.#pending.subarray(0, headerBytes);
-      const body = this.#pending.subarray(headerBytes, headerBytes + length);
-      this.#pending = this.#pending.subarray(headerBytes + length);
+    let pending = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
+    this.#neededBytes = headerBytes;
+    while (pending.length >= headerBytes && !this.#isInflating && !this.#isEnding) {
+      const end = headerBytes + pending.readUIntBE(5, 3);
+      if (pending.length < end) {
+        this.#neededBytes = end;
+        break;
+      }
+      const header = pending.subarray(0, headerBytes);
+      const body = pending.subarray(headerBytes, end);
+      pending = pending.subarray(end);
       if ((header[0]! & 0x80) !== 0) this.#takeControl(header.readUInt16BE(2), header[4]!, body);
       else this.#takeData(header.readUInt32BE(0) & 0x7fffffff, header[4]!, body);
     }
+    this.#parts = pending.length > 0 && !this.#isEnding ? [pending] : [];
+    this.#partsBytes = pending.length;
   }
 
   #takeControl(type: number, flags: number, body: Buffer): void {
+    // A stream, or what a ping is known by.
+    const id = body.length >= 4 ? body.readUInt32BE(0) & 0x7fffffff : undefined;
+    if (id === undefined) {
+      if (type === types.synStream || type === types.rstStream || type === types.ping) this.close();
+      return;
+    }
     switch (type) {
       case types.synStream:
-        this.#takeStream(body.readUInt32BE(0) & 0x7fffffff, flags, body.subarray(10)).catch(() =>
-          this.close(),
-        );
+        this.#takeStream(id, flags, body.subarray(10)).catch(() => this.close());
         break;
       case types.ping:
         // An echo of what the other side asked; a client's ids are odd, a server's even.
-        if (body.readUInt32BE(0) % 2 === (this.#onStream ? 1 : 0))
-          this.#socket.write(controlFrame(types.ping, 0, body));
+        if (id % 2 === (this.#onStream ? 1 : 0)) this.#socket.write(controlFrame(types.ping, 0, body));
         break;
       case types.rstStream:
-        this.#endStream(body.readUInt32BE(0) & 0x7fffffff);
+        this.#endStream(id);
         break;
       case types.goAway:
         break;
       default:
         // SYN_REPLY with FIN: nothing will come on that stream.
-        if ((flags & finFlag) !== 0 && body.length >= 4) this.#endStream(body.readUInt32BE(0) & 0x7fffffff);
+        if ((flags & finFlag) !== 0) this.#endStream(id);
     }
   }
 
   /** What follows waits until it is known which stream this is. */
   async #takeStream(id: number, flags: number, block: Buffer): Promise<void> {
-    if (!this.#onStream || block.length > headersBytesMax) return this.close();
+    const isOneTooMany = this.#streams.has(id) || this.#streams.size >= streamsMax;
+    if (!this.#onStream || block.length > headersBytesMax || isOneTooMany) return this.close();
     this.#isInflating = true;
     this.#inflate ??= createInflate({ dictionary: spdyDictionary });
     const headers = readHeaderBlock(await throughZlib(this.#inflate, Buffer.from(block)));
-    if (this.#isClosed) return;
+    if (this.#isEnding) return;
     const stream = this.#addStream(id);
     this.#onStream(stream, headers);
     const body = Buffer.alloc(4);
@@ -254,17 +278,36 @@ function readHeaderBlock(block: Buffer): Record<string, string> {
   return headers;
 }
 
-/** What comes out of the compressor (or its opposite) for this block, up to where it is in step with its input. */
+/**
+ * What comes out of the compressor (or its opposite) for this block, up to where it is in step with its input.
+ * @throws Error when it cannot be read, or becomes too large
+ */
 function throughZlib(stream: Deflate | Inflate, block: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
-    const take = (part: Buffer) => parts.push(part);
+    let bytes = 0;
+    const stop = () => {
+      stream.off('data', take);
+      stream.off('close', fail);
+    };
+    // Heard also when the session has ended meanwhile: the error of a stream that nobody listens to ends the process.
+    const fail = (error?: Error) => {
+      stop();
+      reject(error ?? new Error('the session has ended'));
+    };
+    const take = (part: Buffer) => {
+      bytes += part.length;
+      if (bytes > plainHeadersBytesMax) fail(new Error('the headers of a stream are too long'));
+      else parts.push(part);
+    };
     stream.on('data', take);
-    stream.once('error', reject);
+    stream.on('close', fail);
+    if (stream.listenerCount('error') === 0) stream.on('error', () => undefined);
+    stream.once('error', fail);
     stream.write(block);
     stream.flush(constants.Z_SYNC_FLUSH, () => {
-      stream.off('data', take);
-      stream.off('error', reject);
+      stop();
+      stream.off('error', fail);
       resolve(Buffer.concat(parts));
     });
   });
