@@ -1,31 +1,42 @@
 /** The fields that a configuration file may have: what it does not know is a mistake, as for upstream. */
 
 /** A list holds the shape of its items. */
-export type Shape = 'text' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
+export type Shape = 'anything' | 'text' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 /** What a strict reader says of each; also of a value of another form than its field has. */
 export function unknownFields(shape: Shape, value: object): string[] {
-  return [...problems(shape, value, '')];
+  return [...problems(shape, value, '')].map(({ text }) => text);
 }
 
-function* problems(shape: Shape, value: unknown, path: string): Generator<string> {
-  if (value === undefined || value === null) return;
+/** What a lenient reader says, that passes over fields which it does not know. */
+export function misfits(shape: Shape, value: object): string[] {
+  return [...problems(shape, value, '')].filter(({ isUnknown }) => !isUnknown).map(({ text }) => text);
+}
+
+interface Problem {
+  text: string;
+  isUnknown?: boolean;
+}
+
+function* problems(shape: Shape, value: unknown, path: string): Generator<Problem> {
+  if (value === undefined || value === null || shape === 'anything') return;
   if (shape === 'text') {
-    if (typeof value !== 'string') yield `${path}: a string is wanted`;
+    if (typeof value !== 'string') yield { text: `${path}: a string is wanted` };
   } else if (shape === 'flag') {
-    if (typeof value !== 'boolean') yield `${path}: true or false is wanted`;
+    if (typeof value !== 'boolean') yield { text: `${path}: true or false is wanted` };
   } else if (isList(shape)) {
-    if (!Array.isArray(value)) yield `${path}: a list is wanted`;
+    if (!Array.isArray(value)) yield { text: `${path}: a list is wanted` };
     else
       for (const [index, item] of value.entries())
-        if (item === null) yield `${path}[${index}]: null is nothing`;
+        if (item === null) yield { text: `${path}[${index}]: null is nothing` };
         else yield* problems(shape[0], item, `${path}[${index}]`);
-  } else if (typeof value !== 'object' || Array.isArray(value)) yield `${path}: an object is wanted`;
+  } else if (typeof value !== 'object' || Array.isArray(value))
+    yield { text: `${path}: an object is wanted` };
   else
     for (const [key, child] of Object.entries(value)) {
       const field = path ? `${path}.${key}` : key;
       if (Object.hasOwn(shape, key)) yield* problems(shape[key]!, child, field);
-      else yield `unknown field "${field}"`;
+      else yield { text: `unknown field "${field}"`, isUnknown: true };
     }
 }
 

@@ -1,6 +1,8 @@
 /** The audit log: who did what, one JSON event a line in upstream's format, to wherever the lines are to go. */
+import type { KubeObject } from '../../api/meta.ts';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
+import { parseExactJson } from '../../base/exact-json.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import { encodeList } from '../http/encode.ts';
 import { jsonFormat } from '../http/negotiate.ts';
@@ -48,6 +50,7 @@ export class AuditLog {
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
     const receivedMs = this.#options.clock.now();
+    const omitsManaged = rule.omitManagedFields ?? policy.omitManagedFields ?? false;
     this.#write(context, rule, 'RequestReceived', receivedMs, {});
     try {
       const answer = await work();
@@ -56,7 +59,7 @@ export class AuditLog {
       const code = 'status' in answer ? answer.status : 200;
       this.#write(context, rule, stage, receivedMs, {
         responseStatus: { metadata: {}, code },
-        ...contentOf(context, rule.level, answer),
+        ...contentOf(context, rule.level, answer, omitsManaged),
       });
       return answer;
     } catch (error) {
@@ -64,7 +67,12 @@ export class AuditLog {
       const { status, code } = error instanceof StatusError ? error : internalError('');
       this.#write(context, rule, 'ResponseComplete', receivedMs, {
         responseStatus: status,
-        ...contentOf(context, rule.level, { type: 'plain', status: code, object: { ...status } }),
+        ...contentOf(
+          context,
+          rule.level,
+          { type: 'plain', status: code, object: { ...status } },
+          omitsManaged,
+        ),
       });
       throw error;
     }
@@ -125,22 +133,36 @@ function contentOf(
   { info, requestObject }: RequestContext,
   level: AuditLevel,
   answer: ApiResponse,
+  omitsManaged: boolean,
 ): EventContent {
   const name = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
   if (level === 'Metadata' || confidential.has(name) || confidential.has(info.resource)) return {};
+  const shown = omitsManaged ? withoutManagedFields : (object: unknown) => object;
   return {
-    ...(requestObject !== undefined && { requestObject }),
-    ...(level === 'RequestResponse' && responseOf(answer)),
+    ...(requestObject !== undefined && { requestObject: shown(requestObject) }),
+    ...(level === 'RequestResponse' && responseOf(answer, omitsManaged)),
   };
 }
 
+/** Of an object, or of each of a list. */
+function withoutManagedFields(value: unknown): unknown {
+  const object = value as Partial<KubeObject> & { items?: unknown };
+  if (typeof object !== 'object' || object === null) return value;
+  if (Array.isArray(object.items)) return { ...object, items: object.items.map(withoutManagedFields) };
+  if (!object.metadata?.managedFields) return value;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
 /** Nothing for what is no object: streams. */
-function responseOf(answer: ApiResponse): EventContent {
-  if (answer.type === 'object') return { responseObject: objectOf(answer.object) };
+function responseOf(answer: ApiResponse, omitsManaged: boolean): EventContent {
+  const shown = omitsManaged ? withoutManagedFields : (object: unknown) => object;
+  if (answer.type === 'object') return { responseObject: shown(objectOf(answer.object)) };
   if (answer.type === 'plain') return { responseObject: answer.object };
   if (answer.type !== 'list') return {};
   const context = { format: jsonFormat, includeObject: 'Metadata' as const, nowMs: 0 };
-  return { listJson: encodeList(answer, context).body.toString('utf8') };
+  const listJson = encodeList(answer, context).body.toString('utf8');
+  return omitsManaged ? { responseObject: shown(parseExactJson(listJson)) } : { listJson };
 }
 
 function microTime(ms: number): string {

@@ -46,13 +46,84 @@ test('the first rule that matches says how much is written', () => {
   }
 });
 
-test('a policy that is none is refused with its mistake', () => {
-  assert.throws(() => parseAuditPolicy({ kind: 'Pod' }), /kind Policy/);
-  const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy' };
-  assert.throws(
-    () => parseAuditPolicy({ ...policy, rules: [{ level: 'Loud' }] }),
-    /rules\[0\]\.level: "Loud"/,
-  );
+const head = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy' };
+const wrong: [what: string, policy: unknown, message: string | RegExp][] = [
+  ['another kind', { kind: 'Pod' }, /kind Policy/],
+  ['nothing', null, /kind Policy/],
+  ['no rules', { ...head, rules: [] }, 'loaded illegal policy with 0 rules'],
+  ['rules that are no list', { ...head, rules: {} }, 'rules: a list is wanted'],
+  ['a rule that is nothing', { ...head, rules: [null] }, 'rules[0]: null is nothing'],
+  ['no level', { ...head, rules: [{}] }, 'rules[0].level: Required value'],
+  [
+    'another level',
+    { ...head, rules: [{ level: 'Loud' }] },
+    'rules[0].level: Unsupported value: "Loud": supported values: "None", "Metadata", "Request", "RequestResponse"',
+  ],
+  [
+    'users of another form',
+    { ...head, rules: [{ level: 'None', users: 'a' }] },
+    'rules[0].users: a list is wanted',
+  ],
+  [
+    'another stage',
+    { ...head, omitStages: ['Never'], rules: [{ level: 'None' }] },
+    'omitStages[0]: Invalid value: "Never": allowed stages are RequestReceived,ResponseStarted,ResponseComplete,Panic',
+  ],
+  [
+    'a path with a star in it',
+    { ...head, rules: [{ level: 'None', nonResourceURLs: ['/a*b'] }] },
+    /nonResourceURLs\[0\]: Invalid value: "\/a\*b": non-resource URL wildcards '\*' must be the final/,
+  ],
+  [
+    'names without resources',
+    { ...head, rules: [{ level: 'None', resources: [{ resourceNames: ['a'] }] }] },
+    'rules[0].resources.resourceNames: Invalid value: ["a"]: using resourceNames requires at least one resource',
+  ],
+  [
+    'resources and paths',
+    { ...head, rules: [{ level: 'None', namespaces: ['a'], nonResourceURLs: ['/a'] }] },
+    'rules[0].nonResourceURLs: Invalid value: ["/a"]: rules cannot apply to both regular resources and non-resource URLs',
+  ],
+];
+for (const [what, policy, message] of wrong)
+  test(`a policy with a mistake is refused: ${what}`, () =>
+    assert.throws(() => parseAuditPolicy(policy), { message }));
+
+test('fields that a policy does not know are passed over', () => {
+  const rules = [{ level: 'Metadata', mood: 'good', users: null }];
+  assert.equal(auditRuleFor(parseAuditPolicy({ ...head, rules }), info, ann).level, 'Metadata');
+});
+
+test('a policy of any form gives rules that can be asked, or an error', () => {
+  const random = seededRandom(20_261_128);
+  const below = (bound: number) => Math.floor(random.next() * bound);
+  const values: (() => unknown)[] = [
+    ...[null, 0, true, '', 'Metadata', '*', '/a*', 'pods/log', [], {}].map((value) => () => value),
+    () => [any()],
+    () => [any(), any()],
+    () => ruleOf(),
+  ];
+  const any = (): unknown => values[below(values.length)]!();
+  const names = ['users', 'userGroups', 'verbs', 'resources', 'namespaces', 'nonResourceURLs', 'omitStages'];
+  const ruleOf = () => ({
+    level: below(4) > 0 ? 'Metadata' : any(),
+    ...Object.fromEntries(names.filter(() => below(5) === 0).map((name) => [name, below(4) > 0 ? ['a', '/a*'] : any()])),
+    ...(below(6) === 0 && { resources: [{ group: any(), resources: any(), resourceNames: any() }] }),
+  });
+  let usable = 0;
+  for (let round = 0; round < 3_000; round++) {
+    let policy: ReturnType<typeof parseAuditPolicy>;
+    try {
+      policy = parseAuditPolicy({ ...head, rules: [ruleOf(), any()].slice(0, 1 + below(2)) });
+    } catch (error) {
+      assert.ok((error as Error).constructor === Error, `a defect, no refusal: ${(error as Error).stack}`);
+      continue;
+    }
+    usable++;
+    auditRuleFor(policy, info, ann);
+    auditRuleFor(policy, { ...info, isResource: false, resource: '', subresource: '' }, ann);
+  }
+  assert.ok(usable > 50, `${usable} policies were good`);
 });
 
 test('events say who did what, with content where the policy asks for it, and never that of secrets', async () => {
@@ -126,4 +197,27 @@ test('patches, deletes, scales and refusals are told with what was asked and ans
   await server.ask('GET', `${configMaps}/c`);
   assert.deepEqual([last().responseStatus.code, last().responseObject.reason], [404, 'NotFound']);
   assert.equal(last().impersonatedUser, undefined);
+});
+
+test('managed fields are left out where the policy says so, of lists too', async () => {
+  const lines: string[] = [];
+  const rules = [
+    { level: 'RequestResponse', verbs: ['list', 'create'] },
+    { level: 'RequestResponse', omitManagedFields: false },
+  ];
+  const policy = parseAuditPolicy({
+    ...head,
+    omitStages: ['RequestReceived'],
+    omitManagedFields: true,
+    rules,
+  });
+  await using server = await createTestServer({ audit: { policy, write: (line) => void lines.push(line) } });
+  const last = () => JSON.parse(lines.at(-1)!);
+  await server.ask('POST', `${configMaps}?fieldManager=me`, configMap('c', { a: '1' }));
+  assert.equal(last().responseObject.metadata.managedFields, undefined);
+  await server.ask('GET', configMaps);
+  assert.equal(last().responseObject.items[0].metadata.name, 'c');
+  assert.equal(last().responseObject.items[0].metadata.managedFields, undefined);
+  await server.ask('GET', `${configMaps}/c`);
+  assert.equal(last().responseObject.metadata.managedFields.length, 1);
 });

@@ -1,4 +1,7 @@
 /** An audit policy as upstream's files state it: rules in order, the first that matches says how much is written. */
+import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../../api/field-error.ts';
+import { subdomainProblems } from '../../api/validation/names.ts';
+import { misfits, type Shape, throwAll, withoutNulls } from '../configuration-shape.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 
 export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';
@@ -13,33 +16,103 @@ export interface AuditRule {
   namespaces?: string[];
   nonResourceURLs?: string[];
   omitStages?: AuditStage[];
+  /** In place of the policy's. */
+  omitManagedFields?: boolean;
 }
 
 export interface AuditPolicy {
   rules: AuditRule[];
   omitStages?: AuditStage[];
+  /** Whether objects are written without their managed fields. */
+  omitManagedFields?: boolean;
 }
 
-const levels: readonly string[] = ['None', 'Metadata', 'Request', 'RequestResponse'];
+const levels: readonly AuditLevel[] = ['None', 'Metadata', 'Request', 'RequestResponse'];
+const stages: readonly AuditStage[] = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'];
+const versions = ['audit.k8s.io/v1', 'audit.k8s.io/v1beta1', 'audit.k8s.io/v1alpha1'];
 
-/** @throws Error naming the rule that cannot be. */
+const shape: Shape = {
+  apiVersion: 'text',
+  kind: 'text',
+  metadata: 'anything',
+  omitStages: ['text'],
+  omitManagedFields: 'flag',
+  rules: [
+    {
+      level: 'text',
+      users: ['text'],
+      userGroups: ['text'],
+      verbs: ['text'],
+      resources: [{ group: 'text', resources: ['text'], resourceNames: ['text'] }],
+      namespaces: ['text'],
+      nonResourceURLs: ['text'],
+      omitStages: ['text'],
+      omitManagedFields: 'flag',
+    },
+  ],
+};
+
+/** Fields that it does not know are passed over, as upstream does. @throws Error with all that is wrong */
 export function parseAuditPolicy(value: unknown): AuditPolicy {
-  const { apiVersion, kind, rules, omitStages } = (value ?? {}) as Record<string, unknown>;
-  if (kind !== 'Policy' || !String(apiVersion).startsWith('audit.k8s.io/')) {
+  const { apiVersion, kind } = (value ?? {}) as Record<string, unknown>;
+  if (kind !== 'Policy' || !versions.includes(String(apiVersion)))
     throw new Error('an audit policy is of apiVersion audit.k8s.io/v1 and kind Policy');
-  }
-  if (!Array.isArray(rules) || rules.length === 0) throw new Error('an audit policy needs at least one rule');
-  for (const [index, rule] of rules.entries()) {
-    if (!levels.includes((rule as AuditRule)?.level)) {
-      throw new Error(
-        `rules[${index}].level: ${JSON.stringify(rule?.level)} is not one of ${levels.join(', ')}`,
+  throwAll(misfits(shape, value as object));
+  const policy = withoutNulls(value) as AuditPolicy;
+  const { rules = [], omitStages = [] } = policy;
+  throwAll(
+    [
+      ...stageErrors(omitStages, 'omitStages'),
+      ...rules.flatMap((rule, index) => [...ruleErrors(rule, `rules[${index}]`)]),
+    ].map(({ text }) => text),
+  );
+  if (rules.length === 0) throw new Error('loaded illegal policy with 0 rules');
+  return policy;
+}
+
+function* ruleErrors(rule: AuditRule, path: string): FieldErrors {
+  const { level, nonResourceURLs = [], resources = [], namespaces = [], omitStages = [] } = rule;
+  if (!level) yield required(`${path}.level`);
+  else if (!levels.includes(level)) yield notSupportedInOrder(`${path}.level`, level, levels);
+  yield* urlErrors(nonResourceURLs, `${path}.nonResourceURLs`);
+  for (const { group = '', resources: named = [], resourceNames = [] } of resources) {
+    const problems = group ? subdomainProblems(group) : [];
+    if (problems.length > 0) yield invalidValue(`${path}.resources.group`, group, problems.join(','));
+    if (resourceNames.length > 0 && named.length === 0)
+      yield invalidValue(
+        `${path}.resources.resourceNames`,
+        resourceNames,
+        'using resourceNames requires at least one resource',
       );
-    }
   }
-  return {
-    rules: rules as AuditRule[],
-    ...(Array.isArray(omitStages) && { omitStages: omitStages as AuditStage[] }),
-  };
+  yield* stageErrors(omitStages, `${path}.omitStages`);
+  if (nonResourceURLs.length > 0 && resources.length + namespaces.length > 0)
+    yield invalidValue(
+      `${path}.nonResourceURLs`,
+      nonResourceURLs,
+      'rules cannot apply to both regular resources and non-resource URLs',
+    );
+}
+
+function* urlErrors(urls: readonly string[], path: string): FieldErrors {
+  for (const [index, url] of urls.entries()) {
+    if (url === '*') continue;
+    const field = `${path}[${index}]`;
+    if (!url.startsWith('/'))
+      yield invalidValue(field, url, "non-resource URL rules must begin with a '/' character");
+    if (url.slice(0, -1).includes('*'))
+      yield invalidValue(
+        field,
+        url,
+        "non-resource URL wildcards '*' must be the final character of the rule",
+      );
+  }
+}
+
+function* stageErrors(omitted: readonly AuditStage[], path: string): FieldErrors {
+  for (const [index, stage] of omitted.entries())
+    if (!stages.includes(stage))
+      yield invalidValue(`${path}[${index}]`, stage, `allowed stages are ${stages.join(',')}`);
 }
 
 /** What to write of a request; a request that no rule matches is not written. */
