@@ -44,3 +44,26 @@ contexts:
     await rm(folder, { recursive: true });
   }
 });
+
+test('a file of another form is refused with the field', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'wherry-client-'));
+  const path = join(folder, 'config');
+  const wrong: [string, string][] = [
+    ['clusters: 5', 'clusters: a list is wanted'],
+    ['[a]', 'the file: an object is wanted'],
+    ['users: [null]', 'users[0]: null is nothing'],
+    ['contexts: [{name: c, context: {cluster: [a]}}]', 'contexts[0].context.cluster: a string is wanted'],
+    [
+      'current-context: c\ncontexts: [{name: c, context: {cluster: c}}]\nclusters: [{name: c}]',
+      'there is no cluster "c"',
+    ],
+  ];
+  try {
+    for (const [text, why] of wrong) {
+      await writeFile(path, text);
+      await assert.rejects(loadKubeconfig(path), { message: `${path}: ${why}` });
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

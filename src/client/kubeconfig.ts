@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
+import { misfits, type Shape, withoutNulls } from '../base/configuration-shape.ts';
 import type { HttpTransportOptions } from './http-transport.ts';
 
 interface Named<Key extends string, Value> {
@@ -34,6 +35,39 @@ interface UserEntry {
   password?: string;
 }
 
+/** What else a file may have is none of its concern. */
+const shape: Shape = {
+  'current-context': 'text',
+  clusters: [
+    {
+      name: 'text',
+      cluster: {
+        server: 'text',
+        'certificate-authority': 'text',
+        'certificate-authority-data': 'text',
+        'insecure-skip-tls-verify': 'flag',
+        'tls-server-name': 'text',
+      },
+    },
+  ],
+  users: [
+    {
+      name: 'text',
+      user: {
+        'client-certificate': 'text',
+        'client-certificate-data': 'text',
+        'client-key': 'text',
+        'client-key-data': 'text',
+        token: 'text',
+        tokenFile: 'text',
+        username: 'text',
+        password: 'text',
+      },
+    },
+  ],
+  contexts: [{ name: 'text', context: { cluster: 'text', user: 'text', namespace: 'text' } }],
+};
+
 export interface LoadedKubeconfig {
   context: string;
   /** The context's namespace; `default` when it names none. */
@@ -43,12 +77,15 @@ export interface LoadedKubeconfig {
 
 /** @throws Error that says which entry is missing or cannot be read. */
 export async function loadKubeconfig(path: string, context?: string): Promise<LoadedKubeconfig> {
-  const file = (parseYamlStrictly(await readFile(path, 'utf8')) ?? {}) as KubeconfigFile;
+  const parsed = parseYamlStrictly(await readFile(path, 'utf8')) ?? {};
+  const [misfit] = misfits(shape, parsed);
+  if (misfit) throw new Error(`${path}: ${misfit}`);
+  const file = withoutNulls(parsed) as KubeconfigFile;
   const name = context ?? file['current-context'] ?? '';
   const chosen = file.contexts?.find((entry) => entry.name === name)?.context;
   if (!chosen) throw new Error(`${path}: there is no context "${name}"`);
   const cluster = file.clusters?.find((entry) => entry.name === chosen.cluster)?.cluster;
-  if (!cluster) throw new Error(`${path}: there is no cluster "${chosen.cluster}"`);
+  if (!cluster?.server) throw new Error(`${path}: there is no cluster "${chosen.cluster}"`);
   const user = file.users?.find((entry) => entry.name === chosen.user)?.user ?? {};
 
   const read = (data: string | undefined, from: string | undefined) => {

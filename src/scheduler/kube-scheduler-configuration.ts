@@ -1,4 +1,5 @@
 /** Reads upstream's configuration file of the scheduler (KubeSchedulerConfiguration) as far as it says something here. */
+import { misfits, type Shape, throwAll, withoutNulls } from '../base/configuration-shape.ts';
 import type {
   ExtensionPoint,
   PluginArgs,
@@ -29,14 +30,50 @@ interface ConfigurationShape {
 
 const supportedVersions = ['kubescheduler.config.k8s.io/v1', 'kubescheduler.config.k8s.io/v1beta3'];
 const everywhere = 'multiPoint';
+const points = [
+  ...[everywhere, 'preEnqueue', 'queueSort', 'preFilter', 'filter', 'postFilter', 'preScore', 'score'],
+  ...['reserve', 'permit', 'preBind', 'bind', 'postBind'],
+];
+
+const pluginSet: Shape = { enabled: [{ name: 'text', weight: 'number' }], disabled: [{ name: 'text' }] };
+const weights: Shape = [{ name: 'text', weight: 'number' }];
+const fileShape: Shape = {
+  profiles: [
+    {
+      schedulerName: 'text',
+      plugins: Object.fromEntries(points.map((point) => [point, pluginSet])),
+      pluginConfig: [{ name: 'text', args: 'anything' }],
+      percentageOfNodesToScore: 'number',
+    },
+  ],
+  percentageOfNodesToScore: 'number',
+  podInitialBackoffSeconds: 'number',
+  podMaxBackoffSeconds: 'number',
+};
+const argsShapes: Readonly<Record<string, Shape>> = {
+  NodeResourcesFit: {
+    ignoredResources: ['text'],
+    ignoredResourceGroups: ['text'],
+    scoringStrategy: {
+      type: 'text',
+      resources: weights,
+      requestedToCapacityRatio: { shape: [{ utilization: 'number', score: 'number' }] },
+    },
+  },
+  NodeResourcesBalancedAllocation: { resources: weights },
+  InterPodAffinity: { hardPodAffinityWeight: 'number' },
+  DefaultPreemption: { minCandidateNodesPercentage: 'number', minCandidateNodesAbsolute: 'number' },
+};
 
 /** `source`: the parsed file. @throws Error that says what is wrong with it */
 export function parseSchedulerConfiguration(source: unknown): SchedulerConfiguration {
-  const shape = (source ?? {}) as ConfigurationShape;
-  if (shape.kind !== 'KubeSchedulerConfiguration' || !supportedVersions.includes(shape.apiVersion ?? ''))
+  const { apiVersion, kind } = (source ?? {}) as ConfigurationShape;
+  if (kind !== 'KubeSchedulerConfiguration' || !supportedVersions.includes(apiVersion ?? ''))
     throw new Error(
-      `no KubeSchedulerConfiguration of ${supportedVersions.join(' or ')}, but ${shape.kind} of ${shape.apiVersion}`,
+      `no KubeSchedulerConfiguration of ${supportedVersions.join(' or ')}, but ${kind} of ${apiVersion}`,
     );
+  throwAll(misfits(fileShape, source as object));
+  const shape = withoutNulls(source) as ConfigurationShape;
   const { percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds } = shape;
   const profiles = (shape.profiles?.length ? shape.profiles : [{}]).map(parseProfile);
   const names = profiles.map(({ schedulerName }) => schedulerName);
@@ -58,12 +95,14 @@ function parseProfile({
   const enabled = new Map<string, { name: string; weight?: number }>();
   const disabledPoints: Partial<Record<ExtensionPoint, string[]>> = {};
   for (const [point, set] of Object.entries(plugins)) {
+    if (!points.includes(point)) continue;
     const names = set?.disabled?.map(({ name }) => name) ?? [];
     if (point === everywhere) disabled.push(...names);
     else if (names.length > 0) disabledPoints[point as ExtensionPoint] = names;
     // A plugin that is enabled at one point takes part with all it has, as multiPoint means it.
     for (const entry of set?.enabled ?? []) enabled.set(entry.name, { ...enabled.get(entry.name), ...entry });
   }
+  for (const { name, args = {} } of pluginConfig) throwAll(misfits(argsShapes[name] ?? 'anything', args));
   const args = Object.fromEntries(pluginConfig.map((entry) => [entry.name, entry.args ?? {}])) as PluginArgs;
   return { schedulerName, disabled, enabled: [...enabled.values()], disabledPoints, args };
 }

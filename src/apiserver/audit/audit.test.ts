@@ -107,7 +107,9 @@ test('a policy of any form gives rules that can be asked, or an error', () => {
   const names = ['users', 'userGroups', 'verbs', 'resources', 'namespaces', 'nonResourceURLs', 'omitStages'];
   const ruleOf = () => ({
     level: below(4) > 0 ? 'Metadata' : any(),
-    ...Object.fromEntries(names.filter(() => below(5) === 0).map((name) => [name, below(4) > 0 ? ['a', '/a*'] : any()])),
+    ...Object.fromEntries(
+      names.filter(() => below(5) === 0).map((name) => [name, below(4) > 0 ? ['a', '/a*'] : any()]),
+    ),
     ...(below(6) === 0 && { resources: [{ group: any(), resources: any(), resourceNames: any() }] }),
   });
   let usable = 0;

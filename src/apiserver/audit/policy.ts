@@ -1,7 +1,7 @@
 /** An audit policy as upstream's files state it: rules in order, the first that matches says how much is written. */
 import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../../api/field-error.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
-import { misfits, type Shape, throwAll, withoutNulls } from '../configuration-shape.ts';
+import { misfits, type Shape, throwAll, withoutNulls } from '../../base/configuration-shape.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 
 export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse';

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { duplicate, type FieldError, invalidValue, required, tooMany } from '../../api/field-error.ts';
 import { httpPathProblems, subdomainProblems } from '../../api/validation/names.ts';
-import { throwAll, unknownFields, withoutNulls } from '../configuration-shape.ts';
+import { throwAll, unknownFields, withoutNulls } from '../../base/configuration-shape.ts';
 import { type ClaimMapping, type ClaimSource, type CompiledRule, mapClaims } from './claim-mapping.ts';
 import { authenticationShape } from './configuration-shape.ts';
 import type { TokenProvider } from './openid-connect.ts';

@@ -11,8 +11,8 @@ import {
 } from '../../api/field-error.ts';
 import { schemaNode } from '../../api/schema/schemas.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
+import { type Shape, throwAll, unknownFields, withoutNulls } from '../../base/configuration-shape.ts';
 import { parseGoDuration } from '../../base/go-duration.ts';
-import { type Shape, throwAll, unknownFields, withoutNulls } from '../configuration-shape.ts';
 
 export const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;
 export type AuthorizerType = (typeof authorizerTypes)[number];

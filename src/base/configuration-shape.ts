@@ -1,7 +1,13 @@
-/** The fields that a configuration file may have: what it does not know is a mistake, as for upstream. */
+/** The form of configuration files: which fields they have, and of which type. */
 
 /** A list holds the shape of its items. */
-export type Shape = 'anything' | 'text' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
+export type Shape =
+  | 'anything'
+  | 'text'
+  | 'flag'
+  | 'number'
+  | readonly [Shape]
+  | { readonly [field: string]: Shape };
 
 /** What a strict reader says of each; also of a value of another form than its field has. */
 export function unknownFields(shape: Shape, value: object): string[] {
@@ -24,6 +30,8 @@ function* problems(shape: Shape, value: unknown, path: string): Generator<Proble
     if (typeof value !== 'string') yield { text: `${path}: a string is wanted` };
   } else if (shape === 'flag') {
     if (typeof value !== 'boolean') yield { text: `${path}: true or false is wanted` };
+  } else if (shape === 'number') {
+    if (typeof value !== 'number' || !Number.isFinite(value)) yield { text: `${path}: a number is wanted` };
   } else if (isList(shape)) {
     if (!Array.isArray(value)) yield { text: `${path}: a list is wanted` };
     else
@@ -31,7 +39,7 @@ function* problems(shape: Shape, value: unknown, path: string): Generator<Proble
         if (item === null) yield { text: `${path}[${index}]: null is nothing` };
         else yield* problems(shape[0], item, `${path}[${index}]`);
   } else if (typeof value !== 'object' || Array.isArray(value))
-    yield { text: `${path}: an object is wanted` };
+    yield { text: `${path || 'the file'}: an object is wanted` };
   else
     for (const [key, child] of Object.entries(value)) {
       const field = path ? `${path}.${key}` : key;
