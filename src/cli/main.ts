@@ -17,6 +17,10 @@ import { status } from './status.ts';
 import { up } from './up.ts';
 import { version } from './version.ts';
 
+/** What the end of a log tells, only who reads it knows. */
+const mendByLog =
+  'mend what the log tells of, and run the command again; "wherry doctor" examines this machine';
+
 const commands: Record<string, Command> = {
   start,
   up,
@@ -89,7 +93,8 @@ function tellFailure(context: CliContext, error: unknown): void {
     context.complain(`\nthe last lines of ${error.logFile}:`);
     for (const line of readLastLines(error.logFile)) context.complain(`  ${line}`);
   }
-  if (error.advice) context.complain(`\nwhat to do: ${error.advice}`);
+  const advice = error.advice ?? (error.logFile && mendByLog);
+  if (advice) context.complain(`\nwhat to do: ${advice}`);
 }
 
 function readLastLines(file: string): string[] {

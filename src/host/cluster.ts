@@ -1,5 +1,6 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { allEnded } from '../base/all-ended.ts';
 import { ensureAgent } from './agent-process.ts';
 import { apiProbe } from './api-probe.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
@@ -172,7 +173,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   const folder = context.data.cluster(record.name);
   const isNew = !runningProcess(serverRecordFile(folder));
   const since = { ms: thisSecond(), mustBeFresh: () => isNew };
-  await Promise.all([
+  await allEnded([
     fillCompileCache(context, [context.programs.server]),
     context.steps.run('Keys and certificates', () =>
       ensureClusterPki(folder.pki, {
@@ -216,7 +217,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const silent = wanted.filter((node) => !runningProcess(agentRecordFile(folder, node.name)));
   const starting = new Set(silent.map((node) => node.name));
   const since = { ms: thisSecond(), mustBeFresh: (name: string) => starting.has(name) };
-  await Promise.all([
+  await allEnded([
     compiled.then(() =>
       steps.run('API server, controllers and scheduler', () => startServer(context, record)),
     ),
@@ -299,7 +300,7 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
   }
   const nodeContext = nodeContextOf(context, record)!;
   const { machine } = nodeContext;
-  await Promise.all([
+  await allEnded([
     ...record.nodes.map((node) =>
       steps.run(`Stopping node ${node.name}`, () => stopLocalNode(nodeContext, folder, node)),
     ),

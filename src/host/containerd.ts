@@ -3,6 +3,7 @@ import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import type { NodeFolder } from './data-folder.ts';
+import { Failure } from './failure.ts';
 import { type NodeNamespace, nodePath } from './node-namespace.ts';
 import { isRunning, type ProcessIdentity, runningProcess, startProcess } from './process.ts';
 
@@ -60,17 +61,19 @@ export function containerdSocketOnHost(namespace: NodeNamespace): string {
 
 /**
  * Waits until `answers` says yes.
- * @throws when containerd ends, or does not answer in time
+ * @throws Failure when containerd ends, or does not answer in time
  */
 export async function waitForContainerd(
   containerd: ProcessIdentity,
+  logFile: string,
   answers: () => Promise<boolean>,
   limitMs = 20_000,
 ): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await answers())) {
-    if (!isRunning(containerd)) throw new Error('containerd has ended');
-    if (performance.now() > deadline) throw new Error(`containerd does not answer after ${limitMs / 1000} s`);
+    if (!isRunning(containerd)) throw new Failure('containerd has ended', { logFile });
+    if (performance.now() > deadline)
+      throw new Failure(`containerd does not answer after ${limitMs / 1000} s`, { logFile });
     await systemClock.sleep(20);
   }
 }

@@ -2,9 +2,11 @@
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { allEnded } from '../base/all-ended.ts';
 import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { bridgeName, type ClusterRecord, type NodeRecord, nodeCgroup } from './cluster-record.ts';
 import {
+  containerdLogFile,
   containerdSocketOnHost,
   ensureContainerd,
   findContainerd,
@@ -53,7 +55,7 @@ export async function ensureNode(
   const node = await ensureNamespace(context, record);
   const { cluster, data, machine } = context;
   const mirror = cluster.mirrorPort && `http://${hostAddress(cluster)}:${cluster.mirrorPort}`;
-  await Promise.all([ensureRuntime({ data, machine, ...(mirror && { mirror }) }, node), onNamespace(node)]);
+  await allEnded([ensureRuntime({ data, machine, ...(mirror && { mirror }) }, node), onNamespace(node)]);
   return node;
 }
 
@@ -72,7 +74,8 @@ export async function ensureRuntime(
     cgroupProcs: node.systemCgroupProcs,
     restrictOomScore: !context.machine.hasResourceCapability,
   });
-  await waitForContainerd(containerd, () => accepts(containerdSocketOnHost(node.namespace)));
+  const logFile = containerdLogFile(node.folder);
+  await waitForContainerd(containerd, logFile, () => accepts(containerdSocketOnHost(node.namespace)));
   if (!isAdopted) await loadImageArchive(node.namespace, ensurePauseArchive(context.data, pauseImage));
 }
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { Failure } from './failure.ts';
 import {
   processIdentity,
   recordProcess,
@@ -21,6 +22,21 @@ suite('processes that outlive the command that starts them', { skip: process.pla
       await new Promise((resolve) => setImmediate(resolve));
   };
   const shell = (script: string) => startProcess({ ...files, command: '/bin/sh', args: ['-c', script] });
+
+  test('one that ends before it says who it is has ended at once, and its log is named', async () => {
+    const logFile = join(folder, 'logs', 'ended.log');
+    const cgroupProcs = [join(folder, 'no', 'cgroup.procs')];
+    const options = {
+      ...files,
+      logFile,
+      command: '/bin/sleep',
+      args: ['60'],
+      enterPid: process.pid,
+      cgroupProcs,
+    };
+    await assert.rejects(startProcess(options), new Failure('/bin/sleep ended at once', { logFile }));
+    assert.match(readFileSync(logFile, 'utf8'), /cgroup.procs/);
+  });
 
   test('one is started, found by its record, and stopped', async () => {
     const started = await shell('echo hello; exec sleep 60');

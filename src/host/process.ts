@@ -20,6 +20,7 @@ import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { systemClock } from '../base/clock.ts';
+import { Failure } from './failure.ts';
 
 export interface ProcessIdentity {
   pid: number;
@@ -94,7 +95,10 @@ function reserveRecord(recordFile: string): void {
   writeFileSync(`${recordFile}.new`, ' '.repeat(recordBytes));
 }
 
-/** Starts a process in its own session, detached from this one; its output goes to the log file. */
+/**
+ * Starts a process in its own session, detached from this one; its output goes to the log file.
+ * @throws Failure when it ends at once
+ */
 export async function startProcess(options: ProcessOptions): Promise<ProcessIdentity> {
   // Before there is anything to record.
   reserveRecord(options.recordFile);
@@ -117,7 +121,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
       options.enterPid === undefined
         ? processIdentity(child.pid!)
         : enteredProcess(options.enterPid, Number(await announced));
-    if (!identity) throw new Error(`${options.command} ended at once; its log is ${options.logFile}`);
+    if (!identity) throw new Failure(`${options.command} ended at once`, { logFile: options.logFile });
     recordProcess(options.recordFile, identity);
     return identity;
   } finally {
