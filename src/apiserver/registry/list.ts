@@ -103,12 +103,16 @@ async function page(
   revision: number,
 ): Promise<ListOutcome> {
   const { matches, keyPrefix } = selection;
-  if (!matches && limit === 0) return { items: cache.all(keyPrefix, after), revision };
+  if (!matches && limit === 0) {
+    const isLong = cache.size > lookedAtAtOnceMax;
+    const items = isLong ? await cache.allInTurns(keyPrefix, after) : cache.all(keyPrefix, after);
+    return { items, revision };
+  }
   const items: CachedObject[] = [];
   let more = false;
   // What is looked at over several turns must be what was there in the first of them.
   const isLong = matches !== undefined && cache.size > lookedAtAtOnceMax;
-  const found = isLong ? cache.all(keyPrefix, after) : cache.range(keyPrefix, after);
+  const found = isLong ? await cache.allInTurns(keyPrefix, after) : cache.range(keyPrefix, after);
   const turns = inTurns();
   for (const object of found) {
     const pause = isLong ? turns.pause() : undefined;

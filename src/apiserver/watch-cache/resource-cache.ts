@@ -1,5 +1,6 @@
 /** The current objects of one resource in key order, its recent history, and who wants to hear of changes. */
 import { SortedKeys } from '../../base/sorted-keys.ts';
+import { inTurns } from '../../base/turns.ts';
 import { CachedObject } from './cached-object.ts';
 
 /** A change of one object, as history keeps it. */
@@ -20,11 +21,16 @@ const historyEventsMax = 2048;
 /** Bytes of objects that one resource's history may hold on to. */
 const historyBytesMax = 4 * 1024 * 1024;
 
+/** Objects that are looked up before it is asked how old the turn is. */
+const gatheredAtOnceMax = 256;
+
 export class ResourceCache {
   /** Storage prefix with slashes around: `/registry/pods/`. */
   readonly prefix: string;
   readonly #objects = new Map<string, CachedObject>();
   readonly #keys = new SortedKeys();
+  /** Of each reading that goes on: what has changed since it began, as it was. */
+  readonly #changedBefore = new Set<Map<string, CachedObject | undefined>>();
   #history: CacheEvent[] = [];
   #historyBytes = 0;
   /** Every event with a greater revision is in the history. */
@@ -61,6 +67,26 @@ export class ResourceCache {
   /** All that {@link ResourceCache.range} gives, several times as fast. */
   all(prefix: string, after?: string): CachedObject[] {
     return this.#keys.listWithPrefix(prefix, after).map((key) => this.#objects.get(key)!);
+  }
+
+  /** As {@link ResourceCache.all}, over several turns: what changes meanwhile is given as it was at the call. */
+  async allInTurns(prefix: string, after?: string): Promise<CachedObject[]> {
+    const keys = this.#keys.listWithPrefix(prefix, after);
+    const changed = new Map<string, CachedObject | undefined>();
+    const found: CachedObject[] = [];
+    const turns = inTurns();
+    this.#changedBefore.add(changed);
+    try {
+      for (let from = 0; from < keys.length; from += gatheredAtOnceMax) {
+        const pause = turns.pause();
+        if (pause) await pause;
+        for (const key of keys.slice(from, from + gatheredAtOnceMax))
+          found.push(changed.get(key) ?? this.#objects.get(key)!);
+      }
+    } finally {
+      this.#changedBefore.delete(changed);
+    }
+    return found;
   }
 
   /** How many objects {@link ResourceCache.range} gives, without going through them. */
@@ -101,6 +127,7 @@ export class ResourceCache {
   /** Applies one change of the store, without telling anybody yet. */
   apply(type: 'put' | 'delete', key: string, revision: number, value: Uint8Array): CacheEvent {
     const previous = this.#objects.get(key);
+    for (const changed of this.#changedBefore) if (!changed.has(key)) changed.set(key, previous);
     const isDelete = type === 'delete';
     // What a delete tells is the state before it: decoded already, as a rule.
     const object =
