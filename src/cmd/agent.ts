@@ -15,6 +15,7 @@ import { createEventRecorder } from '../client/event-recorder.ts';
 import { httpTransport } from '../client/http-transport.ts';
 import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
 import { measuredTransport } from '../client/measured-transport.ts';
+import { certificateMetrics } from '../host/certificate-metrics.ts';
 import { renewUntilDone, rotateCertificate } from '../host/certificate-rotation.ts';
 import { readPair } from '../host/cluster-pki.ts';
 import { isGood, requestCertificate } from '../host/join.ts';
@@ -60,6 +61,9 @@ await runUntilSignalled(logger, async (signal) => {
   const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
   collectProcess(common.metrics);
   const { pkiFolder } = config;
+  const certificateFile = (pair: string) => join(pkiFolder, `${pair}.crt`);
+  const files = { client: certificateFile(clientPair), server: certificateFile(serverPair) };
+  const renewals = certificateMetrics(common.metrics, files, systemClock);
   const transport = failoverTransport(readKnownServers(pkiFolder, config.servers), (server) =>
     measuredTransport(
       httpTransport({ server, ca: authority, ...readPair(pkiFolder, clientPair), userAgent: 'kubelet' }),
@@ -140,13 +144,12 @@ await runUntilSignalled(logger, async (signal) => {
   async function ensureServingCertificate(): Promise<void> {
     if (isGood(pkiFolder, serverPair)) return;
     await kubelet.started;
-    const file = join(pkiFolder, `${serverPair}.crt`);
-    await renewUntilDone({ ...common, file, renew: requestServingCertificate }, signal);
+    await renewUntilDone({ ...common, file: files.server, renew: requestServingCertificate }, signal);
     signal.throwIfAborted();
   }
 
   function requestServingCertificate(): Promise<void> {
-    return requestCertificate(client, {
+    const request = requestCertificate(client, {
       folder: pkiFolder,
       name: serverPair,
       signerName: 'kubernetes.io/kubelet-serving',
@@ -154,27 +157,29 @@ await runUntilSignalled(logger, async (signal) => {
       nodeName,
       ipAddresses: [nodeAddress],
     });
+    return renewals.server(request);
   }
 
   function requestClientCertificate(): Promise<void> {
-    return requestCertificate(client, {
+    const request = requestCertificate(client, {
       folder: pkiFolder,
       name: clientPair,
       signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
       usage: 'client auth',
       nodeName,
     });
+    return renewals.client(request);
   }
 
   async function rotateCertificates(): Promise<void> {
-    const rotate = (name: string, renew: () => Promise<void>) =>
-      rotateCertificate({ ...common, file: join(pkiFolder, `${name}.crt`), renew }, signal);
+    const rotate = (file: string, renew: () => Promise<void>) =>
+      rotateCertificate({ ...common, file, renew }, signal);
     await Promise.all([
-      rotate(clientPair, async () => {
+      rotate(files.client, async () => {
         await requestClientCertificate();
         transport.renew();
       }),
-      rotate(serverPair, async () => {
+      rotate(files.server, async () => {
         await requestServingCertificate();
         server.showCertificate(readPair(pkiFolder, serverPair));
       }),

@@ -11,6 +11,7 @@ import type { ImageManager } from './images/image-manager.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
 import type { WaitBackoff } from './pod/crash-backoff.ts';
+import type { PodCounts } from './pod-metrics.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
 import type { ResizeProblem } from './resize.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
@@ -67,6 +68,7 @@ export interface KubeletContext {
   resourcesFreed(): void;
   /** Says whose a container or sandbox is, so that events about it find the pod. */
   track(id: string, podUid: string): void;
+  counts: PodCounts;
   /** Observes how long things took, in seconds. */
   timings: {
     podStart(seconds: number): void;

@@ -1,7 +1,11 @@
 /** The kubelet's own metrics, under upstream's names. */
 import type { Counter, MetricsRegistry } from '../base/metrics.ts';
 import type { RuntimeOperations } from './cri/measured-runtime.ts';
+import type { ObserveCgroups } from './measured-cgroups.ts';
 import type { PodSet } from './pod/pod-set.ts';
+import type { PodWorker } from './pod/pod-worker.ts';
+import { defaultBuckets, type PodCounts, podCounts } from './pod-metrics.ts';
+import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage-metrics.ts';
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;
@@ -11,12 +15,14 @@ export interface KubeletMetrics {
   relist(seconds: number, sinceLastSeconds: number | undefined): void;
   readonly operations: RuntimeOperations;
   probes: Counter;
+  counts: PodCounts;
+  cgroups: ObserveCgroups;
+  storage: StorageMetrics;
   watch(pods: PodSet, nodeName: string): void;
 }
 
 const syncBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** Upstream's defaults, and those of its requests to the runtime. */
-const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Of upstream's requests to the runtime. */
 const operationBuckets = Array.from({ length: 14 }, (_, index) => 0.005 * 2.5 ** index);
 const startBuckets = [0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300];
 
@@ -56,6 +62,28 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
         counts.set(state, (counts.get(state) ?? 0) + count);
     return [...counts].map(([state, value]) => ({ labels: { container_state: state }, value }));
   });
+  const byOrigin = (matches: (worker: PodWorker) => boolean) => () =>
+    ['', 'true'].map((isStatic) => ({
+      labels: { static: isStatic },
+      value: sets
+        .flatMap((set) => [...set.workers()])
+        .filter((worker) => matches(worker) && worker.isStatic === (isStatic === 'true')).length,
+    }));
+  registry.collected(
+    'kubelet_desired_pods',
+    'The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.',
+    byOrigin(({ pod }) => pod.metadata.deletionTimestamp === undefined),
+  );
+  registry.collected(
+    'kubelet_active_pods',
+    'The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.',
+    byOrigin(({ isAdmitted }) => isAdmitted),
+  );
+  const cgroupSeconds = registry.histogram(
+    'kubelet_cgroup_manager_duration_seconds',
+    'Duration in seconds for cgroup manager operations. Broken down by method.',
+    defaultBuckets,
+  );
   const relistDuration = registry.histogram(
     'kubelet_pleg_relist_duration_seconds',
     'Duration in seconds for relisting pods in PLEG.',
@@ -74,17 +102,26 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
       if (sinceLastSeconds !== undefined) relistInterval.observe(sinceLastSeconds);
     },
     operations: runtimeOperations(registry),
+    counts: podCounts(registry),
+    cgroups: (operation, seconds) => cgroupSeconds.observe(seconds, { operation_type: operation }),
+    storage: storageMetrics(registry),
     probes: registry.counter(
       'prober_probe_total',
       'Cumulative number of a liveness, readiness or startup probe for a container by result.',
     ),
     watch(pods, nodeName) {
       sets.push(pods);
+      metrics.storage.watch('desired', () => volumePlugins(pods));
       nodes.add(nodeName);
     },
   };
   known.set(registry, metrics);
   return metrics;
+}
+
+function* volumePlugins(pods: PodSet): Iterable<string> {
+  for (const { isDone, pod } of pods.workers())
+    if (!isDone) for (const volume of pod.spec.volumes ?? []) yield pluginOf(volume);
 }
 
 function runtimeOperations(registry: MetricsRegistry): RuntimeOperations {

@@ -13,6 +13,7 @@ import { ImageManager } from './images/image-manager.ts';
 import type { KubeletMetrics } from './kubelet-metrics.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import type { MachineFacts } from './machine.ts';
+import { measuredCgroups } from './measured-cgroups.ts';
 import { NodeRegistration } from './node/node-registration.ts';
 import { NodeReporter } from './node/node-reporter.ts';
 import { type NodeResources, nodeResources } from './node/node-resources.ts';
@@ -149,6 +150,7 @@ export class KubeletParts {
     const standIn = { metadata: { name: nodeName, labels: this.#labels } } as Node;
     return new PodAdmitter({
       recorder,
+      counts: this.#ground.metrics.counts,
       pods: () => this.pods,
       node: () => this.registration.node ?? standIn,
       allocatable: () => this.#nodeFacts().allocatable,
@@ -171,7 +173,7 @@ export class KubeletParts {
       client,
       runtime,
       runtimeName: runtimeVersion.runtimeName,
-      machine,
+      machine: { ...machine, cgroups: measuredCgroups(machine.cgroups, clock, metrics.cgroups) },
       clock,
       random,
       logger,
@@ -208,6 +210,7 @@ export class KubeletParts {
         node,
         refreshNeeded: wake,
         csi: this.#csiNode(),
+        storage: metrics.storage,
       }),
       statuses: new StatusManager({ client, clock, logger, signal }),
       crashBackoff: new WaitBackoff({ clock }),
@@ -220,6 +223,7 @@ export class KubeletParts {
       findResizeProblem: (pod, granted) => this.#admitter.findResizeProblem(pod, granted),
       resourcesFreed: () => this.pods.wakeWaiting(),
       track: (id, uid) => this.pods.track(id, uid),
+      counts: metrics.counts,
       timings: metrics,
     };
   }

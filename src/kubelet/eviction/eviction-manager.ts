@@ -141,13 +141,19 @@ export class EvictionManager {
     const message = evictionMessage(threshold, observation, first);
     const worker = pods.find(first.pod.metadata.uid);
     if (!worker) return false;
-    this.#evict(worker, message, threshold.podGraceSeconds ?? 0);
+    const { signal, podGraceSeconds: graceSeconds = 0 } = threshold;
+    this.#evict(worker, { signal, message, graceSeconds });
     await Promise.race([worker.done(), context.clock.sleep(evictedEndsMs, context.signal)]);
     return true;
   }
 
-  #evict(worker: PodWorker, message: string, graceSeconds: number): void {
-    podEvents(this.#options.context.recorder, worker.pod).warning('Evicted', message);
+  #evict(
+    worker: PodWorker,
+    { signal, message, graceSeconds }: { signal: string; message: string; graceSeconds: number },
+  ): void {
+    const { recorder, counts } = this.#options.context;
+    podEvents(recorder, worker.pod).warning('Evicted', message);
+    counts.evicted(signal);
     const disruption = { reason: 'TerminationByKubelet', message };
     worker.evict({ reason: 'Evicted', message, graceSeconds, disruption });
   }
@@ -181,9 +187,9 @@ export class EvictionManager {
     let evicted = false;
     for (const worker of this.#options.pods.workers()) {
       if (worker.isTerminating || !worker.isAdmitted || !hasStorageLimits(worker.pod)) continue;
-      const message = exceededLimit(worker.pod, await this.#diskUse(worker, await this.#statsOf(worker)));
-      if (message === undefined) continue;
-      this.#evict(worker, message, 1);
+      const exceeded = exceededLimit(worker.pod, await this.#diskUse(worker, await this.#statsOf(worker)));
+      if (!exceeded) continue;
+      this.#evict(worker, { ...exceeded, graceSeconds: 1 });
       evicted = true;
     }
     return evicted;

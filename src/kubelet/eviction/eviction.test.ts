@@ -103,11 +103,14 @@ test('limits on local storage: of an emptyDir, of a container, of all together',
       containers: new Map([['c', { rootfs: { bytes: containerMi * mebibyte, inodes: 1 }, logs: none }]]),
     });
   assert.equal(check(1, 1), undefined);
-  assert.equal(check(2, 1), 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ');
-  assert.equal(
-    check(1, 10),
-    'Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ',
-  );
+  assert.deepEqual(check(2, 1), {
+    signal: 'emptydirfs.limit',
+    message: 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
+  });
+  assert.deepEqual(check(1, 10), {
+    signal: 'ephemeralpodfs.limit',
+    message: 'Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ',
+  });
   assert.equal(hasStorageLimits(pod), true);
   assert.equal(hasStorageLimits(testPod({ volumes: [{ name: 'v', emptyDir: {} }] })), false);
 });
@@ -122,14 +125,14 @@ test('what a container without a limit writes counts against the pod that has on
     containers: new Map([[name, { rootfs: none, logs: { bytes, inodes: 1 } }]]),
   });
   assert.equal(exceededLimit(pod, use('free', 1034 * mebibyte)), undefined);
-  assert.equal(
-    exceededLimit(pod, use('free', 1035 * mebibyte)),
-    'Pod ephemeral local storage usage exceeds the total limit of containers 1034Mi. ',
-  );
-  assert.equal(
-    exceededLimit(pod, use('a', 11 * mebibyte)),
-    'Container a exceeded its local ephemeral storage limit "10Mi". ',
-  );
+  assert.deepEqual(exceededLimit(pod, use('free', 1035 * mebibyte)), {
+    signal: 'ephemeralpodfs.limit',
+    message: 'Pod ephemeral local storage usage exceeds the total limit of containers 1034Mi. ',
+  });
+  assert.deepEqual(exceededLimit(pod, use('a', 11 * mebibyte)), {
+    signal: 'ephemeralcontainerfs.limit',
+    message: 'Container a exceeded its local ephemeral storage limit "10Mi". ',
+  });
 });
 
 test('a threshold that acts is met until so much more is reclaimed', () => {

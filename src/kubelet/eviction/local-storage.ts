@@ -14,23 +14,38 @@ export function hasStorageLimits(pod: Pod): boolean {
   );
 }
 
-/** Upstream's message about the first limit that is exceeded; undefined: all are kept. */
-export function exceededLimit(pod: Pod, use: PodDiskUse): string | undefined {
+export interface ExceededLimit {
+  /** As upstream's metrics name it. */
+  signal: 'emptydirfs.limit' | 'ephemeralpodfs.limit' | 'ephemeralcontainerfs.limit';
+  message: string;
+}
+
+/** The first limit that is exceeded, in upstream's words; undefined: all are kept. */
+export function exceededLimit(pod: Pod, use: PodDiskUse): ExceededLimit | undefined {
   for (const { name, emptyDir } of pod.spec.volumes ?? []) {
     const limitBytes = wholeValueOf(emptyDir?.sizeLimit ?? '0');
     if (limitBytes > 0 && (use.emptyDirs.get(name)?.bytes ?? 0) > limitBytes)
-      return `Usage of EmptyDir volume "${name}" exceeds the limit "${emptyDir?.sizeLimit}". `;
+      return {
+        signal: 'emptydirfs.limit',
+        message: `Usage of EmptyDir volume "${name}" exceeds the limit "${emptyDir?.sizeLimit}". `,
+      };
   }
   // Containers without a limit add nothing to the pod's, but what they use counts.
   const podLimit = computePodLimits(pod, exactAmounts).get(resource);
   if (podLimit && totalUse(use).bytes > quantityValue(podLimit))
-    return `Pod ephemeral local storage usage exceeds the total limit of containers ${formatQuantity(podLimit)}. `;
+    return {
+      signal: 'ephemeralpodfs.limit',
+      message: `Pod ephemeral local storage usage exceeds the total limit of containers ${formatQuantity(podLimit)}. `,
+    };
   for (const container of pod.spec.containers) {
     const limit = container.resources?.limits?.[resource] ?? '0';
     const own = use.containers.get(container.name);
     const limitBytes = wholeValueOf(limit);
     if (own && limitBytes > 0 && own.rootfs.bytes + own.logs.bytes > limitBytes)
-      return `Container ${container.name} exceeded its local ephemeral storage limit "${limit}". `;
+      return {
+        signal: 'ephemeralcontainerfs.limit',
+        message: `Container ${container.name} exceeded its local ephemeral storage limit "${limit}". `,
+      };
   }
   return undefined;
 }

@@ -4,12 +4,14 @@ import type { EventRecorder } from '../../client/event-recorder.ts';
 import { specifiedGraceSeconds } from '../pod/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { PodSet } from '../pod/pod-set.ts';
+import type { PodCounts } from '../pod-metrics.ts';
 import { findResizeTurn, type ResizeProblem } from '../resize.ts';
 import { type AdmissionInputs, findRefusal, type Refusal } from './admission.ts';
 import { planPreemption } from './preemption.ts';
 
 export interface PodAdmitterOptions {
   recorder: EventRecorder;
+  counts: Pick<PodCounts, 'preempted' | 'refused'>;
   pods(): PodSet;
   node(): Node;
   allocatable(): Record<string, string>;
@@ -36,19 +38,25 @@ export class PodAdmitter {
       others,
       ...conditions(),
     });
-    const victims = refusal?.missing && planPreemption(pod, refusal.missing, others);
-    if (!victims) return refusal;
-    await this.#preempt(victims);
+    if (!refusal) return undefined;
+    const { missing } = refusal;
+    const victims = missing && planPreemption(pod, missing, others);
+    if (!victims) {
+      this.#options.counts.refused(refusal.reason);
+      return refusal;
+    }
+    await this.#preempt(victims, Object.keys(missing)[0]!);
     return undefined;
   }
 
   /** Resolves when they hold nothing of the node any more. */
-  async #preempt(victims: readonly Pod[]): Promise<void> {
-    const { pods, recorder } = this.#options;
+  async #preempt(victims: readonly Pod[], resource: string): Promise<void> {
+    const { pods, recorder, counts } = this.#options;
     const workers = victims.map(({ metadata }) => pods().find(metadata.uid));
     for (const worker of workers) {
       if (!worker) continue;
       podEvents(recorder, worker.pod).warning('Preempting', preemptedMessage);
+      counts.preempted(resource);
       worker.evict({
         reason: 'Preempting',
         message: preemptedMessage,

@@ -50,6 +50,7 @@ export class ContainerStarter {
     const record = this.#record;
     const { context, waiting } = record;
     const { name, targetContainerName } = container;
+    context.counts.containerStarts(record.pod, name);
     const targetId = targetContainerName && findContainer(record.observed, targetContainerName)?.id;
     try {
       await startContainer(context, {
@@ -67,6 +68,7 @@ export class ContainerStarter {
       });
     } catch (error) {
       if (!(error instanceof StartProblem)) throw error;
+      context.counts.containerFailed(record.pod, name, error.waiting.reason);
       const retryInMs = waiting.failed(name, error);
       if (retryInMs !== undefined) record.timer.within(retryInMs);
       record.view.invalidate();

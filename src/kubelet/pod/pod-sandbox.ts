@@ -50,7 +50,7 @@ export class PodSandbox {
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
       const runtimeHandler = await this.#runtimeHandler(pod);
-      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal });
+      const id = await this.#run(config, runtimeHandler, signal);
       this.#context.track(id, pod.metadata.uid);
       const { network } = await runtime.podSandboxStatus(id);
       this.#attempt = 0;
@@ -63,6 +63,19 @@ export class PodSandbox {
           `Failed to create pod sandbox: ${(error as Error).message}`,
         );
       return { retryInMs: backoffDelayMs(retry, Math.min(this.#attempt++, 10)) };
+    }
+  }
+
+  async #run(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
+    const { runtime, clock, counts } = this.#context;
+    const startMs = clock.monotonic();
+    let failed = true;
+    try {
+      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal });
+      failed = false;
+      return id;
+    } finally {
+      counts.sandboxStarted(runtimeHandler, (clock.monotonic() - startMs) / 1000, failed);
     }
   }
 

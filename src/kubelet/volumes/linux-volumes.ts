@@ -22,6 +22,7 @@ import {
   type VolumeInputs,
   type VolumeUse,
 } from './pod-volumes.ts';
+import { pluginOf } from './storage-metrics.ts';
 import { mountSubPath, readInside } from './sub-path.ts';
 import { TokenSource } from './token-source.ts';
 import { driverFigures, folderFigures } from './volume-figures.ts';
@@ -36,6 +37,8 @@ export class LinuxVolumes implements PodVolumes {
   readonly #claims: CsiClaims;
   /** What was set up already and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
+  /** Plugins of the volumes that are there, by the same. */
+  readonly #plugins = new Map<string, string>();
   #memoryReady: Promise<void> | undefined;
 
   constructor(rootDir: string, inputs: VolumeInputs) {
@@ -50,6 +53,7 @@ export class LinuxVolumes implements PodVolumes {
       tokens: this.#tokens,
       nodeName: () => inputs.node().nodeName,
     });
+    inputs.storage.watch('actual', () => this.#plugins.values());
     this.#claims = new CsiClaims({ ...inputs, recorder: inputs.csi.recorder, volumes: this.#csi });
   }
 
@@ -121,7 +125,8 @@ export class LinuxVolumes implements PodVolumes {
     await rm(join(folder, 'volumeDevices'), { recursive: true, force: true });
     await rm(join(this.#memoryDir, podUid), { recursive: true, force: true });
     this.#tokens.forget(podUid);
-    for (const key of this.#done.keys()) if (key.startsWith(`${podUid}/`)) this.#done.delete(key);
+    for (const known of [this.#done, this.#plugins])
+      for (const key of known.keys()) if (key.startsWith(`${podUid}/`)) known.delete(key);
   }
 
   async list(): Promise<string[]> {
@@ -161,6 +166,14 @@ export class LinuxVolumes implements PodVolumes {
       await this.#claims.refresh(pod, volume.name);
       return done;
     }
+    const { storage, clock } = this.#inputs;
+    const plugin = pluginOf(volume);
+    const mounted = await storage.mount(clock, plugin, () => this.#mount(pod, volume));
+    this.#plugins.set(key, plugin);
+    return mounted;
+  }
+
+  async #mount(pod: Pod, volume: core.Volume): Promise<MountedVolume> {
     const payload = await computePayload(volume, {
       pod,
       objects: this.#inputs.objects,
@@ -173,7 +186,7 @@ export class LinuxVolumes implements PodVolumes {
       return { hostPath: folder, readOnly: true };
     }
     const mounted = await this.#mountLasting(pod, volume);
-    this.#done.set(key, mounted);
+    this.#done.set(`${pod.metadata.uid}/${volume.name}`, mounted);
     return mounted;
   }
 

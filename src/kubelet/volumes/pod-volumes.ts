@@ -9,6 +9,7 @@ import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { NodeDrivers } from '../csi/node-drivers.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
+import type { StorageMetrics } from './storage-metrics.ts';
 
 export interface VolumeInputs {
   client: Client;
@@ -20,6 +21,7 @@ export interface VolumeInputs {
   /** The cluster's CA and the like change files of a pod without the pod changing; told by uid. */
   refreshNeeded(podUid: string): void;
   csi: CsiNode;
+  storage: StorageMetrics;
 }
 
 /** What CSI volumes need of the node. */

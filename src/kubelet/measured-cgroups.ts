@@ -1,0 +1,38 @@
+/** Control groups of pods whose making, change and end are timed, under the names that upstream's metrics give them. */
+import type { Clock } from '../base/clock.ts';
+import type { PodCgroups } from './machine.ts';
+
+export type ObserveCgroups = (operation: 'create' | 'update' | 'destroy', seconds: number) => void;
+
+export function measuredCgroups(
+  cgroups: PodCgroups,
+  clock: Pick<Clock, 'monotonic'>,
+  observe: ObserveCgroups,
+): PodCgroups {
+  /** By pod uid. */
+  const made = new Set<string>();
+  async function timed<T>(operation: Parameters<ObserveCgroups>[0], work: () => Promise<T>): Promise<T> {
+    const startMs = clock.monotonic();
+    try {
+      return await work();
+    } finally {
+      observe(operation, (clock.monotonic() - startMs) / 1000);
+    }
+  }
+  return {
+    prepare: (nodeAllocatable) => timed('create', () => cgroups.prepare(nodeAllocatable)),
+    async apply(pod, before) {
+      const { uid } = pod.metadata;
+      const parent = await timed(made.has(uid) ? 'update' : 'create', () => cgroups.apply(pod, before));
+      made.add(uid);
+      return parent;
+    },
+    async remove(podUid) {
+      await timed('destroy', () => cgroups.remove(podUid));
+      made.delete(podUid);
+    },
+    list: () => cgroups.list(),
+    podUsage: (podUid) => cgroups.podUsage(podUid),
+    containerDetails: (podUid, containerId) => cgroups.containerDetails(podUid, containerId),
+  };
+}

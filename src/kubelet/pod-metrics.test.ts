@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MetricsRegistry } from '../base/metrics.ts';
+import { testPod } from './pod.fixture.ts';
+import { podCounts } from './pod-metrics.ts';
+
+test('pods and containers that start, fail, are refused or must go are counted under upstream’s names', () => {
+  const registry = new MetricsRegistry();
+  const counts = podCounts(registry);
+  const pod = testPod({ initContainers: [{ name: 'i', image: 'img:1' }] });
+  counts.sandboxStarted('', 0.2, false);
+  counts.sandboxStarted('kata', 1, true);
+  counts.containerStarts(pod, 'i');
+  counts.containerStarts(pod, 'c');
+  counts.containerFailed(pod, 'c', 'ErrImagePull');
+  counts.refused('OutOfcpu');
+  counts.evicted('memory.available');
+  counts.preempted('cpu');
+  const values = registry
+    .expose()
+    .split('\n')
+    .filter((line) => !line.startsWith('#') && !/_bucket|_sum/.test(line) && line !== '');
+  assert.deepEqual(values.sort(), [
+    'kubelet_admission_rejections_total{reason="OutOfcpu"} 1',
+    'kubelet_evictions{eviction_signal="memory.available"} 1',
+    'kubelet_preemptions{preemption_signal="cpu"} 1',
+    'kubelet_run_podsandbox_duration_seconds_count{runtime_handler=""} 1',
+    'kubelet_run_podsandbox_duration_seconds_count{runtime_handler="kata"} 1',
+    'kubelet_run_podsandbox_errors_total{runtime_handler="kata"} 1',
+    'kubelet_started_containers_errors_total{container_type="container",code="ErrImagePull"} 1',
+    'kubelet_started_containers_total{container_type="container"} 1',
+    'kubelet_started_containers_total{container_type="init_container"} 1',
+    'kubelet_started_pods_errors_total 1',
+    'kubelet_started_pods_total 2',
+  ]);
+});

@@ -1,0 +1,65 @@
+/** What the kubelet counts of pods and containers that start, are refused or must go, under upstream's names. */
+import type { Pod } from '../api/resources.gen.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
+
+export interface PodCounts {
+  sandboxStarted(runtimeHandler: string, seconds: number, failed: boolean): void;
+  containerStarts(pod: Pod, containerName: string): void;
+  /** `code`: what its status gives as the reason. */
+  containerFailed(pod: Pod, containerName: string, code: string): void;
+  refused(reason: string): void;
+  /** `signal`: `memory.available`, `emptydirfs.limit` … */
+  evicted(signal: string): void;
+  /** For a critical pod that lacks this resource. */
+  preempted(resource: string): void;
+}
+
+/** Upstream's defaults. */
+export const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function podCounts(registry: MetricsRegistry): PodCounts {
+  const counter = (name: string, help: string) => registry.counter(`kubelet_${name}`, help);
+  const sandboxSeconds = registry.histogram(
+    'kubelet_run_podsandbox_duration_seconds',
+    'Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.',
+    defaultBuckets,
+  );
+  const sandboxErrors = counter(
+    'run_podsandbox_errors_total',
+    'Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.',
+  );
+  const pods = counter('started_pods_total', 'Cumulative number of pods started');
+  const podErrors = counter('started_pods_errors_total', 'Cumulative number of errors when starting pods');
+  const containers = counter('started_containers_total', 'Cumulative number of containers started');
+  const containerErrors = counter(
+    'started_containers_errors_total',
+    'Cumulative number of errors when starting containers',
+  );
+  const rejections = counter(
+    'admission_rejections_total',
+    'Cumulative number pod admission rejections by the Kubelet.',
+  );
+  const evictions = counter('evictions', 'Cumulative number of pod evictions by eviction signal');
+  const preemptions = counter('preemptions', 'Cumulative number of pod preemptions by preemption resource');
+  return {
+    sandboxStarted(runtimeHandler, seconds, failed) {
+      pods.add(1);
+      sandboxSeconds.observe(seconds, { runtime_handler: runtimeHandler });
+      if (!failed) return;
+      podErrors.add(1);
+      sandboxErrors.add(1, { runtime_handler: runtimeHandler });
+    },
+    containerStarts: (pod, name) => containers.add(1, { container_type: containerType(pod, name) }),
+    containerFailed: (pod, name, code) =>
+      containerErrors.add(1, { container_type: containerType(pod, name), code }),
+    refused: (reason) => rejections.add(1, { reason }),
+    evicted: (signal) => evictions.add(1, { eviction_signal: signal }),
+    preempted: (resource) => preemptions.add(1, { preemption_signal: resource }),
+  };
+}
+
+function containerType({ spec }: Pod, name: string): string {
+  const isAmong = (list: readonly { name: string }[] = []) => list.some((one) => one.name === name);
+  if (isAmong(spec.initContainers)) return 'init_container';
+  return isAmong(spec.ephemeralContainers) ? 'ephemeral_container' : 'container';
+}
