@@ -65,24 +65,25 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
       kind: 'unschedulable',
       diagnosis,
       nextStart: start,
-      postFilter: runPostFilter(undefined, snapshot, pod, profile, diagnosis),
+      postFilter: runPostFilter(profile, { snapshot, pod, diagnosis }),
     };
   }
 
   const nominated = tryNominatedNode(snapshot, pod, cycle);
   const memory = rememberedAnswers(snapshot, pod, cycle);
+  const search: Search = { snapshot, pod, cycle, diagnosis, options };
   const found = nominated
     ? { feasible: [nominated], evaluated: 1, nextStart: start }
     : memory
-      ? findRemembered(snapshot, pod, cycle, memory, diagnosis, options)
-      : findFeasible(snapshot, pod, cycle, diagnosis, options);
+      ? findRemembered(search, memory)
+      : findFeasible(search);
   const { feasible, evaluated, nextStart } = found;
   if (feasible.length === 0)
     return {
       kind: 'unschedulable',
       diagnosis,
       nextStart,
-      postFilter: runPostFilter(cycle, snapshot, pod, profile, diagnosis, memory),
+      postFilter: runPostFilter(profile, { snapshot, pod, diagnosis, cycle, memory }),
     };
 
   const node =
@@ -113,6 +114,16 @@ function rememberedAnswers(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle)
   return snapshot.memoryOf(shapeOf(pod));
 }
 
+/** For the nodes that can take the pod. */
+interface Search {
+  snapshot: Snapshot;
+  pod: PodInfo;
+  cycle: FilterCycle;
+  /** Takes in why nodes cannot. */
+  diagnosis: Diagnosis;
+  options: ScheduleOptions;
+}
+
 interface Found {
   feasible: NodeInfo[];
   evaluated: number;
@@ -120,14 +131,8 @@ interface Found {
 }
 
 /** As {@link findFeasible}, passing over the nodes that have refused such a pod and have not changed since. */
-function findRemembered(
-  snapshot: Snapshot,
-  pod: PodInfo,
-  cycle: FilterCycle,
-  memory: ShapeMemory,
-  diagnosis: Diagnosis,
-  { start, percentageOfNodesToScore = 0 }: ScheduleOptions,
-): Found {
+function findRemembered({ snapshot, pod, cycle, diagnosis, options }: Search, memory: ShapeMemory): Found {
+  const { start, percentageOfNodesToScore = 0 } = options;
   const { nodes } = memory;
   const total = nodes.length;
   const wanted = nodesToFind(total, percentageOfNodesToScore);
@@ -146,13 +151,8 @@ function findRemembered(
   return { feasible, evaluated, nextStart: (start + evaluated) % total };
 }
 
-function findFeasible(
-  snapshot: Snapshot,
-  pod: PodInfo,
-  cycle: FilterCycle,
-  diagnosis: Diagnosis,
-  { start, percentageOfNodesToScore = 0 }: ScheduleOptions,
-): Found {
+function findFeasible({ snapshot, pod, cycle, diagnosis, options }: Search): Found {
+  const { start, percentageOfNodesToScore = 0 } = options;
   const nodes = narrow(snapshot, cycle, diagnosis);
   const wanted = nodesToFind(nodes.length, percentageOfNodesToScore);
   const feasible: NodeInfo[] = [];
@@ -198,22 +198,24 @@ export function nodesToFind(nodesTotal: number, percentage: number): number {
   return Math.max(feasibleNodesMin, Math.floor((nodesTotal * (percentage || adaptive)) / 100));
 }
 
+/** A pod that no node can take, and what has been found out on the way. */
+interface FailedSearch extends Pick<Search, 'snapshot' | 'pod' | 'diagnosis'> {
+  /** Absent when no filter was to be asked. */
+  cycle?: FilterCycle;
+  memory?: ShapeMemory | undefined;
+}
+
+const idleCycle: FilterCycle = {
+  active: [],
+  states: [],
+  nodeNames: undefined,
+  narrowedBy: [],
+  isNodeLocal: false,
+};
+
 /** Asks each postFilter plugin until one has made room. */
-function runPostFilter(
-  cycle: FilterCycle | undefined,
-  snapshot: Snapshot,
-  pod: PodInfo,
-  profile: Profile,
-  diagnosis: Diagnosis,
-  memory?: ShapeMemory,
-): PostFilterOutcome | undefined {
-  const idle: FilterCycle = {
-    active: [],
-    states: [],
-    nodeNames: undefined,
-    narrowedBy: [],
-    isNodeLocal: false,
-  };
+function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcome | undefined {
+  const { snapshot, pod, diagnosis, cycle = idleCycle, memory } = failed;
   const { rejections } = diagnosis;
   let last: PostFilterOutcome | undefined;
   for (const { plugin } of profile.postFilter) {
@@ -223,7 +225,7 @@ function runPostFilter(
       rejections,
       absent: diagnosis.absent,
       memory,
-      trial: (node) => createTrial(cycle ?? idle, pod, node, snapshot),
+      trial: (node) => createTrial(cycle, pod, node, snapshot),
     });
     if (last.nominatedNode) return last;
   }

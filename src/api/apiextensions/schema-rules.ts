@@ -61,17 +61,7 @@ function* validateNode(schema: JSONSchemaProps, structural: boolean, field: stri
   yield* validateMarks(schema, field);
   yield* validateDefault(schema, field);
   yield* validateRules(schema, field);
-  for (const name of junctors)
-    for (const [index, branch] of (schema[name] ?? []).entries())
-      yield* validateBranch(
-        branch,
-        schema,
-        structural,
-        `${field}.${name}[${index}]`,
-        field,
-        `${name}[${index}]`,
-      );
-  if (schema.not) yield* validateBranch(schema.not, schema, structural, `${field}.not`, field, 'not');
+  if (structural) yield* validateJunctors({ branch: schema, structure: schema, field, structurePath: field });
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const path = `${field}.properties[${name}]`;
     if (structural) yield* mustHaveType(property, path, 'must not be empty for specified object fields');
@@ -296,16 +286,26 @@ const falseInBranches = [
   'x-kubernetes-int-or-string',
 ] as const;
 
-/** Below allOf, anyOf, oneOf and not, a schema only narrows what the structure says already. */
-function* validateBranch(
-  branch: JSONSchemaProps,
-  structure: JSONSchemaProps,
-  structural: boolean,
-  field: string,
-  structurePath: string,
-  where: string,
-): FieldErrors {
-  if (!structural || isIntOrStringPattern(structure, where)) return;
+/** A schema below allOf, anyOf, oneOf or not, and what the structure has at the same place. */
+interface Branch {
+  branch: JSONSchemaProps;
+  structure: JSONSchemaProps;
+  field: string;
+  structurePath: string;
+}
+
+function* validateJunctors(at: Branch): FieldErrors {
+  const { branch, field } = at;
+  for (const name of junctors)
+    for (const [index, nested] of (branch[name] ?? []).entries())
+      yield* validateBranch({ ...at, branch: nested, field: `${field}.${name}[${index}]` }, name);
+  if (branch.not) yield* validateBranch({ ...at, branch: branch.not, field: `${field}.not` }, 'not');
+}
+
+/** It only narrows what the structure says already. `where`: what it stands in. */
+function* validateBranch(at: Branch, where: string): FieldErrors {
+  const { branch, structure, field, structurePath } = at;
+  if (isIntOrStringPattern(structure, where)) return;
   for (const name of emptyInBranches)
     if (branch[name]) yield forbiddenField(`${field}.${name}`, 'must be empty to be structural');
   for (const name of undefinedInBranches)
@@ -313,41 +313,36 @@ function* validateBranch(
       yield forbiddenField(`${field}.${name}`, 'must be undefined to be structural');
   for (const name of falseInBranches)
     if (branch[name]) yield forbiddenField(`${field}.${name}`, 'must be false to be structural');
-  for (const [name, property] of Object.entries(branch.properties ?? {})) {
-    const own = structure.properties?.[name];
-    const path = `${field}.properties[${name}]`;
-    if (!own) {
-      if (typeof structure.additionalProperties !== 'object')
-        yield required(`${structurePath}.properties[${name}]`, `because it is defined in ${path}`);
-    } else
-      yield* validateBranch(
-        property,
-        own,
-        structural,
-        path,
-        `${structurePath}.properties[${name}]`,
-        'properties',
-      );
-  }
+  for (const [name, property] of Object.entries(branch.properties ?? {}))
+    yield* validateBranchProperty(at, name, property);
   const items = branch.items as JSONSchemaProps | undefined;
   if (items) {
     const own = structure.items as JSONSchemaProps | undefined;
-    if (!own) yield required(`${structurePath}.items`, `because it is defined in ${field}.items`);
-    else yield* validateBranch(items, own, structural, `${field}.items`, `${structurePath}.items`, 'items');
+    const below = { field: `${field}.items`, structurePath: `${structurePath}.items` };
+    if (!own) yield required(below.structurePath, `because it is defined in ${below.field}`);
+    else yield* validateBranch({ branch: items, structure: own, ...below }, 'items');
   }
-  for (const name of junctors)
-    for (const [index, nested] of (branch[name] ?? []).entries())
-      yield* validateBranch(nested, structure, structural, `${field}.${name}[${index}]`, structurePath, name);
-  if (branch.not)
-    yield* validateBranch(branch.not, structure, structural, `${field}.not`, structurePath, 'not');
+  yield* validateJunctors(at);
+}
+
+function* validateBranchProperty(
+  { structure, field, structurePath }: Branch,
+  name: string,
+  property: JSONSchemaProps,
+): FieldErrors {
+  const own = structure.properties?.[name];
+  const below = {
+    field: `${field}.properties[${name}]`,
+    structurePath: `${structurePath}.properties[${name}]`,
+  };
+  if (own) yield* validateBranch({ branch: property, structure: own, ...below }, 'properties');
+  else if (typeof structure.additionalProperties !== 'object')
+    yield required(below.structurePath, `because it is defined in ${below.field}`);
 }
 
 /** The one place where types may stand in a junctor: integer or string. */
 function isIntOrStringPattern(structure: JSONSchemaProps, where: string): boolean {
-  return (
-    structure['x-kubernetes-int-or-string'] === true &&
-    (where.startsWith('anyOf') || where.startsWith('allOf'))
-  );
+  return structure['x-kubernetes-int-or-string'] === true && (where === 'anyOf' || where === 'allOf');
 }
 
 export function hasDefaults(schema: JSONSchemaProps): boolean {

@@ -31,13 +31,14 @@ export function collectDefinitions(
     `${metaV1}.Patch`,
     `${metaV1}.APIResourceList`,
   ];
+  const conversion: Conversion = { dialect, queue };
   const kinds = new Map<string, GroupVersionKind>();
   for (const source of sources) {
     for (const resource of source.resources) {
       const gvk = kindOf(source, resource);
       const list = { ...gvk, kind: `${gvk.kind}List` };
       const custom = gvk.group === source.group ? source.customSchemas?.get(resource.kind) : undefined;
-      if (custom) addCustomKind(out, gvk, custom, dialect, queue);
+      if (custom) addCustomKind(out, gvk, custom, conversion);
       else {
         for (const each of resource.verbs.includes('list') ? [gvk, list] : [gvk]) {
           queue.push(definitionName(each));
@@ -51,29 +52,39 @@ export function collectDefinitions(
     if (out.has(name)) continue;
     const raw = rawSchema(name);
     if (!raw) continue;
-    out.set(name, convertDefinition(name, raw, descriptions, dialect, kinds.get(name), queue));
+    const definition = convertDefinition({ name, raw, kind: kinds.get(name) }, descriptions, conversion);
+    out.set(name, definition);
   }
   return Object.fromEntries([...out].sort(([left], [right]) => (left < right ? -1 : 1)));
 }
 
+interface Conversion {
+  dialect: Dialect;
+  /** Takes the names of definitions that are referred to. */
+  queue: string[];
+}
+
+interface Definition {
+  name: string;
+  raw: RawSchema;
+  kind: GroupVersionKind | undefined;
+}
+
 function convertDefinition(
-  name: string,
-  raw: RawSchema,
+  { name, raw, kind }: Definition,
   descriptions: Descriptions,
-  dialect: Dialect,
-  kind: GroupVersionKind | undefined,
-  queue: string[],
+  conversion: Conversion,
 ): JsonSchema {
   const { properties, 'x-kubernetes-v2-schema': v2Schema, ...rest } = raw;
   const out: JsonSchema = {};
   const description = descriptions.definition(name);
   if (description) out.description = description;
-  if (v2Schema && dialect === 'v2') return { ...out, ...v2Schema };
+  if (v2Schema && conversion.dialect === 'v2') return { ...out, ...v2Schema };
   Object.assign(out, rest);
   if (properties) {
     out.properties = Object.fromEntries(
       Object.entries(properties).map(([field, schema]) => {
-        return [field, convertSchema(schema, dialect, queue, descriptions.field(name, field))];
+        return [field, convertSchema(schema, conversion, descriptions.field(name, field))];
       }),
     );
   }
@@ -82,12 +93,8 @@ function convertDefinition(
   return out;
 }
 
-function convertSchema(
-  schema: RawSchema,
-  dialect: Dialect,
-  queue: string[],
-  description?: string,
-): JsonSchema {
+function convertSchema(schema: RawSchema, conversion: Conversion, description?: string): JsonSchema {
+  const { dialect, queue } = conversion;
   const { $ref, items, additionalProperties, default: given, enum: values, ...rest } = schema;
   const out: JsonSchema = {};
   if (description) out.description = description;
@@ -95,8 +102,8 @@ function convertSchema(
   // OpenAPI 2 documents tell neither defaults nor enumerations: old clients stumble over them.
   if (dialect === 'v3' && given !== undefined) out.default = given;
   if (dialect === 'v3' && values) out.enum = values;
-  if (items) out.items = convertSchema(items, dialect, queue);
-  if (additionalProperties) out.additionalProperties = convertSchema(additionalProperties, dialect, queue);
+  if (items) out.items = convertSchema(items, conversion);
+  if (additionalProperties) out.additionalProperties = convertSchema(additionalProperties, conversion);
   const target = refName({ $ref });
   if (target) {
     queue.push(target);
@@ -120,8 +127,7 @@ function addCustomKind(
   out: Map<string, JsonSchema>,
   gvk: GroupVersionKind,
   schema: JsonSchema,
-  dialect: Dialect,
-  queue: string[],
+  { dialect, queue }: Conversion,
 ): void {
   const name = definitionName(gvk);
   const reference = (target: string, description: string): JsonSchema => {

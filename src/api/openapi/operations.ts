@@ -269,7 +269,7 @@ function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource
   const noun = `${resource.namespaced ? 'Namespaced' : ''}${parent?.kind ?? resource.kind}${capital(subresource)}`;
   const path = `${prefix}/${plural}/{name}/${subresource}`;
   if (connecting.has(subresource))
-    return connectPaths(builder, resource, path, parameters, noun, subresource);
+    return connectPaths(builder, resource, { path, parameters, noun, subresource });
   const { definition } = builder;
   const of = `${subresource} of the specified ${parent?.kind ?? resource.kind}`;
   return [
@@ -304,13 +304,18 @@ function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource
   ].filter(({ operations }) => operations.length > 0);
 }
 
+interface ConnectPath {
+  path: string;
+  parameters: readonly PathParameterName[];
+  /** In the names of its operations. */
+  noun: string;
+  subresource: string;
+}
+
 function connectPaths(
   builder: PathBuilder,
   resource: OpenApiResource,
-  path: string,
-  parameters: readonly PathParameterName[],
-  noun: string,
-  subresource: string,
+  { path, parameters, noun, subresource }: ConnectPath,
 ): ApiPath[] {
   const operations = (after: string) =>
     resource.verbs

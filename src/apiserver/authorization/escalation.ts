@@ -26,9 +26,9 @@ export async function checkRoleEscalation(
   check: EscalationCheck,
   rules: readonly PolicyRule[],
 ): Promise<void> {
-  const { user, authorize, plural, namespace, name } = check;
+  const { user, plural: resource, namespace, name } = check;
   if (user.groups.includes(mastersGroup)) return;
-  if (await mayDo(authorize, user, 'escalate', plural, namespace, name)) return;
+  if (await mayDo(check, { verb: 'escalate', resource, namespace, name })) return;
   refuseUncovered(check, rules);
 }
 
@@ -40,10 +40,10 @@ export async function checkBindingEscalation(
   check: EscalationCheck,
   roleRef: { kind: string; name: string },
 ): Promise<void> {
-  const { rbac, user, authorize, namespace } = check;
+  const { rbac, user, namespace } = check;
   if (user.groups.includes(mastersGroup)) return;
   const rolePlural = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
-  if (await mayDo(authorize, user, 'bind', rolePlural, namespace, roleRef.name)) return;
+  if (await mayDo(check, { verb: 'bind', resource: rolePlural, namespace, name: roleRef.name })) return;
   const rules = rbac.roleRules(roleRef, namespace);
   if (!rules) throw notFound({ group, plural: rolePlural }, roleRef.name);
   refuseUncovered(check, rules);
@@ -61,13 +61,17 @@ function refuseUncovered(
   throw forbidden({ group, plural }, name, why);
 }
 
+interface RbacAction {
+  verb: 'bind' | 'escalate';
+  /** A role or a cluster role. */
+  resource: string;
+  namespace: string;
+  name: string;
+}
+
 async function mayDo(
-  authorize: Authorizer,
-  user: UserInfo,
-  verb: string,
-  resource: string,
-  namespace: string,
-  name: string,
+  { authorize, user }: EscalationCheck,
+  { verb, resource, namespace, name }: RbacAction,
 ): Promise<boolean> {
   const where = { namespace: resource === 'clusterroles' && verb === 'escalate' ? '' : namespace, name };
   const what = { isResource: true, path: '', group, version: 'v1', resource, subresource: '' };

@@ -55,7 +55,7 @@ export async function changeObject(
     checkPreconditions(request, current, options.preconditions);
     const object = await options.next(current, attempt);
     const isConditional = !!object.metadata.resourceVersion;
-    const outcome = await tryChange(registry, request, options, object, current);
+    const outcome = await tryChange(registry, { request, options, object, current });
     if (outcome) return outcome;
     if (isConditional && object.metadata.resourceVersion === String(current.revision))
       throw conflict(resource, name, modifiedMessage);
@@ -63,20 +63,22 @@ export async function changeObject(
   throw conflict(resource, name, modifiedMessage);
 }
 
+interface Change {
+  request: WriteRequest;
+  options: ChangeOptions;
+  /** As the client wants it. */
+  object: KubeObject;
+  current: CachedObject;
+}
+
 /** Undefined when another writer was faster. */
-async function tryChange(
-  registry: Registry,
-  request: WriteRequest,
-  options: ChangeOptions,
-  object: KubeObject,
-  current: CachedObject,
-): Promise<CachedObject | undefined> {
+async function tryChange(registry: Registry, change: Change): Promise<CachedObject | undefined> {
   const allocations: Allocation[] = [];
   let outcome: CachedObject | undefined;
   try {
-    const admitted = await prepareChange(registry, request, options, object, current, allocations);
+    const admitted = await prepareChange(registry, change, allocations);
     for (const allocation of allocations) await allocation.claim();
-    outcome = await storeChange(registry, request, admitted, current);
+    outcome = await storeChange(registry, change.request, admitted, change.current);
     return outcome;
   } finally {
     for (const allocation of allocations) await allocation.finish(outcome !== undefined);
@@ -86,10 +88,7 @@ async function tryChange(
 /** Everything between the new state as the client wants it and the state as it will be stored. */
 async function prepareChange(
   registry: Registry,
-  request: WriteRequest,
-  options: ChangeOptions,
-  object: KubeObject,
-  current: CachedObject,
+  { request, options, object, current }: Change,
   allocations: Allocation[],
 ): Promise<KubeObject> {
   const { definition } = request.resource;

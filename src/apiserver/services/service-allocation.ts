@@ -25,6 +25,16 @@ interface Holding {
   ports: number[];
 }
 
+/** The ports of a service that is being written. */
+interface PortBalance {
+  /** It has them already. */
+  held: Holding;
+  /** To be given back if it is not stored. */
+  taken: Holding;
+  /** Seen so far: one may stand there twice. */
+  own: Set<number>;
+}
+
 export interface PortRange {
   first: number;
   last: number;
@@ -185,10 +195,10 @@ export class ServiceAllocation implements Allocator {
   #allocatePorts(service: Service, spec: Spec, held: Holding, taken: Holding): void {
     const isExternal = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
     const allocates = spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false;
-    const own = new Set<number>();
+    const ports = { held, taken, own: new Set<number>() };
     for (const [index, port] of (isExternal ? (spec.ports ?? []) : []).entries()) {
       if (!port.nodePort) continue;
-      this.#takePort(service, `spec.ports[${index}].nodePort`, port.nodePort, held, taken, own);
+      this.#takePort(service, { field: `spec.ports[${index}].nodePort`, value: port.nodePort }, ports);
     }
     if (isExternal && allocates)
       for (const port of spec.ports ?? []) {
@@ -201,17 +211,14 @@ export class ServiceAllocation implements Allocator {
       }
     if (spec.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return;
     if (spec.healthCheckNodePort)
-      this.#takePort(service, 'spec.healthCheckNodePort', spec.healthCheckNodePort, held, taken, own);
+      this.#takePort(service, { field: 'spec.healthCheckNodePort', value: spec.healthCheckNodePort }, ports);
     else spec.healthCheckNodePort = this.#anyPort(taken);
   }
 
   #takePort(
     service: Service,
-    field: string,
-    value: number,
-    held: Holding,
-    taken: Holding,
-    own: Set<number>,
+    { field, value }: { field: string; value: number },
+    { held, taken, own }: PortBalance,
   ): void {
     if (held.ports.includes(value) || own.has(value)) return;
     own.add(value);

@@ -105,8 +105,8 @@ async function syncDaemonSet(
     const isSettled = plan.create.length + plan.remove.length === 0;
     // A replacement starts from a settled set: whatever is missing or too much is put right first.
     if (isSettled) Object.assign(plan, planDaemonUpdate(view));
-    failure = await applyPlan(cluster, owner, set, hash, plan, signal);
-    await cleanUp(cluster, set, known, revision, pods, signal);
+    failure = await applyPlan(cluster, { owner, set, hash, plan }, signal);
+    await cleanUp(cluster, { set, known, current: revision, pods }, signal);
   }
   // What the cache shows by now: pods that were just made count from the start.
   const after = { ...view, pods: podsByNode(cluster.ownedBy(Pod, set)) };
@@ -182,10 +182,7 @@ function replaceEnded(
 
 async function applyPlan(
   cluster: ReconcileCluster,
-  owner: Owner,
-  set: DaemonSet,
-  hash: string,
-  plan: DaemonPlan,
+  { owner, set, hash, plan }: { owner: Owner; set: DaemonSet; hash: string; plan: DaemonPlan },
   signal: AbortSignal,
 ): Promise<unknown> {
   const nodes = plan.create.slice(0, burst);
@@ -214,12 +211,17 @@ function podFor(set: DaemonSet, owner: Owner, node: string, hash: string): Draft
   } as Draft<Pod>;
 }
 
+interface DaemonHistory {
+  set: DaemonSet;
+  known: readonly ControllerRevision[];
+  current: ControllerRevision;
+  pods: readonly Pod[];
+}
+
+/** Removes revisions that no pod is of, beyond those that the set wants kept. */
 async function cleanUp(
   cluster: ReconcileCluster,
-  set: DaemonSet,
-  known: readonly ControllerRevision[],
-  current: ControllerRevision,
-  pods: readonly Pod[],
+  { set, known, current, pods }: DaemonHistory,
   signal: AbortSignal,
 ): Promise<void> {
   const hashes = new Set(pods.map((pod) => pod.metadata.labels?.[revisionHashLabel]));

@@ -114,7 +114,7 @@ class Sync {
       desired = this.#limit(current, answer.replicas);
       reason = desired > current ? `${answer.name} above target` : 'All metrics below target';
     }
-    if (desired !== current) await this.#rescale(path, scale, current, desired, reason);
+    if (desired !== current) await this.#rescale({ path, scale }, { current, desired, reason });
     this.#status = {
       ...this.#status,
       currentReplicas: current,
@@ -245,13 +245,8 @@ class Sync {
 
   #limit(current: number, asked: number): number {
     const history = this.#history();
-    const { replicas, ableToScale, scalingLimited } = limitReplicas(
-      this.#spec,
-      current,
-      asked,
-      history,
-      this.#nowMs,
-    );
+    const request = { current, desired: asked, history, nowMs: this.#nowMs };
+    const { replicas, ableToScale, scalingLimited } = limitReplicas(this.#spec, request);
     this.#remember({ recommendations: [...history.recommendations, { replicas: asked, atMs: this.#nowMs }] });
     this.#say('AbleToScale', ableToScale.status, ableToScale.reason, ableToScale.message);
     this.#say('ScalingLimited', scalingLimited.status, scalingLimited.reason, scalingLimited.message);
@@ -259,11 +254,8 @@ class Sync {
   }
 
   async #rescale(
-    path: string,
-    scale: Scale,
-    current: number,
-    desired: number,
-    reason: string,
+    { path, scale }: { path: string; scale: Scale },
+    { current, desired, reason }: { current: number; desired: number; reason: string },
   ): Promise<void> {
     try {
       const wanted = { ...scale, spec: { ...scale.spec, replicas: desired } };

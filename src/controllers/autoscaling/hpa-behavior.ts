@@ -73,18 +73,28 @@ export function periodMsOf({ behavior }: Spec): number {
   return Math.max(15, ...policies.map(({ periodSeconds }) => periodSeconds)) * 1000;
 }
 
-/** `history` does not hold the present recommendation yet. */
-export function limitReplicas(
-  spec: Spec,
-  current: number,
-  desired: number,
-  history: ScalingHistory,
-  nowMs: number,
-): LimitedDecision {
+export interface ReplicaRequest {
+  /** Replicas by now. */
+  current: number;
+  /** What the metrics ask for. */
+  desired: number;
+  /** Does not hold the present recommendation yet. */
+  history: ScalingHistory;
+  nowMs: number;
+}
+
+/** A request, and the rules of its autoscaler. */
+interface RuledRequest extends ReplicaRequest {
+  up: Rules;
+  down: Rules;
+}
+
+export function limitReplicas(spec: Spec, request: ReplicaRequest): LimitedDecision {
+  const { current, desired, history, nowMs } = request;
   const up = { ...defaultUp, ...dropEmpty(spec.behavior?.scaleUp) };
   const down = { ...defaultDown, ...dropEmpty(spec.behavior?.scaleDown) };
   const stable = spec.behavior
-    ? stabilizeBothWays(current, desired, history, up, down, nowMs)
+    ? stabilizeBothWays({ ...request, up, down })
     : Math.max(desired, ...within(history.recommendations, down.stabilizationWindowSeconds, nowMs));
   const isUpwards = spec.behavior !== undefined && desired >= current;
   const ableToScale: Told =
@@ -98,7 +108,7 @@ export function limitReplicas(
             : 'recent recommendations were higher than current one, applying the highest recent recommendation',
         };
   const bounded = spec.behavior
-    ? boundByPolicies(spec, current, stable, history, up, down, nowMs)
+    ? boundByPolicies(spec, { ...request, desired: stable, up, down })
     : boundByRate(spec, current, stable);
   const isLimited = bounded.replicas !== stable;
   return {
@@ -138,14 +148,8 @@ function boundByRate({ minReplicas = 1, maxReplicas }: Spec, current: number, de
 
 type Rules = typeof defaultUp;
 
-function stabilizeBothWays(
-  current: number,
-  desired: number,
-  { recommendations }: ScalingHistory,
-  up: Rules,
-  down: Rules,
-  nowMs: number,
-): number {
+function stabilizeBothWays({ current, desired, history, up, down, nowMs }: RuledRequest): number {
+  const { recommendations } = history;
   const lowest = Math.min(desired, ...within(recommendations, up.stabilizationWindowSeconds, nowMs));
   const highest = Math.max(desired, ...within(recommendations, down.stabilizationWindowSeconds, nowMs));
   return Math.min(Math.max(current, lowest), highest);
@@ -157,12 +161,7 @@ function within(recommendations: readonly Recommendation[], seconds: number, now
 
 function boundByPolicies(
   { minReplicas = 1, maxReplicas }: Spec,
-  current: number,
-  desired: number,
-  history: ScalingHistory,
-  up: Rules,
-  down: Rules,
-  nowMs: number,
+  { current, desired, history, up, down, nowMs }: RuledRequest,
 ): Bounded {
   if (desired > current) {
     const limit = Math.max(current, upLimit(current, history, up, nowMs));

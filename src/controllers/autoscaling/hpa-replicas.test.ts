@@ -228,7 +228,7 @@ const limits: [
 ];
 for (const [name, given, current, desired, past, expected, reason] of limits)
   test(`${name}: ${current} → ${desired} gives ${expected}`, () => {
-    const { replicas, scalingLimited } = limitReplicas(given, current, desired, past, nowMs);
+    const { replicas, scalingLimited } = limitReplicas(given, { current, desired, history: past, nowMs });
     assert.deepEqual([replicas, scalingLimited.reason], [expected, reason]);
   });
 

@@ -66,24 +66,31 @@ function isSuspendedBySpec(job: Job): boolean {
   return job.spec?.suspend === true;
 }
 
+/** A job with its pods as they are by now, and what of them is known already. */
+interface SeenPods {
+  job: Job;
+  pods: readonly Pod[];
+  active: readonly Pod[];
+  /** What the pod failure policy says of failed pods, by uid. */
+  matches: ReadonlyMap<string, FailureMatch | undefined>;
+  /** Ended pods of which the status tells, but does not count them yet; by uid. */
+  uncounted: { succeeded: ReadonlySet<string>; failed: ReadonlySet<string> };
+  nowMs: number;
+}
+
 export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan {
-  const spec = job.spec!;
   const uncounted = {
     succeeded: new Set(job.status?.uncountedTerminatedPods?.succeeded ?? []),
     failed: new Set(job.status?.uncountedTerminatedPods?.failed ?? []),
   };
   const active = pods.filter(isPodActive);
-  const matches = new Map<string, FailureMatch | undefined>();
-  for (const pod of pods)
-    if (spec.podFailurePolicy && countsAsFailed(job, pod))
-      matches.set(pod.metadata.uid, matchFailurePolicy(job, pod));
-  const isIgnored = (pod: Pod) => matches.get(pod.metadata.uid)?.action === 'Ignore';
-
+  const matches = matchFailures(job, pods);
+  const seen: SeenPods = { job, pods, active, matches, uncounted, nowMs };
   const isNew = (pod: Pod) =>
     isTracked(pod) && !uncounted.succeeded.has(pod.metadata.uid) && !uncounted.failed.has(pod.metadata.uid);
   const freshSucceeded = pods.filter((pod) => isNew(pod) && pod.status?.phase === 'Succeeded');
-  const freshFailed = pods.filter((pod) => isNew(pod) && countsAsFailed(job, pod) && !isIgnored(pod));
-  const indexes = isIndexed(job) ? planIndexes(job, pods, active, isIgnored, matches) : undefined;
+  const freshFailed = pods.filter((pod) => isNew(pod) && countsAsFailed(job, pod) && !isIgnored(seen, pod));
+  const indexes = isIndexed(job) ? planIndexes(seen) : undefined;
   const succeeded = indexes
     ? indexes.completed.size
     : (job.status?.succeeded ?? 0) + uncounted.succeeded.size + freshSucceeded.length;
@@ -104,25 +111,31 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
     failed,
     ...(indexes && { completedIndexes: indexes.completed, failedIndexes: indexes.failed }),
   };
-  plan.verdict = decide(job, plan, active, [...matches.values()], nowMs);
+  plan.verdict = decide(seen, plan);
   if (plan.verdict) plan.remove = [...active];
-  else if (!job.metadata.deletionTimestamp) planPods(job, pods, active, indexes, plan, nowMs);
-  const decidedLate = plan.verdict ?? completion(job, plan, active.length, indexes);
-  plan.verdict = decidedLate;
-  count(job, pods, plan, uncounted, isIgnored, indexes);
+  else if (!job.metadata.deletionTimestamp) planPods(seen, indexes, plan);
+  plan.verdict ??= completion(job, plan, active.length, indexes);
+  count(seen, indexes, plan);
   const held = new Set(plan.release.map(({ metadata }) => metadata.uid));
   for (const [uid, match] of matches)
     if (match && held.has(uid) && !uncounted.failed.has(uid)) plan.failureActions.push(match.action);
   return plan;
 }
 
-function decide(
-  job: Job,
-  plan: JobPlan,
-  active: readonly Pod[],
-  matches: readonly (FailureMatch | undefined)[],
-  nowMs: number,
-): Verdict | undefined {
+/** What the pod failure policy says of failed pods, by uid. */
+function matchFailures(job: Job, pods: readonly Pod[]): Map<string, FailureMatch | undefined> {
+  const matches = new Map<string, FailureMatch | undefined>();
+  if (!job.spec!.podFailurePolicy) return matches;
+  for (const pod of pods)
+    if (countsAsFailed(job, pod)) matches.set(pod.metadata.uid, matchFailurePolicy(job, pod));
+  return matches;
+}
+
+function isIgnored({ matches }: SeenPods, { metadata }: Pod): boolean {
+  return matches.get(metadata.uid)?.action === 'Ignore';
+}
+
+function decide({ job, active, matches, nowMs }: SeenPods, plan: JobPlan): Verdict | undefined {
   const spec = job.spec!;
   const conditions = job.status?.conditions;
   const intended = findCondition(conditions, 'FailureTarget');
@@ -130,7 +143,7 @@ function decide(
   const met = findCondition(conditions, 'SuccessCriteriaMet');
   if (met?.status === 'True')
     return { outcome: 'success', reason: met.reason ?? '', message: met.message ?? '' };
-  const fatal = matches.find((match) => match?.action === 'FailJob');
+  const fatal = [...matches.values()].find((match) => match?.action === 'FailJob');
   if (fatal) return failure('PodFailurePolicy', fatal.message ?? '');
   // An index limit takes the place of the job's own, unless that is set too.
   const backoffLimit = spec.backoffLimit ?? (spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1);
@@ -186,13 +199,8 @@ interface Indexes {
   lastFailed: Map<number, Pod>;
 }
 
-function planIndexes(
-  job: Job,
-  pods: readonly Pod[],
-  active: readonly Pod[],
-  isIgnored: (pod: Pod) => boolean,
-  matches: ReadonlyMap<string, FailureMatch | undefined>,
-): Indexes {
+function planIndexes(seen: SeenPods): Indexes {
+  const { job, pods, active, matches } = seen;
   const limit = job.spec!.completions ?? 0;
   const completed = parseIndexes(job.status?.completedIndexes, limit);
   const occupied = new Set<number>();
@@ -209,7 +217,7 @@ function planIndexes(
     if (!other || total(pod) > total(other)) lastFailed.set(index, pod);
     if (!failed || !isTracked(pod)) continue;
     const isFatal = matches.get(pod.metadata.uid)?.action === 'FailIndex';
-    const isOverLimit = !isIgnored(pod) && failuresOf(pod).counted >= (perIndex ?? 0);
+    const isOverLimit = !isIgnored(seen, pod) && failuresOf(pod).counted >= (perIndex ?? 0);
     if (isFatal || isOverLimit) failed.add(index);
   }
   for (const index of completed) failed?.delete(index);
@@ -221,14 +229,8 @@ function planIndexes(
   return { completed, failed, occupied, lastFailed };
 }
 
-function planPods(
-  job: Job,
-  pods: readonly Pod[],
-  active: readonly Pod[],
-  indexes: Indexes | undefined,
-  plan: JobPlan,
-  nowMs: number,
-): void {
+function planPods(seen: SeenPods, indexes: Indexes | undefined, plan: JobPlan): void {
+  const { job, pods, active, nowMs } = seen;
   if (plan.isSuspended) {
     plan.remove = active.slice(0, burst);
     return;
@@ -257,16 +259,14 @@ function planPods(
     else plan.create = Array.from({ length: missing }, () => undefined);
     return;
   }
-  planIndexedPods(job, pods, indexes, missing, plan, nowMs);
+  planIndexedPods(seen, indexes, missing, plan);
 }
 
 function planIndexedPods(
-  job: Job,
-  pods: readonly Pod[],
+  { job, pods, nowMs }: SeenPods,
   indexes: Indexes,
   missing: number,
   plan: JobPlan,
-  nowMs: number,
 ): void {
   const isPerIndex = job.spec!.backoffLimitPerIndex !== undefined;
   const wholeWaitMs = isPerIndex ? 0 : backoffLeftMs(pods, job, nowMs);
@@ -342,14 +342,8 @@ function completion(
   return undefined;
 }
 
-function count(
-  job: Job,
-  pods: readonly Pod[],
-  plan: JobPlan,
-  uncounted: { succeeded: ReadonlySet<string>; failed: ReadonlySet<string> },
-  isIgnored: (pod: Pod) => boolean,
-  indexes: Indexes | undefined,
-): void {
+function count(seen: SeenPods, indexes: Indexes | undefined, plan: JobPlan): void {
+  const { job, pods, uncounted } = seen;
   const isOver = plan.verdict !== undefined || job.metadata.deletionTimestamp !== undefined;
   for (const pod of pods) {
     if (!isTracked(pod)) continue;
@@ -363,7 +357,7 @@ function count(
     if (uncounted.succeeded.has(uid) || uncounted.failed.has(uid)) continue;
     if (isSucceeded) {
       if (!indexes) plan.newlySucceeded.push(uid);
-    } else if (isFailed ? !isIgnored(pod) : plan.verdict?.outcome === 'failure') {
+    } else if (isFailed ? !isIgnored(seen, pod) : plan.verdict?.outcome === 'failure') {
       if (!indexes || indexOf(job, pod) !== undefined) plan.newlyFailed.push(uid);
     }
   }

@@ -2,9 +2,8 @@
 
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
-import { type Clock, pause } from '../../base/clock.ts';
+import { pause } from '../../base/clock.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
-import type { Client } from '../../client/client.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
 import { wholeSeconds } from '../../client/event-recorder.ts';
 import { undefinedIfGone } from '../adoption.ts';
@@ -79,7 +78,7 @@ function isOutOfService(node: Node | undefined): boolean {
 }
 
 export async function runPodGc(environment: ControllerEnvironment, signal: AbortSignal): Promise<void> {
-  const { client, informers, clock } = environment;
+  const { informers, clock } = environment;
   const logger = environment.logger.for('pod-gc');
   const [pods, nodes] = [informers.of(Pod), informers.of(Node)];
   await informers.synced();
@@ -89,14 +88,9 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
     await pause(clock, checkIntervalMs, signal);
     if (signal.aborted) return;
     try {
-      const lost = await findLostNodes(
-        client,
-        clock,
-        pods.list(),
-        (name) => nodes.get(name),
-        missingSince,
-        signal,
-      );
+      const named = [...pods.list()].flatMap(({ spec }) => spec?.nodeName ?? []);
+      const missing = new Set(named.filter((name) => !nodes.get(name)));
+      const lost = await findLostNodes(environment, missing, missingSince, signal);
       const { remove } = planPodGc(pods.list(), (name) => nodes.get(name), lost);
       for (const { pod, reason, message } of remove) {
         const labels = { namespace: pod.metadata.namespace!, reason };
@@ -114,16 +108,13 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
   }
 }
 
+/** Of the nodes that the cache does not have by now, those that have been missing for long and are not at the server either. */
 async function findLostNodes(
-  client: Client,
-  clock: Clock,
-  pods: Iterable<Pod>,
-  nodeOf: (name: string) => Node | undefined,
+  { client, clock }: ControllerEnvironment,
+  missing: ReadonlySet<string>,
   missingSince: Map<string, number>,
   signal: AbortSignal,
 ): Promise<Set<string>> {
-  const missing = new Set<string>();
-  for (const { spec } of pods) if (spec?.nodeName && !nodeOf(spec.nodeName)) missing.add(spec.nodeName);
   for (const name of missingSince.keys()) if (!missing.has(name)) missingSince.delete(name);
   const lost = new Set<string>();
   for (const name of missing) {

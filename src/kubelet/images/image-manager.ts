@@ -53,6 +53,17 @@ const backoffShownAfterMs = 10_000;
 /** A bad name or a missing image under policy Never may be mended by other means than the pod. */
 const recheckMs = 10_000;
 
+interface PullRequest {
+  pod: Pod;
+  name: ImageName;
+  /** The name as the container has it. */
+  text: string;
+  /** Of the back-off. */
+  key: string;
+  sandbox: SandboxConfig;
+  events: ContainerEvents;
+}
+
 export class ImageManager {
   readonly #runtime: ContainerRuntime;
   readonly #objects: ObjectSource;
@@ -109,7 +120,7 @@ export class ImageManager {
     }
     const key = `${pod.metadata.uid}_${text}`;
     pulling(this.#refuseDuringBackoff(key, text, events));
-    return this.#used(await this.#pull(pod, name, text, key, sandbox, events));
+    return this.#used(await this.#pull({ pod, name, text, key, sandbox, events }));
   }
 
   forgetPod(uid: string): void {
@@ -138,14 +149,7 @@ export class ImageManager {
     throw new ImageProblem(waiting, remainingMs, { isTold: true });
   }
 
-  async #pull(
-    pod: Pod,
-    name: ImageName,
-    text: string,
-    key: string,
-    sandbox: SandboxConfig,
-    events: ContainerEvents,
-  ): Promise<Image> {
+  async #pull({ pod, name, text, key, sandbox, events }: PullRequest): Promise<Image> {
     const startMs = this.#clock.monotonic();
     events.normal('Pulling', `Pulling image "${text}"`);
     try {

@@ -18,29 +18,8 @@ export function nodeConditions(
 ): core.NodeCondition[] {
   const ready = health.problems.length === 0;
   const told: Told[] = [
-    pressure(
-      'MemoryPressure',
-      health.memoryPressure,
-      'KubeletHasInsufficientMemory',
-      'kubelet has insufficient memory available',
-      'KubeletHasSufficientMemory',
-      'kubelet has sufficient memory available',
-    ),
-    pressure(
-      'DiskPressure',
-      health.diskPressure,
-      'KubeletHasDiskPressure',
-      'kubelet has disk pressure',
-      'KubeletHasNoDiskPressure',
-      'kubelet has no disk pressure',
-    ),
-    pressure(
-      'PIDPressure',
-      health.pidPressure,
-      'KubeletHasInsufficientPID',
-      'kubelet has insufficient PID available',
-      'KubeletHasSufficientPID',
-      'kubelet has sufficient PID available',
+    ...pressures.map(({ type, isOn, on, off }) =>
+      isOn(health) ? { type, status: 'True' as const, ...on } : { type, status: 'False' as const, ...off },
     ),
     {
       type: 'Ready',
@@ -56,18 +35,34 @@ export function nodeConditions(
   });
 }
 
-function pressure(
-  type: string,
-  on: boolean,
-  badReason: string,
-  bad: string,
-  goodReason: string,
-  good: string,
-): Told {
-  return on
-    ? { type, status: 'True', reason: badReason, message: bad }
-    : { type, status: 'False', reason: goodReason, message: good };
+interface PressureCondition {
+  type: string;
+  isOn(health: NodeHealth): boolean;
+  on: Pick<Told, 'reason' | 'message'>;
+  off: Pick<Told, 'reason' | 'message'>;
 }
+
+/** In upstream's words. */
+const pressures: PressureCondition[] = [
+  {
+    type: 'MemoryPressure',
+    isOn: ({ memoryPressure }) => memoryPressure,
+    on: { reason: 'KubeletHasInsufficientMemory', message: 'kubelet has insufficient memory available' },
+    off: { reason: 'KubeletHasSufficientMemory', message: 'kubelet has sufficient memory available' },
+  },
+  {
+    type: 'DiskPressure',
+    isOn: ({ diskPressure }) => diskPressure,
+    on: { reason: 'KubeletHasDiskPressure', message: 'kubelet has disk pressure' },
+    off: { reason: 'KubeletHasNoDiskPressure', message: 'kubelet has no disk pressure' },
+  },
+  {
+    type: 'PIDPressure',
+    isOn: ({ pidPressure }) => pidPressure,
+    on: { reason: 'KubeletHasInsufficientPID', message: 'kubelet has insufficient PID available' },
+    off: { reason: 'KubeletHasSufficientPID', message: 'kubelet has sufficient PID available' },
+  },
+];
 
 /** As Go prints an aggregate of errors. */
 function bracketed(problems: readonly string[]): string {

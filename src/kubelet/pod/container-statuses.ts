@@ -53,11 +53,13 @@ export function computeContainerStatuses(
   ) =>
     specs.map((spec) =>
       containerStatus(
-        pod,
-        spec,
-        part,
-        observed.containers.filter(({ name }) => name === spec.name),
-        before.find(({ name }) => name === spec.name),
+        {
+          pod,
+          spec,
+          part,
+          history: observed.containers.filter(({ name }) => name === spec.name),
+          before: before.find(({ name }) => name === spec.name),
+        },
         inputs,
       ),
     );
@@ -74,17 +76,21 @@ export function computeContainerStatuses(
   };
 }
 
-/** `history`: all containers of that name, newest first. */
-function containerStatus(
-  pod: Pod,
-  spec: core.Container,
-  part: Part,
-  history: readonly ObservedContainer[],
-  before: core.ContainerStatus | undefined,
-  inputs: StatusInputs,
-): core.ContainerStatus {
-  const [current, previous] = history;
-  if (!current) return statusWithoutContainer(pod, spec, part, before, inputs);
+/** A container of the spec, and what is known of it. */
+interface KnownContainer {
+  pod: Pod;
+  spec: core.Container;
+  part: Part;
+  /** All containers of that name, newest first. */
+  history: readonly ObservedContainer[];
+  /** As last told. */
+  before: core.ContainerStatus | undefined;
+}
+
+function containerStatus(known: KnownContainer, inputs: StatusInputs): core.ContainerStatus {
+  const { pod, spec, part, before } = known;
+  const [current, previous] = known.history;
+  if (!current) return statusWithoutContainer(known, inputs);
   const state = stateOf(current, inputs);
   const isRunning = current.state === 'running';
   const status: core.ContainerStatus = {
@@ -138,10 +144,7 @@ function addDetails(
 }
 
 function statusWithoutContainer(
-  pod: Pod,
-  spec: core.Container,
-  part: Part,
-  before: core.ContainerStatus | undefined,
+  { pod, spec, part, before }: KnownContainer,
   inputs: StatusInputs,
 ): core.ContainerStatus {
   const failure = inputs.failures.get(spec.name);

@@ -64,7 +64,7 @@ async function addConfigMap(
   for (const [key, text] of Object.entries(found.data ?? {})) data.set(key, Buffer.from(text));
   for (const [key, base64] of Object.entries(found.binaryData ?? {}))
     data.set(key, Buffer.from(base64, 'base64'));
-  addItems(files, data, source.items, mode, source.optional, `configmap references non-existent config key`);
+  addItems(files, data, { ...source, mode, missing: 'configmap references non-existent config key' });
 }
 
 async function addSecret(
@@ -86,16 +86,22 @@ async function addSecret(
       Buffer.from(base64, 'base64') as Uint8Array,
     ]),
   );
-  addItems(files, data, source.items, mode, source.optional, `references non-existent secret key`);
+  addItems(files, data, { ...source, mode, missing: 'references non-existent secret key' });
+}
+
+interface ItemChoice {
+  /** Absent or empty: all. */
+  items?: readonly core.KeyToPath[];
+  optional?: boolean;
+  mode: number | undefined;
+  /** What is said of a key that is not there. */
+  missing: string;
 }
 
 function addItems(
   files: Map<string, PayloadFile>,
   data: ReadonlyMap<string, Uint8Array>,
-  items: readonly core.KeyToPath[] | undefined,
-  mode: number | undefined,
-  optional: boolean | undefined,
-  missing: string,
+  { items, optional, mode, missing }: ItemChoice,
 ): void {
   if (!items?.length) {
     for (const [key, bytes] of data) files.set(key, { data: bytes, mode: mode ?? defaultMode });

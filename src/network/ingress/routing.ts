@@ -100,6 +100,22 @@ function byAge(a: Ingress, b: Ingress): number {
   return first! < second! ? -1 : 1;
 }
 
+/** What the paths of one host share. */
+interface Place {
+  settings: IngressSettings;
+  host: string;
+  hasTls: boolean;
+}
+
+interface WantedBackend {
+  settings: IngressSettings;
+  backend: IngressBackend;
+  hasTls: boolean;
+  /** As the rule has it. */
+  path?: string | undefined;
+  match: Route['match'];
+}
+
 type IngressSpec = NonNullable<Ingress['spec']>;
 type IngressBackend = NonNullable<IngressSpec['defaultBackend']>;
 type HttpPath = NonNullable<NonNullable<NonNullable<IngressSpec['rules']>[number]['http']>['paths']>[number];
@@ -125,11 +141,12 @@ class RoutingBuilder {
     const tlsHosts = this.#certificates(ingress);
     for (const rule of ingress.spec?.rules ?? []) {
       const host = (rule.host ?? '').toLowerCase();
-      for (const path of rule.http?.paths ?? []) this.#path(ingress, settings, host, path, tlsHosts);
-      if (ingress.spec?.defaultBackend && host !== '') this.#default(ingress, settings, host, tlsHosts);
+      const place = { settings, host, hasTls: tlsHosts.has(host) };
+      for (const path of rule.http?.paths ?? []) this.#path(ingress, path, place);
+      if (ingress.spec?.defaultBackend && host !== '') this.#default(ingress, place);
     }
     if (ingress.spec?.defaultBackend && !ingress.spec.rules?.some(({ host }) => host))
-      this.#default(ingress, settings, '', tlsHosts);
+      this.#default(ingress, { settings, host: '', hasTls: tlsHosts.has('') });
   }
 
   /** A canary takes part of what an older Ingress gets for the same host and path. */
@@ -151,46 +168,43 @@ class RoutingBuilder {
           continue;
         }
         const of = this.routing.backends.get(main.backend)!;
-        const backend = this.#backend(
-          ingress,
-          { ...of.settings, canary: settings.canary! },
-          path.backend,
-          of.hasTls,
-          path,
+        const backend = this.#backend(ingress, {
+          settings: { ...of.settings, canary: settings.canary! },
+          backend: path.backend,
+          hasTls: of.hasTls,
+          path: path.path,
           match,
-        );
+        });
         if (backend) main.canaries.push({ backend, canary: settings.canary! });
       }
     }
   }
 
-  #path(
-    ingress: Ingress,
-    settings: IngressSettings,
-    host: string,
-    path: HttpPath,
-    tlsHosts: ReadonlySet<string>,
-  ): void {
+  #path(ingress: Ingress, path: HttpPath, { settings, host, hasTls }: Place): void {
     const { match, path: at } = matchOf(path, settings);
     if (match === 'regex' && !isRegex(at)) {
       this.#problem(keyOf(ingress), 'InvalidPath', `path ${at} is no regular expression`);
       return;
     }
-    const backend = this.#backend(ingress, settings, path.backend, tlsHosts.has(host), path, match);
+    const backend = this.#backend(ingress, {
+      settings,
+      backend: path.backend,
+      hasTls,
+      path: path.path,
+      match,
+    });
     if (backend)
       this.#claim(ingress, { ingress: keyOf(ingress), host, path: at, match, backend, canaries: [] });
   }
 
-  #default(ingress: Ingress, settings: IngressSettings, host: string, tlsHosts: ReadonlySet<string>): void {
+  #default(ingress: Ingress, { settings, host, hasTls }: Place): void {
     if (this.#claimed.has(`${host} prefix /`)) return;
-    const backend = this.#backend(
-      ingress,
+    const backend = this.#backend(ingress, {
       settings,
-      ingress.spec!.defaultBackend!,
-      tlsHosts.has(host),
-      undefined,
-      'prefix',
-    );
+      backend: ingress.spec!.defaultBackend!,
+      hasTls,
+      match: 'prefix',
+    });
     if (backend)
       this.#claim(ingress, {
         ingress: keyOf(ingress),
@@ -219,21 +233,14 @@ class RoutingBuilder {
   }
 
   /** Gives the backend's name; undefined, with a problem, when the Ingress names none that there could be. */
-  #backend(
-    ingress: Ingress,
-    settings: IngressSettings,
-    backend: IngressBackend,
-    hasTls: boolean,
-    path: HttpPath | undefined,
-    match: Route['match'],
-  ): string | undefined {
+  #backend(ingress: Ingress, wanted: WantedBackend): string | undefined {
+    const { settings, hasTls, path: at = '/', match } = wanted;
     const key = keyOf(ingress);
-    const { service: reference } = backend;
+    const { service: reference } = wanted.backend;
     if (!reference) {
       this.#problem(key, 'UnsupportedBackend', 'backends other than services are not supported');
       return undefined;
     }
-    const at = path?.path ?? '/';
     const rewrite = settings.rewriteTarget ? rewriteOf(at, match, settings.rewriteTarget) : undefined;
     const { number, name: portName } = reference.port ?? {};
     const name = [

@@ -120,7 +120,10 @@ function pickAnew(
   args: DefaultPreemptionArgs,
 ): Picked {
   const failures = new NodeRejections();
-  const candidates = findCandidates(context, promisingNodes(context), budgets, random, args, failures);
+  const nodes = promisingNodes(context);
+  const offset = Math.floor(random.next() * nodes.length);
+  const wanted = candidatesWanted(nodes.length, args);
+  const candidates = findCandidates(context, { nodes, offset, wanted, budgets }, failures);
   let best = candidates[0];
   for (const candidate of candidates) if (best && isBetter(candidate, best)) best = candidate;
   return { best, failures };
@@ -144,17 +147,20 @@ function candidatesWanted(promising: number, args: DefaultPreemptionArgs): numbe
   return Math.max(Math.floor((promising * minCandidateNodesPercentage) / 100), minCandidateNodesAbsolute);
 }
 
-/** From a random node on, until enough nodes are found where room can be made. */
+interface CandidateSearch {
+  nodes: readonly NodeInfo[];
+  /** Of the node to begin with. */
+  offset: number;
+  wanted: number;
+  budgets: readonly Budget[];
+}
+
+/** From one node on, until enough are found where room can be made. */
 function findCandidates(
   context: PostFilterContext,
-  nodes: readonly NodeInfo[],
-  budgets: readonly Budget[],
-  random: Random,
-  args: DefaultPreemptionArgs,
+  { nodes, offset, wanted, budgets }: CandidateSearch,
   failures: NodeRejections,
 ): Candidate[] {
-  const wanted = candidatesWanted(nodes.length, args);
-  const offset = Math.floor(random.next() * nodes.length);
   const candidates: Candidate[] = [];
   let harmless = 0;
   for (let index = 0; index < nodes.length; index++) {
