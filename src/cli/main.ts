@@ -1,6 +1,7 @@
 /** Finds the command, runs it, and tells of its failure in the same way for all. */
 import { Failure } from '../host/failure.ts';
 import { addonsCommand } from './addons.ts';
+import { adviceOn } from './advice.ts';
 import { agent } from './agent.ts';
 import { down, kubeconfig, remove } from './cluster-commands.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
@@ -16,10 +17,6 @@ import { start } from './start.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
 import { version } from './version.ts';
-
-/** What the end of a log tells, only who reads it knows. */
-const mendByLog =
-  'mend what the log tells of, and run the command again; "wherry doctor" examines this machine';
 
 const commands: Record<string, Command> = {
   start,
@@ -85,15 +82,14 @@ function tellFailure(context: CliContext, error: unknown): void {
   context.complain(`\nerror: ${error.message}`);
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
     if (!error.message.includes(cause.message)) context.complain(`because: ${cause.message}`);
-  if (!(error instanceof Failure)) {
-    if (context.env.WHERRY_DEBUG || error instanceof TypeError) context.complain(error.stack ?? '');
-    return;
-  }
-  if (error.logFile) {
+  const isExpected = error instanceof Failure;
+  if (!isExpected && (context.env.WHERRY_DEBUG || error instanceof TypeError))
+    context.complain(error.stack ?? '');
+  if (isExpected && error.logFile) {
     context.complain(`\nthe last lines of ${error.logFile}:`);
     for (const line of readLastLines(error.logFile)) context.complain(`  ${line}`);
   }
-  const advice = error.advice ?? (error.logFile && mendByLog);
+  const advice = adviceOn(error, context.data.path);
   if (advice) context.complain(`\nwhat to do: ${advice}`);
 }
 

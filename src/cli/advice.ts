@@ -1,0 +1,16 @@
+/** What a user can do about a command that failed. */
+import { Failure } from '../host/failure.ts';
+
+/** What the end of a log tells, only who reads it knows. */
+const mendByLog =
+  'mend what the log tells of, and run the command again; "wherry doctor" examines this machine';
+
+/** `dataFolder`: where Wherry writes. */
+export function adviceOn(error: Error, dataFolder: string): string | undefined {
+  if (error instanceof Failure) return error.advice ?? (error.logFile && mendByLog);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  // The kernel gives this code for too many watchers, too.
+  if (code === 'ENOSPC' && syscall !== 'watch')
+    return `make room below ${dataFolder}, and run the command again`;
+  return undefined;
+}
