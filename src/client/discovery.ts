@@ -5,6 +5,8 @@ import type { Client } from './client.ts';
 
 export interface DiscoveredResource extends ResourceType {
   verbs: readonly string[];
+  /** Its objects are those of a resource of another group, which comes before it: `extensions` still shows Deployments. */
+  isView: boolean;
 }
 
 export interface Discovered {
@@ -40,11 +42,16 @@ export async function discoverResources(client: Client, signal?: AbortSignal): P
     }),
   );
   const found = new Map<string, DiscoveredResource>();
+  const stored = new Set<string>();
   for (const { group, version, list } of lists) {
-    for (const { name, kind, namespaced, verbs } of list?.resources ?? []) {
+    for (const { name, kind, namespaced, verbs, storageVersionHash } of list?.resources ?? []) {
       const key = `${group}/${name}`;
       if (name.includes('/') || found.has(key)) continue;
-      found.set(key, { group, version, kind, plural: name, namespaced, verbs });
+      // Equal hashes are one stored kind, and equal names then one collection.
+      const collection = storageVersionHash && `${name} ${storageVersionHash}`;
+      const isView = collection !== undefined && stored.has(collection);
+      if (collection) stored.add(collection);
+      found.set(key, { group, version, kind, plural: name, namespaced, verbs, isView });
     }
   }
   return { resources: [...found.values()], failures };

@@ -64,8 +64,8 @@ class GarbageCollector {
           for (const resource of resources) this.#kinds.set(`${resource.group}/${resource.kind}`, resource);
         },
         failed: () => syncErrorsOf(this.#environment.metrics).add(1),
-        isWanted: ({ group, plural, verbs }) =>
-          verbs.includes('delete') && !ignored.has(group ? `${plural}.${group}` : plural),
+        isWanted: ({ group, plural, verbs, isView }) =>
+          verbs.includes('delete') && !isView && !ignored.has(group ? `${plural}.${group}` : plural),
         sinkOf: (resource) => this.#sinkOf(resource),
         stopped: (resource) => {
           for (const node of [...this.#graph.of(resource)]) this.#apply(this.#graph.remove(node.uid));

@@ -68,7 +68,8 @@ async function emptyNamespace(
 ): Promise<Remains> {
   const { resources: all, failures } = await discoverResources(client, signal);
   const deletable = all.filter(
-    ({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'),
+    ({ namespaced, verbs, isView }) =>
+      namespaced && !isView && verbs.includes('list') && verbs.includes('delete'),
   );
   const isPods = ({ group, plural }: DiscoveredResource) => group === '' && plural === 'pods';
   const resources = new Map<string, number>();

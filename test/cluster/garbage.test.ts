@@ -194,3 +194,34 @@ test('an owner that no watch has shown is missed all the same when it is gone', 
   open();
   await cluster.until(async () => (await children()) === 0, 120_000);
 });
+
+test('what a group shows of the objects of another is neither followed nor emptied a second time', async () => {
+  const asked: string[] = [];
+  const wrapTransport = (transport: Transport): Transport => ({
+    ...transport,
+    send(request) {
+      asked.push(request.path);
+      return transport.send(request);
+    },
+  });
+  await using cluster = await createCluster({ wrapTransport });
+  const { client } = cluster;
+  await client.create(Namespace, { metadata: { name: 'team' } } as Draft<Namespace>);
+  await client.create(Deployment, {
+    ...deploymentOf('web', 1),
+    metadata: { name: 'web', namespace: 'team', finalizers: ['example.com/hold'] },
+  } as Draft<Deployment>);
+  await client.delete(Namespace, { name: 'team' });
+  const remains = async () =>
+    (await client.get(Namespace, { name: 'team' })).status?.conditions?.find(
+      ({ type }) => type === 'NamespaceContentRemaining',
+    )?.message;
+  await cluster.until(
+    async () => (await remains())?.endsWith('deployments.apps has 1 resource instances') === true,
+  );
+  assert.ok(asked.some((path) => path.startsWith('/apis/apps/v1/deployments?')));
+  assert.deepEqual(
+    asked.filter((path) => /^\/apis\/(extensions|events\.k8s\.io)\/\w+\//.test(path)),
+    [],
+  );
+});
