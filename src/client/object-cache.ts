@@ -49,7 +49,7 @@ export class ObjectCache<T extends KubeObject> {
     if (present?.valuesOf === valuesOf) return;
     if (present) throw new Error(`another index ${name} is there already`);
     const index: Index<T> = { valuesOf, buckets: new Map() };
-    for (const [key, object] of this.#objects) insert(index, key, object);
+    for (const [key, object] of this.#objects) insertAll(index, key, object, valuesOf(object));
     this.#indexes.set(name, index);
   }
 
@@ -59,8 +59,9 @@ export class ObjectCache<T extends KubeObject> {
     const old = this.#objects.get(key);
     this.#objects.set(key, object);
     for (const index of this.#indexes.values()) {
-      if (old) remove(index, key, old);
-      insert(index, key, object);
+      const values = index.valuesOf(object);
+      if (old) removeAll(index, key, index.valuesOf(old), values);
+      insertAll(index, key, object, values);
     }
     return old;
   }
@@ -69,13 +70,13 @@ export class ObjectCache<T extends KubeObject> {
     const old = this.#objects.get(key);
     if (!old) return undefined;
     this.#objects.delete(key);
-    for (const index of this.#indexes.values()) remove(index, key, old);
+    for (const index of this.#indexes.values()) removeAll(index, key, index.valuesOf(old), nothing);
     return old;
   }
 }
 
-function insert<T>(index: Index<T>, key: string, object: T): void {
-  for (const value of index.valuesOf(object)) {
+function insertAll<T>(index: Index<T>, key: string, object: T, values: readonly string[]): void {
+  for (const value of values) {
     let bucket = index.buckets.get(value);
     if (!bucket) {
       bucket = new Map();
@@ -85,8 +86,15 @@ function insert<T>(index: Index<T>, key: string, object: T): void {
   }
 }
 
-function remove<T>(index: Index<T>, key: string, object: T): void {
-  for (const value of index.valuesOf(object)) {
+/** `kept`: values under which the key stands afterwards too, as with most changes. */
+function removeAll<T>(
+  index: Index<T>,
+  key: string,
+  values: readonly string[],
+  kept: readonly string[],
+): void {
+  for (const value of values) {
+    if (kept.includes(value)) continue;
     const bucket = index.buckets.get(value);
     bucket?.delete(key);
     if (bucket?.size === 0) index.buckets.delete(value);

@@ -44,6 +44,7 @@ export function planReplicas(
 
 /** How old each ready pod that goes is, in multiples (rounded down) of the age of the youngest ready pod. */
 export function ageRatios(removed: readonly Pod[], pods: readonly Pod[], nowMs: number): number[] {
+  if (removed.length === 0) return [];
   const ageMs = (pod: Pod) => nowMs - Date.parse(pod.metadata.creationTimestamp);
   const youngestMs = Math.max(1, Math.min(...pods.filter(isPodReady).map(ageMs)));
   return removed.filter(isPodReady).map((pod) => Math.floor(ageMs(pod) / youngestMs));
