@@ -149,4 +149,4 @@ export const builtinKinds = [
   volumeAttachmentKind,
   volumeAttributesClassKind,
   storageVersionMigrationKind,
-] as unknown as readonly KindDefinition[];
+] as readonly KindDefinition[];

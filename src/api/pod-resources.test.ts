@@ -9,8 +9,7 @@ const container = (name: string, cpu?: string, more: object = {}) => ({
   ...(cpu && { resources: { requests: { cpu }, limits: { cpu } } }),
   ...more,
 });
-const pod = (spec: object, status: object = {}) =>
-  ({ metadata: { name: 'p' }, spec, status }) as unknown as Pod;
+const pod = (spec: object, status: object = {}) => ({ metadata: { name: 'p' }, spec, status }) as Pod;
 const cpuOf = (subject: Pod, options = {}) => computePodRequests(subject, numericAmounts, options).get('cpu');
 
 test('containers add up', () => {

@@ -18,7 +18,7 @@ interface Schema {
 export type NextRandom = () => number;
 
 const depthMax = 9;
-const all = schemas as unknown as Record<string, Schema>;
+const all = schemas as Record<string, Schema>;
 
 /** An object of the definition `schemaName`, with a name, labels and annotations. */
 export function randomObject(schemaName: string, next: NextRandom): KubeObject {

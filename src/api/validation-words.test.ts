@@ -7,7 +7,7 @@ import type { KubeObject } from './meta.ts';
 function errorsOf(kind: string, content: object, apiVersion?: string): string[] {
   const definition = builtinKinds.find(({ type }) => type.kind === kind)!;
   const { group, version } = definition.type;
-  const object = { metadata: { name: 'x', namespace: 'n' }, ...content } as unknown as KubeObject;
+  const object = { metadata: { name: 'x', namespace: 'n' }, ...content } as KubeObject;
   const context = {
     subresource: '',
     isUpdate: false,

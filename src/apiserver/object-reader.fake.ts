@@ -17,7 +17,7 @@ export class FakeObjects implements ObjectReader {
         ...object.metadata,
       },
     };
-    this.#ofType(type).set(`${namespace}/${name}`, filled as unknown as KubeObject);
+    this.#ofType(type).set(`${namespace}/${name}`, filled as KubeObject);
     this.#changes++;
     return this;
   }

@@ -5,7 +5,7 @@ import { serviceUrls } from './service.ts';
 
 test('a service has an address per port, of its load balancer first, then of every node', () => {
   const service = (spec: object, ingress?: object[]) =>
-    ({ metadata: { name: 'web' }, spec, status: { loadBalancer: { ingress } } }) as unknown as Service;
+    ({ metadata: { name: 'web' }, spec, status: { loadBalancer: { ingress } } }) as Service;
   const urls = (object: Service) => serviceUrls(object, ['172.30.1.2', '172.30.1.3']).map(({ url }) => url);
   assert.deepEqual(urls(service({ type: 'ClusterIP', ports: [{ port: 80 }] })), []);
   assert.deepEqual(urls(service({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] })), [

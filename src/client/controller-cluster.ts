@@ -92,7 +92,7 @@ export class ReconcileCluster {
   informer<T extends KubeObject>(type: ResourceType<T>): Informer<T> {
     const informer = this.#informerOf(type);
     if (!informer) throw new Error(`the controller does not say that it reads ${type.plural}`);
-    return informer as unknown as Informer<T>;
+    return informer as Informer<T>;
   }
 
   /** Objects of an owned kind whose controller is `owner`. */

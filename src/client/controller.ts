@@ -37,7 +37,7 @@ export function watch<W extends KubeObject>(
   type: ResourceType<W>,
   keysOf: (object: W, old: W | undefined, informers: InformerFactory) => Iterable<string>,
 ): Watch {
-  return { type, keysOf: keysOf as unknown as Watch['keysOf'] };
+  return { type, keysOf: keysOf as Watch['keysOf'] };
 }
 
 /** What a reconcile may ask for besides an error's back-off. */
@@ -93,7 +93,7 @@ export interface ControllerDefinition<T extends KubeObject = KubeObject> {
 export type AnyController = ControllerDefinition<KubeObject>;
 
 export function defineController<T extends KubeObject>(definition: ControllerDefinition<T>): AnyController {
-  return definition as unknown as AnyController;
+  return definition as AnyController;
 }
 
 const defaultConcurrency = 16;

@@ -50,7 +50,7 @@ export function pod(name: string, shape: PodShape = {}): Pod {
         },
       ],
     },
-  } as unknown as Pod;
+  } as Pod;
 }
 
 export function replicaSet(
@@ -71,7 +71,7 @@ export function replicaSet(
     },
     spec: { replicas, selector: {}, template: {} },
     status: { replicas, availableReplicas: available, readyReplicas: available, observedGeneration: 1 },
-  } as unknown as ReplicaSet;
+  } as ReplicaSet;
 }
 
 export function deployment(
@@ -158,7 +158,7 @@ export function node(
     },
     spec: { ...(shape.taints && { taints: shape.taints }) },
     status: { conditions: [{ type: 'Ready', status: shape.ready ?? 'True' }] },
-  } as unknown as Node;
+  } as Node;
 }
 
 export function job(spec: Record<string, unknown> = {}, status: Record<string, unknown> = {}): Job {

@@ -29,7 +29,7 @@ export function createFakeInformers(): FakeInformers {
       const object = {
         ...draft,
         metadata: { ...metadata, resourceVersion: String(++revision) },
-      } as unknown as InstanceOf<typeof type>;
+      } as InstanceOf<typeof type>;
       of(type).put(object);
       return object;
     },

@@ -31,7 +31,7 @@ export function makePod(name: string, parts: PodParts = {}): Pod {
       ...spec,
     },
     status,
-  } as unknown as Pod;
+  } as Pod;
 }
 
 export interface NodeParts {

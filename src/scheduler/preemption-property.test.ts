@@ -90,7 +90,7 @@ function evictSlowly(cluster: FakeCluster, random: Random, faults: () => number)
   const end = (key: string, uid: string) => {
     if (cluster.informer(Pod).get(key)?.metadata.uid === uid) cluster.delete(Pod, key);
   };
-  (cluster.client as unknown as { delete: unknown }).delete = async (_: unknown, at: { name: string }) => {
+  (cluster.client as { delete: unknown }).delete = async (_: unknown, at: { name: string }) => {
     if (random.next() < faults()) throw conflict(Pod, at.name, 'the server is busy');
     const pod = cluster.pod(at.name);
     if (!pod) return;

@@ -37,7 +37,7 @@ function lateCluster(provisioner: string): FakeCluster {
     metadata: { name: 'late' },
     provisioner,
     volumeBindingMode: 'WaitForFirstConsumer',
-  } as unknown as StorageClass);
+  } as StorageClass);
   cluster.put(PersistentVolumeClaim, claim('data', {}));
   cluster.addPods(
     makePod('web', { spec: { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] } }),

@@ -173,7 +173,7 @@ function cronJob(spec: object, script = 'sleep 90'): Draft<CronJob> {
   return {
     metadata: { name: 'cron', namespace },
     spec: { schedule: '* * * * *', jobTemplate, ...spec },
-  } as unknown as Draft<CronJob>;
+  } as Draft<CronJob>;
 }
 const jobNames = async (cluster: Cluster) =>
   (await cluster.client.list(Job, { namespace })).items.map(({ metadata }) => metadata.name);

@@ -23,7 +23,7 @@ async function ask(
   await cluster.client.create(CertificateSigningRequest, {
     metadata: { name },
     spec,
-  } as unknown as Draft<CertificateSigningRequest>);
+  } as Draft<CertificateSigningRequest>);
 }
 const read = (cluster: Cluster, name: string) => cluster.client.get(CertificateSigningRequest, { name });
 /** Signing is real work in other threads: virtual time alone does not bring it about. */

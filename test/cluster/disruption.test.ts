@@ -30,7 +30,7 @@ function budget(spec: object): Draft<PodDisruptionBudget> {
   return {
     metadata: { name: 'web', namespace },
     spec: { selector, ...spec },
-  } as unknown as Draft<PodDisruptionBudget>;
+  } as Draft<PodDisruptionBudget>;
 }
 
 test('an evicted pod says why it goes; a dry run leaves it as it is', async () => {
@@ -89,7 +89,7 @@ test('pods that are not ready may go where the budget says so, or where it is me
       client.create(Pod, {
         metadata: { name, namespace, labels: { app: 'web' } },
         spec: { containers: [{ name: 'c', image: 'web:1' }], ...spec },
-      } as unknown as Draft<Pod>);
+      } as Draft<Pod>);
     await clock.advance(1_000);
     await create('well', {});
     // Runs, and is never ready: nobody opens its gate.

@@ -39,7 +39,7 @@ const widgets = {
       },
     ],
   },
-} as unknown as Draft<CustomResourceDefinition>;
+} as Draft<CustomResourceDefinition>;
 
 async function clusterWithWeb() {
   const cluster = await createCluster();

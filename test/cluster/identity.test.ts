@@ -62,12 +62,12 @@ test('an aggregated role holds the rules of the roles that it selects', async ()
     metadata: { name: 'whole' },
     aggregationRule: { clusterRoleSelectors: [{ matchLabels: labels }] },
     rules: [],
-  } as unknown as Draft<ClusterRole>);
+  } as Draft<ClusterRole>);
   const rules = async () => (await client.get(ClusterRole, { name: 'whole' })).rules ?? [];
   await client.create(ClusterRole, {
     metadata: { name: 'part', labels },
     rules: [rule],
-  } as unknown as Draft<ClusterRole>);
+  } as Draft<ClusterRole>);
   await cluster.until(async () => (await rules()).length === 1, 10_000);
   assert.deepEqual(await rules(), [rule]);
   await client.delete(ClusterRole, { name: 'part' });

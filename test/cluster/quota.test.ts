@@ -17,7 +17,7 @@ function pod(name: string, resources: object = {}): Draft<Pod> {
   return {
     metadata: { name, namespace },
     spec: { containers: [{ name: 'main', image: 'busybox', resources }] },
-  } as unknown as Draft<Pod>;
+  } as Draft<Pod>;
 }
 
 const quota = (hard: Record<string, string>) => ({ metadata: { name: 'q', namespace }, spec: { hard } });
@@ -197,7 +197,7 @@ const widgetDefinition = {
       },
     ],
   },
-} as unknown as Draft<CustomResourceDefinition>;
+} as Draft<CustomResourceDefinition>;
 
 test('what a quota only counts is given back soon after it is deleted, of built-in and of custom kinds', async () => {
   await using cluster = await createCluster();

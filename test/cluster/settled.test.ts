@@ -42,20 +42,20 @@ test('a settled cluster writes nothing but leases and rare heartbeats', async ()
   await client.create(Service, {
     metadata: { name: 'web', namespace },
     spec: { selector, ports: [{ port: 80 }] },
-  } as unknown as Draft<Service>);
+  } as Draft<Service>);
   await client.create(PodDisruptionBudget, {
     metadata: { name: 'web', namespace },
     spec: { minAvailable: 1, selector: { matchLabels: selector } },
-  } as unknown as Draft<PodDisruptionBudget>);
+  } as Draft<PodDisruptionBudget>);
   await client.create(ResourceQuota, {
     metadata: { name: 'all', namespace },
     spec: { hard: { pods: '50' } },
-  } as unknown as Draft<ResourceQuota>);
+  } as Draft<ResourceQuota>);
   const jobTemplate = { spec: jobOf('x', 'sleep 1').spec };
   await client.create(CronJob, {
     metadata: { name: 'yearly', namespace },
     spec: { schedule: '@yearly', jobTemplate },
-  } as unknown as Draft<CronJob>);
+  } as Draft<CronJob>);
   await clock.advance(120_000);
   isSettled = true;
   await clock.advance(600_000);

@@ -314,7 +314,7 @@ test('a generic ephemeral volume comes and goes with its pod', async () => {
       containers: [{ name: 'c', image: 'web' }],
       volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: template } }],
     },
-  } as unknown as Draft<Pod>);
+  } as Draft<Pod>);
   await cluster.until(
     async () => (await client.get(Pod, { name: 'web', namespace })).status?.phase === 'Running',
   );

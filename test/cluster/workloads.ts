@@ -86,7 +86,7 @@ export function cronJobOf(name: string, script: string, spec: object = {}): Draf
   return {
     metadata: { name, namespace },
     spec: { schedule: '* * * * *', jobTemplate, ...spec },
-  } as unknown as Draft<CronJob>;
+  } as Draft<CronJob>;
 }
 
 export function withImage(image: string): object {

@@ -13,7 +13,7 @@ import type {
 import { semanticEqual } from '../validation/equality.ts';
 
 export function fromBeta(object: KubeObject): KubeObject {
-  const source = object as unknown as OldDefinition;
+  const source = object as OldDefinition;
   const target = object as CustomResourceDefinition;
   const old = source.spec;
   if (!old) return target;
@@ -82,7 +82,7 @@ function columnToBeta({ jsonPath, ...rest }: CustomResourceColumnDefinition): Ol
 
 export function toBeta(object: KubeObject): KubeObject {
   const source = object as CustomResourceDefinition;
-  const target = object as unknown as OldDefinition;
+  const target = object as OldDefinition;
   const { spec } = source;
   if (!spec) return object;
   const versions: OldVersion[] = spec.versions.map(({ additionalPrinterColumns, ...rest }) => ({
@@ -109,7 +109,7 @@ export function toBeta(object: KubeObject): KubeObject {
     };
   }
   target.spec = old;
-  return target as unknown as KubeObject;
+  return target as KubeObject;
 }
 
 /** What all versions share moves up into the spec. */

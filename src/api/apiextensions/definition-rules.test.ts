@@ -15,7 +15,7 @@ function fields(schema: object, spec: object = {}): string[] {
       ],
       ...spec,
     },
-  } as unknown as CustomResourceDefinition;
+  } as CustomResourceDefinition;
   customResourceDefinitionKind.defaults!(definition);
   customResourceDefinitionKind.prepareCreate!(definition);
   return [...customResourceDefinitionKind.validate(definition, { subresource: '' })].map(

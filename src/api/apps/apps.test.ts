@@ -64,7 +64,7 @@ test('old versions have the defaults that they had', () => {
     kind.defaults!(stored);
     return stored as unknown as { metadata: { labels?: object }; spec: Record<string, unknown> };
   };
-  const deployment = old(deploymentKind as unknown as KindDefinition, 'extensions', 'v1beta1');
+  const deployment = old(deploymentKind as KindDefinition, 'extensions', 'v1beta1');
   assert.deepEqual(deployment.spec.selector, { matchLabels: labels });
   assert.deepEqual(deployment.metadata.labels, labels);
   assert.deepEqual(deployment.spec.strategy, {
@@ -72,16 +72,12 @@ test('old versions have the defaults that they had', () => {
     rollingUpdate: { maxUnavailable: 1, maxSurge: 1 },
   });
   assert.equal(deployment.spec.progressDeadlineSeconds, 2147483647);
-  assert.equal(
-    old(deploymentKind as unknown as KindDefinition, 'apps', 'v1beta1').spec.revisionHistoryLimit,
-    2,
-  );
-  const stateful = old(statefulSetKind as unknown as KindDefinition, 'apps', 'v1beta1');
+  assert.equal(old(deploymentKind as KindDefinition, 'apps', 'v1beta1').spec.revisionHistoryLimit, 2);
+  const stateful = old(statefulSetKind as KindDefinition, 'apps', 'v1beta1');
   assert.deepEqual(stateful.spec.updateStrategy, { type: 'OnDelete' });
-  assert.deepEqual(
-    old(daemonSetKind as unknown as KindDefinition, 'extensions', 'v1beta1').spec.updateStrategy,
-    { type: 'OnDelete' },
-  );
+  assert.deepEqual(old(daemonSetKind as KindDefinition, 'extensions', 'v1beta1').spec.updateStrategy, {
+    type: 'OnDelete',
+  });
 });
 
 test('a selector stays, but for the versions that let it change', () => {

@@ -34,7 +34,7 @@ function cpuLast(metrics: readonly MetricSpec[]): MetricSpec[] {
 type Stored = HorizontalPodAutoscaler;
 
 export function fromV2beta1(object: KubeObject): KubeObject {
-  const source = object as unknown as V2beta1;
+  const source = object as V2beta1;
   const target = object as Stored;
   const { metrics } = source.spec ?? {};
   if (metrics) target.spec.metrics = metrics.map(metricFromOld);
@@ -46,13 +46,13 @@ export function fromV2beta1(object: KubeObject): KubeObject {
 
 export function toV2beta1(object: KubeObject): KubeObject {
   const source = object as Stored;
-  const target = object as unknown as V2beta1;
+  const target = object as V2beta1;
   if (source.spec?.metrics) target.spec.metrics = cpuLast(source.spec.metrics).map(metricToOld);
   showEmptyStatus(source);
   const current = source.status?.currentMetrics;
   if (current) target.status!.currentMetrics = current.map(statusToOld);
   writeBehavior(source);
-  return target as unknown as KubeObject;
+  return target as KubeObject;
 }
 
 /** Where newer versions leave out empty lists, older ones show null. */
@@ -66,7 +66,7 @@ export function showEmptyStatus(object: KubeObject): KubeObject {
 }
 
 export function fromV1(object: KubeObject): KubeObject {
-  const source = object as unknown as V1;
+  const source = object as V1;
   const target = object as Stored;
   const utilization = source.spec?.targetCPUUtilizationPercentage;
   const others = readAnnotation<OldMetricSpec[]>(target, metricsAnnotation)?.map(metricFromOld) ?? [];
@@ -102,7 +102,7 @@ function cpuMetric(averageUtilization: number): MetricSpec {
 
 export function toV1(object: KubeObject): KubeObject {
   const source = object as Stored;
-  const target = object as unknown as V1;
+  const target = object as V1;
   const metrics = source.spec?.metrics ?? [];
   const cpu = metrics.find(isCpuUtilization);
   const others = metrics.filter((metric) => metric !== cpu);
@@ -127,7 +127,7 @@ export function toV1(object: KubeObject): KubeObject {
   if (otherCurrent.length > 0) annotate(source, currentMetricsAnnotation, otherCurrent.map(statusToOld));
   if (conditions?.length) annotate(source, conditionsAnnotation, conditions);
   writeBehavior(source);
-  return target as unknown as KubeObject;
+  return target as KubeObject;
 }
 
 function annotate(object: KubeObject, name: string, value: unknown): void {

@@ -5,7 +5,7 @@ import { validateJobSpec } from './job.ts';
 
 function errorsOf(spec: object): string[] {
   const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } };
-  return [...validateJobSpec({ template, ...spec } as unknown as JobSpec, 'spec')]
+  return [...validateJobSpec({ template, ...spec } as JobSpec, 'spec')]
     .map(({ text }) => text)
     .filter((text) => !text.startsWith('spec.template'));
 }

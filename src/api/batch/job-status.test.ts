@@ -8,7 +8,7 @@ const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
 const conditions = (...types: string[]) => types.map((type) => ({ type, status: 'True' }));
 
 function errorsOf(status: JobStatus, before: JobStatus = {}, spec: object = {}): string[] {
-  const job = (one: JobStatus) => ({ metadata: {}, spec, status: one }) as unknown as Job;
+  const job = (one: JobStatus) => ({ metadata: {}, spec, status: one }) as Job;
   return [...validateJobStatus(job(status), job(before))].map(({ text }) => text);
 }
 

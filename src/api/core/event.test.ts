@@ -10,7 +10,7 @@ function event(more: object): Event {
     metadata: { name: 'e', namespace: 'n' },
     involvedObject: { kind: 'Pod', namespace: 'n', name: 'p' },
     ...more,
-  } as unknown as Event;
+  } as Event;
   eventKind.defaults!(object);
   return object;
 }

@@ -59,7 +59,7 @@ export const eventKind = defineKind(Event, {
     version,
     toStored: fromEventsGroup,
     fromStored: toEventsGroup,
-    selectableFields: (object: KubeObject) => regardingFields(object as unknown as EventsV1Event),
+    selectableFields: (object: KubeObject) => regardingFields(object as EventsV1Event),
     ...(version === 'v1beta1' && {
       deprecation: { since: '1.22', removedIn: '1.25', replacement: 'events.k8s.io/v1 Event' },
     }),

@@ -4,7 +4,7 @@ import type { Pod } from '../types/core-v1.gen.ts';
 import { validateResize } from './pod-resize.ts';
 
 function pod(spec: object, more: object = {}): Pod {
-  return { metadata: { name: 'p' }, spec, ...more } as unknown as Pod;
+  return { metadata: { name: 'p' }, spec, ...more } as Pod;
 }
 function sized(requests: object, limits: object = {}, more: object = {}): Pod {
   return pod({ containers: [{ name: 'c', image: 'i', resources: { requests, limits } }], ...more });

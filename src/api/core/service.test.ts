@@ -4,7 +4,7 @@ import type { Service } from '../types/core-v1.gen.ts';
 import { serviceKind } from './service.ts';
 
 function service(spec: object): Service {
-  const object = { metadata: { name: 's' }, spec } as unknown as Service;
+  const object = { metadata: { name: 's' }, spec } as Service;
   serviceKind.defaults!(object);
   return object;
 }

@@ -104,7 +104,7 @@ function shorten(texts: string[]): string {
 
 /** Version v1beta1 has the zone among the other labels of where an endpoint is. */
 function fromBeta(object: KubeObject): KubeObject {
-  for (const endpoint of (object as unknown as { endpoints?: (OldEndpoint & Endpoint)[] }).endpoints ?? []) {
+  for (const endpoint of (object as { endpoints?: (OldEndpoint & Endpoint)[] }).endpoints ?? []) {
     const { topology } = endpoint;
     if (!topology) continue;
     const { [zoneLabel]: zone, ...rest } = topology;
@@ -116,7 +116,7 @@ function fromBeta(object: KubeObject): KubeObject {
 }
 
 function toBeta(object: KubeObject): KubeObject {
-  for (const endpoint of (object as unknown as { endpoints?: (OldEndpoint & Endpoint)[] }).endpoints ?? []) {
+  for (const endpoint of (object as { endpoints?: (OldEndpoint & Endpoint)[] }).endpoints ?? []) {
     const { zone, deprecatedTopology } = endpoint;
     if (zone || deprecatedTopology)
       endpoint.topology = { ...deprecatedTopology, ...(zone && { [zoneLabel]: zone }) };

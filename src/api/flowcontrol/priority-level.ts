@@ -33,7 +33,7 @@ function columnsWith(
 const betaColumns = columnsWith(
   'AssuredConcurrencyShares',
   (spec) => (spec?.limited as Limited | undefined)?.assuredConcurrencyShares,
-) as unknown as readonly Column[];
+) as readonly Column[];
 
 export const priorityLevelConfigurationKind = defineKind(PriorityLevelConfiguration, {
   status: 'separate',

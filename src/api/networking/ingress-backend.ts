@@ -4,7 +4,7 @@ import type { Ingress, IngressBackend } from '../types/networking-v1.gen.ts';
 import type { IngressBackend as OldBackend, Ingress as OldIngress } from '../types/networking-v1beta1.gen.ts';
 
 export function ingressFromBeta(object: KubeObject): KubeObject {
-  const source = object as unknown as OldIngress;
+  const source = object as OldIngress;
   const target = object as Ingress;
   const spec = source.spec;
   if (!spec) return target;
@@ -18,7 +18,7 @@ export function ingressFromBeta(object: KubeObject): KubeObject {
 
 export function ingressToBeta(object: KubeObject): KubeObject {
   const source = object as Ingress;
-  const target = object as unknown as OldIngress;
+  const target = object as OldIngress;
   const spec = source.spec;
   if (!spec) return object;
   if (spec.defaultBackend) target.spec!.backend = backendToBeta(spec.defaultBackend);
@@ -26,7 +26,7 @@ export function ingressToBeta(object: KubeObject): KubeObject {
   for (const [index, rule] of (spec.rules ?? []).entries())
     for (const [pathIndex, path] of (rule.http?.paths ?? []).entries())
       target.spec!.rules![index]!.http!.paths[pathIndex]!.backend = backendToBeta(path.backend);
-  return target as unknown as KubeObject;
+  return target as KubeObject;
 }
 
 function backendFromBeta(old: OldBackend): IngressBackend {
@@ -54,6 +54,6 @@ function backendToBeta(backend: IngressBackend): OldBackend {
 
 /** Beta versions may leave out how a path is matched. */
 export function defaultBetaPathTypes(object: KubeObject): void {
-  for (const rule of (object as unknown as OldIngress).spec?.rules ?? [])
+  for (const rule of (object as OldIngress).spec?.rules ?? [])
     for (const path of rule.http?.paths ?? []) path.pathType ??= 'ImplementationSpecific';
 }

@@ -41,7 +41,7 @@ export const runtimeClassKind = defineKind(RuntimeClass, {
 
 /** Version v1alpha1 has everything under `spec`, and another name for the handler. */
 function fromAlpha(object: KubeObject): KubeObject {
-  const source = object as unknown as Partial<Alpha>;
+  const source = object as Partial<Alpha>;
   const target = object as RuntimeClass;
   const { runtimeHandler = '', overhead, scheduling } = source.spec ?? {};
   delete source.spec;

@@ -67,8 +67,8 @@ const widgets: OpenApiGroupVersion = {
 interface Json {
   [key: string]: Json;
 }
-const v3 = (source: OpenApiGroupVersion) => openApiV3Document(source, 'v1') as unknown as Json;
-const v2 = openApiV2Document([core, apps, widgets], 'v1') as unknown as Json;
+const v3 = (source: OpenApiGroupVersion) => openApiV3Document(source, 'v1') as Json;
+const v2 = openApiV2Document([core, apps, widgets], 'v1') as Json;
 
 /** Every `$ref` within a document. */
 function* refsOf(value: unknown): Generator<string> {
@@ -137,10 +137,7 @@ test('fields have descriptions, and references with anything beside them are wra
   const spec = schemas!['io.k8s.api.apps.v1.DeploymentSpec']!.properties!;
   assert.match(String(spec.replicas!.description), /^Number of desired pods/);
   assert.deepEqual(Object.keys(spec.template!), ['description', 'default', 'allOf']);
-  const old = openApiV3Document(
-    { ...apps, group: 'extensions', version: 'v1beta1' },
-    'v1',
-  ) as unknown as Json;
+  const old = openApiV3Document({ ...apps, group: 'extensions', version: 'v1beta1' }, 'v1') as Json;
   const oldSpec = old.components!.schemas!['io.k8s.api.extensions.v1beta1.DeploymentSpec']!.properties!;
   assert.match(String(oldSpec.replicas!.description), /^Number of desired pods/);
 });
@@ -180,7 +177,7 @@ test('the hash of a document follows its resources', () => {
 });
 
 test('the protobuf form starts with its version and holds every definition by name', () => {
-  const reader = new WireReader(encodeOpenApiV2(v2 as unknown as JsonSchema));
+  const reader = new WireReader(encodeOpenApiV2(v2 as JsonSchema));
   const names: string[] = [];
   let swagger = '';
   while (!reader.done) {

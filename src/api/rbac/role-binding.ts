@@ -123,12 +123,12 @@ function bindingColumns<T extends Bound>(): readonly Column<T>[] {
 type AlphaBinding = { subjects?: OldSubject[] };
 
 function defaultAlphaSubjects(object: KubeObject): void {
-  for (const subject of (object as unknown as AlphaBinding).subjects ?? [])
+  for (const subject of (object as AlphaBinding).subjects ?? [])
     subject.apiVersion ||= subject.kind === 'ServiceAccount' ? 'v1' : alphaVersion;
 }
 
 function subjectsFromAlpha(object: KubeObject): KubeObject {
-  const bound = object as unknown as AlphaBinding & { subjects?: (OldSubject & Subject)[] };
+  const bound = object as AlphaBinding & { subjects?: (OldSubject & Subject)[] };
   for (const subject of bound.subjects ?? []) {
     if (subject.apiVersion !== undefined) {
       const { group } = parseApiVersion(subject.apiVersion);
@@ -144,7 +144,7 @@ function subjectsFromAlpha(object: KubeObject): KubeObject {
 }
 
 function subjectsToAlpha(object: KubeObject): KubeObject {
-  const bound = object as unknown as AlphaBinding & { subjects?: (OldSubject & Subject)[] };
+  const bound = object as AlphaBinding & { subjects?: (OldSubject & Subject)[] };
   for (const subject of bound.subjects ?? []) {
     subject.apiVersion = subject.kind === 'ServiceAccount' ? 'v1' : alphaVersion;
     delete subject.apiGroup;

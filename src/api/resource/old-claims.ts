@@ -6,7 +6,7 @@ import type { Device as OldDevice, DeviceRequest as OldRequest } from '../types/
 type Claiming = { spec?: { devices?: DeviceClaim; spec?: { devices?: DeviceClaim } } };
 
 function requestsOf(object: KubeObject): { requests?: DeviceRequest[] } | undefined {
-  const { spec } = object as unknown as Claiming;
+  const { spec } = object as Claiming;
   return spec?.spec ? spec.spec.devices : spec?.devices;
 }
 
@@ -20,7 +20,7 @@ export function claimFromBeta(object: KubeObject): KubeObject {
 export function claimToBeta(object: KubeObject): KubeObject {
   const devices = requestsOf(object);
   if (devices?.requests)
-    devices.requests = devices.requests.map((request) => requestToBeta(request) as unknown as DeviceRequest);
+    devices.requests = devices.requests.map((request) => requestToBeta(request) as DeviceRequest);
   return object;
 }
 
@@ -39,17 +39,14 @@ function requestToBeta({ name, exactly, firstAvailable }: DeviceRequest): OldReq
 type Slicing = { spec?: { devices?: Device[] } };
 
 export function sliceFromBeta(object: KubeObject): KubeObject {
-  const { spec } = object as unknown as Slicing;
+  const { spec } = object as Slicing;
   if (spec?.devices)
-    spec.devices = (spec.devices as unknown as OldDevice[]).map(
-      ({ name, basic }) => ({ name, ...basic }) as Device,
-    );
+    spec.devices = (spec.devices as OldDevice[]).map(({ name, basic }) => ({ name, ...basic }) as Device);
   return object;
 }
 
 export function sliceToBeta(object: KubeObject): KubeObject {
-  const { spec } = object as unknown as Slicing;
-  if (spec?.devices)
-    spec.devices = spec.devices.map(({ name, ...basic }) => ({ name, basic }) as unknown as Device);
+  const { spec } = object as Slicing;
+  if (spec?.devices) spec.devices = spec.devices.map(({ name, ...basic }) => ({ name, basic }) as Device);
   return object;
 }

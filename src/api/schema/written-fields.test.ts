@@ -20,7 +20,7 @@ const set = {
     'f:nodeName': {},
   },
   'f:status': { 'f:phase': {} },
-} as unknown as FieldSet;
+} as FieldSet;
 
 const cases: [what: string, written: WrittenFields, kept: object | undefined][] = [
   ['everything', {}, set],

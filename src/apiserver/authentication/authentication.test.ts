@@ -55,7 +55,7 @@ function request(headers: Record<string, string>): ApiRequest {
   return {
     header: (name: string) => headers[name],
     headers: () => headers,
-  } as unknown as ApiRequest;
+  } as ApiRequest;
 }
 
 test('a service account’s token names its user, and where it runs', async () => {

@@ -106,7 +106,7 @@ export function customKind(
     ...(stored.deprecated && { warnings: () => [deprecationOf(spec.group, names.kind, stored)] }),
   };
   return {
-    definition: kind as unknown as KindDefinition,
+    definition: kind as KindDefinition,
     options: {
       isCustom: true,
       ...(converter && { converter }),

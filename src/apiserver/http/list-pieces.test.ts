@@ -26,7 +26,7 @@ async function listOf(count: number, path = configMaps): Promise<ListResponse> {
     signal: new AbortController().signal,
     localUser: { name: 'admin', groups: ['system:masters'] },
     readBody: () => Promise.resolve(new Uint8Array()),
-  } as unknown as RequestContext['request'];
+  } as RequestContext['request'];
   const answer = await server.api.handler.answer(server.api.handler.contextOf(request));
   await server.api.close();
   if (answer.type !== 'list') throw new Error('no list');

@@ -179,7 +179,7 @@ class LocalSink implements WatchSink {
       resourceVersion: String(revision),
       ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
     };
-    return [{ type: 'BOOKMARK', object: { kind, apiVersion, metadata } as unknown as KubeObject }];
+    return [{ type: 'BOOKMARK', object: { kind, apiVersion, metadata } as KubeObject }];
   }
 
   deliver(encoded: LocalEvent[]): void {

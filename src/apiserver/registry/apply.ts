@@ -115,7 +115,7 @@ function applied(
   config: JsonObject,
 ): KubeObject {
   const { resource } = write;
-  const merged = applyConfig(live as unknown as JsonObject | undefined, config, {
+  const merged = applyConfig(live as JsonObject | undefined, config, {
     ...ownershipOf(registry, write),
     kind: resource.kind,
     force: isTrue(context.request.query.get('force')),

@@ -63,7 +63,7 @@ export function storedDraft<T extends KubeObject>(
   draft: Draft<T>,
 ): T {
   const resource = resourceOf(registry, type);
-  const value = structuredClone(draft) as unknown as Record<string, unknown>;
+  const value = structuredClone(draft) as Record<string, unknown>;
   const object = decodeAs(resource, { value, problems: [] }, 'Ignore', []);
   return toStoredVersion(resource, object) as T;
 }

@@ -28,7 +28,7 @@ async function connectedAs(kind: ConnectKind, search: string, change: (options: 
   await admitted(kind, (_registry, given) => {
     seen = given;
     return { type: 'hijacked' };
-  })({ admission } as unknown as Registry, context, {} as never);
+  })({ admission } as Registry, context, {} as never);
   return seen!;
 }
 

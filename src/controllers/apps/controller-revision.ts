@@ -22,7 +22,7 @@ export function revisionData(template: core.PodTemplateSpec): object {
 export function templateOf(revision: ControllerRevision): core.PodTemplateSpec {
   const { $patch: _, ...template } = (revision.data as { spec: { template: Record<string, unknown> } }).spec
     .template;
-  return template as unknown as core.PodTemplateSpec;
+  return template as core.PodTemplateSpec;
 }
 
 export function byRevision(a: ControllerRevision, b: ControllerRevision): number {

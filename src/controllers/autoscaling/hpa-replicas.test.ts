@@ -32,7 +32,7 @@ function pod(
       startTime,
       conditions: [{ type: 'Ready', status: ready, lastTransitionTime: readySince }],
     },
-  } as unknown as Pod;
+  } as Pod;
 }
 
 interface Row {

@@ -23,7 +23,7 @@ for (const [schedule, last, now, deadline, newest, missed] of [
       metadata: { creationTimestamp: '2026-01-01T00:00:00Z' },
       spec: { schedule, startingDeadlineSeconds: deadline },
       status: { lastScheduleTime: last && `2026-01-01T${last}Z` },
-    } as unknown as CronJob;
+    } as CronJob;
     const found = dueTimes(cronJob, parseCronSchedule(schedule), at(now));
     assert.deepEqual(found, { newestMs: newest && at(newest), missed });
   });

@@ -15,7 +15,7 @@ const node: ParsedSigningRequest = {
 const served = { ...node, dnsNames: ['n1'] };
 const [signature, encipherment] = ['digital signature', 'key encipherment'];
 const refusal = (signerName: string, usages: string[], request: ParsedSigningRequest) =>
-  findRefusal({ spec: { signerName, usages } } as unknown as CertificateSigningRequest, request);
+  findRefusal({ spec: { signerName, usages } } as CertificateSigningRequest, request);
 
 /** signer, usages, request; why it is refused */
 const rows: [string, string[], ParsedSigningRequest, string | undefined][] = [

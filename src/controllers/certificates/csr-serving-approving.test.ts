@@ -7,7 +7,7 @@ test('a node gets a serving certificate for itself, and for nobody else', () => 
   const node = {
     metadata: { name: 'n1' },
     status: { addresses: [{ type: 'InternalIP', address: '10.0.0.7' }] },
-  } as unknown as Node;
+  } as Node;
   const request = (names: Partial<Parameters<typeof isOfNode>[0]>) => ({
     commonName: 'system:node:n1',
     organizations: ['system:nodes'],

@@ -7,7 +7,7 @@ const finalizer = 'networking.k8s.io/service-cidr-finalizer';
 const deletedMs = Date.parse('2026-01-01T00:00:00Z');
 
 function range(name: string, cidrs: string[], metadata: object = {}, status?: object): ServiceCIDR {
-  return { metadata: { name, ...metadata }, spec: { cidrs }, status } as unknown as ServiceCIDR;
+  return { metadata: { name, ...metadata }, spec: { cidrs }, status } as ServiceCIDR;
 }
 const goes = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['other', finalizer] };
 

@@ -56,7 +56,7 @@ test('trouble that takes most of a zone spreads slowly, and not at all when it t
 test('a pod goes when its toleration ends', () => {
   const taints = [{ key: 'x', effect: 'NoExecute' as const }];
   const tolerating = (...tolerations: object[]) =>
-    ({ ...pod('a'), spec: { containers: [], tolerations } }) as unknown as ReturnType<typeof pod>;
+    ({ ...pod('a'), spec: { containers: [], tolerations } }) as ReturnType<typeof pod>;
   assert.equal(evictionTime(pod('a'), taints, [1_000]), 1_000);
   assert.equal(evictionTime(tolerating({ key: 'x', operator: 'Exists' }), taints, [1_000]), undefined);
   assert.equal(

@@ -22,7 +22,7 @@ function node(status: 'True' | 'Unknown', taints: object[] = []): Node {
     metadata: {},
     spec: { taints },
     status: { conditions: [{ type: 'Ready', status }] },
-  } as unknown as Node;
+  } as Node;
 }
 
 const outOfService = { key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute' };

@@ -6,7 +6,7 @@ import { planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts
 
 const now = { ms: nowMs, text: new Date(nowMs).toISOString() };
 const budget = (spec: object, status: object = {}) =>
-  ({ metadata: { generation: 1 }, spec, status }) as unknown as PodDisruptionBudget;
+  ({ metadata: { generation: 1 }, spec, status }) as PodDisruptionBudget;
 const pods = (ready: number, broken = 0) => [
   ...Array.from({ length: ready }, (_, index) => pod(`r${index}`)),
   ...Array.from({ length: broken }, (_, index) => pod(`b${index}`, { ready: false })),

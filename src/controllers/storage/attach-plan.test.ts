@@ -7,7 +7,7 @@ const volumeOf = (...accessModes: string[]) =>
   ({
     metadata: { name: 'pv' },
     spec: { accessModes, csi: { driver: 'd', volumeHandle: 'h' } },
-  }) as unknown as PersistentVolume;
+  }) as PersistentVolume;
 const pod = (name: string, namespace = 'ns') => ({ metadata: { name, namespace } }) as Pod;
 const attachment = (nodeName: string, attached = true, isGoing = false) =>
   ({

@@ -60,7 +60,7 @@ export function measuredRuntime(
     };
   }
   return {
-    ...(measured as unknown as Pick<ContainerRuntime, keyof typeof operations>),
+    ...(measured as Pick<ContainerRuntime, keyof typeof operations>),
     events: (signal, ready) => runtime.events(signal, ready),
     close: () => runtime.close(),
   };

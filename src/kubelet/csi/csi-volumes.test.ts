@@ -19,7 +19,7 @@ const uniqueName = 'kubernetes.io/csi/d^h';
 const volume = {
   metadata: { name: 'pv' },
   spec: { accessModes: ['ReadWriteOnce'], csi: { driver: 'd', volumeHandle: 'h' } },
-} as unknown as PersistentVolume;
+} as PersistentVolume;
 const podOf = (uid: string): Pod => {
   const pod = testPod();
   return { ...pod, metadata: { ...pod.metadata, uid } };

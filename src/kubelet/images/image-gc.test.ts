@@ -40,7 +40,7 @@ function setup(options: { usedGi: number; images: string[]; inUse?: string[]; ag
     recorder: {
       event: (_target: object, _type: string, reason: string, message: string) =>
         void events.push(`${reason} ${message}`),
-    } as unknown as EventRecorder,
+    } as EventRecorder,
     imageFs: async () => {
       const usedBytes = (options.usedGi - 10 * (start - images.size)) * gibibyte;
       const capacityBytes = 100 * gibibyte;

@@ -31,7 +31,7 @@ function setup(container: Partial<core.Container>) {
     recorder: {
       event: (_about: unknown, _type: unknown, reason: string, message: string) =>
         void events.push(`${reason}: ${message}`),
-    } as unknown as EventRecorder,
+    } as EventRecorder,
     changed: () => void state.changes++,
   });
   const only = pod.spec.containers[0]!;

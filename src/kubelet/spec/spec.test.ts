@@ -68,7 +68,7 @@ test('resources are given in units of the divisor, rounded up; a missing limit i
 const service = {
   metadata: { name: 'my-db', namespace: 'ns' },
   spec: { clusterIP: '10.96.0.7', ports: [{ name: 'sql', port: 5432, protocol: 'TCP' }] },
-} as unknown as Service;
+} as Service;
 
 test('services are told in both forms, unless the pod wants no links', () => {
   const variables = serviceVariables([service], testPod());

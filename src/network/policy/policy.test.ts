@@ -225,7 +225,7 @@ describe('network policies of a node', { skip: !canMakeNetworks }, () => {
     const machine = await network.pod(node, '10.244.2.14');
     machines.set('late', machine);
     await network.answer(machine, [8080, 8081]);
-    const spec = { nodeName: 'n2', containers: [] } as unknown as Pod['spec'];
+    const spec = { nodeName: 'n2', containers: [] } as Pod['spec'];
     const metadata = { name: 'late', uid: 'late', labels: { app: 'late' } };
     const pod = informers.put(Pod, { metadata, spec, status: { phase: 'Pending' } });
     local.push({ pod, ips: ['10.244.2.14'] });

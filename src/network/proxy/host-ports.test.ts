@@ -8,7 +8,7 @@ const pod = (ports: object[], more: { spec?: object; status?: object } = {}) =>
     metadata: { name: 'p', namespace: 'default' },
     spec: { containers: [{ name: 'c', ports }], ...more.spec },
     status: { podIP: '10.244.0.5', phase: 'Running', ...more.status },
-  }) as unknown as Pod;
+  }) as Pod;
 
 describe('host ports', () => {
   it('lead to the container, at all addresses of the node or at one', () => {

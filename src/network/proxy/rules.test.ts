@@ -24,7 +24,7 @@ function rules(spec: Spec, endpoints: Endpoint[], status?: Service['status'], on
       ...(protocol ? { protocol } : {}),
       port: 8080,
     })),
-  } as unknown as EndpointSlice;
+  } as EndpointSlice;
   return computeServiceRules(service, [slice], on).map(format).sort();
 }
 
@@ -74,7 +74,7 @@ describe('rules of a service', () => {
     it(`are none where the label ${label} leaves a service to others, whatever its value`, () => {
       const metadata = { name: 'web', namespace: 'default', labels: { [label]: '' } };
       const spec = { clusterIP: '10.96.1.1', ports };
-      assert.deepEqual(computeServiceRules({ metadata, spec } as unknown as Service, [], node), []);
+      assert.deepEqual(computeServiceRules({ metadata, spec } as Service, [], node), []);
     });
 
   it('fall back on endpoints that terminate but still serve, when no other is ready', () => {

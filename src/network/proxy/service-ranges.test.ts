@@ -16,6 +16,6 @@ const cases: [what: string, cidrs: string[], ranges: string[]][] = [
 ];
 for (const [what, cidrs, ranges] of cases)
   test(`a node knows of service ranges: ${what}`, () => {
-    const objects = cidrs.map((cidr) => ({ spec: { cidrs: [cidr] } }) as unknown as ServiceCIDR);
+    const objects = cidrs.map((cidr) => ({ spec: { cidrs: [cidr] } }) as ServiceCIDR);
     assert.deepEqual(serviceRanges(own, objects), ranges.sort());
   });

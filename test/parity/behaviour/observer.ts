@@ -76,7 +76,7 @@ export class Observer {
   }
 
   events(): Event[] {
-    return this.liveOf('events') as unknown as Event[];
+    return this.liveOf('events') as Event[];
   }
 
   holds(condition: Condition | readonly Condition[] | undefined): boolean {

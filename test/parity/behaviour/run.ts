@@ -149,7 +149,7 @@ class ScenarioRun {
         type,
         at,
         subresource ?? '',
-        this.#versioned(this.#fill(step.body!) as unknown as KubeObject),
+        this.#versioned(this.#fill(step.body!) as KubeObject),
       );
     }
   }
@@ -201,7 +201,7 @@ class ScenarioRun {
     for (const [key, groups] of Object.entries(final))
       if (!skip.has(key.split('/')[0]!)) problems.push(...this.#compareFinal(normalizer, key, groups));
     for (const [index, answer] of answers.entries())
-      if (!includes(normalizer.value(this.#answers[index]) as Json, answer as unknown as Json))
+      if (!includes(normalizer.value(this.#answers[index]) as Json, answer as Json))
         problems.push(
           `answer ${index}: ${JSON.stringify(this.#answers[index])} is not ${JSON.stringify(answer)}`,
         );

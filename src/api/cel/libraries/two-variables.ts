@@ -114,10 +114,7 @@ function expander(name: string, returns: string, work: Work, hasFilter: boolean)
     filter: hasFilter ? args[2] : undefined,
     body: args.at(-1)!,
     typeCheck(checker: Checker, macro: Macro & { names: unknown[] }, context: Context) {
-      macro.names = (macro.names as unknown as Node[]).map((node) => nameOf(node, name, checker)) as [
-        string,
-        string,
-      ];
+      macro.names = (macro.names as Node[]).map((node) => nameOf(node, name, checker)) as [string, string];
       checker.check(macro.receiver, context);
       const dyn = checker.getType('dyn');
       macro.outer = context.forkWithVariable(macro.names[0], dyn);

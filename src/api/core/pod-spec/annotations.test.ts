@@ -6,7 +6,7 @@ import { validatePodAnnotations } from './annotations.ts';
 const cost = 'controller.kubernetes.io/pod-deletion-cost';
 const mirror = 'kubernetes.io/config.mirror';
 const pod = (annotations: Record<string, string>, spec: object = {}) =>
-  ({ metadata: { annotations }, spec }) as unknown as PodTemplateSpec;
+  ({ metadata: { annotations }, spec }) as PodTemplateSpec;
 const errorsOf = (...args: [PodTemplateSpec, PodTemplateSpec?]) =>
   [...validatePodAnnotations(args[0], 'metadata.annotations', args[1])].map(({ text }) => text);
 

@@ -20,7 +20,7 @@ interface Check {
 export function violationsOf(pod: Pod, level: Level): Violation[] {
   if (level === 'privileged' || !pod.spec) return [];
   const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec;
-  const all = [...initContainers, ...containers, ...(ephemeralContainers as unknown as Container[])];
+  const all = [...initContainers, ...containers, ...(ephemeralContainers as Container[])];
   return checks
     .filter((check) => level === 'restricted' || check.level === 'baseline')
     .filter((check) => level === 'baseline' || !replacedWhenRestricted.has(check))
