@@ -1,4 +1,5 @@
 /** Which event a new one becomes: one of its own, one more of the same, one of many alike, or none (upstream's rules). */
+import { RecentMap } from '../base/recent-map.ts';
 import type { EventTarget, EventType } from './event-recorder.ts';
 
 export interface NewEvent {
@@ -91,29 +92,4 @@ function spend(history: EventHistory, objectKey: string, nowMs: number): boolean
   const isAllowed = tokens >= 1;
   history.budgets.set(objectKey, { tokens: isAllowed ? tokens - 1 : tokens, atMs: nowMs });
   return isAllowed;
-}
-
-/**
- * The most recently used entries: at least `limit`, at most twice as many. In two generations, since a single map would
- * have to look past all that was deleted at its front to find the oldest.
- */
-class RecentMap<Value> {
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get(key: string): Value | undefined {
-    return this.#young.get(key) ?? this.#old.get(key);
-  }
-
-  set(key: string, value: Value): void {
-    this.#young.set(key, value);
-    if (this.#young.size < this.#limit) return;
-    this.#old = this.#young;
-    this.#young = new Map();
-  }
 }

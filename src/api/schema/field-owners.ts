@@ -1,4 +1,6 @@
 /** The entries of `metadata.managedFields`: read into what each manager owns, and written from it. */
+import { deepFreeze } from '../../base/deep-freeze.ts';
+import { RecentMap } from '../../base/recent-map.ts';
 import type { ManagedFieldsEntry } from '../meta.ts';
 import { type FieldSet, FieldSetError, readFieldSet, sortSet } from './field-set.ts';
 
@@ -22,23 +24,60 @@ export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string 
 }
 
 /**
- * What a list that was written here says, and an owner's entry: most writes leave most of them as they are. Kept as
- * properties that neither copies nor JSON see; weak maps of so many objects that live shortly cost more than they save.
+ * Lists that were written lately, by their text. Objects that were made and changed alike share theirs, frozen: what is
+ * known of one need not be found out, or written as text, for the next. A weak map of so many objects that live shortly
+ * would cost more than it saves: what is known is kept in properties that neither copies nor JSON see.
  */
+const writtenLists = new RecentMap<ManagedFieldsEntry[]>(256);
 const knownOwners = Symbol('owners');
+const knownText = Symbol('text');
+const knownUpdates = Symbol('updates');
 const knownEntry = Symbol('entry');
 
-function remember(object: object, key: symbol, value: object): void {
-  Object.defineProperty(object, key, { value });
+interface WrittenList {
+  [knownOwners]?: ReadonlyMap<string, Ownership>;
+  [knownText]?: string;
+  [knownUpdates]?: Map<string, ManagedFieldsEntry[]>;
+}
+
+/** More outcomes of updates than this are not kept for one list. */
+const updatesMax = 64;
+
+function share(entries: ManagedFieldsEntry[], text: string, owners: Ownerships): ManagedFieldsEntry[] {
+  Object.defineProperties(entries, {
+    [knownOwners]: { value: new Map(owners) },
+    [knownText]: { value: text },
+    [knownUpdates]: { value: new Map() },
+  });
+  deepFreeze(entries);
+  writtenLists.set(text, entries);
+  return entries;
+}
+
+/** The JSON of a list that was written here; undefined for others. */
+export function managedFieldsText(entries: object): string | undefined {
+  return (entries as WrittenList)[knownText];
+}
+
+/** What an update made of such a list; `update` tells all that the outcome depends on. */
+export function recallUpdate(entries: unknown, update: string): ManagedFieldsEntry[] | undefined {
+  return (entries as WrittenList | undefined)?.[knownUpdates]?.get(update);
+}
+
+export function rememberUpdate(entries: unknown, update: string, outcome: ManagedFieldsEntry[]): void {
+  const updates = (entries as WrittenList | undefined)?.[knownUpdates];
+  if (!updates) return;
+  if (updates.size >= updatesMax) updates.clear();
+  updates.set(update, outcome);
 }
 
 /** @throws {FieldSetError} when an entry is not as it must be. */
 function readManagedFields(entries: unknown): Ownerships {
   const owners: Ownerships = new Map();
   if (entries === undefined || entries === null) return owners;
-  const known = Object.isFrozen(entries) && (entries as { [knownOwners]?: Ownerships })[knownOwners];
-  if (known) return new Map(known);
   if (!Array.isArray(entries)) throw new FieldSetError('managedFields is a list');
+  const known = ownersOfWritten(entries);
+  if (known) return new Map(known);
   for (const [index, entry] of entries.entries()) {
     const {
       manager = '',
@@ -73,14 +112,23 @@ function readManagedFields(entries: unknown): Ownerships {
   return owners;
 }
 
-/** In upstream's order; undefined when nobody owns anything. */
+/** Also of a copy, as one gets by reading an object back. */
+function ownersOfWritten(
+  entries: ManagedFieldsEntry[] & WrittenList,
+): ReadonlyMap<string, Ownership> | undefined {
+  const shared = entries[knownOwners] ? entries : writtenLists.get(JSON.stringify(entries));
+  return (shared as WrittenList | undefined)?.[knownOwners];
+}
+
+/** In upstream's order, frozen; undefined when nobody owns anything. */
 export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
   if (owners.size === 0) return undefined;
   const entries = [...owners.values()].sort(compareOwners).map(entryOf);
-  remember(entries, knownOwners, new Map(owners));
-  return entries;
+  const text = JSON.stringify(entries);
+  return writtenLists.get(text) ?? share(entries, text, owners);
 }
 
+/** Most writes leave most owners as they are. */
 function entryOf(owner: Ownership & { [knownEntry]?: ManagedFieldsEntry }): ManagedFieldsEntry {
   const known = owner[knownEntry];
   if (known) return known;
@@ -93,7 +141,7 @@ function entryOf(owner: Ownership & { [knownEntry]?: ManagedFieldsEntry }): Mana
     fieldsV1: sortSet(owner.fields),
     ...(owner.subresource && { subresource: owner.subresource }),
   };
-  remember(owner, knownEntry, entry);
+  Object.defineProperty(owner, knownEntry, { value: entry });
   return entry;
 }
 

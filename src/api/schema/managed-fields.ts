@@ -10,6 +10,8 @@ import {
   type Ownerships,
   ownershipKey,
   readOrForget,
+  recallUpdate,
+  rememberUpdate,
   writeManagedFields,
 } from './field-owners.ts';
 import { difference, type FieldSet, intersection, isEmptySet, setOf, union } from './field-set.ts';
@@ -112,8 +114,8 @@ export function computeTakeover(
   owners: Ownerships,
   ownership: FieldOwnership,
   except: string,
+  comparison = compareWritten(old, next, ownership),
 ): Takeover {
-  const comparison = compareWritten(old, next, ownership);
   const takeover: Takeover = { comparison, conflicts: new Map(), removed: new Map(), obsolete: [] };
   const byVersion = new Map<string, Comparison | 'gone'>([[ownership.apiVersion, comparison]]);
   for (const [key, owner] of owners) {
@@ -177,25 +179,54 @@ export function trackUpdate(live: JsonObject | undefined, next: JsonObject, owne
     delete metadata.managedFields;
     return;
   }
-  const entries = entriesAfter(live ?? emptyObjectOf(nodeOf(ownership)), next, owners, ownership);
+  const entries = entriesAfter(live, next, owners, ownership);
   if (entries) metadata.managedFields = entries;
   else delete metadata.managedFields;
 }
 
 /** An object that does not fit its own schema (a list's item without its key) goes untracked, as with upstream. */
 function entriesAfter(
-  old: JsonObject,
+  live: JsonObject | undefined,
   next: JsonObject,
   owners: Ownerships,
   ownership: FieldOwnership,
 ): ManagedFieldsEntry[] | undefined {
+  const old = live ?? emptyObjectOf(nodeOf(ownership));
   try {
-    recordUpdate(old, next, owners, ownership);
-    return writeManagedFields(owners);
+    const comparison = compareWritten(old, next, ownership);
+    const before = entriesBefore(live, next, ownership);
+    const update = before === undefined ? undefined : updateText(comparison, owners, ownership);
+    const known = update && recallUpdate(before, update);
+    if (known) return known;
+    recordUpdate(old, next, owners, ownership, comparison);
+    const entries = writeManagedFields(owners);
+    if (update && entries) rememberUpdate(before, update, entries);
+    return entries;
   } catch (error) {
     if (error instanceof TypedValueError) return undefined;
     throw error;
   }
+}
+
+/** The stored entries, when the owners are exactly those. */
+function entriesBefore(
+  live: JsonObject | undefined,
+  next: JsonObject,
+  { subresource }: FieldOwnership,
+): unknown {
+  const entries = (live?.metadata as JsonObject | undefined)?.managedFields;
+  return subresource !== '' || (next.metadata as JsonObject).managedFields === entries ? entries : undefined;
+}
+
+/** All that the outcome depends on beside the owners; undefined when it depends on the objects in another version, too. */
+function updateText(
+  comparison: Comparison,
+  owners: Ownerships,
+  { manager, apiVersion, subresource, time }: FieldOwnership,
+): string | undefined {
+  for (const owner of owners.values()) if (owner.apiVersion !== apiVersion) return undefined;
+  const { removed, modified, added } = comparison;
+  return JSON.stringify([manager, subresource, time, apiVersion, removed, modified, added]);
 }
 
 function ownersBefore(live: JsonObject | undefined, next: JsonObject, ownership: FieldOwnership): Ownerships {
@@ -222,8 +253,9 @@ export function recordUpdate(
   next: JsonObject,
   owners: Ownerships,
   ownership: FieldOwnership,
+  comparison?: Comparison,
 ): void {
-  const takeover = computeTakeover(old, next, owners, ownership, '');
+  const takeover = computeTakeover(old, next, owners, ownership, '', comparison);
   const owner = {
     manager: ownership.manager || unknownManager,
     operation: 'Update' as const,

@@ -1,5 +1,6 @@
 /** One version of a stored object in memory: its JSON bytes, made once, and its decoded form, made when somebody asks. */
 import type { KubeObject } from '../../api/meta.ts';
+import { deepFreeze } from '../../base/deep-freeze.ts';
 import { readExactJson } from '../../base/exact-json.ts';
 import { type Encoded, encodeObject, type Layout, reencodeObject } from './object-encoding.ts';
 
@@ -184,11 +185,4 @@ export function encodeAndShare(object: KubeObject, before?: CachedObject): Buffe
   const encoded = before?.reencoded(object) ?? encodeObject(object);
   justWritten.set(encoded.value, { object, ...encoded });
   return encoded.value;
-}
-
-export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const key in value) deepFreeze(value[key]);
-  return value;
 }

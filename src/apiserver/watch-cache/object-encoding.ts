@@ -3,6 +3,7 @@
  * before: that part of the bytes is copied instead of being written out again.
  */
 import type { KubeObject } from '../../api/meta.ts';
+import { managedFieldsText } from '../../api/schema/field-owners.ts';
 import { writeExactJson } from '../../base/exact-json.ts';
 
 /** Where in the bytes something begins. */
@@ -84,9 +85,12 @@ function sharedFields(object: KubeObject, before: KubeObject, fields: readonly s
 
 /** Without the brace that ends the object. */
 function writeHead({ kind, apiVersion, metadata }: KubeObject) {
-  const { resourceVersion: _, selfLink: _link, ...meta } = metadata;
+  const { resourceVersion: _, selfLink: _link, managedFields, ...meta } = metadata;
   const { text, hasBigints } = writeExactJson({ kind, apiVersion, metadata: meta });
-  return { text: text.slice(0, -1), hasBigints };
+  if (!managedFields) return { text: text.slice(0, -1), hasBigints };
+  const fields = managedFieldsText(managedFields) ?? JSON.stringify(managedFields);
+  const separator = text.endsWith('{}}') ? '' : ',';
+  return { text: `${text.slice(0, -2)}${separator}"managedFields":${fields}}`, hasBigints };
 }
 
 /** Each after a comma; one that is undefined leaves nothing. */

@@ -1,0 +1,9 @@
+/** Values that are shared with others must not change. */
+
+/** Freezes a value and all it holds; what is frozen already counts as frozen throughout. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const key in value) deepFreeze(value[key]);
+  return value;
+}
