@@ -1,5 +1,5 @@
 /** What the scheduler counts, under upstream's names. */
-import type { MetricsRegistry } from '../base/metrics.ts';
+import type { BoundHistogram, MetricsRegistry } from '../base/metrics.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { SchedulingQueue } from './queue.ts';
 
@@ -73,14 +73,26 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     { labels: { type: 'nodes' }, value: subject.cache.nodes.length },
     { labels: { type: 'pods' }, value: subject.cache.placedCount },
   ]);
+  const durationsOf = new Map<string, BoundHistogram>();
+  const durationOf = (result: string, profile: string): BoundHistogram => {
+    const key = `${result} ${profile}`;
+    let bound = durationsOf.get(key);
+    if (!bound) {
+      bound = durations.bind({ profile, result });
+      durationsOf.set(key, bound);
+    }
+    return bound;
+  };
+  const everyAlgorithm = algorithm.bind({});
+  const everyPod = attemptsPerPod.bind({});
   return {
     attempt(result, profile, durationMs) {
       attempts.add(1, { profile, result });
-      durations.observe(durationMs / 1000, { profile, result });
-      algorithm.observe(durationMs / 1000);
+      durationOf(result, profile).observe(durationMs / 1000);
+      everyAlgorithm.observe(durationMs / 1000);
     },
     bound(count, durationMs) {
-      attemptsPerPod.observe(count);
+      everyPod.observe(count);
       sli.observe(durationMs / 1000, {
         attempts: count > attemptsShownMax ? `${attemptsShownMax}+` : String(count),
       });

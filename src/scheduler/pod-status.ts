@@ -2,6 +2,7 @@
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import { wholeSeconds } from '../client/event-recorder.ts';
@@ -14,6 +15,7 @@ export interface PodStatusOptions {
   /** '' takes an earlier nomination back; undefined leaves it as it is. */
   nominatedNode: string | undefined;
   client: Client;
+  writes: Lanes;
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;
@@ -21,15 +23,16 @@ export interface PodStatusOptions {
 
 /** Returns at once; the write is queued behind earlier ones of the same pod. */
 export function writePodStatus(options: PodStatusOptions): void {
-  const { queued, client, logger, signal } = options;
+  const { queued, client, writes, logger, signal } = options;
   const { pod } = queued.info;
   const patch = computeStatusPatch(pod, options, options.clock.now());
   if (!patch) return;
   const { name, namespace } = pod.metadata;
   const at = { name, ...(namespace && { namespace }) };
+  const write = () => client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
   queued.statusWrite = queued.statusWrite.then(async () => {
     try {
-      await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });
+      await writes.run(write);
     } catch (error) {
       // A pod that is gone needs no status.
       if (signal.aborted || (error instanceof StatusError && error.code === 404)) return;

@@ -137,13 +137,17 @@ function findRemembered({ snapshot, pod, cycle, diagnosis, options }: Search, me
   const total = nodes.length;
   const wanted = nodesToFind(total, percentageOfNodesToScore);
   const feasible: NodeInfo[] = [];
-  let evaluated = memory.size === total ? total : 0;
-  for (; evaluated < total && feasible.length < wanted; evaluated++) {
-    const slot = (start + evaluated) % total;
+  const few = memory.fewOpenFrom(start);
+  const looks = few?.length ?? total;
+  let lastSlot = start;
+  for (let index = 0; index < looks && feasible.length < wanted; index++) {
+    const slot = few ? few[index]! : (start + index) % total;
+    lastSlot = slot;
     if (memory.isRefused(slot)) continue;
     const node = nodes[slot]!;
     if (!recallOrJudge(cycle, pod, node, snapshot, memory)) feasible.push(node);
   }
+  const evaluated = feasible.length < wanted ? total : ((lastSlot - start + total) % total) + 1;
   if (feasible.length === 0) {
     diagnosis.rejections = memory;
     for (const plugin of memory.blamed()) diagnosis.plugins.add(plugin);

@@ -1,6 +1,7 @@
 /** Takes pods without a node, decides where they go, and tells the server. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
+import { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
@@ -35,6 +36,8 @@ export interface SchedulerOptions {
 const sliceMs = 5;
 /** More bindings than this are not under way at once. */
 const bindingsMax = 1_000;
+/** Nor more writes for pods that found no place: each holds several objects, which others wait for. */
+const writesMax = 100;
 
 /** Resolves when the signal aborts and everything under way has ended. */
 export async function startScheduler(options: SchedulerOptions, signal: AbortSignal): Promise<void> {
@@ -49,6 +52,8 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
   });
   const metrics = createSchedulerMetrics(options.metrics, queue, cache);
   const bindings = new Set<Promise<void>>();
+  let bindingEnded = Promise.withResolvers<void>();
+  const writes = new Lanes(writesMax);
   let start = 0;
 
   const stopped = Promise.withResolvers<void>();
@@ -70,7 +75,10 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
       continue;
     }
     tryOne(queued);
-    if (bindings.size >= bindingsMax) await Promise.race(bindings);
+    if (bindings.size >= bindingsMax) {
+      bindingEnded = Promise.withResolvers();
+      await bindingEnded.promise;
+    }
     if (clock.monotonic() > sliceEndMs) {
       await letOthersRun();
       sliceEndMs = clock.monotonic() + sliceMs;
@@ -116,7 +124,10 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
         if (outcome.kind === 'failed') failed(queued, outcome.error);
         else refused(queued, outcome.rejection.reasons.join(', '), new Set([outcome.plugin]));
       })
-      .finally(() => bindings.delete(cycle));
+      .finally(() => {
+        bindings.delete(cycle);
+        bindingEnded.resolve();
+      });
     bindings.add(cycle);
   }
 
@@ -135,17 +146,19 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
       return;
     }
     queue.returnPreempting(queued, victims, diagnosis.plugins);
-    void evictVictims({
-      preemptor: queued.info,
-      victims,
-      nodeName: nominatedNode,
-      client,
-      clock,
-      recorder,
-      logger,
-      signal,
-      onFailure: ({ uid }) => queue.settleVictim(uid, 'gone'),
-    });
+    void writes.run(() =>
+      evictVictims({
+        preemptor: queued.info,
+        victims,
+        nodeName: nominatedNode,
+        client,
+        clock,
+        recorder,
+        logger,
+        signal,
+        onFailure: ({ uid }) => queue.settleVictim(uid, 'gone'),
+      }),
+    );
   }
 
   function refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {
@@ -167,7 +180,7 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
     nominatedNode: string | undefined,
   ): void {
     recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', message);
-    writePodStatus({ queued, reason, message, nominatedNode, client, clock, logger, signal });
+    writePodStatus({ queued, reason, message, nominatedNode, client, writes, clock, logger, signal });
   }
 }
 

@@ -4,11 +4,8 @@
  */
 import type { NodeInfo } from './node-info.ts';
 import type { NodeRefusals, Refusal } from './node-rejections.ts';
+import { OpenSlots } from './open-slots.ts';
 import type { Rejection } from './plugin.ts';
-
-const unknown = 0;
-const fits = 1;
-const refused = 2;
 
 /** What a plugin remembers beside it, by the same places. */
 export interface Companion {
@@ -19,27 +16,35 @@ export class ShapeMemory implements NodeRefusals {
   readonly nodes: readonly NodeInfo[];
   /** NaN: not known. */
   readonly scores: Float64Array;
-  readonly #verdicts: Uint8Array;
+  /** 1: is known to fit. */
+  readonly #fits: Uint8Array;
+  /** Nodes that do not refuse, as far as is known. */
+  readonly #open: OpenSlots;
   readonly #refusals: (Refusal | undefined)[];
   readonly #tally = new Map<Rejection, number>();
   readonly #blame = new Map<string, number>();
   readonly #companions = new Map<string, Companion>();
-  #size = 0;
 
   constructor(nodes: readonly NodeInfo[]) {
     this.nodes = nodes;
     this.scores = new Float64Array(nodes.length).fill(Number.NaN);
-    this.#verdicts = new Uint8Array(nodes.length);
+    this.#fits = new Uint8Array(nodes.length);
+    this.#open = new OpenSlots(nodes.length);
     this.#refusals = new Array<Refusal | undefined>(nodes.length).fill(undefined);
   }
 
   isRefused(slot: number): boolean {
-    return this.#verdicts[slot] === refused;
+    return !this.#open.isOpen(slot);
+  }
+
+  /** Those from `start` on that have not refused, when they are few. */
+  fewOpenFrom(start: number): readonly number[] | undefined {
+    return this.#open.fewFrom(start);
   }
 
   /** The refusal, `fits`, or undefined when the node was not asked since it changed. */
   recall(slot: number): Refusal | 'fits' | undefined {
-    return this.#refusals[slot] ?? (this.#verdicts[slot] === fits ? 'fits' : undefined);
+    return this.#refusals[slot] ?? (this.#fits[slot] === 1 ? 'fits' : undefined);
   }
 
   rejectionAt(slot: number): Rejection | undefined {
@@ -48,10 +53,12 @@ export class ShapeMemory implements NodeRefusals {
 
   note(slot: number, refusal: Refusal | undefined): void {
     this.#clearVerdict(slot);
-    this.#verdicts[slot] = refusal ? refused : fits;
-    if (!refusal) return;
+    if (!refusal) {
+      this.#fits[slot] = 1;
+      return;
+    }
     this.#refusals[slot] = refusal;
-    this.#size++;
+    this.#open.close(slot);
     add(this.#tally, refusal.rejection, 1);
     add(this.#blame, refusal.plugin, 1);
   }
@@ -74,7 +81,7 @@ export class ShapeMemory implements NodeRefusals {
 
   /** How many nodes refuse. */
   get size(): number {
-    return this.#size;
+    return this.nodes.length - this.#open.size;
   }
 
   tally(): Iterable<readonly [Rejection, number]> {
@@ -96,11 +103,11 @@ export class ShapeMemory implements NodeRefusals {
   }
 
   #clearVerdict(slot: number): void {
-    this.#verdicts[slot] = unknown;
+    this.#fits[slot] = 0;
     const refusal = this.#refusals[slot];
     if (!refusal) return;
     this.#refusals[slot] = undefined;
-    this.#size--;
+    this.#open.open(slot);
     add(this.#tally, refusal.rejection, -1);
     add(this.#blame, refusal.plugin, -1);
   }

@@ -4,6 +4,7 @@
  */
 import { Heap } from '../../base/heap.ts';
 import type { Random } from '../../base/random.ts';
+import { OpenSlots } from '../framework/open-slots.ts';
 import type { Rejection } from '../framework/plugin.ts';
 import type { Companion } from '../framework/shape-memory.ts';
 import { type Candidate, isBetter } from './preemption-victims.ts';
@@ -18,14 +19,15 @@ interface Ranked {
 export class CandidatePool implements Companion {
   readonly #answers: (Candidate | Rejection | undefined)[];
   readonly #staleMax: number;
-  #unasked: number;
+  /** Nodes that have not answered. */
+  readonly #unasked: OpenSlots;
   #candidates = 0;
   /** The best first; what a node does not answer any more is passed over when it comes up. */
   #ranking = new Heap(isRankedBefore);
 
   constructor(nodesTotal: number) {
     this.#answers = new Array<undefined>(nodesTotal).fill(undefined);
-    this.#unasked = nodesTotal;
+    this.#unasked = new OpenSlots(nodesTotal);
     this.#staleMax = 2 * nodesTotal;
   }
 
@@ -33,7 +35,7 @@ export class CandidatePool implements Companion {
     const answer = this.#answers[slot];
     if (!answer) return;
     this.#answers[slot] = undefined;
-    this.#unasked++;
+    this.#unasked.open(slot);
     if ('victims' in answer) this.#candidates--;
   }
 
@@ -42,13 +44,15 @@ export class CandidatePool implements Companion {
     if (this.#ranking.size > this.#staleMax) this.#rankAnew(random);
     const total = this.#answers.length;
     const offset = Math.floor(random.next() * total);
-    for (let step = 0; step < total && this.#unasked > 0 && this.#candidates < wanted; step++) {
-      const slot = (offset + step) % total;
+    const few = this.#unasked.fewFrom(offset);
+    const looks = few?.length ?? total;
+    for (let step = 0; step < looks && this.#candidates < wanted; step++) {
+      const slot = few ? few[step]! : (offset + step) % total;
       if (this.#answers[slot]) continue;
       const answer = ask(slot);
       if (!answer) continue;
       this.#answers[slot] = answer;
-      this.#unasked--;
+      this.#unasked.close(slot);
       if (!('victims' in answer)) continue;
       this.#candidates++;
       this.#ranking.push({ slot, candidate: answer, draw: random.next() });
