@@ -44,7 +44,7 @@ export interface ApiRequest {
   /** The whole body. @throws StatusError 413 beyond `limitBytes`. */
   readBody(limitBytes: number): Promise<Uint8Array>;
   /** The body of a local request: an object instead of bytes. */
-  readonly localBody?: { readonly value: unknown };
+  readonly localBody?: { readonly value: unknown } | undefined;
   /** The caller of a local request; requests that come over the network are authenticated. */
   readonly localUser?: UserInfo;
   /** The client's address, for logs. */

@@ -14,6 +14,8 @@ export interface ObjectMetaRules {
   validateName?: ((name: string, field: string) => Iterable<Errors[number]>) | undefined;
   /** True for custom resources and their definitions: elsewhere a finalizer is a standard one or has a domain. */
   anyFinalizers?: boolean;
+  /** Of an update: a name that stays was judged when the object was created. */
+  old?: Partial<ObjectMeta>;
 }
 
 /** The default rule for names. */
@@ -29,10 +31,11 @@ export function* validateObjectMeta(
     // A generated name goes on behind the prefix, so that a dash at its end does no harm.
     yield* validateName(meta.generateName.replace(/-$/, 'a'), `${field}.generateName`);
   if (!meta.name) yield required(`${field}.name`, 'name or generateName is required');
-  else yield* validateName(meta.name, `${field}.name`);
+  else if (meta.name !== rules.old?.name) yield* validateName(meta.name, `${field}.name`);
   if (rules.namespaced) {
     if (!meta.namespace) yield required(`${field}.namespace`);
-    else yield* invalidFor(`${field}.namespace`, meta.namespace, dnsLabelProblems(meta.namespace));
+    else if (meta.namespace !== rules.old?.namespace)
+      yield* invalidFor(`${field}.namespace`, meta.namespace, dnsLabelProblems(meta.namespace));
   } else if (meta.namespace) yield forbiddenField(`${field}.namespace`, 'not allowed on this type');
   if (meta.generation !== undefined && meta.generation < 0)
     yield invalidValue(`${field}.generation`, meta.generation, 'must be greater than or equal to 0');

@@ -30,7 +30,7 @@ export function createLocalTransport(
 ): Transport {
   return {
     async send(request: TransportRequest): Promise<TransportResponse> {
-      const context = handler.contextOf(localRequest(request, user, closing));
+      const context = handler.contextOf(new LocalRequest(request, user, closing));
       try {
         const answer = await handler.answer(context);
         return await present(answer, context.request);
@@ -43,32 +43,59 @@ export function createLocalTransport(
   };
 }
 
-function localRequest(request: TransportRequest, user: UserInfo, closing: AbortSignal): ApiRequest {
-  const mark = request.path.indexOf('?');
-  const search = mark < 0 ? '' : request.path.slice(mark + 1);
-  const headers: Record<string, string | undefined> = {
-    'content-type': request.contentType ?? 'application/json',
-    accept: request.accept,
-    'user-agent': user.name.slice(user.name.lastIndexOf(':') + 1),
-  };
-  const text = () => Buffer.from(JSON.stringify(request.body ?? null));
-  return {
-    method: request.method,
-    path: mark < 0 ? request.path : request.path.slice(0, mark),
-    search,
-    query: queryOf(search),
-    header: (name) => headers[name],
-    headers: () => headers,
-    readBody: async () => (request.body === undefined ? new Uint8Array() : text()),
-    ...(request.body !== undefined && { localBody: { value: request.body } }),
-    bodyStream: () => Readable.from([text()]),
-    localUser: user,
-    remoteAddress: '127.0.0.1',
-    // Made when somebody asks: most requests are answered before anybody could abort them.
-    get signal() {
-      return request.signal ? AbortSignal.any([request.signal, closing]) : closing;
-    },
-  };
+class LocalRequest implements ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly search: string;
+  readonly query: URLSearchParams;
+  readonly localUser: UserInfo;
+  readonly localBody: { value: unknown } | undefined;
+  readonly remoteAddress = '127.0.0.1';
+  readonly #headers: Record<string, string | undefined>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #closing: AbortSignal;
+
+  constructor(request: TransportRequest, user: UserInfo, closing: AbortSignal) {
+    const mark = request.path.indexOf('?');
+    this.method = request.method;
+    this.path = mark < 0 ? request.path : request.path.slice(0, mark);
+    this.search = mark < 0 ? '' : request.path.slice(mark + 1);
+    this.query = queryOf(this.search);
+    this.localUser = user;
+    this.localBody = request.body === undefined ? undefined : { value: request.body };
+    this.#headers = {
+      'content-type': request.contentType ?? 'application/json',
+      accept: request.accept,
+      'user-agent': user.name.slice(user.name.lastIndexOf(':') + 1),
+    };
+    this.#signal = request.signal;
+    this.#closing = closing;
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers[name];
+  }
+
+  headers(): Record<string, string | undefined> {
+    return this.#headers;
+  }
+
+  async readBody(): Promise<Uint8Array> {
+    return this.localBody ? this.#text() : new Uint8Array();
+  }
+
+  bodyStream(): Readable {
+    return Readable.from([this.#text()]);
+  }
+
+  #text(): Buffer {
+    return Buffer.from(JSON.stringify(this.localBody?.value ?? null));
+  }
+
+  /** Made when somebody asks: most requests are answered before anybody could abort them. */
+  get signal(): AbortSignal {
+    return this.#signal ? AbortSignal.any([this.#signal, this.#closing]) : this.#closing;
+  }
 }
 
 /** Parsed queries, which nobody changes: writes of one component have the same. */

@@ -38,7 +38,7 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
     isUpdate: true,
   };
   const errors: FieldError[] = [
-    ...validateObjectMeta(object.metadata, metadataRules(request), 'metadata'),
+    ...validateObjectMeta(object.metadata, { ...metadataRules(request), old: old.metadata }, 'metadata'),
     ...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'),
     ...definition.validate(object, context),
     ...(definition.validateUpdate?.(object, old, context) ?? []),
