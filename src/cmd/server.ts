@@ -35,6 +35,7 @@ import { renewServerCertificates } from './server-certificates.ts';
 const config = readConfig<ServerConfig>(
   await configFileArgument(() =>
     Promise.all([
+      import('../apiserver/registry/long-yaml-worker.ts'),
       import('../storage/sqlite/worker.ts'),
       import('../storage/etcd/etcd-store.ts'),
       import('../base/pki.ts'),

@@ -25,14 +25,24 @@ export interface DecodedBody<T = JsonObject> {
 
 export type BodyFormat = 'json' | 'yaml';
 
+/** Reads YAML as {@link parseYaml} does. @throws {YamlError} */
+export type YamlReader = (text: string) => ParsedText;
+
 /**
  * Parses a body that must hold one object. `problems` are keys that stand twice.
  * @throws {StatusError} 400, 413
  */
-export function parseBody(bytes: Uint8Array, format: BodyFormat, expectedKind: string): ParsedBody {
+export function parseBody(
+  bytes: Uint8Array,
+  format: BodyFormat,
+  expectedKind: string,
+  yaml: YamlReader = parseYaml,
+): ParsedBody {
   checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  const parsed = parseText(text, format, (message) => unrecognized(expectedKind, message, bytes));
+  const parsed = parseText(text, format === 'json' ? parseJson : yaml, (message) =>
+    unrecognized(expectedKind, message, bytes),
+  );
   if (!isObject(parsed.value)) {
     const found = describeType(parsed.value);
     const message =
@@ -52,9 +62,9 @@ function checkSize(bytes: Uint8Array): void {
   if (bytes.length > bodySizeBytesMax) throw tooLarge(`limit is ${bodySizeBytesMax}`);
 }
 
-function parseText(text: string, format: BodyFormat, refuse: (message: string) => StatusError): ParsedText {
+function parseText(text: string, read: YamlReader, refuse: (message: string) => StatusError): ParsedText {
   try {
-    return format === 'json' ? parseJson(text) : parseYaml(text);
+    return read(text);
   } catch (error) {
     if (error instanceof JsonError) {
       throw refuse(`couldn't get version/kind; json parse error: ${error.message}`);
@@ -88,10 +98,11 @@ function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusE
 export function parseApplyBody(
   bytes: Uint8Array,
   validation: FieldValidation,
+  yaml: YamlReader = parseYaml,
 ): { config: JsonObject; warnings: string[] } {
   checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  const { value, problems } = readYaml(text);
+  const { value, problems } = readYaml(text, yaml);
   if (!isObject(value)) {
     throw badRequest(
       `error decoding YAML: json: cannot unmarshal ${describeType(value)} into Go value of type map[string]interface {}`,
@@ -103,9 +114,9 @@ export function parseApplyBody(
   return { config: value, warnings: [warning] };
 }
 
-function readYaml(text: string): ParsedText {
+function readYaml(text: string, yaml: YamlReader): ParsedText {
   try {
-    return parseYaml(text);
+    return yaml(text);
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
     throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);

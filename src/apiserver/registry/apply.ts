@@ -13,6 +13,7 @@ import { decodeAs, toStoredVersion } from './codec.ts';
 import { convertFromStored } from './conversion.ts';
 import { createObject } from './create.ts';
 import type { ServedResource } from './kind-registry.ts';
+import { yamlReader } from './long-yaml.ts';
 import { ownershipOf } from './managed-fields.ts';
 import { cacheOf, type Registry, requireCreate, storageKey, type WriteRequest } from './registry.ts';
 import { checkIdentity, fieldValidationOf, writeRequest } from './request-options.ts';
@@ -56,7 +57,7 @@ export async function readApplyConfig(context: RequestContext): Promise<JsonObje
     ]);
   if (request.localBody) return request.localBody.value as JsonObject;
   const body = await request.readBody(bodySizeBytesMax);
-  const { config, warnings } = parseApplyBody(body, fieldValidationOf(context));
+  const { config, warnings } = parseApplyBody(body, fieldValidationOf(context), await yamlReader(body));
   context.warnings.push(...warnings);
   context.requestObject = config;
   return config;

@@ -23,6 +23,7 @@ import { badRequest, unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
 import { convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
+import { yamlReader } from './long-yaml.ts';
 
 /** How a resource's own type is read: from the schema facts, or from a CustomResourceDefinition's schema. */
 export interface ResourceCodec {
@@ -85,7 +86,7 @@ export async function readParsedBody(request: ApiRequest, type: BodyType): Promi
     throw unsupportedMediaType(
       'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     );
-  return parseBytes(await request.readBody(bodySizeBytesMax), mediaType, type);
+  return await parseBytes(await request.readBody(bodySizeBytesMax), mediaType, type);
 }
 
 function isObjectMediaType(mediaType: string, { schema }: BodyType): boolean {
@@ -93,9 +94,14 @@ function isObjectMediaType(mediaType: string, { schema }: BodyType): boolean {
 }
 
 /** @throws StatusError 400 */
-export function parseBytes(bytes: Uint8Array, mediaType: string, { kind, schema }: BodyType): ParsedBody {
+export async function parseBytes(
+  bytes: Uint8Array,
+  mediaType: string,
+  { kind, schema }: BodyType,
+): Promise<ParsedBody> {
   if (mediaType === protobufMediaType) return { value: readProtobuf(bytes, kind, schema), problems: [] };
-  return parseBody(bytes, objectFormats[mediaType] ?? 'json', kind);
+  const format = objectFormats[mediaType] ?? 'json';
+  return parseBody(bytes, format, kind, format === 'yaml' ? await yamlReader(bytes) : undefined);
 }
 
 function readProtobuf(bytes: Uint8Array, expectedKind: string, schema: string): Record<string, unknown> {

@@ -45,7 +45,8 @@ async function readBodyObject(request: ApiRequest): Promise<Record<string, unkno
   if (request.header('content-length') === '0') return {};
   const bytes = await request.readBody(bodySizeBytesMax);
   if (bytes.length === 0) return {};
-  const { value } = parseBytes(bytes, mediaTypeOf(request.header('content-type')), deleteOptionsType);
+  const mediaType = mediaTypeOf(request.header('content-type'));
+  const { value } = await parseBytes(bytes, mediaType, deleteOptionsType);
   if (value.kind !== undefined && value.kind !== 'DeleteOptions')
     throw badRequest(`decoded object cannot be converted to DeleteOptions`);
   return value;

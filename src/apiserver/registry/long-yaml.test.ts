@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatYaml, parseYaml, YamlError } from '../../api/schema/yaml.ts';
+import { yamlReader } from './long-yaml.ts';
+
+const long = {
+  kind: 'ConfigMap',
+  precise: 9_007_199_254_740_993n,
+  items: Array.from({ length: 20_000 }, (_, index) => ({ name: `item-${index}`, on: index % 2 === 0 })),
+};
+const text = formatYaml(long);
+const read = async (body: string) => (await yamlReader(Buffer.from(body)))(body);
+
+test('long YAML is read as short YAML is, while others are served', async () => {
+  assert.ok(text.length > 500_000);
+  let turns = 0;
+  let isDone = false;
+  const turn = () => {
+    turns++;
+    if (!isDone) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const { value, problems } = await read(text);
+  isDone = true;
+  assert.deepEqual(value, long);
+  assert.deepEqual(problems, []);
+  assert.ok(turns > 5, `${turns} turns`);
+});
+
+test('what is wrong with it is told in the same words, and one does not get the answer of another', async () => {
+  const bodies = [`${text}kind: [\n`, `${text}kind: Pod\n`, text, `{a: b,\n${'# more\n'.repeat(20_000)}`];
+  const outcomes = await Promise.allSettled(bodies.map(read));
+  for (const [index, outcome] of outcomes.entries()) {
+    let expected: unknown;
+    try {
+      expected = parseYaml(bodies[index]!);
+    } catch (error) {
+      assert.ok(error instanceof YamlError);
+      assert.ok(outcome.status === 'rejected' && outcome.reason instanceof YamlError);
+      assert.equal(outcome.reason.message, error.message);
+      continue;
+    }
+    assert.deepEqual(outcome.status === 'fulfilled' && outcome.value, expected);
+  }
+});
+
+test('long JSON and short YAML need no thread', async () => {
+  for (const body of [JSON.stringify({ a: 'x'.repeat(100_000) }), 'a: 1'])
+    assert.equal(await yamlReader(Buffer.from(body)), parseYaml);
+});

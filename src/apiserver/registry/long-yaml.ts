@@ -1,0 +1,76 @@
+/**
+ * Long YAML is read on a thread of its own: the largest body that a client may send takes most of a second, in which
+ * nobody else would be answered. The thread is there while it is needed.
+ */
+import { Worker } from 'node:worker_threads';
+import { type ParsedText, parseJson } from '../../api/schema/json.ts';
+import { parseYaml, YamlError } from '../../api/schema/yaml.ts';
+import type { ReadYaml } from './long-yaml-worker.ts';
+
+/** A body of this length takes about 10 ms; a thread has its price, too. */
+const readAtOnceBytesMax = 64 * 1024;
+const idleMsMax = 10_000;
+
+/** As {@link parseYaml}, for this body: what is long was read meanwhile, and only the outcome is told. */
+export async function yamlReader(bytes: Uint8Array): Promise<(text: string) => ParsedText> {
+  if (bytes.length <= readAtOnceBytesMax) return parseYaml;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  if (isJson(text)) return parseYaml;
+  const outcome = await readApart(text);
+  return () => {
+    if ('mistake' in outcome) throw new YamlError(outcome.mistake);
+    return outcome.parsed;
+  };
+}
+
+/** Then it is read by a parser that is a hundred times faster. */
+function isJson(text: string): boolean {
+  if (!/^\s*\{/.test(text)) return false;
+  try {
+    parseJson(text);
+    return true;
+  } catch {
+    // That it cannot be read is the answer; what is wrong with it as YAML comes later.
+    return false;
+  }
+}
+
+interface Thread {
+  worker: Worker;
+  /** Answers come in the order of the questions. */
+  waiting: { resolve(outcome: ReadYaml): void; reject(error: Error): void }[];
+  idle: NodeJS.Timeout | undefined;
+}
+
+let thread: Thread | undefined;
+
+function readApart(text: string): Promise<ReadYaml> {
+  thread ??= startThread();
+  const { worker, waiting, idle } = thread;
+  clearTimeout(idle);
+  return new Promise((resolve, reject) => {
+    waiting.push({ resolve, reject });
+    worker.postMessage(text);
+  });
+}
+
+function startThread(): Thread {
+  const worker = new Worker(new URL('./long-yaml-worker.ts', import.meta.url));
+  worker.unref();
+  const started: Thread = { worker, waiting: [], idle: undefined };
+  const end = (error: Error) => {
+    if (thread === started) thread = undefined;
+    for (const { reject } of started.waiting.splice(0)) reject(error);
+  };
+  worker.on('message', (outcome: ReadYaml) => {
+    started.waiting.shift()?.resolve(outcome);
+    if (started.waiting.length > 0) return;
+    started.idle = setTimeout(() => {
+      end(new Error('the thread was idle'));
+      void worker.terminate();
+    }, idleMsMax).unref();
+  });
+  worker.on('error', (error) => end(new Error('a long YAML document could not be read', { cause: error })));
+  worker.on('exit', () => end(new Error('the thread that reads YAML has ended')));
+  return started;
+}
