@@ -52,6 +52,21 @@ test('what a container asks for but can never have on its node does not count', 
   };
   assert.equal(cpuOf(pod({ containers: [container('a', '500')] }, status), { useStatus: true }), 2000);
 });
+test('a pod whose resize as a whole is under way counts with the more of both, unless it can never have that', () => {
+  const resources = { requests: { cpu: '500m' } };
+  const status = { resources: { requests: { cpu: '2' } }, allocatedResources: { cpu: '1' } };
+  const subject = pod({ containers: [container('a', '100m')], resources }, status);
+  assert.equal(cpuOf(subject), 500);
+  assert.equal(cpuOf(subject, { useStatus: true }), 2000);
+  const grown = { requests: { cpu: '64' } };
+  const pending = { type: 'PodResizePending', status: 'True', reason: 'Infeasible' };
+  const refused = pod(
+    { containers: [container('a', '100m')], resources: grown },
+    { ...status, conditions: [pending] },
+  );
+  assert.equal(cpuOf(refused, { useStatus: true }), 2000);
+});
+
 test('exact amounts stay exact', () => {
   const spec = { containers: [container('a', '1m'), container('b', '100u')] };
   assert.equal(formatQuantity(computePodRequests(pod(spec), exactAmounts).get('cpu')!), '1100u');

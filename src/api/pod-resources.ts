@@ -8,7 +8,7 @@ import {
   wholeValueOf,
 } from './quantity.ts';
 import type { Pod } from './resources.gen.ts';
-import type { Container, ContainerStatus } from './types/core-v1.gen.ts';
+import type { Container, ContainerStatus, PodStatus } from './types/core-v1.gen.ts';
 
 /** How amounts of a resource are read, added and compared. */
 export interface Arithmetic<Amount> {
@@ -92,8 +92,7 @@ function computePodResources<Amount>(
     }
     maxInto(total, peak, amounts);
   }
-  for (const [resource, text] of Object.entries(spec?.resources?.[which] ?? {}))
-    total.set(resource, amounts.parse(resource, text));
+  for (const [resource, amount] of podLevelAmounts(pod, which, amounts, options)) total.set(resource, amount);
   for (const [resource, text] of Object.entries(spec?.overhead ?? {})) {
     const held = total.get(resource);
     const overhead = amounts.parse(resource, text);
@@ -103,13 +102,35 @@ function computePodResources<Amount>(
   return total;
 }
 
+/** What is asked for the pod as a whole or, while a resize of that is under way, what it still holds if that is more. */
+function podLevelAmounts<Amount>(
+  { spec, status }: Pod,
+  which: 'requests' | 'limits',
+  amounts: Arithmetic<Amount>,
+  options: PodResourcesOptions,
+): Map<string, Amount> {
+  const own = new Map<string, Amount>();
+  for (const [resource, text] of Object.entries(spec?.resources?.[which] ?? {}))
+    own.set(resource, amounts.parse(resource, text));
+  if (!options.useStatus || which === 'limits' || own.size === 0) return own;
+  const held = new Map<string, Amount>();
+  for (const amountsHeld of [status?.resources?.requests, status?.allocatedResources])
+    for (const [resource, text] of Object.entries(amountsHeld ?? {}))
+      maxInto(held, new Map([[resource, amounts.parse(resource, text)]]), amounts);
+  if (status?.resources && isInfeasible(status)) return held;
+  maxInto(own, held, amounts);
+  return own;
+}
+
 /** What can never be had on its node is not counted: the container keeps what it holds. */
 function asGranted(pod: Pod, container: Container, status: ContainerStatus | undefined): Container {
-  const isInfeasible = pod.status?.conditions?.some(
-    ({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible',
-  );
-  if (!isInfeasible || !status?.resources) return container;
+  if (!status?.resources || !isInfeasible(pod.status)) return container;
   return { ...container, resources: status.resources };
+}
+
+function isInfeasible(status: PodStatus | undefined): boolean {
+  const conditions = status?.conditions ?? [];
+  return conditions.some(({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible');
 }
 
 function resourcesOfContainer<Amount>(

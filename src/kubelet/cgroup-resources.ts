@@ -22,6 +22,15 @@ function cpuQuotaUs(milliCpu: number): number {
   return Math.max(quotaMinUs, Math.floor((milliCpu * quotaPeriodUs) / 1000));
 }
 
+/** What bounds the pod as a whole bounds a container without a limit of its own, which then sees it. */
+export function boundedResources(pod: Pod, container: core.Container): core.ResourceRequirements {
+  const { cpu, memory } = pod.spec.resources?.limits ?? {};
+  const own = container.resources ?? {};
+  if (cpu === undefined && memory === undefined) return own;
+  const limits = { ...(cpu && { cpu }), ...(memory && { memory }), ...own.limits };
+  return { ...own, limits };
+}
+
 export function linuxResourcesOf(
   resources: core.ResourceRequirements | undefined,
   oomScoreAdj?: number,

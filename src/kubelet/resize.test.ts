@@ -9,6 +9,7 @@ import {
   inTurn,
   sameResources,
   shrinkingContainers,
+  wholePod,
   withResources,
 } from './resize.ts';
 
@@ -53,6 +54,13 @@ test('until it is granted, a pod stands as it was', () => {
   const pod = withResources(asking('3'), new Map([['c', before]]));
   assert.equal(sameResources(pod.spec.containers[0]!.resources, before), true);
   assert.equal(sameResources(before, { requests: { cpu: '1' } }), false);
+});
+
+test('that holds for what it asks for as a whole, too, and a pod that asks for nothing so stays as it is', () => {
+  const pod = testPod({ resources: { requests: { cpu: '2' } } });
+  const before = { requests: { cpu: '1' } };
+  assert.deepEqual(withResources(pod, new Map([[wholePod, before]])).spec.resources, before);
+  assert.equal('resources' in withResources(testPod(), new Map([[wholePod, {}]])).spec, false);
 });
 
 const called = (uid: string, pod: Pod, spec: Partial<Pod['spec']> = {}): Pod => ({

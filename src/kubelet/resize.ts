@@ -112,7 +112,7 @@ export function shrinkingContainers(before: Pod, wanted: Pod, running: ReadonlyS
   });
 }
 
-/** Why limits cannot be lowered: what uses more already would be killed. */
+/** Why limits cannot be lowered: what uses more already would be killed. `podLimitBytes`: if that is to be lower, too. */
 export function findMemoryProblem(
   wanted: Pod,
   shrinking: readonly string[],
@@ -120,7 +120,7 @@ export function findMemoryProblem(
   use: MemoryUse,
 ): string | undefined {
   const problems: string[] = [];
-  if (shrinking.length > 0 && podLimitBytes !== undefined && use.pod >= podLimitBytes)
+  if (podLimitBytes !== undefined && use.pod >= podLimitBytes)
     problems.push(`attempting to set pod memory limit (${podLimitBytes}) below current usage (${use.pod})`);
   for (const { name, resources } of allContainers(wanted)) {
     if (!shrinking.includes(name)) continue;
@@ -139,17 +139,22 @@ function allContainers({ spec }: Pod): core.Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
-/** The pod with what was granted to its containers instead of what they ask for. */
+/** Stands, where others are container names, for the pod as a whole. */
+export const wholePod = '';
+
+/** The pod with what was granted to it and its containers instead of what they ask for. */
 export function withResources(pod: Pod, granted: ReadonlyMap<string, core.ResourceRequirements>): Pod {
   const grant = <C extends core.Container>(container: C): C => {
     const resources = granted.get(container.name);
     return resources === undefined ? container : { ...container, resources };
   };
   const { containers, initContainers } = pod.spec;
+  const resources = granted.get(wholePod);
   return {
     ...pod,
     spec: {
       ...pod.spec,
+      ...(resources && (pod.spec.resources || Object.keys(resources).length > 0) && { resources }),
       containers: containers.map(grant),
       ...(initContainers && { initContainers: initContainers.map(grant) }),
     },

@@ -46,3 +46,33 @@ test('what a pod leaves goes to those that wait for more, the most important fir
   await cluster.until(async () => (await granted('low')) === `${more}`);
   assert.equal(await pending('low'), undefined);
 });
+
+test('a pod as a whole is given more when the node has it, and its status tells what it has until then', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const node = await client.get(Node, { name: cluster.nodes[0]!.name });
+  const cpus = Number(node.status!.allocatable!.cpu);
+  const at = (name: string) => ({ namespace: 'default', name });
+  const run = async (name: string, cpu: number) => {
+    const spec = {
+      containers: [{ name: 'c', image: 'busybox' }],
+      resources: { requests: { cpu: `${cpu}` } },
+    };
+    await client.create(Pod, { metadata: at(name), spec });
+    await cluster.until(async () => (await client.get(Pod, at(name))).status?.phase === 'Running');
+  };
+  const statusOf = async (name: string) => (await client.get(Pod, at(name))).status!;
+  await run('a', 1);
+  await run('b', cpus - 2);
+  assert.deepEqual((await statusOf('a')).resources, { requests: { cpu: '1' } });
+  const patch = { spec: { resources: { requests: { cpu: '3' } } } };
+  await client.patch(Pod, at('a'), patch, { type: 'strategic', subresource: 'resize' });
+  const pending = async () =>
+    (await statusOf('a')).conditions?.find(({ type }) => type === 'PodResizePending')?.reason;
+  await cluster.until(async () => (await pending()) === 'Deferred');
+  assert.deepEqual((await statusOf('a')).allocatedResources, { cpu: '1' });
+  await client.delete(Pod, at('b'), { gracePeriodSeconds: 1 });
+  await cluster.until(async () => (await statusOf('a')).resources?.requests?.cpu === '3');
+  assert.deepEqual((await statusOf('a')).allocatedResources, { cpu: '3' });
+  assert.equal(await pending(), undefined);
+});

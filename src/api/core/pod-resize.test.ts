@@ -86,7 +86,19 @@ const rows: [what: string, from: Pod, to: Pod, errors: string[]][] = [
     'more for the pod as a whole',
     sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2' } } }),
     sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '3' } } }),
-    ['spec.resources: Forbidden: pod-level resources cannot be resized'],
+    [],
+  ],
+  [
+    'nothing for the pod as a whole any more',
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', memory: '1Mi' } } }),
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2' } } }),
+    ['spec.resources.requests: Forbidden: resource requests cannot be removed'],
+  ],
+  [
+    'large pages for the pod as a whole',
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', 'hugepages-2Mi': '2Mi' } } }),
+    sized({ cpu: '1' }, {}, { resources: { requests: { cpu: '2', 'hugepages-2Mi': '4Mi' } } }),
+    ['spec: Forbidden: only cpu and memory resources are mutable'],
   ],
   [
     'Windows',

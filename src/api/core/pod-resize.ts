@@ -1,4 +1,4 @@
-/** What `/resize` may change: cpu and memory of containers and sidecars, and never the class of the pod. */
+/** What `/resize` may change: cpu and memory of containers, sidecars and the whole pod, and never the class of the pod. */
 import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
 import type { Container, Pod, ResourceRequirements } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
@@ -20,9 +20,9 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
   const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
   if (running && !running.resources)
     yield forbiddenField('spec', 'Pod running on node without support for resize');
-  // The node has no way yet to give a whole pod other amounts while it runs.
-  if (!semanticEqual(pod.spec.resources ?? {}, old.spec.resources ?? {}))
-    yield forbiddenField('spec.resources', 'pod-level resources cannot be resized');
+  yield* validateKept(pod.spec.resources, old.spec.resources, 'spec.resources');
+  if (!semanticEqual(fixedAmounts(pod.spec.resources), fixedAmounts(old.spec.resources)))
+    yield forbiddenField('spec', 'only cpu and memory resources are mutable');
   const misplaced = [...validateOrder(pod, old)];
   yield* misplaced;
   if (misplaced.length > 0) return;
@@ -88,9 +88,13 @@ function* validateOnlyCpuAndMemory(
 
 /** What of a container no resize changes. */
 function fixedPart({ resources, resizePolicy: _, ...container }: Container): object {
-  const fixed = { ...container, claims: resources?.claims } as Record<string, unknown>;
+  return { ...container, ...fixedAmounts(resources) };
+}
+
+function fixedAmounts(resources: ResourceRequirements | undefined): object {
+  const fixed: Record<string, unknown> = { claims: resources?.claims };
   for (const which of amounts) {
-    const { cpu: __, memory: ___, ...others } = resources?.[which] ?? {};
+    const { cpu: _, memory: __, ...others } = resources?.[which] ?? {};
     fixed[which] = others;
   }
   return fixed;

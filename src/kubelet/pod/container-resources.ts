@@ -1,7 +1,7 @@
-/** Resizing the containers of a running pod in place: what was granted, what is in force, and the conditions that say so. */
+/** Resizing a running pod and its containers in place: what was granted, what is in force, and the conditions that say so. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
+import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
 import type { KubeletContext } from '../context.ts';
 import { oomScoreAdjust } from '../qos.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type ResizeProblem,
   sameResources,
   shrinkingContainers,
+  wholePod,
   withResources,
 } from '../resize.ts';
 import { podEvents } from './pod-events.ts';
@@ -16,9 +17,9 @@ import { findContainer, type ObservedPod } from './pod-observation.ts';
 
 export class ContainerResources {
   readonly #context: KubeletContext;
-  /** What the node has set aside, by container name: the spec's, unless a resize waits. */
+  /** What the node has set aside, by container name and for the {@link wholePod}: the spec's, unless a resize waits. */
   readonly #granted = new Map<string, core.ResourceRequirements>();
-  /** In force, by container name. */
+  /** In force, by the same. */
   readonly #actual = new Map<string, core.ResourceRequirements>();
   /** Why what the spec asks for was not granted. */
   #pending: ResizeProblem | undefined;
@@ -29,6 +30,17 @@ export class ContainerResources {
     this.#context = context;
     const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
     for (const { name, resources } of statuses) if (resources) this.#actual.set(name, resources);
+    if (pod.status?.resources) this.#actual.set(wholePod, pod.status.resources);
+  }
+
+  /** For the status of a pod that asks for something as a whole. */
+  ofPod({ spec }: Pod): Pick<core.PodStatus, 'resources' | 'allocatedResources'> {
+    if (!spec.resources) return {};
+    const { requests } = this.#granted.get(wholePod) ?? spec.resources;
+    return {
+      resources: this.#actual.get(wholePod) ?? spec.resources,
+      ...(requests && { allocatedResources: requests }),
+    };
   }
 
   /** For the status of a running container. */
@@ -84,9 +96,9 @@ export class ContainerResources {
 
   /** Grants what the spec asks for, if the node has it and it is the pod's turn. */
   #grant(pod: Pod, observed: ObservedPod): void {
-    const all = resizableContainers(pod);
+    const all = resizableParts(pod);
     const asksForOther = all.some(({ name, resources }) => {
-      const isRunning = findContainer(observed, name)?.state === 'running';
+      const isRunning = isPartRunning(observed, name);
       // Of a pod that was adopted the status tells what it was granted.
       const before = this.#granted.get(name) ?? (isRunning ? this.#actual.get(name) : undefined);
       if (before) this.#granted.set(name, before);
@@ -112,10 +124,9 @@ export class ContainerResources {
   /** The pod with what its running containers have now; undefined when that is what was granted. */
   #inForce(granted: Pod, observed: ObservedPod): Pod | undefined {
     let differs = false;
-    for (const { name, resources = {} } of resizableContainers(granted)) {
+    for (const { name, resources = {} } of resizableParts(granted)) {
       const actual = this.#actual.get(name);
-      if (findContainer(observed, name)?.state !== 'running' || actual === undefined)
-        this.#actual.set(name, resources);
+      if (!isPartRunning(observed, name) || actual === undefined) this.#actual.set(name, resources);
       else differs ||= !sameResources(actual, resources);
     }
     return differs ? withResources(granted, new Map(this.#actual)) : undefined;
@@ -129,12 +140,13 @@ export class ContainerResources {
       let restarts = false;
       for (const container of resizableContainers(granted)) {
         const running = findContainer(observed, container.name);
+        if (running?.state !== 'running' || isUnchanged(inForce, granted, container.name)) continue;
         const before = this.#actual.get(container.name) ?? {};
-        if (running?.state !== 'running' || sameResources(before, container.resources)) continue;
         restarts = (await this.#resize(granted, container, running.id, before)) || restarts;
         this.#actual.set(container.name, container.resources ?? {});
       }
       await this.#context.machine.cgroups.apply(granted);
+      this.#actual.set(wholePod, granted.spec.resources ?? {});
       if (!restarts)
         podEvents(this.#context.recorder, granted).normal(
           'ResizeCompleted',
@@ -153,7 +165,9 @@ export class ContainerResources {
       observed.containers.filter(({ state }) => state === 'running').map(({ id, name }) => [name, id]),
     );
     const shrinking = shrinkingContainers(inForce, granted, new Set(running.keys()));
-    if (shrinking.length === 0) return undefined;
+    const [limitBefore, limit] = [podLimitsOf(inForce).memoryBytes, podLimitsOf(granted).memoryBytes];
+    const podShrinks = limit !== undefined && (limitBefore === undefined || limit < limitBefore);
+    if (shrinking.length === 0 && !podShrinks) return undefined;
     const containers = new Map<string, number>();
     for (const name of shrinking) {
       const [stats] = await runtime.listContainerStats({ id: running.get(name)! });
@@ -161,7 +175,7 @@ export class ContainerResources {
     }
     const usage = await machine.cgroups.podUsage(granted.metadata.uid);
     const use = { pod: usage?.memoryWorkingSetBytes ?? 0, containers };
-    return findMemoryProblem(granted, shrinking, podLimitsOf(granted).memoryBytes, use);
+    return findMemoryProblem(granted, shrinking, podShrinks ? limit : undefined, use);
   }
 
   /** True: it ends, to start anew with what it was granted. */
@@ -173,6 +187,7 @@ export class ContainerResources {
   ): Promise<boolean> {
     const { runtime, recorder, memoryCapacityBytes } = this.#context;
     const wanted = container.resources ?? {};
+    const bounds = boundedResources(pod, container);
     const needsRestart = (container.resizePolicy ?? []).some(
       ({ resourceName, restartPolicy }) =>
         restartPolicy === 'RestartContainer' &&
@@ -184,9 +199,9 @@ export class ContainerResources {
       await runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30);
       return true;
     }
-    const resources = linuxResourcesOf(wanted, oomScoreAdjust(pod, container, memoryCapacityBytes));
+    const resources = linuxResourcesOf(bounds, oomScoreAdjust(pod, container, memoryCapacityBytes));
     // Without a limit the old one must be lifted, which zero does not do.
-    if (!wanted.limits?.cpu && before.limits?.cpu) resources.cpuQuota = -1;
+    if (!bounds.limits?.cpu && before.limits?.cpu) resources.cpuQuota = -1;
     delete resources.oomScoreAdj;
     await runtime.updateContainerResources(id, resources);
     return false;
@@ -195,6 +210,25 @@ export class ContainerResources {
 
 function resizableContainers(pod: Pod): core.Container[] {
   return [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+}
+
+/** The containers, and the pod as a whole. */
+function resizableParts(pod: Pod): Pick<core.Container, 'name' | 'resources'>[] {
+  return [...resizableContainers(pod), { name: wholePod, resources: pod.spec.resources ?? {} }];
+}
+
+function isPartRunning(observed: ObservedPod, name: string): boolean {
+  if (name === wholePod) return observed.containers.some(({ state }) => state === 'running');
+  return findContainer(observed, name)?.state === 'running';
+}
+
+/** By what it asks for and by what bounds it. */
+function isUnchanged(before: Pod, now: Pod, name: string): boolean {
+  const [old, wanted] = [before, now].map((pod) => {
+    const container = resizableContainers(pod).find((one) => one.name === name)!;
+    return boundedResources(pod, container);
+  });
+  return sameResources(old, wanted);
 }
 
 /** What upstream's events about a resize carry. */

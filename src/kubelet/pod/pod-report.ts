@@ -36,6 +36,7 @@ export function reportPod(context: KubeletContext, report: PodReport): void {
     hostIps: context.node().hostIps,
     ended: report.hasEnded,
     resize: { conditions: resources.conditions() },
+    ofPod: resources.ofPod(subject),
     ...(verdict && { verdict }),
   });
   statuses.set(subject, status);

@@ -35,6 +35,8 @@ export interface PodStatusInputs extends StatusInputs {
   /** Everything that ran has ended, and nothing will start any more. */
   ended: boolean;
   resize?: { conditions: core.PodCondition[] };
+  /** Of the pod as a whole, if it asks for something so. */
+  ofPod?: Pick<core.PodStatus, 'resources' | 'allocatedResources'>;
 }
 
 export function isTerminalPhase(phase: string | undefined): boolean {
@@ -56,6 +58,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
     startTime: old.startTime ?? timestamp(inputs.nowMs),
     conditions: [],
     containerStatuses: statuses.containerStatuses,
+    ...inputs.ofPod,
   };
   if (statuses.initContainerStatuses.length > 0)
     status.initContainerStatuses = statuses.initContainerStatuses;

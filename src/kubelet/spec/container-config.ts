@@ -1,7 +1,7 @@
 /** The runtime's configuration of one container. Pure: what needs files or the API is worked out before. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { linuxResourcesOf } from '../cgroup-resources.ts';
+import { boundedResources, linuxResourcesOf } from '../cgroup-resources.ts';
 import type { ContainerConfig, ContainerSecurityContext, Device, Mount } from '../cri/runtime.ts';
 import { containerHash } from '../pod/pod-actions.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
@@ -65,7 +65,7 @@ export function containerConfigOf(
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     linux: {
-      resources: linuxResourcesOf(container.resources, oomScoreAdj),
+      resources: linuxResourcesOf(boundedResources(pod, container), oomScoreAdj),
       securityContext: inputs.securityContext,
     },
     ...(lifecycle?.stopSignal && { stopSignal: lifecycle.stopSignal }),

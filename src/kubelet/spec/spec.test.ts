@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
-import { linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
+import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
 import { testPod } from '../pod.fixture.ts';
 import { computeQosClass, oomScoreAdjust } from '../qos.ts';
 import { parseResolverConfig, resolverConfigOf } from './dns-config.ts';
@@ -215,6 +215,18 @@ test('requests and limits become shares, quota and bytes', () => {
     containers: [{ name: 'a', resources: { limits: { memory: '1Gi' } } }, { name: 'b' }],
   });
   assert.equal(podLimitsOf(unbounded).memoryBytes, undefined);
+});
+
+test('a container without a limit sees that of the pod as a whole', () => {
+  const own = { requests: { cpu: '1' }, limits: { cpu: '2' } };
+  const [bounded, free] = [{ name: 'a', resources: own }, { name: 'b' }];
+  const pod = testPod({
+    containers: [bounded, free],
+    resources: { limits: { cpu: '4', memory: '1Gi', 'hugepages-2Mi': '2Mi' } },
+  });
+  assert.deepEqual(boundedResources(pod, bounded), { ...own, limits: { cpu: '2', memory: '1Gi' } });
+  assert.deepEqual(boundedResources(pod, free), { limits: { cpu: '4', memory: '1Gi' } });
+  assert.equal(boundedResources(testPod(), bounded), own);
 });
 
 test('who must not be root is refused with the reason', () => {
