@@ -33,6 +33,8 @@ interface Heartbeat {
 
 export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyController {
   const heartbeats = new Map<string, Heartbeat>();
+  /** As they were last seen. */
+  const known = new Map<string, Node>();
   /** By zone, when the last node began to lose its pods. */
   const evictions = new Map<string, number>();
   const isUnknown = (node: Node | undefined) =>
@@ -63,12 +65,16 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
     metrics: nodeCollectorMetricsOf,
     async reconcile(name, cluster, signal) {
       const node = cluster.get(Node, name);
+      const last = known.get(name);
       if (!node) {
+        if (last) tell(cluster, last, 'RemovingNode', `Removing Node ${name} from Controller`);
+        known.delete(name);
         heartbeats.delete(name);
         return;
       }
+      if (!last) tell(cluster, node, 'RegisteredNode', `Registered Node ${name} in Controller`);
+      known.set(name, node);
       nodeCollectorMetricsOf(cluster.metrics).source.nodes = () => cluster.informer(Node).list();
-      if (!heartbeats.has(name)) recordRegistration(cluster, node);
       const silence = listen(cluster, heartbeats, node);
       const current = silence.isSilent ? await markSilent(cluster, node, signal) : node;
       const wait = await taint(cluster, current, evictions, signal);
@@ -82,10 +88,8 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
   });
 }
 
-function recordRegistration(cluster: ReconcileCluster, node: Node): void {
-  const { name } = node.metadata;
-  const message = `Node ${name} event: Registered Node ${name} in Controller`;
-  cluster.event(Node, node, 'Normal', 'RegisteredNode', message);
+function tell(cluster: ReconcileCluster, node: Node, reason: string, what: string): void {
+  cluster.event(Node, node, 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
 }
 
 function listen(
