@@ -22,6 +22,7 @@ import { createLocalTransport } from './http/local-transport.ts';
 import { AdmissionMetrics } from './metrics/admission-metrics.ts';
 import { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import { IdentityMetrics } from './metrics/identity-metrics.ts';
+import { podSecurityMetrics } from './metrics/pod-security-metrics.ts';
 import { measuredStore } from './metrics/storage-metrics.ts';
 import { MetricsApi } from './metrics-api/metrics-api.ts';
 import { serviceDialer } from './nodes/endpoints.ts';
@@ -144,7 +145,8 @@ export class ApiServerParts {
     const { objects, kinds, security, webhooks: client } = this;
     const metrics = new AdmissionMetrics(this.options.metrics, clock);
     const chain = new AdmissionChain(metrics);
-    addBuiltinPlugins(chain, { objects, random, security });
+    const podSecurityObserver = podSecurityMetrics(this.options.metrics);
+    addBuiltinPlugins(chain, { objects, random, security, podSecurityObserver });
     const { authorize } = security;
     addDynamicPlugins(chain, {
       objects,

@@ -10,7 +10,7 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podResizeValidator } from './pod-resize-validator.ts';
-import { podSecurity } from './pod-security/pod-security.ts';
+import { type PodSecurityObserver, podSecurity } from './pod-security/pod-security.ts';
 import { priority } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClass } from './runtime-class.ts';
@@ -18,9 +18,16 @@ import { serviceAccount } from './service-account.ts';
 import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 
+export interface BuiltinPluginOptions {
+  objects: ObjectReader;
+  random: Random;
+  security: Security;
+  podSecurityObserver: PodSecurityObserver;
+}
+
 export function addBuiltinPlugins(
   chain: AdmissionChain,
-  { objects, random, security }: { objects: ObjectReader; random: Random; security: Security },
+  { objects, random, security, podSecurityObserver }: BuiltinPluginOptions,
 ): void {
   chain.add(namespaceLifecycle(objects));
   chain.add(limitRanger(objects));
@@ -28,7 +35,7 @@ export function addBuiltinPlugins(
   chain.add(nodeRestriction);
   chain.add(taintNodesByCondition);
   chain.add(priority(objects));
-  chain.add(podSecurity(objects));
+  chain.add(podSecurity(objects, podSecurityObserver));
   chain.add(defaultTolerationSeconds);
   chain.add(storageObjectInUseProtection);
   chain.add(persistentVolumeClaimResize(objects));

@@ -145,6 +145,9 @@ class Hooks {
     const response = await this.#timed(webhook, request, attributes.request.elsewhere);
     if (!response) return undefined;
     for (const warning of response.warnings ?? []) attributes.request.warnings.push(warning);
+    const { annotations } = attributes.request;
+    for (const [key, value] of Object.entries(response.auditAnnotations ?? {}))
+      if (annotations) annotations[`${webhook.name}/${key}`] = value;
     if (!response.allowed) throw denial(webhook.name, response.status);
     return { response, request };
   }

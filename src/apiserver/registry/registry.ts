@@ -56,6 +56,8 @@ export interface WriteRequest {
   fieldManager: string;
   /** Collects texts for `Warning` headers. */
   warnings: string[];
+  /** Collects what the audit log notes of the request; absent when there is none. */
+  annotations?: Record<string, string> | undefined;
   /** Collects the time that webhooks take; absent when nobody waits for the answer. */
   elsewhere?: { ms: number };
 }

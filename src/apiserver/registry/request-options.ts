@@ -41,7 +41,7 @@ export function fieldValidationOf({ request }: RequestContext): FieldValidation 
 
 /** What the writing verbs read from the path and the query. */
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
-  const { info, request, user, warnings, elsewhere } = context;
+  const { info, request, user, warnings, elsewhere, annotations } = context;
   return {
     resource,
     namespace: info.namespace,
@@ -52,6 +52,7 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     fieldManager: fieldManagerOf(context),
     warnings,
     elsewhere,
+    annotations,
   };
 }
 

@@ -104,3 +104,56 @@ for (const [name, level, candidate, expected] of rows)
       expected,
     );
   });
+
+const host = { livenessProbe: { httpGet: { port: 80, host: '10.0.0.1' } } };
+const withHost = {
+  metadata: { name: 'p' },
+  spec: { containers: [{ name: 'c', image: 'i', ...host }] },
+} as Pod;
+const byVersion: [name: string, level: Level, minor: number | undefined, pod: Pod, reasons: string[]][] = [
+  ['hosts of probes', 'baseline', undefined, withHost, ['probe or lifecycle host']],
+  ['hosts of probes, before 1.34', 'baseline', 33, withHost, []],
+  [
+    'root in its own user namespace',
+    'restricted',
+    35,
+    pod({ hostUsers: false }, { ...safe, runAsUser: 0 }),
+    [],
+  ],
+  [
+    'the same before 1.35',
+    'restricted',
+    34,
+    pod({ hostUsers: false }, { ...safe, runAsUser: 0 }),
+    ['runAsUser=0'],
+  ],
+  ['root before it was asked for', 'restricted', 22, pod({}, { ...safe, runAsUser: 0 }), []],
+  ['a mount of proc', 'baseline', undefined, pod({ hostUsers: false }, { procMount: 'Unmasked' }), []],
+  [
+    'a mount of proc for the strict',
+    'restricted',
+    undefined,
+    pod({ hostUsers: false }, { ...safe, procMount: 'Unmasked' }),
+    ['procMount'],
+  ],
+  ['capabilities before 1.22', 'restricted', 21, pod({}, { ...safe, capabilities: {} }), []],
+  [
+    'a sysctl that was allowed later',
+    'baseline',
+    28,
+    pod({ securityContext: { sysctls: [{ name: 'net.ipv4.tcp_fin_timeout', value: '1' }] } }),
+    ['forbidden sysctls'],
+  ],
+];
+for (const [name, level, minor, candidate, expected] of byVersion)
+  test(`standards by version: ${name}`, () =>
+    assert.deepEqual(
+      violationsOf(candidate, level, minor).map(({ reason }) => reason),
+      expected,
+    ));
+
+test('hosts of probes are told with their containers', () => {
+  assert.deepEqual(violationsOf(withHost, 'baseline'), [
+    { reason: 'probe or lifecycle host', detail: 'container "c" uses probe or lifecycle host "10.0.0.1"' },
+  ]);
+});

@@ -13,18 +13,30 @@ export interface Violation {
 
 interface Check {
   level: 'baseline' | 'restricted';
-  run(pod: Pod, containers: readonly Container[]): Violation | undefined;
+  /** The standard of which Kubernetes 1.x has it first; of all when absent. */
+  since?: number;
+  /** The baseline check that this one says better. */
+  replaces?: Check;
+  /** `minor`: of the version whose standard is wanted. */
+  run(pod: Pod, containers: readonly Container[], minor: number): Violation | undefined;
 }
 
-/** What the pod does that `level` forbids, in the order in which upstream tells it. */
-export function violationsOf(pod: Pod, level: Level): Violation[] {
+/** The standard of the newest version. */
+export const latestMinor = Number.POSITIVE_INFINITY;
+
+/**
+ * What the pod does that `level` forbids, in the order in which upstream tells it; `minor`: by the standard of Kubernetes
+ * 1.x.
+ */
+export function violationsOf(pod: Pod, level: Level, minor = latestMinor): Violation[] {
   if (level === 'privileged' || !pod.spec) return [];
   const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec;
   const all = [...initContainers, ...containers, ...(ephemeralContainers as Container[])];
-  return checks
+  const wanted = checks
     .filter((check) => level === 'restricted' || check.level === 'baseline')
-    .filter((check) => level === 'baseline' || !replacedWhenRestricted.has(check))
-    .flatMap((check) => check.run(pod, all) ?? []);
+    .filter(({ since = 0 }) => minor >= since);
+  const replaced = new Set(wanted.map(({ replaces }) => replaces));
+  return wanted.filter((check) => !replaced.has(check)).flatMap((check) => check.run(pod, all, minor) ?? []);
 }
 
 function quoted(names: readonly string[]): string {
@@ -42,8 +54,9 @@ function distinct<T>(items: readonly T[]): T[] {
 
 const allowPrivilegeEscalation: Check = {
   level: 'restricted',
-  run(pod, containers) {
-    if (isWindows(pod)) return undefined;
+  since: 8,
+  run(pod, containers, minor) {
+    if (isWindows(pod, minor)) return undefined;
     const bad = containers.filter(
       ({ securityContext }) => securityContext?.allowPrivilegeEscalation !== false,
     );
@@ -130,8 +143,10 @@ const capabilitiesBaseline: Check = {
 
 const capabilitiesRestricted: Check = {
   level: 'restricted',
-  run(pod, containers) {
-    if (isWindows(pod)) return undefined;
+  since: 22,
+  replaces: capabilitiesBaseline,
+  run(pod, containers, minor) {
+    if (isWindows(pod, minor)) return undefined;
     const undropped = containers.filter(
       ({ securityContext }) => !securityContext?.capabilities?.drop?.includes('ALL'),
     );
@@ -186,6 +201,25 @@ const hostPorts: Check = {
   },
 };
 
+const hostProbesAndLifecycle: Check = {
+  level: 'baseline',
+  since: 34,
+  run(_pod, containers) {
+    const hostsOf = ({ livenessProbe, readinessProbe, startupProbe, lifecycle }: Container) =>
+      [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop]
+        .flatMap((handler) => [handler?.httpGet?.host, handler?.tcpSocket?.host])
+        .filter((host) => host !== undefined && host !== '');
+    const bad = containers.filter((one) => hostsOf(one).length > 0);
+    if (bad.length === 0) return undefined;
+    const names = distinct(bad.map(({ name }) => name)).sort();
+    const hosts = distinct(bad.flatMap(hostsOf)).sort() as string[];
+    const subject =
+      names.length === 1 ? `container ${quoted(names)} uses` : `containers ${quoted(names)} use`;
+    const noun = hosts.length === 1 ? 'probe or lifecycle host' : 'probe or lifecycle hosts';
+    return { reason: 'probe or lifecycle host', detail: `${subject} ${noun} ${quoted(hosts)}` };
+  },
+};
+
 const privileged: Check = {
   level: 'baseline',
   run(_pod, containers) {
@@ -195,10 +229,9 @@ const privileged: Check = {
   },
 };
 
-const procMount: Check = {
+const procMountAlways: Check = {
   level: 'baseline',
-  run({ spec }, containers) {
-    if (spec?.hostUsers === false) return undefined;
+  run(_pod, containers) {
     const bad = containers.filter(
       ({ securityContext }) => (securityContext?.procMount ?? 'Default') !== 'Default',
     );
@@ -209,6 +242,19 @@ const procMount: Check = {
       detail: `${naming(bad)} must not set securityContext.procMount to ${quoted(values)}`,
     };
   },
+};
+
+const procMount: Check = {
+  level: 'baseline',
+  run: (pod, containers, minor) =>
+    hasOwnUsers(pod, minor) ? undefined : procMountAlways.run(pod, containers, minor),
+};
+
+const procMountRestricted: Check = {
+  ...procMountAlways,
+  level: 'restricted',
+  since: 35,
+  replaces: procMount,
 };
 
 const allowedVolumes = new Set([
@@ -225,6 +271,7 @@ const allowedVolumes = new Set([
 
 const restrictedVolumes: Check = {
   level: 'restricted',
+  replaces: hostPathVolumes,
   run({ spec }) {
     const bad = (spec?.volumes ?? [])
       .map(({ name, ...source }) => ({ name, type: Object.keys(source)[0] ?? 'emptyDir' }))
@@ -240,7 +287,9 @@ const restrictedVolumes: Check = {
 
 const runAsNonRoot: Check = {
   level: 'restricted',
-  run({ spec }, containers) {
+  run(pod, containers, minor) {
+    if (hasOwnUsers(pod, minor)) return undefined;
+    const { spec } = pod;
     const ofPod = spec?.securityContext?.runAsNonRoot;
     const explicit = containers.filter(({ securityContext }) => securityContext?.runAsNonRoot === false);
     const details: string[] = [];
@@ -263,7 +312,10 @@ const runAsNonRoot: Check = {
 
 const runAsUser: Check = {
   level: 'restricted',
-  run({ spec }, containers) {
+  since: 23,
+  run(pod, containers, minor) {
+    if (hasOwnUsers(pod, minor)) return undefined;
+    const { spec } = pod;
     const setters: string[] = [];
     if (spec?.securityContext?.runAsUser === 0) setters.push('pod');
     const bad = containers.filter(({ securityContext }) => securityContext?.runAsUser === 0);
@@ -273,24 +325,21 @@ const runAsUser: Check = {
   },
 };
 
-const allowedSeLinuxTypes = new Set([
-  '',
-  'container_t',
-  'container_init_t',
-  'container_kvm_t',
-  'container_engine_t',
-]);
+const allowedSeLinuxTypes = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t']);
+/** With the version of the standard that allows it first. */
+const laterSeLinuxTypes = new Map([['container_engine_t', 31]]);
 
 const seLinuxOptions: Check = {
   level: 'baseline',
-  run({ spec }, containers) {
+  run({ spec }, containers, minor) {
     const setters: string[] = [];
     const types: string[] = [];
     let hasUser = false;
     let hasRole = false;
     const isBad = (options: { type?: string; user?: string; role?: string } | undefined): boolean => {
       if (!options) return false;
-      const badType = !allowedSeLinuxTypes.has(options.type ?? '');
+      const { type = '' } = options;
+      const badType = !allowedSeLinuxTypes.has(type) && !(minor >= laterSeLinuxTypes.get(type)!);
       if (badType) types.push(options.type!);
       hasUser ||= !!options.user;
       hasRole ||= !!options.role;
@@ -314,6 +363,7 @@ const seLinuxOptions: Check = {
 
 const seccompBaseline: Check = {
   level: 'baseline',
+  since: 19,
   run({ spec }, containers) {
     const isBad = (type: string | undefined) =>
       type !== undefined && type !== 'RuntimeDefault' && type !== 'Localhost';
@@ -337,9 +387,11 @@ const seccompBaseline: Check = {
 
 const seccompRestricted: Check = {
   level: 'restricted',
-  run(pod, containers) {
-    if (isWindows(pod)) return undefined;
-    const forbidden = seccompBaseline.run(pod, containers);
+  since: 19,
+  replaces: seccompBaseline,
+  run(pod, containers, minor) {
+    if (isWindows(pod, minor)) return undefined;
+    const forbidden = seccompBaseline.run(pod, containers, minor);
     if (forbidden) return forbidden;
     if (pod.spec?.securityContext?.seccompProfile) return undefined;
     const unset = containers.filter(({ securityContext }) => !securityContext?.seccompProfile);
@@ -351,27 +403,28 @@ const seccompRestricted: Check = {
   },
 };
 
-const allowedSysctls = new Set([
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.tcp_wmem',
+/** With the version of the standard that allows it first. */
+const allowedSysctls = new Map([
+  ['kernel.shm_rmid_forced', 0],
+  ['net.ipv4.ip_local_port_range', 0],
+  ['net.ipv4.ip_local_reserved_ports', 27],
+  ['net.ipv4.ip_unprivileged_port_start', 0],
+  ['net.ipv4.ping_group_range', 0],
+  ['net.ipv4.tcp_fin_timeout', 29],
+  ['net.ipv4.tcp_keepalive_intvl', 29],
+  ['net.ipv4.tcp_keepalive_probes', 29],
+  ['net.ipv4.tcp_keepalive_time', 29],
+  ['net.ipv4.tcp_rmem', 32],
+  ['net.ipv4.tcp_syncookies', 0],
+  ['net.ipv4.tcp_wmem', 32],
 ]);
 
 const sysctls: Check = {
   level: 'baseline',
-  run({ spec }) {
+  run({ spec }, _containers, minor) {
     const names = (spec?.securityContext?.sysctls ?? [])
       .map(({ name }) => name)
-      .filter((name) => !allowedSysctls.has(name));
+      .filter((name) => !(minor >= allowedSysctls.get(name)!));
     return names.length === 0 ? undefined : { reason: 'forbidden sysctls', detail: names.join(', ') };
   },
 };
@@ -391,8 +444,14 @@ const windowsHostProcess: Check = {
   },
 };
 
-function isWindows({ spec }: Pod): boolean {
-  return spec?.os?.name === 'windows';
+/** Of what Windows does not have, such a pod says nothing. */
+function isWindows({ spec }: Pod, minor: number): boolean {
+  return minor >= 25 && spec?.os?.name === 'windows';
+}
+
+/** Root in a user namespace of its own is nobody outside. */
+function hasOwnUsers({ spec }: Pod, minor: number): boolean {
+  return minor >= 35 && spec?.hostUsers === false;
 }
 
 const checks: readonly Check[] = [
@@ -403,8 +462,10 @@ const checks: readonly Check[] = [
   hostNamespaces,
   hostPathVolumes,
   hostPorts,
+  hostProbesAndLifecycle,
   privileged,
   procMount,
+  procMountRestricted,
   restrictedVolumes,
   runAsNonRoot,
   runAsUser,
@@ -414,10 +475,3 @@ const checks: readonly Check[] = [
   sysctls,
   windowsHostProcess,
 ];
-
-/** Baseline checks that a stricter one says better. */
-const replacedWhenRestricted: ReadonlySet<Check> = new Set([
-  capabilitiesBaseline,
-  seccompBaseline,
-  hostPathVolumes,
-]);

@@ -1,20 +1,36 @@
 /** PodSecurity: what pods may do in a namespace, by the levels that its labels name. */
 import type { KubeObject } from '../../../api/meta.ts';
 import { Namespace, Pod } from '../../../api/resources.gen.ts';
-import { forbidden } from '../../../api/status.ts';
+import { forbidden, invalid } from '../../../api/status.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission.ts';
 import { isWriteOf } from '../pod-write.ts';
-import { type Level, violationsOf } from './checks.ts';
+import { violationsOf } from './checks.ts';
+import {
+  isStricter,
+  type LevelVersion,
+  type Mode,
+  minorOf,
+  type NamespacePolicy,
+  nameOf,
+  namespacePolicy,
+  policyErrors,
+} from './namespace-policy.ts';
+
+/** Hears of every judgement. */
+export interface PodSecurityObserver {
+  evaluated(evaluation: Evaluation): void;
+}
+
+export interface Evaluation extends LevelVersion {
+  isAllowed: boolean;
+  mode: Mode;
+  operation: 'create' | 'update';
+  resource: 'pod' | 'controller';
+  subresource: string;
+}
 
 const prefix = 'pod-security.kubernetes.io/';
-const levels: readonly string[] = ['privileged', 'baseline', 'restricted'];
-
-interface Policy {
-  level: Level;
-  /** As the label says: `latest` or `v1.30`. */
-  version: string;
-}
 
 /** Where kinds that make pods keep the pod's template. */
 const templatePaths: Readonly<Record<string, readonly string[]>> = {
@@ -28,52 +44,82 @@ const templatePaths: Readonly<Record<string, readonly string[]>> = {
   replicationcontrollers: ['spec', 'template'],
 };
 
-export function podSecurity(objects: ObjectReader): AdmissionPlugin {
-  const policyOf = (namespace: string, mode: 'enforce' | 'warn'): Policy => {
-    const labels = objects.get(Namespace, '', namespace)?.metadata.labels ?? {};
-    return policyFrom(labels, mode);
-  };
+export function podSecurity(objects: ObjectReader, observer: PodSecurityObserver): AdmissionPlugin {
   return {
     name: 'PodSecurity',
     validate(attributes) {
-      if (isWriteOf(attributes, Namespace, 'UPDATE')) return warnOfExisting(objects, attributes);
-      const { operation, request, object } = attributes;
-      if (!object || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
-      const { group, plural } = request.resource.definition.type;
-      const resource = group ? `${group}/${plural}` : plural;
-      const isPod = resource === 'pods';
-      if (request.subresource !== '' && !(isPod && request.subresource === 'ephemeralcontainers')) return;
-      const pod = isPod ? (object as Pod) : templateOf(object, templatePaths[resource]);
-      if (!pod?.spec) return;
-      if (isPod && operation === 'UPDATE' && !mattersToSecurity(object as Pod, attributes.old as Pod)) return;
-      const enforced = policyOf(request.namespace, 'enforce');
-      if (isPod) {
-        const problems = describe(pod, enforced);
-        if (problems)
-          throw forbidden(Pod, pod.metadata.name, `violates PodSecurity ${nameOf(enforced)}: ${problems}`);
-      }
-      const warned = policyOf(request.namespace, 'warn');
-      const warnings = describe(pod, warned);
-      if (warnings) request.warnings.push(`would violate PodSecurity ${nameOf(warned)}: ${warnings}`);
+      if (isWriteOf(attributes, Namespace, 'CREATE', 'UPDATE')) return judgeNamespace(objects, attributes);
+      const found = podOf(attributes);
+      if (!found) return;
+      const policy = namespacePolicy(
+        objects.get(Namespace, '', attributes.request.namespace)?.metadata.labels,
+      );
+      judge(found, policy, attributes, observer);
     },
   };
 }
 
-function policyFrom(labels: Readonly<Record<string, string>>, mode: string): Policy {
-  const level = labels[prefix + mode];
-  const version = labels[`${prefix}${mode}-version`] ?? 'latest';
-  if (level === undefined) return { level: 'privileged', version };
-  // An unknown level must not open the namespace.
-  return { level: levels.includes(level) ? (level as Level) : 'restricted', version };
+interface FoundPod {
+  pod: Pod;
+  /** False for the template of pods to come: those are refused when they come. */
+  isPod: boolean;
 }
 
-function nameOf({ level, version }: Policy): string {
-  return JSON.stringify(`${level}:${version}`);
+/** Undefined when the request is about none, or changes nothing that matters. */
+function podOf({ operation, request, object, old }: AdmissionAttributes): FoundPod | undefined {
+  if (!object || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+  const { group, plural } = request.resource.definition.type;
+  const resource = group ? `${group}/${plural}` : plural;
+  const isPod = resource === 'pods';
+  if (request.subresource !== '' && !(isPod && request.subresource === 'ephemeralcontainers'))
+    return undefined;
+  const pod = isPod ? (object as Pod) : templateOf(object, templatePaths[resource]);
+  if (!pod?.spec) return undefined;
+  if (isPod && operation === 'UPDATE' && !mattersToSecurity(object as Pod, old as Pod)) return undefined;
+  return { pod, isPod };
+}
+
+/** @throws StatusError 403 */
+function judge(
+  { pod, isPod }: FoundPod,
+  policy: NamespacePolicy,
+  { operation, request }: AdmissionAttributes,
+  observer: PodSecurityObserver,
+): void {
+  const tell = (mode: Mode, isAllowed: boolean) =>
+    observer.evaluated({
+      ...policy[mode],
+      isAllowed,
+      mode,
+      operation: operation === 'CREATE' ? 'create' : 'update',
+      resource: isPod ? 'pod' : 'controller',
+      subresource: request.subresource,
+    });
+  const note = (key: string, text: string) => {
+    if (request.annotations) request.annotations[prefix + key] = text;
+  };
+  let problems: string | undefined;
+  if (isPod) {
+    note('enforce-policy', nameOf(policy.enforce));
+    problems = describe(pod, policy.enforce);
+    tell('enforce', !problems);
+  }
+  const audited = describe(pod, policy.audit);
+  if (audited) {
+    note('audit-violations', `would violate PodSecurity "${nameOf(policy.audit)}": ${audited}`);
+    tell('audit', false);
+  }
+  if (problems)
+    throw forbidden(Pod, pod.metadata.name, `violates PodSecurity "${nameOf(policy.enforce)}": ${problems}`);
+  const warnings = describe(pod, policy.warn);
+  if (!warnings) return;
+  request.warnings.push(`would violate PodSecurity "${nameOf(policy.warn)}": ${warnings}`);
+  tell('warn', false);
 }
 
 /** Undefined when nothing is wrong. */
-function describe(pod: Pod, { level }: Policy): string | undefined {
-  const violations = violationsOf(pod, level);
+function describe(pod: Pod, { level, version }: LevelVersion): string | undefined {
+  const violations = violationsOf(pod, level, minorOf(version));
   if (violations.length === 0) return undefined;
   return violations.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');
 }
@@ -94,15 +140,27 @@ function mattersToSecurity(next: Pod, old: Pod): boolean {
   return relevant(next) !== relevant(old);
 }
 
+/** Labels that are wrong already may stay, so that other things of the namespace can change. @throws StatusError 422 */
+function judgeNamespace(objects: ObjectReader, attributes: AdmissionAttributes): void {
+  const { object, old, request } = attributes;
+  const errors = [...policyErrors(object?.metadata.labels)];
+  const textsBefore = old ? [...policyErrors(old.metadata.labels)].map(({ text }) => text) : [];
+  const isOld =
+    old && errors.length === textsBefore.length && errors.every(({ text }) => textsBefore.includes(text));
+  if (errors.length > 0 && !isOld)
+    throw invalid({ group: '', kind: 'Namespace' }, request.name || object!.metadata.name, errors);
+  if (old && request.subresource === '') warnOfExisting(objects, attributes);
+}
+
 /** Pods that are there already stay; whoever raises a namespace's level is told of them. */
 function warnOfExisting(objects: ObjectReader, { request, object, old }: AdmissionAttributes): void {
-  const next = policyFrom(object?.metadata.labels ?? {}, 'enforce');
-  const before = policyFrom(old?.metadata.labels ?? {}, 'enforce');
+  const next = namespacePolicy(object?.metadata.labels).enforce;
+  const before = namespacePolicy(old?.metadata.labels).enforce;
   if (next.level === before.level && next.version === before.version) return;
-  if (levels.indexOf(next.level) <= levels.indexOf(before.level)) return;
+  if (!isStricter(next, before)) return;
   const byReasons = new Map<string, string[]>();
   for (const pod of objects.list(Pod, request.name)) {
-    const reasons = violationsOf(pod, next.level)
+    const reasons = violationsOf(pod, next.level, minorOf(next.version))
       .map(({ reason }) => reason)
       .join(', ');
     if (!reasons) continue;
@@ -112,7 +170,7 @@ function warnOfExisting(objects: ObjectReader, { request, object, old }: Admissi
   }
   if (byReasons.size === 0) return;
   request.warnings.push(
-    `existing pods in namespace ${JSON.stringify(request.name)} violate the new PodSecurity enforce level ${nameOf(next)}`,
+    `existing pods in namespace ${JSON.stringify(request.name)} violate the new PodSecurity enforce level ${JSON.stringify(nameOf(next))}`,
   );
   for (const [reasons, [first, ...others]] of byReasons) {
     const more =
