@@ -60,6 +60,17 @@ function firstProcessOf(containerId: string): number {
   return first;
 }
 
+/** Whether a shell runs for this pod in a container that is not the one of this id. */
+function runsAnother(uid: string, containerId: string): boolean {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .some((pid) => {
+      const groups = textOf(`/proc/${pid}/cgroup`);
+      const isOfPod = groups.includes(uid) && !groups.includes(containerId);
+      return isOfPod && textOf(`/proc/${pid}/cmdline`).startsWith('sh\0-c\0');
+    });
+}
+
 /** Of a list of pods and their containers' ids, the id of the pod's first one. */
 function containerIdOf(lines: readonly string[], pod: string): string {
   const id = lines.find((line) => line.startsWith(`${pod} `))?.match(/containerd:\/\/(\w+)/)?.[1];
@@ -172,6 +183,22 @@ suite('a node with thirty pods', () => {
       const changed = (await containers()).split('\n').filter((line, index) => line !== before[index]);
       return changed.length === 1 && /^p0 \S+ 1$/.test(changed[0]!);
     });
+    await allReady();
+  });
+
+  test('a container that ends while the server is silent starts again, with the volumes that the pod has', async () => {
+    const before = (await containers()).split('\n');
+    const uid = await cluster.kubectl('get', 'pod', 'p5', '-o', 'jsonpath={.metadata.uid}');
+    const ended = containerIdOf(before, 'p5');
+    const server = cluster.pidOf('server');
+    process.kill(server, 'SIGSTOP');
+    try {
+      process.kill(firstProcessOf(ended), 'SIGKILL');
+      await eventually('it runs again', async () => runsAnother(uid, ended));
+    } finally {
+      process.kill(server, 'SIGCONT');
+    }
+    await eventually('that is told', async () => /^p5 \S+ 1$/m.test(await containers()));
     await allReady();
   });
 
