@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import {
   CronJob,
+  Endpoints,
+  Event,
   HorizontalPodAutoscaler,
   Job,
   Namespace,
@@ -36,6 +38,7 @@ test('what dashboards ask for is there before anything happens', async () => {
     'garbagecollector_controller_resources_sync_error_total',
     'taint_eviction_controller_pod_deletions_total',
     'endpoint_slice_controller_num_endpoint_slices',
+    'endpoint_slice_mirroring_controller_num_endpoint_slices',
     'ephemeral_volume_controller_create_total',
     'horizontal_pod_autoscaler_controller_num_horizontal_pod_autoscalers',
     'workqueue_depth{name="deployment"}',
@@ -168,4 +171,43 @@ test('an autoscaler tells what it did and what stood in its way', async () => {
     sampleOf(cluster, `${prefix}_metric_computation_total{action="none",error="internal",${type}}`),
     1,
   );
+});
+
+test('mirrored Endpoints are counted, and addresses that are too many to mirror', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  const ports = [{ port: 80 }];
+  await client.create(Service, { metadata: { name: 'db', namespace }, spec: { ports } } as Draft<Service>);
+  const addresses = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ ip: `10.1.${at >> 8}.${at & 255}` }));
+  const metadata = { name: 'db', namespace };
+  await client.create(Endpoints, { metadata, subsets: [{ addresses: addresses(3), ports }] });
+  await clock.advance(2_000);
+  const value = (name: string) => sampleOf(cluster, `endpoint_slice_mirroring_controller_${name}`);
+  assert.equal(value('num_endpoint_slices'), 1);
+  assert.equal(value('endpoints_desired'), 3);
+  assert.equal(value('endpoints_added_per_sync_sum'), 3);
+  assert.equal(value('changes{operation="create"}'), 1);
+  const moved = { subsets: [{ notReadyAddresses: addresses(2), ports }] };
+  await client.patch(Endpoints, metadata, moved, { type: 'merge' });
+  await clock.advance(2_000);
+  assert.equal(value('endpoints_updated_per_sync_sum'), 2);
+  assert.equal(value('endpoints_removed_per_sync_sum'), 1);
+  await client.patch(
+    Endpoints,
+    metadata,
+    { subsets: [{ addresses: addresses(1_002), ports }] },
+    { type: 'merge' },
+  );
+  await clock.advance(2_000);
+  // Two at each look at them.
+  assert.equal(value('addresses_skipped_per_sync_bucket{le="2"}'), value('addresses_skipped_per_sync_count'));
+  assert.ok(value('addresses_skipped_per_sync_sum')! >= 2);
+  const [event] = (await client.list(Event, { namespace })).items.filter(
+    ({ reason }) => reason === 'TooManyAddressesToMirror',
+  );
+  assert.match(event?.message ?? '', /^A max of 1000 addresses .* 2 addresses were skipped$/);
+  await client.delete(Endpoints, metadata);
+  await clock.advance(2_000);
+  assert.equal(value('num_endpoint_slices'), 0);
 });

@@ -1,6 +1,13 @@
-/** What the EndpointSlice controller does and what came of it, under upstream's names. */
+/** What the two EndpointSlice controllers do and what came of it, under upstream's names. */
 import type { EndpointSlice } from '../../api/resources.gen.ts';
-import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
+import type { Endpoint } from '../../api/types/discovery-v1.gen.ts';
+import {
+  type BoundHistogram,
+  exponentialBuckets,
+  type MetricsRegistry,
+  metricsPerRegistry,
+} from '../../base/metrics.ts';
 import { endpointKey, type SlicePlan, sliceMax, type WantedSlices } from './endpointslice-plan.ts';
 
 /** Of one Service. */
@@ -11,9 +18,39 @@ interface SliceCount {
   endpoints: number;
 }
 
-const prefix = 'endpoint_slice_controller';
-
 export const endpointSliceMetricsOf = metricsPerRegistry((registry) => {
+  const prefix = 'endpoint_slice_controller';
+  return {
+    ...sliceMetrics(registry, prefix, 'Service'),
+    syncs: registry.counter(`${prefix}_syncs`, 'Number of EndpointSlice syncs'),
+  };
+});
+
+export const sliceMirroringMetricsOf = metricsPerRegistry((registry) => {
+  const prefix = 'endpoint_slice_mirroring_controller';
+  return {
+    ...sliceMetrics(registry, prefix, 'Endpoints'),
+    updated: perSync(registry, `${prefix}_endpoints_updated_per_sync`, 'endpoints updated', 'Endpoints'),
+    skipped: perSync(
+      registry,
+      `${prefix}_addresses_skipped_per_sync`,
+      'addresses that were too many',
+      'Endpoints',
+    ),
+    duration: registry
+      .histogram(
+        `${prefix}_endpoints_sync_duration`,
+        'Duration of syncEndpoints() in seconds',
+        exponentialBuckets(0.001, 2, 15),
+      )
+      .bind({}),
+  };
+});
+
+type SliceMetrics = ReturnType<typeof sliceMetrics>;
+
+/** What both controllers have. `of`: the kind that slices are made for. */
+function sliceMetrics(registry: MetricsRegistry, prefix: string, of: string) {
   /** By `namespace/name`. */
   const services = new Map<string, SliceCount>();
   const sumOf = (field: keyof SliceCount) =>
@@ -29,26 +66,22 @@ export const endpointSliceMetricsOf = metricsPerRegistry((registry) => {
     sumOf('desired'),
   );
   registry.collected(`${prefix}_endpoints_desired`, 'Number of endpoints desired', sumOf('endpoints'));
-  const perSync = (name: string, what: string) =>
-    registry.histogram(
-      `${prefix}_${name}`,
-      `Number of endpoints ${what} on each Service sync`,
-      exponentialBuckets(2, 2, 15),
-    );
   return {
     services,
-    syncs: registry.counter(`${prefix}_syncs`, 'Number of EndpointSlice syncs'),
     changes: registry.counter(`${prefix}_changes`, 'Number of EndpointSlice changes'),
-    added: perSync('endpoints_added_per_sync', 'added').bind({}),
-    removed: perSync('endpoints_removed_per_sync', 'removed').bind({}),
+    added: perSync(registry, `${prefix}_endpoints_added_per_sync`, 'endpoints added', of),
+    removed: perSync(registry, `${prefix}_endpoints_removed_per_sync`, 'endpoints removed', of),
   };
-});
+}
 
-type EndpointSliceMetrics = ReturnType<typeof endpointSliceMetricsOf>;
+function perSync(registry: MetricsRegistry, name: string, what: string, of: string): BoundHistogram {
+  const help = `Number of ${what} on each ${of} sync`;
+  return registry.histogram(name, help, exponentialBuckets(2, 2, 15)).bind({});
+}
 
 /** Notes a sync that was applied. */
 export function noteSlices(
-  { services, changes, added, removed }: EndpointSliceMetrics,
+  { services, changes, added, removed, updated }: SliceMetrics & { updated?: BoundHistogram },
   key: string,
   present: readonly EndpointSlice[],
   wanted: readonly WantedSlices[],
@@ -63,10 +96,14 @@ export function noteSlices(
     ),
     endpoints: groups.reduce((sum, { endpoints }) => sum + endpoints.length, 0),
   });
-  const before = new Set(present.flatMap(({ endpoints }) => (endpoints ?? []).map(endpointKey)));
-  const after = new Set(groups.flatMap(({ endpoints }) => endpoints.map(endpointKey)));
-  added.observe([...after].filter((one) => !before.has(one)).length);
-  removed.observe([...before].filter((one) => !after.has(one)).length);
+  const keyed = (endpoint: Endpoint) => [endpointKey(endpoint), endpoint] as const;
+  const before = new Map(present.flatMap(({ endpoints }) => (endpoints ?? []).map(keyed)));
+  const after = new Map(groups.flatMap(({ endpoints }) => endpoints.map(keyed)));
+  added.observe([...after.keys()].filter((one) => !before.has(one)).length);
+  removed.observe([...before.keys()].filter((one) => !after.has(one)).length);
+  updated?.observe(
+    [...after].filter(([key, endpoint]) => before.has(key) && !equalJson(before.get(key), endpoint)).length,
+  );
   for (const [operation, list] of [
     ['create', plan.create],
     ['update', plan.update],

@@ -2,9 +2,11 @@
 import { EndpointSlice, Endpoints, Service } from '../../api/resources.gen.ts';
 import { lastAppliedAnnotation, serviceNameLabel } from '../../api/well-known.ts';
 import { defineController, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { controllerReference } from '../adoption.ts';
 import { hasSelector } from './endpoint-pods.ts';
 import { ownSlices } from './endpointslice.ts';
+import { noteSlices, sliceMirroringMetricsOf } from './endpointslice-metrics.ts';
 import { applySlicePlan, managedByLabel, planSlices, type WantedSlices } from './endpointslice-plan.ts';
 
 const manager = 'endpointslicemirroring-controller.k8s.io';
@@ -18,6 +20,7 @@ export const endpointSliceMirroringController = defineController({
   name: 'endpoint_slice_mirroring',
   component: 'endpoint-slice-mirroring-controller',
   reconciles: Endpoints,
+  metrics: (registry) => sliceMirroringMetricsOf(registry).services.clear(),
   watches: [
     watch(Service, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
     watch(EndpointSlice, ({ metadata }, old) => {
@@ -27,12 +30,15 @@ export const endpointSliceMirroringController = defineController({
     }),
   ],
   async reconcile(key, cluster, signal) {
+    const metrics = sliceMirroringMetricsOf(cluster.metrics);
+    const startMs = cluster.clock.monotonic();
     const endpoints = cluster.get(Endpoints, key);
     const service = cluster.get(Service, key);
     const [namespace = '', name = ''] = key.split('/');
     const present = ownSlices(cluster.informer(EndpointSlice), namespace, name, manager);
     const isMirrored = endpoints && service && !hasSelector(service) && mayMirror(endpoints);
     if (!isMirrored) {
+      metrics.services.delete(key);
       for (const slice of present) await cluster.delete(EndpointSlice, slice, signal);
       return;
     }
@@ -41,7 +47,11 @@ export const endpointSliceMirroringController = defineController({
       [triggerAnnotation]: __,
       ...annotations
     } = endpoints.metadata.annotations ?? {};
-    const plan = planSlices(present, mirror(endpoints), {
+    const wanted = mirror(endpoints);
+    const skipped = countAddresses(endpoints) - countEndpoints(wanted);
+    metrics.skipped.observe(skipped);
+    if (skipped > 0) tellOfSkipped(cluster, endpoints, skipped);
+    const plan = planSlices(present, wanted, {
       name,
       namespace,
       manager,
@@ -51,8 +61,27 @@ export const endpointSliceMirroringController = defineController({
       keepsPlaceholder: false,
     });
     await applySlicePlan(cluster, plan, signal);
+    noteSlices(metrics, key, present, wanted, plan);
+    metrics.duration.observe((cluster.clock.monotonic() - startMs) / 1000);
   },
 });
+
+function countAddresses({ subsets }: Endpoints): number {
+  return (subsets ?? []).reduce(
+    (sum, { addresses, notReadyAddresses }) =>
+      sum + (addresses?.length ?? 0) + (notReadyAddresses?.length ?? 0),
+    0,
+  );
+}
+
+function countEndpoints(wanted: readonly WantedSlices[]): number {
+  return wanted.flatMap(({ groups }) => groups).reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+}
+
+function tellOfSkipped(cluster: ReconcileCluster, endpoints: Endpoints, skipped: number): void {
+  const message = `A max of ${addressesMax} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`;
+  cluster.event(Endpoints, endpoints, 'Warning', 'TooManyAddressesToMirror', message);
+}
 
 function mayMirror({ metadata }: Endpoints): boolean {
   return metadata.labels?.[skipLabel] !== 'true' && metadata.annotations?.[leaderAnnotation] === undefined;
