@@ -223,3 +223,41 @@ test('managed fields are left out where the policy says so, of lists too', async
   await server.ask('GET', `${configMaps}/c`);
   assert.equal(last().responseObject.metadata.managedFields.length, 1);
 });
+
+test('what policies have to say is noted: failures that they only audit, and annotations of their own', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({
+    ...head,
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'Metadata' }],
+  });
+  await using server = await createTestServer({ audit: { policy, write: (line) => void lines.push(line) } });
+  const group = '/apis/admissionregistration.k8s.io/v1';
+  const resourceRules = [
+    { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] },
+  ];
+  const defined = await server.ask('POST', `${group}/validatingadmissionpolicies`, {
+    metadata: { name: 'p' },
+    spec: {
+      matchConstraints: { resourceRules },
+      validations: [{ expression: 'true' }, { expression: 'object.metadata.name != "b"', message: 'no b' }],
+      auditAnnotations: [
+        { key: 'name', valueExpression: '"called " + object.metadata.name' },
+        { key: 'none', valueExpression: 'object.metadata.name == "b" ? "" : "other"' },
+      ],
+    },
+  });
+  assert.equal(defined.status, 201, JSON.stringify(defined.object));
+  await server.ask('POST', `${group}/validatingadmissionpolicybindings`, {
+    metadata: { name: 'bound' },
+    spec: { policyName: 'p', validationActions: ['Audit'] },
+  });
+  const made = await server.ask('POST', configMaps, configMap('b'));
+  assert.equal(made.status, 201);
+  const { annotations } = JSON.parse(lines.at(-1)!);
+  assert.equal(annotations['p/name'], 'called b');
+  assert.equal(annotations['p/none'], undefined);
+  assert.deepEqual(JSON.parse(annotations['validation.policy.admission.k8s.io/validation_failure']), [
+    { message: 'no b', policy: 'p', binding: 'bound', expressionIndex: 1, validationActions: ['Audit'] },
+  ]);
+});

@@ -19,15 +19,31 @@ interface CompiledValidation {
   reason: string;
 }
 
-type Validations = readonly CompiledValidation[];
-type Bound = CompiledBinding<ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Validations>;
+/** What a policy says of a request: whether it may be, and what the audit log is to note. */
+interface Content {
+  validations: readonly CompiledValidation[];
+  notes: readonly { key: string; program: CelProgram }[];
+}
+
+type Bound = CompiledBinding<ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Content>;
+
+interface Judgement {
+  violations: readonly Violation[];
+  /** By the policy's own keys. */
+  notes: ReadonlyMap<string, string>;
+}
 
 interface Violation {
   text: string;
   reason: string;
   /** True when the policy could not be judged at all. */
   failed: boolean;
+  /** Of the validation, among the policy's. */
+  index: number;
 }
+
+/** Of one value that the audit log notes. */
+const noteCharsMax = 10 * 1024;
 
 const actions: Readonly<Record<string, PolicyAction>> = { Deny: 'deny', Warn: 'warn', Audit: 'audit' };
 
@@ -47,11 +63,7 @@ export function policyPlugin(options: ValidatingPolicyOptions): AdmissionPlugin 
 
 class Policies {
   readonly #options: ValidatingPolicyOptions;
-  readonly #bindings: PolicyBindings<
-    ValidatingAdmissionPolicy,
-    ValidatingAdmissionPolicyBinding,
-    Validations
-  >;
+  readonly #bindings: PolicyBindings<ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Content>;
 
   constructor(options: ValidatingPolicyOptions) {
     this.#options = options;
@@ -59,7 +71,7 @@ class Policies {
       policy: ValidatingAdmissionPolicy,
       binding: ValidatingAdmissionPolicyBinding,
       word: 'ValidatingAdmissionPolicy',
-      compile: compileValidations,
+      compile: compileContent,
     });
   }
 
@@ -75,10 +87,11 @@ class Policies {
     for (const params of this.#bindings.paramsOf(bound, attributes)) {
       const { policy } = bound;
       const startMs = this.#options.clock.monotonic();
-      const violations = await answers.settled(() =>
-        violationsOf(policy, () => this.#bindings.prepare(policy, base, params)),
+      const { violations, notes } = await answers.settled(() =>
+        judgementOf(policy, () => this.#bindings.prepare(policy, base, params)),
       );
       const tookMs = this.#options.clock.monotonic() - startMs;
+      for (const [key, value] of notes) note(attributes, `${policy.policy.metadata.name}/${key}`, value);
       if (violations.length === 0) this.#count(bound, 'allow', false, tookMs);
       for (const violation of violations) {
         for (const action of bound.binding.spec.validationActions)
@@ -102,6 +115,7 @@ class Policies {
 
   #enforce({ binding }: Bound, attributes: AdmissionAttributes, violation: Violation): void {
     const { spec, metadata } = binding;
+    if (spec.validationActions.includes('Audit')) noteFailure(binding, attributes, violation);
     if (spec.validationActions.includes('Deny')) throw this.#bindings.refusal(binding, attributes, violation);
     if (!spec.validationActions.includes('Warn')) return;
     const warning = `Validation failed for ValidatingAdmissionPolicy '${spec.policyName}' with binding '${metadata.name}': ${violation.text}`;
@@ -109,8 +123,45 @@ class Policies {
   }
 }
 
-function compileValidations({ spec }: ValidatingAdmissionPolicy): Validations {
-  return (spec.validations ?? []).map((validation) => ({
+const failureAnnotation = 'validation.policy.admission.k8s.io/validation_failure';
+
+/** As upstream, one failure of a request is told, in a list nevertheless. */
+function noteFailure(
+  { metadata, spec }: ValidatingAdmissionPolicyBinding,
+  { request }: AdmissionAttributes,
+  { text, index }: Violation,
+): void {
+  const { annotations } = request;
+  if (!annotations || annotations[failureAnnotation] !== undefined) return;
+  const { policyName, validationActions } = spec;
+  const binding = metadata.name;
+  annotations[failureAnnotation] = JSON.stringify([
+    { message: text, policy: policyName, binding, expressionIndex: index, validationActions },
+  ]);
+}
+
+/** What several bindings or parameters say under one key is told one after the other. */
+function note({ request: { annotations } }: AdmissionAttributes, key: string, value: string): void {
+  if (!annotations) return;
+  const before = annotations[key]?.split(', ') ?? [];
+  if (!before.includes(value)) annotations[key] = [...before, value].join(', ');
+}
+
+function compileContent({ spec }: ValidatingAdmissionPolicy): Content {
+  const { auditAnnotations = [] } = spec;
+  return {
+    validations: compileValidations(spec.validations),
+    notes: auditAnnotations.map(({ key, valueExpression }) => ({
+      key,
+      program: compileCel(valueExpression, policyVariables),
+    })),
+  };
+}
+
+function compileValidations(
+  validations: ValidatingAdmissionPolicy['spec']['validations'] = [],
+): CompiledValidation[] {
+  return validations.map((validation) => ({
     program: compileCel(validation.expression, policyVariables),
     message: validation.message,
     messageProgram: validation.messageExpression
@@ -120,32 +171,52 @@ function compileValidations({ spec }: ValidatingAdmissionPolicy): Validations {
   }));
 }
 
-function violationsOf(
-  { policy, content = [] }: CompiledPolicy<ValidatingAdmissionPolicy, Validations>,
+function judgementOf(
+  { policy, content }: CompiledPolicy<ValidatingAdmissionPolicy, Content>,
   prepare: () => Record<string, unknown> | 'does not concern',
-): Violation[] {
+): Judgement {
   const ignoresFailures = policy.spec.failurePolicy === 'Ignore';
   let values: Record<string, unknown>;
   try {
     const prepared = prepare();
-    if (prepared === 'does not concern') return [];
+    if (prepared === 'does not concern') return { violations: [], notes: new Map() };
     values = prepared;
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
-    return ignoresFailures ? [] : [{ text: error.message, reason: 'Invalid', failed: true }];
+    const failure = { text: error.message, reason: 'Invalid', failed: true, index: 0 };
+    return { violations: ignoresFailures ? [] : [failure], notes: new Map() };
   }
   const violations: Violation[] = [];
-  for (const validation of content) {
+  const { validations = [], notes = [] } = content ?? {};
+  for (const [index, validation] of validations.entries()) {
     try {
       if (validation.program.evaluate(values) === true) continue;
-      violations.push({ text: messageOf(validation, values), reason: validation.reason, failed: false });
+      violations.push({
+        text: messageOf(validation, values),
+        reason: validation.reason,
+        failed: false,
+        index,
+      });
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
       const text = `expression '${validation.program.source}' resulted in error: ${error.message}`;
-      if (!ignoresFailures) violations.push({ text, reason: 'Invalid', failed: true });
+      if (!ignoresFailures) violations.push({ text, reason: 'Invalid', failed: true, index });
     }
   }
-  return violations;
+  const told = new Map<string, string>();
+  for (const [index, { key, program }] of notes.entries()) {
+    try {
+      const value = program.evaluate(values);
+      if (typeof value === 'string' && value.trim() !== '')
+        told.set(key, value.trim().slice(0, noteCharsMax));
+      else if (value !== null && typeof value !== 'string')
+        throw new CelError(`valueExpression '${program.source}' resulted in unsupported return type`);
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      if (!ignoresFailures) violations.push({ text: error.message, reason: 'Invalid', failed: true, index });
+    }
+  }
+  return { violations, notes: told };
 }
 
 function messageOf(
