@@ -62,5 +62,8 @@ function describeError(error: Error): string {
   const isDefect =
     error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   const text = isDefect ? (error.stack ?? error.message) : error.message;
-  return error.cause instanceof Error ? `${text}: ${describeError(error.cause)}` : text;
+  if (!(error.cause instanceof Error)) return text;
+  const cause = describeError(error.cause);
+  // Many a message ends with that of its cause already.
+  return text.endsWith(cause) ? text : `${text}: ${cause}`;
 }

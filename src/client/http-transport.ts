@@ -241,7 +241,7 @@ function failure(base: URL, error: Error | undefined, signal: AbortSignal | unde
   if (signal?.aborted) return signal.reason;
   const cause = connectionProblem(error);
   const why = cause ? cause.message || (cause as NodeJS.ErrnoException).code : 'the connection was closed';
-  return new TransportError(`${base.host}: ${why}`, { cause: error });
+  return new TransportError(`${base.host}: ${why}`, { cause });
 }
 
 /** A request that waited for its connection says no more than that it was cancelled; the connection's error says why. */
