@@ -67,6 +67,7 @@ export interface RecordedEvent {
 }
 
 export class FakeCluster {
+  readonly metrics = new MetricsRegistry();
   readonly clock = new VirtualClock();
   readonly events: RecordedEvent[] = [];
   readonly #informers = new Map<string, FakeInformer>();
@@ -123,7 +124,7 @@ export class FakeCluster {
         clock,
         random: seededRandom(1),
         logger: silentLogger,
-        metrics: new MetricsRegistry(),
+        metrics: this.metrics,
         recorder: this.#recorder,
         ...(configuration && { configuration }),
       },

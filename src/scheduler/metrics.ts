@@ -7,6 +7,8 @@ export interface SchedulerMetrics {
   attempt(result: 'scheduled' | 'unschedulable' | 'error', profile: string, durationMs: number): void;
   /** A pod has its node, so long after it could first be scheduled. */
   bound(attempts: number, durationMs: number): void;
+  /** Room was looked for by sending others away: so many, or none. */
+  preempted(victims: number): void;
 }
 
 /** 1 ms, doubled up to about 16 s. */
@@ -85,6 +87,15 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
   };
   const everyAlgorithm = algorithm.bind({});
   const everyPod = attemptsPerPod.bind({});
+  const preemptions = registry.counter(
+    'scheduler_preemption_attempts_total',
+    'Total preemption attempts in the cluster till now',
+  );
+  const victimsPerPod = registry.histogram(
+    'scheduler_preemption_victims',
+    'Number of selected preemption victims',
+    [1, 2, 4, 8, 16, 32, 64],
+  );
   return {
     attempt(result, profile, durationMs) {
       attempts.add(1, { profile, result });
@@ -96,6 +107,10 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
       sli.observe(durationMs / 1000, {
         attempts: count > attemptsShownMax ? `${attemptsShownMax}+` : String(count),
       });
+    },
+    preempted(victims) {
+      preemptions.add(1);
+      if (victims > 0) victimsPerPod.observe(victims);
     },
   };
 }

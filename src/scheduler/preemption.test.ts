@@ -76,6 +76,9 @@ test('a node whose budget allows it is taken before one whose budget would break
     (cluster) => {
       assert.notEqual(cluster.pod('guarded'), undefined);
       assert.equal(cluster.pod('free'), undefined);
+      const text = cluster.metrics.expose();
+      assert.match(text, /^scheduler_preemption_attempts_total [1-9]/m);
+      assert.match(text, /^scheduler_preemption_victims_sum 1$/m);
     },
   ));
 

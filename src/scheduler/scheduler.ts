@@ -138,6 +138,7 @@ export async function startScheduler(options: SchedulerOptions, signal: AbortSig
   ): void {
     const message = describeDiagnosis(diagnosis, postFilter?.message);
     const { nominatedNode, victims = [] } = postFilter ?? {};
+    if (postFilter) metrics.preempted(victims.length);
     if (nominatedNode !== undefined) cache.nominate(queued.info, nominatedNode);
     const isPreempting = nominatedNode !== undefined && victims.length > 0;
     tell(queued, 'Unschedulable', message, nominatedNode);
