@@ -121,3 +121,30 @@ test('nobody of lower priority takes the room while it is being made', () =>
       assert.equal(cluster.nodeOf('other'), undefined);
     },
   ));
+
+test('of many preemptions so few are under way at once that none waits for long', async () => {
+  const cluster = new FakeCluster();
+  const names = Array.from({ length: 250 }, (_, index) => `n${index}`);
+  for (const name of names) {
+    cluster.addNodes(makeNode(name));
+    cluster.addPods(running(`low-${name}`, name, 1, '3'));
+    cluster.addPods(makePod(`vip-${name}`, { requests: { cpu: '3' }, spec: { priority: 100 } }));
+  }
+  let underWay = 0;
+  let underWayMax = 0;
+  const slowly =
+    <Args extends unknown[], Answer>(write: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      underWayMax = Math.max(underWayMax, ++underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay--;
+      return write(...args);
+    };
+  const { client } = cluster;
+  Object.assign(client, { patch: slowly(client.patch), delete: slowly(client.delete) });
+  cluster.start();
+  while (names.some((name) => !cluster.nodeOf(`vip-${name}`))) await cluster.clock.advance(0);
+  assert.ok(underWayMax > 10 && underWayMax <= 100, `${underWayMax} at once`);
+  assert.equal(names.filter((name) => cluster.pod(`low-${name}`)).length, 0);
+  await cluster.stop();
+});
