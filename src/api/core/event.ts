@@ -1,10 +1,12 @@
 /** Events, stored in their core form and served as `events.k8s.io` too. */
+
 import { ageColumn, ageSince, column, countColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import type { ValidationContext } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Event } from '../resources.gen.ts';
+import { asJsonObject } from '../schema/decode.ts';
 import type { Event as EventsV1Event } from '../types/events-v1.gen.ts';
 import { invalidFor, nameRule } from '../validation/fields.ts';
 import { pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
@@ -33,7 +35,7 @@ export const eventKind = defineKind(Event, {
   ],
   defaults(event) {
     // Times that are not set are shown as null, not left out.
-    const times = event as unknown as Record<string, unknown>;
+    const times = asJsonObject(event);
     for (const name of ['eventTime', 'firstTimestamp', 'lastTimestamp']) times[name] ??= null;
     event.source ??= {};
     event.reportingComponent ??= '';
@@ -166,7 +168,7 @@ const renamed = [
 ] as const;
 
 function rename(object: KubeObject, from: 0 | 1): KubeObject {
-  const fields = object as unknown as Record<string, unknown>;
+  const fields = asJsonObject(object);
   for (const pair of renamed) {
     const source = pair[from];
     if (!(source in fields)) continue;

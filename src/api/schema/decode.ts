@@ -23,6 +23,11 @@ export interface Decoded<T> {
 
 export type JsonObject = Record<string, unknown>;
 
+/** An object of any type as the fields that it is made of. */
+export function asJsonObject(object: object): JsonObject {
+  return object as JsonObject;
+}
+
 /** Deeper nesting is refused: recursion over it must not exhaust the stack. */
 export const nestingDepthMax = 500;
 /** Within paths: what follows is a map's key, not a field. */

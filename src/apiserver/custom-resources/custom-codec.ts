@@ -1,7 +1,7 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, checkKind, type ExpectedKind, judgeProblems } from '../../api/schema/body.ts';
-import { DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { patchJson } from '../../api/schema/patch.ts';
 import { badRequest } from '../../api/status.ts';
@@ -50,7 +50,7 @@ export function customCodec(expected: ExpectedKind, schema: StructuralSchema | u
     refresh(stored) {
       if (!schema) return stored;
       const fresh = cloneJson(stored);
-      pruneResource(schema, fresh as unknown as JsonObject);
+      pruneResource(schema, asJsonObject(fresh));
       applyStructuralDefaults(schema, fresh);
       return fresh;
     },

@@ -5,7 +5,7 @@ import { withMapsForObjects } from '../../api/cel/struct-literals.ts';
 import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
-import { isObject, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
 import { applyJsonPatch, JsonPatchError, type JsonPatchOperation } from '../../api/schema/json-patch.ts';
 import { cloneJson, equalJson } from '../../api/schema/json-value.ts';
 import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
@@ -69,7 +69,7 @@ class MutatingPolicies {
       const before = await admissionRequestOf(attributes, shown, this.#random.uuid());
       const answers = this.#bindings.accessAnswers();
       const base = await this.#bindings.variablesOf(attributes, shown, answers);
-      const object = before.object as unknown as JsonObject;
+      const object = asJsonObject(before.object!);
       const fields = fieldsSeen(attributes, shown);
       try {
         const mutated = await answers.settled(() => {

@@ -3,6 +3,7 @@
 import { CelError } from '../../api/cel/environment.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../api/resources.gen.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { applyJsonPatch } from '../../api/schema/json-patch.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { checkPatch } from '../../api/schema/patch.ts';
@@ -109,7 +110,7 @@ class Hooks {
     const patch = checkPatch(parseExactJson(Buffer.from(response.patch!, 'base64').toString('utf8')), 'json');
     if (patch.format !== 'json')
       throw internalError(`webhook ${hook.webhook.name} answered with no JSON patch`);
-    const patched = applyJsonPatch(request.object as unknown as Record<string, unknown>, patch.operations);
+    const patched = applyJsonPatch(asJsonObject(request.object!), patch.operations);
     attributes.object = await objectAfter(attributes, shown, patched as Record<string, unknown>);
     return true;
   }

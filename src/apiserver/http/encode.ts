@@ -7,7 +7,7 @@ import {
   encodeList as encodeProtobufList,
   encodeWatchFrame,
 } from '../../api/protobuf/envelope.ts';
-import type { JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, type JsonObject } from '../../api/schema/decode.ts';
 import { formatYaml } from '../../api/schema/yaml.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -81,7 +81,7 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
       format,
     );
   if (format.media === 'protobuf') {
-    const messages = objects.map((object) => encodeMessage(resource.schema, object as unknown as JsonObject));
+    const messages = objects.map((object) => encodeMessage(resource.schema, asJsonObject(object)));
     const body = encodeProtobufList(resource.apiVersion, `${resource.kind}List`, metadata, messages);
     return { contentType: contentTypes.protobuf, body: asBuffer(body) };
   }

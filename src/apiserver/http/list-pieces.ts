@@ -1,6 +1,6 @@
 /** Long lists in pieces: no turn of the event loop is spent on the whole, and nothing is copied together. */
 import { encodeListPieces, encodeMessage } from '../../api/protobuf/envelope.ts';
-import type { JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { inTurns, type Turns } from '../../base/turns.ts';
 import { viewOf } from '../registry/conversion.ts';
 import { partialMetadata } from '../tables/table.ts';
@@ -66,7 +66,7 @@ async function* protobufParts(
   for (const item of items) {
     const view = viewOf(resource, item);
     const shown = as ? partialMetadata(view, asVersion) : view;
-    messages.push(encodeMessage(as ? partialSchema : resource.schema, shown as unknown as JsonObject));
+    messages.push(encodeMessage(as ? partialSchema : resource.schema, asJsonObject(shown)));
     const pause = turns.pause();
     if (pause) await pause;
   }

@@ -1,13 +1,13 @@
 /** Managed fields of every write but server-side apply: who came to own what by this create, update or patch. */
+
 import type { KubeObject } from '../../api/meta.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { type FieldOwnership, trackUpdate, type VersionedObject } from '../../api/schema/managed-fields.ts';
 import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { type Registry, timestamp, type WriteRequest } from './registry.ts';
 import { convertedNow } from './version-converter.ts';
 import { writtenFieldsOf } from './written-fields.ts';
-
-type JsonObject = Record<string, unknown>;
 
 export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwnership {
   const { resource, subresource, fieldManager } = request;
@@ -33,12 +33,12 @@ export function trackFields(
   const { resource } = request;
   const ownership = ownershipOf(registry, request);
   if (!resource.served) {
-    trackUpdate(live as unknown as JsonObject | undefined, next as unknown as JsonObject, ownership);
+    trackUpdate(live && asJsonObject(live), asJsonObject(next), ownership);
     return;
   }
   const shownLive = live && convertFromStored(resource, structuredClone(live));
   const shownNext = convertFromStored(resource, structuredClone(next));
-  trackUpdate(shownLive as unknown as JsonObject | undefined, shownNext as unknown as JsonObject, ownership);
+  trackUpdate(shownLive && asJsonObject(shownLive), asJsonObject(shownNext), ownership);
   const { managedFields } = shownNext.metadata;
   if (managedFields) next.metadata.managedFields = managedFields;
   else delete next.metadata.managedFields;
@@ -64,8 +64,8 @@ function convertTo(
     const converted = object.metadata
       ? convertedNow(resource.converter, object, apiVersion)
       : { ...object, apiVersion };
-    return { object: converted as unknown as JsonObject, schema: to.codec.fields };
+    return { object: asJsonObject(converted), schema: to.codec.fields };
   }
   const stored = convertToStored(served(object.apiVersion) ?? resource, structuredClone(object));
-  return { object: convertFromStored(to, stored) as unknown as JsonObject, schema: to.codec.fields };
+  return { object: asJsonObject(convertFromStored(to, stored)), schema: to.codec.fields };
 }

@@ -1,6 +1,6 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
 import type { KubeObject } from '../../api/meta.ts';
-import type { JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
@@ -142,7 +142,7 @@ async function storeChange(
   const key = storageKey(resource, namespace, name);
   if (isReadyToGo(object) && !isReadyToGo(current.object))
     return removeFinalized(registry, request, object, current);
-  keepTimesWhenUnchanged(current.object as unknown as JsonObject, object as unknown as JsonObject);
+  keepTimesWhenUnchanged(asJsonObject(current.object), asJsonObject(object));
   const value = encodeAndShare(object, current);
   if (!current.isOutdated && isUnchanged(value, object, current)) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
@@ -271,7 +271,7 @@ function countGeneration({ resource }: WriteRequest, object: KubeObject, old: Ku
 const notWanted: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata', 'status']);
 
 function sameWanted(object: KubeObject, old: KubeObject): boolean {
-  const [left, right] = [object, old] as unknown as [JsonObject, JsonObject];
+  const [left, right] = [asJsonObject(object), asJsonObject(old)];
   for (const key of new Set([...Object.keys(left), ...Object.keys(right)]))
     if (!notWanted.has(key) && !equalJson(left[key], right[key])) return false;
   return true;

@@ -1,5 +1,7 @@
 /** What leads into a pod or a node is admitted first: webhooks and policies see the options of the connection. */
+
 import type { KubeObject } from '../../api/meta.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { writeRequest } from '../registry/request-options.ts';
 import type { RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
@@ -24,7 +26,7 @@ export function admitted(kind: ConnectKind, handler: SubresourceHandler): Subres
       old: undefined,
       name: context.info.name,
     });
-    if (admitted !== asked) useOptions(context, admitted as unknown as Record<string, unknown>);
+    if (admitted !== asked) useOptions(context, asJsonObject(admitted));
     return handler(registry, context, resource);
   };
 }

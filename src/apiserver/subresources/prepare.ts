@@ -1,5 +1,7 @@
 /** What a write through a subresource may change: that part comes from the client; of some kinds the metadata, too. */
+
 import type { KubeObject } from '../../api/meta.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 
 type AnyObject = KubeObject & { spec?: Record<string, unknown>; status?: Record<string, unknown> };
 /** `now`: RFC 3339. */
@@ -63,7 +65,7 @@ export function prepareSubresource(plural: string, subresource: string): Prepare
 /** The managed fields are those of this write; a resourceVersion was checked already. */
 function keepAllOf(object: AnyObject, old: AnyObject): void {
   const { managedFields } = object.metadata;
-  const target = object as unknown as Record<string, unknown>;
+  const target = asJsonObject(object);
   for (const key of Object.keys(target)) delete target[key];
   Object.assign(target, structuredClone(old));
   if (managedFields) object.metadata.managedFields = managedFields;

@@ -3,6 +3,7 @@
  * before: that part of the bytes is copied instead of being written out again.
  */
 import type { KubeObject } from '../../api/meta.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { managedFieldsText } from '../../api/schema/field-owners.ts';
 import { writeExactJson } from '../../base/exact-json.ts';
 
@@ -78,7 +79,7 @@ function sharedFields(object: KubeObject, before: KubeObject, fields: readonly s
   const fieldsBefore = fieldsAfterMetadata(before);
   if (fieldsBefore.length !== fields.length || fields.some((key, index) => key !== fieldsBefore[index]))
     return -1;
-  const [next, old] = [object, before] as unknown as [Record<string, unknown>, Record<string, unknown>];
+  const [next, old] = [asJsonObject(object), asJsonObject(before)];
   const firstNew = fields.findIndex((key) => next[key] !== old[key]);
   return firstNew < 0 ? fields.length : firstNew;
 }
@@ -95,7 +96,7 @@ function writeHead({ kind, apiVersion, metadata }: KubeObject) {
 
 /** Each after a comma; one that is undefined leaves nothing. */
 function writeFields(object: KubeObject, fields: readonly string[]) {
-  const all = object as unknown as Record<string, unknown>;
+  const all = asJsonObject(object);
   let written = '';
   let hasBigints = false;
   for (const key of fields) {

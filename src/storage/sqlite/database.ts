@@ -2,7 +2,7 @@
  * The SQLite file: one table that is the log of all writes. Synchronous; runs on the store's worker thread.
  * The newest row of a key is its current state; older rows are the history that compaction trims.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
 export interface LogRow {
   revision: number;
@@ -65,45 +65,50 @@ export class LogDatabase {
     return { revision: Math.max(newest.revision as number, compacted, 1), compacted };
   }
 
+  /** `Row`: what the query selects. */
+  *#rows<Row>(query: string, ...parameters: SQLInputValue[]): Generator<Row, void, undefined> {
+    for (const row of this.#db.prepare(query).iterate(...parameters)) yield row as Row;
+  }
+
   /** The newest row of every key as of `revision`, deletes left out, in order of key; only keys after `after`. */
-  *stateAt(revision: number, prefix: string, after = ''): Generator<LogRow, void, undefined> {
-    const rows = this.#db
-      .prepare(
-        `SELECT key, max(revision) AS revision, value, create_revision AS createRevision FROM log
-         WHERE key >= ? AND key > ? AND key < ? AND revision <= ? GROUP BY key HAVING value IS NOT NULL ORDER BY key`,
-      )
-      .iterate(prefix, after, prefixEnd(prefix), revision);
-    for (const row of rows) yield row as unknown as LogRow;
+  stateAt(revision: number, prefix: string, after = ''): Generator<LogRow, void, undefined> {
+    return this.#rows<LogRow>(
+      `SELECT key, max(revision) AS revision, value, create_revision AS createRevision FROM log
+       WHERE key >= ? AND key > ? AND key < ? AND revision <= ? GROUP BY key HAVING value IS NOT NULL ORDER BY key`,
+      prefix,
+      after,
+      prefixEnd(prefix),
+      revision,
+    );
   }
 
   /**
    * The newest rows of all keys, deletes left out, after `revision`, in order of revision: that is how they stand in the
    * file, so reading them all is reading it once from start to end.
    */
-  *newest(after: number): Generator<LogRow, void, undefined> {
-    const rows = this.#db
-      .prepare(
-        `SELECT revision, key, value, create_revision AS createRevision FROM log
-         WHERE revision > ? AND value IS NOT NULL AND NOT EXISTS
-           (SELECT 1 FROM log AS newer WHERE newer.key = log.key AND newer.revision > log.revision)
-         ORDER BY revision`,
-      )
-      .iterate(after);
-    for (const row of rows) yield row as unknown as LogRow;
+  newest(after: number): Generator<LogRow, void, undefined> {
+    return this.#rows<LogRow>(
+      `SELECT revision, key, value, create_revision AS createRevision FROM log
+       WHERE revision > ? AND value IS NOT NULL AND NOT EXISTS
+         (SELECT 1 FROM log AS newer WHERE newer.key = log.key AND newer.revision > log.revision)
+       ORDER BY revision`,
+      after,
+    );
   }
 
   /** Every write under `prefix` with `from <= revision <= until`, ascending. */
-  *history(prefix: string, from: number, until: number): Generator<HistoryRow, void, undefined> {
-    const rows = this.#db
-      .prepare(
-        `SELECT log.revision, log.key, log.value, log.create_revision AS createRevision,
-                before.value AS previousValue, before.revision AS previousRevision
-         FROM log LEFT JOIN log AS before ON before.key = log.key AND before.revision =
-           (SELECT max(revision) FROM log AS older WHERE older.key = log.key AND older.revision < log.revision)
-         WHERE log.revision BETWEEN ? AND ? AND log.key >= ? AND log.key < ? ORDER BY log.revision`,
-      )
-      .iterate(from, until, prefix, prefixEnd(prefix));
-    for (const row of rows) yield row as unknown as HistoryRow;
+  history(prefix: string, from: number, until: number): Generator<HistoryRow, void, undefined> {
+    return this.#rows<HistoryRow>(
+      `SELECT log.revision, log.key, log.value, log.create_revision AS createRevision,
+              before.value AS previousValue, before.revision AS previousRevision
+       FROM log LEFT JOIN log AS before ON before.key = log.key AND before.revision =
+         (SELECT max(revision) FROM log AS older WHERE older.key = log.key AND older.revision < log.revision)
+       WHERE log.revision BETWEEN ? AND ? AND log.key >= ? AND log.key < ? ORDER BY log.revision`,
+      from,
+      until,
+      prefix,
+      prefixEnd(prefix),
+    );
   }
 
   /**
