@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../base/logger.ts';
+import { until } from '../base/until.fixture.ts';
 import { CommandError } from './command.ts';
 import { canMakeNetworks, type TestMachine, TestNetwork } from './network.fixture.ts';
 import { createNft, type Nft } from './nft.ts';
@@ -18,10 +18,6 @@ function sessions(): number[] {
     .split('\n')
     .filter((line) => line.endsWith('nft -i'))
     .map((line) => Number.parseInt(line, 10));
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await setTimeout(10);
 }
 
 describe('nft', { skip: !canMakeNetworks, timeout: 60_000 }, () => {

@@ -101,8 +101,11 @@ suite('what a sudden death of processes leaves intact', () => {
 
   test('a node that was stopped by hand stays off', async () => {
     await cluster.wherry('node', 'stop', 'wherry');
-    // Twice what the supervisor needs to see that something is dead.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    // Who starts the one again has looked at the other.
+    const before = cluster.pidOf('server');
+    process.kill(before, 'SIGKILL');
+    await eventually('server is started again', async () => cluster.pidOf('server') !== before);
+    await eventually('the API answers', () => cluster.kubectl('get', '--raw', '/readyz'));
     assert.match((await cluster.tryWherry('status')).stdout, /wherry: stopped by hand/);
     assert.throws(() => cluster.pidOf('wherry/holder'), /ENOENT/);
     await cluster.wherry('node', 'start', 'wherry');

@@ -4,9 +4,10 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { writeBusyboxImage } from './images.ts';
-import { TestCluster } from './test-cluster.ts';
+import { eventually, TestCluster } from './test-cluster.ts';
 
-const pollMs = 200;
+/** How long shares of a core are compared for. */
+const burnSeconds = 10;
 
 suite('storage, quotas and autoscaling', { concurrency: 4 }, () => {
   const cluster = new TestCluster();
@@ -18,14 +19,6 @@ suite('storage, quotas and autoscaling', { concurrency: 4 }, () => {
     await cluster.wherry('image', 'load', archive);
   });
   after(() => cluster.delete());
-
-  async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
-    while (!(await condition())) {
-      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-      await new Promise((resolve) => setTimeout(resolve, pollMs));
-    }
-  }
 
   const read = (...args: string[]) => cluster.kubectl('get', ...args);
   const phaseOf = (kind: string, name: string) => read(kind, name, '-o', 'jsonpath={.status.phase}');
@@ -62,20 +55,22 @@ spec:
   test('data outlives its pod, and goes with its claim', { timeout: 120_000 }, async () => {
     await cluster.apply(claim('kept'));
     await cluster.apply(pod('writer', 'kept', 'id -u > /data/file'));
-    await until('the writer ends', async () => (await phaseOf('pod', 'writer')) === 'Succeeded');
+    await eventually('the writer ends', async () => (await phaseOf('pod', 'writer')) === 'Succeeded');
     await cluster.kubectl('delete', 'pod', 'writer', '--now');
     await cluster.apply(pod('reader', 'kept', 'cat /data/file; sleep 600'));
     await cluster.kubectl('wait', '--for=condition=Ready', 'pod/reader', '--timeout=60s');
-    await until('the reader prints', async () => (await cluster.kubectl('logs', 'reader')) === '0\n');
+    await eventually('the reader prints', async () => (await cluster.kubectl('logs', 'reader')) === '0\n');
     const volume = await read('pvc', 'kept', '-o', 'jsonpath={.spec.volumeName}');
     const path = onNode(await read('pv', volume, '-o', 'jsonpath={.spec.hostPath.path}'));
     assert.ok(existsSync(join(path, 'file')), path);
 
     await cluster.kubectl('delete', 'pvc', 'kept', '--wait=false');
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // What was deleted after it and is not in use is gone: its turn has been.
+    await cluster.apply(claim('unused'));
+    await cluster.kubectl('delete', 'pvc', 'unused');
     assert.equal(await phaseOf('pvc', 'kept'), 'Bound', 'a claim in use stays');
     await cluster.kubectl('delete', 'pod', 'reader', '--now');
-    await until('the volume is gone', async () => !(await read('pv', '-o', 'name')).includes(volume));
+    await eventually('the volume is gone', async () => !(await read('pv', '-o', 'name')).includes(volume));
     assert.ok(!existsSync(path), 'its directory went with it');
   });
 
@@ -101,14 +96,14 @@ spec:
         'mkdir -p /data/a/b; touch /data/a/b/c /data/.hidden; ln -s / /data/root; ln -s ../precious /data/p',
       ),
     );
-    await until('the filler ends', async () => (await phaseOf('pod', 'filler')) === 'Succeeded');
+    await eventually('the filler ends', async () => (await phaseOf('pod', 'filler')) === 'Succeeded');
     assert.ok(globSync(join(onNode('/var/lib/wherry/recycled'), '*')).length > 0);
     await cluster.kubectl('delete', 'pod', 'filler', '--now');
     await cluster.kubectl('delete', 'pvc', 'first');
-    await until('the volume is free', async () => (await phaseOf('pv', 'recycled')) === 'Available');
+    await eventually('the volume is free', async () => (await phaseOf('pv', 'recycled')) === 'Available');
     await cluster.apply(claim('second', 'by-hand'));
     await cluster.apply(pod('lister', 'second', 'ls -A /data | wc -l'));
-    await until('the lister ends', async () => (await phaseOf('pod', 'lister')) === 'Succeeded');
+    await eventually('the lister ends', async () => (await phaseOf('pod', 'lister')) === 'Succeeded');
     assert.equal((await cluster.kubectl('logs', 'lister')).trim(), '0');
     assert.match(readFileSync('/etc/passwd', 'utf8'), /^root:/m);
   });
@@ -123,7 +118,7 @@ spec:
       'tenant',
       '--hard=requests.cpu=400m,requests.memory=200Mi,limits.cpu=600m,limits.memory=500Mi',
     );
-    await until(
+    await eventually(
       'the quota is counted',
       async () => (await read('quota', '-n', 'tenant', '-o', 'jsonpath={.items[0].status.used}')) !== '',
     );
@@ -183,8 +178,11 @@ spec:
     const pods = burners.map((name) => `pod/${name}`);
     await cluster.kubectl('wait', '--for=condition=Ready', ...pods, '--timeout=60s');
     const before = await cpuSeconds();
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
-    const after = await cpuSeconds();
+    const after = await eventually('each has been looked at again, long after', async () => {
+      const now = await cpuSeconds();
+      const isLate = (name: string) => now[name]!.atSeconds - before[name]!.atSeconds >= burnSeconds;
+      return burners.every(isLate) && now;
+    });
     await cluster.kubectl('delete', '--now', '--wait=false', ...pods);
     const [large, small, throttled] = burners.map((name) => after[name]!.used - before[name]!.used);
     // Each container is looked at in its own time.
@@ -194,7 +192,7 @@ spec:
     const seconds = after.throttled!.atSeconds - before.throttled!.atSeconds;
     assert.ok(throttled! / seconds < 0.06, `${throttled} in ${seconds} seconds`);
 
-    await until('the hog ends', async () => (await phaseOf('pod', 'hog')) === 'Failed');
+    await eventually('the hog ends', async () => (await phaseOf('pod', 'hog')) === 'Failed');
     const ended = await read('pod', 'hog', '-o', 'jsonpath={.status.containerStatuses[0].state.terminated}');
     const { reason, exitCode } = JSON.parse(ended) as { reason: string; exitCode: number };
     assert.deepEqual({ reason, exitCode }, { reason: 'OOMKilled', exitCode: 137 });
@@ -232,7 +230,7 @@ spec:
         resources: {requests: {cpu: 10m}, limits: {cpu: 100m}}
 `);
     await cluster.kubectl('wait', '--for=condition=Available', 'deployment/busy', '--timeout=60s');
-    await until(
+    await eventually(
       'kubectl top knows the pod',
       async () => {
         const { code, stdout } = await cluster.tryKubectl([
@@ -249,7 +247,7 @@ spec:
     );
     assert.match(await cluster.kubectl('top', 'node', '--no-headers'), /^wherry +\d+m +\d+% +\d+Mi +\d+%/m);
     await cluster.kubectl('autoscale', 'deployment', 'busy', '--cpu-percent=30', '--min=1', '--max=3');
-    await until(
+    await eventually(
       'there are three',
       async () => (await read('deployment', 'busy', '-o', 'jsonpath={.spec.replicas}')) === '3',
       90_000,

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
+import { until } from '../../base/until.fixture.ts';
 import { codec } from './messages.ts';
 import { PluginRegistry } from './plugin-registry.ts';
 
@@ -57,10 +58,6 @@ async function plugin(name: string, told: string[]): Promise<{ stop(): void }> {
       rmSync(socket, { force: true });
     },
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 test('a plugin is taken in by its socket, told so or why not, and is gone with its socket', async () => {

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
+import { until } from '../../base/until.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { rotateLog } from '../linux/log-rotation.ts';
 import { isBefore, type LogOptions, serveLog } from './container-logs.ts';
@@ -29,11 +30,8 @@ function writeLog(name: string, ...lines: string[]): string {
   return path;
 }
 
-async function read(
-  path: string,
-  options: Partial<LogOptions> = {},
-  isRunning = async () => false,
-): Promise<string> {
+/** `text` tells what has been sent so far. */
+function serve(path: string, options: Partial<LogOptions>, isRunning = async () => false) {
   const parts: Buffer[] = [];
   const sink = {
     signal: new AbortController().signal,
@@ -42,8 +40,14 @@ async function read(
       return true;
     },
   };
-  await serveLog(path, { follow: false, timestamps: false, ...options }, sink, isRunning);
-  return Buffer.concat(parts).toString();
+  const ended = serveLog(path, { follow: false, timestamps: false, ...options }, sink, isRunning);
+  return { ended, text: () => Buffer.concat(parts).toString() };
+}
+
+async function read(path: string, options: Partial<LogOptions> = {}): Promise<string> {
+  const { ended, text } = serve(path, options);
+  await ended;
+  return text();
 }
 
 test('a log is given by lines, from the end, by time, by stream and by size', async () => {
@@ -72,16 +76,17 @@ test('times are compared to the nanosecond', () => {
 test('a follower gets what is written until the container ends, over a rotation', async () => {
   const path = writeLog('2.log', line(1, 'one'));
   let running = true;
-  const followed = read(path, { follow: true }, async () => running);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { ended, text } = serve(path, { follow: true }, async () => running);
+  await until(() => text() === 'one\n');
   renameSync(path, `${path}.20260101-000000`);
   appendFileSync(`${path}.20260101-000000`, line(2, 'two'));
   writeFileSync(path, line(3, 'three'));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => text().endsWith('three\n'));
   appendFileSync(path, line(4, 'four'));
   running = false;
   appendFileSync(path, line(5, 'five'));
-  assert.equal(await followed, 'one\ntwo\nthree\nfour\nfive\n');
+  await ended;
+  assert.equal(text(), 'one\ntwo\nthree\nfour\nfive\n');
 });
 
 test('the last lines of a log serve as a termination message', async () => {

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../base/until.fixture.ts';
 import type { Upgrade } from './client-streams.ts';
 import { SpdySession, type SpdyStream } from './spdy-session.ts';
 import { type Translation, translateStreams } from './stream-translation.ts';
@@ -68,10 +69,6 @@ async function openAll(client: SpdySession): Promise<Record<'error' | 'stdin' | 
   return { error: error!, stdin: stdin!, stdout: stdout! };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
-
 test('a client without a terminal hears a container with one, until the container ends', async (context) => {
   const runtime = await fakeRuntime(context);
   const client = await spdyClient((upgrade) => translateStreams(upgrade, runtime.url, toTerminal));
@@ -103,8 +100,13 @@ test('a stream that ends in silence has the status that is said of it, another h
     ['hello', 'from the runtime'],
   ] as const) {
     const runtime = await fakeRuntime(context);
-    const late = new Promise((resolve) => setTimeout(resolve, 20));
-    const how = { ...toTerminal, statusOfSilence: () => late.then(() => ({ status: 'too late' })) };
+    const asked = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<{ status: string }>();
+    const statusOfSilence = () => {
+      asked.resolve();
+      return late.promise;
+    };
+    const how = { ...toTerminal, statusOfSilence };
     const client = await spdyClient((upgrade) => translateStreams(upgrade, runtime.url, how));
     const { error, stdin } = await openAll(client);
     stdin.end();
@@ -116,8 +118,9 @@ test('a stream that ends in silence has the status that is said of it, another h
     runtime.streams.get('stdout')!.end();
     runtime.streams.get('error')!.write(Buffer.from('{"status":"from the runtime"}'));
     runtime.streams.get('error')!.end();
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await Promise.race([asked.promise, status]);
     runtime.hangUp();
+    late.resolve({ status: 'too late' });
     assert.deepEqual(JSON.parse((await status).toString()), { status: expected });
     client.close();
   }
