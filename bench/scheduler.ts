@@ -21,6 +21,7 @@ import { createInformerFactory } from '../src/client/informer-factory.ts';
 import { startScheduler } from '../src/scheduler/scheduler.ts';
 import { createMemoryStore } from '../src/storage/memory.ts';
 import { createSqliteStore } from '../src/storage/sqlite/sqlite-store.ts';
+import { runNamed } from './named-workloads.ts';
 
 interface Workload {
   /** Upstream's floor for 5,000 nodes, pods per second. */
@@ -109,14 +110,9 @@ const logger: Logger = createLogger({
   level: 'warn',
 });
 
-for (const name of positionals.length > 0 ? positionals : Object.keys(workloads)) {
-  const workload = workloads[name];
-  if (!workload)
-    throw new Error(`there is no workload ${name}; there are ${Object.keys(workloads).join(', ')}`);
-  console.log(JSON.stringify(await run(name, workload)));
-}
+await runNamed(positionals, workloads, run);
 
-async function run(name: string, workload: Workload): Promise<object> {
+async function run(workload: Workload): Promise<object> {
   const initialPods = Math.round(workload.initialPods * scale);
   const measuredPods = Math.round(workload.measuredPods * scale);
   const folder = values.sqlite ? mkdtempSync(join(tmpdir(), 'wherry-bench-scheduler-')) : undefined;
@@ -155,7 +151,6 @@ async function run(name: string, workload: Workload): Promise<object> {
   if (folder) rmSync(folder, { recursive: true, force: true });
   const { upstreamFloor, aim } = workload;
   return {
-    workload: name,
     nodes: nodeCount,
     pods: measuredPods,
     store: values.sqlite ? 'sqlite' : 'memory',

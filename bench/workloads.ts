@@ -21,6 +21,7 @@ import { createControlPlane } from '../src/cmd/control-plane.ts';
 import { runSimulatedNodes } from '../src/cmd/simulated-nodes.ts';
 import { createMemoryStore } from '../src/storage/memory.ts';
 import { createSqliteStore } from '../src/storage/sqlite/sqlite-store.ts';
+import { runNamed } from './named-workloads.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,12 +46,7 @@ const logger = createLogger({
   level: 'warn',
 });
 
-for (const name of positionals.length > 0 ? positionals : Object.keys(workloads)) {
-  const workload = workloads[name];
-  if (!workload)
-    throw new Error(`there is no workload ${name}; there are ${Object.keys(workloads).join(', ')}`);
-  console.log(JSON.stringify({ workload: name, ...(await measure(workload)) }));
-}
+await runNamed(positionals, workloads, measure);
 
 async function measure({ count, replicas, aimSeconds }: (typeof workloads)[string]): Promise<object> {
   const folder = values.memory ? undefined : mkdtempSync(join(tmpdir(), 'wherry-bench-workloads-'));

@@ -4,6 +4,17 @@ import type { DaemonSet, Deployment, Job, Node, Pod, ReplicaSet, StatefulSet } f
 const epoch = '2026-01-01T00:00:00Z';
 export const nowMs = Date.parse('2026-01-01T01:00:00Z');
 
+function metadataOf(name: string) {
+  return {
+    name,
+    namespace: 'default',
+    uid: `uid-${name}`,
+    resourceVersion: '1',
+    generation: 1,
+    creationTimestamp: epoch,
+  };
+}
+
 export interface PodShape {
   node?: string;
   phase?: string;
@@ -60,15 +71,7 @@ export function replicaSet(
   more: Record<string, unknown> = {},
 ): ReplicaSet {
   return {
-    metadata: {
-      name,
-      namespace: 'default',
-      uid: `uid-${name}`,
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: epoch,
-      ...more,
-    },
+    metadata: { ...metadataOf(name), ...more },
     spec: { replicas, selector: {}, template: {} },
     status: { replicas, availableReplicas: available, readyReplicas: available, observedGeneration: 1 },
   } as ReplicaSet;
@@ -80,14 +83,7 @@ export function deployment(
   status: Record<string, unknown> = {},
 ): Deployment {
   return {
-    metadata: {
-      name: 'web',
-      namespace: 'default',
-      uid: 'uid-web',
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: epoch,
-    },
+    metadata: metadataOf('web'),
     spec: {
       replicas,
       selector: { matchLabels: { app: 'web' } },
@@ -104,14 +100,7 @@ export function rolling(maxSurge: number | string, maxUnavailable: number | stri
 
 export function statefulSet(replicas: number, spec: Record<string, unknown> = {}): StatefulSet {
   return {
-    metadata: {
-      name: 'db',
-      namespace: 'default',
-      uid: 'uid-db',
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: epoch,
-    },
+    metadata: metadataOf('db'),
     spec: {
       replicas,
       serviceName: 'db',
@@ -128,14 +117,7 @@ export function daemonSet(
   podSpec: Record<string, unknown> = {},
 ): DaemonSet {
   return {
-    metadata: {
-      name: 'ag',
-      namespace: 'default',
-      uid: 'uid-ag',
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: epoch,
-    },
+    metadata: metadataOf('ag'),
     spec: {
       selector: { matchLabels: { app: 'ag' } },
       template: { spec: { containers: [], ...podSpec } },
@@ -163,14 +145,7 @@ export function node(
 
 export function job(spec: Record<string, unknown> = {}, status: Record<string, unknown> = {}): Job {
   return {
-    metadata: {
-      name: 'j',
-      namespace: 'default',
-      uid: 'uid-j',
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: epoch,
-    },
+    metadata: metadataOf('j'),
     spec: {
       parallelism: 1,
       completions: 1,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestServer } from '../server.fixture.ts';
+import { serveShops } from './shops.fixture.ts';
 
 const version = (name: string, properties: readonly string[], storage: boolean) => ({
   name,
@@ -17,17 +18,10 @@ const version = (name: string, properties: readonly string[], storage: boolean) 
 
 test('every version of a custom resource has its own fields to select by', async () => {
   await using server = await createTestServer();
-  await server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
-    metadata: { name: 'shops.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Cluster',
-      names: { plural: 'shops', singular: 'shop', kind: 'Shop', listKind: 'ShopList' },
-      versions: [version('v1', ['street'], true), version('v2', ['street', 'city'], false)],
-    },
-  });
-  const shops = (name: string) => `/apis/example.com/${name}/shops`;
-  await server.clock.advanceUntil(async () => (await server.ask('GET', shops('v2'))).status === 200);
+  const shops = await serveShops(server, [
+    version('v1', ['street'], true),
+    version('v2', ['street', 'city'], false),
+  ]);
   const shop = { apiVersion: 'example.com/v2', kind: 'Shop' };
   for (const name of ['a', 'b'])
     await server.ask('POST', shops('v2'), { ...shop, metadata: { name }, street: 'main' });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestServer } from '../server.fixture.ts';
+import { serveShops } from './shops.fixture.ts';
 
 const version = (name: string, storage: boolean, property: object, rule: string) => ({
   name,
@@ -17,20 +18,10 @@ const version = (name: string, storage: boolean, property: object, rule: string)
 
 test('an object is judged by the version that the client speaks', async () => {
   await using server = await createTestServer();
-  await server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
-    metadata: { name: 'shops.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Cluster',
-      names: { plural: 'shops', singular: 'shop', kind: 'Shop', listKind: 'ShopList' },
-      versions: [
-        version('v1', true, { type: 'integer' }, 'self.size != 1'),
-        version('v2', false, { type: 'integer', minimum: 5 }, 'self.size != 7'),
-      ],
-    },
-  });
-  const shops = (name: string) => `/apis/example.com/${name}/shops`;
-  await server.clock.advanceUntil(async () => (await server.ask('GET', shops('v2'))).status === 200);
+  const shops = await serveShops(server, [
+    version('v1', true, { type: 'integer' }, 'self.size != 1'),
+    version('v2', false, { type: 'integer', minimum: 5 }, 'self.size != 7'),
+  ]);
   const make = async (name: string, size: number) =>
     await server.ask('POST', shops(name), {
       apiVersion: `example.com/${name}`,

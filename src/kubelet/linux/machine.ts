@@ -1,11 +1,12 @@
 /** The Linux machine (or the namespaces of one) that a real node is. */
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { ifMissing } from '../../base/if-missing.ts';
-import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../machine.ts';
+import type { Machine, MachineFacts, MachineUsage } from '../machine.ts';
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';
 import { LinuxCgroups } from './cgroups.ts';
+import { filesystemUse } from './filesystem-use.ts';
 import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
 
@@ -100,18 +101,6 @@ async function readMeminfo(): Promise<Map<string, number>> {
   for (const [, name, value, unit] of text.matchAll(/^(\w+):\s+(\d+)( kB)?$/gm))
     amounts.set(name!, Number(value) * (unit ? 1024 : 1));
   return amounts;
-}
-
-async function filesystemUse(path: string): Promise<FilesystemUse | undefined> {
-  const stats = await statfs(path).catch(() => undefined);
-  if (!stats) return undefined;
-  return {
-    capacityBytes: stats.blocks * stats.bsize,
-    availableBytes: stats.bavail * stats.bsize,
-    usedBytes: (stats.blocks - stats.bfree) * stats.bsize,
-    inodes: stats.files,
-    inodesFree: stats.ffree,
-  };
 }
 
 /** Trimmed; empty when there is no such file. */

@@ -1,6 +1,6 @@
 /** How full a volume is: by its driver's word, or by the file system that it is on. */
-import { statfs } from 'node:fs/promises';
 import type { VolumeUsage } from '../csi/messages.ts';
+import { filesystemUse } from '../linux/filesystem-use.ts';
 import type { VolumeUse } from './pod-volumes.ts';
 
 type Figures = Omit<VolumeUse, 'name' | 'claimName'>;
@@ -22,14 +22,6 @@ export function driverFigures(usage: readonly VolumeUsage[] | undefined): Figure
 
 /** Of the whole file system that the folder is on. Undefined: it is a device, or gone. */
 export async function folderFigures(path: string): Promise<Figures | undefined> {
-  const found = await statfs(path).catch(() => undefined);
-  if (!found) return undefined;
-  return {
-    availableBytes: found.bavail * found.bsize,
-    capacityBytes: found.blocks * found.bsize,
-    usedBytes: (found.blocks - found.bfree) * found.bsize,
-    inodes: found.files,
-    inodesFree: found.ffree,
-    inodesUsed: found.files - found.ffree,
-  };
+  const use = await filesystemUse(path);
+  return use && { ...use, inodesUsed: use.inodes - use.inodesFree };
 }
