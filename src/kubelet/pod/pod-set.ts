@@ -167,9 +167,7 @@ export class PodSet {
     for (let attempt = 0; !signal.aborted; ) {
       if (!canStream) {
         await pause(clock, blindRelistMs, signal);
-        await this.#relist().catch((error: unknown) =>
-          logger.debug('the runtime could not be listed', { error }),
-        );
+        await this.#tryRelist();
         continue;
       }
       const stop = new AbortController();
@@ -178,9 +176,7 @@ export class PodSet {
         const relisting = this.#relistFromTimeToTime(following);
         const ready = () => {
           attempt = 0;
-          void this.#relist().catch((error: unknown) =>
-            logger.debug('the runtime could not be listed', { error }),
-          );
+          void this.#tryRelist();
         };
         for await (const event of runtime.events(following, ready)) this.#take(event);
         stop.abort();
@@ -199,17 +195,12 @@ export class PodSet {
   }
 
   async #relistFromTimeToTime(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#context;
+    const { clock } = this.#context;
     while (!signal.aborted) {
       await pause(clock, relistMs, signal);
       if (signal.aborted) return;
-      await this.#relist().catch((error: unknown) =>
-        logger.debug('the runtime could not be listed', { error }),
-      );
-      if (this.#informer)
-        await this.#clearOrphans().catch((error: unknown) =>
-          logger.debug('orphans could not be cleared', { error }),
-        );
+      await this.#tryRelist();
+      if (this.#informer) await this.#tryClearOrphans();
     }
   }
 
@@ -218,6 +209,15 @@ export class PodSet {
     if (uid === undefined) return;
     // A start is our own doing; its worker looks by itself.
     if (event.type === 'exited') this.#workers.get(uid)?.runtimeChanged(event.id);
+  }
+
+  /** What fails is tried again with the next listing. */
+  async #tryRelist(): Promise<void> {
+    try {
+      await this.#relist();
+    } catch (error) {
+      this.#context.logger.debug('the runtime could not be listed', { error });
+    }
   }
 
   /** Finds what changed without an event. */
@@ -267,9 +267,15 @@ export class PodSet {
   /** Looks at once for what pods have left, as soon as it is known which are wanted. */
   tidy(): void {
     if (!this.#informer) return;
-    this.#clearOrphans().catch((error: unknown) =>
-      this.#context.logger.debug('orphans could not be cleared', { error }),
-    );
+    void this.#tryClearOrphans();
+  }
+
+  async #tryClearOrphans(): Promise<void> {
+    try {
+      await this.#clearOrphans();
+    } catch (error) {
+      this.#context.logger.debug('orphans could not be cleared', { error });
+    }
   }
 
   /** Ends what runs for pods that nobody wants here, and removes their files, volumes and groups. */

@@ -71,7 +71,10 @@ async function stopOrHurry(
 ): Promise<void> {
   if (hurry.aborted) return context.runtime.stopContainer(id, 0);
   const stopping = context.runtime.stopContainer(id, timeoutSeconds);
-  const kill = () => void context.runtime.stopContainer(id, 0).catch(() => undefined);
+  const kill = () =>
+    void context.runtime
+      .stopContainer(id, 0)
+      .catch((error: unknown) => context.logger.info('a container could not be killed', { id, error }));
   hurry.addEventListener('abort', kill, { once: true });
   try {
     await stopping;
