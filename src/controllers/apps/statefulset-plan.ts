@@ -81,7 +81,7 @@ export function planStatefulSet(
     plan.settled.push({ ordinal, pod });
   }
 
-  const firstUnhealthy = findFirstUnhealthy(places, condemned, start, end);
+  const firstUnhealthy = findFirstUnhealthy({ places, start, end }, condemned);
   for (const { ordinal, pod } of condemned) {
     if (isTerminating(pod)) {
       if (inOrder) return plan;
@@ -92,15 +92,20 @@ export function planStatefulSet(
     plan.steps.push({ act: 'scaleDown', ordinal, pod });
     if (inOrder) return plan;
   }
-  plan.steps.push(...planUpdate(set, revisions, places, start, end, isAvailable));
+  plan.steps.push(...planUpdate(set, revisions, { places, start, end }, isAvailable));
   return plan;
 }
 
+/** The pods of the set by ordinal, from `start` to before `end`. */
+interface Row {
+  places: ReadonlyMap<number, Pod>;
+  start: number;
+  end: number;
+}
+
 function findFirstUnhealthy(
-  places: ReadonlyMap<number, Pod>,
+  { places, start, end }: Row,
   condemned: readonly { pod: Pod }[],
-  start: number,
-  end: number,
 ): Pod | undefined {
   for (let ordinal = start; ordinal < end; ordinal++) {
     const pod = places.get(ordinal);
@@ -137,9 +142,7 @@ export function maxUnavailableOf(set: StatefulSet): number {
 function planUpdate(
   set: StatefulSet,
   { update }: Revisions,
-  places: ReadonlyMap<number, Pod>,
-  start: number,
-  end: number,
+  { places, start, end }: Row,
   isAvailable: (pod: Pod) => boolean,
 ): StatefulStep[] {
   const strategy = set.spec!.updateStrategy;
