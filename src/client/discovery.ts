@@ -5,9 +5,12 @@ import type { Client } from './client.ts';
 
 export interface DiscoveredResource extends ResourceType {
   verbs: readonly string[];
-  /** Its objects are those of a resource of another group, which comes before it: `extensions` still shows Deployments. */
+  /** Its objects are those of a resource of another group, also while that group cannot be learned. */
   isView: boolean;
 }
+
+/** Shows Deployments, Ingresses and others once more, as before they had groups of their own. */
+const viewGroup = 'extensions';
 
 export interface Discovered {
   resources: DiscoveredResource[];
@@ -42,15 +45,11 @@ export async function discoverResources(client: Client, signal?: AbortSignal): P
     }),
   );
   const found = new Map<string, DiscoveredResource>();
-  const stored = new Set<string>();
   for (const { group, version, list } of lists) {
-    for (const { name, kind, namespaced, verbs, storageVersionHash } of list?.resources ?? []) {
+    for (const { name, kind, namespaced, verbs } of list?.resources ?? []) {
       const key = `${group}/${name}`;
       if (name.includes('/') || found.has(key)) continue;
-      // Equal hashes are one stored kind, and equal names then one collection.
-      const collection = storageVersionHash && `${name} ${storageVersionHash}`;
-      const isView = collection !== undefined && stored.has(collection);
-      if (collection) stored.add(collection);
+      const isView = group === viewGroup;
       found.set(key, { group, version, kind, plural: name, namespaced, verbs, isView });
     }
   }
