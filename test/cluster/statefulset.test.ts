@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PersistentVolumeClaim, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
+import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { statefulSetOf, withImage } from './workloads.ts';
@@ -131,4 +131,35 @@ test('a partition holds an update back, and letting it go completes it', async (
   await settled(cluster);
   const { status } = await client.get(StatefulSet, at);
   assert.equal(status?.currentRevision, status?.updateRevision);
+});
+
+test('a revision that a namesake left behind is taken over once it is free, not made a second time', async () => {
+  const others = ['serviceaccount', 'rootca', 'nodeipam', 'nodelifecycle'];
+  await using cluster = await createCluster({ controllers: ['statefulset', ...others] });
+  const { client } = cluster;
+  const revisions = async () => (await client.list(ControllerRevision, { namespace })).items;
+  await client.create(StatefulSet, statefulSetOf('db', 0));
+  await cluster.until(async () => (await revisions()).length === 1);
+  const [left] = await revisions();
+  // Without a garbage collector the revision keeps its owner, as it does for a while with one.
+  await client.delete(StatefulSet, at, { propagationPolicy: 'Background' });
+  await client.create(StatefulSet, statefulSetOf('db', 0));
+  await cluster.clock.advance(2_000);
+  assert.deepEqual(
+    (await revisions()).map(({ metadata }) => metadata.uid),
+    [left!.metadata.uid],
+  );
+  await client.patch(
+    ControllerRevision,
+    left!.metadata,
+    { metadata: { ownerReferences: null } },
+    { type: 'merge' },
+  );
+  const { metadata: set } = await client.get(StatefulSet, at);
+  await cluster.until(async () => (await revisions())[0]!.metadata.ownerReferences?.[0]?.uid === set.uid);
+  await cluster.until(async () => (await client.get(StatefulSet, at)).status?.observedGeneration === 1);
+  assert.deepEqual(
+    (await revisions()).map(({ metadata, revision }) => [metadata.name, revision]),
+    [[left!.metadata.name, 1]],
+  );
 });

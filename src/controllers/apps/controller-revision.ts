@@ -1,5 +1,5 @@
 /** ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, for rolling from and back to. */
-import type { Draft } from '../../api/meta.ts';
+import { controllerOf, type Draft } from '../../api/meta.ts';
 import { ControllerRevision } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -92,11 +92,19 @@ export async function applyRevisionPlan(
     if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
     const at = { name: plan.draft.metadata.name!, namespace: owner.object.metadata.namespace };
     const present = await cluster.client.get(ControllerRevision, at, signal);
-    const isOurs = present.metadata.ownerReferences?.some((one) => one.uid === owner.object.metadata.uid);
     const isSame = canonicalJson(present.data as object) === canonicalJson(plan.draft.data as object);
-    if (isOurs && isSame) return present;
+    if (isSame && isLeftFor(owner, present)) return present;
     throw new RevisionCollision(`revision ${at.name} holds another template`);
   }
+}
+
+/**
+ * It is the owner's, or of one that had its name before. That one's will be nobody's soon, and then the owner's, or be
+ * gone, and then made anew; news of either has the owner looked at again.
+ */
+function isLeftFor({ type, object }: Owner, revision: ControllerRevision): boolean {
+  const controller = controllerOf(revision);
+  return !controller || (controller.kind === type.kind && controller.name === object.metadata.name);
 }
 
 /** Revisions beyond the limit that no pod uses, oldest first. */
