@@ -3,6 +3,7 @@
  * answer and ask in them. Everything has the prefix `whnet-` and goes when the network is disposed.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createCommandRunner, type RunCommand } from './command.ts';
 
@@ -10,6 +11,8 @@ import { createCommandRunner, type RunCommand } from './command.ts';
 export const canMakeNetworks = tryNamespace();
 
 const host = createCommandRunner();
+/** No number of a process: one that was killed may have left networks, and its number to another. */
+const ownPrefix = `whnet-${randomBytes(4).toString('hex')}`;
 let counter = 0;
 
 export interface TestMachine {
@@ -21,7 +24,7 @@ export interface TestMachine {
 }
 
 export class TestNetwork {
-  readonly #id = `whnet-${process.pid.toString(36)}-${(counter++).toString(36)}`;
+  readonly #id = `${ownPrefix}-${(counter++).toString(36)}`;
   readonly #namespaces: string[] = [];
   readonly #children: ChildProcess[] = [];
   #links = 0;
@@ -169,7 +172,7 @@ export async function askMany(
 }
 
 function tryNamespace(): boolean {
-  const name = `whnet-${process.pid.toString(36)}-try`;
+  const name = `whnet-${randomBytes(4).toString('hex')}-try`;
   try {
     execFileSync('ip', ['netns', 'add', name], { stdio: 'ignore' });
   } catch {
