@@ -68,6 +68,20 @@ test('a log is given by lines, from the end, by time, by stream and by size', as
   assert.equal(await read(join(folder, 'none.log')), '');
 });
 
+test('what is written while a log is read is not part of the answer', async () => {
+  const path = writeLog('growing.log', line(1, 'one'), line(2, 'two'));
+  const parts: string[] = [];
+  const write = async (data: Buffer) => {
+    parts.push(data.toString());
+    appendFileSync(path, line(3, 'late'));
+    return true;
+  };
+  const sink = { signal: new AbortController().signal, write };
+  const options = { follow: false, timestamps: false, tailLines: 1 };
+  await serveLog(path, options, sink, async () => true);
+  assert.deepEqual(parts, ['two\n']);
+});
+
 test('times are compared to the nanosecond', () => {
   assert.equal(isBefore('2026-01-01T00:00:00.000000001Z', '2026-01-01T00:00:00.000000002Z'), true);
   assert.equal(isBefore('2026-01-01T00:00:00.1Z', '2026-01-01T00:00:00.100Z'), false);

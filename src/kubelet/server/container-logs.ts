@@ -35,11 +35,19 @@ export async function serveLog(
   let file = await openLog(path);
   if (!file) return;
   try {
+    const { size } = await file.stat();
     let offset =
-      options.tailLines === undefined ? 0 : await startOfTail(file, path, options.tailLines, sender);
+      options.tailLines === undefined
+        ? 0
+        : await startOfTail(file, { path, size }, options.tailLines, sender);
+    if (!options.follow) {
+      // What is written while this reads is not part of the answer: no more lines than were asked for.
+      await readLines(file, offset, (line) => sender.send(line), size);
+      return;
+    }
     for (;;) {
       // Whether it runs is asked before reading: what it wrote until its end is then all there.
-      const mayGrow = options.follow && (await isRunning());
+      const mayGrow = await isRunning();
       offset = await readLines(file, offset, (line) => sender.send(line));
       if (sender.isDone || sink.signal.aborted || !mayGrow) return;
       const rotated = await reopenIfRotated(file, path);
@@ -60,31 +68,33 @@ export async function serveLog(
 /** With fewer lines than asked for, a rotated predecessor may hold the rest. */
 async function startOfTail(
   file: FileHandle,
-  path: string,
+  { path, size }: { path: string; size: number },
   lines: number,
   sender: LineSender,
 ): Promise<number> {
-  const offset = await findTailOffset(file, lines);
+  const offset = await findTailOffset(file, lines, size);
   if (offset > 0 || lines <= 0) return offset;
-  const present = await countLines(file);
+  const present = await countLines(file, size);
   if (present >= lines) return 0;
   const previous = await newestRotated(path);
   if (!previous) return 0;
   const old = await open(previous, 'r');
   try {
-    await readLines(old, await findTailOffset(old, lines - present), (line) => sender.send(line));
+    const { size: oldSize } = await old.stat();
+    await readLines(old, await findTailOffset(old, lines - present, oldSize), (line) => sender.send(line));
   } finally {
     await old.close();
   }
   return 0;
 }
 
-async function countLines(file: FileHandle): Promise<number> {
+async function countLines(file: FileHandle, size: number): Promise<number> {
   let count = 0;
-  await readLines(file, 0, () => {
+  const take = () => {
     count++;
     return true;
-  });
+  };
+  await readLines(file, 0, take, size);
   return count;
 }
 

@@ -31,9 +31,8 @@ export function parseLogLine(line: Buffer): LogLine | undefined {
   };
 }
 
-/** Where the last `count` lines of a file begin. */
-export async function findTailOffset(file: FileHandle, count: number): Promise<number> {
-  const { size } = await file.stat();
+/** Where the last `count` lines of the first `size` bytes of a file begin. */
+export async function findTailOffset(file: FileHandle, count: number, size: number): Promise<number> {
   if (count <= 0) return size;
   const buffer = Buffer.alloc(chunkBytes);
   let end = size;
@@ -51,17 +50,18 @@ export async function findTailOffset(file: FileHandle, count: number): Promise<n
   return 0;
 }
 
-/** Whole lines from an offset to the present end of the file; gives where it stopped. */
+/** Whole lines from an offset to the present end of the file, or up to `limit`; gives where it stopped. */
 export async function readLines(
   file: FileHandle,
   offset: number,
   take: (line: Buffer) => Promise<boolean> | boolean,
+  limit = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   const buffer = Buffer.alloc(chunkBytes);
   let rest: Buffer = Buffer.alloc(0);
   let position = offset;
   for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
+    const { bytesRead } = await file.read(buffer, 0, Math.min(chunkBytes, limit - position), position);
     if (bytesRead === 0) return position - rest.length;
     position += bytesRead;
     let data =
@@ -82,7 +82,8 @@ export async function readLastLogLines(path: string, linesMax: number, bytesMax:
   const file = await open(path, 'r');
   try {
     const parts: Buffer[] = [];
-    await readLines(file, await findTailOffset(file, linesMax), (line) => {
+    const { size } = await file.stat();
+    await readLines(file, await findTailOffset(file, linesMax, size), (line) => {
       const parsed = parseLogLine(line);
       if (parsed) parts.push(parsed.text);
       return true;
