@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { duplicate, type FieldError, invalidValue, required, tooMany } from '../../api/field-error.ts';
 import { httpPathProblems, subdomainProblems } from '../../api/validation/names.ts';
-import { throwAll, unknownFields, withoutNulls } from '../../base/configuration-shape.ts';
+import { throwAll } from '../../base/configuration-shape.ts';
+import { decodeConfiguration } from '../access-configuration.ts';
 import { type ClaimMapping, type ClaimSource, type CompiledRule, mapClaims } from './claim-mapping.ts';
 import { authenticationShape } from './configuration-shape.ts';
 import type { TokenProvider } from './openid-connect.ts';
@@ -50,8 +51,6 @@ interface Document {
   anonymous?: { enabled?: boolean; conditions?: { path?: string }[] };
 }
 
-const group = 'apiserver.config.k8s.io';
-const versions = ['v1', 'v1beta1', 'v1alpha1'];
 const providersMax = 64;
 
 /**
@@ -62,16 +61,9 @@ export function readAuthenticationConfiguration(
   value: unknown,
   disallowedIssuers: readonly string[],
 ): AuthenticationConfiguration {
-  const { apiVersion, kind } = (value ?? {}) as { apiVersion?: unknown; kind?: unknown };
-  if (kind !== 'AuthenticationConfiguration' || !versions.some((name) => apiVersion === `${group}/${name}`))
-    throw new Error(
-      `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}: ` +
-        `an authentication configuration is of apiVersion ${group}/v1 and kind AuthenticationConfiguration`,
-    );
-  const unknown = unknownFields(authenticationShape, value as object);
-  if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
+  const document = decodeConfiguration('AuthenticationConfiguration', authenticationShape, value) as Document;
   const reader = new Reader(disallowedIssuers);
-  const configuration = reader.read(withoutNulls(value) as Document);
+  const configuration = reader.read(document);
   throwAll(reader.errors.map(({ text }) => text));
   return configuration;
 }

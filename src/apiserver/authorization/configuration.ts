@@ -11,8 +11,9 @@ import {
 } from '../../api/field-error.ts';
 import { schemaNode } from '../../api/schema/schemas.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
-import { type Shape, throwAll, unknownFields, withoutNulls } from '../../base/configuration-shape.ts';
+import { type Shape, throwAll } from '../../base/configuration-shape.ts';
 import { parseGoDuration } from '../../base/go-duration.ts';
+import { decodeConfiguration } from '../access-configuration.ts';
 
 export const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;
 export type AuthorizerType = (typeof authorizerTypes)[number];
@@ -72,8 +73,6 @@ const shape: Shape = {
   ],
 };
 
-const group = 'apiserver.config.k8s.io';
-const versions = ['v1', 'v1beta1', 'v1alpha1'];
 const conditionsMax = 64;
 const timeoutMsMax = 30_000;
 const ttlDefaults = { authorizedTTL: '5m', unauthorizedTTL: '30s' };
@@ -86,16 +85,9 @@ export function readAuthorizationConfiguration(
   value: unknown,
   fileProblem: (path: string) => string | undefined,
 ): AuthorizerEntry[] {
-  const { apiVersion, kind } = (value ?? {}) as { apiVersion?: unknown; kind?: unknown };
-  if (kind !== 'AuthorizationConfiguration' || !versions.some((name) => apiVersion === `${group}/${name}`))
-    throw new Error(
-      `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}: ` +
-        `an authorization configuration is of apiVersion ${group}/v1 and kind AuthorizationConfiguration`,
-    );
-  const unknown = unknownFields(shape, value as object);
-  if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
+  const document = decodeConfiguration('AuthorizationConfiguration', shape, value) as Document;
   const reader = new Reader(fileProblem);
-  const entries = reader.read(withoutNulls(value) as Document);
+  const entries = reader.read(document);
   throwAll(reader.errors.map(({ text }) => text));
   throwAll(entries.flatMap(nameProblem));
   return entries;

@@ -1,0 +1,21 @@
+/** What the configurations of a server's access share: their group, and how strictly they are read. */
+import { type Shape, unknownFields, withoutNulls } from '../base/configuration-shape.ts';
+
+const group = 'apiserver.config.k8s.io';
+const versions = ['v1', 'v1beta1', 'v1alpha1'];
+
+/**
+ * The document without what is null, once it is known to be of the kind and to have no other fields than the shape.
+ * @throws Error in upstream's words
+ */
+export function decodeConfiguration(kind: string, shape: Shape, value: unknown): unknown {
+  const found = (value ?? {}) as { apiVersion?: unknown; kind?: unknown };
+  if (found.kind !== kind || !versions.some((name) => found.apiVersion === `${group}/${name}`))
+    throw new Error(
+      `no kind ${JSON.stringify(found.kind ?? '')} is registered for version ${JSON.stringify(found.apiVersion ?? '')}: ` +
+        `a configuration of this kind is of apiVersion ${group}/v1 and kind ${kind}`,
+    );
+  const unknown = unknownFields(shape, value as object);
+  if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
+  return withoutNulls(value);
+}
