@@ -4,6 +4,7 @@
  * a server that cannot be reached is a {@link TransportError}. {@link createClient} makes one.
  */
 import type { Draft, KubeList, KubeObject, ResourceType } from '../api/meta.ts';
+import type { Reachability } from './reachability.ts';
 
 export interface ObjectName {
   name: string;
@@ -65,6 +66,8 @@ export interface DeleteOptions {
 }
 
 export interface Client {
+  /** For those who ask again and again: their waits end with the outage that made them wait. */
+  readonly reachability: Reachability;
   /** @throws StatusError with reason NotFound when it is not there. */
   get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, signal?: AbortSignal): Promise<T>;
   list<T extends KubeObject>(

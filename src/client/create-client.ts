@@ -12,8 +12,14 @@ import type {
   WatchQuery,
   WriteOptions,
 } from './client.ts';
+import { Reachability } from './reachability.ts';
 import { queryString, resourcePath } from './request-path.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import {
+  type Transport,
+  TransportError,
+  type TransportRequest,
+  type TransportResponse,
+} from './transport.ts';
 
 const patchContentTypes: Record<PatchType, string> = {
   json: 'application/json-patch+json',
@@ -26,7 +32,9 @@ const metadataOf = (kind: string) => `application/json;as=${kind};g=meta.k8s.io;
 
 /** `fieldManager`: named as the manager of fields in every write that does not name one itself. */
 export function createClient(transport: Transport, options: { fieldManager?: string } = {}): Client {
-  const send = (request: TransportRequest) => transport.send(request).then(objectOf);
+  const reachability = new Reachability();
+  const ask = (request: TransportRequest) => noted(transport.send(request), reachability);
+  const send = (request: TransportRequest) => ask(request).then(objectOf);
   const writeQuery = (write: WriteOptions | undefined, force?: boolean) =>
     queryString({
       fieldManager: write?.fieldManager ?? options.fieldManager,
@@ -35,6 +43,8 @@ export function createClient(transport: Transport, options: { fieldManager?: str
     });
 
   return {
+    reachability,
+
     async get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, signal?: AbortSignal) {
       return (await send({ method: 'GET', path: resourcePath(type, at), signal })) as T;
     },
@@ -47,7 +57,7 @@ export function createClient(transport: Transport, options: { fieldManager?: str
     },
 
     watch: <T extends KubeObject>(type: ResourceType<T>, query: WatchQuery, signal: AbortSignal) =>
-      watchEvents<T>(transport, type, query, signal),
+      watchEvents<T>(ask, type, query, signal),
 
     async create<T extends KubeObject>(type: ResourceType<T>, object: Draft<T>, write?: WriteOptions) {
       const at = { namespace: object.metadata.namespace, subresource: write?.subresource };
@@ -101,6 +111,20 @@ export function createClient(transport: Transport, options: { fieldManager?: str
   };
 }
 
+async function noted(
+  answer: Promise<TransportResponse>,
+  reachability: Reachability,
+): Promise<TransportResponse> {
+  try {
+    const response = await answer;
+    reachability.answered();
+    return response;
+  } catch (error) {
+    if (error instanceof TransportError) reachability.failed();
+    throw error;
+  }
+}
+
 /** What a successful answer holds. @throws StatusError for any other. */
 function objectOf(response: TransportResponse): unknown {
   if ('events' in response) throw new Error('a watch was answered to a request that asked for none');
@@ -116,7 +140,7 @@ function statusOf(code: number, object: unknown): Status {
 }
 
 async function* watchEvents<T extends KubeObject>(
-  transport: Transport,
+  ask: Transport['send'],
   type: ResourceType<T>,
   query: WatchQuery,
   signal: AbortSignal,
@@ -129,7 +153,7 @@ async function* watchEvents<T extends KubeObject>(
   };
   const path = resourcePath(type, { namespace }) + queryString({ watch: true, ...rest, ...initial });
   const accept = metadataOnly ? metadataOf('PartialObjectMetadata') : undefined;
-  const response = await transport.send({ method: 'GET', path, accept, signal });
+  const response = await ask({ method: 'GET', path, accept, signal });
   if (!('events' in response)) {
     objectOf(response);
     throw new Error('a watch was answered with a single object');

@@ -3,7 +3,7 @@
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';
-import { type Clock, pause } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from './client.ts';
@@ -46,7 +46,7 @@ export async function runReflector<T extends KubeObject>(
   options: ReflectorOptions<T>,
   sink: ReflectorSink<T>,
 ): Promise<void> {
-  const { clock, random, logger, signal, type } = options;
+  const { client, clock, random, logger, signal, type } = options;
   let resourceVersion: string | undefined;
   let failures = 0;
   while (!signal.aborted) {
@@ -72,7 +72,7 @@ export async function runReflector<T extends KubeObject>(
       }
     }
     const delayMs = backoffDelayMs(retryBackoff, failures++) * (1 + random.next());
-    await pause(clock, delayMs, signal);
+    if (await client.reachability.pause(clock, delayMs, signal)) failures = 0;
   }
 }
 

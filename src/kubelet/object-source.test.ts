@@ -4,7 +4,7 @@ import { ConfigMap } from '../api/resources.gen.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { createClient } from '../client/create-client.ts';
 import { FakeTransport } from '../client/transport.fake.ts';
-import type { Transport } from '../client/transport.ts';
+import { type Transport, TransportError } from '../client/transport.ts';
 import { ObjectSource } from './object-source.ts';
 
 const namespace = 'default';
@@ -16,7 +16,7 @@ test('what the server once told of holds while it is away, and what has changed 
   let isAway = false;
   const transport: Transport = {
     async send(request) {
-      if (isAway) throw new Error('away');
+      if (isAway) throw new TransportError('away');
       return await server.send(request);
     },
     close: () => undefined,
@@ -33,6 +33,8 @@ test('what the server once told of holds while it is away, and what has changed 
   server.put('a', { labels: { v: '1' } });
   objects.use('pod', [{ type: ConfigMap, at }]);
   assert.equal(await labelOf(), '1');
+  // Its watch stands.
+  await clock.advance(0);
 
   isAway = true;
   server.breakWatches();

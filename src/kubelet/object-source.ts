@@ -5,7 +5,7 @@
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
-import { type Clock, pause } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Client, ObjectName } from '../client/client.ts';
 
 interface Held<T extends KubeObject = KubeObject> {
@@ -113,8 +113,9 @@ export class ObjectSource {
         if (signal.aborted) return;
         const isDenied = error instanceof StatusError && (error.code === 403 || error.code === 404);
         known();
-        await pause(this.#clock, backoffDelayMs(retry, isDenied ? attempt + 3 : attempt), signal);
-        attempt = Math.min(attempt + 1, 10);
+        const delayMs = backoffDelayMs(retry, isDenied ? attempt + 3 : attempt);
+        const isBack = await this.#client.reachability.pause(this.#clock, delayMs, signal);
+        attempt = isBack ? 0 : Math.min(attempt + 1, 10);
       }
     }
   }
