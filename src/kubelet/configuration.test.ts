@@ -52,6 +52,7 @@ test('pulls one at a time, or so many at once', () => {
   assert.equal(settingsOf({}).parallelPullsMax, undefined);
   assert.equal(settingsOf({ serializeImagePulls: true }).parallelPullsMax, 1);
   assert.equal(settingsOf({ maxParallelImagePulls: 3 }).parallelPullsMax, 3);
+  assert.equal(settingsOf({}).pullVerification.policy, 'NeverVerifyPreloadedImages');
 });
 
 const refused: [what: string, source: object, words: RegExp][] = [

@@ -2,6 +2,7 @@
 import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { defaultThresholds, type Signal, signals, type Threshold } from './eviction/eviction-plan.ts';
+import { type Verification, type VerificationPolicy, verificationPolicies } from './images/pulled-images.ts';
 
 /** As the file has them: quantities and durations are texts. */
 export interface KubeletConfiguration {
@@ -27,6 +28,8 @@ export interface KubeletConfiguration {
   containerLogMonitorInterval?: string;
   serializeImagePulls?: boolean;
   maxParallelImagePulls?: number;
+  imagePullCredentialsVerificationPolicy?: VerificationPolicy;
+  preloadedImagesVerificationAllowlist?: string[];
   allowedUnsafeSysctls?: string[];
   registerWithTaints?: core.Taint[];
   staticPodPath?: string;
@@ -46,6 +49,7 @@ export interface KubeletSettings {
   logs: { sizeMaxBytes: number; filesMax: number; everyMs: number };
   /** How many images are pulled at once; undefined: no limit. */
   parallelPullsMax: number | undefined;
+  pullVerification: Verification;
   allowedUnsafeSysctls: readonly string[];
   taints: core.Taint[];
   staticPodDir: string | undefined;
@@ -72,6 +76,7 @@ const defaults = {
   containerLogMaxFiles: 5,
   containerLogMonitorInterval: '10s',
   serializeImagePulls: false,
+  imagePullCredentialsVerificationPolicy: 'NeverVerifyPreloadedImages',
   allowedUnsafeSysctls: [],
   registerWithTaints: [],
   enableSystemLogHandler: true,
@@ -102,6 +107,8 @@ const fields: Record<string, FieldType> = {
   containerLogMonitorInterval: 'text',
   serializeImagePulls: 'boolean',
   maxParallelImagePulls: 'number',
+  imagePullCredentialsVerificationPolicy: 'text',
+  preloadedImagesVerificationAllowlist: 'list',
   allowedUnsafeSysctls: 'list',
   registerWithTaints: 'list',
   staticPodPath: 'text',
@@ -148,6 +155,10 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
       everyMs: parseDurationMs(given.containerLogMonitorInterval)!,
     },
     parallelPullsMax: given.serializeImagePulls ? 1 : maxParallelImagePulls,
+    pullVerification: {
+      policy: given.imagePullCredentialsVerificationPolicy,
+      allowlist: given.preloadedImagesVerificationAllowlist ?? [],
+    },
     allowedUnsafeSysctls: given.allowedUnsafeSysctls,
     taints: given.registerWithTaints,
     staticPodDir: configuration.staticPodPath || undefined,
@@ -241,6 +252,11 @@ function* problemsOf(shape: KubeletConfiguration): Generator<string> {
       yield `image garbage collection thresholds must be between 0 and 100: ${percent}`;
   if (low >= high)
     yield `imageGCLowThresholdPercent (${low}) must be less than imageGCHighThresholdPercent (${high})`;
+  const { imagePullCredentialsVerificationPolicy: verification } = given;
+  if (!(verificationPolicies as readonly string[]).includes(verification))
+    yield `imagePullCredentialsVerificationPolicy: unsupported value ${verification}`;
+  if (verification !== 'NeverVerifyAllowlistedImages' && shape.preloadedImagesVerificationAllowlist?.length)
+    yield 'preloadedImagesVerificationAllowlist: may only be set with imagePullCredentialsVerificationPolicy NeverVerifyAllowlistedImages';
   if (shape.maxParallelImagePulls !== undefined) {
     if (shape.maxParallelImagePulls < 1) yield 'maxParallelImagePulls: must be a positive number';
     if (shape.serializeImagePulls && shape.maxParallelImagePulls !== 1)

@@ -29,6 +29,7 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     nodeName,
     imageFs: async () => (await machine.usage()).imageFs,
     lastUsedMs: context.images.lastUsedMs,
+    pulled: context.images.pulled,
     ...settings.imageGc,
   });
   const eviction = new EvictionManager({

@@ -10,6 +10,7 @@ import { NodeDrivers } from './csi/node-drivers.ts';
 import { noDevices } from './devices/device-allocator.ts';
 import { DevicePlugins } from './devices/plugin-manager.ts';
 import { ImageManager } from './images/image-manager.ts';
+import { PulledImages } from './images/pulled-images.ts';
 import type { KubeletMetrics } from './kubelet-metrics.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import type { MachineFacts } from './machine.ts';
@@ -190,6 +191,7 @@ export class KubeletParts {
         objects,
         clock,
         signal,
+        pulled: this.#createPulledImages(),
         pullsMax: this.settings.parallelPullsMax,
       }),
       probes: new ProbeManager({
@@ -226,6 +228,15 @@ export class KubeletParts {
       counts: metrics.counts,
       timings: metrics,
     };
+  }
+
+  #createPulledImages(): PulledImages {
+    const { rootDir } = this.#options.machine;
+    return new PulledImages({
+      ...(rootDir !== undefined && { file: join(rootDir, 'image_manager', 'pulled.json') }),
+      logger: this.#ground.logger,
+      verification: this.settings.pullVerification,
+    });
   }
 
   #csiNode(): CsiNode {

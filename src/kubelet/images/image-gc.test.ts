@@ -33,6 +33,7 @@ function setup(options: { usedGi: number; images: string[]; inUse?: string[]; ag
     logger: silentLogger,
     nodeName: 'n',
     lastUsedMs,
+    pulled: { prune: async () => undefined },
     highPercent: 85,
     lowPercent: 80,
     ageMinMs: 2 * minute,

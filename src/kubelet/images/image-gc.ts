@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { ContainerRuntime, Image } from '../cri/runtime.ts';
 import type { FilesystemUse } from '../machine.ts';
+import type { PulledImages } from './pulled-images.ts';
 
 export interface ImageGcOptions {
   runtime: ContainerRuntime;
@@ -14,6 +15,8 @@ export interface ImageGcOptions {
   imageFs: () => Promise<FilesystemUse | undefined>;
   /** When each image was last needed, by id. */
   lastUsedMs: ReadonlyMap<string, number>;
+  /** Who pulled which image: what is gone is forgotten there. */
+  pulled: Pick<PulledImages, 'prune'>;
   highPercent: number;
   lowPercent: number;
   /** A fresh image may be about to be used. */
@@ -51,7 +54,8 @@ export class ImageGc {
 
   /** One round by the thresholds. */
   async collect(): Promise<void> {
-    const { imageFs, highPercent, lowPercent } = this.#options;
+    const { imageFs, highPercent, lowPercent, pulled, runtime } = this.#options;
+    await pulled.prune(async () => new Set((await runtime.listImages()).map(({ id }) => id)));
     const use = await imageFs();
     if (!use || use.capacityBytes === 0) return;
     const usedPercent = 100 - Math.floor((use.availableBytes * 100) / use.capacityBytes);

@@ -1,20 +1,16 @@
 /** Has the image of a container ready: pull policies, credentials, back-off, and the events that tell of it. */
-import { type Pod, Secret } from '../../api/resources.gen.ts';
+import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import {
-  type AuthConfig,
-  type ContainerRuntime,
-  type Image,
-  RuntimeError,
-  type SandboxConfig,
-} from '../cri/runtime.ts';
+import { type ContainerRuntime, type Image, RuntimeError, type SandboxConfig } from '../cri/runtime.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { WaitingReason } from '../pod/container-statuses.ts';
 import { WaitBackoff } from '../pod/crash-backoff.ts';
 import type { ContainerEvents } from '../pod/pod-events.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
-import { credentialsFor } from './pull-credentials.ts';
+import { credentialsFor, type PullCredential } from './pull-credentials.ts';
+import { pullSecretsOf } from './pull-secrets.ts';
+import type { PulledImages } from './pulled-images.ts';
 
 /** The image cannot be had now. */
 export class ImageProblem extends Error {
@@ -36,13 +32,13 @@ export interface ImageManagerOptions {
   objects: ObjectSource;
   clock: Clock;
   signal: AbortSignal;
+  pulled: PulledImages;
   /** How many images are pulled at once; undefined: no limit. */
   pullsMax?: number | undefined;
 }
 
 interface Pull {
-  /** Names what was pulled. */
-  reference: string;
+  image: Image;
   /** How long it took, without the time that it waited for other pulls. */
   pullMs: number;
 }
@@ -77,13 +73,16 @@ export class ImageManager {
   #pulling = 0;
   /** Pulls that wait for others to end, the first one first. */
   readonly #queue: (() => void)[] = [];
+  readonly pulled: PulledImages;
   /** When an image was last needed, by its id: for garbage collection. */
   readonly lastUsedMs = new Map<string, number>();
 
-  constructor({ runtime, objects, clock, signal, pullsMax = Number.POSITIVE_INFINITY }: ImageManagerOptions) {
+  constructor(options: ImageManagerOptions) {
+    const { runtime, objects, clock, signal, pulled, pullsMax = Number.POSITIVE_INFINITY } = options;
     this.#pullsMax = pullsMax;
     this.#runtime = runtime;
     this.#objects = objects;
+    this.pulled = pulled;
     this.#clock = clock;
     this.#signal = signal;
     this.#backoff = new WaitBackoff({ clock });
@@ -106,7 +105,8 @@ export class ImageManager {
     }
     const present = await this.#find(name);
     const policy = container.imagePullPolicy ?? (/:latest$/.test(name.full) ? 'Always' : 'IfNotPresent');
-    if (present && policy !== 'Always') {
+    const credentials = () => this.#credentials(pod, name);
+    if (present && policy !== 'Always' && (await this.pulled.mayUse(present, name, credentials))) {
       events.normal(
         'Pulled',
         `Container image "${text}" already present on machine and can be accessed by the pod`,
@@ -153,9 +153,8 @@ export class ImageManager {
     const startMs = this.#clock.monotonic();
     events.normal('Pulling', `Pulling image "${text}"`);
     try {
-      const { reference, pullMs } = await this.#pullOnce(name, await this.#credentials(pod, name), sandbox);
-      const image = (await this.#find(name)) ?? (await this.#runtime.imageStatus({ image: reference }));
-      if (!image) throw new RuntimeError('NotFound', `image ${reference} is not there after its pull`);
+      const credentials = await this.#credentials(pod, name);
+      const { image, pullMs } = await this.#pullOnce(name, credentials, sandbox);
       const took = formatDuration(pullMs);
       const all = formatDuration(this.#clock.monotonic() - startMs);
       events.normal(
@@ -177,7 +176,7 @@ export class ImageManager {
   }
 
   /** Pods that want the same image with the same credentials share a pull. */
-  #pullOnce(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<Pull> {
+  #pullOnce(name: ImageName, credentials: PullCredential[], sandbox: SandboxConfig): Promise<Pull> {
     const key = JSON.stringify([name.full, credentials]);
     let pull = this.#pulls.get(key);
     if (!pull) {
@@ -187,13 +186,13 @@ export class ImageManager {
     return pull;
   }
 
-  async #pullInTurn(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<Pull> {
+  async #pullInTurn(name: ImageName, credentials: PullCredential[], sandbox: SandboxConfig): Promise<Pull> {
     if (this.#pulling >= this.#pullsMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
     else this.#pulling++;
     try {
       const startMs = this.#clock.monotonic();
-      const reference = await this.#tryCredentials(name, credentials, sandbox);
-      return { reference, pullMs: this.#clock.monotonic() - startMs };
+      const image = await this.#pullOnRecord(name, credentials, sandbox);
+      return { image, pullMs: this.#clock.monotonic() - startMs };
     } finally {
       // Whoever waits takes this one's place.
       const next = this.#queue.shift();
@@ -202,11 +201,37 @@ export class ImageManager {
     }
   }
 
-  async #tryCredentials(name: ImageName, credentials: AuthConfig[], sandbox: SandboxConfig): Promise<string> {
+  async #pullOnRecord(
+    name: ImageName,
+    credentials: PullCredential[],
+    sandbox: SandboxConfig,
+  ): Promise<Image> {
+    await this.pulled.begin(name);
+    try {
+      const { reference, credential } = await this.#tryCredentials(name, credentials, sandbox);
+      const image = (await this.#find(name)) ?? (await this.#runtime.imageStatus({ image: reference }));
+      if (!image) throw new RuntimeError('NotFound', `image ${reference} is not there after its pull`);
+      await this.pulled.succeeded(name, image.id, credential);
+      return image;
+    } catch (error) {
+      await this.pulled.failed(name);
+      throw error;
+    }
+  }
+
+  /** Gives a reference to what was pulled, and what the registry took; undefined: it asked for nothing. */
+  async #tryCredentials(
+    name: ImageName,
+    credentials: PullCredential[],
+    sandbox: SandboxConfig,
+  ): Promise<{ reference: string; credential: PullCredential | undefined }> {
+    const image = { image: name.full };
+    const options = { signal: this.#signal };
     let failure: unknown;
-    for (const auth of credentials.length > 0 ? credentials : [undefined]) {
+    for (const credential of credentials.length > 0 ? credentials : [undefined]) {
       try {
-        return await this.#runtime.pullImage({ image: name.full }, auth, sandbox, { signal: this.#signal });
+        const reference = await this.#runtime.pullImage(image, credential?.auth, sandbox, options);
+        return { reference, credential };
       } catch (error) {
         failure = error;
       }
@@ -214,17 +239,8 @@ export class ImageManager {
     throw failure;
   }
 
-  async #credentials(pod: Pod, name: ImageName): Promise<AuthConfig[]> {
-    const { namespace = '' } = pod.metadata;
-    const secrets = await Promise.all(
-      (pod.spec.imagePullSecrets ?? []).map((reference) =>
-        this.#objects.get(Secret, { namespace, name: reference.name ?? '' }),
-      ),
-    );
-    return credentialsFor(
-      name,
-      secrets.filter((secret) => secret !== undefined),
-    );
+  async #credentials(pod: Pod, name: ImageName): Promise<PullCredential[]> {
+    return credentialsFor(name, (await pullSecretsOf(this.#objects, pod)).secrets);
   }
 
   #find(name: ImageName): Promise<Image | undefined> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Secret } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
@@ -10,6 +11,7 @@ import { testPod } from '../pod.fixture.ts';
 import { formatDuration, ImageManager, ImageProblem } from './image-manager.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor } from './pull-credentials.ts';
+import { PulledImages } from './pulled-images.ts';
 
 test('image names are taken apart, with their defaults', () => {
   const rows: [string, Partial<ImageName>][] = [
@@ -42,15 +44,18 @@ test('bad image names are refused in the words that users know', () => {
 
 function secret(auths: object): Secret {
   const data = { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') };
-  return { metadata: {}, data } as unknown as Secret;
+  return { metadata: { namespace: 'default', name: 'pull', uid: '1' }, data } as unknown as Secret;
 }
 
 test('credentials fit by registry, port, path and pattern, the most specific first', () => {
   const auth = Buffer.from('user:pa:ss').toString('base64');
   const users = (text: string, auths: object) =>
-    credentialsFor(parseImageName(text) as ImageName, [secret(auths)]).map(({ username }) => username);
+    credentialsFor(parseImageName(text) as ImageName, [secret(auths)]).map(({ auth }) => auth.username);
   assert.deepEqual(credentialsFor(parseImageName('r.io/a') as ImageName, [secret({ 'r.io': { auth } })]), [
-    { username: 'user', password: 'pa:ss' },
+    {
+      auth: { username: 'user', password: 'pa:ss' },
+      secret: { namespace: 'default', name: 'pull', uid: '1' },
+    },
   ]);
   assert.deepEqual(users('r.io/team/a', { 'r.io': { username: 'all' }, 'r.io/team': { username: 'team' } }), [
     'team',
@@ -60,6 +65,9 @@ test('credentials fit by registry, port, path and pattern, the most specific fir
   assert.deepEqual(users('eu.gcr.io/a', { '*.gcr.io': { username: 'x' } }), ['x']);
   assert.deepEqual(users('busybox', { 'https://index.docker.io/v1/': { username: 'hub' } }), ['hub']);
 });
+
+const preloaded = () =>
+  new PulledImages({ logger: silentLogger, verification: { policy: 'NeverVerify', allowlist: [] } });
 
 function setup() {
   const clock = new VirtualClock();
@@ -71,6 +79,7 @@ function setup() {
     objects: {} as ObjectSource,
     clock,
     signal,
+    pulled: preloaded(),
   });
   const ensure = async (image: string, imagePullPolicy?: 'Always' | 'Never' | 'IfNotPresent') => {
     const outcome = manager
@@ -142,6 +151,7 @@ test('with a limit, pulls wait for their turn, and the event tells how long', as
     objects: {} as ObjectSource,
     clock,
     signal: new AbortController().signal,
+    pulled: preloaded(),
     pullsMax: 1,
   });
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);

@@ -11,15 +11,30 @@ interface DockerAuth {
   registrytoken?: string;
 }
 
+/** Names a secret, and tells it from a later one of the same name. */
+export interface SecretOrigin {
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+export interface PullCredential {
+  auth: AuthConfig;
+  /** Where it is from. */
+  secret: SecretOrigin;
+}
+
 /** All credentials that fit the image, the most specific first. A secret that cannot be read gives none. */
-export function credentialsFor(image: ImageName, secrets: readonly Secret[]): AuthConfig[] {
-  const found: { key: string; auth: AuthConfig }[] = [];
+export function credentialsFor(image: ImageName, secrets: readonly Secret[]): PullCredential[] {
+  const found: { key: string; credential: PullCredential }[] = [];
   for (const secret of secrets) {
+    const { namespace = '', name, uid } = secret.metadata;
     for (const [key, entry] of Object.entries(authsOf(secret))) {
-      if (matches(key, image)) found.push({ key, auth: authConfig(entry) });
+      if (!matches(key, image)) continue;
+      found.push({ key, credential: { auth: authConfig(entry), secret: { namespace, name, uid } } });
     }
   }
-  return found.sort((a, b) => b.key.length - a.key.length).map(({ auth }) => auth);
+  return found.sort((a, b) => b.key.length - a.key.length).map(({ credential }) => credential);
 }
 
 function authsOf(secret: Secret): Record<string, DockerAuth> {

@@ -10,6 +10,7 @@ import {
   type SandboxConfig,
 } from '../cri/runtime.ts';
 import { ImageProblem } from '../images/image-manager.ts';
+import { missingPullSecretsMessage, pullSecretsOf } from '../images/pull-secrets.ts';
 import { containerConfigOf } from '../spec/container-config.ts';
 import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
 import { isRecursivelyReadOnly } from '../spec/recursive-read-only.ts';
@@ -67,6 +68,12 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
   // What is odd about its environment is told first, what is missing only once the image is there.
   const environment = environmentOf(context, start);
   await environment.catch(() => undefined);
+  const { missing } = await pullSecretsOf(context.objects, pod);
+  if (missing.length > 0)
+    podEvents(context.recorder, pod).warning(
+      'FailedToRetrieveImagePullSecret',
+      missingPullSecretsMessage(missing),
+    );
   let image: Image;
   try {
     image = await context.images.ensure(pod, container, start.sandboxConfig, events, start.pulling);

@@ -1,0 +1,27 @@
+/** The secrets that a pod names for pulling its images. */
+import { type Pod, Secret } from '../../api/resources.gen.ts';
+import type { ObjectSource } from '../object-source.ts';
+
+export interface PullSecrets {
+  secrets: Secret[];
+  /** Names of those that cannot be had: a pull may do without. */
+  missing: string[];
+}
+
+export async function pullSecretsOf(objects: Pick<ObjectSource, 'get'>, pod: Pod): Promise<PullSecrets> {
+  const { namespace = '' } = pod.metadata;
+  const found: PullSecrets = { secrets: [], missing: [] };
+  for (const { name } of pod.spec.imagePullSecrets ?? []) {
+    if (!name) continue;
+    // Why it cannot be had makes no difference to the pull, which tells what comes of it.
+    const secret = await objects.get(Secret, { namespace, name }).catch(() => undefined);
+    if (secret) found.secrets.push(secret);
+    else found.missing.push(name);
+  }
+  return found;
+}
+
+/** Upstream's words to the pod. */
+export function missingPullSecretsMessage(missing: readonly string[]): string {
+  return `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
+}
