@@ -138,7 +138,7 @@ class CachingInformer<T extends KubeObject> implements Informer<T>, ReflectorSin
     // Another object of the same name: its deletion went unseen.
     if ((this.#cache.get(key)?.metadata.uid ?? object.metadata.uid) !== object.metadata.uid)
       this.#remove(key);
-    const old = this.#cache.put(object);
+    const old = this.#cache.put(object, key);
     for (const handlers of this.#handlers)
       this.#call(() => (old ? handlers.updated?.(object, old) : handlers.added?.(object)));
   }

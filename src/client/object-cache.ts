@@ -53,9 +53,8 @@ export class ObjectCache<T extends KubeObject> {
     this.#indexes.set(name, index);
   }
 
-  /** Stores the object; gives what stood there. */
-  put(object: T): T | undefined {
-    const key = keyOf(object);
+  /** Stores the object; gives what stood there. `key` is its own, for whoever has it at hand. */
+  put(object: T, key = keyOf(object)): T | undefined {
     const old = this.#objects.get(key);
     this.#objects.set(key, object);
     for (const index of this.#indexes.values()) {

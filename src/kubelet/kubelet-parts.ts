@@ -1,5 +1,6 @@
 /** The parts of a kubelet, shown to one another. Nothing runs yet. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Informer } from '../client/informer.ts';
@@ -59,6 +60,7 @@ export class KubeletParts {
   readonly #ground: Ground;
   readonly #labels: Record<string, string>;
   readonly #admitter: PodAdmitter;
+  #knownResources: { devices: object; resources: NodeResources } | undefined;
 
   constructor(options: KubeletOptions, ground: Ground) {
     const { nodeName, informers, configuration = {} } = options;
@@ -81,10 +83,14 @@ export class KubeletParts {
     ground.metrics.watch(this.pods, nodeName);
   }
 
-  /** What the node has, and what of it pods may use. */
+  /** What the node has, and what of it pods may use. Every pod asks several times; only devices come and go. */
   resources(): NodeResources {
-    const devices = this.devicePlugins ?? noDevices;
-    return nodeResources(this.#ground.facts, this.settings, devices.resources());
+    const devices = (this.devicePlugins ?? noDevices).resources();
+    const known = this.#knownResources;
+    if (known && isDeepStrictEqual(known.devices, devices)) return known.resources;
+    const resources = nodeResources(this.#ground.facts, this.settings, devices);
+    this.#knownResources = { devices, resources };
+    return resources;
   }
 
   #createDevicePlugins(): DevicePlugins | undefined {

@@ -184,10 +184,12 @@ function same(a: unknown, b: unknown): boolean {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
     return a.every((item, index) => same(item, b[index]));
   }
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-  for (const key of keys) {
-    if (!same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key])) return false;
-  }
+  return sameFields(a as Record<string, unknown>, b as Record<string, unknown>);
+}
+
+function sameFields(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
+  for (const key in a) if (!same(a[key], b[key])) return false;
+  for (const key in b) if (!(key in a) && !isVoid(b[key])) return false;
   return true;
 }
 

@@ -10,6 +10,9 @@ const toldAfterMs = 5_000;
 /** Few enough that the events of a pod have room for others. */
 const toldAgainAfterMs = 120_000;
 
+/** A reason that costs nothing: without one each pod would have an exception made, with its stack. */
+const inForceReached = 'the rules are in force';
+
 /** Resolves when the rules are in force, or when the pod is to end. */
 export async function awaitTrafficRules(
   context: KubeletContext,
@@ -19,7 +22,7 @@ export async function awaitTrafficRules(
   const { clock, trafficRules, recorder } = context;
   const over = new AbortController();
   const signal = AbortSignal.any([ending, context.signal]);
-  const inForce = unlessAborted(trafficRules.inForce(), signal).finally(() => over.abort());
+  const inForce = unlessAborted(trafficRules.inForce(), signal).finally(() => over.abort(inForceReached));
   void (async () => {
     for (let delayMs = toldAfterMs; !over.signal.aborted; delayMs = toldAgainAfterMs) {
       await pause(clock, delayMs, over.signal);
