@@ -4,7 +4,8 @@
  */
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
-import { RecordType, type ResourceRecord, ResponseCode } from './message.ts';
+import { ResponseCode } from './message.ts';
+import { RecordType, type ResourceRecord } from './resource-record.ts';
 
 /** What answers are made from. */
 export interface ClusterView {

@@ -10,7 +10,8 @@ import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
 import { createFakeInformers } from '../informers.fake.ts';
 import { startDns } from './dns.ts';
-import { encodeQuery, parseAnswer, RecordType, ResponseCode } from './message.ts';
+import { encodeQuery, parseAnswer, ResponseCode } from './message.ts';
+import { RecordType } from './resource-record.ts';
 
 const informers = createFakeInformers();
 const stop = new AbortController();

@@ -1,7 +1,6 @@
-/** Asks other name servers, over UDP and, when an answer does not fit, TCP; keeps answers for a while. */
-import { createSocket } from 'node:dgram';
-import { connect } from 'node:net';
+/** Asks other name servers, one after the other, and keeps their answers for a while. */
 import type { Clock } from '../../base/clock.ts';
+import { askNameServer } from './exchange.ts';
 import { encodeQuery, parseAnswer, ResponseCode } from './message.ts';
 
 export interface ForwarderOptions {
@@ -24,12 +23,11 @@ export interface Forwarder {
   }): Promise<Buffer | undefined>;
 }
 
-const timeoutMs = 2_000;
 const triesPerServer = 2;
+/** What fits into one packet everywhere: the size that name servers agreed on at the DNS flag day of 2020. */
 const udpSizeBytes = 1232;
 const cacheEntriesMax = 10_000;
 const questionsMax = 1_000;
-const answerBytesMax = 65_535;
 
 interface Kept {
   answer: Buffer;
@@ -85,10 +83,8 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
     let failure: Buffer | undefined;
     for (let round = 0; round < triesPerServer; round++) {
       for (const server of servers) {
-        const answer = await askServer(
-          server,
-          encodeQuery(Math.floor(random.next() * 65_536), name, type, udpSizeBytes),
-        );
+        const question = encodeQuery(Math.floor(random.next() * 65_536), name, type, udpSizeBytes);
+        const answer = await askNameServer(server, question, clock);
         const parsed = answer && parseAnswer(answer);
         if (!parsed) continue;
         if (parsed.code !== ResponseCode.serverFailure && parsed.code !== ResponseCode.refused) return answer;
@@ -98,81 +94,11 @@ export function createForwarder({ clock, random }: ForwarderOptions): Forwarder 
     }
     return undefined;
   }
-
-  async function askServer(server: string, question: Buffer): Promise<Buffer | undefined> {
-    const [address, port = 53] = splitPort(server);
-    const answer = await askOverUdp(address, port, question);
-    return answer && parseAnswer(answer)?.isTruncated ? askOverTcp(address, port, question) : answer;
-  }
-
-  /** Each question from a port of its own, so that nobody can guess where an answer would be taken. */
-  function askOverUdp(address: string, port: number, question: Buffer): Promise<Buffer | undefined> {
-    return new Promise((resolve) => {
-      const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-      let isOver = false;
-      const finish = (answer: Buffer | undefined) => {
-        if (isOver) return;
-        isOver = true;
-        timer.cancel();
-        socket.close();
-        resolve(answer);
-      };
-      const timer = clock.after(timeoutMs, () => finish(undefined));
-      socket.on('message', (answer) => {
-        if (answersTo(answer, question)) finish(answer);
-      });
-      // Nobody listens there, or no route leads there: as good as no answer.
-      const fail = () => finish(undefined);
-      socket.on('error', fail);
-      socket.connect(port, address, ((error?: Error) => {
-        if (error) fail();
-        else if (!isOver) socket.send(question, (failure) => failure && fail());
-      }) as () => void);
-    });
-  }
-
-  function askOverTcp(address: string, port: number, question: Buffer): Promise<Buffer | undefined> {
-    return new Promise((resolve) => {
-      const socket = connect({ host: address, port });
-      const chunks: Buffer[] = [];
-      const finish = (answer: Buffer | undefined) => {
-        timer.cancel();
-        socket.destroy();
-        resolve(answer);
-      };
-      const timer = clock.after(timeoutMs, () => finish(undefined));
-      socket.on('connect', () => socket.write(framed(question)));
-      socket.on('data', (chunk) => {
-        chunks.push(chunk);
-        const all = Buffer.concat(chunks);
-        if (all.length > answerBytesMax + 2) return finish(undefined);
-        if (all.length < 2 || all.length < 2 + all.readUInt16BE(0)) return;
-        const answer = all.subarray(2, 2 + all.readUInt16BE(0));
-        finish(answersTo(answer, question) ? answer : undefined);
-      });
-      socket.on('error', () => finish(undefined));
-      socket.on('close', () => finish(undefined));
-    });
-  }
-}
-
-/** With its length before it, as TCP wants messages. */
-export function framed(message: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(message.length + 2);
-  bytes.writeUInt16BE(message.length, 0);
-  message.copy(bytes, 2);
-  return bytes;
 }
 
 /** Addresses of `nameserver` lines. */
 export function parseNameServers(resolvConf: string): string[] {
   return [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]!);
-}
-
-function answersTo(answer: Buffer, question: Buffer): boolean {
-  return (
-    answer.length >= 12 && answer.readUInt16BE(0) === question.readUInt16BE(0) && (answer[2]! & 0x80) !== 0
-  );
 }
 
 /** The time that an answer was kept counts against its records' time to live. */
@@ -185,10 +111,4 @@ function withTtls(answer: Buffer, offsets: readonly number[], change: (ttl: numb
   const copy = Buffer.from(answer);
   for (const offset of offsets) copy.writeUInt32BE(change(copy.readUInt32BE(offset)), offset);
   return copy;
-}
-
-function splitPort(server: string): [string, number?] {
-  const match = /^\[?([^\]]+?)\]?:(\d+)$/.exec(server);
-  if (!match || (match[1]!.includes(':') && !server.startsWith('['))) return [server];
-  return [match[1]!, Number(match[2])];
 }

@@ -8,10 +8,9 @@ import {
   parseAnswer,
   parseQuery,
   type Query,
-  RecordType,
-  type ResourceRecord,
   ResponseCode,
 } from './message.ts';
+import { RecordType, type ResourceRecord } from './resource-record.ts';
 
 const question: Query = {
   id: 7,

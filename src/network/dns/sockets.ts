@@ -2,7 +2,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { framed } from './forwarder.ts';
+import { framed } from './exchange.ts';
 
 export interface DnsListenOptions {
   address: string;
