@@ -3,7 +3,7 @@ import { computePodLimits, computePodRequests, numericAmounts } from '../api/pod
 import { milliValueOf, wholeValueOf } from '../api/quantity.ts';
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import type { LinuxResources } from './cri/runtime.ts';
+import type { LinuxResources } from './cri/messages.ts';
 
 const sharesMin = 2;
 const sharesMax = 262_144;

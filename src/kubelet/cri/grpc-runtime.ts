@@ -1,96 +1,49 @@
 /** The container runtime over gRPC on a unix socket: containerd, CRI-O or any other that speaks runtime.v1. */
-import { Client, credentials, type CallOptions as GrpcCallOptions } from '@grpc/grpc-js';
-import protobuf from 'protobufjs';
 import { subscribeContainerdEvents } from './containerd-events.ts';
-import { asRuntimeError } from './grpc-error.ts';
-import {
-  type Container,
-  type ContainerFilter,
-  type ContainerRuntime,
-  type ContainerStats,
-  type ContainerStatus,
-  type FilesystemUsage,
-  type Image,
-  RuntimeError,
-  type Sandbox,
-  type SandboxStatus,
-} from './runtime.ts';
-import descriptor from './runtime-v1.protobuf.json' with { type: 'json' };
-
-/** An image list or a list of a thousand containers with their labels is a few megabytes. */
-const messageSizeMaxBytes = 64 * 1024 * 1024;
-
-const toPlain: protobuf.IConversionOptions = {
-  longs: Number,
-  enums: String,
-  defaults: true,
-  arrays: true,
-  objects: true,
-};
+import { type Call, callsOf, connectRuntime } from './grpc-calls.ts';
+import type {
+  Container,
+  ContainerStats,
+  ContainerStatus,
+  FilesystemUsage,
+  Image,
+  Sandbox,
+  SandboxStatus,
+} from './messages.ts';
+import type { ContainerFilter, ContainerRuntime, SandboxFilter } from './runtime.ts';
+import { isNotFound } from './runtime-error.ts';
 
 /** Upstream's `runtimeRequestTimeout`: of requests that by their nature take no time. */
 const requestTimeoutMs = 120_000;
-
-type Service = 'RuntimeService' | 'ImageService';
-
-interface CallOptions {
-  /** Infinity: as long as it takes. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
+/** Of what prepares a file system, a network or a process. */
+const startTimeoutMs = 2 * requestTimeoutMs;
+const statusTimeoutMs = 10_000;
 
 /** `socketPath`: of the runtime's gRPC server. `timeoutMs`: of requests without a time of their own. */
-export function grpcRuntime(
-  socketPath: string,
-  { timeoutMs: usualTimeoutMs = requestTimeoutMs } = {},
-): ContainerRuntime {
-  const client = new Client(`unix://${socketPath}`, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': messageSizeMaxBytes,
-    'grpc.max_send_message_length': messageSizeMaxBytes,
-    'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 1000,
-  });
-
-  function call<Answer>(
-    service: Service,
-    method: string,
-    request: object,
-    { timeoutMs = usualTimeoutMs, signal }: CallOptions = {},
-  ): Promise<Answer> {
-    const { path, requestType, responseType } = methodOf(service, method);
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(new RuntimeError('Canceled', 'context canceled'));
-      const options: GrpcCallOptions = { deadline: Date.now() + timeoutMs };
-      const pending = client.makeUnaryRequest(
-        path,
-        (message: object) => Buffer.from(requestType.encode(requestType.fromObject(message)).finish()),
-        (bytes: Buffer) => responseType.toObject(responseType.decode(bytes), toPlain),
-        request,
-        options,
-        (error, answer) => {
-          signal?.removeEventListener('abort', cancel);
-          if (error) reject(asRuntimeError(error));
-          else resolve(answer as Answer);
-        },
-      );
-      const cancel = () => pending.cancel();
-      signal?.addEventListener('abort', cancel, { once: true });
-    });
-  }
-  const runtime = <Answer = unknown>(method: string, request: object, options?: CallOptions) =>
-    call<Answer>('RuntimeService', method, request, options);
-  const images = <Answer = unknown>(method: string, request: object, options?: CallOptions) =>
-    call<Answer>('ImageService', method, request, options);
-
+export function grpcRuntime(socketPath: string, { timeoutMs = requestTimeoutMs } = {}): ContainerRuntime {
+  const client = connectRuntime(socketPath);
+  const runtime = callsOf(client, 'RuntimeService', timeoutMs);
   return {
-    version: () => runtime('Version', { version: 'v1' }, { timeoutMs: 10_000 }),
+    ...statusCalls(runtime),
+    ...sandboxCalls(runtime),
+    ...containerCalls(runtime),
+    ...streamCalls(runtime),
+    ...imageCalls(callsOf(client, 'ImageService', timeoutMs)),
+    events: (signal, ready) => subscribeContainerdEvents(client, signal, ready),
+    close: () => client.close(),
+  };
+}
+
+function statusCalls(runtime: Call): Pick<ContainerRuntime, 'version' | 'status' | 'updatePodCidr'> {
+  return {
+    version: () => runtime('Version', { version: 'v1' }, { timeoutMs: statusTimeoutMs }),
     async status(options) {
       const answer = await runtime<{
         status: { conditions: [] };
         info: Record<string, string>;
         runtimeHandlers: { name: string; features?: Record<string, boolean> | null }[];
         features?: { supplementalGroupsPolicy: boolean } | null;
-      }>('Status', { verbose: options?.verbose ?? false }, { timeoutMs: 10_000 });
+      }>('Status', { verbose: options?.verbose ?? false }, { timeoutMs: statusTimeoutMs });
       return {
         conditions: answer.status.conditions,
         info: answer.info,
@@ -107,12 +60,21 @@ export function grpcRuntime(
     async updatePodCidr(podCidr) {
       await runtime('UpdateRuntimeConfig', { runtimeConfig: { networkConfig: { podCidr } } });
     },
+  };
+}
 
+function sandboxCalls(
+  runtime: Call,
+): Pick<
+  ContainerRuntime,
+  'runPodSandbox' | 'stopPodSandbox' | 'removePodSandbox' | 'podSandboxStatus' | 'listPodSandboxes'
+> {
+  return {
     async runPodSandbox(config, runtimeHandler, options) {
       const answer = await runtime<{ podSandboxId: string }>(
         'RunPodSandbox',
         { config, runtimeHandler },
-        { timeoutMs: 240_000, ...options },
+        { timeoutMs: startTimeoutMs, ...options },
       );
       return answer.podSandboxId;
     },
@@ -127,29 +89,43 @@ export function grpcRuntime(
       return answer.status;
     },
     async listPodSandboxes(filter) {
-      const { state, ...rest } = filter ?? {};
-      const answer = await runtime<{ items: Sandbox[] }>('ListPodSandbox', {
-        filter: { ...rest, ...(state && { state: { state } }) },
-      });
+      const answer = await runtime<{ items: Sandbox[] }>('ListPodSandbox', { filter: wireFilter(filter) });
       return answer.items;
     },
+  };
+}
 
+function containerCalls(
+  runtime: Call,
+): Pick<
+  ContainerRuntime,
+  | 'createContainer'
+  | 'startContainer'
+  | 'stopContainer'
+  | 'removeContainer'
+  | 'containerStatus'
+  | 'listContainers'
+  | 'updateContainerResources'
+  | 'reopenContainerLog'
+  | 'listContainerStats'
+> {
+  return {
     async createContainer(podSandboxId, config, sandboxConfig) {
       const request = { podSandboxId, config, sandboxConfig };
       const answer = await runtime<{ containerId: string }>('CreateContainer', request, {
-        timeoutMs: 240_000,
+        timeoutMs: startTimeoutMs,
       });
       return answer.containerId;
     },
     async startContainer(id) {
-      await runtime('StartContainer', { containerId: id }, { timeoutMs: 240_000 });
+      await runtime('StartContainer', { containerId: id }, { timeoutMs: startTimeoutMs });
     },
     async stopContainer(id, timeoutSeconds) {
       const timeout = Math.max(0, Math.ceil(timeoutSeconds));
       await runtime(
         'StopContainer',
         { containerId: id, timeout },
-        { timeoutMs: (timeout + 120) * 1000 },
+        { timeoutMs: timeout * 1000 + requestTimeoutMs },
       ).catch(ignoreNotFound);
     },
     async removeContainer(id) {
@@ -160,7 +136,7 @@ export function grpcRuntime(
     },
     async listContainers(filter) {
       const answer = await runtime<{ containers: Container[] }>('ListContainers', {
-        filter: containerFilter(filter),
+        filter: wireFilter(filter),
       });
       return answer.containers;
     },
@@ -170,7 +146,17 @@ export function grpcRuntime(
     async reopenContainerLog(id) {
       await runtime('ReopenContainerLog', { containerId: id });
     },
+    async listContainerStats(filter) {
+      const { state: _, ...rest } = filter ?? {};
+      const request = { filter: rest };
+      return (await runtime<{ stats: ContainerStats[] }>('ListContainerStats', request)).stats;
+    },
+  };
+}
 
+/** Commands in containers, and the addresses of streams that the runtime serves. */
+function streamCalls(runtime: Call): Pick<ContainerRuntime, 'execSync' | 'exec' | 'attach' | 'portForward'> {
+  return {
     execSync: (id, cmd, timeoutSeconds) =>
       runtime(
         'ExecSync',
@@ -181,13 +167,13 @@ export function grpcRuntime(
     attach: async (options) => (await runtime<{ url: string }>('Attach', options)).url,
     portForward: async (podSandboxId, port) =>
       (await runtime<{ url: string }>('PortForward', { podSandboxId, port })).url,
+  };
+}
 
-    async listContainerStats(filter) {
-      const { state: _, ...rest } = filter ?? {};
-      const request = { filter: rest };
-      return (await runtime<{ stats: ContainerStats[] }>('ListContainerStats', request)).stats;
-    },
-
+function imageCalls(
+  images: Call,
+): Pick<ContainerRuntime, 'listImages' | 'imageStatus' | 'pullImage' | 'removeImage' | 'imageFsInfo'> {
+  return {
     listImages: async () => (await images<{ images: Image[] }>('ListImages', {})).images,
     imageStatus: async (image) =>
       (await images<{ image: Image | null }>('ImageStatus', { image })).image ?? undefined,
@@ -204,57 +190,15 @@ export function grpcRuntime(
     },
     imageFsInfo: async () =>
       (await images<{ imageFilesystems: FilesystemUsage[] }>('ImageFsInfo', {})).imageFilesystems,
-
-    events: (signal, ready) => subscribeContainerdEvents(client, signal, ready),
-    close: () => client.close(),
   };
 }
 
-function containerFilter(filter: ContainerFilter | undefined): object {
+/** On the wire a state is a message of its own: as an enumeration alone, none could not be told from the first. */
+function wireFilter(filter: ContainerFilter | SandboxFilter | undefined): object {
   const { state, ...rest } = filter ?? {};
   return { ...rest, ...(state && { state: { state } }) };
 }
 
 function ignoreNotFound(error: unknown): void {
-  if (!(error instanceof RuntimeError) || error.code !== 'NotFound') throw error;
-}
-
-interface Method {
-  path: string;
-  requestType: protobuf.Type;
-  responseType: protobuf.Type;
-}
-
-const root = protobuf.Root.fromJSON(withCamelCaseFields(descriptor) as protobuf.INamespace);
-const methods = new Map<string, Method>();
-
-function methodOf(service: Service, name: string): Method {
-  const key = `${service}/${name}`;
-  let method = methods.get(key);
-  if (!method) {
-    const found = root.lookupService(`runtime.v1.${service}`).methods[name];
-    if (!found) throw new Error(`CRI has no method ${key}`);
-    method = {
-      path: `/runtime.v1.${key}`,
-      requestType: root.lookupType(`runtime.v1.${found.requestType}`),
-      responseType: root.lookupType(`runtime.v1.${found.responseType}`),
-    };
-    methods.set(key, method);
-  }
-  return method;
-}
-
-/** The descriptor with its fields named as our types name them. */
-function withCamelCaseFields(node: unknown): unknown {
-  if (typeof node !== 'object' || node === null || Array.isArray(node)) return node;
-  const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(node)) {
-    out[key] =
-      key === 'fields'
-        ? Object.fromEntries(
-            Object.entries(value as object).map(([name, field]) => [protobuf.util.camelCase(name), field]),
-          )
-        : withCamelCaseFields(value);
-  }
-  return out;
+  if (!isNotFound(error)) throw error;
 }

@@ -1,7 +1,8 @@
 /** What every {@link ContainerRuntime} must do; run it against each implementation. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerConfig, ContainerRuntime, RuntimeEvent, SandboxConfig } from './runtime.ts';
+import type { ContainerConfig, SandboxConfig } from './messages.ts';
+import type { ContainerRuntime, RuntimeEvent } from './runtime.ts';
 
 export interface RuntimeContractSetup {
   runtime: ContainerRuntime;

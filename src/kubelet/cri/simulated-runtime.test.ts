@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { describeRuntimeContract } from './runtime.contract.ts';
-import { behaviourOf, simulatedRuntime } from './simulated-runtime.ts';
+import { behaviourOf } from './simulated-behaviour.ts';
+import { simulatedRuntime } from './simulated-runtime.ts';
 
 describeRuntimeContract('simulated', async () => {
   const clock = new VirtualClock();

@@ -4,34 +4,20 @@
  */
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
+import { AddressRange } from './address-range.ts';
 import { ItemsByPod } from './items-by-pod.ts';
-import {
-  type Container,
-  type ContainerConfig,
-  type ContainerFilter,
-  type ContainerRuntime,
-  type ContainerStatus,
-  type Image,
-  RuntimeError,
-  type RuntimeEvent,
-  type Sandbox,
-  type SandboxConfig,
-  type SandboxStatus,
-} from './runtime.ts';
-
-/** What a simulated container does once it is started. */
-export interface SimulatedBehaviour {
-  /** Ends by itself after so long; runs until it is stopped when absent. */
-  exit?: { afterMs: number; code: number };
-  /** Keeps running for the whole grace period when told to stop. */
-  ignoresTerm?: boolean;
-  /** Takes so long to end when it is killed. */
-  killMs?: number;
-  /** Refuses to start, with this description. */
-  startError?: string;
-  /** Whether probes succeed while it runs; true unless told. */
-  healthy?: boolean;
-}
+import type {
+  Container,
+  ContainerConfig,
+  ContainerStatus,
+  Sandbox,
+  SandboxConfig,
+  SandboxStatus,
+} from './messages.ts';
+import type { ContainerFilter, ContainerRuntime, RuntimeEvent } from './runtime.ts';
+import { RuntimeError } from './runtime-error.ts';
+import { behaviourOf, type SimulatedBehaviour } from './simulated-behaviour.ts';
+import { SimulatedImages } from './simulated-images.ts';
 
 export interface SimulatedRuntimeOptions {
   clock: Clock;
@@ -74,30 +60,14 @@ export function simulatedRuntime(options: SimulatedRuntimeOptions): SimulatedRun
   return new Simulation(options);
 }
 
-/** Understands `exit N`, `sleep N` and `sleep N; exit M` as a shell script, `false`, `true` and programs called nosuch. */
-export function behaviourOf(config: Pick<ContainerConfig, 'command' | 'args'>): SimulatedBehaviour {
-  const words = [...(config.command ?? []), ...(config.args ?? [])];
-  const program = words[0] ?? '';
-  if (/(^|\/)nosuch/.test(program))
-    return { startError: `exec: "${program}": executable file not found in $PATH` };
-  if (/(^|\/)false$/.test(program)) return { exit: { afterMs: 0, code: 1 } };
-  if (/(^|\/)true$/.test(program)) return { exit: { afterMs: 0, code: 0 } };
-  const script = /(^|\/)(ba)?sh$/.test(program) && words[1] === '-c' ? (words[2] ?? '') : words.join(' ');
-  const match = /^(?:(trap "" TERM;).*|\s*(?:sleep (\d+)s?)?\s*;?\s*(?:exit (\d+))?\s*)$/.exec(script);
-  if (match?.[1]) return { ignoresTerm: true };
-  if (!match || (match[2] === undefined && match[3] === undefined)) return {};
-  return { exit: { afterMs: Number(match[2] ?? 0) * 1000, code: Number(match[3] ?? 0) } };
-}
-
 class Simulation implements SimulatedRuntime {
   readonly #options: Required<Omit<SimulatedRuntimeOptions, 'behaviour'>> &
     Pick<SimulatedRuntimeOptions, 'behaviour'>;
   readonly #sandboxes = new ItemsByPod<SimulatedSandbox>();
   readonly #containers = new ItemsByPod<SimulatedContainer>();
-  readonly #images = new Map<string, Image>();
+  readonly #images = new SimulatedImages();
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
-  #podCidr = '10.244.0.0/24';
-  #addressesGiven = 1;
+  readonly #addresses = new AddressRange('10.244.0.0/24');
 
   constructor(options: SimulatedRuntimeOptions) {
     this.#options = {
@@ -124,7 +94,7 @@ class Simulation implements SimulatedRuntime {
   }
 
   async updatePodCidr(podCidr: string) {
-    this.#podCidr = podCidr;
+    this.#addresses.cidr = podCidr;
   }
 
   async runPodSandbox(config: SandboxConfig, runtimeHandler: string, call?: { signal?: AbortSignal }) {
@@ -141,7 +111,7 @@ class Simulation implements SimulatedRuntime {
         labels: config.labels ?? {},
         annotations: config.annotations ?? {},
         runtimeHandler,
-        network: { ip: onHostNetwork ? '' : this.#nextAddress(), additionalIps: [] },
+        network: { ip: onHostNetwork ? '' : this.#addresses.next(), additionalIps: [] },
         linux: { namespaces: { options: config.linux?.securityContext?.namespaceOptions ?? {} } },
       },
     });
@@ -190,7 +160,7 @@ class Simulation implements SimulatedRuntime {
     if (!sandbox) throw notFoundError('sandbox', sandboxId);
     if (sandbox.status.state !== 'SANDBOX_READY')
       throw new RuntimeError('Unknown', `sandbox ${sandboxId} is not running`);
-    const image = this.#findImage(config.image.image);
+    const image = this.#images.find(config.image.image);
     if (!image) throw notFoundError('image', config.image.image);
     const id = this.#newId();
     const behaviour = this.#options.behaviour?.(config, sandboxConfig) ?? behaviourOf(config);
@@ -318,11 +288,11 @@ class Simulation implements SimulatedRuntime {
   }
 
   async listImages() {
-    return [...this.#images.values()];
+    return this.#images.list();
   }
 
   async imageStatus(image: { image: string }) {
-    return this.#findImage(image.image);
+    return this.#images.find(image.image);
   }
 
   async pullImage(
@@ -337,21 +307,11 @@ class Simulation implements SimulatedRuntime {
         'NotFound',
         `failed to pull and unpack image "${image.image}": failed to resolve reference "${image.image}": ${image.image}: not found`,
       );
-    const id = `sha256:${this.#newId()}`;
-    this.#images.set(image.image, {
-      id,
-      repoTags: [image.image],
-      repoDigests: [`${image.image.replace(/:[^:/]*$/, '')}@${id}`],
-      size: 1_000_000,
-      username: '',
-      pinned: false,
-    });
-    return id;
+    return this.#images.add(image.image, `sha256:${this.#newId()}`);
   }
 
   async removeImage(image: { image: string }) {
-    for (const [name, held] of this.#images)
-      if (name === image.image || held.id === image.image) this.#images.delete(name);
+    this.#images.remove(image.image);
   }
 
   async imageFsInfo() {
@@ -428,13 +388,6 @@ class Simulation implements SimulatedRuntime {
     return container;
   }
 
-  #findImage(name: string): Image | undefined {
-    const held = this.#images.get(name);
-    if (held) return held;
-    for (const image of this.#images.values()) if (image.id === name) return image;
-    return undefined;
-  }
-
   #emit(event: RuntimeEvent) {
     for (const listen of this.#listeners) listen(event);
   }
@@ -445,15 +398,6 @@ class Simulation implements SimulatedRuntime {
 
   #newId(): string {
     return (this.#options.random.uuid() + this.#options.random.uuid()).replaceAll('-', '');
-  }
-
-  /** Addresses of the node's range in turn; as on a real node, the first is the bridge's. */
-  #nextAddress(): string {
-    const [base = '10.244.0.0', bits = '24'] = this.#podCidr.split('/');
-    const size = 2 ** (32 - Number(bits));
-    this.#addressesGiven = (this.#addressesGiven % (size - 2)) + 1;
-    const number = base.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + this.#addressesGiven;
-    return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
   }
 }
 

@@ -1,6 +1,6 @@
 /** A CSI driver of this node, over its socket. */
 import { Client, credentials } from '@grpc/grpc-js';
-import { asRuntimeError } from '../cri/grpc-error.ts';
+import { asRuntimeError } from '../cri/runtime-error.ts';
 import {
   codec,
   type NodeCapability,

@@ -1,7 +1,7 @@
 /** What device plugins add to a container. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { Device, Mount } from '../cri/runtime.ts';
+import type { Device, Mount } from '../cri/messages.ts';
 
 export interface DeviceGrant {
   envs: Record<string, string>;

@@ -1,7 +1,7 @@
 /** Keeps the node itself alive: when it runs short of something, pods go, in upstream's order. */
 import { pause } from '../../base/clock.ts';
 import type { KubeletContext } from '../context.ts';
-import type { ContainerStats } from '../cri/runtime.ts';
+import type { ContainerStats } from '../cri/messages.ts';
 import type { ImageGc } from '../images/image-gc.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
-import type { ContainerRuntime, Image } from '../cri/runtime.ts';
+import type { Image } from '../cri/messages.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
 import { ImageGc } from './image-gc.ts';
 
 const gibibyte = 1024 ** 3;

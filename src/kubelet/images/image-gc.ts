@@ -2,7 +2,8 @@
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
-import type { ContainerRuntime, Image } from '../cri/runtime.ts';
+import type { Image } from '../cri/messages.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { FilesystemUse } from '../machine.ts';
 import type { PulledImages } from './pulled-images.ts';
 

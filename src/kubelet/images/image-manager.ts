@@ -2,7 +2,9 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import { type ContainerRuntime, type Image, RuntimeError, type SandboxConfig } from '../cri/runtime.ts';
+import type { Image, SandboxConfig } from '../cri/messages.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { WaitingReason } from '../pod/container-statuses.ts';
 import { WaitBackoff } from '../pod/crash-backoff.ts';

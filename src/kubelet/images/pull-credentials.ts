@@ -1,6 +1,6 @@
 /** Registry credentials out of pull secrets. Pure. */
 import type { Secret } from '../../api/resources.gen.ts';
-import type { AuthConfig } from '../cri/runtime.ts';
+import type { AuthConfig } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 
 interface DockerAuth {

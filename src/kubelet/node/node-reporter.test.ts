@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Image } from '../cri/runtime.ts';
+import type { Image } from '../cri/messages.ts';
 import { nodeImages } from './node-reporter.ts';
 
 const image = (id: string, size: number, repoTags = [id]): Image => ({

@@ -1,6 +1,7 @@
 /** Looks at the machine and the runtime and says how the node is. */
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ContainerRuntime, Image, RuntimeStatus } from '../cri/runtime.ts';
+import type { Image, RuntimeStatus } from '../cri/messages.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { Machine, MachineFacts } from '../machine.ts';
 import type { NodeReport } from './node-registration.ts';
 import type { NodeResources } from './node-resources.ts';

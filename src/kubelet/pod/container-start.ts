@@ -2,13 +2,8 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { KubeletContext } from '../context.ts';
-import {
-  type ContainerConfig,
-  type Image,
-  type Mount,
-  RuntimeError,
-  type SandboxConfig,
-} from '../cri/runtime.ts';
+import type { ContainerConfig, Image, Mount, SandboxConfig } from '../cri/messages.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import { ImageProblem } from '../images/image-manager.ts';
 import { missingPullSecretsMessage, pullSecretsOf } from '../images/pull-secrets.ts';
 import { containerConfigOf } from '../spec/container-config.ts';

@@ -1,6 +1,6 @@
 /** Starts the containers of a pod that are due, one after the other, and holds back those that keep ending. */
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { SandboxConfig } from '../cri/runtime.ts';
+import type { SandboxConfig } from '../cri/messages.ts';
 import type { MountedVolume } from '../volumes/pod-volumes.ts';
 import { StartProblem, startContainer } from './container-start.ts';
 import { CrashHold } from './crash-hold.ts';

@@ -1,7 +1,7 @@
 /** Removes what newer attempts of a pod's containers and sandboxes have replaced. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type { KubeletContext } from '../context.ts';
-import { isNotFound } from '../cri/runtime.ts';
+import { isNotFound } from '../cri/runtime-error.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 
 /** Ended containers kept per name besides the newest, for `logs --previous`; upstream's figure. */

@@ -1,6 +1,8 @@
 /** What the runtime holds of one pod, read into plain objects that decisions are made from. */
-import type { Container, ContainerRuntime, ContainerStatus, Sandbox, SandboxStatus } from '../cri/runtime.ts';
-import { isNotFound } from '../cri/runtime.ts';
+
+import type { Container, ContainerStatus, Sandbox, SandboxStatus } from '../cri/messages.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
+import { isNotFound } from '../cri/runtime-error.ts';
 
 /** Labels and annotations by which containers are found again after a restart of the agent; upstream's names. */
 export const labels = {

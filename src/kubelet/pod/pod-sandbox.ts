@@ -3,7 +3,7 @@ import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
-import type { SandboxConfig } from '../cri/runtime.ts';
+import type { SandboxConfig } from '../cri/messages.ts';
 import { resolverConfigOf } from '../spec/dns-config.ts';
 import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
 import { sandboxConfigOf } from '../spec/sandbox-config.ts';

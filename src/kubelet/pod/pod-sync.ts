@@ -2,7 +2,7 @@
  * The stage of a pod that runs: brings what is there closer to what its spec asks for. One run does what can be done now;
  * what has to be waited for sets the record's timer.
  */
-import type { SandboxConfig } from '../cri/runtime.ts';
+import type { SandboxConfig } from '../cri/messages.ts';
 import { ClaimedDevices } from './claimed-devices.ts';
 import { ContainerStarter, type Place } from './container-starter.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';

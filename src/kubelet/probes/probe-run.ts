@@ -1,7 +1,8 @@
 /** One execution of a probe, and the words in which its outcome is told. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { type ContainerRuntime, RuntimeError } from '../cri/runtime.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import { expandReferences } from '../spec/expansion.ts';
 import type { ProbeDialer } from './dialer.ts';
 

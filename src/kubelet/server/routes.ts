@@ -4,7 +4,7 @@ import { internalError } from '../../api/status.ts';
 import type { Container } from '../../api/types/core-v1.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { effectiveConfiguration, kubeletSettings } from '../configuration.ts';
-import { RuntimeError } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { MachineFacts } from '../machine.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { internalError } from '../../api/status.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
-import { RuntimeError } from '../cri/runtime.ts';
+import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { DirectoryProblem } from '../volumes/node-directories.ts';
 import { HttpProblem } from './http-problem.ts';

@@ -1,6 +1,6 @@
 /** Statistics of containers, pods and node, in the forms that upstream serves. */
 import type { Pod } from '../../api/resources.gen.ts';
-import type { ContainerStats } from '../cri/runtime.ts';
+import type { ContainerStats } from '../cri/messages.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { FilesystemUse } from '../machine.ts';
 import { labels } from '../pod/pod-observation.ts';

@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { boundedResources, linuxResourcesOf } from '../cgroup-resources.ts';
-import type { ContainerConfig, ContainerSecurityContext, Device, Mount } from '../cri/runtime.ts';
+import type { ContainerConfig, ContainerSecurityContext, Device, Mount } from '../cri/messages.ts';
 import { containerHash } from '../pod/pod-actions.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
 import { oomScoreAdjust } from '../qos.ts';

@@ -1,6 +1,6 @@
 /** The runtime's configuration of a pod's sandbox. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
-import type { PortMapping, SandboxConfig } from '../cri/runtime.ts';
+import type { PortMapping, SandboxConfig } from '../cri/messages.ts';
 import { annotations, labels } from '../pod/pod-observation.ts';
 import type { ResolverConfig } from './dns-config.ts';
 import { hostnameOf } from './hostname.ts';

@@ -1,7 +1,7 @@
 /** What pod and container security contexts, taken together, ask of the runtime. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import type { ContainerSecurityContext, NamespaceOptions, SecurityProfile } from '../cri/runtime.ts';
+import type { ContainerSecurityContext, NamespaceOptions, SecurityProfile } from '../cri/messages.ts';
 
 /** Paths of /proc and /sys that an ordinary container does not see or cannot write; upstream's lists. */
 const maskedPaths = [

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
-import { createHaproxy } from './haproxy.ts';
+import { Haproxy } from './haproxy.ts';
 import type { HaproxyFiles } from './haproxy-config.ts';
 
 const suiteOptions = { skip: !hasHaproxy(), timeout: 60_000 };
@@ -22,7 +22,7 @@ frontend ${name}\n  bind ${address}\n  http-request return status 204\n`,
   files: {},
   slots: new Map(),
 });
-const haproxy = createHaproxy({ folder: run, logFile: join(folder, 'log'), clock: systemClock });
+const haproxy = new Haproxy({ folder: run, logFile: join(folder, 'log'), clock: systemClock });
 
 it(
   'ends at once after a reload, though a process that replaces itself loses signals',
@@ -45,7 +45,7 @@ it(
     let nowMs = 0;
     const gone = Promise.withResolvers<void>();
     let ends = 0;
-    const watched = createHaproxy({
+    const watched = new Haproxy({
       folder: run,
       logFile: join(folder, 'log'),
       clock: { ...systemClock, monotonic: () => nowMs },

@@ -12,7 +12,7 @@ import type { Informer, InformerFactory } from '../../client/informer.ts';
 import { CommandError } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
-import { createHaproxy, type Haproxy } from './haproxy.ts';
+import { Haproxy } from './haproxy.ts';
 import { type HaproxyFiles, type HaproxyPlace, writeHaproxyFiles } from './haproxy-config.ts';
 import { accessLogName } from './ingress-objects.ts';
 import {
@@ -88,7 +88,7 @@ class IngressController {
     const onEnd = () => {
       if (this.#isServing) this.#touch();
     };
-    this.#haproxy = createHaproxy({ folder, logFile, clock, onEnd, ...(enter ? { enter } : {}) });
+    this.#haproxy = new Haproxy({ folder, logFile, clock, onEnd, ...(enter ? { enter } : {}) });
   }
 
   async sync(): Promise<void> {

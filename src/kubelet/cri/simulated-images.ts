@@ -1,0 +1,34 @@
+/** The images that a simulated node has. */
+import type { Image } from './messages.ts';
+
+const imageSizeBytes = 1_000_000;
+
+export class SimulatedImages {
+  readonly #byName = new Map<string, Image>();
+
+  /** Gives the id back. */
+  add(name: string, id: string): string {
+    this.#byName.set(name, {
+      id,
+      repoTags: [name],
+      repoDigests: [`${name.replace(/:[^:/]*$/, '')}@${id}`],
+      size: imageSizeBytes,
+      username: '',
+      pinned: false,
+    });
+    return id;
+  }
+
+  /** By name or id, as in all that follows. */
+  find(image: string): Image | undefined {
+    return this.#byName.get(image) ?? this.list().find(({ id }) => id === image);
+  }
+
+  remove(image: string): void {
+    for (const [name, { id }] of this.#byName) if (name === image || id === image) this.#byName.delete(name);
+  }
+
+  list(): Image[] {
+    return [...this.#byName.values()];
+  }
+}

@@ -1,0 +1,125 @@
+/** The process of HAProxy: started once, found by its pid file, and told things by signals and through its socket. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
+import { ifMissing } from '../../base/if-missing.ts';
+import { adminSocketName, configName } from './haproxy-config.ts';
+
+export interface HaproxyOptions {
+  folder: string;
+  /** Of accesses and of HAProxy itself. */
+  logFile: string;
+  clock: Clock;
+  /** Words before the command, to start it in another namespace. */
+  enter?: readonly string[];
+  /** A process that was started here and has lasted a while is gone. */
+  onEnd?(): void;
+}
+
+export const program = 'haproxy';
+const pidName = 'haproxy.pid';
+const readyMs = 20_000;
+/** Longer than a reload takes on a busy machine: each one costs a process. */
+const tellAgainMs = 3_000;
+const pollMs = 20;
+/** One that ends sooner would end again: it is left to those who look now and then. */
+const lastsMs = 1_000;
+const answerBytesMax = 1 << 20;
+
+export class HaproxyProcess {
+  readonly #options: HaproxyOptions;
+
+  constructor(options: HaproxyOptions) {
+    this.#options = options;
+  }
+
+  /** With the configuration in the folder. */
+  async start(): Promise<void> {
+    const { folder, logFile, clock, enter = [], onEnd } = this.#options;
+    const log = await open(logFile, 'a', 0o600);
+    const [file, ...words] = [...enter, program, '-W', '-f', join(folder, configName)];
+    const child = spawn(file!, words, { detached: true, stdio: ['ignore', log.fd, log.fd] });
+    await once(child, 'spawn');
+    const startedMs = clock.monotonic();
+    child.once('exit', () => {
+      if (clock.monotonic() - startedMs >= lastsMs) onEnd?.();
+    });
+    child.unref();
+    await log.close();
+    await writeFile(join(folder, pidName), String(child.pid));
+  }
+
+  /** Of the process that runs, also of one that another process started. */
+  async pid(): Promise<number | undefined> {
+    const { folder, clock } = this.#options;
+    const pid = Number(await readFile(join(folder, pidName), 'utf8').catch(ifMissing('')));
+    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    for (;;) {
+      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(ifMissing(undefined));
+      if (words) return words.includes(join(folder, configName)) ? pid : undefined;
+      // No words: it is gone, or just replaces itself, as it does with every configuration.
+      const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(ifMissing(''));
+      if (state === '' || /\) [ZX] /.test(state)) return undefined;
+      await clock.sleep(pollMs);
+    }
+  }
+
+  /**
+   * Resolves when the process serves the configuration that carries this mark. `reload`: who is to load it; told so again
+   * after a while, for a process that just replaces itself loses signals.
+   */
+  async untilServing(mark: string, reload: number | undefined): Promise<void> {
+    const { clock, logFile } = this.#options;
+    const endMs = clock.monotonic() + readyMs;
+    let toldMs = Number.NEGATIVE_INFINITY;
+    for (;;) {
+      if (reload !== undefined && clock.monotonic() - toldMs > tellAgainMs) {
+        signal(reload, 'SIGUSR2');
+        toldMs = clock.monotonic();
+      }
+      // Until it listens at its socket, it shows no mark: asked again below.
+      const info = await this.command('show info').catch(() => '');
+      if (info.includes(`description: ${mark}`)) return;
+      if ((await this.pid()) === undefined) throw new Error(`haproxy has ended: see ${logFile}`);
+      if (clock.monotonic() > endMs)
+        throw new Error(`haproxy does not serve its new configuration after ${readyMs} ms`);
+      await clock.sleep(pollMs);
+    }
+  }
+
+  /** Of its administration socket; gives the answer. */
+  command(line: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ path: join(this.#options.folder, adminSocketName) });
+      let answer = '';
+      socket.setEncoding('utf8');
+      socket.on('connect', () => socket.end(`${line}\n`));
+      socket.on('data', (text) => {
+        answer += text;
+        if (answer.length > answerBytesMax) socket.destroy();
+      });
+      socket.on('close', () => resolve(answer));
+      socket.on('error', reject);
+    });
+  }
+
+  async stop(): Promise<void> {
+    // Again and again: it loses the signal when it just replaces itself.
+    for (let pid = await this.pid(); pid !== undefined; pid = await this.pid()) {
+      signal(pid, 'SIGTERM');
+      await this.#options.clock.sleep(pollMs);
+    }
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // It has just ended; whoever waits for it sees that.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
