@@ -1,6 +1,7 @@
 /** One of several processes acts: the one that holds the Lease. */
 
 import { Lease } from '../api/resources.gen.ts';
+import { formatMicroTime } from '../api/schema/time.ts';
 import { StatusError } from '../api/status.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -67,7 +68,7 @@ class Election {
   /** Takes or renews the lease; false when another holds it or the server says no. */
   async tryToHold(): Promise<boolean> {
     const { client, clock, lease, identity, logger, leaseDurationMs = 15_000 } = this.#options;
-    const now = microTime(clock.now());
+    const now = formatMicroTime(clock.now());
     const leaseDurationSeconds = Math.round(leaseDurationMs / 1000);
     try {
       const current = await client.get(Lease, lease).catch(absentIfNotFound);
@@ -125,7 +126,7 @@ class Election {
     try {
       const current = await client.get(Lease, lease);
       if (current.spec?.holderIdentity !== identity) return;
-      const now = microTime(clock.now());
+      const now = formatMicroTime(clock.now());
       const spec = { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: now };
       await client.update(Lease, { ...current, spec });
     } catch (error) {
@@ -149,9 +150,4 @@ export async function findVacancy({
 function absentIfNotFound(error: unknown): undefined {
   if (error instanceof StatusError && error.code === 404) return undefined;
   throw error;
-}
-
-/** RFC 3339 with microseconds, as MicroTime fields are written. */
-function microTime(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace('Z', '000Z');
 }

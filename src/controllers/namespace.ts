@@ -1,13 +1,13 @@
 /** Namespaces: empties those that are being deleted, says in conditions what holds them up, then lets them go. */
 import { type KubeObject, keyOf } from '../api/meta.ts';
 import { Namespace } from '../api/resources.gen.ts';
+import { formatTime } from '../api/schema/time.ts';
 import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { Client } from '../client/client.ts';
 import { defineController } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
-import { wholeSeconds } from '../client/event-recorder.ts';
 import { undefinedIfGone } from './adoption.ts';
 import { withCondition } from './conditions.ts';
 
@@ -36,7 +36,7 @@ export const namespaceController = defineController({
     const remains = await emptyNamespace(cluster.client, key, sinceMs, signal);
     const namespace = await cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfGone);
     if (!namespace?.metadata.deletionTimestamp) return;
-    const now = wholeSeconds(cluster.clock.now());
+    const now = formatTime(cluster.clock.now());
     const status = {
       ...namespace.status,
       phase: 'Terminating' as const,

@@ -3,8 +3,10 @@ import type { BoundHistogram, MetricsRegistry } from '../base/metrics.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { SchedulingQueue } from './queue.ts';
 
+export type AttemptResult = 'scheduled' | 'unschedulable' | 'error';
+
 export interface SchedulerMetrics {
-  attempt(result: 'scheduled' | 'unschedulable' | 'error', profile: string, durationMs: number): void;
+  attempt(result: AttemptResult, profile: string, durationMs: number): void;
   /** A pod has its node, so long after it could first be scheduled. */
   bound(attempts: number, durationMs: number): void;
   /** Room was looked for by sending others away: so many, or none. */

@@ -1,11 +1,11 @@
 /** Says in a pod's status why it has no node. */
 import { Pod } from '../api/resources.gen.ts';
+import { formatTime } from '../api/schema/time.ts';
 import { StatusError } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
-import { wholeSeconds } from '../client/event-recorder.ts';
 import type { QueuedPod } from './queue.ts';
 
 export interface PodStatusOptions {
@@ -13,7 +13,7 @@ export interface PodStatusOptions {
   reason: 'Unschedulable' | 'SchedulerError';
   message: string;
   /** '' takes an earlier nomination back; undefined leaves it as it is. */
-  nominatedNode: string | undefined;
+  nominatedNode?: string | undefined;
   client: Client;
   writes: Lanes;
   clock: Clock;
@@ -52,7 +52,7 @@ function computeStatusPatch(
   const isSame = current?.status === 'False' && current.reason === reason && current.message === message;
   const isNominated = nominatedNode === undefined || nominatedNode === (pod.status?.nominatedNodeName ?? '');
   if (isSame && isNominated) return undefined;
-  const lastTransitionTime = current?.status === 'False' ? current.lastTransitionTime : wholeSeconds(nowMs);
+  const lastTransitionTime = current?.status === 'False' ? current.lastTransitionTime : formatTime(nowMs);
   const { generation } = pod.metadata;
   const condition = {
     type: 'PodScheduled',

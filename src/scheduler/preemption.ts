@@ -1,11 +1,12 @@
 /** Evicts the pods that a preemption decided on. */
 import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Pod } from '../api/resources.gen.ts';
+import { formatTime } from '../api/schema/time.ts';
 import { StatusError } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
-import { type EventRecorder, targetOf, wholeSeconds } from '../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../client/event-recorder.ts';
 import type { PodInfo } from './framework/pod-info.ts';
 
 export interface EvictionOptions {
@@ -49,7 +50,7 @@ async function evict(victim: PodInfo, options: EvictionOptions): Promise<void> {
       reason: 'PreemptionByScheduler',
       message: `${schedulerName}: preempting to accommodate a higher priority pod`,
     },
-    wholeSeconds(clock.now()),
+    formatTime(clock.now()),
   );
   const patch = { metadata: { uid }, status: { conditions: [condition] } };
   await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'status', signal });

@@ -14,8 +14,8 @@ import { buildProfiles, defaultConfiguration, type SchedulerConfiguration } from
 import { followCluster } from './follow-cluster.ts';
 import { type Diagnosis, describeDiagnosis } from './framework/diagnosis.ts';
 import type { PostFilterOutcome } from './framework/plugin.ts';
-import { createSchedulerMetrics } from './metrics.ts';
-import { writePodStatus } from './pod-status.ts';
+import { type AttemptResult, createSchedulerMetrics, type SchedulerMetrics } from './metrics.ts';
+import { type PodStatusOptions, writePodStatus } from './pod-status.ts';
 import { evictVictims } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
 import { type Decision, schedule } from './schedule.ts';
@@ -41,147 +41,174 @@ const writesMax = 100;
 
 /** Resolves when the signal aborts and everything under way has ended. */
 export async function startScheduler(options: SchedulerOptions, signal: AbortSignal): Promise<void> {
-  const { client, informers, clock, random, logger, recorder } = options;
-  const configuration = options.configuration ?? defaultConfiguration;
-  const profiles = buildProfiles(configuration, { client, informers, random, clock });
-  const cache = new SchedulerCache();
-  const queue = new SchedulingQueue({
-    clock,
-    profiles,
-    ...backoffOf(configuration),
-  });
-  const metrics = createSchedulerMetrics(options.metrics, queue, cache);
-  const bindings = new Set<Promise<void>>();
-  let bindingEnded = Promise.withResolvers<void>();
-  const writes = new Lanes(writesMax);
-  let start = 0;
+  await new Scheduler(options, signal).run();
+}
 
-  const stopped = Promise.withResolvers<void>();
-  const stop = () => {
-    queue.close();
-    stopped.resolve();
-  };
-  if (signal.aborted) stop();
-  else signal.addEventListener('abort', stop, { once: true });
-  followCluster({ informers, cache, queue });
-  await Promise.race([informers.synced(), stopped.promise]);
+class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #signal: AbortSignal;
+  readonly #cache = new SchedulerCache();
+  readonly #queue: SchedulingQueue;
+  readonly #metrics: SchedulerMetrics;
+  readonly #configuration: SchedulerConfiguration;
+  readonly #bindings = new Set<Promise<void>>();
+  #bindingEnded = Promise.withResolvers<void>();
+  readonly #writes = new Lanes(writesMax);
+  /** Which node the next pod is tried on first. */
+  #nextStart = 0;
 
-  let sliceEndMs = clock.monotonic() + sliceMs;
-  while (!signal.aborted) {
-    const queued = queue.pop();
-    if (!queued) {
-      await queue.ready();
-      sliceEndMs = clock.monotonic() + sliceMs;
-      continue;
-    }
-    tryOne(queued);
-    if (bindings.size >= bindingsMax) {
-      bindingEnded = Promise.withResolvers();
-      await bindingEnded.promise;
-    }
-    if (clock.monotonic() > sliceEndMs) {
-      await letOthersRun();
-      sliceEndMs = clock.monotonic() + sliceMs;
+  constructor(options: SchedulerOptions, signal: AbortSignal) {
+    const { clock, configuration = defaultConfiguration } = options;
+    this.#options = options;
+    this.#signal = signal;
+    this.#configuration = configuration;
+    const profiles = buildProfiles(configuration, options);
+    this.#queue = new SchedulingQueue({ clock, profiles, ...backoffOf(configuration) });
+    this.#metrics = createSchedulerMetrics(options.metrics, this.#queue, this.#cache);
+  }
+
+  async run(): Promise<void> {
+    const { informers } = this.#options;
+    const stopped = Promise.withResolvers<void>();
+    const stop = () => {
+      this.#queue.close();
+      stopped.resolve();
+    };
+    if (this.#signal.aborted) stop();
+    else this.#signal.addEventListener('abort', stop, { once: true });
+    followCluster({ informers, cache: this.#cache, queue: this.#queue });
+    await Promise.race([informers.synced(), stopped.promise]);
+    await this.#scheduleUntilAborted();
+    await Promise.all(this.#bindings);
+  }
+
+  async #scheduleUntilAborted(): Promise<void> {
+    const { clock } = this.#options;
+    let sliceEndMs = clock.monotonic() + sliceMs;
+    while (!this.#signal.aborted) {
+      const queued = this.#queue.pop();
+      if (!queued) {
+        await this.#queue.ready();
+        sliceEndMs = clock.monotonic() + sliceMs;
+        continue;
+      }
+      this.#scheduleOne(queued);
+      if (this.#bindings.size >= bindingsMax) {
+        this.#bindingEnded = Promise.withResolvers();
+        await this.#bindingEnded.promise;
+      }
+      if (clock.monotonic() > sliceEndMs) {
+        await letOthersRun();
+        sliceEndMs = clock.monotonic() + sliceMs;
+      }
     }
   }
-  await Promise.all(bindings);
 
-  function tryOne(queued: QueuedPod): void {
-    const { info, profile } = queued;
-    if (info.pod.metadata.deletionTimestamp || cache.placedPod(info.uid)) {
-      queue.remove(info.uid);
+  #scheduleOne(queued: QueuedPod): void {
+    const { info } = queued;
+    if (info.pod.metadata.deletionTimestamp || this.#cache.placedPod(info.uid)) {
+      this.#queue.remove(info.uid);
       return;
     }
-    const startedMs = clock.monotonic();
-    let decision: Decision;
-    try {
-      const { percentageOfNodesToScore = 0 } = configuration;
-      decision = schedule(cache, info, { profile, random, start, percentageOfNodesToScore });
-    } catch (error) {
-      metrics.attempt('error', profile.schedulerName, clock.monotonic() - startedMs);
-      failed(queued, error);
-      return;
-    }
-    metrics.attempt(
-      decision.kind === 'placed' ? 'scheduled' : 'unschedulable',
-      profile.schedulerName,
-      clock.monotonic() - startedMs,
-    );
+    const decision = this.#decide(queued);
+    if (!decision) return;
     if (decision.kind === 'noNodes') {
-      refused(queued, 'no nodes available to schedule pods', new Set());
+      this.#refused(queued, 'no nodes available to schedule pods', new Set());
       return;
     }
-    start = decision.nextStart;
-    if (decision.kind === 'placed') bind(queued, decision);
-    else unplaced(queued, decision.diagnosis, decision.postFilter);
+    this.#nextStart = decision.nextStart;
+    if (decision.kind === 'placed') this.#bind(queued, decision);
+    else this.#unplaced(queued, decision.diagnosis, decision.postFilter);
   }
 
-  function bind(queued: QueuedPod, { node, states }: Decision & { kind: 'placed' }): void {
+  /** Undefined when a plugin failed. */
+  #decide(queued: QueuedPod): Decision | undefined {
+    const { clock, random } = this.#options;
+    const { info, profile } = queued;
+    const { percentageOfNodesToScore = 0 } = this.#configuration;
+    const startedMs = clock.monotonic();
+    const measure = (result: AttemptResult) =>
+      this.#metrics.attempt(result, profile.schedulerName, clock.monotonic() - startedMs);
+    try {
+      const options = { profile, random, start: this.#nextStart, percentageOfNodesToScore };
+      const decision = schedule(this.#cache, info, options);
+      measure(decision.kind === 'placed' ? 'scheduled' : 'unschedulable');
+      return decision;
+    } catch (error) {
+      measure('error');
+      this.#failed(queued, error);
+      return undefined;
+    }
+  }
+
+  #bind(queued: QueuedPod, { node, states }: Decision & { kind: 'placed' }): void {
+    const { recorder, clock } = this.#options;
+    const cache = this.#cache;
     cache.assume(queued.info, node.name);
-    const cycle = runBindingCycle({ queued, node, states, cache, queue, recorder, clock, metrics, signal })
+    const cycle = runBindingCycle({
+      queued,
+      node,
+      states,
+      cache,
+      queue: this.#queue,
+      recorder,
+      clock,
+      metrics: this.#metrics,
+      signal: this.#signal,
+    })
       .then((outcome) => {
-        if (outcome.kind === 'bound' || signal.aborted) return;
-        if (outcome.kind === 'failed') failed(queued, outcome.error);
-        else refused(queued, outcome.rejection.reasons.join(', '), new Set([outcome.plugin]));
+        if (outcome.kind === 'bound' || this.#signal.aborted) return;
+        if (outcome.kind === 'failed') this.#failed(queued, outcome.error);
+        else this.#refused(queued, outcome.rejection.reasons.join(', '), new Set([outcome.plugin]));
       })
       .finally(() => {
-        bindings.delete(cycle);
-        bindingEnded.resolve();
+        this.#bindings.delete(cycle);
+        this.#bindingEnded.resolve();
       });
-    bindings.add(cycle);
+    this.#bindings.add(cycle);
   }
 
-  function unplaced(
-    queued: QueuedPod,
-    diagnosis: Diagnosis,
-    postFilter: PostFilterOutcome | undefined,
-  ): void {
+  #unplaced(queued: QueuedPod, diagnosis: Diagnosis, postFilter: PostFilterOutcome | undefined): void {
+    // Before the nomination, which takes room on its node: what it says is counted when it is asked.
     const message = describeDiagnosis(diagnosis, postFilter?.message);
     const { nominatedNode, victims = [] } = postFilter ?? {};
-    if (postFilter) metrics.preempted(victims.length);
-    if (nominatedNode !== undefined) cache.nominate(queued.info, nominatedNode);
-    const isPreempting = nominatedNode !== undefined && victims.length > 0;
-    tell(queued, 'Unschedulable', message, nominatedNode);
-    if (!isPreempting) {
-      queue.returnUnschedulable(queued, diagnosis.plugins);
+    if (postFilter) this.#metrics.preempted(victims.length);
+    if (nominatedNode !== undefined) this.#cache.nominate(queued.info, nominatedNode);
+    this.#tell(queued, { reason: 'Unschedulable', message, nominatedNode });
+    if (nominatedNode === undefined || victims.length === 0) {
+      this.#queue.returnUnschedulable(queued, diagnosis.plugins);
       return;
     }
-    queue.returnPreempting(queued, victims, diagnosis.plugins);
-    void writes.run(() =>
+    this.#queue.returnPreempting(queued, victims, diagnosis.plugins);
+    void this.#writes.run(() =>
       evictVictims({
+        ...this.#options,
         preemptor: queued.info,
         victims,
         nodeName: nominatedNode,
-        client,
-        clock,
-        recorder,
-        logger,
-        signal,
-        onFailure: ({ uid }) => queue.settleVictim(uid, 'gone'),
+        signal: this.#signal,
+        onFailure: ({ uid }) => this.#queue.settleVictim(uid, 'gone'),
       }),
     );
   }
 
-  function refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {
-    tell(queued, 'Unschedulable', message, undefined);
-    queue.returnUnschedulable(queued, plugins);
+  #refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {
+    this.#tell(queued, { reason: 'Unschedulable', message });
+    this.#queue.returnUnschedulable(queued, plugins);
   }
 
-  function failed(queued: QueuedPod, error: unknown): void {
-    logger.warn('a pod could not be scheduled', { pod: queued.info.key, error });
-    tell(queued, 'SchedulerError', error instanceof Error ? error.message : String(error), undefined);
-    queue.returnFailed(queued);
+  #failed(queued: QueuedPod, error: unknown): void {
+    this.#options.logger.warn('a pod could not be scheduled', { pod: queued.info.key, error });
+    const message = error instanceof Error ? error.message : String(error);
+    this.#tell(queued, { reason: 'SchedulerError', message });
+    this.#queue.returnFailed(queued);
   }
 
   /** In an event and in the pod's condition. */
-  function tell(
-    queued: QueuedPod,
-    reason: 'Unschedulable' | 'SchedulerError',
-    message: string,
-    nominatedNode: string | undefined,
-  ): void {
-    recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', message);
-    writePodStatus({ queued, reason, message, nominatedNode, client, writes, clock, logger, signal });
+  #tell(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
+    const { recorder } = this.#options;
+    recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', why.message);
+    writePodStatus({ ...this.#options, ...why, queued, writes: this.#writes, signal: this.#signal });
   }
 }
 

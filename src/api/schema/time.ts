@@ -14,22 +14,37 @@ interface ParsedTime {
   fraction: string;
 }
 
+let lastSecond = Number.NaN;
+let lastTime = '';
+
+/** As Time fields have it: `2006-01-02T15:04:05Z`. */
+export function formatTime(epochMs: number): string {
+  const second = Math.floor(epochMs / 1000);
+  // Most are of the same second as the one before.
+  if (second !== lastSecond) {
+    lastTime = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastTime;
+}
+
+/** As MicroTime fields have it: `2006-01-02T15:04:05.000000Z`. */
+export function formatMicroTime(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace('Z', '000Z');
+}
+
 /** `2006-01-02T15:04:05Z`, whole seconds; or why not, in upstream's words. */
 export function canonicalTime(text: string): string | TimeError {
   if (canonicalPattern.test(text)) return text;
   const parsed = parse(text, '2006-01-02T15:04:05Z07:00');
-  return 'error' in parsed ? parsed : isoSeconds(parsed);
+  return 'error' in parsed ? parsed : formatTime(parsed.secondsMs);
 }
 
 /** `2006-01-02T15:04:05.000000Z`; or why not. */
 export function canonicalMicroTime(text: string): string | TimeError {
   const parsed = parse(text, '2006-01-02T15:04:05.000000Z07:00');
   if ('error' in parsed) return parsed;
-  return `${isoSeconds(parsed).slice(0, -1)}.${parsed.fraction.slice(0, 6)}Z`;
-}
-
-function isoSeconds(parsed: ParsedTime): string {
-  return `${new Date(parsed.secondsMs).toISOString().slice(0, 19)}Z`;
+  return `${formatTime(parsed.secondsMs).slice(0, -1)}.${parsed.fraction.slice(0, 6)}Z`;
 }
 
 function parse(text: string, layout: string): ParsedTime | TimeError {

@@ -3,6 +3,7 @@
  * they serve is told by discovery, and requests are carried to them with the caller's identity.
  */
 import { APIService } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,7 +15,6 @@ import { compareVersions } from '../discovery/groups.ts';
 import type { Delegate } from '../handler.ts';
 import { exchange } from '../nodes/http-over.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { timestamp } from '../registry/registry.ts';
 import {
   type Availability,
   availabilityFromObjects,
@@ -131,7 +131,7 @@ export class Aggregation {
       availabilityFromObjects(this.#options.objects, service) ?? (await this.#ask(service));
     if (availability.status !== 'True') this.#resources.delete(service.metadata.name);
     const { client, clock, logger, signal } = this.#options;
-    const conditions = withAvailability(service.status?.conditions, availability, timestamp(clock.now()));
+    const conditions = withAvailability(service.status?.conditions, availability, formatTime(clock.now()));
     if (conditions === service.status?.conditions) return;
     try {
       const status = { ...service.status, conditions: [...conditions] };

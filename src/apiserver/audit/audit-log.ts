@@ -1,5 +1,6 @@
 /** The audit log: who did what, one JSON event a line in upstream's format, to wherever the lines are to go. */
 import type { KubeObject } from '../../api/meta.ts';
+import { formatMicroTime } from '../../api/schema/time.ts';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
@@ -109,8 +110,8 @@ export class AuditLog {
           ...(info.subresource && { subresource: info.subresource }),
         },
       }),
-      requestReceivedTimestamp: microTime(receivedMs),
-      stageTimestamp: microTime(clock.now()),
+      requestReceivedTimestamp: formatMicroTime(receivedMs),
+      stageTimestamp: formatMicroTime(clock.now()),
       ...more,
       ...(annotations && { annotations }),
     };
@@ -163,8 +164,4 @@ function responseOf(answer: ApiResponse, omitsManaged: boolean): EventContent {
   const context = { format: jsonFormat, includeObject: 'Metadata' as const, nowMs: 0 };
   const listJson = encodeList(answer, context).body.toString('utf8');
   return omitsManaged ? { responseObject: shown(parseExactJson(listJson)) } : { listJson };
-}
-
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z');
 }

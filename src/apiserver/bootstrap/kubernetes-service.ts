@@ -1,6 +1,7 @@
 /** The `kubernetes` service: the first address of the service range leads to the API servers. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Timer } from '../../base/clock.ts';
 import { changeOwn, ensureObject, ownWrite } from '../registry/ensure.ts';
@@ -55,7 +56,7 @@ async function ensureDefaultRangeReady(registry: Registry, range: IpRange): Prom
         status: 'True',
         reason: '',
         message: 'Kubernetes default Service CIDR is ready',
-        lastTransitionTime: new Date(registry.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+        lastTransitionTime: formatTime(registry.clock.now()),
       };
       next.status = { conditions: [...(next.status?.conditions ?? []), condition] };
       return next;

@@ -6,13 +6,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { cleanupFinalizer } from '../../api/apiextensions/custom-resource-definition.ts';
 import type { KindDefinition } from '../../api/kind.ts';
 import { CustomResourceDefinition } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
-import { timestamp } from '../registry/registry.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import { type CustomKindServices, customKind } from './custom-kind.ts';
@@ -101,7 +101,7 @@ export class CustomResources {
     if (!definition) return this.#stopServing(name);
     if (definition.metadata.deletionTimestamp) return await this.#cleanUp(definition);
     const plan = planNames(definition, this.#namesInUse(definition));
-    const now = timestamp(this.#options.clock.now());
+    const now = formatTime(this.#options.clock.now());
     const status = {
       ...definition.status,
       acceptedNames: plan.acceptedNames,
@@ -195,7 +195,7 @@ export class CustomResources {
     reason: string,
     message: string,
   ): Promise<CustomResourceDefinition> {
-    const now = timestamp(this.#options.clock.now());
+    const now = formatTime(this.#options.clock.now());
     const condition = { type: 'Terminating', status, reason, message };
     const conditions = mergeConditions(definition.status?.conditions ?? [], [condition], now);
     if (isDeepStrictEqual(conditions, definition.status?.conditions)) return definition;

@@ -1,10 +1,10 @@
 /** Tells in the status of FlowSchemas whether the priority level that they name is there. */
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { type KeepInLineOptions, keepInLine } from '../keep-in-line.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { timestamp } from '../registry/registry.ts';
 
 export interface DanglingOptions extends KeepInLineOptions {
   objects: ObjectReader;
@@ -31,7 +31,7 @@ async function judge(schema: FlowSchema, { objects, client, clock, signal }: Dan
   if (before?.status === condition.status && before.message === condition.message) return;
   const others = known.filter(({ type }) => type !== 'Dangling');
   const isSame = before?.status === condition.status;
-  const lastTransitionTime = (isSame && before?.lastTransitionTime) || timestamp(clock.now());
+  const lastTransitionTime = (isSame && before?.lastTransitionTime) || formatTime(clock.now());
   const status = { ...schema.status, conditions: [...others, { ...condition, lastTransitionTime }] };
   try {
     await client.update(FlowSchema, { ...schema, status }, { subresource: 'status', fieldManager, signal });

@@ -4,6 +4,7 @@ import { matchesLabels } from '../../api/label-selector.ts';
 import { apiVersionOf } from '../../api/meta.ts';
 import { formatQuantity, quantityFromMilli } from '../../api/quantity.ts';
 import { APIService, Node, Pod, Service } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
 import { methodNotAllowed, notFound, StatusError, unknownPath } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -140,7 +141,7 @@ export class MetricsApi {
       items.push({
         describedObject: { kind, namespace, name: objectName, apiVersion: apiVersionOf(Pod) },
         ...(version === 'v1beta1' ? { metricName: metric } : { metric: { name: metric } }),
-        timestamp: `${new Date(this.#clock.now()).toISOString().slice(0, 19)}Z`,
+        timestamp: formatTime(this.#clock.now()),
         ...(windowMs !== undefined && { windowSeconds: Math.round(windowMs / 1000) }),
         value: formatQuantity(quantityFromMilli(Math.round(total * 1000))),
       });

@@ -1,4 +1,6 @@
 /** Readings of nodes as objects of metrics.k8s.io/v1beta1. Pure. */
+
+import { formatTime } from '../../api/schema/time.ts';
 import { cpuRate, type NodeHistory, type Reading } from './node-scraper.ts';
 
 export interface MetricsObject {
@@ -63,7 +65,7 @@ function head(
   windowMs: number,
   labelsOf: LabelsOf,
 ): MetricsObject {
-  const timestamp = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+  const timestamp = formatTime(atMs);
   const labels = labelsOf(name, namespace);
   return {
     metadata: {

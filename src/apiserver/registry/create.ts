@@ -1,5 +1,6 @@
 /** Create: fills in what the server owns, admits, validates, stores. */
 import type { KubeObject } from '../../api/meta.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { alreadyExists, badRequest } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { trackFields } from './managed-fields.ts';
@@ -8,7 +9,6 @@ import {
   cacheOf,
   type Registry,
   storageKey,
-  timestamp,
   type WriteRequest,
   writtenObject,
 } from './registry.ts';
@@ -120,7 +120,7 @@ export function matchNamespace(request: WriteRequest, object: KubeObject): void 
 function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {
   const meta = object.metadata;
   meta.uid = registry.random.uuid();
-  meta.creationTimestamp = timestamp(registry.clock.now());
+  meta.creationTimestamp = formatTime(registry.clock.now());
   delete meta.deletionTimestamp;
   delete meta.deletionGracePeriodSeconds;
   delete meta.selfLink;

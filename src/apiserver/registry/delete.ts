@@ -1,6 +1,7 @@
 /** Delete: grace, finalizers and propagation decide whether an object goes at once, later, or after its dependents. */
 import type { KubeObject } from '../../api/meta.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../../api/well-known.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import {
@@ -8,7 +9,6 @@ import {
   type Registry,
   readCurrent,
   storageKey,
-  timestamp,
   type WriteRequest,
   writtenObject,
 } from './registry.ts';
@@ -108,7 +108,7 @@ function planDeletion(
     if (isShorter) {
       // Counted from when the deletion began, as the first request set it.
       const beganMs = Date.parse(meta.deletionTimestamp) - (meta.deletionGracePeriodSeconds ?? 0) * 1000;
-      next.metadata.deletionTimestamp = timestamp(beganMs + graceSeconds * 1000);
+      next.metadata.deletionTimestamp = formatTime(beganMs + graceSeconds * 1000);
       next.metadata.deletionGracePeriodSeconds = graceSeconds;
     }
     return next;
@@ -118,7 +118,7 @@ function planDeletion(
   if (grace === undefined && finalizers.length === 0 && !isHeldBySpec(old)) return 'gone';
   const next = definition.prepareDeletion ? cloneJson(old) : withOwnMetadata(old);
   setFinalizers(next, finalizers);
-  next.metadata.deletionTimestamp = timestamp(nowMs + graceSeconds * 1000);
+  next.metadata.deletionTimestamp = formatTime(nowMs + graceSeconds * 1000);
   next.metadata.deletionGracePeriodSeconds = graceSeconds;
   if (next.metadata.generation !== undefined && definition.hasGeneration) next.metadata.generation++;
   definition.prepareDeletion?.(next);

@@ -3,9 +3,10 @@
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { type FieldOwnership, trackUpdate, type VersionedObject } from '../../api/schema/managed-fields.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { convertFromStored, convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { type Registry, timestamp, type WriteRequest } from './registry.ts';
+import type { Registry, WriteRequest } from './registry.ts';
 import { convertedNow } from './version-converter.ts';
 import { writtenFieldsOf } from './written-fields.ts';
 
@@ -16,7 +17,7 @@ export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwn
     apiVersion: resource.apiVersion,
     subresource,
     manager: fieldManager,
-    time: timestamp(registry.clock.now()),
+    time: formatTime(registry.clock.now()),
     ...writtenFieldsOf(resource, subresource),
     convert: (object, apiVersion) =>
       convertTo(registry, resource, object as unknown as KubeObject, apiVersion),

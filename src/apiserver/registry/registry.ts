@@ -136,17 +136,3 @@ export function allocateFor(
   if (!dryRun) return allocation;
   return { claim: nothingAllocated.claim, finish: () => allocation.finish(false) };
 }
-
-let lastSecond = Number.NaN;
-let lastTimestamp = '';
-
-/** RFC 3339 in whole seconds, as metadata has it. */
-export function timestamp(ms: number): string {
-  const second = Math.floor(ms / 1000);
-  // Most writes are of the same second as the one before.
-  if (second !== lastSecond) {
-    lastTimestamp = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
-    lastSecond = second;
-  }
-  return lastTimestamp;
-}

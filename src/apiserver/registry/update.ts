@@ -3,6 +3,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import { keepTimesWhenUnchanged } from '../../api/schema/managed-fields.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { conflict, modifiedMessage } from '../../api/status.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
@@ -16,7 +17,6 @@ import {
   type Registry,
   readCurrent,
   storageKey,
-  timestamp,
   type WriteRequest,
   writtenObject,
 } from './registry.ts';
@@ -102,9 +102,9 @@ async function prepareChange(
   if (options.admit !== false) await registry.admission.mutate(attributes);
   const next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
-  if (prepare) prepare(next, old, timestamp(registry.clock.now()));
+  if (prepare) prepare(next, old, formatTime(registry.clock.now()));
   else if (request.subresource === 'status')
-    definition.prepareStatusUpdate?.(next, old, timestamp(registry.clock.now()));
+    definition.prepareStatusUpdate?.(next, old, formatTime(registry.clock.now()));
   else definition.prepareUpdate?.(next, old);
   definition.defaults?.(next);
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));

@@ -3,10 +3,11 @@
 import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Binding, Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, conflict, invalid } from '../../api/status.ts';
 import { decodeAs, readParsedBody } from '../registry/codec.ts';
 import { resourceOf } from '../registry/ensure.ts';
-import { type Registry, timestamp } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -86,7 +87,7 @@ function assign(registry: Registry, pod: BoundPod, binding: Binding, node: strin
     ...pod,
     metadata: metadata as KubeObject['metadata'],
     spec: { ...pod.spec, nodeName: node },
-    status: { ...status, conditions: scheduledConditions(pod, timestamp(registry.clock.now())) },
+    status: { ...status, conditions: scheduledConditions(pod, formatTime(registry.clock.now())) },
   };
 }
 

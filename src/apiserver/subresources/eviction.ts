@@ -4,12 +4,13 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, forbidden, methodNotAllowed, StatusError, tooManyRequests } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/codec.ts';
 import { type DeleteRequest, deleteObject } from '../registry/delete.ts';
 import { changeOwn, resourceOf } from '../registry/ensure.ts';
-import { type Registry, readCurrent, timestamp, type WriteRequest } from '../registry/registry.ts';
+import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -135,7 +136,7 @@ async function markDisrupted(
       next(current) {
         const pod = current.copy() as Pod;
         const old = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
-        const wanted = disruptionTarget(pod, evictedByApi, timestamp(registry.clock.now()));
+        const wanted = disruptionTarget(pod, evictedByApi, formatTime(registry.clock.now()));
         if (old?.status === 'True') wanted.lastTransitionTime = old.lastTransitionTime;
         const others = pod.status?.conditions?.filter((condition) => condition !== old) ?? [];
         pod.status = { ...pod.status, conditions: [...others, wanted] };
@@ -191,7 +192,7 @@ async function takeDisruption(
       next(current) {
         checkBudget(current.object as PodDisruptionBudget);
         const changed = current.copy() as PodDisruptionBudget;
-        changed.status = withoutOne(changed.status!, name, timestamp(registry.clock.now()));
+        changed.status = withoutOne(changed.status!, name, formatTime(registry.clock.now()));
         delete (changed.metadata as { resourceVersion?: string }).resourceVersion;
         return changed;
       },

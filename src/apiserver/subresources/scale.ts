@@ -8,13 +8,14 @@ import { applyConfig } from '../../api/schema/apply.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
 import { type FieldSet, setOf } from '../../api/schema/field-set.ts';
 import { applyPatch } from '../../api/schema/patch.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, invalid, methodNotAllowed, notFound, StatusError } from '../../api/status.ts';
 import { isTrue } from '../http/path.ts';
 import { readApplyConfig } from '../registry/apply.ts';
 import { mediaTypeOf, readParsedBody } from '../registry/codec.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { applyMediaType, readPatch } from '../registry/patch.ts';
-import { type Registry, readCurrent, timestamp, type WriteRequest } from '../registry/registry.ts';
+import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { checkIdentity, fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import { changeObject } from '../registry/update.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -195,7 +196,7 @@ async function readScaleApply(
       kind: scaleType.kind,
       subresource: 'scale',
       manager: write.fieldManager,
-      time: timestamp(registry.clock.now()),
+      time: formatTime(registry.clock.now()),
       force: isTrue(context.request.query.get('force')),
     });
     const { object } = decodeParsed<Scale & Record<string, unknown>>(

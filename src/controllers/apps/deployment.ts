@@ -2,11 +2,11 @@
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain, messageOf } from '../pod-control.ts';
@@ -90,7 +90,7 @@ class Rollout {
     this.#deployment = deployment;
     this.#signal = signal;
     const nowMs = cluster.clock.now();
-    this.#now = { ms: nowMs, text: wholeSeconds(nowMs) };
+    this.#now = { ms: nowMs, text: formatTime(nowMs) };
   }
 
   get #all(): ReplicaSet[] {

@@ -2,6 +2,7 @@
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf, type KubeObject, type LabelSelector, type ResourceType } from '../../api/meta.ts';
 import { Pod, ReplicaSet } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
@@ -11,7 +12,6 @@ import {
   controllerIndexValues,
   type ReconcileCluster,
 } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { claim, type Owner } from '../adoption.ts';
 import { allAtOnce, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
@@ -64,7 +64,7 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
       const pods = await claim(cluster, owner, Pod, (pod) => matches(pod.metadata.labels), signal);
       const { failure, isRefused } = await syncPods(cluster, owner, pods, signal);
       const nowMs = cluster.clock.now();
-      const status = planReplicaStatus(object, pods, failure, { ms: nowMs, text: wholeSeconds(nowMs) });
+      const status = planReplicaStatus(object, pods, failure, { ms: nowMs, text: formatTime(nowMs) });
       await cluster.updateStatus<KubeObject & { status?: apps.ReplicaSetStatus }>(
         kind.type as ResourceType,
         object,

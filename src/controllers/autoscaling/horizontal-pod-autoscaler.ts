@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { apiVersionOf, keyOf, parseApiVersion } from '../../api/meta.ts';
 import { HorizontalPodAutoscaler, Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { parseLabelSelector } from '../../api/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
@@ -9,7 +10,6 @@ import type { HorizontalPodAutoscalerCondition, MetricStatus } from '../../api/t
 import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { limitReplicas, periodMsOf, type ScalingHistory, tolerancesOf, windowMsOf } from './hpa-behavior.ts';
 import { computeMetric, failureReasons, type MetricContext } from './hpa-metrics.ts';
 import { followAutoscalers, measureComputation, measureReconciliation, SpecProblem } from './hpa-monitor.ts';
@@ -120,7 +120,7 @@ class Sync {
       currentReplicas: current,
       desiredReplicas: desired,
       ...(metrics.length > 0 && { currentMetrics: metrics }),
-      ...(desired !== current && { lastScaleTime: wholeSeconds(this.#nowMs) }),
+      ...(desired !== current && { lastScaleTime: formatTime(this.#nowMs) }),
     };
     return { from: current, to: desired };
   }
@@ -315,8 +315,7 @@ class Sync {
   /** Sets a condition; its time moves only when its status does. */
   #say(type: string, status: 'True' | 'False', reason: string, message: string): void {
     const known = this.#conditions.find((condition) => condition.type === type);
-    const lastTransitionTime =
-      known?.status === status ? known.lastTransitionTime! : wholeSeconds(this.#nowMs);
+    const lastTransitionTime = known?.status === status ? known.lastTransitionTime! : formatTime(this.#nowMs);
     const condition = { type, status, lastTransitionTime, reason, message };
     if (known) Object.assign(known, condition);
     else this.#conditions.push(condition);

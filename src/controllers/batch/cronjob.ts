@@ -2,12 +2,12 @@
 import { CronError } from '../../api/batch/cron-schedule.ts';
 import { controllerOf, type Draft, keyOf } from '../../api/meta.ts';
 import { CronJob, Job } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { controllerReference, undefinedIfGone } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain, messageOf } from '../pod-control.ts';
@@ -187,7 +187,7 @@ class CronReconcile {
 
   async #startAt(dueMs: number, nowMs: number, jobs: readonly Job[]): Promise<void> {
     const { startingDeadlineSeconds, concurrencyPolicy } = this.#cronJob.spec!;
-    const dueText = wholeSeconds(dueMs);
+    const dueText = formatTime(dueMs);
     if (startingDeadlineSeconds !== undefined && dueMs + startingDeadlineSeconds * 1000 < nowMs) {
       this.#event('Warning', 'MissSchedule', `Missed scheduled time to start a job: ${rfc1123(dueMs)}`);
       return;
@@ -290,7 +290,7 @@ function nameAt(cronJob: CronJob, dueMs: number): string {
 function startedFor(cronJob: CronJob, { metadata }: Job): string | undefined {
   const time = metadata.annotations?.[scheduledAnnotation];
   if (!time || metadata.name !== nameAt(cronJob, Date.parse(time))) return undefined;
-  return wholeSeconds(Date.parse(time));
+  return formatTime(Date.parse(time));
 }
 
 /** Of times in the same format; undefined when there is none. */

@@ -3,10 +3,10 @@ import { jobNameLabel } from '../../api/batch/job.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf } from '../../api/meta.ts';
 import { Job, Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
 import { defineController, quietMsFor, type ReconcileOutcome, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { claim, undefinedIfGone } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
@@ -88,7 +88,7 @@ class JobReconcile {
     this.#job = job;
     this.#before = job.status ?? {};
     this.#signal = signal;
-    this.#now = wholeSeconds(cluster.clock.now());
+    this.#now = formatTime(cluster.clock.now());
   }
 
   async measuredSync(): Promise<ReconcileOutcome> {

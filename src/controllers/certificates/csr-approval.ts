@@ -1,7 +1,7 @@
 /** How a signing request is approved, and whether anybody has decided on it yet. */
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { hasCondition } from './csr-request.ts';
 
 export function isDecided(csr: CertificateSigningRequest): boolean {
@@ -14,7 +14,7 @@ export async function approve(
   message: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const now = wholeSeconds(cluster.clock.now());
+  const now = formatTime(cluster.clock.now());
   const approval = {
     type: 'Approved',
     status: 'True',

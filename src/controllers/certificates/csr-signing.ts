@@ -1,9 +1,9 @@
 /** Signs approved certificate requests for the cluster's own signers. */
 
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { CertificatePair } from '../../base/pki.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { messageOf } from '../pod-control.ts';
 import { findRefusal, hasCondition, readRequest, requestPem, signers } from './csr-request.ts';
 
@@ -24,7 +24,7 @@ export function csrSigningController(authority: CertificatePair): AnyController 
       if (!csr || !isWaiting(csr)) return;
       const nowMs = cluster.clock.now();
       const outcome = await sign(authority, csr, nowMs);
-      const now = wholeSeconds(nowMs);
+      const now = formatTime(nowMs);
       const status =
         'certificate' in outcome
           ? { ...csr.status, certificate: Buffer.from(outcome.certificate).toString('base64') }

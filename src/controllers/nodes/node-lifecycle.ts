@@ -1,11 +1,11 @@
 /** Watches over nodes: one that falls silent becomes Unknown, is tainted, and its pods no longer count as ready. */
 
 import { Lease, Node, Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { regionLabel, zoneLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { undefinedIfGone } from '../adoption.ts';
 import { isPodReady } from '../pod-state.ts';
 import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
@@ -119,7 +119,7 @@ function sameHeartbeats(a: Node['status'], b: Node['status']): boolean {
 }
 
 async function markSilent(cluster: ReconcileCluster, node: Node, signal: AbortSignal): Promise<Node> {
-  const conditions = silentConditions(node, wholeSeconds(cluster.clock.now()));
+  const conditions = silentConditions(node, formatTime(cluster.clock.now()));
   if (!conditions) return node;
   const wasReady = nodeCondition(node, 'Ready')?.status === 'True';
   const updated = await cluster.updateStatus(Node, node, { ...node.status, conditions }, signal);
@@ -138,7 +138,7 @@ async function taint(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const { mayEvict, waitMs, zone } = evictionTurn(cluster, node, evictions);
-  const taints = planTaints(node, mayEvict, wholeSeconds(cluster.clock.now()));
+  const taints = planTaints(node, mayEvict, formatTime(cluster.clock.now()));
   if (taints) {
     if (mayEvict === 'yes') evictions.set(zone, cluster.clock.monotonic());
     await cluster.update(Node, { ...node, spec: { ...node.spec, taints } }, signal);
@@ -186,7 +186,7 @@ function zoneOf(node: Node): string {
 async function markPodsNotReady(cluster: ReconcileCluster, node: Node, signal: AbortSignal): Promise<void> {
   const pods = cluster.informer(Pod);
   pods.addIndex(nodeNameIndex, byNodeName);
-  const now = wholeSeconds(cluster.clock.now());
+  const now = formatTime(cluster.clock.now());
   for (const pod of pods.byIndex(nodeNameIndex, node.metadata.name)) {
     if (!isPodReady(pod)) continue;
     const condition = { type: 'Ready', status: 'False', lastTransitionTime: now };

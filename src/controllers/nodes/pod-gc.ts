@@ -2,10 +2,10 @@
 
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { pause } from '../../base/clock.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { undefinedIfGone } from '../adoption.ts';
 import { byCreation } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
@@ -136,7 +136,7 @@ async function removePod(
   const { uid } = pod.metadata;
   // No kubelet will say that it ended.
   if (!isPodTerminal(pod)) {
-    const now = wholeSeconds(clock.now());
+    const now = formatTime(clock.now());
     const conditions = message && [disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now)];
     const patch = { metadata: { uid }, status: { phase: 'Failed', ...(conditions && { conditions }) } };
     await client

@@ -1,10 +1,10 @@
 /** Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer. */
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { undefinedIfGone } from '../adoption.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
 import { noExecuteTaints, tolerates } from './node-state.ts';
@@ -118,7 +118,7 @@ async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): 
   const condition = disruptionTarget(
     pod,
     { reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint' },
-    wholeSeconds(cluster.clock.now()),
+    formatTime(cluster.clock.now()),
   );
   const patch = { metadata: { uid }, status: { conditions: [condition] } };
   await cluster

@@ -9,9 +9,9 @@ import {
   ReplicationController,
   StatefulSet,
 } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { defineController, quietMsFor, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { needsScale, planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
 import { expectedScale, UnknownScale } from './disruption-scale.ts';
 
@@ -37,7 +37,7 @@ export const disruptionController = defineController({
     if (pods.length === 0)
       cluster.event(PodDisruptionBudget, pdb, 'Normal', 'NoPods', 'No matching pods found');
     const nowMs = cluster.clock.now();
-    const now = { ms: nowMs, text: wholeSeconds(nowMs) };
+    const now = { ms: nowMs, text: formatTime(nowMs) };
     const scale = await scaleFor(cluster, pdb, pods, signal);
     if (scale instanceof UnknownScale) {
       const message = `Failed to calculate the number of expected pods: ${scale.message}`;

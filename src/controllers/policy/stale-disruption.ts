@@ -1,7 +1,7 @@
 /** Pods that were to be disrupted and are still there after two minutes: they no longer say that they will be. */
 import { Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { defineController } from '../../client/controller.ts';
-import { wholeSeconds } from '../../client/event-recorder.ts';
 import { undefinedIfGone } from '../adoption.ts';
 import { isPodTerminal, podCondition } from '../pod-state.ts';
 
@@ -22,7 +22,7 @@ export const staleDisruptionController = defineController({
     if (!pod || leftMs === undefined) return;
     if (leftMs > 0) return { requeueAfterMs: leftMs };
     const { uid, resourceVersion } = pod.metadata;
-    const condition = { type, status: 'False', lastTransitionTime: wholeSeconds(nowMs) };
+    const condition = { type, status: 'False', lastTransitionTime: formatTime(nowMs) };
     const patch = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
     await cluster
       .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)

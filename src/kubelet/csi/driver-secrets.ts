@@ -1,5 +1,6 @@
 /** What a driver is given to prove who it acts for: secrets that a volume names, and tokens of the pod. */
 import { type CSIDriver, type Pod, Secret } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
 
@@ -34,7 +35,7 @@ export async function driverTokens(
   for (const { audience, expirationSeconds } of requests) {
     const source = { path: '', audience, ...(expirationSeconds !== undefined && { expirationSeconds }) };
     const { token, expiresMs } = await tokens.timedTokenFor(pod, source);
-    const expirationTimestamp = new Date(expiresMs).toISOString().replace(/\.\d+Z$/, 'Z');
+    const expirationTimestamp = formatTime(expiresMs);
     byAudience[audience] = { token, expirationTimestamp };
   }
   const given = { [tokensKey]: JSON.stringify(byAudience) };

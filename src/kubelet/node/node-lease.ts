@@ -1,5 +1,6 @@
 /** The node's heartbeat: a lease that it renews. */
 import { Lease, type Node } from '../../api/resources.gen.ts';
+import { formatMicroTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
@@ -27,7 +28,7 @@ export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSign
   const spec = () => ({
     holderIdentity: nodeName,
     leaseDurationSeconds: durationSeconds,
-    renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
+    renewTime: formatMicroTime(clock.now()),
   });
   /** The first lease may be older than the node's object: it gets its owner when it is renewed. */
   const owned = <M extends Partial<Lease['metadata']>>(metadata: M): M => {

@@ -1,5 +1,6 @@
 /** The node's object at the API: made once, its status kept true. */
 import { Node } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
@@ -7,7 +8,6 @@ import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
-import { timestamp } from '../pod/container-statuses.ts';
 import { conditionEventReason, type NodeHealth, nodeConditions } from './node-conditions.ts';
 
 export interface NodeReport {
@@ -190,7 +190,7 @@ export class NodeRegistration {
   }
 
   #statusOf(report: NodeReport, before: readonly core.NodeCondition[]): core.NodeStatus {
-    const nowText = timestamp(this.#options.clock.now());
+    const nowText = formatTime(this.#options.clock.now());
     return {
       addresses: report.addresses,
       capacity: report.capacity,

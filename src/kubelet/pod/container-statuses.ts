@@ -1,5 +1,6 @@
 /** Turns what the runtime holds into the container statuses that users see. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { recursiveReadOnlyStatus } from '../spec/recursive-read-only.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
@@ -225,15 +226,15 @@ function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: Observ
 function stateOf(container: ObservedContainer, inputs: StatusInputs): core.ContainerState {
   switch (container.state) {
     case 'running':
-      return { running: { startedAt: timestamp(container.startedAtMs) } };
+      return { running: { startedAt: formatTime(container.startedAtMs) } };
     case 'exited':
       return {
         terminated: {
           exitCode: container.exitCode,
           reason: container.reason || (container.exitCode === 0 ? 'Completed' : 'Error'),
           ...(container.message && { message: container.message }),
-          startedAt: timestamp(container.startedAtMs),
-          finishedAt: timestamp(container.finishedAtMs),
+          startedAt: formatTime(container.startedAtMs),
+          finishedAt: formatTime(container.finishedAtMs),
           containerID: containerId(container, inputs),
         },
       };
@@ -248,9 +249,4 @@ function waiting({ reason, message }: WaitingReason): core.ContainerStateWaiting
 
 function containerId(container: ObservedContainer, inputs: StatusInputs): string {
   return `${inputs.runtimeName}://${container.id}`;
-}
-
-/** RFC 3339 in whole seconds; a time that never was is the Go zero time's JSON, null upstream, and left out here. */
-export function timestamp(epochMs: number): string {
-  return `${new Date(Math.max(0, epochMs)).toISOString().slice(0, 19)}Z`;
 }

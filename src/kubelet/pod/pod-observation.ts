@@ -158,8 +158,8 @@ async function observeContainer(
     name: status.labels[labels.containerName] ?? status.metadata.name,
     state,
     createdAtMs: status.createdAt / 1e6,
-    startedAtMs: status.startedAt / 1e6,
-    finishedAtMs: status.finishedAt / 1e6,
+    startedAtMs: epochMs(status.startedAt),
+    finishedAtMs: epochMs(status.finishedAt),
     exitCode: status.exitCode,
     reason: status.reason,
     message: message ?? status.message,
@@ -180,4 +180,9 @@ function isPresent<T>(value: T | undefined): value is T {
 /** The newest container of that name. */
 export function findContainer(observed: ObservedPod, name: string): ObservedContainer | undefined {
   return observed.containers.find((container) => container.name === name);
+}
+
+/** What never was may come as Go's zero time, far before the epoch. */
+function epochMs(nanoseconds: number): number {
+  return Math.max(0, nanoseconds) / 1e6;
 }

@@ -1,13 +1,9 @@
 /** The status of a pod as the node sees it: phase, conditions, addresses, containers. Pure. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { qosClassOf } from '../qos.ts';
-import {
-  type ContainerStatuses,
-  computeContainerStatuses,
-  type StatusInputs,
-  timestamp,
-} from './container-statuses.ts';
+import { type ContainerStatuses, computeContainerStatuses, type StatusInputs } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import {
   askersForRestartOfAll,
@@ -55,7 +51,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   const status: core.PodStatus = {
     phase,
     qosClass: qosClassOf(pod),
-    startTime: old.startTime ?? timestamp(inputs.nowMs),
+    startTime: old.startTime ?? formatTime(inputs.nowMs),
     conditions: [],
     containerStatuses: statuses.containerStatuses,
     ...inputs.ofPod,
@@ -224,7 +220,7 @@ function computeConditions(
     const changed = before?.status !== condition.status;
     return {
       ...condition,
-      lastTransitionTime: changed ? timestamp(inputs.nowMs) : before?.lastTransitionTime,
+      lastTransitionTime: changed ? formatTime(inputs.nowMs) : before?.lastTransitionTime,
       ...(generation !== undefined && { observedGeneration: generation }),
     } as core.PodCondition;
   });

@@ -20,6 +20,7 @@ import type { Client } from '../../client/client.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, type Rejection, skip, unresolvable } from '../framework/plugin.ts';
 import { claimNameOf, type PodInfo } from '../framework/pod-info.ts';
+import { ClaimWaiter } from './claim-waiter.ts';
 import type { VolumeListers } from './volume-listers.ts';
 import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
 
@@ -49,34 +50,15 @@ export interface VolumeBindingOptions extends VolumeListers {
 }
 
 export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState> {
-  const { claims, volumes, classes, client, clock, bindTimeoutMs = 600_000 } = options;
+  const { client } = options;
+  const waiter = new ClaimWaiter(options);
   /** Volumes promised to claims whose binding is under way: volume name → claim uid. */
   const promised = new Map<string, string>();
-  /** Pods that wait for their claims look again at every change. */
-  const waiters = new Set<() => void>();
-  const lookAgain = () => {
-    for (const check of [...waiters]) check();
+  const release = ({ chosen }: VolumeState) => {
+    for (const { claim, volume } of chosen)
+      if (volume && promised.get(volume.metadata.name) === claim.metadata.uid)
+        promised.delete(volume.metadata.name);
   };
-  claims.handle({ updated: lookAgain, deleted: lookAgain });
-
-  function choose(toBind: readonly PersistentVolumeClaim[], node: NodeInfo): Choice[] | undefined {
-    const taken = new Set(promised.keys());
-    const choices: Choice[] = [];
-    // Small claims first: a large volume is not wasted on one while another claim needs it.
-    for (const claim of toBind.toSorted((left, right) => requestedBytes(left) - requestedBytes(right))) {
-      const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
-      if (selected !== undefined && selected !== node.name) return undefined;
-      const volume =
-        selected === undefined
-          ? findVolume(claim, volumes.list(), { node: node.node, taken, isDelayed: true })
-          : undefined;
-      if (!volume && !canProvision(classes.get(classOfClaim(claim)), node)) return undefined;
-      if (volume) taken.add(volume.metadata.name);
-      choices.push({ claim, volume });
-    }
-    return choices;
-  }
-
   return {
     name: 'VolumeBinding',
     retryRules: [
@@ -88,29 +70,18 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
     ],
     preFilter(info) {
       if (info.claims.length === 0) return skip;
-      const state: VolumeState = { bound: [], toBind: [], chosen: [] };
-      for (const volume of info.pod.spec?.volumes ?? []) {
-        const name = claimNameOf(info.pod, volume);
-        if (name === undefined) continue;
-        const claim = claims.get(`${info.namespace}/${name}`);
-        const problem = whyUnusable(claim, name, info, volume.ephemeral !== undefined);
-        if (problem) return { kind: 'reject', rejection: problem };
-        if (isClaimBound(claim!)) state.bound.push(volumes.get(claim!.spec!.volumeName!));
-        else if (!claim!.spec?.volumeName && isDelayed(classes.get(classOfClaim(claim!))))
-          state.toBind.push(claim!);
-        else return { kind: 'reject', rejection: unboundImmediate };
-      }
-      return { kind: 'continue', state };
+      const state = claimsOf(info, options);
+      return 'bound' in state ? { kind: 'continue', state } : { kind: 'reject', rejection: state };
     },
     filter(_, node, { bound, toBind }) {
       for (const volume of bound) {
         if (!volume) return volumeGone;
         if (!reachesNode(volume, node.node)) return nodeConflict;
       }
-      return toBind.length === 0 || choose(toBind, node) ? undefined : bindConflict;
+      return toBind.length === 0 || choose(toBind, node, options, promised) ? undefined : bindConflict;
     },
     reserve(_, node, state) {
-      const chosen = choose(state.toBind, node);
+      const chosen = choose(state.toBind, node, options, promised);
       if (!chosen) return bindConflict;
       state.chosen = chosen;
       for (const { claim, volume } of chosen)
@@ -121,58 +92,55 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
     async preBind(_, node, state, signal) {
       if (state.chosen.length === 0) return undefined;
       await Promise.all(state.chosen.map((choice) => announce(client, choice, node.name, signal)));
-      await boundClaims(state.chosen, signal);
+      await waiter.untilBound(
+        state.chosen.map(({ claim }) => claim),
+        signal,
+      );
       return undefined;
     },
     postBind: (_, _node, state) => release(state),
   };
+}
 
-  function release(state: VolumeState): void {
-    for (const { claim, volume } of state.chosen)
-      if (volume && promised.get(volume.metadata.name) === claim.metadata.uid)
-        promised.delete(volume.metadata.name);
+/** The volumes and claims of a pod, or why it cannot be placed with them. */
+function claimsOf(info: PodInfo, { claims, volumes, classes }: VolumeListers): VolumeState | Rejection {
+  const state: VolumeState = { bound: [], toBind: [], chosen: [] };
+  for (const volume of info.pod.spec?.volumes ?? []) {
+    const name = claimNameOf(info.pod, volume);
+    if (name === undefined) continue;
+    const claim = claims.get(`${info.namespace}/${name}`);
+    const problem = whyUnusable(claim, name, info, volume.ephemeral !== undefined);
+    if (problem) return problem;
+    if (isClaimBound(claim!)) state.bound.push(volumes.get(claim!.spec!.volumeName!));
+    else if (!claim!.spec?.volumeName && isDelayed(classes.get(classOfClaim(claim!))))
+      state.toBind.push(claim!);
+    else return unboundImmediate;
   }
+  return state;
+}
 
-  /** Resolves when all claims are bound; rejects when one is gone, was given up, or it takes too long. */
-  function boundClaims(chosen: readonly Choice[], signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiting = new Set(chosen.map(({ claim }) => claim));
-      const asked = new Set<string>();
-      const finish = (error?: Error) => {
-        timer.cancel();
-        signal.removeEventListener('abort', abort);
-        waiters.delete(check);
-        if (error) reject(error);
-        else resolve();
-      };
-      const check = () => {
-        for (const claim of waiting) {
-          const { name, namespace, uid } = claim.metadata;
-          const current = claims.get(`${namespace}/${name}`);
-          if (current?.metadata.uid !== uid) {
-            finish(new Error(`claim ${namespace}/${name} is gone`));
-            return;
-          }
-          const isAsked = current.metadata.annotations?.[volumeAnnotations.selectedNode] !== undefined;
-          if (isClaimBound(current)) waiting.delete(claim);
-          else if (isAsked) asked.add(uid);
-          else if (asked.has(uid)) {
-            // The provisioner took the annotation off: it wants the pod to go elsewhere.
-            finish(new Error(`provisioning failed for PVC "${name}"`));
-            return;
-          }
-        }
-        if (waiting.size === 0) finish();
-      };
-      const abort = () => finish(new Error('the scheduler stops'));
-      const timer = clock.after(bindTimeoutMs, () =>
-        finish(new Error('binding volumes: context deadline exceeded')),
-      );
-      signal.addEventListener('abort', abort, { once: true });
-      waiters.add(check);
-      check();
-    });
+/** A volume for each of the claims, or that one can be made on the node; undefined when that fails for one. */
+function choose(
+  toBind: readonly PersistentVolumeClaim[],
+  node: NodeInfo,
+  { volumes, classes }: VolumeListers,
+  promised: ReadonlyMap<string, string>,
+): Choice[] | undefined {
+  const taken = new Set(promised.keys());
+  const choices: Choice[] = [];
+  // Small claims first: a large volume is not wasted on one while another claim needs it.
+  for (const claim of toBind.toSorted((left, right) => requestedBytes(left) - requestedBytes(right))) {
+    const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
+    if (selected !== undefined && selected !== node.name) return undefined;
+    const volume =
+      selected === undefined
+        ? findVolume(claim, volumes.list(), { node: node.node, taken, isDelayed: true })
+        : undefined;
+    if (!volume && !canProvision(classes.get(classOfClaim(claim)), node)) return undefined;
+    if (volume) taken.add(volume.metadata.name);
+    choices.push({ claim, volume });
   }
+  return choices;
 }
 
 /** Why the pod cannot go anywhere with this claim. */
