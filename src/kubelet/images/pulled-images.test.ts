@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
-import type { Image } from '../cri/runtime.ts';
+import type { Image } from '../cri/messages.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import type { PullCredential } from './pull-credentials.ts';
 import { PulledImages, type Verification } from './pulled-images.ts';

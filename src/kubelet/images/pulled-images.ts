@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from '../../base/logger.ts';
-import type { Image } from '../cri/runtime.ts';
+import type { Image } from '../cri/messages.ts';
 import type { ImageName } from './image-name.ts';
 import type { PullCredential, SecretOrigin } from './pull-credentials.ts';
 
