@@ -69,6 +69,11 @@ function capacityBytes(volume: PersistentVolume): number {
   return wholeValueOf(volume.spec?.capacity?.storage ?? '0');
 }
 
+/** '' is none. A volume is changed to another one only after it is bound. */
+function attributesClassOf(spec: { volumeAttributesClassName?: string } | undefined): string {
+  return spec?.volumeAttributesClassName ?? '';
+}
+
 function modeOf(spec: { volumeMode?: string } | undefined): string {
   return spec?.volumeMode ?? 'Filesystem';
 }
@@ -77,6 +82,8 @@ function modeOf(spec: { volumeMode?: string } | undefined): string {
 export function whyMismatched(claim: PersistentVolumeClaim, volume: PersistentVolume): string | undefined {
   if (requestedBytes(claim) > capacityBytes(volume)) return 'requested PV is too small';
   if (classOfVolume(volume) !== classOfClaim(claim)) return 'storageClassName does not match';
+  if (attributesClassOf(claim.spec) !== attributesClassOf(volume.spec))
+    return 'volumeAttributesClassName does not match';
   if (modeOf(claim.spec) !== modeOf(volume.spec)) return 'incompatible volumeMode';
   if (!offersModes(claim, volume)) return 'incompatible accessMode';
   return undefined;
@@ -111,7 +118,8 @@ export function findVolume(
   for (const volume of volumes) {
     const { metadata, spec, status } = volume;
     if (taken?.has(metadata.name) || metadata.deletionTimestamp) continue;
-    if (modeOf(claim.spec) !== modeOf(spec)) continue;
+    if (modeOf(claim.spec) !== modeOf(spec) || attributesClassOf(claim.spec) !== attributesClassOf(spec))
+      continue;
     const bytes = capacityBytes(volume);
     if (bytes < wanted) continue;
     if (spec?.claimRef) {

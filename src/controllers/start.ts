@@ -42,6 +42,7 @@ import { hostpathProvisioner } from './storage/hostpath-provisioner.ts';
 import { persistentVolumeControllers } from './storage/persistent-volume-binder.ts';
 import { pvProtectionController } from './storage/pv-protection.ts';
 import { pvcProtectionController } from './storage/pvc-protection.ts';
+import { vacProtectionController } from './storage/vac-protection.ts';
 import { volumeExpandController } from './storage/volume-expand.ts';
 import { type IssueSecretToken, tokenSecretController } from './token-secret.ts';
 
@@ -110,6 +111,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
       tokensecret: tokenSecretController(options.issueSecretToken, options.clusterCa),
     }),
     ttlafterfinished: ttlAfterFinishedController,
+    vacprotection: vacProtectionController,
     volumeexpand: volumeExpandController,
   };
 }

@@ -7,6 +7,7 @@ import {
   PersistentVolumeClaim,
   Pod,
   StorageClass,
+  VolumeAttributesClass,
 } from '../../src/api/resources.gen.ts';
 import type { Client } from '../../src/client/client.ts';
 import { type Cluster, createCluster } from './cluster.ts';
@@ -253,6 +254,32 @@ test('a claim in use, and a volume that is bound, wait with their deletion', asy
     async () => (await client.list(PersistentVolumeClaim, { namespace })).items.length === 0,
   );
   await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+});
+
+test('a claim that asks for attributes gets a volume that has them, and their class stays as long', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(VolumeAttributesClass, {
+    metadata: { name: 'fast' },
+    driverName: 'disk.example.com',
+    parameters: { iops: '4000' },
+  } as Draft<VolumeAttributesClass>);
+  const attributes = { volumeAttributesClassName: 'fast' };
+  await client.create(PersistentVolume, volume('plain', '1Gi'));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', '', attributes));
+  await cluster.clock.advance(30_000);
+  assert.equal(await phaseOf(client, 'data'), 'Pending');
+  await client.create(PersistentVolume, volume('quick', '1Gi', attributes));
+  await bound(cluster, 'data');
+  const { spec, status } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
+  assert.equal(spec?.volumeName, 'quick');
+  assert.equal(status?.currentVolumeAttributesClassName, 'fast');
+  await client.delete(VolumeAttributesClass, { name: 'fast' });
+  await client.delete(PersistentVolumeClaim, { name: 'data', namespace });
+  await cluster.clock.advance(30_000);
+  assert.ok((await client.get(VolumeAttributesClass, { name: 'fast' })).metadata.deletionTimestamp);
+  await client.delete(PersistentVolume, { name: 'quick' });
+  await cluster.until(async () => (await client.list(VolumeAttributesClass)).items.length === 0);
 });
 
 test('a hundred claims race for fifty volumes while the controllers die and come back: fifty are bound, each once', async () => {

@@ -1,6 +1,11 @@
 /** Admission of claims and volumes: the default class, protection while in use, and who may grow. */
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
-import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
+import {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+  VolumeAttributesClass,
+} from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import { classOfClaim, isDefaultClass } from '../../api/volume-binding.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -30,9 +35,10 @@ function newestFirst(left: StorageClass, right: StorageClass): number {
 const finalizers = [
   [PersistentVolume, 'kubernetes.io/pv-protection'],
   [PersistentVolumeClaim, 'kubernetes.io/pvc-protection'],
+  [VolumeAttributesClass, 'kubernetes.io/vac-protection'],
 ] as const;
 
-/** Volumes and claims are born with the finalizer that keeps them while they are in use. */
+/** Volumes, claims and attributes classes are born with the finalizer that keeps them while they are in use. */
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   mutate(attributes) {

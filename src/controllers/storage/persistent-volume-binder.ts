@@ -210,13 +210,16 @@ async function bind(
       signal,
     );
   }
-  const { accessModes, capacity } = volume.spec ?? {};
+  const { accessModes, capacity, volumeAttributesClassName } = volume.spec ?? {};
   if (mine.status?.phase === 'Bound') return;
   const status = {
     ...mine.status,
     phase: 'Bound' as const,
     accessModes: accessModes ?? [],
     capacity: capacity ?? {},
+    ...(volumeAttributesClassName !== undefined && {
+      currentVolumeAttributesClassName: volumeAttributesClassName,
+    }),
   };
   await cluster.updateStatus(PersistentVolumeClaim, mine, status, signal);
 }
@@ -245,7 +248,12 @@ async function setClaimPhase(
   signal: AbortSignal,
 ): Promise<void> {
   if (claim.status?.phase === phase) return;
-  const { accessModes: _, capacity: __, ...status } = claim.status ?? {};
+  const {
+    accessModes: _,
+    capacity: __,
+    currentVolumeAttributesClassName: ___,
+    ...status
+  } = claim.status ?? {};
   await cluster.updateStatus(PersistentVolumeClaim, claim, { ...status, phase }, signal);
 }
 
