@@ -1,6 +1,6 @@
 /** Mounts the file system on a block device, made first when there is none. */
 import { mkdir } from 'node:fs/promises';
-import { isMounted } from './mounts.ts';
+import { isMounted, mountFileSystem } from './mounts.ts';
 import { runCommand } from './run-command.ts';
 
 export interface DeviceMount {
@@ -21,8 +21,7 @@ export async function mountDevice({ device, target, fsType, options }: DeviceMou
   const found = await fileSystemOf(device);
   if (found === undefined) await format(device, fsType);
   try {
-    const chosen = ['defaults', ...options].join(',');
-    await runCommand('mount', ['-t', fsType, '-o', chosen, device, target]);
+    await mountFileSystem({ source: device, target, fsType, options: ['defaults', ...options] });
   } catch (error) {
     if (found === undefined || found === fsType) throw error;
     throw new Error(

@@ -1,6 +1,6 @@
 /** The mounts of this process's namespace. */
 import { readFile } from 'node:fs/promises';
-import { runCommand } from './run-command.ts';
+import { CommandError, runCommand } from './run-command.ts';
 
 /** Mount points below `folder`, the deepest and newest first. */
 export async function mountsBelow(folder: string): Promise<string[]> {
@@ -26,6 +26,29 @@ export async function mountTmpfs(point: string, options: string): Promise<void> 
 export async function bindMount(source: string, target: string, readOnly: boolean): Promise<void> {
   await runCommand('mount', ['--bind', source, target]);
   if (readOnly) await runCommand('mount', ['-o', 'remount,bind,ro', target]);
+}
+
+export interface FileSystemMount {
+  source: string;
+  target: string;
+  fsType: string;
+  options: readonly string[];
+}
+
+/** @throws Error in upstream's words: the command, its arguments and what it said */
+export async function mountFileSystem({ source, target, fsType, options }: FileSystemMount): Promise<void> {
+  const args = ['-t', fsType, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target];
+  try {
+    await runCommand('mount', args);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const { code } = error.cause as { code?: number | string };
+    const why = typeof code === 'number' ? `exit status ${code}` : (error.cause as Error).message;
+    throw new Error(
+      `mount failed: ${why}\nMounting command: mount\nMounting arguments: ${args.join(' ')}\nOutput: ${error.output}`,
+      { cause: error },
+    );
+  }
 }
 
 /** Unmounts everything below a folder; what is still in use goes when it is let go. */

@@ -11,6 +11,7 @@ import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { cloneGitRepo } from './git-repo.ts';
 import { prepareHostPath } from './host-path.ts';
+import { mountNfs } from './nfs.ts';
 import { giveToGroup } from './ownership.ts';
 import { computePayload } from './payload.ts';
 import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
@@ -228,8 +229,7 @@ export class LinuxVolumes implements PodVolumes {
         await this.#claims.follow(pod, volume.name, claimName);
         return { hostPath, readOnly };
       }
-      const folder = join(this.#volumesDir(pod), 'wherry.dev~persistent', volume.name);
-      const hostPath = await mountPersistent(claimed, folder, this.#inputs.node().nodeName);
+      const hostPath = await mountPersistent(claimed, volume.name, this.#volumesDir(pod));
       const isShared = claimed.spec?.hostPath !== undefined;
       if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
         await giveToGroup(hostPath, fsGroup, fsGroupChangePolicy);
@@ -237,11 +237,8 @@ export class LinuxVolumes implements PodVolumes {
     }
     if (volume.nfs) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~nfs', volume.name);
-      const spec = { nfs: volume.nfs } as core.PersistentVolumeSpec;
-      return {
-        hostPath: await mountPersistent({ spec } as never, folder, ''),
-        readOnly: volume.nfs.readOnly ?? false,
-      };
+      await mountNfs(volume.nfs, folder);
+      return { hostPath: folder, readOnly: volume.nfs.readOnly ?? false };
     }
     if (volume.gitRepo) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~git-repo', volume.name);

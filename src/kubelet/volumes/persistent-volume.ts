@@ -1,14 +1,15 @@
 /** Claims in pods: from the claim to its volume, and that volume's mount. */
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { Client } from '../../client/client.ts';
 import { mountDevice } from '../linux/device-mount.ts';
-import { isMounted } from '../linux/mounts.ts';
-import { runCommand } from '../linux/run-command.ts';
 import { prepareHostPath } from './host-path.ts';
+import { mountNfs } from './nfs.ts';
+import { VolumeError } from './pod-volumes.ts';
 
 export interface ClaimedVolume {
   claim: PersistentVolumeClaim;
@@ -46,13 +47,26 @@ export async function findClaimedVolume(
   return { claim, volume };
 }
 
-/** Gives the path at which the volume's contents are. */
+/**
+ * Gives the path at which the volume's contents are. `name`: as the pod names it; `volumesDir`: of the pod.
+ * @throws VolumeError that names the persistent volume
+ */
 export async function mountPersistent(
   volume: PersistentVolume,
-  folder: string,
-  nodeName: string,
+  name: string,
+  volumesDir: string,
 ): Promise<string> {
-  const { spec } = volume;
+  const shownAs = volume.metadata.name;
+  try {
+    return await mountSource(volume, volumesDir);
+  } catch (error) {
+    // Upstream looks at the path before it begins to mount.
+    const operation = error instanceof LocalPathMissing ? 'NewMounter initialization' : 'SetUp';
+    throw new VolumeError(name, (error as Error).message, { shownAs, operation, cause: error });
+  }
+}
+
+async function mountSource({ metadata, spec }: PersistentVolume, volumesDir: string): Promise<string> {
   if (spec?.hostPath) {
     await prepareHostPath(spec.hostPath.path, spec.hostPath.type ?? '');
     return spec.hostPath.path;
@@ -60,29 +74,22 @@ export async function mountPersistent(
   if (spec?.local) {
     const { path, fsType = 'ext4' } = spec.local;
     const found = await stat(path).catch(ifMissing(undefined));
-    if (!found) throw new Error(`path "${path}" does not exist on node ${nodeName}`);
+    if (!found) throw new LocalPathMissing(`path "${path}" does not exist`);
     if (!found.isBlockDevice() || spec.volumeMode === 'Block') return path;
-    await mountDevice({ device: path, target: folder, fsType, options: spec.mountOptions ?? [] });
-    return folder;
+    const target = join(volumesDir, 'kubernetes.io~local-volume', metadata.name);
+    await mountDevice({ device: path, target, fsType, options: spec.mountOptions ?? [] });
+    return target;
   }
   if (spec?.nfs) {
-    await mkdir(folder, { recursive: true, mode: 0o750 });
-    if (!(await isMounted(folder))) {
-      const options = [...(spec.mountOptions ?? []), ...(spec.nfs.readOnly ? ['ro'] : [])];
-      const source = `${spec.nfs.server}:${spec.nfs.path}`;
-      await runCommand('mount', [
-        '-t',
-        'nfs',
-        ...(options.length > 0 ? ['-o', options.join(',')] : []),
-        source,
-        folder,
-      ]);
-    }
-    return folder;
+    const target = join(volumesDir, 'kubernetes.io~nfs', metadata.name);
+    await mountNfs(spec.nfs, target, spec.mountOptions);
+    return target;
   }
   const kind = Object.keys(spec ?? {}).find((name) => knownSources.has(name));
   throw new Error(`no volume plugin matched for ${kind ?? 'the volume'}`);
 }
+
+class LocalPathMissing extends Error {}
 
 const knownSources = new Set([
   'iscsi',
