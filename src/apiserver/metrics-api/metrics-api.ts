@@ -80,7 +80,7 @@ export class MetricsApi {
   async #resourceMetrics(context: RequestContext): Promise<ApiResponse> {
     const { info } = context;
     if (info.version !== 'v1beta1' || info.subresource) throw unknownPath();
-    const readings = await this.#nodeScraper.read();
+    const readings = await this.#nodeScraper.read(info.namespace);
     switch (info.resource) {
       case 'nodes':
         return this.#answer(

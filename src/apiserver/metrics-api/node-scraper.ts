@@ -1,5 +1,5 @@
 /** Asks the nodes' agents what containers use, only while somebody wants to know. */
-import { Node } from '../../api/resources.gen.ts';
+import { Node, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -46,11 +46,19 @@ export interface NodeScraperOptions {
 }
 
 const scrapeTimeoutMs = 10_000;
+/** Who asks waits for no longer than this for what has just begun. */
+const catchUpTimeoutMs = 2_000;
+/** A node is asked out of turn at most so often. */
+const catchUpGapMs = 1_000;
+/** So long after its start a container may have had nothing to tell. */
+const silentStartMs = 5_000;
 
 export class NodeScraper {
   readonly #options: NodeScraperOptions;
   readonly #nodes = new Map<string, NodeHistory>();
   readonly #loop: ScrapeLoop;
+  /** Nodes that are being asked out of turn, or were a moment ago. */
+  readonly #catchUps = new Map<string, { sinceMs: number; done: Promise<void> }>();
 
   constructor(options: NodeScraperOptions) {
     this.#options = options;
@@ -62,37 +70,78 @@ export class NodeScraper {
     });
   }
 
-  /** What is known of every node, by name; waits a moment when nothing is known yet. */
-  async read(): Promise<ReadonlyMap<string, NodeHistory>> {
+  /**
+   * What is known of every node, by name; waits a moment when nothing is known yet, or not of a pod that has
+   * just begun: in the namespace, or in any.
+   */
+  async read(namespace = ''): Promise<ReadonlyMap<string, NodeHistory>> {
     await this.#loop.ready();
+    const late = nodesWithNews(this.#options.objects.list(Pod, namespace || undefined), this.#nodes);
+    await Promise.all([...late].map((name) => this.#catchUp(name)));
     return this.#nodes;
   }
 
+  #catchUp(name: string): Promise<void> {
+    const nowMs = this.#options.clock.monotonic();
+    const known = this.#catchUps.get(name);
+    if (known && nowMs - known.sinceMs < catchUpGapMs) return known.done;
+    const done = this.#readNode(name, catchUpTimeoutMs, (reading) => {
+      const pods = this.#nodes.get(name)?.now.pods;
+      // The others keep the reading that their rate is counted from.
+      if (pods) for (const [key, pod] of reading.pods) if (!pods.has(key)) pods.set(key, pod);
+    });
+    this.#catchUps.set(name, { sinceMs: nowMs, done });
+    return done;
+  }
+
   async #scrapeAll(): Promise<void> {
-    const { objects, readSummary, logger, signal } = this.#options;
+    const { objects } = this.#options;
     const names = new Set<string>();
     const reads: Promise<void>[] = [];
     for (const { metadata, status } of objects.list(Node)) {
       // Nodes without an agent's server (simulated ones) have nothing to tell.
       if (!status?.daemonEndpoints?.kubeletEndpoint?.Port) continue;
       names.add(metadata.name);
-      const timeout = AbortSignal.any([signal, AbortSignal.timeout(scrapeTimeoutMs)]);
       reads.push(
-        readSummary(metadata.name, timeout)
-          .then((summary) => this.#remember(metadata.name, parseSummary(summary)))
-          // Also of an answer that makes no sense: it comes from outside.
-          .catch((error: unknown) =>
-            logger.debug('a node gives no statistics', { node: metadata.name, error }),
-          ),
+        this.#readNode(metadata.name, scrapeTimeoutMs, (reading) => this.#remember(metadata.name, reading)),
       );
     }
     await Promise.all(reads);
-    for (const name of this.#nodes.keys()) if (!names.has(name)) this.#nodes.delete(name);
+    for (const known of [this.#nodes, this.#catchUps])
+      for (const name of known.keys()) if (!names.has(name)) known.delete(name);
+  }
+
+  async #readNode(name: string, timeoutMs: number, use: (reading: NodeReading) => void): Promise<void> {
+    const { readSummary, logger, signal } = this.#options;
+    try {
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      use(parseSummary(await readSummary(name, timeout)));
+    } catch (error) {
+      // Also of an answer that makes no sense: it comes from outside.
+      logger.debug('a node gives no statistics', { node: name, error });
+    }
   }
 
   #remember(name: string, now: NodeReading): void {
     this.#nodes.set(name, { before: this.#nodes.get(name)?.now, now });
   }
+}
+
+/** Nodes on which a pod runs that has begun since they were read. Pure. */
+export function nodesWithNews(
+  pods: Iterable<Pod>,
+  nodes: ReadonlyMap<string, NodeHistory>,
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { metadata, spec, status } of pods) {
+    const now = nodes.get(spec?.nodeName ?? '')?.now;
+    if (!now || now.pods.has(`${metadata.namespace}/${metadata.name}`)) continue;
+    const hasBegun = status?.containerStatuses?.some(
+      ({ state }) => Date.parse(state?.running?.startedAt ?? '') > now.node.atMs - silentStartMs,
+    );
+    if (hasBegun) names.add(spec!.nodeName!);
+  }
+  return names;
 }
 
 interface SummaryPart {
