@@ -36,7 +36,14 @@ test('a blank device is formatted once, mounted, and keeps what is on it', async
     mountDevice({ device, target: join(folder, at), fsType, options: [] });
   await mount('one');
   writeFileSync(join(folder, 'one/kept'), 'yes');
-  await mount('two');
+  await mount('two', '');
   assert.equal(readFileSync(join(folder, 'two/kept'), 'utf8'), 'yes');
   await assert.rejects(mount('three', 'xfs'), /it already contains ext4/);
+});
+
+test('a blank device of which no file system is named gets ext4', async (t) => {
+  const device = loopDevice('unnamed');
+  if (!device) return t.skip('no loop device');
+  await mountDevice({ device, target: join(folder, 'unnamed-at'), fsType: '', options: [] });
+  assert.match(readFileSync('/proc/mounts', 'utf8'), new RegExp(`${device} ${folder}/unnamed-at ext4`));
 });

@@ -6,7 +6,7 @@ import { runCommand } from './run-command.ts';
 export interface DeviceMount {
   device: string;
   target: string;
-  /** Upstream's default is ext4. */
+  /** Empty: ext4, as upstream has it. */
   fsType: string;
   options: readonly string[];
 }
@@ -15,7 +15,8 @@ export interface DeviceMount {
 const formatTimeoutMs = 10 * 60_000;
 
 /** @throws Error; a device that holds something else is never written to */
-export async function mountDevice({ device, target, fsType, options }: DeviceMount): Promise<void> {
+export async function mountDevice({ device, target, options, ...asked }: DeviceMount): Promise<void> {
+  const fsType = asked.fsType || 'ext4';
   await mkdir(target, { recursive: true, mode: 0o750 });
   if (await isMounted(target)) return;
   const found = await fileSystemOf(device);

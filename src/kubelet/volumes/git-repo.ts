@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
-import { runCommand } from '../linux/run-command.ts';
+import { CommandError, runCommand } from '../linux/run-command.ts';
 
 const cloneLimitMs = 5 * 60_000;
 
@@ -35,10 +35,12 @@ async function git(folder: string, args: readonly string[]): Promise<void> {
   try {
     await runCommand('git', ['-C', folder, ...safety, ...args], cloneLimitMs);
   } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-    if (cause?.code !== 'ENOENT') throw error;
-    throw new Error('the node has no git; install it (apt-get install git), and the pod starts', {
-      cause: error,
-    });
+    if (!(error instanceof CommandError)) throw error;
+    const { code } = error.cause as { code?: number | string };
+    const message =
+      code === 'ENOENT'
+        ? 'the node has no git; install it (apt-get install git), and the pod starts'
+        : `failed to exec 'git ${args.join(' ')}': ${error.output}`;
+    throw new Error(message, { cause: error });
   }
 }

@@ -72,7 +72,7 @@ async function mountSource({ metadata, spec }: PersistentVolume, volumesDir: str
     return spec.hostPath.path;
   }
   if (spec?.local) {
-    const { path, fsType = 'ext4' } = spec.local;
+    const { path, fsType = '' } = spec.local;
     const found = await stat(path).catch(ifMissing(undefined));
     if (!found) throw new LocalPathMissing(`path "${path}" does not exist`);
     if (!found.isBlockDevice() || spec.volumeMode === 'Block') return path;
