@@ -7,6 +7,7 @@ import {
   PersistentVolumeClaim,
   Pod,
   StorageClass,
+  VolumeAttachment,
   VolumeAttributesClass,
 } from '../../src/api/resources.gen.ts';
 import type { Client } from '../../src/client/client.ts';
@@ -348,4 +349,18 @@ test('a generic ephemeral volume comes and goes with its pod', async () => {
   assert.equal(await phaseOf(client, 'web-scratch'), 'Bound');
   await client.delete(Pod, { name: 'web', namespace });
   await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+});
+
+test('an attachment that the controller made goes with its volume, one made by hand is left alone', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const generated = `csi-${'0'.repeat(64)}`;
+  for (const name of ['by-hand', generated])
+    await client.create(VolumeAttachment, {
+      metadata: { name },
+      spec: { attacher: 'csi.test', nodeName: 'node', source: { persistentVolumeName: 'gone' } },
+    });
+  const names = async () => (await client.list(VolumeAttachment)).items.map(({ metadata }) => metadata.name);
+  await cluster.until(async () => !(await names()).includes(generated));
+  assert.deepEqual(await names(), ['by-hand']);
 });

@@ -22,6 +22,7 @@ import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 
 const attachmentsByVolume = 'volume';
 const attachmentsByNode = 'node';
+const generatedName = /^csi-[0-9a-f]{64}$/;
 const nodeOf = ({ spec }: VolumeAttachment): string[] => (spec?.nodeName ? [spec.nodeName] : []);
 /** By name; none of an attachment that carries its volume in itself. */
 const volumeOf = ({ spec }: VolumeAttachment): string[] => {
@@ -56,7 +57,7 @@ export function attachDetachController(): AnyController {
     ],
     async reconcile(name, cluster, signal) {
       const volume = cluster.get(PersistentVolume, name);
-      const attachments = attachmentsOf(cluster, name);
+      const attachments = attachmentsOf(cluster, name, volume);
       // Nobody can say any more where the volume is in use, nor mount it.
       if (!volume) for (const left of attachments) await cluster.delete(VolumeAttachment, left, signal);
       if (!volume?.spec?.csi) return undefined;
@@ -80,14 +81,20 @@ async function attach(
   nodeName: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { driver, volumeHandle } = volume.spec!.csi!;
-  const name = `csi-${createHash('sha256').update(`${volumeHandle}${driver}${nodeName}`).digest('hex')}`;
+  const { driver } = volume.spec!.csi!;
+  const name = attachmentName(volume, nodeName);
   const source = { persistentVolumeName: volume.metadata.name };
   await cluster.create(
     VolumeAttachment,
     { metadata: { name }, spec: { attacher: driver, nodeName, source } },
     signal,
   );
+}
+
+/** As upstream's controller names them, so that one finds what the other made. */
+function attachmentName({ spec }: PersistentVolume, nodeName: string): string {
+  const { driver, volumeHandle } = spec!.csi!;
+  return `csi-${createHash('sha256').update(`${volumeHandle}${driver}${nodeName}`).digest('hex')}`;
 }
 
 /** The node may use it from now on. */
@@ -207,10 +214,19 @@ function usersOf(cluster: ReconcileCluster, volume: PersistentVolume): Map<strin
   return users;
 }
 
-function attachmentsOf(cluster: ReconcileCluster, volumeName: string): VolumeAttachment[] {
+/** Those that a controller of attachments made, known by their names: what a user made by hand is the user's. */
+function attachmentsOf(
+  cluster: ReconcileCluster,
+  volumeName: string,
+  volume: PersistentVolume | undefined,
+): VolumeAttachment[] {
   const attachments = cluster.informer(VolumeAttachment);
   attachments.addIndex(attachmentsByVolume, volumeOf);
-  return [...attachments.byIndex(attachmentsByVolume, volumeName)];
+  const isOwn = ({ metadata, spec }: VolumeAttachment) =>
+    volume?.spec?.csi
+      ? metadata.name === attachmentName(volume, spec?.nodeName ?? '')
+      : generatedName.test(metadata.name);
+  return [...attachments.byIndex(attachmentsByVolume, volumeName)].filter(isOwn);
 }
 
 function attachmentsOn(informers: InformerFactory, nodeName: string): VolumeAttachment[] {
