@@ -3,12 +3,17 @@ import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { KubeletContext } from '../context.ts';
 import { testPod } from '../pod.fixture.ts';
-import { type MountedVolume, VolumeError } from '../volumes/pod-volumes.ts';
+import {
+  type MountedVolume,
+  UnfitVolumeError,
+  VolumeError,
+  VolumesNotReady,
+} from '../volumes/pod-volumes.ts';
 import { PodMounts } from './pod-mounts.ts';
 
 test('volumes that were there serve on when they cannot be made current; those that never were do not', async () => {
   const told: string[] = [];
-  let problem: VolumeError | undefined = new VolumeError('v', 'configmap "c" not found');
+  let problem: VolumesNotReady | undefined = missing();
   const volumes = new Map<string, MountedVolume>([['v', { hostPath: '/v' }]]);
   const mounts = new PodMounts({
     clock: new VirtualClock(),
@@ -25,9 +30,40 @@ test('volumes that were there serve on when they cannot be made current; those t
   assert.equal(mounts.mounted.size, 0);
   problem = undefined;
   assert.equal(await mounts.setUp(pod), undefined);
-  problem = new VolumeError('v', 'configmap "c" not found');
+  problem = missing();
   assert.deepEqual(await mounts.setUp(pod), { retryInMs: 500, serves: true });
   assert.deepEqual(await mounts.setUp(pod), { retryInMs: 1000, serves: true });
   assert.equal(mounts.mounted, volumes);
   assert.deepEqual(told, ['FailedMount', 'FailedMount', 'FailedMount']);
 });
+
+test('each volume that fails is told of, and at once what no mount was tried for', async () => {
+  const told: string[] = [];
+  const clock = new VirtualClock();
+  const problems = [
+    new VolumeError('a', 'secret "s" not found'),
+    new VolumeError('b', 'not attached', { isWaiting: true }),
+    new UnfitVolumeError('d', 'volume d has volumeMode Block, but is specified in volumeMounts'),
+  ];
+  const mounts = new PodMounts({
+    clock,
+    recorder: { event: (...words: string[]) => void told.push(words[3]!) },
+    volumes: { setUp: () => Promise.reject(new VolumesNotReady(problems)) },
+  } as unknown as KubeletContext);
+  await mounts.setUp(testPod());
+  assert.deepEqual(told.splice(0), [
+    'MountVolume.SetUp failed for volume "a" : secret "s" not found',
+    'Unable to attach or mount volumes: unmounted volumes=[a b d], unattached volumes=[], failed to process volumes=[d]: volume d has volumeMode Block, but is specified in volumeMounts',
+  ]);
+  problems.pop();
+  await clock.advance(123_000);
+  await mounts.setUp(testPod());
+  assert.equal(
+    told[1],
+    'Unable to attach or mount volumes: unmounted volumes=[a b], unattached volumes=[], failed to process volumes=[]: context deadline exceeded',
+  );
+});
+
+function missing(): VolumesNotReady {
+  return new VolumesNotReady([new VolumeError('v', 'configmap "c" not found')]);
+}

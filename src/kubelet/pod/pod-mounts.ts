@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
-import { type MountedVolume, VolumeError } from '../volumes/pod-volumes.ts';
+import { type MountedVolume, UnfitVolumeError, VolumesNotReady } from '../volumes/pod-volumes.ts';
 import { podEvents } from './pod-events.ts';
 
 const retry = { firstMs: 500, maxMs: 122_000 };
@@ -37,24 +37,32 @@ export class PodMounts {
       this.#sinceMs = undefined;
       return undefined;
     } catch (error) {
-      if (!(error instanceof VolumeError)) throw error;
+      if (!(error instanceof VolumesNotReady)) throw error;
       this.#tell(pod, error);
       const serves = this.#mounted !== undefined;
-      if (error.isWaiting) return { retryInMs: waitingRetryMs, serves };
+      if (error.problems.every(({ isWaiting }) => isWaiting)) return { retryInMs: waitingRetryMs, serves };
       return { retryInMs: backoffDelayMs(retry, this.#attempt++), serves };
     }
   }
 
-  #tell(pod: Pod, error: VolumeError): void {
+  #tell(pod: Pod, { problems }: VolumesNotReady): void {
     const events = podEvents(this.#context.recorder, pod);
-    if (!error.isWaiting) events.warning('FailedMount', error.message);
+    const unmounted = problems.map(({ volume }) => volume).join(' ');
+    const tellAll = (failed: string, why: string) =>
+      events.warning(
+        'FailedMount',
+        `Unable to attach or mount volumes: unmounted volumes=[${unmounted}], unattached volumes=[], failed to process volumes=[${failed}]: ${why}`,
+      );
+    const unfit = problems.filter((problem) => problem instanceof UnfitVolumeError);
+    for (const problem of problems)
+      if (!problem.isWaiting && !(problem instanceof UnfitVolumeError))
+        events.warning('FailedMount', problem.message);
+    if (unfit.length > 0)
+      tellAll(unfit.map(({ volume }) => volume).join(' '), unfit.map(({ why }) => why).join('; '));
     const nowMs = this.#context.clock.monotonic();
     this.#sinceMs ??= nowMs;
     if (nowMs - this.#sinceMs < patienceMs) return;
     this.#sinceMs = nowMs;
-    events.warning(
-      'FailedMount',
-      `Unable to attach or mount volumes: unmounted volumes=[${error.volume}], unattached volumes=[], failed to process volumes=[]: context deadline exceeded`,
-    );
+    if (unfit.length === 0) tellAll('', 'context deadline exceeded');
   }
 }

@@ -21,11 +21,13 @@ import {
   type SubPathRequest,
   VolumeError,
   type VolumeInputs,
+  VolumesNotReady,
   type VolumeUse,
 } from './pod-volumes.ts';
 import { pluginOf } from './storage-metrics.ts';
 import { mountSubPath, readInside } from './sub-path.ts';
 import { TokenSource } from './token-source.ts';
+import { volumesUsed } from './used-volumes.ts';
 import { driverFigures, folderFigures } from './volume-figures.ts';
 
 export class LinuxVolumes implements PodVolumes {
@@ -60,17 +62,20 @@ export class LinuxVolumes implements PodVolumes {
 
   async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
     const mounted = new Map<string, MountedVolume>();
-    let problem: VolumeError | undefined;
+    const problems: VolumeError[] = [];
+    const used = volumesUsed(pod);
     for (const volume of pod.spec.volumes ?? []) {
+      if (!used.mounted.has(volume.name) && !used.mapped.has(volume.name)) continue;
       try {
         mounted.set(volume.name, await this.#setUpOne(pod, volume));
       } catch (error) {
         // The others are made current all the same.
-        problem ??=
-          error instanceof VolumeError ? error : new VolumeError(volume.name, (error as Error).message);
+        problems.push(
+          error instanceof VolumeError ? error : new VolumeError(volume.name, (error as Error).message),
+        );
       }
     }
-    if (problem) throw problem;
+    if (problems.length > 0) throw new VolumesNotReady(problems);
     return mounted;
   }
 
@@ -217,12 +222,7 @@ export class LinuxVolumes implements PodVolumes {
     }
     const claimName = claimNameOf(pod, volume);
     if (claimName) {
-      const { volume: claimed } = await findClaimedVolume(
-        this.#inputs.client,
-        pod,
-        claimName,
-        volume.ephemeral !== undefined,
-      );
+      const { volume: claimed } = await findClaimedVolume(this.#inputs.client, pod, volume, claimName);
       const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
       if (claimed.spec?.csi) {
         const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, readOnly);

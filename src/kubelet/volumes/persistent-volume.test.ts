@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { PersistentVolume } from '../../api/resources.gen.ts';
+import { PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
+import { notFound } from '../../api/status.ts';
+import type { Client } from '../../client/client.ts';
 import { describeLack } from './nfs.ts';
-import { mountPersistent } from './persistent-volume.ts';
+import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-persistent-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -41,3 +43,71 @@ test('of nfs, the event tells what the node lacks', () => {
   assert.match(describeLack({ hasHelper: false, hasFileSystem: true }).join(), /apt-get install nfs-common/);
   assert.match(describeLack({ hasHelper: true, hasFileSystem: false }).join(), /kernel has no nfs/);
 });
+
+const bound = {
+  metadata: { name: 'data', namespace: 'ns', uid: 'u1' },
+  spec: { volumeName: 'disk-1' },
+  status: { phase: 'Bound' },
+};
+const disk = { metadata: { name: 'disk-1' }, spec: { claimRef: { uid: 'u1' } } };
+const mounts = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+
+/** What there is: the claim and its volume; and how the pod uses it. */
+async function find(claim: object | undefined, volume?: object, use: object = mounts): Promise<string> {
+  const client = {
+    get: async (type: unknown, { name }: { name: string }) => {
+      const found = type === PersistentVolumeClaim ? claim : type === PersistentVolume && volume;
+      if (!found) throw notFound({ group: '', plural: 'any' }, name);
+      return found;
+    },
+  } as unknown as Client;
+  const pod = { metadata: { name: 'p', namespace: 'ns', uid: 'p1' }, spec: { containers: [use] } } as Pod;
+  const source = { name: 'v', persistentVolumeClaim: { claimName: 'data' } };
+  const found = await findClaimedVolume(client, pod, source, 'data').catch(
+    (error: { why: string }) => error.why,
+  );
+  return typeof found === 'string' ? found : found.volume.metadata.name;
+}
+
+const rows: [what: string, given: Parameters<typeof find>, expected: string][] = [
+  ['a bound claim', [bound, disk], 'disk-1'],
+  [
+    'no claim',
+    [undefined],
+    'error processing PVC ns/data: failed to fetch PVC from API server: persistentvolumeclaims "data" not found',
+  ],
+  [
+    'a claim that waits',
+    [{ ...bound, status: { phase: 'Pending' } }],
+    'error processing PVC ns/data: PVC is not bound',
+  ],
+  [
+    'a claim that is going unprotected',
+    [{ ...bound, metadata: { ...bound.metadata, deletionTimestamp: 'now' } }, disk],
+    'error processing PVC ns/data: PVC is being deleted',
+  ],
+  [
+    'no volume',
+    [bound],
+    'error processing PVC ns/data: failed to fetch PV disk-1 from API server: persistentvolumes "disk-1" not found',
+  ],
+  [
+    'the volume of another claim',
+    [bound, { ...disk, spec: { claimRef: { uid: 'u2' } } }],
+    'error processing PVC ns/data: found PV object disk-1 but its pv.Spec.ClaimRef.UID u2 does not point to claim.UID u1',
+  ],
+  [
+    'a device as a file system',
+    [bound, { ...disk, spec: { ...disk.spec, volumeMode: 'Block' } }],
+    'volume v has volumeMode Block, but is specified in volumeMounts',
+  ],
+  [
+    'a file system as a device',
+    [bound, disk, { volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] }],
+    'volume v has volumeMode Filesystem, but is specified in volumeDevices',
+  ],
+];
+for (const [what, given, expected] of rows)
+  test(`${what}: ${expected}`, async () => {
+    assert.equal(await find(...given), expected);
+  });

@@ -4,47 +4,88 @@ import { join } from 'node:path';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
+import type { Volume } from '../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { Client } from '../../client/client.ts';
 import { mountDevice } from '../linux/device-mount.ts';
 import { prepareHostPath } from './host-path.ts';
 import { mountNfs } from './nfs.ts';
-import { VolumeError } from './pod-volumes.ts';
+import { UnfitVolumeError, VolumeError } from './pod-volumes.ts';
+import { type VolumesUsed, volumesUsed } from './used-volumes.ts';
 
 export interface ClaimedVolume {
   claim: PersistentVolumeClaim;
   volume: PersistentVolume;
 }
 
-/** The claim, and the volume that is bound to it and may be used on this node. @throws Error in upstream's words */
+/**
+ * The claim, and the volume that is bound to it and may be used on this node and as the pod uses it.
+ * @throws UnfitVolumeError in upstream's words
+ */
 export async function findClaimedVolume(
   client: Client,
   pod: Pod,
+  { name: volumeName, ephemeral }: Volume,
   claimName: string,
-  isEphemeral: boolean,
 ): Promise<ClaimedVolume> {
-  const { namespace = '' } = pod.metadata;
+  const { namespace = '', name: podName, uid } = pod.metadata;
+  const claimKey = `${namespace}/${claimName}`;
+  const unfit = (why: string) => new UnfitVolumeError(volumeName, why);
+  const unfitClaim = (why: string) => unfit(`error processing PVC ${claimKey}: ${why}`);
   const claim = await orUndefined(client.get(PersistentVolumeClaim, { namespace, name: claimName }));
   if (!claim)
-    throw new Error(
-      `error getting PVC ${namespace}/${claimName}: persistentvolumeclaim "${claimName}" not found`,
+    throw unfitClaim(`failed to fetch PVC from API server: persistentvolumeclaims "${claimName}" not found`);
+  const notReady = whyUnusable(claim);
+  if (notReady) throw unfitClaim(notReady);
+  if (ephemeral && !claim.metadata.ownerReferences?.some((owner) => owner.uid === uid))
+    throw unfit(`PVC ${claimKey} was not created for pod ${namespace}/${podName} (pod is not owner)`);
+  const boundName = claim.spec!.volumeName!;
+  const volume = await orUndefined(client.get(PersistentVolume, { name: boundName }));
+  if (!volume)
+    throw unfitClaim(
+      `failed to fetch PV ${boundName} from API server: persistentvolumes "${boundName}" not found`,
     );
-  if (isEphemeral && !claim.metadata.ownerReferences?.some(({ uid }) => uid === pod.metadata.uid))
-    throw new Error(
-      `PVC ${namespace}/${claimName} was not created for pod ${namespace}/${pod.metadata.name} (pod is not owner)`,
-    );
-  const volumeName = claim.spec?.volumeName;
-  if (claim.status?.phase !== 'Bound' || !volumeName)
-    throw new Error(`PVC ${namespace}/${claimName} is not bound`);
-  const volume = await client.get(PersistentVolume, { name: volumeName });
-  if (volume.spec?.claimRef?.uid !== claim.metadata.uid)
-    throw new Error(`PVC ${namespace}/${claimName} has non-bound PV ${volumeName}`);
-  const required = volume.spec.nodeAffinity?.required;
+  const notOurs = whyNotBoundTo(claim, volume);
+  if (notOurs) throw unfitClaim(notOurs);
+  const misused = whyMisused(volumeName, volume, volumesUsed(pod));
+  if (misused) throw unfit(misused);
+  const required = volume.spec?.nodeAffinity?.required;
   if (required) {
     const node = await client.get(Node, { name: pod.spec.nodeName ?? '' });
     if (!compileNodeSelector(required)(node)) throw new Error('no matching NodeSelectorTerms');
   }
   return { claim, volume };
+}
+
+const protection = 'kubernetes.io/pvc-protection';
+
+function whyUnusable({ metadata, spec, status }: PersistentVolumeClaim): string | undefined {
+  // What is protected and being deleted goes only after the pods that use it.
+  if (metadata.deletionTimestamp && !metadata.finalizers?.includes(protection)) return 'PVC is being deleted';
+  if (status?.phase !== 'Bound') return 'PVC is not bound';
+  return spec?.volumeName ? undefined : 'PVC has empty pvc.Spec.VolumeName';
+}
+
+function whyNotBoundTo(
+  claim: PersistentVolumeClaim,
+  { metadata, spec }: PersistentVolume,
+): string | undefined {
+  const { uid } = claim.metadata;
+  if (!spec?.claimRef)
+    return `found PV object ${metadata.name} but it has a nil pv.Spec.ClaimRef indicating it is not yet bound to the claim`;
+  return spec.claimRef.uid === uid
+    ? undefined
+    : `found PV object ${metadata.name} but its pv.Spec.ClaimRef.UID ${spec.claimRef.uid ?? ''} does not point to claim.UID ${uid}`;
+}
+
+/** `name`: as the pod names it. */
+function whyMisused(name: string, { spec }: PersistentVolume, used: VolumesUsed): string | undefined {
+  const { volumeMode = 'Filesystem' } = spec ?? {};
+  if (used.mounted.has(name) && volumeMode !== 'Filesystem')
+    return `volume ${name} has volumeMode ${volumeMode}, but is specified in volumeMounts`;
+  if (used.mapped.has(name) && volumeMode !== 'Block')
+    return `volume ${name} has volumeMode ${volumeMode}, but is specified in volumeDevices`;
+  return undefined;
 }
 
 /**

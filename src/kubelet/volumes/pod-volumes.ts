@@ -66,6 +66,29 @@ export class VolumeError extends Error {
   }
 }
 
+/** What a volume stands for is not there or not fit: nothing was tried to be mounted. */
+export class UnfitVolumeError extends VolumeError {
+  /** Without the words that say which mount has failed. */
+  readonly why: string;
+
+  constructor(volume: string, why: string) {
+    super(volume, why);
+    this.name = 'UnfitVolumeError';
+    this.why = why;
+  }
+}
+
+/** Of a pod's volumes, why each that is not ready is not. */
+export class VolumesNotReady extends Error {
+  readonly problems: readonly VolumeError[];
+
+  constructor(problems: readonly VolumeError[]) {
+    super(problems[0]?.message);
+    this.name = 'VolumesNotReady';
+    this.problems = problems;
+  }
+}
+
 export interface SubPathRequest {
   pod: Pod;
   container: core.Container;
@@ -92,8 +115,8 @@ export interface VolumeUse {
 
 export interface PodVolumes {
   /**
-   * Makes all volumes of the pod ready and their contents current; what is up to date is left alone.
-   * @throws VolumeError for the first one that is not possible
+   * Makes all volumes that the pod's containers use ready and their contents current; what is up to date is left alone.
+   * @throws VolumesNotReady
    */
   setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>>;
   /** A path that stands for part of a volume and cannot be led out of it by links. @throws Error */
