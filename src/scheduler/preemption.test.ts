@@ -92,7 +92,7 @@ test('a pod that must not preempt says so and waits', () =>
       assert.notEqual(cluster.pod('low'), undefined);
       assert.equal(
         cluster.eventsOf('vip')[0],
-        'FailedScheduling: 0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.',
+        'FailedScheduling: 0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.',
       );
     },
     { preemptionPolicy: 'Never' },

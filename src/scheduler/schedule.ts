@@ -10,7 +10,7 @@ import {
 } from './framework/filtering.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import { NodeRejections } from './framework/node-rejections.ts';
-import { type PostFilterOutcome, type Snapshot, unresolvable } from './framework/plugin.ts';
+import { type Plugin, type PostFilterOutcome, type Snapshot, unresolvable } from './framework/plugin.ts';
 import { type PodInfo, shapeOf } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
 import { pickBest, scoreNodes } from './framework/scoring.ts';
@@ -65,7 +65,7 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
       kind: 'unschedulable',
       diagnosis,
       nextStart: start,
-      postFilter: runPostFilter(profile, { snapshot, pod, diagnosis }),
+      postFilter: runPostFilter(profile, { snapshot, pod, diagnosis, refusedBy: cycle.plugin }),
     };
   }
 
@@ -204,8 +204,9 @@ export function nodesToFind(nodesTotal: number, percentage: number): number {
 
 /** A pod that no node can take, and what has been found out on the way. */
 interface FailedSearch extends Pick<Search, 'snapshot' | 'pod' | 'diagnosis'> {
-  /** Absent when no filter was to be asked. */
+  /** Absent when no filter was to be asked: this plugin refused the pod before. */
   cycle?: FilterCycle;
+  refusedBy?: string;
   memory?: ShapeMemory | undefined;
 }
 
@@ -217,21 +218,31 @@ const idleCycle: FilterCycle = {
   isNodeLocal: false,
 };
 
-/** Asks each postFilter plugin until one has made room. */
+/** Asks each postFilter plugin until one has made room; else the pod is told what each of them said. */
 function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcome | undefined {
-  const { snapshot, pod, diagnosis, cycle = idleCycle, memory } = failed;
+  const { snapshot, pod, diagnosis, cycle = idleCycle, memory, refusedBy } = failed;
   const { rejections } = diagnosis;
   let last: PostFilterOutcome | undefined;
+  const messages: string[] = [];
   for (const { plugin } of profile.postFilter) {
-    last = plugin.postFilter!({
+    const outcome = plugin.postFilter!({
       pod,
       snapshot,
       rejections,
       absent: diagnosis.absent,
       memory,
+      hasSeenPod: refusedBy === undefined || comesBefore(profile, plugin, refusedBy),
       trial: (node) => createTrial(cycle, pod, node, snapshot),
     });
-    if (last.nominatedNode) return last;
+    if (outcome.nominatedNode || outcome.isFinal) return outcome;
+    messages.push(outcome.message);
+    last = { ...last, ...outcome };
   }
-  return last;
+  return last && { ...last, message: messages.join(', ') };
+}
+
+/** Whether the plugin was asked before (or is) the one that refused the pod in preFilter. */
+function comesBefore({ preFilter }: Profile, plugin: Plugin, refusedBy: string): boolean {
+  const asked = preFilter.findIndex((slot) => slot.plugin === plugin);
+  return asked <= preFilter.findIndex((slot) => slot.plugin.name === refusedBy);
 }

@@ -117,6 +117,8 @@ export interface PostFilterOutcome {
   victims: readonly PodInfo[];
   /** For the pod's event. */
   message: string;
+  /** No plugin after it is asked, and its message is the only one. */
+  isFinal?: true;
 }
 
 export interface Plugin<FilterState = unknown, ScoreState = unknown> {
@@ -165,6 +167,8 @@ export interface PostFilterContext {
   absent: Rejection | undefined;
   /** Set when all filters that have a say are node-local, and it holds the refusals of all nodes. */
   memory: ShapeMemory | undefined;
+  /** The plugin's own preFilter was asked; another may have refused the pod before. */
+  hasSeenPod: boolean;
   /** A what-if: a copy of a node with those pods that are promised it and weigh as much. */
   trial(node: NodeInfo): FilterTrial;
 }

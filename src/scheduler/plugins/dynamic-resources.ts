@@ -104,6 +104,12 @@ export function dynamicResources({
       }
       return found.get(name) ? undefined : noneLeft;
     },
+    postFilter({ pod: { pod }, hasSeenPod }) {
+      // What upstream's plugin says when it looks for what it has not noted, and it keeps others from being asked.
+      if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
+      const message = podClaims(pod).length > 0 ? 'still not schedulable' : 'no new claims to deallocate';
+      return { victims: [], message };
+    },
     cloneState: (state) => ({ ...state, found: new Map(state.found) }),
     reserve(_, { name }, { toAllocate, found }) {
       const chosen = found.get(name) ?? [];

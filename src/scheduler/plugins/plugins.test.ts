@@ -23,9 +23,9 @@ interface Row {
 }
 
 const helpless = (nodes: number) =>
-  `preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
+  `no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${nodes} Preemption is not helpful for scheduling.`;
 const noVictims = (nodes: number) =>
-  `preemption: 0/${nodes} nodes are available: ${nodes} No preemption victims found for incoming pod.`;
+  `no new claims to deallocate, preemption: 0/${nodes} nodes are available: ${nodes} No preemption victims found for incoming pod.`;
 const two = { a: {}, b: {} };
 const zones = {
   a: { labels: { zone: 'x' } },
@@ -272,7 +272,7 @@ const rows: Row[] = [
     name: 'a claim that is not there',
     nodes: two,
     pod: { spec: claimVolume('none') },
-    expect: `0/2 nodes are available: persistentvolumeclaim "none" not found. ${helpless(2)}`,
+    expect: `0/2 nodes are available: persistentvolumeclaim "none" not found. not found`,
   },
   {
     name: 'a claim that waits for a volume',
@@ -284,7 +284,7 @@ const rows: Row[] = [
       ],
     ],
     pod: { spec: claimVolume('claim') },
-    expect: `0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. ${helpless(2)}`,
+    expect: `0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found`,
   },
   {
     name: 'a volume that is on one node',

@@ -8,7 +8,8 @@ const wordings: readonly [RegExp, string][] = [
   [/ and can be accessed by the pod$/, ''],
   [/^Created container:? /, 'Created container '],
   [/(Back-off restarting failed container)( \S+ in pod .*)?$/, '$1'],
-  [/ preemption: .*$/, ''],
+  [/ (no new claims to deallocate, )?preemption: .*$/, ''],
+  [/(unbound immediate PersistentVolumeClaims|persistentvolumeclaim "[^"]+" not found)\. not found$/, '$1.'],
 ];
 
 /** Labels that have a prefix today. */
