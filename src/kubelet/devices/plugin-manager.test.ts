@@ -33,12 +33,17 @@ const method = (name: string, request: string, response: string, responseStream 
   responseDeserialize: codec<object>(response).deserialize,
 });
 
-/** A plugin with two good devices and a bad one; it tells containers which they got. */
+/** A plugin with two good devices and a bad one; it tells containers which they got, and likes the last ones best. */
 async function servePlugin(socket: string): Promise<void> {
   plugin.addService(
     {
       ListAndWatch: method('ListAndWatch', 'Empty', 'ListAndWatchResponse', true),
       Allocate: method('Allocate', 'AllocateRequest', 'AllocateResponse'),
+      GetPreferredAllocation: method(
+        'GetPreferredAllocation',
+        'PreferredAllocationRequest',
+        'PreferredAllocationResponse',
+      ),
     },
     {
       ListAndWatch: (call: { write(message: { devices: PluginDevice[] }): void }) =>
@@ -48,6 +53,17 @@ async function servePlugin(socket: string): Promise<void> {
             { ID: 'd2', health: 'Healthy' },
             { ID: 'd3', health: 'Unhealthy' },
           ],
+        }),
+      GetPreferredAllocation: (
+        call: { request: { containerRequests: { availableDeviceIDs: string[]; allocationSize: number }[] } },
+        reply: (error: null, answer: { containerResponses: { deviceIDs: string[] }[] }) => void,
+      ) =>
+        reply(null, {
+          containerResponses: call.request.containerRequests.map(
+            ({ availableDeviceIDs, allocationSize }) => ({
+              deviceIDs: availableDeviceIDs.slice(-allocationSize),
+            }),
+          ),
         }),
       Allocate: (
         call: { request: { containerRequests: { devicesIDs: string[] }[] } },
@@ -68,8 +84,8 @@ async function servePlugin(socket: string): Promise<void> {
   );
 }
 
-function register(request: RegisterRequest): Promise<void> {
-  const client = new Client(`unix://${join(folder, 'kubelet.sock')}`, credentials.createInsecure());
+function register(request: RegisterRequest, at = folder): Promise<void> {
+  const client = new Client(`unix://${join(at, 'kubelet.sock')}`, credentials.createInsecure());
   return new Promise((resolve, reject) =>
     client.makeUnaryRequest(
       '/v1beta1.Registration/Register',
@@ -116,8 +132,44 @@ test('a plugin registers, its devices count, are given out once each, and come b
 test('a file of assignments that was cut off does not keep the node from starting', async () => {
   const own = join(folder, 'cut-off');
   mkdirSync(own);
-  writeFileSync(join(own, 'assignments.json'), '{"u1/c":{"example.com/dev":["d');
+  writeFileSync(join(own, 'assignments.json'), '{"containers":{"u1/c":{"example.com/dev":{"ids":["d');
   const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: () => undefined });
   await devices.start(stop.signal);
   assert.deepEqual(devices.resources(), {});
+});
+
+test('containers of a pod follow one another on its devices, and keep them while the plugin is away', async () => {
+  const own = join(folder, 'init');
+  mkdirSync(own);
+  const resources = { limits: { 'example.com/dev': '1' } };
+  const pod = testPod({
+    initContainers: [
+      { name: 'first', resources },
+      { name: 'sidecar', restartPolicy: 'Always', resources },
+    ],
+    containers: [{ name: 'c', resources }],
+  });
+  const [first, sidecar] = pod.spec.initContainers!;
+  const [main] = pod.spec.containers;
+  const stopFirst = new AbortController();
+  const listed = Promise.withResolvers<void>();
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stopFirst.signal);
+  const endpoint = join(folder, 'plugin.sock');
+  const options = { preStartRequired: false, getPreferredAllocationAvailable: true };
+  await register({ version: 'v1beta1', endpoint, resourceName: 'example.com/dev', options }, own);
+  await listed.promise;
+  const idsOf = async (by: DevicePlugins, container: (typeof pod.spec.containers)[number]) =>
+    (await by.allocate(pod, container)).envs.DEVICES;
+  assert.equal(await idsOf(devices, first!), 'd2');
+  assert.equal(await idsOf(devices, sidecar!), 'd2');
+  assert.equal(await idsOf(devices, main!), 'd1');
+  stopFirst.abort();
+
+  const restarted = new DevicePlugins({ folder: own, logger: silentLogger, changed: () => undefined });
+  await restarted.start(stop.signal);
+  assert.deepEqual(restarted.resources(), { 'example.com/dev': { capacity: 0, allocatable: 0 } });
+  assert.equal(await idsOf(restarted, main!), 'd1');
+  const other = asking('u9', 1);
+  await assert.rejects(restarted.allocate(other, other.spec.containers[0]!), /no healthy devices present/);
 });

@@ -3,7 +3,7 @@
  * list their devices, and say what a container needs to use those it was given.
  */
 
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, credentials, status as grpcStatus, Server, ServerCredentials } from '@grpc/grpc-js';
 import { wholeValueOf } from '../../api/quantity.ts';
@@ -11,6 +11,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type DeviceAllocator, type DeviceGrant, noGrant } from './device-allocator.ts';
+import { DeviceAssignments } from './device-assignments.ts';
 import {
   type ContainerAllocateResponse,
   codec,
@@ -30,12 +31,10 @@ interface Plugin {
   resourceName: string;
   client: Client;
   preStart: boolean;
+  hasPreference: boolean;
   devices: Map<string, boolean>;
   connected: boolean;
 }
-
-/** Devices given to a container, by resource. */
-type Assigned = Record<string, string[]>;
 
 const callTimeoutMs = 10_000;
 const apiVersion = 'v1beta1';
@@ -43,19 +42,18 @@ const apiVersion = 'v1beta1';
 export class DevicePlugins implements DeviceAllocator {
   readonly #options: DevicePluginOptions;
   readonly #plugins = new Map<string, Plugin>();
-  /** By `podUid/container`. */
-  readonly #assigned = new Map<string, Assigned>();
+  readonly #assignments: DeviceAssignments;
   readonly #server = new Server();
-  #saving: Promise<void> = Promise.resolve();
 
   constructor(options: DevicePluginOptions) {
     this.#options = options;
+    this.#assignments = new DeviceAssignments(join(options.folder, 'assignments.json'), options.logger);
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const { folder } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o750 });
-    await this.#load();
+    await this.#assignments.load();
     const socket = join(folder, 'kubelet.sock');
     // Plugins watch for a new socket and register again.
     await rm(socket, { force: true });
@@ -98,6 +96,8 @@ export class DevicePlugins implements DeviceAllocator {
 
   resources(): Record<string, { capacity: number; allocatable: number }> {
     const amounts: Record<string, { capacity: number; allocatable: number }> = {};
+    // Until its plugin comes back after a restart of the kubelet nothing of a resource is to be had.
+    for (const name of this.#assignments.resources) amounts[name] = { capacity: 0, allocatable: 0 };
     for (const { resourceName, devices, connected } of this.#plugins.values()) {
       const healthy = connected ? [...devices.values()].filter(Boolean).length : 0;
       amounts[resourceName] = { capacity: devices.size, allocatable: healthy };
@@ -106,68 +106,73 @@ export class DevicePlugins implements DeviceAllocator {
   }
 
   async allocate(pod: Pod, container: core.Container): Promise<DeviceGrant> {
-    const limits = container.resources?.limits ?? {};
-    const wanted = Object.entries(limits).filter(([name]) => this.#plugins.has(name));
+    const limits = Object.entries(container.resources?.limits ?? {});
+    const wanted = limits.filter(([name]) => this.#assignments.resources.has(name));
     if (wanted.length === 0) return noGrant;
-    const key = `${pod.metadata.uid}/${container.name}`;
-    const held = this.#assigned.get(key) ?? {};
     const grant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
-    for (const [resourceName, amount] of wanted) {
-      const plugin = this.#plugins.get(resourceName)!;
-      held[resourceName] ??= this.#choose(plugin, wholeValueOf(amount));
-      addGrant(grant, await this.#ask(plugin, held[resourceName]));
-    }
-    this.#assigned.set(key, held);
-    await this.#save();
+    for (const [resourceName, amount] of wanted)
+      addGrant(grant, await this.#allocateOf(resourceName, wholeValueOf(amount), pod, container));
     return grant;
   }
 
   release(podUid: string): void {
-    let released = false;
-    for (const key of this.#assigned.keys())
-      if (key.startsWith(`${podUid}/`)) released = this.#assigned.delete(key) || released;
-    if (released)
-      this.#save().catch((error: unknown) =>
-        this.#options.logger.warn('device assignments could not be saved', { error }),
-      );
+    void this.#assignments.release(podUid);
   }
 
-  get #checkpoint(): string {
-    return join(this.#options.folder, 'assignments.json');
-  }
-
-  /** What cannot be read must not keep the node from starting: its devices may be given a second time then. */
-  async #load(): Promise<void> {
-    try {
-      const saved = JSON.parse(await readFile(this.#checkpoint, 'utf8')) as Record<string, Assigned>;
-      for (const [key, assigned] of Object.entries(saved)) this.#assigned.set(key, assigned);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      this.#options.logger.warn('device assignments cannot be read and are forgotten', { error });
+  async #allocateOf(
+    resourceName: string,
+    count: number,
+    pod: Pod,
+    container: core.Container,
+  ): Promise<ContainerAllocateResponse> {
+    const { uid } = pod.metadata;
+    const plugin = this.#plugins.get(resourceName);
+    let held = this.#assignments.find(uid, container.name, resourceName);
+    if (!held) {
+      if (!plugin?.connected)
+        throw new Error(`no healthy devices present; cannot allocate unhealthy devices ${resourceName}`);
+      const ids = await this.#choose(plugin, count, this.#assignments.reusable(pod, resourceName));
+      held = { ids, grant: await this.#ask(plugin, ids) };
+      await this.#assignments.assign(uid, container.name, resourceName, held);
     }
+    if (plugin?.connected && plugin.preStart)
+      await call(plugin.client, 'PreStartContainer', ['PreStartContainerRequest', 'Empty'], {
+        devicesIDs: held.ids,
+      });
+    return held.grant;
   }
 
-  /** One after the other: they share a temporary file. */
-  #save(): Promise<void> {
-    const write = async () => {
-      const temporary = `${this.#checkpoint}.tmp`;
-      await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#assigned)));
-      await rename(temporary, this.#checkpoint);
-    };
-    this.#saving = this.#saving.then(write, write);
-    return this.#saving;
-  }
-
-  #choose(plugin: Plugin, count: number): string[] {
-    const taken = new Set(
-      [...this.#assigned.values()].flatMap((assigned) => assigned[plugin.resourceName] ?? []),
-    );
-    const free = [...plugin.devices].filter(([id, healthy]) => healthy && !taken.has(id)).map(([id]) => id);
-    if (free.length < count)
+  /** `reusable`: taken by the pod itself, and no longer used. */
+  async #choose(plugin: Plugin, count: number, reusable: readonly string[]): Promise<string[]> {
+    const { resourceName } = plugin;
+    const taken = this.#assignments.taken(resourceName);
+    const isHealthy = (id: string) => plugin.devices.get(id) ?? false;
+    const own = reusable.filter(isHealthy).slice(0, count);
+    const free = [...plugin.devices.keys()].filter((id) => isHealthy(id) && !taken.has(id));
+    const available = own.length + free.length;
+    if (available < count)
       throw new Error(
-        `requested number of devices unavailable for ${plugin.resourceName}. Requested: ${count}, Available: ${free.length}`,
+        `requested number of devices unavailable for ${resourceName}. Requested: ${count}, Available: ${available}`,
       );
-    return free.slice(0, count);
+    if (own.length === count) return own;
+    const preferred = plugin.hasPreference ? await this.#preferred(plugin, count, own, free) : [];
+    return [...new Set([...own, ...preferred, ...free])].slice(0, count);
+  }
+
+  /** The plugin knows which devices go well together; its answer counts as far as it names free ones. */
+  async #preferred(plugin: Plugin, count: number, own: string[], free: string[]): Promise<string[]> {
+    const { containerResponses } = await call<{ containerResponses: { deviceIDs: string[] }[] }>(
+      plugin.client,
+      'GetPreferredAllocation',
+      ['PreferredAllocationRequest', 'PreferredAllocationResponse'],
+      {
+        containerRequests: [
+          { availableDeviceIDs: [...own, ...free], mustIncludeDeviceIDs: own, allocationSize: count },
+        ],
+      },
+    );
+    const available = new Set(free);
+    return (containerResponses[0]?.deviceIDs ?? []).filter((id) => available.has(id));
   }
 
   async #ask(plugin: Plugin, devicesIDs: readonly string[]): Promise<ContainerAllocateResponse> {
@@ -179,8 +184,6 @@ export class DevicePlugins implements DeviceAllocator {
     );
     const [answer] = containerResponses;
     if (!answer) throw new Error(`the device plugin of ${plugin.resourceName} gave no allocation`);
-    if (plugin.preStart)
-      await call(plugin.client, 'PreStartContainer', ['PreStartContainerRequest', 'Empty'], { devicesIDs });
     return answer;
   }
 
@@ -192,11 +195,13 @@ export class DevicePlugins implements DeviceAllocator {
       resourceName,
       client,
       preStart: options?.preStartRequired ?? false,
+      hasPreference: options?.getPreferredAllocationAvailable ?? false,
       devices: this.#plugins.get(resourceName)?.devices ?? new Map(),
       connected: true,
     };
     this.#plugins.get(resourceName)?.client.close();
     this.#plugins.set(resourceName, plugin);
+    await this.#assignments.offered(resourceName);
     const stream = client.makeServerStreamRequest(
       `/${apiVersion}.DevicePlugin/ListAndWatch`,
       codec<object>('Empty').serialize,

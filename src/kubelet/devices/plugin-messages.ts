@@ -43,6 +43,20 @@ const root = protobuf.Root.fromJSON({
       },
     },
     AllocateResponse: { fields: { containerResponses: field('ContainerAllocateResponse', 1, 'repeated') } },
+    ContainerPreferredAllocationRequest: {
+      fields: {
+        availableDeviceIDs: field('string', 1, 'repeated'),
+        mustIncludeDeviceIDs: field('string', 2, 'repeated'),
+        allocationSize: field('int32', 3),
+      },
+    },
+    PreferredAllocationRequest: {
+      fields: { containerRequests: field('ContainerPreferredAllocationRequest', 1, 'repeated') },
+    },
+    ContainerPreferredAllocationResponse: { fields: { deviceIDs: field('string', 1, 'repeated') } },
+    PreferredAllocationResponse: {
+      fields: { containerResponses: field('ContainerPreferredAllocationResponse', 1, 'repeated') },
+    },
     PreStartContainerRequest: { fields: { devicesIDs: field('string', 1, 'repeated') } },
   },
 });
@@ -51,7 +65,7 @@ export interface RegisterRequest {
   version: string;
   endpoint: string;
   resourceName: string;
-  options?: { preStartRequired: boolean } | null;
+  options?: { preStartRequired: boolean; getPreferredAllocationAvailable: boolean } | null;
 }
 export interface PluginDevice {
   ID: string;

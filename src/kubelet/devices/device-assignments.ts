@@ -1,0 +1,107 @@
+/**
+ * Which devices each container has, and what its plugin said that it needs to use them. On disk too: a container starts
+ * again with the same devices, also while their plugin is away.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Logger } from '../../base/logger.ts';
+import { isSidecar } from '../pod/restart-policy.ts';
+import type { ContainerAllocateResponse } from './plugin-messages.ts';
+
+export interface Assignment {
+  ids: string[];
+  grant: ContainerAllocateResponse;
+}
+
+/** Of one container, by resource. */
+type Assigned = Record<string, Assignment>;
+
+interface Saved {
+  /** Resources that a plugin has offered: without it they are not to be had, whatever the node's status still says. */
+  resources: string[];
+  /** By `podUid/container`. */
+  containers: Record<string, Assigned>;
+}
+
+export class DeviceAssignments {
+  readonly #file: string;
+  readonly #logger: Logger;
+  readonly #containers = new Map<string, Assigned>();
+  readonly resources = new Set<string>();
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(file: string, logger: Logger) {
+    this.#file = file;
+    this.#logger = logger;
+  }
+
+  /** What cannot be read must not keep the node from starting: its devices may be given a second time then. */
+  async load(): Promise<void> {
+    try {
+      const { resources, containers } = JSON.parse(await readFile(this.#file, 'utf8')) as Saved;
+      for (const name of resources) this.resources.add(name);
+      for (const [key, assigned] of Object.entries(containers)) this.#containers.set(key, assigned);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      this.#logger.warn('device assignments cannot be read and are forgotten', { error });
+    }
+  }
+
+  find(podUid: string, container: string, resource: string): Assignment | undefined {
+    return this.#containers.get(`${podUid}/${container}`)?.[resource];
+  }
+
+  taken(resource: string): Set<string> {
+    return new Set([...this.#containers.values()].flatMap((assigned) => assigned[resource]?.ids ?? []));
+  }
+
+  /** Init containers have ended when the next container starts: what they had, and none that goes on has, is free for it. */
+  reusable({ metadata, spec }: Pod, resource: string): string[] {
+    const idsOf = ({ name }: Pick<core.Container, 'name'>) =>
+      this.find(metadata.uid, name, resource)?.ids ?? [];
+    const { initContainers = [], containers } = spec;
+    const goOn = new Set([...initContainers.filter(isSidecar), ...containers].flatMap(idsOf));
+    const ended = initContainers.filter((container) => !isSidecar(container)).flatMap(idsOf);
+    return [...new Set(ended)].filter((id) => !goOn.has(id));
+  }
+
+  async assign(podUid: string, container: string, resource: string, assignment: Assignment): Promise<void> {
+    const key = `${podUid}/${container}`;
+    this.#containers.set(key, { ...this.#containers.get(key), [resource]: assignment });
+    await this.#save();
+  }
+
+  async offered(resource: string): Promise<void> {
+    if (this.resources.has(resource)) return;
+    this.resources.add(resource);
+    await this.#saveOrWarn();
+  }
+
+  async release(podUid: string): Promise<void> {
+    let released = false;
+    for (const key of this.#containers.keys())
+      if (key.startsWith(`${podUid}/`)) released = this.#containers.delete(key) || released;
+    if (released) await this.#saveOrWarn();
+  }
+
+  #saveOrWarn(): Promise<void> {
+    return this.#save().catch((error: unknown) =>
+      this.#logger.warn('device assignments could not be saved', { error }),
+    );
+  }
+
+  /** One after the other: they share a temporary file. */
+  #save(): Promise<void> {
+    const write = async () => {
+      const saved: Saved = {
+        resources: [...this.resources],
+        containers: Object.fromEntries(this.#containers),
+      };
+      await writeFile(`${this.#file}.tmp`, JSON.stringify(saved));
+      await rename(`${this.#file}.tmp`, this.#file);
+    };
+    this.#saving = this.#saving.then(write, write);
+    return this.#saving;
+  }
+}
