@@ -25,6 +25,8 @@ export class ContainerResources {
   #pending: ResizeProblem | undefined;
   /** Why what was granted is not in force. */
   #problem: string | undefined;
+  /** Containers that have what was granted once they have started anew. */
+  readonly #restarting = new Set<string>();
 
   constructor(context: KubeletContext, pod: Pod) {
     this.#context = context;
@@ -82,6 +84,7 @@ export class ContainerResources {
     this.#grant(pod, observed);
     const granted = this.granted(pod);
     const inForce = this.#inForce(granted, observed);
+    this.#noteRestarts(granted, observed);
     // A group grows before those within it do, and shrinks after them.
     const parent = await cgroups.apply(granted, inForce);
     const problem = inForce && (await this.#change(granted, inForce, observed));
@@ -132,26 +135,34 @@ export class ContainerResources {
     return differs ? withResources(granted, new Map(this.#actual)) : undefined;
   }
 
+  #noteRestarts(granted: Pod, observed: ObservedPod): void {
+    if (this.#restarting.size === 0) return;
+    for (const name of this.#restarting) if (isPartRunning(observed, name)) this.#restarting.delete(name);
+    if (this.#restarting.size === 0) this.#tellCompleted(granted);
+  }
+
+  #tellCompleted(granted: Pod): void {
+    podEvents(this.#context.recorder, granted).normal(
+      'ResizeCompleted',
+      `Pod resize completed: ${resizeText(granted)}`,
+    );
+  }
+
   /** Makes what was granted be in force; gives why it is not. */
   async #change(granted: Pod, inForce: Pod, observed: ObservedPod): Promise<string | undefined> {
     try {
       const problem = await this.#memoryProblem(granted, inForce, observed);
       if (problem !== undefined) return problem;
-      let restarts = false;
       for (const container of resizableContainers(granted)) {
         const running = findContainer(observed, container.name);
         if (running?.state !== 'running' || isUnchanged(inForce, granted, container.name)) continue;
         const before = this.#actual.get(container.name) ?? {};
-        restarts = (await this.#resize(granted, container, running.id, before)) || restarts;
+        if (await this.#resize(granted, container, running.id, before)) this.#restarting.add(container.name);
         this.#actual.set(container.name, container.resources ?? {});
       }
       await this.#context.machine.cgroups.apply(granted);
       this.#actual.set(wholePod, granted.spec.resources ?? {});
-      if (!restarts)
-        podEvents(this.#context.recorder, granted).normal(
-          'ResizeCompleted',
-          `Pod resize completed: ${resizeText(granted)}`,
-        );
+      if (this.#restarting.size === 0) this.#tellCompleted(granted);
       return undefined;
     } catch (error) {
       return (error as Error).message;

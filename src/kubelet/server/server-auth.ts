@@ -49,8 +49,7 @@ export class ServerAuth {
 
   async authorize(caller: Caller, method: string, subresource: string, nodeName: string): Promise<boolean> {
     if (caller.groups.includes(mastersGroup)) return true;
-    const verb =
-      method === 'GET' || method === 'HEAD' ? 'get' : method === 'POST' ? 'create' : method.toLowerCase();
+    const verb = verbOf(method);
     const key = `may/${JSON.stringify([caller, verb, subresource])}`;
     const allowed = await this.#remember(key, async () => {
       const resourceAttributes = { verb, version: 'v1', resource: 'nodes', subresource, name: nodeName };
@@ -87,13 +86,33 @@ export class ServerAuth {
   }
 }
 
-/** The subresource of nodes that a path counts as. */
-export function subresourceOf(path: string): string {
-  if (path.startsWith('/stats')) return 'stats';
-  if (path.startsWith('/metrics')) return 'metrics';
-  if (path.startsWith('/logs')) return 'log';
-  if (path === '/healthz') return 'healthz';
-  if (path === '/pods' || path === '/runningpods/') return 'pods';
-  if (path === '/configz') return 'configz';
-  return 'proxy';
+/** As reviews name what a request does. */
+export function verbOf(method: string): string {
+  const verbs: Record<string, string> = { GET: 'get', HEAD: 'get', POST: 'create', PUT: 'update' };
+  return verbs[method] ?? method.toLowerCase();
+}
+
+/** Paths, with all below them, that count as a subresource of nodes of their own; all others are `proxy`. */
+const ownSubresources = {
+  '/stats': 'stats',
+  '/metrics': 'metrics',
+  '/logs': 'log',
+  '/checkpoint': 'checkpoint',
+  '/statusz': 'statusz',
+  '/flagz': 'configz',
+} as const;
+/** These are `proxy` too: who could do everything before they had names of their own still can. */
+const finerSubresources = {
+  '/pods': 'pods',
+  '/runningpods': 'pods',
+  '/healthz': 'healthz',
+  '/configz': 'configz',
+} as const;
+
+/** The subresources of nodes that a path counts as: leave for one of them is enough. */
+export function subresourcesOf(path: string): string[] {
+  const find = (table: Record<string, string>) =>
+    Object.entries(table).find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`))?.[1];
+  const finer = find(finerSubresources);
+  return finer ? [finer, 'proxy'] : [find(ownSubresources) ?? 'proxy'];
 }

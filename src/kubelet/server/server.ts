@@ -9,7 +9,7 @@ import type { Kubelet } from '../kubelet.ts';
 import { DirectoryProblem } from '../volumes/node-directories.ts';
 import { HttpProblem } from './http-problem.ts';
 import { Routes } from './routes.ts';
-import { ServerAuth, subresourceOf } from './server-auth.ts';
+import { ServerAuth, subresourcesOf, verbOf } from './server-auth.ts';
 import { openTunnel } from './tunnel.ts';
 
 export interface KubeletServerOptions {
@@ -56,19 +56,21 @@ export async function startKubeletServer(
   const checkAccess = async (request: IncomingMessage, path: string): Promise<void> => {
     const caller = await auth.authenticate(request);
     if (!caller) throw new HttpProblem(401, 'Unauthorized');
-    const subresource = subresourceOf(path);
     const { nodeName } = context.node();
-    if (!(await auth.authorize(caller, request.method ?? 'GET', subresource, nodeName)))
-      throw new HttpProblem(
-        403,
-        `Forbidden (user=${caller.name}, verb=${request.method?.toLowerCase()}, resource=nodes, subresource(s)=[${subresource}])`,
-      );
+    const { method = 'GET' } = request;
+    const subresources = subresourcesOf(path);
+    for (const subresource of subresources)
+      if (await auth.authorize(caller, method, subresource, nodeName)) return;
+    throw new HttpProblem(
+      403,
+      `Forbidden (user=${caller.name}, verb=${verbOf(method)}, resource=nodes, subresource(s)=[${subresources.join(' ')}])\n`,
+    );
   };
 
   server.on('request', (request, response) => {
     const url = new URL(request.url ?? '/', 'https://kubelet');
     const work = async () => {
-      if (url.pathname !== '/healthz' || request.method !== 'GET') await checkAccess(request, url.pathname);
+      await checkAccess(request, url.pathname);
       await routes.answer(request, response, url);
     };
     work().catch((error: unknown) => {
