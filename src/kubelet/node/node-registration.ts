@@ -200,11 +200,20 @@ export class NodeRegistration {
       images: report.images,
       nodeInfo: report.nodeInfo,
       runtimeHandlers: report.runtimeHandlers,
+      declaredFeatures: [...declaredFeatures],
       ...(report.features && { features: report.features }),
       ...(report.volumesInUse.length > 0 && { volumesInUse: report.volumesInUse }),
     };
   }
 }
+
+/** What the kubelet can do that those of other versions cannot: whoever relies on it looks here first. Sorted. */
+const declaredFeatures = [
+  'ExtendWebSocketsToKubelet',
+  'InPlacePodLevelResourcesVerticalScaling',
+  'InPlacePodVerticalScalingInitContainers',
+  'RestartAllContainersOnContainerExits',
+];
 
 function replaceAll(addresses: readonly core.NodeAddress[]): unknown[] {
   return [...addresses, { $patch: 'replace' }];

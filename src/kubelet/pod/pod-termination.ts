@@ -7,7 +7,7 @@ import type { KubeletContext } from '../context.ts';
 import { runHook } from './lifecycle-hooks.ts';
 import type { ContainerKill } from './pod-actions.ts';
 import { containerEvents } from './pod-events.ts';
-import { findContainer, type ObservedContainer, type ObservedPod } from './pod-observation.ts';
+import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
 import { isSidecar } from './restart-policy.ts';
 
 export interface ContainerStop {
@@ -20,46 +20,62 @@ export interface ContainerStop {
   podIp: string;
   /** Its preStop hook is not run. */
   skipsHook?: boolean;
+  /** Settles when the containers that must end before this one have; it gets its signal then. */
+  turn?: Promise<unknown>;
   /** Resolves when the grace period has been cut: what is left is ended at once. */
   hurry: AbortSignal;
 }
 
-/** What a container always gets to end after its preStop hook, in seconds. */
-const afterHookMinSeconds = 2;
+/** What a container always gets to end after its preStop hook and the wait for its turn, in seconds. */
+const afterWaitMinSeconds = 2;
 
 async function stopContainer(context: KubeletContext, stop: ContainerStop): Promise<void> {
-  const { pod, spec, container, graceSeconds } = stop;
-  const name = { name: container.name };
-  const events = containerEvents(context.recorder, pod, spec ?? name);
+  const { pod, spec, container, graceSeconds, turn } = stop;
+  const events = containerEvents(context.recorder, pod, spec ?? { name: container.name });
   events.normal('Killing', stop.message);
   const startMs = context.clock.monotonic();
   const hook = stop.skipsHook ? undefined : spec?.lifecycle?.preStop;
-  if (spec && hook && graceSeconds > 0) {
+  let timeoutSeconds = graceSeconds;
+  if ((hook || turn) && graceSeconds > 0) {
     const cut = new AbortController();
     const timer = context.clock.after(graceSeconds * 1000, () => cut.abort());
     const signal = AbortSignal.any([cut.signal, stop.hurry, context.signal]);
-    const target = { pod, container: spec, containerId: container.id, podIp: stop.podIp };
-    try {
-      await unlessAborted(runHook(context, hook, target, Math.ceil(graceSeconds), signal), signal);
-    } catch (error) {
-      if (!signal.aborted) {
-        events.warning('FailedPreStopHook', 'PreStopHook failed');
-        context.logger.info('a preStop hook failed', {
-          pod: pod.metadata.name,
-          container: container.name,
-          error,
-        });
-      }
-    } finally {
-      timer.cancel();
-    }
+    if (spec && hook) await runPreStop(context, stop, { spec, hook, signal });
+    if (turn && !signal.aborted) await orAborted(turn, signal);
+    timer.cancel();
+    // Another agent begins anew; to go on here would end containers out of turn.
+    context.signal.throwIfAborted();
+    const usedSeconds = (context.clock.monotonic() - startMs) / 1000;
+    timeoutSeconds = Math.max(afterWaitMinSeconds, Math.ceil(graceSeconds - usedSeconds));
   }
-  const usedSeconds = (context.clock.monotonic() - startMs) / 1000;
-  const leftSeconds = Math.max(graceSeconds > 0 ? afterHookMinSeconds : 0, graceSeconds - usedSeconds);
-  const timeoutSeconds = hook
-    ? Math.min(Math.ceil(leftSeconds), Math.max(graceSeconds, afterHookMinSeconds))
-    : graceSeconds;
   await stopOrHurry(context, container.id, timeoutSeconds, stop.hurry);
+}
+
+/** Runs the hook for as long as there is a grace period; how it fails is told, and keeps nothing from ending. */
+async function runPreStop(
+  context: KubeletContext,
+  { pod, container, graceSeconds, podIp }: ContainerStop,
+  { spec, hook, signal }: { spec: core.Container; hook: core.LifecycleHandler; signal: AbortSignal },
+): Promise<void> {
+  const target = { pod, container: spec, containerId: container.id, podIp };
+  try {
+    await unlessAborted(runHook(context, hook, target, Math.ceil(graceSeconds), signal), signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    containerEvents(context.recorder, pod, spec).warning('FailedPreStopHook', 'PreStopHook failed');
+    context.logger.info('a preStop hook failed', {
+      pod: pod.metadata.name,
+      container: container.name,
+      error,
+    });
+  }
+}
+
+/** Waits for `work` or the signal, whichever comes first. */
+async function orAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  await unlessAborted(work, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
 }
 
 /** Stops within the timeout, or at once when the hurry signal comes. */
@@ -84,8 +100,8 @@ async function stopOrHurry(
 }
 
 /**
- * Ends everything that runs: regular containers together, then sidecars in the reverse of their order. All share one
- * grace period.
+ * Ends everything that runs. All hooks run at once, and all containers share one grace period; sidecars get their signal
+ * when the regular containers have ended, in the reverse of their order.
  */
 export async function stopAllContainers(
   context: KubeletContext,
@@ -94,37 +110,30 @@ export async function stopAllContainers(
   graceSeconds: number,
   hurry: AbortSignal,
 ): Promise<void> {
-  const startMs = context.clock.monotonic();
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
   const podIp = observed.sandboxes[0]?.ips[0] ?? '';
-  const leftSeconds = () => Math.max(0, graceSeconds - (context.clock.monotonic() - startMs) / 1000);
-  const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar);
+  const sidecars = initContainers.filter(isSidecar);
   const sidecarNames = new Set(sidecars.map(({ name }) => name));
-  const specs = new Map(
-    [
-      ...(pod.spec.initContainers ?? []),
-      ...pod.spec.containers,
-      ...((pod.spec.ephemeralContainers ?? []) as core.Container[]),
-    ].map((spec) => [spec.name, spec]),
-  );
-  const stop = (container: ObservedContainer, seconds: number) =>
+  const all = [...initContainers, ...containers, ...(ephemeralContainers as core.Container[])];
+  const specs = new Map(all.map((spec) => [spec.name, spec]));
+  const stop = (container: ObservedContainer, turn?: Promise<unknown>) =>
     stopContainer(context, {
       pod,
       spec: specs.get(container.name),
       container,
-      graceSeconds: seconds,
+      graceSeconds,
       message: `Stopping container ${container.name}`,
       podIp,
       hurry,
+      ...(turn && { turn }),
     });
   const running = observed.containers.filter(({ state }) => state === 'running' || state === 'unknown');
-  await Promise.all(
-    running.filter(({ name }) => !sidecarNames.has(name)).map((container) => stop(container, graceSeconds)),
-  );
+  const ends = running.filter(({ name }) => !sidecarNames.has(name)).map((container) => stop(container));
   for (const sidecar of sidecars.toReversed()) {
-    const container = findContainer(observed, sidecar.name);
-    if (container?.state === 'running')
-      await stop(container, graceSeconds === 0 ? 0 : Math.max(afterHookMinSeconds, leftSeconds()));
+    const container = running.find(({ name }) => name === sidecar.name);
+    if (container) ends.push(stop(container, Promise.allSettled(ends)));
   }
+  await Promise.all(ends);
 }
 
 /** Ends the containers that must not run on as they do, each with the grace that its reason gives. */
