@@ -19,7 +19,7 @@ import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.t
 export const up: Command = {
   summary: 'start a cluster, or mend one that runs',
   usage:
-    '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--load-balancer-pool FIRST-LAST] [--scheduler-config FILE] [--kubelet-config FILE]',
+    '[--name NAME] [--nodes N] [--simulate[=N]] [--offline] [--load-balancer-pool FIRST-LAST] [--scheduler-config FILE] [--kubelet-config FILE] [--registries DIR]',
   details: [
     '--name NAME    another cluster beside the first ("wherry")',
     '--nodes N      nodes on this machine; more can be added later',
@@ -30,6 +30,8 @@ export const up: Command = {
     '--scheduler-config FILE  a KubeSchedulerConfiguration',
     ...apiServerDetails,
     '--kubelet-config FILE    a KubeletConfiguration for every node',
+    '--registries DIR         how nodes reach registries: HOST[:PORT]/hosts.toml and its certificates, as in',
+    '                         /etc/containerd/certs.d; holds from the next pull on',
     'What of a cluster runs already takes these settings when it starts next.',
   ],
   async run(context, args) {
@@ -42,6 +44,7 @@ export const up: Command = {
       'scheduler-config': { type: 'string' },
       ...apiServerOptions,
       'kubelet-config': { type: 'string' },
+      registries: { type: 'string' },
     });
     const api = apiServerSettings(values);
     const nodes = parseCount('--nodes', values.nodes);
@@ -56,6 +59,7 @@ export const up: Command = {
       ...(simulate !== undefined && { simulate }),
       ...(values.offline !== undefined && { offline: values.offline }),
       ...(values['kubelet-config'] && { kubeletConfiguration: readKubeletConfig(values['kubelet-config']) }),
+      ...(values.registries && { registriesFolder: values.registries }),
       ...(values['scheduler-config'] && { schedulerConfigFile: values['scheduler-config'] }),
       ...(loadBalancerPool && { loadBalancerPool }),
       ...(api && { api }),

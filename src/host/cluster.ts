@@ -44,6 +44,7 @@ import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './ports.ts
 import { runningProcess, stopRecorded } from './process.ts';
 import type { ApiServerSettings } from './process-config.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
+import { keepRegistries } from './registries.ts';
 import { ensureServer, serverPlace, waitForServer } from './server-process.ts';
 import { firstAddress } from './service-range.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
@@ -64,6 +65,8 @@ export interface UpOptions {
   loadBalancerPool?: LoadBalancerPool;
   /** A KubeletConfiguration, kept for later starts; an agent that runs takes it when it starts next. */
   kubeletConfiguration?: object;
+  /** As {@link keepRegistries} takes it. */
+  registriesFolder?: string;
 }
 
 const apiPortsTried = 200;
@@ -131,6 +134,7 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
     mkdirSync(folder.path, { recursive: true });
     writeFileSync(folder.kubeletConfig, JSON.stringify(options.kubeletConfiguration));
   }
+  if (options.registriesFolder !== undefined) keepRegistries(options.registriesFolder, folder.registries);
   if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   return record;
 }

@@ -6,6 +6,7 @@ import type { NodeFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { type NodeNamespace, nodePath } from './node-namespace.ts';
 import { isRunning, type ProcessIdentity, runningProcess, startProcess } from './process.ts';
+import { everyRegistry } from './registries.ts';
 
 /** As the node sees it. */
 export const containerdSocket = '/run/containerd/containerd.sock';
@@ -80,9 +81,9 @@ export async function waitForContainerd(
 
 /** Every image is looked for at the mirror first; containerd reads this anew for every pull. */
 export function writeMirrorConfig(folder: string, mirror: string): void {
-  mkdirSync(join(folder, '_default'), { recursive: true });
+  mkdirSync(join(folder, everyRegistry), { recursive: true });
   const config = `[host."${mirror}"]\n  capabilities = ["pull", "resolve"]\n`;
-  writeFileSync(join(folder, '_default', 'hosts.toml'), config);
+  writeFileSync(join(folder, everyRegistry, 'hosts.toml'), config);
 }
 
 function containerdConfig(options: ContainerdOptions): string {

@@ -32,6 +32,8 @@ export interface ClusterFolder {
   readonly apiServerSettings: string;
   /** The kubelets' configuration as JSON, where one was given. */
   readonly kubeletConfig: string;
+  /** How its nodes reach registries, where that was given. */
+  readonly registries: string;
   node(name: string): NodeFolder;
 }
 
@@ -80,6 +82,7 @@ function clusterFolder(name: string, path: string): ClusterFolder {
     schedulerConfig: join(path, 'scheduler.yaml'),
     apiServerSettings: join(path, 'api-server.json'),
     kubeletConfig: join(path, 'kubelet.json'),
+    registries: join(path, 'registries'),
     loadedImages: join(path, 'loaded-images.json'),
     node: (nodeName) => nodeFolder(join(nodes, nodeName)),
   };

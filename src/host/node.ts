@@ -25,6 +25,7 @@ import {
   type NodeNamespace,
   writeHostsFile,
 } from './node-namespace.ts';
+import { giveRegistries } from './registries.ts';
 import { hostResolvConf } from './resolv-conf.ts';
 
 export interface NodeContext {
@@ -55,6 +56,7 @@ export async function ensureNode(
   const node = await ensureNamespace(context, record);
   const { cluster, data, machine } = context;
   const mirror = cluster.mirrorPort && `http://${hostAddress(cluster)}:${cluster.mirrorPort}`;
+  giveRegistries(data.cluster(cluster.name).registries, registriesOf(node.folder));
   await allEnded([ensureRuntime({ data, machine, ...(mirror && { mirror }) }, node), onNamespace(node)]);
   return node;
 }
@@ -65,7 +67,7 @@ export async function ensureRuntime(
   node: Pick<LocalNode, 'folder' | 'namespace' | 'systemCgroupProcs'>,
 ): Promise<void> {
   const isAdopted = findContainerd(node.folder) !== undefined;
-  const registries = join(node.folder.etc, 'registries');
+  const registries = registriesOf(node.folder);
   if (context.mirror) writeMirrorConfig(registries, context.mirror);
   const containerd = await ensureContainerd({
     registryConfigFolder: registries,
@@ -78,6 +80,8 @@ export async function ensureRuntime(
   await waitForContainerd(containerd, logFile, () => accepts(containerdSocketOnHost(node.namespace)));
   if (!isAdopted) await loadImageArchive(node.namespace, ensurePauseArchive(context.data, pauseImage));
 }
+
+const registriesOf = (folder: NodeFolder) => join(folder.etc, 'registries');
 
 /** Ends everything that runs in the node; its folder stays. */
 export async function stopNode(context: NodeContext, record: NodeRecord): Promise<void> {

@@ -1,0 +1,44 @@
+/**
+ * How the nodes of a cluster reach registries: where they are, which mirrors stand in for them, whom to trust. The user
+ * gives it as a folder in the form that containerd reads (`HOST/hosts.toml` and what that names); it is read anew for
+ * every pull.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Failure } from './failure.ts';
+
+/** Stands for all registries without a folder of their own; there nodes are told of the images loaded from files. */
+export const everyRegistry = '_default';
+
+/** Keeps what is in `source` for a cluster. @throws Failure that says what is wrong with it */
+export function keepRegistries(source: string, kept: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(source);
+  } catch (error) {
+    throw new Failure(`${source} cannot be read: ${(error as Error).message}`, { cause: error as Error });
+  }
+  for (const name of names) {
+    const folder = join(source, name);
+    if (name === everyRegistry)
+      throw new Failure(`${folder} cannot be used: that name is taken by the images loaded from files`);
+    if (!statSync(folder).isDirectory() || !existsSync(join(folder, 'hosts.toml')))
+      throw new Failure(`${folder} is no folder with a hosts.toml, as each registry has one`);
+  }
+  const temporary = `${kept}.new`;
+  rmSync(temporary, { recursive: true, force: true });
+  mkdirSync(dirname(kept), { recursive: true });
+  cpSync(source, temporary, { recursive: true, dereference: true });
+  rmSync(kept, { recursive: true, force: true });
+  renameSync(temporary, kept);
+}
+
+/** Gives a node what was kept, if anything was: no more and no less. */
+export function giveRegistries(kept: string, target: string): void {
+  if (!existsSync(kept)) return;
+  mkdirSync(target, { recursive: true });
+  const wanted = new Set(readdirSync(kept));
+  for (const name of readdirSync(target))
+    if (name !== everyRegistry && !wanted.has(name)) rmSync(join(target, name), { recursive: true });
+  cpSync(kept, target, { recursive: true });
+}
