@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { cgroupHierarchies, isUnified } from './cgroup.ts';
+import { cgroupHierarchies, ensureCgroup, isUnified, removeCgroup, removeEmptyParents } from './cgroup.ts';
 
 const line = (path: string, type: string, options: string) =>
   `30 25 0:26 / ${path} rw,nosuid shared:4 - ${type} ${type} ${options}\n`;
@@ -27,4 +31,36 @@ test('hierarchies are read from the mounts: version 2 alone, version 1, and both
   assert.deepEqual(hybrid[0]!.controllers, ['cpu', 'cpuacct']);
   assert.equal(isUnified(hybrid), false);
   assert.equal(isUnified(cgroupHierarchies('')), false);
+});
+
+/** Of this machine, if tests may make groups here. */
+function writableHierarchies() {
+  const hierarchies = cgroupHierarchies();
+  try {
+    for (const { path } of hierarchies) accessSync(path, constants.W_OK);
+    return hierarchies;
+  } catch {
+    return [];
+  }
+}
+
+test('the group of all clusters weighs as much as the machine has cores', async (context) => {
+  const hierarchies = writableHierarchies();
+  const name = `/wherry-test-${randomUUID()}`;
+  const files = hierarchies
+    .flatMap(({ path }) => ['cpu.shares', 'cpu.weight'].map((file) => ({ root: path, file })))
+    .filter(({ root, file }) => existsSync(join(root, file)) || existsSync(join(root, 'wherry', file)));
+  if (process.getuid?.() !== 0 || hierarchies.length === 0)
+    return context.skip('needs root and control groups');
+  try {
+    ensureCgroup(hierarchies, `${name}/cluster/node`);
+    for (const { root, file } of files) {
+      const ordinary = Number(readFileSync(join(root, name, 'cluster', file), 'utf8'));
+      const weight = Number(readFileSync(join(root, name, file), 'utf8'));
+      assert.equal(weight, ordinary * availableParallelism());
+    }
+  } finally {
+    await removeCgroup(hierarchies, name);
+    removeEmptyParents(hierarchies, name);
+  }
 });

@@ -3,6 +3,7 @@
  * before anything runs in it and taken away with everything that still does.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 
@@ -15,6 +16,11 @@ export interface CgroupHierarchy {
 
 /** Controllers that pods may be limited by. */
 const delegatedControllers = ['cpu', 'cpuset', 'memory', 'pids', 'io', 'hugetlb'];
+/** What a group that nobody weighed counts for when processors are short, and the most that one may, by file. */
+const weights = [
+  { file: 'cpu.shares', ordinary: 1024, max: 262_144 },
+  { file: 'cpu.weight', ordinary: 100, max: 10_000 },
+] as const;
 const killWaitMs = 5000;
 const killPollMs = 10;
 
@@ -49,8 +55,11 @@ export function isUnified(hierarchies: readonly CgroupHierarchy[]): boolean {
 export function ensureCgroup(hierarchies: readonly CgroupHierarchy[], path: string): string[] {
   for (const hierarchy of hierarchies) {
     const folder = join(hierarchy.path, path);
+    const top = groupsFrom(hierarchy.path, folder)[0]!;
+    const isNew = !existsSync(top);
     if (hierarchy.version === 2) makeV2(hierarchy.path, folder);
     else makeV1(hierarchy, folder);
+    if (isNew) weighByCores(top);
   }
   return hierarchies.map((hierarchy) => join(hierarchy.path, path, 'cgroup.procs'));
 }
@@ -90,6 +99,17 @@ function makeV1(hierarchy: CgroupHierarchy, folder: string): void {
       if (readFileSync(join(group, file), 'utf8').trim() === '')
         writeFileSync(join(group, file), readFileSync(join(dirname(group), file)));
     }
+  }
+}
+
+/**
+ * All clusters together count for as much as the machine has cores, as the group of all pods does upstream: as one
+ * ordinary group, they would starve beside a compiler with a few processes.
+ */
+function weighByCores(group: string): void {
+  for (const { file, ordinary, max } of weights) {
+    const path = join(group, file);
+    if (existsSync(path)) writeFileSync(path, String(Math.min(max, ordinary * availableParallelism())));
   }
 }
 
