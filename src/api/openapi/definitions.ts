@@ -1,5 +1,6 @@
 /** Definitions as OpenAPI 3 and OpenAPI 2 show them, with their descriptions, and with all that they refer to. */
 import { type RawSchema, rawSchema, refName } from '../schema/schemas.ts';
+import { publishedCustomSchema } from './custom-schema.ts';
 import type { Descriptions } from './descriptions.ts';
 import {
   definitionName,
@@ -133,23 +134,26 @@ function addCustomKind(
   const reference = (target: string, description: string): JsonSchema => {
     queue.push(target);
     const ref = refTo(target, dialect);
-    return dialect === 'v2' ? { description, ...ref } : { description, allOf: [ref], default: {} };
+    return dialect === 'v2' ? { description, ...ref } : { description, allOf: [ref] };
   };
   const typeMeta = {
     apiVersion: { description: typeMetaTexts.apiVersion, type: 'string' },
     kind: { description: typeMetaTexts.kind, type: 'string' },
   };
-  const converted = dialect === 'v2' ? customSchemaV2(schema) : { ...schema };
-  const properties = converted.properties as JsonSchema | undefined;
-  // An object whose fields are open must not look closed to clients that check.
-  if (properties || schema['x-kubernetes-preserve-unknown-fields'] !== true) {
-    converted.properties = {
-      ...properties,
+  const metadata = () => reference(`${metaV1}.ObjectMeta`, typeMetaTexts.metadata);
+  const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true;
+  const selectable = schema['x-kubernetes-selectable-fields'];
+  const published: JsonSchema = selectable ? { 'x-kubernetes-selectable-fields': selectable } : {};
+  // Clients of OpenAPI 2 take a kind with any property at all for closed, and one with none for open.
+  if (dialect === 'v3' || !isOpen) {
+    Object.assign(published, publishedCustomSchema(schema, dialect, metadata));
+    published.properties = {
+      ...(published.properties as JsonSchema | undefined),
       ...typeMeta,
-      metadata: reference(`${metaV1}.ObjectMeta`, typeMetaTexts.metadata),
+      metadata: metadata(),
     };
   }
-  out.set(name, { ...converted, type: 'object', 'x-kubernetes-group-version-kind': [gvk] });
+  out.set(name, { ...published, type: 'object', 'x-kubernetes-group-version-kind': [gvk] });
 
   const item = refTo(name, dialect);
   const listGvk = { ...gvk, kind: `${gvk.kind}List` };
@@ -164,51 +168,4 @@ function addCustomKind(
     },
     'x-kubernetes-group-version-kind': [listGvk],
   });
-}
-
-const customKeywordsV2 = [
-  'description',
-  'type',
-  'format',
-  'title',
-  'maximum',
-  'exclusiveMaximum',
-  'minimum',
-  'exclusiveMinimum',
-  'maxLength',
-  'minLength',
-  'pattern',
-  'maxItems',
-  'minItems',
-  'uniqueItems',
-  'multipleOf',
-  'maxProperties',
-  'minProperties',
-  'required',
-  'x-kubernetes-list-type',
-  'x-kubernetes-list-map-keys',
-  'x-kubernetes-map-type',
-];
-
-/** What of a custom resource's schema OpenAPI 2 can say; where it cannot, it says nothing and so forbids nothing. */
-function customSchemaV2(schema: JsonSchema): JsonSchema {
-  const isOpen =
-    schema['x-kubernetes-preserve-unknown-fields'] === true ||
-    schema['x-kubernetes-int-or-string'] === true ||
-    schema['x-kubernetes-embedded-resource'] === true ||
-    schema.nullable === true;
-  if (isOpen) return schema.description ? { description: schema.description } : {};
-  const out: JsonSchema = {};
-  for (const keyword of customKeywordsV2) if (schema[keyword] !== undefined) out[keyword] = schema[keyword];
-  const { properties, items, additionalProperties } = schema as Record<string, JsonSchema | undefined>;
-  if (properties) {
-    out.properties = Object.fromEntries(
-      Object.entries(properties).map(([field, value]) => [field, customSchemaV2(value as JsonSchema)]),
-    );
-  }
-  if (items) out.items = customSchemaV2(items);
-  if (additionalProperties && typeof additionalProperties === 'object') {
-    out.additionalProperties = customSchemaV2(additionalProperties);
-  }
-  return out;
 }

@@ -51,11 +51,22 @@ const widgets: OpenApiGroupVersion = {
         properties: {
           spec: {
             type: 'object',
-            required: ['size'],
+            required: ['size', 'either'],
             properties: {
               size: { type: 'integer', description: 'How large.', default: 1, enum: [1, 2] },
-              open: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+              open: {
+                type: 'object',
+                'x-kubernetes-preserve-unknown-fields': true,
+                properties: { known: { type: 'string' } },
+              },
               either: { oneOf: [{ type: 'string' }], type: 'string', nullable: true },
+              any: { type: 'array', items: { type: 'string', nullable: true } },
+              pod: { type: 'object', 'x-kubernetes-embedded-resource': true },
+              openPod: {
+                type: 'object',
+                'x-kubernetes-embedded-resource': true,
+                'x-kubernetes-preserve-unknown-fields': true,
+              },
             },
           },
         },
@@ -161,8 +172,18 @@ test('a custom resource is published with what a document can say of it', () => 
     { group: 'example.com', version: 'v1', kind: 'Widget' },
   ]);
   assert.equal(widget.properties!.spec!.properties!.size!.default, 1);
-  const old = v2.definitions!['com.example.v1.Widget']!.properties!.spec!.properties!;
-  assert.deepEqual(old, { size: { description: 'How large.', type: 'integer' }, open: {}, either: {} });
+  const { required, properties } = v2.definitions!['com.example.v1.Widget']!.properties!.spec!;
+  assert.deepEqual(required, ['size']);
+  const { pod, ...others } = properties!;
+  assert.deepEqual(others, {
+    size: { description: 'How large.', type: 'integer', enum: [1, 2] },
+    open: { 'x-kubernetes-preserve-unknown-fields': true },
+    either: {},
+    any: { type: 'array', items: {} },
+    openPod: { 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true },
+  });
+  assert.deepEqual(pod!.required, ['kind', 'apiVersion']);
+  assert.deepEqual(Object.keys(pod!.properties!), ['apiVersion', 'kind', 'metadata']);
   assert.ok(v2.definitions!['com.example.v1.WidgetList']);
 });
 

@@ -19,8 +19,15 @@ import type { ResourceCodec } from '../registry/codec.ts';
 
 const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
-/** `schema` is undefined when the definition keeps whatever it is given (v1beta1's preserveUnknownFields). */
-export function customCodec(expected: ExpectedKind, schema: StructuralSchema | undefined): ResourceCodec {
+/**
+ * @param schema undefined when the definition keeps whatever it is given (v1beta1's preserveUnknownFields)
+ * @param selectable fields that clients may select by, such as `spec.color`
+ */
+export function customCodec(
+  expected: ExpectedKind,
+  schema: StructuralSchema | undefined,
+  selectable: readonly string[],
+): ResourceCodec {
   const fields = resourceNode(schema);
   const shape = (value: JsonObject): { object: KubeObject; problems: string[] } => {
     checkKind(value, expected);
@@ -34,7 +41,12 @@ export function customCodec(expected: ExpectedKind, schema: StructuralSchema | u
   };
   return {
     fields,
-    openApiSchema: { ...(schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }) },
+    openApiSchema: {
+      ...(schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }),
+      ...(selectable.length > 0 && {
+        'x-kubernetes-selectable-fields': selectable.map((fieldPath) => ({ fieldPath })),
+      }),
+    },
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
       const { object, problems } = shape(parsed.value);

@@ -34,12 +34,14 @@ export function customKind(
   const names = definition.status?.acceptedNames?.plural ? definition.status.acceptedNames : spec.names;
   const stored = spec.versions.find((version) => version.storage) ?? spec.versions[0]!;
   const keepsUnknown = spec.preserveUnknownFields === true;
-  const schemaOf = (version: string): StructuralSchema | undefined => {
-    const found = spec.versions.find((candidate) => candidate.name === version);
-    return keepsUnknown ? undefined : (found?.schema?.openAPIV3Schema as StructuralSchema | undefined);
+  const versionOf = (name: string) => spec.versions.find((candidate) => candidate.name === name);
+  const schemaOf = (version: string): StructuralSchema | undefined =>
+    keepsUnknown ? undefined : (versionOf(version)?.schema?.openAPIV3Schema as StructuralSchema | undefined);
+  const codecFor = (version: string) => {
+    const { selectableFields = [] } = versionOf(version) ?? {};
+    const selectable = selectableFields.map(({ jsonPath }) => jsonPath.replace(/^\./, ''));
+    return customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version), selectable);
   };
-  const codecFor = (version: string) =>
-    customCodec({ group: spec.group, version, kind: names.kind }, schemaOf(version));
   const webhook = spec.conversion?.strategy === 'Webhook' ? spec.conversion.webhook : undefined;
   const converter = webhook && new WebhookConverter(webhook, services);
   const judges = new Map(
