@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../../api/resources.gen.ts';
-import { type Level, violationsOf } from './checks.ts';
+import type { Level } from './check.ts';
+import { violationsOf } from './checks.ts';
 
 const safe = {
   allowPrivilegeEscalation: false,

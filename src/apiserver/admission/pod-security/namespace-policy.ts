@@ -1,6 +1,6 @@
 /** What the labels of a namespace say of the pods in it. */
 import { type FieldErrors, invalidValue } from '../../../api/field-error.ts';
-import { type Level, latestMinor } from './checks.ts';
+import { type Level, latestMinor } from './check.ts';
 
 const prefix = 'pod-security.kubernetes.io/';
 const levels: readonly Level[] = ['privileged', 'baseline', 'restricted'];

@@ -1,0 +1,48 @@
+/** One rule of the Pod Security Standards, and what several of them say alike. */
+import type { Pod } from '../../../api/resources.gen.ts';
+
+type Spec = NonNullable<Pod['spec']>;
+export type Container = Spec['containers'][number];
+
+export type Level = 'privileged' | 'baseline' | 'restricted';
+
+export interface Violation {
+  reason: string;
+  detail: string;
+}
+
+export interface Check {
+  level: 'baseline' | 'restricted';
+  /** The standard of which Kubernetes 1.x has it first; of all when absent. */
+  since?: number;
+  /** The baseline check that this one says better. */
+  replaces?: Check;
+  /** `minor`: of the version whose standard is wanted. */
+  run(pod: Pod, containers: readonly Container[], minor: number): Violation | undefined;
+}
+
+/** The standard of the newest version. */
+export const latestMinor = Number.POSITIVE_INFINITY;
+
+export function quoted(names: readonly string[]): string {
+  return names.map((name) => JSON.stringify(name)).join(', ');
+}
+
+/** `container "a" …` or `containers "a", "b" …`. */
+export function naming(containers: readonly Container[]): string {
+  return `container${containers.length === 1 ? '' : 's'} ${quoted(containers.map(({ name }) => name))}`;
+}
+
+export function distinct<T>(items: readonly T[]): T[] {
+  return [...new Set(items)];
+}
+
+/** Of what Windows does not have, such a pod says nothing. */
+export function isWindows({ spec }: Pod, minor: number): boolean {
+  return minor >= 25 && spec?.os?.name === 'windows';
+}
+
+/** Root in a user namespace of its own is nobody outside. */
+export function hasOwnUsers({ spec }: Pod, minor: number): boolean {
+  return minor >= 35 && spec?.hostUsers === false;
+}
