@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Draft } from '../src/api/meta.ts';
 import { Namespace, Node, Pod, ServiceAccount } from '../src/api/resources.gen.ts';
+import { ignoreAlreadyExists } from '../src/api/status.ts';
 import { createApiServer } from '../src/apiserver/server.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { createLogger, type Logger } from '../src/base/logger.ts';
@@ -194,8 +195,10 @@ async function run(workload: Workload): Promise<object> {
 async function prepareNamespace(client: Client): Promise<void> {
   await client
     .create(Namespace, { metadata: { name: namespace }, spec: {}, status: {} })
-    .catch(() => undefined);
-  await client.create(ServiceAccount, { metadata: { name: 'default', namespace } }).catch(() => undefined);
+    .catch(ignoreAlreadyExists);
+  await client
+    .create(ServiceAccount, { metadata: { name: 'default', namespace } })
+    .catch(ignoreAlreadyExists);
 }
 
 function node(index: number): Draft<Node> {

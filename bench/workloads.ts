@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Draft } from '../src/api/meta.ts';
 import { Deployment, Namespace, Node, ServiceAccount } from '../src/api/resources.gen.ts';
+import { ignoreAlreadyExists } from '../src/api/status.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { MetricsRegistry } from '../src/base/metrics.ts';
@@ -109,7 +110,7 @@ async function measure({ count, replicas, aimSeconds }: (typeof workloads)[strin
 async function namespaceIsReady(client: Client): Promise<void> {
   await client
     .create(Namespace, { metadata: { name: namespace }, spec: {}, status: {} })
-    .catch(() => undefined);
+    .catch(ignoreAlreadyExists);
   const signal = AbortSignal.timeout(30_000);
   for await (const { object } of client.watch(ServiceAccount, { namespace, resourceVersion: '0' }, signal))
     if (object.metadata.name === 'default') return;

@@ -77,6 +77,26 @@ export class StatusError extends Error {
   }
 }
 
+/** The answer says that there is no such object. */
+export function isNotFound(error: unknown): error is StatusError {
+  return error instanceof StatusError && error.code === 404;
+}
+
+/** The answer says that the name is taken. */
+export function isAlreadyExists(error: unknown): error is StatusError {
+  return error instanceof StatusError && error.reason === 'AlreadyExists';
+}
+
+/** For `catch`, about objects that need not be there. @throws whatever else went wrong */
+export function undefinedIfNotFound(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+}
+
+/** For `catch`, about objects that somebody else may have made. @throws whatever else went wrong */
+export function ignoreAlreadyExists(error: unknown): void {
+  if (!isAlreadyExists(error)) throw error;
+}
+
 /** `deployments.apps`, or `pods` for the core group. */
 export function qualifiedName(resource: ResourceName): string {
   return resource.group ? `${resource.plural}.${resource.group}` : resource.plural;

@@ -2,6 +2,7 @@
 
 import { unknownPath } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/error-message.ts';
 import { type Counter, type Gauge, MetricsRegistry } from '../base/metrics.ts';
 import type { RequestHandler } from './handler.ts';
 import type { ApiResponse, RequestContext } from './request.ts';
@@ -104,7 +105,7 @@ export async function problemOf(check: HealthCheck, clock: Clock): Promise<strin
   try {
     return await Promise.race([Promise.resolve(check.check()), tooSlow]);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   } finally {
     stop.abort();
   }

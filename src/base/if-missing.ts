@@ -7,10 +7,14 @@ const goneCodes: ReadonlySet<string | undefined> = new Set([
   'ESRCH',
 ]);
 
+export function isMissing(error: unknown): boolean {
+  return goneCodes.has((error as NodeJS.ErrnoException).code);
+}
+
 /** For `catch` after reading a file or folder: `fallback` where there is none; every other failure is passed on. */
 export function ifMissing<Fallback>(fallback: Fallback): (error: NodeJS.ErrnoException) => Fallback {
   return (error) => {
-    if (goneCodes.has(error.code)) return fallback;
+    if (isMissing(error)) return fallback;
     throw error;
   };
 }

@@ -1,6 +1,6 @@
 /** `wherry node`: the nodes of a cluster of this machine. */
 import { Node } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
+import { undefinedIfNotFound } from '../api/status.ts';
 import type { ClusterContext } from '../host/cluster-context.ts';
 import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../host/cluster-nodes.ts';
 import { connectAsAdmin } from './admin-client.ts';
@@ -50,9 +50,7 @@ export const node: Command = {
 async function deleteNodeObject(context: CliContext, cluster: string, name: string): Promise<void> {
   const client = connectAsAdmin(context, cluster);
   try {
-    await client.delete(Node, { name });
-  } catch (error) {
-    if (!(error instanceof StatusError && error.code === 404)) throw error;
+    await client.delete(Node, { name }).catch(undefinedIfNotFound);
   } finally {
     client.close();
   }

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { controllerOf, type Draft, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
+import { isNotFound } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
@@ -166,7 +166,7 @@ export class ReconcileCluster {
     try {
       await this.client.delete(type, object.metadata, { preconditions: { uid }, ...options, signal });
     } catch (error) {
-      if (error instanceof StatusError && error.code === 404) return false;
+      if (isNotFound(error)) return false;
       const unsure = this.#informerOf(type);
       if (unsure && error instanceof TransportError) this.#uncertain.set(unsure, type);
       throw error;

@@ -1,7 +1,7 @@
 /** Writes one event: a new one is created, one that is there is patched, and both are tried again for a while. */
 import { Event } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
-import { StatusError } from '../api/status.ts';
+import { isAlreadyExists, isNotFound, StatusError } from '../api/status.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -45,7 +45,7 @@ export class EventWriter {
         return await this.#store(record);
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof StatusError && error.reason === 'AlreadyExists') {
+        if (isAlreadyExists(error)) {
           if (record.name === unclearName) {
             record.stored = true;
             return;
@@ -69,7 +69,7 @@ export class EventWriter {
       try {
         return await this.#patch(record);
       } catch (error) {
-        if (!(error instanceof StatusError && error.code === 404)) throw error;
+        if (!isNotFound(error)) throw error;
         record.name = this.newName(record.about.name);
       }
     }

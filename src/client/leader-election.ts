@@ -2,7 +2,7 @@
 
 import { Lease } from '../api/resources.gen.ts';
 import { formatMicroTime } from '../api/schema/time.ts';
-import { StatusError } from '../api/status.ts';
+import { undefinedIfNotFound } from '../api/status.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -71,7 +71,7 @@ class Election {
     const now = formatMicroTime(clock.now());
     const leaseDurationSeconds = Math.round(leaseDurationMs / 1000);
     try {
-      const current = await client.get(Lease, lease).catch(absentIfNotFound);
+      const current = await client.get(Lease, lease).catch(undefinedIfNotFound);
       if (!current) {
         const spec = {
           holderIdentity: identity,
@@ -141,13 +141,8 @@ export async function findVacancy({
   clock,
   lease,
 }: Pick<LeaderElectionOptions, 'client' | 'clock' | 'lease'>): Promise<string | undefined> {
-  const { spec } = (await client.get(Lease, lease).catch(absentIfNotFound)) ?? {};
+  const { spec } = (await client.get(Lease, lease).catch(undefinedIfNotFound)) ?? {};
   if (!spec?.holderIdentity || !spec.renewTime) return 'nobody holds its lease';
   const endsAtMs = Date.parse(spec.renewTime) + (spec.leaseDurationSeconds ?? 0) * 1000;
   return clock.now() < endsAtMs ? undefined : `its lease has not been renewed since ${spec.renewTime}`;
-}
-
-function absentIfNotFound(error: unknown): undefined {
-  if (error instanceof StatusError && error.code === 404) return undefined;
-  throw error;
 }

@@ -6,7 +6,7 @@ import {
   parseApiVersion,
   type ResourceType,
 } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
+import { isNotFound } from '../api/status.ts';
 import type { Client } from './client.ts';
 
 /** Nothing was made for an owner that is gone, going, or another's namesake: news of it brings the next look. */
@@ -51,7 +51,7 @@ export class OwnerCheck {
       const { metadata } = await this.#client.get(this.#type, { namespace, name }, signal);
       return metadata.uid === uid && metadata.deletionTimestamp === undefined;
     } catch (error) {
-      if (error instanceof StatusError && error.code === 404) return false;
+      if (isNotFound(error)) return false;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 /** Objects that every cluster of Wherry has besides those of upstream: what node agents may read, and cluster DNS. */
 import type { Draft } from '../api/meta.ts';
 import { ClusterRoleBinding, Role, RoleBinding, Secret } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
+import { ignoreAlreadyExists } from '../api/status.ts';
 import { nodesGroup } from '../api/well-known.ts';
 import type { Client } from '../client/client.ts';
 import { ensureDnsObjects } from '../network/dns/dns-objects.ts';
@@ -49,27 +49,20 @@ export async function ensureClusterObjects(
   dns: { address: string; clusterDomain: string },
 ): Promise<void> {
   await ensureDnsObjects(client, dns);
-  await createOrKeep(() => client.create(Role, settingsRole));
-  await createOrKeep(() => client.create(RoleBinding, settingsBinding));
-  for (const binding of joinBindings) await createOrKeep(() => client.create(ClusterRoleBinding, binding));
-}
-
-async function createOrKeep(create: () => Promise<unknown>): Promise<void> {
-  try {
-    await create();
-  } catch (error) {
-    if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
-  }
+  await client.create(Role, settingsRole).catch(ignoreAlreadyExists);
+  await client.create(RoleBinding, settingsBinding).catch(ignoreAlreadyExists);
+  for (const binding of joinBindings)
+    await client.create(ClusterRoleBinding, binding).catch(ignoreAlreadyExists);
 }
 
 /** The token by which machines join; `id.secret` as kubeadm's are. */
 export async function ensureJoinToken(client: Client, token: string): Promise<void> {
   const [id = '', secret = ''] = token.split('.');
-  await createOrKeep(() =>
-    client.create(Secret, {
+  await client
+    .create(Secret, {
       metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
       type: 'bootstrap.kubernetes.io/token',
       stringData: { 'token-id': id, 'token-secret': secret, 'usage-bootstrap-authentication': 'true' },
-    }),
-  );
+    })
+    .catch(ignoreAlreadyExists);
 }

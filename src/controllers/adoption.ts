@@ -75,9 +75,3 @@ async function release<T extends KubeObject>(
     throw error;
   });
 }
-
-/** For reads where absence is an answer. */
-export function undefinedIfGone(error: unknown): undefined {
-  if (error instanceof StatusError && error.code === 404) return undefined;
-  throw error;
-}

@@ -3,14 +3,13 @@
  * foreground until their dependents are gone; lets go of dependents that shall stay.
  */
 import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
+import { StatusError, undefinedIfNotFound } from '../api/status.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
 import { metricsPerRegistry } from '../base/metrics.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
 import { targetOf } from '../client/event-recorder.ts';
 import type { ReflectorSink } from '../client/reflector.ts';
 import { runWorkers, WorkQueue } from '../client/work-queue.ts';
-import { undefinedIfGone } from './adoption.ts';
 import { FollowedResources } from './followed-resources.ts';
 import { GarbageGraph, type GraphConsequences, type GraphNode } from './garbage-graph.ts';
 
@@ -235,7 +234,7 @@ class GarbageCollector {
     name: string,
   ): Promise<KubeObject | undefined> {
     const at = { name, ...(resource.namespaced && { namespace }) };
-    return this.#environment.client.get(resource, at, this.#signal).catch(undefinedIfGone);
+    return this.#environment.client.get(resource, at, this.#signal).catch(undefinedIfNotFound);
   }
 
   async #dropOwners(node: GraphNode, object: KubeObject, uids: ReadonlySet<string>): Promise<void> {
@@ -262,7 +261,7 @@ class GarbageCollector {
     const metadata = { uid, resourceVersion, ...change };
     await this.#environment.client
       .patch(node.resource!, { name, namespace }, { metadata }, { type: 'merge', signal: this.#signal })
-      .catch(undefinedIfGone);
+      .catch(undefinedIfNotFound);
   }
 
   async #delete(
@@ -275,6 +274,6 @@ class GarbageCollector {
     const preconditions = { uid, resourceVersion };
     await this.#environment.client
       .delete(node.resource!, { name, namespace }, { propagationPolicy, preconditions, signal: this.#signal })
-      .catch(undefinedIfGone);
+      .catch(undefinedIfNotFound);
   }
 }

@@ -2,13 +2,12 @@
 import { type KubeObject, keyOf } from '../api/meta.ts';
 import { Namespace } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
-import { StatusError } from '../api/status.ts';
+import { StatusError, undefinedIfNotFound } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import type { Client } from '../client/client.ts';
 import { defineController } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
-import { undefinedIfGone } from './adoption.ts';
 import { withCondition } from './conditions.ts';
 
 /** What is still in a namespace, by resource. */
@@ -34,7 +33,7 @@ export const namespaceController = defineController({
     if (!cached?.metadata.deletionTimestamp || !cached.spec?.finalizers?.includes(finalizer)) return;
     const sinceMs = cluster.clock.now() - Date.parse(cached.metadata.deletionTimestamp);
     const remains = await emptyNamespace(cluster.client, key, sinceMs, signal);
-    const namespace = await cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfGone);
+    const namespace = await cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfNotFound);
     if (!namespace?.metadata.deletionTimestamp) return;
     const now = formatTime(cluster.clock.now());
     const status = {
@@ -124,7 +123,7 @@ async function emptyResource(
     for (const { metadata } of untouched)
       await client
         .delete(resource, metadata, { propagationPolicy: 'Background', signal })
-        .catch(undefinedIfGone);
+        .catch(undefinedIfNotFound);
   }
   return (await client.list(resource, query, signal)).items;
 }
@@ -198,6 +197,6 @@ async function finalize(cluster: ReconcileCluster, namespace: Namespace, signal:
   const spec = { ...namespace.spec, finalizers };
   await cluster.client
     .update(Namespace, { ...namespace, spec }, { subresource: 'finalize', signal })
-    .catch(undefinedIfGone);
+    .catch(undefinedIfNotFound);
   cluster.logger.debug('namespace emptied', { namespace: keyOf(namespace) });
 }

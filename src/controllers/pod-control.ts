@@ -2,6 +2,7 @@
 import type { Draft, KubeObject } from '../api/meta.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
+import { messageOf } from '../base/error-message.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 import { OwnerGone } from '../client/owner-check.ts';
 import type { Owner } from './adoption.ts';
@@ -101,10 +102,6 @@ export function isInVain(error: unknown): boolean {
 export function isNamespaceTerminating(error: unknown): boolean {
   if (!(error instanceof StatusError)) return false;
   return error.status.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating') ?? false;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Objects oldest first; names decide between those of the same second. */

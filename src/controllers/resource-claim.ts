@@ -5,7 +5,8 @@
 import { controllerOf } from '../api/meta.ts';
 import { claimFinalizer, isMadeFor, podClaimAnnotation, podClaims } from '../api/resource/pod-claims.ts';
 import { Pod, ResourceClaim, ResourceClaimTemplate } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
+import { StatusError, undefinedIfNotFound } from '../api/status.ts';
+import { messageOf } from '../base/error-message.ts';
 import { defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 
@@ -84,7 +85,7 @@ async function makeClaim(
     return await cluster.create(ResourceClaim, draft as never, signal);
   } catch (error) {
     if (!signal.aborted && !(error instanceof StatusError && error.code >= 500)) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       const message = `PodResourceClaim ${entry}: ${why}`;
       cluster.event(Pod, pod, 'Warning', 'FailedResourceClaimCreation', message);
     }
@@ -155,21 +156,9 @@ async function isGone(
   const { namespace = '' } = claim.metadata;
   const { name, uid } = user;
   const pod =
-    cluster.get(Pod, `${namespace}/${name}`) ?? (await askedFor(cluster, { namespace, name }, signal));
+    cluster.get(Pod, `${namespace}/${name}`) ??
+    (await cluster.client.get(Pod, { namespace, name }, signal).catch(undefinedIfNotFound));
   return !pod || pod.metadata.uid !== uid || isOver(pod);
-}
-
-async function askedFor(
-  cluster: ReconcileCluster,
-  at: { namespace: string; name: string },
-  signal: AbortSignal,
-): Promise<Pod | undefined> {
-  try {
-    return await cluster.client.get(Pod, at, signal);
-  } catch (error) {
-    if (error instanceof StatusError && error.code === 404) return undefined;
-    throw error;
-  }
 }
 
 /** Also a pod that is being deleted before it had a node. */

@@ -11,7 +11,7 @@ import {
   Secret,
   Service,
 } from '../api/resources.gen.ts';
-import { StatusError } from '../api/status.ts';
+import { isNotFound } from '../api/status.ts';
 import { type AnyController, defineController, type Watch, watch } from '../client/controller.ts';
 import type { ControllerEnvironment, ReconcileCluster } from '../client/controller-cluster.ts';
 import { type DiscoveredResource, discoverResources } from '../client/discovery.ts';
@@ -205,7 +205,7 @@ async function listUsages(
     return items.map((object) => usageOf(type, object));
   } catch (error) {
     // The definition went away between the question and the answer.
-    if (error instanceof StatusError && error.code === 404) return [];
+    if (isNotFound(error)) return [];
     throw new Error(`could not count ${type.plural} of ${apiVersionOf(type)}`, { cause: error });
   }
 }

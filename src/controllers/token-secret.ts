@@ -1,7 +1,7 @@
 /** Secrets of type kubernetes.io/service-account-token: filled with a token, and gone with their account. */
 import { Secret, ServiceAccount } from '../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../api/status.ts';
 import { type AnyController, defineController, watch } from '../client/controller.ts';
-import { undefinedIfGone } from './adoption.ts';
 
 export type IssueSecretToken = (
   namespace: string,
@@ -39,7 +39,7 @@ export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyC
       // Only the server's word counts: a secret is not deleted because a cache has not heard of its account yet.
       const account =
         cluster.get(ServiceAccount, `${namespace}/${name}`) ??
-        (await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfGone));
+        (await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfNotFound));
       const uid = annotations?.[uidAnnotation];
       if (!account || (uid && uid !== account.metadata.uid)) {
         await cluster.delete(Secret, secret, signal);

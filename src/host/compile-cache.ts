@@ -1,6 +1,7 @@
 /** Node's compile cache of Wherry's own processes, filled before they start. */
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMissing } from '../base/if-missing.ts';
 import { type ClusterContext, nodeFlags, processEnvironment } from './cluster-context.ts';
 import { run } from './command.ts';
 
@@ -41,7 +42,8 @@ function newestChange(root: string): number {
 function readStamp(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }

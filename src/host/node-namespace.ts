@@ -51,6 +51,7 @@ function hasNamespaces(holder: ProcessIdentity): boolean {
     readlinkSync(`/proc/${holder.pid}/ns/net`);
     return true;
   } catch {
+    // It is gone, or another user's: no process that holds a node of ours.
     return false;
   }
 }

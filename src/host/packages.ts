@@ -143,6 +143,7 @@ function isExecutable(file: string): boolean {
     accessSync(file, constants.X_OK);
     return true;
   } catch {
+    // Whatever keeps it from being run, it cannot be: the answer to the question.
     return false;
   }
 }

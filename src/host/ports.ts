@@ -60,8 +60,10 @@ function claim(file: string): boolean {
     rmSync(file, { force: true });
     write();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // Another command was quicker, or it is another user's.
+    if (['EEXIST', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
   }
 }
 

@@ -236,6 +236,7 @@ function canSignal(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch {
+    // It is gone, or another user's: no process of this cluster.
     return false;
   }
 }

@@ -73,6 +73,7 @@ export function openKeys(stored: Uint8Array, token: string): SharedKeys | undefi
   try {
     text += decipher.final('utf8');
   } catch {
+    // The one thing that it may say: not sealed with this token.
     return undefined;
   }
   return JSON.parse(text) as SharedKeys;

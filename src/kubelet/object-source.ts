@@ -3,7 +3,7 @@
  * uses it, so that the node never sees others and changes arrive at once.
  */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
-import { StatusError } from '../api/status.ts';
+import { StatusError, undefinedIfNotFound } from '../api/status.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Client, ObjectName } from '../client/client.ts';
@@ -50,7 +50,7 @@ export class ObjectSource {
       // As upstream: also while the server does not answer. Containers restart with what the pod has.
       if (held.isKnown) return held.current;
     }
-    return this.#read(type, at, this.#signal);
+    return this.#client.get(type, at, this.#signal).catch(undefinedIfNotFound);
   }
 
   /** Says which objects a pod uses from now on; what nobody uses is no longer watched. */
@@ -137,19 +137,6 @@ export class ObjectSource {
     held.current = object;
     if (object?.metadata.resourceVersion === before) return;
     for (const uid of held.users) this.#changed(uid);
-  }
-
-  async #read<T extends KubeObject>(
-    type: ResourceType<T>,
-    at: ObjectName,
-    signal: AbortSignal,
-  ): Promise<T | undefined> {
-    try {
-      return await this.#client.get(type, at, signal);
-    } catch (error) {
-      if (error instanceof StatusError && error.code === 404) return undefined;
-      throw error;
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** Says in a pod's status why it has no node. */
 import { Pod } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
-import { StatusError } from '../api/status.ts';
+import { isNotFound } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
@@ -35,7 +35,7 @@ export function writePodStatus(options: PodStatusOptions): void {
       await writes.run(write);
     } catch (error) {
       // A pod that is gone needs no status.
-      if (signal.aborted || (error instanceof StatusError && error.code === 404)) return;
+      if (signal.aborted || isNotFound(error)) return;
       logger.warn("a pod's status could not be written", { pod: queued.info.key, error });
     }
   });

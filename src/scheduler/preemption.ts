@@ -2,7 +2,7 @@
 import { disruptionTarget } from '../api/core/disruption-target.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
-import { StatusError } from '../api/status.ts';
+import { isNotFound } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
@@ -32,7 +32,7 @@ export async function evictVictims(options: EvictionOptions): Promise<void> {
       } catch (error) {
         if (signal.aborted) return;
         options.onFailure(victim);
-        if (error instanceof StatusError && error.code === 404) return;
+        if (isNotFound(error)) return;
         logger.warn('a pod could not be preempted', { pod: victim.key, error });
       }
     }),

@@ -1,6 +1,7 @@
 /** Takes pods without a node, decides where they go, and tells the server. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/error-message.ts';
 import { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
@@ -199,7 +200,7 @@ class Scheduler {
 
   #failed(queued: QueuedPod, error: unknown): void {
     this.#options.logger.warn('a pod could not be scheduled', { pod: queued.info.key, error });
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#tell(queued, { reason: 'SchedulerError', message });
     this.#queue.returnFailed(queued);
   }

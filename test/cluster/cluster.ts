@@ -1,6 +1,7 @@
 /** A whole cluster in one process for tests: memory store, real API server, controllers and scheduler, virtual clock. */
 
 import { Namespace } from '../../src/api/resources.gen.ts';
+import { ignoreAlreadyExists } from '../../src/api/status.ts';
 import { createApiServer } from '../../src/apiserver/server.ts';
 import { createLogger, type Logger, silentLogger } from '../../src/base/logger.ts';
 import { MetricsRegistry } from '../../src/base/metrics.ts';
@@ -91,7 +92,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
   const client = clientAs('test');
   const stop = new AbortController();
   for (const name of ['default', 'kube-system', 'kube-node-lease', 'kube-public'])
-    await client.create(Namespace, { metadata: { name }, spec: {}, status: {} }).catch(() => undefined);
+    await client.create(Namespace, { metadata: { name }, spec: {}, status: {} }).catch(ignoreAlreadyExists);
 
   let controllersStop = new AbortController();
   let controllersRunning: Promise<void> = Promise.resolve();

@@ -24,7 +24,9 @@ test('a container that starts anew for another image is not told of between its 
         seen.add(
           `${ready(event.object)} ${Object.keys(event.object.status?.containerStatuses?.[0]?.state ?? {})}`,
         );
-  })().catch(() => undefined);
+  })().catch((error: unknown) => {
+    if (!stop.signal.aborted) throw error;
+  });
   await client.patch(
     Pod,
     at,

@@ -1,5 +1,6 @@
 /** The expression language of the API (CEL) with Kubernetes' libraries, on @marcbachmann/cel-js (see docs/adr). */
 import { Environment } from '@marcbachmann/cel-js';
+import { messageOf } from '../../base/error-message.ts';
 import { countRounds, withBudget } from './budget.ts';
 import { registerAddresses } from './libraries/addresses.ts';
 import { registerAuthorizer } from './libraries/authorizer.ts';
@@ -118,7 +119,7 @@ function run(evaluate: () => unknown): unknown {
 
 /** The library shows the source below its message. */
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+  return messageOf(error).split('\n', 1)[0]!;
 }
 
 const some = base.clone().registerVariable('value', 'dyn').parse('optional.of(value)');

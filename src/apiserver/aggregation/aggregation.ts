@@ -7,6 +7,7 @@ import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/error-message.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
 import type { Client } from '../../client/client.ts';
@@ -165,7 +166,7 @@ export class Aggregation {
       this.#resources.set(service.metadata.name, list.resources ?? []);
       return passed;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       return unavailable('FailedDiscoveryCheck', `failing or missing response from ${path}: ${why}`);
     }
   }

@@ -1,6 +1,6 @@
 /** An APIService for every group version that this server answers itself, so that `kubectl get apiservices` is complete. */
 import { APIService } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { ignoreAlreadyExists } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
@@ -56,8 +56,8 @@ async function reconcile({
   for (const { group, version } of kinds.all()) wanted.set(`${version}.${group}`, { group, version });
   const { items } = await client.list(APIService, {}, signal);
   const present = new Map(items.map((service) => [service.metadata.name, service]));
-  for (const [name, { group, version }] of wanted) {
-    if (!present.has(name)) await createLocal(client, name, group, version, signal);
+  for (const [name, local] of wanted) {
+    if (!present.has(name)) await createLocal(client, local, signal);
   }
   for (const [name, service] of present) {
     const isOurs = service.metadata.labels?.[managedLabel] !== undefined && !service.spec.service;
@@ -67,16 +67,14 @@ async function reconcile({
 
 async function createLocal(
   client: Client,
-  name: string,
-  group: string,
-  version: string,
+  { group, version }: { group: string; version: string },
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    await client.create(
+  await client
+    .create(
       APIService,
       {
-        metadata: { name, labels: { [managedLabel]: 'true' } },
+        metadata: { name: `${version}.${group}`, labels: { [managedLabel]: 'true' } },
         spec: {
           ...(group && { group }),
           version,
@@ -85,8 +83,6 @@ async function createLocal(
         },
       },
       { signal },
-    );
-  } catch (error) {
-    if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
-  }
+    )
+    .catch(ignoreAlreadyExists);
 }

@@ -3,6 +3,7 @@ import { CelError } from '../../api/cel/environment.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
@@ -71,7 +72,7 @@ async function ask(
   } catch (error) {
     logger.error('the authorization webhook did not answer', { name, error });
     if (settings.onFailure === 'NoOpinion') metrics.failedOpen(name, resultOf(error));
-    return failure(settings, error instanceof Error ? error.message : String(error));
+    return failure(settings, messageOf(error));
   }
 }
 

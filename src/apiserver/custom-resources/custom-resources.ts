@@ -7,7 +7,7 @@ import { cleanupFinalizer } from '../../api/apiextensions/custom-resource-defini
 import type { KindDefinition } from '../../api/kind.ts';
 import { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { StatusError } from '../../api/status.ts';
+import { isNotFound } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -182,7 +182,7 @@ export class CustomResources {
           try {
             await client.delete(definition.type, object.metadata);
           } catch (error) {
-            if (!(error instanceof StatusError && error.reason === 'NotFound')) throw error;
+            if (!isNotFound(error)) throw error;
           }
         }),
       );

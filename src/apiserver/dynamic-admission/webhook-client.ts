@@ -2,6 +2,7 @@
 import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
 import { postJson } from '../http/post-json.ts';
 
@@ -44,7 +45,7 @@ export class WebhookClient {
       });
       return parseExactJson(text);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       throw new WebhookCallError(`failed to call webhook: Post ${JSON.stringify(url.href)}: ${why}`, {
         cause: error,
       });

@@ -1,6 +1,6 @@
 /** Objects that the server itself wants to be there: made when they are missing, mended when they differ. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
-import { notFound, StatusError } from '../../api/status.ts';
+import { isAlreadyExists, notFound } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
@@ -51,7 +51,7 @@ export async function ensureObject<T extends KubeObject>(
     await createObject(registry, request, storedDraft(registry, type, draft));
     return true;
   } catch (error) {
-    if (error instanceof StatusError && error.reason === 'AlreadyExists') return false;
+    if (isAlreadyExists(error)) return false;
     throw error;
   }
 }

@@ -161,6 +161,7 @@ export class StoreView {
 
   /** One question at a time; whoever asks while it is under way needs an answer that is asked after that. */
   async #currentRevision(): Promise<number> {
+    // Whoever asked before hears of the failure.
     await this.#asking?.catch(() => 0);
     this.#asking ??= this.#store.currentRevision().finally(() => {
       this.#asking = undefined;

@@ -1,7 +1,7 @@
 /** ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, for rolling from and back to. */
 import { controllerOf, type Draft } from '../../api/meta.ts';
 import { ControllerRevision } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { controllerReference, type Owner } from '../adoption.ts';
@@ -89,7 +89,7 @@ export async function applyRevisionPlan(
   try {
     return await cluster.create(ControllerRevision, plan.draft, signal);
   } catch (error) {
-    if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
+    if (!isAlreadyExists(error)) throw error;
     const at = { name: plan.draft.metadata.name!, namespace: owner.object.metadata.namespace };
     const present = await cluster.client.get(ControllerRevision, at, signal);
     const isSame = canonicalJson(present.data as object) === canonicalJson(plan.draft.data as object);

@@ -3,13 +3,14 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists, type StatusError } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
-import { isInVain, messageOf } from '../pod-control.ts';
+import { isInVain } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { desiredReplicasAnnotation, revisionAnnotation } from './deployment-annotations.ts';
 import {
@@ -267,8 +268,7 @@ class Rollout {
         this.#signal.throwIfAborted();
         return undefined;
       }
-      if (error instanceof StatusError && error.reason === 'AlreadyExists')
-        return { rs: await this.#sameOrCollision(draft, error), isNew: false };
+      if (isAlreadyExists(error)) return { rs: await this.#sameOrCollision(draft, error), isNew: false };
       const message = `Failed to create new replica set "${draft.metadata.name}": ${messageOf(error)}`;
       if (hasProgressDeadline(this.#deployment))
         await this.#updateStatus(

@@ -1,12 +1,13 @@
 /** StatefulSets: pods with names and claims that stay theirs, made and replaced in order. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { claim } from '../adoption.ts';
-import { isInVain, messageOf, slowStart } from '../pod-control.ts';
+import { isInVain, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import {
   applyRevisionPlan,
@@ -161,7 +162,7 @@ class StatefulReconcile {
     } catch (error) {
       if (this.#signal.aborted || isInVain(error)) throw error;
       // Another's pod of that name, or one that goes: nothing to tell of, only to wait for.
-      if (error instanceof StatusError && error.reason === 'AlreadyExists') throw error;
+      if (isAlreadyExists(error)) throw error;
       const what = `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${messageOf(error)}`;
       this.#event('Warning', 'FailedCreate', what);
       throw error;
@@ -206,7 +207,7 @@ class StatefulReconcile {
         await this.#cluster.create(PersistentVolumeClaim, draft, this.#signal);
         this.#event('Normal', 'SuccessfulCreate', `${text} success`);
       } catch (error) {
-        if (error instanceof StatusError && error.reason === 'AlreadyExists') continue;
+        if (isAlreadyExists(error)) continue;
         if (!this.#signal.aborted && !isInVain(error))
           this.#event('Warning', 'FailedCreate', `${text} failed error: ${messageOf(error)}`);
         throw error;

@@ -3,14 +3,15 @@ import { CronError } from '../../api/batch/cron-schedule.ts';
 import { controllerOf, type Draft, keyOf } from '../../api/meta.ts';
 import { CronJob, Job } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { controllerReference, undefinedIfGone } from '../adoption.ts';
+import { controllerReference } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
-import { isInVain, messageOf } from '../pod-control.ts';
+import { isInVain } from '../pod-control.ts';
 import { type CronSchedule, formatInZone, parseCronSchedule } from './cron-schedule.ts';
 
 const creationSkewOf = metricsPerRegistry((registry) => {
@@ -181,7 +182,9 @@ class CronReconcile {
 
   /** The job that a cache may not show yet. */
   async #lookUp({ name = '', namespace, uid }: core.ObjectReference): Promise<Job | undefined> {
-    const job = await this.#cluster.client.get(Job, { name, namespace }, this.#signal).catch(undefinedIfGone);
+    const job = await this.#cluster.client
+      .get(Job, { name, namespace }, this.#signal)
+      .catch(undefinedIfNotFound);
     return job?.metadata.uid === uid ? job : undefined;
   }
 
@@ -251,7 +254,7 @@ class CronReconcile {
       return job;
     } catch (error) {
       if (this.#signal.aborted || isInVain(error)) return undefined;
-      if (error instanceof StatusError && error.reason === 'AlreadyExists') {
+      if (isAlreadyExists(error)) {
         const present = await this.#cluster.client.get(Job, { name, namespace }, this.#signal);
         if (controllerOf(present)?.uid === cronJob.metadata.uid) return present;
       }

@@ -4,10 +4,11 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf } from '../../api/meta.ts';
 import { Job, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
 import { defineController, quietMsFor, type ReconcileOutcome, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { claim, undefinedIfGone } from '../adoption.ts';
+import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
 import { formatIndexes, parseIndexes } from './job-indexes.ts';
@@ -61,7 +62,8 @@ async function releaseOrphans(
     return pod.metadata.labels?.[jobNameLabel] === name;
   });
   if (left.length === 0) return;
-  const fresh = job ?? (await cluster.client.get(Job, { namespace, name }, signal).catch(undefinedIfGone));
+  const fresh =
+    job ?? (await cluster.client.get(Job, { namespace, name }, signal).catch(undefinedIfNotFound));
   for (const pod of left) {
     const controller = controllerOf(pod);
     if (!controller || controller.uid !== fresh?.metadata.uid) await dropFinalizer(cluster, pod, signal);
@@ -71,7 +73,7 @@ async function releaseOrphans(
 async function dropFinalizer(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
   const { uid } = pod.metadata;
   const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } };
-  await cluster.patch(Pod, pod, patch, { type: 'strategic' }, signal).catch(undefinedIfGone);
+  await cluster.patch(Pod, pod, patch, { type: 'strategic' }, signal).catch(undefinedIfNotFound);
 }
 
 /** One reconcile of one Job. */

@@ -1,8 +1,8 @@
 /** Deletes finished Jobs whose time to live is over. */
 import { Job } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController } from '../../client/controller.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 
 const deletionDelayOf = metricsPerRegistry((registry) => {
@@ -24,7 +24,7 @@ export const ttlAfterFinishedController = defineController({
     if (leftMs === undefined) return;
     if (leftMs > 0) return { requeueAfterMs: leftMs };
     // The cache may be behind: the time may have been made longer just now.
-    const fresh = await cluster.client.get(Job, job.metadata, signal).catch(undefinedIfGone);
+    const fresh = await cluster.client.get(Job, job.metadata, signal).catch(undefinedIfNotFound);
     const freshLeftMs = fresh && timeLeftMs(fresh, cluster.clock.now());
     if (!fresh || freshLeftMs === undefined || freshLeftMs > 0) return;
     await cluster.delete(Job, fresh, signal, { propagationPolicy: 'Foreground' });

@@ -19,8 +19,9 @@ export const csrApprovingController = defineController({
   async reconcile(name, cluster, signal) {
     const csr = cluster.get(CertificateSigningRequest, name);
     if (!csr || isDecided(csr)) return;
-    const request = await readRequest(csr).catch(() => undefined);
-    const kind = request && kindOfNodeClient(csr, request);
+    const request = await readRequest(csr);
+    // What cannot be read or may not be had waits for an administrator, as everything that nobody approves.
+    const kind = 'unreadable' in request ? undefined : kindOfNodeClient(csr, request);
     if (!kind || !(await isAllowed(cluster, csr, kind, signal))) return;
     await approve(cluster, csr, messages[kind], signal);
   },

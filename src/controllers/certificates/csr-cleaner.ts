@@ -1,9 +1,9 @@
 /** Removes certificate requests that are done with. */
 import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 
 const checkIntervalMs = 3_600_000;
@@ -22,7 +22,7 @@ export async function runCsrCleaner(environment: ControllerEnvironment, signal: 
       if (signal.aborted || !isDone(csr, clock.now())) continue;
       await client
         .delete(CertificateSigningRequest, csr.metadata, { preconditions: { uid: csr.metadata.uid }, signal })
-        .catch(undefinedIfGone)
+        .catch(undefinedIfNotFound)
         .catch((error: unknown) =>
           logger.warn('could not remove a request', { name: csr.metadata.name, error }),
         );

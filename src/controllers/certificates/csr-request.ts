@@ -2,6 +2,7 @@
 
 import type { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
+import { messageOf } from '../../base/error-message.ts';
 import type { ParsedSigningRequest } from '../../base/pki.ts';
 import { findCondition } from '../conditions.ts';
 
@@ -18,11 +19,17 @@ export function hasCondition(csr: CertificateSigningRequest, type: string): bool
   return findCondition(csr.status?.conditions, type)?.status === 'True';
 }
 
-/** The PEM within the request, read. @throws when it is none. */
-export async function readRequest(csr: CertificateSigningRequest): Promise<ParsedSigningRequest> {
+/** The PEM within the request, read; or why it cannot be. */
+export async function readRequest(
+  csr: CertificateSigningRequest,
+): Promise<ParsedSigningRequest | { unreadable: string }> {
   // A cluster may never see a request, and the code is large.
   const { parseSigningRequest } = await import('../../base/pki.ts');
-  return await parseSigningRequest(requestPem(csr));
+  try {
+    return await parseSigningRequest(requestPem(csr));
+  } catch (error) {
+    return { unreadable: messageOf(error) };
+  }
 }
 
 export function requestPem(csr: CertificateSigningRequest): string {

@@ -19,8 +19,8 @@ export const csrServingApprovingController = defineController({
   async reconcile(name, cluster, signal) {
     const csr = cluster.get(CertificateSigningRequest, name);
     if (!csr || isDecided(csr)) return;
-    const request = await readRequest(csr).catch(() => undefined);
-    if (!request || findRefusal(csr, request)) return;
+    const request = await readRequest(csr);
+    if ('unreadable' in request || findRefusal(csr, request)) return;
     const { username = '' } = csr.spec;
     const node = cluster.get(Node, username.slice(nodeUserPrefix.length));
     if (!node || !isOfNode(request, username, node)) return;

@@ -4,7 +4,6 @@ import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { CertificatePair } from '../../base/pki.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
-import { messageOf } from '../pod-control.ts';
 import { findRefusal, hasCondition, readRequest, requestPem, signers } from './csr-request.ts';
 
 const ownSigners: ReadonlySet<string> = new Set(Object.values(signers));
@@ -62,12 +61,8 @@ async function sign(
   csr: CertificateSigningRequest,
   nowMs: number,
 ): Promise<{ certificate: string } | { refusal: string }> {
-  let refusal: string | undefined;
-  try {
-    refusal = findRefusal(csr, await readRequest(csr));
-  } catch (error) {
-    refusal = messageOf(error);
-  }
+  const request = await readRequest(csr);
+  const refusal = 'unreadable' in request ? request.unreadable : findRefusal(csr, request);
   if (refusal !== undefined) return { refusal };
   const asked = csr.spec.expirationSeconds;
   const validityMs =

@@ -4,10 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { matchesLabels } from '../../api/label-selector.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Endpoints, Pod, Service } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
 import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { isPodReady } from '../pod-state.ts';
 import {
   addressablePods,
@@ -72,7 +72,7 @@ export function endpointsController(): AnyController {
         ...others
       } = present.metadata.annotations ?? {};
       const metadata = { ...present.metadata, ...plan.metadata, annotations: { ...others, ...annotations } };
-      await cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfGone);
+      await cluster.update(Endpoints, { ...present, ...plan, metadata }, signal).catch(undefinedIfNotFound);
       return { quietMs: quietMsFor(pods.length) };
     },
   });

@@ -2,10 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Draft, OwnerReference } from '../../api/meta.ts';
 import { EndpointSlice } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { canonicalJson } from '../pod-template.ts';
 
 /** Says which controller keeps a slice. */
@@ -187,6 +187,7 @@ export async function applySlicePlan(
   signal: AbortSignal,
 ): Promise<void> {
   for (const slice of plan.create) await cluster.create(EndpointSlice, slice, signal);
-  for (const slice of plan.update) await cluster.update(EndpointSlice, slice, signal).catch(undefinedIfGone);
+  for (const slice of plan.update)
+    await cluster.update(EndpointSlice, slice, signal).catch(undefinedIfNotFound);
   for (const slice of plan.remove) await cluster.delete(EndpointSlice, slice, signal);
 }

@@ -2,11 +2,11 @@
 
 import { Lease, Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { regionLabel, zoneLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { isPodReady } from '../pod-state.ts';
 import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
 import {
@@ -193,7 +193,7 @@ async function markPodsNotReady(cluster: ReconcileCluster, node: Node, signal: A
     const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
     await cluster
       .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
-      .catch(undefinedIfGone);
+      .catch(undefinedIfNotFound);
     cluster.event(Pod, pod, 'Warning', 'NodeNotReady', 'Node is not ready');
   }
 }

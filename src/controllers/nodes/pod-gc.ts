@@ -3,10 +3,10 @@
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { pause } from '../../base/clock.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { byCreation } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { nodeCondition } from './node-state.ts';
@@ -122,7 +122,7 @@ async function findLostNodes(
     missingSince.set(name, sinceMs);
     if (clock.monotonic() - sinceMs < quarantineMs) continue;
     // The cache may be behind: only the server's word counts.
-    if (!(await client.get(Node, { name }, signal).catch(undefinedIfGone))) lost.add(name);
+    if (!(await client.get(Node, { name }, signal).catch(undefinedIfNotFound))) lost.add(name);
   }
   return lost;
 }
@@ -141,8 +141,8 @@ async function removePod(
     const patch = { metadata: { uid }, status: { phase: 'Failed', ...(conditions && { conditions }) } };
     await client
       .patch(Pod, pod.metadata, patch, { type: 'strategic', subresource: 'status', signal })
-      .catch(undefinedIfGone);
+      .catch(undefinedIfNotFound);
   }
   const options = { gracePeriodSeconds: 0, preconditions: { uid }, signal };
-  await client.delete(Pod, pod.metadata, options).catch(undefinedIfGone);
+  await client.delete(Pod, pod.metadata, options).catch(undefinedIfNotFound);
 }

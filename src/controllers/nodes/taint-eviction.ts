@@ -2,10 +2,10 @@
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
 import { noExecuteTaints, tolerates } from './node-state.ts';
 
@@ -123,6 +123,6 @@ async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): 
   const patch = { metadata: { uid }, status: { conditions: [condition] } };
   await cluster
     .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
-    .catch(undefinedIfGone);
+    .catch(undefinedIfNotFound);
   await cluster.delete(Pod, pod, signal);
 }

@@ -7,11 +7,11 @@ import {
   ReplicationController,
   StatefulSet,
 } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type { Scale } from '../../api/types/autoscaling-v1.gen.ts';
 import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { groupVersionPath } from '../../client/request-path.ts';
-import { undefinedIfGone } from '../adoption.ts';
 
 /** A controller that cannot be asked: its budget allows nothing until its pods change. */
 export class UnknownScale extends Error {}
@@ -87,7 +87,7 @@ async function askScale(
 ): Promise<Found | undefined> {
   const { group, version } = parseApiVersion(reference.apiVersion);
   const path = groupVersionPath({ group, version });
-  const list = await client.raw<APIResourceList>('GET', path, undefined, signal).catch(undefinedIfGone);
+  const list = await client.raw<APIResourceList>('GET', path, undefined, signal).catch(undefinedIfNotFound);
   const resource = list?.resources.find(({ kind, name }) => kind === reference.kind && !name.includes('/'));
   if (!resource)
     throw new UnknownScale(`no matches for kind "${reference.kind}" in version "${reference.apiVersion}"`);
@@ -96,7 +96,7 @@ async function askScale(
       `${group ? `${resource.name}.${group}` : resource.name} does not implement the scale subresource`,
     );
   const at = `${path}/namespaces/${namespace}/${resource.name}/${reference.name}/scale`;
-  const scale = await client.raw<Scale>('GET', at, undefined, signal).catch(undefinedIfGone);
+  const scale = await client.raw<Scale>('GET', at, undefined, signal).catch(undefinedIfNotFound);
   if (scale?.metadata.uid !== reference.uid) return undefined;
   return { uid: reference.uid, replicas: scale.spec?.replicas ?? 0 };
 }

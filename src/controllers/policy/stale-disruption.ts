@@ -1,8 +1,8 @@
 /** Pods that were to be disrupted and are still there after two minutes: they no longer say that they will be. */
 import { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { defineController } from '../../client/controller.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { isPodTerminal, podCondition } from '../pod-state.ts';
 
 const type = 'DisruptionTarget';
@@ -26,7 +26,7 @@ export const staleDisruptionController = defineController({
     const patch = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
     await cluster
       .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
-      .catch(undefinedIfGone);
+      .catch(undefinedIfNotFound);
   },
 });
 

@@ -12,10 +12,10 @@ import {
   Pod,
   VolumeAttachment,
 } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informer.ts';
-import { undefinedIfGone } from '../adoption.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { isInUse, planAttachments, uniqueVolumeName } from './attach-plan.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
@@ -116,7 +116,7 @@ async function detach(
   signal: AbortSignal,
 ): Promise<void> {
   const name = attachment.spec?.nodeName ?? '';
-  const node = await cluster.client.get(Node, { name }, signal).catch(undefinedIfGone);
+  const node = await cluster.client.get(Node, { name }, signal).catch(undefinedIfNotFound);
   if (node) {
     if (isInUse(volume, node)) return;
     await setAttached(cluster, node, uniqueVolumeName(volume), false, signal);

@@ -1,6 +1,6 @@
 /** A new cluster has a class `standard`, the default, made by the cluster's own provisioner. */
 import { StorageClass } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists } from '../../api/status.ts';
 import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
 import { ownProvisioner } from './provisioner-names.ts';
@@ -23,7 +23,7 @@ export async function ensureDefaultStorageClass(
   try {
     await client.create(StorageClass, standard, { signal });
   } catch (error) {
-    if (error instanceof StatusError && error.reason === 'AlreadyExists') return;
+    if (isAlreadyExists(error)) return;
     if (!signal.aborted) logger.error('the default storage class could not be made', { error });
   }
 }

@@ -2,7 +2,8 @@
 
 import { controllerOf } from '../../api/meta.ts';
 import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists } from '../../api/status.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController, watch } from '../../client/controller.ts';
 
@@ -70,8 +71,8 @@ export const ephemeralVolumeController = defineController({
         );
       } catch (error) {
         if (!known) failures.add(1);
-        if (signal.aborted || (error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
-        const why = error instanceof Error ? error.message : String(error);
+        if (signal.aborted || isAlreadyExists(error)) throw error;
+        const why = messageOf(error);
         const message = known ? why : `ephemeral volume ${name}: create PVC ${claimName}: ${why}`;
         cluster.event(Pod, pod, 'Warning', 'FailedBinding', message);
         throw error;

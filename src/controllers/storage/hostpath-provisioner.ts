@@ -1,8 +1,9 @@
 /** Makes volumes for claims of the cluster's own classes: a directory on the disk of one node each. */
 import { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { ignoreAlreadyExists } from '../../api/status.ts';
 import { classOfClaim, volumeAnnotations } from '../../api/volume-binding.ts';
 import { hostnameLabel } from '../../api/well-known.ts';
+import { messageOf } from '../../base/error-message.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { onNodeDirectory } from './node-directory.ts';
@@ -75,11 +76,11 @@ async function provision(
     if (claim.spec?.volumeMode === 'Block') throw new Error('block volumes are not supported');
     const volume = volumeFor(claim, storageClass, node);
     await onNodeDirectory(cluster.client, node, 'create', volume.spec.hostPath.path, signal);
-    await createOnce(volume as unknown as PersistentVolume, cluster, signal);
+    await cluster.create(PersistentVolume, volume, signal).catch(ignoreAlreadyExists);
     say('Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volume.metadata.name}`);
   } catch (error) {
     if (signal.aborted) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const message = `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${why}`;
     say('Warning', 'ProvisioningFailed', message);
     throw error;
@@ -104,28 +105,19 @@ function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, nod
       storageClassName: storageClass.metadata.name,
       ...(storageClass.mountOptions && { mountOptions: storageClass.mountOptions }),
       claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid, resourceVersion },
-      hostPath: { path: `${volumesFolder}/${volumeName}_${namespace}_${name}`, type: 'DirectoryOrCreate' },
+      hostPath: {
+        path: `${volumesFolder}/${volumeName}_${namespace}_${name}`,
+        type: 'DirectoryOrCreate' as const,
+      },
       nodeAffinity: {
         required: {
           nodeSelectorTerms: [
-            { matchExpressions: [{ key: hostnameLabel, operator: 'In', values: [hostname] }] },
+            { matchExpressions: [{ key: hostnameLabel, operator: 'In' as const, values: [hostname] }] },
           ],
         },
       },
     },
   };
-}
-
-async function createOnce(
-  volume: PersistentVolume,
-  cluster: ReconcileCluster,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await cluster.create(PersistentVolume, volume, signal);
-  } catch (error) {
-    if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error;
-  }
 }
 
 /** For claims that do not wait for a pod: the node with the fewest volumes among those that take pods. */

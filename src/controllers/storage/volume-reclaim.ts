@@ -1,6 +1,7 @@
 /** What becomes of a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
 import { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../api/volume-binding.ts';
+import { messageOf } from '../../base/error-message.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
 import { ownProvisioners } from './provisioner-names.ts';
@@ -41,7 +42,7 @@ async function attempt(
     await act();
   } catch (error) {
     if (signal.aborted) throw error;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     cluster.event(PersistentVolume, volume, 'Warning', failureReason, message);
     const status = { ...volume.status, phase: 'Failed' as const, message };
     await cluster.updateStatus(PersistentVolume, volume, status, signal);

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { VolumeAttachment } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { VolumeError } from '../volumes/pod-volumes.ts';
-import { undefinedIfNotFound } from './not-found.ts';
 import type { VolumeRecord } from './volume-records.ts';
 
 export interface AttachedVolumesOptions {

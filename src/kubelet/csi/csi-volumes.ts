@@ -2,11 +2,11 @@
  * CSI volumes of pods: attached by others, staged once on the node, published to each pod; and all of that back again.
  * One volume is worked on by one pod at a time.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { wholeValueOf } from '../../api/quantity.ts';
 import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.gen.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import { isMounted } from '../linux/mounts.ts';
@@ -21,13 +21,13 @@ import type { DriverClient } from './driver-client.ts';
 import { driverTokens, secretData } from './driver-secrets.ts';
 import type { VolumeCapability, VolumeUsage } from './messages.ts';
 import type { NodeDrivers } from './node-drivers.ts';
-import { undefinedIfNotFound } from './not-found.ts';
 import {
   type PublishedVolume,
   type StagedVolume,
   type VolumeRecord,
   VolumeRecords,
 } from './volume-records.ts';
+import { claimedVolume, inlineVolume, type WantedVolume } from './wanted-volume.ts';
 
 export interface CsiVolumesOptions extends AttachedVolumesOptions {
   /** The kubelet's folder. */
@@ -39,14 +39,14 @@ export interface CsiVolumesOptions extends AttachedVolumesOptions {
   nodeName(): string;
 }
 
-/** A volume as a pod wants it: by a claim, or of its own. */
-export interface WantedVolume {
-  record: VolumeRecord;
-  source: core.CSIPersistentVolumeSource;
-  accessModes: readonly string[];
-  mountOptions: readonly string[];
-  /** As the pod mounts it. */
-  readOnly: boolean;
+/** What it takes to give a staged volume to a pod. */
+interface Publication {
+  driver: DriverClient;
+  driverObject: CSIDriver | undefined;
+  wanted: WantedVolume;
+  capability: VolumeCapability;
+  publishContext: Record<string, string>;
+  published: PublishedVolume;
 }
 
 /** About as often as upstream's kubelet looks at a pod again. */
@@ -73,33 +73,11 @@ export class CsiVolumes {
     return this.#attached.inUse();
   }
 
-  claimed(
-    volume: PersistentVolume,
-    { readOnly, isAttachable }: { readOnly: boolean; isAttachable: boolean },
-  ): WantedVolume {
-    const source = volume.spec!.csi!;
-    return {
-      record: {
-        driverName: source.driver,
-        volumeHandle: source.volumeHandle,
-        specVolID: volume.metadata.name,
-        nodeName: this.#options.nodeName(),
-        volumeLifecycleMode: 'Persistent',
-        volumeMode: volume.spec?.volumeMode === 'Block' ? 'Block' : 'Filesystem',
-        attachable: isAttachable ? 'yes' : 'no',
-      },
-      source,
-      accessModes: volume.spec?.accessModes ?? [],
-      mountOptions: volume.spec?.mountOptions ?? [],
-      readOnly,
-    };
-  }
-
   /** Gives the path of a claim's volume. @throws VolumeError */
   async mountClaimed(pod: Pod, name: string, volume: PersistentVolume, readOnly: boolean): Promise<string> {
     const driver = await this.#driverObject(volume.spec!.csi!.driver);
     const isAttachable = driver?.spec?.attachRequired ?? true;
-    const wanted = this.claimed(volume, { readOnly, isAttachable });
+    const wanted = claimedVolume(volume, { readOnly, isAttachable, nodeName: this.#options.nodeName() });
     return this.#mount(pod, name, wanted, driver);
   }
 
@@ -116,28 +94,7 @@ export class CsiVolumes {
         `kubernetes.io/csi: mounter.SetUpAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver ${inline.driver} (${why})`,
       );
     }
-    const volumeHandle = `csi-${sha256(`${pod.metadata.uid}${name}`)}`;
-    const { nodePublishSecretRef: secret, fsType, volumeAttributes } = inline;
-    const source: core.CSIPersistentVolumeSource = {
-      driver: inline.driver,
-      volumeHandle,
-      ...(fsType && { fsType }),
-      ...(volumeAttributes && { volumeAttributes }),
-      ...(secret && {
-        nodePublishSecretRef: { name: secret.name ?? '', namespace: pod.metadata.namespace ?? '' },
-      }),
-    };
-    const record: VolumeRecord = {
-      driverName: inline.driver,
-      volumeHandle,
-      specVolID: name,
-      nodeName: this.#options.nodeName(),
-      volumeLifecycleMode: 'Ephemeral',
-      volumeMode: 'Filesystem',
-      attachable: 'no',
-    };
-    const accessModes = ['ReadWriteOnce'];
-    const wanted = { record, source, accessModes, mountOptions: [], readOnly: inline.readOnly ?? false };
+    const wanted = inlineVolume(pod, name, inline, this.#options.nodeName());
     return this.#mount(pod, name, wanted, driver);
   }
 
@@ -155,7 +112,8 @@ export class CsiVolumes {
 
   /** Has the file system on the volume fill it. False: the driver has nothing to do for that. */
   async expand(pod: Pod, volume: PersistentVolume): Promise<boolean> {
-    const wanted = this.claimed(volume, { readOnly: false, isAttachable: false });
+    const nodeName = this.#options.nodeName();
+    const wanted = claimedVolume(volume, { readOnly: false, isAttachable: false, nodeName });
     const { record, source } = wanted;
     return this.#locked(record, async () => {
       const driver = this.#options.drivers.get(record.driverName);
@@ -276,21 +234,7 @@ export class CsiVolumes {
 
   async #publish(
     pod: Pod,
-    {
-      driver,
-      driverObject,
-      wanted,
-      capability,
-      publishContext,
-      published,
-    }: {
-      driver: DriverClient;
-      driverObject: CSIDriver | undefined;
-      wanted: WantedVolume;
-      capability: VolumeCapability;
-      publishContext: Record<string, string>;
-      published: PublishedVolume;
-    },
+    { driver, driverObject, wanted, capability, publishContext, published }: Publication,
   ): Promise<void> {
     const { record, source, accessModes, readOnly } = wanted;
     const isEphemeral = record.volumeLifecycleMode === 'Ephemeral';
@@ -411,8 +355,4 @@ async function removeTarget(target: string): Promise<void> {
       if (code === 'ENOENT') return;
       if (code !== 'ENOTDIR' || remove === unlink) throw error;
     }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,10 +1,11 @@
 /** How full a file system is. */
 import { statfs } from 'node:fs/promises';
+import { ifMissing } from '../../base/if-missing.ts';
 import type { FilesystemUse } from '../machine.ts';
 
-/** Of the one that the path is on. Undefined: nothing is there, or nothing that tells. */
+/** Of the one that the path is on. Undefined: nothing is there. */
 export async function filesystemUse(path: string): Promise<FilesystemUse | undefined> {
-  const stats = await statfs(path).catch(() => undefined);
+  const stats = await statfs(path).catch(ifMissing(undefined));
   if (!stats) return undefined;
   return {
     capacityBytes: stats.blocks * stats.bsize,

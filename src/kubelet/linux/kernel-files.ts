@@ -3,14 +3,16 @@
  * the thousands that a scrape reads to another thread takes ten times as long as reading it.
  */
 import { readFileSync } from 'node:fs';
+import { isMissing } from '../../base/if-missing.ts';
 
 /** Empty when there is no such file. */
 export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
-  } catch {
-    // A controller that is off, or a group that has just gone.
-    return '';
+  } catch (error) {
+    // A controller that is off, a group that has just gone, or pressure that the kernel was told not to measure.
+    if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'EOPNOTSUPP') return '';
+    throw error;
   }
 }
 

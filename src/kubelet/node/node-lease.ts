@@ -1,7 +1,7 @@
 /** The node's heartbeat: a lease that it renews. */
 import { Lease, type Node } from '../../api/resources.gen.ts';
 import { formatMicroTime } from '../../api/schema/time.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -49,7 +49,7 @@ export async function keepNodeLease(options: NodeLeaseOptions, signal: AbortSign
       const metadata = owned({ name: nodeName, namespace });
       return await client.create(Lease, { metadata, spec: spec() }, { signal });
     } catch (error) {
-      if (!(error instanceof StatusError) || error.reason !== 'AlreadyExists') throw error;
+      if (!isAlreadyExists(error)) throw error;
       return renewed(await client.get(Lease, { namespace, name: nodeName }, signal));
     }
   };

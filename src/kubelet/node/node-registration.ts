@@ -1,7 +1,7 @@
 /** The node's object at the API: made once, its status kept true. */
 import { Node } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { StatusError } from '../../api/status.ts';
+import { isAlreadyExists, isNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
@@ -82,7 +82,7 @@ export class NodeRegistration {
         else attempt = 0;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof StatusError && error.code === 404) {
+        if (isNotFound(error)) {
           this.#node = undefined;
           await this.#register(signal);
           continue;
@@ -126,7 +126,7 @@ export class NodeRegistration {
             { signal },
           );
         } catch (error) {
-          if (!(error instanceof StatusError) || error.reason !== 'AlreadyExists') throw error;
+          if (!isAlreadyExists(error)) throw error;
           this.#node = await this.#reconcile(await client.get(Node, { name: nodeName }, signal), signal);
         }
         return;

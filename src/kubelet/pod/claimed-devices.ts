@@ -4,7 +4,7 @@
  */
 import { isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
 import { type Pod, ResourceClaim } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { podEvents } from './pod-events.ts';
@@ -37,11 +37,14 @@ export class ClaimedDevices {
   }
 
   async #problemOf(pod: Pod): Promise<string | undefined> {
+    const { client, signal } = this.#context;
     const { namespace = '', name: podName, uid } = pod.metadata;
     for (const { entry, claimName } of podClaims(pod)) {
       if (claimName === undefined) return `claim ${entry} was not made yet`;
       if (claimName === '') continue;
-      const claim = await this.#claim({ namespace, name: claimName });
+      const claim = await client
+        .get(ResourceClaim, { namespace, name: claimName }, signal)
+        .catch(undefinedIfNotFound);
       if (!claim)
         return `failed to fetch ResourceClaim ${claimName}: resourceclaims "${claimName}" not found`;
       if (!isReservedFor(claim, pod))
@@ -50,14 +53,5 @@ export class ClaimedDevices {
       if (first) return `DRA driver ${first.driver} is not registered`;
     }
     return undefined;
-  }
-
-  async #claim(at: { namespace: string; name: string }): Promise<ResourceClaim | undefined> {
-    try {
-      return await this.#context.client.get(ResourceClaim, at, this.#context.signal);
-    } catch (error) {
-      if (error instanceof StatusError && error.code === 404) return undefined;
-      throw error;
-    }
   }
 }

@@ -1,6 +1,6 @@
 /** Makes the sandbox of a pod: its place in the network, its name, resolver and hosts file. */
 import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { isNotFound } from '../../api/status.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
@@ -92,7 +92,7 @@ export class PodSandbox {
     try {
       return (await this.#context.client.get(RuntimeClass, { name })).handler;
     } catch (error) {
-      if (error instanceof StatusError && error.code === 404)
+      if (isNotFound(error))
         throw new Error(`failed to get sandbox runtime: RuntimeClass "${name}" not found`);
       throw error;
     }

@@ -181,6 +181,7 @@ export class SpdySession {
     }
     switch (type) {
       case types.synStream:
+        // Headers that cannot be read leave the compressors of both sides out of step: the session is of no use any more.
         this.#takeStream(id, flags, body.subarray(10)).catch(() => this.close());
         break;
       case types.ping:

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { undefinedIfNotFound } from '../../api/status.ts';
 import type { Volume } from '../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { Client } from '../../client/client.ts';
@@ -32,7 +32,9 @@ export async function findClaimedVolume(
   const claimKey = `${namespace}/${claimName}`;
   const unfit = (why: string) => new UnfitVolumeError(volumeName, why);
   const unfitClaim = (why: string) => unfit(`error processing PVC ${claimKey}: ${why}`);
-  const claim = await orUndefined(client.get(PersistentVolumeClaim, { namespace, name: claimName }));
+  const claim = await client
+    .get(PersistentVolumeClaim, { namespace, name: claimName })
+    .catch(undefinedIfNotFound);
   if (!claim)
     throw unfitClaim(`failed to fetch PVC from API server: persistentvolumeclaims "${claimName}" not found`);
   const notReady = whyUnusable(claim);
@@ -40,7 +42,7 @@ export async function findClaimedVolume(
   if (ephemeral && !claim.metadata.ownerReferences?.some((owner) => owner.uid === uid))
     throw unfit(`PVC ${claimKey} was not created for pod ${namespace}/${podName} (pod is not owner)`);
   const boundName = claim.spec!.volumeName!;
-  const volume = await orUndefined(client.get(PersistentVolume, { name: boundName }));
+  const volume = await client.get(PersistentVolume, { name: boundName }).catch(undefinedIfNotFound);
   if (!volume)
     throw unfitClaim(
       `failed to fetch PV ${boundName} from API server: persistentvolumes "${boundName}" not found`,
@@ -152,12 +154,3 @@ const knownSources = new Set([
   'storageos',
   'flocker',
 ]);
-
-async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof StatusError && error.code === 404) return undefined;
-    throw error;
-  }
-}

@@ -2,6 +2,7 @@
  * Reads a CoreDNS configuration as people keep it in the ConfigMap `kube-system/coredns`: server blocks with kubernetes,
  * forward, hosts, rewrite name, cache and template-free plugins. Plugins that only matter to CoreDNS itself are accepted.
  */
+import { isRegex } from '../regex.ts';
 
 export interface ForwardRule {
   /** Zone that is forwarded, without dots at the ends; '' for all. */
@@ -189,14 +190,6 @@ function parseRewrite(args: readonly string[], body: readonly string[][]): Rewri
       kind === 'regex' || kind === 'substring' ? text : text.replace(/\.$/, '').toLowerCase();
     return [{ kind: kind ?? 'exact', from: trim(from), to: trim(to) }];
   });
-}
-
-function isRegex(text: string): boolean {
-  try {
-    return Boolean(new RegExp(text));
-  } catch {
-    return false;
-  }
 }
 
 /** `dns://example.org.:53` → `example.org`; `.` → ''. */

@@ -1,7 +1,7 @@
 /** The objects by which users see and configure cluster DNS: the Service `kube-dns` and the ConfigMap `coredns`. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
 import { ConfigMap, Endpoints, Service } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
 import type { Client, ObjectName } from '../../client/client.ts';
 
 export const dnsNamespace = 'kube-system';
@@ -91,9 +91,6 @@ async function createUnlessPresent<T extends KubeObject>(
   object: Draft<T>,
   at: ObjectName,
 ): Promise<void> {
-  const hasReason = (reason: string) => (error: unknown) => {
-    if (!(error instanceof StatusError && error.status.reason === reason)) throw error;
-  };
-  const present = await client.get(type, at).catch(hasReason('NotFound'));
-  if (!present) await client.create(type, object).catch(hasReason('AlreadyExists'));
+  const present = await client.get(type, at).catch(undefinedIfNotFound);
+  if (!present) await client.create(type, object).catch(ignoreAlreadyExists);
 }

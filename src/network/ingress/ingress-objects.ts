@@ -1,7 +1,7 @@
 /** What switches the ingress controller on: its class, and the rights that the nodes' agents need for it. */
-import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
+import type { Draft } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, IngressClass } from '../../api/resources.gen.ts';
-import { StatusError } from '../../api/status.ts';
+import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { controllerName } from './routing.ts';
 
@@ -40,35 +40,15 @@ export async function enableIngress(client: Client, group: string): Promise<void
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: roleName },
     subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: group }],
   };
-  await create(client, ClusterRole, role);
-  await create(client, ClusterRoleBinding, binding);
+  await client.create(ClusterRole, role).catch(ignoreAlreadyExists);
+  await client.create(ClusterRoleBinding, binding).catch(ignoreAlreadyExists);
   // Last: it is what the agents wait for, and then they need the rights.
-  await create(client, IngressClass, ingressClass);
+  await client.create(IngressClass, ingressClass).catch(ignoreAlreadyExists);
 }
 
 /** Ingresses stay, unserved. */
 export async function disableIngress(client: Client): Promise<void> {
-  await remove(client, IngressClass, className);
-  await remove(client, ClusterRoleBinding, roleName);
-  await remove(client, ClusterRole, roleName);
-}
-
-async function create<T extends KubeObject>(
-  client: Client,
-  type: ResourceType<T>,
-  object: Draft<T>,
-): Promise<void> {
-  try {
-    await client.create(type, object);
-  } catch (error) {
-    if (!(error instanceof StatusError && error.status.reason === 'AlreadyExists')) throw error;
-  }
-}
-
-async function remove(client: Client, type: ResourceType, name: string): Promise<void> {
-  try {
-    await client.delete(type, { name });
-  } catch (error) {
-    if (!(error instanceof StatusError && error.status.reason === 'NotFound')) throw error;
-  }
+  await client.delete(IngressClass, { name: className }).catch(undefinedIfNotFound);
+  await client.delete(ClusterRoleBinding, { name: roleName }).catch(undefinedIfNotFound);
+  await client.delete(ClusterRole, { name: roleName }).catch(undefinedIfNotFound);
 }

@@ -7,6 +7,7 @@ import { keyOf } from '../../api/meta.ts';
 import type { EndpointSlice, Ingress, IngressClass, Secret, Service } from '../../api/resources.gen.ts';
 import { ingressClassAnnotation } from '../../api/well-known.ts';
 import { computeBackends } from '../proxy/rules.ts';
+import { isRegex } from '../regex.ts';
 import { type IngressSettings, parseSettings } from './settings.ts';
 
 export const controllerName = 'k8s.io/ingress-nginx';
@@ -367,14 +368,6 @@ function rewriteOf(path: string, match: Route['match'], target: string): NonNull
   return { pattern: `^${pattern}`, target };
 }
 
-function isRegex(text: string): boolean {
-  try {
-    return Boolean(new RegExp(text));
-  } catch {
-    return false;
-  }
-}
-
 /** Chain and key, when they are there, can be read and belong together. */
 function readCertificate(secret: Secret | undefined): { pem: string } | { problem: string } {
   if (!secret) return { problem: 'does not exist' };
@@ -385,6 +378,7 @@ function readCertificate(secret: Secret | undefined): { pem: string } | { proble
     if (!new X509Certificate(pem.chain).checkPrivateKey(createPrivateKey(pem.key)))
       return { problem: 'has a key that does not belong to its certificate' };
   } catch {
+    // Whatever OpenSSL says of it: users know it by these words.
     return { problem: 'has a certificate or key that cannot be read' };
   }
   return { pem: `${pem.chain.trim()}\n${pem.key.trim()}\n` };
