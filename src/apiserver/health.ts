@@ -1,5 +1,6 @@
 /** `/healthz`, `/livez` and `/readyz`: the checks by name, one by one or all together. */
 
+import { stabilityOf } from '../api/kubernetes-metrics.ts';
 import { unknownPath } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error-message.ts';
@@ -30,7 +31,7 @@ export function registerHealth(handler: RequestHandler, checks: readonly HealthC
 
 /** What the checks told, under upstream's names and at upstream's path: apart from the other metrics. */
 class ServiceLevels {
-  readonly #metrics = new MetricsRegistry();
+  readonly #metrics = new MetricsRegistry({ stabilityOf });
   readonly #last: Gauge;
   readonly #total: Counter;
 

@@ -1,7 +1,7 @@
 /** A server for tests: memory store, virtual clock, seeded randomness, and a plain way to ask it things. */
 
+import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { silentLogger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
 import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Transport, TransportRequest } from '../client/transport.ts';
@@ -35,7 +35,7 @@ export async function createTestServer(options: Partial<ApiServerOptions> = {}):
     clock,
     random: seededRandom(1),
     logger: silentLogger,
-    metrics: new MetricsRegistry(),
+    metrics: createKubernetesMetrics(),
     ...options,
   });
   const transport = api.localTransport({ name: 'admin', groups: ['system:masters', 'system:authenticated'] });

@@ -32,8 +32,23 @@ interface Family {
   lines(): Iterable<string>;
 }
 
+export interface MetricsRegistryOptions {
+  /** What is promised about a metric, told before its help; nothing is told when it gives undefined. */
+  stabilityOf?(name: string): string | undefined;
+}
+
 export class MetricsRegistry {
   readonly #families = new Map<string, Family>();
+  readonly #stabilityOf: (name: string) => string | undefined;
+
+  constructor({ stabilityOf = () => undefined }: MetricsRegistryOptions = {}) {
+    this.#stabilityOf = stabilityOf;
+  }
+
+  /** The names of all that was registered. */
+  names(): Iterable<string> {
+    return this.#families.keys();
+  }
 
   counter(name: string, help: string): Counter {
     return this.#valueFamily(name, help, 'counter');
@@ -107,9 +122,9 @@ export class MetricsRegistry {
   /** The whole registry as `text/plain; version=0.0.4`. */
   expose(): string {
     const out: string[] = [];
-    for (const family of this.#families.values()) {
+    for (const [, family] of [...this.#families].sort(([left], [right]) => (left < right ? -1 : 1))) {
       out.push(
-        `# HELP ${family.name} ${family.help}`,
+        `# HELP ${family.name} ${helpWithStability(family.help, this.#stabilityOf(family.name))}`,
         `# TYPE ${family.name} ${family.type}`,
         ...family.lines(),
       );
@@ -176,6 +191,11 @@ export function metricsPerRegistry<Metrics>(
     made.set(registry, metrics);
     return metrics;
   };
+}
+
+/** As upstream writes it: `[STABLE] Number of …`. */
+export function helpWithStability(help: string, stability: string | undefined): string {
+  return stability === undefined ? help : `[${stability}] ${help}`;
 }
 
 /** Upper bounds of a histogram: `count` of them, each `factor` times the one before. */

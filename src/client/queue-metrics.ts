@@ -26,7 +26,8 @@ interface AllQueues {
   register(name: string, state: () => QueueState): QueueMetrics;
 }
 
-const durationBuckets = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
+/** 10 ns to 10 s. */
+const durationBuckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10];
 
 /** One set for all queues of a registry. */
 export const queueMetricsOf = metricsPerRegistry(createQueueMetrics);

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { Node } from '../api/resources.gen.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
 import { collectProcess } from '../base/process-metrics.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
@@ -58,7 +58,7 @@ await runUntilSignalled(logger, async (signal) => {
   const { nodeName, nodeAddress, clusterDomain } = config;
   const configuration = config.kubelet && parseKubeletConfiguration(config.kubelet);
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
-  const common = { clock: systemClock, random: systemRandom, logger, metrics: new MetricsRegistry() };
+  const common = { clock: systemClock, random: systemRandom, logger, metrics: createKubernetesMetrics() };
   collectProcess(common.metrics);
   const { pkiFolder } = config;
   const certificateFile = (pair: string) => join(pkiFolder, `${pair}.crt`);

@@ -1,6 +1,7 @@
 /** The server process of a cluster. Its only argument is the file with its configuration. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { mastersGroup } from '../api/well-known.ts';
 import type { Listener } from '../apiserver/http/listener.ts';
@@ -9,7 +10,6 @@ import { defaultIssuer } from '../apiserver/security.ts';
 import type { ApiServer } from '../apiserver/server.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
 import type { CertificatePair } from '../base/pki.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
@@ -60,7 +60,7 @@ await runUntilSignalled(logger, async (signal) => {
     ...readPair(config.pkiFolder, pkiFiles.frontProxyClient),
     ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
   };
-  const metrics = new MetricsRegistry();
+  const metrics = createKubernetesMetrics();
   const authenticationFile = config.api?.authenticationConfigFile;
   const authentication =
     authenticationFile &&

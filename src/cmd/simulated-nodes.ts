@@ -1,9 +1,9 @@
 /** Nodes that exist in this process only: real kubelets over a simulated runtime and machine. */
+import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
 import { authenticatedGroup, mastersGroup } from '../api/well-known.ts';
 import type { ApiServer } from '../apiserver/server.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { MetricsRegistry } from '../base/metrics.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
@@ -48,7 +48,7 @@ export async function runSimulatedNodes(
         nodeName,
         nodeIps: [nodeAddress(index)],
         logger,
-        metrics: new MetricsRegistry(),
+        metrics: createKubernetesMetrics(),
         recorder: createEventRecorder({
           client,
           clock: systemClock,

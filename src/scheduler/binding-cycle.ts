@@ -5,6 +5,7 @@ import { type EventRecorder, targetOf } from '../client/event-recorder.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import type { Rejection } from './framework/plugin.ts';
+import { type ExtensionPoint, type PointTimer, statusOf } from './framework/point-timer.ts';
 import type { Slot } from './framework/profile.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
@@ -32,12 +33,8 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
   const { queued, node, states, cache, queue, recorder, metrics } = options;
   const { info, profile } = queued;
   const concerned = concernedBy(states);
-  let outcome: BindingOutcome;
-  try {
-    outcome = reserve(options) ?? (await passGates(options)) ?? (await bind(options));
-  } catch (error) {
-    outcome = { kind: 'failed', error };
-  }
+  const timed = metrics.timerOf(profile.schedulerName);
+  const outcome = await runSteps(options, timed);
   if (outcome.kind === 'bound') {
     cache.forgetNomination(info.uid);
     queue.remove(info.uid);
@@ -48,19 +45,48 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
       'Scheduled',
       `Successfully assigned ${info.key} to ${node.name}`,
     );
+    const told = timed('PostBind');
     for (const { plugin, index } of profile.postBind.filter(concerned))
       plugin.postBind!(info, node, states[index]);
+    told('Success');
     return outcome;
   }
+  const unreserved = timed('Unreserve');
   for (const { plugin, index } of profile.reserve.filter(concerned).reverse())
     plugin.unreserve?.(info, node, states[index]);
+  unreserved('Success');
   // Room that was taken is free again: others may have been refused for it.
   if (cache.forget(info.uid)) queue.moveOn({ resource: 'AssignedPod', change: 'delete', old: info.pod });
   return outcome;
 }
 
-/** Runs at once, in the same turn as the decision: the next decision must see what was taken. */
-function reserve({ queued, node, states }: BindingCycleOptions): BindingOutcome | undefined {
+type Refused = BindingOutcome & { kind: 'refused' };
+type Step = (options: BindingCycleOptions) => Refused | undefined | Promise<Refused | undefined>;
+
+const steps: readonly (readonly [ExtensionPoint, Step])[] = [
+  ['Reserve', reserve],
+  ['Permit', permit],
+  ['PreBind', preBind],
+  ['Bind', bind],
+];
+
+/** The first step runs at once, in the same turn as the decision: the next decision must see what was taken. */
+async function runSteps(options: BindingCycleOptions, timed: PointTimer): Promise<BindingOutcome> {
+  for (const [point, step] of steps) {
+    const ended = timed(point);
+    try {
+      const refused = await step(options);
+      ended(statusOf(refused?.rejection));
+      if (refused) return refused;
+    } catch (error) {
+      ended('Error');
+      return { kind: 'failed', error };
+    }
+  }
+  return { kind: 'bound' };
+}
+
+function reserve({ queued, node, states }: BindingCycleOptions): Refused | undefined {
   for (const { plugin, index } of queued.profile.reserve.filter(concernedBy(states))) {
     const rejection = plugin.reserve?.(queued.info, node, states[index]);
     if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
@@ -68,16 +94,9 @@ function reserve({ queued, node, states }: BindingCycleOptions): BindingOutcome 
   return undefined;
 }
 
-async function passGates({
-  queued,
-  node,
-  states,
-  clock,
-  signal,
-}: BindingCycleOptions): Promise<BindingOutcome | undefined> {
+async function permit({ queued, node, states, clock }: BindingCycleOptions): Promise<Refused | undefined> {
   const { info, profile } = queued;
-  const concerned = concernedBy(states);
-  for (const { plugin, index } of profile.permit.filter(concerned)) {
+  for (const { plugin, index } of profile.permit.filter(concernedBy(states))) {
     const answer = plugin.permit!(info, node, states[index]);
     if (answer.kind === 'reject')
       return { kind: 'refused', plugin: plugin.name, rejection: answer.rejection };
@@ -86,20 +105,25 @@ async function passGates({
       if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
     }
   }
-  for (const { plugin, index } of profile.preBind.filter(concerned)) {
+  return undefined;
+}
+
+async function preBind({ queued, node, states, signal }: BindingCycleOptions): Promise<Refused | undefined> {
+  const { info, profile } = queued;
+  for (const { plugin, index } of profile.preBind.filter(concernedBy(states))) {
     const rejection = await plugin.preBind!(info, node, states[index], signal);
     if (rejection) return { kind: 'refused', plugin: plugin.name, rejection };
   }
   return undefined;
 }
 
-async function bind({ queued, node, signal }: BindingCycleOptions): Promise<BindingOutcome> {
+async function bind({ queued, node, signal }: BindingCycleOptions): Promise<undefined> {
   const [binder] = queued.profile.bind;
   if (!binder) throw new Error(`no plugin of ${queued.profile.schedulerName} binds pods`);
   // An earlier "unschedulable" must not overwrite the condition that the binding sets.
   await queued.statusWrite;
   await binder.plugin.bind!(queued.info, node, signal);
-  return { kind: 'bound' };
+  return undefined;
 }
 
 /** A plugin whose preFilter skipped the pod has nothing to do with it later either. */

@@ -1,6 +1,9 @@
 /** What the scheduler counts, under upstream's names. */
-import type { BoundHistogram, MetricsRegistry } from '../base/metrics.ts';
+
+import type { Clock } from '../base/clock.ts';
+import { type BoundHistogram, exponentialBuckets, type MetricsRegistry } from '../base/metrics.ts';
 import type { SchedulerCache } from './cache.ts';
+import type { PointTimer } from './framework/point-timer.ts';
 import type { SchedulingQueue } from './queue.ts';
 
 export type AttemptResult = 'scheduled' | 'unschedulable' | 'error';
@@ -11,6 +14,8 @@ export interface SchedulerMetrics {
   bound(attempts: number, durationMs: number): void;
   /** Room was looked for by sending others away: so many, or none. */
   preempted(victims: number): void;
+  /** Times the extension points of a profile. */
+  timerOf(profile: string): PointTimer;
 }
 
 /** 1 ms, doubled up to about 16 s. */
@@ -20,25 +25,24 @@ const durationBuckets = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** in
 const sliBuckets = Array.from({ length: 20 }, (_, index) => 0.01 * 2 ** index);
 const attemptsShownMax = 15;
 
+/** 0.1 ms, doubled up to about 200 ms. */
+const pointBuckets = exponentialBuckets(0.0001, 2, 12);
+
 /** What is counted now; a scheduler that leads again takes the place of its earlier self. */
 interface Subject {
   queue: SchedulingQueue;
   cache: SchedulerCache;
+  clock: Clock;
 }
 
 const registered = new WeakMap<MetricsRegistry, { subject: Subject; metrics: SchedulerMetrics }>();
 
-export function createSchedulerMetrics(
-  registry: MetricsRegistry,
-  queue: SchedulingQueue,
-  cache: SchedulerCache,
-): SchedulerMetrics {
+export function createSchedulerMetrics(registry: MetricsRegistry, { ...subject }: Subject): SchedulerMetrics {
   const known = registered.get(registry);
   if (known) {
-    Object.assign(known.subject, { queue, cache });
+    Object.assign(known.subject, subject);
     return known.metrics;
   }
-  const subject = { queue, cache };
   const metrics = register(registry, subject);
   registered.set(registry, { subject, metrics });
   return metrics;
@@ -73,6 +77,12 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     const { inFlight, ...waiting } = subject.queue.counts();
     return Object.entries(waiting).map(([name, value]) => ({ labels: { queue: name }, value }));
   });
+  registry.collected(
+    'scheduler_queue_incoming_pods_total',
+    'Number of pods added to scheduling queues, by queue and by what brought them there.',
+    () => subject.queue.arrivals.samples(),
+    'counter',
+  );
   registry.collected('scheduler_cache_size', 'Number of nodes and pods in the scheduler cache.', () => [
     { labels: { type: 'nodes' }, value: subject.cache.nodes.length },
     { labels: { type: 'pods' }, value: subject.cache.placedCount },
@@ -84,6 +94,21 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     if (!bound) {
       bound = durations.bind({ profile, result });
       durationsOf.set(key, bound);
+    }
+    return bound;
+  };
+  const points = registry.histogram(
+    'scheduler_framework_extension_point_duration_seconds',
+    'Time that all plugins of an extension point took together.',
+    pointBuckets,
+  );
+  const pointsOf = new Map<string, BoundHistogram>();
+  const pointOf = (extension_point: string, status: string, profile: string): BoundHistogram => {
+    const key = `${extension_point} ${status} ${profile}`;
+    let bound = pointsOf.get(key);
+    if (!bound) {
+      bound = points.bind({ extension_point, profile, status });
+      pointsOf.set(key, bound);
     }
     return bound;
   };
@@ -113,6 +138,11 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     preempted(victims) {
       preemptions.add(1);
       if (victims > 0) victimsPerPod.observe(victims);
+    },
+    timerOf: (profile) => (point) => {
+      const startMs = subject.clock.monotonic();
+      return (status) =>
+        pointOf(point, status, profile).observe((subject.clock.monotonic() - startMs) / 1000);
     },
   };
 }

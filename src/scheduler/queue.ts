@@ -9,6 +9,7 @@ import { Heap } from '../base/heap.ts';
 import type { ClusterEvent } from './framework/plugin.ts';
 import { asksTheSame, createPodInfo, type PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
+import { type ArrivalCause, QueueArrivals } from './queue-arrivals.ts';
 
 export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'preempting' | 'inFlight';
 
@@ -65,6 +66,7 @@ export class SchedulingQueue {
   readonly #victims = new Map<string, Set<QueuedPod>>();
   /** Pods that wait for victims → for how many still. */
   readonly #victimsLeft = new Map<QueuedPod, { count: number; isAnyGoing: boolean }>();
+  readonly arrivals = new QueueArrivals();
   #sequence = 0;
   #wake: (() => void) | undefined;
   #backoffTimer: { dueMs: number; timer: Timer } | undefined;
@@ -112,7 +114,7 @@ export class SchedulingQueue {
       ticket: 0,
     };
     this.#pods.set(pod.metadata.uid, queued);
-    this.#activate(queued);
+    this.#activate(queued, 'UnschedulablePodAdd');
     return queued;
   }
 
@@ -129,13 +131,12 @@ export class SchedulingQueue {
       return;
     }
     queued.info = createPodInfo(pod);
-    if (queued.place === 'gated') this.#activate(queued);
+    if (queued.place === 'gated') this.#activate(queued, 'UnschedulablePodUpdate');
     if (queued.place !== 'unschedulable') return;
-    const changes = changesOfTarget(before, pod);
-    const isHelped = [...queued.refusedBy].some((name) =>
-      changes.some((change) => helps(queued, name, change)),
+    const helpful = changesOfTarget(before, pod).find((change) =>
+      [...queued.refusedBy].some((name) => helps(queued, name, change)),
     );
-    if (isHelped) this.#retry(queued);
+    if (helpful) this.#retry(queued, helpful);
   }
 
   remove(uid: string): void {
@@ -170,6 +171,7 @@ export class SchedulingQueue {
     queued.unschedulableSinceMs = this.#clock.monotonic();
     queued.backoffUntilMs = this.#clock.monotonic() + backoffDelayMs(this.#backoff, queued.attempts - 1);
     this.#move(queued, 'unschedulable');
+    this.arrivals.count('unschedulable', 'ScheduleAttemptFailure');
     this.#armFlush();
   }
 
@@ -180,6 +182,7 @@ export class SchedulingQueue {
     queued.isErrorBackoff = true;
     queued.backoffUntilMs = this.#clock.monotonic() + backoffDelayMs(this.#backoff, queued.attempts - 1);
     this.#move(queued, 'backoff');
+    this.arrivals.count('backoff', 'ScheduleAttemptFailure');
   }
 
   /**
@@ -212,7 +215,7 @@ export class SchedulingQueue {
       this.#victimsLeft.delete(queued);
       if (queued.place !== 'preempting') continue;
       if (left.isAnyGoing) this.returnUnschedulable(queued, queued.refusedBy);
-      else this.#activate(queued);
+      else this.#activate(queued, 'AssignedPodDelete');
     }
   }
 
@@ -221,7 +224,7 @@ export class SchedulingQueue {
     if (this.#waitingOn.size === 0) return;
     for (const [name, waiting] of [...this.#waitingOn])
       for (const queued of [...waiting])
-        if (queued.place === 'unschedulable' && helps(queued, name, event)) this.#retry(queued);
+        if (queued.place === 'unschedulable' && helps(queued, name, event)) this.#retry(queued, event);
   }
 
   close(): void {
@@ -232,14 +235,22 @@ export class SchedulingQueue {
   }
 
   /** Into the queue of those to try, at once or after the rest of the back-off. */
-  #retry(queued: QueuedPod): void {
-    if (queued.backoffUntilMs <= this.#clock.monotonic()) this.#activate(queued);
-    else this.#move(queued, 'backoff');
+  #retry(queued: QueuedPod, cause: ArrivalCause): void {
+    if (queued.backoffUntilMs <= this.#clock.monotonic()) {
+      this.#activate(queued, cause);
+      return;
+    }
+    this.#move(queued, 'backoff');
+    this.arrivals.count('backoff', cause);
   }
 
-  #activate(queued: QueuedPod): void {
+  #activate(queued: QueuedPod, cause: ArrivalCause): void {
+    const wasGated = queued.place === 'gated';
     const isGated = queued.profile.preEnqueue.some(({ plugin }) => plugin.preEnqueue!(queued.info));
     this.#move(queued, isGated ? 'gated' : 'active');
+    // Upstream keeps gated pods among the unschedulable ones.
+    if (!isGated) this.arrivals.count('active', cause);
+    else if (!wasGated) this.arrivals.count('unschedulable', cause);
   }
 
   #move(queued: QueuedPod, place: Place): void {
@@ -279,6 +290,7 @@ export class SchedulingQueue {
     const first = this.#backingOff.peek();
     if (!first || first.queued.isErrorBackoff) return undefined;
     this.#backingOff.pop();
+    this.arrivals.count('active', 'PopFromBackoffQ');
     return first.queued;
   }
 
@@ -319,7 +331,7 @@ export class SchedulingQueue {
       const first = this.#backingOff.peek();
       if (!first || first.queued.backoffUntilMs > nowMs) break;
       this.#backingOff.pop();
-      this.#activate(first.queued);
+      this.#activate(first.queued, 'BackoffComplete');
     }
     this.#armBackoff();
   }
@@ -331,7 +343,8 @@ export class SchedulingQueue {
       const sinceMs = this.#clock.monotonic() - unschedulableMaxMs;
       for (const waiting of [...this.#waitingOn.values()])
         for (const queued of [...waiting])
-          if (queued.place === 'unschedulable' && queued.unschedulableSinceMs < sinceMs) this.#retry(queued);
+          if (queued.place === 'unschedulable' && queued.unschedulableSinceMs < sinceMs)
+            this.#retry(queued, 'UnschedulableTimeout');
       if (this.#waitingOn.size > 0) this.#armFlush();
     });
   }

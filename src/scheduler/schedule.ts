@@ -12,6 +12,7 @@ import type { NodeInfo } from './framework/node-info.ts';
 import { NodeRejections } from './framework/node-rejections.ts';
 import { type Plugin, type PostFilterOutcome, type Snapshot, unresolvable } from './framework/plugin.ts';
 import { type PodInfo, shapeOf } from './framework/pod-info.ts';
+import { type PointTimer, statusOf, untimed } from './framework/point-timer.ts';
 import type { Profile } from './framework/profile.ts';
 import { pickBest, scoreNodes } from './framework/scoring.ts';
 import type { ShapeMemory } from './framework/shape-memory.ts';
@@ -42,10 +43,11 @@ export interface ScheduleOptions {
   start: number;
   /** How many percent of the nodes have to fit before the search ends; 0: fewer the more nodes there are. */
   percentageOfNodesToScore?: number;
+  timed?: PointTimer;
 }
 
 export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOptions): Decision {
-  const { profile, random, start } = options;
+  const { profile, random, start, timed = untimed } = options;
   const nodesTotal = snapshot.nodes.length;
   if (nodesTotal === 0) return { kind: 'noNodes' };
 
@@ -56,7 +58,9 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
     preFilterMessage: undefined,
     plugins: new Set(),
   };
+  const preFiltered = timed('PreFilter');
   const cycle = runPreFilter(profile, pod, snapshot);
+  preFiltered('rejection' in cycle ? statusOf(cycle.rejection) : 'Success');
   if ('rejection' in cycle) {
     diagnosis.absent = cycle.rejection;
     diagnosis.preFilterMessage = cycle.rejection.reasons.join(', ');
@@ -65,10 +69,11 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
       kind: 'unschedulable',
       diagnosis,
       nextStart: start,
-      postFilter: runPostFilter(profile, { snapshot, pod, diagnosis, refusedBy: cycle.plugin }),
+      postFilter: timedPostFilter({ snapshot, pod, diagnosis, options, refusedBy: cycle.plugin }),
     };
   }
 
+  const filtered = timed('Filter');
   const nominated = tryNominatedNode(snapshot, pod, cycle);
   const memory = rememberedAnswers(snapshot, pod, cycle);
   const search: Search = { snapshot, pod, cycle, diagnosis, options };
@@ -77,19 +82,20 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
     : memory
       ? findRemembered(search, memory)
       : findFeasible(search);
+  filtered('Success');
   const { feasible, evaluated, nextStart } = found;
   if (feasible.length === 0)
     return {
       kind: 'unschedulable',
       diagnosis,
       nextStart,
-      postFilter: runPostFilter(profile, { snapshot, pod, diagnosis, cycle, memory }),
+      postFilter: timedPostFilter({ ...search, memory }),
     };
 
   const node =
     feasible.length === 1
       ? feasible[0]!
-      : pickBest(feasible, scoreNodes(profile, pod, feasible, snapshot), random);
+      : pickBest(feasible, scoreNodes({ profile, pod, nodes: feasible, snapshot, timed }), random);
   return {
     kind: 'placed',
     node,
@@ -203,7 +209,7 @@ export function nodesToFind(nodesTotal: number, percentage: number): number {
 }
 
 /** A pod that no node can take, and what has been found out on the way. */
-interface FailedSearch extends Pick<Search, 'snapshot' | 'pod' | 'diagnosis'> {
+interface FailedSearch extends Pick<Search, 'snapshot' | 'pod' | 'diagnosis' | 'options'> {
   /** Absent when no filter was to be asked: this plugin refused the pod before. */
   cycle?: FilterCycle;
   refusedBy?: string;
@@ -217,6 +223,14 @@ const idleCycle: FilterCycle = {
   narrowedBy: [],
   isNodeLocal: false,
 };
+
+function timedPostFilter(failed: FailedSearch): PostFilterOutcome | undefined {
+  const { profile, timed = untimed } = failed.options;
+  const ended = timed('PostFilter');
+  const outcome = runPostFilter(profile, failed);
+  ended(outcome?.nominatedNode ? 'Success' : 'Unschedulable');
+  return outcome;
+}
 
 /** Asks each postFilter plugin until one has made room; else the pod is told what each of them said. */
 function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcome | undefined {

@@ -65,7 +65,11 @@ class Scheduler {
     this.#configuration = configuration;
     const profiles = buildProfiles(configuration, options);
     this.#queue = new SchedulingQueue({ clock, profiles, ...backoffOf(configuration) });
-    this.#metrics = createSchedulerMetrics(options.metrics, this.#queue, this.#cache);
+    this.#metrics = createSchedulerMetrics(options.metrics, {
+      queue: this.#queue,
+      cache: this.#cache,
+      clock,
+    });
   }
 
   async run(): Promise<void> {
@@ -131,7 +135,8 @@ class Scheduler {
     const measure = (result: AttemptResult) =>
       this.#metrics.attempt(result, profile.schedulerName, clock.monotonic() - startedMs);
     try {
-      const options = { profile, random, start: this.#nextStart, percentageOfNodesToScore };
+      const timed = this.#metrics.timerOf(profile.schedulerName);
+      const options = { profile, random, start: this.#nextStart, percentageOfNodesToScore, timed };
       const decision = schedule(this.#cache, info, options);
       measure(decision.kind === 'placed' ? 'scheduled' : 'unschedulable');
       return decision;

@@ -1,8 +1,8 @@
 /** The server that recorded cases are held against: memory store, real TLS listener, an administrator's token. */
+import { createKubernetesMetrics } from '../../src/api/kubernetes-metrics.ts';
 import { createApiServer } from '../../src/apiserver/server.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';
-import { MetricsRegistry } from '../../src/base/metrics.ts';
 import { createAuthority, createTokenKeyPair, issueCertificate } from '../../src/base/pki.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { createMemoryStore } from '../../src/storage/memory.ts';
@@ -30,7 +30,7 @@ export async function startParityServer(
     clock: systemClock,
     random: systemRandom,
     logger: createLogger({ clock: systemClock, level: 'warn', write: log }),
-    metrics: new MetricsRegistry(),
+    metrics: createKubernetesMetrics(),
     security: {
       serviceAccountKeys: await createTokenKeyPair(),
       staticTokens: new Map([[adminToken, { name: 'admin', uid: 'admin-uid', groups: ['system:masters'] }]]),

@@ -164,3 +164,17 @@ test('checks of health are told at a path of their own', async () => {
   assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="readyz"\} 2$/m);
   assert.match(text, /^kubernetes_healthchecks_total\{name="etcd",status="success",type="livez"\} 1$/m);
 });
+
+test('each metric says how stable it is, and how many there are of each', async () => {
+  const text = (await admin('GET', '/metrics')).body.toString();
+  assert.match(text, /^# HELP apiserver_request_total \[STABLE\] /m);
+  assert.match(text, /^# HELP workqueue_depth \[BETA\] |^# HELP kubernetes_build_info \[BETA\] /m);
+  assert.match(text, /^# HELP apiserver_watch_events_total \[ALPHA\] /m);
+  assert.match(text, /^# HELP process_cpu_seconds_total [A-Z]/m);
+  const isStable = text.split('\n').filter((line) => /^# HELP \S+ \[STABLE\]/.test(line));
+  const labels = { stability_level: 'STABLE', deprecated_version: '' };
+  assert.equal(await sampleOf('registered_metrics_total', labels), isStable.length);
+  assert.equal(await sampleOf('hidden_metrics_total', {}), 0);
+  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!);
+  assert.deepEqual(names, [...names].sort());
+});

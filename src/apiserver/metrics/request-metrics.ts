@@ -155,13 +155,13 @@ export class RequestMetrics {
     const key = `${verb} ${dry_run} ${group} ${version} ${resource} ${subresource} ${scope}`;
     let series = this.#series.get(key);
     if (!series && this.#series.size < seriesMax) {
-      const { dry_run: _, ...sizeLabels } = labels;
+      const { dry_run: _, ...lasting } = labels;
       const deprecation = this.#kinds.find(group, version, resource)?.served?.deprecation;
       series = {
         labels,
         duration: this.#duration.bind({ ...labels }),
-        sli: this.#sli.bind({ ...labels }),
-        size: this.#size.bind(sizeLabels),
+        sli: this.#sli.bind(lasting),
+        size: this.#size.bind(lasting),
         total: new Map(),
         open: 0,
         deprecatedUntil: deprecation && (deprecation.removedIn ?? ''),

@@ -1,4 +1,5 @@
 /** Prometheus' text format, for figures that are read when somebody asks. */
+import { helpWithStability } from '../../base/metrics.ts';
 
 export interface Sample {
   labels: Record<string, string>;
@@ -13,10 +14,14 @@ export interface Family {
   samples: Sample[];
 }
 
-export function expose(families: readonly Family[]): string {
+/** `stabilityOf`: told before the help of a metric; nothing is when absent, as cAdvisor does. */
+export function expose(
+  families: readonly Family[],
+  stabilityOf: (name: string) => string | undefined = () => undefined,
+): string {
   const lines: string[] = [];
   for (const { name, help, type, samples } of families) {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    lines.push(`# HELP ${name} ${helpWithStability(help, stabilityOf(name))}`, `# TYPE ${name} ${type}`);
     for (const { labels, value, timeMs } of samples) {
       const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
       const suffix = timeMs === undefined ? '' : ` ${timeMs}`;

@@ -1,4 +1,5 @@
 /** How full the volumes of claims are: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
+import { stabilityOf } from '../../api/kubernetes-metrics.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { VolumeUse } from '../volumes/pod-volumes.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
@@ -80,6 +81,7 @@ export function volumeMetrics(volumes: readonly VolumeSample[]): string {
       );
       return { name: `kubelet_volume_stats_${suffix}`, help, type: 'gauge', samples };
     }),
+    stabilityOf,
   );
 }
 

@@ -3,17 +3,30 @@ import type { Random } from '../../base/random.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Snapshot } from './plugin.ts';
 import { type PodInfo, shapeOf } from './pod-info.ts';
+import { type PointTimer, untimed } from './point-timer.ts';
 import type { Profile, Slot } from './profile.ts';
 
 /** The weighted sums of all plugins' scores, in the order of `nodes`. */
-export function scoreNodes(
-  profile: Profile,
-  pod: PodInfo,
-  nodes: readonly NodeInfo[],
-  snapshot: Snapshot,
-): Float64Array {
+export function scoreNodes({ timed = untimed, ...subject }: ScoreSubject): Float64Array {
+  const prepared = timed('PreScore');
+  const active = prepare(subject);
+  prepared('Success');
+  const scored = timed('Score');
+  const totals = addScores(active, subject);
+  scored('Success');
+  return totals;
+}
+
+interface ScoreSubject {
+  profile: Profile;
+  pod: PodInfo;
+  nodes: readonly NodeInfo[];
+  snapshot: Snapshot;
+  timed?: PointTimer;
+}
+
+function addScores(active: readonly ActiveScore[], { pod, nodes, snapshot }: ScoreSubject): Float64Array {
   const totals = new Float64Array(nodes.length);
-  const active = prepare(profile, pod, nodes, snapshot);
   if (active.every(({ plugin }) => plugin.isNodeLocal && !plugin.normalize)) {
     const { scores: known } = snapshot.memoryOf(shapeOf(pod));
     for (let index = 0; index < nodes.length; index++)
@@ -35,12 +48,7 @@ interface ActiveScore extends Slot {
 }
 
 /** The plugins that have something to say about this pod. */
-function prepare(
-  profile: Profile,
-  pod: PodInfo,
-  nodes: readonly NodeInfo[],
-  snapshot: Snapshot,
-): ActiveScore[] {
+function prepare({ profile, pod, nodes, snapshot }: ScoreSubject): ActiveScore[] {
   const active: ActiveScore[] = [];
   for (const slot of profile.score) {
     const before = slot.plugin.preScore?.(pod, nodes, snapshot);

@@ -1,0 +1,39 @@
+/** How long the plugins of an extension point took together, told in upstream's words. */
+import type { Rejection } from './plugin.ts';
+
+export type ExtensionPoint =
+  | 'PreFilter'
+  | 'Filter'
+  | 'PostFilter'
+  | 'PreScore'
+  | 'Score'
+  | 'Reserve'
+  | 'Unreserve'
+  | 'Permit'
+  | 'PreBind'
+  | 'Bind'
+  | 'PostBind';
+
+export type PointStatus =
+  | 'Success'
+  | 'Error'
+  | 'Unschedulable'
+  | 'UnschedulableAndUnresolvable'
+  | 'Wait'
+  | 'Pending';
+
+/** Begins to time a point; the result is called when its plugins are through. */
+export type PointTimer = (point: ExtensionPoint) => (status: PointStatus) => void;
+
+export const untimed: PointTimer = () => () => undefined;
+
+const statusOfCode: Readonly<Record<Rejection['code'], PointStatus>> = {
+  unschedulable: 'Unschedulable',
+  unresolvable: 'UnschedulableAndUnresolvable',
+  wait: 'Pending',
+  error: 'Error',
+};
+
+export function statusOf(rejection: Rejection | undefined): PointStatus {
+  return rejection ? statusOfCode[rejection.code] : 'Success';
+}
