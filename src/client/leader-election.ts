@@ -5,6 +5,7 @@ import { formatMicroTime } from '../api/schema/time.ts';
 import { undefinedIfNotFound } from '../api/status.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import { type MetricsRegistry, metricsPerRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from './client.ts';
 
@@ -21,7 +22,15 @@ export interface LeaderElectionOptions {
   /** The holder gives up when it could not renew for so long. */
   renewDeadlineMs?: number;
   retryPeriodMs?: number;
+  metrics?: MetricsRegistry;
 }
+
+const masterStatusOf = metricsPerRegistry((registry) =>
+  registry.gauge(
+    'leader_election_master_status',
+    'Whether this process holds the lease of that name: 1, or 0 while it stands by.',
+  ),
+);
 
 /**
  * Waits for the lease, then runs `lead` with a signal that aborts when the lease is lost, and stands for election again.
@@ -34,6 +43,9 @@ export async function runWhileLeading(
 ): Promise<void> {
   const { clock, logger, random, retryPeriodMs = 2_000 } = options;
   const election = new Election(options);
+  const status = masterStatusOf(options.metrics);
+  const { name } = options.lease;
+  status.set(0, { name });
   const untilRetry = () => pause(clock, retryPeriodMs * (1 + 0.2 * random.next()), signal);
   while (!signal.aborted) {
     if (!(await election.tryToHold())) {
@@ -41,6 +53,7 @@ export async function runWhileLeading(
       continue;
     }
     logger.info('leading', { lease: options.lease.name, identity: options.identity });
+    status.set(1, { name });
     const term = new AbortController();
     const end = () => term.abort(signal.reason);
     signal.addEventListener('abort', end, { once: true });
@@ -51,6 +64,7 @@ export async function runWhileLeading(
     signal.removeEventListener('abort', end);
     if (!term.signal.aborted) logger.error('lost the lease', { lease: options.lease.name });
     term.abort(new Error('the lease was lost'));
+    status.set(0, { name });
     await work;
     if (signal.aborted) await election.release();
   }

@@ -61,11 +61,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       }
 
       function runElected(part: string, work: Work): Promise<void> {
-        const { clock, random, logger, electAs } = options;
+        const { clock, random, logger, metrics, electAs } = options;
         const name = `kube-${part}`;
         const client = createClient(api.localTransport(componentUser(name)));
         const lease = { namespace: 'kube-system', name };
-        const election = { client, clock, random, logger: logger.for(name), lease, identity: electAs! };
+        const election = {
+          ...{ client, clock, random, metrics, lease },
+          logger: logger.for(name),
+          identity: electAs!,
+        };
         api.components.add({ name: part, check: () => findVacancy(election) });
         return runWhileLeading(election, work, signal);
       }

@@ -43,6 +43,7 @@ import { persistentVolumeControllers } from './storage/persistent-volume-binder.
 import { pvProtectionController } from './storage/pv-protection.ts';
 import { pvcProtectionController } from './storage/pvc-protection.ts';
 import { vacProtectionController } from './storage/vac-protection.ts';
+import { runVolumeCounts } from './storage/volume-counts.ts';
 import { volumeExpandController } from './storage/volume-expand.ts';
 import { type IssueSecretToken, tokenSecretController } from './token-secret.ts';
 
@@ -112,6 +113,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     }),
     ttlafterfinished: ttlAfterFinishedController,
     vacprotection: vacProtectionController,
+    volumecounts: runVolumeCounts,
     volumeexpand: volumeExpandController,
   };
 }

@@ -24,7 +24,12 @@ export interface KubeletMetrics {
 const syncBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 /** Of upstream's requests to the runtime. */
 const operationBuckets = Array.from({ length: 14 }, (_, index) => 0.005 * 2.5 ** index);
-const startBuckets = [0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300];
+const startBuckets = [
+  ...[
+    0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700,
+    3600,
+  ],
+];
 
 /** Simulated nodes share one registry: what is registered already is used by all. */
 const known = new WeakMap<MetricsRegistry, KubeletMetrics>();

@@ -7,7 +7,10 @@ test('what brought pods into the queues is counted, and each extension point is 
   const cluster = new FakeCluster();
   try {
     cluster.addNodes(makeNode('a'));
-    cluster.addPods(makePod('large', { requests: { cpu: '6' } }), makePod('small', { requests: { cpu: '1' } }));
+    cluster.addPods(
+      makePod('large', { requests: { cpu: '6' } }),
+      makePod('small', { requests: { cpu: '1' } }),
+    );
     cluster.start();
     await cluster.clock.advance(0);
     cluster.addNodes(makeNode('c', { allocatable: { cpu: '8' } }));

@@ -7,6 +7,7 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { DirectoryProblem } from '../volumes/node-directories.ts';
+import { measureRequests } from './http-metrics.ts';
 import { HttpProblem } from './http-problem.ts';
 import { Routes } from './routes.ts';
 import { ServerAuth, subresourcesOf, verbOf } from './server-auth.ts';
@@ -42,6 +43,7 @@ export async function startKubeletServer(
   const logger = context.logger.for('kubelet-server');
   const auth = new ServerAuth(context);
   const routes = new Routes(kubelet, options.metrics);
+  const begin = measureRequests(options.metrics, context.clock);
   const { cert, key, clientCa } = options.tls;
   const server = createServer({
     cert,
@@ -69,6 +71,7 @@ export async function startKubeletServer(
 
   server.on('request', (request, response) => {
     const url = new URL(request.url ?? '/', 'https://kubelet');
+    response.once('close', begin(request.method ?? 'GET', url.pathname));
     const work = async () => {
       await checkAccess(request, url.pathname);
       await routes.answer(request, response, url);
@@ -99,6 +102,7 @@ export async function startKubeletServer(
   };
   server.on('upgrade', (request, socket, head) => {
     const url = new URL(request.url ?? '/', 'https://kubelet');
+    socket.once('close', begin(request.method ?? 'GET', url.pathname));
     onUpgraded(request, socket, async () => {
       await checkAccess(request, url.pathname);
       await routes.upgrade({ request, client: socket, head }, url);
