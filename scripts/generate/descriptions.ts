@@ -1,10 +1,14 @@
 /**
- * Writes src/api/data/descriptions.json.br: what `kubectl explain` says, read from the doc comments of two packages:
- * @kubernetes/client-node is of today but says nothing of fields that refer to other definitions and has lost its
- * line breaks; kubernetes-types has both, and is some versions old. Old versions of a kind, which neither has, are
- * described by the newer ones. Run: `node scripts/generate/descriptions.ts`.
+ * Writes src/api/data/descriptions.json.br: what `kubectl explain` says, read from the doc comments of three packages:
+ * kubernetes-models is of Kubernetes 1.36 and has everything that is served by default; @kubernetes/client-node has
+ * beta versions too, but says nothing of fields that refer to other definitions and has lost its line breaks;
+ * kubernetes-types is some versions old. Old versions of a kind, which none has, are described by the newer ones. Run:
+ * `npm install --no-save kubernetes-models@5.1.0 @kubernetes-models/apimachinery@3.0.2`, then
+ * `node scripts/generate/descriptions.ts`.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { rawSchema, refName, schemaNames } from '../../src/api/schema/schemas.ts';
 
@@ -32,10 +36,36 @@ function readClientModel(file: string): Documented {
 
 function readFields(source: string): Map<string, string> {
   const fields = new Map<string, string>();
-  for (const [, text = '', name = ''] of source.matchAll(new RegExp(`${comment}'?([$\\w-]+)'?\\??:`, 'g'))) {
+  for (const [, text = '', name = ''] of source.matchAll(
+    new RegExp(`${comment}['"]?([$\\w-]+)['"]?\\??:`, 'g'),
+  )) {
     fields.set(plainName(name), textOf(text));
   }
   return fields;
+}
+
+/** By the name that the package makes of a definition's. */
+const newestModels = new Map<string, Documented>();
+for (const name of ['kubernetes-models', '@kubernetes-models/apimachinery']) {
+  const folder = fileURLToPath(new URL(name, packages));
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    if (file.endsWith('.d.ts') && !file.startsWith('_schemas')) readNewestModel(join(folder, file));
+}
+
+function readNewestModel(file: string): void {
+  const source = readFileSync(file, 'utf8');
+  const name = /\bas I(IoK8s\w+)/.exec(source)?.[1];
+  if (!name) return;
+  const head = new RegExp(`${comment}export (?:declare )?(?:interface|type) `).exec(source);
+  const end = source.indexOf('export declare class');
+  newestModels.set(name, {
+    text: textOf(head?.[1] ?? ''),
+    fields: readFields(source.slice((head?.index ?? 0) + (head?.[0].length ?? 0), end < 0 ? undefined : end)),
+  });
+}
+
+function newestName(definition: string): string {
+  return definition.split(/[.-]/).map(capital).join('');
 }
 
 const typeFiles = new Map<string, Map<string, Documented>>();
@@ -64,9 +94,11 @@ function textOf(lines: string): string {
   return lines
     .split('\n')
     .map((line) => line.replace(/^\s*\* ?/, '').trimEnd())
+    .filter((line) => line !== '@deprecated')
     .join('\n')
     .trim()
     .replaceAll(/\\(['"])/g, '$1')
+    .replaceAll('\\*', '*')
     .replaceAll('*_/', '*/')
     .replaceAll('*\\/', '*/');
 }
@@ -76,7 +108,9 @@ function plainName(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 }
 
-const capital = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
+function capital(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1);
+}
 
 function* modelsOf(group: string, version: string, name: string): Generator<Documented> {
   const model =
@@ -95,6 +129,8 @@ const successors: Record<string, string[]> = {
 const stableVersions = ['v1', 'v2', 'v1beta1', 'v1alpha1'];
 
 function* candidates(definition: string): Generator<Documented> {
+  const newest = newestModels.get(newestName(definition));
+  if (newest) yield newest;
   const [group = '', version = '', name = ''] = definition.split('.').slice(-3);
   const groups = [group, ...(successors[group] ?? [])];
   for (const candidateGroup of groups) {
@@ -138,7 +174,8 @@ function textOfReference(definition: string, field: string): string {
 }
 
 function selfTextOf(definition: string): string {
-  return ownTexts[definition] ?? bestOf([...candidates(definition)].map(({ text }) => text));
+  const texts = [...candidates(definition)].map(({ text }) => text);
+  return bestOf(texts) || ownTexts[definition] || '';
 }
 
 /** The first text, with the line breaks that another version of it has. */

@@ -1,11 +1,10 @@
 /** `/healthz`, `/livez` and `/readyz`: the checks by name, one by one or all together. */
 
 import { stabilityOf } from '../api/kubernetes-metrics.ts';
-import { unknownPath } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error-message.ts';
 import { type Counter, type Gauge, MetricsRegistry } from '../base/metrics.ts';
-import type { RequestHandler } from './handler.ts';
+import { pageNotFound, type RequestHandler } from './handler.ts';
 import type { ApiResponse, RequestContext } from './request.ts';
 
 export interface HealthCheck {
@@ -78,6 +77,11 @@ async function answerAll(
     levels.observe(check.name, endpoint, problem === undefined);
     lines.push(problem === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`);
   }
+  const unknown = [...excluded].filter((name) => !checks.some((check) => check.name === name));
+  if (unknown.length > 0) {
+    const names = unknown.map((name) => JSON.stringify(name)).join(',');
+    lines.push(`warn: some health checks cannot be excluded: no matches for ${names}`);
+  }
   if (isFailed) return text(500, `${lines.join('\n')}\n${endpoint} check failed\n`);
   if (!request.query.has('verbose')) return text(200, 'ok');
   return text(200, `${lines.join('\n')}\n${endpoint} check passed\n`);
@@ -91,7 +95,7 @@ async function answerOne(
 ): Promise<ApiResponse> {
   const name = info.path.slice(endpoint.length + 2);
   const check = checks.find((candidate) => candidate.name === name);
-  if (!check) throw unknownPath();
+  if (!check) return pageNotFound;
   const problem = await problemOf(check, clock);
   return problem === undefined ? text(200, 'ok') : text(500, `internal server error: ${problem}\n`);
 }

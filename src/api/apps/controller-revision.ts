@@ -1,5 +1,5 @@
 /** ControllerRevisions: what StatefulSets and DaemonSets remember of their templates. */
-import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { required } from '../field-error.ts';
 import { controllerOf, parseApiVersion } from '../meta.ts';
@@ -10,7 +10,7 @@ export const controllerRevisionKind = defineKind(ControllerRevision, {
   columns: [
     nameColumn,
     column('Controller', controllerCell),
-    countColumn('Revision', (revision) => revision.revision),
+    column('Revision', (revision) => revision.revision),
     ageColumn,
   ],
   *validate(revision) {

@@ -1,5 +1,5 @@
 /** FlowSchemas. */
-import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { FlowSchema } from '../resources.gen.ts';
@@ -16,7 +16,7 @@ export const flowSchemaKind = defineKind(FlowSchema, {
   columns: [
     nameColumn,
     column('PriorityLevel', ({ spec }) => spec?.priorityLevelConfiguration?.name ?? ''),
-    countColumn('MatchingPrecedence', ({ spec }) => spec?.matchingPrecedence ?? 0),
+    column('MatchingPrecedence', ({ spec }) => spec?.matchingPrecedence ?? 0),
     column('DistinguisherMethod', ({ spec }) => spec?.distinguisherMethod?.type ?? '<none>'),
     ageColumn,
     column(

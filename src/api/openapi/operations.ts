@@ -156,7 +156,7 @@ function resourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): 
       builder.allows('list') &&
         builder.operation('get', 'list', ['list', noun], `list or watch objects of kind ${kind}`, list),
       builder.allows('create') &&
-        builder.operation('post', 'post', ['create', noun], `create ${article(kind)} ${kind}`, {
+        builder.operation('post', 'post', ['create', noun], `create ${withArticle(kind)}`, {
           queryParameters: writeParameters,
           body: definition,
           codes: [200, 201, 202],
@@ -183,7 +183,7 @@ function resourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): 
             codes: [200, 201],
           }),
         builder.allows('delete') &&
-          builder.operation('delete', 'delete', ['delete', noun], `delete ${article(kind)} ${kind}`, {
+          builder.operation('delete', 'delete', ['delete', noun], `delete ${withArticle(kind)}`, {
             queryParameters: deleteParameters,
             body: options,
             bodyRequired: false,
@@ -266,12 +266,13 @@ function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource
   const builder = new PathBuilder(source, resource);
   const prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
   const parameters: PathParameterName[] = resource.namespaced ? ['namespace', 'name'] : ['name'];
-  const noun = `${resource.namespaced ? 'Namespaced' : ''}${parent?.kind ?? resource.kind}${capital(subresource)}`;
+  const owner = parent?.kind ?? resource.kind;
+  const noun = `${resource.namespaced ? 'Namespaced' : ''}${owner}${capital(subresource)}`;
   const path = `${prefix}/${plural}/{name}/${subresource}`;
   if (connecting.has(subresource))
-    return connectPaths(builder, resource, { path, parameters, noun, subresource });
+    return connectPaths(builder, resource, { path, parameters, noun, owner, subresource });
   const { definition } = builder;
-  const of = `${subresource} of the specified ${parent?.kind ?? resource.kind}`;
+  const of = `${subresource} of the specified ${owner}`;
   return [
     builder.path(path, parameters, [
       builder.allows('get') &&
@@ -289,11 +290,17 @@ function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource
           codes: [200, 201],
         }),
       builder.allows('create') &&
-        builder.operation('post', 'post', ['create', noun], `create ${of}`, {
-          queryParameters: writeParameters,
-          body: definition,
-          codes: [200, 201, 202],
-        }),
+        builder.operation(
+          'post',
+          'post',
+          ['create', noun],
+          `create ${subresource} of ${withArticle(owner)}`,
+          {
+            queryParameters: writeParameters,
+            body: definition,
+            codes: [200, 201, 202],
+          },
+        ),
       builder.allows('patch') &&
         builder.operation('patch', 'patch', ['patch', noun], `partially update ${of}`, {
           queryParameters: patchParameters,
@@ -309,13 +316,15 @@ interface ConnectPath {
   parameters: readonly PathParameterName[];
   /** In the names of its operations. */
   noun: string;
+  /** Kind of what is connected to. */
+  owner: string;
   subresource: string;
 }
 
 function connectPaths(
   builder: PathBuilder,
   resource: OpenApiResource,
-  { path, parameters, noun, subresource }: ConnectPath,
+  { path, parameters, noun, owner, subresource }: ConnectPath,
 ): ApiPath[] {
   const operations = (after: string) =>
     resource.verbs
@@ -327,7 +336,7 @@ function connectPaths(
           method,
           'connect',
           ['connect', `${capital(method)}${noun}${after}`],
-          `connect ${method.toUpperCase()} requests to ${subresource} of ${resource.kind}`,
+          `connect ${method.toUpperCase()} requests to ${subresource} of ${owner}`,
           { answer: undefined, queryParameters: [] },
         ),
       );
@@ -338,6 +347,8 @@ function connectPaths(
   return paths;
 }
 
-function article(kind: string): string {
-  return /^[AEIOU]/.test(kind) ? 'an' : 'a';
+/** `a Pod`, `an Ingress`, `Endpoints` */
+function withArticle(kind: string): string {
+  if (/[^s]s$/.test(kind)) return kind;
+  return `${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }

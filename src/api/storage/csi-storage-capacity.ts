@@ -1,5 +1,4 @@
 /** CSIStorageCapacities: how much a class can still make, and where. */
-import { column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { CSIStorageCapacity } from '../resources.gen.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
@@ -8,11 +7,6 @@ import { subdomainProblems } from '../validation/names.ts';
 import { nonNegativeQuantity } from '../validation/resources.ts';
 
 export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
-  columns: [
-    nameColumn,
-    column('StorageClassName', ({ storageClassName }) => storageClassName),
-    column('Capacity', ({ capacity }) => capacity ?? '<unset>'),
-  ],
   *validate(capacity) {
     yield* validateLabelSelector(capacity.nodeTopology, 'nodeTopology');
     yield* invalidFor(

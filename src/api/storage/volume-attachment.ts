@@ -13,7 +13,7 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   status: 'separate',
   columns: [
     nameColumn,
-    column('Attacher', ({ spec }) => spec?.attacher ?? ''),
+    { ...column<VolumeAttachment>('Attacher', ({ spec }) => spec?.attacher ?? ''), format: 'name' },
     column('PV', ({ spec }) => spec?.source?.persistentVolumeName ?? ''),
     column('Node', ({ spec }) => spec?.nodeName ?? ''),
     flagColumn('Attached', ({ status }) => status?.attached ?? false),

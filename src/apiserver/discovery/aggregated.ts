@@ -1,10 +1,11 @@
 /** Aggregated discovery: everything in one answer, as kubectl asks since 1.26. */
 import {
   categoriesOf,
-  type DiscoverableResource,
   type DiscoveredGroup,
   type DiscoveredResource,
+  isForeign,
   shortNamesOf,
+  subresourcesInOrder,
 } from './groups.ts';
 
 type Json = Record<string, unknown>;
@@ -18,7 +19,7 @@ export function groupDiscoveryList(groups: readonly DiscoveredGroup[], version: 
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
     items: groups.map(({ group, versions }) => ({
-      metadata: { name: group, creationTimestamp: null },
+      metadata: group === '' ? {} : { name: group },
       versions: versions.map((entry) => ({
         version: entry.version,
         resources: entry.resources.map(resourceDiscovery),
@@ -32,22 +33,23 @@ function resourceDiscovery({ resource, subresources }: DiscoveredResource): Json
   const { definition } = resource;
   return {
     resource: resource.plural,
-    responseKind: kindFacts(resource),
+    responseKind: ownKind(resource.kind),
     scope: resource.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: definition.singular,
     verbs: [...resource.verbs].sort(),
     ...(shortNamesOf(resource).length > 0 && { shortNames: shortNamesOf(resource) }),
     ...(categoriesOf(resource).length > 0 && { categories: categoriesOf(resource) }),
     ...(subresources.length > 0 && {
-      subresources: subresources.map(({ name, verbs, type }) => ({
+      subresources: subresourcesInOrder(subresources).map(({ name, verbs, type }) => ({
         subresource: name,
-        responseKind: type ? { ...type } : kindFacts(resource),
+        responseKind: type && isForeign(type, resource) ? { ...type } : ownKind(type?.kind ?? resource.kind),
         verbs: [...verbs].sort(),
       })),
     }),
   };
 }
 
-function kindFacts({ group, version, kind }: DiscoverableResource): Json {
-  return { group, version, kind };
+/** Of the group and version that it is told in. */
+function ownKind(kind: string): Json {
+  return { group: '', version: '', kind };
 }

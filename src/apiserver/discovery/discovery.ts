@@ -126,7 +126,7 @@ function aggregatedAnswer(
   const body = JSON.stringify(groupDiscoveryList(groups, version));
   const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
   const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-  const headers = { etag, vary: 'Accept' };
+  const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
   if (request.header('if-none-match') === etag)
     return { type: 'raw', status: 304, contentType, body: '', headers };
   return { type: 'raw', status: 200, contentType, body, headers };

@@ -76,6 +76,20 @@ export function discoverGroups(
   }));
 }
 
+export function subresourcesInOrder(
+  subresources: DiscoveredResource['subresources'],
+): DiscoveredResource['subresources'] {
+  return [...subresources].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Whether what a subresource takes is of another group or version than the resource. */
+export function isForeign(
+  type: { group: string; version: string },
+  { group, version }: DiscoverableResource,
+): boolean {
+  return type.group !== group || type.version !== version;
+}
+
 /** `extensions` has none: kubectl would warn that `deploy` could mean either. */
 export function shortNamesOf({ group, definition }: DiscoverableResource): readonly string[] {
   return group === 'extensions' ? [] : definition.shortNames;

@@ -5,7 +5,9 @@ import {
   type DiscoverableResource,
   type DiscoveredGroup,
   type DiscoveredResource,
+  isForeign,
   shortNamesOf,
+  subresourcesInOrder,
 } from './groups.ts';
 
 type Json = Record<string, unknown>;
@@ -38,20 +40,19 @@ function groupFacts({ group, versions }: DiscoveredGroup): Json {
 export function apiResourceList(groupVersion: string, resources: readonly DiscoveredResource[]): Json {
   return {
     kind: 'APIResourceList',
-    apiVersion: 'v1',
+    // Upstream's list of the core group has none.
+    ...(groupVersion !== 'v1' && { apiVersion: 'v1' }),
     groupVersion,
     resources: resources.flatMap(({ resource, subresources }) => [
       resourceFacts(resource),
-      ...[...subresources]
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(({ name, verbs, type }) => ({
-          name: `${resource.plural}/${name}`,
-          singularName: '',
-          namespaced: resource.namespaced,
-          ...(type && { group: type.group, version: type.version }),
-          kind: type?.kind ?? resource.kind,
-          verbs: [...verbs].sort(),
-        })),
+      ...subresourcesInOrder(subresources).map(({ name, verbs, type }) => ({
+        name: `${resource.plural}/${name}`,
+        singularName: '',
+        namespaced: resource.namespaced,
+        ...(type && isForeign(type, resource) && { group: type.group, version: type.version }),
+        kind: type?.kind ?? resource.kind,
+        verbs: [...verbs].sort(),
+      })),
     ]),
   };
 }
