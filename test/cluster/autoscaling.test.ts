@@ -205,3 +205,58 @@ test('a target that is not there, at zero, or too small says so', async () => {
   assert.equal(conditionOf(await get('zero'), 'ScalingActive')?.reason, 'ScalingDisabled');
   assert.equal((await client.get(Deployment, { name: 'small', namespace })).spec?.replicas, 2);
 });
+
+test('two autoscalers of the same pods say so, and neither scales', async () => {
+  const load: Load = { milli: 300, missing: new Set() };
+  const { cluster, hpa, replicas } = await scaledCluster(load, { minReplicas: 2 }, 2);
+  const { client } = cluster;
+  const { spec } = await hpa();
+  await client.create(HorizontalPodAutoscaler, {
+    metadata: { name: 'another', namespace },
+    spec,
+  } as Draft<HorizontalPodAutoscaler>);
+  const another = () => client.get(HorizontalPodAutoscaler, { name: 'another', namespace });
+  await cluster.until(
+    async () => conditionOf(await another(), 'ScalingActive')?.reason === 'AmbiguousSelector',
+  );
+  const before = await replicas();
+  await cluster.clock.advance(60_000);
+  assert.equal(
+    conditionOf(await hpa(), 'ScalingActive')?.message,
+    'pods by selector app=kubia are controlled by multiple HPAs: [{another default} {kubia default}]',
+  );
+  assert.equal(await replicas(), before);
+  await client.delete(HorizontalPodAutoscaler, { name: 'another', namespace });
+  await cluster.until(async () => conditionOf(await hpa(), 'ScalingActive')?.status === 'True');
+  await cluster[Symbol.asyncDispose]();
+});
+
+test('of a metric that cannot be read, its place, the reason and the sum are told', async () => {
+  const load: Load = { milli: 60, missing: new Set() };
+  const external = { metric: { name: 'queue', selector: { matchLabels: { b: '2', a: '1' } } } };
+  const { cluster, hpa } = await scaledCluster(load, {
+    metrics: [
+      { type: 'External', external: { ...external, target: { type: 'AverageValue', averageValue: '5' } } },
+      {
+        type: 'Resource',
+        resource: { name: 'memory', target: { type: 'AverageValue', averageValue: '8Mi' } },
+      },
+    ],
+  });
+  const { client } = cluster;
+  await cluster.until(async () => (await hpa()).status?.currentMetrics?.length === 2);
+  const { status } = await hpa();
+  assert.equal(status?.currentMetrics?.[0]?.type, '');
+  assert.equal(status?.currentMetrics?.[1]?.resource?.current.averageValue, '1Mi');
+  const told = (await client.list(Event, { namespace })).items
+    .filter(({ involvedObject }) => involvedObject.kind === 'HorizontalPodAutoscaler')
+    .map(({ reason, message }) => `${reason}: ${message}`);
+  const selector =
+    '&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},MatchExpressions:[]LabelSelectorRequirement{},}';
+  const inner = `unable to get external metric default/queue/${selector}: unable to fetch metrics from external metrics API: `;
+  assert.ok(
+    told.some((text) => text.startsWith(`FailedGetExternalMetric: ${inner}`)),
+    told.join('\n'),
+  );
+  await cluster[Symbol.asyncDispose]();
+});

@@ -21,11 +21,17 @@ type Status = NonNullable<HorizontalPodAutoscaler['status']>;
 /** What is remembered of an autoscaler ends with it: one of the same name has another uid. */
 type Histories = Map<string, ScalingHistory & { uid: string }>;
 
+/** By key, what selects the pods of each autoscaler's target. */
+type Selectors = Map<string, ReturnType<typeof parseLabelSelector>>;
+
 const syncMs = 15_000;
+/** Of a change of the target's size that somebody else's write got in the way of. */
+const rescaleTriesMax = 5;
 
 export function horizontalPodAutoscalerController(): AnyController {
   /** By key. Starts anew with the controller: the first recommendation of a run is the present size. */
   const histories: Histories = new Map();
+  const selectors: Selectors = new Map();
   return defineController({
     name: 'horizontalpodautoscaler',
     component: 'horizontal-pod-autoscaler',
@@ -36,9 +42,9 @@ export function horizontalPodAutoscalerController(): AnyController {
       !old || !isDeepStrictEqual(hpa.spec, old.spec),
     async reconcile(key, cluster, signal) {
       const hpa = cluster.get(HorizontalPodAutoscaler, key);
-      if (!hpa) histories.delete(key);
+      if (!hpa) for (const known of [histories, selectors]) known.delete(key);
       if (!hpa || hpa.metadata.deletionTimestamp) return undefined;
-      const sync = new Sync(hpa, cluster, signal, histories);
+      const sync = new Sync(hpa, cluster, signal, histories, selectors);
       try {
         await measureReconciliation(cluster, () => sync.run());
       } catch (error) {
@@ -59,6 +65,7 @@ class Sync {
   readonly #cluster: ReconcileCluster;
   readonly #signal: AbortSignal;
   readonly #histories: Histories;
+  readonly #selectors: Selectors;
   readonly #nowMs: number;
   readonly #conditions: HorizontalPodAutoscalerCondition[];
   #status: Status;
@@ -68,12 +75,14 @@ class Sync {
     cluster: ReconcileCluster,
     signal: AbortSignal,
     histories: Histories,
+    selectors: Selectors,
   ) {
     this.#hpa = hpa;
     this.#spec = hpa.spec!;
     this.#cluster = cluster;
     this.#signal = signal;
     this.#histories = histories;
+    this.#selectors = selectors;
     this.#nowMs = cluster.clock.now();
     this.#conditions = (hpa.status?.conditions ?? []).map((condition) => ({ ...condition }));
     const { generation } = hpa.metadata;
@@ -114,12 +123,12 @@ class Sync {
       desired = this.#limit(current, answer.replicas);
       reason = desired > current ? `${answer.name} above target` : 'All metrics below target';
     }
-    if (desired !== current) await this.#rescale({ path, scale }, { current, desired, reason });
+    if (desired !== current) await this.#rescale({ path, scale }, { current, desired, reason, metrics });
     this.#status = {
       ...this.#status,
       currentReplicas: current,
       desiredReplicas: desired,
-      ...(metrics.length > 0 && { currentMetrics: metrics }),
+      currentMetrics: metrics,
       ...(desired !== current && { lastScaleTime: formatTime(this.#nowMs) }),
     };
     return { from: current, to: desired };
@@ -173,11 +182,11 @@ class Sync {
     scale: Scale,
     current: number,
   ): Promise<{ replicas: number; name: string; statuses: MetricStatus[] }> {
-    const context = this.#metricContext(scale, current);
+    const context = this.#contextOrTell(scale, current);
     const specs = this.#spec.metrics ?? [];
     const statuses: MetricStatus[] = [];
     let best: { replicas: number; name: string } | undefined;
-    let firstFailure: { reason: string; message: string } | undefined;
+    let firstFailure: { reason: string; error: MetricProblem } | undefined;
     let failures = 0;
     for (const spec of specs) {
       try {
@@ -190,27 +199,39 @@ class Sync {
         if (!(error instanceof MetricProblem)) throw error;
         const reason = failureReasons[spec.type] ?? 'InvalidMetricSourceType';
         this.#event('Warning', reason, error.message);
-        firstFailure ??= { reason, message: error.message };
+        firstFailure ??= { reason, error };
         failures++;
+        // Upstream keeps the place of a metric that it knows nothing of.
+        statuses.push({ type: '' });
       }
     }
     // A metric that is missing may ask for more: without it nothing is scaled down.
     if (!best || (firstFailure && best.replicas < current)) {
-      const { reason = 'InvalidMetricSourceType', message = 'no metrics' } = firstFailure ?? {};
+      const { reason, error } = firstFailure ?? noMetrics;
       this.#say(
         'ScalingActive',
         'False',
         reason,
-        `the HPA was unable to compute the replica count: ${message}`,
+        `the HPA was unable to compute the replica count: ${error.message}`,
       );
-      const problem = `invalid metrics (${failures} invalid out of ${specs.length}), first error is: ${message}`;
+      const problem = `invalid metrics (${failures} invalid out of ${specs.length}), first error is: ${error.summary}`;
       this.#event('Warning', 'FailedComputeMetricsReplicas', problem);
-      this.#status = { ...this.#status, currentReplicas: current };
+      this.#status = { ...this.#status, currentReplicas: current, currentMetrics: statuses };
       throw new MetricProblem(problem);
     }
     const message = `the HPA was able to successfully calculate a replica count from ${best.name}`;
     this.#say('ScalingActive', 'True', 'ValidMetricFound', message);
     return { ...best, statuses };
+  }
+
+  #contextOrTell(scale: Scale, current: number): MetricContext {
+    try {
+      return this.#metricContext(scale, current);
+    } catch (error) {
+      this.#event('Warning', 'FailedComputeMetricsReplicas', (error as Error).message);
+      this.#status = { ...this.#status, currentReplicas: current, currentMetrics: [] };
+      throw error;
+    }
   }
 
   #metricContext(scale: Scale, current: number): MetricContext {
@@ -225,6 +246,8 @@ class Sync {
     const pods = [...this.#cluster.informer(Pod).inNamespace(namespace)].filter(({ metadata }) =>
       parsed.matches(metadata.labels ?? {}),
     );
+    this.#selectors.set(keyOf(this.#hpa), parsed);
+    this.#refuseShared(selector, pods);
     return {
       client: this.#cluster.client,
       namespace,
@@ -243,6 +266,23 @@ class Sync {
     };
   }
 
+  /** Two autoscalers of the same pods would undo each other's work: neither scales. */
+  #refuseShared(selector: string, pods: readonly Pod[]): void {
+    const { namespace = '' } = this.#hpa.metadata;
+    const names: string[] = [];
+    for (const [key, other] of this.#selectors) {
+      const [otherNamespace, name] = key.split('/');
+      if (otherNamespace !== namespace) continue;
+      if (pods.some(({ metadata }) => other.matches(metadata.labels ?? {}))) names.push(name!);
+    }
+    if (names.length < 2) return;
+    const list = names.sort().map((name) => `{${name} ${namespace}}`);
+    const message = `pods by selector ${selector} are controlled by multiple HPAs: [${list.join(' ')}]`;
+    this.#event('Warning', 'AmbiguousSelector', message);
+    this.#say('ScalingActive', 'False', 'AmbiguousSelector', message);
+    throw new MetricProblem(message);
+  }
+
   #limit(current: number, asked: number): number {
     const history = this.#history();
     const request = { current, desired: asked, history, nowMs: this.#nowMs };
@@ -255,11 +295,15 @@ class Sync {
 
   async #rescale(
     { path, scale }: { path: string; scale: Scale },
-    { current, desired, reason }: { current: number; desired: number; reason: string },
+    {
+      current,
+      desired,
+      reason,
+      metrics,
+    }: { current: number; desired: number; reason: string; metrics: MetricStatus[] },
   ): Promise<void> {
     try {
-      const wanted = { ...scale, spec: { ...scale.spec, replicas: desired } };
-      await this.#cluster.client.raw('PUT', path, wanted, this.#signal);
+      await this.#writeScale(path, scale, desired);
     } catch (error) {
       if (this.#signal.aborted || !(error instanceof StatusError)) throw error;
       this.#event(
@@ -273,7 +317,7 @@ class Sync {
         'FailedUpdateScale',
         `the HPA controller was unable to update the target scale: ${error.message}`,
       );
-      this.#status = { ...this.#status, currentReplicas: current };
+      this.#status = { ...this.#status, currentReplicas: current, currentMetrics: metrics };
       throw error;
     }
     this.#say(
@@ -286,6 +330,20 @@ class Sync {
     const event = { change: Math.abs(desired - current), atMs: this.#nowMs };
     const { ups, downs } = this.#history();
     this.#remember(desired > current ? { ups: [...ups, event] } : { downs: [...downs, event] });
+  }
+
+  async #writeScale(path: string, scale: Scale, replicas: number): Promise<void> {
+    let newest = scale;
+    for (let tries = 1; ; tries++) {
+      try {
+        const wanted = { ...newest, spec: { ...newest.spec, replicas } };
+        await this.#cluster.client.raw('PUT', path, wanted, this.#signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof StatusError) || error.code !== 409 || tries === rescaleTriesMax) throw error;
+        newest = await this.#cluster.client.raw<Scale>('GET', path, undefined, this.#signal);
+      }
+    }
   }
 
   #history(): ScalingHistory {
@@ -325,6 +383,9 @@ class Sync {
     this.#cluster.event(HorizontalPodAutoscaler, this.#hpa, type, reason, message);
   }
 }
+
+/** The API demands a metric; an autoscaler without one came by another way. */
+const noMetrics = { reason: 'InvalidMetricSourceType', error: new MetricProblem('no metrics') };
 
 function rootOf(apiVersion: string): string {
   const { group, version } = parseApiVersion(apiVersion);

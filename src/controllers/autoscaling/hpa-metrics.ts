@@ -1,10 +1,12 @@
 /** What one metric of an autoscaler asks for: reads it, compares it with its target, and says what it saw. */
+import type { LabelSelector } from '../../api/meta.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import { formatQuantity, milliValueOf, quantityFromMilli } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type {
   ContainerResourceMetricSource,
   ExternalMetricSource,
+  MetricIdentifier,
   MetricSpec,
   MetricStatus,
   MetricTarget,
@@ -66,13 +68,40 @@ export const failureReasons: Record<string, string> = {
 
 /** @throws {MetricProblem} in upstream's words */
 export function computeMetric(spec: MetricSpec, context: MetricContext): Promise<MetricOutcome> {
-  if (spec.resource) return computeResource(spec.resource, undefined, context);
-  if (spec.containerResource)
-    return computeResource(spec.containerResource, spec.containerResource.container, context);
-  if (spec.pods) return computePods(spec.pods, context);
-  if (spec.object) return computeObject(spec.object, context);
-  if (spec.external) return computeExternal(spec.external, context);
+  const { resource, containerResource, pods, object, external } = spec;
+  if (resource)
+    return summed(`failed to get ${resource.name} resource metric value: `, () =>
+      computeResource(resource, undefined, context),
+    );
+  if (containerResource)
+    return summed(`failed to get ${containerResource.container} container metric value: `, () =>
+      computeResource(containerResource, containerResource.container, context),
+    );
+  if (pods) return summed('failed to get pods metric value: ', () => computePods(pods, context));
+  if (object) {
+    const isShared = object.target.averageValue !== undefined;
+    const more = isShared ? `failed to get ${object.metric.name} object metric: ` : '';
+    return summed(`failed to get object metric value: ${more}`, () => computeObject(object, context));
+  }
+  if (external) {
+    const { metric, target } = external;
+    const more =
+      target.averageValue !== undefined ? `${metric.name} external metric` : `external metric ${metric.name}`;
+    return summed(`failed to get ${metric.name} external metric value: failed to get ${more}: `, () =>
+      computeExternal(external, context),
+    );
+  }
   throw new MetricProblem(`unknown metric source type "${spec.type}"`);
+}
+
+/** What goes wrong inside keeps its message; in the sum of all metrics, `prefix` comes before it. */
+async function summed<T>(prefix: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof MetricProblem) throw new MetricProblem(error.message, `${prefix}${error.summary}`);
+    throw error;
+  }
 }
 
 async function computeResource(
@@ -80,19 +109,16 @@ async function computeResource(
   container: string | undefined,
   context: MetricContext,
 ): Promise<MetricOutcome> {
-  const subject = container === undefined ? `${name} resource` : `${name} container resource`;
   const statusOf = (current: MetricValueStatus): MetricStatus =>
     container === undefined
       ? { type: 'Resource', resource: { name, current } }
       : { type: 'ContainerResource', containerResource: { name, container, current } };
-  const kind = container === undefined ? 'resource' : 'container resource';
   if (target.averageValue === undefined && target.averageUtilization === undefined)
     throw new MetricProblem(
-      `invalid ${kind} metric source: neither an average utilization target nor an average value (usage) target was set`,
+      'invalid resource metric source: neither an average utilization target nor an average value (usage) target was set',
     );
   const what = target.averageValue !== undefined ? 'usage' : 'utilization';
-  const wrap = prefixing(`failed to get ${name}${container === undefined ? '' : ' container'} ${what}: `);
-  return wrap(async () => {
+  return prefixing(`failed to get ${name} ${what}: `)(async () => {
     const metrics = await prefixing(`unable to get metrics for resource ${name}: `)(() => {
       const query = { namespace: context.namespace, selector: context.selector, resource: name };
       return readResourceMetrics(
@@ -103,18 +129,18 @@ async function computeResource(
     });
     if (target.averageValue !== undefined) {
       const proposal = replicasForAverage(milliValueOf(target.averageValue), plain(metrics, context, name));
-      return { replicas: proposal.replicas, name: subject, status: statusOf(valueStatus(proposal)) };
+      const status = statusOf(valueStatus(proposal, name));
+      return { replicas: proposal.replicas, name: `${name} resource`, status };
     }
-    const requests = podRequests(context.pods, name, container);
     const proposal = replicasForUtilization(
       target.averageUtilization!,
-      requests,
+      () => podRequests(context.pods, name, container),
       plain(metrics, context, name),
     );
     return {
       replicas: proposal.replicas,
-      name: `${subject} utilization (percentage of request)`,
-      status: statusOf(valueStatus(proposal)),
+      name: `${name} ${container === undefined ? '' : 'container '}resource utilization (percentage of request)`,
+      status: statusOf(valueStatus(proposal, name)),
     };
   });
 }
@@ -123,83 +149,94 @@ async function computePods(
   { metric, target }: PodsMetricSource,
   context: MetricContext,
 ): Promise<MetricOutcome> {
-  return prefixing('failed to get pods metric value: ')(async () => {
-    const metrics = await prefixing(`unable to get metric ${metric.name}: `)(() =>
-      readPodsMetric(
-        context.client,
-        {
-          namespace: context.namespace,
-          selector: context.selector,
-          metric: metric.name,
-          metricSelector: metric.selector,
-        },
-        context.signal,
-      ),
-    );
-    const proposal = replicasForAverage(
-      milliValueOf(target.averageValue ?? '0'),
-      plain(metrics, context, undefined),
-    );
-    return {
-      replicas: proposal.replicas,
-      name: `pods metric ${metric.name}`,
-      status: { type: 'Pods', pods: { metric, current: valueStatus(proposal) } },
-    };
-  });
+  const metrics = await prefixing(`unable to get metric ${metric.name}: `)(() =>
+    readPodsMetric(
+      context.client,
+      {
+        namespace: context.namespace,
+        selector: context.selector,
+        metric: metric.name,
+        metricSelector: metric.selector,
+      },
+      context.signal,
+    ),
+  );
+  const proposal = replicasForAverage(
+    milliValueOf(target.averageValue ?? '0'),
+    plain(metrics, context, undefined),
+  );
+  return {
+    replicas: proposal.replicas,
+    name: `pods metric ${metric.name}`,
+    status: { type: 'Pods', pods: { metric, current: valueStatus(proposal) } },
+  };
 }
 
 async function computeObject(
   { metric, target, describedObject }: ObjectMetricSource,
   context: MetricContext,
 ): Promise<MetricOutcome> {
-  return prefixing('failed to get object metric value: ')(async () => {
-    const { kind, name: objectName } = describedObject;
-    const milli = await prefixing(
-      `unable to get metric ${metric.name}: ${kind} on ${context.namespace} ${objectName}/`,
-    )(async () =>
-      readObjectMetric(
-        context.client,
-        {
-          namespace: context.namespace,
-          resource: await context.resourceOf(describedObject),
-          name: objectName,
-          metric: metric.name,
-          metricSelector: metric.selector,
-        },
-        context.signal,
-      ),
-    );
-    const { replicas, current } = weighValue(milli, target, context);
-    return {
-      replicas,
-      name: `${kind} metric ${metric.name}`,
-      status: { type: 'Object', object: { metric, describedObject, current } },
-    };
-  });
+  const { kind, name: objectName } = describedObject;
+  const milli = await prefixing(
+    `unable to get metric ${metric.name}: ${kind} on ${context.namespace} ${objectName}/`,
+  )(async () =>
+    readObjectMetric(
+      context.client,
+      {
+        namespace: context.namespace,
+        resource: await context.resourceOf(describedObject),
+        name: objectName,
+        metric: metric.name,
+        metricSelector: metric.selector,
+      },
+      context.signal,
+    ),
+  );
+  const { replicas, current } = weighValue(milli, target, context);
+  return {
+    replicas,
+    // Upstream calls an object's metric that is shared out an external one.
+    name: target.averageValue !== undefined ? externalName(metric) : `${kind} metric ${metric.name}`,
+    status: { type: 'Object', object: { metric, describedObject, current } },
+  };
 }
 
 async function computeExternal(
   { metric, target }: ExternalMetricSource,
   context: MetricContext,
 ): Promise<MetricOutcome> {
-  return prefixing(`failed to get ${metric.name} external metric value: `)(async () => {
-    const selector = JSON.stringify(metric.selector ?? null);
-    const milli = await prefixing(
-      `unable to get external metric ${context.namespace}/${metric.name}/${selector}: `,
-    )(() =>
-      readExternalMetric(
-        context.client,
-        { namespace: context.namespace, metric: metric.name, metricSelector: metric.selector },
-        context.signal,
-      ),
-    );
-    const { replicas, current } = weighValue(milli, target, context);
-    return {
-      replicas,
-      name: `external metric ${metric.name}(${selector})`,
-      status: { type: 'External', external: { metric, current } },
-    };
-  });
+  const milli = await prefixing(
+    `unable to get external metric ${context.namespace}/${metric.name}/${goSelector(metric.selector)}: `,
+  )(() =>
+    readExternalMetric(
+      context.client,
+      { namespace: context.namespace, metric: metric.name, metricSelector: metric.selector },
+      context.signal,
+    ),
+  );
+  const { replicas, current } = weighValue(milli, target, context);
+  return {
+    replicas,
+    name: externalName(metric),
+    status: { type: 'External', external: { metric, current } },
+  };
+}
+
+function externalName({ name, selector }: MetricIdentifier): string {
+  return `external metric ${name}(${goSelector(selector)})`;
+}
+
+/** A selector as Go prints it: upstream's messages have it so. */
+function goSelector(selector: LabelSelector | undefined): string {
+  if (!selector) return 'nil';
+  const labels = Object.entries(selector.matchLabels ?? {})
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`);
+  const expressions = (selector.matchExpressions ?? []).map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  );
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
 }
 
 /** One value for all pods: shared out over them, or compared as it is. */
@@ -215,18 +252,9 @@ function weighValue(
     });
     return { replicas: proposal.replicas, current: valueStatus(proposal) };
   }
-  const readyPods = pods.filter(isReady).length;
-  const replicas = replicasForValue(milli, milliValueOf(target.value ?? '0'), {
-    current: specReplicas,
-    readyPods,
-    tolerances,
-  });
+  const options = { current: specReplicas, pods, tolerances };
+  const replicas = replicasForValue(milli, milliValueOf(target.value ?? '0'), options);
   return { replicas, current: { value: formatQuantity(quantityFromMilli(milli)) } };
-}
-
-function isReady({ status, metadata }: Pod): boolean {
-  if (metadata.deletionTimestamp || status?.phase !== 'Running') return false;
-  return status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
 }
 
 function plain(metrics: PodMetrics, context: MetricContext, resource: string | undefined): PlainOptions {
@@ -280,8 +308,13 @@ function milliOf(resource: string, amount: number): number {
   return resource === 'cpu' ? amount : amount * 1000;
 }
 
-function valueStatus({ utilization, averageMilli }: Proposal): MetricValueStatus {
-  const averageValue = formatQuantity(quantityFromMilli(averageMilli));
+/** Whole bytes of memory are written as the metrics API writes them: `10Mi`. */
+function valueStatus({ utilization, averageMilli }: Proposal, resource?: string): MetricValueStatus {
+  const isBinary = resource === 'memory' && averageMilli % 1000 === 0;
+  const averageValue = formatQuantity({
+    ...quantityFromMilli(averageMilli),
+    ...(isBinary && { format: 'BinarySI' as const }),
+  });
   return { averageValue, ...(utilization !== undefined && { averageUtilization: utilization }) };
 }
 

@@ -122,7 +122,7 @@ for (const row of rows)
     );
     const requests = new Map(row.pods.map(({ metadata }) => [metadata.name, 1000]));
     const options = { current: row.pods.length, pods: row.pods, metrics, resource: 'cpu', tolerances, nowMs };
-    const compute = () => replicasForUtilization(row.percent ?? 50, requests, options).replicas;
+    const compute = () => replicasForUtilization(row.percent ?? 50, () => requests, options).replicas;
     if (typeof row.expect === 'number') assert.equal(compute(), row.expect);
     else assert.throws(compute, new MetricProblem(row.expect));
   });
@@ -131,8 +131,15 @@ test('an average value, a value and a share of a value', () => {
   const pods = [pod('a'), pod('b')];
   const metrics = new Map(['a', 'b'].map((name) => [name, { milli: 300_000, atMs: nowMs, windowMs: 1 }]));
   assert.equal(replicasForAverage(100_000, { current: 2, pods, metrics, tolerances, nowMs }).replicas, 6);
-  assert.equal(replicasForValue(40_000, 20_000, { current: 3, readyPods: 3, tolerances }), 6);
-  assert.equal(replicasForValue(21_000, 20_000, { current: 3, readyPods: 3, tolerances }), 3);
+  const three = ['a', 'b', 'c'].map((name) => pod(name));
+  assert.equal(replicasForValue(40_000, 20_000, { current: 3, pods: three, tolerances }), 6);
+  assert.equal(replicasForValue(21_000, 20_000, { current: 3, pods: three, tolerances }), 3);
+  const isOneReady = [pod('a'), pod('b', { ready: 'False' })];
+  assert.equal(replicasForValue(40_000, 20_000, { current: 2, pods: isOneReady, tolerances }), 2);
+  assert.throws(
+    () => replicasForValue(40_000, 20_000, { current: 3, pods: [], tolerances }),
+    /^MetricProblem: unable to calculate ready pods: no pods returned by selector/,
+  );
   assert.equal(replicasForShare(1_000_000, 100_000, { statusReplicas: 4, tolerances }).replicas, 10);
 });
 

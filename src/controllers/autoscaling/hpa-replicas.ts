@@ -25,9 +25,13 @@ export interface Proposal {
 
 /** A metric that cannot be computed; the message is the user's. */
 export class MetricProblem extends Error {
-  constructor(message: string) {
+  /** The message as the sum of all metrics of an autoscaler quotes it. */
+  readonly summary: string;
+
+  constructor(message: string, summary = message) {
     super(message);
     this.name = 'MetricProblem';
+    this.summary = summary;
   }
 }
 
@@ -94,15 +98,17 @@ export function replicasForAverage(targetMilli: number, options: PlainOptions): 
   });
 }
 
-/** From a target in percent of what the pods request (`requests`: thousandths by pod name). */
+/** From a target in percent of what the pods request (thousandths by pod name), asked for once it counts. */
 export function replicasForUtilization(
   targetPercent: number,
-  requests: ReadonlyMap<string, number>,
+  readRequests: () => ReadonlyMap<string, number>,
   options: PlainOptions,
 ): Proposal {
+  let requests: ReadonlyMap<string, number> = new Map();
   return propose(options, {
     fill: (pod) => Math.trunc((Math.max(100, targetPercent) * (requests.get(pod) ?? 0)) / 100),
     rate: (metrics) => {
+      requests = readRequests();
       const known = [...metrics].filter(([pod]) => requests.has(pod));
       const requested = sum(known.map(([pod]) => requests.get(pod)!));
       if (requested === 0) throw new MetricProblem('no metrics returned matched known pods');
@@ -164,11 +170,21 @@ function propose(
 export function replicasForValue(
   valueMilli: number,
   targetMilli: number,
-  { current, readyPods, tolerances }: { current: number; readyPods: number; tolerances: Tolerances },
+  { current, pods, tolerances }: { current: number; pods: readonly Pod[]; tolerances: Tolerances },
 ): number {
   const ratio = valueMilli / targetMilli;
   if (current === 0) return Math.ceil(ratio);
-  return isWithin(ratio, tolerances) ? current : Math.ceil(ratio * readyPods);
+  if (isWithin(ratio, tolerances)) return current;
+  if (pods.length === 0)
+    throw new MetricProblem(
+      'unable to calculate ready pods: no pods returned by selector while calculating replica count',
+    );
+  return Math.ceil(ratio * pods.filter(isReady).length);
+}
+
+function isReady({ status }: Pod): boolean {
+  if (status?.phase !== 'Running') return false;
+  return status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
 }
 
 /** From a value that is to be shared out evenly, in thousandths. `statusReplicas`: those that are there. */
