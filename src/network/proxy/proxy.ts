@@ -20,7 +20,7 @@ import { setConntrackTimeouts } from './conntrack-timeouts.ts';
 import { createHealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
 import type { ProxyHealth } from './proxy-server.ts';
-import { computeServiceRules, type Element, type NodeView } from './rules.ts';
+import { computeServiceRules, type Element, isForProxies, type NodeView } from './rules.ts';
 import { serviceRanges, startServiceRoutes } from './service-ranges.ts';
 import { dynamicChainText, type SkeletonOptions, skeletonText, tableName, versionChain } from './skeleton.ts';
 
@@ -128,6 +128,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
 
 function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: string): number {
   const local = slices
+    .filter(isForProxies)
     .flatMap(({ endpoints }) => endpoints ?? [])
     .filter((endpoint) => endpoint.nodeName === nodeName && endpoint.conditions?.ready !== false);
   return new Set(local.flatMap(({ addresses }) => addresses)).size;

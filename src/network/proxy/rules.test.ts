@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import {
+  computeBackends,
   computeServiceRules,
   type Element,
   type NodeView,
@@ -76,6 +77,15 @@ describe('rules of a service', () => {
       const spec = { clusterIP: '10.96.1.1', ports };
       assert.deepEqual(computeServiceRules({ metadata, spec } as Service, [], node), []);
     });
+
+  it('pass over the endpoints of a slice that is labelled as that of a headless service', () => {
+    const metadata = { name: 'web-1', labels: { 'service.kubernetes.io/headless': '' } };
+    const port = { name: '', port: 8080, protocol: 'TCP' };
+    const slice = { metadata, addressType: 'IPv4', ports: [port], endpoints: [at('10.244.1.1')] };
+    const backends = (...slices: object[]) => computeBackends(ports[0]!, slices as EndpointSlice[], node);
+    assert.equal(backends({ ...slice, metadata: { name: 'web-1' } }).cluster.length, 1);
+    assert.equal(backends(slice).cluster.length, 0);
+  });
 
   it('fall back on endpoints that terminate but still serve, when no other is ready', () => {
     const leaving = { conditions: { ready: false, serving: true, terminating: true } };

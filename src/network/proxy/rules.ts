@@ -74,8 +74,12 @@ export interface PickChain {
 
 const defaultAffinityTimeoutSeconds = 10_800;
 
-/** Labels of services that are another proxy's, or nobody's although they may have an address. */
+/** Labels of services and slices that are another proxy's, or nobody's although they may have an address. */
 const notForProxies = ['service.kubernetes.io/service-proxy-name', headlessServiceLabel];
+
+export function isForProxies({ metadata }: Service | EndpointSlice): boolean {
+  return !notForProxies.some((label) => metadata.labels?.[label] !== undefined);
+}
 
 /** Everything that one service asks of this node. `slices`: those labelled with the service's name. */
 export function computeServiceRules(
@@ -84,7 +88,7 @@ export function computeServiceRules(
   node: NodeView,
 ): Element[] {
   const spec = service.spec;
-  if (notForProxies.some((label) => service.metadata.labels?.[label] !== undefined)) return [];
+  if (!isForProxies(service)) return [];
   if (!spec || spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return [];
   const addresses = serviceAddresses(service);
   if (addresses.cluster.some((address) => node.ownServiceAddresses.includes(address))) return [];
@@ -113,7 +117,7 @@ export function computeBackends(
   const ready = new Map<string, ReadyBackend>();
   const terminating = new Map<string, Backend>();
   for (const slice of slices) {
-    if (slice.addressType !== 'IPv4') continue;
+    if (slice.addressType !== 'IPv4' || !isForProxies(slice)) continue;
     const target = slice.ports?.find(
       (candidate) =>
         (candidate.name ?? '') === (port.name ?? '') &&
