@@ -329,6 +329,10 @@ test('a bound claim grows with what it asks for', async () => {
       (await client.get(PersistentVolumeClaim, { name: 'data', namespace })).status?.capacity?.storage ===
       '3Gi',
   );
+  // What tools of today look at: nothing is on the way any more, and so much was set aside.
+  const { status } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
+  assert.equal(status?.allocatedResources?.storage, '3Gi');
+  assert.equal(status?.allocatedResourceStatuses, undefined);
 });
 
 test('a generic ephemeral volume comes and goes with its pod', async () => {

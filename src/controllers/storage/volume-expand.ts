@@ -39,10 +39,11 @@ export const volumeExpandController = defineController({
       ({ type }) => type !== 'Resizing' && type !== 'FileSystemResizePending',
     );
     const capacity = { ...claim.status.capacity, storage: wanted };
+    const allocatedResources = { ...claim.status.allocatedResources, storage: wanted };
     await cluster.updateStatus(
       PersistentVolumeClaim,
       claim,
-      { ...claim.status, capacity, ...(conditions && { conditions }) },
+      { ...claim.status, capacity, allocatedResources, ...(conditions && { conditions }) },
       signal,
     );
     cluster.event(
