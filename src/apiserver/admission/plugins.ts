@@ -11,6 +11,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { podResizeValidator } from './pod-resize-validator.ts';
 import { type PodSecurityObserver, podSecurity } from './pod-security/pod-security.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { priority } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClass } from './runtime-class.ts';
@@ -44,5 +45,6 @@ export function addBuiltinPlugins(
   chain.add(rbacEscalation(security.rbac, security.authorize));
   chain.add(defaultIngressClass(objects));
   chain.add(defaultStorageClass(objects));
+  chain.add(podTopologyLabels(objects));
   chain.add(podResizeValidator(objects));
 }
