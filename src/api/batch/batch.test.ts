@@ -70,6 +70,18 @@ test('a Job selects its pods by its own uid', () => {
   );
 });
 
+test('a Job without labels of its own has those of its pods, generated ones among them', () => {
+  const template = { metadata: { labels: { app: 'a' } }, spec: { containers: [] } };
+  assert.deepEqual(Object.keys(job({ template }).metadata.labels!).sort(), [
+    'app',
+    'batch.kubernetes.io/controller-uid',
+    'batch.kubernetes.io/job-name',
+    'controller-uid',
+    'job-name',
+  ]);
+  assert.equal(job({}).metadata.labels!['job-name'], 'j');
+});
+
 test('a Job that runs once says so, whatever is left out', () => {
   assert.deepEqual([job({}).spec!.completions, job({}).spec!.parallelism], [1, 1]);
   assert.deepEqual(

@@ -92,7 +92,8 @@ function defaultJob(job: Job): void {
   for (const rule of spec.podFailurePolicy?.rules ?? [])
     for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
   const labels = spec.template?.metadata?.labels;
-  if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+  // The very same object: what is added to the labels of its pods is added to a Job's that has none of its own.
+  if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels;
   defaultPodTemplate(spec.template);
 }
 
@@ -106,7 +107,10 @@ function generateSelector(job: Job): void {
   const { uid } = job.metadata;
   const template = spec.template;
   template.metadata ??= {} as NonNullable<typeof template.metadata>;
-  template.metadata.labels = { ...ownLabels(job), ...template.metadata.labels };
+  const given = template.metadata.labels;
+  const hasOwn = job.metadata.labels !== undefined && job.metadata.labels !== given;
+  template.metadata.labels = { ...ownLabels(job), ...given };
+  if (!hasOwn) job.metadata.labels = { ...template.metadata.labels };
   spec.selector ??= {};
   spec.selector.matchLabels = { [jobUidLabel]: uid, ...spec.selector.matchLabels };
 }

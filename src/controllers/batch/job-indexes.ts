@@ -18,7 +18,8 @@ export function formatIndexes(indexes: Iterable<number>): string {
     let end = at;
     while (sorted[end + 1] === sorted[end]! + 1) end++;
     const [first, last] = [sorted[at]!, sorted[end]!];
-    parts.push(first === last ? `${first}` : `${first}-${last}`);
+    const joint = last === first + 1 ? ',' : '-';
+    parts.push(first === last ? `${first}` : `${first}${joint}${last}`);
     at = end + 1;
   }
   return parts.join(',');
