@@ -36,6 +36,8 @@ export interface RevisionRequest {
   known: readonly ControllerRevision[];
   collisionCount: number;
   labels: Record<string, string>;
+  /** Under which the revision keeps its hash; {@link revisionHashLabel} when absent. */
+  hashLabel?: string;
 }
 
 /** What must be done so that the newest revision holds the owner's template. */
@@ -46,7 +48,7 @@ export type RevisionPlan =
   | { step: 'create'; draft: Draft<ControllerRevision>; hash: string };
 
 export function planRevision(request: RevisionRequest): RevisionPlan {
-  const { owner, template, known, collisionCount, labels } = request;
+  const { owner, template, known, collisionCount, labels, hashLabel = revisionHashLabel } = request;
   const sorted = [...known].sort(byRevision);
   const newest = sorted.at(-1);
   const wanted = canonicalJson(template);
@@ -63,7 +65,7 @@ export function planRevision(request: RevisionRequest): RevisionPlan {
       metadata: {
         name: `${name}-${hash}`,
         namespace,
-        labels: { ...labels, [revisionHashLabel]: hash },
+        labels: { ...labels, [hashLabel]: hash },
         ...(annotations && { annotations: { ...annotations } }),
         ownerReferences: [controllerReference(owner)],
       },

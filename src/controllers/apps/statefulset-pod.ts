@@ -43,6 +43,7 @@ export function newStatefulPod(
   return {
     metadata: {
       name,
+      generateName: `${set.metadata.name}-`,
       namespace: set.metadata.namespace,
       labels: {
         ...labels,

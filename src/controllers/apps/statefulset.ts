@@ -104,7 +104,14 @@ class StatefulReconcile {
     const { template } = set.spec!;
     const collisionCount = set.status?.collisionCount ?? 0;
     const labels = { ...template.metadata?.labels };
-    const plan = planRevision({ owner, template, known, collisionCount, labels });
+    const plan = planRevision({
+      owner,
+      template,
+      known,
+      collisionCount,
+      labels,
+      hashLabel: 'controller.kubernetes.io/hash',
+    });
     try {
       const update = await applyRevisionPlan(this.#cluster, owner, plan, this.#signal);
       const current = known.find((one) => one.metadata.name === set.status?.currentRevision) ?? update;
@@ -136,17 +143,10 @@ class StatefulReconcile {
     switch (step.act) {
       case 'create':
         return await this.#create(step.ordinal, step.revision);
-      case 'replace': {
-        const { namespace, name } = this.#set.metadata;
-        const isFailed = step.pod.status?.phase === 'Failed';
-        const what = `StatefulSet ${namespace}/${name} is recreating ${isFailed ? 'failed' : 'terminated'} Pod ${step.pod.metadata.name}`;
-        if (isFailed) this.#event('Warning', 'RecreatingFailedPod', what);
-        else this.#event('Normal', 'RecreatingTerminatedPod', what);
-        return await this.#delete(step.pod);
-      }
       case 'scaleDown':
         await this.#settleClaims(step.ordinal, step.pod, { isCondemned: true });
         return await this.#delete(step.pod);
+      case 'replace':
       case 'update':
         return await this.#delete(step.pod);
     }
