@@ -80,7 +80,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     deployment: deploymentController,
     disruption: disruptionController,
     endpoints: endpointsController(),
-    endpointslice: endpointSliceController,
+    endpointslice: endpointSliceController(),
     endpointslicemirroring: endpointSliceMirroringController,
     ephemeralvolume: ephemeralVolumeController,
     garbagecollector: runGarbageCollector,

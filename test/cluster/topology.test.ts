@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deployment, EndpointSlice, Event, Node, Service } from '../../src/api/resources.gen.ts';
+import { Deployment, EndpointSlice, Endpoints, Event, Node, Service } from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 import { deploymentOf } from './workloads.ts';
 
@@ -64,4 +65,34 @@ test('hints of slices follow the Service, and the zones that nodes are given', a
   });
   await mode(null);
   await become(`${first} - -`, `${second} - -`);
+});
+
+test('what is made for a Service says when it was called for; addresses made by hand go with their Service', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const ports = [{ port: 80, protocol: 'TCP' as const }];
+  const metadata = (name: string) => ({ name, namespace });
+  const empty = await client.create(Service, {
+    metadata: metadata('empty'),
+    spec: { selector: { a: 'b' }, ports },
+  });
+  const slices = async () => (await client.list(EndpointSlice, { namespace })).items;
+  const ofEmpty = async () => (await slices()).find(({ metadata: { name } }) => name.startsWith('empty-'));
+  await cluster.until(async () => (await ofEmpty()) !== undefined);
+  assert.deepEqual((await ofEmpty())!.metadata.annotations, {
+    'endpoints.kubernetes.io/last-change-trigger-time': empty.metadata.creationTimestamp,
+  });
+
+  await client.create(Service, { metadata: metadata('hand'), spec: { ports } });
+  await client.create(Endpoints, {
+    metadata: metadata('hand'),
+    subsets: [{ addresses: [{ ip: '192.0.2.1' }], ports: [{ port: 80 }] }],
+  });
+  const endpoints = async () =>
+    (await client.list(Endpoints, { namespace })).items.map(({ metadata: { name } }) => name);
+  await client.create(Endpoints, { metadata: metadata('alone'), subsets: [] });
+  await cluster.clock.advance(1_000);
+  await client.delete(Service, metadata('hand'));
+  await cluster.until(async () => !(await endpoints()).includes('hand'));
+  assert.ok((await endpoints()).includes('alone'));
 });

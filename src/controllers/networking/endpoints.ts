@@ -22,6 +22,8 @@ import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts'
 const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const managedBy = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
+/** Such Endpoints hold a lock, and no addresses. */
+const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
 const addressesMax = 1000;
 
 export function endpointsController(): AnyController {
@@ -33,14 +35,17 @@ export function endpointsController(): AnyController {
       watch(Pod, (pod, old, informers) =>
         old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
       ),
-      watch(Endpoints, (endpoints, old) => (old ? [serviceKeyOf(endpoints)] : [])),
+      watch(Endpoints, (endpoints, old, informers) =>
+        old && informers.of(Service).get(serviceKeyOf(endpoints)) ? [serviceKeyOf(endpoints)] : [],
+      ),
     ],
     async reconcile(key, cluster, signal) {
       const service = cluster.get(Service, key);
       const present = cluster.get(Endpoints, key);
       if (!service) {
         triggerTimes.forget(key);
-        if (present?.metadata.labels?.[managedByLabel] === managedBy)
+        // Those that somebody made by hand for the Service, too.
+        if (present && !(leaderAnnotation in (present.metadata.annotations ?? {})))
           await cluster.delete(Endpoints, present, signal);
         return;
       }

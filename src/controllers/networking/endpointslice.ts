@@ -3,7 +3,7 @@ import { keyOf } from '../../api/meta.ts';
 import { EndpointSlice, Node, Pod, Service } from '../../api/resources.gen.ts';
 import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { headlessServiceLabel, serviceNameLabel } from '../../api/well-known.ts';
-import { defineController, quietMsFor, watch } from '../../client/controller.ts';
+import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { controllerReference } from '../adoption.ts';
 import { isPodReady } from '../pod-state.ts';
@@ -15,8 +15,15 @@ import {
   hasSelector,
   servicesOf,
 } from './endpoint-pods.ts';
+import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts';
 import { endpointSliceMetricsOf, noteSlices } from './endpointslice-metrics.ts';
-import { applySlicePlan, managedByLabel, planSlices, type WantedSlices } from './endpointslice-plan.ts';
+import {
+  applySlicePlan,
+  managedByLabel,
+  planSlices,
+  type SlicePlan,
+  type WantedSlices,
+} from './endpointslice-plan.ts';
 import {
   computeZoneShares,
   isSharedByCapacity,
@@ -27,59 +34,67 @@ import {
 
 const manager = 'endpointslice-controller.k8s.io';
 
-export const endpointSliceController = defineController({
-  name: 'endpoint_slice',
-  reconciles: Service,
-  metrics: (registry) => endpointSliceMetricsOf(registry).services.clear(),
-  watches: [
-    watch(Node, (node, old, informers) => servicesConcernedByNode(informers.of(Service).list(), node, old)),
-    watch(Pod, (pod, old, informers) =>
-      old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
-    ),
-    watch(EndpointSlice, ({ metadata }, old) => {
-      const service = metadata.labels?.[serviceNameLabel];
-      return old && service ? [`${metadata.namespace}/${service}`] : [];
-    }),
-  ],
-  async reconcile(key, cluster, signal) {
-    const service = cluster.get(Service, key);
-    // Slices of a Service that is gone are its dependents: the garbage collector takes them.
-    const metrics = endpointSliceMetricsOf(cluster.metrics);
-    if (
-      !service ||
-      service.metadata.deletionTimestamp ||
-      !hasSelector(service) ||
-      service.spec?.type === 'ExternalName'
-    ) {
-      metrics.services.delete(key);
-      return;
-    }
-    const { name, namespace } = service.metadata;
-    const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
-    const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
-    const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
-    const labels: Record<string, string> = { ...service.metadata.labels };
-    if (service.spec?.clusterIP === 'None') labels[headlessServiceLabel] = '';
-    else delete labels[headlessServiceLabel];
-    const owner = controllerReference({ type: Service, object: service });
-    const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
-    const shares = isSharedByCapacity(service) ? computeZoneShares(cluster.informer(Node).list()) : undefined;
-    const wanted = families.map((family) =>
-      withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
-    );
-    if (isSharedByCapacity(service)) tellOfHints(cluster, service, present, wanted);
-    const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
-    try {
-      await applySlicePlan(cluster, plan, signal);
-    } catch (error) {
-      metrics.syncs.add(1, { result: 'error' });
-      throw error;
-    }
-    noteSlices(metrics, key, present, wanted, plan);
-    metrics.syncs.add(1, { result: 'success' });
-    return { quietMs: quietMsFor(pods.length) };
-  },
-});
+export function endpointSliceController(): AnyController {
+  const triggerTimes = new TriggerTimes();
+  return defineController({
+    name: 'endpoint_slice',
+    component: 'endpoint-slice-controller',
+    reconciles: Service,
+    metrics: (registry) => endpointSliceMetricsOf(registry).services.clear(),
+    watches: [
+      watch(Node, (node, old, informers) => servicesConcernedByNode(informers.of(Service).list(), node, old)),
+      watch(Pod, (pod, old, informers) =>
+        old && old !== pod && !concernsEndpoints(pod, old) ? [] : servicesOf(informers.of(Service), pod, old),
+      ),
+      watch(EndpointSlice, ({ metadata }, old) => {
+        const service = metadata.labels?.[serviceNameLabel];
+        return old && service ? [`${metadata.namespace}/${service}`] : [];
+      }),
+    ],
+    async reconcile(key, cluster, signal) {
+      const service = cluster.get(Service, key);
+      // Slices of a Service that is gone are its dependents: the garbage collector takes them.
+      const metrics = endpointSliceMetricsOf(cluster.metrics);
+      if (
+        !service ||
+        service.metadata.deletionTimestamp ||
+        !hasSelector(service) ||
+        service.spec?.type === 'ExternalName'
+      ) {
+        triggerTimes.forget(key);
+        metrics.services.delete(key);
+        return;
+      }
+      const { name, namespace } = service.metadata;
+      const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
+      const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
+      const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
+      const labels: Record<string, string> = { ...service.metadata.labels };
+      if (service.spec?.clusterIP === 'None') labels[headlessServiceLabel] = '';
+      else delete labels[headlessServiceLabel];
+      const owner = controllerReference({ type: Service, object: service });
+      const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
+      const shares = isSharedByCapacity(service)
+        ? computeZoneShares(cluster.informer(Node).list())
+        : undefined;
+      const wanted = families.map((family) =>
+        withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
+      );
+      if (isSharedByCapacity(service)) tellOfHints(cluster, service, present, wanted);
+      const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
+      stampTriggerTime(plan, triggerTimes.next(key, service, pods));
+      try {
+        await applySlicePlan(cluster, plan, signal);
+      } catch (error) {
+        metrics.syncs.add(1, { result: 'error' });
+        throw error;
+      }
+      noteSlices(metrics, key, present, wanted, plan);
+      metrics.syncs.add(1, { result: 'success' });
+      return { quietMs: quietMsFor(pods.length) };
+    },
+  });
+}
 
 export function ownSlices(
   slices: {
@@ -99,6 +114,14 @@ function byService({ metadata }: EndpointSlice): readonly string[] {
   const service = metadata.labels?.[serviceNameLabel];
   const managedBy = metadata.labels?.[managedByLabel];
   return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
+}
+
+/** What is written for a change says when that was; what is written for none says nothing. */
+function stampTriggerTime(plan: SlicePlan, time: string | undefined): void {
+  for (const { metadata } of [...plan.create, ...plan.update]) {
+    const { [triggerTimeAnnotation]: _, ...others } = metadata.annotations ?? {};
+    metadata.annotations = { ...others, ...(time && { [triggerTimeAnnotation]: time }) };
+  }
 }
 
 /**
