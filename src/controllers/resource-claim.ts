@@ -70,7 +70,6 @@ async function makeClaim(
       name: podName,
       uid,
       controller: true,
-      blockOwnerDeletion: true,
     };
     const draft = {
       metadata: {

@@ -223,8 +223,11 @@ export class SchedulingQueue {
   moveOn(event: ClusterEvent): void {
     if (this.#waitingOn.size === 0) return;
     for (const [name, waiting] of [...this.#waitingOn])
-      for (const queued of [...waiting])
-        if (queued.place === 'unschedulable' && helps(queued, name, event)) this.#retry(queued, event);
+      for (const queued of [...waiting]) {
+        if (!waiting.has(queued) || !helps(queued, name, event)) continue;
+        if (queued.place === 'gated') this.#activate(queued, event);
+        else this.#retry(queued, event);
+      }
   }
 
   close(): void {
@@ -246,15 +249,16 @@ export class SchedulingQueue {
 
   #activate(queued: QueuedPod, cause: ArrivalCause): void {
     const wasGated = queued.place === 'gated';
-    const isGated = queued.profile.preEnqueue.some(({ plugin }) => plugin.preEnqueue!(queued.info));
-    this.#move(queued, isGated ? 'gated' : 'active');
+    const gate = queued.profile.preEnqueue.find(({ plugin }) => plugin.preEnqueue!(queued.info));
+    if (gate) queued.refusedBy = new Set([gate.plugin.name]);
+    this.#move(queued, gate ? 'gated' : 'active');
     // Upstream keeps gated pods among the unschedulable ones.
-    if (!isGated) this.arrivals.count('active', cause);
+    if (!gate) this.arrivals.count('active', cause);
     else if (!wasGated) this.arrivals.count('unschedulable', cause);
   }
 
   #move(queued: QueuedPod, place: Place): void {
-    if (queued.place === 'unschedulable') this.#stopWaiting(queued);
+    if (waitsForChange(queued.place)) this.#stopWaiting(queued);
     queued.place = place;
     const entry = { queued, ticket: ++queued.ticket };
     if (place === 'active') {
@@ -264,7 +268,7 @@ export class SchedulingQueue {
       this.#backingOff.push(entry);
       this.#armBackoff();
       if (!queued.isErrorBackoff) this.#signalReady();
-    } else if (place === 'unschedulable') {
+    } else if (waitsForChange(place)) {
       for (const name of queued.refusedBy.size > 0 ? queued.refusedBy : ['']) {
         const waiting = this.#waitingOn.get(name) ?? new Set();
         waiting.add(queued);
@@ -378,4 +382,9 @@ function changesOfTarget(old: Pod, current: Pod): ClusterEvent[] {
   if (differs((pod) => pod.status?.resourceClaimStatuses)) add('resourceClaims');
   if (differs((pod) => pod.spec?.containers?.map(({ resources }) => resources))) add('scaleDown');
   return events;
+}
+
+/** The plugins that refused the pod, or keep it out of the queue, say which changes are worth another look. */
+function waitsForChange(place: Place): boolean {
+  return place === 'unschedulable' || place === 'gated';
 }

@@ -33,7 +33,7 @@ interface ClaimState {
 }
 
 const elsewhere = unschedulable('resourceclaim not available on the node');
-const noneLeft = unschedulable('cannot allocate all claims');
+const noneLeft = unresolvable('cannot allocate all claims');
 /** Pods that may use one claim. */
 const usersMax = 256;
 
@@ -72,6 +72,11 @@ export function dynamicResources({
       { resource: 'TargetPod', changes: ['resourceClaims'] },
       { resource: 'Node', changes: ['add', 'labels', 'taints'] },
     ],
+    preEnqueue({ pod }) {
+      if (!pod.spec?.resourceClaims?.length) return undefined;
+      const own = claimsOf(pod, (key) => claims.get(key));
+      return 'code' in own ? own : undefined;
+    },
     preFilter({ pod }) {
       if (!pod.spec?.resourceClaims?.length) return skip;
       const own = claimsOf(pod, (key) => claims.get(key));

@@ -358,7 +358,7 @@ const rows: Row[] = [
     ],
     placed: { p: { on: 'a', spec: claimVolume('c') } },
     pod: { spec: claimVolume('c') },
-    expect: `0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode. ${noVictims(2)}`,
+    expect: `0/2 nodes are available: 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod. ${noVictims(2)}`,
   },
 ];
 

@@ -5,7 +5,7 @@ import type { VolumeListers } from './volume-listers.ts';
 import { freesItsClaim, isOwnClaim } from './volume-retry.ts';
 
 const inUse = unschedulable(
-  'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode',
+  'node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod',
 );
 
 interface ExclusiveClaims {
