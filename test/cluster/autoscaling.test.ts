@@ -172,13 +172,14 @@ test('pods without metrics keep the size up', async () => {
 test('a target that is not there, at zero, or too small says so', async () => {
   await using cluster = await createCluster();
   const { client } = cluster;
-  const make = (name: string, minReplicas: number) =>
+  const make = (name: string, minReplicas: number, more: object = {}) =>
     client.create(HorizontalPodAutoscaler, {
       metadata: { name, namespace },
       spec: {
         scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
         minReplicas,
         maxReplicas: 3,
+        ...more,
       },
     } as Draft<HorizontalPodAutoscaler>);
   const deploy = (name: string, replicas: number) =>
@@ -195,6 +196,10 @@ test('a target that is not there, at zero, or too small says so', async () => {
   await make('none', 1);
   await make('zero', 1);
   await make('small', 2);
+  await make('strange', 1, { scaleTargetRef: { apiVersion: 'no.such/v1', kind: 'Thing', name: 'x' } });
+  await deploy('blind', 1);
+  const external = { metric: { name: 'q' }, target: { type: 'Value', value: '10' } };
+  await make('blind', 1, { metrics: [{ type: 'External', external }] });
   await cluster.clock.advance(20_000);
   const get = (name: string) => client.get(HorizontalPodAutoscaler, { name, namespace });
   assert.equal(conditionOf(await get('none'), 'AbleToScale')?.reason, 'FailedGetScale');
@@ -202,6 +207,13 @@ test('a target that is not there, at zero, or too small says so', async () => {
     conditionOf(await get('none'), 'AbleToScale')?.message ?? '',
     /deployments\/scale\.apps "none" not found$/,
   );
+  assert.match(
+    conditionOf(await get('strange'), 'AbleToScale')?.message ?? '',
+    /no matches for kind "Thing" in group "no\.such"$/,
+  );
+  // What cannot be measured keeps its place among the metrics.
+  assert.deepEqual((await get('blind')).status?.currentMetrics, [{ type: '' }]);
+  assert.equal(conditionOf(await get('blind'), 'ScalingActive')?.reason, 'FailedGetExternalMetric');
   assert.equal(conditionOf(await get('zero'), 'ScalingActive')?.reason, 'ScalingDisabled');
   assert.equal((await client.get(Deployment, { name: 'small', namespace })).spec?.replicas, 2);
 });

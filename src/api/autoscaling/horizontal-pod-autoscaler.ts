@@ -22,7 +22,6 @@ const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resourc
 
 export const horizontalPodAutoscalerKind = defineKind(HorizontalPodAutoscaler, {
   status: 'separate',
-  hasGeneration: true,
   columns: [
     nameColumn,
     column('Reference', ({ spec }) => `${spec?.scaleTargetRef?.kind}/${spec?.scaleTargetRef?.name}`),

@@ -85,12 +85,10 @@ class Sync {
     this.#selectors = selectors;
     this.#nowMs = cluster.clock.now();
     this.#conditions = (hpa.status?.conditions ?? []).map((condition) => ({ ...condition }));
-    const { generation } = hpa.metadata;
     this.#status = {
       ...hpa.status,
       currentReplicas: hpa.status?.currentReplicas ?? 0,
       desiredReplicas: hpa.status?.desiredReplicas ?? 0,
-      ...(generation !== undefined && { observedGeneration: generation }),
     };
   }
 
@@ -163,12 +161,7 @@ class Sync {
   }
 
   async #pluralOf(apiVersion: string, kind: string, { isScalable = false } = {}): Promise<string> {
-    const list = await this.#cluster.client.raw<APIResourceList>(
-      'GET',
-      rootOf(apiVersion),
-      undefined,
-      this.#signal,
-    );
+    const list = await this.#resourcesOf(apiVersion, kind);
     const names = new Set(list.resources.map(({ name }) => name));
     const found = list.resources.find(
       ({ kind: served, name }) =>
@@ -178,22 +171,32 @@ class Sync {
     return found.name;
   }
 
+  async #resourcesOf(apiVersion: string, kind: string): Promise<APIResourceList> {
+    try {
+      return await this.#cluster.client.raw('GET', rootOf(apiVersion), undefined, this.#signal);
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.code !== 404) throw error;
+      throw new SpecProblem(`no matches for kind "${kind}" in group "${parseApiVersion(apiVersion).group}"`);
+    }
+  }
+
   async #askMetrics(
     scale: Scale,
     current: number,
   ): Promise<{ replicas: number; name: string; statuses: MetricStatus[] }> {
     const context = this.#contextOrTell(scale, current);
     const specs = this.#spec.metrics ?? [];
-    const statuses: MetricStatus[] = [];
+    // Each stands where its metric stands in the spec; that of a metric which cannot be had says nothing.
+    const statuses = specs.map((): MetricStatus => ({ type: '' as MetricStatus['type'] }));
     let best: { replicas: number; name: string } | undefined;
     let firstFailure: { reason: string; error: MetricProblem } | undefined;
     let failures = 0;
-    for (const spec of specs) {
+    for (const [index, spec] of specs.entries()) {
       try {
         const { replicas, name, status } = await measureComputation(this.#cluster, spec.type, current, () =>
           computeMetric(spec, context),
         );
-        statuses.push(status);
+        statuses[index] = status;
         if (!best || replicas > best.replicas) best = { replicas, name };
       } catch (error) {
         if (!(error instanceof MetricProblem)) throw error;
