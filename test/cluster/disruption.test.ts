@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
-import { Pod, PodDisruptionBudget, ReplicaSet } from '../../src/api/resources.gen.ts';
+import { Event, Pod, PodDisruptionBudget, ReplicaSet } from '../../src/api/resources.gen.ts';
 import { StatusError } from '../../src/api/status.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import { replicaSetOf } from './workloads.ts';
@@ -107,4 +107,28 @@ test('pods that are not ready may go where the budget says so, or where it is me
     );
     assert.equal(outcome, mayGo, JSON.stringify(spec));
   }
+});
+
+test('a pod of two budgets is told that it has too many', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(ReplicaSet, replicaSetOf('web', 1));
+  await readyPods(cluster, 1);
+  const [pod] = await pods(cluster);
+  const { spec } = budget({ minAvailable: 1 });
+  for (const name of ['b', 'a'])
+    await client.create(PodDisruptionBudget, {
+      metadata: { name, namespace },
+      spec,
+    } as Draft<PodDisruptionBudget>);
+  const told = async () =>
+    (await client.list(Event, { namespace })).items.filter(
+      ({ reason }) => reason === 'MultiplePodDisruptionBudgets',
+    );
+  await cluster.until(async () => (await told()).length > 0);
+  const { name } = pod!.metadata;
+  assert.deepEqual(
+    (await told()).map(({ message }) => message),
+    [`Pod "default"/"${name}" matches multiple PodDisruptionBudgets.  Chose "a" arbitrarily.`],
+  );
 });

@@ -76,7 +76,8 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
       known.set(name, node);
       nodeCollectorMetricsOf(cluster.metrics).source.nodes = () => cluster.informer(Node).list();
       const silence = listen(cluster, heartbeats, node);
-      const current = silence.isSilent ? await markSilent(cluster, node, signal) : node;
+      const labelled = await keepOldLabels(cluster, node, signal);
+      const current = silence.isSilent ? await markSilent(cluster, labelled, signal) : labelled;
       const wait = await taint(cluster, current, evictions, signal);
       if (nodeCondition(current, 'Ready')?.status !== 'True')
         await markPodsNotReady(cluster, current, signal);
@@ -90,6 +91,23 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
 
 function tell(cluster: ReconcileCluster, node: Node, reason: string, what: string): void {
   cluster.event(Node, node, 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
+}
+
+/** Manifests of old still select nodes by these. */
+const oldLabels = {
+  'kubernetes.io/os': 'beta.kubernetes.io/os',
+  'kubernetes.io/arch': 'beta.kubernetes.io/arch',
+};
+
+/** The node whose old labels say what the ones in their place say. */
+async function keepOldLabels(cluster: ReconcileCluster, node: Node, signal: AbortSignal): Promise<Node> {
+  const { labels = {} } = node.metadata;
+  const missing = Object.entries(oldLabels).filter(
+    ([label, old]) => labels[label] !== undefined && labels[old] !== labels[label],
+  );
+  if (missing.length === 0) return node;
+  const wanted = Object.fromEntries(missing.map(([label, old]) => [old, labels[label]]));
+  return await cluster.patch(Node, node, { metadata: { labels: wanted } }, { type: 'merge' }, signal);
 }
 
 function listen(

@@ -38,6 +38,7 @@ export const disruptionController = defineController({
       cluster.event(PodDisruptionBudget, pdb, 'Normal', 'NoPods', 'No matching pods found');
     const nowMs = cluster.clock.now();
     const now = { ms: nowMs, text: formatTime(nowMs) };
+    tellOfOthers(cluster, pdb, pods);
     const scale = await scaleFor(cluster, pdb, pods, signal);
     if (scale instanceof UnknownScale) {
       const message = `Failed to calculate the number of expected pods: ${scale.message}`;
@@ -50,6 +51,26 @@ export const disruptionController = defineController({
     return { requeueAfterMs: recheckInMs, quietMs: quietMsFor(pods.length) };
   },
 });
+
+/** Versions of pods of which it was told that several budgets select them. */
+const told = new WeakSet<Pod>();
+
+/** Nobody can evict a pod of several budgets. Told by the budget that comes first by name. */
+function tellOfOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
+  const { namespace = '', name } = pdb.metadata;
+  const others = [...cluster.informer(PodDisruptionBudget).inNamespace(namespace)].filter(
+    (other) => other.metadata.name !== name,
+  );
+  if (others.length === 0) return;
+  for (const pod of pods) {
+    if (told.has(pod)) continue;
+    const rivals = others.filter(({ spec }) => compileLabelSelector(spec?.selector)(pod.metadata.labels));
+    if (rivals.length === 0 || rivals.some((other) => other.metadata.name < name)) continue;
+    told.add(pod);
+    const message = `Pod "${namespace}"/"${pod.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "${name}" arbitrarily.`;
+    cluster.event(Pod, pod, 'Warning', 'MultiplePodDisruptionBudgets', message);
+  }
+}
 
 /** Only budgets that are about a share of their pods need to know how many there should be. */
 async function scaleFor(

@@ -101,7 +101,8 @@ function planFreeClaim(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimPl
   if (isAwaitingPod) return planAwaitingPod(claim, world);
   if (!storageClass)
     return pending('Warning', 'ProvisioningFailed', `storageclass.storage.k8s.io "${className}" not found`);
-  if (storageClass.provisioner === noProvisioner) return { kind: 'pending' };
+  if (storageClass.provisioner === noProvisioner)
+    return pending('Warning', 'ProvisioningFailed', `no volume plugin matched name: ${noProvisioner}`);
   return { kind: 'provision', storageClass };
 }
 
