@@ -27,7 +27,7 @@ import { limitsAndAudit, openIdConnectProviders } from './api-server-settings.ts
 import { followAuthenticationFile } from './authentication-file.ts';
 import { followAuthorizationFile } from './authorization-file.ts';
 import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
-import { createControlPlane } from './control-plane.ts';
+import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
 import { renewServerCertificates } from './server-certificates.ts';
@@ -50,88 +50,13 @@ const logger = createLogger({
   component: 'server',
 });
 
+const metrics = createKubernetesMetrics();
+
 await runUntilSignalled(logger, async (signal) => {
-  const pem = (name: string) => readFileSync(join(config.pkiFolder, name), 'utf8');
-  const clusterCa = pem(`${pkiFiles.authority}.crt`);
   const store = await openEncryptedStore();
-  // Read for every connection, so that renewed ones take effect.
-  const toNodes = { ...readPair(config.pkiFolder, pkiFiles.kubeletClient), ca: clusterCa };
-  const toAggregated = {
-    ...readPair(config.pkiFolder, pkiFiles.frontProxyClient),
-    ca: pem(`${pkiFiles.frontProxyAuthority}.crt`),
-  };
-  const metrics = createKubernetesMetrics();
-  const authenticationFile = config.api?.authenticationConfigFile;
-  const authentication =
-    authenticationFile &&
-    (await followAuthenticationFile(
-      {
-        file: authenticationFile,
-        ownIssuers: [defaultIssuer],
-        serverId: config.advertiseAddress,
-        clock: systemClock,
-        logger: logger.for('authentication'),
-        metrics,
-      },
-      signal,
-    ));
-  const authorizationFile = config.api?.authorizationConfigFile;
-  const authorizationMetrics = new AuthorizationMetrics(metrics);
-  const authorization =
-    authorizationFile &&
-    (await followAuthorizationFile(
-      {
-        file: authorizationFile,
-        serverId: config.advertiseAddress,
-        clock: systemClock,
-        random: systemRandom,
-        logger: logger.for('authorization'),
-        metrics,
-        authorizationMetrics,
-      },
-      signal,
-    ));
-  const plane = await createControlPlane({
-    store,
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    metrics,
-    clusterCa,
-    signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
-    nodes: toNodes,
-    frontProxy: toAggregated,
-    podCidr: config.podCidr,
-    ...(config.schedulerConfigFile && { scheduler: readSchedulerConfig(config.schedulerConfigFile) }),
-    serviceCidr: config.serviceCidr,
-    advertiseAddress: config.advertiseAddress,
-    ...(config.loadBalancerPool && { loadBalancerPool: config.loadBalancerPool }),
-    security: {
-      serviceAccountKeys: {
-        privateKey: pem(`${pkiFiles.tokenKey}.key`),
-      },
-      openIdConnect: openIdConnectProviders(config.api ?? {}),
-      ...(authentication && { authentication }),
-      ...(authorization && { authorization }),
-    },
-    authorizationMetrics,
-    ...limitsAndAudit(config.api ?? {}),
-    ...('etcd' in config.store && {
-      sharedStore: true,
-      electAs: `${config.advertiseAddress}_${process.pid}`,
-    }),
-  });
-  // The authority goes along: machines that join know only its pin.
-  const withAuthority = ({ cert, key }: CertificatePair) => ({
-    cert: `${cert.trimEnd()}\n${clusterCa}`,
-    key,
-  });
-  const serverPair = withAuthority(readPair(config.pkiFolder, pkiFiles.server));
-  const listeners: Listener[] = [];
-  for (const { host, port } of config.listen) {
-    listeners.push(await plane.api.listen({ host, port, ...serverPair, clientCa: clusterCa }));
-    logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
-  }
+  const shown = readShownCertificates();
+  const plane = await openControlPlane(store, shown, signal);
+  const listeners = await listen(plane.api);
   const renewing = renewServerCertificates(
     {
       pkiFolder: config.pkiFolder,
@@ -142,16 +67,14 @@ await runUntilSignalled(logger, async (signal) => {
         const { cert, key } = withAuthority(pair);
         for (const listener of listeners) listener.setCertificate(cert, key);
       },
-      showToNodes: (pair) => Object.assign(toNodes, pair),
-      showToAggregated: (pair) => Object.assign(toAggregated, pair),
+      showToNodes: (pair) => Object.assign(shown.toNodes, pair),
+      showToAggregated: (pair) => Object.assign(shown.toAggregated, pair),
     },
     signal,
   );
   // After it listens: of a large store the controllers take a while to read everything.
   const working = plane.run(signal);
-  const client = createClient(plane.api.localTransport({ name: 'system:wherry', groups: [mastersGroup] }));
-  await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
-  if (config.joinToken) await ensureJoinToken(client, config.joinToken);
+  await ensureObjects(plane.api);
   const simulated = config.simulatedNodes > 0 && runSimulated(plane.api, signal);
   const mirror =
     config.imageMirror && (await startMirror({ ...config.imageMirror, logger: logger.for('mirror') }));
@@ -162,6 +85,109 @@ await runUntilSignalled(logger, async (signal) => {
   await plane.api.close();
   await store.close();
 });
+
+function pem(name: string): string {
+  return readFileSync(join(config.pkiFolder, name), 'utf8');
+}
+
+type ShownCertificates = Record<'toNodes' | 'toAggregated', CertificatePair & { ca: string }>;
+
+/** Read for every connection, so that renewed ones take effect. */
+function readShownCertificates(): ShownCertificates {
+  const { kubeletClient, authority, frontProxyClient, frontProxyAuthority } = pkiFiles;
+  return {
+    toNodes: { ...readPair(config.pkiFolder, kubeletClient), ca: pem(`${authority}.crt`) },
+    toAggregated: { ...readPair(config.pkiFolder, frontProxyClient), ca: pem(`${frontProxyAuthority}.crt`) },
+  };
+}
+
+/** The authority goes along: machines that join know only its pin. */
+function withAuthority({ cert, key }: CertificatePair): CertificatePair {
+  return { cert: `${cert.trimEnd()}\n${pem(`${pkiFiles.authority}.crt`)}`, key };
+}
+
+async function openControlPlane(
+  store: Store,
+  shown: ShownCertificates,
+  signal: AbortSignal,
+): Promise<ControlPlane> {
+  const authorizationMetrics = new AuthorizationMetrics(metrics);
+  return await createControlPlane({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    metrics,
+    clusterCa: pem(`${pkiFiles.authority}.crt`),
+    signingAuthority: readPair(config.pkiFolder, pkiFiles.authority),
+    nodes: shown.toNodes,
+    frontProxy: shown.toAggregated,
+    podCidr: config.podCidr,
+    ...(config.schedulerConfigFile && { scheduler: readSchedulerConfig(config.schedulerConfigFile) }),
+    serviceCidr: config.serviceCidr,
+    advertiseAddress: config.advertiseAddress,
+    ...(config.loadBalancerPool && { loadBalancerPool: config.loadBalancerPool }),
+    security: {
+      serviceAccountKeys: { privateKey: pem(`${pkiFiles.tokenKey}.key`) },
+      openIdConnect: openIdConnectProviders(config.api ?? {}),
+      ...(await followAccessFiles(authorizationMetrics, signal)),
+    },
+    authorizationMetrics,
+    ...limitsAndAudit(config.api ?? {}),
+    ...('etcd' in config.store && {
+      sharedStore: true,
+      electAs: `${config.advertiseAddress}_${process.pid}`,
+    }),
+  });
+}
+
+/** The files that say who gets in, as far as the configuration names any. */
+async function followAccessFiles(authorizationMetrics: AuthorizationMetrics, signal: AbortSignal) {
+  const { authenticationConfigFile, authorizationConfigFile } = config.api ?? {};
+  const common = { serverId: config.advertiseAddress, clock: systemClock, metrics };
+  const authentication =
+    authenticationConfigFile &&
+    (await followAuthenticationFile(
+      {
+        ...common,
+        file: authenticationConfigFile,
+        ownIssuers: [defaultIssuer],
+        logger: logger.for('authentication'),
+      },
+      signal,
+    ));
+  const authorization =
+    authorizationConfigFile &&
+    (await followAuthorizationFile(
+      {
+        ...common,
+        file: authorizationConfigFile,
+        random: systemRandom,
+        logger: logger.for('authorization'),
+        authorizationMetrics,
+      },
+      signal,
+    ));
+  return { ...(authentication && { authentication }), ...(authorization && { authorization }) };
+}
+
+async function listen(api: ApiServer): Promise<Listener[]> {
+  const serverPair = withAuthority(readPair(config.pkiFolder, pkiFiles.server));
+  const clientCa = pem(`${pkiFiles.authority}.crt`);
+  const listeners: Listener[] = [];
+  for (const { host, port } of config.listen) {
+    listeners.push(await api.listen({ host, port, ...serverPair, clientCa }));
+    logger.info('listening', { host, port, sinceStartMs: Math.round(performance.now()) });
+  }
+  return listeners;
+}
+
+/** What a cluster has from the start, and by what machines join it. */
+async function ensureObjects(api: ApiServer): Promise<void> {
+  const client = createClient(api.localTransport({ name: 'system:wherry', groups: [mastersGroup] }));
+  await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
+  if (config.joinToken) await ensureJoinToken(client, config.joinToken);
+}
 
 /** A kubelet is much code, which a server without simulated nodes never runs. */
 async function runSimulated(api: ApiServer, signal: AbortSignal): Promise<void> {
