@@ -335,25 +335,29 @@ test('a bound claim grows with what it asks for', async () => {
   assert.equal(status?.allocatedResourceStatuses, undefined);
 });
 
-test('a generic ephemeral volume comes and goes with its pod', async () => {
-  await using cluster = await createCluster();
-  const { client } = cluster;
-  await cluster.clock.advance(1_000);
-  const template = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } };
-  await client.create(Pod, {
-    metadata: { name: 'web', namespace },
-    spec: {
-      containers: [{ name: 'c', image: 'web' }],
-      volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: template } }],
-    },
-  } as Draft<Pod>);
-  await cluster.until(
-    async () => (await client.get(Pod, { name: 'web', namespace })).status?.phase === 'Running',
-  );
-  assert.equal(await phaseOf(client, 'web-scratch'), 'Bound');
-  await client.delete(Pod, { name: 'web', namespace });
-  await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
-});
+for (const propagationPolicy of ['Background', 'Foreground'] as const)
+  test(`a generic ephemeral volume comes and goes with its pod, deleted in the ${propagationPolicy}`, async () => {
+    await using cluster = await createCluster();
+    const { client } = cluster;
+    await cluster.clock.advance(1_000);
+    const template = {
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    };
+    await client.create(Pod, {
+      metadata: { name: 'web', namespace },
+      spec: {
+        containers: [{ name: 'c', image: 'web' }],
+        volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: template } }],
+      },
+    } as Draft<Pod>);
+    await cluster.until(
+      async () => (await client.get(Pod, { name: 'web', namespace })).status?.phase === 'Running',
+    );
+    assert.equal(await phaseOf(client, 'web-scratch'), 'Bound');
+    await client.delete(Pod, { name: 'web', namespace }, { propagationPolicy });
+    await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+    await cluster.until(async () => (await client.list(Pod, { namespace })).items.length === 0);
+  });
 
 test('an attachment that the controller made goes with its volume, one made by hand is left alone', async () => {
   await using cluster = await createCluster();

@@ -11,3 +11,13 @@ export function claimKeysOf({ metadata, spec }: Pod): string[] {
     return ephemeral ? [`${metadata.namespace}/${metadata.name}-${name}`] : [];
   });
 }
+
+/**
+ * Those that must not go yet. A pod that has ended for good, and only its finalizers keep, holds no claim that was made for
+ * it alone: deleted in the foreground, it waits for that claim to go first.
+ */
+export function claimKeysHeldBy({ metadata, spec }: Pod): string[] {
+  const hasEnded = metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0;
+  const volumes = hasEnded ? spec?.volumes?.filter(({ ephemeral }) => !ephemeral) : spec?.volumes;
+  return claimKeysOf({ metadata, spec: { ...spec!, volumes: volumes ?? [] } } as Pod);
+}

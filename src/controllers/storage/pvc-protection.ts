@@ -2,7 +2,7 @@
 import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
-import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
+import { claimKeysHeldBy, claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 
 const finalizer = 'kubernetes.io/pvc-protection';
 
@@ -31,7 +31,7 @@ export const pvcProtectionController = defineController({
 
 /** A pod without a node does not count: no node would start it with a claim that is being deleted. */
 async function isUsed(key: string, cluster: ReconcileCluster, signal: AbortSignal): Promise<boolean> {
-  const uses = (pod: Pod) => Boolean(pod.spec?.nodeName) && claimKeysOf(pod).includes(key);
+  const uses = (pod: Pod) => Boolean(pod.spec?.nodeName) && claimKeysHeldBy(pod).includes(key);
   const pods = cluster.informer(Pod);
   pods.addIndex(podsByClaim, claimKeysOf);
   for (const pod of pods.byIndex(podsByClaim, key)) if (uses(pod)) return true;
