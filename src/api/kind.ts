@@ -99,8 +99,10 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   /** True when metadata.generation counts changes of the spec. */
   hasGeneration?: boolean;
   validate(object: T, context: ValidationContext): Iterable<FieldError>;
-  /** Runs after `validate`, with the object as it will be stored. */
+  /** Runs after `validate` (before it, when `updateRulesFirst`), with the object as it will be stored. */
   validateUpdate?(object: T, old: T, context: ValidationContext): Iterable<FieldError>;
+  /** True when what an update may not change is told before what no object may be. */
+  updateRulesFirst?: boolean;
   /** The group that validation errors name, when it is not the kind's own: upstream keeps the first one of moved kinds. */
   errorGroup?: string;
   /** Upstream's answer when the name is no good; a DNS subdomain when absent. */

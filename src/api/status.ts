@@ -139,7 +139,8 @@ export function invalid(
   name: string,
   errors: readonly FieldError[],
 ): StatusError {
-  const texts = errors.map((error) => error.text);
+  // The same may be found by two rules: the message tells it once, the causes as often as it was found.
+  const texts = [...new Set(errors.map((error) => error.text))];
   const summary = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   const qualified = kind.group ? `${kind.kind}.${kind.group}` : kind.kind;
   return new StatusError(422, 'Invalid', `${qualified} "${name}" is invalid: ${summary}`, {

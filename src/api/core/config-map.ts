@@ -32,6 +32,7 @@ export const configMapKind = defineKind(ConfigMap, {
     // Upstream gives this one no field.
     if (sizeBytes > dataSizeMaxBytes) yield tooLong('[]', dataSizeMaxBytes);
   },
+  updateRulesFirst: true,
   *validateUpdate(map, old) {
     if (!old.immutable) return;
     if (!map.immutable) yield forbiddenField('immutable', immutableMessage);

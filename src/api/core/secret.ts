@@ -37,6 +37,8 @@ export const secretKind = defineKind(Secret, {
     if (sizeBytes > dataSizeMaxBytes) yield tooLong('data', dataSizeMaxBytes);
     yield* validateType(secret);
   },
+  updateRulesFirst: true,
+  warnings: tlsWarnings,
   *validateUpdate(secret, old) {
     yield* immutable(secret.type, old.type, 'type');
     if (!old.immutable) return;
@@ -45,6 +47,16 @@ export const secretKind = defineKind(Secret, {
   },
   selectableFields: (secret) => ({ type: secret.type ?? '' }),
 });
+
+/** What is kept for TLS is not judged, but what cannot serve is told. */
+function* tlsWarnings({ type, data }: Secret): Iterable<string> {
+  if (type !== 'kubernetes.io/tls') return;
+  const [certificate, key] = ['tls.crt', 'tls.key'].map((name) =>
+    Buffer.from(data?.[name] ?? '', 'base64').toString('latin1'),
+  );
+  if (!certificate!.includes('-----BEGIN')) yield 'tls: failed to find any PEM data in certificate input';
+  else if (!key!.includes('-----BEGIN')) yield 'tls: failed to find any PEM data in key input';
+}
 
 function* validateType(secret: Secret): FieldErrors {
   const data = secret.data ?? {};
@@ -60,14 +72,13 @@ function* validateType(secret: Secret): FieldErrors {
       yield* validateJson(data, '.dockerconfigjson');
       return;
     case 'kubernetes.io/basic-auth':
-      // Upstream's paths of these two types hold a placeholder that nobody filled in.
       if (data.username === undefined && data.password === undefined) {
-        yield required('data[%s][username]');
-        yield required('data[%s][password]');
+        yield required('data[username]');
+        yield required('data[password]');
       }
       return;
     case 'kubernetes.io/ssh-auth':
-      if (!data['ssh-privatekey']) yield required('data[%s][ssh-privatekey]');
+      if (!data['ssh-privatekey']) yield required('data[ssh-privatekey]');
       return;
     case 'kubernetes.io/tls':
       for (const key of ['tls.crt', 'tls.key']) if (data[key] === undefined) yield required(`data[${key}]`);

@@ -6,8 +6,12 @@ export function needsClusterIp(spec: ServiceSpec): boolean {
   return spec.type !== 'ExternalName';
 }
 
-function mayHaveNodePort(spec: ServiceSpec): boolean {
+export function mayHaveNodePort(spec: ServiceSpec): boolean {
   return spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+}
+
+export function isHeadless(spec: ServiceSpec): boolean {
+  return spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
 }
 
 export function needsHealthCheckPort(spec: ServiceSpec): boolean {

@@ -1,64 +1,77 @@
-/** The rules of Services. */
+/** The rules of Services, in the order in which upstream tells what breaks them; addresses have a file of their own. */
 import { isIP } from 'node:net';
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupportedInOrder,
+  required,
+} from '../field-error.ts';
 import type { Service, ServicePort, ServiceSpec } from '../types/core-v1.gen.ts';
-import { ipAddress, nonSpecialAddress, parseRange } from '../validation/addresses.ts';
+import { cidr, ipAddress, nonSpecialAddress } from '../validation/addresses.ts';
 import { invalidFor, oneOf, portNumber, portNumberOrName } from '../validation/fields.ts';
 import { validateLabels } from '../validation/label-selector.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
-import { needsClusterIp, needsHealthCheckPort } from './service-update.ts';
+import { validateServiceAddresses } from './service-addresses.ts';
+import { isHeadless, mayHaveNodePort, needsHealthCheckPort } from './service-update.ts';
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const protocols = ['SCTP', 'TCP', 'UDP'];
+const distributions = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
 const affinitySecondsMax = 86400;
-const kubeletPort = 10250;
+const onlyOfBalancers = "may only be used when `type` is 'LoadBalancer'";
+const sourceRangesAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 
 export function* validateService(service: Service): FieldErrors {
   const spec: ServiceSpec = service.spec ?? {};
   const ports = spec.ports ?? [];
-  const headless = spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None';
-  if (ports.length === 0 && !headless && spec.type !== 'ExternalName') yield required('spec.ports');
-  yield* validateByType(spec, headless);
-  yield* validatePorts(ports, spec);
+  yield* validateTopologyAnnotations(service.metadata.annotations ?? {});
+  if (ports.length === 0 && !isHeadless(spec) && spec.type !== 'ExternalName') yield required('spec.ports');
+  yield* validateByType(spec);
+  yield* validatePorts(ports);
   yield* validateLabels(spec.selector, 'spec.selector');
   yield* validateAffinity(spec);
-  yield* validateClusterIps(spec);
-  yield* validateFamilies(spec, headless);
+  yield* validateServiceAddresses(spec);
   for (const [index, address] of (spec.externalIPs ?? []).entries())
     yield* isIP(address)
       ? nonSpecialAddress(address, `spec.externalIPs[${index}]`)
       : ipAddress(address, `spec.externalIPs[${index}]`);
   yield* oneOf(spec.type, types, 'spec.type', 'required');
-  yield* validateLoadBalancer(spec);
+  yield* validatePortNumbers(ports, spec);
+  yield* validateSourceRanges(service, spec);
+  yield* validateBalancer(spec);
   yield* validateTrafficPolicies(spec);
 }
 
-function* validateByType(spec: ServiceSpec, headless: boolean): FieldErrors {
-  if (spec.type === 'LoadBalancer' || spec.type === 'NodePort') {
-    if (headless)
-      yield invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`);
-  }
-  if (spec.type === 'LoadBalancer')
-    for (const [index, port] of (spec.ports ?? []).entries())
-      if (port.port === kubeletPort)
-        yield invalidValue(
-          `spec.ports[${index}].port`,
-          port.port,
-          `may not expose port ${kubeletPort} externally since it is used by kubelet`,
-        );
+const topologyMode = 'service.kubernetes.io/topology-mode';
+const topologyHints = 'service.kubernetes.io/topology-aware-hints';
+
+function* validateTopologyAnnotations(annotations: Record<string, string>): FieldErrors {
+  const [mode, hints] = [annotations[topologyMode], annotations[topologyHints]];
+  if (mode !== undefined && hints !== undefined && mode !== hints)
+    yield invalidValue(
+      `metadata.annotations[${topologyMode}]`,
+      mode,
+      `must match annotations[${topologyHints}] when both are specified`,
+    );
+}
+
+function* validateByType(spec: ServiceSpec): FieldErrors {
+  if (mayHaveNodePort(spec) && isHeadless(spec))
+    yield invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`);
   if (spec.type !== 'ExternalName') return;
-  if (spec.clusterIPs?.length)
-    yield forbiddenField('spec.clusterIPs', 'may not be set for ExternalName services');
+  for (const name of ['clusterIPs', 'ipFamilies'] as const)
+    if (spec[name]?.length) yield forbiddenField(`spec.${name}`, 'may not be set for ExternalName services');
+  if (spec.ipFamilyPolicy !== undefined)
+    yield forbiddenField('spec.ipFamilyPolicy', 'may not be set for ExternalName services');
   const name = (spec.externalName ?? '').replace(/\.$/, '');
   if (!name) yield required('spec.externalName');
   else yield* invalidFor('spec.externalName', name, subdomainProblems(name));
 }
 
-function* validatePorts(ports: ServicePort[], spec: ServiceSpec): FieldErrors {
+function* validatePorts(ports: ServicePort[]): FieldErrors {
   const names = new Set<string>();
-  const endpoints = new Set<string>();
-  const nodePorts = new Set<string>();
-  const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
   for (const [index, port] of ports.entries()) {
     const path = `spec.ports[${index}]`;
     if (!port.name) {
@@ -73,16 +86,33 @@ function* validatePorts(ports: ServicePort[], spec: ServiceSpec): FieldErrors {
     yield* portNumberOrName(port.targetPort, `${path}.targetPort`);
     if (port.appProtocol !== undefined)
       yield* invalidFor(`${path}.appProtocol`, port.appProtocol, qualifiedNameProblems(port.appProtocol));
-    if (port.nodePort && !external)
-      yield forbiddenField(`${path}.nodePort`, `may not be used when \`type\` is '${spec.type}'`);
-    const endpoint = `${port.protocol}/${port.port}`;
-    if (endpoints.has(endpoint)) yield duplicate(path, { protocol: port.protocol, port: port.port });
-    endpoints.add(endpoint);
-    if (!port.nodePort) continue;
-    const nodePort = `${port.protocol}/${port.nodePort}`;
-    if (nodePorts.has(nodePort)) yield duplicate(`${path}.nodePort`, port.nodePort);
-    nodePorts.add(nodePort);
   }
+}
+
+/** Which numbers may stand together, over all ports. */
+function* validatePortNumbers(ports: ServicePort[], { type }: ServiceSpec): FieldErrors {
+  if (type === 'ClusterIP')
+    for (const [index, { nodePort }] of ports.entries())
+      if (nodePort)
+        yield forbiddenField(`spec.ports[${index}].nodePort`, "may not be used when `type` is 'ClusterIP'");
+  const nodePorts = new Set<string>();
+  for (const [index, { protocol, nodePort }] of ports.entries()) {
+    if (!nodePort) continue;
+    const key = `${protocol}/${nodePort}`;
+    if (nodePorts.has(key)) yield duplicate(`spec.ports[${index}].nodePort`, nodePort);
+    nodePorts.add(key);
+  }
+  const endpoints = new Set<string>();
+  for (const [index, { protocol, port }] of ports.entries()) {
+    const key = `${protocol}/${port}`;
+    if (endpoints.has(key)) yield duplicate(`spec.ports[${index}]`, portKey(protocol, port));
+    endpoints.add(key);
+  }
+}
+
+/** A port of which only these two are known, as upstream prints it. */
+function portKey(protocol: string | undefined, port: number): object {
+  return { Name: '', Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
 }
 
 function* validateAffinity(spec: ServiceSpec): FieldErrors {
@@ -107,137 +137,81 @@ function* validateAffinity(spec: ServiceSpec): FieldErrors {
     );
 }
 
-function* validateClusterIps(spec: ServiceSpec): FieldErrors {
-  if (!needsClusterIp(spec)) return;
-  const addresses = spec.clusterIPs ?? [];
-  if (addresses.length > 2) yield invalidValue('spec.clusterIPs', addresses, 'may only hold up to 2 values');
-  for (const [index, address] of addresses.entries()) {
-    const path = `spec.clusterIPs[${index}]`;
-    if (index === 0 && (address === 'None' || address === '')) {
-      if (addresses.length > 1 && address === 'None')
-        yield invalidValue(
-          'spec.clusterIPs',
-          addresses,
-          'may not specify more than one IP if the first is None',
-        );
-      continue;
-    }
-    yield* ipAddress(address, path);
-  }
-  if (spec.clusterIP && addresses.length > 0 && addresses[0] !== spec.clusterIP)
-    yield invalidValue('spec.clusterIPs', addresses, 'first value must match `clusterIP`');
-  if (addresses.length === 2 && isIP(addresses[0]!) !== 0 && isIP(addresses[0]!) === isIP(addresses[1]!))
-    yield invalidValue('spec.clusterIPs', addresses, 'may specify no more than one IP for each IP family');
-}
-
-function* validateFamilies(spec: ServiceSpec, headless: boolean): FieldErrors {
-  if (!needsClusterIp(spec)) {
-    if (spec.ipFamilyPolicy)
-      yield forbiddenField('spec.ipFamilyPolicy', 'may not be set for ExternalName services');
-    if (spec.ipFamilies?.length)
-      yield forbiddenField('spec.ipFamilies', 'may not be set for ExternalName services');
-    return;
-  }
-  yield* oneOf(
-    spec.ipFamilyPolicy,
-    ['PreferDualStack', 'RequireDualStack', 'SingleStack'],
-    'spec.ipFamilyPolicy',
-    'optional',
-  );
-  const families = new Set<string>();
-  for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-    yield* oneOf(family, ['IPv4', 'IPv6'], `spec.ipFamilies[${index}]`);
-    if (families.has(family)) yield duplicate(`spec.ipFamilies[${index}]`, family);
-    families.add(family);
-  }
-  const open = headless && Object.keys(spec.selector ?? {}).length === 0;
-  if (open) return;
-  if (spec.ipFamilyPolicy === 'RequireDualStack')
-    yield invalidValue(
-      'spec.ipFamilyPolicy',
-      spec.ipFamilyPolicy,
-      'Cluster is not configured for dual stack services',
-    );
-  if (families.has('IPv6'))
-    yield invalidValue(
-      `spec.ipFamilies[${(spec.ipFamilies ?? []).indexOf('IPv6')}]`,
-      'IPv6',
-      'not configured on this cluster',
-    );
-}
-
-function* validateLoadBalancer(spec: ServiceSpec): FieldErrors {
-  const balanced = spec.type === 'LoadBalancer';
+function* validateSourceRanges({ metadata }: Service, spec: ServiceSpec): FieldErrors {
   const ranges = spec.loadBalancerSourceRanges ?? [];
+  const annotated = metadata.annotations?.[sourceRangesAnnotation];
   if (ranges.length > 0) {
     // Upstream writes this path with a capital letter.
     const path = 'spec.LoadBalancerSourceRanges';
-    if (!balanced) yield forbiddenField(path, "may only be used when `type` is 'LoadBalancer'");
-    else if (!ranges.every((range) => parseRange(range.trim())))
-      yield invalidValue(
-        path,
-        `[${ranges.join(' ')}]`,
-        'must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24 ',
-      );
+    if (spec.type !== 'LoadBalancer') yield forbiddenField(path, onlyOfBalancers);
+    for (const [index, range] of ranges.entries()) yield* cidr(range.trim(), `${path}[${index}]`);
+  } else if (annotated !== undefined) {
+    const path = `metadata.annotations[${sourceRangesAnnotation}]`;
+    if (spec.type !== 'LoadBalancer') yield forbiddenField(path, onlyOfBalancers);
+    for (const range of annotated.trim() ? annotated.split(',') : []) yield* cidr(range.trim(), path);
   }
-  if (balanced) {
-    if (spec.allocateLoadBalancerNodePorts === undefined)
-      yield required('spec.allocateLoadBalancerNodePorts');
-    if (spec.loadBalancerClass)
-      yield* invalidFor(
-        'spec.loadBalancerClass',
-        spec.loadBalancerClass,
-        qualifiedNameProblems(spec.loadBalancerClass),
-      );
-    return;
-  }
-  for (const name of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const)
-    if (spec[name] !== undefined)
-      yield forbiddenField(`spec.${name}`, "may only be used when `type` is 'LoadBalancer'");
+}
+
+function* validateBalancer(spec: ServiceSpec): FieldErrors {
+  const balanced = spec.type === 'LoadBalancer';
+  if (!balanced && spec.allocateLoadBalancerNodePorts !== undefined)
+    yield forbiddenField('spec.allocateLoadBalancerNodePorts', onlyOfBalancers);
+  if (balanced && spec.allocateLoadBalancerNodePorts === undefined)
+    yield required('allocateLoadBalancerNodePorts');
+  yield* validateBalancerClass(spec);
+}
+
+function* validateBalancerClass({ type, loadBalancerClass: name }: ServiceSpec): FieldErrors {
+  if (name === undefined) return;
+  if (type === 'LoadBalancer') yield* invalidFor('spec.loadBalancerClass', name, qualifiedNameProblems(name));
+  else yield forbiddenField('spec.loadBalancerClass', onlyOfBalancers);
 }
 
 function* validateTrafficPolicies(spec: ServiceSpec): FieldErrors {
   const policy = spec.externalTrafficPolicy as string | undefined;
-  if (policy) {
-    if (policy !== 'Cluster' && policy !== 'Local')
-      yield invalidValue(
-        'spec.externalTrafficPolicy',
-        policy,
-        'ExternalTrafficPolicy must be empty, Cluster or Local',
-      );
-    else if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer')
-      yield invalidValue(
-        'spec.externalTrafficPolicy',
-        policy,
-        'ExternalTrafficPolicy can only be set on NodePort and LoadBalancer service',
-      );
-  }
-  if (spec.healthCheckNodePort && !needsHealthCheckPort(spec))
+  if (mayHaveNodePort(spec) || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
+    yield* oneOf(policy, ['Cluster', 'Local'], 'spec.externalTrafficPolicy', 'required');
+  else if (policy)
+    yield invalidValue(
+      'spec.externalTrafficPolicy',
+      policy,
+      'may only be set for externally-accessible services',
+    );
+  const port = spec.healthCheckNodePort;
+  if (needsHealthCheckPort(spec)) {
+    if (!port) yield required('spec.healthCheckNodePort');
+    else yield* portNumber(port, 'spec.healthCheckNodePort');
+  } else if (port)
     yield invalidValue(
       'spec.healthCheckNodePort',
-      spec.healthCheckNodePort,
-      'HealthCheckNodePort can only be set on LoadBalancer service with ExternalTrafficPolicy=Local',
+      port,
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
     );
-  yield* oneOf(spec.internalTrafficPolicy, ['Cluster', 'Local'], 'spec.internalTrafficPolicy', 'optional');
-  yield* oneOf(
-    spec.trafficDistribution,
-    ['PreferClose', 'PreferSameZone', 'PreferSameNode'],
-    'spec.trafficDistribution',
-    'optional',
-  );
+  if (spec.internalTrafficPolicy === undefined && spec.type !== undefined && spec.type !== 'ExternalName') {
+    if (types.includes(spec.type)) yield required('spec.internalTrafficPolicy');
+  } else
+    yield* oneOf(spec.internalTrafficPolicy, ['Cluster', 'Local'], 'spec.internalTrafficPolicy', 'undefined');
+  const distribution = spec.trafficDistribution;
+  if (distribution !== undefined && !distributions.includes(distribution))
+    yield notSupportedInOrder('spec.trafficDistribution', distribution, distributions);
 }
 
 export function* validateServiceUpdate(service: Service, old: Service): FieldErrors {
   const spec = service.spec;
   const before = old.spec;
-  if (!spec || !before || !needsClusterIp(spec) || !needsClusterIp(before)) return;
-  const first = before.clusterIPs?.[0];
-  if (first && spec.clusterIPs?.[0] !== first)
-    yield invalidValue('spec.clusterIPs[0]', spec.clusterIPs ?? null, 'may not change once set');
+  if (!spec || !before) return;
   if (
     before.type === 'LoadBalancer' &&
     spec.type === 'LoadBalancer' &&
     spec.loadBalancerClass !== before.loadBalancerClass
   )
     yield invalidValue('spec.loadBalancerClass', spec.loadBalancerClass ?? null, 'may not change once set');
+  // Upstream tells it with the change, and once more with the whole.
+  yield* validateBalancerClass(spec);
+  if (
+    needsHealthCheckPort(before) &&
+    needsHealthCheckPort(spec) &&
+    spec.healthCheckNodePort !== before.healthCheckNodePort
+  )
+    yield forbiddenField('spec.healthCheckNodePort', 'field is immutable');
 }

@@ -68,12 +68,11 @@ test('the address of a Service stays as it is', () => {
 test('types, addresses and ports fit together', () => {
   const rows: [object, string[]][] = [
     [{ ports }, []],
-    [{ clusterIP: 'None' }, []],
+    [{ clusterIP: 'None', clusterIPs: ['None'] }, []],
     [{}, ['spec.ports']],
-    [{ ports, type: 'NodePort', clusterIP: 'None' }, ['spec.clusterIPs[0]']],
-    [{ ports, type: 'ExternalName', externalName: 'a.b', clusterIP: '10.0.0.1' }, ['spec.clusterIPs']],
+    [{ ports, type: 'NodePort', clusterIP: 'None', clusterIPs: ['None'] }, ['spec.clusterIPs[0]']],
+    [{ ports, type: 'ExternalName', externalName: 'a.b', ...allocated }, ['spec.clusterIPs']],
     [{ ports: [{ port: 80 }, { port: 81 }] }, ['spec.ports[0].name', 'spec.ports[1].name']],
-    [{ ports, ipFamilies: ['IPv6'] }, ['spec.ipFamilies[0]']],
     [{ ports, type: 'LoadBalancer', loadBalancerClass: 'a b' }, ['spec.loadBalancerClass']],
     [{ ports, loadBalancerClass: 'a.b/c' }, ['spec.loadBalancerClass']],
     [{ ports, internalTrafficPolicy: 'Foo' }, ['spec.internalTrafficPolicy']],

@@ -1,13 +1,16 @@
 /** Services: defaults and printing; `service-update.ts` has what an update carries over, `service-validation.ts` the rules. */
 import { ageColumn, column, formatLabels, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { type FieldErrors, forbiddenField } from '../field-error.ts';
 import { Service } from '../resources.gen.ts';
 import type { ServicePort } from '../types/core-v1.gen.ts';
 import { nameRule } from '../validation/fields.ts';
-import { dns1035LabelProblems } from '../validation/names.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
 import { validateLoadBalancerStatus } from './load-balancer-status.ts';
+import { validateServiceAddressesUpdate } from './service-addresses.ts';
 import { carryOverAllocated, dropWhatTypeDoesNotHave } from './service-update.ts';
 import { validateService, validateServiceUpdate } from './service-validation.ts';
+import { serviceWarnings } from './service-warnings.ts';
 
 const affinitySecondsDefault = 10800;
 
@@ -25,10 +28,11 @@ export const serviceKind = defineKind(Service, {
     ageColumn,
     wideColumn('Selector', (service) => formatLabels(service.spec?.selector)),
   ],
-  validateName: nameRule(dns1035LabelProblems),
+  validateName: nameRule(dnsLabelProblems),
   defaults: defaultService,
   prepareCreate(service) {
     service.status = { loadBalancer: {} };
+    alignClusterIps(service);
     chooseFamilies(service);
   },
   prepareUpdate(service, old) {
@@ -39,12 +43,16 @@ export const serviceKind = defineKind(Service, {
     chooseFamilies(service);
   },
   *validate(service, { subresource }) {
-    if (subresource === 'status') yield* validateLoadBalancerStatus(service.status);
+    if (subresource === 'status') yield* validateServiceStatus(service);
     else yield* validateService(service);
   },
+  updateRulesFirst: true,
   *validateUpdate(service, old, { subresource }) {
-    if (subresource !== 'status') yield* validateServiceUpdate(service, old);
+    if (subresource === 'status') return;
+    yield* validateServiceAddressesUpdate(service.spec ?? {}, old.spec ?? {});
+    yield* validateServiceUpdate(service, old);
   },
+  warnings: serviceWarnings,
   selectableFields: (service) => ({
     'spec.clusterIP': service.spec?.clusterIP ?? '',
     'spec.type': service.spec?.type ?? '',
@@ -68,10 +76,10 @@ function defaultService(service: Service): void {
       port.targetPort = port.port;
   }
   const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-  if (external) spec.externalTrafficPolicy ||= 'Cluster';
+  if (external || (spec.type === 'ClusterIP' && spec.externalIPs?.length))
+    spec.externalTrafficPolicy ||= 'Cluster';
   if (external || spec.type === 'ClusterIP') spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
-  alignClusterIps(service);
 }
 
 /** The single address and the first of the list are the same thing. */
@@ -79,7 +87,15 @@ function alignClusterIps(service: Service): void {
   const spec = service.spec;
   if (!spec) return;
   if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
-  else if (!spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0]!;
+}
+
+function* validateServiceStatus({ spec, status }: Service): FieldErrors {
+  if (spec?.type !== 'LoadBalancer' && status?.loadBalancer?.ingress?.length)
+    yield forbiddenField(
+      'status.loadBalancer.ingress',
+      "may only be used when `spec.type` is 'LoadBalancer'",
+    );
+  else yield* validateLoadBalancerStatus(status);
 }
 
 /** IPv4 only; a headless Service that selects nothing leaves both families to whoever writes its endpoints. */
@@ -87,9 +103,10 @@ function chooseFamilies(service: Service): void {
   const spec = service.spec;
   if (!spec || spec.type === 'ExternalName') return;
   const open = spec.clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
-  spec.ipFamilyPolicy ??= open && !spec.ipFamilies?.length ? 'RequireDualStack' : 'SingleStack';
-  if (!spec.ipFamilies?.length)
-    spec.ipFamilies = open && spec.ipFamilyPolicy !== 'SingleStack' ? ['IPv4', 'IPv6'] : ['IPv4'];
+  spec.ipFamilyPolicy ??= open ? 'RequireDualStack' : 'SingleStack';
+  if (!spec.ipFamilies?.length) spec.ipFamilies = ['IPv4'];
+  if (open && spec.ipFamilies.length < 2 && spec.ipFamilyPolicy !== 'SingleStack')
+    spec.ipFamilies = [spec.ipFamilies[0]!, spec.ipFamilies[0] === 'IPv4' ? 'IPv6' : 'IPv4'];
 }
 
 function portText(port: ServicePort): string {

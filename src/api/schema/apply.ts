@@ -85,19 +85,24 @@ export function applyConfig(
 
 function describe(config: JsonObject): string {
   const metadata = isObject(config.metadata) ? config.metadata : {};
-  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${config.apiVersion}, Kind=${config.kind}`;
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${qualified(config.apiVersion)}, Kind=${config.kind}`;
+}
+
+/** `apps/v1`, `/v1`: the group stands there also when it is the first one. */
+function qualified(apiVersion: unknown): string {
+  return String(apiVersion).includes('/') ? String(apiVersion) : `/${apiVersion}`;
 }
 
 function checkConfig(config: JsonObject, request: ApplyRequest): void {
   const { apiVersion = '', kind = '' } = config;
+  if (apiVersion === '' && kind === '') throw badRequest('invalid object type: /, Kind=');
   if (apiVersion !== request.apiVersion) {
     throw badRequest(
       `Incorrect version specified in apply patch. Specified patch version: ${apiVersion}, expected: ${request.apiVersion}`,
     );
   }
   if (kind !== request.kind) {
-    const group = request.apiVersion.includes('/') ? request.apiVersion : `/${request.apiVersion}`;
-    throw badRequest(`invalid object type: ${group}, Kind=${kind}`);
+    throw badRequest(`invalid object type: ${qualified(request.apiVersion)}, Kind=${kind}`);
   }
   const metadata = config.metadata;
   if (metadata !== undefined && !isObject(metadata)) throw badRequest('metadata must be an object');

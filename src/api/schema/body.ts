@@ -1,6 +1,7 @@
 /** From the bytes of a request to an object of the expected kind, with upstream's answers to what is wrong. */
-import { apiVersionOf, parseApiVersion } from '../meta.ts';
+import { apiVersionOf } from '../meta.ts';
 import { badRequest, type StatusError, tooLarge } from '../status.ts';
+import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
 import { DecodeError, decode, isObject, type JsonObject } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 import { parseYaml, YamlError } from './yaml.ts';
@@ -9,13 +10,6 @@ import { parseYaml, YamlError } from './yaml.ts';
 export const bodySizeBytesMax = 3 * 1024 * 1024;
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
-
-/** The kind that the request's path asks for, in the version of the path. */
-export interface ExpectedKind {
-  group: string;
-  version: string;
-  kind: string;
-}
 
 export interface DecodedBody<T = JsonObject> {
   object: T;
@@ -43,14 +37,15 @@ export function parseBody(
   const parsed = parseText(text, format === 'json' ? parseJson : yaml, (message) =>
     unrecognized(expectedKind, message, bytes),
   );
+  // Nothing is an object of which nothing is said.
+  if (parsed.value === null) return { ...parsed, value: {} };
   if (!isObject(parsed.value)) {
     const found = describeType(parsed.value);
-    const message =
-      parsed.value === null
-        ? "Object 'Kind' is missing in 'null'"
-        : `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
+    const message = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
     throw unrecognized(expectedKind, message, bytes);
   }
+  const problem = unreadableType(parsed.value);
+  if (problem) throw unrecognized(expectedKind, problem, bytes);
   return { ...parsed, value: parsed.value };
 }
 
@@ -80,11 +75,15 @@ function describeType(value: unknown): string {
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-const prefixBytesMax = 256;
+/** Of a body that is of no use: as much as tells it apart. */
+const prefixBytesMax = 30;
 
-function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusError {
+const openingBrace = 0x7b;
+
+export function unrecognized(kind: string, message: string, bytes: Uint8Array): StatusError {
+  const encoding = bytes[0] === openingBrace ? 'utf8' : 'hex';
   const start =
-    bytes.length === 0 ? '<empty>' : Buffer.from(bytes.subarray(0, prefixBytesMax)).toString('hex');
+    bytes.length === 0 ? '<empty>' : Buffer.from(bytes.subarray(0, prefixBytesMax)).toString(encoding);
   const more = bytes.length > prefixBytesMax ? ' ...' : '';
   return badRequest(
     `the object provided is unrecognized (must be of type ${kind}): ${message} (${start}${more})`,
@@ -124,28 +123,6 @@ function readYaml(text: string, yaml: YamlReader): ParsedText {
 }
 
 /**
- * Checks that an object says it is what the path expects; what it does not say is assumed.
- * @throws {StatusError} 400
- */
-export function checkKind(object: JsonObject, expected: ExpectedKind): void {
-  const apiVersion = object.apiVersion;
-  const kind = object.kind;
-  if (apiVersion === undefined && kind === undefined) return;
-  const expectedApiVersion = apiVersionOf(expected);
-  if (typeof kind === 'string' && kind !== '' && kind !== expected.kind) {
-    const { version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : expectedApiVersion);
-    throw badRequest(
-      `${kind} in version "${version}" cannot be handled as a ${expected.kind}: converting (${version}.${kind}) to (${expected.version}.${expected.kind}): unknown conversion`,
-    );
-  }
-  if (typeof apiVersion === 'string' && apiVersion !== '' && apiVersion !== expectedApiVersion) {
-    throw badRequest(
-      `the API version in the data (${apiVersion}) does not match the expected API version (${expectedApiVersion})`,
-    );
-  }
-}
-
-/**
  * Decodes a parsed object as `schema` and sets its apiVersion and kind. `parseProblems` are those of {@link parseBody}.
  * @throws {StatusError} 400 when a type does not fit or, with `Strict`, when a field is unknown or stands twice.
  */
@@ -167,7 +144,9 @@ export function decodeParsed<T = JsonObject>(
 
 /** What the parser and the decoder found, as it stands in the text. */
 function inOrder({ problems, placeOf }: ParsedBody, unknown: readonly string[]): string[] {
-  const all = [...problems, ...unknown];
+  // What is not known is no field that could stand twice.
+  const known = problems.filter((text) => !unknown.includes(text.replace(/^duplicate/, 'unknown')));
+  const all = [...known, ...unknown];
   return placeOf ? all.sort((left, right) => placeOf(left) - placeOf(right)) : all;
 }
 

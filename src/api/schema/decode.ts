@@ -2,7 +2,9 @@
  * Makes an object of a definition out of parsed JSON, as upstream's decoder and encoder do between them: types are
  * checked, unknown fields dropped (and named), quantities and times made canonical, empty values left out.
  */
+
 import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
+import { embeddedAt } from './embedded-structs.ts';
 import type { SchemaNode } from './schemas.ts';
 import { schemaNode } from './schemas.ts';
 import { canonicalMicroTime, canonicalTime } from './time.ts';
@@ -62,7 +64,7 @@ export function decode<T = JsonObject>(
   if (!isObject(value)) {
     throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type ${node.goType}`);
   }
-  const object = decoder.decode(node, value) as T;
+  const object = decoder.decodeRoot(node, value) as T;
   return { object, problems: decoder.problems };
 }
 
@@ -102,6 +104,9 @@ function goKindOf(value: unknown): string {
   return Number.isInteger(value) || typeof value === 'bigint' ? 'int64' : 'float64';
 }
 
+const malformedQuantity =
+  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
 class Decoder {
   readonly problems: string[] = [];
   readonly #words: MismatchWords;
@@ -109,10 +114,17 @@ class Decoder {
   /** Field names, list indexes and map keys (these marked) from the root to the value at hand. */
   readonly #path: (string | number)[] = [];
   #struct = '';
+  #root: SchemaNode | undefined;
 
   constructor({ words = 'json', decoded }: DecodeOptions) {
     this.#words = words;
     this.#decoded = decoded;
+  }
+
+  /** The whole of an object; {@link decode} is for what is in it. */
+  decodeRoot(node: SchemaNode, value: JsonObject): JsonObject {
+    this.#root = node;
+    return this.decode(node, value) as JsonObject;
   }
 
   decode(node: SchemaNode, value: unknown): unknown {
@@ -133,9 +145,9 @@ class Decoder {
         if (typeof value === 'bigint') return Number(value);
         return typeof value === 'number' ? value : this.#mismatch(node, value);
       case 'quantity':
-        return this.#quantity(node, value);
+        return this.#quantity(value);
       case 'intOrString':
-        return typeof value === 'string' ? value : this.#integer(node, value);
+        return typeof value === 'string' ? value : this.#integer(node, value, 'int32');
       case 'time':
       case 'microTime':
         return this.#time(node, value);
@@ -208,19 +220,19 @@ class Decoder {
     return out;
   }
 
-  #integer(node: SchemaNode, value: unknown): unknown {
+  #integer(node: SchemaNode, value: unknown, goType = node.goType): unknown {
     if (typeof value === 'bigint')
-      return node.bits === 32 ? this.#mismatch(node, value, `number ${value}`) : value;
-    if (typeof value !== 'number') return this.#mismatch(node, value);
+      return node.bits === 32 ? this.#mismatch(node, value, `number ${value}`, goType) : value;
+    if (typeof value !== 'number') return this.#mismatch(node, value, jsonTypeOf(value), goType);
     // Whole numbers of 64 bits that are no safe integers have come as bigints.
     const fits = node.bits === 32 ? value === (value | 0) : Number.isSafeInteger(value);
-    if (!fits) return this.#mismatch(node, value, `number ${value}`);
+    if (!fits) return this.#mismatch(node, value, `number ${value}`, goType);
     return value === 0 ? 0 : value;
   }
 
-  #quantity(node: SchemaNode, value: unknown): unknown {
+  #quantity(value: unknown): unknown {
     const amount = typeof value === 'bigint' ? String(value) : value;
-    if (typeof amount !== 'string' && typeof amount !== 'number') return this.#mismatch(node, value);
+    if (typeof amount !== 'string' && typeof amount !== 'number') throw new DecodeError(malformedQuantity);
     try {
       return canonicalQuantity(amount);
     } catch (error) {
@@ -230,9 +242,7 @@ class Decoder {
   }
 
   #time(node: SchemaNode, value: unknown): unknown {
-    if (typeof value !== 'string') {
-      throw new DecodeError(`json: cannot unmarshal ${jsonTypeOf(value)} into Go value of type string`);
-    }
+    if (typeof value !== 'string') return this.#mismatch(node, value, jsonTypeOf(value), 'string');
     const canonical = node.type === 'time' ? canonicalTime(value) : canonicalMicroTime(value);
     if (typeof canonical !== 'string') throw new DecodeError(canonical.error);
     return canonical;
@@ -271,14 +281,26 @@ class Decoder {
     }
   }
 
-  #mismatch(node: SchemaNode, value: unknown, found = jsonTypeOf(value)): never {
+  #mismatch(node: SchemaNode, value: unknown, found = jsonTypeOf(value), goType = node.goType): never {
     if (this.#words === 'conversion') throw new DecodeError(conversionMismatch(node, value));
-    // Upstream names the innermost struct and the way of field names to the value, without indexes and map keys.
-    const isField = (part: string | number) => typeof part === 'string' && !part.startsWith(mapKeyMark);
-    const names = this.#path.filter(isField).join('.');
     throw new DecodeError(
-      `json: cannot unmarshal ${found} into Go struct field ${this.#struct}.${names} of type ${node.goType}`,
+      `json: cannot unmarshal ${found} into Go struct field ${this.#struct}.${this.#fieldNames().join('.')} of type ${goType}`,
     );
+  }
+
+  /** The way of field names to the value at hand, without indexes and map keys, with the structs that are embedded. */
+  #fieldNames(): string[] {
+    const names: string[] = [];
+    let node = this.#root;
+    for (const part of this.#path) {
+      if (typeof part === 'number' || part.startsWith(mapKeyMark)) {
+        node = node?.element;
+        continue;
+      }
+      names.push(...embeddedAt(node?.structName, part), part);
+      node = node?.fields?.get(part)?.node;
+    }
+    return names;
   }
 }
 
@@ -330,6 +352,7 @@ function fillAlways(node: SchemaNode, out: JsonObject): void {
 function zeroValue(node: SchemaNode): unknown {
   switch (node.type) {
     case 'string':
+    case 'bytes':
       return '';
     case 'integer':
     case 'number':

@@ -2,7 +2,8 @@
 import { invalidValue } from '../field-error.ts';
 import { apiVersionOf } from '../meta.ts';
 import { badRequest, invalid, StatusError, tooLarge } from '../status.ts';
-import { bodySizeBytesMax, type DecodedBody, type ExpectedKind, type FieldValidation } from './body.ts';
+import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from './body.ts';
+import type { ExpectedKind } from './body-kind.ts';
 import { DecodeError, decode, isObject, type JsonObject } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 import { applyJsonPatch, JsonPatchError, type JsonPatchOperation, operationsMax } from './json-patch.ts';
@@ -38,11 +39,8 @@ export function checkPatch(value: unknown, format: JsonPatchFormat, problems: st
   if (value === null && format === 'strategic') return { format, patch: {}, problems };
   if (!isObject(value)) {
     const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
-    throw badRequest(
-      format === 'merge'
-        ? 'Invalid JSON Patch'
-        : `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,
-    );
+    const why = `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
+    throw badRequest(format === 'merge' ? `error decoding patch: ${why}` : why);
   }
   return { format, patch: value, problems };
 }
@@ -52,7 +50,7 @@ function parseText(text: string, format: JsonPatchFormat): ParsedText {
     return parseJson(text);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw badRequest(format === 'merge' ? 'Invalid JSON Patch' : error.message);
+    throw badRequest(format === 'strategic' ? error.message : `error decoding patch: ${error.message}`);
   }
 }
 
@@ -60,7 +58,9 @@ function checkOperations(value: unknown): JsonPatchOperation[] {
   if (value === null) return [];
   if (!Array.isArray(value)) {
     const found = isObject(value) ? 'object' : typeof value;
-    throw badRequest(`json: cannot unmarshal ${found} into Go value of type jsonpatch.Patch`);
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${found} into Go value of type []handlers.jsonPatchOp`,
+    );
   }
   if (value.length > operationsMax) {
     throw tooLarge(`The allowed maximum operations in a JSON patch is ${operationsMax}, got ${value.length}`);

@@ -70,6 +70,54 @@ export function cidr(value: string, field: string): Errors {
     : [invalidValue(field, value, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
 }
 
+/** The shortest form of the bytes of an address: RFC 5952, IPv4 within IPv6 as IPv4. */
+function canonicalAddress(bytes: Uint8Array): string {
+  if (bytes.length === 4) return [...bytes].join('.');
+  if (isMappedV4(bytes)) return [...bytes.slice(12)].join('.');
+  const hex = (index: number) => ((bytes[index * 2]! << 8) | bytes[index * 2 + 1]!).toString(16);
+  return new URL(`http://[${Array.from({ length: 8 }, (_, index) => hex(index)).join(':')}]`).hostname.slice(
+    1,
+    -1,
+  );
+}
+
+function isMappedV4(bytes: Uint8Array): boolean {
+  return (
+    bytes.length === 16 &&
+    bytes.slice(0, 10).every((byte) => byte === 0) &&
+    bytes[10] === 0xff &&
+    bytes[11] === 0xff
+  );
+}
+
+/** What is valid, and yet read otherwise by others. */
+export function* addressWarnings(value: string, field: string): Iterable<string> {
+  const bytes = parseAddress(value);
+  if (!bytes) return;
+  const canonical = canonicalAddress(bytes);
+  if (isMappedV4(bytes))
+    yield `${field}: non-standard IP address ${JSON.stringify(value)} is invalid: use "${canonical}"`;
+  else if (bytes.length === 16 && canonical !== value)
+    yield `${field}: IPv6 address ${JSON.stringify(value)} should be in RFC 5952 canonical format ("${canonical}")`;
+}
+
+export function* rangeWarnings(value: string, field: string): Iterable<string> {
+  const range = parseRange(value);
+  if (!range) return;
+  const { bytes, prefixLength } = range;
+  const masked = bytes.map((byte, index) => byte & maskOf(prefixLength - index * 8));
+  const network = `${canonicalAddress(masked)}/${prefixLength}`;
+  if (masked.some((byte, index) => byte !== bytes[index]))
+    yield `${field}: CIDR value ${JSON.stringify(value)} is ambiguous in this context (should be "${network}" or "${canonicalAddress(bytes)}/${bytes.length * 8}"?)`;
+  else if (bytes.length === 16 && network !== value)
+    yield `${field}: IPv6 CIDR value ${JSON.stringify(value)} should be in RFC 5952 canonical format ("${network}")`;
+}
+
+/** Of a byte of which this many leading bits count. */
+function maskOf(bits: number): number {
+  return bits >= 8 ? 0xff : bits <= 0 ? 0 : (0xff << (8 - bits)) & 0xff;
+}
+
 const loopback4 = parseRange('127.0.0.0/8')!;
 const loopback6 = parseRange('::1/128')!;
 const linkLocal4 = parseRange('169.254.0.0/16')!;

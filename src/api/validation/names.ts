@@ -82,15 +82,21 @@ const headerNameMessage = withPattern(
 export const subdomainLengthMax = 253;
 const labelLengthMax = 63;
 
-export function lengthProblem(max: number): string {
-  return `must be no more than ${max} characters`;
+export function lengthProblem(max: number, unit: 'bytes' | 'characters' = 'characters'): string {
+  return `must be no more than ${max} ${unit}`;
 }
 
-function bounded(value: string, max: number, pattern: RegExp, message: string): Problems {
+function bounded(
+  value: string,
+  max: number,
+  pattern: RegExp,
+  message: string,
+  tooLongMessage = lengthProblem(max),
+): Problems {
   const tooLong = value.length > max;
   const malformed = !pattern.test(value);
   if (!tooLong && !malformed) return none;
-  return [...(tooLong ? [lengthProblem(max)] : []), ...(malformed ? [message] : [])];
+  return [...(tooLong ? [tooLongMessage] : []), ...(malformed ? [message] : [])];
 }
 
 /** RFC 1123 subdomain: what most objects' names must be. */
@@ -99,7 +105,9 @@ export function subdomainProblems(value: string): Problems {
 }
 
 export function dnsLabelProblems(value: string): Problems {
-  return bounded(value, labelLengthMax, labelRegExp, labelMessage);
+  // What would do as a subdomain has nothing wrong but its dots.
+  const message = subdomainRegExp.test(value) ? 'must not contain dots' : labelMessage;
+  return bounded(value, labelLengthMax, labelRegExp, message);
 }
 
 export function dns1035LabelProblems(value: string): Problems {
@@ -111,7 +119,8 @@ export function wildcardSubdomainProblems(value: string): Problems {
 }
 
 export function labelValueProblems(value: string): Problems {
-  return bounded(value, labelLengthMax, labelValueRegExp, labelValueMessage);
+  const tooLong = lengthProblem(labelLengthMax, 'bytes');
+  return bounded(value, labelLengthMax, labelValueRegExp, labelValueMessage, tooLong);
 }
 
 /** `name` or `prefix.example.com/name`: label and annotation keys, resource names, taint keys. */
@@ -119,7 +128,7 @@ export function qualifiedNameProblems(value: string): Problems {
   const slash = value.indexOf('/');
   if (slash >= 0 && value.indexOf('/', slash + 1) >= 0)
     return [
-      `a qualified name ${qualifiedNameMessage} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key ${qualifiedNameMessage} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   const name = slash < 0 ? value : value.slice(slash + 1);
   const problems: string[] = [];
@@ -129,7 +138,7 @@ export function qualifiedNameProblems(value: string): Problems {
     else for (const problem of subdomainProblems(prefix)) problems.push(`prefix part ${problem}`);
   }
   if (name === '') problems.push('name part must be non-empty');
-  else if (name.length > labelLengthMax) problems.push(`name part ${lengthProblem(labelLengthMax)}`);
+  else if (name.length > labelLengthMax) problems.push(`name part ${lengthProblem(labelLengthMax, 'bytes')}`);
   if (!qualifiedNameRegExp.test(name)) problems.push(`name part ${qualifiedNameMessage}`);
   return problems;
 }

@@ -14,8 +14,6 @@ export interface ObjectMetaRules {
   validateName?: ((name: string, field: string) => Iterable<Errors[number]>) | undefined;
   /** True for custom resources and their definitions: elsewhere a finalizer is a standard one or has a domain. */
   anyFinalizers?: boolean;
-  /** Of an update: a name that stays was judged when the object was created. */
-  old?: Partial<ObjectMeta>;
 }
 
 /** The default rule for names. */
@@ -31,11 +29,10 @@ export function* validateObjectMeta(
     // A generated name goes on behind the prefix, so that a dash at its end does no harm.
     yield* validateName(meta.generateName.replace(/-$/, 'a'), `${field}.generateName`);
   if (!meta.name) yield required(`${field}.name`, 'name or generateName is required');
-  else if (meta.name !== rules.old?.name) yield* validateName(meta.name, `${field}.name`);
+  else yield* validateName(meta.name, `${field}.name`);
   if (rules.namespaced) {
     if (!meta.namespace) yield required(`${field}.namespace`);
-    else if (meta.namespace !== rules.old?.namespace)
-      yield* invalidFor(`${field}.namespace`, meta.namespace, dnsLabelProblems(meta.namespace));
+    else yield* invalidFor(`${field}.namespace`, meta.namespace, dnsLabelProblems(meta.namespace));
   } else if (meta.namespace) yield forbiddenField(`${field}.namespace`, 'not allowed on this type');
   if (meta.generation !== undefined && meta.generation < 0)
     yield invalidValue(`${field}.generation`, meta.generation, 'must be greater than or equal to 0');
@@ -58,16 +55,15 @@ export function* validateAnnotations(
 }
 
 function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: string): FieldErrors {
-  if (!owners) return;
   let controller: OwnerReference | undefined;
-  for (const [index, owner] of owners.entries()) {
-    const path = `${field}[${index}]`;
-    if (!owner.apiVersion)
-      yield invalidValue(`${path}.apiVersion`, owner.apiVersion, 'version must not be empty');
-    for (const name of ['kind', 'name', 'uid'] as const)
-      if (!owner[name]) yield invalidValue(`${path}.${name}`, owner[name], `${name} must not be empty`);
-    if (owner.kind === 'Event' && owner.apiVersion === 'v1')
-      yield invalidValue(path, owner, '/v1, Kind=Event is disallowed from being an owner');
+  for (const owner of owners ?? []) {
+    const { apiVersion = '', kind = '', name = '', uid = '' } = owner;
+    if (apiVersion === '' || apiVersion.split('/').length > 2 || apiVersion.endsWith('/'))
+      yield invalidValue(`${field}.apiVersion`, apiVersion, 'version must not be empty');
+    for (const [part, value] of Object.entries({ kind, name, uid }))
+      if (value === '') yield invalidValue(`${field}.${part}`, value, 'must not be empty');
+    if (apiVersion === 'v1' && kind === 'Event')
+      yield invalidValue(field, owner, '/v1, Kind=Event is disallowed from being an owner');
     if (!owner.controller) continue;
     if (controller)
       yield invalidValue(
@@ -75,13 +71,13 @@ function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: s
         owners,
         `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${owner.kind}/${owner.name}`,
       );
-    controller = owner;
+    controller ??= owner;
   }
 }
 
 const standardFinalizers = new Set(['kubernetes', orphanFinalizer, foregroundFinalizer]);
 
-function* validateFinalizers(
+export function* validateFinalizers(
   finalizers: string[] | undefined,
   anyFinalizers: boolean,
   field: string,
@@ -100,7 +96,7 @@ function* validateFinalizers(
     yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 
-/** What an update may not change, once the server has carried over what clients may leave out. */
+/** What an update may not change, once the server has carried over what clients may leave out, and what it may say. */
 export function* validateObjectMetaUpdate(
   meta: Partial<ObjectMeta>,
   old: Partial<ObjectMeta>,
@@ -125,4 +121,7 @@ export function* validateObjectMetaUpdate(
     'deletionGracePeriodSeconds',
   ] as const)
     yield* immutable(meta[name], old[name], `${field}.${name}`);
+  yield* validateLabels(meta.labels, `${field}.labels`);
+  yield* validateAnnotations(meta.annotations, `${field}.annotations`);
+  yield* validateOwnerReferences(meta.ownerReferences, `${field}.ownerReferences`);
 }

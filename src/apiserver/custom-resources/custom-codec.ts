@@ -1,6 +1,7 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
 import type { KubeObject } from '../../api/meta.ts';
-import { cannotBeHandled, checkKind, type ExpectedKind, judgeProblems } from '../../api/schema/body.ts';
+import { cannotBeHandled, judgeProblems } from '../../api/schema/body.ts';
+import { checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
 import { asJsonObject, DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { patchJson } from '../../api/schema/patch.ts';
@@ -30,7 +31,7 @@ export function customCodec(
 ): ResourceCodec {
   const fields = resourceNode(schema);
   const shape = (value: JsonObject): { object: KubeObject; problems: string[] } => {
-    checkKind(value, expected);
+    checkCustomKind(value, expected);
     const object = cloneJson(value);
     const problems = schema
       ? pruneResource(schema, object).map((path) => `unknown field ${JSON.stringify(path)}`)

@@ -15,11 +15,12 @@ import {
   type FieldValidation,
   type ParsedBody,
   parseBody,
+  unrecognized,
 } from '../../api/schema/body.ts';
 import { applySchemaDefaults } from '../../api/schema/defaults.ts';
 import { applyPatch, type ParsedPatch } from '../../api/schema/patch.ts';
 import type { SchemaNode } from '../../api/schema/schemas.ts';
-import { badRequest, unsupportedMediaType } from '../../api/status.ts';
+import { unsupportedMediaType } from '../../api/status.ts';
 import type { ApiRequest } from '../request.ts';
 import { convertToStored } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
@@ -111,10 +112,7 @@ function readProtobuf(bytes: Uint8Array, expectedKind: string, schema: string): 
     const content = kind === '' || kind === expectedKind ? decodeMessage(schema, message) : {};
     return { ...content, ...(apiVersion && { apiVersion }), ...(kind && { kind }) };
   } catch (error) {
-    if (error instanceof ProtobufError)
-      throw badRequest(
-        `the object provided is unrecognized (must be of type ${expectedKind}): ${error.message}`,
-      );
+    if (error instanceof ProtobufError) throw unrecognized(expectedKind, error.message, bytes);
     throw error;
   }
 }

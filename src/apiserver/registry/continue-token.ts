@@ -1,4 +1,5 @@
 /** The `continue` token of a paged list: which revision the list shows and the last key that was sent. */
+import { JsonError, parseJson } from '../../api/schema/json.ts';
 import { badRequest } from '../../api/status.ts';
 
 export interface ContinueToken {
@@ -22,9 +23,10 @@ export function decodeContinue(token: string): ContinueToken {
   const fail = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`);
   let parsed: { v?: unknown; rv?: unknown; start?: unknown };
   try {
-    parsed = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
-  } catch {
-    throw fail('invalid character in token');
+    parsed = parseJson(Buffer.from(token, 'base64url').toString('utf8')).value as typeof parsed;
+  } catch (error) {
+    if (error instanceof JsonError) throw fail(error.message);
+    throw error;
   }
   if (typeof parsed !== 'object' || parsed === null) throw fail('not an object');
   if (parsed.v !== 'meta.k8s.io/v1')

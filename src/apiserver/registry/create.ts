@@ -1,4 +1,5 @@
 /** Create: fills in what the server owns, admits, validates, stores. */
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { alreadyExists, badRequest } from '../../api/status.ts';
@@ -35,7 +36,12 @@ export async function createObject(
   const { definition } = resource;
   const meta = object.metadata;
   matchNamespace(request, object);
-  if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  dropDuplicateOwners(request, meta);
+  if (meta.resourceVersion && !request.dryRun)
+    throw badRequest('resourceVersion should not be set on objects to be created');
+  // Nobody comes to own what the server alone sets.
+  for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
+    delete meta[name];
   const isGenerated = !meta.name && !!meta.generateName;
   // Filled before admission too: plugins and webhooks see the name that the object will have.
   if (isGenerated) meta.name = generateName(registry, meta.generateName!);
@@ -117,13 +123,29 @@ export function matchNamespace(request: WriteRequest, object: KubeObject): void 
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
+/** The owners of an object are a set: whoever names one twice is told, and it stands there once. */
+export function dropDuplicateOwners({ warnings }: WriteRequest, meta: KubeObject['metadata']): void {
+  const owners = meta.ownerReferences;
+  if (!owners || owners.length < 2) return;
+  const kept = owners.filter(
+    (owner, index) => owners.findIndex((other) => isDeepStrictEqual(other, owner)) === index,
+  );
+  if (kept.length === owners.length) return;
+  const twice = new Set(
+    owners
+      .filter((owner, index) => owners.findIndex(({ uid }) => uid === owner.uid) < index)
+      .map(({ uid }) => uid),
+  );
+  meta.ownerReferences = kept;
+  warnings.push(
+    `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(', ')}`,
+  );
+}
+
 function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {
   const meta = object.metadata;
   meta.uid = registry.random.uuid();
   meta.creationTimestamp = formatTime(registry.clock.now());
-  delete meta.deletionTimestamp;
-  delete meta.deletionGracePeriodSeconds;
-  delete meta.selfLink;
   if (resource.definition.hasGeneration) meta.generation = 1;
 }
 

@@ -1,6 +1,6 @@
 /** DeleteOptions: from the body of a DELETE, or from its query. */
 
-import { type FieldError, invalidValue, notSupported } from '../../api/field-error.ts';
+import { type FieldError, invalidValue, notSupportedInOrder } from '../../api/field-error.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
 import type { ApiRequest, RequestContext } from '../request.ts';
@@ -48,7 +48,9 @@ async function readBodyObject(request: ApiRequest): Promise<Record<string, unkno
   const mediaType = mediaTypeOf(request.header('content-type'));
   const { value } = await parseBytes(bytes, mediaType, deleteOptionsType);
   if (value.kind !== undefined && value.kind !== 'DeleteOptions')
-    throw badRequest(`decoded object cannot be converted to DeleteOptions`);
+    throw badRequest(
+      `no kind "${value.kind}" is registered for version "${value.apiVersion ?? 'v1'}" in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"`,
+    );
   return value;
 }
 
@@ -57,7 +59,7 @@ const deleteOptionsType: BodyType = {
   schema: 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions',
 };
 
-const policies = ['Background', 'Foreground', 'Orphan'];
+const policies = ['Foreground', 'Background', 'Orphan'];
 
 function checkOptions(options: Record<string, unknown>): void {
   const errors: FieldError[] = [];
@@ -71,7 +73,7 @@ function checkOptions(options: Record<string, unknown>): void {
       ),
     );
   if (policy !== undefined && !policies.includes(policy as string))
-    errors.push(notSupported('propagationPolicy', policy, [...policies, 'nil']));
+    errors.push(notSupportedInOrder('propagationPolicy', policy, [...policies, 'nil']));
   if (dryRun !== undefined && !Array.isArray(dryRun)) throw badRequest('dryRun must be a list');
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
 }

@@ -1,6 +1,6 @@
 /** List: from the view, or from the store's history where a page or an exact revision asks for the past. */
 
-import { type FieldError, forbiddenField, invalidValue, notSupported } from '../../api/field-error.ts';
+import { type FieldError, forbiddenField, notSupportedInOrder } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
 import { inTurns } from '../../base/turns.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
@@ -81,7 +81,7 @@ async function listSelected(registry: Registry, request: ListRequest): Promise<L
   const { view } = registry;
   if (request.continueToken) return continueList(registry, request);
 
-  const wanted = parseRevision(request.resourceVersion);
+  const wanted = parseRevision(request.resourceVersion, 'invalid resource version: resourceVersion: ');
   if (
     request.resourceVersionMatch === 'Exact' ||
     (request.limit > 0 && wanted > 0 && !request.resourceVersionMatch)
@@ -238,10 +238,12 @@ function expiredContinue(start: string): StatusError {
 }
 
 /** @throws StatusError 400 unless it is a number */
-export function parseRevision(text: string): number {
+export function parseRevision(text: string, prefix = ''): number {
   if (text === '') return 0;
   if (!/^\d+$/.test(text))
-    throw badRequest(`Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`);
+    throw badRequest(
+      `${prefix}Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
+    );
   return Number(text);
 }
 
@@ -263,7 +265,7 @@ function checkListOptions(request: ListRequest): void {
         ),
       );
     if (match !== 'Exact' && match !== 'NotOlderThan')
-      errors.push(notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
+      errors.push(notSupportedInOrder('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
     if (match === 'Exact' && resourceVersion === '0')
       errors.push(
         forbiddenField(
@@ -272,13 +274,5 @@ function checkListOptions(request: ListRequest): void {
         ),
       );
   }
-  if (resourceVersion && !/^\d+$/.test(resourceVersion))
-    errors.push(
-      invalidValue(
-        'resourceVersion',
-        resourceVersion,
-        `strconv.ParseUint: parsing "${resourceVersion}": invalid syntax`,
-      ),
-    );
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
 }

@@ -32,7 +32,7 @@ const refused: [string, object, number, string][] = [
     'moves it',
     { metadata: { namespace: 'other' } },
     400,
-    'the namespace of the object (other) does not match the namespace on the request (default)',
+    'the namespace of the provided object does not match the namespace sent on the request',
   ],
   [
     'makes it another',

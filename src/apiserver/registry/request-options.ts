@@ -30,13 +30,13 @@ const optionsKinds: Readonly<Record<string, string>> = {
 const fieldValidations = new Set(['Ignore', 'Warn', 'Strict']);
 
 /** `Warn` unless the client says otherwise, as upstream. */
-export function fieldValidationOf({ request }: RequestContext): FieldValidation {
+export function fieldValidationOf({ info, request }: RequestContext): FieldValidation {
   const asked = request.query.get('fieldValidation');
   if (!asked) return request.localBody ? 'Ignore' : 'Warn';
   if (fieldValidations.has(asked)) return asked as FieldValidation;
-  throw badRequest(
-    `fieldValidation: Unsupported value: "${asked}": supported values: "Ignore", "Strict", "Warn"`,
-  );
+  throw invalid({ group: 'meta.k8s.io', kind: optionsKinds[info.verb] ?? 'CreateOptions' }, '', [
+    notSupported('fieldValidation', asked, ['', ...fieldValidations]),
+  ]);
 }
 
 /** What the writing verbs read from the path and the query. */
@@ -69,9 +69,7 @@ export function checkIdentity(
   if (name !== expected)
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${expected})`);
   if (resource.namespaced && namespace && namespace !== where)
-    throw badRequest(
-      `the namespace of the object (${namespace}) does not match the namespace on the request (${where})`,
-    );
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
 const fieldManagerLengthMax = 128;
@@ -107,7 +105,7 @@ function managerOf(userAgent: string): string {
 }
 
 export function isDryRun(values: readonly string[], optionsKind: string): boolean {
-  if (values.length === 0 || (values.length === 1 && values[0] === '')) return false;
+  if (values.length === 0) return false;
   if (values.every((value) => value === 'All')) return true;
   throw invalid({ group: 'meta.k8s.io', kind: optionsKind }, '', [notSupported('dryRun', values, ['All'])]);
 }

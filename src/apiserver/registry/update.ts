@@ -8,7 +8,7 @@ import { conflict, modifiedMessage } from '../../api/status.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import { prepareSubresource } from '../subresources/prepare.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
-import { matchNamespace } from './create.ts';
+import { dropDuplicateOwners, matchNamespace } from './create.ts';
 import { trackFields } from './managed-fields.ts';
 import {
   type Allocation,
@@ -94,6 +94,7 @@ async function prepareChange(
   const { definition } = request.resource;
   const old = current.object;
   matchNamespace(request, object);
+  dropDuplicateOwners(request, object.metadata);
   carryMetadata(object, old);
   checkVersion(request, object, current, options);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
@@ -208,12 +209,10 @@ function carryMetadata(object: KubeObject, old: KubeObject): void {
   const meta = object.metadata;
   meta.name ||= old.metadata.name;
   meta.uid ||= old.metadata.uid;
-  meta.creationTimestamp ||= old.metadata.creationTimestamp;
+  meta.creationTimestamp = old.metadata.creationTimestamp;
   if (old.metadata.deletionTimestamp !== undefined) meta.deletionTimestamp ??= old.metadata.deletionTimestamp;
-  else if (meta.deletionTimestamp !== undefined) delete meta.deletionTimestamp;
   if (old.metadata.deletionGracePeriodSeconds !== undefined)
     meta.deletionGracePeriodSeconds ??= old.metadata.deletionGracePeriodSeconds;
-  else delete meta.deletionGracePeriodSeconds;
   if (old.metadata.generation === undefined) delete meta.generation;
   else meta.generation = old.metadata.generation;
 }
@@ -231,7 +230,7 @@ function checkVersion(
     throw conflict(
       resource,
       name,
-      `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
+      `StorageError: invalid object, Code: 4, Key: ${cacheOf(resource).prefix.replace('/registry', '')}${current.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${currentUid}`,
     );
   if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(current.revision))
     throw conflict(resource, name, modifiedMessage);

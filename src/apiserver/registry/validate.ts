@@ -4,6 +4,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import { invalid } from '../../api/status.ts';
 import {
   type ObjectMetaRules,
+  validateFinalizers,
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from '../../api/validation/object-meta.ts';
@@ -37,11 +38,17 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
     apiVersion: request.resource.apiVersion,
     isUpdate: true,
   };
+  const { anyFinalizers = false } = metadataRules(request);
+  const metaErrors = [...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata')];
+  const updateErrors = [...(definition.validateUpdate?.(object, old, context) ?? [])];
   const errors: FieldError[] = [
-    ...validateObjectMeta(object.metadata, { ...metadataRules(request), old: old.metadata }, 'metadata'),
-    ...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'),
+    // Upstream judges metadata for all kinds alike, and then again with the kind.
+    ...metaErrors,
+    ...metaErrors,
+    ...validateFinalizers(object.metadata.finalizers, anyFinalizers, 'metadata.finalizers'),
+    ...(definition.updateRulesFirst ? updateErrors : []),
     ...definition.validate(object, context),
-    ...(definition.validateUpdate?.(object, old, context) ?? []),
+    ...(definition.updateRulesFirst ? [] : updateErrors),
   ];
   refuse(request, object, errors);
 }
@@ -55,10 +62,8 @@ function metadataRules({ resource }: WriteRequest): ObjectMetaRules {
   };
 }
 
-function refuse(request: WriteRequest, object: KubeObject, found: readonly FieldError[]): void {
-  if (found.length === 0) return;
-  // The same error may be found by two rules; upstream's words for it are the same, and told once.
-  const errors = [...new Map(found.map((error) => [error.text, error])).values()];
+function refuse(request: WriteRequest, object: KubeObject, errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
   const { type, errorGroup } = request.resource.definition;
   throw invalid(
     { group: errorGroup ?? type.group, kind: type.kind },

@@ -3,6 +3,7 @@
  * way holds what it took until its outcome is known.
  */
 
+import { unallocatable } from '../../api/core/service-addresses.ts';
 import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Service } from '../../api/resources.gen.ts';
@@ -93,11 +94,13 @@ export class ServiceAllocation implements Allocator {
 
   /**
    * Gives the service what its type needs and what it does not have yet. Changes `object`.
-   * @throws StatusError Invalid when what the client chose is taken or out of range
+   * @throws StatusError Invalid when what the client chose is wrong, taken or out of range
    */
   allocate(object: KubeObject, old: KubeObject | undefined): Allocation {
     const service = object as Service;
     const spec = service.spec;
+    const wrong = unallocatable(service);
+    if (wrong.length > 0) throw invalid(Service, service.metadata.name, wrong);
     const taken: Holding = { addresses: [], ports: [] };
     const held = old ? holdingOfSpec((old as Service).spec ?? {}) : { addresses: [], ports: [] };
     const asked = spec ? holdingOfSpec(spec) : { addresses: [], ports: [] };

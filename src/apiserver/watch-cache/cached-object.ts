@@ -116,7 +116,7 @@ export class CachedObject {
     const object = value as KubeObject;
     if (this.#bytes) return { object, hasBigints };
     const { metadata } = object as { metadata: Omit<KubeObject['metadata'], 'resourceVersion'> };
-    object.metadata = { resourceVersion: String(this.revision), ...metadata };
+    if (this.revision !== 0) object.metadata = { resourceVersion: String(this.revision), ...metadata };
     return { object, hasBigints };
   }
 
@@ -147,7 +147,9 @@ export class CachedObject {
   }
 }
 
+/** What was never stored (revision 0) has none. */
 function withVersion(stored: Buffer, metadataAt: number, revision: number): Buffer {
+  if (revision === 0) return stored;
   const insertAt = metadataAt + metadataMark.length;
   const inserted = `"resourceVersion":"${revision}"${stored[insertAt] === closingBrace ? '' : ','}`;
   const bytes = Buffer.allocUnsafe(stored.length + inserted.length);
