@@ -221,7 +221,7 @@ export class KubeletParts {
         csi: this.#csiNode(),
         storage: metrics.storage,
       }),
-      statuses: new StatusManager({ client, clock, logger, signal }),
+      statuses: new StatusManager({ client, clock, logger, signal, counts: metrics.counts }),
       crashBackoff: new WaitBackoff({ clock }),
       node,
       servicesFor: (pod) => servicesFor(pod, this.services),

@@ -12,6 +12,7 @@ test('pods and containers that start, fail, are refused or must go are counted u
   counts.sandboxStarted('kata', 1, true);
   counts.containerStarts(pod, 'i');
   counts.containerStarts(pod, 'c');
+  counts.containerEnded(pod, 'c', { exitCode: 139, reason: 'Error' });
   counts.containerFailed(pod, 'c', 'ErrImagePull');
   counts.refused('OutOfcpu');
   counts.evicted('memory.available');
@@ -32,5 +33,6 @@ test('pods and containers that start, fail, are refused or must go are counted u
     'kubelet_started_containers_total{container_type="init_container"} 1',
     'kubelet_started_pods_errors_total 1',
     'kubelet_started_pods_total 2',
+    'kubelet_terminated_containers_total{container_type="container",exit_code="139",reason="Error"} 1',
   ]);
 });

@@ -5,6 +5,8 @@ import type { MetricsRegistry } from '../base/metrics.ts';
 export interface PodCounts {
   sandboxStarted(runtimeHandler: string, seconds: number, failed: boolean): void;
   containerStarts(pod: Pod, containerName: string): void;
+  /** Its status tells of the end for the first time. */
+  containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
   /** `code`: what its status gives as the reason. */
   containerFailed(pod: Pod, containerName: string, code: string): void;
   refused(reason: string): void;
@@ -35,6 +37,7 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'started_containers_errors_total',
     'Cumulative number of errors when starting containers',
   );
+  const ends = counter('terminated_containers_total', 'Cumulative number of container terminations.');
   const rejections = counter(
     'admission_rejections_total',
     'Cumulative number pod admission rejections by the Kubelet.',
@@ -50,6 +53,8 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
       sandboxErrors.add(1, { runtime_handler: runtimeHandler });
     },
     containerStarts: (pod, name) => containers.add(1, { container_type: containerType(pod, name) }),
+    containerEnded: (pod, name, { exitCode, reason = '' }) =>
+      ends.add(1, { container_type: containerType(pod, name), exit_code: String(exitCode), reason }),
     containerFailed: (pod, name, code) =>
       containerErrors.add(1, { container_type: containerType(pod, name), code }),
     refused: (reason) => rejections.add(1, { reason }),

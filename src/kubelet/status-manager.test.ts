@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type * as core from '../api/types/core-v1.gen.ts';
 import { silentLogger } from '../base/logger.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
@@ -47,7 +48,8 @@ test('while a write is under way newer wishes wait, and only the newest is writt
     },
   } as unknown as Client;
   const { signal } = new AbortController();
-  const manager = new StatusManager({ client, clock, logger: silentLogger, signal });
+  const counts = { containerEnded: () => undefined };
+  const manager = new StatusManager({ client, clock, logger: silentLogger, signal, counts });
   const pod = testPod();
   manager.set(pod, { message: 'one' });
   manager.set(pod, { message: 'two' });
@@ -57,4 +59,25 @@ test('while a write is under way newer wishes wait, and only the newest is writt
   answer?.();
   await manager.flushed(pod.metadata.uid);
   assert.deepEqual(sent, [{ message: 'one' }, { message: 'three' }]);
+});
+
+test('the end of a container counts once, with the status that is the first to tell of it', () => {
+  const ends: string[] = [];
+  const manager = new StatusManager({
+    client: { patch: () => new Promise(() => undefined) } as unknown as Client,
+    clock: new VirtualClock(),
+    logger: silentLogger,
+    signal: new AbortController().signal,
+    counts: { containerEnded: (_pod, name, { exitCode }) => void ends.push(`${name} ${exitCode}`) },
+  });
+  const told = (name: string, exitCode: number) =>
+    ({ name, state: { terminated: { exitCode } } }) as core.ContainerStatus;
+  const pod = testPod({}, { initContainerStatuses: [told('before', 0)] });
+  const status = {
+    initContainerStatuses: [told('before', 0), told('i', 1)],
+    containerStatuses: [told('c', 139)],
+  };
+  manager.set(pod, status);
+  manager.set(pod, { ...status, message: 'more' });
+  assert.deepEqual(ends, ['i 1', 'c 139']);
 });

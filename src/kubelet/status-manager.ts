@@ -6,6 +6,7 @@ import { backoffDelayMs } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
+import type { PodCounts } from './pod-metrics.ts';
 
 interface Entry {
   pod: Pod;
@@ -14,6 +15,10 @@ interface Entry {
   wanted: core.PodStatus;
   writing: Promise<void> | undefined;
 }
+
+type StatusCounts = Pick<PodCounts, 'containerEnded'>;
+
+const statusLists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'] as const;
 
 const retry = { firstMs: 100, maxMs: 5_000 };
 
@@ -34,13 +39,21 @@ export class StatusManager {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #signal: AbortSignal;
+  readonly #counts: StatusCounts;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(options: { client: Client; clock: Clock; logger: Logger; signal: AbortSignal }) {
+  constructor(options: {
+    client: Client;
+    clock: Clock;
+    logger: Logger;
+    signal: AbortSignal;
+    counts: StatusCounts;
+  }) {
     this.#client = options.client;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#signal = options.signal;
+    this.#counts = options.counts;
   }
 
   /** The status that was last wanted, which may not have reached the server yet. */
@@ -62,6 +75,7 @@ export class StatusManager {
   set(pod: Pod, status: core.PodStatus): void {
     const { uid } = pod.metadata;
     let entry = this.#entries.get(uid);
+    this.#countEnds(pod, entry?.wanted ?? pod.status ?? {}, status);
     if (!entry) {
       entry = { pod, written: pod.status ?? {}, wanted: status, writing: undefined };
       this.#entries.set(uid, entry);
@@ -69,6 +83,15 @@ export class StatusManager {
     entry.pod = pod;
     entry.wanted = status;
     if (!entry.writing) this.#write(entry);
+  }
+
+  /** Each end once: with the status that is the first to tell of it. */
+  #countEnds(pod: Pod, before: core.PodStatus, status: core.PodStatus): void {
+    for (const list of statusLists)
+      for (const { name, state } of status[list] ?? []) {
+        const known = before[list]?.find((one) => one.name === name)?.state?.terminated;
+        if (state?.terminated && !known) this.#counts.containerEnded(pod, name, state.terminated);
+      }
   }
 
   /** Resolves when everything wanted for this pod so far is written. */

@@ -103,11 +103,12 @@ function containerStatus(known: KnownContainer, inputs: StatusInputs): core.Cont
     imageID: current.imageId,
     containerID: containerId(current, inputs),
   };
-  // The failed attempts of an init container that has passed do not matter any more.
+  // The failed attempts of an init container that has passed do not matter any more, that all started anew does.
   const hasPassed =
     part === 'init' && !isSidecar(spec) && current.state === 'exited' && current.exitCode === 0;
   const lastTermination = previous ? stateOf(previous, inputs).terminated : before?.lastState?.terminated;
-  if (!hasPassed && lastTermination && lastTermination.containerID !== containerId(current, inputs))
+  const matters = !hasPassed || lastTermination?.reason === restartingAllReason;
+  if (matters && lastTermination && lastTermination.containerID !== containerId(current, inputs))
     status.lastState = { terminated: lastTermination };
   if (part !== 'init' || isSidecar(spec)) status.started = isRunning && inputs.isStarted(spec, current);
   else status.started = isRunning;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import { exited, observedPod, testContainer, testPod } from '../pod.fixture.ts';
 import type { WaitingReason } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
@@ -187,6 +188,18 @@ test('containers that all start anew are restarting, not failed, and count it', 
     'Running',
     'False',
   ]);
+});
+
+test('an init container that passed again tells that it was removed to start anew, not that it failed before', () => {
+  const lastReason = (reason: string) => {
+    const last = { exitCode: 137, reason };
+    const before = { name: 'i', lastState: { terminated: last } } as core.ContainerStatus;
+    const pod = testPod({ initContainers: [init] }, { initContainerStatuses: [before] });
+    const [now] = status(pod, observedPod(exited('i', 0), testContainer('c'))).initContainerStatuses!;
+    return now?.lastState?.terminated?.reason;
+  };
+  assert.equal(lastReason('RestartingAllContainers'), 'RestartingAllContainers');
+  assert.equal(lastReason('Error'), undefined);
 });
 
 test('a readiness gate holds Ready back but not ContainersReady', () => {

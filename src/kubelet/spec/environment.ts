@@ -82,7 +82,7 @@ async function variableValue(
     const { containerName } = from.resourceFieldRef;
     const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
     const of = containerName ? all.find(({ name }) => name === containerName) : container;
-    return resourceValue(of ?? container, from.resourceFieldRef, node);
+    return resourceValue(pod, of ?? container, from.resourceFieldRef, node);
   }
   if (from.fileKeyRef) return fileValue(inputs, from.fileKeyRef);
   const reference = from.configMapKeyRef ?? from.secretKeyRef;

@@ -54,17 +54,21 @@ function formatMap(map: Record<string, string> = {}): string {
     .join('\n');
 }
 
-/** The amount in units of the divisor, rounded up. */
+/**
+ * The amount in units of the divisor, rounded up. Without a limit of its own a container has that of its pod, or what
+ * the node has.
+ */
 export function resourceValue(
+  { spec }: Pod,
   container: core.Container,
   selector: core.ResourceFieldSelector,
   node: NodeFacts,
 ): string {
   const [of, ...rest] = selector.resource.split('.');
   const name = rest.join('.');
-  const { requests = {}, limits = {} } = container.resources ?? {};
-  const table = of === 'limits' ? limits : requests;
-  const amount = table[name] ?? (of === 'limits' ? (node.allocatable[name] ?? '0') : '0');
+  const own = (of === 'limits' ? container.resources?.limits : container.resources?.requests)?.[name];
+  const standIns = of === 'limits' ? [spec.resources?.limits?.[name], node.allocatable[name]] : [];
+  const amount = [own, ...standIns].find((text) => text !== undefined && wholeValueOf(text) > 0) ?? '0';
   const divisor = selector.divisor && selector.divisor !== '0' ? selector.divisor : '1';
   if (name === 'cpu') return String(Math.ceil(milliValueOf(amount) / milliValueOf(divisor)));
   return String(Math.ceil(wholeValueOf(amount) / wholeValueOf(divisor)));

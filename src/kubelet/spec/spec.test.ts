@@ -58,11 +58,21 @@ test('fields of the pod are given as text', () => {
 });
 
 test('resources are given in units of the divisor, rounded up; a missing limit is what the node has', () => {
+  const pod = testPod();
   const container = { name: 'c', resources: { requests: { cpu: '10m' }, limits: { memory: '64Mi' } } };
-  assert.equal(resourceValue(container, { resource: 'requests.cpu', divisor: '1m' }, node), '10');
-  assert.equal(resourceValue(container, { resource: 'requests.cpu' }, node), '1');
-  assert.equal(resourceValue(container, { resource: 'limits.memory', divisor: '1Mi' }, node), '64');
-  assert.equal(resourceValue(container, { resource: 'limits.cpu' }, node), '2');
+  assert.equal(resourceValue(pod, container, { resource: 'requests.cpu', divisor: '1m' }, node), '10');
+  assert.equal(resourceValue(pod, container, { resource: 'requests.cpu' }, node), '1');
+  assert.equal(resourceValue(pod, container, { resource: 'limits.memory', divisor: '1Mi' }, node), '64');
+  assert.equal(resourceValue(pod, container, { resource: 'limits.cpu' }, node), '2');
+  const bounded = testPod({ resources: { limits: { cpu: '1250m', memory: '32Mi' } } });
+  const milli = { resource: 'limits.cpu', divisor: '1m' };
+  assert.equal(resourceValue(bounded, container, milli, node), '1250');
+  assert.equal(
+    resourceValue(bounded, container, { resource: 'limits.memory' }, node),
+    String(64 * 1024 ** 2),
+  );
+  const zero = { name: 'z', resources: { limits: { cpu: '0' } } };
+  assert.equal(resourceValue(bounded, zero, milli, node), '1250');
 });
 
 const service = {

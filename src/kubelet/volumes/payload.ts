@@ -128,7 +128,7 @@ function addDownward(
       const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
       const container = all.find(({ name }) => name === item.resourceFieldRef?.containerName);
       if (!container) throw new Error(`container ${item.resourceFieldRef.containerName} not found`);
-      text = resourceValue(container, item.resourceFieldRef, node);
+      text = resourceValue(pod, container, item.resourceFieldRef, node);
     }
     files.set(item.path, { data: Buffer.from(text), mode: item.mode ?? mode ?? defaultMode });
   }
