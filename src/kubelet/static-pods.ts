@@ -12,6 +12,7 @@ import type { Informer } from '../client/informer.ts';
 import type { KubeletContext } from './context.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { PodSet } from './pod/pod-set.ts';
+import type { Manifest } from './static-manifest.ts';
 
 export interface StaticPodsOptions {
   context: KubeletContext;
@@ -36,6 +37,8 @@ const settleMs = 100;
 export class StaticPods {
   readonly #options: StaticPodsOptions;
   readonly #current = new Map<string, Pod>();
+  /** What is wrong with files, by name. */
+  readonly #refused = new Map<string, string>();
   #wake: (() => void) | undefined;
 
   constructor(options: StaticPodsOptions) {
@@ -110,17 +113,25 @@ export class StaticPods {
       if (name.startsWith('.') || !/\.(ya?ml|json)$/.test(name)) continue;
       try {
         // Most nodes have no manifest, and the code is large.
-        const { parseAllDocuments } = await import('yaml');
+        const { readManifests } = await import('./static-manifest.ts');
         const text = await readFile(join(folder, name), 'utf8');
-        for (const document of parseAllDocuments(text)) {
-          const pod = asStaticPod(document.toJS(), context.node().nodeName, context.clock.now());
-          if (pod) found.set(pod.metadata.uid, pod);
+        for (const manifest of readManifests(text)) {
+          const pod = asStaticPod(manifest, context.node().nodeName, context.clock.now());
+          found.set(pod.metadata.uid, pod);
         }
+        this.#refused.delete(name);
       } catch (error) {
-        context.logger.warn('a manifest could not be read', { file: name, error });
+        this.#noteRefusal(name, error as Error);
       }
     }
     return found;
+  }
+
+  /** The folder is read again and again: what is wrong is told once. */
+  #noteRefusal(name: string, error: Error): void {
+    if (this.#refused.get(name) === error.message) return;
+    this.#refused.set(name, error.message);
+    this.#options.context.logger.warn('a manifest is no good', { file: name, error });
   }
 
   async #mirror(pod: Pod): Promise<void> {
@@ -186,12 +197,10 @@ function ignoreGone(error: unknown): void {
   if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 409)) throw error;
 }
 
-/** As upstream names and marks them; undefined when the manifest is no pod. */
-export function asStaticPod(manifest: unknown, nodeName: string, nowMs: number): Pod | undefined {
-  const given = manifest as Pod | null;
-  if (given?.kind !== 'Pod' || !given.metadata?.name || !given.spec) return undefined;
+/** As upstream names and marks them. */
+export function asStaticPod({ written, pod: given }: Manifest, nodeName: string, nowMs: number): Pod {
   const uid = createHash('md5')
-    .update(JSON.stringify([nodeName, given]))
+    .update(JSON.stringify([nodeName, written]))
     .digest('hex');
   const tolerations = [...(given.spec.tolerations ?? [])];
   if (
@@ -204,7 +213,6 @@ export function asStaticPod(manifest: unknown, nodeName: string, nowMs: number):
     metadata: {
       ...given.metadata,
       name: `${given.metadata.name}-${nodeName}`,
-      namespace: given.metadata.namespace ?? 'default',
       uid: given.metadata.uid || uid,
       resourceVersion: '',
       creationTimestamp: new Date(nowMs).toISOString(),
@@ -215,7 +223,7 @@ export function asStaticPod(manifest: unknown, nodeName: string, nowMs: number):
         [annotation.seen]: new Date(nowMs).toISOString(),
       },
     },
-    spec: { ...given.spec, nodeName, tolerations, enableServiceLinks: given.spec.enableServiceLinks ?? true },
+    spec: { ...given.spec, nodeName, tolerations },
     status: { phase: 'Pending' },
   };
 }
