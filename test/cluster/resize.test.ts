@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Node, Pod, PriorityClass } from '../../src/api/resources.gen.ts';
+import { Event, Node, Pod, PriorityClass } from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 
 test('what a pod leaves goes to those that wait for more, the most important first', async () => {
@@ -75,4 +75,47 @@ test('a pod as a whole is given more when the node has it, and its status tells 
   await cluster.until(async () => (await statusOf('a')).resources?.requests?.cpu === '3');
   assert.deepEqual((await statusOf('a')).allocatedResources, { cpu: '3' });
   assert.equal(await pending(), undefined);
+});
+
+test('who reads that a resize was seen, and nothing of it being under way, reads what came of it', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const at = { namespace: 'default', name: 'p' };
+  const container = (memory: string) => ({
+    name: 'c',
+    image: 'busybox',
+    resources: { requests: { memory } },
+    resizePolicy: [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }],
+  });
+  await client.create(Pod, { metadata: at, spec: { containers: [container('10Mi')] } });
+  const get = () => client.get(Pod, at);
+  await cluster.until(async () => (await get()).status?.phase === 'Running');
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const watching = (async () => {
+    for await (const { object } of client.watch(Pod, { namespace: 'default' }, stop.signal)) {
+      const { observedGeneration = 0, conditions = [], containerStatuses = [] } = object.status ?? {};
+      if (observedGeneration < 2) continue;
+      const isUnderWay = conditions.some(({ type }) => type.startsWith('PodResize'));
+      const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+      const [own] = containerStatuses;
+      seen.push(
+        isUnderWay ? 'under way' : `${isReady} ${own?.restartCount} ${own?.resources?.requests?.memory}`,
+      );
+    }
+  })().catch(() => undefined);
+  const patch = { spec: { containers: [container('20Mi')] } };
+  await client.patch(Pod, at, patch, { type: 'strategic', subresource: 'resize' });
+  await cluster.until(async () => seen.at(-1) === 'true 1 20Mi');
+  stop.abort();
+  await watching;
+  assert.equal(seen[0], 'under way');
+  assert.deepEqual(
+    seen.filter((state) => state.startsWith('true')),
+    seen.filter((state) => state === 'true 1 20Mi'),
+    seen.join(', '),
+  );
+  const told = async () =>
+    (await client.list(Event, { namespace: 'default' })).items.map(({ reason }) => reason ?? '');
+  await cluster.until(async () => (await told()).includes('ResizeCompleted'));
 });

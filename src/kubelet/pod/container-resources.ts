@@ -25,8 +25,10 @@ export class ContainerResources {
   #pending: ResizeProblem | undefined;
   /** Why what was granted is not in force. */
   #problem: string | undefined;
-  /** Containers that have what was granted once they have started anew. */
-  readonly #restarting = new Set<string>();
+  /** What was granted is about to be in force. */
+  #isUnderWay = false;
+  /** Containers that have what was granted once they are made anew, with the ids that they had. */
+  readonly #restarting = new Map<string, string>();
 
   constructor(context: KubeletContext, pod: Pod) {
     this.#context = context;
@@ -60,6 +62,8 @@ export class ContainerResources {
         reason: 'Error',
         message: this.#problem,
       });
+    else if (this.#isUnderWay || this.#restarting.size > 0)
+      conditions.push({ type: 'PodResizeInProgress', status: 'True' });
     return conditions;
   }
 
@@ -78,13 +82,24 @@ export class ContainerResources {
     return this.#pending ? withResources(pod, this.#granted) : pod;
   }
 
-  /** Brings the pod's group and its running containers to what the node grants; gives the group. */
-  async apply(pod: Pod, observed: ObservedPod): Promise<string | undefined> {
-    const { cgroups } = this.#context.machine;
+  /**
+   * Decides what the node grants, so that {@link conditions} tell of it; gives the pod with what its running containers
+   * have until then, undefined when that is the same.
+   */
+  settle(pod: Pod, observed: ObservedPod): Pod | undefined {
     this.#grant(pod, observed);
     const granted = this.granted(pod);
     const inForce = this.#inForce(granted, observed);
+    this.#isUnderWay = inForce !== undefined;
     this.#noteRestarts(granted, observed);
+    return inForce;
+  }
+
+  /** Brings the pod's group and its running containers to what the node grants; gives the group. */
+  async apply(pod: Pod, observed: ObservedPod): Promise<string | undefined> {
+    const { cgroups } = this.#context.machine;
+    const inForce = this.settle(pod, observed);
+    const granted = this.granted(pod);
     // A group grows before those within it do, and shrinks after them.
     const parent = await cgroups.apply(granted, inForce);
     const problem = inForce && (await this.#change(granted, inForce, observed));
@@ -137,7 +152,10 @@ export class ContainerResources {
 
   #noteRestarts(granted: Pod, observed: ObservedPod): void {
     if (this.#restarting.size === 0) return;
-    for (const name of this.#restarting) if (isPartRunning(observed, name)) this.#restarting.delete(name);
+    for (const [name, id] of this.#restarting) {
+      const now = findContainer(observed, name);
+      if (now && now.id !== id) this.#restarting.delete(name);
+    }
     if (this.#restarting.size === 0) this.#tellCompleted(granted);
   }
 
@@ -157,11 +175,13 @@ export class ContainerResources {
         const running = findContainer(observed, container.name);
         if (running?.state !== 'running' || isUnchanged(inForce, granted, container.name)) continue;
         const before = this.#actual.get(container.name) ?? {};
-        if (await this.#resize(granted, container, running.id, before)) this.#restarting.add(container.name);
+        if (await this.#resize(granted, container, running.id, before))
+          this.#restarting.set(container.name, running.id);
         this.#actual.set(container.name, container.resources ?? {});
       }
       await this.#context.machine.cgroups.apply(granted);
       this.#actual.set(wholePod, granted.spec.resources ?? {});
+      this.#isUnderWay = false;
       if (this.#restarting.size === 0) this.#tellCompleted(granted);
       return undefined;
     } catch (error) {

@@ -41,6 +41,8 @@ export class PodSync {
     const record = this.#record;
     const { context, waiting } = record;
     waiting.showHeldBack();
+    // First: who reads that this generation was seen is to read, too, what becomes of its resources.
+    record.resources.settle(record.pod, record.observed);
     record.report();
     waiting.dropOutdated();
     const cgroupParent = await this.#applyResources();
