@@ -9,12 +9,13 @@ function pod(spec: object, more: object = {}): Pod {
 function sized(requests: object, limits: object = {}, more: object = {}): Pod {
   return pod({ containers: [{ name: 'c', image: 'i', resources: { requests, limits } }], ...more });
 }
-function withInit(cpu: string, restartPolicy?: string): Pod {
+function withInit(cpu: string, restartPolicy?: string, more: object = {}): Pod {
   const init = {
     name: 'i',
     image: 'i',
     resources: { requests: { cpu } },
     ...(restartPolicy && { restartPolicy }),
+    ...more,
   };
   return sized({ cpu: '1' }, {}, { initContainers: [init] });
 }
@@ -70,11 +71,22 @@ const rows: [what: string, from: Pod, to: Pod, errors: string[]][] = [
     ['spec.containers: Forbidden: containers may not be added or removed on resize'],
   ],
   ['a larger sidecar', withInit('1', 'Always'), withInit('2', 'Always'), []],
+  ['a larger init container', withInit('1'), withInit('2'), []],
   [
-    'a larger init container',
+    'another image of an init container',
     withInit('1'),
-    withInit('2'),
-    ['spec: Forbidden: resources for non-sidecar init containers are immutable'],
+    withInit('1', undefined, { image: 'j' }),
+    [
+      'spec.initContainers[0]: Forbidden: only cpu and memory resources for init or sidecar containers are mutable',
+    ],
+  ],
+  [
+    'a larger init container that would start anew',
+    withInit('1', undefined, { resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] }),
+    withInit('2', undefined, { resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] }),
+    [
+      'spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of RestartContainer cannot be resized',
+    ],
   ],
   [
     'a static pod',

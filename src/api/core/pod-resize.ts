@@ -1,4 +1,4 @@
-/** What `/resize` may change: cpu and memory of containers, sidecars and the whole pod, and never the class of the pod. */
+/** What `/resize` may change: cpu and memory of containers of all sorts and of the whole pod, never the class of the pod. */
 import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
 import type { Container, Pod, ResourceRequirements } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
@@ -29,9 +29,9 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
   for (const list of lists)
     for (const [index, container] of (pod.spec[list] ?? []).entries()) {
       const before = old.spec[list]![index]!;
-      if (list === 'containers' || isSidecar(container))
-        yield* validateKept(container.resources, before.resources, `spec.${list}[${index}].resources`);
-      yield* validateOnlyCpuAndMemory(list, container, before);
+      yield* validateKept(container.resources, before.resources, `spec.${list}[${index}].resources`);
+      if (list === 'containers') yield* validateContainer(container, before);
+      else yield* validateInitContainer(container, before, `spec.${list}[${index}]`);
     }
   if (!semanticEqual({ ...pod.spec, ...keptParts(old) }, old.spec))
     yield forbiddenField('spec', 'only cpu and memory resources are mutable');
@@ -70,20 +70,21 @@ function* validateKept(
       yield forbiddenField(`${field}.${which}`, `resource ${which} cannot be removed`);
 }
 
-function* validateOnlyCpuAndMemory(
-  list: (typeof lists)[number],
-  container: Container,
-  before: Container,
-): FieldErrors {
-  const isInit = list === 'initContainers';
-  if (isInit && !isSidecar(container)) {
-    if (!semanticEqual(container, before))
-      yield forbiddenField('spec', 'resources for non-sidecar init containers are immutable');
-    return;
-  }
-  if (semanticEqual(fixedPart(container), fixedPart(before))) return;
-  const subject = isInit ? 'resources for sidecar containers' : 'resources';
-  yield forbiddenField('spec', `only cpu and memory ${subject} are mutable`);
+function* validateContainer(container: Container, before: Container): FieldErrors {
+  if (!semanticEqual(fixedPart(container), fixedPart(before)))
+    yield forbiddenField('spec', 'only cpu and memory resources are mutable');
+}
+
+function* validateInitContainer(container: Container, before: Container, field: string): FieldErrors {
+  if (!semanticEqual(fixedPart(container), fixedPart(before)))
+    yield forbiddenField(field, 'only cpu and memory resources for init or sidecar containers are mutable');
+  if (isSidecar(container) || semanticEqual(container, before)) return;
+  // It would run again from its beginning.
+  if (container.resizePolicy?.some(({ restartPolicy }) => restartPolicy === 'RestartContainer'))
+    yield forbiddenField(
+      field,
+      'non-sidecar init containers with a resize policy of RestartContainer cannot be resized',
+    );
 }
 
 /** What of a container no resize changes. */
