@@ -131,9 +131,9 @@ export class StatusManager {
       } catch (error) {
         if (this.#signal.aborted) return;
         if (error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429) {
-          // Gone, replaced by another of its name (409 by uid), or refused for good.
-          const isGone = error.code === 404 || error.code === 409;
-          if (!isGone) this.#logger.error('a pod status was refused', { pod: `${namespace}/${name}`, error });
+          // Refused for good.
+          if (!isGone(error))
+            this.#logger.error('a pod status was refused', { pod: `${namespace}/${name}`, error });
           entry.written = entry.wanted;
           return;
         }
@@ -145,6 +145,12 @@ export class StatusManager {
   #isCurrent(entry: Entry): boolean {
     return this.#entries.get(entry.pod.metadata.uid) === entry;
   }
+}
+
+/** The pod is not there any more, or another of its name is. */
+function isGone({ code, status }: StatusError): boolean {
+  const isAnother = status.details?.causes?.some(({ field }) => field === 'metadata.uid') ?? false;
+  return code === 404 || code === 409 || isAnother;
 }
 
 /** Fields of a status that the kubelet owns. */
