@@ -52,6 +52,11 @@ export class ContainerResources {
     return this.#actual.get(container.name) ?? container.resources;
   }
 
+  /** For the same. */
+  allocated(container: core.Container): core.ResourceRequirements | undefined {
+    return this.#granted.get(container.name) ?? container.resources;
+  }
+
   conditions(): core.PodCondition[] {
     const conditions: core.PodCondition[] = [];
     if (this.#pending) conditions.push({ type: 'PodResizePending', status: 'True', ...this.#pending });

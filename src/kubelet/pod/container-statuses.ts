@@ -28,6 +28,8 @@ export interface StatusInputs {
   isReady(container: core.Container, observed: ObservedContainer): boolean;
   /** Resources in force, where they may differ from the spec (a resize under way). */
   resourcesOf(container: core.Container): core.ResourceRequirements | undefined;
+  /** What the node has set aside for it, in force or not yet. */
+  allocatedTo(container: core.Container): core.ResourceRequirements | undefined;
   /** The pod's runtime can mount volumes so. */
   hasRecursiveReadOnly: boolean;
 }
@@ -130,7 +132,8 @@ function addDetails(
   const resources = inputs.resourcesOf(spec);
   if (current.state === 'running' && resources) {
     status.resources = resources;
-    if (resources.requests) status.allocatedResources = resources.requests;
+    const allocated = inputs.allocatedTo(spec)?.requests;
+    if (allocated) status.allocatedResources = allocated;
   }
   if (spec.volumeMounts?.length) {
     status.volumeMounts = spec.volumeMounts.map((mount) => ({

@@ -31,6 +31,7 @@ export function reportPod(context: KubeletContext, report: PodReport): void {
     isStarted: (container, observed) => probes.isStarted(container, observed.id),
     isReady: (container, observed) => probes.isReady(container, observed.id),
     resourcesOf: (container) => resources.actual(container),
+    allocatedTo: (container) => resources.allocated(container),
     hasRecursiveReadOnly: context.hasRecursiveReadOnly(report.observed.sandboxes[0]?.runtimeHandler ?? ''),
     nowMs: context.clock.now(),
     hostIps: context.node().hostIps,

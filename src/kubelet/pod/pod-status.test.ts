@@ -18,6 +18,7 @@ function status(
     isStarted: () => true,
     isReady: () => true,
     resourcesOf: () => undefined,
+    allocatedTo: () => undefined,
     hasRecursiveReadOnly: true,
     nowMs: Date.UTC(2026, 0, 1),
     hostIps: ['10.0.0.1'],
@@ -261,4 +262,14 @@ test('every condition of a pod tells the generation that it is about', () => {
   );
   const kept = conditions.find(({ type }) => type === 'PodScheduled');
   assert.equal(kept?.lastTransitionTime, scheduled.lastTransitionTime);
+});
+
+test('while a resize is under way, what is set aside is told beside what is in force', () => {
+  const change = {
+    resourcesOf: () => ({ requests: { cpu: '1' } }),
+    allocatedTo: () => ({ requests: { cpu: '2' } }),
+  };
+  const { containerStatuses = [] } = status(testPod(), observedPod(testContainer('c')), change);
+  assert.deepEqual(containerStatuses[0]!.resources, { requests: { cpu: '1' } });
+  assert.deepEqual(containerStatuses[0]!.allocatedResources, { cpu: '2' });
 });
