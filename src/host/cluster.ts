@@ -281,16 +281,21 @@ async function waitForNodes(
   const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
   const wanted = record.nodes.filter((node) => !node.stopped).map((node) => node.name);
   const agentLog = wanted[0] ? agentLogFile(folder, wanted[0]) : serverLogFile(folder);
-  const limitMs = nodeReadyMs;
-  await expectWithin('a node does not become Ready', server, agentLog, limitMs, async () => {
-    const answer = await probe.get('/api/v1/nodes');
-    if (answer?.status !== 200) return undefined;
-    const ready = readyNodes(answer.body, since);
-    const enough =
-      record.simulatedNodes > 0
-        ? ready.size >= record.simulatedNodes
-        : wanted.every((name) => ready.has(name));
-    return enough || undefined;
+  await expectWithin({
+    problem: 'a node does not become Ready',
+    async condition() {
+      const answer = await probe.get('/api/v1/nodes');
+      if (answer?.status !== 200) return undefined;
+      const ready = readyNodes(answer.body, since);
+      const enough =
+        record.simulatedNodes > 0
+          ? ready.size >= record.simulatedNodes
+          : wanted.every((name) => ready.has(name));
+      return enough || undefined;
+    },
+    process: server,
+    logFile: agentLog,
+    limitMs: nodeReadyMs,
   });
 }
 

@@ -30,14 +30,19 @@ interface NodeFacts {
   status?: { conditions?: { type: string; status: string; lastHeartbeatTime?: string }[] };
 }
 
+export interface Expectation {
+  /** What is wrong when it does not come true, e.g. `the API server is not ready`. */
+  problem: string;
+  condition(): Promise<true | undefined>;
+  /** Who brings it about, and where it tells of itself. */
+  process: ProcessIdentity;
+  logFile: string;
+  limitMs: number;
+}
+
 /** @throws Failure when the process ends first, or the time is over */
-export async function expectWithin(
-  what: string,
-  process: ProcessIdentity,
-  logFile: string,
-  limitMs: number,
-  condition: () => Promise<true | undefined>,
-): Promise<void> {
+export async function expectWithin(expectation: Expectation): Promise<void> {
+  const { problem, condition, process, logFile, limitMs } = expectation;
   let ended = false;
   const held = await waitFor(
     async () => {
@@ -47,9 +52,9 @@ export async function expectWithin(
     },
     { limitMs, pollMs },
   );
-  if (ended) throw new Failure(`${what}: its process has ended`, { logFile });
+  if (ended) throw new Failure(`${problem}: its process has ended`, { logFile });
   if (!held)
-    throw new Failure(`${what} after ${limitMs / 1000} s`, {
+    throw new Failure(`${problem} after ${limitMs / 1000} s`, {
       logFile,
       advice: 'run "wherry doctor", and "wherry up" again; what is there is kept',
     });

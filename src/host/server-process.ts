@@ -101,7 +101,11 @@ export async function waitForServer(
 ): Promise<void> {
   const folder = data.cluster(record.name);
   const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
-  await expectWithin('the API server is not ready', server, serverLogFile(folder), serverReadyMs, async () =>
-    (await probe.get('/readyz'))?.status === 200 ? true : undefined,
-  );
+  await expectWithin({
+    problem: 'the API server is not ready',
+    condition: async () => ((await probe.get('/readyz'))?.status === 200 ? true : undefined),
+    process: server,
+    logFile: serverLogFile(folder),
+    limitMs: serverReadyMs,
+  });
 }

@@ -72,7 +72,10 @@ export function applyConfig(
     checkTyped(config, node);
     if (live && owners.size === 0) {
       // What stands there came from writers that nobody tracked: it gets an owner, so that it can be conflicted with.
-      recordUpdate(emptyObjectOf(node), live, owners, { ...request, manager: beforeFirstApplyManager });
+      recordUpdate({ old: emptyObjectOf(node), next: live }, owners, {
+        ...request,
+        manager: beforeFirstApplyManager,
+      });
     }
     return applyOver(base, config, owners, request);
   } catch (error) {
@@ -133,7 +136,7 @@ function applyOver(
 
   const merged = mergeTyped(live, config, node);
   const pruned = pruneDropped(merged, owners, last, request);
-  const takeover = computeTakeover(live, pruned, owners, request, key);
+  const takeover = computeTakeover({ old: live, next: pruned }, owners, request, key);
   const conflicts = request.force ? [] : conflictsOf(takeover.conflicts, owners);
   const refused =
     request.manager === 'kubectl' ? withoutLastApplied(conflicts, live, node, request) : conflicts;

@@ -99,7 +99,7 @@ function compareWritten(old: JsonObject, next: JsonObject, ownership: FieldOwner
   };
 }
 
-/** What an update takes from the owners other than `except`: fields that it changes, and fields that are gone. */
+/** What an update takes from others: fields that it changes, and fields that are gone. */
 export interface Takeover {
   comparison: Comparison;
   conflicts: Map<string, FieldSet>;
@@ -108,14 +108,22 @@ export interface Takeover {
   obsolete: string[];
 }
 
+/** An update of an object. */
+export interface ObjectChange {
+  old: JsonObject;
+  next: JsonObject;
+  /** In the version of the update, where the caller knows it already. */
+  comparison?: Comparison | undefined;
+}
+
+/** From the owners other than `except`. */
 export function computeTakeover(
-  old: JsonObject,
-  next: JsonObject,
+  { old, next, comparison: known }: ObjectChange,
   owners: Ownerships,
   ownership: FieldOwnership,
   except: string,
-  comparison = compareWritten(old, next, ownership),
 ): Takeover {
+  const comparison = known ?? compareWritten(old, next, ownership);
   const takeover: Takeover = { comparison, conflicts: new Map(), removed: new Map(), obsolete: [] };
   const byVersion = new Map<string, Comparison | 'gone'>([[ownership.apiVersion, comparison]]);
   for (const [key, owner] of owners) {
@@ -198,7 +206,7 @@ function entriesAfter(
     const update = before === undefined ? undefined : updateText(comparison, owners, ownership);
     const known = update && recallUpdate(before, update);
     if (known) return known;
-    recordUpdate(old, next, owners, ownership, comparison);
+    recordUpdate({ old, next, comparison }, owners, ownership);
     const entries = writeManagedFields(owners);
     if (update && entries) rememberUpdate(before, update, entries);
     return entries;
@@ -248,14 +256,8 @@ function isReset(entries: unknown[]): boolean {
 }
 
 /** Gives the request's manager what `next` changes against `old`, and takes it from the others. */
-export function recordUpdate(
-  old: JsonObject,
-  next: JsonObject,
-  owners: Ownerships,
-  ownership: FieldOwnership,
-  comparison?: Comparison,
-): void {
-  const takeover = computeTakeover(old, next, owners, ownership, '', comparison);
+export function recordUpdate(change: ObjectChange, owners: Ownerships, ownership: FieldOwnership): void {
+  const takeover = computeTakeover(change, owners, ownership, '');
   const owner = {
     manager: ownership.manager || unknownManager,
     operation: 'Update' as const,

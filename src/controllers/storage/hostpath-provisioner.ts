@@ -75,7 +75,8 @@ async function provision(
     if (!node) throw new Error('no node is ready to hold the volume');
     if (claim.spec?.volumeMode === 'Block') throw new Error('block volumes are not supported');
     const volume = volumeFor(claim, storageClass, node);
-    await onNodeDirectory(cluster.client, node, 'create', volume.spec.hostPath.path, signal);
+    const { path } = volume.spec.hostPath;
+    await onNodeDirectory(cluster.client, node, { action: 'create', path }, signal);
     await cluster.create(PersistentVolume, volume, signal).catch(ignoreAlreadyExists);
     say('Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volume.metadata.name}`);
   } catch (error) {

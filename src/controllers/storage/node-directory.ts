@@ -3,19 +3,22 @@ import type { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { reachesNode } from '../../api/volume-binding.ts';
 import type { Client } from '../../client/client.ts';
 
-export type DirectoryAction = 'create' | 'delete' | 'scrub';
+/** What the node is to do with the directory at `path`. */
+export interface DirectoryRequest {
+  action: 'create' | 'delete' | 'scrub';
+  path: string;
+}
 
 /** Nodes without a server of their own (simulated ones) have no disk either. */
 export async function onNodeDirectory(
   client: Client,
   node: Node,
-  action: DirectoryAction,
-  path: string,
+  request: DirectoryRequest,
   signal: AbortSignal,
 ): Promise<void> {
   if (!node.status?.daemonEndpoints?.kubeletEndpoint?.Port) return;
   const proxied = `/api/v1/nodes/${encodeURIComponent(node.metadata.name)}/proxy/directories`;
-  await client.raw('POST', proxied, { action, path }, signal);
+  await client.raw('POST', proxied, request, signal);
 }
 
 /** The directory of a volume on a node's disk; undefined for volumes elsewhere. */

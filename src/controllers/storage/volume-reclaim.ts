@@ -13,13 +13,25 @@ export async function reclaimVolume(
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
+  const orFail = async (work: Promise<void>, failureReason: string) => {
+    try {
+      await work;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const message = messageOf(error);
+      cluster.event(PersistentVolume, volume, 'Warning', failureReason, message);
+      const status = { ...volume.status, phase: 'Failed' as const, message };
+      await cluster.updateStatus(PersistentVolume, volume, status, signal);
+      throw error;
+    }
+  };
   switch (volume.spec?.persistentVolumeReclaimPolicy) {
     case 'Recycle':
-      await attempt(volume, 'VolumeFailedRecycle', cluster, signal, () => recycle(volume, cluster, signal));
+      await orFail(recycle(volume, cluster, signal), 'VolumeFailedRecycle');
       break;
     case 'Delete':
       if (isForeign(volume)) return;
-      await attempt(volume, 'VolumeFailedDelete', cluster, signal, () => remove(volume, cluster, signal));
+      await orFail(remove(volume, cluster, signal), 'VolumeFailedDelete');
       break;
     default:
   }
@@ -31,25 +43,6 @@ function isForeign({ metadata }: PersistentVolume): boolean {
   return provisioner !== undefined && !ownProvisioners.has(provisioner);
 }
 
-async function attempt(
-  volume: PersistentVolume,
-  failureReason: string,
-  cluster: ReconcileCluster,
-  signal: AbortSignal,
-  act: () => Promise<void>,
-): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (signal.aborted) throw error;
-    const message = messageOf(error);
-    cluster.event(PersistentVolume, volume, 'Warning', failureReason, message);
-    const status = { ...volume.status, phase: 'Failed' as const, message };
-    await cluster.updateStatus(PersistentVolume, volume, status, signal);
-    throw error;
-  }
-}
-
 async function recycle(
   volume: PersistentVolume,
   cluster: ReconcileCluster,
@@ -58,7 +51,7 @@ async function recycle(
   const path = directoryOf(volume);
   if (path === undefined) throw new Error('recycle failed: no recyclable volume plugin matched');
   for (const node of nodesOf(volume, cluster.informer(Node).list()))
-    await onNodeDirectory(cluster.client, node, 'scrub', path, signal);
+    await onNodeDirectory(cluster.client, node, { action: 'scrub', path }, signal);
   cluster.event(PersistentVolume, volume, 'Normal', 'VolumeRecycled', 'Volume recycled');
   const freed = await cluster.update(PersistentVolume, withoutClaim(volume), signal);
   await cluster.updateStatus(PersistentVolume, freed, { phase: 'Available' }, signal);
@@ -80,6 +73,6 @@ async function remove(
     throw new Error(`host_path deleter only supports /tmp/.+ but received provided ${path}`);
   if (path !== undefined)
     for (const node of nodesOf(volume, cluster.informer(Node).list()))
-      await onNodeDirectory(cluster.client, node, 'delete', path, signal);
+      await onNodeDirectory(cluster.client, node, { action: 'delete', path }, signal);
   await cluster.delete(PersistentVolume, volume, signal);
 }

@@ -1,12 +1,15 @@
 /** The kubelet's own https server: its connections, who may ask, and how a failure is told. What it answers: routes.ts. */
-import type { IncomingMessage } from 'node:http';
-import { createServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { internalError } from '../../api/status.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
+import type { KubeletContext } from '../context.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { DirectoryProblem } from '../volumes/node-directories.ts';
+import type { Upgrade } from './client-streams.ts';
 import { measureRequests } from './http-metrics.ts';
 import { HttpProblem } from './http-problem.ts';
 import { Routes } from './routes.ts';
@@ -28,6 +31,7 @@ export interface KubeletServerOptions {
 
 /** Bytes of all headers of a request; as upstream. The words of a command to execute are part of its path. */
 const headerBytesMax = 1024 * 1024;
+
 export interface KubeletServer {
   /** Shown on new connections from now on; those that stand are not touched. */
   showCertificate(pair: { cert: string; key: string }): void;
@@ -39,42 +43,72 @@ export async function startKubeletServer(
   options: KubeletServerOptions,
   signal: AbortSignal,
 ): Promise<KubeletServer> {
-  const { context } = kubelet;
-  const logger = context.logger.for('kubelet-server');
-  const auth = new ServerAuth(context);
-  const routes = new Routes(kubelet, options.metrics);
-  const begin = measureRequests(options.metrics, context.clock);
-  const { cert, key, clientCa } = options.tls;
-  const server = createServer({
-    cert,
-    key,
-    ca: clientCa,
-    requestCert: true,
-    rejectUnauthorized: false,
-    maxHeaderSize: headerBytesMax,
-  });
+  const server = new Server(kubelet, options);
+  await server.listen();
+  signal.addEventListener('abort', () => server.close(), { once: true });
+  return server;
+}
 
-  /** @throws HttpProblem */
-  const checkAccess = async (request: IncomingMessage, path: string): Promise<void> => {
-    const caller = await auth.authenticate(request);
-    if (!caller) throw new HttpProblem(401, 'Unauthorized');
-    const { nodeName } = context.node();
-    const { method = 'GET' } = request;
-    const subresources = subresourcesOf(path);
-    for (const subresource of subresources)
-      if (await auth.authorize(caller, method, subresource, nodeName)) return;
-    throw new HttpProblem(
-      403,
-      `Forbidden (user=${caller.name}, verb=${verbOf(method)}, resource=nodes, subresource(s)=[${subresources.join(' ')}])\n`,
-    );
-  };
+class Server implements KubeletServer {
+  readonly #context: KubeletContext;
+  readonly #logger: Logger;
+  readonly #options: KubeletServerOptions;
+  readonly #auth: ServerAuth;
+  readonly #routes: Routes;
+  readonly #begin: ReturnType<typeof measureRequests>;
+  readonly #https: HttpsServer;
+  /** The server itself no longer counts these among its connections. */
+  readonly #upgraded = new Set<Duplex>();
 
-  server.on('request', (request, response) => {
+  constructor(kubelet: Kubelet, options: KubeletServerOptions) {
+    const { context } = kubelet;
+    this.#context = context;
+    this.#logger = context.logger.for('kubelet-server');
+    this.#options = options;
+    this.#auth = new ServerAuth(context);
+    this.#routes = new Routes(kubelet, options.metrics);
+    this.#begin = measureRequests(options.metrics, context.clock);
+    const { cert, key, clientCa } = options.tls;
+    this.#https = createServer({
+      cert,
+      key,
+      ca: clientCa,
+      requestCert: true,
+      rejectUnauthorized: false,
+      maxHeaderSize: headerBytesMax,
+    });
+    this.#https.on('request', (request, response) => this.#answer(request, response));
+    this.#https.on('upgrade', (request, client, head) => this.#upgrade({ request, client, head }));
+    this.#https.on('connect', (request, client, head) => this.#tunnel({ request, client, head }));
+  }
+
+  listen(): Promise<void> {
+    const { port, host = '0.0.0.0' } = this.#options;
+    return new Promise<void>((resolve, reject) => {
+      this.#https.once('error', reject);
+      this.#https.listen(port, host, () => {
+        this.#https.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#https.close();
+    this.#https.closeAllConnections();
+    for (const socket of this.#upgraded) socket.destroy();
+  }
+
+  showCertificate(pair: { cert: string; key: string }): void {
+    this.#https.setSecureContext({ ...pair, ca: this.#options.tls.clientCa });
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', 'https://kubelet');
-    response.once('close', begin(request.method ?? 'GET', url.pathname));
+    response.once('close', this.#begin(request.method ?? 'GET', url.pathname));
     const work = async () => {
-      await checkAccess(request, url.pathname);
-      await routes.answer(request, response, url);
+      await this.#checkAccess(request, url.pathname);
+      await this.#routes.answer(request, response, url);
     };
     work().catch((error: unknown) => {
       if (response.headersSent) {
@@ -82,56 +116,55 @@ export async function startKubeletServer(
         return;
       }
       const status = statusOf(error);
-      if (status >= 500) logger.warn('a request failed', { path: url.pathname, error });
+      if (status >= 500) this.#logger.warn('a request failed', { path: url.pathname, error });
       response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' });
       response.end((error as Error).message);
     });
-  });
+  }
 
-  /** The server itself no longer counts these among its connections. */
-  const upgraded = new Set<Duplex>();
-  const onUpgraded = (request: IncomingMessage, socket: Duplex, work: () => Promise<void>) => {
-    upgraded.add(socket);
-    socket.once('close', () => upgraded.delete(socket));
-    socket.on('error', () => socket.destroy());
+  #upgrade(upgrade: Upgrade): void {
+    const { request, client } = upgrade;
+    const url = new URL(request.url ?? '/', 'https://kubelet');
+    client.once('close', this.#begin(request.method ?? 'GET', url.pathname));
+    this.#serveStream(upgrade, async () => {
+      await this.#checkAccess(request, url.pathname);
+      await this.#routes.upgrade(upgrade, url);
+    });
+  }
+
+  #tunnel(upgrade: Upgrade): void {
+    const { request, client, head } = upgrade;
+    this.#serveStream(upgrade, async () => {
+      await this.#checkAccess(request, '/connect');
+      openTunnel(request.url ?? '', client, head);
+    });
+  }
+
+  #serveStream({ request, client }: Upgrade, work: () => Promise<void>): void {
+    this.#upgraded.add(client);
+    client.once('close', () => this.#upgraded.delete(client));
+    client.on('error', () => client.destroy());
     work().catch((error: unknown) => {
       const status = statusOf(error);
-      logger.info('a stream could not be opened', { path: request.url, error });
-      socket.end(refusal(status, error as Error));
+      this.#logger.info('a stream could not be opened', { path: request.url, error });
+      client.end(refusal(status, error as Error));
     });
-  };
-  server.on('upgrade', (request, socket, head) => {
-    const url = new URL(request.url ?? '/', 'https://kubelet');
-    socket.once('close', begin(request.method ?? 'GET', url.pathname));
-    onUpgraded(request, socket, async () => {
-      await checkAccess(request, url.pathname);
-      await routes.upgrade({ request, client: socket, head }, url);
-    });
-  });
-  server.on('connect', (request, socket, head) => {
-    onUpgraded(request, socket, async () => {
-      await checkAccess(request, '/connect');
-      openTunnel(request.url ?? '', socket, head);
-    });
-  });
+  }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host ?? '0.0.0.0', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  signal.addEventListener(
-    'abort',
-    () => {
-      server.close();
-      server.closeAllConnections();
-      for (const socket of upgraded) socket.destroy();
-    },
-    { once: true },
-  );
-  return { showCertificate: (pair) => server.setSecureContext({ ...pair, ca: clientCa }) };
+  /** @throws HttpProblem */
+  async #checkAccess(request: IncomingMessage, path: string): Promise<void> {
+    const caller = await this.#auth.authenticate(request);
+    if (!caller) throw new HttpProblem(401, 'Unauthorized');
+    const { nodeName } = this.#context.node();
+    const { method = 'GET' } = request;
+    const subresources = subresourcesOf(path);
+    for (const subresource of subresources)
+      if (await this.#auth.authorize(caller, method, subresource, nodeName)) return;
+    throw new HttpProblem(
+      403,
+      `Forbidden (user=${caller.name}, verb=${verbOf(method)}, resource=nodes, subresource(s)=[${subresources.join(' ')}])\n`,
+    );
+  }
 }
 
 const statusTexts: Record<number, string> = {

@@ -6,15 +6,22 @@ import type { Nft } from '../nft.ts';
 import { isEndpoint } from './rules.ts';
 import { tableName } from './skeleton.ts';
 
+/** Where a client came to a service, as the kernel's table has it. */
+interface ServicePort {
+  address: string;
+  protocol: string;
+  port: string;
+}
+
 /** Keys of remembered clients whose endpoint no longer serves, by `hasEndpoint`. */
 function computeForgotten(
   remembered: ReadonlyMap<string, string>,
-  hasEndpoint: (address: string, protocol: string, port: string, endpoint: string) => boolean,
+  hasEndpoint: (port: ServicePort, endpoint: string) => boolean,
 ): string[] {
   return [...remembered]
     .filter(([key, endpoint]) => {
-      const [, address, protocol, port] = key.split(' . ');
-      return !hasEndpoint(address!, protocol!, port!, endpoint);
+      const [, address = '', protocol = '', port = ''] = key.split(' . ');
+      return !hasEndpoint({ address, protocol, port }, endpoint);
     })
     .map(([key]) => key);
 }
@@ -37,9 +44,7 @@ export function startAffinityCleaner(options: { nft: Nft; logger: Logger }): Cle
     for (let tries = 1; ; tries++) {
       try {
         const remembered = await nft.listMap(tableName, 'affinity');
-        const keys = computeForgotten(remembered, (address, protocol, port, endpoint) =>
-          serves(table, address, protocol, port, endpoint),
-        );
+        const keys = computeForgotten(remembered, (port, endpoint) => serves(table, port, endpoint));
         if (keys.length > 0)
           await nft.change(`delete element ip ${tableName} affinity { ${keys.join(', ')} }\n`);
         return;
@@ -62,13 +67,7 @@ function concernsAffinity({ set, key, before }: ElementChange, table: ElementTab
 }
 
 /** An address that is no service's is one of the node's own: there the port alone counts. */
-function serves(
-  table: ElementTable,
-  address: string,
-  protocol: string,
-  port: string,
-  endpoint: string,
-): boolean {
+function serves(table: ElementTable, { address, protocol, port }: ServicePort, endpoint: string): boolean {
   const byAddress = `${address} . ${protocol} . ${port}`;
   if (table.get('affine', byAddress) !== undefined)
     return isEndpoint(table, 'endpoints', byAddress, endpoint);
