@@ -85,7 +85,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     ephemeralvolume: ephemeralVolumeController,
     garbagecollector: runGarbageCollector,
     horizontalpodautoscaler: horizontalPodAutoscalerController(),
-    hostpathprovisioner: hostpathProvisioner,
+    hostpathprovisioner: hostpathProvisioner(),
     job: jobController,
     loadbalancer: loadBalancerController(options.loadBalancerPool ?? []),
     namespace: namespaceController,

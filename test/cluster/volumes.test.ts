@@ -6,6 +6,7 @@ import {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  StatefulSet,
   StorageClass,
   VolumeAttachment,
   VolumeAttributesClass,
@@ -183,6 +184,43 @@ test('a class makes a volume for its claim, and takes it away after it', async (
   );
   await client.delete(PersistentVolumeClaim, { name: 'mongodb-pvc', namespace });
   await cluster.until(async () => (await client.list(PersistentVolume)).items.length === 0);
+});
+
+test('claims of one pod get volumes on one node, those of a StatefulSet spread with its pods', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client } = cluster;
+  const names = ['a', 'b', 'c', 'd'];
+  for (const name of names) await client.create(PersistentVolumeClaim, claim(name, '1Gi', 'standard'));
+  await client.create(Pod, {
+    metadata: { name: 'web', namespace },
+    spec: {
+      containers: [{ name: 'c', image: 'web' }],
+      volumes: names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
+    },
+  } as Draft<Pod>);
+  const template = (name: string) => {
+    const { metadata: _, spec } = claim(name, '1Gi', 'standard');
+    return { metadata: { name }, spec };
+  };
+  await client.create(StatefulSet, {
+    metadata: { name: 'db', namespace },
+    spec: {
+      serviceName: 'db',
+      replicas: 4,
+      podManagementPolicy: 'Parallel',
+      selector: { matchLabels: { app: 'db' } },
+      template: {
+        metadata: { labels: { app: 'db' } },
+        spec: { containers: [{ name: 'c', image: 'db' }] },
+      },
+      volumeClaimTemplates: [template('data'), template('log'), template('tmp')],
+    },
+  } as unknown as Draft<StatefulSet>);
+  const running = async () =>
+    (await client.list(Pod, { namespace })).items.filter(({ status }) => status?.phase === 'Running');
+  await cluster.until(async () => (await running()).length === 5);
+  const members = (await running()).filter(({ metadata }) => metadata.labels?.app === 'db');
+  assert.equal(new Set(members.map(({ spec }) => spec.nodeName)).size, 2);
 });
 
 test('a claim without a class gets the default one, and with an empty class none', async () => {

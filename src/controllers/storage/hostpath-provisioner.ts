@@ -1,42 +1,74 @@
 /** Makes volumes for claims of the cluster's own classes: a directory on the disk of one node each. */
-import { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
+
+import { keyOf } from '../../api/meta.ts';
+import {
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StatefulSet,
+  StorageClass,
+} from '../../api/resources.gen.ts';
 import { ignoreAlreadyExists } from '../../api/status.ts';
 import { classOfClaim, volumeAnnotations } from '../../api/volume-binding.ts';
 import { hostnameLabel } from '../../api/well-known.ts';
 import { messageOf } from '../../base/error-message.ts';
-import { defineController, watch } from '../../client/controller.ts';
+import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 import { onNodeDirectory } from './node-directory.ts';
 import { ownProvisioner, ownProvisioners } from './provisioner-names.ts';
+import { type PlacementWorld, pickNode } from './volume-node.ts';
 
 /** Where on a node the directories are; nothing outside of it is ever deleted for a provisioned volume. */
 const volumesFolder = '/var/lib/wherry/volumes';
 
-export const hostpathProvisioner = defineController({
-  name: 'hostpath-provisioner',
-  component: ownProvisioner,
-  reconciles: PersistentVolumeClaim,
-  reads: [StorageClass, PersistentVolume],
-  watches: [
-    watch(Node, (node, old, informers) =>
-      takesPods(node) && !(old && takesPods(old))
-        ? waitingClaims(informers.of(PersistentVolumeClaim).list())
-        : [],
-    ),
-  ],
-  backoff: { firstMs: 500, maxMs: 60_000 },
-  concurrency: 4,
-  async reconcile(key, cluster, signal) {
-    const claim = cluster.get(PersistentVolumeClaim, key);
-    if (!claim || !isWaiting(claim)) return undefined;
-    const storageClass = cluster.get(StorageClass, classOfClaim(claim));
-    if (!storageClass || !ownProvisioners.has(storageClass.provisioner)) return undefined;
-    const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
-    if (!selected && storageClass.volumeBindingMode === 'WaitForFirstConsumer') return undefined;
-    await provision(claim, storageClass, selected, cluster, signal);
-    return undefined;
-  },
-});
+/** By claim, on which node its volume is being made, until the claim has it. */
+type VolumesUnderWay = Map<string, { uid: string; node: Node }>;
+
+export function hostpathProvisioner(): AnyController {
+  const underWay: VolumesUnderWay = new Map();
+  return defineController({
+    name: 'hostpath-provisioner',
+    component: ownProvisioner,
+    reconciles: PersistentVolumeClaim,
+    reads: [StorageClass, PersistentVolume, Pod, StatefulSet],
+    watches: [
+      watch(Node, (node, old, informers) =>
+        takesPods(node) && !(old && takesPods(old))
+          ? waitingClaims(informers.of(PersistentVolumeClaim).list())
+          : [],
+      ),
+    ],
+    backoff: { firstMs: 500, maxMs: 60_000 },
+    concurrency: 4,
+    async reconcile(key, cluster, signal) {
+      const claim = cluster.get(PersistentVolumeClaim, key);
+      if (!claim || !isWaiting(claim)) underWay.delete(key);
+      if (!claim || !isWaiting(claim)) return undefined;
+      const storageClass = cluster.get(StorageClass, classOfClaim(claim));
+      if (!storageClass || !ownProvisioners.has(storageClass.provisioner)) return undefined;
+      const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
+      if (!selected && storageClass.volumeBindingMode === 'WaitForFirstConsumer') return undefined;
+      const node = selected ? cluster.get(Node, selected) : choose(claim, cluster);
+      try {
+        await provision(claim, storageClass, { node, isSelected: selected !== undefined }, cluster, signal);
+      } catch (error) {
+        underWay.delete(key);
+        throw error;
+      }
+      return undefined;
+    },
+  });
+
+  /** Chooses and remembers in one go: claims of one pod are worked on at the same time. */
+  function choose(claim: PersistentVolumeClaim, cluster: ReconcileCluster): Node | undefined {
+    const { namespace = '', uid } = claim.metadata;
+    const node = pickNode(claim, worldOf(namespace, cluster, underWay));
+    if (node) underWay.set(keyOf(claim), { uid, node });
+    return node;
+  }
+}
 
 function isWaiting({ metadata, spec }: PersistentVolumeClaim): boolean {
   const { storageProvisioner, betaStorageProvisioner } = volumeAnnotations;
@@ -52,15 +84,14 @@ function waitingClaims(claims: Iterable<PersistentVolumeClaim>): string[] {
 async function provision(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass,
-  selected: string | undefined,
+  { node, isSelected }: { node: Node | undefined; isSelected: boolean },
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, name, uid } = claim.metadata;
   const say = (type: 'Normal' | 'Warning', reason: string, message: string) =>
     cluster.event(PersistentVolumeClaim, claim, type, reason, message);
-  const node = selected ? cluster.get(Node, selected) : pickNode(cluster);
-  if (selected && !node) {
+  if (isSelected && !node) {
     // The node is gone: without the annotation the scheduler looks for another one.
     const patch = { metadata: { uid, annotations: { [volumeAnnotations.selectedNode]: null } } };
     await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
@@ -92,7 +123,6 @@ async function provision(
 function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, node: Node) {
   const { namespace, name, uid, resourceVersion } = claim.metadata;
   const volumeName = `pvc-${uid}`;
-  const hostname = node.metadata.labels?.[hostnameLabel] ?? node.metadata.name;
   return {
     metadata: {
       name: volumeName,
@@ -113,7 +143,9 @@ function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, nod
       nodeAffinity: {
         required: {
           nodeSelectorTerms: [
-            { matchExpressions: [{ key: hostnameLabel, operator: 'In' as const, values: [hostname] }] },
+            {
+              matchExpressions: [{ key: hostnameLabel, operator: 'In' as const, values: [hostnameOf(node)] }],
+            },
           ],
         },
       },
@@ -121,19 +153,42 @@ function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, nod
   };
 }
 
-/** For claims that do not wait for a pod: the node with the fewest volumes among those that take pods. */
-function pickNode(cluster: ReconcileCluster): Node | undefined {
+function worldOf(namespace: string, cluster: ReconcileCluster, underWay: VolumesUnderWay): PlacementWorld {
+  const nodes = [...cluster.informer(Node).list()];
+  const byHostname = new Map(nodes.map((node) => [hostnameOf(node), node]));
+  const pods = cluster.informer(Pod);
+  pods.addIndex(podsByClaim, claimKeysOf);
   const counts = new Map<string, number>();
-  for (const { spec } of cluster.informer(PersistentVolume).list()) {
-    const values = spec?.nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values ?? [];
-    for (const hostname of values) counts.set(hostname, (counts.get(hostname) ?? 0) + 1);
-  }
-  const countOn = ({ metadata }: Node) => counts.get(metadata.labels?.[hostnameLabel] ?? '') ?? 0;
-  return [...cluster.informer(Node).list()]
-    .filter(takesPods)
-    .sort(
-      (left, right) => countOn(left) - countOn(right) || (left.metadata.name < right.metadata.name ? -1 : 1),
-    )[0];
+  const count = (hostname: string) => counts.set(hostname, (counts.get(hostname) ?? 0) + 1);
+  for (const volume of cluster.informer(PersistentVolume).list())
+    for (const name of hostnamesOf(volume)) count(name);
+  for (const { uid, node } of underWay.values())
+    if (!cluster.get(PersistentVolume, `pvc-${uid}`)) count(hostnameOf(node));
+  return {
+    nodes: nodes.filter(takesPods),
+    volumesOn: (node) => counts.get(hostnameOf(node)) ?? 0,
+    nodeOf: (key) => {
+      const claim = cluster.get(PersistentVolumeClaim, key);
+      if (!claim) return undefined;
+      const volume = cluster.get(PersistentVolume, claim.spec?.volumeName ?? `pvc-${claim.metadata.uid}`);
+      const name = underWay.get(key)?.node.metadata.name;
+      return volume
+        ? byHostname.get(hostnamesOf(volume)[0] ?? '')
+        : nodes.find(({ metadata }) => metadata.name === name);
+    },
+    podsUsing: (key) => [...pods.byIndex(podsByClaim, key)],
+    statefulSets: [...cluster.informer(StatefulSet).inNamespace(namespace)],
+    claims: [...cluster.informer(PersistentVolumeClaim).inNamespace(namespace)],
+  };
+}
+
+function hostnameOf({ metadata }: Node): string {
+  return metadata.labels?.[hostnameLabel] ?? metadata.name;
+}
+
+/** Of the nodes that the volume is kept to. */
+function hostnamesOf({ spec }: PersistentVolume): readonly string[] {
+  return spec?.nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values ?? [];
 }
 
 function takesPods({ spec, status }: Node): boolean {

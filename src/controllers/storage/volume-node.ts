@@ -1,0 +1,79 @@
+/**
+ * On which node the volume of a claim is made that does not wait for its pod. A volume on a node's disk keeps its pod on
+ * that node: claims of one pod must come to lie together, or the pod fits nowhere.
+ */
+import type { Node, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
+import { claimKeysOf } from './claims-of-pod.ts';
+
+export interface PlacementWorld {
+  /** Those that take pods. */
+  nodes: readonly Node[];
+  /** Volumes on the node. */
+  volumesOn(node: Node): number;
+  /** Where the volume of the claim is, or is being made. */
+  nodeOf(claimKey: string): Node | undefined;
+  podsUsing(claimKey: string): readonly Pod[];
+  /** Of the claim's namespace. */
+  statefulSets: readonly StatefulSet[];
+  claims: readonly PersistentVolumeClaim[];
+}
+
+export function pickNode(claim: PersistentVolumeClaim, world: PlacementWorld): Node | undefined {
+  return beside(claim, world) ?? leastUsed(world);
+}
+
+/** The node of the claim's company. */
+function beside(claim: PersistentVolumeClaim, world: PlacementWorld): Node | undefined {
+  const key = keyOf(claim);
+  const pods = world.podsUsing(key);
+  for (const { spec } of pods) {
+    const node = world.nodes.find(({ metadata }) => metadata.name === spec?.nodeName);
+    if (node) return node;
+  }
+  const company = pods.flatMap(claimKeysOf);
+  const member = ownPodOf(claim, world.statefulSets);
+  if (member) company.push(...member.claimKeys);
+  // Of a claim that was made before its pod, it is not known whose it will be: it goes where others are in that state.
+  else if (pods.length === 0) company.push(...idleClaims(claim, world));
+  for (const other of company) {
+    const node = other === key ? undefined : world.nodeOf(other);
+    if (node && world.nodes.includes(node)) return node;
+  }
+  return undefined;
+}
+
+/** The keys of all claims of the StatefulSet's pod that the claim was made for. */
+function ownPodOf(
+  { metadata: { namespace, name } }: PersistentVolumeClaim,
+  sets: readonly StatefulSet[],
+): { claimKeys: string[] } | undefined {
+  for (const { metadata, spec } of sets) {
+    const templates = (spec?.volumeClaimTemplates ?? []).map((template) => template.metadata.name);
+    for (const template of templates) {
+      const prefix = `${template}-${metadata.name}-`;
+      const ordinal = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+      if (/^\d+$/.test(ordinal))
+        return { claimKeys: templates.map((other) => `${namespace}/${other}-${metadata.name}-${ordinal}`) };
+    }
+  }
+  return undefined;
+}
+
+function idleClaims(claim: PersistentVolumeClaim, world: PlacementWorld): string[] {
+  return world.claims
+    .filter((other) => other !== claim && !ownPodOf(other, world.statefulSets))
+    .map(keyOf)
+    .filter((key) => world.podsUsing(key).length === 0);
+}
+
+function leastUsed({ nodes, volumesOn }: PlacementWorld): Node | undefined {
+  const count = new Map(nodes.map((node) => [node, volumesOn(node)]));
+  return [...nodes].sort(
+    (left, right) =>
+      count.get(left)! - count.get(right)! || (left.metadata.name < right.metadata.name ? -1 : 1),
+  )[0];
+}
+
+function keyOf({ metadata }: PersistentVolumeClaim): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
