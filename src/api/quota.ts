@@ -13,6 +13,7 @@ import {
 import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from './resources.gen.ts';
 import { qualifiedName, type ResourceName } from './status.ts';
 import type * as core from './types/core-v1.gen.ts';
+import { attributesClassesOf } from './volume-binding.ts';
 
 /** Amounts by the names that quotas use: `pods`, `requests.cpu`, `count/deployments.apps`, … */
 export type Usage = ReadonlyMap<string, Quantity>;
@@ -78,13 +79,21 @@ function addService(usage: Map<string, Quantity>, service: Service): void {
 }
 
 function addClaim(usage: Map<string, Quantity>, claim: PersistentVolumeClaim): void {
-  const storage = claim.spec?.resources?.requests?.storage;
+  const storage = storageOf(claim);
   const storageClass = claim.spec?.storageClassName;
   if (storage !== undefined) usage.set('requests.storage', parseQuantity(storage));
   if (!storageClass) return;
   const prefix = `${storageClass}.storageclass.storage.k8s.io`;
   usage.set(`${prefix}/persistentvolumeclaims`, one);
   if (storage !== undefined) usage.set(`${prefix}/requests.storage`, parseQuantity(storage));
+}
+
+/** What it asks for, or what is set aside for it where that is more. */
+function storageOf({ spec, status }: PersistentVolumeClaim): string | undefined {
+  const asked = spec?.resources?.requests?.storage;
+  const allocated = status?.allocatedResources?.storage;
+  if (asked === undefined || allocated === undefined) return asked;
+  return compareQuantities(parseQuantity(allocated), parseQuantity(asked)) > 0 ? allocated : asked;
 }
 
 /** Whether the quota's scopes let it count the object. Scopes select pods; a quota with scopes counts nothing else. */
@@ -129,7 +138,10 @@ function matchesClaimScope(
   claim: PersistentVolumeClaim,
 ): boolean {
   if (requirement.scopeName !== 'VolumeAttributesClass') return false;
-  return matchesName(requirement, claim.spec?.volumeAttributesClassName);
+  const names = attributesClassesOf(claim);
+  return names.length === 0
+    ? matchesName(requirement, undefined)
+    : names.some((name) => matchesName(requirement, name));
 }
 
 function matchesName(

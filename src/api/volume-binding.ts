@@ -69,6 +69,16 @@ function capacityBytes(volume: PersistentVolume): number {
   return wholeValueOf(volume.spec?.capacity?.storage ?? '0');
 }
 
+/** Names of the VolumeAttributesClasses that a claim asks for, has, and is being changed to. */
+export function attributesClassesOf({ spec, status }: PersistentVolumeClaim): string[] {
+  const names = [
+    spec?.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ];
+  return [...new Set(names)].filter((name): name is string => Boolean(name));
+}
+
 /** '' is none. A volume is changed to another one only after it is bound. */
 function attributesClassOf(spec: { volumeAttributesClassName?: string } | undefined): string {
   return spec?.volumeAttributesClassName ?? '';

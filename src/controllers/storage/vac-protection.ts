@@ -1,5 +1,6 @@
 /** A VolumeAttributesClass that a claim or a volume names is deleted only when none does any more. */
 import { PersistentVolume, PersistentVolumeClaim, VolumeAttributesClass } from '../../api/resources.gen.ts';
+import { attributesClassesOf } from '../../api/volume-binding.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 
@@ -11,8 +12,8 @@ export const vacProtectionController = defineController({
   reconciles: VolumeAttributesClass,
   watches: [
     watch(PersistentVolumeClaim, (claim, old) => [
-      ...classesOfClaim(claim),
-      ...(old ? classesOfClaim(old) : []),
+      ...attributesClassesOf(claim),
+      ...(old ? attributesClassesOf(old) : []),
     ]),
     watch(PersistentVolume, (volume, old) => [...classOfVolume(volume), ...(old ? classOfVolume(old) : [])]),
   ],
@@ -35,20 +36,10 @@ export const vacProtectionController = defineController({
 
 function isUsed(name: string, cluster: ReconcileCluster): boolean {
   const claims = cluster.informer(PersistentVolumeClaim);
-  claims.addIndex(byAttributesClass, classesOfClaim);
+  claims.addIndex(byAttributesClass, attributesClassesOf);
   const volumes = cluster.informer(PersistentVolume);
   volumes.addIndex(byAttributesClass, classOfVolume);
   return [claims, volumes].some((informer) => [...informer.byIndex(byAttributesClass, name)].length > 0);
-}
-
-/** The one that it asks for, the one that it has, and the one that its volume is being changed to. */
-function classesOfClaim({ spec, status }: PersistentVolumeClaim): string[] {
-  const names = [
-    spec?.volumeAttributesClassName,
-    status?.currentVolumeAttributesClassName,
-    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
-  ];
-  return [...new Set(names.filter((name) => name !== undefined && name !== ''))] as string[];
 }
 
 function classOfVolume({ spec }: PersistentVolume): string[] {

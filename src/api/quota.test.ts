@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatQuantity } from './quantity.ts';
+import { matchesScopes, usageOf } from './quota.ts';
+import { PersistentVolumeClaim, type ResourceQuota } from './resources.gen.ts';
+
+const claim = (spec: object, status: object = {}) =>
+  ({ metadata: { name: 'c', namespace: 'ns' }, spec, status }) as PersistentVolumeClaim;
+
+test('a claim counts for every attributes class that it asks for, has, or is being changed to', () => {
+  const changing = claim(
+    { volumeAttributesClassName: 'silver' },
+    {
+      currentVolumeAttributesClassName: 'gold',
+      modifyVolumeStatus: { status: 'InProgress', targetVolumeAttributesClassName: 'bronze' },
+    },
+  );
+  const counts = (operator: string, values: string[], object = changing) => {
+    const scope = { scopeName: 'VolumeAttributesClass', operator, ...(values.length > 0 && { values }) };
+    const quota = { spec: { scopeSelector: { matchExpressions: [scope] } } } as ResourceQuota;
+    return matchesScopes(quota, PersistentVolumeClaim, object);
+  };
+  for (const name of ['gold', 'silver', 'bronze']) assert.ok(counts('In', [name]), name);
+  assert.equal(counts('In', ['iron']), false);
+  assert.equal(counts('NotIn', ['gold']), true);
+  assert.equal(counts('Exists', []), true);
+  const plain = claim({});
+  assert.equal(counts('Exists', [], plain), false);
+  assert.equal(counts('DoesNotExist', [], plain), true);
+});
+
+test('a claim is charged with what is set aside for it where that is more than it asks for', () => {
+  const charged = (asked: string, storage?: string) => {
+    const spec = { storageClassName: 'fast', resources: { requests: { storage: asked } } };
+    const usage = usageOf(
+      PersistentVolumeClaim,
+      claim(spec, storage ? { allocatedResources: { storage } } : {}),
+    );
+    const names = ['requests.storage', 'fast.storageclass.storage.k8s.io/requests.storage'];
+    return names.map((name) => formatQuantity(usage.get(name)!));
+  };
+  assert.deepEqual(charged('1Gi'), ['1Gi', '1Gi']);
+  assert.deepEqual(charged('1Gi', '2Gi'), ['2Gi', '2Gi']);
+  assert.deepEqual(charged('3Gi', '2Gi'), ['3Gi', '3Gi']);
+});
