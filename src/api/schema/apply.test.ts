@@ -280,7 +280,7 @@ test('more than ten updaters are put together as ancient changes', () => {
   ]);
 });
 
-const bad: [string, JsonObject, RegExp][] = [
+const bad: [string, JsonObject, RegExp, number?][] = [
   ['without a version', { metadata: { name: 'x' } }, /^invalid object type: \/, Kind=$/],
   [
     'with managed fields',
@@ -291,10 +291,11 @@ const bad: [string, JsonObject, RegExp][] = [
   [
     'with a field that does not exist',
     { apiVersion: 'v1', kind: 'ConfigMap', foo: 1 },
-    /\.foo: field not declared in schema$/,
+    /^failed to create typed patch object \(\/; \/v1, Kind=ConfigMap\): \.foo: field not declared in schema$/,
+    500,
   ],
 ];
-for (const [what, config, message] of bad) {
+for (const [what, config, message, code = 400] of bad) {
   test(`a config ${what} is refused`, () => {
     const error = refusal(() =>
       applyConfig(undefined, config, {
@@ -307,7 +308,7 @@ for (const [what, config, message] of bad) {
         force: false,
       }),
     );
-    assert.equal(error.code, 400);
+    assert.equal(error.code, code);
     assert.match(error.message, message);
   });
 }

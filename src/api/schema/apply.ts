@@ -80,7 +80,12 @@ export function applyConfig(
     return applyOver(base, config, owners, request);
   } catch (error) {
     if (error instanceof TypedValueError) {
-      throw badRequest(`failed to create typed patch object (${describe(config)}): ${error.message}`);
+      // Upstream gives no reason.
+      throw new StatusError(
+        500,
+        '',
+        `failed to create typed patch object (${describe(config)}): ${error.message}`,
+      );
     }
     throw error;
   }
@@ -88,25 +93,18 @@ export function applyConfig(
 
 function describe(config: JsonObject): string {
   const metadata = isObject(config.metadata) ? config.metadata : {};
-  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${qualified(config.apiVersion)}, Kind=${config.kind}`;
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}; ${kindText(config)}`;
 }
 
-/** `apps/v1`, `/v1`: the group stands there also when it is the first one. */
-function qualified(apiVersion: unknown): string {
-  return String(apiVersion).includes('/') ? String(apiVersion) : `/${apiVersion}`;
+/** `apps/v1, Kind=Deployment`, `/v1, Kind=Pod` */
+function kindText({ apiVersion = '', kind = '' }: JsonObject): string {
+  const version = String(apiVersion);
+  return `${version.includes('/') ? version : `/${version}`}, Kind=${kind}`;
 }
 
 function checkConfig(config: JsonObject, request: ApplyRequest): void {
-  const { apiVersion = '', kind = '' } = config;
-  if (apiVersion === '' && kind === '') throw badRequest('invalid object type: /, Kind=');
-  if (apiVersion !== request.apiVersion) {
-    throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${apiVersion}, expected: ${request.apiVersion}`,
-    );
-  }
-  if (kind !== request.kind) {
-    throw badRequest(`invalid object type: ${qualified(request.apiVersion)}, Kind=${kind}`);
-  }
+  if (config.apiVersion !== request.apiVersion || config.kind !== request.kind)
+    throw badRequest(`invalid object type: ${kindText(config)}`);
   const metadata = config.metadata;
   if (metadata !== undefined && !isObject(metadata)) throw badRequest('metadata must be an object');
   if (metadata?.managedFields !== undefined && metadata.managedFields !== null) {

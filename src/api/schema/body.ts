@@ -101,10 +101,12 @@ export function parseApplyBody(
 ): { config: JsonObject; warnings: string[] } {
   checkSize(bytes);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  const { value, problems } = readYaml(text, yaml);
+  const { value: read, problems } = readYaml(text, yaml);
+  // Nothing is an object of no kind.
+  const value = read ?? {};
   if (!isObject(value)) {
     throw badRequest(
-      `error decoding YAML: json: cannot unmarshal ${describeType(value)} into Go value of type map[string]interface {}`,
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${describeType(value)} into Go value of type map[string]interface {}`,
     );
   }
   if (problems.length === 0 || validation === 'Ignore') return { config: value, warnings: [] };

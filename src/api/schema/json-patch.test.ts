@@ -10,6 +10,7 @@ const applied: [string, unknown, JsonPatchOperation[], unknown][] = [
   ['add into a list', [1, 3], [{ op: 'add', path: '/1', value: 2 }], [1, 2, 3]],
   ['add at the end', [1], [{ op: 'add', path: '/-', value: 2 }], [1, 2]],
   ['add null', {}, [{ op: 'add', path: '/a', value: null }], { a: null }],
+  ['replace what is not there in an object', {}, [{ op: 'replace', path: '/a', value: 1 }], { a: 1 }],
   ['remove', { a: 1, b: 2 }, [{ op: 'remove', path: '/a' }], { b: 2 }],
   ['remove the last by a negative index', [1, 2, 3], [{ op: 'remove', path: '/-1' }], [1, 2]],
   ['replace', { a: { b: 1 } }, [{ op: 'replace', path: '/a/b', value: 2 }], { a: { b: 2 } }],
@@ -67,7 +68,7 @@ for (const [what, document, operations, expected] of applied) {
 
 const refused: [string, unknown, JsonPatchOperation][] = [
   ['remove of what is not there', {}, { op: 'remove', path: '/a' }],
-  ['replace of what is not there', {}, { op: 'replace', path: '/a', value: 1 }],
+  ['replace beyond the end of a list', [1], { op: 'replace', path: '/1', value: 1 }],
   ['add below what is not there', {}, { op: 'add', path: '/a/b', value: 1 }],
   ['add below a string', { a: 'x' }, { op: 'add', path: '/a/b', value: 1 }],
   ['an index beyond the end', [1], { op: 'add', path: '/2', value: 1 }],

@@ -1,4 +1,7 @@
-/** JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null). */
+/**
+ * JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null, what is
+ * replaced in an object need not be there).
+ */
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import { cloneJson, equalJson, ownValue } from './json-value.ts';
 
@@ -35,7 +38,6 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
         remove(holder, pointer);
         break;
       case 'replace':
-        get(holder, pointer);
         replace(holder, pointer, cloneJson(operation.value ?? null));
         break;
       case 'move':

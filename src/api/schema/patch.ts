@@ -39,10 +39,18 @@ export function checkPatch(value: unknown, format: JsonPatchFormat, problems: st
   if (value === null && format === 'strategic') return { format, patch: {}, problems };
   if (!isObject(value)) {
     const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
-    const why = `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
-    throw badRequest(format === 'merge' ? `error decoding patch: ${why}` : why);
+    // Nothing at all gets as far as the patch library, which has words of its own.
+    if (format === 'merge' && value === null) throw badRequest('Invalid JSON Patch');
+    throw badRequest(
+      `${decoding(format)}json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,
+    );
   }
   return { format, patch: value, problems };
+}
+
+/** A strategic patch is decoded elsewhere in upstream, which says nothing more. */
+function decoding(format: JsonPatchFormat): string {
+  return format === 'strategic' ? '' : 'error decoding patch: ';
 }
 
 function parseText(text: string, format: JsonPatchFormat): ParsedText {
@@ -50,27 +58,27 @@ function parseText(text: string, format: JsonPatchFormat): ParsedText {
     return parseJson(text);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw badRequest(format === 'strategic' ? error.message : `error decoding patch: ${error.message}`);
+    throw badRequest(decoding(format) + error.message);
   }
 }
 
 function checkOperations(value: unknown): JsonPatchOperation[] {
   if (value === null) return [];
   if (!Array.isArray(value)) {
-    const found = isObject(value) ? 'object' : typeof value;
-    throw badRequest(
-      `error decoding patch: json: cannot unmarshal ${found} into Go value of type []handlers.jsonPatchOp`,
-    );
+    throw badRequest(`${cannotUnmarshal(value)} []handlers.jsonPatchOp`);
   }
   if (value.length > operationsMax) {
     throw tooLarge(`The allowed maximum operations in a JSON patch is ${operationsMax}, got ${value.length}`);
   }
   for (const item of value) {
-    if (!isObject(item)) {
-      throw badRequest('json: cannot unmarshal into Go value of type jsonpatch.Operation');
-    }
+    if (!isObject(item)) throw badRequest(`${cannotUnmarshal(item)} handlers.jsonPatchOp`);
   }
   return value as JsonPatchOperation[];
+}
+
+function cannotUnmarshal(value: unknown): string {
+  const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `${decoding('json')}json: cannot unmarshal ${found} into Go value of type`;
 }
 
 /**

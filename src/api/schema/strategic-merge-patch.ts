@@ -2,7 +2,7 @@
  * Strategic merge patches: merge patches that know from the schema which lists are merged, and by which key, with
  * the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`.
  */
-import { badRequest } from '../status.ts';
+import { badRequest, StatusError } from '../status.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
 import { cloneJson, goText, ownValue } from './json-value.ts';
 import type { SchemaNode } from './schemas.ts';
@@ -103,7 +103,7 @@ function replaceOrDelete(patch: JsonObject): JsonObject {
 }
 
 function badDirective(patch: JsonObject) {
-  return badRequest(`unknown patch type: ${goText(patch[directiveKey])} in map: ${goText(patch)}`);
+  return cannotMerge(`unknown patch type: ${goText(patch[directiveKey])} in map: ${goText(patch)}`);
 }
 
 /** Of a new value, nulls say nothing. */
@@ -169,7 +169,7 @@ function asList(value: unknown): unknown[] | undefined {
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value)) {
     const found = isObject(value) ? 'map[string]interface {}' : typeof value;
-    throw badRequest(`expected a []interface {}, but received a ${found}`);
+    throw cannotMerge(`expected a []interface {}, but received a ${found}`);
   }
   return value;
 }
@@ -184,7 +184,7 @@ function checkOrder(given: unknown[], order: unknown[], mergeKey: string | undef
       matched++;
   }
   if (matched < kept.length) {
-    throw badRequest(
+    throw cannotMerge(
       `The order in patch list:\n${goText(given)}\n doesn't match $setElementOrder list:\n${goText(order)}\n`,
     );
   }
@@ -194,11 +194,11 @@ function checkOrder(given: unknown[], order: unknown[], mergeKey: string | undef
 function identityOf(item: unknown, mergeKey: string | undefined): unknown {
   if (!mergeKey) return item;
   if (!isObject(item)) {
-    throw badRequest(`expected a map[string]interface {}, but received a ${typeof item}`);
+    throw cannotMerge(`expected a map[string]interface {}, but received a ${typeof item}`);
   }
   const identity = ownValue(item, mergeKey);
   if (identity === undefined) {
-    throw badRequest(`map: ${goText(item)} does not contain declared merge key: ${mergeKey}`);
+    throw cannotMerge(`map: ${goText(item)} does not contain declared merge key: ${mergeKey}`);
   }
   return identity;
 }
@@ -214,9 +214,9 @@ function mergeLists(current: unknown[], given: unknown[], merge: FieldMerge): un
   const itemIsObject = isObject(current[0] ?? given[0]);
   for (const list of [current, given]) {
     for (const item of list) {
-      if (Array.isArray(item)) throw badRequest('lists of lists are not supported');
+      if (Array.isArray(item)) throw cannotMerge('lists of lists are not supported');
       if (isObject(item) !== itemIsObject) {
-        throw badRequest(`list element types are not identical: ${goText([current, given])}`);
+        throw cannotMerge(`list element types are not identical: ${goText([current, given])}`);
       }
     }
   }
@@ -226,7 +226,7 @@ function mergeLists(current: unknown[], given: unknown[], merge: FieldMerge): un
 
 function mergeObjectLists(current: JsonObject[], given: JsonObject[], merge: FieldMerge): unknown[] {
   const { mergeKey } = merge;
-  if (!mergeKey) throw badRequest('cannot merge lists without merge key for struct');
+  if (!mergeKey) throw cannotMerge('cannot merge lists without merge key for struct');
   const { kept, patches, replaces } = splitDirectives(current, given, mergeKey);
   if (replaces) return patches;
 
@@ -256,7 +256,7 @@ function splitDirectives(current: JsonObject[], given: JsonObject[], mergeKey: s
     else if (item[directiveKey] === 'delete') deleted.add(identityOf(item, mergeKey));
     else if (item[directiveKey] === 'replace') replaces = true;
     else if (item[directiveKey] === 'merge') {
-      throw badRequest('merging lists cannot yet be specified in the patch');
+      throw cannotMerge('merging lists cannot yet be specified in the patch');
     } else throw badDirective(item);
   }
   const kept =
@@ -306,4 +306,9 @@ function ranksOf(order: unknown[], mergeKey: string | undefined): Map<unknown, n
     if (!ranks.has(identity)) ranks.set(identity, index);
   }
   return ranks;
+}
+
+/** What does not fit the object or its schema; upstream gives no reason. */
+function cannotMerge(message: string): StatusError {
+  return new StatusError(500, '', message);
 }

@@ -83,11 +83,16 @@ export async function readParsedBody(request: ApiRequest, type: BodyType): Promi
   if (request.localBody)
     return { value: (request.localBody.value ?? {}) as Record<string, unknown>, problems: [] };
   const mediaType = mediaTypeOf(request.header('content-type'));
+  requireObjectMediaType(mediaType, type);
+  return await parseBytes(await request.readBody(bodySizeBytesMax), mediaType, type);
+}
+
+/** @throws StatusError 415 */
+export function requireObjectMediaType(mediaType: string, type: BodyType): void {
   if (!isObjectMediaType(mediaType, type))
     throw unsupportedMediaType(
       'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     );
-  return await parseBytes(await request.readBody(bodySizeBytesMax), mediaType, type);
 }
 
 function isObjectMediaType(mediaType: string, { schema }: BodyType): boolean {

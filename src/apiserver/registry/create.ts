@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { alreadyExists, badRequest } from '../../api/status.ts';
+import { alreadyExists, badRequest, StatusError } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { trackFields } from './managed-fields.ts';
 import {
@@ -38,7 +38,7 @@ export async function createObject(
   matchNamespace(request, object);
   dropDuplicateOwners(request, meta);
   if (meta.resourceVersion && !request.dryRun)
-    throw badRequest('resourceVersion should not be set on objects to be created');
+    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   // Nobody comes to own what the server alone sets.
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];

@@ -4,7 +4,7 @@ import { type FieldError, invalidValue, notSupportedInOrder } from '../../api/fi
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
 import { badRequest, invalid } from '../../api/status.ts';
 import type { ApiRequest, RequestContext } from '../request.ts';
-import { type BodyType, mediaTypeOf, parseBytes } from './codec.ts';
+import { type BodyType, mediaTypeOf, parseBytes, requireObjectMediaType } from './codec.ts';
 import type { DeleteRequest } from './delete.ts';
 import { isDryRun, numberOf } from './request-options.ts';
 
@@ -46,6 +46,7 @@ async function readBodyObject(request: ApiRequest): Promise<Record<string, unkno
   const bytes = await request.readBody(bodySizeBytesMax);
   if (bytes.length === 0) return {};
   const mediaType = mediaTypeOf(request.header('content-type'));
+  requireObjectMediaType(mediaType, deleteOptionsType);
   const { value } = await parseBytes(bytes, mediaType, deleteOptionsType);
   if (value.kind !== undefined && value.kind !== 'DeleteOptions')
     throw badRequest(
@@ -74,6 +75,11 @@ function checkOptions(options: Record<string, unknown>): void {
     );
   if (policy !== undefined && !policies.includes(policy as string))
     errors.push(notSupportedInOrder('propagationPolicy', policy, [...policies, 'nil']));
+  const { gracePeriodSeconds: grace } = options;
+  if (grace !== undefined && grace !== null && typeof grace !== 'number' && typeof grace !== 'bigint')
+    throw badRequest(
+      `json: cannot unmarshal ${typeof grace} into Go struct field DeleteOptions.gracePeriodSeconds of type int64`,
+    );
   if (dryRun !== undefined && !Array.isArray(dryRun)) throw badRequest('dryRun must be a list');
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
 }

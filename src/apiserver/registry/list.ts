@@ -81,7 +81,7 @@ async function listSelected(registry: Registry, request: ListRequest): Promise<L
   const { view } = registry;
   if (request.continueToken) return continueList(registry, request);
 
-  const wanted = parseRevision(request.resourceVersion, 'invalid resource version: resourceVersion: ');
+  const wanted = Number(request.resourceVersion);
   if (
     request.resourceVersionMatch === 'Exact' ||
     (request.limit > 0 && wanted > 0 && !request.resourceVersionMatch)
@@ -237,14 +237,19 @@ function expiredContinue(start: string): StatusError {
   return error;
 }
 
-/** @throws StatusError 400 unless it is a number */
-export function parseRevision(text: string, prefix = ''): number {
-  if (text === '') return 0;
-  if (!/^\d+$/.test(text))
-    throw badRequest(
-      `${prefix}Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
-    );
-  return Number(text);
+/** @throws StatusError 500, as upstream, unless it is a number */
+export function parseReadRevision(text: string): number {
+  if (isRevision(text)) return Number(text);
+  throw new StatusError(500, '', notRevision(text));
+}
+
+/** Empty or a number. */
+function isRevision(text: string): boolean {
+  return /^\d*$/.test(text);
+}
+
+function notRevision(text: string): string {
+  return `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`;
 }
 
 function checkListOptions(request: ListRequest): void {
@@ -275,4 +280,6 @@ function checkListOptions(request: ListRequest): void {
       );
   }
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
+  if (!isRevision(resourceVersion))
+    throw badRequest(`invalid resource version: ${notRevision(resourceVersion)}`);
 }

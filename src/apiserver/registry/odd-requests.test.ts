@@ -74,3 +74,67 @@ test('unknown groups and wrong methods', async () => {
   assert.equal((await server.ask('GET', '/apis/apps/v9')).object.reason, 'NotFound');
   assert.equal((await server.ask('POST', '/api')).status, 405);
 });
+
+test('a collection is emptied in one namespace, never in all', async () => {
+  await server.ask('POST', configMaps, configMap('spared'));
+  assert.equal((await server.ask('DELETE', '/api/v1/configmaps')).status, 405);
+  assert.equal((await server.ask('GET', `${configMaps}/spared`)).status, 200);
+});
+
+test('what a dry run makes has no version', async () => {
+  const { object } = await server.ask('POST', `${configMaps}?dryRun=All`, configMap('dry'));
+  assert.equal(object.metadata.resourceVersion, undefined);
+  assert.ok(object.metadata.uid);
+});
+
+test('an object keeps the time at which it was made, and nobody says when it is deleted', async () => {
+  const { object } = await server.ask('POST', configMaps, configMap('dated'));
+  const merge = 'application/merge-patch+json';
+  const patch = (metadata: object) => server.ask('PATCH', `${configMaps}/dated`, { metadata }, merge);
+  const made = await patch({ creationTimestamp: '2020-01-01T00:00:00Z' });
+  assert.deepEqual(
+    [made.status, made.object.metadata.creationTimestamp],
+    [200, object.metadata.creationTimestamp],
+  );
+  const deleted = await patch({ deletionTimestamp: '2020-01-01T00:00:00Z' });
+  assert.equal(
+    deleted.object.message,
+    'ConfigMap "dated" is invalid: metadata.deletionTimestamp: Invalid value: "2020-01-01T00:00:00Z": field is immutable',
+  );
+});
+
+const oddQueries: [method: string, query: string, status: number, message: RegExp][] = [
+  [
+    'GET',
+    'resourceVersion=x',
+    400,
+    /^invalid resource version: resourceVersion: Invalid value: "x": strconv/,
+  ],
+  ['GET', 'limit=99999999999999999999', 400, /^strconv\.ParseInt: parsing "9+": value out of range$/],
+  [
+    'GET',
+    'limit=1&continue=abc',
+    400,
+    /continue key is not valid: invalid character '.' looking for beginning of value$/,
+  ],
+  ['GET', 'watch=1&continue=abc', 422, /resourceVersionMatch is forbidden when continue is provided$/],
+  ['GET', 'resourceVersion=1&resourceVersionMatch=F', 422, /supported values: "Exact", "NotOlderThan", ""$/],
+  [
+    'POST',
+    'fieldValidation=x',
+    422,
+    /^CreateOptions\.meta\.k8s\.io "" is invalid: fieldValidation: Unsupported/,
+  ],
+  ['POST', 'dryRun=', 422, /supported values: "All"$/],
+  ['DELETE', 'propagationPolicy=x', 422, /supported values: "Foreground", "Background", "Orphan", "nil"$/],
+];
+for (const [method, query, status, message] of oddQueries)
+  test(`${method} with ${query} is refused`, async () => {
+    const answer = await server.ask(
+      method as 'GET',
+      `${configMaps}?${query}`,
+      method === 'POST' ? configMap('odd') : undefined,
+    );
+    assert.equal(answer.status, status);
+    assert.match(answer.object.message, message);
+  });

@@ -2,14 +2,14 @@
 
 import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
+import { badRequest, invalid, methodNotAllowed, StatusError } from '../../api/status.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import { readDeleteOptions } from './delete-options.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { freshAs, listObjects, parseRevision, readListRequest } from './list.ts';
+import { freshAs, listObjects, parseReadRevision, readListRequest } from './list.ts';
 import { patchObject } from './patch.ts';
 import { type Registry, readCurrent, requireCreate } from './registry.ts';
 import { checkIdentity, numberOf, readObject, writeRequest } from './request-options.ts';
@@ -25,6 +25,8 @@ export async function serveResource(
   const { info } = context;
   if (!resource.verbs.has(info.verb)) throw methodNotAllowed();
   if (info.name === '' && namedVerbs.has(info.verb)) throw methodNotAllowed();
+  if (info.name === '.' || info.name === '..')
+    throw badRequest(`Name parameter invalid: "${info.name}": may not be '${info.name}'`);
   switch (info.verb) {
     case 'get':
       return get(registry, context, resource);
@@ -41,6 +43,8 @@ export async function serveResource(
     case 'delete':
       return remove(registry, context, resource);
     case 'deletecollection':
+      // A collection is emptied in one namespace, never in all.
+      if (resource.namespaced && info.namespace === '') throw methodNotAllowed();
       return deleteCollection(registry, context, resource);
     default:
       throw methodNotAllowed();
@@ -56,7 +60,7 @@ async function get(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const asked = request.query.get('resourceVersion');
-  if (asked) await freshAs(registry, parseRevision(asked));
+  if (asked) await freshAs(registry, parseReadRevision(asked));
   const object = await readCurrent(registry, resource, info.namespace, info.name);
   return { type: 'object', status: 200, resource, object };
 }
@@ -79,8 +83,8 @@ async function create(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   if (context.info.name !== '') throw methodNotAllowed();
-  const object = await readObject(context, resource);
   const request = writeRequest(context, resource);
+  const object = await readObject(context, resource);
   if (resource.namespaced && request.namespace === '') throw methodNotAllowed();
   const created = await createObject(registry, request, object);
   return { type: 'object', status: 201, resource, object: created };
@@ -91,8 +95,8 @@ async function update(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  const object = await readObject(context, resource);
   const request = writeRequest(context, resource);
+  const object = await readObject(context, resource);
   checkIdentity(request, object);
   const { definition } = resource;
   const { name, uid, resourceVersion } = object.metadata;

@@ -1,12 +1,12 @@
 /** Watch: decides where it begins and how long it lasts; {@link WatchSession} does the rest. */
-import { type FieldError, forbiddenField, invalidValue } from '../../api/field-error.ts';
+import { type FieldError, forbiddenField, notSupported } from '../../api/field-error.ts';
 import { invalid } from '../../api/status.ts';
 import { isTrue } from '../http/path.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { WatchStart } from '../watch-cache/watch-session.ts';
 import { prepareViews } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
-import { freshAs, parseRevision } from './list.ts';
+import { freshAs, parseReadRevision } from './list.ts';
 import { cacheOf, type Registry } from './registry.ts';
 import { numberOf } from './request-options.ts';
 import { selectionOf } from './selection.ts';
@@ -44,7 +44,7 @@ async function startOf(registry: Registry, query: URLSearchParams): Promise<Watc
   const resourceVersion = query.get('resourceVersion') ?? '';
   const wantsInitial = query.get('sendInitialEvents');
   checkWatchOptions(query);
-  const revision = parseRevision(resourceVersion);
+  const revision = parseReadRevision(resourceVersion);
   if (wantsInitial !== null) {
     if (resourceVersion === '') {
       if (!view.isCurrent) await view.caughtUp();
@@ -76,6 +76,8 @@ function checkWatchOptions(query: URLSearchParams): void {
           'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
         ),
       );
+    if (match && match !== 'NotOlderThan')
+      errors.push(notSupported('resourceVersionMatch', match, ['NotOlderThan']));
   } else if (match)
     errors.push(
       forbiddenField(
@@ -83,10 +85,9 @@ function checkWatchOptions(query: URLSearchParams): void {
         'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
       ),
     );
-  const version = query.get('resourceVersion') ?? '';
-  if (version && !/^\d+$/.test(version))
+  if (query.get('continue'))
     errors.push(
-      invalidValue('resourceVersion', version, `strconv.ParseUint: parsing "${version}": invalid syntax`),
+      forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'),
     );
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
 }

@@ -167,7 +167,7 @@ function withoutVersion(bytes: Buffer, metadataAt: number): Buffer {
 }
 
 function frozenAt(object: KubeObject, revision: number): KubeObject {
-  const metadata = { ...object.metadata, resourceVersion: String(revision) };
+  const metadata = { ...object.metadata, ...(revision !== 0 && { resourceVersion: String(revision) }) };
   return deepFreeze({ ...object, metadata });
 }
 
