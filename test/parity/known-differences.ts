@@ -3,6 +3,7 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'verbs-deletecollection-services': 'services can be deleted as a collection since 1.22',
   'patch-json-not-array': 'patches are decoded elsewhere, with words of their own',
   'patch-merge-bad-json': 'patches are decoded elsewhere, with words of their own',
+  'apply-type-wrong': 'the object is named, and its value by type',
   'discovery-resources-v1': 'the eviction subresource is of policy/v1',
   'discovery-group-autoscaling': 'autoscaling/v2 is preferred',
   'subresources-ephemeral-containers-absent': 'the subresource was behind a gate, and so not found at all',

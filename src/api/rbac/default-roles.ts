@@ -4,41 +4,24 @@
  */
 import type { Draft } from '../meta.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../resources.gen.ts';
+import { controllerRules } from './controller-roles.ts';
+import {
+  allow,
+  allowPaths,
+  events,
+  everything,
+  type PolicyRule,
+  read,
+  reviewsOfAccess,
+  write,
+} from './policy-rules.ts';
 
-export type PolicyRule = NonNullable<Role['rules']>[number];
 type Subject = NonNullable<RoleBinding['subjects']>[number];
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 const bootstrapping = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 /** Without it, a default that somebody changed is put right again at the next start. */
 const autoUpdate = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' };
-
-const read = 'get,list,watch';
-const write = 'create,delete,deletecollection,patch,update';
-const everything = `${write},${read}`;
-
-/** Comma-separated verbs and resources of one API group. */
-function allow(verbs: string, group: string, resources: string, resourceNames?: string): PolicyRule {
-  return {
-    verbs: verbs.split(','),
-    apiGroups: [group],
-    resources: resources.split(','),
-    ...(resourceNames && { resourceNames: resourceNames.split(',') }),
-  };
-}
-
-function allowPaths(verbs: string, paths: string): PolicyRule {
-  return { verbs: verbs.split(','), nonResourceURLs: paths.split(',') };
-}
-
-const events = [
-  allow('create,patch,update', '', 'events'),
-  allow('create,patch,update', 'events.k8s.io', 'events'),
-];
-const reviewsOfAccess = [
-  allow('create', 'authentication.k8s.io', 'tokenreviews'),
-  allow('create', 'authorization.k8s.io', 'subjectaccessreviews'),
-];
 
 /** What a namespace's users may see, change and manage: the parts of `view`, `edit` and `admin`. */
 const viewRules: PolicyRule[] = [
@@ -50,9 +33,10 @@ const viewRules: PolicyRule[] = [
   allow(
     read,
     '',
-    'bindings,events,limitranges,namespaces/status,pods/log,pods/status,replicationcontrollers/status,resourcequotas,resourcequotas/status',
+    'bindings,limitranges,namespaces/status,pods/log,pods/status,replicationcontrollers/status,resourcequotas,resourcequotas/status',
   ),
   allow(read, '', 'namespaces'),
+  allow(read, ',events.k8s.io', 'events'),
   allow(read, 'discovery.k8s.io', 'endpointslices'),
   allow(
     read,
@@ -79,9 +63,10 @@ const editRules: PolicyRule[] = [
   allow(
     write,
     '',
-    'configmaps,events,persistentvolumeclaims,replicationcontrollers,replicationcontrollers/scale,secrets,serviceaccounts,services,services/proxy',
+    'configmaps,persistentvolumeclaims,replicationcontrollers,replicationcontrollers/scale,secrets,serviceaccounts,services,services/proxy',
   ),
   allow('create', '', 'serviceaccounts/token'),
+  allow(write, ',events.k8s.io', 'events'),
   allow(
     write,
     'apps',
@@ -165,44 +150,49 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   ],
   'system:kube-controller-manager': [
     ...events,
-    ...reviewsOfAccess,
     allow('create', 'coordination.k8s.io', 'leases'),
     allow('get,update', 'coordination.k8s.io', 'leases', 'kube-controller-manager'),
-    allow('create', '', 'secrets,serviceaccounts,serviceaccounts/token'),
+    allow('create', '', 'secrets,serviceaccounts'),
     allow('delete', '', 'secrets'),
     allow('get', '', 'configmaps,namespaces,secrets,serviceaccounts'),
     allow('update', '', 'secrets,serviceaccounts'),
+    ...reviewsOfAccess,
     allow('list,watch', '*', '*'),
+    allow('create', '', 'serviceaccounts/token'),
   ],
   'system:kube-dns': [allow('list,watch', '', 'endpoints,services')],
   'system:kube-scheduler': [
     ...events,
-    ...reviewsOfAccess,
     allow('create', 'coordination.k8s.io', 'leases'),
     allow('get,list,update,watch', 'coordination.k8s.io', 'leases', 'kube-scheduler'),
-    allow(
-      read,
-      '',
-      'namespaces,nodes,persistentvolumeclaims,persistentvolumes,replicationcontrollers,services',
-    ),
-    allow(`delete,${read}`, '', 'pods'),
+    allow(everything, 'coordination.k8s.io', 'leasecandidates'),
+    allow(read, '', 'nodes'),
+    allow('delete,get,list,watch', '', 'pods'),
     allow('create', '', 'bindings,pods/binding'),
     allow('patch,update', '', 'pods/status'),
-    allow(read, 'apps', 'replicasets,statefulsets'),
-    allow(read, 'extensions', 'replicasets'),
+    allow(read, '', 'replicationcontrollers,services'),
+    allow(read, 'apps,extensions', 'replicasets'),
+    allow(read, 'apps', 'statefulsets'),
     allow(read, 'policy', 'poddisruptionbudgets'),
-    allow(
-      read,
-      'storage.k8s.io',
-      'csidrivers,csinodes,csistoragecapacities,storageclasses,volumeattachments',
-    ),
-    allow(read, 'resource.k8s.io', 'deviceclasses,resourceclaims,resourceslices'),
-    allow('patch,update', 'resource.k8s.io', 'resourceclaims,resourceclaims/status'),
+    allow(read, '', 'persistentvolumeclaims,persistentvolumes'),
+    ...reviewsOfAccess,
+    allow(read, 'storage.k8s.io', 'csinodes'),
+    allow(read, 'storage.k8s.io', 'volumeattachments'),
+    allow(read, '', 'namespaces'),
+    allow(read, 'storage.k8s.io', 'csidrivers'),
+    allow(read, 'storage.k8s.io', 'csistoragecapacities'),
+    allow(read, 'resource.k8s.io', 'deviceclasses'),
+    allow('get,list,patch,update,watch', 'resource.k8s.io', 'resourceclaims'),
+    allow('get,list,patch,update,watch', 'resource.k8s.io', 'resourceclaims/status'),
+    allow('update', '', 'pods/finalizers'),
+    allow(read, 'resource.k8s.io', 'resourceslices'),
+    allow('create,delete', 'resource.k8s.io', 'resourceclaims'),
+    allow('patch,update', 'resource.k8s.io', 'resourceclaims/binding'),
   ],
   'system:volume-scheduler': [
-    allow(`patch,update,${read}`, '', 'persistentvolumes'),
+    allow('get,list,patch,update,watch', '', 'persistentvolumes'),
     allow(read, 'storage.k8s.io', 'storageclasses'),
-    allow(`patch,update,${read}`, '', 'persistentvolumeclaims'),
+    allow('get,list,patch,update,watch', '', 'persistentvolumeclaims'),
   ],
   'system:node': nodeRules,
   'system:node-bootstrapper': [
@@ -226,7 +216,8 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   'system:kubelet-api-admin': [
     allow(read, '', 'nodes'),
     allow('proxy', '', 'nodes'),
-    allow('*', '', 'nodes/log,nodes/metrics,nodes/proxy,nodes/stats,nodes/configz,nodes/healthz,nodes/pods'),
+    allow('*', '', 'nodes/log,nodes/metrics,nodes/proxy,nodes/stats'),
+    allow('*', '', 'nodes/configz,nodes/healthz,nodes/pods'),
   ],
   'system:service-account-issuer-discovery': [
     allowPaths(
@@ -274,7 +265,14 @@ const aggregated: Readonly<Record<string, readonly PolicyRule[]>> = {
   admin: [...adminRules, ...editRules, ...viewRules],
 };
 
+/** What upstream's controllers may do, each as an account of its own: for controllers that run beside Wherry's. */
+const controllerPrefix = 'system:controller:';
+
 export const defaultClusterRoles: readonly Draft<ClusterRole>[] = [
+  ...Object.entries(controllerRules).map(([name, rules]) => ({
+    metadata: { name: `${controllerPrefix}${name}`, labels: bootstrapping, annotations: autoUpdate },
+    rules: [...rules],
+  })),
   ...Object.entries(clusterRules).map(([name, rules]) => ({
     metadata: { name, labels: { ...bootstrapping, ...extraLabels[name] }, annotations: autoUpdate },
     rules: [...rules],
@@ -307,9 +305,14 @@ const clusterSubjects: Readonly<Record<string, readonly Subject[]>> = {
   'wherry:node-agent': [group('system:nodes')],
 };
 
-export const defaultClusterRoleBindings: readonly Draft<ClusterRoleBinding>[] = Object.entries(
-  clusterSubjects,
-).map(([name, subjects]) => ({
+const controllerSubjects = Object.keys(controllerRules).map(
+  (name) => [`${controllerPrefix}${name}`, [account(name)]] as const,
+);
+
+export const defaultClusterRoleBindings: readonly Draft<ClusterRoleBinding>[] = [
+  ...Object.entries(clusterSubjects),
+  ...controllerSubjects,
+].map(([name, subjects]) => ({
   metadata: { name, labels: bootstrapping, annotations: autoUpdate },
   roleRef: { apiGroup: rbacGroup, kind: 'ClusterRole', name },
   ...(subjects.length > 0 && { subjects: [...subjects] }),

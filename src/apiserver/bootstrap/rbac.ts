@@ -6,8 +6,8 @@ import {
   defaultClusterRoles,
   defaultRoleBindings,
   defaultRoles,
-  type PolicyRule,
 } from '../../api/rbac/default-roles.ts';
+import type { PolicyRule } from '../../api/rbac/policy-rules.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
 import { uncoveredRules } from '../authorization/rules.ts';
 import { changeOwn, ensureObject, resourceOf } from '../registry/ensure.ts';
