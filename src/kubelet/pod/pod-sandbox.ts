@@ -1,6 +1,7 @@
 /** Makes the sandbox of a pod: its place in the network, its name, resolver and hosts file. */
 import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { isNotFound } from '../../api/status.ts';
+import { abortLater } from '../../base/abort-later.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
@@ -13,6 +14,12 @@ import type { ObservedSandbox } from './pod-observation.ts';
 export type MadeSandbox = Pick<ObservedSandbox, 'id' | 'ips' | 'runtimeHandler'>;
 
 const retry = { firstMs: 500, maxMs: 15_000 };
+
+/**
+ * How long the sandbox of a pod that is to end may still take. containerd leaves a process behind when it is interrupted
+ * between the start of that and of what it is for; only what hangs is worth that.
+ */
+const interruptedAfterMs = 5_000;
 
 export class PodSandbox {
   readonly #context: KubeletContext;
@@ -70,11 +77,13 @@ export class PodSandbox {
     const { runtime, clock, counts } = this.#context;
     const startMs = clock.monotonic();
     let failed = true;
+    const late = abortLater(clock, signal, interruptedAfterMs);
     try {
-      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal });
+      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal: late.signal });
       failed = false;
       return id;
     } finally {
+      late.close();
       counts.sandboxStarted(runtimeHandler, (clock.monotonic() - startMs) / 1000, failed);
     }
   }

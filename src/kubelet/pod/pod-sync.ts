@@ -147,7 +147,8 @@ export class PodSync {
     }
     await record.observeAnew();
     record.lookAgain();
-    return made;
+    // It came too late for a pod that is to end by now.
+    return record.end.interrupt.aborted ? undefined : made;
   }
 
   /** No container may send or receive before they are in force. Static pods start without an API server to tell of any. */
