@@ -12,6 +12,7 @@ import { horizontalPodAutoscalerController } from './autoscaling/horizontal-pod-
 import { cronJobController } from './batch/cronjob.ts';
 import { jobController } from './batch/job.ts';
 import { ttlAfterFinishedController } from './batch/ttl-after-finished.ts';
+import { bootstrapSigner, bootstrapTokenCleaner } from './bootstrap-tokens.ts';
 import { csrApprovingController } from './certificates/csr-approving.ts';
 import { runCsrCleaner } from './certificates/csr-cleaner.ts';
 import { csrServingApprovingController } from './certificates/csr-serving-approving.ts';
@@ -69,6 +70,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
   const persistentVolumes = persistentVolumeControllers();
   return {
     attachdetach: attachDetachController(),
+    bootstrapsigner: bootstrapSigner,
     clusterroleaggregation: clusterRoleAggregationController,
     cronjob: cronJobController,
     csrapproving: csrApprovingController,
@@ -111,6 +113,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
     ...(options.issueSecretToken && {
       tokensecret: tokenSecretController(options.issueSecretToken, options.clusterCa),
     }),
+    tokencleaner: bootstrapTokenCleaner,
     ttlafterfinished: ttlAfterFinishedController,
     vacprotection: vacProtectionController,
     volumecounts: runVolumeCounts,

@@ -73,3 +73,38 @@ test('an aggregated role holds the rules of the roles that it selects', async ()
   await client.delete(ClusterRole, { name: 'part' });
   await cluster.until(async () => (await rules()).length === 0, 10_000);
 });
+
+test('bootstrap tokens sign what the cluster says of itself, and go when their time is over', async () => {
+  await using cluster = await createCluster();
+  const { client, clock } = cluster;
+  const token = (id: string, endMs: number, usage: string) =>
+    client.create(Secret, {
+      metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
+      type: 'bootstrap.kubernetes.io/token',
+      stringData: {
+        'token-id': id,
+        'token-secret': '0123456789abcdef',
+        expiration: new Date(endMs).toISOString(),
+        [usage]: 'true',
+      },
+    });
+  await token('aaaaaa', clock.now() + 60_000, 'usage-bootstrap-signing');
+  await token('bbbbbb', clock.now() + 3_600_000, 'usage-bootstrap-signing');
+  await token('cccccc', clock.now() + 3_600_000, 'usage-bootstrap-authentication');
+  const info = { name: 'cluster-info', namespace: 'kube-public' };
+  await client.create(ConfigMap, { metadata: info, data: { kubeconfig: 'x' } });
+  const names = async () =>
+    Object.keys((await client.get(ConfigMap, info)).data ?? {})
+      .sort()
+      .join();
+  await cluster.until(
+    async () => (await names()) === 'jws-kubeconfig-aaaaaa,jws-kubeconfig-bbbbbb,kubeconfig',
+  );
+  await cluster.clock.advance(60_000);
+  await cluster.until(async () => (await names()) === 'jws-kubeconfig-bbbbbb,kubeconfig');
+  const { items } = await client.list(Secret, { namespace: 'kube-system' });
+  assert.deepEqual(items.map(({ metadata }) => metadata.name).sort(), [
+    'bootstrap-token-bbbbbb',
+    'bootstrap-token-cccccc',
+  ]);
+});

@@ -1,0 +1,108 @@
+/**
+ * Bootstrap tokens: those whose time is over are deleted, and the others sign `kube-public/cluster-info`, so that a node
+ * that knows nothing but its token can tell that the kubeconfig there is its cluster's.
+ */
+import { createHmac } from 'node:crypto';
+import { ConfigMap, Secret } from '../api/resources.gen.ts';
+import { defineController, watch } from '../client/controller.ts';
+
+const tokenType = 'bootstrap.kubernetes.io/token';
+const tokenNamespace = 'kube-system';
+const tokenNamePrefix = 'bootstrap-token-';
+const infoKey = 'kube-public/cluster-info';
+const signaturePrefix = 'jws-kubeconfig-';
+
+export const bootstrapTokenCleaner = defineController({
+  name: 'token_cleaner',
+  reconciles: Secret,
+  concerns: isToken,
+  async reconcile(key, cluster, signal) {
+    const secret = cluster.get(Secret, key);
+    if (!secret || !isToken(secret) || secret.metadata.deletionTimestamp) return;
+    const leftMs = timeLeftMs(secret, cluster.clock.now());
+    if (leftMs === undefined) return;
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    const { uid } = secret.metadata;
+    await cluster.delete(Secret, secret, signal, { preconditions: { uid } });
+  },
+});
+
+export const bootstrapSigner = defineController({
+  name: 'bootstrap_signer_queue',
+  reconciles: ConfigMap,
+  watches: [watch(Secret, (secret, old) => (isToken(secret) || (old && isToken(old)) ? [infoKey] : []))],
+  concerns: ({ metadata }: ConfigMap) => `${metadata.namespace}/${metadata.name}` === infoKey,
+  async reconcile(key, cluster, signal) {
+    const info = key === infoKey ? cluster.get(ConfigMap, key) : undefined;
+    const kubeconfig = info?.data?.kubeconfig;
+    if (!info || kubeconfig === undefined) return;
+    const secrets = cluster.informer(Secret).inNamespace(tokenNamespace);
+    const data = withSignatures(info.data!, kubeconfig, secrets, cluster.clock.now());
+    if (isSameData(info.data!, data)) return;
+    await cluster.update(ConfigMap, { ...info, data }, signal);
+  },
+});
+
+function isToken({ type, metadata }: Secret): boolean {
+  return type === tokenType && metadata.namespace === tokenNamespace;
+}
+
+/** Undefined for a token that does not end. One whose end cannot be read has ended. */
+function timeLeftMs(secret: Secret, nowMs: number): number | undefined {
+  const expiration = fieldOf(secret, 'expiration');
+  if (expiration === '') return undefined;
+  const endMs = Date.parse(expiration);
+  return Number.isNaN(endMs) ? 0 : Math.max(0, endMs - nowMs);
+}
+
+function fieldOf({ data }: Secret, name: string): string {
+  return Buffer.from(data?.[name] ?? '', 'base64').toString('utf8');
+}
+
+function withSignatures(
+  before: Record<string, string>,
+  content: string,
+  secrets: Iterable<Secret>,
+  nowMs: number,
+): Record<string, string> {
+  const data = Object.fromEntries(
+    Object.entries(before).filter(([name]) => !name.startsWith(signaturePrefix)),
+  );
+  for (const secret of secrets) {
+    const token = signingToken(secret, nowMs);
+    if (token) data[signaturePrefix + token.id] = detachedSignature(content, token);
+  }
+  return data;
+}
+
+interface Token {
+  id: string;
+  secret: string;
+}
+
+function signingToken(secret: Secret, nowMs: number): Token | undefined {
+  if (!isToken(secret) || secret.metadata.deletionTimestamp || timeLeftMs(secret, nowMs) === 0)
+    return undefined;
+  const token = { id: fieldOf(secret, 'token-id'), secret: fieldOf(secret, 'token-secret') };
+  const isWhole =
+    secret.metadata.name === tokenNamePrefix + token.id && token.id !== '' && token.secret !== '';
+  return isWhole && fieldOf(secret, 'usage-bootstrap-signing') === 'true' ? token : undefined;
+}
+
+/** A JSON web signature (HS256) whose middle part, the content, is left out. */
+export function detachedSignature(content: string, { id, secret }: Token): string {
+  const header = base64Url(JSON.stringify({ alg: 'HS256', kid: id }));
+  const signature = createHmac('sha256', secret)
+    .update(`${header}.${base64Url(content)}`)
+    .digest('base64url');
+  return `${header}..${signature}`;
+}
+
+function base64Url(text: string): string {
+  return Buffer.from(text).toString('base64url');
+}
+
+function isSameData(a: Record<string, string>, b: Record<string, string>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
