@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { until } from '../../base/until.fixture.ts';
 import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../process.ts';
 
 const script = fileURLToPath(new URL('./supervise.sh', import.meta.url));
@@ -28,9 +29,6 @@ suite('the script of the supervisor', { skip: process.platform === 'win32', time
       path('watched'),
       processes.map(([name, { pid, startTicks }]) => `${name} ${pid} ${startTicks}\n`).join(''),
     );
-  const until = async (condition: () => boolean) => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
   /** What the repairs have said, one line each. */
   const repairs = () => readFileSync(path('supervisor.log'), 'utf8').trim().split('\n').filter(Boolean);
 
