@@ -101,6 +101,10 @@ class EncryptedStore implements Store {
   currentRevision(): Promise<Revision> {
     return this.#store.currentRevision();
   }
+  get compacted(): Revision {
+    return this.#store.compacted;
+  }
+
   compact(revision: Revision): Promise<void> {
     return this.#store.compact(revision);
   }

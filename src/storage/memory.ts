@@ -87,6 +87,10 @@ class MemoryStore implements Store {
     return this.#revision;
   }
 
+  get compacted(): Revision {
+    return this.#compacted;
+  }
+
   async compact(revision: Revision): Promise<void> {
     const until = Math.min(revision, this.#revision);
     if (until <= this.#compacted) return;

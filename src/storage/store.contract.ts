@@ -111,7 +111,9 @@ export function testStoreContract(name: string, open: () => Promise<Store>): voi
       assert.equal((await store.get('/registry/a/x', { revision: third })).entry, undefined);
       assert.equal((await store.list('/registry/', { revision: second })).entries.length, 1);
       await assert.rejects(store.list('/registry/', { revision: fourth + 10 }), FutureRevisionError);
+      assert.equal(store.compacted, 0);
       await store.compact(third);
+      assert.equal(store.compacted, third);
       await assert.rejects(store.get('/registry/a/x', { revision: first }), CompactedError);
       assert.equal((await store.list('/registry/', { revision: fourth })).entries.length, 1);
     });

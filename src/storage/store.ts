@@ -89,6 +89,8 @@ export interface Store {
   currentRevision(): Promise<Revision>;
   /** Forgets history before `revision`: exact reads and watches from before it fail from then on. */
   compact(revision: Revision): Promise<void>;
+  /** What was last forgotten so, as far as this process knows: exact reads from before it fail. 0: nothing. */
+  readonly compacted: Revision;
   /** Bytes on disk or in memory, for metrics. */
   sizeBytes(): Promise<number>;
   close(): Promise<void>;

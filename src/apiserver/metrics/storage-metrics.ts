@@ -42,6 +42,9 @@ export function measuredStore(store: Store, metrics: MetricsRegistry, clock: Clo
     watch: (prefix, options) => store.watch(prefix, options),
     currentRevision: () => store.currentRevision(),
     compact: (revision) => store.compact(revision),
+    get compacted() {
+      return store.compacted;
+    },
     sizeBytes: () => store.sizeBytes(),
     close: () => store.close(),
   };

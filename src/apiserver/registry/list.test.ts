@@ -60,6 +60,22 @@ test('a token whose history is gone expires, and its successor goes on with what
   assert.deepEqual(namesOf(rest.object), ['c004', 'c005', 'c006', 'c007', 'c008']);
 });
 
+test('a token expires with its history also where nothing has changed that it lists', async () => {
+  await using server = await withConfigMaps(10);
+  const { object: first } = await server.ask('GET', `${configMaps}?limit=4`);
+  await server.ask('POST', '/api/v1/namespaces/default/secrets', {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'other' },
+  });
+  await server.store.compact(await server.store.currentRevision());
+  const { status, object } = await server.ask(
+    'GET',
+    `${configMaps}?limit=4&continue=${first.metadata.continue}`,
+  );
+  assert.deepEqual([status, object.reason], [410, 'Expired']);
+});
+
 test('an exact resourceVersion shows the past', async () => {
   await using server = await withConfigMaps(3);
   const { object: before } = await server.ask('GET', configMaps);

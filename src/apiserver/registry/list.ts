@@ -142,7 +142,10 @@ async function continueList(registry: Registry, request: ListRequest): Promise<L
     if (!registry.view.isCurrent) await registry.view.caughtUp();
     return await page(cache, request, after, registry.view.revision);
   }
-  if (cache.unchangedSince(token.revision)) return await page(cache, request, after, token.revision);
+  // Clients see a token end with the history that it is about, also where the present would still answer it.
+  const isKept = token.revision >= registry.store.compacted;
+  if (isKept && cache.unchangedSince(token.revision))
+    return await page(cache, request, after, token.revision);
   try {
     return await listAt(registry, request, token.revision, after);
   } catch (error) {

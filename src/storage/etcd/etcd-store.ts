@@ -83,6 +83,8 @@ class EtcdStore implements Store {
   readonly #following: Promise<void>;
   /** The newest revision that watchers have been given. */
   #seen: Revision;
+  /** By this process; others compact, too. */
+  #compacted: Revision = 0;
   readonly #waiters = new Set<() => void>();
 
   constructor(api: EtcdApi, clock: Clock, root: string, revision: Revision) {
@@ -168,6 +170,11 @@ class EtcdStore implements Store {
       // Another server was quicker: the history is as short as asked for.
       if (refusedRevision(error) !== 'compacted') throw error;
     }
+    this.#compacted = Math.max(this.#compacted, revision);
+  }
+
+  get compacted(): Revision {
+    return this.#compacted;
   }
 
   sizeBytes(): Promise<number> {

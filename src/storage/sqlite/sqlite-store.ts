@@ -138,6 +138,10 @@ class SqliteStore implements Store {
     return this.#revision;
   }
 
+  get compacted(): Revision {
+    return this.#compacted;
+  }
+
   async compact(revision: Revision): Promise<void> {
     const until = Math.min(revision, this.#revision);
     if (until <= this.#compacted) return;
