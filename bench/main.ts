@@ -1,86 +1,137 @@
 /**
  * `npm run bench`: starts a cluster of its own, measures it and prints the figures as JSON. With `--kubeconfig FILE`
- * another cluster is measured too, in the same run, so that the two can be compared on a machine of whatever speed.
+ * another cluster is measured too, round by round in turns, so that the two can be compared on a machine of whatever
+ * speed. Figures of several rounds are their medians; all rounds stand beside them.
  *
- *   npm run bench -- [--kubeconfig FILE [--context NAME]] [--only api,pods,startup,memory] [--image NAME]
+ *   npm run bench -- [--only startup,memory,api,pods,thousand] [--rounds 3] [--image NAME]
+ *                    [--kubeconfig FILE [--context NAME] [--data-folder FOLDER] [--start COMMAND --stop COMMAND]]
+ *
+ * The other cluster runs already, or `--start` starts it. Memory and processor time are those of the processes whose
+ * command lines name `--data-folder`.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Namespace, ServiceAccount } from '../src/api/resources.gen.ts';
 import { systemClock } from '../src/base/clock.ts';
 import type { Client } from '../src/client/client.ts';
 import { createClient } from '../src/client/create-client.ts';
-import { type HttpTransportOptions, httpTransport } from '../src/client/http-transport.ts';
-import { loadKubeconfig } from '../src/client/kubeconfig.ts';
+import { httpTransport } from '../src/client/http-transport.ts';
 import { measureApi } from './api-load.ts';
-import { measureMemory } from './memory.ts';
+import { type BenchedCluster, otherCluster, ownCluster } from './clusters.ts';
+import { medians } from './medians.ts';
 import { measurePods } from './pods.ts';
+import { cpuSeconds, measureMemory } from './processes.ts';
+import { measureThousand } from './thousand.ts';
 
 /** Idle processes look every 15 s whether there is memory to give back (src/base/idle-memory.ts). */
 const idleAfterMs = 40_000;
+const namespaceGoneMs = 900_000;
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
   options: {
     kubeconfig: { type: 'string' },
     context: { type: 'string' },
-    only: { type: 'string', default: 'startup,memory,api,pods' },
+    'data-folder': { type: 'string' },
+    start: { type: 'string' },
+    stop: { type: 'string' },
+    only: { type: 'string', default: 'startup,memory,api,pods,thousand' },
+    rounds: { type: 'string', default: '1' },
     image: { type: 'string', default: 'wherry.local/pause:1' },
   },
 });
 const suites = new Set(values.only.split(','));
-const figures: Record<string, unknown> = {};
-
-const other = values.kubeconfig ? await loadKubeconfig(values.kubeconfig, values.context) : undefined;
-const home = mkdtempSync(join(tmpdir(), 'wherry-bench-'));
-const kubeconfig = join(home, 'kubeconfig');
-const environment = { ...process.env, WHERRY_HOME: home, KUBECONFIG: kubeconfig };
+const { kubeconfig } = values;
+const clusters = [ownCluster(), ...(kubeconfig ? [otherCluster({ ...values, kubeconfig })] : [])];
+const figures: Record<string, Record<string, unknown>> = {};
 try {
-  figures.wherry = await measureOwn();
-  if (other) figures.other = await measureCluster(other.connection);
+  for (const cluster of clusters) figures[cluster.name] = measureStart(cluster);
+  if (suites.has('memory')) await measureIdle();
+  tell(figures);
+  const rounds = new Map<BenchedCluster, object[]>(clusters.map((cluster) => [cluster, []]));
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const [cluster, measured] of rounds) {
+      measured.push(await measureLoad(cluster, round));
+      tell({ [cluster.name]: measured.at(-1) });
+    }
+  for (const [cluster, measured] of rounds) {
+    const own = figures[cluster.name]!;
+    Object.assign(own, medians(measured), measured.length > 1 && { rounds: measured });
+    if (suites.has('memory') && cluster.dataFolder)
+      own.memoryAfterLoadMebibytes = measureMemory(cluster.dataFolder);
+  }
 } finally {
-  wherry('delete');
-  rmSync(home, { recursive: true, force: true });
+  for (const cluster of clusters) cluster.remove();
 }
 console.log(JSON.stringify(figures, null, 2));
 
-async function measureOwn(): Promise<Record<string, unknown>> {
-  const own: Record<string, unknown> = {};
-  const cold = timed(() => wherry('up'));
-  if (suites.has('startup')) {
-    wherry('down');
-    own.startup = { coldSeconds: cold, warmSeconds: timed(() => wherry('up')) };
-  }
-  if (suites.has('memory')) {
-    own.memoryAfterStartMebibytes = measureMemory(home);
-    await systemClock.sleep(idleAfterMs);
-    own.idleMemoryMebibytes = measureMemory(home);
-  }
-  const { connection } = await loadKubeconfig(kubeconfig);
-  Object.assign(own, await measureCluster(connection));
-  if (suites.has('memory')) own.memoryAfterLoadMebibytes = measureMemory(home);
-  return own;
+/** What is known so far, for those who watch. */
+function tell(soFar: object): void {
+  process.stderr.write(`${JSON.stringify(soFar)}\n`);
 }
 
-async function measureCluster(connection: HttpTransportOptions): Promise<Record<string, unknown>> {
+function measureStart({ start, stop, dataFolder }: BenchedCluster): Record<string, unknown> {
   const measured: Record<string, unknown> = {};
+  if (start) {
+    const coldSeconds = timed(start);
+    if (suites.has('startup') && stop) {
+      stop();
+      const warmSeconds = timed(start);
+      const warmCpuSeconds = dataFolder && Math.round(cpuSeconds(dataFolder) * 10) / 10;
+      measured.startup = { coldSeconds, warmSeconds, warmCpuSeconds };
+    }
+  }
+  if (suites.has('memory') && dataFolder) measured.memoryAfterStartMebibytes = measureMemory(dataFolder);
+  return measured;
+}
+
+/** All of them rest at the same time. */
+async function measureIdle(): Promise<void> {
+  const seen = clusters.flatMap(({ name, dataFolder }) => (dataFolder ? [{ name, dataFolder }] : []));
+  const before = seen.map(({ dataFolder }) => cpuSeconds(dataFolder));
+  await systemClock.sleep(idleAfterMs);
+  for (const [index, { name, dataFolder }] of seen.entries()) {
+    const idleCpuSeconds = cpuSeconds(dataFolder) - before[index]!;
+    figures[name]!.idleCpuPercent = Math.round((idleCpuSeconds * 1e6) / idleAfterMs) / 10;
+    figures[name]!.idleMemoryMebibytes = measureMemory(dataFolder);
+  }
+}
+
+async function measureLoad(cluster: BenchedCluster, round: number): Promise<Record<string, unknown>> {
+  const measured: Record<string, unknown> = {};
+  const connection = await cluster.connection();
   const transport = httpTransport(connection);
   const client = createClient(transport);
-  const namespace = `bench-${process.pid}`;
+  const namespace = `bench-${process.pid}-${round}`;
+  const { dataFolder } = cluster;
   await client.create(Namespace, { metadata: { name: namespace }, spec: {} });
   try {
     await serviceAccountOf(client, namespace);
-    if (suites.has('pods')) measured.pods = await measurePods(client, namespace, values.image);
-    if (suites.has('api')) measured.api = await measureApi(connection, namespace);
+    if (suites.has('pods'))
+      measured.pods = await withCpuSeconds(cluster, () => measurePods(client, namespace, values.image));
+    if (suites.has('api'))
+      measured.api = await measureApi(
+        connection,
+        namespace,
+        dataFolder ? () => cpuSeconds(dataFolder) : undefined,
+      );
+    if (suites.has('thousand'))
+      measured.thousand = await withCpuSeconds(cluster, () => measureThousand(client, namespace));
   } finally {
     await client.delete(Namespace, { name: namespace });
+    await namespaceGone(client, namespace);
     transport.close();
   }
   return measured;
+}
+
+/** On a machine that others use too, this is the steadier figure. */
+async function withCpuSeconds(
+  { dataFolder }: BenchedCluster,
+  measure: () => Promise<object>,
+): Promise<object> {
+  if (!dataFolder) return await measure();
+  const before = cpuSeconds(dataFolder);
+  const measured = await measure();
+  return { ...measured, cpuSeconds: Math.round((cpuSeconds(dataFolder) - before) * 10) / 10 };
 }
 
 /** Pods are refused until a controller has made the namespace's account. */
@@ -92,9 +143,15 @@ async function serviceAccountOf(client: Client, namespace: string): Promise<void
   throw new Error(`namespace ${namespace} has no default service account after 30 s`);
 }
 
-function wherry(...args: string[]): void {
-  const done = spawnSync(join(root, 'wherry'), args, { env: environment, encoding: 'utf8' });
-  if (done.status !== 0) throw new Error(`wherry ${args.join(' ')} failed:\n${done.stdout}${done.stderr}`);
+/** What goes on being taken away would weigh on the next cluster's figures. */
+async function namespaceGone(client: Client, name: string): Promise<void> {
+  const fieldSelector = `metadata.name=${name}`;
+  const { items, metadata } = await client.list(Namespace, { fieldSelector });
+  if (items.length === 0) return;
+  const query = { fieldSelector, resourceVersion: metadata.resourceVersion };
+  for await (const { type } of client.watch(Namespace, query, AbortSignal.timeout(namespaceGoneMs)))
+    if (type === 'DELETED') return;
+  throw new Error(`namespace ${name} is still there after ${namespaceGoneMs} ms`);
 }
 
 function timed(action: () => void): number {

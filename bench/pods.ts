@@ -1,5 +1,6 @@
 /** How long pods take: the first one, forty at once, their going, and a rolling update of ten. Needs nodes with the image. */
 
+import type { Draft } from '../src/api/meta.ts';
 import { Deployment, Pod } from '../src/api/resources.gen.ts';
 import type { Client } from '../src/client/client.ts';
 
@@ -10,7 +11,7 @@ export interface PodFigures {
   rollingUpdateOfTenSeconds: number;
 }
 
-const waitMs = 180_000;
+const waitMs = 600_000;
 
 export async function measurePods(client: Client, namespace: string, image: string): Promise<PodFigures> {
   const started = performance.now();
@@ -19,7 +20,7 @@ export async function measurePods(client: Client, namespace: string, image: stri
   const firstPodReadySeconds = since(started);
 
   const many = performance.now();
-  await createDeployment(client, namespace, 'forty', 40, image);
+  await client.create(Deployment, deploymentOf(namespace, 'forty', 40, image));
   await podsBecome(
     client,
     namespace,
@@ -32,7 +33,7 @@ export async function measurePods(client: Client, namespace: string, image: stri
   await podsBecome(client, namespace, (pods) => !pods.some((pod) => isOf(pod, 'forty')));
   const fortyPodsGoneSeconds = since(going);
 
-  await createDeployment(client, namespace, 'ten', 10, image);
+  await client.create(Deployment, deploymentOf(namespace, 'ten', 10, image));
   await podsBecome(
     client,
     namespace,
@@ -56,16 +57,21 @@ export async function measurePods(client: Client, namespace: string, image: stri
   };
 }
 
-function createDeployment(client: Client, namespace: string, name: string, replicas: number, image: string) {
+export function deploymentOf(
+  namespace: string,
+  name: string,
+  replicas: number,
+  image: string,
+): Draft<Deployment> {
   const labels = { app: name };
-  return client.create(Deployment, {
+  return {
     metadata: { name, namespace },
     spec: {
       replicas,
       selector: { matchLabels: labels },
       template: { metadata: { labels } as never, spec: podSpec(image) },
     },
-  });
+  };
 }
 
 /** Ends at once when it is told to, so that what is measured is the cluster's share. */
@@ -77,7 +83,7 @@ function podSpec(image: string) {
 }
 
 /** Follows the namespace's pods by watch until the condition holds. */
-async function podsBecome(
+export async function podsBecome(
   client: Client,
   namespace: string,
   condition: (pods: Pod[]) => boolean,
@@ -98,7 +104,7 @@ function isReady(pod: Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
 
-function isOf(pod: Pod, app: string): boolean {
+export function isOf(pod: Pod, app: string): boolean {
   return pod.metadata.labels?.app === app;
 }
 
