@@ -78,8 +78,8 @@ export function forbiddenField(field: string, why: string): FieldError {
   return fieldError('FieldValueForbidden', field, why ? `Forbidden: ${why}` : 'Forbidden');
 }
 
-export function notFoundField(field: string, value: unknown): FieldError {
-  return fieldError('FieldValueNotFound', field, `Not found: ${quote(value)}`);
+export function notFoundField(field: string, value: unknown, why = ''): FieldError {
+  return fieldError('FieldValueNotFound', field, `Not found: ${quote(value)}${why && `: ${why}`}`);
 }
 
 export function tooLong(field: string, maxBytes: number): FieldError {

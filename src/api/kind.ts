@@ -51,8 +51,14 @@ export interface ServedVersion {
   columns?: readonly Column[];
   /** What a delete in this version does with dependents when the client does not say (old versions orphan them). */
   defaultPropagation?: 'background' | 'orphan';
-  /** Makes the answer carry a deprecation warning. */
-  deprecation?: { since: string; removedIn?: string; replacement?: string };
+  deprecation?: Deprecation;
+}
+
+/** Makes every answer carry a warning. */
+export interface Deprecation {
+  since: string;
+  removedIn?: string;
+  replacement?: string;
 }
 
 /** How the status subresource and the spec share an object; `none`: the kind has no status subresource. */
@@ -109,6 +115,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validateName?(name: string, field: string): Iterable<FieldError>;
   /** Values for `--field-selector`, besides metadata.name and metadata.namespace. */
   selectableFields?(object: T): Record<string, string>;
+  /** Of the stored version, when it is on its way out itself. */
+  deprecation?: Deprecation;
   /** Warnings for the client (headers), e.g. for a deprecated annotation. */
   warnings?(object: T, old: T | undefined): Iterable<string>;
   /** Seconds that a delete leaves the object, when it is deleted gracefully (pods); undefined: at once. */

@@ -233,9 +233,9 @@ function storeUnavailable(cause: Error): StatusError {
 
 function warnOfDeprecation(
   { info, warnings }: RequestContext,
-  { served, kind, apiVersion }: ServedResource,
+  { served, definition, kind, apiVersion }: ServedResource,
 ): void {
-  const deprecation = served?.deprecation;
+  const deprecation = served ? served.deprecation : definition.deprecation;
   if (!deprecation || info.subresource !== '') return;
   const until = deprecation.removedIn ? `, unavailable in v${deprecation.removedIn}+` : '';
   const instead = deprecation.replacement ? `; use ${deprecation.replacement}` : '';

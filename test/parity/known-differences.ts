@@ -23,5 +23,9 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'validation-v1-service-require-dual': 'other words',
   'verbs-put-uid-mismatch': 'the key stands there without its prefix',
   'verbs-put-namespace-mismatch': 'the words of a create',
+  'validation-v1-pod-env-name-bad': 'the words of the laxer rule',
+  'validation-v1-pod-termination-policy': 'an unsupported value',
+  'validation-v1-pod-host-alias-ip': 'told by its index',
+  'validation-networking-v1-networkpolicy-cidr-bad': 'other words',
   'apply-no-kind': 'what names no kind is told before its version',
 };

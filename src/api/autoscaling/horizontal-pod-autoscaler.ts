@@ -142,14 +142,21 @@ function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
     yield notSupported(`${field}.type`, metric.type, metricTypes);
     return;
   }
-  for (const [type, source] of Object.entries(sources))
-    if (metric[source] && source !== own)
-      yield forbiddenField(`${field}.${source}`, `must populate the given metric source only (${type})`);
-  if (!metric[own]) {
+  // Of several sources the first is judged, whatever the type says.
+  const [first, ...more] = sourcesInOrder.filter((source) => metric[source]);
+  if (first) yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`);
+  if (!metric[own])
     yield required(`${field}.${own}`, 'must populate information for the given metric source');
-    return;
-  }
-  const path = `${field}.${own}`;
+  if (more.length === 0) return;
+  for (const source of [first!, ...more])
+    if (source !== own)
+      yield forbiddenField(`${field}.${source}`, 'must populate the given metric source only');
+}
+
+const sourcesInOrder = ['object', 'external', 'pods', 'resource', 'containerResource'] as const;
+
+/** The one source that is set; `path` is its own. */
+function* validateSource(metric: MetricSpec, path: string): FieldErrors {
   const { resource, containerResource, pods, object, external } = metric;
   const byResource = resource ?? containerResource;
   if (byResource) {

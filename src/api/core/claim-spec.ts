@@ -24,7 +24,7 @@ export function* validateClaimSpec(spec: PersistentVolumeClaimSpec, field: strin
       spec.storageClassName,
       subdomainProblems(spec.storageClassName),
     );
-  yield* oneOf(spec.volumeMode, ['Block', 'Filesystem'], `${field}.volumeMode`, 'optional');
+  yield* oneOf(spec.volumeMode, ['Block', 'Filesystem'], `${field}.volumeMode`, 'undefined');
   for (const name of ['dataSource', 'dataSourceRef'] as const) {
     const source = spec[name];
     if (!source) continue;
@@ -37,4 +37,7 @@ export function* validateClaimSpec(spec: PersistentVolumeClaimSpec, field: strin
         "must be 'PersistentVolumeClaim' when referencing the default apiGroup",
       );
   }
+  const attributes = spec.volumeAttributesClassName;
+  if (attributes)
+    yield* invalidFor(`${field}.volumeAttributesClassName`, attributes, subdomainProblems(attributes));
 }

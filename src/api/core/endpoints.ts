@@ -13,6 +13,7 @@ const protocols = ['SCTP', 'TCP', 'UDP'];
 
 export const endpointsKind = defineKind(Endpoints, {
   createsOnUpdate: true,
+  deprecation: { since: '1.33', replacement: 'discovery.k8s.io/v1 EndpointSlice' },
   storagePrefix: 'services/endpoints',
   columns: [nameColumn, column('Endpoints', endpointsCell), ageColumn],
   defaults(endpoints) {

@@ -1,7 +1,7 @@
 /** PersistentVolumes. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, notSupported, required } from '../field-error.ts';
 import { PersistentVolume } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type { PersistentVolumeSpec, PersistentVolumeStatus } from '../types/core-v1.gen.ts';
@@ -13,7 +13,7 @@ import { accessModes } from './claim-spec.ts';
 import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
 import { validateNodeSelector } from './pod-spec/scheduling.ts';
 import { differences } from './pod-update.ts';
-import { validateVolumeSource, volumeSourceNames } from './volume-source.ts';
+import { oneTooMany, pathOfSource, persistentSourceNames, validateVolumeSource } from './volume-source.ts';
 
 export const persistentVolumeKind = defineKind(PersistentVolume, {
   returnsDeleted: true,
@@ -88,7 +88,7 @@ function noteTransition(status: PersistentVolumeStatus, old: PersistentVolumeSta
 
 function sourceOf(spec: PersistentVolumeSpec | undefined): object {
   const source: Record<string, unknown> = {};
-  for (const name of volumeSourceNames) {
+  for (const name of persistentSourceNames) {
     const value = spec?.[name as keyof PersistentVolumeSpec];
     if (value !== undefined) source[name] = value;
   }
@@ -126,6 +126,16 @@ function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
       subdomainProblems(spec.storageClassName),
     );
   yield* oneOf(spec.volumeMode, ['Block', 'Filesystem'], `${field}.volumeMode`);
+  yield* validateAttributesClass(spec, field);
+}
+
+function* validateAttributesClass(spec: PersistentVolumeSpec, field: string): FieldErrors {
+  const name = spec.volumeAttributesClassName;
+  if (name === undefined) return;
+  const path = `${field}.volumeAttributesClassName`;
+  if (name === '') yield required(path, 'an empty string is disallowed');
+  else yield* invalidFor(path, name, subdomainProblems(name));
+  if (!spec.csi) yield required(`${field}.csi`, 'has to be specified when using volumeAttributesClassName');
 }
 
 function isRoot(path: string): boolean {
@@ -137,21 +147,31 @@ function* validateNodeAffinity(spec: PersistentVolumeSpec, field: string): Field
     if (!spec.nodeAffinity.required)
       yield required(`${field}.nodeAffinity.required`, 'must specify required node constraints');
     else yield* validateNodeSelector(spec.nodeAffinity.required, `${field}.nodeAffinity.required`);
-  } else if (spec.local) yield required(`${field}.nodeAffinity`, 'Local volume requires node affinity');
+  }
 }
 
 function* validateSource(spec: PersistentVolumeSpec, field: string): FieldErrors {
   let count = 0;
-  for (const name of volumeSourceNames) {
-    const source = spec[name as keyof PersistentVolumeSpec] as Record<string, unknown> | undefined;
+  for (const name of persistentSourceNames) {
+    const source = spec[name] as Record<string, unknown> | undefined;
     if (!source) continue;
-    if (count++ > 0) yield forbiddenField(`${field}.${name}`, 'may not specify more than 1 volume type');
-    else yield* validateVolumeSource(name, source, `${field}.${name}`);
+    // Upstream forgets to look whether a flex volume is the second source.
+    if (count++ > 0 && name !== 'flexVolume') yield oneTooMany(name, field);
+    else yield* validateOneSource(spec, name, source, `${field}.${pathOfSource(name)}`);
   }
   if (count === 0) yield required(field, 'must specify a volume type');
-  if (spec.csi) yield* validateCsi(spec.csi, `${field}.csi`);
-  if (spec.claimRef && (!spec.claimRef.name || !spec.claimRef.namespace))
-    yield invalidValue(`${field}.claimRef`, spec.claimRef, 'must name a claim and its namespace');
+}
+
+function* validateOneSource(
+  spec: PersistentVolumeSpec,
+  name: string,
+  source: Record<string, unknown>,
+  path: string,
+): FieldErrors {
+  yield* validateVolumeSource(name, source, path);
+  if (name === 'csi') yield* validateCsi(spec.csi!, path);
+  if (name === 'local' && !spec.nodeAffinity)
+    yield required(path.replace(/local$/, 'nodeAffinity'), 'Local volume requires node affinity');
 }
 
 const csiSecrets = [

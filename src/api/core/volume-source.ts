@@ -1,10 +1,10 @@
 /** Volume sources that pods and persistent volumes share: which fields each must have. */
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { type FieldError, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { inRange, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { noBacksteps } from './pod-spec/paths.ts';
 
-/** In upstream's order: of two sources, the later one is the one too many. */
+/** Of a pod's volume, in upstream's order: of two sources, the later one is the one too many. */
 export const volumeSourceNames = [
   'emptyDir',
   'hostPath',
@@ -23,21 +23,61 @@ export const volumeSourceNames = [
   'quobyte',
   'downwardAPI',
   'fc',
-  'azureFile',
-  'configMap',
-  'vsphereVolume',
   'flexVolume',
+  'configMap',
+  'azureFile',
+  'vsphereVolume',
   'photonPersistentDisk',
   'portworxVolume',
   'azureDisk',
   'storageos',
-  'scaleIO',
   'projected',
-  'local',
+  'scaleIO',
   'csi',
   'ephemeral',
   'image',
 ] as const;
+
+/** Of a PersistentVolume. */
+export const persistentSourceNames = [
+  'hostPath',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'glusterfs',
+  'flocker',
+  'nfs',
+  'rbd',
+  'quobyte',
+  'cephfs',
+  'iscsi',
+  'cinder',
+  'fc',
+  'flexVolume',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'scaleIO',
+  'local',
+  'storageos',
+  'csi',
+] as const;
+
+/** How upstream names a source of which there must not be another: not always as the field is called. */
+const namesOfTheSecond: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' };
+
+export function oneTooMany(type: string, field: string): FieldError {
+  return forbiddenField(
+    `${field}.${namesOfTheSecond[type] ?? type}`,
+    'may not specify more than 1 volume type',
+  );
+}
+
+/** Below which name upstream tells what is wrong within a source. */
+export function pathOfSource(type: string): string {
+  return type === 'gcePersistentDisk' ? 'persistentDisk' : type;
+}
 
 /** Fields that a source cannot do without. */
 const requiredFields: Record<string, readonly string[]> = {

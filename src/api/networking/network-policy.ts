@@ -4,11 +4,11 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { NetworkPolicy } from '../resources.gen.ts';
 import type { IPBlock, NetworkPolicyPeer, NetworkPolicyPort } from '../types/networking-v1.gen.ts';
-import { parseRange, rangeContains } from '../validation/addresses.ts';
-import { oneOf, portNumberOrName } from '../validation/fields.ts';
+import { cidr, parseRange, rangeContains } from '../validation/addresses.ts';
+import { oneOfInOrder, portNumberOrName } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 
-const protocols = ['SCTP', 'TCP', 'UDP'];
+const protocols = ['TCP', 'UDP', 'SCTP'];
 
 export const networkPolicyKind = defineKind(NetworkPolicy, {
   hasGeneration: true,
@@ -35,7 +35,7 @@ export const networkPolicyKind = defineKind(NetworkPolicy, {
       yield invalidValue('spec.policyTypes', types, 'may not specify more than two policyTypes');
     else
       for (const [index, type] of types.entries())
-        yield* oneOf(type, ['Egress', 'Ingress'], `spec.policyTypes[${index}]`);
+        yield* oneOfInOrder(type, ['Ingress', 'Egress'], `spec.policyTypes[${index}]`);
   },
   versions: [
     {
@@ -58,7 +58,7 @@ function* validateRule(
 }
 
 function* validatePort({ port, endPort, protocol }: NetworkPolicyPort, field: string): FieldErrors {
-  yield* oneOf(protocol, protocols, `${field}.protocol`, 'optional');
+  yield* oneOfInOrder(protocol, protocols, `${field}.protocol`, 'optional');
   if (port !== undefined) yield* portNumberOrName(port, `${field}.port`);
   if (endPort === undefined) return;
   if (port === undefined) yield required(`${field}.port`, 'must be specified if `endPort` is');
@@ -86,13 +86,13 @@ function* validateBlock(block: IPBlock, field: string): FieldErrors {
   }
   const range = parseRange(block.cidr);
   if (!range) {
-    yield invalidValue(`${field}.cidr`, block.cidr, 'not a valid CIDR');
+    yield* cidr(block.cidr, `${field}.cidr`);
     return;
   }
   for (const [index, text] of (block.except ?? []).entries()) {
     const path = `${field}.except[${index}]`;
     const except = parseRange(text);
-    if (!except) yield invalidValue(path, text, 'not a valid CIDR');
+    if (!except) yield* cidr(text, path);
     else if (!rangeContains(range, except.bytes) || except.prefixLength <= range.prefixLength)
       yield invalidValue(path, text, 'must be a strict subset of `cidr`');
   }

@@ -1,7 +1,13 @@
 /** RoleBindings and ClusterRoleBindings. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
+import {
+  type FieldErrors,
+  invalidValue,
+  notSupported,
+  notSupportedInOrder,
+  required,
+} from '../field-error.ts';
 import type { Column } from '../kind.ts';
 import { type KubeObject, parseApiVersion } from '../meta.ts';
 import { ClusterRoleBinding, RoleBinding } from '../resources.gen.ts';
@@ -64,7 +70,7 @@ function defaultBinding(binding: Bound): void {
 function* validateBinding(binding: Bound, roleKinds: readonly string[], namespaced: boolean): FieldErrors {
   const { apiGroup, kind, name } = binding.roleRef ?? {};
   if (apiGroup !== rbacGroup) yield notSupported('roleRef.apiGroup', apiGroup ?? '', [rbacGroup]);
-  if (!roleKinds.includes(kind ?? '')) yield notSupported('roleRef.kind', kind ?? '', roleKinds);
+  if (!roleKinds.includes(kind ?? '')) yield notSupportedInOrder('roleRef.kind', kind ?? '', roleKinds);
   if (!name) yield required('roleRef.name');
   else yield* invalidFor('roleRef.name', name, pathSegmentProblems(name));
   for (const [index, subject] of (binding.subjects ?? []).entries())
@@ -85,7 +91,7 @@ function* validateSubject(subject: Subject, namespaced: boolean, field: string):
         yield notSupported(`${field}.apiGroup`, subject.apiGroup ?? '', [rbacGroup]);
       return;
     default:
-      yield notSupported(`${field}.kind`, subject.kind ?? '', ['ServiceAccount', 'User', 'Group']);
+      yield notSupportedInOrder(`${field}.kind`, subject.kind ?? '', ['ServiceAccount', 'User', 'Group']);
   }
 }
 

@@ -1,5 +1,11 @@
 /** Checks of one field that many kinds share. Each gives its errors; an empty list costs nothing. */
-import { type FieldError, invalidValue, notSupported, required } from '../field-error.ts';
+import {
+  type FieldError,
+  invalidValue,
+  notSupported,
+  notSupportedInOrder,
+  required,
+} from '../field-error.ts';
 import { semanticEqual } from './equality.ts';
 import { portNameProblems } from './names.ts';
 
@@ -56,6 +62,22 @@ export function oneOf(
     if (whenEmpty === 'required') return [required(field)];
   }
   return supported.includes(value as string) ? noErrors : [notSupported(field, value ?? '', supported)];
+}
+
+/** As {@link oneOf}, naming what is supported in the order in which upstream's schema states it. */
+export function oneOfInOrder(
+  value: string | undefined,
+  supported: readonly string[],
+  field: string,
+  whenEmpty: 'required' | 'optional' | 'unsupported' = 'unsupported',
+): Errors {
+  if (value === undefined || value === '') {
+    if (whenEmpty === 'optional') return noErrors;
+    if (whenEmpty === 'required') return [required(field)];
+  }
+  return supported.includes(value as string)
+    ? noErrors
+    : [notSupportedInOrder(field, value ?? '', supported)];
 }
 
 export function immutable(value: unknown, old: unknown, field: string): Errors {

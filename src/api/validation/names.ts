@@ -59,13 +59,8 @@ const labelValueMessage = withPattern(
   'my_value',
   '12345',
 );
-const environmentNameMessage = withPattern(
-  "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit",
-  '[-._a-zA-Z][-._a-zA-Z0-9]*',
-  'my.env-name',
-  'MY_ENV.NAME',
-  'MyEnvName1',
-);
+const environmentNameMessage =
+  "a valid environment variable name must consist only of printable ASCII characters other than '='";
 const configKeyMessage = withPattern(
   "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
   '[-._a-zA-Z0-9]+',
@@ -158,7 +153,7 @@ export function httpPathProblems(value: string): Problems {
   return ["Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"];
 }
 
-/** Any printable ASCII but `=`; the message is the one of the older, stricter rule. */
+/** Any printable ASCII but `=`. */
 export function environmentNameProblems(value: string): Problems {
   if (!/^[ -<>-~]+$/.test(value)) return [environmentNameMessage];
   return none;

@@ -5,6 +5,7 @@ import {
   forbiddenField,
   invalidValue,
   notFoundField,
+  notSupportedInOrder,
   required,
 } from '../../field-error.ts';
 import type {
@@ -16,9 +17,13 @@ import type {
   FileKeySelector,
   PodSpec,
 } from '../../types/core-v1.gen.ts';
-import { ipAddress } from '../../validation/addresses.ts';
 import { invalidFor, oneOf, portNumber } from '../../validation/fields.ts';
-import { dnsLabelProblems, environmentNameProblems, portNameProblems } from '../../validation/names.ts';
+import {
+  dnsLabelProblems,
+  environmentNameProblems,
+  portNameProblems,
+  subdomainProblems,
+} from '../../validation/names.ts';
 import { validateResourceRequirements } from '../../validation/resources.ts';
 import { type PodVolumes, validateVolumeUse } from './mounts.ts';
 import { validateProbesAndHooks } from './probes.ts';
@@ -43,6 +48,7 @@ export function* validateAllContainers(spec: PodSpec, volumes: PodVolumes, field
   for (const [index, container] of containers.entries()) {
     const path = `${field}.containers[${index}]`;
     yield* validateContainer(container, spec, volumes, names, path);
+    yield* validateResizePolicy(container, spec, `${path}.resizePolicy`);
     yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
     yield* oneOf(container.restartPolicy, restartPolicies, `${path}.restartPolicy`, 'optional');
   }
@@ -144,21 +150,64 @@ function* validateContainer(
     container.terminationMessagePolicy !== 'File' &&
     container.terminationMessagePolicy !== 'FallbackToLogsOnError'
   )
-    yield invalidValue(
-      `${path}.terminationMessagePolicy`,
-      container.terminationMessagePolicy,
-      "must be 'File' or 'FallbackToLogsOnError'",
-    );
+    yield notSupportedInOrder(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, [
+      'File',
+      'FallbackToLogsOnError',
+    ]);
   if (container.ports) yield* validatePorts(container.ports, `${path}.ports`);
   if (container.env) yield* validateEnvironment(container.env, volumes, `${path}.env`);
   if (container.envFrom) yield* validateEnvironmentSources(container.envFrom, `${path}.envFrom`);
   yield* validateVolumeUse(container, volumes, path);
   yield* oneOf(container.imagePullPolicy, pullPolicies, `${path}.imagePullPolicy`, 'required');
   yield* validateResourceRequirements(container.resources, `${path}.resources`);
-  for (const [index, claim] of (container.resources?.claims ?? []).entries())
-    if (!spec.resourceClaims?.some(({ name: known }) => known === claim.name))
-      yield notFoundField(`${path}.resources.claims[${index}].name`, claim.name);
+  yield* validateClaimUse(container, spec, `${path}.resources.claims`);
   yield* validateContainerSecurity(container.securityContext, spec.hostUsers, `${path}.securityContext`);
+}
+
+const resizableResources = ['cpu', 'memory'];
+const resizePolicies = ['NotRequired', 'RestartContainer'];
+
+/** Upstream names the list, not the item, but for what stands twice. */
+function* validateResizePolicy({ resizePolicy }: Container, spec: PodSpec, field: string): FieldErrors {
+  const seen = new Set<string>();
+  for (const [index, { resourceName, restartPolicy }] of (resizePolicy ?? []).entries()) {
+    if (seen.has(resourceName)) yield duplicate(`${field}[${index}]`, resourceName);
+    seen.add(resourceName);
+    yield* oneOf(resourceName, resizableResources, field, 'required');
+    yield* oneOf(restartPolicy, resizePolicies, field, 'required');
+    if (spec.restartPolicy === 'Never' && restartPolicy !== 'NotRequired')
+      yield invalidValue(
+        field,
+        restartPolicy ?? '',
+        "must be 'NotRequired' when pod `restartPolicy` is 'Never'",
+      );
+  }
+}
+
+/** That devices are used of claims that the pod has. */
+function* validateClaimUse(
+  { resources }: Container | EphemeralContainer,
+  { resourceClaims }: PodSpec,
+  field: string,
+): FieldErrors {
+  const known = (resourceClaims ?? []).map(({ name }) => name).sort();
+  const used = new Set<string>();
+  for (const [index, { name, request }] of (resources?.claims ?? []).entries()) {
+    const path = `${field}[${index}]`;
+    if (!name) {
+      yield required(path);
+      continue;
+    }
+    if (request) yield* invalidFor(`${path}.request`, request, dnsLabelProblems(request));
+    const key = request ? `${name}/${request}` : name;
+    const overlaps = !request && [...used].some((other) => other.startsWith(`${name}/`));
+    if (used.has(name)) yield duplicate(path, name);
+    else if (used.has(key) || overlaps) yield duplicate(path, key);
+    used.add(key);
+    const choice = known.length === 0 ? ' which is empty' : `: ${known.join(', ')}`;
+    if (!known.includes(name))
+      yield notFoundField(path, name, `must be one of the names in pod.spec.resourceClaims${choice}`);
+  }
 }
 
 function* validatePorts(ports: ContainerPort[], field: string): FieldErrors {
@@ -175,7 +224,6 @@ function* validatePorts(ports: ContainerPort[], field: string): FieldErrors {
     else yield* portNumber(port.containerPort, `${path}.containerPort`);
     if (port.hostPort) yield* portNumber(port.hostPort, `${path}.hostPort`);
     yield* oneOf(port.protocol, protocols, `${path}.protocol`, 'required');
-    if (port.hostIP) yield* ipAddress(port.hostIP, `${path}.hostIP`);
   }
 }
 
@@ -228,7 +276,7 @@ function* validateValueFrom(variable: EnvVar, volumes: PodVolumes, field: string
     yield invalidValue(
       field,
       '',
-      'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`',
+      'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`',
     );
   else if (variable.value) yield invalidValue(field, '', 'may not be specified when `value` is not empty');
   else if (sources > 1) yield invalidValue(field, '', 'may not have more than one field specified at a time');
@@ -253,11 +301,15 @@ function* validateEnvironmentSources(sources: EnvFromSource[], field: string): F
     const path = `${field}[${index}]`;
     if (source.prefix)
       yield* invalidFor(`${path}.prefix`, source.prefix, environmentNameProblems(source.prefix));
-    if (source.configMapRef && !source.configMapRef.name) yield required(`${path}.configMapRef.name`);
-    if (source.secretRef && !source.secretRef.name) yield required(`${path}.secretRef.name`);
+    for (const type of ['configMapRef', 'secretRef'] as const) {
+      const name = source[type]?.name;
+      if (name) yield* invalidFor(`${path}.${type}.name`, name, subdomainProblems(name));
+      else if (source[type]) yield required(`${path}.${type}.name`);
+    }
+    // Upstream names the list here, not the item.
     if (!source.configMapRef && !source.secretRef)
-      yield invalidValue(path, '', 'must specify one of: `configMapRef` or `secretRef`');
+      yield invalidValue(field, '', 'must specify one of: `configMapRef` or `secretRef`');
     else if (source.configMapRef && source.secretRef)
-      yield invalidValue(path, '', 'may not have more than one field specified at a time');
+      yield invalidValue(field, '', 'may not have more than one field specified at a time');
   }
 }

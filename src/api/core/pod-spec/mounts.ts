@@ -26,7 +26,7 @@ function* validateMounts(container: User, volumes: PodVolumes, field: string): F
   for (const [index, mount] of container.volumeMounts!.entries()) {
     const path = `${field}[${index}]`;
     if (!mount.name) yield required(`${path}.name`);
-    else if (!volumes.has(mount.name)) yield notFoundField(`${path}.name`, mount.name);
+    if (!volumes.has(mount.name)) yield notFoundField(`${path}.name`, mount.name ?? '');
     if (!mount.mountPath) yield required(`${path}.mountPath`);
     if (paths.has(mount.mountPath))
       yield invalidValue(`${path}.mountPath`, mount.mountPath, 'must be unique');

@@ -112,13 +112,13 @@ const bad: [string, object, object | undefined, string][] = [
     'a value from nowhere',
     {},
     { env: [{ name: 'A', valueFrom: {} }] },
-    'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`',
+    'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`',
   ],
   [
     'envFrom nothing',
     {},
     { envFrom: [{}] },
-    'spec.containers[0].envFrom[0]: Invalid value: "": must specify one of: `configMapRef` or `secretRef`',
+    'spec.containers[0].envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`',
   ],
   [
     'an absolute sub-path',
@@ -268,4 +268,68 @@ test('a variable from a file names one within an emptyDir', () => {
     [{ key: '' }, [`${field}.key: Required value`]],
   ];
   for (const [change, errors] of rows) assert.deepEqual(errorsOf(spec({ volumes }, from(change))), errors);
+});
+
+test('a volume with which something is wrong cannot be mounted', () => {
+  const subject = spec(
+    { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/a' } }] },
+    { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+  );
+  assert.deepEqual(errorsOf(subject), [
+    'spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type',
+    'spec.containers[0].volumeMounts[0].name: Not found: "v"',
+  ]);
+});
+
+test('what is said of the parts of a pod names the part', () => {
+  const rows: [object, object, string[]][] = [
+    [
+      { hostAliases: [{ ip: 'x', hostnames: ['a'] }] },
+      {},
+      [
+        'spec.hostAliases[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      ],
+    ],
+    [{ os: { name: 'x' } }, {}, ['spec.os: Unsupported value: "x": supported values: "linux", "windows"']],
+    [
+      {},
+      { resources: { claims: [{ name: 'x' }] } },
+      [
+        'spec.containers[0].resources.claims[0]: Not found: "x": must be one of the names in pod.spec.resourceClaims which is empty',
+      ],
+    ],
+    [
+      {},
+      { resizePolicy: [{ resourceName: 'x', restartPolicy: '' }] },
+      [
+        'spec.containers[0].resizePolicy: Unsupported value: "x": supported values: "cpu", "memory"',
+        'spec.containers[0].resizePolicy: Required value',
+      ],
+    ],
+    [
+      { restartPolicy: 'x' },
+      {},
+      ['spec.restartPolicy: Unsupported value: "x": supported values: "Always", "OnFailure", "Never"'],
+    ],
+  ];
+  for (const [more, container, texts] of rows) assert.deepEqual(errorsOf(spec(more, container)), texts);
+});
+
+test('an affinity without a selector matches nothing, of which the client is warned', () => {
+  const term = { topologyKey: 'zone' };
+  const subject = spec({
+    affinity: {
+      podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] },
+      podAntiAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm: term }],
+      },
+    },
+  });
+  assert.deepEqual(
+    [...podWarnings({ spec: subject })],
+    [
+      'podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]',
+      'podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm',
+    ].map((path) => `spec.affinity.${path}.labelSelector: a null labelSelector results in matching no pod`),
+  );
 });

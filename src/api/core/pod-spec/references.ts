@@ -2,7 +2,7 @@
 import { type FieldErrors, invalidValue, required } from '../../field-error.ts';
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../../types/core-v1.gen.ts';
 import { invalidFor, oneOf } from '../../validation/fields.ts';
-import { configKeyProblems, qualifiedNameProblems } from '../../validation/names.ts';
+import { configKeyProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';
 
 export const environmentFieldPaths = [
   'metadata.name',
@@ -102,7 +102,7 @@ export function* validateResourceFieldRef(
 
 /** A key of a named ConfigMap or Secret. */
 export function* validateKeyRef(ref: { name?: string; key: string }, field: string): FieldErrors {
-  if (!ref.name) yield required(`${field}.name`);
+  yield* invalidFor(`${field}.name`, ref.name ?? '', subdomainProblems(ref.name ?? ''));
   if (!ref.key) yield required(`${field}.key`);
   else yield* invalidFor(`${field}.key`, ref.key, configKeyProblems(ref.key));
 }

@@ -11,7 +11,7 @@ import type {
   Toleration,
   TopologySpreadConstraint,
 } from '../../types/core-v1.gen.ts';
-import { invalidFor, oneOf } from '../../validation/fields.ts';
+import { invalidFor, oneOf, oneOfInOrder } from '../../validation/fields.ts';
 import { validateLabelSelector } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, labelValueProblems, qualifiedNameProblems } from '../../validation/names.ts';
 
@@ -114,8 +114,9 @@ function* validatePodAffinityTerm(term: PodAffinityTerm, field: string): FieldEr
   yield* validateLabelSelector(term.namespaceSelector, `${field}.namespaceSelector`);
   for (const name of term.namespaces ?? [])
     yield* invalidFor(`${field}.namespace`, name, dnsLabelProblems(name));
-  if (!term.topologyKey) yield required(`${field}.topologyKey`, 'can not be empty');
-  else yield* invalidFor(`${field}.topologyKey`, term.topologyKey, qualifiedNameProblems(term.topologyKey));
+  const key = term.topologyKey ?? '';
+  if (key === '') yield required(`${field}.topologyKey`, 'can not be empty');
+  yield* invalidFor(`${field}.topologyKey`, key, qualifiedNameProblems(key));
 }
 
 export function* validateTolerations(tolerations: Toleration[] | undefined, field: string): FieldErrors {
@@ -141,7 +142,7 @@ export function* validateTolerations(tolerations: Toleration[] | undefined, fiel
       if (value)
         yield invalidValue(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'");
     } else yield* oneOf(operator, ['Equal', 'Exists'], `${path}.operator`);
-    yield* oneOf(effect, taintEffects, `${path}.effect`, 'optional');
+    yield* oneOfInOrder(effect, taintEffects, `${path}.effect`, 'optional');
   }
 }
 

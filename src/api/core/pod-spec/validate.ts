@@ -9,7 +9,7 @@ import {
 } from '../../field-error.ts';
 import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
 import { ipAddress } from '../../validation/addresses.ts';
-import { inRange, invalidFor, oneOf } from '../../validation/fields.ts';
+import { inRange, invalidFor, oneOf, oneOfInOrder } from '../../validation/fields.ts';
 import { validateLabels } from '../../validation/label-selector.ts';
 import { dnsLabelProblems, subdomainProblems } from '../../validation/names.ts';
 import { validateAnnotations } from '../../validation/object-meta.ts';
@@ -27,7 +27,7 @@ import {
   validateTolerations,
 } from './scheduling.ts';
 import { validatePodSecurityContext, validateUserNamespace } from './security.ts';
-import { podVolumes, validateVolumes } from './volumes.ts';
+import { judgeVolumes } from './volumes.ts';
 
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
@@ -51,10 +51,10 @@ export function* validateTemplateMetadata(template: PodTemplateSpec | undefined,
 }
 
 export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
-  const volumes = podVolumes(spec.volumes);
-  yield* validateVolumes(spec.volumes, `${field}.volumes`);
-  yield* validateAllContainers(spec, volumes, field);
-  yield* oneOf(spec.restartPolicy, restartPolicies, `${field}.restartPolicy`, 'required');
+  const { errors, usable } = judgeVolumes(spec.volumes, `${field}.volumes`);
+  yield* errors;
+  yield* validateAllContainers(spec, usable, field);
+  yield* oneOfInOrder(spec.restartPolicy, restartPolicies, `${field}.restartPolicy`, 'required');
   yield* validateDns(spec, field);
   yield* validateLabels(spec.nodeSelector, `${field}.nodeSelector`);
   yield* validateHostNetwork(spec, field);
@@ -71,12 +71,11 @@ export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
     if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], dnsLabelProblems(spec[name]));
   yield* validateHostnameOverride(spec, `${field}.hostnameOverride`);
   yield* validateTolerations(spec.tolerations, `${field}.tolerations`);
-  for (const alias of spec.hostAliases ?? []) {
-    // Upstream names these fields without their index.
-    if (ipAddress(alias.ip, '').length > 0)
-      yield invalidValue(`${field}.hostAliases.ip`, alias.ip, 'must be valid IP address');
-    for (const name of alias.hostnames ?? [])
-      yield* invalidFor(`${field}.hostAliases.hostnames`, name, subdomainProblems(name));
+  for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
+    const path = `${field}.hostAliases[${index}]`;
+    yield* ipAddress(alias.ip ?? '', `${path}.ip`);
+    for (const [nameIndex, name] of (alias.hostnames ?? []).entries())
+      yield* invalidFor(`${path}.hostnames[${nameIndex}]`, name, subdomainProblems(name));
   }
   yield* oneOf(
     spec.preemptionPolicy,
@@ -90,7 +89,8 @@ export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
   }
   yield* validateResourceRequirements(spec.resources, `${field}.resources`);
   yield* validateResourceClaims(spec, `${field}.resourceClaims`);
-  if (spec.os) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os.name`, 'required');
+  if (spec.os?.name) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os`);
+  else if (spec.os) yield required(`${field}.os.name`);
 }
 
 const hostnameMax = 64;
@@ -122,7 +122,7 @@ const searchesMax = 32;
 const searchTextMax = 2048;
 
 function* validateDns(spec: PodSpec, field: string): FieldErrors {
-  yield* oneOf(spec.dnsPolicy, dnsPolicies, `${field}.dnsPolicy`, 'required');
+  yield* oneOfInOrder(spec.dnsPolicy, dnsPolicies, `${field}.dnsPolicy`, 'required');
   const config = spec.dnsConfig;
   const path = `${field}.dnsConfig`;
   if (spec.dnsPolicy === 'None') {
@@ -160,6 +160,16 @@ function* validateDns(spec: PodSpec, field: string): FieldErrors {
     if (!option.name) yield required(`${path}.options[${index}]`, 'must not be empty');
 }
 
+/** As upstream's own form of it reads. */
+function claimAsPrinted(claim: NonNullable<PodSpec['resourceClaims']>[number]): object {
+  const { name, resourceClaimName = null, resourceClaimTemplateName = null } = claim;
+  return {
+    Name: name ?? '',
+    ResourceClaimName: resourceClaimName,
+    ResourceClaimTemplateName: resourceClaimTemplateName,
+  };
+}
+
 function* validateResourceClaims(spec: PodSpec, field: string): FieldErrors {
   const names = new Set<string>();
   for (const [index, claim] of (spec.resourceClaims ?? []).entries()) {
@@ -173,13 +183,13 @@ function* validateResourceClaims(spec: PodSpec, field: string): FieldErrors {
     if (claim.resourceClaimName && claim.resourceClaimTemplateName)
       yield invalidValue(
         path,
-        claim,
+        claimAsPrinted(claim),
         'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
       );
     if (!claim.resourceClaimName && !claim.resourceClaimTemplateName)
       yield invalidValue(
         path,
-        claim,
+        claimAsPrinted(claim),
         'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
       );
   }

@@ -1,5 +1,12 @@
 /** Validation of a pod's volumes. */
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+} from '../../field-error.ts';
 import type {
   DownwardAPIVolumeFile,
   KeyToPath,
@@ -10,27 +17,32 @@ import { invalidFor, oneOf } from '../../validation/fields.ts';
 import { dnsLabelProblems } from '../../validation/names.ts';
 import { nonNegativeQuantity } from '../../validation/resources.ts';
 import { validateClaimSpec } from '../claim-spec.ts';
-import { validateVolumeSource, volumeSourceNames } from '../volume-source.ts';
+import { oneTooMany, pathOfSource, validateVolumeSource, volumeSourceNames } from '../volume-source.ts';
 import type { PodVolumes } from './mounts.ts';
 import { fileMode, localDescendingPath, localNonReservedPath } from './paths.ts';
 import { validateFieldRef, validateResourceFieldRef, volumeFieldPaths } from './references.ts';
 
-export function podVolumes(volumes: Volume[] | undefined): PodVolumes {
-  return new Map((volumes ?? []).map((volume) => [volume.name, volume]));
+/** What is wrong with the volumes of a pod, and those with which nothing is: containers can use these only. */
+export function judgeVolumes(
+  volumes: Volume[] | undefined,
+  field: string,
+): { errors: FieldError[]; usable: PodVolumes } {
+  const errors: FieldError[] = [];
+  const usable = new Map<string, Volume>();
+  for (const [index, volume] of (volumes ?? []).entries()) {
+    const found = [...validateVolume(volume, usable, `${field}[${index}]`)];
+    if (found.length === 0) usable.set(volume.name, volume);
+    errors.push(...found);
+  }
+  return { errors, usable };
 }
 
-export function* validateVolumes(volumes: Volume[] | undefined, field: string): FieldErrors {
-  if (!volumes) return;
-  const names = new Set<string>();
-  for (const [index, volume] of volumes.entries()) {
-    const path = `${field}[${index}]`;
-    yield* validateSource(volume, path);
-    if (!volume.name) yield required(`${path}.name`);
-    else {
-      yield* invalidFor(`${path}.name`, volume.name, dnsLabelProblems(volume.name));
-      if (names.has(volume.name)) yield duplicate(`${path}.name`, volume.name);
-      names.add(volume.name);
-    }
+function* validateVolume(volume: Volume, before: PodVolumes, path: string): FieldErrors {
+  yield* validateSource(volume, path);
+  if (!volume.name) yield required(`${path}.name`);
+  else {
+    yield* invalidFor(`${path}.name`, volume.name, dnsLabelProblems(volume.name));
+    if (before.has(volume.name)) yield duplicate(`${path}.name`, volume.name);
   }
 }
 
@@ -39,9 +51,8 @@ function* validateSource(volume: Volume, field: string): FieldErrors {
   for (const type of volumeSourceNames) {
     const source = volume[type as keyof Volume] as Record<string, unknown> | undefined;
     if (!source) continue;
-    const path = `${field}.${type}`;
-    if (count++ > 0) yield forbiddenField(path, 'may not specify more than 1 volume type');
-    else yield* validateOneSource(volume, type, source, path);
+    if (count++ > 0) yield oneTooMany(type, field);
+    else yield* validateOneSource(volume, type, source, `${field}.${pathOfSource(type)}`);
   }
   if (count === 0) yield required(field, 'must specify a volume type');
 }

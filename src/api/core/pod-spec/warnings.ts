@@ -1,6 +1,6 @@
 /** What is accepted in a pod spec and yet worth a word: clients show these as warnings. */
 import { tryParseQuantity } from '../../quantity.ts';
-import type { Container, PodSpec, PodTemplateSpec, Volume } from '../../types/core-v1.gen.ts';
+import type { Container, PodAffinity, PodSpec, PodTemplateSpec, Volume } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
 
 /** Node labels under their first names. */
@@ -67,6 +67,19 @@ export function* podWarnings(
   for (const list of ['initContainers', 'containers'] as const)
     for (const [index, container] of (spec[list] ?? []).entries())
       yield* containerWarnings(container, `${prefix}spec.${list}[${index}]`);
+  for (const kind of ['podAffinity', 'podAntiAffinity'] as const)
+    yield* affinityWarnings(spec.affinity?.[kind], `${prefix}spec.affinity.${kind}`);
+}
+
+function* affinityWarnings(affinity: PodAffinity | undefined, path: string): Iterable<string> {
+  const none = 'labelSelector: a null labelSelector results in matching no pod';
+  const { requiredDuringSchedulingIgnoredDuringExecution: required = [] } = affinity ?? {};
+  for (const [index, term] of required.entries())
+    if (!term.labelSelector) yield `${path}.requiredDuringSchedulingIgnoredDuringExecution[${index}].${none}`;
+  const { preferredDuringSchedulingIgnoredDuringExecution: preferred = [] } = affinity ?? {};
+  for (const [index, { podAffinityTerm }] of preferred.entries())
+    if (!podAffinityTerm?.labelSelector)
+      yield `${path}.preferredDuringSchedulingIgnoredDuringExecution[${index}].podAffinityTerm.${none}`;
 }
 
 function* containerWarnings(container: Container, path: string): Iterable<string> {

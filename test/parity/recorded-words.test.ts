@@ -1,0 +1,65 @@
+/**
+ * What a real API server of Kubernetes 1.36 answered when objects were created (as a dry run) with something wrong, or
+ * worth a warning, in them: its words, the order in which it tells them, and the fields that it names, to the letter.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { startParityServer } from './server.ts';
+
+interface RecordedAnswer {
+  id: string;
+  path: string;
+  body: unknown;
+  status: number;
+  message?: string;
+  /** Field and reason of each. */
+  causes?: string[];
+  warning?: string;
+}
+
+interface Status {
+  message?: string;
+  details?: { causes?: { field?: string; reason?: string }[] };
+}
+
+function loadAnswers(): RecordedAnswer[] {
+  const text = gunzipSync(readFileSync(new URL('data/words-1.36.jsonl.gz', import.meta.url))).toString();
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as RecordedAnswer);
+}
+
+const json = { 'content-type': 'application/json' };
+
+test('what is wrong with an object is told in the very words of 1.36', { timeout: 120_000 }, async () => {
+  const server = await startParityServer();
+  try {
+    const { client } = server;
+    const namespace = JSON.stringify({ metadata: { name: 'recorded' } });
+    await client.send('POST', '/api/v1/namespaces', json, namespace);
+    const account = JSON.stringify({ metadata: { name: 'default' } });
+    await client.send('POST', '/api/v1/namespaces/recorded/serviceaccounts', json, account);
+    const answers = loadAnswers();
+    assert.ok(answers.length > 100, 'the recorded answers are there');
+    for (const { id, path, body, ...recorded } of answers) {
+      const { status, headers, text } = await client.send('POST', path, json, JSON.stringify(body));
+      const { message, details } = JSON.parse(text) as Status;
+      const causes = details?.causes?.map(({ field, reason }) => (reason ? `${field} ${reason}` : field));
+      assert.deepEqual(
+        {
+          status,
+          ...(status !== 201 && { message }),
+          ...(causes && { causes }),
+          ...(headers.warning && { warning: headers.warning }),
+        },
+        recorded,
+        id,
+      );
+    }
+  } finally {
+    await server.close();
+  }
+});
