@@ -27,12 +27,13 @@ export async function claim<T extends KubeObject>(
   matches: (object: T) => boolean,
   signal: AbortSignal,
 ): Promise<T[]> {
+  const relation = { cluster, owner, type, signal };
   const { metadata } = owner.object;
   const isLeaving = metadata.deletionTimestamp !== undefined;
   const claimed: T[] = [];
   for (const object of cluster.ownedBy(type, owner.object)) {
     if (matches(object)) claimed.push(object);
-    else if (!isLeaving) await release(cluster, owner, type, object, signal);
+    else if (!isLeaving) await release(object, relation);
   }
   if (isLeaving) return claimed;
   const wanted = cluster
@@ -40,18 +41,23 @@ export async function claim<T extends KubeObject>(
     .filter((object) => !object.metadata.deletionTimestamp && matches(object));
   if (wanted.length === 0 || !(await cluster.stays(owner.object, signal))) return claimed;
   for (const object of wanted) {
-    const adopted = await adopt(cluster, owner, type, object, signal);
+    const adopted = await adopt(object, relation);
     if (adopted) claimed.push(adopted);
   }
   return claimed;
 }
 
+/** An owner, and the kind of objects that it takes in and lets go of. */
+interface Relation<T extends KubeObject> {
+  cluster: ReconcileCluster;
+  owner: Owner;
+  type: ResourceType<T>;
+  signal: AbortSignal;
+}
+
 async function adopt<T extends KubeObject>(
-  cluster: ReconcileCluster,
-  owner: Owner,
-  type: ResourceType<T>,
   object: T,
-  signal: AbortSignal,
+  { cluster, owner, type, signal }: Relation<T>,
 ): Promise<T | undefined> {
   const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [controllerReference(owner)] } };
   // Gone, or by now another's: not ours either way.
@@ -62,11 +68,8 @@ async function adopt<T extends KubeObject>(
 }
 
 async function release<T extends KubeObject>(
-  cluster: ReconcileCluster,
-  owner: Owner,
-  type: ResourceType<T>,
   object: T,
-  signal: AbortSignal,
+  { cluster, owner, type, signal }: Relation<T>,
 ): Promise<void> {
   const gone = { $patch: 'delete', uid: owner.object.metadata.uid };
   const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [gone] } };

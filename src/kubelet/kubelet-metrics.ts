@@ -49,41 +49,7 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   );
   const sets: PodSet[] = [];
   const nodes = new Set<string>();
-  registry.collected('kubelet_node_name', "The node's name. The count is always 1.", () =>
-    [...nodes].map((node) => ({ labels: { node }, value: 1 })),
-  );
-  const total = (count: (set: PodSet) => number) => () => [
-    { value: sets.reduce((sum, set) => sum + count(set), 0) },
-  ];
-  registry.collected(
-    'kubelet_running_pods',
-    'Number of pods that have a running pod sandbox',
-    total((set) => set.runningPods()),
-  );
-  registry.collected('kubelet_running_containers', 'Number of currently running containers', () => {
-    const counts = new Map<string, number>();
-    for (const set of sets)
-      for (const [state, count] of set.containersByState())
-        counts.set(state, (counts.get(state) ?? 0) + count);
-    return [...counts].map(([state, value]) => ({ labels: { container_state: state }, value }));
-  });
-  const byOrigin = (matches: (worker: PodWorker) => boolean) => () =>
-    ['', 'true'].map((isStatic) => ({
-      labels: { static: isStatic },
-      value: sets
-        .flatMap((set) => [...set.workers()])
-        .filter((worker) => matches(worker) && worker.isStatic === (isStatic === 'true')).length,
-    }));
-  registry.collected(
-    'kubelet_desired_pods',
-    'The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.',
-    byOrigin(({ pod }) => pod.metadata.deletionTimestamp === undefined),
-  );
-  registry.collected(
-    'kubelet_active_pods',
-    'The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.',
-    byOrigin(({ isAdmitted }) => isAdmitted),
-  );
+  showPods(registry, sets, nodes);
   const cgroupSeconds = registry.histogram(
     'kubelet_cgroup_manager_duration_seconds',
     'Duration in seconds for cgroup manager operations. Broken down by method.',
@@ -122,6 +88,45 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   };
   known.set(registry, metrics);
   return metrics;
+}
+
+/** Of all nodes that share the registry: what the pods are, looked at when somebody asks. */
+function showPods(registry: MetricsRegistry, sets: readonly PodSet[], nodes: ReadonlySet<string>): void {
+  registry.collected('kubelet_node_name', "The node's name. The count is always 1.", () =>
+    [...nodes].map((node) => ({ labels: { node }, value: 1 })),
+  );
+  const total = (count: (set: PodSet) => number) => () => [
+    { value: sets.reduce((sum, set) => sum + count(set), 0) },
+  ];
+  registry.collected(
+    'kubelet_running_pods',
+    'Number of pods that have a running pod sandbox',
+    total((set) => set.runningPods()),
+  );
+  registry.collected('kubelet_running_containers', 'Number of currently running containers', () => {
+    const counts = new Map<string, number>();
+    for (const set of sets)
+      for (const [state, count] of set.containersByState())
+        counts.set(state, (counts.get(state) ?? 0) + count);
+    return [...counts].map(([state, value]) => ({ labels: { container_state: state }, value }));
+  });
+  const byOrigin = (matches: (worker: PodWorker) => boolean) => () =>
+    ['', 'true'].map((isStatic) => ({
+      labels: { static: isStatic },
+      value: sets
+        .flatMap((set) => [...set.workers()])
+        .filter((worker) => matches(worker) && worker.isStatic === (isStatic === 'true')).length,
+    }));
+  registry.collected(
+    'kubelet_desired_pods',
+    'The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.',
+    byOrigin(({ pod }) => pod.metadata.deletionTimestamp === undefined),
+  );
+  registry.collected(
+    'kubelet_active_pods',
+    'The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.',
+    byOrigin(({ isAdmitted }) => isAdmitted),
+  );
 }
 
 function* volumePlugins(pods: PodSet): Iterable<string> {
