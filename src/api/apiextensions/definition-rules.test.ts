@@ -31,6 +31,16 @@ const ruleOf = (rule: string) => ({ 'x-kubernetes-validations': [{ rule }] });
 const rows: [what: string, schema: object, fields: string[]][] = [
   ['a plain schema', object({ a: { type: 'string' } }), []],
   [
+    'an object without additional properties',
+    object({ a: { type: 'object', additionalProperties: false } }),
+    [],
+  ],
+  [
+    'a list map of texts, without keys',
+    object({ a: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'map' } }),
+    [`${root}.properties[a].x-kubernetes-list-map-keys`, `${root}.properties[a].items.type`],
+  ],
+  [
     'an integer or string',
     object({ a: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] } }),
     [],
@@ -132,4 +142,21 @@ test('names, versions and subresources are checked', () => {
     }),
     ['spec.subresources.scale.specReplicasPath'],
   );
+});
+
+test('a field that is selected by is one of the schema', () => {
+  const select = (jsonPath: string) =>
+    fields(object({}), {
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: object({ spec: object({ color: { type: 'string' } }) }) },
+          selectableFields: [{ jsonPath }],
+        },
+      ],
+    });
+  assert.deepEqual(select('.spec.color'), []);
+  assert.deepEqual(select('.spec.size'), ['spec.selectableFields[0].jsonPath']);
 });

@@ -16,7 +16,7 @@ import type {
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
   CustomResourceSubresources,
-  SelectableField,
+  JSONSchemaProps,
 } from '../types/apiextensions-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { type Errors, immutable, invalidFor, oneOf } from '../validation/fields.ts';
@@ -121,7 +121,7 @@ function* validateVersions(spec: CustomResourceDefinitionSpec, isBeta: boolean):
         'can only be set for deprecated versions',
       );
     if (!version.schema?.openAPIV3Schema) {
-      if (!isBeta) yield required(`${path}.schema.openAPIV3Schema`, 'schemas are required');
+      if (!isBeta) yield required(`${path}.schema.openAPIV3Schema`);
     } else if (index === 0 || !places.schemaShared)
       yield* validateSchema(version.schema.openAPIV3Schema, {
         field: places.schemaShared ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`,
@@ -137,19 +137,24 @@ function* validateVersions(spec: CustomResourceDefinitionSpec, isBeta: boolean):
         version.subresources,
         places.subresourcesShared ? 'spec.subresources' : `${path}.subresources`,
       );
-    yield* validateSelectableFields(version.selectableFields ?? [], `${path}.selectableFields`);
+    if (index === 0 || !places.selectableShared)
+      yield* validateSelectableFields(
+        version,
+        places.selectableShared ? 'spec.selectableFields' : `${path}.selectableFields`,
+      );
   }
 }
 
 /** Upstream keeps what all versions share once, and names it there. */
 function placesOf(versions: readonly CustomResourceDefinitionVersion[]) {
   const [first, ...others] = versions;
-  const shared = (name: 'schema' | 'additionalPrinterColumns' | 'subresources') =>
+  const shared = (name: 'schema' | 'additionalPrinterColumns' | 'subresources' | 'selectableFields') =>
     others.every((version) => semanticEqual(version[name], first?.[name]));
   return {
     schemaShared: shared('schema'),
     columnsShared: shared('additionalPrinterColumns'),
     subresourcesShared: shared('subresources'),
+    selectableShared: shared('selectableFields'),
   };
 }
 
@@ -167,7 +172,7 @@ function* validatePreservation(spec: CustomResourceDefinitionSpec, isBeta: boole
     yield invalidValue(
       'spec.preserveUnknownFields',
       true,
-      'cannot set to true, set x-preserve-unknown-fields to true in spec.versions[*].schema instead',
+      'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
     );
 }
 
@@ -203,6 +208,8 @@ function* validateSubresources(
     ['statusReplicasPath', '.status'],
   ] as const) {
     if (!scale[name]) yield required(`${path}.${name}`);
+    else if (!scale[name].startsWith('.'))
+      yield invalidValue(`${path}.${name}`, scale[name], 'must be a simple json path starting with .');
     else if (!scale[name].startsWith(`${root}.`))
       yield invalidValue(`${path}.${name}`, scale[name], `should be a json path under ${root}`);
     else if (scale[name].includes('['))
@@ -217,14 +224,30 @@ function* validateSubresources(
     );
 }
 
-function* validateSelectableFields(fields: SelectableField[], path: string): FieldErrors {
+function* validateSelectableFields(
+  { selectableFields: fields = [], schema }: CustomResourceDefinitionVersion,
+  path: string,
+): FieldErrors {
   if (fields.length > selectableFieldsMax) yield tooMany(path, fields.length, selectableFieldsMax);
   for (const [index, { jsonPath }] of fields.entries()) {
     if (!jsonPath) yield required(`${path}[${index}].jsonPath`);
     else yield* simplePath(jsonPath, `${path}[${index}].jsonPath`);
     if (jsonPath?.startsWith('.metadata'))
       yield invalidValue(`${path}[${index}].jsonPath`, jsonPath, 'must not point to fields in metadata');
+    else if (jsonPath && !isDeclared(jsonPath, schema?.openAPIV3Schema))
+      yield invalidValue(
+        `${path}[${index}].jsonPath`,
+        jsonPath,
+        'is an invalid path: does not refer to a valid field',
+      );
   }
+}
+
+/** Whether each name of a path such as `.spec.color` is among the properties of the one before. */
+function isDeclared(path: string, schema: JSONSchemaProps | undefined): boolean {
+  let node = schema;
+  for (const name of path.split('.').slice(1)) node = node?.properties?.[name];
+  return node !== undefined;
 }
 
 const reviewVersions = ['v1', 'v1beta1'];

@@ -27,10 +27,9 @@ export function* validateRuleCosts(root: JSONSchemaProps, field: string): FieldE
   for (const { field: path } of dearest.slice(0, namedMax))
     yield forbiddenField(
       path,
-      'contributed to estimated rule & messageExpression cost total exceeding cost limit for entire OpenAPIv3 schema',
+      'contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema',
     );
-  const name =
-    'x-kubernetes-validations estimated rule & messageExpression cost total for entire OpenAPIv3 schema';
+  const name = 'x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema';
   yield forbiddenField(field, tooDear(name, total, totalCostMax));
 }
 

@@ -109,8 +109,6 @@ function* validateUnsupported(schema: JSONSchemaProps, structural: boolean, fiel
       `${field}.additionalProperties`,
       'additionalProperties and properties are mutual exclusive',
     );
-  if ((schema.additionalProperties as unknown) === false && structural)
-    yield forbiddenField(`${field}.additionalProperties`, 'additionalProperties cannot be set to false');
   if (schema.pattern !== undefined && !isPattern(schema.pattern))
     yield invalidValue(`${field}.pattern`, schema.pattern, "must be a valid regular expression, but isn't");
 }
@@ -180,7 +178,6 @@ function* validateListMarks(schema: JSONSchemaProps, field: string): FieldErrors
   }
   if (!keys?.length) {
     yield required(keysPath, 'must not be empty if x-kubernetes-list-type is map');
-    return;
   }
   if (!items) {
     yield required(`${field}.items`, 'must have a schema if x-kubernetes-list-type is map');
@@ -193,7 +190,7 @@ function* validateListMarks(schema: JSONSchemaProps, field: string): FieldErrors
       "must be object if parent array's x-kubernetes-list-type is map",
     );
   const seen = new Set<string>();
-  for (const [index, key] of keys.entries()) {
+  for (const [index, key] of (keys ?? []).entries()) {
     const property = items.properties?.[key];
     if (!property)
       yield invalidValue(`${keysPath}[${index}]`, key, 'entries must all be names of item properties');
@@ -253,7 +250,7 @@ function* validateRules(schema: JSONSchemaProps, field: string): FieldErrors {
       continue;
     }
     if (rule.message?.includes('\n'))
-      yield invalidValue(`${path}.message`, rule.message, 'message must not contain line breaks');
+      yield invalidValue(`${path}.message`, rule.message, 'must not contain line breaks');
     if (rule.rule.includes('\n') && !rule.message && !rule.messageExpression)
       yield required(`${path}.message`, 'message must be specified if rule contains line breaks');
     try {
