@@ -211,8 +211,6 @@ test('a target that is not there, at zero, or too small says so', async () => {
     conditionOf(await get('strange'), 'AbleToScale')?.message ?? '',
     /no matches for kind "Thing" in group "no\.such"$/,
   );
-  // What cannot be measured keeps its place among the metrics.
-  assert.deepEqual((await get('blind')).status?.currentMetrics, [{ type: '' }]);
   assert.equal(conditionOf(await get('blind'), 'ScalingActive')?.reason, 'FailedGetExternalMetric');
   assert.equal(conditionOf(await get('zero'), 'ScalingActive')?.reason, 'ScalingDisabled');
   assert.equal((await client.get(Deployment, { name: 'small', namespace })).spec?.replicas, 2);

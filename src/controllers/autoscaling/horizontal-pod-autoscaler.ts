@@ -186,17 +186,16 @@ class Sync {
   ): Promise<{ replicas: number; name: string; statuses: MetricStatus[] }> {
     const context = this.#contextOrTell(scale, current);
     const specs = this.#spec.metrics ?? [];
-    // Each stands where its metric stands in the spec; that of a metric which cannot be had says nothing.
-    const statuses = specs.map((): MetricStatus => ({ type: '' as MetricStatus['type'] }));
+    const statuses: MetricStatus[] = [];
     let best: { replicas: number; name: string } | undefined;
     let firstFailure: { reason: string; error: MetricProblem } | undefined;
     let failures = 0;
-    for (const [index, spec] of specs.entries()) {
+    for (const spec of specs) {
       try {
         const { replicas, name, status } = await measureComputation(this.#cluster, spec.type, current, () =>
           computeMetric(spec, context),
         );
-        statuses[index] = status;
+        statuses.push(status);
         if (!best || replicas > best.replicas) best = { replicas, name };
       } catch (error) {
         if (!(error instanceof MetricProblem)) throw error;
@@ -219,7 +218,7 @@ class Sync {
       );
       const problem = `invalid metrics (${failures} invalid out of ${specs.length}), first error is: ${error.summary}`;
       this.#event('Warning', 'FailedComputeMetricsReplicas', problem);
-      this.#status = { ...this.#status, currentReplicas: current, currentMetrics: statuses };
+      this.#status = { ...this.#status, currentReplicas: current };
       throw new MetricProblem(problem);
     }
     const message = `the HPA was able to successfully calculate a replica count from ${best.name}`;

@@ -6,6 +6,7 @@ import type { Life } from './observer.ts';
 import type { Json, JsonObject } from './scenario.ts';
 
 const suffix = '[bcdfghjklmnpqrstvwxz2456789]{5}';
+const isSuffix = new RegExp(`^${suffix}$`);
 
 export class Normalizer {
   readonly #namespace: string;
@@ -24,7 +25,9 @@ export class Normalizer {
         if (!hashes.has(hash)) hashes.set(hash, hashes.size === 0 ? '<hash>' : `<hash${hashes.size + 1}>`);
       }
       const { name, generateName } = first!.metadata;
-      if (generateName && name.startsWith(generateName)) names.set(name, `${generateName}<suffix>`);
+      // Pods of a StatefulSet say what their names could be generated from, and have others.
+      if (generateName && name.startsWith(generateName) && isSuffix.test(name.slice(generateName.length)))
+        names.set(name, `${generateName}<suffix>`);
       if (life.resource === 'jobs' && first!.metadata.ownerReferences?.[0]?.kind === 'CronJob')
         names.set(name, name.replace(/\d+$/, '<time>'));
     }
