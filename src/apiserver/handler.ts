@@ -180,7 +180,7 @@ export class RequestHandler {
     const exact = this.#paths.get(trimmed);
     if (exact) return exact(context);
     for (const { prefix, handler } of this.#prefixes) if (path.startsWith(prefix)) return handler(context);
-    throw unknownPath();
+    return pageNotFound;
   }
 
   /** A defect is logged here, and told to the client without its inside. */

@@ -4,6 +4,7 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'patch-json-not-array': 'patches are decoded elsewhere, with words of their own',
   'patch-merge-bad-json': 'patches are decoded elsewhere, with words of their own',
   'apply-type-wrong': 'the object is named, and its value by type',
+  'verbs-get-unknown-path': 'the mux says in plain text that nobody serves the path',
   'discovery-resources-v1': 'the eviction subresource is of policy/v1',
   'discovery-group-autoscaling': 'autoscaling/v2 is preferred',
   'subresources-ephemeral-containers-absent': 'the subresource was behind a gate, and so not found at all',

@@ -138,3 +138,8 @@ for (const [method, query, status, message] of oddQueries)
     assert.equal(answer.status, status);
     assert.match(answer.object.message, message);
   });
+
+test('of a path that nobody serves the mux says so in plain text', async () => {
+  const answer = await server.transport.send({ method: 'GET', path: '/nope' });
+  assert.equal(answer.status, 404);
+});
