@@ -24,6 +24,7 @@ type Histories = Map<string, ScalingHistory & { uid: string }>;
 /** By key, what selects the pods of each autoscaler's target. */
 type Selectors = Map<string, ReturnType<typeof parseLabelSelector>>;
 
+/** From one look at an autoscaler to the next, and from its creation to the first. */
 const syncMs = 15_000;
 /** Of a change of the target's size that somebody else's write got in the way of. */
 const rescaleTriesMax = 5;
@@ -32,6 +33,8 @@ export function horizontalPodAutoscalerController(): AnyController {
   /** By key. Starts anew with the controller: the first recommendation of a run is the present size. */
   const histories: Histories = new Map();
   const selectors: Selectors = new Map();
+  /** By key, when the next look is due; a changed spec waits for it, too. */
+  const dueMs = new Map<string, number>();
   return defineController({
     name: 'horizontalpodautoscaler',
     component: 'horizontal-pod-autoscaler',
@@ -42,8 +45,15 @@ export function horizontalPodAutoscalerController(): AnyController {
       !old || !isDeepStrictEqual(hpa.spec, old.spec),
     async reconcile(key, cluster, signal) {
       const hpa = cluster.get(HorizontalPodAutoscaler, key);
-      if (!hpa) for (const known of [histories, selectors]) known.delete(key);
+      if (!hpa) for (const known of [histories, selectors, dueMs]) known.delete(key);
       if (!hpa || hpa.metadata.deletionTimestamp) return undefined;
+      const nowMs = cluster.clock.monotonic();
+      const due = dueMs.get(key) ?? nowMs + syncMs;
+      if (nowMs < due) {
+        dueMs.set(key, due);
+        return { requeueAfterMs: due - nowMs };
+      }
+      dueMs.set(key, nowMs + syncMs);
       const sync = new Sync(hpa, cluster, signal, histories, selectors);
       try {
         await measureReconciliation(cluster, () => sync.run());

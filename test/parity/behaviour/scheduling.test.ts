@@ -26,6 +26,11 @@ function asToday(scenario: Scenario): Scenario {
       .replaceAll(
         'unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)',
         'no metrics returned from resource metrics API',
+      )
+      // The sum of all metrics says under which kind each stands.
+      .replaceAll(
+        'first error is: failed to get cpu utilization',
+        'first error is: failed to get cpu resource metric value: failed to get cpu utilization',
       ),
   ) as Scenario['expect'];
   // A pod is tried again today only when something changed that could help it.
