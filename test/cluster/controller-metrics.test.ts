@@ -156,7 +156,7 @@ test('an autoscaler tells what it did and what stood in its way', async () => {
   await make('small', 'apps/v1', 'ReplicaSet', 2);
   await make('gone', 'apps/v1', 'ReplicaSet', 1);
   await make('odd', 'apps/v1', 'Oddity', 1);
-  await clock.advance(10_000);
+  await clock.advance(20_000);
   const prefix = 'horizontal_pod_autoscaler_controller';
   const rounds = (action: string, error: string) =>
     sampleOf(cluster, `${prefix}_reconciliations_total{action="${action}",error="${error}"}`);

@@ -308,7 +308,8 @@ test('a claim that asks for attributes gets a volume that has them, and their cl
   await client.create(PersistentVolumeClaim, claim('data', '1Gi', '', attributes));
   await cluster.clock.advance(30_000);
   assert.equal(await phaseOf(client, 'data'), 'Pending');
-  await client.create(PersistentVolume, volume('quick', '1Gi', attributes));
+  const csi = { driver: 'disk.example.com', volumeHandle: 'quick' };
+  await client.create(PersistentVolume, volume('quick', '1Gi', { ...attributes, csi, hostPath: undefined }));
   await bound(cluster, 'data');
   const { spec, status } = await client.get(PersistentVolumeClaim, { name: 'data', namespace });
   assert.equal(spec?.volumeName, 'quick');
