@@ -18,8 +18,8 @@ suite('the real container runtime', () => {
     const archive = join(cluster.home, 'busybox.tar');
     await writeBusyboxImage(archive, [image]);
     await cluster.wherry('image', 'load', archive);
-    // The agent would clear away what it does not know, and the supervisor would start another.
-    for (const part of ['supervisor', 'wherry/agent']) process.kill(cluster.pidOf(part), 'SIGKILL');
+    // The agent would clear away what it does not know, the supervisor would start another, the server another of those.
+    for (const part of ['server', 'supervisor', 'wherry/agent']) process.kill(cluster.pidOf(part), 'SIGKILL');
     const nodeRoot = `/proc/${cluster.pidOf('wherry/holder')}/root`;
     runtime = grpcRuntime(join(nodeRoot, 'run/containerd/containerd.sock'));
   });
