@@ -48,6 +48,7 @@ function podSpec(index: number): object {
   }
 }
 
+/** NaN: it has ended. */
 const parentOf = (pid: number) => Number(/^PPid:\s*(\d+)$/m.exec(textOf(`/proc/${pid}/status`))?.[1]);
 
 /** Of all processes of the container the one that none of the others has started. */
@@ -55,7 +56,8 @@ function firstProcessOf(containerId: string): number {
   const all = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && textOf(`/proc/${entry}/cgroup`).includes(containerId))
     .map(Number);
-  const first = all.find((pid) => !all.includes(parentOf(pid)));
+  const parents = new Map(all.map((pid) => [pid, parentOf(pid)]));
+  const first = all.find((pid) => !Number.isNaN(parents.get(pid)) && !all.includes(parents.get(pid)!));
   assert.ok(first, 'the container runs');
   return first;
 }
