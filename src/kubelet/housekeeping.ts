@@ -1,8 +1,10 @@
 /** What a real node does besides running pods: logs, images, pressure. */
+import type { Pod } from '../api/resources.gen.ts';
 import type { KubeletSettings } from './configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
 import { ImageGc } from './images/image-gc.ts';
+import { parseImageName } from './images/image-name.ts';
 import { rotateLogs } from './linux/log-rotation.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
@@ -30,6 +32,9 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     imageFs: async () => (await machine.usage()).imageFs,
     lastUsedMs: context.images.lastUsedMs,
     pulled: context.images.pulled,
+    *inVolumes() {
+      for (const { pod } of pods.workers()) yield* volumeImages(pod);
+    },
     ...settings.imageGc,
   });
   const eviction = new EvictionManager({
@@ -58,4 +63,12 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     },
     signal,
   );
+}
+
+/** In the form that a runtime knows images by. */
+function* volumeImages({ spec }: Pod): Generator<string> {
+  for (const { image } of spec.volumes ?? []) {
+    const name = parseImageName(image?.reference ?? '');
+    if (!('problem' in name)) yield name.full;
+  }
 }

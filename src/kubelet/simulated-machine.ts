@@ -74,8 +74,12 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
 const simulatedVolumes: PodVolumes = {
   setUp: async (pod) =>
     new Map(
-      (pod.spec.volumes ?? []).map((volume) => [volume.name, { hostPath: `/simulated/${volume.name}` }]),
+      (pod.spec.volumes ?? []).map(({ name, image }) => [
+        name,
+        image ? { image } : { hostPath: `/simulated/${name}` },
+      ]),
     ),
+  mountImage: async (_pod, volumeName) => `/simulated/${volumeName}`,
   subPath: async ({ root, subPath }) => `${root}/${subPath}`,
   readFile: async () => undefined,
   refreshDueMs: () => undefined,

@@ -52,6 +52,32 @@ spec:
   ${storageClassName === undefined ? '' : `storageClassName: "${storageClassName}"`}
 `;
 
+  test('a volume shows the files of an image, which the node lets go with the pod', {
+    timeout: 120_000,
+  }, async () => {
+    await cluster.apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: shows-image}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [sleep, '600']
+    volumeMounts: [{name: files, mountPath: /files}, {name: files, mountPath: /part, subPath: bin}]
+  volumes: [{name: files, image: {reference: busybox, pullPolicy: IfNotPresent}}]
+`);
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/shows-image', '--timeout=60s');
+    const uid = await read('pod', 'shows-image', '-o', 'jsonpath={.metadata.uid}');
+    const exec = (script: string) => cluster.tryKubectl(['exec', 'shows-image', '--', 'sh', '-c', script]);
+    assert.equal((await exec('test -e /files/bin/sh && test -e /part/sh')).code, 0);
+    assert.match((await exec('touch /files/x')).stderr, /Read-only file system/);
+    await cluster.kubectl('delete', 'pod', 'shows-image');
+    await eventually('the node has let go', async () => !existsSync(onNode(`/var/lib/kubelet/pods/${uid}`)));
+  });
+
   test('data outlives its pod, and goes with its claim', { timeout: 120_000 }, async () => {
     await cluster.apply(claim('kept'));
     await cluster.apply(pod('writer', 'kept', 'id -u > /data/file'));

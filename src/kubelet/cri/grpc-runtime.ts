@@ -11,7 +11,7 @@ import type {
   SandboxStatus,
 } from './messages.ts';
 import type { ContainerFilter, ContainerRuntime, SandboxFilter } from './runtime.ts';
-import { isNotFound } from './runtime-error.ts';
+import { isNotFound, RuntimeError } from './runtime-error.ts';
 
 /** Upstream's `runtimeRequestTimeout`: of requests that by their nature take no time. */
 const requestTimeoutMs = 120_000;
@@ -172,11 +172,25 @@ function streamCalls(runtime: Call): Pick<ContainerRuntime, 'execSync' | 'exec' 
 
 function imageCalls(
   images: Call,
-): Pick<ContainerRuntime, 'listImages' | 'imageStatus' | 'pullImage' | 'removeImage' | 'imageFsInfo'> {
+): Pick<
+  ContainerRuntime,
+  'listImages' | 'imageStatus' | 'imageSnapshot' | 'pullImage' | 'removeImage' | 'imageFsInfo'
+> {
+  const imageFsInfo = async () =>
+    (await images<{ imageFilesystems: FilesystemUsage[] }>('ImageFsInfo', {})).imageFilesystems;
   return {
     listImages: async () => (await images<{ images: Image[] }>('ListImages', {})).images,
     imageStatus: async (image) =>
       (await images<{ image: Image | null }>('ImageStatus', { image })).image ?? undefined,
+    async imageSnapshot(image) {
+      const answer = await images<VerboseImageStatus>('ImageStatus', { image, verbose: true });
+      if (!answer.image) return undefined;
+      const { chainID } = JSON.parse(answer.info.info ?? '{}') as { chainID?: string };
+      const [snapshotter] = (await imageFsInfo()).flatMap(({ fsId }) => snapshotterAt(fsId?.mountpoint));
+      if (!chainID || !snapshotter)
+        throw new RuntimeError('Unimplemented', 'the runtime does not tell where the files of images are');
+      return { chainId: chainID, snapshotter };
+    },
     async pullImage(image, auth, sandboxConfig, options) {
       const answer = await images<{ imageRef: string }>(
         'PullImage',
@@ -188,9 +202,20 @@ function imageCalls(
     async removeImage(image) {
       await images('RemoveImage', { image });
     },
-    imageFsInfo: async () =>
-      (await images<{ imageFilesystems: FilesystemUsage[] }>('ImageFsInfo', {})).imageFilesystems,
+    imageFsInfo,
   };
+}
+
+interface VerboseImageStatus {
+  image: Image | null;
+  /** JSON by topic, such as `info`. */
+  info: Record<string, string>;
+}
+
+/** containerd keeps snapshots in a folder that is named after what makes them. */
+function snapshotterAt(folder = ''): string[] {
+  const name = /\/io\.containerd\.snapshotter\.v1\.([^/]+)$/.exec(folder)?.[1];
+  return name === undefined ? [] : [name];
 }
 
 /** On the wire a state is a message of its own: as an enumeration alone, none could not be told from the first. */

@@ -32,6 +32,7 @@ const operations = {
   listContainerStats: 'list_container_stats',
   listImages: 'list_images',
   imageStatus: 'image_status',
+  imageSnapshot: 'image_status',
   pullImage: 'pull_image',
   removeImage: 'remove_image',
   imageFsInfo: 'image_fs_info',

@@ -120,8 +120,6 @@ export interface Mount {
   selinuxRelabel?: boolean;
   propagation?: MountPropagation;
   recursiveReadOnly?: boolean;
-  image?: ImageSpec;
-  imageSubPath?: string;
 }
 
 export interface Device {
@@ -296,6 +294,13 @@ export interface ContainerStats {
     usedBytes?: UInt64Value | null;
     inodesUsed?: UInt64Value | null;
   } | null;
+}
+
+/** The files of an unpacked image, among containerd's snapshots. */
+export interface ImageSnapshot {
+  /** The chain ID of its layers, under which the snapshot is known. */
+  chainId: string;
+  snapshotter: string;
 }
 
 export interface FilesystemUsage {

@@ -45,6 +45,7 @@ export function describeRuntimeContract(name: string, setup: () => Promise<Runti
     await settle(ready.promise);
     if (!(await runtime.imageStatus({ image })))
       await settle(runtime.pullImage({ image }, undefined, undefined));
+    assert.match((await runtime.imageSnapshot({ image }))!.chainId, /^sha256:/);
     const sandbox = sandboxConfig('uid-1', logDirectory);
     const sandboxId = await settle(runtime.runPodSandbox(sandbox, ''));
     const config = containerConfig(image, 'sleep 1; exit 3');
@@ -106,5 +107,6 @@ export function describeRuntimeContract(name: string, setup: () => Promise<Runti
     await assert.rejects(runtime.containerStatus('f00'), { code: 'NotFound' });
     await runtime.stopContainer('f00', 0);
     assert.equal(await runtime.imageStatus({ image: '127.0.0.1:1/none:1' }), undefined);
+    assert.equal(await runtime.imageSnapshot({ image: '127.0.0.1:1/none:1' }), undefined);
   });
 }

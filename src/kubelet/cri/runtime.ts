@@ -11,6 +11,7 @@ import type {
   ContainerStatus,
   FilesystemUsage,
   Image,
+  ImageSnapshot,
   ImageSpec,
   LinuxResources,
   RuntimeStatus,
@@ -107,6 +108,8 @@ export interface ContainerRuntime {
   listImages(): Promise<Image[]>;
   /** Undefined when the image is not there. */
   imageStatus(image: ImageSpec): Promise<Image | undefined>;
+  /** Where the files of an image are kept; undefined when it is not there. */
+  imageSnapshot(image: ImageSpec): Promise<ImageSnapshot | undefined>;
   /** Resolves with a reference that names what was pulled. */
   pullImage(
     image: ImageSpec,

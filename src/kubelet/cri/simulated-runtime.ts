@@ -295,6 +295,11 @@ class Simulation implements SimulatedRuntime {
     return this.#images.find(image.image);
   }
 
+  async imageSnapshot(image: { image: string }) {
+    const found = this.#images.find(image.image);
+    return found && { chainId: found.id, snapshotter: 'simulated' };
+  }
+
   async pullImage(
     image: { image: string },
     _auth: unknown,

@@ -11,7 +11,13 @@ const gibibyte = 1024 ** 3;
 const minute = 60_000;
 
 /** A disk of 100 GiB and images of 10 GiB each. */
-function setup(options: { usedGi: number; images: string[]; inUse?: string[]; ageMaxMs?: number }) {
+function setup(options: {
+  usedGi: number;
+  images: string[];
+  inUse?: string[];
+  inVolumes?: string[];
+  ageMaxMs?: number;
+}) {
   const clock = new VirtualClock();
   const images = new Map(
     options.images.map((id): [string, Image] => [
@@ -35,6 +41,7 @@ function setup(options: { usedGi: number; images: string[]; inUse?: string[]; ag
     nodeName: 'n',
     lastUsedMs,
     pulled: { prune: async () => undefined },
+    inVolumes: () => options.inVolumes ?? [],
     highPercent: 85,
     lowPercent: 80,
     ageMinMs: 2 * minute,
@@ -67,8 +74,9 @@ function setup(options: { usedGi: number; images: string[]; inUse?: string[]; ag
 test('above the high mark the longest unused images go until the low mark; those in use, pinned and of sandboxes stay', async () => {
   const { gc, clock, lastUsedMs, left, events } = setup({
     usedGi: 86,
-    images: ['pause', 'pinned', 'used', 'old', 'older'],
+    images: ['pause', 'pinned', 'used', 'shown', 'old', 'older'],
     inUse: ['used'],
+    inVolumes: ['shown:1'],
   });
   // Seen for the first time: nothing is old enough yet, which is told.
   await assert.rejects(gc.collect(), /only found 0 bytes eligible to free\.$/);
@@ -76,7 +84,7 @@ test('above the high mark the longest unused images go until the low mark; those
   lastUsedMs.set('old', clock.now() + 1000);
   await clock.advance(3 * minute);
   await gc.collect();
-  assert.deepEqual(left(), ['pause', 'pinned', 'used', 'old']);
+  assert.deepEqual(left(), ['pause', 'pinned', 'used', 'shown', 'old']);
 });
 
 test('below the high mark nothing goes, except what is unused for too long', async () => {

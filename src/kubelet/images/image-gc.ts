@@ -16,6 +16,8 @@ export interface ImageGcOptions {
   imageFs: () => Promise<FilesystemUse | undefined>;
   /** When each image was last needed, by id. */
   lastUsedMs: ReadonlyMap<string, number>;
+  /** Names of images that volumes of pods show. */
+  inVolumes: () => Iterable<string>;
   /** Who pulled which image: what is gone is forgotten there. */
   pulled: Pick<PulledImages, 'prune'>;
   highPercent: number;
@@ -115,7 +117,10 @@ export class ImageGc {
       runtime.listContainers(),
       runtime.status({ verbose: true }),
     ]);
-    const used = new Set(containers.flatMap(({ imageRef, image }) => [imageRef, image.image]));
+    const used = new Set([
+      ...containers.flatMap(({ imageRef, image }) => [imageRef, image.image]),
+      ...this.#options.inVolumes(),
+    ]);
     const sandboxImage = sandboxImageOf(status.info);
     const nowMs = clock.now();
     const unused: { image: Image; usedMs: number }[] = [];

@@ -5,6 +5,7 @@ import type { KubeletContext } from '../context.ts';
 import type { ContainerConfig, Image, Mount, SandboxConfig } from '../cri/messages.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import { ImageProblem } from '../images/image-manager.ts';
+import { parseImageName } from '../images/image-name.ts';
 import { missingPullSecretsMessage, pullSecretsOf } from '../images/pull-secrets.ts';
 import { containerConfigOf } from '../spec/container-config.ts';
 import { ContainerConfigError, computeEnvironment } from '../spec/environment.ts';
@@ -72,6 +73,14 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
   let image: Image;
   try {
     image = await context.images.ensure(pod, container, start.sandboxConfig, events, start.pulling);
+    for (const { reference, pullPolicy } of imageVolumesOf(start))
+      await context.images.ensure(
+        pod,
+        { ...(reference && { image: reference }), ...(pullPolicy && { imagePullPolicy: pullPolicy }) },
+        start.sandboxConfig,
+        podEvents(context.recorder, pod),
+        start.pulling,
+      );
   } catch (error) {
     if (!(error instanceof ImageProblem)) throw error;
     if (!error.isTold) events.warning('Failed', `Error: ${error.waiting.reason}`);
@@ -103,6 +112,11 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
   start.started(id);
   await runPostStart(context, start, id);
   return id;
+}
+
+/** Of the volumes that the container mounts. */
+function imageVolumesOf({ container, volumes }: ContainerStart): core.ImageVolumeSource[] {
+  return (container.volumeMounts ?? []).flatMap(({ name }) => volumes.get(name)?.image ?? []);
 }
 
 async function runPostStart(context: KubeletContext, start: ContainerStart, id: string): Promise<void> {
@@ -212,27 +226,18 @@ async function mountsOf(
       context.hasRecursiveReadOnly(start.runtimeHandler),
     );
     const subPath = subPathOf(mount, environment);
-    if (volume.image !== undefined) {
-      mounts.push({
-        hostPath: '',
-        containerPath,
-        readonly: true,
-        image: { image: volume.image },
-        ...(subPath && { imageSubPath: subPath }),
-      });
-      continue;
-    }
+    const root = volume.image ? await imageFiles(context, pod, mount.name, volume.image) : volume.hostPath;
     const hostPath = subPath
       ? await context.volumes.subPath({
           pod,
           container,
           index,
           volumeName: mount.name,
-          root: volume.hostPath ?? '',
+          root: root ?? '',
           subPath,
           readOnly: readonly,
         })
-      : (volume.hostPath ?? '');
+      : (root ?? '');
     mounts.push({ hostPath, containerPath, readonly, propagation, recursiveReadOnly });
   }
   if (hostsFile && !mountsHosts) {
@@ -240,6 +245,18 @@ async function mountsOf(
     mounts.push({ hostPath: hostsFile, containerPath: '/etc/hosts', readonly });
   }
   return mounts;
+}
+
+async function imageFiles(
+  { runtime, volumes }: KubeletContext,
+  pod: Pod,
+  volumeName: string,
+  { reference = '' }: core.ImageVolumeSource,
+): Promise<string> {
+  const name = parseImageName(reference);
+  const snapshot = 'problem' in name ? undefined : await runtime.imageSnapshot({ image: name.full });
+  if (!snapshot) throw new ContainerConfigError(`image "${reference}" of volume "${volumeName}" is gone`);
+  return volumes.mountImage(pod, volumeName, snapshot);
 }
 
 function blockDevices({ container, volumes }: ContainerStart) {

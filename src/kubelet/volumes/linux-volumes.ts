@@ -5,12 +5,14 @@ import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
+import type { ImageSnapshot } from '../cri/messages.ts';
 import { CsiClaims } from '../csi/csi-claims.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { cloneGitRepo } from './git-repo.ts';
 import { prepareHostPath } from './host-path.ts';
+import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
 import { mountNfs } from './nfs.ts';
 import { giveToGroup } from './ownership.ts';
 import { computePayload } from './payload.ts';
@@ -29,6 +31,9 @@ import { mountSubPath, readInside } from './sub-path.ts';
 import { TokenSource } from './token-source.ts';
 import { volumesUsed } from './used-volumes.ts';
 import { driverFigures, folderFigures } from './volume-figures.ts';
+
+/** As upstream names folders after plugins. */
+const imagePlugin = 'kubernetes.io~image';
 
 export class LinuxVolumes implements PodVolumes {
   readonly #inputs: VolumeInputs;
@@ -79,6 +84,12 @@ export class LinuxVolumes implements PodVolumes {
     return mounted;
   }
 
+  async mountImage({ metadata }: Pod, volumeName: string, snapshot: ImageSnapshot): Promise<string> {
+    const folder = join(this.#podsDir, metadata.uid, 'volumes', imagePlugin, volumeName);
+    await mountImageFiles(snapshot, imageViewName(metadata.uid, volumeName), folder);
+    return folder;
+  }
+
   async subPath({
     pod,
     container,
@@ -125,7 +136,9 @@ export class LinuxVolumes implements PodVolumes {
     await unmountBelow(join(folder, 'volume-subpaths'));
     await this.#csi.tearDown(podUid);
     this.#claims.forget(podUid);
+    const images = await readdir(join(folder, 'volumes', imagePlugin)).catch(ifMissing([]));
     await unmountBelow(folder);
+    for (const name of images) await removeImageView(imageViewName(podUid, name));
     await rm(join(folder, 'volumes'), { recursive: true, force: true });
     await rm(join(folder, 'volume-subpaths'), { recursive: true, force: true });
     await rm(join(folder, 'volumeDevices'), { recursive: true, force: true });
@@ -214,7 +227,7 @@ export class LinuxVolumes implements PodVolumes {
       const hostPath = await this.#csi.mountInline(pod, volume.name, volume.csi);
       return { hostPath, readOnly: volume.csi.readOnly ?? false };
     }
-    if (volume.image) return { image: volume.image.reference ?? '', readOnly: true };
+    if (volume.image) return { image: volume.image, readOnly: true };
     if (volume.emptyDir) {
       const folder = await this.#emptyDir(pod, volume, volume.emptyDir);
       if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);

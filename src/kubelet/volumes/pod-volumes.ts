@@ -6,6 +6,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { ImageSnapshot } from '../cri/messages.ts';
 import type { NodeDrivers } from '../csi/node-drivers.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
@@ -37,9 +38,9 @@ export interface CsiNode {
 }
 
 export interface MountedVolume {
-  /** Absent for an image volume, which the runtime mounts. */
+  /** Absent for an image volume, which is mounted once its image is there. */
   hostPath?: string;
-  image?: string;
+  image?: core.ImageVolumeSource;
   /** Nothing may write to it, whatever the mount says. */
   readOnly?: boolean;
   /** The group that its files belong to besides fsGroup. */
@@ -119,6 +120,8 @@ export interface PodVolumes {
    * @throws VolumesNotReady
    */
   setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>>;
+  /** Mounts the files of an image that is there; gives the path. @throws Error */
+  mountImage(pod: Pod, volumeName: string, snapshot: ImageSnapshot): Promise<string>;
   /** A path that stands for part of a volume and cannot be led out of it by links. @throws Error */
   subPath(request: SubPathRequest): Promise<string>;
   /** What a file of a volume holds, to which no link leads out of it; undefined: there is none. @throws Error */
