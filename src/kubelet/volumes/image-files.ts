@@ -10,6 +10,9 @@ import { CommandError, runCommand } from '../linux/run-command.ts';
 /** containerd's namespace of pods, which has their images. */
 const snapshots = ['--namespace', 'k8s.io', 'snapshots'];
 
+/** Those that a node's containerd is configured with, one or the other (src/host/containerd.ts). */
+const snapshotters = ['overlayfs', 'native'] as const;
+
 export function imageViewName(podUid: string, volumeName: string): string {
   return `wherry-image-volume-${podUid}-${volumeName}`;
 }
@@ -32,9 +35,9 @@ export async function mountImageFiles(
   await runCommand('mount', args);
 }
 
-/** Lets containerd take the image away once nobody else uses it. */
+/** Lets containerd take the image away once nobody else uses it; which of its snapshotters has the view is not asked. */
 export async function removeImageView(view: string): Promise<void> {
-  for (const snapshotter of ['overlayfs', 'native'])
+  for (const snapshotter of snapshotters)
     await runCommand('ctr', [...snapshots, '--snapshotter', snapshotter, 'remove', view]).catch(
       unlessSaid('not found'),
     );
