@@ -97,7 +97,7 @@ export class StaticPods {
     for (const [uid, pod] of wanted) {
       if (this.#current.has(uid)) continue;
       this.#current.set(uid, pod);
-      pods.update(pod, true);
+      pods.update(pod, { isStatic: true });
     }
   }
 

@@ -135,7 +135,7 @@ export class SchedulerCache implements Snapshot {
       return;
     }
     this.removePod(uid);
-    this.#place(createPodInfo(pod), nodeName, false);
+    this.#place({ info: createPodInfo(pod), nodeName, isAssumed: false });
   }
 
   /** It takes as much of its node as before; one that is going counts among others of its labels no more. */
@@ -151,7 +151,7 @@ export class SchedulerCache implements Snapshot {
 
   /** Counts a pod on a node before the server knows. */
   assume(info: PodInfo, nodeName: string): void {
-    this.#place(info, nodeName, true);
+    this.#place({ info, nodeName, isAssumed: true });
   }
 
   /** Takes back {@link assume}; false and nothing done when the server has confirmed the pod meanwhile. */
@@ -191,8 +191,9 @@ export class SchedulerCache implements Snapshot {
     this.#namespaces.delete(name);
   }
 
-  #place(info: PodInfo, nodeName: string, isAssumed: boolean): void {
-    this.#placed.set(info.uid, { info, nodeName, isAssumed });
+  #place(placed: PlacedPod): void {
+    const { info, nodeName } = placed;
+    this.#placed.set(info.uid, placed);
     const node = this.#nodes.get(nodeName);
     if (node) {
       this.#attach(info, node);

@@ -32,7 +32,7 @@ export const roleBindingKind = defineKind(RoleBinding, {
   validateName: rbacNameRule,
   columns: bindingColumns<RoleBinding>(),
   defaults: defaultBinding,
-  validate: (binding) => validateBinding(binding, ['Role', 'ClusterRole'], true),
+  validate: (binding) => validateBinding(binding, { namespaced: true, roleKinds: ['Role', 'ClusterRole'] }),
   validateUpdate: validateBindingUpdate,
   versions: oldVersions('RoleBinding'),
 });
@@ -42,7 +42,7 @@ export const clusterRoleBindingKind = defineKind(ClusterRoleBinding, {
   validateName: rbacNameRule,
   columns: bindingColumns<ClusterRoleBinding>(),
   defaults: defaultBinding,
-  validate: (binding) => validateBinding(binding, ['ClusterRole'], false),
+  validate: (binding) => validateBinding(binding, { namespaced: false, roleKinds: ['ClusterRole'] }),
   validateUpdate: validateBindingUpdate,
   versions: oldVersions('ClusterRoleBinding'),
 });
@@ -67,7 +67,10 @@ function defaultBinding(binding: Bound): void {
     if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= rbacGroup;
 }
 
-function* validateBinding(binding: Bound, roleKinds: readonly string[], namespaced: boolean): FieldErrors {
+function* validateBinding(
+  binding: Bound,
+  { namespaced, roleKinds }: { namespaced: boolean; roleKinds: readonly string[] },
+): FieldErrors {
   const { apiGroup, kind, name } = binding.roleRef ?? {};
   if (apiGroup !== rbacGroup) yield notSupported('roleRef.apiGroup', apiGroup ?? '', [rbacGroup]);
   if (!roleKinds.includes(kind ?? '')) yield notSupportedInOrder('roleRef.kind', kind ?? '', roleKinds);

@@ -22,7 +22,7 @@ export const roleKind = defineKind(Role, {
   validateName: rbacNameRule,
   *validate(role) {
     for (const [index, rule] of (role.rules ?? []).entries())
-      yield* validateRule(rule, true, `rules[${index}]`);
+      yield* validateRule(rule, `rules[${index}]`, { namespaced: true });
   },
   versions: oldVersions('Role'),
 });
@@ -32,7 +32,7 @@ export const clusterRoleKind = defineKind(ClusterRole, {
   validateName: rbacNameRule,
   *validate(role) {
     for (const [index, rule] of (role.rules ?? []).entries())
-      yield* validateRule(rule, false, `rules[${index}]`);
+      yield* validateRule(rule, `rules[${index}]`, { namespaced: false });
     const aggregation = role.aggregationRule;
     if (!aggregation) return;
     const selectors = aggregation.clusterRoleSelectors ?? [];
@@ -47,7 +47,11 @@ export const clusterRoleKind = defineKind(ClusterRole, {
   versions: oldVersions('ClusterRole'),
 });
 
-function* validateRule(rule: PolicyRule, namespaced: boolean, field: string): FieldErrors {
+function* validateRule(
+  rule: PolicyRule,
+  field: string,
+  { namespaced }: { namespaced: boolean },
+): FieldErrors {
   const { apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
   const verbs = rule.verbs ?? [];
   if (verbs.length === 0) yield required(`${field}.verbs`, 'verbs must contain at least one value');

@@ -107,13 +107,13 @@ function parseAsYaml(text: string): ParsedText {
   const problems: string[] = [];
   let value: unknown;
   try {
-    value = read(text, false);
+    value = read(text);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     if (error.reason !== 'duplicated mapping key') throw asYamlError(error);
     problems.push(duplicateText(error, text));
     try {
-      value = read(text, true);
+      value = read(text, { mayRepeatKeys: true });
     } catch (second) {
       throw second instanceof YAMLException ? asYamlError(second) : second;
     }
@@ -122,7 +122,7 @@ function parseAsYaml(text: string): ParsedText {
   return { value: value ?? null, problems };
 }
 
-function read(text: string, mayRepeatKeys: boolean): unknown {
+function read(text: string, { mayRepeatKeys = false } = {}): unknown {
   return load(text, {
     schema,
     json: mayRepeatKeys,

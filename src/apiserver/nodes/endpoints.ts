@@ -22,9 +22,7 @@ export interface Endpoint {
 export function chooseEndpoint(
   objects: ObjectReader,
   random: Random,
-  namespace: string,
-  name: string,
-  port: string,
+  { namespace, name, port }: { namespace: string; name: string; port: string },
 ): Endpoint {
   const service = objects.get(Service, namespace, name);
   if (!service) throw notFound(Service, name);
@@ -69,7 +67,7 @@ export function serviceDialer(
   random: Random,
 ): (namespace: string, name: string, port: number) => Promise<Duplex> {
   return async (namespace, name, port) =>
-    connectEndpoint(objects, nodes, chooseEndpoint(objects, random, namespace, name, String(port)));
+    connectEndpoint(objects, nodes, chooseEndpoint(objects, random, { namespace, name, port: String(port) }));
 }
 
 /**

@@ -40,7 +40,7 @@ export function planRollback(deployment: Deployment, sets: readonly ReplicaSet[]
       // The change cause and the like are those of the revision that is current again.
       metadata: {
         ...deployment.metadata,
-        annotations: { ...own(kept, true), ...own(set.metadata.annotations, false) },
+        annotations: { ...pick(kept, isOwn), ...pick(set.metadata.annotations, (key) => !isOwn(key)) },
       },
       spec: { ...deployment.spec!, template },
     },
@@ -58,8 +58,11 @@ function lastRevision(sets: readonly ReplicaSet[]): bigint {
   return revisions[1] ?? 0n;
 }
 
-function own(annotations: Record<string, string> | undefined, isOwn: boolean): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(annotations ?? {}).filter(([key]) => ownAnnotations.has(key) === isOwn),
-  );
+const isOwn = (key: string) => ownAnnotations.has(key);
+
+function pick(
+  annotations: Record<string, string> | undefined,
+  isWanted: (key: string) => boolean,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations ?? {}).filter(([key]) => isWanted(key)));
 }

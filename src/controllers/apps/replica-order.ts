@@ -25,13 +25,7 @@ export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], n
       doubled(b) - doubled(a) ||
       compareReadyTime(a, b, nowMs) ||
       restarts(b) - restarts(a) ||
-      compareTimes(
-        a,
-        b,
-        Date.parse(a.metadata.creationTimestamp),
-        Date.parse(b.metadata.creationTimestamp),
-        nowMs,
-      ),
+      compareAges(a, b, createdMs, nowMs),
   );
 }
 
@@ -45,8 +39,11 @@ function restarts(pod: Pod): number {
 
 function compareReadyTime(a: Pod, b: Pod, nowMs: number): number {
   if (!isPodReady(a) || !isPodReady(b)) return 0;
-  const [left, right] = [readySinceMs(a), readySinceMs(b)];
-  return compareTimes(a, b, left, right, nowMs);
+  return compareAges(a, b, readySinceMs, nowMs);
+}
+
+function createdMs(pod: Pod): number {
+  return Date.parse(pod.metadata.creationTimestamp);
 }
 
 function readySinceMs(pod: Pod): number {
@@ -57,7 +54,8 @@ function readySinceMs(pod: Pod): number {
  * The younger goes first, but ages are compared by magnitude only: among pods of about the same age it is the uid that
  * decides, so that repeated scaling does not always hit the same part of a rollout.
  */
-function compareTimes(a: Pod, b: Pod, leftMs: number, rightMs: number, nowMs: number): number {
+function compareAges(a: Pod, b: Pod, sinceMs: (pod: Pod) => number, nowMs: number): number {
+  const [leftMs, rightMs] = [sinceMs(a), sinceMs(b)];
   if (leftMs === rightMs) return 0;
   const magnitude = (ms: number) => (nowMs > ms ? Math.floor(Math.log2((nowMs - ms) * 1e6)) : -1);
   return magnitude(leftMs) - magnitude(rightMs) || (a.metadata.uid < b.metadata.uid ? -1 : 1);

@@ -105,7 +105,7 @@ async function offer(
   signal: AbortSignal,
 ): Promise<void> {
   const node = cluster.get(Node, spec?.nodeName ?? '');
-  if (node) await setAttached(cluster, node, uniqueVolumeName(volume), true, signal);
+  if (node) await setAttached(cluster, node, { name: uniqueVolumeName(volume), isAttached: true }, signal);
 }
 
 /** The node is read anew: what it has begun to use stays, and a write that crosses its own fails. */
@@ -119,7 +119,7 @@ async function detach(
   const node = await cluster.client.get(Node, { name }, signal).catch(undefinedIfNotFound);
   if (node) {
     if (isInUse(volume, node)) return;
-    await setAttached(cluster, node, uniqueVolumeName(volume), false, signal);
+    await setAttached(cluster, node, { name: uniqueVolumeName(volume), isAttached: false }, signal);
   }
   await cluster.delete(VolumeAttachment, attachment, signal);
 }
@@ -127,8 +127,7 @@ async function detach(
 async function setAttached(
   cluster: ReconcileCluster,
   node: Node,
-  name: string,
-  isAttached: boolean,
+  { name, isAttached }: { name: string; isAttached: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const present = node.status?.volumesAttached ?? [];

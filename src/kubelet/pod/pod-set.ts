@@ -124,7 +124,7 @@ export class PodSet {
     });
   }
 
-  update(pod: Pod, isStatic = false): void {
+  update(pod: Pod, { isStatic = false }: { isStatic?: boolean } = {}): void {
     const { uid } = pod.metadata;
     const worker = this.#workers.get(uid);
     if (worker) {

@@ -16,19 +16,16 @@ export function computeStaleEntries(
   hasEndpoint: (set: string, service: string, endpoint: string) => boolean,
 ): ConntrackFilter[] {
   const filters = new Map<string, ConntrackFilter>();
-  for (const { set, key, before, after } of changes) {
-    if (!key.includes('udp . ')) continue;
-    const filter = staleEntries(set, key, before, after, hasEndpoint);
+  for (const change of changes) {
+    if (!change.key.includes('udp . ')) continue;
+    const filter = staleEntries(change, hasEndpoint);
     if (filter) filters.set(filter.join(' '), filter);
   }
   return [...filters.values()];
 }
 
 function staleEntries(
-  set: string,
-  key: string,
-  before: string | undefined,
-  after: string | undefined,
+  { set, key, before, after }: ElementChange,
   hasEndpoint: (set: string, service: string, endpoint: string) => boolean,
 ): ConntrackFilter | undefined {
   if (set === 'services' && before === undefined) {

@@ -34,9 +34,9 @@ export function startProxyServer(options: ProxyServerOptions, signal: AbortSigna
   const { health, status } = options.ports ?? upstreamPorts;
   listen('0.0.0.0', health, (request, response) => {
     const path = pathOf(request.url);
-    if (path === '/healthz') answerHealth(response, options, isEligible(options.node()));
+    if (path === '/healthz') answerHealth(response, options, { nodeEligible: isEligible(options.node()) });
     // A node that is to go serves the connections that it has.
-    else if (path === '/livez') answerHealth(response, options, true);
+    else if (path === '/livez') answerHealth(response, options, { nodeEligible: true });
     else answerText(response, 404, '404 page not found\n');
   });
   listen('127.0.0.1', status, (request, response) => {
@@ -66,7 +66,11 @@ function pathOf(url = '/'): string {
   return url.split('?', 1)[0]!;
 }
 
-function answerHealth(response: ServerResponse, options: ProxyServerOptions, nodeEligible: boolean): void {
+function answerHealth(
+  response: ServerResponse,
+  options: ProxyServerOptions,
+  { nodeEligible }: { nodeEligible: boolean },
+): void {
   const { isHealthy, lastUpdatedMs } = options.health();
   response.writeHead(isHealthy && nodeEligible ? 200 : 503, {
     'Content-Type': 'application/json',

@@ -29,15 +29,17 @@ export function defaultPodSpec(spec: PodSpec): void {
   if (account && spec.serviceAccountName !== account) spec.serviceAccountName = account;
   if (account && spec.serviceAccount !== account) spec.serviceAccount = account;
   if (spec.volumes) for (const volume of spec.volumes) defaultVolume(volume);
-  if (spec.initContainers)
-    for (const container of spec.initContainers) defaultContainer(container, spec.hostNetwork === true);
-  if (spec.containers)
-    for (const container of spec.containers) defaultContainer(container, spec.hostNetwork === true);
+  if (spec.initContainers) for (const container of spec.initContainers) defaultContainer(container, spec);
+  if (spec.containers) for (const container of spec.containers) defaultContainer(container, spec);
   if (spec.ephemeralContainers)
-    for (const container of spec.ephemeralContainers) defaultContainer(container, false);
+    for (const container of spec.ephemeralContainers) defaultContainer(container, {});
 }
 
-function defaultContainer(container: Container | EphemeralContainer, hostNetwork: boolean): void {
+/** In the host's network a port of the container is one of the host. */
+function defaultContainer(
+  container: Container | EphemeralContainer,
+  { hostNetwork }: Pick<PodSpec, 'hostNetwork'>,
+): void {
   container.resources ??= {};
   container.terminationMessagePath ||= terminationMessagePath;
   container.terminationMessagePolicy ||= 'File';

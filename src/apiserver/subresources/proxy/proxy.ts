@@ -111,7 +111,7 @@ function backendOf(
 ): Backend {
   if (kind === 'nodes') return { host: target.name, connect: () => nodes.connect(target.name) };
   if (kind === 'services') {
-    const endpoint = chooseEndpoint(objects, random, namespace, target.name, target.port);
+    const endpoint = chooseEndpoint(objects, random, { ...target, namespace });
     const connect = () => connectEndpoint(objects, nodes, endpoint);
     return secured(target, { host: `${endpoint.address}:${endpoint.port}`, connect });
   }
