@@ -11,6 +11,7 @@ import type { ImageManager } from './images/image-manager.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
 import type { WaitBackoff } from './pod/crash-backoff.ts';
+import type { SandboxStarts } from './pod/sandbox-starts.ts';
 import type { PodCounts } from './pod-metrics.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
 import type { ResizeProblem } from './resize.ts';
@@ -40,6 +41,7 @@ export interface KubeletContext {
   signal: AbortSignal;
   objects: ObjectSource;
   images: ImageManager;
+  sandboxStarts: SandboxStarts;
   probes: ProbeManager;
   volumes: PodVolumes;
   statuses: StatusManager;

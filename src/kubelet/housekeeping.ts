@@ -9,6 +9,7 @@ import { rotateLogs } from './linux/log-rotation.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
 import type { PodSet } from './pod/pod-set.ts';
+import { SandboxLeftovers } from './pod/sandbox-leftovers.ts';
 
 export interface HousekeepingOptions {
   context: KubeletContext;
@@ -47,6 +48,16 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     thresholds: settings.evictionThresholds,
     pressureStaysMs: settings.pressureStaysMs,
   });
+  if (machine.sandboxTraces) {
+    const traces = machine.sandboxTraces;
+    void new SandboxLeftovers({
+      runtime,
+      clock,
+      logger,
+      traces,
+      makingSinceMs: () => context.sandboxStarts.oldestMs(),
+    }).run(signal);
+  }
   void imageGc.run(signal);
   void eviction.run(signal);
   void rotateLogs(

@@ -24,6 +24,7 @@ import { PodAdmitter } from './node/pod-admitter.ts';
 import { ObjectSource } from './object-source.ts';
 import { WaitBackoff } from './pod/crash-backoff.ts';
 import { PodSet } from './pod/pod-set.ts';
+import { SandboxStarts } from './pod/sandbox-starts.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import { StatusManager } from './status-manager.ts';
@@ -201,6 +202,7 @@ export class KubeletParts {
         pulled: this.#createPulledImages(),
         pullsMax: this.settings.parallelPullsMax,
       }),
+      sandboxStarts: new SandboxStarts(),
       probes: new ProbeManager({
         runtime,
         dialer: machine.dialer,

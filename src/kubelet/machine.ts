@@ -132,6 +132,21 @@ export interface PodFiles {
   removeContainerLog(logPath: string): Promise<void>;
 }
 
+/** One thing that is there for a sandbox or a container. */
+export interface SandboxTrace {
+  kind: 'process' | 'folder' | 'file' | 'namespace';
+  /** Of the sandbox or container; empty where that is not told. */
+  id: string;
+  /** Its path, or the process's id. */
+  at: string;
+}
+
+export interface SandboxTraces {
+  /** All that is there but what belongs to these ids, in an order in which it can go. */
+  unknown(known: ReadonlySet<string>): Promise<SandboxTrace[]>;
+  remove(trace: SandboxTrace): Promise<void>;
+}
+
 export interface Machine {
   /** The kubelet's folder; absent where nothing is kept: then there is nothing to keep house of either. */
   readonly rootDir?: string;
@@ -139,6 +154,8 @@ export interface Machine {
   usage(): Promise<MachineUsage>;
   readonly files: PodFiles;
   readonly cgroups: PodCgroups;
+  /** Absent where a runtime leaves none. */
+  readonly sandboxTraces?: SandboxTraces;
   readonly dialer: ProbeDialer;
   /** Traffic in the network of a process; of the node itself without one. */
   interfaceUsages(pid?: number): Promise<InterfaceUsage[]>;

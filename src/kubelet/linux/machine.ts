@@ -9,6 +9,7 @@ import { LinuxCgroups } from './cgroups.ts';
 import { filesystemUse } from './filesystem-use.ts';
 import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
+import { LinuxSandboxTraces } from './sandbox-traces.ts';
 
 export interface LinuxMachineOptions {
   /** The kubelet's own folder, /var/lib/kubelet upstream. */
@@ -33,6 +34,7 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
     usage: () => readUsage(rootDir, options.imageDir ?? rootDir, cgroups),
     files: new LinuxPodFiles({ rootDir, podLogsDir, resolvConf }),
     cgroups,
+    sandboxTraces: new LinuxSandboxTraces(),
     dialer: networkDialer,
     interfaceUsages: async (pid) => interfaceUsages(pid ?? 'self'),
     createVolumes: (inputs) => new LinuxVolumes(rootDir, inputs),

@@ -74,8 +74,9 @@ export class PodSandbox {
   }
 
   async #run(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
-    const { runtime, clock, counts } = this.#context;
+    const { runtime, clock, counts, sandboxStarts } = this.#context;
     const startMs = clock.monotonic();
+    const ended = sandboxStarts.begin(startMs);
     let failed = true;
     const late = abortLater(clock, signal, interruptedAfterMs);
     try {
@@ -83,6 +84,7 @@ export class PodSandbox {
       failed = false;
       return id;
     } finally {
+      ended();
       late.close();
       counts.sandboxStarted(runtimeHandler, (clock.monotonic() - startMs) / 1000, failed);
     }

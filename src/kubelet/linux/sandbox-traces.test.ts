@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { LinuxSandboxTraces } from './sandbox-traces.ts';
+
+const known = 'a'.repeat(64);
+const lost = 'b'.repeat(64);
+const byHand = 'c'.repeat(64);
+const tasks = 'io.containerd.runtime.v2.task/k8s.io';
+
+function shim(id: string, namespace = 'k8s.io', address = 'STATE/containerd.sock'): string {
+  const words = ['/usr/bin/containerd-shim-runc-v2', '-namespace', namespace, '-id', id, '-address', address];
+  return `${words.join('\0')}\0`;
+}
+
+function result(id: string, namespace: string): string {
+  return JSON.stringify({
+    containerId: id,
+    result: { interfaces: [{ sandbox: `/var/run/netns/${namespace}` }] },
+  });
+}
+
+/** A machine's folders, each file by its path. */
+async function withMachine(
+  files: Record<string, string>,
+  use: (traces: LinuxSandboxTraces, home: string) => Promise<void>,
+): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), 'wherry-traces-'));
+  try {
+    mkdirSync(join(home, 'proc'));
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(home, path)), { recursive: true });
+      writeFileSync(join(home, path), text.replace('STATE', join(home, 'state')));
+    }
+    const names = ['root', 'state', 'results', 'leases', 'namespaces', 'proc'];
+    await use(
+      new LinuxSandboxTraces(Object.fromEntries(names.map((name) => [name, join(home, name)]))),
+      home,
+    );
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+const told = async (traces: LinuxSandboxTraces, home: string) =>
+  (await traces.unknown(new Set([known])))
+    .map(({ kind, at }) => `${kind} ${at.replace(`${home}/`, '')}`)
+    .toSorted();
+
+test('of sandboxes that the runtime does not know all that is there is told', async () => {
+  const files = {
+    'proc/10/cmdline': shim(known),
+    'proc/11/cmdline': shim(lost),
+    [`state/${tasks}/${known}/address`]: '',
+    [`state/${tasks}/${lost}/address`]: '',
+    [`root/${tasks}/${lost}/work`]: '',
+    [`state/runc/k8s.io/${lost}/state.json`]: '',
+    'state/s/open': '',
+    'state/s/silent': '',
+    'proc/net/unix': '0: 2 0 1 1 1 99 /run/containerd/s/open\n',
+    [`results/wherry-${known}-eth0`]: result(known, 'cni-1'),
+    [`results/wherry-${lost}-eth0`]: result(lost, 'cni-2'),
+    [`results/cni-loopback-${lost}-lo`]: result(lost, 'cni-2'),
+    'leases/10.244.0.2': `${known}\r\neth0`,
+    'leases/10.244.0.3': `${lost}\r\neth0`,
+    'leases/last_reserved_ip.0': '10.244.0.3',
+    'namespaces/cni-1': '',
+    'namespaces/cni-2': '',
+    'namespaces/cni-3': '',
+  };
+  await withMachine(files, async (traces, home) => {
+    const left = [
+      'file leases/10.244.0.3',
+      `file results/cni-loopback-${lost}-lo`,
+      `file results/wherry-${lost}-eth0`,
+      'file state/s/silent',
+      `folder root/${tasks}/${lost}`,
+      `folder state/${tasks}/${lost}`,
+      `folder state/runc/k8s.io/${lost}`,
+      'namespace namespaces/cni-2',
+      'namespace namespaces/cni-3',
+      'process 11',
+    ];
+    assert.deepEqual(await told(traces, home), left);
+    for (const trace of await traces.unknown(new Set([known])))
+      if (trace.kind !== 'process') await traces.remove(trace);
+    assert.deepEqual(await told(traces, home), ['process 11']);
+    assert.ok(existsSync(join(home, 'leases/10.244.0.2')));
+  });
+});
+
+test('what other programs run, or somebody by hand, is none of it', async () => {
+  const files = {
+    'proc/10/cmdline': shim(byHand),
+    'proc/11/cmdline': shim(lost, 'moby'),
+    'proc/12/cmdline': shim(lost, 'k8s.io', '/run/other/containerd.sock'),
+    'proc/13/cmdline': 'sleep\x00100\0',
+    [`state/${tasks}/${byHand}/init.pid`]: '1',
+    [`root/${tasks}/${byHand}/work`]: '',
+    [`state/runc/k8s.io/${byHand}/state.json`]: '',
+    [`results/podman-${lost}-eth0`]: result(lost, 'netns-1'),
+    'namespaces/netns-1': '',
+    'namespaces/mine': '',
+  };
+  await withMachine(files, async (traces, home) => assert.deepEqual(await told(traces, home), []));
+});

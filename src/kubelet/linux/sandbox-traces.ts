@@ -1,0 +1,169 @@
+/**
+ * What a sandbox leaves on the machine when containerd, or the agent that asked for it, is killed while it is made:
+ * processes, folders, network namespaces and addresses of which the runtime knows nothing any more.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { ifMissing } from '../../base/if-missing.ts';
+import type { SandboxTrace, SandboxTraces } from '../machine.ts';
+import { mountsBelow, unmountBelow } from './mounts.ts';
+import { runCommand } from './run-command.ts';
+
+/** The namespace of containerd in which its CRI keeps everything. */
+const containerdNamespace = 'k8s.io';
+const taskFolder = `io.containerd.runtime.v2.task/${containerdNamespace}`;
+/** Those of the pod network and of containerd's own loopback; other programs use CNI too. */
+const resultNames = /^(wherry|cni-loopback)-([0-9a-f]{64})-/;
+const namespacePrefix = 'cni-';
+
+const folders = {
+  /** containerd's lasting files. */
+  root: '/var/lib/containerd',
+  /** containerd's state. */
+  state: '/run/containerd',
+  /** Where CNI notes what it has attached. */
+  results: '/var/lib/cni/results',
+  /** The addresses in use of the pod network, a file each. */
+  leases: '/run/cni-addresses/wherry',
+  namespaces: '/run/netns',
+  proc: '/proc',
+};
+
+export class LinuxSandboxTraces implements SandboxTraces {
+  readonly #folders: typeof folders;
+
+  constructor(others: Partial<typeof folders> = {}) {
+    this.#folders = { ...folders, ...others };
+  }
+
+  async unknown(known: ReadonlySet<string>): Promise<SandboxTrace[]> {
+    const results = await this.#results();
+    const all = await Promise.all([
+      this.#shims(),
+      this.#bundles(),
+      this.#sockets(),
+      results.map(({ id, path }): SandboxTrace => ({ kind: 'file', id, at: path })),
+      this.#leases(),
+    ]);
+    const traces = all.flat().filter(({ id }) => !known.has(id));
+    const claimed = new Set(results.filter(({ id }) => known.has(id)).map(({ namespace }) => namespace));
+    for (const name of await namesIn(this.#folders.namespaces))
+      if (name.startsWith(namespacePrefix) && !claimed.has(name))
+        traces.push({ kind: 'namespace', id: '', at: join(this.#folders.namespaces, name) });
+    return traces;
+  }
+
+  async remove({ kind, at }: SandboxTrace): Promise<void> {
+    switch (kind) {
+      case 'process':
+        return killIfThere(Number(at));
+      case 'namespace':
+        return this.#removeNamespace(at);
+      case 'folder':
+        await unmountBelow(at);
+        break;
+    }
+    await rm(at, { recursive: true, force: true });
+  }
+
+  /** Whoever lives in it keeps it: other programs name theirs likewise. */
+  async #removeNamespace(path: string): Promise<void> {
+    if (await this.#isInhabited(path)) return;
+    if ((await mountsBelow(path)).length > 0) await runCommand('ip', ['netns', 'delete', basename(path)]);
+    else await rm(path, { force: true });
+  }
+
+  async #isInhabited(path: string): Promise<boolean> {
+    const { ino } = await stat(path);
+    for (const pid of await this.#processes()) {
+      const link = await readlink(join(this.#folders.proc, pid, 'ns/net')).catch(ifMissing(''));
+      if (link === `net:[${ino}]`) return true;
+    }
+    return false;
+  }
+
+  /** The processes between containerd and what they are for. */
+  async #shims(): Promise<SandboxTrace[]> {
+    const { proc, state } = this.#folders;
+    const found: SandboxTrace[] = [];
+    for (const pid of await this.#processes()) {
+      const text = await readFile(join(proc, pid, 'cmdline'), 'utf8').catch(ifMissing(''));
+      const [command = '', ...words] = text.split('\0');
+      if (!basename(command).startsWith('containerd-shim-')) continue;
+      const option = (name: string) => words[words.indexOf(name) + 1] ?? '';
+      const id = option('-id');
+      if (option('-namespace') !== containerdNamespace || !option('-address').startsWith(`${state}/`))
+        continue;
+      if (!this.#hasBegun(id)) found.push({ kind: 'process', id, at: pid });
+    }
+    return found;
+  }
+
+  /** Folders of containerd and runc. */
+  async #bundles(): Promise<SandboxTrace[]> {
+    const { root, state } = this.#folders;
+    const parents = [
+      join(state, taskFolder),
+      join(root, taskFolder),
+      join(state, 'runc', containerdNamespace),
+    ];
+    const found = parents.map(async (parent) =>
+      (await namesIn(parent)).map((id): SandboxTrace => ({ kind: 'folder', id, at: join(parent, id) })),
+    );
+    return (await Promise.all(found)).flat().filter(({ id }) => !this.#hasBegun(id));
+  }
+
+  /** A first process is noted here as soon as there is one: of what has one and is no pod's, somebody runs it by hand. */
+  #hasBegun(id: string): boolean {
+    return existsSync(join(this.#folders.state, taskFolder, id, 'init.pid'));
+  }
+
+  /** Those of shims at which nobody listens. */
+  async #sockets(): Promise<SandboxTrace[]> {
+    const { proc, state } = this.#folders;
+    const folder = join(state, 's');
+    const names = await namesIn(folder);
+    const open = await readFile(join(proc, 'net/unix'), 'utf8').catch(ifMissing(''));
+    return names
+      .filter((name) => !open.includes(`/${name}`))
+      .map((name): SandboxTrace => ({ kind: 'file', id: '', at: join(folder, name) }));
+  }
+
+  async #results(): Promise<{ id: string; namespace: string; path: string }[]> {
+    const found = [];
+    for (const name of await namesIn(this.#folders.results)) {
+      const id = resultNames.exec(name)?.[2];
+      if (id === undefined) continue;
+      const path = join(this.#folders.results, name);
+      const text = await readFile(path, 'utf8').catch(ifMissing(''));
+      found.push({ id, namespace: /"sandbox":"[^"]*\/([^"/]+)"/.exec(text)?.[1] ?? '', path });
+    }
+    return found;
+  }
+
+  /** Each is named after its address and holds the sandbox's id, then the interface. */
+  async #leases(): Promise<SandboxTrace[]> {
+    const found: SandboxTrace[] = [];
+    for (const name of await namesIn(this.#folders.leases)) {
+      const at = join(this.#folders.leases, name);
+      const id = /^([0-9a-f]{64})\s/.exec(await readFile(at, 'utf8').catch(ifMissing('')))?.[1];
+      if (id !== undefined) found.push({ kind: 'file', id, at });
+    }
+    return found;
+  }
+
+  async #processes(): Promise<string[]> {
+    return (await readdir(this.#folders.proc)).filter((name) => /^\d+$/.test(name));
+  }
+}
+
+const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(ifMissing([]));
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

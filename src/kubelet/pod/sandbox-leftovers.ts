@@ -1,0 +1,67 @@
+/** Removes what was being made for a sandbox when whoever made it was killed. */
+import { type Clock, pause } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { ContainerRuntime } from '../cri/runtime.ts';
+import type { SandboxTrace, SandboxTraces } from '../machine.ts';
+
+const everyMs = 30_000;
+
+export interface SandboxLeftoversOptions {
+  runtime: Pick<ContainerRuntime, 'listPodSandboxes' | 'listContainers'>;
+  traces: SandboxTraces;
+  clock: Clock;
+  logger: Logger;
+  /** When the oldest sandbox that is being made was begun, by the clock's monotonic time; undefined: none is. */
+  makingSinceMs(): number | undefined;
+}
+
+export class SandboxLeftovers {
+  readonly #options: SandboxLeftoversOptions;
+  /** What was nobody's at the last look, and when that was. */
+  #last: { keys: ReadonlySet<string>; atMs: number } | undefined;
+
+  constructor(options: SandboxLeftoversOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.look();
+      } catch (error) {
+        if (!signal.aborted) logger.debug('leftovers of sandboxes could not be looked for', { error });
+      }
+      await pause(clock, everyMs, signal);
+    }
+  }
+
+  /**
+   * What the runtime knows nothing of at two looks is left over, unless a sandbox was being made at both: the runtime
+   * lists those only once they stand.
+   */
+  async look(): Promise<void> {
+    const { runtime, traces, clock, makingSinceMs } = this.#options;
+    const before = this.#last;
+    const atMs = clock.monotonic();
+    // Asked before the runtime is: one that stands by then is listed.
+    const sinceMs = makingSinceMs() ?? atMs;
+    const listed = (await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()])).flat();
+    const unknown = await traces.unknown(new Set(listed.map(({ id }) => id)));
+    this.#last = { keys: new Set(unknown.map(keyOf)), atMs };
+    if (!before || sinceMs < before.atMs) return;
+    for (const trace of unknown) if (before.keys.has(keyOf(trace))) await this.#remove(trace);
+  }
+
+  async #remove(trace: SandboxTrace): Promise<void> {
+    const { traces, logger } = this.#options;
+    try {
+      await traces.remove(trace);
+      logger.info('what a sandbox left that was never finished is removed', { ...trace });
+    } catch (error) {
+      logger.warn('what a sandbox left that was never finished stays for now', { ...trace, error });
+    }
+  }
+}
+
+const keyOf = ({ kind, id, at }: SandboxTrace): string => `${kind} ${id} ${at}`;
