@@ -12,7 +12,6 @@ import { equalJson } from '../schema/json-value.ts';
 import { matchesFormat } from './formats.ts';
 import {
   childPath,
-  isEmbeddedResource,
   isIntOrString,
   isJsonObject,
   itemSchema,
@@ -206,19 +205,12 @@ function* validateObject(
   }
   for (const key of schema.required ?? [])
     if (!Object.hasOwn(value, key)) yield required(childPath(path, key));
-  if (isEmbeddedResource(schema)) yield* validateEmbedded(value, path);
   const before = isJsonObject(old) ? old : {};
   for (const [key, child] of Object.entries(value)) {
     // metadata of the resource itself is validated for all kinds alike.
     if (path === '' && key === 'metadata') continue;
     const property = propertySchema(schema, key);
     if (property) yield* validateValue(property, child, before[key], childPath(path, key));
-  }
-}
-
-function* validateEmbedded(value: JsonObject, path: string): FieldErrors {
-  for (const key of ['apiVersion', 'kind']) {
-    if (!value[key]) yield required(childPath(path, key), 'must not be empty');
   }
 }
 

@@ -2,23 +2,16 @@
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, judgeProblems } from '../../api/schema/body.ts';
 import { checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
-import { asJsonObject, DecodeError, decode, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { patchJson } from '../../api/schema/patch.ts';
 import { badRequest } from '../../api/status.ts';
 import { applyStructuralDefaults } from '../../api/structural/default.ts';
+import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts';
 import { pruneResource } from '../../api/structural/prune.ts';
-import {
-  isEmbeddedResource,
-  isJsonObject,
-  itemSchema,
-  propertySchema,
-  type StructuralSchema,
-} from '../../api/structural/schema.ts';
+import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { resourceNode } from '../../api/structural/schema-node.ts';
 import type { ResourceCodec } from '../registry/codec.ts';
-
-const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
 /**
  * @param schema undefined when the definition keeps whatever it is given (v1beta1's preserveUnknownFields)
@@ -33,11 +26,10 @@ export function customCodec(
   const shape = (value: JsonObject): { object: KubeObject; problems: string[] } => {
     checkCustomKind(value, expected);
     const object = cloneJson(value);
-    const problems = schema
-      ? pruneResource(schema, object).map((path) => `unknown field ${JSON.stringify(path)}`)
-      : [];
-    object.metadata = decodeMetadata(expected, object.metadata, 'metadata', problems);
-    if (schema) decodeEmbedded(schema, object);
+    const unknown = readMetadata(object, expected);
+    if (schema)
+      unknown.push(...pruneResource(schema, object).sort(), ...readEmbedded(schema, object, expected));
+    const problems = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
     return { object: object as unknown as KubeObject, problems };
   };
   return {
@@ -77,50 +69,22 @@ function missingKind(expected: ExpectedKind, value: JsonObject) {
   );
 }
 
-function decodeMetadata(
-  expected: ExpectedKind,
-  value: unknown,
-  path: string,
-  problems: string[],
-): JsonObject {
+/** Returns the paths of what metadata does not know, sorted. */
+function readMetadata(object: JsonObject, expected: ExpectedKind): string[] {
+  const { metadata, unknown } = reading(expected, () => decodeMetadata(object.metadata));
+  object.metadata = metadata;
+  return unknown.map((name) => `metadata.${name}`).sort();
+}
+
+function readEmbedded(schema: StructuralSchema, object: JsonObject, expected: ExpectedKind): string[] {
+  return reading(expected, () => decodeEmbedded(schema, object));
+}
+
+function reading<T>(expected: ExpectedKind, read: () => T): T {
   try {
-    const decoded = decode(objectMeta, value ?? {});
-    problems.push(...decoded.problems.map((problem) => problem.replace('"', `"${path}.`)));
-    return decoded.object;
+    return read();
   } catch (error) {
     if (error instanceof DecodeError) throw cannotBeHandled(expected, error.message);
     throw error;
   }
-}
-
-/** Metadata of embedded resources keeps what metadata has; what cannot be metadata at all is dropped. */
-function decodeEmbedded(schema: StructuralSchema, value: unknown): void {
-  if (Array.isArray(value)) {
-    const items = itemSchema(schema);
-    if (items) for (const item of value) decodeEmbedded(items, item);
-    return;
-  }
-  if (!isJsonObject(value)) return;
-  for (const [key, child] of Object.entries(value)) {
-    const property = propertySchema(schema, key);
-    if (!property) continue;
-    if (isEmbeddedResource(property) && isJsonObject(child) && child.metadata !== undefined) {
-      child.metadata = embeddedMetadata(child.metadata);
-    }
-    decodeEmbedded(property, child);
-  }
-}
-
-function embeddedMetadata(value: unknown): JsonObject {
-  if (!isJsonObject(value)) return {};
-  const kept: JsonObject = {};
-  for (const [key, field] of Object.entries(value)) {
-    try {
-      Object.assign(kept, decode(objectMeta, { [key]: field }).object);
-    } catch (error) {
-      // A field of the wrong type is dropped, as upstream's coercion does.
-      if (!(error instanceof DecodeError)) throw error;
-    }
-  }
-  return kept;
 }

@@ -6,6 +6,8 @@ import { type FieldErrors, invalidValue } from '../../api/field-error.ts';
 import type { Column, KindDefinition, ServedVersion } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
+import { validateEmbedded } from '../../api/structural/embedded.ts';
 import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { validateStructure } from '../../api/structural/validate.ts';
@@ -192,7 +194,10 @@ function* validateContent(
   old: CustomObject | undefined,
 ): FieldErrors {
   if (!schema) return;
-  const errors = [...validateStructure(schema, object, old)];
+  const errors = [
+    ...validateStructure(schema, object, old),
+    ...validateEmbedded(schema, asJsonObject(object)),
+  ];
   yield* errors;
   if (!rules || rules.isEmpty) return;
   if (errors.length === 0) yield* rules.validate(object, old);
