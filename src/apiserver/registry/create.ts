@@ -37,8 +37,6 @@ export async function createObject(
   const meta = object.metadata;
   matchNamespace(request, object);
   dropDuplicateOwners(request, meta);
-  if (meta.resourceVersion && !request.dryRun)
-    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   // Nobody comes to own what the server alone sets.
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];
@@ -104,6 +102,9 @@ async function store(
     if (!registry.view.isCurrent) await registry.view.caughtUp();
     return cache.get(key) ? undefined : new CachedObject(key, 0, encodeForStore(object));
   }
+  // Last of all, as upstream's store says it: what admission or validation refuses is refused for their reasons.
+  if (object.metadata.resourceVersion)
+    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   const value = encodeAndShare(object);
   const result = await registry.store.create(cache.prefix + key, value);
   return result.ok ? writtenObject(registry, resource, key, result.revision, value) : undefined;

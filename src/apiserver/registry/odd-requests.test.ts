@@ -87,6 +87,14 @@ test('what a dry run makes has no version', async () => {
   assert.ok(object.metadata.uid);
 });
 
+test('a version of an object to be created is refused last, after what else is wrong with it', async () => {
+  const numbered = (name: string) => ({ metadata: { name, resourceVersion: '7' } });
+  const refused = await server.ask('POST', configMaps, numbered('numbered'));
+  assert.equal(refused.status, 500);
+  assert.equal(refused.object.message, 'resourceVersion should not be set on objects to be created');
+  assert.equal((await server.ask('POST', configMaps, numbered('Not_A_Name'))).status, 422);
+});
+
 test('an object keeps the time at which it was made, and nobody says when it is deleted', async () => {
   const { object } = await server.ask('POST', configMaps, configMap('dated'));
   const merge = 'application/merge-patch+json';
