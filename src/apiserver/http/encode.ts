@@ -12,7 +12,14 @@ import { formatYaml } from '../../api/schema/yaml.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
-import { type IncludeObject, partialMetadata, tableOf, tableWith } from '../tables/table.ts';
+import {
+  columnsOf,
+  type IncludeObject,
+  partialMetadata,
+  type TableOptions,
+  tableOf,
+  tableWith,
+} from '../tables/table.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
 import { contentTypes, type OutputFormat } from './negotiate.ts';
@@ -50,13 +57,14 @@ export function encodeObject(
 /** An object that is stored nowhere, or a table of it, or of its items, when it has columns. */
 export function encodePlain(
   { object, columns }: Extract<ApiResponse, { type: 'plain' }>,
-  { format, includeObject, nowMs }: EncodeContext,
+  context: EncodeContext,
 ): Encoded {
+  const { format } = context;
   if (!format.as || !columns) return encodeValue(object, format);
   const whole = object as unknown as KubeObject;
   if (format.as !== 'Table') return encodeValue(partialMetadata(whole, format.asVersion), format);
   const { resourceVersion } = whole.metadata;
-  const options = { includeObject, version: format.asVersion ?? 'v1', nowMs };
+  const options = tableOptions(context);
   const objects = Array.isArray(object.items) ? (object.items as KubeObject[]) : [whole];
   const rows = objects.map((each) => ({ object: each, served: () => each }));
   return encodeValue(tableWith(columns, rows, { resourceVersion }, options), format);
@@ -175,12 +183,11 @@ function tableFor(
     stored: objectOf(item),
     served: () => (item instanceof CachedObject ? viewOf(resource, item) : item.plain),
   }));
-  return tableOf(resource, objects, metadata, {
-    includeObject: context.includeObject,
-    version: context.format.asVersion ?? 'v1',
-    nowMs: context.nowMs,
-    withoutHeader,
-  });
+  return tableOf(resource, objects, metadata, tableOptions(context, withoutHeader));
+}
+
+function tableOptions({ format, includeObject, nowMs }: EncodeContext, withoutHeader = false): TableOptions {
+  return { includeObject, version: format.asVersion ?? 'v1', nowMs, withoutHeader };
 }
 
 const frameStarts: Readonly<Record<WatchedEvent['type'], Buffer>> = {
@@ -221,6 +228,33 @@ export function encodeFrame(
   if (format.media === 'yaml') return Buffer.from(`${formatYaml({ type, object: value })}---\n`);
   return Buffer.from(`${JSON.stringify({ type, object: value })}\n`);
 }
+
+/** A bookmark is an object of the watched kind that has nothing but `metadata`; in a table, a row of such an object. */
+export function encodeBookmark(
+  resource: ServedResource,
+  metadata: { resourceVersion: string; annotations?: Record<string, string> },
+  context: EncodeContext,
+  withColumns: boolean,
+): Uint8Array {
+  const { kind, apiVersion, schema } = resource;
+  const { as, asVersion } = context.format;
+  const object = { kind, apiVersion, metadata };
+  if (!as) return encodeFrame('BOOKMARK', object, context, schema);
+  const partial = { ...object, kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${asVersion}` };
+  if (as !== 'Table') return encodeFrame('BOOKMARK', partial, context);
+  const { resourceVersion } = metadata;
+  const rows = [{ object: blankObject, served: () => object as KubeObject }];
+  const table = tableWith(
+    columnsOf(resource),
+    rows,
+    { resourceVersion },
+    tableOptions(context, !withColumns),
+  );
+  return encodeFrame('BOOKMARK', table, context);
+}
+
+/** What the columns of a bookmark read. */
+const blankObject = { metadata: { name: '' }, spec: {}, status: {} } as unknown as KubeObject;
 
 function watchedValue(
   resource: ServedResource,

@@ -144,6 +144,38 @@ test('a scale has columns of its own', async () => {
   assert.deepEqual(table.rows[0].cells.slice(0, 3), ['scaled', 3, 0]);
 });
 
+test('the bookmark of a watched table is a row of an object that has nothing but metadata', async () => {
+  const names = ['pods', 'configmaps', 'secrets', 'deployments'];
+  const cells = [
+    ['', '0/0', '', '0', '<unknown>', '<none>', '<none>', '<none>', '<none>'],
+    ['', 0, '<unknown>'],
+    ['', '', 0, '<unknown>'],
+    ['', '0/0', 0, 0, '<unknown>', '', '', '<none>'],
+  ];
+  const query = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+  for (const [index, name] of names.entries()) {
+    const group = name === 'deployments' ? '/apis/apps/v1' : '/api/v1';
+    const path = `${group}/namespaces/default/${name}?${query}&timeoutSeconds=1&labelSelector=none`;
+    const answer = await http1('GET', path, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' });
+    const [first] = answer.body.toString().split('\n');
+    const { type, object } = JSON.parse(first!);
+    assert.equal(type, 'BOOKMARK');
+    assert.ok(object.columnDefinitions.length > 0);
+    const { resourceVersion } = object.metadata;
+    const annotations = { 'k8s.io/initial-events-end': 'true' };
+    assert.deepEqual(object.rows, [
+      {
+        cells: cells[index],
+        object: {
+          kind: 'PartialObjectMetadata',
+          apiVersion: 'meta.k8s.io/v1',
+          metadata: { resourceVersion, annotations },
+        },
+      },
+    ]);
+  }
+});
+
 test('a list that is stored nowhere has a row for each of its items', async () => {
   const answer = await http1('GET', '/api/v1/componentstatuses', {
     accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',

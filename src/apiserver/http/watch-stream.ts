@@ -4,7 +4,7 @@ import { internalError, StatusError } from '../../api/status.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
 import type { WatchSink } from '../watch-cache/watch-group.ts';
-import { type EncodeContext, encodeEvents, encodeFrame } from './encode.ts';
+import { type EncodeContext, encodeBookmark, encodeEvents, encodeFrame } from './encode.ts';
 
 /** Bytes that may wait for a client that reads slowly; beyond them it is cut off and must list again. */
 const watcherBufferBytesMax = 16 * 1024 * 1024;
@@ -67,27 +67,10 @@ export class HttpWatchSink implements WatchSink {
   }
 
   encodeBookmark(revision: number, initialEventsEnd: boolean): EncodedEvents {
-    const { kind, apiVersion, schema } = this.#resource;
-    const context = this.#context();
-    const { as, asVersion } = context.format;
-    const metadata = {
-      resourceVersion: String(revision),
-      creationTimestamp: null,
-      ...(initialEventsEnd && { annotations: { [initialEventsEndAnnotation]: 'true' } }),
-    };
-    const object =
-      as === 'Table'
-        ? {
-            kind: 'Table',
-            apiVersion: `meta.k8s.io/${asVersion}`,
-            metadata,
-            columnDefinitions: null,
-            rows: [],
-          }
-        : as
-          ? { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${asVersion}`, metadata }
-          : { kind, apiVersion, metadata };
-    return { bytes: encodeFrame('BOOKMARK', object, context, schema), count: 0 };
+    const annotations = initialEventsEnd ? { [initialEventsEndAnnotation]: 'true' } : undefined;
+    const metadata = { resourceVersion: String(revision), ...(annotations && { annotations }) };
+    const bytes = encodeBookmark(this.#resource, metadata, this.#context(), this.#needsColumns);
+    return { bytes, count: 0 };
   }
 
   deliver({ bytes, count }: EncodedEvents): void {

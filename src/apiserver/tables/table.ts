@@ -67,7 +67,7 @@ export function tableWith(
   };
 }
 
-function columnsOf({ definition, served }: ServedResource): readonly Column[] {
+export function columnsOf({ definition, served }: ServedResource): readonly Column[] {
   const columns = served?.columns ?? definition.columns;
   return columns.length > 0 ? columns : defaultColumns;
 }
