@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatQuantity } from './quantity.ts';
-import { matchesScopes, usageOf } from './quota.ts';
-import { PersistentVolumeClaim, type ResourceQuota } from './resources.gen.ts';
+import { concernsResource, matchesScopes, usageOf } from './quota.ts';
+import { PersistentVolumeClaim, ResourceClaim, type ResourceQuota } from './resources.gen.ts';
 
 const claim = (spec: object, status: object = {}) =>
   ({ metadata: { name: 'c', namespace: 'ns' }, spec, status }) as PersistentVolumeClaim;
@@ -42,4 +42,31 @@ test('a claim is charged with what is set aside for it where that is more than i
   assert.deepEqual(charged('1Gi'), ['1Gi', '1Gi']);
   assert.deepEqual(charged('1Gi', '2Gi'), ['2Gi', '2Gi']);
   assert.deepEqual(charged('3Gi', '2Gi'), ['3Gi', '3Gi']);
+});
+
+test('a resource claim counts the devices of each class, of alternatives the most', () => {
+  const counted = (requests: object[]) => {
+    const object = { metadata: { name: 'c', namespace: 'ns' }, spec: { devices: { requests } } };
+    const usage = usageOf(ResourceClaim, object as ResourceClaim);
+    return Object.fromEntries([...usage].map(([name, amount]) => [name, formatQuantity(amount)]));
+  };
+  const exactly = (deviceClassName: string, more: object) => ({ exactly: { deviceClassName, ...more } });
+  const count = (amount: number) => ({ allocationMode: 'ExactCount', count: amount });
+  const claims = { 'count/resourceclaims.resource.k8s.io': '1' };
+  const gold = 'gold.deviceclass.resource.k8s.io/devices';
+  const iron = 'iron.deviceclass.resource.k8s.io/devices';
+  assert.deepEqual(counted([]), claims);
+  assert.deepEqual(counted([exactly('gold', count(2)), exactly('gold', count(1))]), {
+    ...claims,
+    [gold]: '3',
+  });
+  assert.deepEqual(counted([exactly('gold', { allocationMode: 'All' })]), { ...claims, [gold]: '32' });
+  const firstAvailable = [
+    { deviceClassName: 'gold', ...count(1) },
+    { deviceClassName: 'gold', ...count(4) },
+    { deviceClassName: 'iron', ...count(2) },
+  ];
+  assert.deepEqual(counted([{ firstAvailable }]), { ...claims, [gold]: '4', [iron]: '2' });
+  assert.ok(concernsResource(gold, ResourceClaim));
+  assert.ok(!concernsResource(gold, PersistentVolumeClaim));
 });

@@ -10,9 +10,10 @@ import {
   type Quantity,
   zeroQuantity,
 } from './quantity.ts';
-import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from './resources.gen.ts';
+import type { PersistentVolumeClaim, Pod, ResourceClaim, ResourceQuota, Service } from './resources.gen.ts';
 import { qualifiedName, type ResourceName } from './status.ts';
 import type * as core from './types/core-v1.gen.ts';
+import type * as dynamicResources from './types/resource-v1.gen.ts';
 import { attributesClassesOf } from './volume-binding.ts';
 
 /** Amounts by the names that quotas use: `pods`, `requests.cpu`, `count/deployments.apps`, … */
@@ -32,6 +33,7 @@ const bareCounts = new Set([
 /** What one object counts for, whatever a quota limits. An ended pod counts for its own existence only. */
 export function usageOf(resource: ResourceName, object: KubeObject): Usage {
   const usage = new Map<string, Quantity>([[`count/${qualifiedName(resource)}`, one]]);
+  if (isClaims(resource)) addDevices(usage, object as ResourceClaim);
   if (resource.group !== '') return usage;
   if (bareCounts.has(resource.plural)) usage.set(resource.plural, one);
   if (resource.plural === 'pods') addPod(usage, object as Pod);
@@ -43,12 +45,41 @@ export function usageOf(resource: ResourceName, object: KubeObject): Usage {
 /** Whether a quota's limits can be touched by objects of the resource at all. */
 export function concernsResource(hardName: string, resource: ResourceName): boolean {
   if (hardName === `count/${qualifiedName(resource)}`) return true;
+  if (hardName.endsWith(devicesSuffix)) return isClaims(resource);
   if (resource.group !== '' || hardName.startsWith('count/')) return false;
   if (bareCounts.has(hardName)) return hardName === resource.plural;
   if (hardName.startsWith('services.')) return resource.plural === 'services';
   if (hardName === 'requests.storage' || hardName.includes('.storageclass.storage.k8s.io/'))
     return resource.plural === 'persistentvolumeclaims';
   return resource.plural === 'pods';
+}
+
+function isClaims({ group, plural }: ResourceName): boolean {
+  return group === 'resource.k8s.io' && plural === 'resourceclaims';
+}
+
+/** Devices of a class: `gold.deviceclass.resource.k8s.io/devices`. */
+export const devicesSuffix = '.deviceclass.resource.k8s.io/devices';
+/** What a request for all devices of a class may get. */
+const devicesMax = 32n;
+
+type DeviceAsk = Pick<dynamicResources.DeviceSubRequest, 'deviceClassName' | 'allocationMode' | 'count'>;
+
+/** Of alternatives, each class counts with the one that asks for most of it. */
+function addDevices(usage: Map<string, Quantity>, { spec }: ResourceClaim): void {
+  for (const { exactly, firstAvailable } of spec?.devices?.requests ?? []) {
+    const asks: DeviceAsk[] = firstAvailable?.length ? firstAvailable : exactly ? [exactly] : [];
+    const most = new Map<string, bigint>();
+    for (const { deviceClassName, allocationMode, count } of asks) {
+      const devices = allocationMode === 'All' ? devicesMax : BigInt(count ?? 1);
+      if (devices > (most.get(deviceClassName) ?? 0n)) most.set(deviceClassName, devices);
+    }
+    for (const [deviceClass, devices] of most) {
+      const name = `${deviceClass}${devicesSuffix}`;
+      const asked = parseQuantity(String(devices));
+      usage.set(name, addQuantities(usage.get(name) ?? zeroQuantity, asked));
+    }
+  }
 }
 
 function addPod(usage: Map<string, Quantity>, pod: Pod): void {
@@ -113,13 +144,21 @@ export function matchesScopes(quota: ResourceQuota, resource: ResourceName, obje
   return false;
 }
 
+/** Of all that scopes ask about a pod, its deadline alone may be changed. */
+export function changesScope(pod: Pod, old: Pod | undefined): boolean {
+  return hasDeadline(pod) !== (old !== undefined && hasDeadline(old));
+}
+
+function hasDeadline(pod: Pod): boolean {
+  return pod.spec?.activeDeadlineSeconds !== undefined;
+}
+
 function matchesPodScope(requirement: core.ScopedResourceSelectorRequirement, pod: Pod): boolean {
-  const hasDeadline = pod.spec?.activeDeadlineSeconds !== undefined;
   switch (requirement.scopeName) {
     case 'Terminating':
-      return hasDeadline;
+      return hasDeadline(pod);
     case 'NotTerminating':
-      return !hasDeadline;
+      return !hasDeadline(pod);
     case 'BestEffort':
       return isBestEffort(pod);
     case 'NotBestEffort':

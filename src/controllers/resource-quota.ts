@@ -1,7 +1,15 @@
 /** ResourceQuotas: counts what each namespace uses of what is limited. Admission adds at once; this puts it right. */
 import { apiVersionOf, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
 import { compareQuantities, parseQuantity } from '../api/quantity.ts';
-import { concernsResource, matchesScopes, sameAmounts, totalUsage, usageOf } from '../api/quota.ts';
+import {
+  changesScope,
+  concernsResource,
+  devicesSuffix,
+  matchesScopes,
+  sameAmounts,
+  totalUsage,
+  usageOf,
+} from '../api/quota.ts';
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -95,7 +103,8 @@ function replenishing(type: ResourceType): Watch {
   return watch<KubeObject>(type, function* (object, old, informers) {
     const isGone = old === object;
     const isEnded = type.kind === 'Pod' && old && isPodTerminal(object as Pod) && !isPodTerminal(old as Pod);
-    const isChanged = type.kind === 'Service' || type.kind === 'PersistentVolumeClaim';
+    const isRescoped = type.kind === 'Pod' && old && changesScope(object as Pod, old as Pod);
+    const isChanged = isRescoped || type.kind === 'Service' || type.kind === 'PersistentVolumeClaim';
     if (!isGone && old && !isEnded && !isChanged) return;
     const { namespace = '' } = object.metadata;
     yield* keysConcerned(informers.of(ResourceQuota).inNamespace(namespace), type);
@@ -111,10 +120,12 @@ function hardNames(quota: ResourceQuota): string[] {
   return Object.keys(quota.spec?.hard ?? {});
 }
 
-/** Names that only a count of resources gives which are not followed for all. */
+/** Names that only resources give which are not followed for all. */
 function otherCounts(names: readonly string[]): string[] {
   return names.filter(
-    (name) => name.startsWith('count/') && !known.some((type) => concernsResource(name, type)),
+    (name) =>
+      (name.startsWith('count/') || name.endsWith(devicesSuffix)) &&
+      !known.some((type) => concernsResource(name, type)),
   );
 }
 
@@ -201,7 +212,8 @@ async function listUsages(
   signal: AbortSignal,
 ): Promise<ReturnType<typeof usageOf>[]> {
   try {
-    const { items } = await cluster.client.list(type, { namespace, metadataOnly: true }, signal);
+    const metadataOnly = type.kind !== 'ResourceClaim';
+    const { items } = await cluster.client.list(type, { namespace, metadataOnly }, signal);
     return items.map((object) => usageOf(type, object));
   } catch (error) {
     // The definition went away between the question and the answer.

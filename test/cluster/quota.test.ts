@@ -236,3 +236,34 @@ test('objects that were there before the quota are counted', async () => {
 function undefinedIfForbidden(error: unknown): undefined {
   if (!(error instanceof StatusError && error.reason === 'Forbidden')) throw error;
 }
+
+test('a pod that is given a deadline takes from the quotas of such pods, and frees those of the others', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const scoped = (name: string, scope: string) =>
+    client.create(ResourceQuota, {
+      metadata: { name, namespace },
+      spec: { hard: { pods: '1' }, scopes: [scope] },
+    } as Draft<ResourceQuota>);
+  await scoped('ending', 'Terminating');
+  await scoped('lasting', 'NotTerminating');
+  await client.create(Pod, pod('first'));
+  const used = async () => {
+    await cluster.clock.advance(10_000);
+    const names = ['ending', 'lasting'];
+    const quotas = await Promise.all(names.map((name) => client.get(ResourceQuota, { name, namespace })));
+    return quotas.map(({ status }) => status?.used?.pods);
+  };
+  assert.deepEqual(await used(), ['0', '1']);
+  const first = await client.get(Pod, { name: 'first', namespace });
+  await client.update(Pod, { ...first, spec: { ...first.spec, activeDeadlineSeconds: 3600 } });
+  const second = pod('second');
+  const ending = { ...second, spec: { ...second.spec, activeDeadlineSeconds: 3600 } } as Draft<Pod>;
+  await assert.rejects(
+    client.create(Pod, ending),
+    refused(
+      'pods "second" is forbidden: exceeded quota: ending, requested: pods=1, used: pods=1, limited: pods=1',
+    ),
+  );
+  assert.deepEqual(await used(), ['1', '0']);
+});

@@ -1,7 +1,7 @@
 /** ResourceQuota: nothing is created or enlarged beyond what its namespace may use. */
 
 import { type Quantity, subtractQuantities } from '../../api/quantity.ts';
-import { matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
+import { changesScope, matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
 import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
 import { forbidden, type ResourceName } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -30,33 +30,40 @@ export function resourceQuota(objects: ObjectReader, write: QuotaStatusWriter): 
   };
 }
 
-function mayCharge({ operation, request, object }: AdmissionAttributes): boolean {
+function mayCharge({ operation, request, object, old }: AdmissionAttributes): boolean {
   if (!object) return false;
   const { type } = request.resource.definition;
   if (operation === 'CREATE') return request.subresource === '';
   if (operation !== 'UPDATE' || type.group !== '') return false;
-  if (type.plural === 'pods') return request.subresource === 'resize';
+  if (type.plural === 'pods')
+    return (
+      request.subresource === 'resize' ||
+      (request.subresource === '' && changesScope(object as Pod, old as Pod | undefined))
+    );
   return request.subresource === '' && ['services', 'persistentvolumeclaims'].includes(type.plural);
 }
 
 /** What the request adds to each quota that is about it. @throws StatusError when a pod leaves open what is limited */
 function computeCharges(
-  { request, object, old, operation }: AdmissionAttributes,
+  { request, object, old }: AdmissionAttributes,
   quotas: readonly ResourceQuota[],
 ): Charge[] {
   const resource: ResourceName = request.resource.definition.type;
   const name = object!.metadata.name || request.name;
   const refuse = (why: string) => forbidden(resource, name, why);
-  const added = increase(usageOf(resource, object!), old && usageOf(resource, old));
+  const usage = usageOf(resource, object!);
   const charges: Charge[] = [];
   for (const quota of quotas) {
     if (!matchesScopes(quota, resource, object!)) continue;
     const hard = quota.spec?.hard ?? {};
-    if (operation === 'CREATE' && resource.plural === 'pods' && resource.group === '') {
+    if (request.subresource === '' && resource.plural === 'pods' && resource.group === '') {
       const open = unspecifiedResources(object as Pod, Object.keys(hard));
       if (open.length > 0)
         throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join(',')}`);
     }
+    // A quota that did not count the object before now counts all of it.
+    const isCounted = old !== undefined && matchesScopes(quota, resource, old);
+    const added = increase(usage, isCounted ? usageOf(resource, old) : undefined);
     const amounts = new Map([...added].filter(([resourceName]) => hard[resourceName] !== undefined));
     if (amounts.size > 0) charges.push({ quota: quota.metadata.name, amounts, refuse });
   }
