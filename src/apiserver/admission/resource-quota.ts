@@ -4,6 +4,7 @@ import { type Quantity, subtractQuantities } from '../../api/quantity.ts';
 import { changesScope, matchesScopes, type Usage, usageOf } from '../../api/quota.ts';
 import { type Pod, ResourceQuota } from '../../api/resources.gen.ts';
 import { forbidden, type ResourceName } from '../../api/status.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 import { type Charge, QuotaLedger, type QuotaStatusWriter } from './quota-ledger.ts';
@@ -59,7 +60,7 @@ function computeCharges(
     if (request.subresource === '' && resource.plural === 'pods' && resource.group === '') {
       const open = unspecifiedResources(object as Pod, Object.keys(hard));
       if (open.length > 0)
-        throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join(',')}`);
+        throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join('; ')}`);
     }
     // A quota that did not count the object before now counts all of it.
     const isCounted = old !== undefined && matchesScopes(quota, resource, old);
@@ -83,14 +84,30 @@ function increase(usage: Usage, before: Usage | undefined): Usage {
 
 const constrained = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'];
 
-/** Compute resources that a quota limits and that some container of the pod leaves open; sorted. */
+/**
+ * Compute resources that a quota limits and that some container of the pod leaves open, with those containers: `cpu for:
+ * a,b`; sorted. A pod that states its resources as a whole leaves nothing open.
+ */
 function unspecifiedResources({ spec }: Pod, hard: readonly string[]): string[] {
+  if (isStatedForPod(spec?.resources)) return [];
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
-  const isOpen = (name: string) => {
+  const openIn = (name: string) => {
     const which = name.startsWith('limits.') ? 'limits' : 'requests';
     const resource = name.replace(/^(requests|limits)\./, '');
-    if (spec?.resources?.[which]?.[resource] !== undefined) return false;
-    return containers.some(({ resources }) => resources?.[which]?.[resource] === undefined);
+    const open = containers.filter(({ resources }) => resources?.[which]?.[resource] === undefined);
+    return [...new Set(open.map((container) => container.name))].sort();
   };
-  return constrained.filter((name) => hard.includes(name) && isOpen(name)).sort();
+  return constrained
+    .filter((name) => hard.includes(name))
+    .sort()
+    .flatMap((name) => {
+      const open = openIn(name);
+      return open.length > 0 ? [`${name} for: ${open.join(',')}`] : [];
+    });
+}
+
+function isStatedForPod(resources: core.ResourceRequirements | undefined): boolean {
+  return Object.keys({ ...resources?.requests, ...resources?.limits }).some(
+    (name) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-'),
+  );
 }

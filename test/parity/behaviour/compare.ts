@@ -10,6 +10,8 @@ const wordings: readonly [RegExp, string][] = [
   [/(Back-off restarting failed container)( \S+ in pod .*)?$/, '$1'],
   [/ (no new claims to deallocate, )?preemption: .*$/, ''],
   [/(unbound immediate PersistentVolumeClaims|persistentvolumeclaim "[^"]+" not found)\. not found$/, '$1.'],
+  [/(?<=must specify .*) for: [^;]+; /g, ','],
+  [/(?<=must specify .*) for: [^;]+$/, ''],
 ];
 
 /** Labels that have a prefix today. */
