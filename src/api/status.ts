@@ -146,7 +146,7 @@ export function invalid(
   return new StatusError(422, 'Invalid', `${qualified} "${name}" is invalid: ${summary}`, {
     ...(name && { name }),
     ...(kind.group && { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind && { kind: kind.kind }),
     causes: errors.map((error) => ({ reason: error.type, message: error.detail, field: error.field })),
   });
 }

@@ -100,9 +100,10 @@ export class RequestHandler {
   async answer(context: RequestContext): Promise<ApiResponse> {
     try {
       const { request } = context;
-      const { identities, authenticate } = this.#options;
+      const { identities, authenticate, authorize } = this.#options;
       const user = await identities.authenticating(context, () => authenticate(request));
-      context.user = await impersonate(request, user, this.#options.authorize);
+      const info = { ...context.info, name: authorizedName(context.info, request.query) };
+      context.user = await impersonate(request, { caller: user, info, authorize });
       if (context.user !== user) context.impersonator = user;
       const { audit } = this.#options;
       const work = () => this.#answerInTime(context);

@@ -1,6 +1,6 @@
 /** Reviews of who may do what. They are answered, never stored. */
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import {
   LocalSubjectAccessReview,
@@ -31,9 +31,10 @@ function betaWithGroup(kind: string) {
 export const subjectAccessReviewKind = defineKind(SubjectAccessReview, {
   verbs,
   versions: [betaWithGroup('SubjectAccessReview')],
-  *validate({ spec }) {
-    yield* exactlyOneAttributes(spec);
+  *validate({ metadata, spec }) {
+    yield* validateAttributes(spec);
     yield* somebody(spec);
+    yield* emptyMetadata(metadata, 'must be empty');
   },
 });
 
@@ -41,15 +42,17 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
   verbs,
   versions: [betaWithGroup('LocalSubjectAccessReview')],
   *validate({ metadata, spec }) {
-    yield* exactlyOneAttributes(spec);
+    yield* validateAttributes(spec);
     yield* somebody(spec);
+    const { namespace: own, ...others } = metadata;
+    yield* emptyMetadata(others, 'must be empty except for namespace');
     const namespace = spec?.resourceAttributes?.namespace ?? '';
-    if (spec?.resourceAttributes && namespace !== (metadata.namespace ?? ''))
+    if (spec?.resourceAttributes && namespace !== (own ?? ''))
       yield invalidValue('spec.resourceAttributes.namespace', namespace, 'must match metadata.namespace');
     if (spec?.nonResourceAttributes)
       yield invalidValue(
         'spec.nonResourceAttributes',
-        spec.nonResourceAttributes,
+        asPrinted(spec.nonResourceAttributes),
         'disallowed on this kind of request',
       );
   },
@@ -58,8 +61,9 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
 export const selfSubjectAccessReviewKind = defineKind(SelfSubjectAccessReview, {
   verbs,
   versions: [betaVersion('SelfSubjectAccessReview')],
-  *validate({ spec }) {
-    yield* exactlyOneAttributes(spec);
+  *validate({ metadata, spec }) {
+    yield* validateAttributes(spec);
+    yield* emptyMetadata(metadata, 'must be empty');
   },
 });
 
@@ -73,12 +77,68 @@ interface Asked {
   nonResourceAttributes?: NonResourceAttributes;
 }
 
+/** Upstream shows its own names of the fields. */
+function asPrinted({ path = '', verb = '' }: NonResourceAttributes): unknown {
+  return { Path: path, Verb: verb };
+}
+
+/** A review is about nothing that is stored. */
+function* emptyMetadata(metadata: Partial<KubeObject['metadata']>, why: string): FieldErrors {
+  const { managedFields: _, ...others } = metadata;
+  if (Object.values(others).some((value) => value !== undefined && value !== ''))
+    yield invalidValue('metadata', metadata, why);
+}
+
+function* validateAttributes(spec: Asked | undefined): FieldErrors {
+  yield* exactlyOneAttributes(spec);
+  for (const name of ['fieldSelector', 'labelSelector'] as const)
+    yield* validateSelector(spec?.resourceAttributes?.[name], `spec.resourceAttributes.${name}`);
+}
+
+interface Selector {
+  rawSelector?: string;
+  requirements?: readonly { key?: string; operator?: string; values?: readonly string[] }[];
+}
+
+function* validateSelector(selector: Selector | undefined, field: string): FieldErrors {
+  if (!selector) return;
+  const { rawSelector, requirements = [] } = selector;
+  if (rawSelector && requirements.length > 0)
+    yield invalidValue(
+      `${field}.rawSelector`,
+      rawSelector,
+      'may not specified at the same time as requirements',
+    );
+  if (!rawSelector && requirements.length === 0)
+    yield required(
+      `${field}.requirements`,
+      `when ${field} is specified, requirements or rawSelector is required`,
+    );
+  for (const [index, requirement] of requirements.entries())
+    yield* validateRequirement(requirement, `${field}.requirements[${index}]`);
+}
+
+/** Operators of a later Kubernetes are let pass. */
+function* validateRequirement(
+  { key, operator, values = [] }: NonNullable<Selector['requirements']>[number],
+  field: string,
+): FieldErrors {
+  if (!key) yield required(`${field}.key`, 'must be specified');
+  if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
+    yield required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
+  if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
+    yield forbiddenField(
+      `${field}.values`,
+      "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+    );
+}
+
 function* exactlyOneAttributes(spec: Asked | undefined): FieldErrors {
   const { resourceAttributes, nonResourceAttributes } = spec ?? {};
   if (resourceAttributes && nonResourceAttributes)
     yield invalidValue(
       'spec.nonResourceAttributes',
-      nonResourceAttributes,
+      asPrinted(nonResourceAttributes),
       'cannot be specified in combination with resourceAttributes',
     );
   if (!resourceAttributes && !nonResourceAttributes)

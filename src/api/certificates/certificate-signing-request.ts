@@ -1,4 +1,5 @@
 /** CertificateSigningRequests. */
+import { X509Certificate } from 'node:crypto';
 import { ageColumn, column, humanDuration, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import {
@@ -13,7 +14,7 @@ import {
 import type { KubeObject } from '../meta.ts';
 import { CertificateSigningRequest } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { immutable, nameRule, oneOf } from '../validation/fields.ts';
+import { nameRule, oneOf } from '../validation/fields.ts';
 import {
   dnsLabelProblems,
   pathSegmentProblems,
@@ -82,8 +83,7 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
     yield* validateConditions(request);
   },
   *validateUpdate(request, old, { subresource }) {
-    if (subresource === 'status' && old.status?.certificate)
-      yield* immutable(request.status?.certificate, old.status.certificate, 'status.certificate');
+    yield* validateIssued(request.status?.certificate, old.status?.certificate);
     for (const type of ['Approved', 'Denied', 'Failed']) {
       const [now, before] = [request, old].map((each) =>
         (each.status?.conditions ?? []).filter((condition) => condition.type === type),
@@ -123,8 +123,8 @@ function* validateSpec(request: CertificateSigningRequest, isBeta: boolean): Fie
   const spec = request.spec;
   const pem = Buffer.from(spec?.request ?? '', 'base64').toString();
   if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----[\s\S]+-----END (NEW )?CERTIFICATE REQUEST-----/.test(pem))
-    yield invalidValue('spec.request', spec?.request ?? '', 'PEM block type must be CERTIFICATE REQUEST');
-  if (!spec?.usages?.length) yield required('spec.usages', 'usages must be provided');
+    yield invalidValue('spec.request', spec?.request, 'PEM block type must be CERTIFICATE REQUEST');
+  if (!spec?.usages?.length) yield required('spec.usages');
   const usages = new Set<string>();
   for (const [index, usage] of (spec?.usages ?? []).entries()) {
     if (isBeta) break;
@@ -151,9 +151,40 @@ function* validateConditions({ status }: CertificateSigningRequest): FieldErrors
     else yield* oneOf(value, ['True', 'False', 'Unknown'], `${path}.status`, 'required');
     const other = type === 'Approved' ? 'Denied' : 'Approved';
     if ((type === 'Approved' || type === 'Denied') && seen.has(other))
-      yield invalidValue(`${path}.type`, type, 'Approved and Denied conditions are mutually exclusive');
+      yield invalidValue('status.conditions', type, 'Approved and Denied conditions are mutually exclusive');
     if (seen.has(type)) yield duplicate(`${path}.type`, type);
     seen.add(type);
+  }
+}
+
+function* validateIssued(next = '', before = ''): FieldErrors {
+  if (next === before) return;
+  const why = next && certificateProblem(next);
+  if (why) yield invalidValue('status.certificate', '<certificate data>', why);
+  if (before)
+    yield forbiddenField('status.certificate', 'updates may not modify existing certificate content');
+}
+
+const pemBlock = /-----BEGIN ([^-]+)-----\r?\n([\s\S]*?)-----END \1-----/g;
+
+/** One certificate after the other, as PEM in Base64. */
+function certificateProblem(encoded: string): string | undefined {
+  const blocks = [...Buffer.from(encoded, 'base64').toString().matchAll(pemBlock)];
+  if (blocks.length === 0) return 'must contain at least one CERTIFICATE PEM block';
+  for (const [pem, type, body] of blocks) {
+    if (type !== 'CERTIFICATE')
+      return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
+    if (body!.includes(':')) return 'no PEM block headers are permitted';
+    if (!isCertificate(pem)) return 'x509: malformed certificate';
+  }
+  return undefined;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
   }
 }
 
@@ -162,7 +193,7 @@ const signerForm = "must be a fully qualified domain and path of the form 'examp
 function* validateSignerName(name: string, isBeta: boolean): FieldErrors {
   const field = 'spec.signerName';
   if (!name) {
-    yield required(field, 'signerName must be provided');
+    yield required(field);
     return;
   }
   if (!isBeta && name === legacySigner)

@@ -128,4 +128,19 @@ function* validateOrder(item: LimitRangeItem, name: string, path: string): Field
   const ratio = text('maxLimitRequestRatio');
   if (ratio !== undefined && parseQuantity(ratio).nanos < 1_000_000_000n)
     yield invalidValue(`${path}.maxLimitRequestRatio[${name}]`, ratio, `ratio ${ratio} is less than 1`);
+  yield* validateRatio(ratio, min, max, `${path}.maxLimitRequestRatio[${name}]`);
+}
+
+/** No limit can be further from its request than the largest amount is from the smallest. */
+function* validateRatio(
+  ratio: string | undefined,
+  min: string | undefined,
+  max: string | undefined,
+  field: string,
+): FieldErrors {
+  const [wanted, least, most] = [ratio, min, max].map(tryParseQuantity);
+  if (!wanted || !least || !most || least.nanos === 0n) return;
+  const possible = Number(most.nanos) / Number(least.nanos);
+  if (Number(wanted.nanos) / 1e9 > possible)
+    yield invalidValue(field, ratio, `ratio ${ratio} is greater than max/min = ${possible.toFixed(6)}`);
 }

@@ -16,8 +16,8 @@ export const runtimeClassKind = defineKind(RuntimeClass, {
   *validate({ handler, overhead, scheduling }) {
     yield* invalidFor('handler', handler ?? '', dnsLabelProblems(handler ?? ''));
     for (const name in overhead?.podFixed) {
-      yield* validateContainerResourceName(name, `overhead.podFixed[${name}]`);
-      yield* validateResourceAmount(name, overhead.podFixed[name]!, `overhead.podFixed[${name}]`);
+      yield* validateContainerResourceName(name, `overhead.limits[${name}]`);
+      yield* validateResourceAmount(name, overhead.podFixed[name]!, `overhead.limits[${name}]`);
     }
     yield* validateLabels(scheduling?.nodeSelector, 'scheduling.nodeSelector');
     yield* validateTolerations(scheduling?.tolerations, 'scheduling.tolerations');

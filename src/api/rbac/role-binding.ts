@@ -98,9 +98,14 @@ function* validateSubject(subject: Subject, namespaced: boolean, field: string):
   }
 }
 
+/** Upstream shows its own names of the fields. */
+function asPrinted({ apiGroup = '', kind = '', name = '' }: Partial<RoleRef> = {}): unknown {
+  return { APIGroup: apiGroup, Kind: kind, Name: name };
+}
+
 function* validateBindingUpdate(binding: Bound, old: Bound): FieldErrors {
   if (!semanticEqual(binding.roleRef, old.roleRef))
-    yield invalidValue('roleRef', binding.roleRef, 'cannot change roleRef');
+    yield invalidValue('roleRef', asPrinted(binding.roleRef), 'cannot change roleRef');
 }
 
 function bindingColumns<T extends Bound>(): readonly Column<T>[] {

@@ -1,10 +1,11 @@
 /** PriorityClasses. */
 import { ageColumn, column, countColumn, flagColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { forbiddenField } from '../field-error.ts';
+import { forbiddenField, notSupportedInOrder, required } from '../field-error.ts';
 import { PriorityClass } from '../resources.gen.ts';
-import { immutable, oneOf } from '../validation/fields.ts';
+import { immutable } from '../validation/fields.ts';
 
+const preemptionPolicies = ['PreemptLowerPriority', 'Never'];
 /** Above this, priorities are the system's own. */
 const userPriorityMax = 1000000000;
 /** The two classes that every cluster has. */
@@ -28,19 +29,18 @@ export const priorityClassKind = defineKind(PriorityClass, {
   *validate(priorityClass) {
     const name = priorityClass.metadata.name ?? '';
     if (name.startsWith('system-')) {
-      if (systemPriorities[name] !== priorityClass.value || priorityClass.globalDefault)
+      const problem = systemProblem(name, priorityClass);
+      if (problem)
         yield forbiddenField(
           'metadata.name',
-          `priority class names with 'system-' prefix are reserved for system use only. error: ${name} is not a known system priority class`,
+          `priority class names with 'system-' prefix are reserved for system use only. error: ${problem}`,
         );
     } else if ((priorityClass.value ?? 0) > userPriorityMax)
       yield forbiddenField('value', `maximum allowed value of a user defined priority is ${userPriorityMax}`);
-    yield* oneOf(
-      priorityClass.preemptionPolicy,
-      ['PreemptLowerPriority', 'Never'],
-      'preemptionPolicy',
-      'required',
-    );
+    const policy = priorityClass.preemptionPolicy ?? '';
+    if (!policy) yield required('preemptionPolicy');
+    else if (!preemptionPolicies.includes(policy))
+      yield notSupportedInOrder('preemptionPolicy', policy, preemptionPolicies);
   },
   *validateUpdate(priorityClass, old) {
     if (priorityClass.value !== old.value) yield forbiddenField('value', 'may not be changed in an update.');
@@ -53,3 +53,11 @@ export const priorityClassKind = defineKind(PriorityClass, {
     },
   ],
 });
+
+/** Names of the system's own classes stand for these alone. */
+function systemProblem(name: string, { value, globalDefault }: PriorityClass): string | undefined {
+  const known = systemPriorities[name];
+  if (known === undefined) return `${name} is not a known system priority class`;
+  if (value !== known) return `value of ${name} PriorityClass must be ${known}`;
+  return globalDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined;
+}

@@ -65,7 +65,7 @@ test('a node touches its own pods and itself, and nobody else', async () => {
   );
   assert.match(
     (await asNode(server, 'PATCH', '/api/v1/nodes/n', labels('node-restriction.kubernetes.io/y'))).message,
-    /is not allowed to modify the following labels/,
+    /is not allowed to modify labels: /,
   );
   assert.match((await asNode(server, 'PATCH', '/api/v1/nodes/m', labels('a'))).message, /m/);
 });

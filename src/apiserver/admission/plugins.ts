@@ -8,7 +8,7 @@ import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
-import { nodeRestriction } from './node-restriction.ts';
+import { nodeRestriction } from './node-restriction/node-restriction.ts';
 import { podResizeValidator } from './pod-resize-validator.ts';
 import { type PodSecurityObserver, podSecurity } from './pod-security/pod-security.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
@@ -33,7 +33,7 @@ export function addBuiltinPlugins(
   chain.add(namespaceLifecycle(objects));
   chain.add(limitRanger(objects));
   chain.add(serviceAccount(objects, random));
-  chain.add(nodeRestriction);
+  chain.add(nodeRestriction(objects, security.authorize));
   chain.add(taintNodesByCondition);
   chain.add(priority(objects));
   chain.add(podSecurity(objects, podSecurityObserver));

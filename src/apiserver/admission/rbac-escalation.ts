@@ -1,5 +1,7 @@
 /** Roles and bindings: nobody grants what they do not hold. */
+import type { KubeObject } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
+import { semanticEqual } from '../../api/validation/equality.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../authorization/escalation.ts';
 import type { RbacAuthorizer } from '../authorization/rbac.ts';
@@ -11,6 +13,7 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
     name: 'RbacEscalation',
     async validate(attributes) {
       const { request, object, old } = attributes;
+      if (old && object && isForGarbageCollection(object, old)) return;
       const check = {
         rbac,
         authorize,
@@ -20,21 +23,29 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): Adm
         name: request.name || object?.metadata.name || '',
       };
       if ([Role, ClusterRole].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'))) {
-        const rules = (object as Role).rules ?? [];
-        if (old && JSON.stringify((old as Role).rules ?? []) === JSON.stringify(rules)) return;
-        await checkRoleEscalation(check, rules);
+        const [role, before] = [object as ClusterRole, old as ClusterRole | undefined];
+        const isGathering = [role, before].some(
+          (each) => !!each?.aggregationRule?.clusterRoleSelectors?.length,
+        );
+        await checkRoleEscalation(check, { rules: role.rules ?? [], isGathering });
       } else if (
         [RoleBinding, ClusterRoleBinding].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'))
       ) {
-        const binding = object as RoleBinding;
-        const before = old as RoleBinding | undefined;
-        if (before && JSON.stringify(contentOf(before)) === JSON.stringify(contentOf(binding))) return;
-        await checkBindingEscalation(check, binding.roleRef);
+        await checkBindingEscalation(check, (object as RoleBinding).roleRef);
       }
     },
   };
 }
 
-function contentOf({ roleRef, subjects }: RoleBinding): unknown {
-  return [roleRef, subjects];
+/**
+ * Owners and finalizers lead to an object's end, to nobody's rights. Everything else does, labels too: by them a role
+ * becomes part of another one.
+ */
+function isForGarbageCollection(next: KubeObject, before: KubeObject): boolean {
+  return semanticEqual(withoutOwners(next), withoutOwners(before));
+}
+
+function withoutOwners({ metadata, ...rest }: KubeObject): unknown {
+  const { ownerReferences, finalizers, managedFields, resourceVersion, generation, ...others } = metadata;
+  return { ...rest, metadata: others };
 }

@@ -46,7 +46,7 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
   };
 }
 
-function setScheduling(pod: Pod, { scheduling, metadata }: RuntimeClass): void {
+function setScheduling(pod: Pod, { scheduling }: RuntimeClass): void {
   if (!scheduling) return;
   const spec = pod.spec!;
   for (const [key, value] of Object.entries(scheduling.nodeSelector ?? {})) {
@@ -55,7 +55,7 @@ function setScheduling(pod: Pod, { scheduling, metadata }: RuntimeClass): void {
       throw forbidden(
         Pod,
         pod.metadata.name,
-        `pod rejected: conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own} (RuntimeClass ${metadata.name})`,
+        `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`,
       );
   }
   if (scheduling.nodeSelector) spec.nodeSelector = { ...spec.nodeSelector, ...scheduling.nodeSelector };

@@ -23,7 +23,8 @@ export function serviceAccount(objects: ObjectReader, random: Random): Admission
     mutate(attributes) {
       if (!isPodWrite(attributes, 'CREATE')) return;
       const pod = attributes.object as Pod;
-      if (!pod.spec || isMirror(pod)) return;
+      if (!pod.spec) return;
+      if (isMirror(pod)) return checkMirror(pod);
       pod.spec.serviceAccountName ||= defaultAccountName;
       pod.spec.serviceAccount = pod.spec.serviceAccountName;
       const account = findAccount(objects, pod, attributes.request.namespace);
@@ -124,7 +125,7 @@ function checkSecrets(pod: Pod, account: ServiceAccount): void {
     { word: 'container', containers: spec.containers },
   ];
   for (const { word, containers } of groups)
-    for (const container of containers ?? [])
+    for (const container of containers ?? []) {
       for (const { name: variable, valueFrom } of container.env ?? []) {
         const used = valueFrom?.secretKeyRef?.name;
         if (used && !listed.has(used))
@@ -135,6 +136,15 @@ function checkSecrets(pod: Pod, account: ServiceAccount): void {
             ),
           );
       }
+      for (const { secretRef } of container.envFrom ?? [])
+        if (secretRef?.name && !listed.has(secretRef.name))
+          throw refuse(
+            pod,
+            missing(
+              `${word} ${container.name} with envFrom referencing secret.secretName=${JSON.stringify(secretRef.name)}`,
+            ),
+          );
+    }
   const pullSecrets = new Set((account.imagePullSecrets ?? []).map((secret) => secret.name));
   for (const [index, secret] of (spec.imagePullSecrets ?? []).entries())
     if (!pullSecrets.has(secret.name))

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { Pod, Secret, ServiceAccount } from '../../api/resources.gen.ts';
-import type { StatusError } from '../../api/status.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
@@ -168,45 +167,130 @@ test('the chain: no credential is anonymous, a bad one is refused, a good one is
   await assert.rejects(authenticate(request({ authorization: 'Bearer bad' })), { code: 401 });
 });
 
-test('impersonation asks for every part, and refuses in upstream’s words', async () => {
+const listPods = {
+  verb: 'list',
+  isResource: true,
+  path: '/api/v1/pods',
+  group: '',
+  version: 'v1',
+  resource: 'pods',
+  namespace: '',
+  name: '',
+  subresource: '',
+  rest: '',
+};
+
+/** Allows what `isAllowed` says, and notes what it was asked. */
+function askedAuthorizer(isAllowed: (asked: string) => boolean) {
   const asked: string[] = [];
-  const caller: UserInfo = { name: 'root', groups: [] };
-  const allow = (attributes: { verb: string; resource: string; name: string }) => {
-    asked.push(`${attributes.verb} ${attributes.resource} ${attributes.name}`);
-    return { allowed: attributes.name !== 'forbidden' };
+  const authorize = (attributes: { verb: string; resource: string; name: string }) => {
+    const text = `${attributes.verb} ${attributes.resource} ${attributes.name}`.trim();
+    asked.push(text);
+    return { allowed: isAllowed(text) };
   };
+  return { asked, authorize };
+}
+
+const robot = 'system:serviceaccount:ns:robot';
+
+test('impersonation asks for every part, in the old way when no narrow one is open', async () => {
+  const caller: UserInfo = { name: 'root', groups: [] };
+  const { asked, authorize } = askedAuthorizer((text) => text.startsWith('impersonate '));
   const headers = {
     'impersonate-user': 'bob',
     'impersonate-group': 'a,b',
     'impersonate-extra-scopes': 'view',
   };
-  const user = await impersonate(request(headers), caller, allow);
+  const user = await impersonate(request(headers), { caller, info: listPods, authorize });
   assert.deepEqual(user, {
     name: 'bob',
     groups: ['a', 'b', 'system:authenticated'],
     extra: { scopes: ['view'] },
   });
   assert.deepEqual(asked, [
+    'impersonate-on:user-info:list pods',
     'impersonate users bob',
     'impersonate groups a',
     'impersonate groups b',
     'impersonate userextras view',
   ]);
-  await assert.rejects(
-    impersonate(request({ 'impersonate-user': 'forbidden' }), caller, allow),
-    (error: StatusError) =>
-      error.message ===
-      'users "forbidden" is forbidden: User "root" cannot impersonate resource "users" in API group "" at the cluster scope',
-  );
-  const account = await impersonate(
-    request({ 'impersonate-user': 'system:serviceaccount:ns:robot' }),
+  const account = await impersonate(request({ 'impersonate-user': robot }), {
     caller,
-    allow,
-  );
+    info: listPods,
+    authorize,
+  });
   assert.deepEqual(account.groups, [
     'system:serviceaccounts',
     'system:serviceaccounts:ns',
     'system:authenticated',
   ]);
-  assert.equal(await impersonate(request({}), caller, allow), caller);
+  assert.equal(await impersonate(request({}), { caller, info: listPods, authorize }), caller);
+});
+
+test('a narrow impersonation needs the right to be the user and to do as that user what is asked', async () => {
+  const rows: [user: string, caller: UserInfo, rights: string[], groups: string[]][] = [
+    [
+      'bob',
+      { name: 'eve', groups: [] },
+      ['impersonate-on:user-info:list pods', 'impersonate:user-info users bob'],
+      ['system:authenticated'],
+    ],
+    [
+      robot,
+      { name: 'eve', groups: [] },
+      ['impersonate-on:serviceaccount:list pods', 'impersonate:serviceaccount serviceaccounts robot'],
+      ['system:serviceaccounts', 'system:serviceaccounts:ns', 'system:authenticated'],
+    ],
+    [
+      'system:node:n1',
+      { name: 'eve', groups: [] },
+      ['impersonate-on:arbitrary-node:list pods', 'impersonate:arbitrary-node nodes n1'],
+      ['system:nodes', 'system:authenticated'],
+    ],
+    [
+      'system:node:n1',
+      { name: robot, groups: [], extra: { 'authentication.kubernetes.io/node-name': ['n1'] } },
+      ['impersonate-on:associated-node:list pods', 'impersonate:associated-node nodes *'],
+      ['system:nodes', 'system:authenticated'],
+    ],
+  ];
+  for (const [name, caller, rights, groups] of rows) {
+    const asRequest = request({ 'impersonate-user': name });
+    const { asked, authorize } = askedAuthorizer((text) => rights.includes(text));
+    const user = await impersonate(asRequest, { caller, info: listPods, authorize });
+    assert.deepEqual([user.name, user.groups], [name, groups]);
+    assert.deepEqual(asked, rights);
+    for (const right of rights) {
+      const without = askedAuthorizer((text) => rights.includes(text) && text !== right);
+      await assert.rejects(
+        impersonate(asRequest, { caller, info: listPods, authorize: without.authorize }),
+        { code: 403 },
+        right,
+      );
+    }
+  }
+});
+
+test('who may not impersonate hears what the first way would have needed', async () => {
+  const caller: UserInfo = { name: 'eve', groups: [] };
+  const { authorize } = askedAuthorizer(() => false);
+  await assert.rejects(
+    impersonate(request({ 'impersonate-user': 'bob' }), { caller, info: listPods, authorize }),
+    {
+      message:
+        'pods is forbidden: User "eve" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope',
+    },
+  );
+  const all = askedAuthorizer((text) => !text.startsWith('impersonate '));
+  const masters = request({ 'impersonate-user': 'bob', 'impersonate-group': 'system:masters' });
+  await assert.rejects(impersonate(masters, { caller, info: listPods, authorize: all.authorize }), {
+    message: /impersonating the system:masters group is not allowed$/,
+  });
+  await assert.rejects(
+    impersonate(request({ 'impersonate-group': 'a' }), { caller, info: listPods, authorize }),
+    {
+      message:
+        'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"a"}, Extra:map[string][]string(nil)} without impersonating a user name',
+    },
+  );
 });

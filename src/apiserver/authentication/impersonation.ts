@@ -1,21 +1,21 @@
 /** `Impersonate-*` headers: acting as somebody else, when authorization lets the caller. */
-import { badRequest, forbidden } from '../../api/status.ts';
-import { type Authorizer, whyNot } from '../authorization/authorizer.ts';
-import type { ApiRequest, UserInfo } from '../request.ts';
+import { badRequest } from '../../api/status.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import type { ApiRequest, RequestInfo, UserInfo } from '../request.ts';
 import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
+import { impersonatedUser } from './impersonation-modes.ts';
 import { serviceAccountUser } from './service-account-tokens.ts';
 
 const extraPrefix = 'impersonate-extra-';
 const serviceAccountPattern = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
 /**
- * The user to act as: the caller itself when no such header is there.
+ * The user to act as: the caller itself when no such header is there. `info`: what is to be done as that user.
  * @throws StatusError 403 for the first thing that the caller may not impersonate.
  */
 export async function impersonate(
   request: ApiRequest,
-  caller: UserInfo,
-  authorize: Authorizer,
+  { caller, info, authorize }: { caller: UserInfo; info: RequestInfo; authorize: Authorizer },
 ): Promise<UserInfo> {
   const name = request.header('impersonate-user');
   const uid = request.header('impersonate-uid');
@@ -23,51 +23,30 @@ export async function impersonate(
   const extra = extraOf(request);
   if (!name) {
     if (!uid && groups.length === 0 && Object.keys(extra).length === 0) return caller;
-    throw badRequest('requested impersonation of a group, uid or extra without impersonating a user');
+    throw badRequest(`requested ${printedUser(uid, groups, extra)} without impersonating a user name`);
   }
-  const check = async (
-    group: string,
-    resource: string,
-    namespace: string,
-    target: string,
-    subresource = '',
-  ) => {
-    const attributes = {
-      user: caller,
-      verb: 'impersonate',
-      isResource: true,
-      path: '',
-      group,
-      version: 'v1',
-      resource,
-      subresource,
-      namespace,
-      name: target,
-    };
-    const decision = await authorize(attributes);
-    if (!decision.allowed) throw forbidden({ group, plural: resource }, target, whyNot(attributes, decision));
-  };
-
-  const [, accountNamespace, accountName] = serviceAccountPattern.exec(name) ?? [];
-  if (accountNamespace && accountName) await check('', 'serviceaccounts', accountNamespace, accountName);
-  else await check('', 'users', '', name);
-  for (const group of groups) await check('', 'groups', '', group);
-  for (const [key, values] of Object.entries(extra)) {
-    for (const value of values) await check('authentication.k8s.io', 'userextras', '', value, key);
-  }
-  if (uid) await check('authentication.k8s.io', 'uids', '', uid);
-
-  const implied =
-    accountNamespace && accountName ? serviceAccountUser(accountNamespace, accountName).groups : [];
-  const user: UserInfo = {
-    name,
-    ...(uid && { uid }),
-    groups: groups.length > 0 ? groups : implied,
-    ...(Object.keys(extra).length > 0 && { extra }),
-  };
+  const hasExtra = Object.keys(extra).length > 0;
+  const wanted = { name, groups, ...(uid && { uid }), ...(hasExtra && { extra }) };
+  const user = withImpliedGroups(await impersonatedUser({ wanted, caller, info, authorize }));
   return name === anonymousUser.name
     ? { ...user, groups: anonymousUser.groups }
     : withAuthenticatedGroup(user);
+}
+
+function withImpliedGroups(user: UserInfo): UserInfo {
+  const [, namespace, account] = serviceAccountPattern.exec(user.name) ?? [];
+  if (!namespace || !account || user.groups.length > 0) return user;
+  return { ...user, groups: serviceAccountUser(namespace, account).groups };
+}
+
+/** As Go prints it, which is how upstream shows whom somebody asked for. */
+function printedUser(uid = '', groups: readonly string[], extra: Record<string, string[]>): string {
+  const strings = (values: readonly string[]) =>
+    `[]string{${values.map((value) => JSON.stringify(value)).join(', ')}}`;
+  const entries = Object.entries(extra).map(([key, values]) => `${JSON.stringify(key)}:${strings(values)}`);
+  const shownGroups = groups.length > 0 ? strings(groups) : '[]string(nil)';
+  const shownExtra = entries.length > 0 ? `{${entries.join(', ')}}` : '(nil)';
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${shownGroups}, Extra:map[string][]string${shownExtra}}`;
 }
 
 function extraOf(request: ApiRequest): Record<string, string[]> {

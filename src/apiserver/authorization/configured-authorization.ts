@@ -8,6 +8,8 @@ export interface KnownRules {
   /** Whether RBAC's rules are among them. */
   rbac: boolean;
   everything: boolean;
+  /** Whether nodes have rights beyond them. */
+  node: boolean;
   /** Why they are not all. */
   incomplete: readonly string[];
 }
@@ -64,6 +66,7 @@ export function knownRules({ current }: AuthorizationChain): KnownRules {
   return {
     rbac: has('RBAC'),
     everything: has('AlwaysAllow'),
+    node: has('Node'),
     incomplete: has('Webhook') ? ['webhook authorizer does not support user rule resolution'] : [],
   };
 }

@@ -19,17 +19,18 @@ export interface EscalationCheck {
 const group = 'rbac.authorization.k8s.io';
 
 /**
- * Before a role is created or its rules change.
+ * Before a role is created or what it grants changes; `isGathering`: it has, or had, an aggregation rule.
  * @throws StatusError 403 naming the rules that the user lacks.
  */
 export async function checkRoleEscalation(
   check: EscalationCheck,
-  rules: readonly PolicyRule[],
+  { rules, isGathering = false }: { rules: readonly PolicyRule[]; isGathering?: boolean },
 ): Promise<void> {
   const { user, plural: resource, namespace, name } = check;
   if (user.groups.includes(mastersGroup)) return;
   if (await mayDo(check, { verb: 'escalate', resource, namespace, name })) return;
   refuseUncovered(check, rules);
+  if (isGathering) refuseGathering(check);
 }
 
 /**
@@ -45,8 +46,18 @@ export async function checkBindingEscalation(
   const rolePlural = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
   if (await mayDo(check, { verb: 'bind', resource: rolePlural, namespace, name: roleRef.name })) return;
   const rules = rbac.roleRules(roleRef, namespace);
-  if (!rules) throw notFound({ group, plural: rolePlural }, roleRef.name);
+  if (!rules) throw notFound({ group, plural: check.plural }, roleRef.name);
   refuseUncovered(check, rules);
+}
+
+/** Of a role that gathers the rules of others nobody can tell yet which they will be. */
+function refuseGathering({ rbac, user, plural, name }: EscalationCheck): void {
+  const everything = [
+    { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+    { verbs: ['*'], nonResourceURLs: ['*'] },
+  ];
+  if (uncoveredRules(rbac.rulesFor(user, '').rules, everything).length > 0)
+    throw forbidden({ group, plural }, name, 'must have cluster-admin privileges to use the aggregationRule');
 }
 
 function refuseUncovered(

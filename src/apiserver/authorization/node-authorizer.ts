@@ -4,6 +4,7 @@ import { mirrorPodAnnotation, nodesGroup, nodeUserPrefix } from '../../api/well-
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
 import type { Attributes, Decision, InstantAuthorizer } from './authorizer.ts';
+import { podReferences, secretReferencesOf } from './pod-references.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
 /** The node that a user is; undefined for everybody else. */
@@ -41,6 +42,8 @@ export function nodeAuthorizer(objects: ObjectReader, rules: readonly PolicyRule
   return (attributes) => {
     const nodeName = nodeNameOf(attributes.user);
     if (nodeName === undefined) return { allowed: false };
+    if (nodeName === '')
+      return { allowed: false, reason: `unknown node for user ${JSON.stringify(attributes.user.name)}` };
     const { group, resource, subresource } = attributes;
     if (group === '' && resource === 'secrets') return onlyReads(attributes, needsOf(nodeName).secrets);
     if (group === '' && resource === 'configmaps') return onlyReads(attributes, needsOf(nodeName).configMaps);
@@ -86,61 +89,30 @@ function addPodNeeds(needs: NodeNeeds, pod: Pod): void {
   if (annotations?.[mirrorPodAnnotation]) return;
   const { spec } = pod;
   if (spec.serviceAccountName) needs.serviceAccounts.add(`${namespace}/${spec.serviceAccountName}`);
-  for (const { name } of spec.imagePullSecrets ?? []) needs.secrets.add(`${namespace}/${name}`);
-  const containers = [
-    ...spec.containers,
-    ...(spec.initContainers ?? []),
-    ...(spec.ephemeralContainers ?? []),
-  ];
-  for (const container of containers) {
-    for (const { secretRef, configMapRef } of container.envFrom ?? []) {
-      if (secretRef?.name) needs.secrets.add(`${namespace}/${secretRef.name}`);
-      if (configMapRef?.name) needs.configMaps.add(`${namespace}/${configMapRef.name}`);
-    }
-    for (const { valueFrom } of container.env ?? []) {
-      if (valueFrom?.secretKeyRef?.name) needs.secrets.add(`${namespace}/${valueFrom.secretKeyRef.name}`);
-      if (valueFrom?.configMapKeyRef?.name)
-        needs.configMaps.add(`${namespace}/${valueFrom.configMapKeyRef.name}`);
-    }
-  }
+  const { secrets, configMaps } = podReferences(pod);
+  for (const name of secrets) needs.secrets.add(`${namespace}/${name}`);
+  for (const name of configMaps) needs.configMaps.add(`${namespace}/${name}`);
   for (const volume of spec.volumes ?? []) {
-    if (volume.secret?.secretName) needs.secrets.add(`${namespace}/${volume.secret.secretName}`);
-    if (volume.configMap?.name) needs.configMaps.add(`${namespace}/${volume.configMap.name}`);
     if (volume.persistentVolumeClaim)
       needs.claims.add(`${namespace}/${volume.persistentVolumeClaim.claimName}`);
     if (volume.ephemeral) needs.claims.add(`${namespace}/${pod.metadata.name}-${volume.name}`);
-    for (const source of volume.projected?.sources ?? []) {
-      if (source.secret?.name) needs.secrets.add(`${namespace}/${source.secret.name}`);
-      if (source.configMap?.name) needs.configMaps.add(`${namespace}/${source.configMap.name}`);
-    }
-    for (const reference of secretReferencesOf(volume)) needs.secrets.add(`${namespace}/${reference.name}`);
   }
 }
 
-/** Secrets that volume drivers of either shape refer to: any field that ends in `secretRef` one level down. */
-function secretReferencesOf(source: object | undefined): { name?: string; namespace?: string }[] {
-  const references: { name?: string; namespace?: string }[] = [];
-  for (const driver of Object.values(source ?? {})) {
-    if (typeof driver !== 'object' || driver === null) continue;
-    for (const [field, value] of Object.entries(driver)) {
-      if (/secretref$/i.test(field) && value) references.push(value as { name?: string });
-    }
-  }
-  return references;
-}
-
-function onlyReads({ verb, namespace, name }: Attributes, keys: ReadonlySet<string>): Decision {
+function onlyReads(attributes: Attributes, keys: ReadonlySet<string>): Decision {
+  const { verb, namespace, name } = attributes;
   if (!['get', 'list', 'watch'].includes(verb)) {
     return { allowed: false, reason: 'can only read resources of this type' };
   }
   if (!name) return { allowed: false, reason: 'No Object name found' };
-  return keys.has(namespace ? `${namespace}/${name}` : name) ? { allowed: true } : noRelation;
+  return keys.has(namespace ? `${namespace}/${name}` : name) ? { allowed: true } : noRelation(attributes);
 }
 
-function onlyTokens({ verb, namespace, name }: Attributes, keys: ReadonlySet<string>): Decision {
+function onlyTokens(attributes: Attributes, keys: ReadonlySet<string>): Decision {
+  const { verb, namespace, name } = attributes;
   if (verb !== 'create')
     return { allowed: false, reason: 'can only create tokens for individual service accounts' };
-  return keys.has(`${namespace}/${name}`) ? { allowed: true } : noRelation;
+  return keys.has(`${namespace}/${name}`) ? { allowed: true } : noRelation(attributes);
 }
 
 function onlyOwnLease(attributes: Attributes, nodeName: string): Decision {
@@ -162,7 +134,12 @@ function onlyOwn({ verb, name }: Attributes, nodeName: string): Decision {
   return { allowed: true };
 }
 
-const noRelation: Decision = { allowed: false, reason: 'no relationship found between node and this object' };
+function noRelation({ user }: Attributes): Decision {
+  return {
+    allowed: false,
+    reason: `no relationship found between node '${nodeNameOf(user)}' and this object`,
+  };
+}
 
 /** The node that a pod's token may be bound to. */
 export function nodeOfPod(objects: ObjectReader, pod: Pod): { name: string; uid?: string } | undefined {

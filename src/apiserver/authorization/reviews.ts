@@ -10,6 +10,7 @@ import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
 import type { Attributes, Authorizer } from './authorizer.ts';
 import type { KnownRules } from './configured-authorization.ts';
+import { nodeNameOf } from './node-authorizer.ts';
 import type { RbacAuthorizer } from './rbac.ts';
 import { compactRules } from './rules.ts';
 
@@ -30,24 +31,17 @@ export function reviewSelf(
   return decide(authorize, user, review.spec);
 }
 
-/** @throws StatusError 400 when a local review asks about another namespace than its own. */
-export async function reviewSubject(
+export function reviewSubject(
   authorize: Authorizer,
-  review: SubjectAccessReview | LocalSubjectAccessReview,
-  namespace: string | undefined,
+  { spec }: SubjectAccessReview | LocalSubjectAccessReview,
 ): Promise<AccessStatus> {
-  const { spec } = review;
-  const asked = spec.resourceAttributes?.namespace ?? '';
-  if (namespace !== undefined && asked !== namespace) {
-    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${JSON.stringify(namespace)}`);
-  }
   const user: UserInfo = {
     name: spec.user ?? '',
     groups: spec.groups ?? [],
     ...(spec.uid && { uid: spec.uid }),
     ...(spec.extra && { extra: spec.extra }),
   };
-  return await decide(authorize, user, spec);
+  return decide(authorize, user, spec);
 }
 
 /** What a user may do in a namespace, as far as it can be told in advance. */
@@ -63,6 +57,8 @@ export function reviewRules(
   const ofRbac = known.rbac ? rbac.rulesFor(user, namespace) : { rules: [], errors: [] };
   const { rules } = ofRbac;
   const errors = [...ofRbac.errors, ...known.incomplete];
+  if (known.node && nodeNameOf(user) !== undefined)
+    errors.push('node authorizer does not support user rule resolution');
   const everything = [
     { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
     { verbs: ['*'], nonResourceURLs: ['*'] },

@@ -119,7 +119,8 @@ function planDeletion(
   const next = definition.prepareDeletion ? cloneJson(old) : withOwnMetadata(old);
   setFinalizers(next, finalizers);
   next.metadata.deletionTimestamp = formatTime(nowMs + graceSeconds * 1000);
-  next.metadata.deletionGracePeriodSeconds = graceSeconds;
+  // What waits for its spec's finalizers has no time to wait for.
+  if (!isHeldBySpec(old)) next.metadata.deletionGracePeriodSeconds = graceSeconds;
   if (next.metadata.generation !== undefined && definition.hasGeneration) next.metadata.generation++;
   definition.prepareDeletion?.(next);
   return next;

@@ -22,12 +22,10 @@ export function validateNew(request: WriteRequest, object: KubeObject): void {
 
 /** Reviews are never stored, and need no name. @throws StatusError Invalid */
 export function validateNewReview(request: WriteRequest, object: KubeObject): void {
-  refuse(request, object, [
-    ...request.resource.definition.validate(object, {
-      subresource: '',
-      apiVersion: request.resource.apiVersion,
-    }),
-  ]);
+  const { definition, apiVersion } = request.resource;
+  const errors = [...definition.validate(object, { subresource: '', apiVersion })];
+  // Upstream has forgotten the kind by then.
+  if (errors.length > 0) throw invalid({ group: definition.type.group, kind: '' }, '', errors);
 }
 
 /** @throws StatusError Invalid with every error that there is. */

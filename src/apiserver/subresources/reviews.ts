@@ -36,9 +36,8 @@ export function reviewHandlers(security: Security): ReadonlyMap<string, ReviewHa
     SelfSubjectReview: (_review, { user }) => ({ userInfo: userInfoOf(user) }),
     SelfSubjectAccessReview: (review, { user }) =>
       reviewSelf(authorize, user, review as SelfSubjectAccessReview),
-    SubjectAccessReview: (review) => reviewSubject(authorize, review as SubjectAccessReview, undefined),
-    LocalSubjectAccessReview: (review, { info }) =>
-      reviewSubject(authorize, review as LocalSubjectAccessReview, info.namespace),
+    SubjectAccessReview: (review) => reviewSubject(authorize, review as SubjectAccessReview),
+    LocalSubjectAccessReview: (review) => reviewSubject(authorize, review as LocalSubjectAccessReview),
     SelfSubjectRulesReview: (review, { user }) =>
       reviewRules(rbac, user, review as SelfSubjectRulesReview, knownRules()),
   };
@@ -48,6 +47,7 @@ export function reviewHandlers(security: Security): ReadonlyMap<string, ReviewHa
 function handlerOf(answer: Answer): ReviewHandler {
   return async (_registry, context, resource) => {
     const review = (await readObject(context, resource)) as Review;
+    if (resource.namespaced) takeNamespace(review, context.info.namespace);
     validateNewReview(writeRequest(context, resource), review);
     review.status = await answer(review, context);
     const plain = convertFromStored(resource, review);
@@ -55,11 +55,18 @@ function handlerOf(answer: Answer): ReviewHandler {
   };
 }
 
+/** @throws StatusError 400 when it names another one */
+function takeNamespace({ metadata }: Review, namespace: string): void {
+  if ((metadata.namespace || namespace) !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  metadata.namespace = namespace;
+}
+
 async function reviewToken(security: Security, review: TokenReview): Promise<unknown> {
   const { token, audiences } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
   const found = await authenticateToken(security.tokenAuthenticators, token, audiences);
-  if (!found) return { user: {}, error: 'token lookup failed' };
+  if (!found) return { user: {}, error: 'invalid bearer token' };
   return {
     authenticated: true,
     user: userInfoOf({ ...found.user, groups: [...found.user.groups, authenticatedGroup] }),

@@ -59,7 +59,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
       ? request.spec.audiences
       : serviceAccounts.defaultAudiences;
     const expirationSeconds = request.spec?.expirationSeconds ?? expirationSecondsDefault;
-    checkExpiration(request, expirationSeconds);
+    checkExpiration(expirationSeconds);
     const bound = findBound(objects, request, account);
     const status = serviceAccounts.issue({
       namespace,
@@ -83,16 +83,18 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
   };
 }
 
-function checkNames(request: TokenRequest, name: string, namespace: string): void {
-  if (request.metadata.name && request.metadata.name !== name)
-    throw badRequest(
-      `the name of the object (${request.metadata.name}) does not match the name on the URL (${name})`,
-    );
-  if (request.metadata.namespace && request.metadata.namespace !== namespace)
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+function checkNames({ metadata }: TokenRequest, name: string, namespace: string): void {
+  const mustMatch = (field: 'name' | 'namespace', own: string) => {
+    const given = metadata[field];
+    if (!given || given === own) return;
+    const why = `must match the service account ${field} if specified`;
+    throw invalid(tokenRequestType, name, [invalidValue(`metadata.${field}`, given, why)]);
+  };
+  mustMatch('name', name);
+  mustMatch('namespace', namespace);
 }
 
-function checkExpiration(request: TokenRequest, seconds: number): void {
+function checkExpiration(seconds: number): void {
   const errors: FieldError[] = [];
   if (seconds < expirationSecondsMin)
     errors.push(
@@ -102,7 +104,7 @@ function checkExpiration(request: TokenRequest, seconds: number): void {
     errors.push(
       invalidValue('spec.expirationSeconds', seconds, 'may not specify a duration larger than 2^32 seconds'),
     );
-  if (errors.length > 0) throw invalid(tokenRequestType, request.metadata.name ?? '', errors);
+  if (errors.length > 0) throw invalid(tokenRequestType, '', errors);
 }
 
 const bindable: Readonly<Record<string, ResourceType>> = { Pod, Secret, Node };
@@ -119,11 +121,12 @@ function findBound(
     throw badRequest(`cannot bind token to object of type /${ref.apiVersion ?? 'v1'}, Kind=${ref.kind}`);
   const namespace = account.metadata.namespace ?? '';
   const name = ref.name ?? '';
+  if (!name) throw badRequest('Name parameter required.');
   const found = objects.get(type, namespace, name);
   if (!found) throw notFound({ group: '', plural: type.plural }, name);
   if (ref.uid && ref.uid !== found.metadata.uid)
     throw conflict(
-      { group: '', plural: type.plural },
+      { group: '', plural: type.kind },
       name,
       `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
     );

@@ -1,0 +1,220 @@
+/**
+ * The ways in which a caller may come to act as somebody else. The narrow ones ask for two rights: to be that user, by
+ * `impersonate:MODE`, and to do as that user what the request is about, by `impersonate-on:MODE:VERB`. The old one, the
+ * verb `impersonate`, allows everything that the user may.
+ */
+import { forbidden, type StatusError } from '../../api/status.ts';
+import { validateDomainPrefixedPath } from '../../api/validation/domain-path.ts';
+import { subdomainProblems } from '../../api/validation/names.ts';
+import { mastersGroup, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
+import { type Attributes, type Authorizer, whyNot } from '../authorization/authorizer.ts';
+import type { RequestInfo, UserInfo } from '../request.ts';
+
+const reviewGroup = 'authentication.k8s.io';
+const nodeNameKey = 'authentication.kubernetes.io/node-name';
+const associatedKeys = 'authentication.kubernetes.io/associated-node-keys';
+const serviceAccountPattern = /^system:serviceaccount:([^:]+):([^:]+)$/;
+/** From so many parts on, the right to all of them is asked for first. */
+const manyParts = 4;
+
+export interface Impersonation {
+  wanted: UserInfo;
+  caller: UserInfo;
+  /** What the request is about. */
+  info: RequestInfo;
+  authorize: Authorizer;
+}
+
+/** A narrow way and whom it is for. */
+interface Mode {
+  name: string;
+  appliesTo(impersonation: Impersonation): boolean;
+}
+
+const modes: readonly Mode[] = [
+  { name: 'associated-node', appliesTo: isAssociatedNode },
+  { name: 'arbitrary-node', appliesTo: ({ wanted }) => isNameOnly(wanted) && nodeOf(wanted.name) !== '' },
+  {
+    name: 'serviceaccount',
+    appliesTo: ({ wanted }) => isNameOnly(wanted) && serviceAccountPattern.test(wanted.name),
+  },
+  {
+    name: 'user-info',
+    appliesTo: ({ wanted }) => nodeOf(wanted.name) === '' && !serviceAccountPattern.test(wanted.name),
+  },
+];
+
+/**
+ * The user, with the groups that its name implies.
+ * @throws StatusError 403 when no way is open, in the words of the first one that could have been
+ */
+export async function impersonatedUser(impersonation: Impersonation): Promise<UserInfo> {
+  let first: StatusError | undefined;
+  for (const mode of modes.filter((each) => each.appliesTo(impersonation))) {
+    const refusal = await narrowRefusal(impersonation, mode.name);
+    if (!refusal) return withNodeGroup(impersonation.wanted);
+    first ??= refusal;
+  }
+  const refusal = await partsRefusal(impersonation, 'impersonate');
+  if (refusal) throw first ?? refusal;
+  return impersonation.wanted;
+}
+
+/** A node that is impersonated narrowly is in the group of nodes. */
+function withNodeGroup(wanted: UserInfo): UserInfo {
+  return nodeOf(wanted.name) === '' ? wanted : { ...wanted, groups: [nodesGroup] };
+}
+
+function isNameOnly({ uid, groups, extra }: UserInfo): boolean {
+  return !uid && groups.length === 0 && extra === undefined;
+}
+
+/** The node that a user's name stands for; empty when it is none. */
+function nodeOf(userName: string): string {
+  if (!userName.startsWith(nodeUserPrefix)) return '';
+  const name = userName.slice(nodeUserPrefix.length);
+  return subdomainProblems(name).length === 0 ? name : '';
+}
+
+/** A pod's account that is to act as the node on which the pod runs. */
+function isAssociatedNode({ wanted, caller }: Impersonation): boolean {
+  const node = nodeOf(wanted.name);
+  if (!isNameOnly(wanted) || node === '' || !serviceAccountPattern.test(caller.name)) return false;
+  const [own, ...others] = caller.extra?.[nodeNameKey] ?? [];
+  return own === node && others.length === 0;
+}
+
+async function narrowRefusal(impersonation: Impersonation, mode: string): Promise<StatusError | undefined> {
+  const { info } = impersonation;
+  const isAssociated = mode === 'associated-node';
+  const asked = {
+    ...impersonation,
+    caller: isAssociated ? withKeysOnly(impersonation.caller) : impersonation.caller,
+  };
+  const onBehalf = { ...info, user: asked.caller, verb: `impersonate-on:${mode}:${info.verb}` };
+  return (
+    (await refusalOf(asked, onBehalf)) ?? (await partsRefusal(asked, `impersonate:${mode}`, isAssociated))
+  );
+}
+
+/** Whether one may be the node one runs on is asked of everybody alike: of the extra values only the keys are told. */
+function withKeysOnly(caller: UserInfo): UserInfo {
+  return { ...caller, extra: { [associatedKeys]: Object.keys(caller.extra ?? {}).sort() } };
+}
+
+/** Name, uid, groups and extra values, each of which needs the right. */
+async function partsRefusal(
+  impersonation: Impersonation,
+  verb: string,
+  anyNode = false,
+): Promise<StatusError | undefined> {
+  const { wanted, caller } = impersonation;
+  const isNarrow = verb !== 'impersonate';
+  const part = (resource: string, name: string, more: Partial<Attributes> = {}): Attributes => ({
+    user: caller,
+    verb,
+    isResource: true,
+    path: '',
+    group: isNarrow || resource === 'uids' || resource === 'userextras' ? reviewGroup : '',
+    version: 'v1',
+    resource,
+    subresource: '',
+    namespace: '',
+    name,
+    ...more,
+  });
+  const all = [namePart(wanted.name, part, { isNarrow, anyNode })];
+  if (wanted.uid) all.push(part('uids', wanted.uid));
+  const groups = wanted.groups.map((group) => part('groups', group));
+  if (isNarrow) {
+    const problem = narrowProblem(wanted);
+    if (problem) return refusalFor(part(problem.resource, problem.name), problem.why);
+  }
+  const extra = Object.entries(wanted.extra ?? {}).flatMap(([key, values]) =>
+    values.map((value) => part('userextras', value, { subresource: key })),
+  );
+  return (
+    (await firstRefusal(impersonation, all)) ??
+    (await listRefusal(impersonation, groups, isNarrow ? part('groups', '*') : undefined)) ??
+    (await listRefusal(
+      impersonation,
+      extra,
+      isNarrow ? part('userextras', '*', { subresource: '*' }) : undefined,
+    ))
+  );
+}
+
+function namePart(
+  userName: string,
+  part: (resource: string, name: string, more?: Partial<Attributes>) => Attributes,
+  { isNarrow, anyNode }: { isNarrow: boolean; anyNode: boolean },
+): Attributes {
+  const [, namespace, account] = serviceAccountPattern.exec(userName) ?? [];
+  if (namespace && account) return part('serviceaccounts', account, { namespace });
+  const node = isNarrow ? nodeOf(userName) : '';
+  if (node) return part('nodes', anyNode ? '*' : node);
+  return part('users', userName);
+}
+
+interface Problem {
+  resource: string;
+  name: string;
+  why: string;
+}
+
+/** What nobody may be by a narrow way. */
+function narrowProblem({ groups, extra = {} }: UserInfo): Problem | undefined {
+  if (groups.includes(mastersGroup))
+    return {
+      resource: 'groups',
+      name: mastersGroup,
+      why: 'impersonating the system:masters group is not allowed',
+    };
+  for (const key of Object.keys(extra)) {
+    const [error] = validateDomainPrefixedPath(key, 'extra[key]');
+    if (error)
+      return {
+        resource: 'userextras',
+        name: '',
+        why: `impersonating an invalid key in extra is not allowed: ${error.text}`,
+      };
+  }
+  return undefined;
+}
+
+/** Of many, `all` is asked for first, which may spare the rest. */
+async function listRefusal(
+  impersonation: Impersonation,
+  parts: readonly Attributes[],
+  all: Attributes | undefined,
+): Promise<StatusError | undefined> {
+  if (all && parts.length >= manyParts && !(await refusalOf(impersonation, all))) return undefined;
+  return await firstRefusal(impersonation, parts);
+}
+
+async function firstRefusal(
+  impersonation: Impersonation,
+  parts: readonly Attributes[],
+): Promise<StatusError | undefined> {
+  for (const attributes of parts) {
+    const refusal = await refusalOf(impersonation, attributes);
+    if (refusal) return refusal;
+  }
+  return undefined;
+}
+
+async function refusalOf(
+  { authorize }: Impersonation,
+  attributes: Attributes,
+): Promise<StatusError | undefined> {
+  const decision = await authorize(attributes);
+  if (decision.allowed) return undefined;
+  const { group, resource, name, isResource } = attributes;
+  return forbidden({ group, plural: isResource ? resource : '' }, name, whyNot(attributes, decision));
+}
+
+function refusalFor(attributes: Attributes, why: string): StatusError {
+  const { group, resource, name } = attributes;
+  const text = whyNot(attributes, { allowed: false, reason: why });
+  return forbidden({ group, plural: resource }, name, text);
+}
