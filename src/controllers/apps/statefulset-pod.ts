@@ -1,6 +1,6 @@
 /** The identity of a StatefulSet's pods: names, labels, host names, volumes and claims. */
-import type { Draft, OwnerReference } from '../../api/meta.ts';
-import { type PersistentVolumeClaim, type Pod, StatefulSet } from '../../api/resources.gen.ts';
+import type { Draft, KubeObject, OwnerReference, ResourceType } from '../../api/meta.ts';
+import { type PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { controllerReference } from '../adoption.ts';
 import { revisionHashLabel } from './controller-revision.ts';
@@ -97,39 +97,53 @@ export function claimsFor(set: StatefulSet, ordinal: number): Draft<PersistentVo
 
 /**
  * Who should own a claim, by the set's retention policy: the set, when claims go with it; the pod, when claims go with
- * scaling down and this pod is about to be scaled away. Other owners stay. Undefined when nothing changes.
+ * scaling down and this pod is about to be scaled away. Other owners stay, and a claim that another controller has is
+ * left to it. Undefined when nothing changes.
  */
 export function planClaimOwners(
   set: StatefulSet,
   claim: PersistentVolumeClaim,
-  pod: Pod | undefined,
+  pod: Pod,
   { isCondemned }: { isCondemned: boolean },
 ): OwnerReference[] | undefined {
-  const { whenDeleted = 'Retain', whenScaled = 'Retain' } =
-    set.spec!.persistentVolumeClaimRetentionPolicy ?? {};
-  const goesWithPod = whenScaled === 'Delete' && isCondemned;
-  const goesWithSet = whenDeleted === 'Delete' && !goesWithPod;
   const present = claim.metadata.ownerReferences ?? [];
-  const others = present.filter(
-    (owner) => owner.uid !== set.metadata.uid && !(owner.kind === 'Pod' && owner.apiVersion === 'v1'),
-  );
-  const wanted = [...others];
-  if (goesWithSet) wanted.push(controllerReference({ type: StatefulSet, object: set }));
-  if (goesWithPod && pod)
-    wanted.push({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      name: pod.metadata.name,
-      uid: pod.metadata.uid,
-      controller: true,
-      blockOwnerDeletion: true,
-    });
-  const uids = (owners: readonly OwnerReference[]) =>
+  const us = [ownerOf(StatefulSet, set), ownerOf(Pod, pod)];
+  const isOurs = (owner: OwnerReference) => us.some((one) => names(owner, one));
+  // An earlier set or pod of the name had it: the garbage collector knows what becomes of it.
+  if (present.some((owner) => isOurs(owner) && !us.some(({ uid }) => uid === owner.uid))) return undefined;
+  const others = present.filter((owner) => !isOurs(owner));
+  const wanted = wantedOwners(set, us, isCondemned);
+  const isTaken = wanted !== undefined && others.some(({ controller }) => controller);
+  const ours = isTaken || !wanted ? [] : wanted;
+  const ownersText = (owners: readonly OwnerReference[]) =>
     owners
-      .map((owner) => owner.uid)
+      .map(({ uid, controller }) => `${uid}/${controller ?? false}`)
       .sort()
       .join();
-  return uids(present) === uids(wanted) ? undefined : wanted;
+  const isSame = ownersText(present.filter(isOurs)) === ownersText(ours);
+  return isSame ? undefined : [...others, ...ours];
+}
+
+/** Undefined when the policy keeps claims in any case. */
+function wantedOwners(
+  { spec }: StatefulSet,
+  [set, pod]: readonly OwnerReference[],
+  isCondemned: boolean,
+): OwnerReference[] | undefined {
+  const { whenDeleted = 'Retain', whenScaled = 'Retain' } = spec!.persistentVolumeClaimRetentionPolicy ?? {};
+  if (whenDeleted === 'Retain' && whenScaled === 'Retain') return undefined;
+  if (whenScaled === 'Delete' && isCondemned) return [pod!];
+  return whenDeleted === 'Delete' ? [set!] : [];
+}
+
+function ownerOf(type: ResourceType, object: KubeObject): OwnerReference {
+  return controllerReference({ type, object });
+}
+
+/** Whether both are of the same name and kind, whatever the version. */
+function names(a: OwnerReference, b: OwnerReference): boolean {
+  const group = ({ apiVersion }: OwnerReference) => apiVersion.slice(0, Math.max(0, apiVersion.indexOf('/')));
+  return a.kind === b.kind && a.name === b.name && group(a) === group(b);
 }
 
 /** The claim waits to be collected with an earlier pod of the same name: nothing new may use it. */
