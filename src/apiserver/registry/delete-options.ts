@@ -19,13 +19,15 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
   const body = await readBodyObject(request);
   const { query } = request;
   const options: Record<string, unknown> = { kind: 'DeleteOptions', apiVersion: 'v1', ...body };
-  if (Object.keys(body).length === 0) {
+  // A body says everything: with one, the query is not looked at.
+  if (!body) {
     const grace = numberOf(query, 'gracePeriodSeconds');
     if (grace !== undefined) options.gracePeriodSeconds = grace;
     const policy = query.get('propagationPolicy');
     if (policy) options.propagationPolicy = policy;
     const orphan = query.get('orphanDependents');
     if (orphan !== null && orphan !== '') options.orphanDependents = orphan === 'true';
+    if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
   }
   context.requestObject = options;
   checkOptions(options);
@@ -35,16 +37,17 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
     gracePeriodSeconds: options.gracePeriodSeconds as number | undefined,
     propagationPolicy: policy ?? (orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background'),
     preconditions: options.preconditions as DeleteOptionsRead['preconditions'],
-    dryRun: isDryRun((options.dryRun as string[] | undefined) ?? query.getAll('dryRun'), 'DeleteOptions'),
+    dryRun: isDryRun((options.dryRun as string[] | undefined) ?? [], 'DeleteOptions'),
     options,
   };
 }
 
-async function readBodyObject(request: ApiRequest): Promise<Record<string, unknown>> {
-  if (request.localBody) return (request.localBody.value ?? {}) as Record<string, unknown>;
-  if (request.header('content-length') === '0') return {};
+/** Undefined when there is none. */
+async function readBodyObject(request: ApiRequest): Promise<Record<string, unknown> | undefined> {
+  if (request.localBody) return request.localBody.value as Record<string, unknown> | undefined;
+  if (request.header('content-length') === '0') return undefined;
   const bytes = await request.readBody(bodySizeBytesMax);
-  if (bytes.length === 0) return {};
+  if (bytes.length === 0) return undefined;
   const mediaType = mediaTypeOf(request.header('content-type'));
   requireObjectMediaType(mediaType, deleteOptionsType);
   const { value } = await parseBytes(bytes, mediaType, deleteOptionsType);
