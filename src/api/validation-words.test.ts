@@ -96,8 +96,8 @@ const cases: [string, string, object, string[], string?][] = [
     { spec: { ...volume, csi: { driver: '-', volumeHandle: 'h', nodePublishSecretRef: { name: 'B' } } } },
     [
       `spec.csi.driver: Invalid value: "-": ${subdomain}`,
-      'spec.csi.name: Invalid value: "B": a lowercase RFC 1123 label',
-      'spec.csi.nodePublishSecretRef .namespace: Required value',
+      `spec.csi.nodePublishSecretRef.name: Invalid value: "B": ${subdomain}`,
+      'spec.csi.nodePublishSecretRef.namespace: Required value',
     ],
   ],
   [

@@ -29,5 +29,7 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'validation-v1-pod-termination-policy': 'an unsupported value',
   'validation-v1-pod-host-alias-ip': 'told by its index',
   'validation-networking-v1-networkpolicy-cidr-bad': 'other words',
+  'validation-apps-v1-statefulset-name-uppercase':
+    'a new StatefulSet is named by a DNS label, as its pods are',
   'apply-no-kind': 'what names no kind is told before its version',
 };

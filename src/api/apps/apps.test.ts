@@ -28,7 +28,8 @@ function fields(kind: unknown, spec: object): string[] {
 test('a StatefulSet may mount what its claims will give', () => {
   const mounting = structuredClone(template) as { spec: { containers: { volumeMounts?: object[] }[] } };
   mounting.spec.containers[0]!.volumeMounts = [{ name: 'data', mountPath: '/data' }];
-  const claims = [{ metadata: { name: 'data' }, spec: { resources: { requests: { storage: '1Gi' } } } }];
+  const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+  const claims = [{ metadata: { name: 'data' }, spec: claimSpec }];
   assert.deepEqual(
     fields(statefulSetKind, { ...base, template: mounting, volumeClaimTemplates: claims }),
     [],
@@ -36,6 +37,32 @@ test('a StatefulSet may mount what its claims will give', () => {
   assert.deepEqual(fields(deploymentKind, { ...base, template: mounting }), [
     'spec.template.spec.containers[0].volumeMounts[0].name',
   ]);
+});
+
+test('the claims of a new StatefulSet and its pods are judged, of a changed one what was good before', () => {
+  const claims = [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'] } }];
+  const nameless = { ...template, spec: { containers: [{ image: 'i', terminationMessagePolicy: 'File' }] } };
+  assert.ok(
+    fields(statefulSetKind, { ...base, volumeClaimTemplates: claims }).includes(
+      'spec.volumeClaimTemplates[0].spec.resources[storage]',
+    ),
+  );
+  assert.ok(
+    fields(statefulSetKind, { ...base, template: nameless }).includes(
+      'spec.template.spec.containers[0].name',
+    ),
+  );
+  const change = (old: object, now: object) => {
+    const set = (spec: object) => defaulted(statefulSetKind as never, { ...base, ...spec }) as never;
+    const context = { subresource: '', isUpdate: true };
+    return [
+      ...statefulSetKind.validate(set(now), context),
+      ...statefulSetKind.validateUpdate!(set(now), set(old), context),
+    ].map(({ field }) => field);
+  };
+  assert.deepEqual(change({ template: nameless }, { template: nameless, replicas: 2 }), []);
+  assert.ok(change({}, { template: nameless }).includes('spec.template.spec.containers[0].name'));
+  assert.deepEqual(change({ volumeClaimTemplates: claims }, { volumeClaimTemplates: claims }), []);
 });
 
 test('strategies leave room for an update', () => {

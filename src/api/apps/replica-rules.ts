@@ -20,8 +20,10 @@ export interface TemplateOwner {
   selectorOwner: string;
   /** In `activeDeadlineSeconds in … is not Supported`. */
   deadlineOwner: string;
-  /** False when the pods get volumes that the template does not have: its spec is judged with each pod. */
+  /** False when the pods were no good before: nobody is to be kept from changing what else there is. */
   judgesPodSpec?: boolean;
+  /** True when labels and annotations of the template are judged a second time. */
+  repeatsMetadata?: boolean;
   /** What is said of a selector that cannot be understood, and whether one must be there; upstream's DaemonSets are lenient. */
   badSelector: string | undefined;
 }
@@ -46,11 +48,11 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
   )
     yield invalidValue(
       'spec.template.metadata.labels',
-      template?.metadata?.labels ?? {},
+      template?.metadata?.labels ?? null,
       '`selector` does not match template `labels`',
     );
-  if (owner.judgesPodSpec === false) yield* validateTemplateMetadata(template, 'spec.template');
-  else yield* validatePodTemplate(template, 'spec.template');
+  if (owner.judgesPodSpec !== false) yield* validatePodTemplate(template, 'spec.template');
+  if (owner.repeatsMetadata) yield* validateTemplateMetadata(template, 'spec.template');
   if (template?.spec?.restartPolicy && template.spec.restartPolicy !== 'Always')
     yield notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']);
   if (template?.spec?.activeDeadlineSeconds !== undefined)
@@ -67,7 +69,7 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
 export function* validateReplicaStatus(status: object | undefined, parts: readonly string[]): FieldErrors {
   if (!status) return;
   const counts = status as Record<string, number | undefined>;
-  for (const name of ['replicas', ...parts, 'observedGeneration'])
+  for (const name of ['replicas', ...parts, 'observedGeneration', 'collisionCount'])
     yield* nonNegative(counts[name], `status.${name}`);
   const { replicas, availableReplicas = 0, readyReplicas = 0 } = counts;
   if (replicas === undefined) return;
@@ -75,7 +77,16 @@ export function* validateReplicaStatus(status: object | undefined, parts: readon
     if ((counts[name] ?? 0) > replicas)
       yield invalidValue(`status.${name}`, counts[name] ?? 0, 'cannot be greater than status.replicas');
   if (availableReplicas > readyReplicas)
-    yield invalidValue('status.availableReplicas', availableReplicas, 'cannot be greater than readyReplicas');
+    yield invalidValue(
+      'status.availableReplicas',
+      availableReplicas,
+      `cannot be greater than ${wholeOf(parts)}readyReplicas`,
+    );
+}
+
+/** Upstream's words for a StatefulSet, which alone counts those of the current revision, name the status as well. */
+function wholeOf(parts: readonly string[]): string {
+  return parts.includes('currentReplicas') ? 'status.' : '';
 }
 
 /** The first versions let the selector of an object change; its pods may lose their owner by that. */

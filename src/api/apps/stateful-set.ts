@@ -1,5 +1,6 @@
 /** StatefulSets. */
 import { ageColumn, column, nameColumn, podColumns } from '../columns.ts';
+import { validateClaimSpec } from '../core/claim-spec.ts';
 import { defaultClaim } from '../core/persistent-volume-claim.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
@@ -9,8 +10,14 @@ import { replicasAsScale } from '../kind.ts';
 import { StatefulSet } from '../resources.gen.ts';
 import type { StatefulSetSpec } from '../types/apps-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { invalidFor, nonNegative, nonNegativeIntOrPercent, oneOf } from '../validation/fields.ts';
-import { subdomainProblems } from '../validation/names.ts';
+import {
+  invalidFor,
+  nameRule,
+  nonNegative,
+  nonNegativeIntOrPercent,
+  oneOfInOrder,
+} from '../validation/fields.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
 import { selectorFromTemplate, validateReplicaStatus, validateSelectorAndTemplate } from './replica-rules.ts';
 
 const mutableFields = [
@@ -31,6 +38,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
   status: 'separate',
   hasGeneration: true,
   scale: replicasAsScale,
+  validateName: nameRule(dnsLabelProblems),
   columns: [
     nameColumn,
     column('Ready', (set) => `${set.status?.readyReplicas ?? 0}/${set.spec?.replicas ?? 0}`),
@@ -54,21 +62,24 @@ export const statefulSetKind = defineKind(StatefulSet, {
     spec.revisionHistoryLimit ??= 10;
     defaultPodTemplate(spec.template);
     for (const claim of spec.volumeClaimTemplates ?? []) {
-      claim.apiVersion ||= 'v1';
-      claim.kind ||= 'PersistentVolumeClaim';
+      claim.apiVersion = 'v1';
+      claim.kind = 'PersistentVolumeClaim';
       defaultClaim(claim);
     }
   },
   prepareCreate(set) {
-    set.status = { replicas: 0 };
+    set.status = { replicas: 0, availableReplicas: 0 };
   },
   warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
-  *validate(set, { subresource }) {
+  *validate(set, { subresource, isUpdate }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
-    else yield* validateSpec(set.spec ?? {});
+    // Whether what an update leaves as it was is judged again is told by the old set.
+    else if (!isUpdate) yield* validateSpec(set.spec ?? {}, newSet);
   },
   *validateUpdate(set, old, { subresource }) {
     if (subresource === 'status' || !set.spec || !old.spec) return;
+    const wasInvalid = [...validateSpec(old.spec, changedSet)].length > 0;
+    yield* validateSpec(set.spec, { ...changedSet, judgesPodSpec: !wasInvalid });
     const restored: StatefulSetSpec = { ...set.spec };
     for (const name of mutableFields) {
       if (old.spec[name] === undefined) delete restored[name];
@@ -97,32 +108,60 @@ export const statefulSetKind = defineKind(StatefulSet, {
   ],
 });
 
-function* validateSpec(spec: Partial<StatefulSetSpec>): FieldErrors {
+/** What is judged: of a changed set, not what cannot be changed, nor the pods of one that was no good already. */
+interface Scope {
+  judgesClaims: boolean;
+  judgesServiceName: boolean;
+  judgesPodSpec: boolean;
+}
+const newSet: Scope = { judgesClaims: true, judgesServiceName: true, judgesPodSpec: true };
+const changedSet: Scope = { judgesClaims: false, judgesServiceName: false, judgesPodSpec: true };
+
+function* validateSpec(spec: Partial<StatefulSetSpec>, scope: Scope): FieldErrors {
   const policy = spec.podManagementPolicy as string | undefined;
   if (!policy) yield required('spec.podManagementPolicy');
   else if (policy !== 'OrderedReady' && policy !== 'Parallel')
     yield invalidValue('spec.podManagementPolicy', policy, "must be 'OrderedReady' or 'Parallel'");
   yield* validateStrategy(spec.updateStrategy ?? {}, 'spec.updateStrategy');
   for (const name of ['whenDeleted', 'whenScaled'] as const)
-    yield* oneOf(
+    yield* oneOfInOrder(
       spec.persistentVolumeClaimRetentionPolicy?.[name],
       ['Retain', 'Delete'],
       `spec.persistentVolumeClaimRetentionPolicy.${name}`,
       'optional',
     );
+  if (scope.judgesClaims)
+    for (const [index, claim] of (spec.volumeClaimTemplates ?? []).entries())
+      yield* validateClaimSpec(claim.spec ?? {}, `spec.volumeClaimTemplates[${index}].spec`);
   yield* nonNegative(spec.replicas, 'spec.replicas');
   yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
-  yield* nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit');
   yield* nonNegative(spec.ordinals?.start, 'spec.ordinals.start');
-  if (spec.serviceName)
-    yield* invalidFor('spec.serviceName', spec.serviceName, subdomainProblems(spec.serviceName));
-  yield* validateSelectorAndTemplate(spec, {
-    badSelector: '',
-    selectorOwner: 'statefulset',
-    deadlineOwner: 'StatefulSet',
-    // Its pods have the volumes of their claims as well. The claims are judged when they are made.
-    judgesPodSpec: false,
-  });
+  if (spec.serviceName && scope.judgesServiceName)
+    yield* invalidFor('spec.serviceName', spec.serviceName, dnsLabelProblems(spec.serviceName));
+  yield* validateSelectorAndTemplate(
+    { selector: spec.selector, template: templateOfPods(spec) },
+    {
+      badSelector: '',
+      selectorOwner: 'statefulset',
+      deadlineOwner: 'StatefulSet',
+      judgesPodSpec: scope.judgesPodSpec,
+      repeatsMetadata: true,
+    },
+  );
+}
+
+/** As its pods will be: with the volumes of their claims, and without the names that each gets of its own. */
+function templateOfPods({ template, volumeClaimTemplates = [] }: Partial<StatefulSetSpec>) {
+  if (!template?.spec) return template;
+  const { hostname: _, subdomain: __, volumes = [], ...spec } = template.spec;
+  const claims = new Map(
+    volumeClaimTemplates.map(({ metadata }) => {
+      const name = metadata?.name ?? '';
+      return [name, { name, persistentVolumeClaim: { claimName: name } }];
+    }),
+  );
+  const all = [...claims.values(), ...volumes.filter(({ name }) => !claims.has(name))];
+  return { ...template, spec: { ...spec, ...(all.length > 0 && { volumes: all }) } } as typeof template;
 }
 
 function* validateStrategy(

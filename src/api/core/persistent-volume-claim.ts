@@ -1,12 +1,13 @@
 /** PersistentVolumeClaims. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField } from '../field-error.ts';
-import { compareQuantities, tryParseQuantity } from '../quantity.ts';
+import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
+import { compareQuantities, type Quantity, tryParseQuantity, zeroQuantity } from '../quantity.ts';
 import { PersistentVolumeClaim } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable } from '../validation/fields.ts';
-import { validateClaimSpec } from './claim-spec.ts';
+import { settleDataSources, validateClaimSpec } from './claim-spec.ts';
+import { validateClaimStatus } from './claim-status.ts';
 import { differences } from './pod-update.ts';
 
 /** The annotation that named the class before there was a field. */
@@ -50,9 +51,15 @@ export const persistentVolumeClaimKind = defineKind(PersistentVolumeClaim, {
   defaults: defaultClaim,
   prepareCreate(claim) {
     claim.status = { phase: 'Pending' };
+    if (claim.spec) settleDataSources(claim.spec);
+  },
+  prepareUpdate(claim, old) {
+    if (old.status) claim.status = old.status;
+    if (claim.spec) settleDataSources(claim.spec, old.spec);
   },
   *validate(claim, { subresource }) {
-    if (subresource !== 'status') yield* validateClaimSpec(claim.spec ?? {}, 'spec');
+    if (subresource === 'status') yield* validateClaimStatus(claim);
+    else yield* validateClaimSpec(claim.spec ?? {}, 'spec');
   },
   *validateUpdate(claim, old, { subresource }) {
     if (subresource !== 'status') yield* validateClaimUpdate(claim, old);
@@ -64,35 +71,68 @@ export const persistentVolumeClaimKind = defineKind(PersistentVolumeClaim, {
 export function defaultClaim(claim: PersistentVolumeClaim): void {
   claim.status ??= {};
   claim.status.phase ??= 'Pending';
-  if (claim.spec) claim.spec.volumeMode ||= 'Filesystem';
+  if (claim.spec) claim.spec.volumeMode ??= 'Filesystem';
 }
 
 function* validateClaimUpdate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldErrors {
+  // Upstream judges the claim by itself twice.
+  yield* validateClaimSpec(claim.spec ?? {}, 'spec');
   const [spec, before] = [claim.spec ?? {}, old.spec ?? {}];
   const allowed: typeof spec = { ...spec };
   // Binding fills in the volume, and a class may be given to a claim that has none.
   if (!before.volumeName && spec.volumeName) delete allowed.volumeName;
-  if (before.storageClassName === undefined) delete allowed.storageClassName;
-  if (old.status?.phase === 'Bound') {
-    const { requests: _, ...rest } = spec.resources ?? {};
+  yield* validateClassUpdate(claim, old, allowed);
+  if (claim.status?.phase === 'Bound') {
+    const { requests, ...rest } = spec.resources ?? {};
+    const stored = before.resources?.requests?.storage;
     allowed.resources = {
       ...rest,
-      ...(before.resources?.requests && { requests: before.resources.requests }),
+      ...(requests && { requests: { ...requests, ...(stored !== undefined && { storage: stored }) } }),
     };
     if (before.volumeAttributesClassName)
       allowed.volumeAttributesClassName = before.volumeAttributesClassName;
     else delete allowed.volumeAttributesClassName;
   }
-  if (!semanticEqual(allowed, before)) {
+  if (!semanticEqual(allowed, before))
     yield forbiddenField(
       'spec',
       `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${differences(before, allowed)}`,
     );
-    return;
-  }
-  const [now, was] = [spec, before].map((each) => tryParseQuantity(each.resources?.requests?.storage));
-  const capacity = tryParseQuantity(old.status?.capacity?.storage);
-  if (now && was && compareQuantities(now, was) < 0 && (!capacity || compareQuantities(now, capacity) <= 0))
+  const [now, was, capacity] = [
+    spec.resources?.requests?.storage,
+    before.resources?.requests?.storage,
+    old.status?.capacity?.storage,
+  ].map((text) => tryParseQuantity(text) ?? zeroQuantity) as [Quantity, Quantity, Quantity];
+  if (compareQuantities(now, was) < 0 && compareQuantities(now, capacity) <= 0)
     yield forbiddenField('spec.resources.requests.storage', 'field can not be less than status.capacity');
-  yield* immutable(spec.volumeMode, before.volumeMode, 'spec.volumeMode');
+  yield* immutable(spec.volumeMode, before.volumeMode, 'volumeMode');
+  yield* validateAttributesClassUpdate(claim, old);
+}
+
+/** A class is named once: in the annotation that there was before the field, or in the field. */
+function* validateClassUpdate(
+  claim: PersistentVolumeClaim,
+  old: PersistentVolumeClaim,
+  allowed: NonNullable<PersistentVolumeClaim['spec']>,
+): FieldErrors {
+  const [named, before] = [claim, old].map(({ metadata }) => metadata.annotations?.[betaClassAnnotation]);
+  const [name, nameBefore] = [claim.spec?.storageClassName, old.spec?.storageClassName];
+  const isNew = name !== undefined && nameBefore === undefined;
+  const movesToField = before !== undefined && isNew && name === before && (named ?? before) === before;
+  if (!movesToField && (named ?? '') !== (before ?? ''))
+    yield invalidValue(`metadata.annotations.${betaClassAnnotation}`, named ?? '', 'field is immutable');
+  if (movesToField || (isNew && (before === undefined || before === name))) delete allowed.storageClassName;
+}
+
+function* validateAttributesClassUpdate(
+  { spec }: PersistentVolumeClaim,
+  { status }: PersistentVolumeClaim,
+): FieldErrors {
+  if (status?.currentVolumeAttributesClassName === undefined) return;
+  const name = spec?.volumeAttributesClassName;
+  if (name) return;
+  yield forbiddenField(
+    'spec.volumeAttributesClassName',
+    `update to ${name === undefined ? 'nil' : 'empty string'} is forbidden when status.currentVolumeAttributesClassName is not nil`,
+  );
 }

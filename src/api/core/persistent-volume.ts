@@ -4,12 +4,12 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, notSupported, required } from '../field-error.ts';
 import { PersistentVolume } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
-import type { PersistentVolumeSpec, PersistentVolumeStatus } from '../types/core-v1.gen.ts';
+import type { PersistentVolumeSpec, PersistentVolumeStatus, SecretReference } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
 import { positiveQuantity } from '../validation/resources.ts';
-import { accessModes } from './claim-spec.ts';
+import { accessModes, onePodAlone } from './claim-spec.ts';
 import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
 import { validateNodeSelector } from './pod-spec/scheduling.ts';
 import { differences } from './pod-update.ts';
@@ -64,7 +64,9 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
   },
   *validateUpdate(volume, old, { subresource }) {
     if (subresource === 'status') return;
-    const [source, before] = [sourceOf(volume.spec), sourceOf(old.spec)];
+    // Upstream judges the volume by itself twice.
+    yield* validateSpec(volume.spec ?? {}, 'spec');
+    const [source, before] = [sourceOf(withoutNewExpandSecret(volume.spec, old.spec)), sourceOf(old.spec)];
     if (!semanticEqual(source, before))
       yield forbiddenField(
         'spec.persistentvolumesource',
@@ -86,6 +88,16 @@ function noteTransition(status: PersistentVolumeStatus, old: PersistentVolumeSta
   } else if (told === undefined || told === before) status.lastPhaseTransitionTime = now;
 }
 
+/** A driver's secret for growing may be given to a volume that has none yet. */
+function withoutNewExpandSecret(
+  spec: PersistentVolumeSpec | undefined,
+  old: PersistentVolumeSpec | undefined,
+): PersistentVolumeSpec | undefined {
+  if (!spec?.csi?.controllerExpandSecretRef || !old?.csi || old.csi.controllerExpandSecretRef) return spec;
+  const { controllerExpandSecretRef: _, ...csi } = spec.csi;
+  return { ...spec, csi };
+}
+
 function sourceOf(spec: PersistentVolumeSpec | undefined): object {
   const source: Record<string, unknown> = {};
   for (const name of persistentSourceNames) {
@@ -99,8 +111,7 @@ function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
   const modes = spec.accessModes ?? [];
   if (modes.length === 0) yield required(`${field}.accessModes`);
   for (const mode of modes) yield* oneOf(mode, accessModes, `${field}.accessModes`);
-  if (modes.length > 1 && modes.includes('ReadWriteOncePod'))
-    yield forbiddenField(`${field}.accessModes`, 'may not use ReadWriteOncePod with other access modes');
+  yield* onePodAlone(modes, `${field}.accessModes`);
   const capacity = Object.keys(spec.capacity ?? {});
   if (capacity.length === 0) yield required(`${field}.capacity`);
   if (capacity.length > 1 || capacity[0] !== 'storage')
@@ -175,19 +186,21 @@ function* validateOneSource(
 }
 
 const csiSecrets = [
-  ['controllerPublishSecretRef', 'controllerPublishSecretRef'],
-  ['controllerExpandSecretRef', 'controllerExpandSecretRef'],
-  // Upstream's messages have this blank.
-  ['nodePublishSecretRef', 'nodePublishSecretRef '],
+  'controllerPublishSecretRef',
+  'controllerExpandSecretRef',
+  'nodePublishSecretRef',
+  'nodeExpandSecretRef',
 ] as const;
 
 function* validateCsi(csi: NonNullable<PersistentVolumeSpec['csi']>, field: string): FieldErrors {
   yield* validateDriverName(csi.driver, `${field}.driver`);
   if (!csi.volumeHandle) yield required(`${field}.volumeHandle`);
-  for (const [name, shown] of csiSecrets)
-    for (const part of csi[name] ? (['name', 'namespace'] as const) : []) {
-      const value = csi[name]![part];
-      if (!value) yield required(`${field}.${shown}.${part}`);
-      else yield* invalidFor(`${field}.${part}`, value, dnsLabelProblems(value));
-    }
+  for (const secret of csiSecrets) if (csi[secret]) yield* validateSecret(csi[secret], `${field}.${secret}`);
+}
+
+function* validateSecret({ name, namespace }: SecretReference, field: string): FieldErrors {
+  if (!name) yield required(`${field}.name`);
+  else yield* invalidFor(`${field}.name`, name, subdomainProblems(name));
+  if (!namespace) yield required(`${field}.namespace`);
+  else yield* invalidFor(`${field}.namespace`, namespace, dnsLabelProblems(namespace));
 }
