@@ -1,17 +1,17 @@
 /** LimitRanges. */
 import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, parseQuantity, tryParseQuantity } from '../quantity.ts';
+import { compareQuantities, type Quantity, tryParseQuantity } from '../quantity.ts';
 import { LimitRange } from '../resources.gen.ts';
 import type { LimitRangeItem } from '../types/core-v1.gen.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
 import {
+  isOvercommitAllowed,
   isStandardResource,
   mustBeStandard,
   type ResourceList,
   validateContainerResourceName,
-  validateResourceAmount,
 } from '../validation/resources.ts';
 
 const lists = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
@@ -44,23 +44,34 @@ function* validateItem(item: LimitRangeItem, types: Set<string>, path: string): 
   yield* validateType(item.type, `${path}.type`);
   if (types.has(item.type)) yield duplicate(`${path}.type`, item.type);
   types.add(item.type);
-  const names = new Set<string>();
-  for (const list of lists)
-    for (const name in item[list]) {
-      names.add(name);
-      yield* validateName(item.type, name, `${path}.${list}[${name}]`);
-      yield* validateResourceAmount(name, item[list]![name]!, `${path}.${list}[${name}]`);
-    }
-  if (item.type === 'Pod')
-    for (const list of ['default', 'defaultRequest'] as const)
+  for (const list of lists) {
+    if (list === 'maxLimitRequestRatio') yield* validateClaimLimits(item, path);
+    if (!isJudged(item, list)) {
       if (Object.keys(item[list] ?? {}).length > 0)
         yield forbiddenField(`${path}.${list}`, "may not be specified when `type` is 'Pod'");
-  if (item.type === 'PersistentVolumeClaim' && !item.min?.storage && !item.max?.storage)
+    } else for (const name in item[list]) yield* validateName(item.type, name, `${path}.${list}[${name}]`);
+  }
+  const names = new Set(
+    lists.filter((list) => isJudged(item, list)).flatMap((list) => Object.keys(item[list] ?? {})),
+  );
+  for (const name of names) {
+    yield* validateOrder(item, name, path);
+    yield* validateRatio(item, name, path);
+    yield* validateFixedAmount(item, name, path);
+  }
+}
+
+/** Pods have no defaults: their containers have. */
+function isJudged({ type }: LimitRangeItem, list: (typeof lists)[number]): boolean {
+  return type !== 'Pod' || (list !== 'default' && list !== 'defaultRequest');
+}
+
+function* validateClaimLimits({ type, min, max }: LimitRangeItem, path: string): FieldErrors {
+  if (type === 'PersistentVolumeClaim' && min?.storage === undefined && max?.storage === undefined)
     yield required(
       `${path}.limits`,
       'either minimum or maximum storage value is required, but neither was provided',
     );
-  for (const name of names) yield* validateOrder(item, name, path);
 }
 
 function* validateType(type: string, field: string): FieldErrors {
@@ -80,67 +91,63 @@ function* validateName(type: string, name: string, field: string): FieldErrors {
   }
 }
 
-/** min ≤ defaultRequest ≤ default ≤ max, and a ratio of at least one. */
+/** Of two lists: the first's amount is not more than the second's; else the path and the value that are told. */
+const orders = [
+  { less: 'min', more: 'max', at: 'min', shown: 'min' },
+  { less: 'min', more: 'defaultRequest', at: 'defaultRequest', shown: 'defaultRequest' },
+  { less: 'defaultRequest', more: 'max', at: 'defaultRequest', shown: 'defaultRequest' },
+  { less: 'defaultRequest', more: 'default', at: 'defaultRequest', shown: 'defaultRequest' },
+  { less: 'min', more: 'default', at: 'default', shown: 'min' },
+  { less: 'default', more: 'max', at: 'default', shown: 'max' },
+] as const;
+
+/** How messages call a list; a default is a limit where it is set beside a request. */
+const wordsOf = { min: 'min', max: 'max', default: 'default', defaultRequest: 'default request' } as const;
+
+/** min ≤ defaultRequest ≤ default ≤ max. */
 function* validateOrder(item: LimitRangeItem, name: string, path: string): FieldErrors {
-  const text = (list: (typeof lists)[number]) => item[list]?.[name];
-  const more = (left: string | undefined, right: string | undefined) => {
-    const [a, b] = [tryParseQuantity(left), tryParseQuantity(right)];
-    return a !== undefined && b !== undefined && compareQuantities(a, b) > 0;
-  };
-  const { max, min, request, limit } = {
-    max: text('max'),
-    min: text('min'),
-    request: text('defaultRequest'),
-    limit: text('default'),
-  };
-  if (more(min, max))
-    yield invalidValue(`${path}.min[${name}]`, min, `min value ${min} is greater than max value ${max}`);
-  if (more(min, request))
+  for (const { less, more, at, shown } of orders) {
+    if (!isJudged(item, less) || !isJudged(item, more)) continue;
+    const [left, right] = [amountOf(item, less, name), amountOf(item, more, name)];
+    if (!left || !right || compareQuantities(left, right) <= 0) continue;
+    const limit = less === 'defaultRequest' && more === 'default' ? 'default limit' : wordsOf[more];
     yield invalidValue(
-      `${path}.defaultRequest[${name}]`,
-      request,
-      `min value ${min} is greater than default request value ${request}`,
+      `${path}.${at}[${name}]`,
+      item[shown]![name],
+      `${wordsOf[less]} value ${item[less]![name]} is greater than ${limit} value ${item[more]![name]}`,
     );
-  if (more(request, max))
-    yield invalidValue(
-      `${path}.defaultRequest[${name}]`,
-      request,
-      `default request value ${request} is greater than max value ${max}`,
-    );
-  if (more(request, limit))
-    yield invalidValue(
-      `${path}.defaultRequest[${name}]`,
-      request,
-      `default request value ${request} is greater than default limit value ${limit}`,
-    );
-  if (more(min, limit))
-    yield invalidValue(
-      `${path}.default[${name}]`,
-      min,
-      `min value ${min} is greater than default value ${limit}`,
-    );
-  if (more(limit, max))
-    yield invalidValue(
-      `${path}.default[${name}]`,
-      max,
-      `default value ${limit} is greater than max value ${max}`,
-    );
-  const ratio = text('maxLimitRequestRatio');
-  if (ratio !== undefined && parseQuantity(ratio).nanos < 1_000_000_000n)
-    yield invalidValue(`${path}.maxLimitRequestRatio[${name}]`, ratio, `ratio ${ratio} is less than 1`);
-  yield* validateRatio(ratio, min, max, `${path}.maxLimitRequestRatio[${name}]`);
+  }
 }
 
-/** No limit can be further from its request than the largest amount is from the smallest. */
-function* validateRatio(
-  ratio: string | undefined,
-  min: string | undefined,
-  max: string | undefined,
-  field: string,
-): FieldErrors {
-  const [wanted, least, most] = [ratio, min, max].map(tryParseQuantity);
-  if (!wanted || !least || !most || least.nanos === 0n) return;
-  const possible = Number(most.nanos) / Number(least.nanos);
-  if (Number(wanted.nanos) / 1e9 > possible)
-    yield invalidValue(field, ratio, `ratio ${ratio} is greater than max/min = ${possible.toFixed(6)}`);
+function amountOf(item: LimitRangeItem, list: (typeof lists)[number], name: string): Quantity | undefined {
+  return tryParseQuantity(item[list]?.[name]);
+}
+
+const nanosPerUnit = 1_000_000_000n;
+
+/** A limit may be a multiple of its request, up to what the bounds allow anyway. */
+function* validateRatio(item: LimitRangeItem, name: string, path: string): FieldErrors {
+  const ratio = amountOf(item, 'maxLimitRequestRatio', name);
+  if (!ratio) return;
+  const text = item.maxLimitRequestRatio![name];
+  const field = `${path}.maxLimitRequestRatio[${name}]`;
+  if (ratio.nanos < nanosPerUnit) yield invalidValue(field, text, `ratio ${text} is less than 1`);
+  const [min, max] = [amountOf(item, 'min', name), amountOf(item, 'max', name)];
+  if (!min || !max) return;
+  const most = Number(max.nanos) / Number(min.nanos);
+  if (Number(ratio.nanos) / 1e9 > most)
+    yield invalidValue(field, text, `ratio ${text} is greater than max/min = ${most.toFixed(6)}`);
+}
+
+/** Of what is never promised twice, a request is the limit. */
+function* validateFixedAmount(item: LimitRangeItem, name: string, path: string): FieldErrors {
+  if (isOvercommitAllowed(name) || !isJudged(item, 'default')) return;
+  const [limit, request] = [amountOf(item, 'default', name), amountOf(item, 'defaultRequest', name)];
+  if (!limit || !request || compareQuantities(limit, request) === 0) return;
+  const texts = { limit: item.default![name], request: item.defaultRequest![name] };
+  yield invalidValue(
+    `${path}.defaultRequest[${name}]`,
+    texts.request,
+    `default value ${texts.limit} must equal to defaultRequest value ${texts.request} in ${name}`,
+  );
 }

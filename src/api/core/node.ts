@@ -1,12 +1,13 @@
 /** Nodes. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import { duplicate, type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
 import { Node } from '../resources.gen.ts';
-import { cidr, parseRange } from '../validation/addresses.ts';
-import { invalidFor, oneOf } from '../validation/fields.ts';
+import type { Taint } from '../types/core-v1.gen.ts';
+import { cidr, parseRange, rangeWarnings } from '../validation/addresses.ts';
+import { invalidFor, oneOfInOrder } from '../validation/fields.ts';
 import { labelValueProblems, qualifiedNameProblems } from '../validation/names.ts';
-import { validateResourceAmount, validateResourceName } from '../validation/resources.ts';
+import { validateResourceAmount } from '../validation/resources.ts';
 import { taintEffects } from './pod-spec/scheduling.ts';
 
 const rolePrefix = 'node-role.kubernetes.io/';
@@ -28,39 +29,110 @@ export const nodeKind = defineKind(Node, {
     wideColumn('Container-Runtime', (node) => node.status?.nodeInfo?.containerRuntimeVersion || '<unknown>'),
   ],
   defaults(node) {
-    if (node.spec?.podCIDR && !node.spec.podCIDRs?.length) node.spec.podCIDRs = [node.spec.podCIDR];
-    else if (node.spec?.podCIDRs?.length && !node.spec.podCIDR) node.spec.podCIDR = node.spec.podCIDRs[0]!;
+    settleRanges(node.spec ?? {});
     const status = node.status;
     if (status?.capacity && !status.allocatable)
       node.status = { ...status, allocatable: { ...status.capacity } };
   },
-  *validate(node) {
+  prepareCreate(node) {
+    // Nodes are no longer configured through the API.
+    delete node.spec?.configSource;
+    delete node.status?.config;
+  },
+  prepareUpdate(node, old) {
+    if (old.status) node.status = old.status;
+    if (!old.spec?.configSource) delete node.spec?.configSource;
+  },
+  prepareStatusUpdate(node, old) {
+    if (old.spec) node.spec = old.spec;
+    if (!old.status?.config) delete node.status?.config;
+  },
+  *warnings({ spec }) {
+    if (spec?.configSource) yield 'spec.configSource: the feature is removed';
+    if (spec?.externalID) yield 'spec.externalID: this field is deprecated, and is unused by Kubernetes';
+    for (const [index, range] of (spec?.podCIDRs ?? []).entries())
+      yield* rangeWarnings(range, `spec.podCIDRs[${index}]`);
+  },
+  *validate(node, { subresource }) {
+    // Of a status, what its update is judged by is all.
+    if (subresource === 'status') return;
     yield* validateTaints(node);
+    yield* validateResources(node);
+    yield* validateDeclaredFeatures(node.status?.declaredFeatures);
     const ranges = node.spec?.podCIDRs ?? [];
     for (const [index, range] of ranges.entries()) yield* cidr(range, `spec.podCIDRs[${index}]`);
     if (ranges.length > 2 || (ranges.length === 2 && familyOf(ranges[0]!) === familyOf(ranges[1]!)))
       yield invalidValue('spec.podCIDRs', ranges, 'may specify no more than one CIDR for each IP family');
-    for (const list of ['capacity', 'allocatable'] as const)
-      for (const name in node.status?.[list]) {
-        const path = `status.${list}[${name}]`;
-        yield* validateResourceName(name, path);
-        yield* validateResourceAmount(name, node.status![list]![name]!, path);
-      }
   },
   *validateUpdate(node, old) {
-    for (const [index, range] of (old.spec?.podCIDRs ?? []).entries())
-      if (node.spec?.podCIDRs?.[index] !== range) {
-        yield forbiddenField('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid');
-        break;
-      }
+    // Upstream judges what may change a second time.
+    yield* validateResources(node);
+    yield* validateDeclaredFeatures(node.status?.declaredFeatures);
+    yield* validateAddresses(node);
+    yield* validateRangesUpdate(node.spec?.podCIDRs ?? [], old.spec?.podCIDRs ?? []);
     if (old.spec?.providerID && node.spec?.providerID !== old.spec.providerID)
       yield forbiddenField(
         'spec.providerID',
         'node updates may not change providerID except from "" to valid',
       );
+    yield* validateTaints(node);
+    if ((node.spec?.externalID ?? '') !== (old.spec?.externalID ?? ''))
+      yield forbiddenField('spec.externalID', 'may not be updated');
   },
   selectableFields: (node) => ({ 'spec.unschedulable': String(node.spec?.unschedulable ?? false) }),
 });
+
+/** Of a node's ranges the single field has the first; it wins, as old clients know it alone. */
+function settleRanges(spec: NonNullable<Node['spec']>): void {
+  if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) spec.podCIDRs = [spec.podCIDR];
+  else if (spec.podCIDRs?.length && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0]!;
+}
+
+function* validateResources({ status }: Node): FieldErrors {
+  for (const list of ['capacity', 'allocatable'] as const)
+    for (const name in status?.[list])
+      yield* validateResourceAmount(name, status[list]![name]!, `status.${list}.${name}`);
+}
+
+const featureNameMax = 253;
+
+function* validateDeclaredFeatures(features: readonly string[] = []): FieldErrors {
+  for (const [index, feature] of features.entries()) {
+    const field = `status.declaredFeatures[${index}]`;
+    const before = features[index - 1];
+    if (before === feature) yield duplicate(field, feature);
+    else if (before !== undefined && before > feature)
+      yield invalidValue(field, feature, 'list must be sorted alphabetically');
+    yield* invalidFor(field, feature, featureNameProblems(feature));
+  }
+}
+
+function featureNameProblems(name: string): string[] {
+  const bad = `invalid feature name ${JSON.stringify(name)}`;
+  if (name.length > featureNameMax) return [`${bad}: must be no more than ${featureNameMax} characters`];
+  if (/^([A-Z][a-zA-Z0-9]*)(\/[a-zA-Z][a-zA-Z0-9]*)*$/.test(name)) return [];
+  return [
+    `${bad}: must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes`,
+  ];
+}
+
+function* validateAddresses({ status }: Node): FieldErrors {
+  const seen = new Set<string>();
+  for (const [index, { type = '', address = '' }] of (status?.addresses ?? []).entries()) {
+    const key = `${type} ${address}`;
+    if (seen.has(key)) yield duplicate(`status.addresses[${index}]`, { Type: type, Address: address });
+    seen.add(key);
+  }
+}
+
+function* validateRangesUpdate(ranges: readonly string[], old: readonly string[]): FieldErrors {
+  const changed = forbiddenField(
+    'spec.podCIDRs',
+    'node updates may not change podCIDR except from "" to valid',
+  );
+  if (old.length > 0 && ranges.length !== old.length) yield changed;
+  else for (const [index, range] of old.entries()) if (ranges[index] !== range) yield changed;
+}
 
 function familyOf(range: string): number {
   return parseRange(range)?.bytes.length ?? 0;
@@ -73,12 +145,17 @@ function* validateTaints(node: Node): FieldErrors {
     const path = `metadata.taints[${index}]`;
     yield* invalidFor(`${path}.key`, taint.key, qualifiedNameProblems(taint.key));
     yield* invalidFor(`${path}.value`, taint.value ?? '', labelValueProblems(taint.value ?? ''));
-    if (!taint.effect) yield required(`${path}.effect`);
-    else yield* oneOf(taint.effect, taintEffects, `${path}.effect`);
+    yield* oneOfInOrder(taint.effect, taintEffects, `${path}.effect`, 'required');
     const identity = `${taint.key}:${taint.effect}`;
-    if (seen.has(identity)) yield duplicate(path, taint, 'taints must be unique by key and effect pair');
+    if (seen.has(identity))
+      yield duplicate(path, taintAsPrinted(taint), 'taints must be unique by key and effect pair');
     seen.add(identity);
   }
+}
+
+/** As upstream's own form of it reads. */
+function taintAsPrinted({ key, value = '', effect, timeAdded }: Taint): object {
+  return { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded ?? null };
 }
 
 function statusCell(node: Node): string {

@@ -1,6 +1,6 @@
 /** Pods: what a new one starts with, what an update may change, and how one is printed and selected. */
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
+import { type FieldErrors, forbiddenField } from '../field-error.ts';
 import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { podTableColumns } from './pod-columns.ts';
@@ -10,6 +10,7 @@ import { validatePodAnnotations } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podWarnings } from './pod-spec/warnings.ts';
+import { validatePodStatusUpdate } from './pod-status.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod-update.ts';
 
 export const podKind = defineKind(Pod, {
@@ -36,6 +37,7 @@ export const podKind = defineKind(Pod, {
   },
   prepareStatusUpdate(pod, old) {
     pod.spec = old.spec;
+    if (pod.status) settleAddresses(pod.status);
     // Ownership is not the node's to change.
     if (old.metadata.ownerReferences) pod.metadata.ownerReferences = old.metadata.ownerReferences;
     else delete pod.metadata.ownerReferences;
@@ -43,14 +45,17 @@ export const podKind = defineKind(Pod, {
     keepObservedGenerations(pod, old);
   },
   *validate(pod, { subresource, isUpdate }) {
-    if (subresource === 'status') yield* validatePodStatus(pod);
-    else yield* validatePodSpec(pod.spec, 'spec');
+    if (subresource === 'status') return;
+    yield* validatePodSpec(pod.spec, 'spec');
     if (!isUpdate) yield* validateNewPod(pod);
   },
   *validateUpdate(pod, old, { subresource }) {
-    if (subresource === 'status') yield* validateStatusUpdate(pod, old);
-    if (subresource === 'status' || subresource === 'binding') return;
+    if (subresource === 'binding') return;
     yield* validatePodAnnotations(pod, 'metadata.annotations', old);
+    if (subresource === 'status') {
+      yield* validatePodStatusUpdate(pod, old);
+      return;
+    }
     if (subresource === 'ephemeralcontainers') yield* validateEphemeralContainersUpdate(pod, old);
     else if (subresource === 'resize') yield* validateResize(pod, old);
     else yield* validatePodSpecUpdate(pod, old);
@@ -79,6 +84,12 @@ export const podKind = defineKind(Pod, {
   },
 });
 
+/** Of a pod's addresses the single field has the first; it wins, as old kubelets know it alone. */
+function settleAddresses(status: NonNullable<Pod['status']>): void {
+  if (status.podIP && status.podIPs?.[0]?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
+  else if (status.podIPs?.length) status.podIP = status.podIPs[0]!.ip;
+}
+
 /** A client that knows nothing of what was observed does not take it away. */
 function keepObservedGenerations({ status }: Pod, old: Pod): void {
   if (!status || !old.status) return;
@@ -89,12 +100,6 @@ function keepObservedGenerations({ status }: Pod, old: Pod): void {
     if (!condition.observedGeneration && before?.observedGeneration)
       condition.observedGeneration = before.observedGeneration;
   }
-}
-
-function* validateStatusUpdate({ status }: Pod, old: Pod): FieldErrors {
-  const before = old.status?.qosClass;
-  if (before && status && status.qosClass !== before)
-    yield invalidValue('status.qosClass', status.qosClass, 'field is immutable');
 }
 
 function defaultPod(pod: Pod): void {
@@ -128,25 +133,4 @@ function* validateNewPod(pod: Pod): FieldErrors {
     yield forbiddenField('spec.ephemeralContainers', 'cannot be set on create');
   if (spec.schedulingGates?.length && spec.nodeName)
     yield forbiddenField('spec.nodeName', 'cannot be set until all schedulingGates have been cleared');
-}
-
-function* validatePodStatus(pod: Pod): FieldErrors {
-  const status = pod.status;
-  if (!status) return;
-  for (const list of ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const)
-    for (const [index, container] of (status[list] ?? []).entries())
-      if ((container.restartCount ?? 0) < 0)
-        yield invalidValue(
-          `status.${list}[${index}].restartCount`,
-          container.restartCount,
-          'must be greater than or equal to 0',
-        );
-  if (status.podIPs && status.podIPs.length > 2)
-    yield invalidValue('status.podIPs', status.podIPs, 'may specify no more than one IP for each IP family');
-  const gated = (pod.spec.schedulingGates?.length ?? 0) > 0;
-  if (gated && status.nominatedNodeName)
-    yield forbiddenField(
-      'status.nominatedNodeName',
-      'cannot set nominatedNodeName when schedulingGates are present',
-    );
 }

@@ -4,9 +4,9 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import { ResourceQuota } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
-import { immutable } from '../validation/fields.ts';
 import {
   isQuotaResource,
+  isStandardQuotaResource,
   type ResourceList,
   validateResourceAmount,
   validateResourceName,
@@ -21,17 +21,27 @@ const scopes = [
   'CrossNamespacePodAffinity',
   'VolumeAttributesClass',
 ];
-const podResources = new Set([
-  'pods',
+/** What a scope can narrow: resources of pods, or of claims. Other resources are counted whatever their scope. */
+const podCounts = ['pods'];
+const podResources = [
+  ...podCounts,
   'cpu',
   'memory',
-  'ephemeral-storage',
   'requests.cpu',
   'requests.memory',
   'limits.cpu',
   'limits.memory',
-  'requests.ephemeral-storage',
-  'limits.ephemeral-storage',
+];
+const resourcesOfScope: Readonly<Record<string, readonly string[]>> = {
+  BestEffort: podCounts,
+  VolumeAttributesClass: ['persistentvolumeclaims', 'requests.storage'],
+};
+const scopesByExistence = new Set([
+  'BestEffort',
+  'NotBestEffort',
+  'Terminating',
+  'NotTerminating',
+  'CrossNamespacePodAffinity',
 ]);
 
 export const resourceQuotaKind = defineKind(ResourceQuota, {
@@ -56,7 +66,6 @@ export const resourceQuotaKind = defineKind(ResourceQuota, {
     if (subresource === 'status') return;
     if (!semanticEqual([...(quota.spec?.scopes ?? [])].sort(), [...(old.spec?.scopes ?? [])].sort()))
       yield invalidValue('spec.scopes', quota.spec?.scopes ?? null, 'field is immutable');
-    yield* immutable(quota.spec?.scopeSelector, old.spec?.scopeSelector, 'spec.scopeSelector');
   },
 });
 
@@ -71,74 +80,87 @@ function* validateAmounts(list: ResourceList | undefined, field: string): FieldE
 }
 
 function* validateScopes(spec: NonNullable<ResourceQuota['spec']>, field: string): FieldErrors {
-  const hard = Object.keys(spec.hard ?? {});
+  const hard = Object.keys(spec.hard ?? {})
+    .filter(isStandardQuotaResource)
+    .sort();
   const plain = spec.scopes ?? [];
   const path = `${field}.scopes`;
-  if (plain.length > 0) {
-    const given = new Set<string>(plain);
-    for (const scope of given) {
-      yield* knownScope(scope, plain, path);
-      yield* appliesTo(scope, hard, plain, path);
-    }
-    yield* compatible(given, plain, path);
+  for (const scope of plain) {
+    yield* knownScope(scope, plain, path);
+    yield* appliesTo(scope, hard, plain, path);
   }
-  if (!spec.scopeSelector) return;
+  yield* compatible(new Set(plain), plain, path);
+  if (spec.scopeSelector) yield* validateSelector(spec.scopeSelector, hard, plain, `${field}.scopeSelector`);
+}
+
+type ScopeSelector = NonNullable<NonNullable<ResourceQuota['spec']>['scopeSelector']>;
+
+/** Upstream names the list of requirements, never one of them. */
+function* validateSelector(
+  selector: ScopeSelector,
+  hard: string[],
+  plain: readonly string[],
+  field: string,
+): FieldErrors {
   const selected = new Set<string>();
-  for (const requirement of spec.scopeSelector.matchExpressions ?? []) {
-    const requirementPath = `${field}.scopeSelector.matchExpressions`;
-    const { scopeName, operator, values = [] } = requirement;
-    yield* knownScope(scopeName, scopeName, `${requirementPath}.scopeName`);
-    yield* appliesTo(scopeName, hard, plain, `${requirementPath}.scopeName`);
-    const byExistence =
-      scopes.includes(scopeName) && scopeName !== 'PriorityClass' && scopeName !== 'VolumeAttributesClass';
-    if (byExistence && operator !== 'Exists')
+  const path = `${field}.matchExpressions`;
+  for (const { scopeName, operator, values = [] } of selector.matchExpressions ?? []) {
+    yield* knownScope(scopeName, scopeName ?? '', `${path}.scopeName`);
+    yield* appliesTo(scopeName, hard, selectorAsPrinted(selector), path);
+    if (scopesByExistence.has(scopeName) && operator !== 'Exists')
       yield invalidValue(
-        `${requirementPath}.operator`,
-        operator,
-        "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
+        `${path}.operator`,
+        operator ?? '',
+        "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
       );
     if (operator === 'In' || operator === 'NotIn') {
       if (values.length === 0)
         yield required(
-          `${requirementPath}.values`,
+          `${path}.values`,
           "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
         );
     } else if (operator === 'Exists' || operator === 'DoesNotExist') {
       if (values.length > 0)
         yield invalidValue(
-          `${requirementPath}.values`,
+          `${path}.values`,
           values,
           "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
         );
-    } else yield invalidValue(`${requirementPath}.operator`, operator ?? '', 'not a valid selector operator');
+    } else yield invalidValue(`${path}.operator`, operator ?? '', 'not a valid selector operator');
     selected.add(scopeName);
   }
-  yield* compatible(selected, spec.scopeSelector, `${field}.scopeSelector.matchExpressions`);
+  yield* compatible(selected, plain.length > 0 ? plain : null, path);
+}
+
+/** As upstream's own form of it reads. */
+function selectorAsPrinted({ matchExpressions }: ScopeSelector): object {
+  return {
+    MatchExpressions: (matchExpressions ?? []).map(({ scopeName = '', operator = '', values = null }) => ({
+      ScopeName: scopeName,
+      Operator: operator,
+      Values: values,
+    })),
+  };
 }
 
 function* knownScope(scope: string, value: unknown, path: string): FieldErrors {
   if (!scopes.includes(scope)) yield invalidValue(path, value, 'unsupported scope');
 }
 
+/** Once for every resource that the scope cannot narrow. */
 function* appliesTo(scope: string, hard: string[], value: unknown, path: string): FieldErrors {
-  const allowed = scope === 'BestEffort' ? (name: string) => name === 'pods' : isPodResource;
-  if (scopes.includes(scope) && scope !== 'VolumeAttributesClass' && !hard.every(allowed))
-    yield invalidValue(path, value, 'unsupported scope applied to resource');
-}
-
-function isPodResource(name: string): boolean {
-  return (
-    podResources.has(name) ||
-    name.includes('hugepages-') ||
-    name === 'count/pods' ||
-    name.startsWith('requests.')
-  );
+  if (!scopes.includes(scope)) return;
+  const narrowed = resourcesOfScope[scope] ?? podResources;
+  for (const name of hard)
+    if (!narrowed.includes(name)) yield invalidValue(path, value, 'unsupported scope applied to resource');
 }
 
 function* compatible(given: Set<string>, value: unknown, path: string): FieldErrors {
-  const both = (one: string, other: string) => given.has(one) && given.has(other);
-  if (both('BestEffort', 'NotBestEffort') || both('Terminating', 'NotTerminating'))
-    yield invalidValue(path, value, 'conflicting scopes');
+  for (const [one, other] of [
+    ['BestEffort', 'NotBestEffort'],
+    ['Terminating', 'NotTerminating'],
+  ] as const)
+    if (given.has(one) && given.has(other)) yield invalidValue(path, value, 'conflicting scopes');
 }
 
 /** `used/hard` of each resource in question. */

@@ -4,7 +4,8 @@ import { invalidValue } from '../field-error.ts';
 import { type Errors, noErrors } from './fields.ts';
 
 export function ipAddress(value: string, field: string): Errors {
-  return isIP(value) !== 0
+  // A zone belongs to a machine, and is no part of an address here.
+  return isIP(value) !== 0 && !value.includes('%')
     ? noErrors
     : [invalidValue(field, value, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
 }

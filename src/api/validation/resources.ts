@@ -55,12 +55,12 @@ export function isStandardResource(name: string): boolean {
 }
 
 export function isQuotaResource(name: string): boolean {
-  return (
-    quotaResources.has(name) ||
-    isHugePages(name) ||
-    name.startsWith('requests.hugepages-') ||
-    name.startsWith('count/')
-  );
+  return isStandardQuotaResource(name) || name.startsWith('count/');
+}
+
+/** Not one that is counted by its kind alone. */
+export function isStandardQuotaResource(name: string): boolean {
+  return quotaResources.has(name) || isHugePages(name) || name.startsWith('requests.hugepages-');
 }
 
 /** Amounts of these are whole numbers. */
@@ -110,7 +110,7 @@ export function* validateResourceAmount(name: string, value: string, field: stri
 }
 
 /** Resources that are never promised twice: a request is the limit. */
-function isOvercommitAllowed(name: string): boolean {
+export function isOvercommitAllowed(name: string): boolean {
   return isNative(name) && !isHugePages(name);
 }
 

@@ -111,7 +111,8 @@ async function prepareChange(
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
   await converting(() => validateChange(request, next, old));
-  for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
+  if (request.subresource !== 'status')
+    for (const warning of definition.warnings?.(next, old) ?? []) request.warnings.push(warning);
   if (options.admit === false) return next;
   await registry.admission.validate(attributes);
   if (registry.admission.mayReserve(attributes)) allocations.push(reservationFor(registry, attributes));
