@@ -87,6 +87,11 @@ export function isAlreadyExists(error: unknown): error is StatusError {
   return error instanceof StatusError && error.reason === 'AlreadyExists';
 }
 
+/** The answer says that the object has changed since it was read. */
+export function isConflict(error: unknown): error is StatusError {
+  return error instanceof StatusError && error.reason === 'Conflict';
+}
+
 /** For `catch`, about objects that need not be there. @throws whatever else went wrong */
 export function undefinedIfNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;

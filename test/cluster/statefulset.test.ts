@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../src/api/resources.gen.ts';
+import {
+  ControllerRevision,
+  Event,
+  PersistentVolumeClaim,
+  Pod,
+  ResourceQuota,
+  StatefulSet,
+} from '../../src/api/resources.gen.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 import { statefulSetOf, withImage } from './workloads.ts';
@@ -113,6 +120,45 @@ test('claims go with the set, or with scaling down, where the set says so', asyn
   await cluster.until(async () => (await live()).join() === 'data-db-0', 120_000);
   await client.delete(StatefulSet, at);
   await cluster.until(async () => (await live()).length === 0, 120_000);
+});
+
+test('events tell of pods and claims, also of those that cannot be had or are put right', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+  await client.create(ResourceQuota, {
+    metadata: { name: 'q', namespace },
+    spec: { hard: { persistentvolumeclaims: '1' } },
+  });
+  await cluster.until(async () => {
+    const quota = await client.get(ResourceQuota, { name: 'q', namespace });
+    return quota.status?.used?.persistentvolumeclaims === '0';
+  });
+  const volumeClaimTemplates = [{ metadata: { name: 'data' }, spec }];
+  await client.create(
+    StatefulSet,
+    statefulSetOf('db', 2, 'db:1', { volumeClaimTemplates, podManagementPolicy: 'Parallel' }),
+  );
+  const told = async () => {
+    const { items } = await client.list(Event, { namespace });
+    return items
+      .filter(({ involvedObject }) => involvedObject.kind === 'StatefulSet')
+      .map(({ reason, message }) => `${reason}: ${message}`);
+  };
+  await cluster.until(async () => (await told()).length >= 4);
+  const refused =
+    'persistentvolumeclaims "data-db-1" is forbidden: exceeded quota: q, requested: persistentvolumeclaims=1, ' +
+    'used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1';
+  assert.deepEqual((await told()).sort(), [
+    `FailedCreate: create Claim data-db-1 for Pod db-1 in StatefulSet db failed error: ${refused}`,
+    `FailedCreate: create Pod db-1 in StatefulSet db failed error: failed to create PVC data-db-1: ${refused}`,
+    'SuccessfulCreate: create Claim data-db-0 Pod db-0 in StatefulSet db success',
+    'SuccessfulCreate: create Pod db-0 in StatefulSet db successful',
+  ]);
+  const unnamed = { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } };
+  await client.patch(Pod, { name: 'db-0', namespace }, unnamed, { type: 'merge' });
+  const update = 'SuccessfulUpdate: update Pod db-0 in StatefulSet db successful';
+  await cluster.until(async () => (await told()).includes(update));
 });
 
 test('a partition holds an update back, and letting it go completes it', async () => {

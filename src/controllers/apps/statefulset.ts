@@ -1,7 +1,8 @@
 /** StatefulSets: pods with names and claims that stay theirs, made and replaced in order. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
+import type { Draft } from '../../api/meta.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
-import { isAlreadyExists } from '../../api/status.ts';
+import { isAlreadyExists, isConflict } from '../../api/status.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { defineController } from '../../client/controller.ts';
@@ -155,34 +156,29 @@ class StatefulReconcile {
   async #create(ordinal: number, revision: ControllerRevision): Promise<string | undefined> {
     const set = this.#set;
     const name = podNameOf(set, ordinal);
-    if (!(await this.#makeClaims(ordinal, undefined))) return undefined;
+    let pod: Pod;
     try {
+      if (!(await this.#makeClaims(ordinal, undefined))) return undefined;
       const draft = newStatefulPod(set, templateOf(revision), ordinal, revision.metadata.name);
-      await this.#cluster.create(Pod, draft, this.#signal);
+      pod = await this.#cluster.create(Pod, draft, this.#signal);
+      this.#podEvent('Create', name);
     } catch (error) {
-      if (this.#signal.aborted || isInVain(error)) throw error;
       // Another's pod of that name, or one that goes: nothing to tell of, only to wait for.
-      if (isAlreadyExists(error)) throw error;
-      const what = `create Pod ${name} in StatefulSet ${set.metadata.name} failed error: ${messageOf(error)}`;
-      this.#event('Warning', 'FailedCreate', what);
+      if (!isAlreadyExists(error)) this.#podEvent('Create', name, error);
       throw error;
     }
-    const what = `create Pod ${name} in StatefulSet ${set.metadata.name} successful`;
-    this.#event('Normal', 'SuccessfulCreate', what);
+    await this.#settleClaims(ordinal, pod, { isCondemned: false });
     return revision.metadata.name;
   }
 
   async #delete(pod: Pod): Promise<string | undefined> {
-    const { name } = pod.metadata;
-    const text = `delete Pod ${name} in StatefulSet ${this.#set.metadata.name}`;
     try {
       await this.#cluster.delete(Pod, pod, this.#signal);
     } catch (error) {
-      if (!this.#signal.aborted)
-        this.#event('Warning', 'FailedDelete', `${text} failed error: ${messageOf(error)}`);
+      this.#podEvent('Delete', pod.metadata.name, error);
       throw error;
     }
-    this.#event('Normal', 'SuccessfulDelete', `${text} successful`);
+    this.#podEvent('Delete', pod.metadata.name);
     return pod.metadata.labels?.[revisionHashLabel] ?? '';
   }
 
@@ -202,35 +198,62 @@ class StatefulReconcile {
       }
       // Claims are not owned by their set from the start: nobody would collect what is made for one that is gone.
       if (!(await this.#cluster.stays(set, this.#signal))) return false;
-      const text = `create Claim ${draft.metadata.name} Pod ${name} in StatefulSet ${set.metadata.name}`;
-      try {
-        await this.#cluster.create(PersistentVolumeClaim, draft, this.#signal);
-        this.#event('Normal', 'SuccessfulCreate', `${text} success`);
-      } catch (error) {
-        if (isAlreadyExists(error)) continue;
-        if (!this.#signal.aborted && !isInVain(error))
-          this.#event('Warning', 'FailedCreate', `${text} failed error: ${messageOf(error)}`);
-        throw error;
-      }
+      await this.#makeClaim(draft, name);
     }
     return true;
   }
 
-  async #settle(ordinal: number, pod: Pod): Promise<void> {
-    const changed = withIdentity(pod, ordinal);
-    if (changed) await this.#cluster.update(Pod, changed, this.#signal);
-    await this.#settleClaims(ordinal, pod, { isCondemned: false });
+  async #makeClaim(draft: Draft<PersistentVolumeClaim>, podName: string): Promise<void> {
+    const claimName = draft.metadata.name;
+    const setName = this.#set.metadata.name;
+    try {
+      await this.#cluster.create(PersistentVolumeClaim, draft, this.#signal);
+    } catch (error) {
+      if (isAlreadyExists(error)) return;
+      if (!this.#signal.aborted && !isInVain(error)) {
+        const what = `create Claim ${claimName} for Pod ${podName} in StatefulSet ${setName}`;
+        this.#event('Warning', 'FailedCreate', `${what} failed error: ${messageOf(error)}`);
+      }
+      throw isInVain(error)
+        ? error
+        : new Error(`failed to create PVC ${claimName}: ${messageOf(error)}`, { cause: error });
+    }
+    const what = `create Claim ${claimName} Pod ${podName} in StatefulSet ${setName} success`;
+    this.#event('Normal', 'SuccessfulCreate', what);
   }
 
-  async #settleClaims(ordinal: number, pod: Pod, fate: { isCondemned: boolean }): Promise<void> {
+  /** Gives a pod that is there what its place asks for. */
+  async #settle(ordinal: number, pod: Pod): Promise<void> {
+    const changed = withIdentity(pod, ordinal);
+    try {
+      if (changed) await this.#cluster.update(Pod, changed, this.#signal);
+    } catch (error) {
+      this.#podEvent('Update', pod.metadata.name, error);
+      throw error;
+    }
+    const claimsChanged = await this.#settleClaims(ordinal, pod, { isCondemned: false });
+    if (changed || claimsChanged) this.#podEvent('Update', pod.metadata.name);
+  }
+
+  /** Whether a claim has another owner now. */
+  async #settleClaims(ordinal: number, pod: Pod, fate: { isCondemned: boolean }): Promise<boolean> {
     const { namespace } = this.#set.metadata;
+    let isChanged = false;
     for (const { metadata } of claimsFor(this.#set, ordinal)) {
       const present = this.#cluster.get(PersistentVolumeClaim, `${namespace}/${metadata.name}`);
       const owners = present && planClaimOwners(this.#set, present, pod, fate);
       if (!owners) continue;
       const changed = { ...present, metadata: { ...present.metadata, ownerReferences: owners } };
-      await this.#cluster.update(PersistentVolumeClaim, changed, this.#signal);
+      try {
+        await this.#cluster.update(PersistentVolumeClaim, changed, this.#signal);
+      } catch (error) {
+        const why = `could not update claim ${metadata.name} for delete policy ownerRefs: ${messageOf(error)}`;
+        this.#podEvent('Update', pod.metadata.name, isConflict(error) ? error : new Error(why));
+        throw error;
+      }
+      isChanged = true;
     }
+    return isChanged;
   }
 
   async #cleanUp(
@@ -243,6 +266,14 @@ class StatefulReconcile {
     const limit = this.#set.spec!.revisionHistoryLimit ?? historyLimit;
     for (const revision of planRevisionCleanup([...known].sort(byRevision), used, limit))
       await this.#cluster.delete(ControllerRevision, revision, this.#signal);
+  }
+
+  /** Of a failure, unless the next try is what it asks for. */
+  #podEvent(verb: 'Create' | 'Delete' | 'Update', podName: string, error?: unknown): void {
+    const what = `${verb.toLowerCase()} Pod ${podName} in StatefulSet ${this.#set.metadata.name}`;
+    if (error === undefined) this.#event('Normal', `Successful${verb}`, `${what} successful`);
+    else if (!this.#signal.aborted && !isInVain(error) && !isConflict(error))
+      this.#event('Warning', `Failed${verb}`, `${what} failed error: ${messageOf(error)}`);
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
