@@ -181,16 +181,20 @@ class GarbageCollector {
     const { group } = parseApiVersion(reference.apiVersion);
     const resource = this.#kinds.get(`${group}/${reference.kind}`);
     if (!resource) throw new Error(`no resource has the kind ${reference.kind} of ${reference.apiVersion}`);
+    if (this.#isKnownElsewhere(node, reference)) this.#reportMismatch(node, reference);
     // A cluster-scoped object cannot be owned from within a namespace: which namespace is not to be known.
     if (resource.namespaced && !node.namespace) return 'solid';
     const owner = await this.#read(resource, node.namespace, reference.name);
-    if (owner?.metadata.uid !== reference.uid) {
-      if (this.#graph.get(reference.uid)?.isVirtual === false) this.#reportMismatch(node, reference);
-      return 'dangling';
-    }
+    if (owner?.metadata.uid !== reference.uid) return 'dangling';
     const isWaiting =
       owner.metadata.deletionTimestamp && owner.metadata.finalizers?.includes(foregroundFinalizer);
     return isWaiting ? 'waiting' : 'unseen';
+  }
+
+  /** The owner was seen, in a namespace that is not the dependent's. */
+  #isKnownElsewhere(node: GraphNode, { uid }: OwnerReference): boolean {
+    const owner = this.#graph.get(uid);
+    return owner?.isVirtual === false && !!owner.namespace && owner.namespace !== node.namespace;
   }
 
   #reportMismatch(node: GraphNode, reference: OwnerReference): void {

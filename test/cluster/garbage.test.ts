@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft, KubeObject, ResourceType } from '../../src/api/meta.ts';
 import {
+  ClusterRole,
   ConfigMap,
   CustomResourceDefinition,
   Deployment,
+  Event,
   Namespace,
   Pod,
   ReplicaSet,
@@ -117,12 +119,24 @@ test('an owner in another namespace counts as gone, and is told of', async () =>
   await cluster.clock.advance(1_000);
   const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid };
   await client.create(ConfigMap, { metadata: { name: 'child', namespace, ownerReferences: [reference] } });
+  await client.create(ClusterRole, { metadata: { name: 'wide', ownerReferences: [reference] }, rules: [] });
   const gone = () =>
     client.get(ConfigMap, { name: 'child', namespace }).then(
       () => false,
       () => true,
     );
   await cluster.until(gone, 30_000);
+  // An object without a namespace cannot say where its owner is: it stays.
+  const told = async () =>
+    (await client.list(Event)).items
+      .filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')
+      .map(({ message }) => message)
+      .sort();
+  await cluster.until(async () => (await told()).length === 2, 30_000);
+  const owned = (where: string) =>
+    `ownerRef [v1/ConfigMap, namespace: ${where}, name: owner, uid: ${owner.metadata.uid}] does not exist in namespace "${where}"`;
+  assert.deepEqual(await told(), [owned(''), owned(namespace)]);
+  assert.equal((await client.get(ClusterRole, { name: 'wide' })).metadata.deletionTimestamp, undefined);
 });
 
 test('resources that discovery fails to tell of for a while are still followed', async () => {
