@@ -113,7 +113,10 @@ export interface FindVolumeOptions {
   isDelayed: boolean;
 }
 
-/** The volume that names the claim, or else the smallest free one that is large enough. */
+/**
+ * The volume that names the claim, or else the smallest free one that is large enough. Without a node those with the
+ * fewest access modes come first, however large: what more can be asked of a volume is kept for who asks for it.
+ */
 export function findVolume(
   claim: PersistentVolumeClaim,
   volumes: Iterable<PersistentVolume>,
@@ -124,6 +127,7 @@ export function findVolume(
   const selector = claim.spec?.selector;
   const matches = selector && compileLabelSelector(selector);
   let best: PersistentVolume | undefined;
+  let bestModes = Number.POSITIVE_INFINITY;
   let bestBytes = Number.POSITIVE_INFINITY;
   for (const volume of volumes) {
     const { metadata, spec, status } = volume;
@@ -137,10 +141,13 @@ export function findVolume(
       return node && !reachesNode(volume, node) ? undefined : volume;
     }
     if (!node && isDelayed) continue;
-    if (status?.phase !== 'Available' || bytes >= bestBytes) continue;
+    if (status?.phase !== 'Available') continue;
+    const modes = node ? 0 : (spec?.accessModes?.length ?? 0);
+    if (modes > bestModes || (modes === bestModes && bytes >= bestBytes)) continue;
     if (classOfVolume(volume) !== className || matches?.(metadata.labels) === false) continue;
     if (!offersModes(claim, volume) || (node && !reachesNode(volume, node))) continue;
     best = volume;
+    bestModes = modes;
     bestBytes = bytes;
   }
   return best;

@@ -374,6 +374,47 @@ test('a bound claim grows with what it asks for', async () => {
   assert.equal(status?.allocatedResourceStatuses, undefined);
 });
 
+test('a volume that others made grows by their hands, and is recycled by none', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(StorageClass, {
+    metadata: { name: 'theirs' },
+    provisioner: 'example.com/theirs',
+    allowVolumeExpansion: true,
+  });
+  const nfs = { server: '192.0.2.1', path: '/' };
+  const more = { hostPath: undefined, nfs, persistentVolumeReclaimPolicy: 'Recycle' };
+  await client.create(PersistentVolume, volume('v', '1Gi', { ...more, storageClassName: 'theirs' }));
+  await client.create(PersistentVolumeClaim, claim('data', '1Gi', 'theirs'));
+  await bound(cluster, 'data');
+  const at = { name: 'data', namespace };
+  const larger = { spec: { resources: { requests: { storage: '3Gi' } } } };
+  await client.patch(PersistentVolumeClaim, at, larger, { type: 'merge' });
+  const told = 'Normal ExternalExpanding volume_expand waiting for an external controller to expand this PVC';
+  await cluster.until(async () => (await eventsOf(client, 'data')).includes(told));
+  await client.delete(PersistentVolumeClaim, at);
+  await cluster.until(async () => (await volumePhase(client, 'v')) === 'Failed');
+  const { status } = await client.get(PersistentVolume, { name: 'v' });
+  assert.equal(status?.message, 'No recycler plugin found for the volume!');
+});
+
+test('a claim of an ephemeral volume that another made is not used, and the event names the volume', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(PersistentVolumeClaim, claim('web-scratch', '1Gi'));
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+  await client.create(Pod, {
+    metadata: { name: 'web', namespace },
+    spec: {
+      containers: [{ name: 'c', image: 'web' }],
+      volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { spec } } }],
+    },
+  } as Draft<Pod>);
+  const told =
+    'Warning FailedBinding ephemeral_volume ephemeral volume scratch: PVC default/web-scratch was not created for pod default/web (pod is not owner)';
+  await cluster.until(async () => (await eventsOf(client, 'web')).includes(told));
+});
+
 for (const propagationPolicy of ['Background', 'Foreground'] as const)
   test(`a generic ephemeral volume comes and goes with its pod, deleted in the ${propagationPolicy}`, async () => {
     await using cluster = await createCluster();

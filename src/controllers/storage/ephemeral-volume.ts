@@ -73,8 +73,8 @@ export const ephemeralVolumeController = defineController({
         if (!known) failures.add(1);
         if (signal.aborted || isAlreadyExists(error)) throw error;
         const why = messageOf(error);
-        const message = known ? why : `ephemeral volume ${name}: create PVC ${claimName}: ${why}`;
-        cluster.event(Pod, pod, 'Warning', 'FailedBinding', message);
+        const what = `ephemeral volume ${name}: ${known ? '' : `create PVC ${claimName}: `}`;
+        cluster.event(Pod, pod, 'Warning', 'FailedBinding', `${what}${why}`);
         throw error;
       }
     }

@@ -5,6 +5,8 @@ import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 
+const externalExpanding = 'waiting for an external controller to expand this PVC';
+
 export const volumeExpandController = defineController({
   name: 'volume_expand',
   component: 'volume_expand',
@@ -23,7 +25,11 @@ export const volumeExpandController = defineController({
       return undefined;
     const volume = cluster.get(PersistentVolume, claim.spec!.volumeName!);
     const provisioner = volume?.metadata.annotations?.[volumeAnnotations.provisionedBy];
-    if (!volume || !ownProvisioners.has(provisioner ?? '')) return undefined;
+    if (!volume) return undefined;
+    if (!ownProvisioners.has(provisioner ?? '')) {
+      cluster.event(PersistentVolumeClaim, claim, 'Normal', 'ExternalExpanding', externalExpanding);
+      return undefined;
+    }
 
     // A directory grows by itself; what changes is what the volume says and quotas count.
     const volumeCapacity = volume.spec?.capacity?.storage ?? '0';

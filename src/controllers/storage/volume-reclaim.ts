@@ -49,7 +49,7 @@ async function recycle(
   signal: AbortSignal,
 ): Promise<void> {
   const path = directoryOf(volume);
-  if (path === undefined) throw new Error('recycle failed: no recyclable volume plugin matched');
+  if (path === undefined) throw new Error('No recycler plugin found for the volume!');
   for (const node of nodesOf(volume, cluster.informer(Node).list()))
     await onNodeDirectory(cluster.client, node, { action: 'scrub', path }, signal);
   cluster.event(PersistentVolume, volume, 'Normal', 'VolumeRecycled', 'Volume recycled');
