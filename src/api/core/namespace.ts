@@ -37,6 +37,8 @@ export const namespaceKind = defineKind(Namespace, {
     if (old.status) namespace.status = old.status;
   },
   prepareDeletion(namespace) {
+    // How long it takes is up to what is in it.
+    delete namespace.metadata.deletionGracePeriodSeconds;
     namespace.status = { ...namespace.status, phase: 'Terminating' };
   },
   *validate(namespace) {

@@ -2,13 +2,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { alreadyExists, badRequest, StatusError } from '../../api/status.ts';
+import { alreadyExists, badRequest, StatusError, undefinedIfNotFound } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
 import { trackFields } from './managed-fields.ts';
 import {
   allocateFor,
   cacheOf,
   type Registry,
+  readCurrent,
   storageKey,
   type WriteRequest,
   writtenObject,
@@ -83,10 +84,23 @@ async function storeUnderFreeName(
   for (let attempt = 1; ; attempt++) {
     const stored = await store(registry, request, object);
     if (stored) return stored;
-    if (!isGenerated || attempt === generateNameTriesMax)
-      throw alreadyExists(request.resource, object.metadata.name);
+    if (!isGenerated || attempt === generateNameTriesMax) throw await nameTaken(registry, request, object);
     object.metadata.name = generateName(registry, object.metadata.generateName!);
   }
+}
+
+/** Says so when the name is to be free again. */
+async function nameTaken(
+  registry: Registry,
+  { resource }: WriteRequest,
+  { metadata }: KubeObject,
+): Promise<StatusError> {
+  const { namespace = '', name } = metadata;
+  const holder = await readCurrent(registry, resource, namespace, name).catch(undefinedIfNotFound);
+  const error = alreadyExists(resource, name);
+  if (holder?.object.metadata.deletionTimestamp)
+    error.status.message = `object is being deleted: ${error.status.message}`;
+  return error;
 }
 
 /** Undefined when the name is taken. */

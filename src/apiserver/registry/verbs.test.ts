@@ -155,6 +155,8 @@ test('finalizers hold a deleted object until the last of them is gone', async ()
   const deleted = await server.ask('DELETE', `${configMaps}/a`);
   assert.ok(deleted.object.metadata.deletionTimestamp);
   assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 200);
+  const again = await server.ask('POST', configMaps, { metadata: { name: 'a' } });
+  assert.equal(again.object.message, 'object is being deleted: configmaps "a" already exists');
   await server.ask('PATCH', `${configMaps}/a`, { metadata: { finalizers: null } }, mergePatch);
   assert.equal((await server.ask('GET', `${configMaps}/a`)).status, 404);
 });
@@ -207,6 +209,7 @@ test('a namespace stays Terminating until its finalizer is taken away through /f
   await server.ask('POST', '/api/v1/namespaces', { metadata: { name: 'n' } });
   const deleted = await server.ask('DELETE', '/api/v1/namespaces/n');
   assert.equal(deleted.object.status.phase, 'Terminating');
+  assert.equal(deleted.object.metadata.deletionGracePeriodSeconds, undefined);
   const refused = await server.ask('POST', '/api/v1/namespaces/n/configmaps', configMap('a'));
   assert.equal(refused.object.details.causes[0].reason, 'NamespaceTerminating');
   const { object } = await server.ask('GET', '/api/v1/namespaces/n');

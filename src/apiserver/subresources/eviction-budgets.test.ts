@@ -67,6 +67,24 @@ test('a budget that allows nothing refuses at once, and leaves it to the client 
   });
 });
 
+test('a budget that does not know its pods says why it allows nothing, and no numbers', async () => {
+  const condition = (reason: string, message: string) => ({
+    disruptionsAllowed: 0,
+    currentHealthy: 2,
+    conditions: [{ type: 'DisruptionAllowed', status: 'False', reason, message, lastTransitionTime: null }],
+  });
+  const why = 'The disruption budget b does not allow evicting pods currently';
+  for (const [status, cause] of [
+    [condition('SyncFailed', 'no scale'), `${why} because it failed sync: no scale`],
+    [condition('InsufficientPods', 'too few'), `${why} (InsufficientPods): too few`],
+    [condition('InsufficientPods', ''), why],
+  ] as const) {
+    await using server = await podServer();
+    await addBudget(server, 'b', status);
+    assert.equal((await evict(server)).object.details.causes[0].message, cause);
+  }
+});
+
 test('a budget that was not looked at since it changed asks for patience', async () => {
   await using server = await podServer();
   await addBudget(server, 'b', { disruptionsAllowed: 1 });

@@ -232,7 +232,7 @@ function mayEvictUnready({ spec, status }: PodDisruptionBudget): boolean {
 
 function checkBudget({ metadata, status = {} }: PodDisruptionBudget): void {
   const { name } = metadata;
-  const { disruptionsAllowed = 0, desiredHealthy = 0, currentHealthy = 0 } = status;
+  const { disruptionsAllowed = 0 } = status;
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0))
     throw refusal(stillProcessed(name), retryAfterSeconds);
   if (disruptionsAllowed < 0)
@@ -243,10 +243,22 @@ function checkBudget({ metadata, status = {} }: PodDisruptionBudget): void {
       name,
       'DisruptedPods map too big - too many evictions not confirmed by PDB controller',
     );
-  if (disruptionsAllowed === 0)
-    throw refusal(
-      `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`,
-    );
+  if (disruptionsAllowed === 0) throw refusal(whyNoneMayGo(name, status));
+}
+
+/** Numbers of a budget whose pods could not be counted are not to be told. */
+function whyNoneMayGo(name: string, status: NonNullable<PodDisruptionBudget['status']>): string {
+  const { desiredHealthy = 0, currentHealthy = 0, conditions = [] } = status;
+  const refused = conditions.find(
+    ({ type, status, message }) => type === 'DisruptionAllowed' && status === 'False' && message !== '',
+  );
+  const budget = `The disruption budget ${name}`;
+  if (refused?.reason === 'SyncFailed')
+    return `${budget} does not allow evicting pods currently because it failed sync: ${refused.message}`;
+  if (currentHealthy <= desiredHealthy)
+    return `${budget} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  const why = refused ? ` (${refused.reason}): ${refused.message}` : '';
+  return `${budget} does not allow evicting pods currently${why}`;
 }
 
 const stillProcessed = (budget: string) =>
