@@ -28,8 +28,9 @@ export class ComponentStatuses {
     const { group, version, resource: plural, verb, subresource } = context.info;
     if (group !== resource.group || version !== 'v1' || plural !== resource.plural || subresource)
       return undefined;
-    if (verb === 'get') return this.#get(context.info.name);
-    return verb === 'list' ? this.#list(context) : undefined;
+    if (verb !== 'get' && verb !== 'list') return undefined;
+    context.warnings.push('v1 ComponentStatus is deprecated in v1.19+');
+    return verb === 'get' ? this.#get(context.info.name) : this.#list(context);
   };
 
   async #get(name: string) {

@@ -65,6 +65,8 @@ export interface VerifiedCertificate {
   commonName: string;
   organizations: readonly string[];
   raw: Uint8Array;
+  /** Of the whole certificate, in lower-case hexadecimal digits. */
+  sha256: string;
   validToMs: number;
 }
 

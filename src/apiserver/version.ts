@@ -21,6 +21,8 @@ export function versionInfo(): Record<string, unknown> {
   };
 }
 
+/** Laid out for readers, in JSON whatever the client asks for: as upstream does with this path alone. */
 export function serveVersion(): ApiResponse {
-  return { type: 'plain', status: 200, object: versionInfo() };
+  const body = JSON.stringify(versionInfo(), null, 2);
+  return { type: 'raw', status: 200, contentType: 'application/json', body };
 }

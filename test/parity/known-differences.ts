@@ -32,4 +32,6 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'validation-apps-v1-statefulset-name-uppercase':
     'a new StatefulSet is named by a DNS label, as its pods are',
   'apply-no-kind': 'what names no kind is told before its version',
+  'tables-autoscaling-v2beta1-horizontalpodautoscaler': 'a target names the resource that is measured',
+  'admission-quota-cpu-missing': 'the containers that leave it open are named',
 };

@@ -259,7 +259,7 @@ function* validateRules(rules: HPAScalingRules | undefined, field: string): Fiel
 const shownTargetsMax = 2;
 const unknown = '<unknown>';
 
-/** `current/target` of each metric. */
+/** `current/target` of each metric; `cpu: 10%/50%` where a resource of pods is measured. */
 function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
   const metrics = spec?.metrics ?? [];
   if (metrics.length === 0) return '<none>';
@@ -271,13 +271,16 @@ function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
       | { averageValue?: string; averageUtilization?: number; value?: string }
       | undefined;
     if (!target) return `<unknown type>`;
+    const measured = metric.resource ?? metric.containerResource;
+    const prefix = measured ? `${measured.name}: ` : '';
     if (target.averageValue !== undefined) {
       const suffix = metric.type === 'External' || metric.type === 'Object' ? ' (avg)' : '';
-      return `${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
+      return `${prefix}${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
     }
     if (target.value !== undefined) return `${now?.value ?? unknown}/${target.value}`;
     const utilization = now?.averageUtilization;
-    return `${utilization === undefined ? unknown : `${utilization}%`}/${target.averageUtilization ?? '<auto>'}%`;
+    const wanted = target.averageUtilization === undefined ? '<auto>' : `${target.averageUtilization}%`;
+    return `${prefix}${utilization === undefined ? unknown : `${utilization}%`}/${wanted}`;
   });
   const shown = texts.slice(0, shownTargetsMax).join(', ');
   return texts.length > shownTargetsMax ? `${shown} + ${texts.length - shownTargetsMax} more...` : shown;

@@ -25,7 +25,7 @@ export const nodeKind = defineKind(Node, {
     wideColumn('Internal-IP', (node) => addressOf(node, 'InternalIP')),
     wideColumn('External-IP', (node) => addressOf(node, 'ExternalIP')),
     wideColumn('OS-Image', (node) => node.status?.nodeInfo?.osImage || '<unknown>'),
-    wideColumn('Kernel-Version', (node) => node.status?.nodeInfo?.kernelVersion || '<unknown>'),
+    wideColumn('Kernel-Version', kernelCell),
     wideColumn('Container-Runtime', (node) => node.status?.nodeInfo?.containerRuntimeVersion || '<unknown>'),
   ],
   defaults(node) {
@@ -172,6 +172,12 @@ function rolesCell(node: Node): string {
     else if (key === roleLabel && value) roles.add(value);
   }
   return roles.size > 0 ? [...roles].sort().join(',') : '<none>';
+}
+
+/** With the architecture behind it. */
+function kernelCell({ status }: Node): string {
+  const { kernelVersion, architecture } = status?.nodeInfo ?? {};
+  return `${kernelVersion || '<unknown>'}${architecture ? ` (${architecture})` : ''}`;
 }
 
 function addressOf(node: Node, type: string): string {

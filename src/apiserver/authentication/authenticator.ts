@@ -77,9 +77,13 @@ function webSocketToken(request: ApiRequest): string | undefined {
   return encoded && Buffer.from(encoded.slice(webSocketTokenPrefix.length), 'base64url').toString('utf8');
 }
 
+/** Tells in audit events and reviews which credential somebody came with. */
+const credentialIdKey = 'authentication.kubernetes.io/credential-id';
+
 /** CN is the name, O are the groups (upstream's x509 authenticator). */
 function userOfCertificate(request: ApiRequest): UserInfo | undefined {
   const certificate = request.clientCertificate?.();
   if (!certificate?.commonName) return undefined;
-  return { name: certificate.commonName, groups: certificate.organizations };
+  const extra = { [credentialIdKey]: [`X509SHA256=${certificate.sha256}`] };
+  return { name: certificate.commonName, groups: certificate.organizations, extra };
 }

@@ -159,6 +159,7 @@ function readCertificate(socket: TLSSocket): VerifiedCertificate | undefined {
     commonName: listOf(CN)[0] ?? '',
     organizations: listOf(O),
     raw: certificate.raw,
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     validToMs: Date.parse(certificate.valid_to),
   };
 }

@@ -189,6 +189,21 @@ test('a list that is stored nowhere has a row for each of its items', async () =
     table.rows.map(({ cells }: { cells: unknown[] }) => cells),
     [['etcd-0', 'Healthy', 'ok', '']],
   );
+  assert.equal(answer.headers.warning, '299 - "v1 ComponentStatus is deprecated in v1.19+"');
+});
+
+test('a certificate is told by its digest', async () => {
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  const { userInfo } = JSON.parse((await http1('POST', path, json, '{}')).body.toString()).status;
+  assert.equal(userInfo.username, 'admin');
+  const [credential] = userInfo.extra['authentication.kubernetes.io/credential-id'];
+  assert.match(credential, /^X509SHA256=[0-9a-f]{64}$/);
+});
+
+test('the version is laid out for readers', async () => {
+  const answer = await http1('GET', '/version', { accept: 'application/yaml' });
+  assert.equal(answer.headers['content-type'], 'application/json');
+  assert.match(answer.body.toString(), /^\{\n {2}"major": "1",\n {2}"minor": "36",\n/);
 });
 
 test('a review has no columns, so a table of it is not acceptable', async () => {

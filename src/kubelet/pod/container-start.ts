@@ -102,13 +102,13 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
     return fail('CreateContainerError', descriptionOf(error));
   }
   context.track(id, pod.metadata.uid);
-  events.normal('Created', `Created container: ${container.name}`);
+  events.normal('Created', 'Container created');
   try {
     await context.runtime.startContainer(id);
   } catch (error) {
     return fail('RunContainerError', descriptionOf(error), 0);
   }
-  events.normal('Started', `Started container ${container.name}`);
+  events.normal('Started', 'Container started');
   start.started(id);
   await runPostStart(context, start, id);
   return id;
