@@ -85,7 +85,7 @@ export class SchemaField {
   readonly name: string;
   readonly presence: Presence;
   readonly required: boolean;
-  /** A default that the server fills in; undefined when there is none (a zero value is none). */
+  /** A default that the server fills in; undefined when there is none (a zero value is none, but behind a pointer). */
   readonly default: unknown;
   /** What stands for the field within the key of a list item that omits it; zero values count here. */
   readonly keyDefault: unknown;
@@ -242,11 +242,13 @@ function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: st
   // Upstream prints an optional port that is not set as 0; here its absence says so, which defaulting relies on.
   const isOptionalPort = !required && presenceCode === 'V' && raw.$ref?.endsWith('.IntOrString') === true;
   const strategies = raw['x-kubernetes-patch-strategy']?.split(',') ?? [];
+  // Behind a pointer a zero value is something else than none.
+  const isPointer = presenceCodes[presenceCode]?.startsWith('pointer') ?? false;
   return new SchemaField({
     name,
     presence: isOptionalPort ? 'omitEmpty' : (presenceCodes[presenceCode] ?? impliedPresence(raw, required)),
     required,
-    default: isZero(raw.default) ? undefined : raw.default,
+    default: isZero(raw.default) && !isPointer ? undefined : raw.default,
     keyDefault: raw.default,
     patchMerge: strategies.includes('merge'),
     patchReplace: strategies.includes('replace'),
