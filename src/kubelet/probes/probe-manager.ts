@@ -186,7 +186,7 @@ export class ProbeManager {
     probing.running = false;
     if (watched.stopped) return;
     this.#take(watched, probing, outcome);
-    if (probing.kind === 'startup' && probing.finding === 'success') return;
+    if (isDecided(probing)) return;
     const tookMs = this.#options.clock.monotonic() - beganMs;
     this.#schedule(watched, probing, Math.max(0, periodMs - tookMs));
   }
@@ -234,4 +234,9 @@ export class ProbeManager {
       events.warning('Unhealthy', `${name} probe errored and resulted in unknown state: ${output}`);
     else events.warning('ProbeWarning', `${name} probe warning: ${output}`);
   }
+}
+
+/** A container that has started has done so for good, and one that failed ends: nothing more is asked of it. */
+function isDecided({ kind, finding }: Probing): boolean {
+  return kind === 'startup' ? finding !== undefined : kind === 'liveness' && finding === 'failure';
 }

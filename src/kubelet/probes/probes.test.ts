@@ -85,6 +85,18 @@ test('liveness waits for the startup probe, which ends with its first success', 
   assert.equal(manager.findings('id').liveness, 'failure');
 });
 
+test('a container that has failed to be alive, or to start, is not asked again', async () => {
+  for (const probe of ['livenessProbe', 'startupProbe']) {
+    const { clock, events, state } = setup({ [probe]: { ...tcp, failureThreshold: 2 } });
+    state.healthy = false;
+    await clock.advance(1100);
+    assert.deepEqual([state.runs, state.changes], [2, 1]);
+    await clock.advance(5000);
+    assert.equal(state.runs, 2);
+    assert.equal(events.length, 2);
+  }
+});
+
 test('what was ready before the agent restarted stays so until a probe says otherwise', async () => {
   const { clock, state, manager, container } = setup({
     readinessProbe: { ...tcp, failureThreshold: 1, initialDelaySeconds: 1 },
