@@ -62,10 +62,14 @@ export interface PodLimits {
   memoryBytes: number | undefined;
 }
 
+export function cpuRequestMilli(pod: Pod): number {
+  return computePodRequests(pod, numericAmounts).get('cpu') ?? 0;
+}
+
 export function podLimitsOf(pod: Pod): PodLimits {
   const cpuMilli = boundedTotal(pod, 'cpu');
   return {
-    cpuShares: cpuShares(computePodRequests(pod, numericAmounts).get('cpu') ?? 0),
+    cpuShares: cpuShares(cpuRequestMilli(pod)),
     cpuQuotaUs: cpuMilli === undefined ? undefined : cpuQuotaUs(cpuMilli),
     memoryBytes: boundedTotal(pod, 'memory'),
   };
@@ -83,7 +87,7 @@ export function widerLimits(a: PodLimits, b: PodLimits): PodLimits {
 }
 
 /** Undefined unless the pod itself or every one of its containers has a limit. */
-function boundedTotal(pod: Pod, resource: string): number | undefined {
+export function boundedTotal(pod: Pod, resource: string): number | undefined {
   const { containers, initContainers = [], resources } = pod.spec;
   const isBounded = (container: core.Container) => container.resources?.limits?.[resource] !== undefined;
   const podLevel = resources?.limits?.[resource] !== undefined;

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
-import { cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
+import { cpuRequestMilli, cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
 import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
 import { type QosClass, qosClassOf } from '../qos.ts';
 import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
@@ -30,6 +30,7 @@ const v1Controllers = [
 ];
 const v2Controllers = ['cpu', 'memory', 'pids', 'cpuset', 'hugetlb', 'io'];
 const periodUs = 100_000;
+const unlimited = { cpuQuotaUs: undefined, memoryBytes: undefined };
 /** How often ending processes of a removed pod is tried before the group is left to the next housekeeping. */
 const removeTriesMax = 20;
 
@@ -40,6 +41,9 @@ export class LinuxCgroups implements PodCgroups {
   readonly #controllers: readonly string[];
   /** What was last written, by pod uid. */
   readonly #applied = new Map<string, string>();
+  /** What burstable pods request, in thousandths of a cpu, by pod uid. */
+  readonly #burstable = new Map<string, number>();
+  #burstableShares = 0;
 
   constructor(root: string, podPidsMax?: number) {
     this.#root = root;
@@ -49,19 +53,17 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   async prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void> {
-    for (const path of ['kubepods', 'kubepods/burstable', 'kubepods/besteffort'])
-      await this.#make(`${this.#root}/${path}`);
     const kubepods = `${this.#root}/kubepods`;
+    const isNew = !existsSync(this.#folders(`${kubepods}/burstable`)[0]!);
+    for (const path of [kubepods, `${kubepods}/burstable`, `${kubepods}/besteffort`]) await this.#make(path);
     await this.#limit(kubepods, {
       cpuShares: cpuShares(nodeAllocatable.milliCpu),
       cpuQuotaUs: undefined,
       memoryBytes: nodeAllocatable.memoryBytes,
     });
-    await this.#limit(`${kubepods}/besteffort`, {
-      cpuShares: 2,
-      cpuQuotaUs: undefined,
-      memoryBytes: undefined,
-    });
+    await this.#limit(`${kubepods}/besteffort`, { cpuShares: cpuShares(0), ...unlimited });
+    // Pods that are there already have their part until all of them are known again.
+    if (isNew) await this.#shareAmongBurstable();
   }
 
   async apply(pod: Pod, before?: Pod): Promise<string> {
@@ -71,6 +73,8 @@ export class LinuxCgroups implements PodCgroups {
     if (this.#applied.get(pod.metadata.uid) === text) return path;
     await this.#make(path);
     await this.#limit(path, limits);
+    if (qosClassOf(pod) === 'Burstable') this.#burstable.set(pod.metadata.uid, cpuRequestMilli(pod));
+    await this.#shareAmongBurstable();
     if (this.#podPidsMax !== undefined) await this.#limitPids(path, this.#podPidsMax);
     this.#applied.set(pod.metadata.uid, text);
     return path;
@@ -78,6 +82,8 @@ export class LinuxCgroups implements PodCgroups {
 
   async remove(podUid: string): Promise<void> {
     this.#applied.delete(podUid);
+    this.#burstable.delete(podUid);
+    await this.#shareAmongBurstable();
     for (const qos of ['Guaranteed', 'Burstable', 'BestEffort'] as const) {
       const path = this.#pathOf(podUid, qos);
       await Promise.all(this.#folders(path).map((folder) => this.#removeTree(folder)));
@@ -112,6 +118,14 @@ export class LinuxCgroups implements PodCgroups {
   /** Of the whole node: its pods and its own processes. */
   async nodeUsage(): Promise<CgroupUsage | undefined> {
     return this.#usage(this.#root === '/' ? '' : this.#root);
+  }
+
+  /** Burstable pods weigh together what they request together, however many there are. */
+  async #shareAmongBurstable(): Promise<void> {
+    const shares = cpuShares([...this.#burstable.values()].reduce((sum, milli) => sum + milli, 0));
+    if (shares === this.#burstableShares) return;
+    this.#burstableShares = shares;
+    await this.#limit(`${this.#root}/kubepods/burstable`, { cpuShares: shares, ...unlimited });
   }
 
   /** The group of a pod, whatever its class; undefined: it has none. */
