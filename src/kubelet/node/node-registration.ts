@@ -37,6 +37,9 @@ export interface NodeRegistrationOptions {
   report: () => Promise<NodeReport>;
 }
 
+/** Attaching volumes to this node is the controllers' part, not its own. */
+const annotations = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
+
 /** How often the machine is looked at, and how often a status is written in which only heartbeats changed. */
 const lookMs = 10_000;
 const writeMs = 300_000;
@@ -122,7 +125,7 @@ export class NodeRegistration {
         try {
           this.#node = await client.create(
             Node,
-            { metadata: { name: nodeName, labels }, spec, status },
+            { metadata: { name: nodeName, labels, annotations }, spec, status },
             { signal },
           );
         } catch (error) {
@@ -138,12 +141,15 @@ export class NodeRegistration {
     }
   }
 
-  /** A node that registered before keeps what others gave it; its own labels are brought up to date. */
+  /** A node that registered before keeps what others gave it; what it says of itself is brought up to date. */
   async #reconcile(found: Node, signal: AbortSignal): Promise<Node> {
     const { client, nodeName, labels } = this.#options;
-    const missing = Object.entries(labels).filter(([key, value]) => found.metadata.labels?.[key] !== value);
-    if (missing.length === 0) return found;
-    const patch = { metadata: { labels: Object.fromEntries(missing) } };
+    const wanted = { labels, annotations };
+    const isThere = (['labels', 'annotations'] as const).every((field) =>
+      Object.entries(wanted[field]).every(([key, value]) => found.metadata[field]?.[key] === value),
+    );
+    if (isThere) return found;
+    const patch = { metadata: wanted };
     return client.patch(Node, { name: nodeName }, patch, { type: 'strategic', signal });
   }
 
