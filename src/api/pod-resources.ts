@@ -114,9 +114,10 @@ function podLevelAmounts<Amount>(
     own.set(resource, amounts.parse(resource, text));
   if (!options.useStatus || which === 'limits' || own.size === 0) return own;
   const held = new Map<string, Amount>();
+  // What the status adds up of containers is counted with them.
   for (const amountsHeld of [status?.resources?.requests, status?.allocatedResources])
     for (const [resource, text] of Object.entries(amountsHeld ?? {}))
-      maxInto(held, new Map([[resource, amounts.parse(resource, text)]]), amounts);
+      if (own.has(resource)) maxInto(held, new Map([[resource, amounts.parse(resource, text)]]), amounts);
   if (status?.resources && isInfeasible(status)) return held;
   maxInto(own, held, amounts);
   return own;

@@ -14,6 +14,8 @@ import {
 } from '../resize.ts';
 import { podEvents } from './pod-events.ts';
 import { findContainer, type ObservedPod } from './pod-observation.ts';
+import { podResourcesStatus } from './pod-resources-status.ts';
+import type { Phase } from './pod-status.ts';
 
 export class ContainerResources {
   readonly #context: KubeletContext;
@@ -34,17 +36,15 @@ export class ContainerResources {
     this.#context = context;
     const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
     for (const { name, resources } of statuses) if (resources) this.#actual.set(name, resources);
-    if (pod.status?.resources) this.#actual.set(wholePod, pod.status.resources);
+    const { resources } = pod.spec;
+    if (resources && pod.status?.resources)
+      this.#actual.set(wholePod, namedIn(resources, pod.status.resources));
   }
 
-  /** For the status of a pod that asks for something as a whole. */
-  ofPod({ spec }: Pod): Pick<core.PodStatus, 'resources' | 'allocatedResources'> {
-    if (!spec.resources) return {};
-    const { requests } = this.#granted.get(wholePod) ?? spec.resources;
-    return {
-      resources: this.#actual.get(wholePod) ?? spec.resources,
-      ...(requests && { allocatedResources: requests }),
-    };
+  /** For the status of the pod as a whole. */
+  ofPod(pod: Pod, phase: Phase): Pick<core.PodStatus, 'resources' | 'allocatedResources'> {
+    const granted = this.granted(pod);
+    return podResourcesStatus(granted, withResources(granted, this.#actual), phase);
   }
 
   /** For the status of a running container. */
@@ -242,6 +242,20 @@ export class ContainerResources {
     await runtime.updateContainerResources(id, resources);
     return false;
   }
+}
+
+/** The status adds up what containers ask for, too: of that the spec says nothing. */
+function namedIn(
+  spec: core.ResourceRequirements,
+  told: core.ResourceRequirements,
+): core.ResourceRequirements {
+  const pick = (which: 'limits' | 'requests') =>
+    spec[which] && {
+      [which]: Object.fromEntries(
+        Object.entries(told[which] ?? {}).filter(([name]) => spec[which]?.[name] !== undefined),
+      ),
+    };
+  return { ...pick('limits'), ...pick('requests') };
 }
 
 function resizableContainers(pod: Pod): core.Container[] {

@@ -123,29 +123,31 @@ function containerStatus(known: KnownContainer, inputs: StatusInputs): core.Cont
   return status;
 }
 
+/** Of one that does not run what it is granted is told, not what it had. */
 function addDetails(
   status: core.ContainerStatus,
   spec: core.Container,
   current: ObservedContainer,
   inputs: StatusInputs,
 ): void {
-  const resources = inputs.resourcesOf(spec);
-  if (current.state === 'running' && resources) {
-    status.resources = resources;
-    const allocated = inputs.allocatedTo(spec)?.requests;
-    if (allocated) status.allocatedResources = allocated;
-  }
-  if (spec.volumeMounts?.length) {
-    status.volumeMounts = spec.volumeMounts.map((mount) => ({
-      name: mount.name,
-      mountPath: mount.mountPath,
-      ...(mount.readOnly && {
-        readOnly: true,
-        recursiveReadOnly: recursiveReadOnlyStatus(mount, inputs.hasRecursiveReadOnly),
-      }),
-    }));
-  }
+  const granted = inputs.allocatedTo(spec);
+  const resources = current.state === 'running' ? inputs.resourcesOf(spec) : (granted ?? {});
+  if (resources) status.resources = resources;
+  if (granted?.requests) status.allocatedResources = granted.requests;
+  addVolumeMounts(status, spec, inputs);
   if (current.user) status.user = { linux: current.user };
+}
+
+function addVolumeMounts(status: core.ContainerStatus, spec: core.Container, inputs: StatusInputs): void {
+  if (!spec.volumeMounts?.length) return;
+  status.volumeMounts = spec.volumeMounts.map((mount) => ({
+    name: mount.name,
+    mountPath: mount.mountPath,
+    ...(mount.readOnly && {
+      readOnly: true,
+      recursiveReadOnly: recursiveReadOnlyStatus(mount, inputs.hasRecursiveReadOnly),
+    }),
+  }));
 }
 
 function statusWithoutContainer(
@@ -168,6 +170,7 @@ function statusWithoutContainer(
     imageID: '',
     started: false,
   };
+  addVolumeMounts(status, spec, inputs);
   if (before?.containerID && isRestartingAll(pod)) {
     status.state = { waiting: failure ? waiting(failure) : { ...removedToRestart } };
     status.lastState = { terminated: { exitCode: 137, ...removedToRestart } };

@@ -37,7 +37,7 @@ export function reportPod(context: KubeletContext, report: PodReport): void {
     hostIps: context.node().hostIps,
     ended: report.hasEnded,
     resize: { conditions: resources.conditions() },
-    ofPod: resources.ofPod(subject),
+    ofPod: (phase) => resources.ofPod(subject, phase),
     ...(verdict && { verdict }),
   });
   statuses.set(subject, status);

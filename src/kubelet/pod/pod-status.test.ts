@@ -273,3 +273,25 @@ test('while a resize is under way, what is set aside is told beside what is in f
   assert.deepEqual(containerStatuses[0]!.resources, { requests: { cpu: '1' } });
   assert.deepEqual(containerStatuses[0]!.allocatedResources, { cpu: '2' });
 });
+
+test('of a container that does not run, what it is granted and its mounts are told', () => {
+  const granted = { requests: { cpu: '2' }, limits: { cpu: '3' } };
+  const change = { resourcesOf: () => ({ requests: { cpu: '1' } }), allocatedTo: () => granted };
+  const spec = {
+    ...never,
+    containers: [{ name: 'c', image: 'img:1', volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+  };
+  const [ended] = status(testPod(spec), observedPod(exited('c', 1)), change).containerStatuses ?? [];
+  assert.deepEqual([ended!.resources, ended!.allocatedResources], [granted, granted.requests]);
+  const [waiting] = status(testPod(spec), observedPod(), change).containerStatuses ?? [];
+  assert.deepEqual(waiting!.volumeMounts, [{ name: 'v', mountPath: '/v' }]);
+  assert.equal(waiting!.resources, undefined);
+});
+
+test('a pod that has ended has no sandbox to start containers in, even if it was seen up last', () => {
+  const verdict = { reason: 'DeadlineExceeded', message: 'm' };
+  const seen = observedPod(exited('c', 137));
+  const ready = (ended: boolean) =>
+    conditionsOf(status(testPod(never), seen, { verdict, ended })).PodReadyToStartContainers;
+  assert.deepEqual([ready(false), ready(true)], ['True', 'False']);
+});

@@ -31,8 +31,8 @@ export interface PodStatusInputs extends StatusInputs {
   /** Everything that ran has ended, and nothing will start any more. */
   ended: boolean;
   resize?: { conditions: core.PodCondition[] };
-  /** Of the pod as a whole, if it asks for something so. */
-  ofPod?: Pick<core.PodStatus, 'resources' | 'allocatedResources'>;
+  /** Of the pod as a whole, in a phase. */
+  ofPod?(phase: Phase): Pick<core.PodStatus, 'resources' | 'allocatedResources'>;
 }
 
 export function isTerminalPhase(phase: string | undefined): boolean {
@@ -54,7 +54,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
     startTime: old.startTime ?? formatTime(inputs.nowMs),
     conditions: [],
     containerStatuses: statuses.containerStatuses,
-    ...inputs.ofPod,
+    ...inputs.ofPod?.(phase),
   };
   if (statuses.initContainerStatuses.length > 0)
     status.initContainerStatuses = statuses.initContainerStatuses;
@@ -200,7 +200,9 @@ function computeConditions(
   inputs: PodStatusInputs,
 ): core.PodCondition[] {
   const sandbox = observed.sandboxes[0];
-  const hasNetwork = sandbox?.ready === true && (sandbox.onHostNetwork || sandbox.ips.length > 0);
+  // It may have been seen last before it was stopped.
+  const isUp = sandbox?.ready === true && !inputs.ended;
+  const hasNetwork = isUp && (sandbox.onHostNetwork || sandbox.ips.length > 0);
   const containersReady = containersReadyCondition(pod, status);
   const wanted: core.PodCondition[] = [];
   if (inputs.verdict?.disruption)
