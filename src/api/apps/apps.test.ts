@@ -65,6 +65,17 @@ test('the claims of a new StatefulSet and its pods are judged, of a changed one 
   assert.deepEqual(change({ volumeClaimTemplates: claims }, { volumeClaimTemplates: claims }), []);
 });
 
+test('the claims of a stored StatefulSet are left as they are', () => {
+  const spec = defaulted(statefulSetKind as never, {
+    ...base,
+    volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: {} }],
+  }).spec as { volumeClaimTemplates: object[] };
+  const stored = spec.volumeClaimTemplates.map((claim) => Object.freeze(claim));
+  const set = { metadata: { name: 'x' }, spec: { ...spec, volumeClaimTemplates: stored } };
+  statefulSetKind.defaults!(set as never);
+  assert.deepEqual(set.spec.volumeClaimTemplates, stored);
+});
+
 test('strategies leave room for an update', () => {
   const rolling = (maxUnavailable: unknown, maxSurge: unknown) => ({
     rollingUpdate: { maxUnavailable, maxSurge },

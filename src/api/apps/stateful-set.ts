@@ -62,6 +62,8 @@ export const statefulSetKind = defineKind(StatefulSet, {
     spec.revisionHistoryLimit ??= 10;
     defaultPodTemplate(spec.template);
     for (const claim of spec.volumeClaimTemplates ?? []) {
+      // What is frozen was stored, and has its defaults.
+      if (Object.isFrozen(claim)) continue;
       claim.apiVersion = 'v1';
       claim.kind = 'PersistentVolumeClaim';
       defaultClaim(claim);
