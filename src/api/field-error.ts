@@ -28,10 +28,15 @@ function fieldError(type: FieldErrorType, field: string, detail: string): FieldE
   return { type, field, detail, text: `${field}: ${detail}` };
 }
 
-/** A value as upstream prints it within messages: JSON. */
+/** A value as upstream prints it within messages: JSON, in which Go escapes what HTML would read. */
 function quote(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  return JSON.stringify(value);
+  const text = JSON.stringify(value);
+  return typeof value === 'object' ? text.replaceAll(/[<>&]/g, asEscape) : text;
+}
+
+function asEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 export function required(field: string, why = ''): FieldError {

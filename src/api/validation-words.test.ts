@@ -140,7 +140,7 @@ const cases: [string, string, object, string[], string?][] = [
     },
     [
       'webhooks[0].failurePolicy: Unsupported value: "": supported values: "Fail", "Ignore"',
-      'webhooks[0].clientConfig.service.namespace: Required value: service namespace is required',
+      'webhooks[0].clientConfig.service.namespace: Required value',
       'webhooks[0].clientConfig.service.path: Invalid value: "/a//b/": segment[1] may not be empty',
     ],
   ],

@@ -3,6 +3,7 @@ import { defineKind } from '../define-kind.ts';
 import { CustomResourceDefinition } from '../resources.gen.ts';
 import { fromBeta, toBeta } from './beta-version.ts';
 import { validateDefinition, validateDefinitionUpdate } from './definition-rules.ts';
+import { unknownFormatsIn } from './unknown-formats.ts';
 
 /** Held by a deleted definition until its resources are gone. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
@@ -20,13 +21,13 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
       names.listKind ||= `${names.kind}List`;
     }
     spec.conversion ??= { strategy: 'None' };
-    spec.conversion.strategy ||= 'None';
     const service = spec.conversion.webhook?.clientConfig?.service;
     if (service) service.port ??= 443;
   },
   prepareCreate(definition) {
     const stored = storageVersionOf(definition);
     const status = {
+      conditions: null as never,
       acceptedNames: { plural: '', kind: '' },
       storedVersions: stored ? [stored] : [],
     };
@@ -46,6 +47,7 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
   *validateUpdate(definition, old, { subresource }) {
     if (subresource !== 'status') yield* validateDefinitionUpdate(definition, old);
   },
+  warnings: (definition, old) => formatWarnings(definition, old),
   versions: [
     {
       version: 'v1beta1',
@@ -69,4 +71,12 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
 
 function storageVersionOf({ spec }: CustomResourceDefinition): string | undefined {
   return (spec?.versions ?? []).find((version) => version.storage)?.name;
+}
+
+/** Of formats that nobody checks, those that are new. */
+function formatWarnings({ spec }: CustomResourceDefinition, old?: CustomResourceDefinition): string[] {
+  const known = new Set(unknownFormatsIn(old?.spec));
+  return unknownFormatsIn(spec)
+    .filter((format) => !known.has(format))
+    .map((format) => `unrecognized format ${JSON.stringify(format)}`);
 }

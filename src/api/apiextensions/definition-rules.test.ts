@@ -96,7 +96,7 @@ const rows: [what: string, schema: object, fields: string[]][] = [
   [
     'a set of objects',
     object({ a: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object' } } }),
-    [`${root}.properties[a].items.type`],
+    [`${root}.properties[a].items.x-kubernetes-map-type`],
   ],
   [
     'map keys that may be absent',

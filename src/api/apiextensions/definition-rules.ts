@@ -1,6 +1,8 @@
 /** The rules of a definition itself: names, versions, columns, subresources, conversion. Schemas have a file of their own. */
 
 import {
+  duplicate,
+  type FieldError,
   type FieldErrors,
   forbiddenField,
   invalidValue,
@@ -8,6 +10,7 @@ import {
   required,
   tooMany,
 } from '../field-error.ts';
+import type { StructuralSchema } from '../structural/schema.ts';
 import type {
   CustomResourceColumnDefinition,
   CustomResourceConversion,
@@ -16,18 +19,18 @@ import type {
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
   CustomResourceSubresources,
-  JSONSchemaProps,
 } from '../types/apiextensions-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { type Errors, immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';
 import { validateWebhookClient } from '../validation/webhook-client.ts';
+import { findField } from './field-paths.ts';
 import { hasDefaults, validateSchema } from './schema-rules.ts';
 
 const approvalAnnotation = 'api-approved.kubernetes.io';
 const approvalHint = 'https://github.com/kubernetes/enhancements/pull/1111';
 const columnTypes = 'boolean,date,integer,number,string';
-const columnFormats = 'byte,date,date-time,double,float,int32,int64,name,password';
+const columnFormats = 'byte,date,date-time,double,float,int32,int64,password';
 const selectableFieldsMax = 8;
 
 export function* validateDefinition(definition: CustomResourceDefinition, isBeta: boolean): FieldErrors {
@@ -43,8 +46,8 @@ export function* validateDefinition(definition: CustomResourceDefinition, isBeta
   yield* validateApproval(definition);
   yield* validateGroup(spec.group);
   yield* oneOf(spec.scope, ['Cluster', 'Namespaced'], 'spec.scope', 'required');
-  yield* validateNames(spec.names ?? {}, 'spec.names');
   yield* validateVersions(spec, isBeta);
+  yield* validateNames(spec.names ?? {}, 'spec.names');
   yield* validatePreservation(spec, isBeta);
   yield* validateConversion(spec.conversion, 'spec.conversion');
   yield* validateStoredVersions(definition);
@@ -65,7 +68,7 @@ function* validateApproval({ spec, metadata }: CustomResourceDefinition): FieldE
   if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group ?? '')) return;
   const approval = metadata.annotations?.[approvalAnnotation];
   const field = `metadata.annotations[${approvalAnnotation}]`;
-  if (approval === undefined)
+  if (!approval)
     yield required(
       field,
       `protected groups must have approval annotation "${approvalAnnotation}", see ${approvalHint}`,
@@ -106,20 +109,19 @@ function* validateNames(names: Partial<CustomResourceDefinitionNames>, field: st
 
 function* validateVersions(spec: CustomResourceDefinitionSpec, isBeta: boolean): FieldErrors {
   const versions = spec.versions ?? [];
-  if (new Set(versions.map(({ name }) => name)).size < versions.length)
-    yield invalidValue('spec.versions', versions, 'must contain unique version names');
-  if (versions.filter(({ storage }) => storage).length !== 1)
-    yield invalidValue('spec.versions', versions, 'must have exactly one version marked as storage version');
   const places = placesOf(versions);
+  const printed = spec.versions?.map((version) => asPrinted(version, places)) ?? null;
+  if (new Set(versions.map(({ name }) => name)).size < versions.length)
+    yield invalidValue('spec.versions', printed, 'must contain unique version names');
+  if (versions.filter(({ storage }) => storage).length !== 1)
+    yield invalidValue('spec.versions', printed, 'must have exactly one version marked as storage version');
   for (const [index, version] of versions.entries()) {
     const path = `spec.versions[${index}]`;
-    yield* invalidFor(`${path}.name`, version.name, dns1035LabelProblems(version.name ?? ''));
-    if (version.deprecationWarning !== undefined && !version.deprecated)
-      yield invalidValue(
-        `${path}.deprecationWarning`,
-        version.deprecationWarning,
-        'can only be set for deprecated versions',
-      );
+    const nameProblems = dns1035LabelProblems(version.name ?? '');
+    yield* invalidFor(`${path}.name`, version.name, nameProblems);
+    // Upstream keeps the first version's name apart, too.
+    if (index === 0) yield* invalidFor('spec.version', version.name, nameProblems);
+    yield* validateDeprecation(version, `${path}.deprecationWarning`);
     if (!version.schema?.openAPIV3Schema) {
       if (!isBeta) yield required(`${path}.schema.openAPIV3Schema`);
     } else if (index === 0 || !places.schemaShared)
@@ -143,6 +145,46 @@ function* validateVersions(spec: CustomResourceDefinitionSpec, isBeta: boolean):
         places.selectableShared ? 'spec.selectableFields' : `${path}.selectableFields`,
       );
   }
+}
+
+const warningBytesMax = 256;
+
+function* validateDeprecation(
+  { deprecated, deprecationWarning: warning }: CustomResourceDefinitionVersion,
+  field: string,
+): FieldErrors {
+  if (warning === undefined) return;
+  if (!deprecated) {
+    yield invalidValue(field, warning, 'can only be set for deprecated versions');
+    return;
+  }
+  if (Buffer.byteLength(warning) > warningBytesMax)
+    yield invalidValue(field, warning, `must be <= ${warningBytesMax} characters long`);
+  if (warning === '') yield invalidValue(field, warning, 'must not be an empty string');
+  const unprintable = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.exec(warning);
+  if (unprintable)
+    yield invalidValue(
+      field,
+      warning,
+      `must only contain printable UTF-8 characters; non-printable character found at index ${Buffer.byteLength(warning.slice(0, unprintable.index))}`,
+    );
+}
+
+type Places = ReturnType<typeof placesOf>;
+
+/** Upstream shows its own names of the fields, without what all versions share. */
+function asPrinted(version: CustomResourceDefinitionVersion, places: Places): unknown {
+  return {
+    Name: version.name ?? '',
+    Served: version.served ?? false,
+    Storage: version.storage ?? false,
+    Deprecated: version.deprecated ?? false,
+    DeprecationWarning: version.deprecationWarning ?? null,
+    Schema: places.schemaShared ? null : (version.schema ?? null),
+    Subresources: places.subresourcesShared ? null : (version.subresources ?? null),
+    AdditionalPrinterColumns: places.columnsShared ? null : (version.additionalPrinterColumns ?? null),
+    SelectableFields: places.selectableShared ? null : (version.selectableFields ?? null),
+  };
 }
 
 /** Upstream keeps what all versions share once, and names it there. */
@@ -190,7 +232,7 @@ function* validateColumns(columns: CustomResourceColumnDefinition[], field: stri
   }
 }
 
-function simplePath(path: string, field: string): Errors {
+function simplePath(path: string, field: string): readonly FieldError[] {
   return path.startsWith('.')
     ? []
     : [invalidValue(field, path, 'must be a simple json path starting with .')];
@@ -208,46 +250,55 @@ function* validateSubresources(
     ['statusReplicasPath', '.status'],
   ] as const) {
     if (!scale[name]) yield required(`${path}.${name}`);
-    else if (!scale[name].startsWith('.'))
-      yield invalidValue(`${path}.${name}`, scale[name], 'must be a simple json path starting with .');
-    else if (!scale[name].startsWith(`${root}.`))
-      yield invalidValue(`${path}.${name}`, scale[name], `should be a json path under ${root}`);
-    else if (scale[name].includes('['))
-      yield invalidValue(`${path}.${name}`, scale[name], 'should be a simple path');
+    else yield* pathUnder(scale[name], [root], root, `${path}.${name}`);
   }
   const selector = scale.labelSelectorPath;
-  if (selector && !selector.startsWith('.status.') && !selector.startsWith('.spec.'))
-    yield invalidValue(
-      `${path}.labelSelectorPath`,
-      selector,
-      'should be a json path under either .spec or .status',
-    );
+  if (selector)
+    yield* pathUnder(selector, ['.spec', '.status'], 'either .spec or .status', `${path}.labelSelectorPath`);
+}
+
+function pathUnder(
+  path: string,
+  roots: readonly string[],
+  where: string,
+  field: string,
+): readonly FieldError[] {
+  const errors = simplePath(path, field);
+  if (errors.length > 0 || roots.some((root) => path.startsWith(`${root}.`))) return errors;
+  return [invalidValue(field, path, `should be a json path under ${where}`)];
 }
 
 function* validateSelectableFields(
   { selectableFields: fields = [], schema }: CustomResourceDefinitionVersion,
   path: string,
 ): FieldErrors {
-  if (fields.length > selectableFieldsMax) yield tooMany(path, fields.length, selectableFieldsMax);
+  const seen = new Set<string>();
   for (const [index, { jsonPath }] of fields.entries()) {
-    if (!jsonPath) yield required(`${path}[${index}].jsonPath`);
-    else yield* simplePath(jsonPath, `${path}[${index}].jsonPath`);
-    if (jsonPath?.startsWith('.metadata'))
-      yield invalidValue(`${path}[${index}].jsonPath`, jsonPath, 'must not point to fields in metadata');
-    else if (jsonPath && !isDeclared(jsonPath, schema?.openAPIV3Schema))
+    const field = `${path}[${index}].jsonPath`;
+    if (!jsonPath) {
+      yield required(field);
+      continue;
+    }
+    const found = findField(jsonPath, (schema?.openAPIV3Schema ?? {}) as StructuralSchema, {
+      allowsKeys: false,
+    });
+    if ('problem' in found) {
+      yield invalidValue(field, jsonPath, `is an invalid path: ${found.problem}`);
+      continue;
+    }
+    if (found.steps[0] === 'metadata')
+      yield invalidValue(field, jsonPath, 'must not point to fields in metadata');
+    if (!['string', 'boolean', 'integer'].includes(found.schema.type ?? ''))
       yield invalidValue(
-        `${path}[${index}].jsonPath`,
+        field,
         jsonPath,
-        'is an invalid path: does not refer to a valid field',
+        'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.',
       );
+    const steps = found.steps.join('.');
+    if (seen.has(steps)) yield duplicate(field, jsonPath);
+    seen.add(steps);
   }
-}
-
-/** Whether each name of a path such as `.spec.color` is among the properties of the one before. */
-function isDeclared(path: string, schema: JSONSchemaProps | undefined): boolean {
-  let node = schema;
-  for (const name of path.split('.').slice(1)) node = node?.properties?.[name];
-  return node !== undefined;
+  if (seen.size > selectableFieldsMax) yield tooMany(path, seen.size, selectableFieldsMax);
 }
 
 const reviewVersions = ['v1', 'v1beta1'];
@@ -255,15 +306,15 @@ const reviewVersions = ['v1', 'v1beta1'];
 function* validateConversion(conversion: CustomResourceConversion | undefined, field: string): FieldErrors {
   if (!conversion) return;
   const { strategy, webhook } = conversion;
-  if (strategy !== 'None' && strategy !== 'Webhook') {
+  if (!strategy) yield required(`${field}.strategy`);
+  else if (strategy !== 'None' && strategy !== 'Webhook') {
     yield notSupported(`${field}.strategy`, strategy, ['None', 'Webhook']);
-    return;
   }
   // Upstream names the fields of the older version here.
   const clientPath = `${field}.webhookClientConfig`;
   const versionsPath = `${field}.conversionReviewVersions`;
   const versions = webhook?.conversionReviewVersions;
-  if (strategy === 'None') {
+  if (strategy !== 'Webhook') {
     if (webhook?.clientConfig)
       yield forbiddenField(clientPath, 'should not be set when strategy is not set to Webhook');
     if (versions?.length)
@@ -274,22 +325,35 @@ function* validateConversion(conversion: CustomResourceConversion | undefined, f
   if (!client) yield required(clientPath, 'required when strategy is set to Webhook');
   else yield* validateWebhookClient(client, clientPath);
   if (!versions?.length) yield required(versionsPath);
-  else {
-    if (!versions.some((version) => reviewVersions.includes(version)))
-      yield invalidValue(versionsPath, versions, `must include at least one of ${reviewVersions.join(', ')}`);
-    for (const [index, version] of versions.entries())
-      yield* invalidFor(`${versionsPath}[${index}]`, version, dns1035LabelProblems(version));
-  }
+  else yield* validateReviewVersions(versions, versionsPath);
+}
+
+function* validateReviewVersions(versions: readonly string[], field: string): FieldErrors {
+  for (const [index, version] of versions.entries())
+    if (versions.indexOf(version) < index)
+      yield invalidValue(`${field}[${index}]`, version, 'duplicate version');
+    else yield* invalidFor(`${field}[${index}]`, version, dns1035LabelProblems(version));
+  if (!versions.some((version) => reviewVersions.includes(version)))
+    yield invalidValue(field, versions, `must include at least one of ${reviewVersions.join(', ')}`);
 }
 
 function* validateStoredVersions({ spec, status }: CustomResourceDefinition): FieldErrors {
   const stored = status?.storedVersions ?? [];
-  if (stored.length === 0)
+  if (stored.length === 0) {
     yield invalidValue('status.storedVersions', null, 'must have at least one stored version');
+    return;
+  }
   const versions = spec.versions ?? [];
+  for (const { name, storage } of versions)
+    if (storage && !stored.includes(name))
+      yield invalidValue('status.storedVersions', stored, `must have the storage version ${name}`);
   for (const [index, name] of stored.entries())
     if (!versions.some((version) => version.name === name))
-      yield invalidValue(`status.storedVersions[${index}]`, name, 'must appear in spec.versions');
+      yield invalidValue(
+        `status.storedVersions[${index}]`,
+        name,
+        `missing from spec.versions; ${name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${name} and removes ${name} from status.storedVersions`,
+      );
 }
 
 export function* validateDefinitionUpdate(
@@ -299,9 +363,10 @@ export function* validateDefinitionUpdate(
   const established = (old.status?.conditions ?? []).some(
     ({ type, status }) => type === 'Established' && status === 'True',
   );
-  if (!established) return;
-  yield* immutable(definition.spec.scope, old.spec.scope, 'spec.scope');
-  yield* immutable(definition.spec.names?.kind, old.spec.names?.kind, 'spec.names.kind');
+  if (established) {
+    yield* immutable(definition.spec.scope, old.spec.scope, 'spec.scope');
+    yield* immutable(definition.spec.names?.kind, old.spec.names?.kind, 'spec.names.kind');
+  }
   yield* immutable(definition.spec.group, old.spec.group, 'spec.group');
   yield* immutable(definition.spec.names?.plural, old.spec.names?.plural, 'spec.names.plural');
 }

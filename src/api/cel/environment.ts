@@ -49,7 +49,7 @@ const base = new Environment({
 const libraries = [
   registerAuthorizer,
   registerJsonPatch,
-  registerLists,
+  (environment: Environment) => registerLists(environment, celOptional),
   registerText,
   registerQuantities,
   registerAddresses,

@@ -15,7 +15,7 @@ import { celValueOf } from './values.ts';
 
 type ValidationRule = NonNullable<StructuralSchema['x-kubernetes-validations']>[number];
 
-interface CompiledRule {
+export interface CompiledRule {
   rule: ValidationRule;
   program: CelProgram;
   message: CelProgram | undefined;

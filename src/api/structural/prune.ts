@@ -23,7 +23,13 @@ export function pruneResource(schema: StructuralSchema, object: JsonObject): str
   return removed;
 }
 
-function pruneValue(schema: StructuralSchema, value: unknown, path: string, removed: string[]): void {
+/** Changes `value`, which stands at `path`; adds the paths of what was removed. */
+export function pruneValue(
+  schema: StructuralSchema,
+  value: unknown,
+  path = '',
+  removed: string[] = [],
+): void {
   if (Array.isArray(value)) {
     const items = itemSchema(schema);
     if (!items) return;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { applyStructuralDefaults } from './default.ts';
 import { pruneResource } from './prune.ts';
 import type { StructuralSchema } from './schema.ts';
-import { validateStructure } from './validate.ts';
+import { validateListItems, validateStructure } from './validate.ts';
 
 const schema = {
   type: 'object',
@@ -53,7 +53,9 @@ const schema = {
 } as StructuralSchema;
 
 const errorsOf = (spec: object, old?: object) =>
-  [...validateStructure(schema, { spec }, old && { spec: old })].map((error) => error.text);
+  [...validateStructure(schema, { spec }, old && { spec: old }), ...validateListItems(schema, { spec })].map(
+    (error) => error.text,
+  );
 
 test('each rule of a schema is told in upstream’s words', () => {
   const cases: [object, string[]][] = [

@@ -28,6 +28,24 @@ export function* validateStructure(schema: StructuralSchema, object: unknown, ol
   yield* validateValue(schema, object, old, '');
 }
 
+/** Lists whose items are to be unlike: sets by the whole item, list maps by their keys. */
+export function* validateListItems(schema: StructuralSchema, value: unknown, path = ''): FieldErrors {
+  if (Array.isArray(value)) {
+    yield* validateUniqueness(schema, value, path);
+    const items = itemSchema(schema);
+    if (!items) return;
+    for (const [index, item] of value.entries())
+      yield* validateListItems(items, item, childPath(path, index));
+  } else if (isJsonObject(value)) {
+    for (const [key, child] of Object.entries(value)) {
+      const property = propertySchema(schema, key);
+      const isNamed = schema.properties && Object.hasOwn(schema.properties, key);
+      if (property)
+        yield* validateListItems(property, child, isNamed ? childPath(path, key) : `${path}[${key}]`);
+    }
+  }
+}
+
 function* validateValue(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
   if (old !== undefined && equalJson(value, old)) return;
   if (value === null && schema.nullable) return;
@@ -55,7 +73,12 @@ function typeErrorOf(schema: StructuralSchema, value: unknown, path: string): Fi
 
 function wrongType(path: string, type: string, value: unknown): FieldError {
   const actual = typeOf(value);
-  return invalidValue(path, actual, `${path} in body must be of type ${type}: ${JSON.stringify(actual)}`);
+  const error = invalidValue(
+    path,
+    actual,
+    `${path} in body must be of type ${type}: ${JSON.stringify(actual)}`,
+  );
+  return { ...error, type: 'FieldValueTypeInvalid' };
 }
 
 function typeOf(value: unknown): string {
@@ -142,7 +165,6 @@ function* validateArray(schema: StructuralSchema, value: unknown[], old: unknown
   if (minItems !== undefined && count < minItems) {
     yield invalidValue(path, count, `${path} in body should have at least ${minItems} items`);
   }
-  yield* validateUniqueness(schema, value, path);
   const items = itemSchema(schema);
   if (!items) return;
   const before = oldItems(schema, old);

@@ -44,8 +44,8 @@ function* validateUrl(text: string, field: string): FieldErrors {
 function* validateService(service: NonNullable<WebhookClient['service']>, field: string): FieldErrors {
   const { name, namespace, port = 443, path = '' } = service;
   // Upstream confuses the two, in all its versions.
-  if (!namespace) yield required(`${field}.name`, 'service name is required');
-  if (!name) yield required(`${field}.namespace`, 'service namespace is required');
+  if (!namespace) yield required(`${field}.name`);
+  if (!name) yield required(`${field}.namespace`);
   if (port < 1 || port > 65_535)
     yield invalidValue(`${field}.port`, port, `port is not valid: ${inRangeText(1, 65_535)}`);
   yield* validatePath(path, `${field}.path`);

@@ -2,7 +2,7 @@
 
 import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
 import { ageSince } from '../../api/columns.ts';
-import { type FieldErrors, invalidValue } from '../../api/field-error.ts';
+import { type FieldErrors, type FieldErrorType, invalidValue } from '../../api/field-error.ts';
 import type { Column, KindDefinition, ServedVersion } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
@@ -10,7 +10,7 @@ import { asJsonObject } from '../../api/schema/decode.ts';
 import { validateEmbedded } from '../../api/structural/embedded.ts';
 import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
-import { validateStructure } from '../../api/structural/validate.ts';
+import { validateListItems, validateStructure } from '../../api/structural/validate.ts';
 import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
 import type { ResourceCodec } from '../registry/codec.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
@@ -197,15 +197,30 @@ function* validateContent(
   const errors = [
     ...validateStructure(schema, object, old),
     ...validateEmbedded(schema, asJsonObject(object)),
+    ...(old && hasDuplicates(schema, old) ? [] : validateListItems(schema, object)),
   ];
   yield* errors;
   if (!rules || rules.isEmpty) return;
-  if (errors.length === 0) yield* rules.validate(object, old);
+  if (!errors.some(({ type }) => blocking.has(type))) yield* rules.validate(object, old);
   else {
     const why =
       'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
     yield invalidValue('<nil>', null, why);
   }
+}
+
+/** Of an object like this, rules cannot be asked. */
+const blocking: ReadonlySet<FieldErrorType> = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+] as const);
+
+/** What was there before is not held against a change. */
+function hasDuplicates(schema: StructuralSchema, old: CustomObject): boolean {
+  return validateListItems(schema, old).next().done !== true;
 }
 
 function* validateScale(object: CustomObject, scale: ScalePaths): FieldErrors {

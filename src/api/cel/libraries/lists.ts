@@ -2,13 +2,18 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { equalJson } from '../../schema/json-value.ts';
+import { budgetSpent } from '../budget.ts';
 
 type List = readonly unknown[];
 
 /** The namespace `sets`: the library knows methods only, so its functions are methods of a constant. */
 class Sets {}
 
-export function registerLists(environment: Environment): void {
+/** The namespace `lists`, likewise. */
+class Lists {}
+
+/** `optional`: makes the library's optional value. */
+export function registerLists(environment: Environment, optional: (value: unknown) => unknown): void {
   environment
     .registerType('kubernetes.Sets', Sets)
     .registerConstant('sets', 'kubernetes.Sets', new Sets())
@@ -22,6 +27,17 @@ export function registerLists(environment: Environment): void {
     .registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) =>
       BigInt(list.findLastIndex((candidate) => equalValues(candidate, item))),
     )
+    .registerFunction('list.slice(int, int): list', slice)
+    .registerFunction('list.flatten(): list', (list: List) => list.flat())
+    .registerFunction('list.flatten(int): list', (list: List, depth: bigint) => flatten(list, depth))
+    .registerFunction('list.sort(): list', (list: List) => [...list].sort(compareValues))
+    .registerFunction('list.distinct(): list', distinct)
+    .registerFunction('list.reverse(): list', (list: List) => [...list].reverse())
+    .registerFunction('list.first(): dyn', (list: List) => optional(list[0]))
+    .registerFunction('list.last(): dyn', (list: List) => optional(list.at(-1)))
+    .registerType('kubernetes.Lists', Lists)
+    .registerConstant('lists', 'kubernetes.Lists', new Lists())
+    .registerFunction('kubernetes.Lists.range(int): list', (_: Lists, count: bigint) => range(count))
     .registerFunction('kubernetes.Sets.contains(list, list): bool', (_: Sets, whole: List, part: List) =>
       containsAll(whole, part),
     )
@@ -78,4 +94,39 @@ function compareValues(left: unknown, right: unknown): number {
   }
   if ((a as string) < (b as string)) return -1;
   return (a as string) > (b as string) ? 1 : 0;
+}
+
+function slice(list: List, start: bigint, end: bigint): List {
+  const size = BigInt(list.length);
+  if (start < 0n || end < 0n)
+    throw new Error(`cannot slice(${start}, ${end}), negative indexes not supported`);
+  if (start > end)
+    throw new Error(`cannot slice(${start}, ${end}), start index must be less than or equal to end index`);
+  if (end > size) throw new Error(`cannot slice(${start}, ${end}), list is length ${size}`);
+  return list.slice(Number(start), Number(end));
+}
+
+function flatten(list: List, depth: bigint): List {
+  if (depth < 0n) throw new Error('level must be non-negative');
+  return list.flat(Number(depth) as 1);
+}
+
+function distinct(list: List): List {
+  checkPairs(list.length);
+  return list.filter((item, index) => list.findIndex((other) => equalValues(item, other)) === index);
+}
+
+/** Longest list that expressions may make out of nothing. */
+const rangeMax = 1_000_000n;
+
+function range(count: bigint): List {
+  if (count > rangeMax) throw new Error(budgetSpent);
+  return Array.from({ length: Math.max(0, Number(count)) }, (_, index) => BigInt(index));
+}
+
+/** Items that are each compared with all others. */
+const pairsMax = 1_000_000;
+
+function checkPairs(length: number): void {
+  if (length * length > pairsMax) throw new Error(budgetSpent);
 }

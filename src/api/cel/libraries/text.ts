@@ -14,6 +14,9 @@ class Url {
 
 export function registerText(environment: Environment): void {
   environment
+    .registerFunction('matches(string, string): bool', (text: string, pattern: string) =>
+      RE2JS.compile(pattern).matcher(text).find(),
+    )
     .registerFunction('string.find(string): string', (text: string, pattern: string) => find(text, pattern))
     .registerFunction('string.findAll(string): list', (text: string, pattern: string) =>
       findAll(text, pattern, -1n),

@@ -1,0 +1,142 @@
+/** The rules in CEL that a schema holds its values to: their words, and whether they can be what they claim to be. */
+import { checkExpression } from '../cel/check/check.ts';
+import { typeOfSchema } from '../cel/check/schema-types.ts';
+import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
+import { CelError } from '../cel/environment.ts';
+import { type CompiledRule, compileRule } from '../cel/rules.ts';
+import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
+import type { StructuralSchema } from '../structural/schema.ts';
+import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
+import { findField } from './field-paths.ts';
+
+type Rule = NonNullable<JSONSchemaProps['x-kubernetes-validations']>[number];
+
+/** The schema that has rules. */
+export interface RuleSite {
+  field: string;
+  isRoot?: boolean;
+  /** Path of the list whose items cannot be told apart: nothing below it has a state before. */
+  lostIn?: string;
+}
+
+const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
+
+const pathOf = (field: string, index: number) => `${field}.x-kubernetes-validations[${index}]`;
+const hasLineBreak = (text: string) => /[\n\r]/.test(text);
+
+/** What can be said of rules without compiling them. */
+export function* validateRuleWords(schema: JSONSchemaProps, field: string): FieldErrors {
+  for (const [index, rule] of (schema['x-kubernetes-validations'] ?? []).entries()) {
+    const path = pathOf(field, index);
+    const { message = '', messageExpression = '', reason, fieldPath = '' } = rule;
+    yield* validateText(rule.rule ?? '', message, path);
+    if (messageExpression && !messageExpression.trim())
+      yield required(`${path}.messageExpression`, 'messageExpression must be non-empty if specified');
+    if (reason !== undefined && !reasons.includes(reason))
+      yield notSupported(`${path}.reason`, reason, reasons);
+    if (fieldPath && !fieldPath.trim())
+      yield invalidValue(`${path}.fieldPath`, fieldPath, 'must be non-empty if specified');
+    if (hasLineBreak(fieldPath))
+      yield invalidValue(`${path}.fieldPath`, fieldPath, 'must not contain line breaks');
+    if (fieldPath && 'problem' in findField(fieldPath, schema as StructuralSchema, { allowsKeys: true }))
+      yield invalidValue(`${path}.fieldPath`, fieldPath, 'must be a valid path');
+  }
+}
+
+function* validateText(rule: string, message: string, path: string): FieldErrors {
+  if (!rule.trim()) yield required(`${path}.rule`, 'rule is not specified');
+  else if (message && !message.trim())
+    yield invalidValue(`${path}.message`, message, 'must be non-empty if specified');
+  else if (hasLineBreak(message.trim()))
+    yield invalidValue(`${path}.message`, message, 'must not contain line breaks');
+  else if (hasLineBreak(rule.trim()) && !message.trim())
+    yield required(`${path}.message`, 'message must be specified if rule contains line breaks');
+}
+
+/** Of rules whose words are sound. */
+export function* validateRules(schema: JSONSchemaProps, site: RuleSite): FieldErrors {
+  const rules = schema['x-kubernetes-validations'] ?? [];
+  if (rules.length === 0) return;
+  const self = typeOfSchema(schema as StructuralSchema, selfTypeName(rules), site.isRoot) ?? dyn;
+  for (const [index, rule] of rules.entries()) {
+    const path = pathOf(site.field, index);
+    const { compiled, problem, messageProblem } = compileSoundly(rule, self);
+    if (problem) yield invalidValue(`${path}.rule`, printed(rule), problem);
+    if (messageProblem) yield invalidValue(`${path}.messageExpression`, printed(rule), messageProblem);
+    yield* validateTransition(rule, compiled?.isTransition ?? false, site, path);
+  }
+}
+
+function* validateTransition(
+  { rule, optionalOldSelf }: Rule,
+  isTransition: boolean,
+  { lostIn }: RuleSite,
+  path: string,
+): FieldErrors {
+  if (isTransition && lostIn)
+    yield invalidValue(
+      `${path}.rule`,
+      rule,
+      `oldSelf cannot be used on the uncorrelatable portion of the schema within ${lostIn}`,
+    );
+  if (!isTransition && optionalOldSelf !== undefined)
+    yield invalidValue(
+      `${path}.optionalOldSelf`,
+      optionalOldSelf,
+      'may not be set if oldSelf is not used in rule',
+    );
+}
+
+interface SoundRule {
+  compiled?: CompiledRule;
+  problem?: string;
+  messageProblem?: string;
+}
+
+function compileSoundly(rule: Rule, self: CelType): SoundRule {
+  const variables = new Map([
+    ['self', self],
+    ['oldSelf', rule.optionalOldSelf ? optionalOf(self) : self],
+  ]);
+  const problem = problemOf(rule.rule, variables, 'bool');
+  const { messageExpression } = rule;
+  const wrongMessage = messageExpression && problemOf(messageExpression, variables, 'string');
+  const messageProblem = wrongMessage ? { messageProblem: `messageExpression ${wrongMessage}` } : {};
+  if (problem) return { problem: problem.replace(/^must/, 'cel expression must'), ...messageProblem };
+  try {
+    return { compiled: compileRule(wrongMessage ? { rule: rule.rule } : rule), ...messageProblem };
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    return { problem: `compilation failed: ${error.message}`, ...messageProblem };
+  }
+}
+
+function problemOf(
+  source: string,
+  variables: ReadonlyMap<string, CelType>,
+  wanted: 'bool' | 'string',
+): string | undefined {
+  const { type, problems } = checkExpression(source, variables);
+  if (problems.length > 0) return `compilation failed: ${problems.join('\n')}`;
+  return type?.kind === wanted ? undefined : `must evaluate to a ${wanted}`;
+}
+
+/** Upstream shows its own names of the fields. */
+function printed({ rule, message, messageExpression, reason, fieldPath, optionalOldSelf }: Rule): unknown {
+  return {
+    Rule: rule,
+    Message: message ?? '',
+    MessageExpression: messageExpression ?? '',
+    Reason: reason ?? null,
+    FieldPath: fieldPath ?? '',
+    OptionalOldSelf: optionalOldSelf ?? null,
+  };
+}
+
+/** Upstream numbers the type of a schema's own objects, in a way that nobody can foresee. */
+function selfTypeName(rules: readonly Rule[]): string {
+  let number = 7;
+  for (const character of rules.map(({ rule }) => rule).join())
+    number = (number * 31 + character.codePointAt(0)!) % 1_000_000_000;
+  return `selfType${number}`;
+}

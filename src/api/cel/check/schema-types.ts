@@ -1,0 +1,81 @@
+/** The types of what schemas describe. */
+import {
+  isEmbeddedResource,
+  isIntOrString,
+  itemSchema,
+  type StructuralSchema,
+} from '../../structural/schema.ts';
+import { escapeName } from '../values.ts';
+import { bool, type CelType, dyn, int, listOf, mapOf, string } from './types.ts';
+
+/** What a rule sees of metadata, besides what the schema says of it. */
+const metadataFields = new Map<string, CelType>([
+  ['name', string],
+  ['generateName', string],
+]);
+
+const textFormats: Readonly<Record<string, CelType>> = {
+  'date-time': { kind: 'timestamp' },
+  date: { kind: 'timestamp' },
+  duration: { kind: 'duration' },
+  byte: { kind: 'bytes' },
+};
+
+/** `name`: of the type, as errors show it. Undefined for what a rule cannot see. */
+export function typeOfSchema(
+  schema: StructuralSchema,
+  name: string,
+  isResource = false,
+): CelType | undefined {
+  if (isIntOrString(schema)) return dyn;
+  switch (schema.type) {
+    case 'boolean':
+      return bool;
+    case 'integer':
+      return int;
+    case 'number':
+      return { kind: 'double' };
+    case 'string':
+      return textFormats[schema.format ?? ''] ?? string;
+    case 'array': {
+      const items = itemSchema(schema);
+      const of = items && typeOfSchema(items, `${name}.@idx`);
+      return of && listOf(of);
+    }
+    case 'object':
+      return typeOfObject(schema, name, isResource || isEmbeddedResource(schema));
+    default:
+      return undefined;
+  }
+}
+
+function typeOfObject(schema: StructuralSchema, name: string, isResource: boolean): CelType | undefined {
+  const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
+  if (typeof additional === 'object') {
+    const of = typeOfSchema(additional, `${name}.@elem`);
+    return of && mapOf(string, of);
+  }
+  const fields = new Map<string, CelType>(isResource ? resourceFields(name) : []);
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    if (isResource && key === 'metadata') continue;
+    const type = typeOfSchema(property, `${name}.${key}`);
+    if (!type) continue;
+    fields.set(escapeName(key), type);
+    // Words that CEL keeps for itself may stand behind a dot as they are.
+    if (/^[A-Za-z_]\w*$/.test(key) && !key.includes('__')) fields.set(key, type);
+  }
+  return { kind: 'object', name, field: (field) => fields.get(field) };
+}
+
+function resourceFields(name: string): [string, CelType][] {
+  const metadata: CelType = {
+    kind: 'object',
+    name: `${name}.metadata`,
+    field: (field) => metadataFields.get(field),
+  };
+  return [
+    ['apiVersion', string],
+    ['kind', string],
+    ['metadata', metadata],
+  ];
+}
