@@ -7,6 +7,7 @@ import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
+import { type GrpcCode, RuntimeError } from '../cri/runtime-error.ts';
 import { testPod } from '../pod.fixture.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
 import { CsiVolumes } from './csi-volumes.ts';
@@ -33,6 +34,7 @@ class World {
   reported: string[] = [];
   offered: string[] = [];
   failing: string | undefined;
+  code: GrpcCode = 'DeadlineExceeded';
   isRegistered = true;
 
   /** As a kubelet that has just started sees them. */
@@ -62,7 +64,7 @@ class World {
       throw new Error(`driver name ${name} not found in the list of registered CSI drivers`);
     const call = (method: string, target?: string) => {
       this.calls.push(method);
-      if (this.failing === method) throw new Error(`rpc error: ${method} fails`);
+      if (this.failing === method) throw new RuntimeError(this.code, `${method} fails`);
       if (target) mkdirSync(target, { recursive: true });
     };
     return {
@@ -131,11 +133,13 @@ test('what a driver may have done before it failed, or the kubelet ended, is und
   world.objects = unattachable;
   world.failing = 'publish';
   await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, false), {
-    message: 'MountVolume.SetUp failed for volume "pv" : rpc error: publish fails',
+    message:
+      'MountVolume.SetUp failed for volume "pv" : rpc error: code = DeadlineExceeded desc = publish fails',
   });
   world.failing = 'stage';
   await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, false), {
-    message: 'MountVolume.MountDevice failed for volume "pv" : rpc error: stage fails',
+    message:
+      'MountVolume.MountDevice failed for volume "pv" : rpc error: code = DeadlineExceeded desc = stage fails',
   });
   world.failing = undefined;
   world.calls.length = 0;
@@ -148,6 +152,49 @@ test('what a driver may have done before it failed, or the kubelet ended, is und
   world.calls.length = 0;
   await world.volumes().clearUnused();
   assert.deepEqual(world.calls, ['unstage'], 'no pod has it');
+});
+
+test('of a volume that may be staged its driver is asked to unstage it when the pod goes', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  world.failing = 'stage';
+  const volumes = world.volumes();
+  for (let attempt = 0; attempt < 2; attempt++)
+    await assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, false));
+  await volumes.tearDown('one');
+  await volumes.tearDown('one');
+  assert.deepEqual(world.calls, ['stage', 'stage', 'unstage']);
+});
+
+test('a volume that its driver refused to stage is neither unstaged nor in use when the pod goes', async () => {
+  const world = new World();
+  world.reported = [uniqueName];
+  world.offered = [uniqueName];
+  world.objects = { VolumeAttachment: { metadata: {}, status: { attached: true } } };
+  world.failing = 'stage';
+  const volumes = world.volumes();
+  const refused = () => assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, false));
+  await refused();
+  world.code = 'InvalidArgument';
+  await refused();
+  assert.deepEqual(volumes.volumesInUse(), [uniqueName], 'the pod still wants it');
+  await volumes.tearDown('one');
+  assert.deepEqual(world.calls, ['stage', 'stage']);
+  assert.deepEqual(volumes.volumesInUse(), []);
+});
+
+test('a volume that is staged stays so when it is refused to another pod', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  const volumes = world.volumes();
+  await volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  world.failing = 'stage';
+  world.code = 'InvalidArgument';
+  await assert.rejects(volumes.mountClaimed(podOf('two'), 'v', volume, false));
+  await volumes.tearDown('two');
+  assert.deepEqual(world.calls, ['stage', 'publish', 'stage']);
+  await volumes.tearDown('one');
+  assert.deepEqual(world.calls.slice(3), ['unpublish', 'unstage']);
 });
 
 test('a pod keeps what its driver does not take back', async () => {

@@ -17,7 +17,7 @@ import { VolumeError } from '../volumes/pod-volumes.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
 import { AttachedVolumes, type AttachedVolumesOptions } from './attached-volumes.ts';
 import { isGivenToGroup, podContext, volumeCapability } from './capability.ts';
-import type { DriverClient } from './driver-client.ts';
+import { type DriverClient, mayGoOn } from './driver-client.ts';
 import { driverTokens, secretData } from './driver-secrets.ts';
 import type { VolumeCapability, VolumeUsage } from './messages.ts';
 import type { NodeDrivers } from './node-drivers.ts';
@@ -58,6 +58,10 @@ export class CsiVolumes {
   readonly #attached: AttachedVolumes;
   /** When drivers that ask for it are to be told of a pod's volumes again, by `podUid/volume`; milliseconds since the epoch. */
   readonly #republishMs = new Map<string, number>();
+  /** What has been staged for pods, or tried to be, by their uids: given back with them whether it was published or not. */
+  readonly #stagedFor = new Map<string, Map<string, StagedVolume>>();
+  /** Folders of volumes of which it is not known whether they are staged. */
+  readonly #uncertain = new Set<string>();
   readonly #locks = new Map<string, Promise<unknown>>();
   readonly #ready: Promise<void>;
 
@@ -147,6 +151,13 @@ export class CsiVolumes {
         const staged = this.#records.staged(published.record);
         await explained(`UnmountDevice failed for volume "${name}"`, () => this.#unstageUnused(staged));
       });
+    for (const staged of this.#stagedFor.get(podUid)?.values() ?? [])
+      await this.#locked(staged.record, () =>
+        explained(`UnmountDevice failed for volume "${staged.record.specVolID}"`, () =>
+          this.#unstageUnused(staged),
+        ),
+      );
+    this.#stagedFor.delete(podUid);
   }
 
   /** Takes back what no pod has, or may have: the kubelet may have ended between two steps. */
@@ -185,7 +196,7 @@ export class CsiVolumes {
       const capability = await this.#capability(pod, driver, wanted);
       if (record.volumeLifecycleMode === 'Persistent')
         await failingAs('MountDevice', name, record, () =>
-          this.#stage(driver, wanted, capability, publishContext),
+          this.#stage(pod, driver, wanted, capability, publishContext),
         );
       await failingAs(record.volumeMode === 'Block' ? 'MapVolume' : 'SetUp', name, record, () =>
         this.#publish(pod, { driver, driverObject, wanted, capability, publishContext, published }),
@@ -211,25 +222,47 @@ export class CsiVolumes {
   }
 
   async #stage(
+    pod: Pod,
     driver: DriverClient,
     { record, source }: WantedVolume,
     capability: VolumeCapability,
     publishContext: Record<string, string>,
   ): Promise<void> {
     const staged = this.#records.staged(record);
+    const forPod = this.#stagedFor.get(pod.metadata.uid) ?? new Map<string, StagedVolume>();
+    this.#stagedFor.set(pod.metadata.uid, forPod.set(staged.folder, staged));
+    const wasStaged = (await this.#records.exists(staged)) && !this.#uncertain.has(staged.folder);
     // Also of a driver that stages nothing: what is attached is in use until it is taken back.
     await this.#records.remember(staged);
     this.#attached.hold(record);
     if (!(await driver.can('STAGE_UNSTAGE_VOLUME'))) return;
+    const secrets = await secretData(this.#options.objects, source.nodeStageSecretRef);
     await mkdir(staged.path, { recursive: true, mode: 0o750 });
-    await driver.stage({
-      volumeId: record.volumeHandle,
-      publishContext,
-      stagingTargetPath: staged.path,
-      volumeCapability: capability,
-      secrets: await secretData(this.#options.objects, source.nodeStageSecretRef),
-      volumeContext: source.volumeAttributes ?? {},
-    });
+    try {
+      await driver.stage({
+        volumeId: record.volumeHandle,
+        publishContext,
+        stagingTargetPath: staged.path,
+        volumeCapability: capability,
+        secrets,
+        volumeContext: source.volumeAttributes ?? {},
+      });
+      this.#uncertain.delete(staged.folder);
+    } catch (error) {
+      if (!wasStaged) await this.#noteFailure(staged, error);
+      throw error;
+    }
+  }
+
+  /** A driver that has given up has staged nothing; of another nobody knows, so that it is asked to unstage in the end. */
+  async #noteFailure(staged: StagedVolume, error: unknown): Promise<void> {
+    if (mayGoOn(error)) {
+      this.#uncertain.add(staged.folder);
+      return;
+    }
+    this.#uncertain.delete(staged.folder);
+    await removeTarget(staged.path);
+    await this.#records.forget(staged);
   }
 
   async #publish(
@@ -278,12 +311,16 @@ export class CsiVolumes {
 
   async #unstageUnused(staged: StagedVolume): Promise<void> {
     const { record, path } = staged;
-    if (!(await this.#records.exists(staged))) return;
+    if (!(await this.#records.exists(staged))) {
+      this.#attached.letGo(record);
+      return;
+    }
     if (record.volumeLifecycleMode === 'Ephemeral' || (await this.#records.isPublished(record))) return;
     const driver = this.#options.drivers.get(record.driverName);
     if (await driver.can('STAGE_UNSTAGE_VOLUME')) await driver.unstage(record.volumeHandle, path);
     await removeTarget(path);
     await this.#records.forget(staged);
+    this.#uncertain.delete(staged.folder);
     this.#attached.letGo(record);
   }
 

@@ -1,6 +1,6 @@
 /** A CSI driver of this node, over its socket. */
 import { Client, credentials } from '@grpc/grpc-js';
-import { asRuntimeError } from '../cri/runtime-error.ts';
+import { asRuntimeError, RuntimeError } from '../cri/runtime-error.ts';
 import {
   codec,
   type NodeCapability,
@@ -31,6 +31,20 @@ export interface ExpandRequest {
   capacityRange: { requiredBytes: number };
   volumeCapability: VolumeCapability;
   secrets: Record<string, string>;
+}
+
+/** Codes of calls that the driver may still be at, or that never reached it; any other is its last word. */
+const openCodes: ReadonlySet<string> = new Set([
+  'Canceled',
+  'DeadlineExceeded',
+  'Unavailable',
+  'ResourceExhausted',
+  'Aborted',
+]);
+
+/** Whether a call that failed so may yet have its effect. */
+export function mayGoOn(error: unknown): boolean {
+  return error instanceof RuntimeError && openCodes.has(error.code);
 }
 
 /** Upstream's patience with a driver. */
