@@ -23,14 +23,25 @@ export function availabilityFromObjects(
   const where = `service/${name} in ${JSON.stringify(namespace)}`;
   const service = objects.get(Service, namespace, name);
   if (!service) return unavailable('ServiceNotFound', `${where} is not present`);
-  if (!service.spec?.ports?.some((candidate) => candidate.port === port)) {
-    return unavailable('ServicePortError', `${where} is not listening on port ${port}`);
-  }
-  for (const slice of objects.list(EndpointSlice, namespace)) {
-    if (slice.metadata.labels?.[serviceNameLabel] !== name) continue;
-    if (slice.endpoints?.some(({ conditions }) => conditions?.ready !== false)) return undefined;
-  }
-  return unavailable('MissingEndpoints', `endpoints for ${where} have no addresses`);
+  const { type = 'ClusterIP', ports = [] } = service.spec ?? {};
+  if (type !== 'ClusterIP') return undefined;
+  const servicePort = ports.find((candidate) => candidate.port === port);
+  if (!servicePort) return unavailable('ServicePortError', `${where} is not listening on port ${port}`);
+  const portName = servicePort.name ?? '';
+  const slices = [...objects.list(EndpointSlice, namespace)].filter(
+    ({ metadata }) => metadata.labels?.[serviceNameLabel] === name,
+  );
+  if (slices.length === 0) return unavailable('EndpointsNotFound', `cannot find endpointslices for ${where}`);
+  if (slices.some((slice) => hasAddress(slice, portName))) return undefined;
+  const what = `have no addresses with port name ${JSON.stringify(portName)}`;
+  return unavailable('MissingEndpoints', `endpointslices for ${where} ${what}`);
+}
+
+function hasAddress({ ports = [], endpoints = [] }: EndpointSlice, portName: string): boolean {
+  return (
+    ports.some(({ name = '' }) => name === portName) &&
+    endpoints.some(({ conditions }) => conditions?.ready !== false)
+  );
 }
 
 export function unavailable(reason: string, message: string): Availability {

@@ -66,8 +66,13 @@ export function serviceDialer(
   nodes: NodeConnector,
   random: Random,
 ): (namespace: string, name: string, port: number) => Promise<Duplex> {
-  return async (namespace, name, port) =>
-    connectEndpoint(objects, nodes, chooseEndpoint(objects, random, { namespace, name, port: String(port) }));
+  return async (namespace, name, port) => {
+    const { type, externalName } = objects.get(Service, namespace, name)?.spec ?? {};
+    // Another name for a host outside: there is no pod to choose, and no node to go through.
+    if (type === 'ExternalName' && externalName) return connectStraight(externalName, port);
+    const wanted = { namespace, name, port: String(port) };
+    return connectEndpoint(objects, nodes, chooseEndpoint(objects, random, wanted));
+  };
 }
 
 /**
