@@ -60,13 +60,20 @@ test('a signing request is read, signed under its own subject and names, and che
   const notBefore = new Date('2026-01-01T00:00:00Z');
   const notAfter = new Date('2027-01-01T00:00:00Z');
   const cert = new X509Certificate(
-    await signRequest(authority, request, { usages: ['server', 'client'], notBefore, notAfter }),
+    await signRequest(authority, request, {
+      usages: ['server', 'client'],
+      keyUsages: ['digital signature', 'client auth'],
+      notBefore,
+      notAfter,
+    }),
   );
   assert.ok(cert.verify(new X509Certificate(authority.cert).publicKey));
   assert.ok(cert.checkPrivateKey(createPrivateKey(key)));
   assert.equal(cert.subject, 'O=system:nodes\nCN=system:node:n1');
   assert.equal(cert.subjectAltName, 'DNS:n1, IP Address:10.0.0.7');
   assert.equal(new Date(cert.validTo).getTime(), notAfter.getTime());
+  // Key usage 2.5.29.15, critical: a digital signature (0x80 of 7 unused bits) and nothing else.
+  assert.ok(cert.raw.includes(Buffer.from('0603551d0f0101ff040403020780', 'hex')));
 });
 
 test('a request that was changed after it was signed is refused', async () => {

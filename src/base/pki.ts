@@ -25,6 +25,8 @@ export interface LeafOptions extends CertificateSubject {
 
 export interface SignRequestOptions {
   usages: readonly ('server' | 'client')[];
+  /** What the key may do, by the names of X.509; other names mean nothing here. */
+  keyUsages: readonly string[];
   notBefore: Date;
   notAfter: Date;
 }
@@ -41,6 +43,21 @@ const backdateMs = dayMs;
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 const usageOids = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth };
+
+const keyUsageFlags: Readonly<Record<string, number>> = {
+  signing: x509.KeyUsageFlags.digitalSignature,
+  'digital signature': x509.KeyUsageFlags.digitalSignature,
+  'content commitment': x509.KeyUsageFlags.nonRepudiation,
+  'key encipherment': x509.KeyUsageFlags.keyEncipherment,
+  'data encipherment': x509.KeyUsageFlags.dataEncipherment,
+  'key agreement': x509.KeyUsageFlags.keyAgreement,
+  'cert sign': x509.KeyUsageFlags.keyCertSign,
+  'crl sign': x509.KeyUsageFlags.cRLSign,
+  'encipher only': x509.KeyUsageFlags.encipherOnly,
+  'decipher only': x509.KeyUsageFlags.decipherOnly,
+};
+
+const leafKeyUsages: readonly string[] = ['digital signature', 'key encipherment'];
 
 /** A new self-signed authority. */
 export async function createAuthority(commonName: string, nowMs = Date.now()): Promise<CertificatePair> {
@@ -159,6 +176,7 @@ export async function signRequest(
     subject: parsed.subjectName.toJSON(),
     publicKey: await parsed.publicKey.export(),
     usages: options.usages,
+    keyUsages: options.keyUsages,
     alternativeNames: alternativeNamesOf(parsed),
     notBefore: options.notBefore,
     notAfter: options.notAfter,
@@ -187,6 +205,7 @@ async function sign(
     subject: x509.JsonName;
     publicKey: webcrypto.CryptoKey;
     usages: readonly ('server' | 'client')[];
+    keyUsages?: readonly string[];
     alternativeNames: x509.JsonGeneralNames;
     notBefore: Date;
     notAfter: Date;
@@ -204,10 +223,7 @@ async function sign(
     signingAlgorithm: keyAlgorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(
-        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
-        true,
-      ),
+      new x509.KeyUsagesExtension(flagsOf(leaf.keyUsages ?? leafKeyUsages), true),
       new x509.ExtendedKeyUsageExtension(leaf.usages.map((usage) => usageOids[usage])),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
       ...(leaf.alternativeNames.length > 0
@@ -216,6 +232,10 @@ async function sign(
     ],
   });
   return certificate.toString('pem');
+}
+
+function flagsOf(keyUsages: readonly string[]): number {
+  return keyUsages.reduce((flags, usage) => flags | (keyUsageFlags[usage] ?? 0), 0);
 }
 
 const alternativeNameOid = '2.5.29.17';

@@ -233,7 +233,7 @@ test('two autoscalers of the same pods say so, and neither scales', async () => 
   await cluster.clock.advance(60_000);
   assert.equal(
     conditionOf(await hpa(), 'ScalingActive')?.message,
-    'pods by selector app=kubia are controlled by multiple HPAs: [{another default} {kubia default}]',
+    'pods by selector app=kubia are controlled by multiple HPAs: [default/another default/kubia]',
   );
   assert.equal(await replicas(), before);
   await client.delete(HorizontalPodAutoscaler, { name: 'another', namespace });

@@ -288,7 +288,7 @@ class Sync {
       if (pods.some(({ metadata }) => other.matches(metadata.labels ?? {}))) names.push(name!);
     }
     if (names.length < 2) return;
-    const list = names.sort().map((name) => `{${name} ${namespace}}`);
+    const list = names.sort().map((name) => `${namespace}/${name}`);
     const message = `pods by selector ${selector} are controlled by multiple HPAs: [${list.join(' ')}]`;
     this.#event('Warning', 'AmbiguousSelector', message);
     this.#say('ScalingActive', 'False', 'AmbiguousSelector', message);

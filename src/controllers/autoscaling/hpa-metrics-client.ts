@@ -34,8 +34,11 @@ export async function readResourceMetrics(
   const { namespace, selector, resource, container } = query;
   const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
   const list = await asking<PodMetricsList>(client, path, 'resource', signal);
+  const { items = [] } = list;
+  // Pods without the container or the resource are for the caller to miss.
+  if (items.length === 0) throw new MetricProblem('no metrics returned from resource metrics API');
   const metrics = new Map<string, PodMetric>();
-  for (const { metadata, timestamp, window, containers = [] } of list.items ?? []) {
+  for (const { metadata, timestamp, window, containers = [] } of items) {
     const counted =
       container === undefined ? containers : containers.filter(({ name }) => name === container);
     const amounts = counted.map(({ usage }) => usage[resource]);
@@ -46,7 +49,6 @@ export async function readResourceMetrics(
       windowMs: parseSeconds(window) * 1000,
     });
   }
-  if (metrics.size === 0) throw new MetricProblem('no metrics returned from resource metrics API');
   return metrics;
 }
 

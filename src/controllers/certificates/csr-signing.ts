@@ -74,6 +74,7 @@ async function sign(
   const { signRequest } = await import('../../base/pki.ts');
   const certificate = await signRequest(authority, requestPem(csr), {
     usages,
+    keyUsages: wanted,
     notBefore: new Date(nowMs - backdateMs),
     notAfter: new Date(nowMs + validityMs),
   });

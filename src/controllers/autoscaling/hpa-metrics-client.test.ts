@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Client } from '../../client/client.ts';
+import { readResourceMetrics } from './hpa-metrics-client.ts';
+
+const query = { namespace: 'n', selector: 'app=a', resource: 'cpu' };
+const signal = new AbortController().signal;
+
+function answering(...pods: Record<string, string>[]): Client {
+  const items = pods.map((usages, index) => ({
+    metadata: { name: `p${index}` },
+    timestamp: '2026-01-01T00:00:00Z',
+    window: '15s',
+    containers: Object.entries(usages).map(([name, cpu]) => ({ name, usage: { cpu } })),
+  }));
+  return { raw: async () => ({ items }) } as unknown as Client;
+}
+
+const milliOf = async (client: Client, container?: string) =>
+  [...(await readResourceMetrics(client, { ...query, ...(container && { container }) }, signal))].map(
+    ([pod, { milli }]) => [pod, milli],
+  );
+
+test('a pod uses what its containers use together, or what the one that is asked for uses', async () => {
+  const client = answering({ web: '100m', log: '20m' }, { web: '300m' });
+  assert.deepEqual(await milliOf(client), [
+    ['p0', 120],
+    ['p1', 300],
+  ]);
+  assert.deepEqual(await milliOf(client, 'log'), [['p0', 20]]);
+});
+
+test('that no pod has the container is not that there are no metrics', async () => {
+  assert.deepEqual(await milliOf(answering({ web: '1m' }), 'none'), []);
+  await assert.rejects(milliOf(answering()), /no metrics returned from resource metrics API/);
+});
