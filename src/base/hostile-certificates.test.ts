@@ -38,7 +38,12 @@ test('a signing request that was tampered with is refused: its own key has not s
 
 test('what is no request at all is refused, by those who read and by those who sign', async () => {
   const authority = await createAuthority('a');
-  const options = { usages: ['client' as const], keyUsages: [], notBefore: new Date(0), notAfter: new Date(1e12) };
+  const options = {
+    usages: ['client' as const],
+    keyUsages: [],
+    notBefore: new Date(0),
+    notAfter: new Date(1e12),
+  };
   const deep = Buffer.concat([
     ...Array.from({ length: 5_000 }, () => Buffer.from([0x30, 0x80])),
     Buffer.alloc(9),
