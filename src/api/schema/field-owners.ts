@@ -29,46 +29,50 @@ export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string 
  * would cost more than it saves: what is known is kept in properties that neither copies nor JSON see.
  */
 const writtenLists = new RecentMap<ManagedFieldsEntry[]>(256);
-const knownOwners = Symbol('owners');
-const knownText = Symbol('text');
-const knownUpdates = Symbol('updates');
+const known = Symbol('known');
 const knownEntry = Symbol('entry');
 
 interface WrittenList {
-  [knownOwners]?: ReadonlyMap<string, Ownership>;
-  [knownText]?: string;
-  [knownUpdates]?: Map<string, ManagedFieldsEntry[]>;
+  readonly [known]?: {
+    readonly owners: ReadonlyMap<string, Ownership>;
+    readonly text: string;
+    /** Made when the first is remembered. */
+    updates: Map<string, ManagedFieldsEntry[]> | undefined;
+  };
+}
+
+/** An owner's entry, frozen, and its JSON. */
+interface WrittenEntry {
+  readonly entry: ManagedFieldsEntry;
+  readonly text: string;
 }
 
 /** More outcomes of updates than this are not kept for one list. */
 const updatesMax = 64;
 
 function share(entries: ManagedFieldsEntry[], text: string, owners: Ownerships): ManagedFieldsEntry[] {
-  Object.defineProperties(entries, {
-    [knownOwners]: { value: new Map(owners) },
-    [knownText]: { value: text },
-    [knownUpdates]: { value: new Map() },
-  });
-  deepFreeze(entries);
+  Object.defineProperty(entries, known, { value: { owners: new Map(owners), text, updates: undefined } });
+  Object.freeze(entries);
   writtenLists.set(text, entries);
   return entries;
 }
 
 /** The JSON of a list that was written here; undefined for others. */
 export function managedFieldsText(entries: object): string | undefined {
-  return (entries as WrittenList)[knownText];
+  return (entries as WrittenList)[known]?.text;
 }
 
 /** What an update made of such a list; `update` tells all that the outcome depends on. */
 export function recallUpdate(entries: unknown, update: string): ManagedFieldsEntry[] | undefined {
-  return (entries as WrittenList | undefined)?.[knownUpdates]?.get(update);
+  return (entries as WrittenList | undefined)?.[known]?.updates?.get(update);
 }
 
 export function rememberUpdate(entries: unknown, update: string, outcome: ManagedFieldsEntry[]): void {
-  const updates = (entries as WrittenList | undefined)?.[knownUpdates];
-  if (!updates) return;
-  if (updates.size >= updatesMax) updates.clear();
-  updates.set(update, outcome);
+  const list = (entries as WrittenList | undefined)?.[known];
+  if (!list) return;
+  list.updates ??= new Map();
+  if (list.updates.size >= updatesMax) list.updates.clear();
+  list.updates.set(update, outcome);
 }
 
 /** @throws {FieldSetError} when an entry is not as it must be. */
@@ -76,8 +80,8 @@ function readManagedFields(entries: unknown): Ownerships {
   const owners: Ownerships = new Map();
   if (entries === undefined || entries === null) return owners;
   if (!Array.isArray(entries)) throw new FieldSetError('managedFields is a list');
-  const known = ownersOfWritten(entries);
-  if (known) return new Map(known);
+  const written = ownersOfWritten(entries);
+  if (written) return new Map(written);
   for (const [index, entry] of entries.entries()) {
     const {
       manager = '',
@@ -116,23 +120,31 @@ function readManagedFields(entries: unknown): Ownerships {
 function ownersOfWritten(
   entries: ManagedFieldsEntry[] & WrittenList,
 ): ReadonlyMap<string, Ownership> | undefined {
-  const shared = entries[knownOwners] ? entries : writtenLists.get(JSON.stringify(entries));
-  return (shared as WrittenList | undefined)?.[knownOwners];
+  const shared = entries[known] ? entries : writtenLists.get(JSON.stringify(entries));
+  return (shared as WrittenList | undefined)?.[known]?.owners;
 }
 
 /** In upstream's order, frozen; undefined when nobody owns anything. */
 export function writeManagedFields(owners: Ownerships): ManagedFieldsEntry[] | undefined {
   if (owners.size === 0) return undefined;
-  const entries = [...owners.values()].sort(compareOwners).map(entryOf);
-  const text = JSON.stringify(entries);
-  return writtenLists.get(text) ?? share(entries, text, owners);
+  const written = [...owners.values()].sort(compareOwners).map(entryOf);
+  const text = `[${written.map((one) => one.text).join(',')}]`;
+  const entries = () => written.map(({ entry }) => entry);
+  return writtenLists.get(text) ?? share(entries(), text, owners);
 }
 
 /** Most writes leave most owners as they are. */
-function entryOf(owner: Ownership & { [knownEntry]?: ManagedFieldsEntry }): ManagedFieldsEntry {
-  const known = owner[knownEntry];
-  if (known) return known;
-  const entry: ManagedFieldsEntry = {
+function entryOf(owner: Ownership & { [knownEntry]?: WrittenEntry }): WrittenEntry {
+  const present = owner[knownEntry];
+  if (present) return present;
+  const entry = deepFreeze(createEntry(owner));
+  const written = { entry, text: JSON.stringify(entry) };
+  Object.defineProperty(owner, knownEntry, { value: written });
+  return written;
+}
+
+function createEntry(owner: Ownership): ManagedFieldsEntry {
+  return {
     ...(owner.manager && { manager: owner.manager }),
     operation: owner.operation,
     apiVersion: owner.apiVersion,
@@ -141,8 +153,6 @@ function entryOf(owner: Ownership & { [knownEntry]?: ManagedFieldsEntry }): Mana
     fieldsV1: sortSet(owner.fields),
     ...(owner.subresource && { subresource: owner.subresource }),
   };
-  Object.defineProperty(owner, knownEntry, { value: entry });
-  return entry;
 }
 
 function compareOwners(left: Ownership, right: Ownership): number {

@@ -206,6 +206,49 @@ function compareLists(
   node: SchemaNode,
   out: Builders,
 ): void {
+  if (!compareNamedItems(old ?? [], next ?? [], node, out)) compareIndexed(old, next, node, out);
+}
+
+/**
+ * As {@link compareIndexed} for what most lists are: items with a text as their only key, each of its own. False, and
+ * nothing is noted, when these are not such. Items that are the very same need no path element.
+ */
+function compareNamedItems(
+  old: readonly unknown[],
+  next: readonly unknown[],
+  node: SchemaNode,
+  out: Builders,
+): boolean {
+  const name = node.listMapKeys?.length === 1 ? node.listMapKeys[0]! : undefined;
+  const before = name === undefined ? undefined : itemsByText(old, name);
+  const after = before && itemsByText(next, name!);
+  if (!after) return false;
+  const compare = (text: string, left: unknown, right: unknown) => {
+    if (left !== right)
+      compareAt(`k:{${JSON.stringify(name)}:${JSON.stringify(text)}}`, left, right, node.element, out);
+  };
+  for (const [text, item] of before) compare(text, item, after.get(text));
+  for (const [text, item] of after) if (!before.has(text)) compare(text, undefined, item);
+  return true;
+}
+
+/** Undefined when an item has no such text, or shares it with another. */
+function itemsByText(list: readonly unknown[], name: string): Map<string, JsonObject> | undefined {
+  const items = new Map<string, JsonObject>();
+  for (const item of list) {
+    const text = isObject(item) ? ownValue(item, name) : undefined;
+    if (typeof text !== 'string') return undefined;
+    items.set(text, item as JsonObject);
+  }
+  return items.size === list.length ? items : undefined;
+}
+
+function compareIndexed(
+  old: unknown[] | undefined,
+  next: unknown[] | undefined,
+  node: SchemaNode,
+  out: Builders,
+): void {
   const before = indexItems(node, old);
   const after = indexItems(node, next);
   for (const element of new Set([...before.keys(), ...after.keys()])) {

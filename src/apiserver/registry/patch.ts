@@ -2,6 +2,7 @@
 import { forbiddenField } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { bodySizeBytesMax } from '../../api/schema/body.ts';
+import type { JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { checkPatch, type JsonPatchFormat, type ParsedPatch, parsePatch } from '../../api/schema/patch.ts';
 import { invalid, StatusError, unsupportedMediaType } from '../../api/status.ts';
@@ -34,11 +35,11 @@ export async function patchObject(
   const patch = await readPatch(context, { takesStrategic: !resource.isCustom });
   const validation = fieldValidationOf(context);
   const request = writeRequest(context, resource);
-  const isOfStatus = request.subresource === 'status' && patch.format === 'strategic';
+  const isOfStatus = request.subresource === 'status';
   const patched = (current: CachedObject, attempt: number): KubeObject => {
     const before =
-      isOfStatus && isShownAsStored(resource)
-        ? withOwnMetadata(current.object)
+      isOfStatus && patch.format === 'strategic' && isShownAsStored(resource)
+        ? withOwnMetadata(current.object, patch)
         : convertFromStored(resource, current.copy());
     const { object, warnings } = resource.codec.patch(before, patch, validation);
     if (attempt === 0) context.warnings.push(...warnings);
@@ -61,11 +62,12 @@ function isShownAsStored({ served, isCustom }: ServedResource): boolean {
 
 /**
  * The object with metadata that may be changed, and what else it has shared: a patch of the status leaves that alone.
- * Through a subresource nobody sets managed fields; they are computed from those that are stored.
+ * Through a subresource nobody sets managed fields; they are computed from those that are stored. Metadata that the patch
+ * is about are copied by whoever applies it.
  */
-function withOwnMetadata(object: KubeObject): KubeObject {
+function withOwnMetadata(object: KubeObject, { patch }: { patch: JsonObject }): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;
-  return { ...object, metadata: cloneJson(metadata) };
+  return { ...object, metadata: patch.metadata === undefined ? cloneJson(metadata) : metadata };
 }
 
 /** Any patch but an apply. @throws StatusError 400, 413, 415, 422 */
