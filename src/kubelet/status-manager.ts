@@ -14,6 +14,8 @@ interface Entry {
   written: core.PodStatus;
   wanted: core.PodStatus;
   writing: Promise<void> | undefined;
+  /** What was last found out about these two, which are replaced and never changed. */
+  compared?: { written: core.PodStatus; wanted: core.PodStatus; patch: object | undefined };
 }
 
 type StatusCounts = Pick<PodCounts, 'containerEnded'>;
@@ -68,7 +70,7 @@ export class StatusManager {
     entry.pod = pod;
     if (!entry.writing) {
       entry.written = pod.status ?? {};
-      if (statusPatch(entry.written, entry.wanted)) this.#write(entry);
+      if (patchFor(entry)) this.#write(entry);
     }
   }
 
@@ -105,18 +107,17 @@ export class StatusManager {
   }
 
   #write(entry: Entry): void {
-    if (!statusPatch(entry.written, entry.wanted)) return;
+    if (!patchFor(entry)) return;
     entry.writing = this.#writeUntilEqual(entry).finally(() => {
       entry.writing = undefined;
       // A wish that came in while the last write settled.
-      if (!this.#signal.aborted && this.#isCurrent(entry) && statusPatch(entry.written, entry.wanted))
-        this.#write(entry);
+      if (!this.#signal.aborted && this.#isCurrent(entry) && patchFor(entry)) this.#write(entry);
     });
   }
 
   async #writeUntilEqual(entry: Entry): Promise<void> {
     for (let attempt = 0; !this.#signal.aborted && this.#isCurrent(entry); ) {
-      const patch = statusPatch(entry.written, entry.wanted);
+      const patch = patchFor(entry);
       if (!patch) return;
       const { namespace = '', name, uid } = entry.pod.metadata;
       try {
@@ -145,6 +146,15 @@ export class StatusManager {
   #isCurrent(entry: Entry): boolean {
     return this.#entries.get(entry.pod.metadata.uid) === entry;
   }
+}
+
+/** What is left to write; the same two statuses are compared once. */
+function patchFor(entry: Entry): object | undefined {
+  const { written, wanted, compared } = entry;
+  if (compared?.written === written && compared.wanted === wanted) return compared.patch;
+  const patch = statusPatch(written, wanted);
+  entry.compared = { written, wanted, patch };
+  return patch;
 }
 
 /** The pod is not there any more, or another of its name is. */

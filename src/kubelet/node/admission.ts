@@ -115,7 +115,8 @@ export function refuseResources(
   for (const [name, requested] of requestsOf(pod)) {
     if (requested === 0) continue;
     const capacity = numericAmounts.parse(name, allocatable[name] ?? '0');
-    const taken = others.reduce((sum, other) => sum + (requestsOf(other).get(name) ?? 0), 0);
+    let taken = 0;
+    for (const other of others) taken += requestsOf(other).get(name) ?? 0;
     if (requested > capacity - taken) return insufficient(name, requested, taken, capacity);
   }
   return undefined;

@@ -31,7 +31,7 @@ export class PodAdmitter {
   /** Why the node cannot take the pod; undefined: it can. */
   async admit(pod: Pod): Promise<Refusal | undefined> {
     const { pods, node, allocatable, conditions } = this.#options;
-    const others = [...pods().admitted()].filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
+    const others = pods().admitted(pod.metadata.uid);
     const refusal = findRefusal(pod, {
       node: node(),
       allocatable: allocatable(),
@@ -74,7 +74,7 @@ export class PodAdmitter {
     const others = [...pods.waitingResizes()].filter((one) => one.pod.metadata.uid !== uid);
     const { problem, sooner } = findResizeTurn(uid, [{ pod, granted, ...pods.waitsSince(uid) }, ...others], {
       allocatable: this.#options.allocatable(),
-      admitted: [...pods.admitted()],
+      admitted: pods.admitted(),
     });
     for (const one of sooner) pods.find(one)?.wake();
     return problem;

@@ -52,8 +52,12 @@ export class PodSet {
     return this.#workers.values();
   }
 
-  *admitted(): Iterable<Pod> {
-    for (const worker of this.#workers.values()) if (worker.isAdmitted) yield worker.grantedPod;
+  /** All but the one that is named. */
+  admitted(except?: string): Pod[] {
+    const pods: Pod[] = [];
+    for (const worker of this.#workers.values())
+      if (worker.uid !== except && worker.isAdmitted) pods.push(worker.grantedPod);
+    return pods;
   }
 
   /** Pods whose resize was put off. */
