@@ -40,8 +40,8 @@ const sideBySide = [`--test-concurrency=${Math.max(2, Math.min(4, availableParal
 /** Those that mostly wait for time limits of Kubernetes go on beside the others, one after the other. */
 const oneByOne = ['--test-concurrency=1'];
 
-/** Compiled once for all files of tests and the clusters that they make: a third of the calculating tests' time. */
-const testEnvironment = {
+/** Compiled once, as clusters are: for all files of tests, and the clusters that they make, a third of the calculating time. */
+const compiledEnvironment = {
   ...process.env,
   NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile-cache'),
 };
@@ -66,8 +66,8 @@ const tasks: Record<string, (args: readonly string[]) => Promise<number>> = {
     if (!existsSync(join(root, 'bench', 'main.ts'))) throw new Error('there is no bench/main.ts');
     return await runCommand([process.execPath, 'bench/main.ts', ...args]);
   },
-  'bench:scheduler': (args) => runCommand([process.execPath, 'bench/scheduler.ts', ...args]),
-  'bench:workloads': (args) => runCommand([process.execPath, 'bench/workloads.ts', ...args]),
+  'bench:scheduler': (args) => runBenchmark('scheduler', args),
+  'bench:workloads': (args) => runBenchmark('workloads', args),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
@@ -109,7 +109,7 @@ async function runAllTests(args: readonly string[], canRunContainers: boolean): 
   try {
     let code = await runTests([...unitTests, ...clusterTests], options(0, everyCore));
     if (canRunContainers) {
-      const waiting = capture(testCommand(waitingEndToEndTests, options(1, oneByOne)), testEnvironment);
+      const waiting = capture(testCommand(waitingEndToEndTests, options(1, oneByOne)), compiledEnvironment);
       code = (await runTests(endToEndTests, options(2, sideBySide))) || code;
       const done = await waiting;
       console.log(done.output);
@@ -148,7 +148,11 @@ function listFailures(path: string): readonly string[] {
 }
 
 function runTests(patterns: readonly string[], more: readonly string[]): Promise<number> {
-  return runCommand(testCommand(patterns, more), testEnvironment);
+  return runCommand(testCommand(patterns, more), compiledEnvironment);
+}
+
+function runBenchmark(name: string, args: readonly string[]): Promise<number> {
+  return runCommand([process.execPath, `bench/${name}.ts`, ...args], compiledEnvironment);
 }
 
 function testCommand(patterns: readonly string[], more: readonly string[]): readonly string[] {
