@@ -73,12 +73,13 @@ async function readFacts(rootDir: string): Promise<MachineFacts> {
 }
 
 async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroups): Promise<MachineUsage> {
-  const [meminfo, node, nodeFs, imageFs, pidMax, loadavg] = await Promise.all([
+  const [meminfo, node, nodeFs, imageFs, pidMax, threadsMax, loadavg] = await Promise.all([
     readMeminfo(),
     cgroups.nodeUsage(),
     filesystemUse(rootDir),
     filesystemUse(imageDir),
     readText('/proc/sys/kernel/pid_max'),
+    readText('/proc/sys/kernel/threads-max'),
     readText('/proc/loadavg'),
   ]);
   const current = Number(/\/(\d+)/.exec(loadavg)?.[1] ?? 0);
@@ -92,7 +93,8 @@ async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroup
     }),
     ...(nodeFs && { nodeFs }),
     ...(imageFs && { imageFs }),
-    pids: { max: Number(pidMax) || 0, current },
+    // Whichever is reached first.
+    pids: { max: Math.min(...[pidMax, threadsMax].map(Number).filter((max) => max > 0)), current },
   };
 }
 
