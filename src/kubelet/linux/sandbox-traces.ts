@@ -2,7 +2,6 @@
  * What a sandbox leaves on the machine when containerd, or the agent that asked for it, is killed while it is made:
  * processes, folders, network namespaces and addresses of which the runtime knows nothing any more.
  */
-import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ifMissing } from '../../base/if-missing.ts';
@@ -57,7 +56,7 @@ export class LinuxSandboxTraces implements SandboxTraces {
   async remove({ kind, at }: SandboxTrace): Promise<void> {
     switch (kind) {
       case 'process':
-        return killIfThere(Number(at));
+        return this.#kill(at);
       case 'namespace':
         return this.#removeNamespace(at);
       case 'folder':
@@ -65,6 +64,13 @@ export class LinuxSandboxTraces implements SandboxTraces {
         break;
     }
     await rm(at, { recursive: true, force: true });
+  }
+
+  /** With what it has started: the first process of a sandbox would live on. */
+  async #kill(pid: string): Promise<void> {
+    const file = join(this.#folders.proc, pid, 'task', pid, 'children');
+    const children = (await readFile(file, 'utf8').catch(ifMissing(''))).trim().split(' ');
+    for (const one of [pid, ...children.filter((child) => child !== '')]) killIfThere(Number(one));
   }
 
   /** Whoever lives in it keeps it: other programs name theirs likewise. */
@@ -95,7 +101,7 @@ export class LinuxSandboxTraces implements SandboxTraces {
       const id = option('-id');
       if (option('-namespace') !== containerdNamespace || !option('-address').startsWith(`${state}/`))
         continue;
-      if (!this.#hasBegun(id)) found.push({ kind: 'process', id, at: pid });
+      if (!(await this.#isByHand(id))) found.push({ kind: 'process', id, at: pid });
     }
     return found;
   }
@@ -108,15 +114,18 @@ export class LinuxSandboxTraces implements SandboxTraces {
       join(root, taskFolder),
       join(state, 'runc', containerdNamespace),
     ];
-    const found = parents.map(async (parent) =>
-      (await namesIn(parent)).map((id): SandboxTrace => ({ kind: 'folder', id, at: join(parent, id) })),
-    );
-    return (await Promise.all(found)).flat().filter(({ id }) => !this.#hasBegun(id));
+    const found: SandboxTrace[] = [];
+    for (const parent of parents)
+      for (const id of await namesIn(parent))
+        if (!(await this.#isByHand(id))) found.push({ kind: 'folder', id, at: join(parent, id) });
+    return found;
   }
 
-  /** A first process is noted here as soon as there is one: of what has one and is no pod's, somebody runs it by hand. */
-  #hasBegun(id: string): boolean {
-    return existsSync(join(this.#folders.state, taskFolder, id, 'init.pid'));
+  /** The containers of pods have notes of the runtime's in their specification; what somebody runs by hand has none. */
+  async #isByHand(id: string): Promise<boolean> {
+    const file = join(this.#folders.state, taskFolder, id, 'config.json');
+    const text = await readFile(file, 'utf8').catch(ifMissing(undefined));
+    return text !== undefined && !text.includes('"io.kubernetes.cri.container-type"');
   }
 
   /** Those of shims at which nobody listens. */
