@@ -11,6 +11,7 @@ import type { ImageManager } from './images/image-manager.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
 import type { WaitBackoff } from './pod/crash-backoff.ts';
+import type { StartTimes } from './pod/pod-start-latency.ts';
 import type { SandboxStarts } from './pod/sandbox-starts.ts';
 import type { PodCounts } from './pod-metrics.ts';
 import type { ProbeManager } from './probes/probe-manager.ts';
@@ -74,6 +75,7 @@ export interface KubeletContext {
   /** Observes how long things took, in seconds. */
   timings: {
     podStart(seconds: number): void;
+    podRuns(took: StartTimes): void;
     sync(operation: string, seconds: number): void;
     relist(seconds: number, sinceLastSeconds: number | undefined): void;
   };

@@ -3,12 +3,15 @@ import type { Counter, MetricsRegistry } from '../base/metrics.ts';
 import type { RuntimeOperations } from './cri/measured-runtime.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
 import type { PodSet } from './pod/pod-set.ts';
+import type { StartTimes } from './pod/pod-start-latency.ts';
 import type { PodWorker } from './pod/pod-worker.ts';
 import { defaultBuckets, type PodCounts, podCounts } from './pod-metrics.ts';
 import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage-metrics.ts';
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;
+  /** All of it runs, and the API tells so. */
+  podRuns(took: StartTimes): void;
   /** `operation`: what the sync was for, as upstream names it. */
   sync(operation: string, seconds: number): void;
   /** The runtime was listed; `sinceLastSeconds` from the listing before, absent for the first. */
@@ -47,6 +50,16 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
     startBuckets,
   );
+  const total = registry.histogram(
+    'kubelet_pod_start_total_duration_seconds',
+    'Seconds from the creation of a pod until the API tells that all its containers run.',
+    startBuckets,
+  );
+  const own = registry.histogram(
+    'kubelet_pod_start_sli_duration_seconds',
+    'Seconds from the creation of a pod until the API tells that all its containers run, without pulling images and init containers.',
+    startBuckets,
+  );
   const sets: PodSet[] = [];
   const nodes = new Set<string>();
   showPods(registry, sets, nodes);
@@ -67,6 +80,10 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   );
   const metrics: KubeletMetrics = {
     podStart: (seconds) => start.observe(seconds),
+    podRuns({ totalSeconds, ownSeconds }) {
+      total.observe(totalSeconds);
+      own.observe(ownSeconds);
+    },
     sync: (operation, seconds) => sync.observe(seconds, { operation_type: operation }),
     relist(seconds, sinceLastSeconds) {
       relistDuration.observe(seconds);
@@ -123,9 +140,38 @@ function showPods(registry: MetricsRegistry, sets: readonly PodSet[], nodes: Rea
     byOrigin(({ pod }) => pod.metadata.deletionTimestamp === undefined),
   );
   registry.collected(
+    'kubelet_working_pods',
+    'Number of pods that the kubelet works on, by the phase of their life, and whether they are static.',
+    () => workingPods(sets),
+  );
+  registry.collected(
+    'kubelet_mirror_pods',
+    'Number of admitted static pods, each of which has a mirror pod.',
+    total((set) => [...set.workers()].filter(({ isStatic, isAdmitted }) => isStatic && isAdmitted).length),
+  );
+  registry.collected(
     'kubelet_active_pods',
     'The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.',
     byOrigin(({ isAdmitted }) => isAdmitted),
+  );
+}
+
+/** The stages of a worker in upstream's words. */
+function lifecycleOf({ isDone, isTerminating }: PodWorker): string {
+  if (isDone) return 'terminated';
+  return isTerminating ? 'terminating' : 'sync';
+}
+
+/** Of pods that nobody wants any more the runtime alone knows: they are ended without a worker. */
+function workingPods(sets: readonly PodSet[]) {
+  const workers = sets.flatMap((set) => [...set.workers()]);
+  return ['sync', 'terminating', 'terminated'].flatMap((lifecycle) =>
+    ['', 'true'].map((isStatic) => ({
+      labels: { config: 'desired', lifecycle, static: isStatic },
+      value: workers.filter(
+        (worker) => lifecycleOf(worker) === lifecycle && worker.isStatic === (isStatic === 'true'),
+      ).length,
+    })),
   );
 }
 

@@ -47,6 +47,8 @@ export interface ContainerStart {
   interrupt: AbortSignal;
   /** A pull begins, which may take long; `shows`: it waited, which is to be seen once before. */
   pulling(shows?: WaitingReason): void;
+  /** All images are there. */
+  pulled(): void;
 }
 
 /** As upstream's pod workers do after an error that they cannot mend. */
@@ -81,6 +83,7 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
         podEvents(context.recorder, pod),
         start.pulling,
       );
+    start.pulled();
   } catch (error) {
     if (!(error instanceof ImageProblem)) throw error;
     if (!error.isTold) events.warning('Failed', `Error: ${error.waiting.reason}`);

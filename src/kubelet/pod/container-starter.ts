@@ -50,6 +50,7 @@ export class ContainerStarter {
     const record = this.#record;
     const { context, waiting } = record;
     const { name, targetContainerName } = container;
+    let hasPulled = false;
     context.counts.containerStarts(record.pod, name);
     const targetId = targetContainerName && findContainer(record.observed, targetContainerName)?.id;
     try {
@@ -62,8 +63,13 @@ export class ContainerStarter {
         started: () => this.#noteStart(name),
         interrupt: record.end.interrupt,
         pulling(shows) {
+          hasPulled = true;
+          record.startLatency.pulling();
           if (shows) waiting.show(name, shows);
           record.report();
+        },
+        pulled() {
+          if (hasPulled) record.startLatency.pulled();
         },
       });
     } catch (error) {

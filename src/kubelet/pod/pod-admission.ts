@@ -15,7 +15,10 @@ export async function admitPod(record: PodRecord): Promise<boolean> {
   if (isAdopted) adoptProbes(context, pod, record.observed);
   else if (await isRefused(record)) return false;
   context.objects.use(record.uid, volumeObjectsOf(record.pod));
-  if (!isAdopted) record.seenMs = context.clock.monotonic();
+  if (!isAdopted) {
+    record.seenMs = context.clock.monotonic();
+    record.startLatency.await();
+  }
   return true;
 }
 

@@ -5,6 +5,7 @@ import { ContainerResources } from './container-resources.ts';
 import { PodEnd } from './pod-end.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { reportPod } from './pod-report.ts';
+import { PodStartLatency } from './pod-start-latency.ts';
 import { PodView } from './pod-view.ts';
 import { WaitingReasons } from './waiting-reasons.ts';
 import { WakeTimer } from './wake-timer.ts';
@@ -28,6 +29,7 @@ export class PodRecord {
   /** When it came, until its first container has started. */
   seenMs: number | undefined;
   readonly end = new PodEnd();
+  readonly startLatency: PodStartLatency;
   readonly waiting = new WaitingReasons();
   readonly view: PodView;
   readonly resources: ContainerResources;
@@ -39,6 +41,7 @@ export class PodRecord {
     this.pod = pod;
     this.uid = pod.metadata.uid;
     this.isStatic = isStatic;
+    this.startLatency = new PodStartLatency(context.clock);
     this.view = new PodView(context, this.uid);
     this.resources = new ContainerResources(context, pod);
     this.timer = new WakeTimer(context.clock, wake);

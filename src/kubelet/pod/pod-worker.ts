@@ -108,6 +108,8 @@ export class PodWorker {
     if (pod.metadata.resourceVersion === before.metadata.resourceVersion && !this.isStatic) return;
     record.pod = pod;
     this.#context.statuses.noteServerStatus(pod);
+    const took = record.startLatency.observe(pod);
+    if (took) this.#context.timings.podRuns(took);
     if (!isNews(before, pod)) return;
     for (const name of changedImages(before, pod)) record.waiting.imageChanged(name);
     const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;

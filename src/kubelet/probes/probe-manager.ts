@@ -225,6 +225,7 @@ export class ProbeManager {
             : 'unknown',
       container: container.name,
       pod: pod.metadata.name,
+      pod_uid: pod.metadata.uid,
       namespace: pod.metadata.namespace ?? '',
     });
     if (result === 'success') return;
