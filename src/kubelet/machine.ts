@@ -79,6 +79,12 @@ export interface GroupDetails {
   maxUsageBytes: number;
   /** How often its memory limit was in the way. */
   limitHits: number;
+  /** Processes of it that the kernel ended for want of memory. */
+  oomKills: number;
+  /** Its weight for processor time; 1,024 stand for a whole cpu. */
+  cpuShares: number;
+  /** Its tasks: threads count. */
+  threads: number;
   processes: number;
   devices: BlockDeviceUse[];
   /** Absent of a group without processes of its own. */

@@ -16,6 +16,8 @@ export function groupDetailsV1(mountPoint: string, path: string): GroupDetails |
   const cpu = readTable(join(folder('cpu'), 'cpu.stat'));
   const bytes = readText(join(folder('blkio'), 'blkio.throttle.io_service_bytes_recursive'));
   const operations = readText(join(folder('blkio'), 'blkio.throttle.io_serviced_recursive'));
+  const oom = readTable(join(folder('memory'), 'memory.oom_control'));
+  const members = processesIn(join(folder('memory'), 'cgroup.procs'));
   const of = (table: ReadonlyMap<string, number>, name: string) => table.get(name) ?? 0;
   return {
     userSeconds: of(times, 'user') / ticksPerSecond,
@@ -30,9 +32,12 @@ export function groupDetailsV1(mountPoint: string, path: string): GroupDetails |
     majorPageFaults: of(memory, 'total_pgmajfault'),
     maxUsageBytes: readNumber(join(folder('memory'), 'memory.max_usage_in_bytes')) ?? 0,
     limitHits: readNumber(join(folder('memory'), 'memory.failcnt')) ?? 0,
-    processes: readNumber(join(folder('pids'), 'pids.current')) ?? 0,
+    oomKills: of(oom, 'oom_kill'),
+    cpuShares: readNumber(join(folder('cpu'), 'cpu.shares')) ?? 0,
+    processes: members.length,
+    threads: readNumber(join(folder('pids'), 'pids.current')) ?? 0,
     devices: devicesV1(bytes, operations),
-    firstPid: firstPidOf(readText(join(folder('memory'), 'cgroup.procs'))),
+    firstPid: firstPidOf(members),
   };
 }
 
@@ -42,6 +47,7 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
   if (cpu.size === 0) return undefined;
   const memory = readTable(join(folder, 'memory.stat'));
   const events = readTable(join(folder, 'memory.events'));
+  const members = processesIn(join(folder, 'cgroup.procs'));
   const of = (table: ReadonlyMap<string, number>, name: string) => table.get(name) ?? 0;
   return {
     userSeconds: of(cpu, 'user_usec') / 1e6,
@@ -56,9 +62,12 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
     majorPageFaults: of(memory, 'pgmajfault'),
     maxUsageBytes: readNumber(join(folder, 'memory.peak')) ?? 0,
     limitHits: of(events, 'max'),
-    processes: readNumber(join(folder, 'pids.current')) ?? 0,
+    oomKills: of(events, 'oom_kill'),
+    cpuShares: sharesOfWeight(readNumber(join(folder, 'cpu.weight')) ?? 0),
+    processes: members.length,
+    threads: readNumber(join(folder, 'pids.current')) ?? 0,
     devices: devicesV2(readText(join(folder, 'io.stat'))),
-    firstPid: firstPidOf(readText(join(folder, 'cgroup.procs'))),
+    firstPid: firstPidOf(members),
   };
 }
 
@@ -114,10 +123,19 @@ function linkOf(path: string): string | undefined {
   }
 }
 
-/** 0 is a process of another namespace, of which nothing can be read. */
-function firstPidOf(text: string): number | undefined {
-  return text
+function processesIn(file: string): number[] {
+  return readText(file)
     .split('\n')
-    .map(Number)
-    .find((pid) => pid > 0);
+    .filter((line) => line !== '')
+    .map(Number);
+}
+
+/** 0 is a process of another namespace, of which nothing can be read. */
+function firstPidOf(members: readonly number[]): number | undefined {
+  return members.find((pid) => pid > 0);
+}
+
+/** A weight of v2, from 1 to 10,000, as a share of v1, from 2 to 262,144. */
+function sharesOfWeight(weight: number): number {
+  return weight === 0 ? 0 : Math.round(2 + ((weight - 1) * 262_142) / 9999);
 }

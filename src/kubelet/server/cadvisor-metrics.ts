@@ -199,6 +199,19 @@ const table: readonly [name: string, type: 'counter' | 'gauge', help: string, va
     'Number of processes running inside the container.',
     detail(({ processes }) => processes),
   ],
+  ['container_threads', 'gauge', 'Number of threads in the container.', detail(({ threads }) => threads)],
+  [
+    'container_oom_events_total',
+    'counter',
+    'How often the kernel ended a process of the container for want of memory.',
+    detail(({ oomKills }) => oomKills),
+  ],
+  [
+    'container_spec_cpu_shares',
+    'gauge',
+    'Weight of the container for processor time.',
+    detail(({ cpuShares }) => cpuShares),
+  ],
   [
     'container_start_time_seconds',
     'gauge',

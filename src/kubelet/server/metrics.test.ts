@@ -27,7 +27,10 @@ const details: GroupDetails = {
   majorPageFaults: 1,
   maxUsageBytes: 9999,
   limitHits: 0,
+  oomKills: 3,
+  cpuShares: 512,
   processes: 2,
+  threads: 5,
   devices: [{ device: '/dev/sda', readBytes: 10, writtenBytes: 20, reads: 1, writes: 2 }],
   firstPid: 1,
 };
@@ -50,6 +53,9 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
     `container_memory_working_set_bytes{${own}} 1000 ${stamp}`,
     `container_memory_failures_total{${own},failure_type="pgmajfault",scope="hierarchy"} 1 ${stamp}`,
     `container_fs_writes_bytes_total{${own},device="/dev/sda"} 20 ${stamp}`,
+    `container_oom_events_total{${own}} 3 ${stamp}`,
+    `container_threads{${own}} 5 ${stamp}`,
+    `container_spec_cpu_shares{${own}} 512 ${stamp}`,
     `container_spec_cpu_quota{${own}} 50000 ${stamp}`,
     'machine_cpu_cores{boot_id="b",machine_id="m",system_uuid="s"} 4',
   ])
