@@ -1,7 +1,18 @@
 /** Admission policies in CEL, and what binds them. */
+
+import type { CelType } from '../cel/check/types.ts';
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  notSupportedInOrder,
+  required,
+} from '../field-error.ts';
 import {
   MutatingAdmissionPolicy,
   MutatingAdmissionPolicyBinding,
@@ -9,16 +20,26 @@ import {
   ValidatingAdmissionPolicyBinding,
 } from '../resources.gen.ts';
 import type {
+  AuditAnnotation,
   MatchResources,
+  Mutation,
   NamedRuleWithOperations,
   ParamKind,
   ParamRef,
+  Validation,
   Variable,
 } from '../types/admissionregistration-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
-import { pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
-import { validateExpression, validateMatchConditions } from './expressions.ts';
+import { dns1035LabelProblems, pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
+import type { ExpressionScope } from './expression-types.ts';
+import {
+  expressionType,
+  validateExpression,
+  validateMatchConditions,
+  wantsBool,
+  wantsString,
+} from './expressions.ts';
 import { validateRule } from './webhook-configuration.ts';
 
 const oldVersions = ['v1beta1', 'v1alpha1'];
@@ -41,34 +62,18 @@ export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolic
   prepareCreate(policy) {
     policy.status = {};
   },
-  *validate({ spec }, { subresource }) {
+  *validate({ metadata, spec }, { subresource }) {
     if (subresource === 'status' || !spec) return;
-    yield* validateCommon(spec, 'spec');
+    const scope = yield* validateCommon(spec, 'spec');
     const { validations = [], auditAnnotations = [] } = spec;
     if (validations.length === 0 && auditAnnotations.length === 0) {
       const why = 'validations or auditAnnotations must contain at least one item';
       yield required('spec.validations', why);
       yield required('spec.auditAnnotations', why);
     }
-    for (const [index, { expression, message, messageExpression }] of validations.entries()) {
-      const path = `spec.validations[${index}]`;
-      yield* validateExpression(expression, `${path}.expression`, 'expression is not specified');
-      if (messageExpression) yield* validateExpression(messageExpression, `${path}.messageExpression`, '');
-      if (message?.includes('\n'))
-        yield invalidValue(`${path}.message`, message, 'message must not contain line breaks');
-      if (expression?.includes('\n') && !message && !messageExpression)
-        yield required(`${path}.message`, 'message must be specified if expression contains line breaks');
-    }
-    for (const [index, { key, valueExpression }] of auditAnnotations.entries()) {
-      const path = `spec.auditAnnotations[${index}]`;
-      if (!key) yield required(`${path}.key`);
-      else yield* invalidFor(`${path}.key`, key, qualifiedNameProblems(key));
-      yield* validateExpression(
-        valueExpression,
-        `${path}.valueExpression`,
-        'valueExpression is not specified',
-      );
-    }
+    for (const [index, validation] of validations.entries())
+      yield* validateValidation(validation, `spec.validations[${index}]`, scope);
+    yield* validateAuditAnnotations(auditAnnotations, metadata.name, scope);
   },
   versions: oldVersions,
 });
@@ -121,30 +126,11 @@ export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
   },
   *validate({ spec }) {
     if (!spec) return;
-    yield* validateCommon(spec, 'spec');
+    const scope = yield* validateCommon(spec, 'spec');
     const mutations = spec.mutations ?? [];
     if (mutations.length === 0) yield required('spec.mutations', 'mutations must contain at least one item');
-    for (const [index, { patchType, applyConfiguration, jsonPatch }] of mutations.entries()) {
-      const path = `spec.mutations[${index}]`;
-      yield* oneOf(patchType, ['ApplyConfiguration', 'JSONPatch'], `${path}.patchType`, 'required');
-      const [own, other, ownName, otherName] =
-        patchType === 'JSONPatch'
-          ? [jsonPatch, applyConfiguration, 'jsonPatch', 'applyConfiguration']
-          : [applyConfiguration, jsonPatch, 'applyConfiguration', 'jsonPatch'];
-      if (other)
-        yield invalidValue(
-          `${path}.${otherName}`,
-          '{...}',
-          `must not be specified when patchType is ${patchType}`,
-        );
-      if (!own) yield required(`${path}.${ownName}`, `must be specified when patchType is ${patchType}`);
-      else
-        yield* validateExpression(
-          own.expression,
-          `${path}.${ownName}.expression`,
-          'expression is not specified',
-        );
-    }
+    for (const [index, mutation] of mutations.entries())
+      yield* validateMutation(mutation, `spec.mutations[${index}]`, scope);
     yield* oneOf(spec.reinvocationPolicy, ['IfNeeded', 'Never'], 'spec.reinvocationPolicy', 'required');
   },
   versions: oldVersions,
@@ -185,45 +171,133 @@ interface CommonSpec {
   variables?: Variable[];
 }
 
-function* validateCommon(spec: CommonSpec, field: string): FieldErrors {
+/** Gives what the other expressions may speak of. */
+function* validateCommon(spec: CommonSpec, field: string): Generator<FieldError, ExpressionScope, undefined> {
   yield* oneOf(spec.failurePolicy, ['Fail', 'Ignore'], `${field}.failurePolicy`, 'required');
-  if (spec.paramKind)
-    for (const name of ['apiVersion', 'kind'] as const)
-      if (!spec.paramKind[name]) yield required(`${field}.paramKind.${name}`);
+  if (spec.paramKind) yield* validateParamKind(spec.paramKind, `${field}.paramKind`);
   if (!spec.matchConstraints) yield required(`${field}.matchConstraints`);
   else {
     yield* validateMatch(spec.matchConstraints, `${field}.matchConstraints`);
     if (!spec.matchConstraints.resourceRules?.length)
       yield required(`${field}.matchConstraints.resourceRules`);
   }
-  yield* validateMatchConditions(spec.matchConditions, `${field}.matchConditions`);
-  const names = new Set<string>();
+  const hasParams = spec.paramKind !== undefined;
+  yield* validateMatchConditions(spec.matchConditions, `${field}.matchConditions`, { hasParams });
+  const variables = new Map<string, CelType>();
+  const scope = { hasParams, hasAuthorizer: true, variables };
   for (const [index, { name, expression }] of (spec.variables ?? []).entries()) {
     const path = `${field}.variables[${index}]`;
     if (!name?.trim()) yield required(`${path}.name`, 'name is not specified');
     else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name))
-      yield invalidValue(`${path}.name`, name, 'name is not a valid CEL identifier');
-    if (names.has(name)) yield duplicate(`${path}.name`, name);
-    names.add(name);
-    yield* validateExpression(expression, `${path}.expression`, 'expression is not specified');
+      yield invalidValue(`${path}.name`, name, 'must be a valid CEL identifier');
+    const whenEmpty = 'expression is not specified';
+    yield* validateExpression(expression, `${path}.expression`, { scope, whenEmpty });
+    if (name && expression?.trim()) variables.set(name, expressionType(expression, scope));
+  }
+  return scope;
+}
+
+function* validateParamKind({ apiVersion, kind }: ParamKind, field: string): FieldErrors {
+  if (!apiVersion) yield required(`${field}.apiVersion`);
+  else if (apiVersion.split('/').length > 2)
+    yield invalidValue(`${field}.apiVersion`, apiVersion, `unexpected GroupVersion string: ${apiVersion}`);
+  if (!kind) yield required(`${field}.kind`);
+  else {
+    const problems = dns1035LabelProblems(kind.toLowerCase());
+    if (problems.length > 0)
+      yield invalidValue(
+        `${field}.kind`,
+        kind,
+        `may have mixed case, but should otherwise match: ${problems.join(',')}`,
+      );
+  }
+}
+
+const nonEmpty = 'must be non-empty if specified';
+const denialReasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
+
+function* validateValidation(
+  { expression, message, messageExpression, reason }: Validation,
+  path: string,
+  scope: ExpressionScope,
+): FieldErrors {
+  const whenEmpty = 'expression is not specified';
+  yield* validateExpression(expression, `${path}.expression`, { ...wantsBool, scope, whenEmpty });
+  if (messageExpression && !messageExpression.trim())
+    yield invalidValue(`${path}.messageExpression`, messageExpression, nonEmpty);
+  else if (messageExpression) {
+    const wanted = { ...wantsString, scope: { ...scope, hasAuthorizer: false }, whenEmpty: '' };
+    yield* validateExpression(messageExpression, `${path}.messageExpression`, wanted);
+  }
+  if (message && !message.trim()) yield invalidValue(`${path}.message`, message, nonEmpty);
+  else if (/[\n\r]/.test(message?.trim() ?? ''))
+    yield invalidValue(`${path}.message`, message, 'must not contain line breaks');
+  if (reason !== undefined && !denialReasons.includes(reason))
+    yield notSupported(`${path}.reason`, reason, denialReasons);
+}
+
+const wantsText = { types: ['string', 'null'], text: 'one of [string null_type]' };
+
+/** Keys stand in the audit log behind the policy's name. */
+function* validateAuditAnnotations(
+  annotations: readonly AuditAnnotation[],
+  policyName: string,
+  scope: ExpressionScope,
+): FieldErrors {
+  const keys = new Set<string>();
+  for (const [index, { key, valueExpression }] of annotations.entries()) {
+    const path = `spec.auditAnnotations[${index}]`;
+    const whole = `${policyName}/${key ?? ''}`;
+    yield* invalidFor(`${path}.key`, whole, qualifiedNameProblems(whole));
+    const whenEmpty = 'valueExpression is not specified';
+    yield* validateExpression(valueExpression, `${path}.valueExpression`, { ...wantsText, scope, whenEmpty });
+    if (keys.has(key)) yield duplicate(`${path}.key`, key);
+    keys.add(key);
+  }
+}
+
+const mutationResults: Readonly<Record<string, { types: string[]; text: string }>> = {
+  applyConfiguration: { types: ['Object'], text: 'Object' },
+  jsonPatch: { types: ['list(JSONPatch)'], text: 'list(JSONPatch)' },
+};
+
+function* validateMutation(mutation: Mutation, path: string, scope: ExpressionScope): FieldErrors {
+  const { patchType } = mutation;
+  yield* oneOf(patchType, ['ApplyConfiguration', 'JSONPatch'], `${path}.patchType`, 'required');
+  if (patchType !== 'ApplyConfiguration' && patchType !== 'JSONPatch') return;
+  const [own, other] =
+    patchType === 'JSONPatch'
+      ? (['jsonPatch', 'applyConfiguration'] as const)
+      : (['applyConfiguration', 'jsonPatch'] as const);
+  if (mutation[other])
+    yield invalidValue(
+      `${path}.${other}`,
+      `{${other}}`,
+      `must not be specified when patchType is ${patchType}`,
+    );
+  if (!mutation[own]) yield required(`${path}.${own}`, `must be specified when patchType is ${patchType}`);
+  else {
+    const wanted = { ...mutationResults[own], scope, whenEmpty: '' };
+    yield* validateExpression(mutation[own].expression, `${path}.${own}.expression`, wanted);
   }
 }
 
 function* validateMatch(match: MatchResources, field: string): FieldErrors {
+  yield* oneOf(match.matchPolicy, ['Equivalent', 'Exact'], `${field}.matchPolicy`, 'required');
   yield* validateLabelSelector(match.namespaceSelector, `${field}.namespaceSelector`);
   yield* validateLabelSelector(match.objectSelector, `${field}.objectSelector`);
-  yield* oneOf(match.matchPolicy, ['Equivalent', 'Exact'], `${field}.matchPolicy`, 'required');
   for (const list of ['resourceRules', 'excludeResourceRules'] as const)
     for (const [index, rule] of (match[list] ?? []).entries()) {
+      for (const [nameIndex, name] of (rule.resourceNames ?? []).entries()) {
+        const path = `${field}.${list}[${index}].resourceNames[${nameIndex}]`;
+        yield* invalidFor(path, name, pathSegmentProblems(name));
+        if (rule.resourceNames!.indexOf(name) < nameIndex) yield duplicate(path, name);
+      }
       yield* validateRule(rule as NamedRuleWithOperations, `${field}.${list}[${index}]`);
-      for (const [nameIndex, name] of (rule.resourceNames ?? []).entries())
-        yield* invalidFor(
-          `${field}.${list}[${index}].resourceNames[${nameIndex}]`,
-          name,
-          pathSegmentProblems(name),
-        );
     }
 }
+
+const notFoundActions = ['Deny', 'Allow'];
 
 function* validateBinding(
   spec: { policyName?: string; paramRef?: ParamRef; matchResources?: MatchResources },
@@ -236,13 +310,13 @@ function* validateBinding(
     if (!paramRef.name && !paramRef.selector)
       yield required(`${field}.paramRef`, 'one of name or selector must be specified');
     if (paramRef.name && paramRef.selector)
-      yield forbiddenField(`${field}.paramRef.name`, 'name and selector are mutually exclusive');
-    yield* oneOf(
-      paramRef.parameterNotFoundAction,
-      ['Allow', 'Deny'],
-      `${field}.paramRef.parameterNotFoundAction`,
-      'required',
-    );
+      for (const name of ['name', 'selector'])
+        yield forbiddenField(`${field}.paramRef.${name}`, 'name and selector are mutually exclusive');
+    const action = paramRef.parameterNotFoundAction;
+    const actionPath = `${field}.paramRef.parameterNotFoundAction`;
+    if (!action) yield required(actionPath);
+    else if (!notFoundActions.includes(action))
+      yield notSupportedInOrder(actionPath, action, notFoundActions);
   }
   if (matchResources) yield* validateMatch(matchResources, `${field}.matchResources`);
 }

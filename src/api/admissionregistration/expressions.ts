@@ -1,9 +1,12 @@
 /** Expressions of admission policies and webhooks, judged when they are written: a broken one would refuse everything. */
+import { checkExpression } from '../cel/check/check.ts';
+import { type CelType, dyn, typeText } from '../cel/check/types.ts';
 import { CelError, compileCel } from '../cel/environment.ts';
 import { withMapsForObjects } from '../cel/struct-literals.ts';
-import { duplicate, type FieldErrors, invalidValue, required } from '../field-error.ts';
+import { duplicate, type FieldErrors, invalidValue, required, tooMany } from '../field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { qualifiedNameProblems } from '../validation/names.ts';
+import { type ExpressionScope, mutationObject, variableTypes } from './expression-types.ts';
 
 /** What an expression of a policy may speak of. */
 export const policyVariables = [
@@ -18,36 +21,63 @@ export const policyVariables = [
 
 const matchConditionsMax = 64;
 
+export interface Wanted {
+  /** Kinds or texts of types that the result may be of; absent: any. */
+  types?: readonly string[];
+  /** As errors name them. */
+  text?: string;
+  scope: ExpressionScope;
+  whenEmpty: string;
+}
+
+export const wantsBool = { types: ['bool'], text: 'bool' };
+export const wantsString = { types: ['string'], text: 'string' };
+
 export function* validateExpression(
   expression: string | undefined,
   field: string,
-  whenEmpty: string,
+  wanted: Wanted,
 ): FieldErrors {
-  if (!expression?.trim()) {
-    yield required(field, whenEmpty);
-    return;
+  if (!expression?.trim()) yield required(field, wanted.whenEmpty);
+  else {
+    const problem = expressionProblem(expression, wanted);
+    if (problem) yield invalidValue(field, expression, problem);
   }
+}
+
+function expressionProblem(expression: string, { types, text, scope }: Wanted): string | undefined {
+  const { type, problems } = checkExpression(expression, variableTypes(scope), mutationObject);
+  if (problems.length > 0) return `compilation failed: ${problems.join('\n')}`;
+  const found = typeText(type!);
+  if (types && !types.includes(found)) return `must evaluate to ${text} but got ${found}`;
   try {
     compileCel(withMapsForObjects(expression), policyVariables);
+    return undefined;
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
-    yield invalidValue(field, expression, `compilation failed: ${error.message}`);
+    return `compilation failed: ${error.message}`;
   }
+}
+
+/** Of an expression that is sound; of another one anything may come. */
+export function expressionType(expression: string, scope: ExpressionScope): CelType {
+  return checkExpression(expression, variableTypes(scope), mutationObject).type ?? dyn;
 }
 
 export function* validateMatchConditions(
   conditions: readonly { name: string; expression: string }[] | undefined,
   field: string,
+  { hasParams }: { hasParams: boolean },
 ): FieldErrors {
   if (!conditions) return;
-  if (conditions.length > matchConditionsMax)
-    yield invalidValue(field, conditions.length, `must have at most ${matchConditionsMax} items`);
+  if (conditions.length > matchConditionsMax) yield tooMany(field, conditions.length, matchConditionsMax);
   const names = new Set<string>();
   for (const [index, { name, expression }] of conditions.entries()) {
     const path = `${field}[${index}]`;
+    const scope = { hasParams, hasAuthorizer: true };
+    yield* validateExpression(expression, `${path}.expression`, { ...wantsBool, scope, whenEmpty: '' });
     if (!name) yield required(`${path}.name`);
     else yield* invalidFor(`${path}.name`, name, qualifiedNameProblems(name));
-    yield* validateExpression(expression, `${path}.expression`, '');
     if (name && names.has(name)) yield duplicate(`${path}.name`, name);
     names.add(name);
   }

@@ -122,7 +122,7 @@ function* validateWebhook(webhook: Webhook, isBeta: boolean, path: string): Fiel
   yield* oneOf(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], `${path}.reinvocationPolicy`, 'undefined');
   yield* validateWebhookClient(webhook.clientConfig ?? {}, `${path}.clientConfig`);
   yield* validateReviewVersions(webhook.admissionReviewVersions ?? [], `${path}.admissionReviewVersions`);
-  yield* validateMatchConditions(webhook.matchConditions, `${path}.matchConditions`);
+  yield* validateMatchConditions(webhook.matchConditions, `${path}.matchConditions`, { hasParams: false });
 }
 
 function* validateSideEffects(value: string | undefined, isBeta: boolean, field: string): FieldErrors {
@@ -165,7 +165,36 @@ export function* validateRule(rule: RuleWithOperations, field: string): FieldErr
     yield* oneOf(operation, operations, `${field}.operations[${index}]`);
   for (const [index, version] of (rule.apiVersions ?? []).entries())
     if (version === '') yield required(`${field}.apiVersions[${index}]`);
-  for (const [index, resource] of (rule.resources ?? []).entries())
-    if (resource === '') yield required(`${field}.resources[${index}]`);
+  yield* validateResources(rule.resources ?? [], `${field}.resources`);
   yield* oneOf(rule.scope, ['*', 'Cluster', 'Namespaced'], `${field}.scope`, 'optional');
+}
+
+/** Each names something that none of the others names already. */
+function* validateResources(resources: readonly string[], field: string): FieldErrors {
+  let hasAll = false;
+  const wholeResources = new Set<string>();
+  const everywhere = new Set<string>();
+  const hasPlain = resources.length > 1 && resources.some((name) => name !== '*' && !name.includes('/'));
+  for (const [index, name] of resources.entries()) {
+    const path = `${field}[${index}]`;
+    if (name === '') yield required(path);
+    if (name === '*/*') hasAll = true;
+    const slash = name.indexOf('/');
+    if (slash < 0) continue;
+    const [resource, subresource] = [name.slice(0, slash), name.slice(slash + 1)];
+    if (wholeResources.has(resource))
+      yield invalidValue(path, name, `if '${resource}/*' is present, must not specify ${name}`);
+    if (everywhere.has(subresource))
+      yield invalidValue(path, name, `if '*/${subresource}' is present, must not specify ${name}`);
+    if (subresource === '*') wholeResources.add(resource);
+    if (resource === '*') everywhere.add(subresource);
+  }
+  if (resources.length > 1 && hasAll)
+    yield invalidValue(field, resources, "if '*/*' is present, must not specify other resources");
+  if (resources.includes('*') && hasPlain)
+    yield invalidValue(
+      field,
+      resources,
+      "if '*' is present, must not specify other resources without subresources",
+    );
 }

@@ -12,7 +12,7 @@ export interface JsonPatchOperation {
   value?: unknown;
 }
 
-/** The patch is well-formed but does not fit the document; the message is for logs, upstream shows none. */
+/** The patch is well-formed but does not fit the document; of the API's own patches upstream shows no message, of webhooks' it does. */
 export class JsonPatchError extends Error {
   constructor(message: string) {
     super(message);
@@ -35,7 +35,7 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
         add(holder, pointer, cloneJson(operation.value ?? null));
         break;
       case 'remove':
-        remove(holder, pointer);
+        removeNamed(holder, pointer, operation.path);
         break;
       case 'replace':
         replace(holder, pointer, cloneJson(operation.value ?? null));
@@ -114,6 +114,18 @@ function remove(holder: JsonObject, pointer: string[]): unknown {
   return value;
 }
 
+/** @throws {JsonPatchError} in the words of upstream's library */
+function removeNamed(holder: JsonObject, pointer: string[], path: string): void {
+  try {
+    remove(holder, pointer);
+  } catch (error) {
+    if (!(error instanceof JsonPatchError)) throw error;
+    throw new JsonPatchError(
+      `remove operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`,
+    );
+  }
+}
+
 function replace(holder: JsonObject, pointer: string[], value: unknown): void {
   const parent = parentOf(holder, pointer);
   const key = pointer.at(-1)!;
@@ -126,7 +138,7 @@ function test(holder: JsonObject, pointer: string[], operation: JsonPatchOperati
   const key = pointer.at(-1)!;
   const found = Array.isArray(parent) ? child(parent, key) : ownValue(parent, key);
   if (!equalJson(found ?? null, operation.value ?? null)) {
-    throw new JsonPatchError(`testing value ${operation.path} failed`);
+    throw new JsonPatchError(`testing value ${operation.path} failed: test failed`);
   }
 }
 

@@ -12,7 +12,7 @@ import type { AdmissionRequest } from './review.ts';
 
 export interface CompiledCondition {
   name: string;
-  program: Pick<CelProgram, 'evaluate'>;
+  program: Pick<CelProgram, 'evaluate' | 'source'>;
 }
 
 /** One that does not compile, stored before that was refused, fails whenever it is asked: no other request feels it. */
@@ -26,6 +26,7 @@ function compileOrFail(expression: string): CompiledCondition['program'] {
   } catch (error) {
     if (!(error instanceof CelError)) throw error;
     return {
+      source: expression,
       evaluate() {
         throw error;
       },
@@ -74,14 +75,15 @@ export function conditionsHold(
   variables: Record<string, unknown>,
 ): boolean {
   const failures: string[] = [];
-  for (const { name, program } of conditions) {
+  for (const { program } of conditions) {
     try {
       if (program.evaluate(variables) !== true) return false;
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
-      failures.push(`matchCondition ${JSON.stringify(name)}: ${error.message}`);
+      failures.push(`expression '${program.source}' resulted in error: ${error.message}`);
     }
   }
-  if (failures.length > 0) throw new CelError(failures.join(', '));
+  if (failures.length > 0)
+    throw new CelError(failures.length === 1 ? failures[0]! : `[${failures.join(', ')}]`);
   return true;
 }

@@ -178,7 +178,7 @@ test('a webhook that fails stops the request, unless its failures are to be igno
       assert.equal(error.code, 500);
       assert.match(
         error.message,
-        /^Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: Post "https:/,
+        /^Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: an error on the server/,
       );
       return true;
     },

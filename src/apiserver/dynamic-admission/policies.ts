@@ -227,7 +227,8 @@ function messageOf(
   if (!messageProgram) return fallback;
   try {
     const text = messageProgram.evaluate(values);
-    return typeof text === 'string' && text.trim() !== '' ? text : fallback;
+    const isLine = typeof text === 'string' && text.trim() !== '' && !/[\n\r]/.test(text.trim());
+    return isLine ? text.trim() : fallback;
   } catch (error) {
     // A message that cannot be made is not worth failing over: the fixed one stands in.
     if (error instanceof CelError) return fallback;

@@ -247,10 +247,21 @@ function lazyVariables(
     Object.defineProperty(composed, name, {
       enumerable: true,
       get: () => {
-        known ??= { value: program.evaluate({ ...base, variables: composed }) };
+        known ??= { value: evaluateVariable(name, () => program.evaluate({ ...base, variables: composed })) };
         return known.value;
       },
     });
   }
   return composed;
+}
+
+/** @throws CelError that names the variable */
+function evaluateVariable(name: string, evaluate: () => unknown): unknown {
+  try {
+    return evaluate();
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    const why = `composited variable ${JSON.stringify(name)} fails to evaluate: ${error.message}`;
+    throw new CelError(why, { cause: error });
+  }
 }

@@ -20,7 +20,8 @@ test('the status of a policy tells which fields its expressions speak of in vain
   const spec = (expression: string) => ({
     matchConstraints: {
       resourceRules: [
-        { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['*'], resources: ['deployments', '*'] },
+        { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['*'], resources: ['deployments'] },
+        { apiGroups: ['batch'], apiVersions: ['v1'], operations: ['*'], resources: ['*'] },
         { apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['configmaps'] },
       ],
     },

@@ -2,6 +2,7 @@
 import { schemaNameOf } from '../../api/define-kind.ts';
 import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
+import type { StatusDetails } from '../../api/status.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
 import { toStoredVersion } from '../registry/codec.ts';
 import { convertFromStored } from '../registry/conversion.ts';
@@ -21,7 +22,7 @@ export interface AdmissionRequest extends Record<string, unknown> {
 export interface AdmissionResponse {
   uid: string;
   allowed: boolean;
-  status?: { code?: number; message?: string; reason?: string; status?: string };
+  status?: { code?: number; message?: string; reason?: string; details?: StatusDetails };
   /** Base64 of an RFC 6902 patch. */
   patch?: string;
   patchType?: string;
@@ -59,16 +60,31 @@ function requestOf(attributes: AdmissionAttributes, shown: ServedResource, uid: 
       groups: user.groups,
       ...(user.extra && { extra: user.extra }),
     },
-    object: objectKind ? structuredClone(object!) : viewFor(shown, object),
+    object: objectKind ? structuredClone(object!) : withVersionOf(viewFor(shown, object), old),
     oldObject: objectKind && old ? structuredClone(old) : viewFor(shown, old),
     dryRun: request.dryRun,
-    options: options ?? null,
+    options: { ...shownOptions[operation], ...(options ?? request.options), ...metaVersion },
   };
+}
+
+const metaVersion = { apiVersion: 'meta.k8s.io/v1' };
+/** A patch is shown as the write that it comes to. */
+const shownOptions: Readonly<Record<string, object>> = {
+  CREATE: { kind: 'CreateOptions' },
+  UPDATE: { kind: 'UpdateOptions' },
+  DELETE: { kind: 'DeleteOptions' },
+};
+
+/** Whoever changes an object without naming its version changes the present one. */
+function withVersionOf(object: KubeObject | null, old: KubeObject | undefined): KubeObject | null {
+  const resourceVersion = old?.metadata.resourceVersion;
+  if (!object || !resourceVersion || object.metadata.resourceVersion) return object;
+  return { ...object, metadata: { ...object.metadata, resourceVersion } };
 }
 
 /** What became of the object that was shown, as the attributes hold it. @throws StatusError when it does not fit its kind */
 export async function objectAfter(
-  { objectKind }: AdmissionAttributes,
+  { objectKind, object: before }: AdmissionAttributes,
   shown: ServedResource,
   mutated: Record<string, unknown>,
 ): Promise<KubeObject> {
@@ -76,7 +92,11 @@ export async function objectAfter(
   if (objectKind)
     return decodeParsed<KubeObject>(parsed, schemaOfKind(objectKind), objectKind, 'Ignore').object;
   const { object } = shown.codec.decode(parsed, 'Ignore');
-  return await converting(() => toStoredVersion(shown, object));
+  const stored = await converting(() => toStoredVersion(shown, object));
+  // It was shown the present version; the client did not ask for it.
+  if (!before?.metadata.resourceVersion)
+    delete (stored.metadata as { resourceVersion?: string }).resourceVersion;
+  return stored;
 }
 
 export function schemaOfKind({ group, version, kind }: GroupVersionKind): string {

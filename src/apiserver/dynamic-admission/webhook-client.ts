@@ -1,10 +1,12 @@
 /** Calls webhooks over HTTPS: at a URL, or at a Service of the cluster through whoever can reach it. */
 import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { StatusError } from '../../api/status.ts';
 import type { WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
+import { dialReason } from '../../base/dial-reason.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
-import { postJson } from '../http/post-json.ts';
+import { AnswerStatusError, postJson } from '../http/post-json.ts';
 
 const defaultServicePort = 443;
 
@@ -43,12 +45,9 @@ export class WebhookClient {
         agent: this.#agent,
         socket,
       });
-      return parseExactJson(text);
+      return readAnswer(text);
     } catch (error) {
-      const why = messageOf(error);
-      throw new WebhookCallError(`failed to call webhook: Post ${JSON.stringify(url.href)}: ${why}`, {
-        cause: error,
-      });
+      throw new WebhookCallError(`failed to call webhook: ${whyFailed(error, url)}`, { cause: error });
     }
   }
 
@@ -56,6 +55,88 @@ export class WebhookClient {
     this.#agent.destroy();
   }
 }
+
+/** The answer is none of a webhook. */
+class NoAnswerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NoAnswerError';
+  }
+}
+
+const jsonParseError =
+  'couldn\'t get version/kind; json parse error: json: cannot unmarshal string into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+/** @throws NoAnswerError */
+function readAnswer(text: string): unknown {
+  if (text === '')
+    throw new NoAnswerError('0-length response with status code: 200 and content type: application/json');
+  let answer: unknown;
+  try {
+    answer = parseExactJson(text);
+  } catch {
+    throw new NoAnswerError(jsonParseError);
+  }
+  if (typeof answer !== 'object' || answer === null) throw new NoAnswerError(jsonParseError);
+  return answer;
+}
+
+/** In the words of upstream's client. */
+function whyFailed(error: unknown, url: URL): string {
+  if (error instanceof NoAnswerError) return error.message;
+  if (error instanceof AnswerStatusError) return whyRefused(error);
+  return `Post ${JSON.stringify(shownUrl(url))}: ${whyUnreached(error, url)}`;
+}
+
+function whyRefused({ status, text }: AnswerStatusError): string {
+  const told = messageOfStatus(text);
+  if (told) return told;
+  if (status === 404) return 'the server could not find the requested resource';
+  if (status >= 500) return 'an error on the server ("unknown") has prevented the request from succeeding';
+  return `the server responded with the status code ${status} but did not return more information`;
+}
+
+/** Of a server that answers as Kubernetes does. */
+function messageOfStatus(text: string): string | undefined {
+  try {
+    const { kind, message } = (parseExactJson(text) ?? {}) as { kind?: string; message?: string };
+    return kind === 'Status' && typeof message === 'string' ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As it was asked for, with the port: a Service's is always named. */
+function shownUrl(url: URL): string {
+  if (!url.hostname.endsWith('.svc') || url.port) return url.href;
+  return url.href.replace(url.host, `${url.host}:${defaultServicePort}`);
+}
+
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
+
+function whyUnreached(error: unknown, url: URL): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const port = url.port || `${defaultServicePort}`;
+  if (untrusted.has(code))
+    return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+  if (code === 'CERT_HAS_EXPIRED')
+    return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid';
+  if (code === 'ENOTFOUND') return `dial tcp: lookup ${url.hostname}: no such host`;
+  if (code === 'ECONNRESET' && message === 'socket hang up') return 'EOF';
+  if (dialFailures.has(code))
+    return `dial tcp ${url.hostname}:${port}: ${dialReason(error as NodeJS.ErrnoException)}`;
+  return error instanceof StatusError && error.code === 404
+    ? message.replace(/^services /, 'service ')
+    : messageOf(error);
+}
+
+const dialFailures = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 
 /** A Service's webhook is asked under its DNS name, for which its certificate must be good. */
 function urlOf({ url, service }: WebhookClientConfig): URL {

@@ -4,10 +4,9 @@ import { CelError } from '../../api/cel/environment.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../../api/resources.gen.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
-import { applyJsonPatch } from '../../api/schema/json-patch.ts';
+import { applyJsonPatch, JsonPatchError } from '../../api/schema/json-patch.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
-import { checkPatch } from '../../api/schema/patch.ts';
-import { badRequest, internalError, StatusError } from '../../api/status.ts';
+import { badRequest, forbidden, internalError, StatusError } from '../../api/status.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
@@ -20,6 +19,7 @@ import { AccessAnswers } from './access-answers.ts';
 import { type CompiledCondition, celVariablesOf, compileConditions, conditionsHold } from './conditions.ts';
 import { compileMatcher, type MatchContext, type Matcher } from './matching.ts';
 import { type AdmissionRequest, type AdmissionResponse, admissionRequestOf, objectAfter } from './review.ts';
+import { readResponse } from './review-answer.ts';
 import { WebhookCallError, type WebhookClient } from './webhook-client.ts';
 
 export interface WebhookOptions extends MatchContext {
@@ -107,11 +107,14 @@ class Hooks {
     const answered = await this.#ask(hook, attributes, shown);
     if (!answered?.response.patch || !attributes.object) return true;
     const { response, request } = answered;
-    const patch = checkPatch(parseExactJson(Buffer.from(response.patch!, 'base64').toString('utf8')), 'json');
-    if (patch.format !== 'json')
-      throw internalError(`webhook ${hook.webhook.name} answered with no JSON patch`);
-    const patched = applyJsonPatch(asJsonObject(request.object!), patch.operations);
-    attributes.object = await objectAfter(attributes, shown, patched as Record<string, unknown>);
+    const patched = patchedObject(hook.webhook.name, request.object!, response);
+    try {
+      attributes.object = await objectAfter(attributes, shown, patched);
+    } catch (error) {
+      // The client has done nothing wrong.
+      if (error instanceof StatusError && error.code === 400) throw internalError(withoutKind(error.message));
+      throw error;
+    }
     return true;
   }
 
@@ -126,9 +129,7 @@ class Hooks {
     } catch (error) {
       if (!(error instanceof CelError)) throw error;
       if (hook.webhook.failurePolicy === 'Ignore') return undefined;
-      throw internalError(
-        `failed to evaluate match conditions of webhook ${hook.webhook.name}: ${error.message}`,
-      );
+      throw forbidden(attributes.request.resource, attributes.name, error.message);
     }
   }
 
@@ -145,7 +146,8 @@ class Hooks {
     const request = await admissionRequestOf(attributes, shown, this.#options.random.uuid());
     const response = await this.#timed(webhook, request, attributes.request.elsewhere);
     if (!response) return undefined;
-    for (const warning of response.warnings ?? []) attributes.request.warnings.push(warning);
+    for (const warning of response.warnings ?? [])
+      if (isHeaderText(warning)) attributes.request.warnings.push(warning);
     const { annotations } = attributes.request;
     for (const [key, value] of Object.entries(response.auditAnnotations ?? {}))
       if (annotations) annotations[`${webhook.name}/${key}`] = value;
@@ -191,17 +193,9 @@ class Hooks {
     const timeoutMs = (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
     try {
       const body = { kind: 'AdmissionReview', apiVersion, request };
-      const answer = (await this.#options.client.post(webhook.clientConfig, body, timeoutMs)) as {
-        response?: AdmissionResponse;
-      } | null;
-      const response = answer?.response;
-      if (!response) throw new WebhookCallError('webhook response was absent');
-      if (response.uid !== request.uid) {
-        throw new WebhookCallError(
-          `expected response.uid=${JSON.stringify(request.uid)}, got ${JSON.stringify(response.uid)}`,
-        );
-      }
-      return response;
+      const answer = await this.#options.client.post(webhook.clientConfig, body, timeoutMs);
+      const isMutating = this.#type === MutatingWebhookConfiguration;
+      return readResponse(answer, { apiVersion, uid: request.uid, isMutating });
     } catch (error) {
       if (!(error instanceof WebhookCallError)) throw error;
       if (webhook.failurePolicy === 'Ignore') {
@@ -244,12 +238,48 @@ function snapshot(object: KubeObject | undefined): KubeObject | undefined {
   return object && structuredClone(object);
 }
 
+function isHeaderText(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what headers cannot hold
+  return !/[\x00-\x1f\x7f]/.test(text);
+}
+
+/** `ConfigMap in version "v1" cannot be handled as a ConfigMap: json: …` → `json: …` */
+function withoutKind(message: string): string {
+  return message.replace(/^.* cannot be handled as an? \w+: /, '');
+}
+
+/** @throws StatusError 500 when the patch is none, or does not apply */
+function patchedObject(
+  name: string,
+  object: KubeObject,
+  { patch, patchType }: AdmissionResponse,
+): Record<string, unknown> {
+  const failed = (why: string) => internalError(`failed calling webhook ${JSON.stringify(name)}: ${why}`);
+  if (patchType !== 'JSONPatch') throw failed(`unsupported patch type ${JSON.stringify(patchType)}`);
+  const undecodable = (why: string) => failed(`received undecodable patch in webhook response: ${why}`);
+  const text = Buffer.from(patch!, 'base64').toString('utf8');
+  let value: unknown;
+  try {
+    value = parseExactJson(text);
+  } catch {
+    throw undecodable(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
+  }
+  if (!Array.isArray(value))
+    throw undecodable('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+  try {
+    return applyJsonPatch(asJsonObject(object), value) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof JsonPatchError) throw internalError(error.message);
+    throw error;
+  }
+}
+
 /** Upstream's words around the webhook's own; never less than a client error. */
 function denial(name: string, status: AdmissionResponse['status']): StatusError {
   const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
   const explanation = status?.message || status?.reason;
   const message = explanation ? `${denied}: ${explanation}` : `${denied} without explanation`;
-  return new StatusError(denialCode(status), status?.reason ?? '', message);
+  return new StatusError(denialCode(status), status?.reason ?? '', message, status?.details);
 }
 
 function denialCode(status: AdmissionResponse['status']): number {

@@ -33,12 +33,15 @@ export interface PostOptions {
 /** The server answered, but not with what was asked for. */
 export class AnswerStatusError extends Error {
   readonly status: number;
+  /** What the server sent. */
+  readonly text: string;
   constructor(status: number, text: string) {
     super(
       `an error on the server (${JSON.stringify(text.slice(0, shownCharsMax))}) has prevented the request from succeeding`,
     );
     this.name = 'AnswerStatusError';
     this.status = status;
+    this.text = text;
   }
 }
 

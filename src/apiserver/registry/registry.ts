@@ -54,6 +54,8 @@ export interface WriteRequest {
   user: UserInfo;
   dryRun: boolean;
   fieldManager: string;
+  /** The options of the query, for webhooks; absent in requests of the server's own. */
+  options?: Record<string, unknown>;
   /** Collects texts for `Warning` headers. */
   warnings: string[];
   /** Collects what the audit log notes of the request; absent when there is none. */

@@ -50,9 +50,21 @@ export function writeRequest(context: RequestContext, resource: ServedResource):
     user,
     dryRun: isDryRun(request.query.getAll('dryRun'), optionsKinds[info.verb] ?? 'CreateOptions'),
     fieldManager: fieldManagerOf(context),
+    options: optionsOf(request.query),
     warnings,
     elsewhere,
     annotations,
+  };
+}
+
+/** As the client gave them. */
+function optionsOf(query: URLSearchParams): Record<string, unknown> {
+  const dryRun = query.getAll('dryRun');
+  const [fieldManager, fieldValidation] = [query.get('fieldManager'), query.get('fieldValidation')];
+  return {
+    ...(dryRun.length > 0 && { dryRun }),
+    ...(fieldManager && { fieldManager }),
+    ...(fieldValidation && { fieldValidation }),
   };
 }
 

@@ -133,6 +133,12 @@ class Checker {
     return listOf(of ?? this.#param());
   }
 
+  /** What is put into a text may be of any type. */
+  #mixedList({ items }: Tree & { op: 'list' }, scope: Scope): CelType {
+    for (const { tree } of items) this.typeOf(tree, scope);
+    return listOf(dyn);
+  }
+
   #map({ entries }: Tree & { op: 'map' }, scope: Scope): CelType {
     let key: CelType | undefined;
     let of: CelType | undefined;
@@ -227,7 +233,10 @@ class Checker {
     const overloads = declarations.get(qualified ?? name) ?? [];
     const isMethod = of !== undefined && qualified === undefined;
     const receivers = isMethod ? [of] : [];
-    const args = [...receivers, ...tree.args].map((arg) => this.typeOf(arg, scope));
+    const isFormat = name === 'format';
+    const args = [...receivers, ...tree.args].map((arg) =>
+      isFormat && arg.op === 'list' ? this.#mixedList(arg, scope) : this.typeOf(arg, scope),
+    );
     if (logic.has(name) && name !== '!_') return this.#logic(tree, args);
     if (overloads.length === 0)
       return this.#problem(at, `undeclared reference to '${name}' (in container '')`);

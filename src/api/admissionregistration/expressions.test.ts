@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { validateExpression, wantsBool } from './expressions.ts';
+
+const scope = { hasParams: true, hasAuthorizer: true, variables: new Map() };
+const problemOf = (expression: string, hasParams = true) => {
+  const wanted = { ...wantsBool, scope: { ...scope, hasParams }, whenEmpty: '' };
+  return [...validateExpression(expression, 'x', wanted)].map(({ detail }) => detail)[0];
+};
+
+test('expressions of every day pass', () => {
+  const expressions = [
+    'object.spec.template.spec.containers.all(c, c.image.startsWith("registry.example.com/"))',
+    'has(object.metadata.labels) && "team" in object.metadata.labels',
+    'object.spec.replicas <= params.maxReplicas',
+    'request.userInfo.groups.exists(g, g == "system:masters")',
+    'oldObject == null || object.spec == oldObject.spec',
+    'quantity(object.spec.size).isLessThan(quantity("10Gi"))',
+    'timestamp(object.a) - timestamp(object.b) < duration("1h")',
+    'object.?metadata.?annotations[?"x"].orValue("") == "a"',
+    '"%s has %d".format(["x", 3]) == "x has 3"',
+    'object.spec.ports.map(p, p.port > 3, p.port).sum() > 5',
+    'authorizer.group("").resource("pods").namespace("a").check("get").allowed()',
+    'authorizer.requestResource.check("delete").reason() == ""',
+    'namespaceObject.metadata.labels["a"] == "b"',
+    'object.list.exists(i, v, v == i) && object.list.slice(0, 1) == [1]',
+    'url(object.link).getHost() == "example.com" && ip(object.a).family() == 4',
+  ];
+  for (const expression of expressions) assert.equal(problemOf(expression), undefined, expression);
+});
+
+test('what is wrong with an expression is told with its place', () => {
+  assert.equal(problemOf('object.x'), 'Invalid value: "object.x": must evaluate to bool but got dyn');
+  assert.equal(
+    problemOf('request.foo == 1'),
+    `Invalid value: "request.foo == 1": compilation failed: ERROR: <input>:1:8: undefined field 'foo'\n | request.foo == 1\n | .......^`,
+  );
+  assert.match(problemOf('params.x == 1', false)!, /undeclared reference to 'params' \(in container ''\)/);
+  assert.equal(problemOf(' '), 'Required value');
+});
