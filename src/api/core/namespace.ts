@@ -43,9 +43,8 @@ export const namespaceKind = defineKind(Namespace, {
   },
   *validate(namespace) {
     for (const finalizer of namespace.spec?.finalizers ?? []) {
-      const problems = qualifiedNameProblems(finalizer);
-      yield* invalidFor('spec.finalizers', finalizer, problems);
-      if (problems.length === 0 && !finalizer.includes('/') && finalizer !== namespaceFinalizer)
+      yield* invalidFor('spec.finalizers', finalizer, qualifiedNameProblems(finalizer));
+      if (!finalizer.includes('/') && finalizer !== namespaceFinalizer)
         yield invalidValue(
           'spec.finalizers',
           finalizer,

@@ -8,9 +8,14 @@ const none: Problems = [];
 
 const alphanumericLower = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const subdomainPattern = `${alphanumericLower}(\\.${alphanumericLower})*`;
+const searchLabel = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const searchDomainPattern = `${searchLabel}(\\.${searchLabel})*`;
+const reasonPattern = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';
 const qualifiedNamePattern = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 
 const subdomainRegExp = new RegExp(`^${subdomainPattern}$`);
+const searchDomainRegExp = new RegExp(`^${searchDomainPattern}$`);
+const reasonRegExp = new RegExp(`^${reasonPattern}$`);
 const labelRegExp = new RegExp(`^${alphanumericLower}$`);
 const label1035RegExp = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const qualifiedNameRegExp = new RegExp(`^${qualifiedNamePattern}$`);
@@ -26,6 +31,11 @@ function withPattern(rule: string, pattern: string, ...examples: string[]): stri
 const subdomainMessage = withPattern(
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
   subdomainPattern,
+  'example.com',
+);
+const searchDomainMessage = withPattern(
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+  searchDomainPattern,
   'example.com',
 );
 const labelMessage = withPattern(
@@ -44,6 +54,15 @@ const wildcardMessage = withPattern(
   "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
   `\\*\\.${subdomainPattern}`,
   '*.example.com',
+);
+const reasonMessage = withPattern(
+  "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
+  reasonPattern,
+  'my_name',
+  'MY_NAME',
+  'MyName',
+  'ReasonA,ReasonB',
+  'ReasonA:ReasonB',
 );
 const qualifiedNameMessage = withPattern(
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
@@ -99,6 +118,11 @@ export function subdomainProblems(value: string): Problems {
   return bounded(value, subdomainLengthMax, subdomainRegExp, subdomainMessage);
 }
 
+/** A domain in which resolvers look for a name: labels may have underscores. */
+export function searchDomainProblems(value: string): Problems {
+  return bounded(value, subdomainLengthMax, searchDomainRegExp, searchDomainMessage);
+}
+
 export function dnsLabelProblems(value: string): Problems {
   // What would do as a subdomain has nothing wrong but its dots.
   const message = subdomainRegExp.test(value) ? 'must not contain dots' : labelMessage;
@@ -111,6 +135,11 @@ export function dns1035LabelProblems(value: string): Problems {
 
 export function wildcardSubdomainProblems(value: string): Problems {
   return bounded(value, subdomainLengthMax, wildcardRegExp, wildcardMessage);
+}
+
+/** One word, or several with commas and colons: why a condition is as it is. */
+export function conditionReasonProblems(value: string): Problems {
+  return reasonRegExp.test(value) ? none : [reasonMessage];
 }
 
 export function labelValueProblems(value: string): Problems {

@@ -118,6 +118,7 @@ export function isOvercommitAllowed(name: string): boolean {
 export function* validateResourceRequirements(
   resources: { limits?: ResourceList; requests?: ResourceList } | undefined,
   field: string,
+  validateName: (name: string, field: string) => FieldErrors = validateContainerResourceName,
 ): FieldErrors {
   if (!resources) return;
   const { limits = {}, requests = {} } = resources;
@@ -129,7 +130,7 @@ export function* validateResourceRequirements(
   ] as const)
     for (const name in list) {
       const path = `${field}.${kind}[${name}]`;
-      yield* validateContainerResourceName(name, path);
+      yield* validateName(name, path);
       yield* validateResourceAmount(name, list[name]!, path);
       hugePages ||= isHugePages(name);
       cpuOrMemory ||= name === 'cpu' || name === 'memory';

@@ -1,12 +1,14 @@
 /** Validation of containers, init containers and ephemeral containers. */
 import {
   duplicate,
+  type FieldError,
   type FieldErrors,
   forbiddenField,
   invalidValue,
   notFoundField,
   notSupportedInOrder,
   required,
+  tooMany,
 } from '../../field-error.ts';
 import type {
   Container,
@@ -14,7 +16,6 @@ import type {
   EnvFromSource,
   EnvVar,
   EphemeralContainer,
-  FileKeySelector,
   PodSpec,
 } from '../../types/core-v1.gen.ts';
 import { invalidFor, oneOf, portNumber } from '../../validation/fields.ts';
@@ -26,6 +27,7 @@ import {
 } from '../../validation/names.ts';
 import { validateResourceRequirements } from '../../validation/resources.ts';
 import { type PodVolumes, validateVolumeUse } from './mounts.ts';
+import { validateFileKeyRef } from './file-variables.ts';
 import { validateProbesAndHooks } from './probes.ts';
 import {
   environmentFieldPaths,
@@ -50,7 +52,7 @@ export function* validateAllContainers(spec: PodSpec, volumes: PodVolumes, field
     yield* validateContainer(container, spec, volumes, names, path);
     yield* validateResizePolicy(container, spec, `${path}.resizePolicy`);
     yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
-    yield* oneOf(container.restartPolicy, restartPolicies, `${path}.restartPolicy`, 'optional');
+    yield* validateRestarts(container, path);
   }
   yield* validateHostPorts(containers, `${field}.containers`);
   yield* validateInitContainers(spec, volumes, names, field);
@@ -66,10 +68,11 @@ function* validateInitContainers(
   for (const [index, container] of (spec.initContainers ?? []).entries()) {
     const path = `${field}.initContainers[${index}]`;
     yield* validateContainer(container, spec, volumes, names, path);
+    if (container.restartPolicy !== undefined) yield* validateRestarts(container, path);
+    else if (container.restartPolicyRules?.length) yield policyForRules(path);
     if (container.restartPolicy === 'Always')
       yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
     else {
-      yield* oneOf(container.restartPolicy, restartPolicies, `${path}.restartPolicy`, 'optional');
       for (const name of perPodOnly)
         if (container[name])
           yield forbiddenField(
@@ -81,6 +84,34 @@ function* validateInitContainers(
   }
 }
 
+function policyForRules(field: string): FieldError {
+  return required(`${field}.restartPolicy`, 'must specify restartPolicy when restart rules are used');
+}
+
+const restartRulesMax = 20;
+const exitCodesMax = 255;
+
+/** A container's own policy, and the rules that it has beside one. */
+function* validateRestarts({ restartPolicy, restartPolicyRules }: Container, field: string): FieldErrors {
+  const rules = restartPolicyRules ?? [];
+  if (restartPolicy === undefined) {
+    if (rules.length > 0) yield policyForRules(field);
+  } else yield* oneOf(restartPolicy, restartPolicies, `${field}.restartPolicy`);
+  const path = `${field}.restartPolicyRules`;
+  if (rules.length > restartRulesMax) yield tooMany(path, rules.length, restartRulesMax);
+  for (const [index, { action, exitCodes }] of rules.entries()) {
+    yield* oneOf(action, ['Restart', 'RestartAllContainers'], `${path}[${index}].action`);
+    const codes = `${path}[${index}].exitCodes`;
+    if (!exitCodes) {
+      yield required(codes, 'must be specified');
+      continue;
+    }
+    yield* oneOf(exitCodes.operator, ['In', 'NotIn'], `${codes}.operator`);
+    const count = exitCodes.values?.length ?? 0;
+    if (count > exitCodesMax) yield tooMany(`${codes}.values`, count, exitCodesMax);
+  }
+}
+
 const notForEphemeral = [
   'lifecycle',
   'livenessProbe',
@@ -89,6 +120,7 @@ const notForEphemeral = [
   'ports',
   'resizePolicy',
   'restartPolicy',
+  'restartPolicyRules',
 ] as const;
 
 function* validateEphemeralContainers(
@@ -155,7 +187,7 @@ function* validateContainer(
       'FallbackToLogsOnError',
     ]);
   if (container.ports) yield* validatePorts(container.ports, `${path}.ports`);
-  if (container.env) yield* validateEnvironment(container.env, volumes, `${path}.env`);
+  if (container.env) yield* validateEnvironment(container.env, `${path}.env`);
   if (container.envFrom) yield* validateEnvironmentSources(container.envFrom, `${path}.envFrom`);
   yield* validateVolumeUse(container, volumes, path);
   yield* oneOf(container.imagePullPolicy, pullPolicies, `${path}.imagePullPolicy`, 'required');
@@ -185,8 +217,8 @@ function* validateResizePolicy({ resizePolicy }: Container, spec: PodSpec, field
 }
 
 /** That devices are used of claims that the pod has. */
-function* validateClaimUse(
-  { resources }: Container | EphemeralContainer,
+export function* validateClaimUse(
+  { resources }: Pick<Container, 'resources'>,
   { resourceClaims }: PodSpec,
   field: string,
 ): FieldErrors {
@@ -238,16 +270,16 @@ function* validateHostPorts(containers: Container[], field: string, firstIndex =
     }
 }
 
-function* validateEnvironment(env: EnvVar[], volumes: PodVolumes, field: string): FieldErrors {
+function* validateEnvironment(env: EnvVar[], field: string): FieldErrors {
   for (const [index, variable] of env.entries()) {
     const path = `${field}[${index}]`;
     if (!variable.name) yield required(`${path}.name`);
     else yield* invalidFor(`${path}.name`, variable.name, environmentNameProblems(variable.name));
-    if (variable.valueFrom) yield* validateValueFrom(variable, volumes, `${path}.valueFrom`);
+    if (variable.valueFrom) yield* validateValueFrom(variable, `${path}.valueFrom`);
   }
 }
 
-function* validateValueFrom(variable: EnvVar, volumes: PodVolumes, field: string): FieldErrors {
+function* validateValueFrom(variable: EnvVar, field: string): FieldErrors {
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = variable.valueFrom!;
   let sources = 0;
   if (fieldRef) {
@@ -270,7 +302,7 @@ function* validateValueFrom(variable: EnvVar, volumes: PodVolumes, field: string
   }
   if (fileKeyRef) {
     sources++;
-    yield* validateFileKeyRef(fileKeyRef, volumes, `${field}.fileKeyRef`);
+    yield* validateFileKeyRef(fileKeyRef, `${field}.fileKeyRef`);
   }
   if (sources === 0)
     yield invalidValue(
@@ -280,20 +312,6 @@ function* validateValueFrom(variable: EnvVar, volumes: PodVolumes, field: string
     );
   else if (variable.value) yield invalidValue(field, '', 'may not be specified when `value` is not empty');
   else if (sources > 1) yield invalidValue(field, '', 'may not have more than one field specified at a time');
-}
-
-function* validateFileKeyRef(reference: FileKeySelector, volumes: PodVolumes, field: string): FieldErrors {
-  for (const name of ['key', 'path', 'volumeName'] as const)
-    if (!reference[name]) yield required(`${field}.${name}`);
-  const { key, path, volumeName } = reference;
-  if (key) yield* invalidFor(`${field}.key`, key, environmentNameProblems(key));
-  if (path?.startsWith('/')) yield invalidValue(`${field}.path`, path, 'must be a relative path');
-  if (path?.split('/').includes('..')) yield invalidValue(`${field}.path`, path, "must not contain '..'");
-  if (!volumeName) return;
-  const volume = volumes.get(volumeName);
-  if (!volume) yield notFoundField(`${field}.volumeName`, volumeName);
-  else if (!volume.emptyDir)
-    yield invalidValue(`${field}.volumeName`, volumeName, 'referenced volume must be of type emptyDir');
 }
 
 function* validateEnvironmentSources(sources: EnvFromSource[], field: string): FieldErrors {

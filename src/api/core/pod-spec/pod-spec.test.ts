@@ -263,12 +263,95 @@ test('a variable from a file names one within an emptyDir', () => {
       { volumeName: 'h' },
       [`${field}.volumeName: Invalid value: "h": referenced volume must be of type emptyDir`],
     ],
-    [{ path: '/a' }, [`${field}.path: Invalid value: "/a": must be a relative path`]],
+    [{ path: '/a' }, []],
+    [
+      { volumeName: 'none', key: '' },
+      [`${field}.key: Required value`, `${field}.volumeName: Not found: "none"`],
+    ],
     [{ path: 'a/../b' }, [`${field}.path: Invalid value: "a/../b": must not contain '..'`]],
     [{ key: '' }, [`${field}.key: Required value`]],
   ];
   for (const [change, errors] of rows) assert.deepEqual(errorsOf(spec({ volumes }, from(change))), errors);
 });
+
+const restart = { action: 'Restart', exitCodes: { operator: 'In', values: [1] } };
+const keysTerm = (term: object) => ({
+  affinity: {
+    podAntiAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', labelSelector: {}, ...term }],
+    },
+  },
+});
+const antiAffinity = 'spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]';
+const newer: [name: string, spec: object, container: object, errors: string[]][] = [
+  [
+    'rules for restarts need a policy beside them',
+    {},
+    { restartPolicyRules: [restart] },
+    [
+      'spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used',
+    ],
+  ],
+  [
+    'a rule for restarts has an action and codes',
+    {},
+    { restartPolicy: 'Never', restartPolicyRules: [restart, { action: 'Sleep' }] },
+    [
+      'spec.containers[0].restartPolicyRules[1].action: Unsupported value: "Sleep": supported values: "Restart", "RestartAllContainers"',
+      'spec.containers[0].restartPolicyRules[1].exitCodes: Required value: must be specified',
+    ],
+  ],
+  [
+    'a pod as a whole has no less than its parts, and no devices',
+    { resources: { requests: { cpu: '1' }, claims: [] } },
+    { resources: { requests: { cpu: '2' } } },
+    [
+      'spec.resources.claims: Forbidden: claims may not be set for Resources at pod-level',
+      'spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container requests of 2',
+    ],
+  ],
+  [
+    'keys of labels are looked for with a selector, and on one side',
+    keysTerm({ matchLabelKeys: ['a'], mismatchLabelKeys: ['a'] }),
+    {},
+    [
+      `${antiAffinity}.matchLabelKeys[0]: Invalid value: "a": exists in both matchLabelKeys and mismatchLabelKeys`,
+    ],
+  ],
+  [
+    'keys of labels without a selector',
+    keysTerm({ labelSelector: undefined, matchLabelKeys: ['a'] }),
+    {},
+    [`${antiAffinity}.matchLabelKeys: Forbidden: must not be specified when labelSelector is not set`],
+  ],
+  [
+    'a user of Windows has a name',
+    {},
+    { securityContext: { windowsOptions: { runAsUserName: 'a\\b\\c' } } },
+    [
+      'spec.containers[0].securityContext.windowsOptions.runAsUserName: Invalid value: "a\\\\b\\\\c": runAsUserName cannot contain more than one backslash',
+    ],
+  ],
+  [
+    'a process of the host is in its network',
+    { securityContext: { windowsOptions: { hostProcess: true } } },
+    {},
+    [
+      'spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers',
+    ],
+  ],
+  [
+    'labels of SELinux are changed one by one',
+    { securityContext: { seLinuxChangePolicy: 'MountOption' } },
+    {},
+    [
+      'spec.securityContext.seLinuxChangePolicy: Unsupported value: "MountOption": supported values: "Recursive"',
+    ],
+  ],
+  ['domains to search may have underscores', { dnsConfig: { searches: ['_a.b', 'c_d'] } }, {}, []],
+];
+for (const [name, pod, container, errors] of newer)
+  test(`of a pod: ${name}`, () => assert.deepEqual(errorsOf(spec(pod, container)), errors));
 
 test('a volume with which something is wrong cannot be mounted', () => {
   const subject = spec(

@@ -1,5 +1,6 @@
 /** Validation of what steers scheduling: affinity, tolerations, spread constraints, gates. */
 import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
+import type { LabelSelector } from '../../meta.ts';
 import type {
   Affinity,
   NodeSelector,
@@ -114,9 +115,46 @@ function* validatePodAffinityTerm(term: PodAffinityTerm, field: string): FieldEr
   yield* validateLabelSelector(term.namespaceSelector, `${field}.namespaceSelector`);
   for (const name of term.namespaces ?? [])
     yield* invalidFor(`${field}.namespace`, name, dnsLabelProblems(name));
+  yield* validateLabelKeys(term, field);
   const key = term.topologyKey ?? '';
   if (key === '') yield required(`${field}.topologyKey`, 'can not be empty');
   yield* invalidFor(`${field}.topologyKey`, key, qualifiedNameProblems(key));
+}
+
+interface WithLabelKeys {
+  labelSelector?: LabelSelector;
+  matchLabelKeys?: string[];
+  mismatchLabelKeys?: string[];
+}
+
+/** Keys whose values are the pod's own: none twice, and none that the selector names as well. */
+function* validateLabelKeys(term: WithLabelKeys, field: string): FieldErrors {
+  for (const name of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
+    const keys = term[name] ?? [];
+    if (keys.length > 0 && !term.labelSelector)
+      yield forbiddenField(`${field}.${name}`, 'must not be specified when labelSelector is not set');
+    else
+      for (const [index, key] of keys.entries())
+        yield* invalidFor(`${field}.${name}[${index}]`, key, qualifiedNameProblems(key));
+  }
+  const keys = term.matchLabelKeys ?? [];
+  const seen = new Set(Object.keys(term.labelSelector?.matchLabels ?? {}));
+  for (const { key } of term.labelSelector?.matchExpressions ?? []) {
+    if (keys.includes(key) && seen.has(key))
+      yield invalidValue(
+        `${field}[${keys.lastIndexOf(key)}]`,
+        key,
+        'exists in both matchLabelKeys and labelSelector',
+      );
+    seen.add(key);
+  }
+  for (const [index, key] of keys.entries())
+    if (term.mismatchLabelKeys?.includes(key))
+      yield invalidValue(
+        `${field}.matchLabelKeys[${index}]`,
+        key,
+        'exists in both matchLabelKeys and mismatchLabelKeys',
+      );
 }
 
 export function* validateTolerations(tolerations: Toleration[] | undefined, field: string): FieldErrors {
@@ -155,8 +193,8 @@ export function* validateSpreadConstraints(
     const path = `${field}[${index}]`;
     const { maxSkew, minDomains, topologyKey, whenUnsatisfiable } = constraint;
     if (!(maxSkew > 0)) yield invalidValue(`${path}.maxSkew`, maxSkew ?? 0, 'must be greater than zero');
+    // Any text will do here, unlike within an affinity.
     if (!topologyKey) yield required(`${path}.topologyKey`, 'can not be empty');
-    else yield* invalidFor(`${path}.topologyKey`, topologyKey, qualifiedNameProblems(topologyKey));
     yield* oneOf(whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway'], `${path}.whenUnsatisfiable`);
     const pair = `{${topologyKey}, ${whenUnsatisfiable}}`;
     if (seen.has(pair)) yield duplicate(`${path}.{topologyKey, whenUnsatisfiable}`, pair);
@@ -177,6 +215,7 @@ export function* validateSpreadConstraints(
       'optional',
     );
     yield* oneOf(constraint.nodeTaintsPolicy, ['Ignore', 'Honor'], `${path}.nodeTaintsPolicy`, 'optional');
+    yield* validateLabelKeys(constraint, path);
     yield* validateLabelSelector(constraint.labelSelector, `${path}.labelSelector`);
   }
 }

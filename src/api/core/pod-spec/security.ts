@@ -9,6 +9,7 @@ import type {
 } from '../../types/core-v1.gen.ts';
 import { type Errors, inRange, noErrors, oneOf } from '../../validation/fields.ts';
 import { localDescendingPath } from './paths.ts';
+import { validateWindowsOptions } from './windows.ts';
 
 const idMax = 2147483647;
 const sysctlPattern = '([a-z0-9]([-_a-z0-9]*[a-z0-9])?\\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
@@ -24,6 +25,10 @@ export function* validatePodSecurityContext(
   context: PodSecurityContext | undefined,
   field: string,
 ): FieldErrors {
+  for (const name of ['fsGroup', 'runAsUser', 'runAsGroup'] as const)
+    yield* userOrGroupId(context?.[name], `${field}.${name}`);
+  for (const [index, group] of (context?.supplementalGroups ?? []).entries())
+    yield* userOrGroupId(group, `${field}.supplementalGroups[${index}]`);
   if (spec.hostPID && spec.shareProcessNamespace)
     yield invalidValue(
       `${field}.shareProcessNamespace`,
@@ -31,18 +36,17 @@ export function* validatePodSecurityContext(
       'ShareProcessNamespace and HostPID cannot both be enabled',
     );
   if (!context) return;
-  yield* userOrGroupId(context.fsGroup, `${field}.fsGroup`);
-  yield* userOrGroupId(context.runAsUser, `${field}.runAsUser`);
-  yield* userOrGroupId(context.runAsGroup, `${field}.runAsGroup`);
-  for (const [index, group] of (context.supplementalGroups ?? []).entries())
-    yield* userOrGroupId(group, `${field}.supplementalGroups[${index}]`);
   yield* validateSysctls(context.sysctls, spec, `${field}.sysctls`);
   if (context.fsGroupChangePolicy !== undefined)
     yield* oneOf(context.fsGroupChangePolicy, ['OnRootMismatch', 'Always'], `${field}.fsGroupChangePolicy`);
+  yield* validateSeccompProfile(context.seccompProfile, `${field}.seccompProfile`);
+  yield* validateWindowsOptions(context.windowsOptions, `${field}.windowsOptions`);
+  yield* validateAppArmorProfile(context.appArmorProfile, `${field}.appArmorProfile`);
   if (context.supplementalGroupsPolicy !== undefined)
     yield* oneOf(context.supplementalGroupsPolicy, ['Merge', 'Strict'], `${field}.supplementalGroupsPolicy`);
-  yield* validateSeccompProfile(context.seccompProfile, `${field}.seccompProfile`);
-  yield* validateAppArmorProfile(context.appArmorProfile, `${field}.appArmorProfile`);
+  // Mounting with a label is behind a gate.
+  if (context.seLinuxChangePolicy !== undefined)
+    yield* oneOf(context.seLinuxChangePolicy, ['Recursive'], `${field}.seLinuxChangePolicy`);
 }
 
 function* validateSysctls(sysctls: PodSecurityContext['sysctls'], spec: PodSpec, field: string): FieldErrors {
@@ -107,8 +111,6 @@ export function* validateContainerSecurity(
   if (!context) return;
   yield* userOrGroupId(context.runAsUser, `${field}.runAsUser`);
   yield* userOrGroupId(context.runAsGroup, `${field}.runAsGroup`);
-  yield* validateSeccompProfile(context.seccompProfile, `${field}.seccompProfile`);
-  yield* validateAppArmorProfile(context.appArmorProfile, `${field}.appArmorProfile`);
   if (context.procMount !== undefined) {
     yield* oneOf(context.procMount, ['Default', 'Unmasked'], `${field}.procMount`);
     if (context.procMount === 'Unmasked' && hostUsers !== false)
@@ -118,6 +120,14 @@ export function* validateContainerSecurity(
         '`hostUsers` must be false to use `Unmasked`',
       );
   }
+  yield* validateSeccompProfile(context.seccompProfile, `${field}.seccompProfile`);
+  yield* validateEscalation(context, field);
+  yield* validateWindowsOptions(context.windowsOptions, `${field}.windowsOptions`);
+  yield* validateAppArmorProfile(context.appArmorProfile, `${field}.appArmorProfile`);
+}
+
+/** What may not gain rights cannot have them all. */
+function* validateEscalation(context: SecurityContext, field: string): FieldErrors {
   if (context.allowPrivilegeEscalation !== false) return;
   if (context.privileged)
     yield invalidValue(
@@ -136,6 +146,10 @@ export function* validateContainerSecurity(
 /** What a pod with a user namespace of its own may not share with its host. */
 export function* validateUserNamespace(spec: PodSpec, field: string): FieldErrors {
   if (spec.hostUsers !== false) return;
-  for (const name of ['hostNetwork', 'hostPID', 'hostIPC'] as const)
-    if (spec[name]) yield forbiddenField(`${field}.${name}`, 'when `hostUsers` is false');
+  for (const [name, shown] of [
+    ['hostNetwork', 'hostNetwork'],
+    ['hostPID', 'HostPID'],
+    ['hostIPC', 'HostIPC'],
+  ] as const)
+    if (spec[name]) yield forbiddenField(`${field}.${shown}`, 'when `hostUsers` is false');
 }

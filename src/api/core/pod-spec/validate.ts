@@ -11,15 +11,13 @@ import type { PodSpec, PodTemplateSpec } from '../../types/core-v1.gen.ts';
 import { ipAddress } from '../../validation/addresses.ts';
 import { inRange, invalidFor, oneOf, oneOfInOrder } from '../../validation/fields.ts';
 import { validateLabels } from '../../validation/label-selector.ts';
-import { dnsLabelProblems, subdomainProblems } from '../../validation/names.ts';
+import { dnsLabelProblems, searchDomainProblems, subdomainProblems } from '../../validation/names.ts';
 import { validateAnnotations } from '../../validation/object-meta.ts';
-import {
-  validateContainerResourceName,
-  validateResourceAmount,
-  validateResourceRequirements,
-} from '../../validation/resources.ts';
+import { validateContainerResourceName, validateResourceAmount } from '../../validation/resources.ts';
 import { validatePodAnnotations } from './annotations.ts';
 import { validateAllContainers } from './containers.ts';
+import { validateFileVolumes } from './file-variables.ts';
+import { validatePodResources } from './pod-resources.ts';
 import {
   validateAffinity,
   validateGates,
@@ -28,6 +26,7 @@ import {
 } from './scheduling.ts';
 import { validatePodSecurityContext, validateUserNamespace } from './security.ts';
 import { judgeVolumes } from './volumes.ts';
+import { validateHostProcesses } from './windows.ts';
 
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
@@ -50,33 +49,30 @@ export function* validateTemplateMetadata(template: PodTemplateSpec | undefined,
   yield* validatePodAnnotations(template, `${field}.annotations`);
 }
 
+/** In upstream's order. */
 export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
   const { errors, usable } = judgeVolumes(spec.volumes, `${field}.volumes`);
   yield* errors;
+  yield* validateResourceClaims(spec, `${field}.resourceClaims`);
   yield* validateAllContainers(spec, usable, field);
-  yield* oneOfInOrder(spec.restartPolicy, restartPolicies, `${field}.restartPolicy`, 'required');
-  yield* validateDns(spec, field);
-  yield* validateLabels(spec.nodeSelector, `${field}.nodeSelector`);
+  yield* validatePodResources(spec, `${field}.resources`);
   yield* validateHostNetwork(spec, field);
+  yield* oneOfInOrder(spec.restartPolicy, restartPolicies, `${field}.restartPolicy`, 'required');
+  yield* oneOfInOrder(spec.dnsPolicy, dnsPolicies, `${field}.dnsPolicy`, 'required');
+  yield* validateLabels(spec.nodeSelector, `${field}.nodeSelector`);
   yield* validatePodSecurityContext(spec, spec.securityContext, `${field}.securityContext`);
-  yield* validateUserNamespace(spec, field);
   yield* validateAffinity(spec.affinity, `${field}.affinity`);
+  yield* validateDns(spec, field);
   yield* validateGates(spec, field);
   yield* validateSpreadConstraints(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`);
-  for (const name of ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName'] as const)
-    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], subdomainProblems(spec[name]));
-  if (spec.activeDeadlineSeconds !== undefined)
-    yield* inRange(spec.activeDeadlineSeconds, 1, deadlineMax, `${field}.activeDeadlineSeconds`);
-  for (const name of ['hostname', 'subdomain'] as const)
-    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], dnsLabelProblems(spec[name]));
+  yield* validateHostProcesses(spec, field);
+  yield* validateUserNamespace(spec, field);
   yield* validateHostnameOverride(spec, `${field}.hostnameOverride`);
+  yield* validateNames(spec, field);
   yield* validateTolerations(spec.tolerations, `${field}.tolerations`);
-  for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
-    const path = `${field}.hostAliases[${index}]`;
-    yield* ipAddress(alias.ip ?? '', `${path}.ip`);
-    for (const [nameIndex, name] of (alias.hostnames ?? []).entries())
-      yield* invalidFor(`${path}.hostnames[${nameIndex}]`, name, subdomainProblems(name));
-  }
+  yield* validateHostAliases(spec, `${field}.hostAliases`);
+  for (const name of ['priorityClassName', 'runtimeClassName'] as const)
+    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], subdomainProblems(spec[name]));
   yield* oneOf(
     spec.preemptionPolicy,
     ['PreemptLowerPriority', 'Never'],
@@ -87,10 +83,27 @@ export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
     yield* validateContainerResourceName(name, `${field}.overhead[${name}]`);
     yield* validateResourceAmount(name, spec.overhead[name]!, `${field}.overhead[${name}]`);
   }
-  yield* validateResourceRequirements(spec.resources, `${field}.resources`);
-  yield* validateResourceClaims(spec, `${field}.resourceClaims`);
   if (spec.os?.name) yield* oneOf(spec.os.name, ['linux', 'windows'], `${field}.os`);
   else if (spec.os) yield required(`${field}.os.name`);
+  yield* validateFileVolumes(spec, field);
+}
+
+function* validateNames(spec: PodSpec, field: string): FieldErrors {
+  for (const name of ['serviceAccountName', 'nodeName'] as const)
+    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], subdomainProblems(spec[name]));
+  if (spec.activeDeadlineSeconds !== undefined)
+    yield* inRange(spec.activeDeadlineSeconds, 1, deadlineMax, `${field}.activeDeadlineSeconds`);
+  for (const name of ['hostname', 'subdomain'] as const)
+    if (spec[name]) yield* invalidFor(`${field}.${name}`, spec[name], dnsLabelProblems(spec[name]));
+}
+
+function* validateHostAliases({ hostAliases }: PodSpec, field: string): FieldErrors {
+  for (const [index, alias] of (hostAliases ?? []).entries()) {
+    const path = `${field}[${index}]`;
+    yield* ipAddress(alias.ip ?? '', `${path}.ip`);
+    for (const [nameIndex, name] of (alias.hostnames ?? []).entries())
+      yield* invalidFor(`${path}.hostnames[${nameIndex}]`, name, subdomainProblems(name));
+  }
 }
 
 const hostnameMax = 64;
@@ -98,8 +111,8 @@ const hostnameMax = 64;
 function* validateHostnameOverride(spec: PodSpec, field: string): FieldErrors {
   const { hostnameOverride: name, setHostnameAsFQDN, hostNetwork } = spec;
   if (name === undefined) return;
-  if (setHostnameAsFQDN) yield forbiddenField(field, 'may not be set when `setHostnameAsFQDN` is true');
-  if (hostNetwork) yield forbiddenField(field, 'may not be set when `hostNetwork` is true');
+  if (setHostnameAsFQDN) yield forbiddenField(field, 'may not be specified when setHostnameAsFQDN is true');
+  if (hostNetwork) yield forbiddenField(field, 'may not be specified when hostNetwork is true');
   if (name.length > hostnameMax) yield tooLong(field, hostnameMax);
   yield* invalidFor(field, name, subdomainProblems(name));
 }
@@ -122,7 +135,6 @@ const searchesMax = 32;
 const searchTextMax = 2048;
 
 function* validateDns(spec: PodSpec, field: string): FieldErrors {
-  yield* oneOfInOrder(spec.dnsPolicy, dnsPolicies, `${field}.dnsPolicy`, 'required');
   const config = spec.dnsConfig;
   const path = `${field}.dnsConfig`;
   if (spec.dnsPolicy === 'None') {
@@ -152,9 +164,9 @@ function* validateDns(spec: PodSpec, field: string): FieldErrors {
       `must not have more than ${searchTextMax} characters (including spaces) in the search list`,
     );
   for (const [index, search] of searches.entries()) {
-    // The root, a trailing dot and underscores are names that resolvers know.
-    const name = search.replace(/\.$/, '').replaceAll('_', '');
-    if (search !== '.') yield* invalidFor(`${path}.searches[${index}]`, search, subdomainProblems(name));
+    // The root and a trailing dot are names that resolvers know.
+    const name = search.replace(/\.$/, '');
+    if (search !== '.') yield* invalidFor(`${path}.searches[${index}]`, name, searchDomainProblems(name));
   }
   for (const [index, option] of options.entries())
     if (!option.name) yield required(`${path}.options[${index}]`, 'must not be empty');
@@ -175,22 +187,24 @@ function* validateResourceClaims(spec: PodSpec, field: string): FieldErrors {
   for (const [index, claim] of (spec.resourceClaims ?? []).entries()) {
     const path = `${field}[${index}]`;
     if (!claim.name) yield required(`${path}.name`);
-    else {
-      yield* invalidFor(`${path}.name`, claim.name, dnsLabelProblems(claim.name));
-      if (names.has(claim.name)) yield duplicate(`${path}.name`, claim.name);
-      names.add(claim.name);
-    }
-    if (claim.resourceClaimName && claim.resourceClaimTemplateName)
+    else if (names.has(claim.name)) yield duplicate(`${path}.name`, claim.name);
+    else yield* invalidFor(`${path}.name`, claim.name, dnsLabelProblems(claim.name));
+    names.add(claim.name);
+    const { resourceClaimName, resourceClaimTemplateName } = claim;
+    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined)
       yield invalidValue(
         path,
         claimAsPrinted(claim),
         'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
       );
-    if (!claim.resourceClaimName && !claim.resourceClaimTemplateName)
+    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined)
       yield invalidValue(
         path,
         claimAsPrinted(claim),
         'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
       );
+    for (const name of ['resourceClaimName', 'resourceClaimTemplateName'] as const)
+      if (typeof claim[name] === 'string')
+        yield* invalidFor(`${path}.${name}`, claim[name], subdomainProblems(claim[name]));
   }
 }
