@@ -118,9 +118,10 @@ const cases: [string, string, object, string[], string?][] = [
   [
     'a metric without a type has none that is supported',
     'HorizontalPodAutoscaler',
-    { spec: { maxReplicas: 1, scaleTargetRef: { kind: 'A', name: 'a' }, metrics: [{}] } },
+    { spec: { maxReplicas: 1, scaleTargetRef: { apiVersion: 'a/v1', kind: 'A', name: 'a' }, metrics: [{}] } },
     [
       'spec.metrics[0].type: Required value: must specify a metric source type',
+      'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
       'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
     ],
   ],
@@ -199,7 +200,7 @@ const cases: [string, string, object, string[], string?][] = [
     {
       spec: {
         maxReplicas: 1,
-        scaleTargetRef: { kind: 'A', name: 'a' },
+        scaleTargetRef: { apiVersion: 'a/v1', kind: 'A', name: 'a' },
         metrics: [
           { type: 'Resource', resource: { name: 'cpu', target: { type: 'x', averageUtilization: 1 } } },
         ],

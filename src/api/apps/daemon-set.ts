@@ -59,6 +59,9 @@ export const daemonSetKind = defineKind(DaemonSet, {
     wideColumn('Selector', (set) => formatSelector(set.spec?.selector)),
   ],
   defaults(set) {
+    // Upstream's inner form has the number, so whoever writes a set owns the annotation, whatever it says.
+    if (set.metadata.annotations?.[templateGenerationAnnotation] === undefined)
+      set.metadata.annotations = { ...set.metadata.annotations, [templateGenerationAnnotation]: '0' };
     const spec = set.spec;
     if (!spec) return;
     spec.updateStrategy ??= {};
@@ -78,8 +81,9 @@ export const daemonSetKind = defineKind(DaemonSet, {
       desiredNumberScheduled: 0,
       numberReady: 0,
     };
-    set.metadata.annotations = { ...set.metadata.annotations };
-    set.metadata.annotations[templateGenerationAnnotation] ??= '1';
+    const generation = Number(set.metadata.annotations?.[templateGenerationAnnotation]);
+    if (!(generation >= 1))
+      set.metadata.annotations = { ...set.metadata.annotations, [templateGenerationAnnotation]: '1' };
   },
   prepareUpdate(set, old) {
     if (old.status) set.status = old.status;

@@ -62,6 +62,8 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
     );
 }
 
+const otherCounts = ['terminatingReplicas', 'observedGeneration', 'collisionCount'];
+
 /**
  * Counts of a status: none is negative, none of the `parts` is more than `replicas`. (A DaemonSet has no whole; its
  * counts are all given as parts.)
@@ -69,10 +71,10 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
 export function* validateReplicaStatus(status: object | undefined, parts: readonly string[]): FieldErrors {
   if (!status) return;
   const counts = status as Record<string, number | undefined>;
-  for (const name of ['replicas', ...parts, 'observedGeneration', 'collisionCount'])
+  for (const name of ['replicas', ...parts, 'unavailableReplicas', ...otherCounts])
     yield* nonNegative(counts[name], `status.${name}`);
-  const { replicas, availableReplicas = 0, readyReplicas = 0 } = counts;
-  if (replicas === undefined) return;
+  const { replicas = 0, availableReplicas = 0, readyReplicas = 0 } = counts;
+  if (parts.includes('desiredNumberScheduled')) return;
   for (const name of parts)
     if ((counts[name] ?? 0) > replicas)
       yield invalidValue(`status.${name}`, counts[name] ?? 0, 'cannot be greater than status.replicas');

@@ -9,11 +9,14 @@ import type {
   MetricSpec,
   MetricTarget,
 } from '../types/autoscaling-v2.gen.ts';
-import { invalidFor, oneOf } from '../validation/fields.ts';
-import { validateLabelSelector } from '../validation/label-selector.ts';
-import { pathSegmentProblems } from '../validation/names.ts';
-import { positiveQuantity } from '../validation/resources.ts';
-import { fromV1, fromV2beta1, showEmptyStatus, toV1, toV2beta1 } from './old-versions.ts';
+import { invalidFor, nonNegative, oneOf } from '../validation/fields.ts';
+import { dnsLabelProblems, pathSegmentProblems } from '../validation/names.ts';
+import {
+  nonNegativeQuantity,
+  positiveQuantity,
+  validateContainerResourceName,
+} from '../validation/resources.ts';
+import { fromV1, fromV2beta1, showEmptyMetrics, showEmptyStatus, toV1, toV2beta1 } from './old-versions.ts';
 
 const identity = <T>(object: T): T => object;
 const periodSecondsMax = 1800;
@@ -51,10 +54,19 @@ export const horizontalPodAutoscalerKind = defineKind(HorizontalPodAutoscaler, {
     if (spec.behavior) defaultBehavior(spec.behavior);
   },
   prepareCreate(autoscaler) {
-    autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 };
+    autoscaler.status = { desiredReplicas: 0 };
+    showEmptyMetrics(autoscaler);
   },
-  *validate(autoscaler, { subresource }) {
-    if (subresource !== 'status') yield* validateSpec(autoscaler.spec ?? ({} as HorizontalPodAutoscalerSpec));
+  *validate(autoscaler, { subresource, isUpdate }) {
+    const { spec, status } = autoscaler;
+    if (subresource === 'status')
+      for (const name of ['currentReplicas', 'desiredReplicas'] as const)
+        yield* nonNegative(status?.[name], `status.${name}`);
+    // Of an update, what may stay as it was depends on what there was.
+    else if (!isUpdate) yield* validateSpec(spec, undefined);
+  },
+  *validateUpdate(autoscaler, old, { subresource }) {
+    if (subresource !== 'status') yield* validateSpec(autoscaler.spec, old.spec);
   },
   versions: [
     { version: 'v1', toStored: fromV1, fromStored: toV1 },
@@ -94,15 +106,23 @@ function defaultBehavior(behavior: NonNullable<HorizontalPodAutoscalerSpec['beha
   behavior.scaleDown.policies ??= [{ type: 'Percent', value: 100, periodSeconds: 15 }];
 }
 
-function* validateSpec(spec: HorizontalPodAutoscalerSpec): FieldErrors {
+type Spec = HorizontalPodAutoscalerSpec;
+
+function* validateSpec(given: Spec | undefined, old: Spec | undefined): FieldErrors {
+  const spec = given ?? ({} as Spec);
   const { minReplicas = 1, maxReplicas = 0, metrics = [] } = spec;
-  if (minReplicas < 1)
+  if (minReplicas < (old?.minReplicas === 0 ? 0 : 1))
     yield invalidValue('spec.minReplicas', minReplicas, 'must be greater than or equal to 1');
-  if (maxReplicas < 1) yield invalidValue('spec.maxReplicas', maxReplicas, 'must be greater than 0');
+  if (maxReplicas === 0) yield required('spec.maxReplicas', 'must be set and greater than 0');
+  else if (maxReplicas < 0)
+    yield invalidValue('spec.maxReplicas', maxReplicas, 'must be greater than or equal to 1');
   if (maxReplicas < minReplicas)
     yield invalidValue('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`');
   yield* validateReference(spec.scaleTargetRef, 'spec.scaleTargetRef');
-  for (const [index, metric] of metrics.entries()) yield* validateMetric(metric, `spec.metrics[${index}]`);
+  yield* validateTargetVersion(spec.scaleTargetRef, old?.scaleTargetRef);
+  const skipsVersions = metrics.length > 0 && (old?.metrics ?? []).some(hasBadVersion);
+  for (const [index, metric] of metrics.entries())
+    yield* validateMetric(metric, `spec.metrics[${index}]`, skipsVersions);
   if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External'))
     yield forbiddenField(
       'spec.metrics',
@@ -112,10 +132,30 @@ function* validateSpec(spec: HorizontalPodAutoscalerSpec): FieldErrors {
   yield* validateRules(spec.behavior?.scaleDown, 'spec.behavior.scaleDown');
 }
 
-function* validateReference(
-  reference: { kind?: string; name?: string } | undefined,
-  field: string,
-): FieldErrors {
+type Reference = { apiVersion?: string; kind?: string; name?: string };
+
+/** What is scaled is of a group, but for ReplicationControllers. */
+function* validateTargetVersion(reference: Reference | undefined, old: Reference | undefined): FieldErrors {
+  const { apiVersion = '', kind } = reference ?? {};
+  if (old && (old.apiVersion ?? '') === apiVersion && old.kind === kind) return;
+  yield* invalidFor(
+    'spec.scaleTargetRef.apiVersion',
+    apiVersion,
+    versionProblems(apiVersion, kind !== 'ReplicationController'),
+  );
+}
+
+function versionProblems(apiVersion: string, needsGroup: boolean): string[] {
+  const parts = apiVersion.split('/');
+  if (parts.length > 2) return [`unexpected GroupVersion string: ${apiVersion}`];
+  return needsGroup && parts.length < 2 ? ['apiVersion must specify API group'] : [];
+}
+
+function hasBadVersion({ type, object }: MetricSpec): boolean {
+  return type === 'Object' && versionProblems(object?.describedObject?.apiVersion ?? '', false).length > 0;
+}
+
+function* validateReference(reference: Reference | undefined, field: string): FieldErrors {
   for (const name of ['kind', 'name'] as const) {
     const value = reference?.[name];
     if (!value) yield required(`${field}.${name}`);
@@ -131,21 +171,17 @@ const sources: Record<string, keyof MetricSpec> = {
   Resource: 'resource',
 };
 
-function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
-  if (!metric.type) {
-    yield required(`${field}.type`, 'must specify a metric source type');
-    yield notSupported(`${field}.type`, '', metricTypes);
-    return;
-  }
+function* validateMetric(metric: MetricSpec, field: string, skipsVersions: boolean): FieldErrors {
   const own = sources[metric.type];
-  if (!own) {
-    yield notSupported(`${field}.type`, metric.type, metricTypes);
-    return;
-  }
+  const unknownType = notSupported(`${field}.type`, metric.type ?? '', metricTypes);
+  if (!metric.type) yield required(`${field}.type`, 'must specify a metric source type');
+  if (!own) yield unknownType;
   // Of several sources the first is judged, whatever the type says.
   const [first, ...more] = sourcesInOrder.filter((source) => metric[source]);
-  if (first) yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`);
-  if (!metric[own])
+  if (first)
+    yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`, skipsVersions);
+  if (!own) yield unknownType;
+  else if (!metric[own])
     yield required(`${field}.${own}`, 'must populate information for the given metric source');
   if (more.length === 0) return;
   for (const source of [first!, ...more])
@@ -156,13 +192,12 @@ function* validateMetric(metric: MetricSpec, field: string): FieldErrors {
 const sourcesInOrder = ['object', 'external', 'pods', 'resource', 'containerResource'] as const;
 
 /** The one source that is set; `path` is its own. */
-function* validateSource(metric: MetricSpec, path: string): FieldErrors {
+function* validateSource(metric: MetricSpec, path: string, skipsVersions: boolean): FieldErrors {
   const { resource, containerResource, pods, object, external } = metric;
   const byResource = resource ?? containerResource;
   if (byResource) {
     if (!byResource.name) yield required(`${path}.name`, 'must specify a resource name');
-    if (containerResource && !containerResource.container)
-      yield required(`${path}.container`, 'must specify a container');
+    if (containerResource) yield* validateContainerSource(containerResource, path);
     yield* validateTarget(byResource.target, `${path}.target`);
     const { averageUtilization, averageValue } = byResource.target ?? {};
     if (averageUtilization === undefined && averageValue === undefined)
@@ -176,12 +211,16 @@ function* validateSource(metric: MetricSpec, path: string): FieldErrors {
         'may not set both a target raw value and a target utilization',
       );
   }
-  if (object) yield* validateReference(object.describedObject, `${path}.describedObject`);
+  if (object) {
+    yield* validateReference(object.describedObject, `${path}.describedObject`);
+    const { apiVersion = '' } = object.describedObject ?? {};
+    if (!skipsVersions)
+      yield* invalidFor(`${path}.describedObject.apiVersion`, apiVersion, versionProblems(apiVersion, false));
+  }
   const named = pods?.metric ?? object?.metric ?? external?.metric;
   if (named) {
     if (!named.name) yield required(`${path}.metric.name`, 'must specify a metric name');
     else yield* invalidFor(`${path}.metric.name`, named.name, pathSegmentProblems(named.name));
-    yield* validateLabelSelector(named.selector, `${path}.metric.selector`);
   }
   if (pods) {
     yield* validateTarget(pods.target, `${path}.target`);
@@ -206,6 +245,14 @@ function* validateSource(metric: MetricSpec, path: string): FieldErrors {
         'may not set both a target value for metric and a per-pod target',
       );
   }
+}
+
+type ContainerSource = NonNullable<MetricSpec['containerResource']>;
+
+function* validateContainerSource({ name, container }: ContainerSource, path: string): FieldErrors {
+  if (name) yield* validateContainerResourceName(name, `${path}.name`);
+  if (!container) yield required(`${path}.container`, 'must specify a container');
+  else yield* invalidFor(`${path}.container`, container, dnsLabelProblems(container));
 }
 
 const targetTypes: readonly string[] = ['AverageValue', 'Utilization', 'Value'];
@@ -254,6 +301,7 @@ function* validateRules(rules: HPAScalingRules | undefined, field: string): Fiel
         `must be less than or equal to ${periodSecondsMax}`,
       );
   }
+  if (rules.tolerance !== undefined) yield* nonNegativeQuantity(rules.tolerance, `${field}.tolerance`);
 }
 
 const shownTargetsMax = 2;

@@ -57,12 +57,16 @@ export function toV2beta1(object: KubeObject): KubeObject {
 
 /** Where newer versions leave out empty lists, older ones show null. */
 export function showEmptyStatus(object: KubeObject): KubeObject {
+  showEmptyMetrics(object);
   const status = (object as Stored).status as Record<string, unknown> | undefined;
-  if (status) {
-    status.currentMetrics ??= null;
-    status.conditions ??= null;
-  }
+  if (status) status.conditions ??= null;
   return object;
+}
+
+/** In every version. */
+export function showEmptyMetrics(object: KubeObject): void {
+  const status = (object as Stored).status as Record<string, unknown> | undefined;
+  if (status) status.currentMetrics ??= null;
 }
 
 export function fromV1(object: KubeObject): KubeObject {

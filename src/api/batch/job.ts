@@ -18,7 +18,7 @@ import { Job } from '../resources.gen.ts';
 import type { JobSpec } from '../types/batch-v1.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
-import { immutable, nonNegative, oneOf } from '../validation/fields.ts';
+import { immutable, nonNegative, oneOf, oneOfInOrder } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validatePodFailurePolicy, validateSuccessPolicy } from './job-policies.ts';
@@ -88,6 +88,7 @@ function defaultJob(job: Job): void {
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : unlimited;
   spec.completionMode ??= 'NonIndexed';
   spec.suspend ??= false;
+  spec.manualSelector ??= false;
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
   for (const rule of spec.podFailurePolicy?.rules ?? [])
     for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
@@ -182,7 +183,7 @@ function* validateRestartPolicy({ template, podFailurePolicy }: JobSpec, field: 
 
 function* validateCompletionMode(spec: JobSpec, field: string): FieldErrors {
   if (spec.completionMode !== undefined)
-    yield* oneOf(spec.completionMode, ['NonIndexed', 'Indexed'], `${field}.completionMode`);
+    yield* oneOfInOrder(spec.completionMode, ['NonIndexed', 'Indexed'], `${field}.completionMode`);
   if (spec.completionMode === 'Indexed') {
     if (spec.completions === undefined)
       yield required(`${field}.completions`, 'when completion mode is Indexed');

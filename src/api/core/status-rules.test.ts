@@ -1,8 +1,10 @@
 /** What may be said in the status of pods, nodes and claims, and what happens to what a claim is filled from. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deploymentKind } from '../apps/deployment.ts';
 import type { KindDefinition } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
+import { podDisruptionBudgetKind } from '../policy/pod-disruption-budget.ts';
 import { nodeKind } from './node.ts';
 import { persistentVolumeClaimKind } from './persistent-volume-claim.ts';
 import { podKind } from './pod.ts';
@@ -145,4 +147,20 @@ test('a scope narrows what it concerns; what is counted by its kind is counted a
     'spec.scopes: Invalid value: ["NotTerminating"]: unsupported scope applied to resource',
   ]);
   assert.deepEqual(quota({ 'requests.storage': '1Gi' }, 'VolumeAttributesClass'), []);
+});
+
+test('no count of a Deployment is more than all its replicas, though there is none', () => {
+  assert.deepEqual(said(deploymentKind, {}, { status: { updatedReplicas: 1, unavailableReplicas: -1 } }), [
+    'status.unavailableReplicas: Invalid value: -1: must be greater than or equal to 0',
+    'status.updatedReplicas: Invalid value: 1: cannot be greater than status.replicas',
+  ]);
+});
+
+test('a condition of a budget has all its parts', () => {
+  const texts = said(podDisruptionBudgetKind, {}, { status: { conditions: [{ type: 'A', status: 'Yes' }] } });
+  assert.deepEqual(texts, [
+    'status.conditions[0].status: Unsupported value: "Yes": supported values: "False", "True", "Unknown"',
+    'status.conditions[0].lastTransitionTime: Required value',
+    'status.conditions[0].reason: Required value',
+  ]);
 });

@@ -4,7 +4,9 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, required, tooLong } from '../field-error.ts';
 import { IngressClass } from '../resources.gen.ts';
 import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
-import { immutable, oneOf } from '../validation/fields.ts';
+import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
+import { dnsLabelProblems } from '../validation/names.ts';
+import { validateTypedReference } from './typed-reference.ts';
 
 const controllerLengthMax = 250;
 
@@ -41,11 +43,13 @@ function* validateParameters(
   parameters: NonNullable<NonNullable<IngressClass['spec']>['parameters']>,
   field: string,
 ): FieldErrors {
-  if (!parameters.kind) yield required(`${field}.kind`);
-  if (!parameters.name) yield required(`${field}.name`);
+  yield* validateTypedReference(parameters, field);
+  const { namespace } = parameters;
   yield* oneOf(parameters.scope, ['Cluster', 'Namespace'], `${field}.scope`, 'required');
-  if (parameters.scope === 'Namespace' && !parameters.namespace)
+  if (parameters.scope === 'Namespace' && namespace === undefined)
     yield required(`${field}.namespace`, "`parameters.scope` is set to 'Namespace'");
+  else if (parameters.scope === 'Namespace')
+    yield* invalidFor(`${field}.namespace`, namespace, dnsLabelProblems(namespace!));
   if (parameters.scope === 'Cluster' && parameters.namespace !== undefined)
     yield forbiddenField(`${field}.namespace`, "`parameters.scope` is set to 'Cluster'");
 }

@@ -9,13 +9,14 @@ import { Ingress } from '../resources.gen.ts';
 import type { HTTPIngressPath, IngressBackend, IngressSpec } from '../types/networking-v1.gen.ts';
 import { type Errors, invalidFor, portNumber } from '../validation/fields.ts';
 import {
-  dns1035LabelProblems,
+  dnsLabelProblems,
   portNameProblems,
   subdomainProblems,
   wildcardSubdomainProblems,
 } from '../validation/names.ts';
 import { ingressClassAnnotation } from '../well-known.ts';
 import { defaultBetaPathTypes, ingressFromBeta, ingressToBeta } from './ingress-backend.ts';
+import { validateTypedReference } from './typed-reference.ts';
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
 const forbiddenSequences = ['//', '/./', '/../', '%2f', '%2F'];
@@ -29,7 +30,6 @@ const beta = {
 
 export const ingressKind = defineKind(Ingress, {
   storagePrefix: 'ingress',
-  errorGroup: 'extensions',
   status: 'separate',
   hasGeneration: true,
   columns: [
@@ -113,7 +113,7 @@ function* validateSpec(spec: IngressSpec, words: FieldWords): FieldErrors {
     if (tls.secretName)
       yield* invalidFor(`spec.tls[${index}].secretName`, tls.secretName, subdomainProblems(tls.secretName));
   }
-  if (spec.ingressClassName)
+  if (typeof spec.ingressClassName === 'string')
     yield* invalidFor(
       'spec.ingressClassName',
       spec.ingressClassName,
@@ -168,8 +168,7 @@ function* validateBackend(backend: IngressBackend, words: FieldWords, field: str
     return;
   }
   if (resource) {
-    if (!resource.kind) yield required(`${field}.resource.kind`);
-    if (!resource.name) yield required(`${field}.resource.name`);
+    yield* validateTypedReference(resource, `${field}.resource`);
     return;
   }
   if (!service) {
@@ -178,7 +177,7 @@ function* validateBackend(backend: IngressBackend, words: FieldWords, field: str
   }
   const namePath = `${field}.${words.serviceName}`;
   if (!service.name) yield required(namePath);
-  else yield* invalidFor(namePath, service.name, dns1035LabelProblems(service.name));
+  else yield* invalidFor(namePath, service.name, dnsLabelProblems(service.name));
   const portPath = `${field}.${words.servicePort}`;
   const { name, number } = service.port ?? {};
   if (name && number) yield invalidValue(field, '', 'cannot set both port name & port number');

@@ -12,7 +12,6 @@ const protocols = ['TCP', 'UDP', 'SCTP'];
 
 export const networkPolicyKind = defineKind(NetworkPolicy, {
   hasGeneration: true,
-  errorGroup: 'extensions',
   columns: [nameColumn, column('Pod-Selector', ({ spec }) => formatSelector(spec?.podSelector)), ageColumn],
   defaults(policy) {
     const spec = policy.spec;
@@ -58,15 +57,23 @@ function* validateRule(
 }
 
 function* validatePort({ port, endPort, protocol }: NetworkPolicyPort, field: string): FieldErrors {
-  yield* oneOfInOrder(protocol, protocols, `${field}.protocol`, 'optional');
+  if (protocol !== undefined) yield* oneOfInOrder(protocol, protocols, `${field}.protocol`);
+  const end = `${field}.endPort`;
+  if (typeof port === 'number') {
+    yield* portNumberOrName(port, `${field}.port`);
+    if (endPort === undefined) return;
+    // Upstream shows the port here, not its end.
+    if (endPort < port) yield invalidValue(end, port, 'must be greater than or equal to `port`');
+    yield* portNumberOrName(endPort, end);
+    return;
+  }
+  if (endPort !== undefined)
+    yield invalidValue(
+      end,
+      endPort,
+      `may not be specified when \`port\` is ${port === undefined ? 'not specified' : 'non-numeric'}`,
+    );
   if (port !== undefined) yield* portNumberOrName(port, `${field}.port`);
-  if (endPort === undefined) return;
-  if (port === undefined) yield required(`${field}.port`, 'must be specified if `endPort` is');
-  else if (typeof port === 'string')
-    yield invalidValue(`${field}.endPort`, endPort, 'may not be specified when `port` is non-numeric');
-  else if (endPort < port)
-    yield invalidValue(`${field}.endPort`, endPort, 'must be greater than or equal to `port`');
-  else yield* portNumberOrName(endPort, `${field}.endPort`);
 }
 
 function* validatePeer(peer: NetworkPolicyPeer, field: string): FieldErrors {

@@ -5,6 +5,7 @@ import { type FieldErrors, invalidValue } from '../field-error.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
 import { PodDisruptionBudget } from '../resources.gen.ts';
 import type { PodDisruptionBudgetSpec } from '../types/policy-v1.gen.ts';
+import { validateConditions } from '../validation/conditions.ts';
 import {
   atMost100Percent,
   nameRule,
@@ -35,6 +36,7 @@ export const podDisruptionBudgetKind = defineKind(PodDisruptionBudget, {
   validateName: nameRule(pathSegmentProblems),
   *validate(budget, { subresource }) {
     if (subresource === 'status') {
+      yield* validateConditions(budget.status?.conditions, 'status.conditions');
       for (const name of ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const)
         yield* nonNegative(budget.status?.[name], `status.${name}`);
     } else yield* validateSpec(budget.spec ?? {});
@@ -81,6 +83,6 @@ function* validateSpec(spec: PodDisruptionBudgetSpec): FieldErrors {
     spec.unhealthyPodEvictionPolicy,
     ['AlwaysAllow', 'IfHealthyBudget'],
     'spec.unhealthyPodEvictionPolicy',
-    'optional',
+    'undefined',
   );
 }

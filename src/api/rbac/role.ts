@@ -1,10 +1,11 @@
 /** Roles and ClusterRoles. */
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
+import type { LabelSelector } from '../meta.ts';
 import { ClusterRole, Role } from '../resources.gen.ts';
 import type { PolicyRule } from '../types/rbac-v1.gen.ts';
 import { nameRule } from '../validation/fields.ts';
-import { validateLabelSelector } from '../validation/label-selector.ts';
+import { isCompilable, validateLabelSelector } from '../validation/label-selector.ts';
 import { pathSegmentProblems } from '../validation/names.ts';
 
 /** Names of RBAC kinds may hold capitals and colons. */
@@ -42,7 +43,7 @@ export const clusterRoleKind = defineKind(ClusterRole, {
         'at least one clusterRoleSelector required if aggregationRule is non-nil',
       );
     for (const [index, selector] of selectors.entries())
-      yield* validateLabelSelector(selector, `aggregationRule.clusterRoleSelectors[${index}]`);
+      yield* validateSelector(selector, `aggregationRule.clusterRoleSelectors[${index}]`);
   },
   versions: oldVersions('ClusterRole'),
 });
@@ -74,4 +75,9 @@ function* validateRule(
     yield required(`${field}.apiGroups`, 'resource rules must supply at least one api group');
   if (resources.length === 0)
     yield required(`${field}.resources`, 'resource rules must supply at least one resource');
+}
+
+function* validateSelector(selector: LabelSelector, field: string): FieldErrors {
+  yield* validateLabelSelector(selector, field);
+  if (!isCompilable(selector)) yield invalidValue(field, null, 'invalid label selector.');
 }

@@ -288,7 +288,10 @@ function buildNode(raw: RawSchema, goType: string | undefined): SchemaNode {
   const ref = refName(raw);
   if (ref) {
     const target = schemaNode(ref);
-    return raw['x-kubernetes-map-type'] === 'atomic' && !target.atomic ? { ...target, atomic: true } : target;
+    const mapType = raw['x-kubernetes-map-type'];
+    // What is a whole elsewhere may have an owner for each field where it is referred to.
+    const atomic = mapType === undefined ? target.atomic : mapType === 'atomic';
+    return atomic === target.atomic ? target : { ...target, atomic };
   }
   if (raw.type === 'array') {
     const element = buildNode(raw.items ?? {}, goType?.startsWith('[]') ? goType.slice(2) : undefined);

@@ -1,7 +1,14 @@
 /** StorageClasses. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
+import {
+  duplicate,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  required,
+  tooLong,
+} from '../field-error.ts';
 import { StorageClass } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
@@ -40,18 +47,8 @@ export const storageClassKind = defineKind(StorageClass, {
     yield* validateProvisioner(storageClass.provisioner, 'provisioner');
     yield* validateParameters(storageClass.parameters, 'parameters');
     yield* oneOf(storageClass.reclaimPolicy, reclaimPolicies, 'reclaimPolicy', 'optional');
-    yield* oneOf(
-      storageClass.volumeBindingMode,
-      ['Immediate', 'WaitForFirstConsumer'],
-      'volumeBindingMode',
-      'required',
-    );
-    for (const [index, term] of (storageClass.allowedTopologies ?? []).entries())
-      for (const [position, { key, values }] of (term.matchLabelExpressions ?? []).entries()) {
-        const path = `allowedTopologies[${index}].matchLabelExpressions[${position}]`;
-        if (!values?.length) yield required(`${path}.values`);
-        yield* invalidFor(`${path}.key`, key, qualifiedNameProblems(key));
-      }
+    yield* oneOf(storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'], 'volumeBindingMode');
+    yield* validateTopologies(storageClass.allowedTopologies ?? []);
   },
   *validateUpdate(storageClass, old) {
     for (const name of ['parameters', 'provisioner', 'reclaimPolicy'] as const)
@@ -66,6 +63,37 @@ export const storageClassKind = defineKind(StorageClass, {
     },
   ],
 });
+
+type Topologies = NonNullable<StorageClass['allowedTopologies']>;
+
+/** No two terms say the same, no key stands twice in one, and no value with one key. */
+function* validateTopologies(terms: Topologies): FieldErrors {
+  const seen: object[] = [];
+  for (const [index, term] of terms.entries()) {
+    const path = `allowedTopologies[${index}].matchLabelExpressions`;
+    const values: Record<string, string[]> = {};
+    for (const [at, requirement] of (term.matchLabelExpressions ?? []).entries()) {
+      const { key } = requirement;
+      yield* validateTopology(requirement, `${path}[${at}]`);
+      if (Object.hasOwn(values, key)) yield duplicate(`${path}[${at}].key`, key);
+      values[key] = [...new Set(requirement.values)].sort();
+    }
+    // Upstream holds each term also against as many empty ones as there are terms.
+    const empties = Object.keys(values).length === 0 ? terms.length : 0;
+    const same = seen.filter((other) => semanticEqual(values, other)).length;
+    for (let count = 0; count < empties + same; count++) yield duplicate(path, '');
+    seen.push(values);
+  }
+}
+
+type Topology = NonNullable<Topologies[number]['matchLabelExpressions']>[number];
+
+function* validateTopology({ key, values }: Topology, field: string): FieldErrors {
+  if (!values?.length) yield required(`${field}.values`);
+  for (const [index, value] of (values ?? []).entries())
+    if (values.indexOf(value) < index) yield duplicate(`${field}.values[${index}]`, value);
+  yield* invalidFor(`${field}.key`, key, qualifiedNameProblems(key));
+}
 
 /** The name of whoever makes the volumes. */
 export function* validateProvisioner(provisioner: string | undefined, field: string): FieldErrors {

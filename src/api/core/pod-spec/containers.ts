@@ -26,8 +26,8 @@ import {
   subdomainProblems,
 } from '../../validation/names.ts';
 import { validateResourceRequirements } from '../../validation/resources.ts';
-import { type PodVolumes, validateVolumeUse } from './mounts.ts';
 import { validateFileKeyRef } from './file-variables.ts';
+import { type PodVolumes, validateVolumeUse } from './mounts.ts';
 import { validateProbesAndHooks } from './probes.ts';
 import {
   environmentFieldPaths,
