@@ -250,6 +250,21 @@ test('a CronJob notes the time of its Job in its own time zone', async () => {
   assert.equal(job?.metadata.name, `cron-${Date.parse(time) / 60_000}`);
 });
 
+test('a CronJob for a day that never comes says so', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  await client.create(CronJob, cronJob({ schedule: '0 0 30 2 *' }, 'sleep 1'));
+  await cluster.until(async () => {
+    const { items } = await client.list(Event, { namespace });
+    return items.some(
+      ({ reason, message }) =>
+        reason === 'InvalidSchedule' &&
+        message ===
+          'invalid schedule: 0 0 30 2 * : time difference between two schedules is less than 1 second',
+    );
+  });
+});
+
 test('times that were missed while nobody looked are made up for once, or not at all after the deadline', async () => {
   for (const [startingDeadlineSeconds, expected] of [
     [undefined, 1],

@@ -84,6 +84,7 @@ test('claims made from a template get a device each, and give it back with their
     ['first'],
   );
   assert.equal(claim.metadata.annotations?.['resource.kubernetes.io/pod-claim-name'], 'device');
+  assert.match(claim.status?.allocation?.allocationTimestamp ?? '', /^2026-01-01T00:\d\d:\d\dZ$/);
 
   await ask('third');
   const refused = async () =>

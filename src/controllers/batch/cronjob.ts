@@ -99,6 +99,13 @@ class CronReconcile {
     const schedule = this.#parse();
     if (!schedule) return undefined;
     const nowMs = this.#cluster.clock.now();
+    const nextMs = schedule.next(nowMs);
+    if (nextMs === undefined) {
+      const never = 'time difference between two schedules is less than 1 second';
+      const text = `invalid schedule: ${this.#cronJob.spec!.schedule} : ${never}`;
+      this.#event('Warning', 'InvalidSchedule', text);
+      return undefined;
+    }
     const { newestMs, missed } = dueTimes(this.#cronJob, schedule, nowMs);
     if (missed === 'many')
       this.#event(
@@ -107,8 +114,7 @@ class CronReconcile {
         'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew',
       );
     if (newestMs !== undefined) await this.#startAt(newestMs, nowMs, jobs);
-    const nextMs = schedule.next(nowMs);
-    return nextMs === undefined ? undefined : { requeueAfterMs: nextMs - nowMs + slackMs };
+    return { requeueAfterMs: nextMs - nowMs + slackMs };
   }
 
   #parse(): CronSchedule | undefined {

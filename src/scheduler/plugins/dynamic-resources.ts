@@ -3,7 +3,9 @@ import { CelError } from '../../api/cel/environment.ts';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { claimFinalizer, isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
 import { DeviceClass, type Pod, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import {
@@ -39,9 +41,11 @@ const usersMax = 256;
 
 export function dynamicResources({
   client,
+  clock,
   informers,
 }: {
   client: Client;
+  clock: Clock;
   informers: InformerFactory;
 }): Plugin<ClaimState> {
   const claims = informers.of(ResourceClaim);
@@ -125,8 +129,12 @@ export function dynamicResources({
       for (const { metadata } of toAllocate) pending.delete(metadata.uid);
     },
     async preBind({ pod }, _node, { claims: own }, signal) {
-      for (const claim of own)
-        await reserveClaim(client, claim, pending.get(claim.metadata.uid), pod, signal);
+      for (const claim of own) {
+        const found = claim.status?.allocation ?? pending.get(claim.metadata.uid);
+        // Drivers that ready a device only now are waited for from then on.
+        const allocation = found && { allocationTimestamp: formatTime(clock.now()), ...found };
+        await reserveClaim(client, claim, allocation, pod, signal);
+      }
       return undefined;
     },
   };
@@ -192,11 +200,12 @@ async function reserveClaim(
 ): Promise<void> {
   let current = claim;
   const { finalizers = [] } = claim.metadata;
-  if (allocation && !finalizers.includes(claimFinalizer)) {
+  const isAllocated = claim.status?.allocation !== undefined;
+  if (allocation && !isAllocated && !finalizers.includes(claimFinalizer)) {
     const metadata = { ...claim.metadata, finalizers: [...finalizers, claimFinalizer] };
     current = await client.update(ResourceClaim, { ...claim, metadata }, { signal });
   }
-  if (!allocation && isReservedFor(claim, pod)) return;
+  if (isAllocated && isReservedFor(claim, pod)) return;
   const { name, uid } = pod.metadata;
   const reservedFor = [...(claim.status?.reservedFor ?? []), { resource: 'pods', name, uid }];
   const status = { ...claim.status, ...(allocation && { allocation }), reservedFor };
