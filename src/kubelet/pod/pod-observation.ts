@@ -85,8 +85,15 @@ export async function observePod(
       .filter((container) => container.state === 'exited')
       .map((container) => [container.id, container]),
   );
+  const knownSandboxes = new Map(known.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   const observed = await Promise.all([
-    Promise.all(sandboxes.map((sandbox) => observeSandbox(runtime, sandbox))),
+    Promise.all(
+      sandboxes.map((sandbox) => {
+        const before = knownSandboxes.get(sandbox.id);
+        // All but its readiness stays as it was made, and that has just been told.
+        return before?.ready === isReady(sandbox) ? before : observeSandbox(runtime, sandbox);
+      }),
+    ),
     Promise.all(
       containers.map(
         (container) =>
@@ -123,12 +130,16 @@ async function observeSandbox(
   return {
     id: status.id,
     attempt: status.metadata.attempt,
-    ready: status.state === 'SANDBOX_READY',
+    ready: isReady(status),
     createdAtMs: status.createdAt / 1e6,
     ips: onHostNetwork ? [] : ips,
     onHostNetwork,
     runtimeHandler: status.runtimeHandler,
   };
+}
+
+function isReady({ state }: Sandbox): boolean {
+  return state === 'SANDBOX_READY';
 }
 
 const states = {

@@ -9,9 +9,6 @@ import { resolverConfigOf } from '../spec/dns-config.ts';
 import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
 import { sandboxConfigOf } from '../spec/sandbox-config.ts';
 import { podEvents } from './pod-events.ts';
-import type { ObservedSandbox } from './pod-observation.ts';
-
-export type MadeSandbox = Pick<ObservedSandbox, 'id' | 'ips' | 'runtimeHandler'>;
 
 const retry = { firstMs: 500, maxMs: 15_000 };
 
@@ -48,21 +45,18 @@ export class PodSandbox {
     pod: Pod,
     config: SandboxConfig,
     signal: AbortSignal,
-  ): Promise<MadeSandbox | { retryInMs: number }> {
-    const { runtime, machine, recorder } = this.#context;
+  ): Promise<{ id: string } | { retryInMs: number }> {
+    const { machine, recorder } = this.#context;
     try {
       refuseUserNamespace(pod);
       const problem = hostnameProblem(pod, this.#context.clusterDomain);
       if (problem !== undefined) throw new Error(problem);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
-      const runtimeHandler = await this.#runtimeHandler(pod);
-      const id = await this.#run(config, runtimeHandler, signal);
+      const id = await this.#run(config, await this.#runtimeHandler(pod), signal);
       this.#context.track(id, pod.metadata.uid);
-      const { network } = await runtime.podSandboxStatus(id);
       this.#attempt = 0;
-      const ips = network ? [network.ip, ...network.additionalIps.map(({ ip }) => ip)] : [];
-      return { id, ips: pod.spec.hostNetwork ? [] : ips.filter((ip) => ip !== ''), runtimeHandler };
+      return { id };
     } catch (error) {
       if (!signal.aborted)
         podEvents(recorder, pod).warning(

@@ -10,9 +10,10 @@ import { specifiedGraceSeconds } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
 import { removeLeftovers } from './pod-leftovers.ts';
 import { PodMounts } from './pod-mounts.ts';
+import type { ObservedSandbox } from './pod-observation.ts';
 import { watchProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
-import { type MadeSandbox, PodSandbox } from './pod-sandbox.ts';
+import { PodSandbox } from './pod-sandbox.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { awaitTrafficRules } from './traffic-rules.ts';
 
@@ -131,7 +132,7 @@ export class PodSync {
     return { sandboxId: sandbox.id, runtimeHandler: sandbox.runtimeHandler, sandboxConfig, podIps };
   }
 
-  async #createSandbox(config: SandboxConfig): Promise<MadeSandbox | undefined> {
+  async #createSandbox(config: SandboxConfig): Promise<ObservedSandbox | undefined> {
     const record = this.#record;
     const { context, pod, timer } = record;
     const problem = pod.spec.hostNetwork ? undefined : context.networkProblem();
@@ -148,7 +149,8 @@ export class PodSync {
     await record.observeAnew();
     record.lookAgain();
     // It came too late for a pod that is to end by now.
-    return record.end.interrupt.aborted ? undefined : made;
+    if (record.end.interrupt.aborted) return undefined;
+    return record.observed.sandboxes.find(({ id }) => id === made.id);
   }
 
   /** No container may send or receive before they are in force. Static pods start without an API server to tell of any. */
