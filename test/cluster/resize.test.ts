@@ -77,6 +77,27 @@ test('a pod as a whole is given more when the node has it, and its status tells 
   assert.equal(await pending(), undefined);
 });
 
+test('a container that is bounded by the pod alone restarts by its policy when that bound changes', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const at = (name: string) => ({ namespace: 'default', name });
+  const resources = { requests: { cpu: '1', memory: '1Mi' }, limits: { cpu: '1', memory: '1Gi' } };
+  const resizePolicy = [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' as const }];
+  const containers = [
+    { name: 'c', image: 'busybox', resizePolicy },
+    { name: 'free', image: 'busybox', resources: { limits: { cpu: '100m' } }, resizePolicy },
+  ];
+  await client.create(Pod, { metadata: at('a'), spec: { containers, resources } });
+  const restarts = async () => {
+    const { phase, containerStatuses = [] } = (await client.get(Pod, at('a'))).status!;
+    return phase === 'Running' && containerStatuses.map(({ restartCount }) => restartCount).join(' ');
+  };
+  await cluster.until(async () => (await restarts()) === '0 0');
+  const patch = { spec: { resources: { limits: { cpu: '2' } } } };
+  await client.patch(Pod, at('a'), patch, { type: 'strategic', subresource: 'resize' });
+  await cluster.until(async () => (await restarts()) === '1 0');
+});
+
 test('who reads that a resize was seen, and nothing of it being under way, reads what came of it', async () => {
   await using cluster = await createCluster({ nodes: 1 });
   const { client } = cluster;

@@ -178,8 +178,12 @@ export class ContainerResources {
       if (problem !== undefined) return problem;
       for (const container of resizableContainers(granted)) {
         const running = findContainer(observed, container.name);
-        if (running?.state !== 'running' || isUnchanged(inForce, granted, container.name)) continue;
-        const before = this.#actual.get(container.name) ?? {};
+        if (
+          running?.state !== 'running' ||
+          sameResources(boundsOf(inForce, container.name), boundsOf(granted, container.name))
+        )
+          continue;
+        const before = boundsOf(inForce, container.name);
         if (await this.#resize(granted, container, running.id, before))
           this.#restarting.set(container.name, running.id);
         this.#actual.set(container.name, container.resources ?? {});
@@ -214,7 +218,7 @@ export class ContainerResources {
     return findMemoryProblem(granted, shrinking, podShrinks ? limit : undefined, use);
   }
 
-  /** True: it ends, to start anew with what it was granted. */
+  /** `before`: what bounded it so far. True: it ends, to start anew with what it was granted. */
   async #resize(
     pod: Pod,
     container: core.Container,
@@ -222,13 +226,12 @@ export class ContainerResources {
     before: core.ResourceRequirements,
   ): Promise<boolean> {
     const { runtime, recorder, memoryCapacityBytes } = this.#context;
-    const wanted = container.resources ?? {};
-    const bounds = boundedResources(pod, container);
+    const bounds = boundsOf(pod, container.name);
     const needsRestart = (container.resizePolicy ?? []).some(
       ({ resourceName, restartPolicy }) =>
         restartPolicy === 'RestartContainer' &&
-        (before.limits?.[resourceName] !== wanted.limits?.[resourceName] ||
-          before.requests?.[resourceName] !== wanted.requests?.[resourceName]),
+        (before.limits?.[resourceName] !== bounds.limits?.[resourceName] ||
+          before.requests?.[resourceName] !== bounds.requests?.[resourceName]),
     );
     if (needsRestart) {
       podEvents(recorder, pod).normal('Killing', `Container ${container.name} resize requires restart`);
@@ -272,13 +275,9 @@ function isPartRunning(observed: ObservedPod, name: string): boolean {
   return findContainer(observed, name)?.state === 'running';
 }
 
-/** By what it asks for and by what bounds it. */
-function isUnchanged(before: Pod, now: Pod, name: string): boolean {
-  const [old, wanted] = [before, now].map((pod) => {
-    const container = resizableContainers(pod).find((one) => one.name === name)!;
-    return boundedResources(pod, container);
-  });
-  return sameResources(old, wanted);
+/** What a container asks for and is bounded by, be it its own limit or the whole pod's. */
+function boundsOf(pod: Pod, name: string): core.ResourceRequirements {
+  return boundedResources(pod, resizableContainers(pod).find((one) => one.name === name)!);
 }
 
 /** What upstream's events about a resize carry. */
