@@ -92,5 +92,9 @@ export function tooLong(field: string, maxBytes: number): FieldError {
 }
 
 export function tooMany(field: string, actual: number, max: number): FieldError {
-  return fieldError('FieldValueTooMany', field, `Too many: ${actual}: must have at most ${max} items`);
+  return fieldError(
+    'FieldValueTooMany',
+    field,
+    `Too many: ${actual}: must have at most ${max} item${max === 1 ? '' : 's'}`,
+  );
 }

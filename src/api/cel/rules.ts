@@ -1,5 +1,14 @@
 /** `x-kubernetes-validations`: the rules of a schema, compiled once and held against objects. */
-import { type FieldError, type FieldErrors, type FieldErrorType, invalidValue } from '../field-error.ts';
+import {
+  duplicate,
+  type FieldError,
+  type FieldErrors,
+  type FieldErrorType,
+  forbiddenField,
+  invalidValue,
+  invalidWithoutValue,
+  required,
+} from '../field-error.ts';
 import { equalJson } from '../schema/json-value.ts';
 import {
   childPath,
@@ -158,21 +167,28 @@ function checkRule(
       : `${error.message} evaluating rule: ${shown}`;
     return invalidValue(path || '<nil>', typeNameOf(schema, value), why);
   }
-  return ruleError(compiled, values, schema, value, path);
+  return ruleError(compiled, values, value, path);
 }
 
 function ruleError(
   { rule, message }: CompiledRule,
   values: Record<string, unknown>,
-  schema: StructuralSchema,
   value: unknown,
   path: string,
 ): FieldError {
   const text = expressedMessage(message, values) ?? rule.message ?? `failed rule: ${rule.rule.trim()}`;
   const field = path + (rule.fieldPath ?? '');
   const shown = (path === '' ? field.replace(/^\./, '') : field) || '<nil>';
-  const type = reasons[rule.reason ?? ''] ?? 'FieldValueInvalid';
-  return reworded(type, invalidValue(shown, typeNameOf(schema, value), text), text);
+  return errorFor(reasons[rule.reason ?? ''], shown, value, text);
+}
+
+/** Only values that fit a line are shown. */
+function errorFor(type: FieldErrorType | undefined, field: string, value: unknown, text: string): FieldError {
+  const isShown = typeof value !== 'object' || value === null;
+  if (type === 'FieldValueForbidden') return forbiddenField(field, text);
+  if (type === 'FieldValueRequired') return required(field, text);
+  if (type === 'FieldValueDuplicate' && isShown) return duplicate(field, value);
+  return isShown ? invalidValue(field, value, text) : invalidWithoutValue(field, text);
 }
 
 /** An expression that fails or gives an empty text is passed over for the fixed message. */
@@ -188,19 +204,6 @@ function expressedMessage(
     if (error instanceof CelError) return undefined;
     throw error;
   }
-}
-
-const details: Partial<Record<FieldErrorType, string>> = {
-  FieldValueForbidden: 'Forbidden',
-  FieldValueRequired: 'Required value',
-  FieldValueDuplicate: 'Duplicate value',
-};
-
-function reworded(type: FieldErrorType, error: FieldError, text: string): FieldError {
-  const label = details[type];
-  if (!label) return error;
-  const detail = `${label}: ${text}`;
-  return { type, field: error.field, detail, text: `${error.field}: ${detail}` };
 }
 
 function typeNameOf(schema: StructuralSchema, value: unknown): string {

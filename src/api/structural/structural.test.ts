@@ -62,10 +62,7 @@ test('each rule of a schema is told in upstream’s words', () => {
     [{ size: 's' }, []],
     [{ size: 'q' }, ['spec.size: Unsupported value: "q": supported values: "s", "m", "l"']],
     [{}, ['spec.size: Required value']],
-    [
-      { size: 's', name: 'abcdef' },
-      ['spec.name: Invalid value: "abcdef": spec.name in body should be at most 5 chars long'],
-    ],
+    [{ size: 's', name: 'abcdef' }, ['spec.name: Too long: may not be more than 5 bytes']],
     [
       { size: 's', name: 'a' },
       ['spec.name: Invalid value: "a": spec.name in body should be at least 2 chars long'],
@@ -98,10 +95,7 @@ test('each rule of a schema is told in upstream’s words', () => {
       { size: 's', tags: ['a', 1] },
       ['spec.tags[1]: Invalid value: "integer": spec.tags[1] in body must be of type string: "integer"'],
     ],
-    [
-      { size: 's', tags: ['a', 'b', 'c'] },
-      ['spec.tags: Invalid value: 3: spec.tags in body should have at most 2 items'],
-    ],
+    [{ size: 's', tags: ['a', 'b', 'c'] }, ['spec.tags: Too many: 3: must have at most 2 items']],
     [
       { size: 's', ratio: 0.3 },
       ['spec.ratio: Invalid value: 0.3: spec.ratio in body should be a multiple of 0.5'],
@@ -114,10 +108,7 @@ test('each rule of a schema is told in upstream’s words', () => {
     [{ size: 's', any: '5%' }, []],
     [
       { size: 's', any: true },
-      [
-        'spec.any: Invalid value: "": "spec.any" must validate at least one schema (anyOf)',
-        'spec.any: Invalid value: "boolean": spec.any in body must be of type integer: "boolean"',
-      ],
+      ['spec.any: Invalid value: "boolean": spec.any in body must be of type integer,string: "boolean"'],
     ],
     [{ size: 's', items: [{ k: 'a' }, { k: 'a' }] }, ['spec.items[1]: Duplicate value: {"k":"a"}']],
     [{ size: 's', items: [{ v: 'a' }] }, ['spec.items[0].k: Required value']],
@@ -130,7 +121,7 @@ test('each rule of a schema is told in upstream’s words', () => {
     [
       { size: 's', one: { a: '1', b: '2' } },
       [
-        'spec.one: Invalid value: "": "spec.one" must validate one and only one schema (oneOf). Found 2 valid alternatives',
+        '<nil>: Invalid value: "": "spec.one" must validate one and only one schema (oneOf). Found 2 valid alternatives',
       ],
     ],
   ];

@@ -7,6 +7,8 @@ import {
   invalidValue,
   notSupportedInOrder,
   required,
+  tooLong,
+  tooMany,
 } from '../field-error.ts';
 import { equalJson } from '../schema/json-value.ts';
 import { matchesFormat } from './formats.ts';
@@ -52,8 +54,7 @@ function* validateValue(schema: StructuralSchema, value: unknown, old: unknown, 
   const typeError = typeErrorOf(schema, value, path);
   if (typeError) return yield typeError;
   if (isIntOrString(schema) && !isInteger(value) && typeof value !== 'string') {
-    yield compositeError(path, 'must validate at least one schema (anyOf)');
-    return yield wrongType(path, 'integer', value);
+    return yield wrongType(path, 'integer,string', value);
   }
   yield* validateEnum(schema, value, path);
   if (typeof value === 'string') yield* validateString(schema, value, path);
@@ -105,13 +106,16 @@ function* validateString(schema: StructuralSchema, value: string, path: string):
   const say = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
   const characters = [...value].length;
   const { maxLength, minLength, pattern, format } = schema;
-  if (maxLength !== undefined && characters > maxLength)
-    yield say(`should be at most ${maxLength} chars long`);
-  if (minLength !== undefined && characters < minLength)
+  // Of length and pattern only the first failure is told.
+  if (maxLength !== undefined && characters > maxLength) yield tooLong(path, maxLength);
+  else if (minLength !== undefined && characters < minLength)
     yield say(`should be at least ${minLength} chars long`);
-  if (pattern && !patternOf(pattern).matcher(value).find()) yield say(`should match '${pattern}'`);
+  else if (pattern && !patternOf(pattern).matcher(value).find()) yield say(`should match '${pattern}'`);
   if (format && !matchesFormat(format, value))
-    yield say(`must be of type ${format}: ${JSON.stringify(value)}`);
+    yield {
+      ...say(`must be of type ${format}: ${JSON.stringify(value)}`),
+      type: 'FieldValueTypeInvalid',
+    };
 }
 
 /** Go's regular expressions, which take linear time whatever the input. */
@@ -137,14 +141,14 @@ const integerRanges: Readonly<Record<string, [number, number]>> = {
 function* validateNumber(schema: StructuralSchema, value: number | bigint, path: string): FieldErrors {
   const say = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
   const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
+  if (multipleOf !== undefined && !isMultiple(value, multipleOf))
+    yield say(`should be a multiple of ${multipleOf}`);
   if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
     yield say(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
   }
   if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
     yield say(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
   }
-  if (multipleOf !== undefined && !isMultiple(value, multipleOf))
-    yield say(`should be a multiple of ${multipleOf}`);
   const range = format && integerRanges[format];
   if (range && typeof value === 'number' && (value < range[0] || value > range[1]))
     yield say(`must be of type ${format}: "${value}"`);
@@ -160,7 +164,7 @@ function* validateArray(schema: StructuralSchema, value: unknown[], old: unknown
   const { maxItems, minItems } = schema;
   const count = value.length;
   if (maxItems !== undefined && count > maxItems) {
-    yield invalidValue(path, count, `${path} in body should have at most ${maxItems} items`);
+    yield tooMany(path, count, maxItems);
   }
   if (minItems !== undefined && count < minItems) {
     yield invalidValue(path, count, `${path} in body should have at least ${minItems} items`);
@@ -220,7 +224,7 @@ function* validateObject(
   const count = Object.keys(value).length;
   const { maxProperties, minProperties } = schema;
   if (maxProperties !== undefined && count > maxProperties) {
-    yield invalidValue(path, count, `${path} in body should have at most ${maxProperties} properties`);
+    yield tooMany(path, count, maxProperties);
   }
   if (minProperties !== undefined && count < minProperties) {
     yield invalidValue(path, count, `${path} in body should have at least ${minProperties} properties`);
@@ -269,5 +273,5 @@ function fewest(results: readonly FieldError[][]): FieldError[] {
 }
 
 function compositeError(path: string, why: string): FieldError {
-  return invalidValue(path, '', `${JSON.stringify(path)} ${why}`);
+  return invalidValue('<nil>', '', `${JSON.stringify(path)} ${why}`);
 }
