@@ -1,7 +1,9 @@
 /** Carries what the server tells into cache and queue, and names each change that could help a waiting pod. */
 import type { ResourceType } from '../api/meta.ts';
 import {
+  CSIDriver,
   CSINode,
+  CSIStorageCapacity,
   DeviceClass,
   Namespace,
   Node,
@@ -36,6 +38,8 @@ const otherResources = [
   ['PersistentVolumeClaim', PersistentVolumeClaim],
   ['StorageClass', StorageClass],
   ['CSINode', CSINode],
+  ['CSIDriver', CSIDriver],
+  ['CSIStorageCapacity', CSIStorageCapacity],
   ['ResourceClaim', ResourceClaim],
   ['ResourceSlice', ResourceSlice],
   ['DeviceClass', DeviceClass],

@@ -21,11 +21,13 @@ import type { NodeInfo } from '../framework/node-info.ts';
 import { type Plugin, type Rejection, skip, unresolvable } from '../framework/plugin.ts';
 import { claimNameOf, type PodInfo } from '../framework/pod-info.ts';
 import { ClaimWaiter } from './claim-waiter.ts';
+import { hasEnoughCapacity } from './storage-capacity.ts';
 import type { VolumeListers } from './volume-listers.ts';
 import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
 
 const nodeConflict = unresolvable("node(s) didn't match PersistentVolume's node affinity");
 const bindConflict = unresolvable("node(s) didn't find available persistent volumes to bind");
+const notEnoughSpace = unresolvable('node(s) did not have enough free storage');
 const volumeGone = unresolvable('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
 const unboundImmediate = unresolvable('pod has unbound immediate PersistentVolumeClaims');
 
@@ -67,6 +69,8 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
       { resource: 'StorageClass', changes: ['add', 'update'] },
       { resource: 'Node', changes: ['add', 'labels'] },
       { resource: 'CSINode', changes: ['add', 'update'] },
+      { resource: 'CSIDriver', changes: ['update'] },
+      { resource: 'CSIStorageCapacity', changes: ['add', 'update'] },
     ],
     preFilter(info) {
       if (info.claims.length === 0) return skip;
@@ -78,11 +82,13 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
         if (!volume) return volumeGone;
         if (!reachesNode(volume, node.node)) return nodeConflict;
       }
-      return toBind.length === 0 || choose(toBind, node, options, promised) ? undefined : bindConflict;
+      if (toBind.length === 0) return undefined;
+      const chosen = choose(toBind, node, options, promised);
+      return Array.isArray(chosen) ? undefined : chosen;
     },
     reserve(_, node, state) {
       const chosen = choose(state.toBind, node, options, promised);
-      if (!chosen) return bindConflict;
+      if (!Array.isArray(chosen)) return chosen;
       state.chosen = chosen;
       for (const { claim, volume } of chosen)
         if (volume) promised.set(volume.metadata.name, claim.metadata.uid);
@@ -119,24 +125,27 @@ function claimsOf(info: PodInfo, { claims, volumes, classes }: VolumeListers): V
   return state;
 }
 
-/** A volume for each of the claims, or that one can be made on the node; undefined when that fails for one. */
+/** A volume for each of the claims, or that one can be made on the node; or why that fails for one. */
 function choose(
   toBind: readonly PersistentVolumeClaim[],
   node: NodeInfo,
-  { volumes, classes }: VolumeListers,
+  listers: VolumeListers,
   promised: ReadonlyMap<string, string>,
-): Choice[] | undefined {
+): Choice[] | Rejection {
+  const { volumes, classes } = listers;
   const taken = new Set(promised.keys());
   const choices: Choice[] = [];
   // Small claims first: a large volume is not wasted on one while another claim needs it.
   for (const claim of toBind.toSorted((left, right) => requestedBytes(left) - requestedBytes(right))) {
     const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
-    if (selected !== undefined && selected !== node.name) return undefined;
+    if (selected !== undefined && selected !== node.name) return bindConflict;
     const volume =
       selected === undefined
         ? findVolume(claim, volumes.list(), { node: node.node, taken, isDelayed: true })
         : undefined;
-    if (!volume && !canProvision(classes.get(classOfClaim(claim)), node)) return undefined;
+    const storageClass = classes.get(classOfClaim(claim));
+    if (!volume && !canProvision(storageClass, node)) return bindConflict;
+    if (!volume && !hasEnoughCapacity(claim, storageClass!, node, listers)) return notEnoughSpace;
     if (volume) taken.add(volume.metadata.name);
     choices.push({ claim, volume });
   }

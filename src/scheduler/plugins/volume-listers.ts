@@ -1,5 +1,12 @@
 /** What the volume plugins look up. */
-import { CSINode, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
+import {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+} from '../../api/resources.gen.ts';
 import type { Informer, InformerFactory } from '../../client/informer.ts';
 
 export interface VolumeListers {
@@ -7,6 +14,8 @@ export interface VolumeListers {
   volumes: Informer<PersistentVolume>;
   classes: Informer<StorageClass>;
   csiNodes: Informer<CSINode>;
+  drivers: Informer<CSIDriver>;
+  capacities: Informer<CSIStorageCapacity>;
 }
 
 export function volumeListers(informers: InformerFactory): VolumeListers {
@@ -15,5 +24,7 @@ export function volumeListers(informers: InformerFactory): VolumeListers {
     volumes: informers.of(PersistentVolume),
     classes: informers.of(StorageClass),
     csiNodes: informers.of(CSINode),
+    drivers: informers.of(CSIDriver),
+    capacities: informers.of(CSIStorageCapacity),
   };
 }
