@@ -35,6 +35,36 @@ test('an address that went is deleted from the merged list', () => {
   assert.deepEqual(patch, { podIPs: [{ ip: '10.0.0.2' }, { ip: '10.0.0.1', $patch: 'delete' }] });
 });
 
+test('amounts that are no longer told are gone from the server, which merges by name', () => {
+  const old = {
+    resources: { requests: { cpu: '1', 'example.org/one': '2' } },
+    allocatedResources: { cpu: '1' },
+  };
+  assert.deepEqual(statusPatch(old, { resources: { requests: { cpu: '1' } } }), {
+    resources: { $patch: 'replace', requests: { cpu: '1' } },
+    allocatedResources: null,
+  });
+});
+
+test('a status that somebody changes on its way is written again after a pause only', async () => {
+  const clock = new VirtualClock();
+  let writes = 0;
+  const client = {
+    patch: () => {
+      writes++;
+      return Promise.resolve({ ...testPod(), status: { message: 'theirs' } });
+    },
+  } as unknown as Client;
+  const stop = new AbortController();
+  const counts = { containerEnded: () => undefined };
+  const manager = new StatusManager({ client, clock, logger: silentLogger, signal: stop.signal, counts });
+  manager.set(testPod(), { message: 'ours' });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(writes, 1);
+  await clock.advanceUntil(() => writes === 2);
+  stop.abort();
+});
+
 test('while a write is under way newer wishes wait, and only the newest is written', async () => {
   const clock = new VirtualClock();
   const sent: unknown[] = [];

@@ -128,7 +128,11 @@ export class StatusManager {
           { type: 'strategic', subresource: 'status', signal: this.#signal },
         );
         entry.written = stored.status ?? {};
-        attempt = 0;
+        if (!same(patchFor(entry), patch)) {
+          attempt = 0;
+          continue;
+        }
+        // Somebody on the way keeps the status from being so.
       } catch (error) {
         if (this.#signal.aborted) return;
         if (error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429) {
@@ -138,8 +142,8 @@ export class StatusManager {
           entry.written = entry.wanted;
           return;
         }
-        await pause(this.#clock, backoffDelayMs(retry, attempt++), this.#signal);
       }
+      await pause(this.#clock, backoffDelayMs(retry, attempt++), this.#signal);
     }
   }
 
@@ -176,8 +180,6 @@ const ownFields = [
   'initContainerStatuses',
   'containerStatuses',
   'ephemeralContainerStatuses',
-  'resources',
-  'allocatedResources',
 ] as const satisfies readonly (keyof core.PodStatus)[];
 
 /** A strategic merge patch from `old` to `wanted`; undefined when there is nothing to change. */
@@ -187,6 +189,10 @@ export function statusPatch(old: core.PodStatus, wanted: core.PodStatus): object
     if (same(old[field], wanted[field])) continue;
     patch[field] = wanted[field] ?? null;
   }
+  // Amounts that are no longer told go: a patch alone would add to them.
+  for (const field of ['resources', 'allocatedResources'] as const)
+    if (!same(old[field], wanted[field]))
+      patch[field] = wanted[field] ? { $patch: 'replace', ...wanted[field] } : null;
   for (const field of ['hostIPs', 'podIPs'] as const) {
     if (same(old[field], wanted[field])) continue;
     const gone = (old[field] ?? []).filter(({ ip }) => !wanted[field]?.some((kept) => kept.ip === ip));

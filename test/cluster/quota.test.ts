@@ -79,7 +79,7 @@ test('what a quota limits must be specified, and a pod that is refused takes not
   await assert.rejects(
     client.create(Pod, pod('kubia-manual')),
     refused(
-      'pods "kubia-manual" is forbidden: failed quota: q: must specify limits.cpu for: main; limits.memory for: main; requests.cpu for: main; requests.memory for: main',
+      'pods "kubia-manual" is forbidden: failed quota: q: must specify limits.cpu,limits.memory,requests.cpu,requests.memory',
     ),
   );
   const asks = { requests: { cpu: '300m', memory: '100Mi' }, limits: { cpu: '300m', memory: '100Mi' } };

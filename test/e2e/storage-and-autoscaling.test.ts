@@ -161,7 +161,7 @@ spec:
     ]);
     assert.ok(
       stderr.includes(
-        'pods "kubia-manual" is forbidden: failed quota: cpu-add-mem: must specify limits.cpu for: kubia-manual; limits.memory for: kubia-manual; requests.cpu for: kubia-manual; requests.memory for: kubia-manual',
+        'pods "kubia-manual" is forbidden: failed quota: cpu-add-mem: must specify limits.cpu,limits.memory,requests.cpu,requests.memory',
       ),
       stderr,
     );

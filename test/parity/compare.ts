@@ -145,10 +145,6 @@ function textMatches(expected: string, actual: unknown, path: string): boolean {
   if (/\.cells\[\d+\]$/.test(path) && isAge(expected) && isAge(actual)) return true;
   // Discovery left the singular empty once.
   if (expected === '' && path.endsWith('singularName')) return true;
-  // Of the groups that a moved kind has been in, newer versions name the one that it is in.
-  const moved = expected.replace(/^(Ingress|NetworkPolicy)\.extensions /, '$1.networking.k8s.io ');
-  if (moved !== expected) return textMatches(moved, actual, path);
-  if (path.endsWith('details.group') && expected === 'extensions') return actual === 'networking.k8s.io';
   if (expected === actual || patternOf(expected).test(actual)) return true;
   if (path.endsWith('message')) return messageMatches(expected, actual);
   return false;

@@ -31,12 +31,8 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'validation-networking-v1-networkpolicy-cidr-bad': 'other words',
   'validation-apps-v1-statefulset-name-uppercase':
     'a new StatefulSet is named by a DNS label, as its pods are',
-  'validation-autoscaling-v1-horizontalpodautoscaler-max-zero': 'what is not said is asked for',
   'validation-autoscaling-v1-horizontalpodautoscaler-target-missing': 'what is scaled is of a group',
   'apply-no-kind': 'what names no kind is told before its version',
-  'tables-autoscaling-v2beta1-horizontalpodautoscaler': 'a target names the resource that is measured',
-  'admission-quota-cpu-missing': 'the containers that leave it open are named',
-  'validation-certificates-v1-certificatesigningrequest-signer-missing': 'no more than that it is required',
   'auth-escalate-binding-absent-role': 'the binding is named, not the role',
   'crd-invalid-max-length': 'a reason and words of its own',
   'crd-invalid-max-items': 'a reason and words of its own',

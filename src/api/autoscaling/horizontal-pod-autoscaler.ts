@@ -113,7 +113,7 @@ function* validateSpec(given: Spec | undefined, old: Spec | undefined): FieldErr
   const { minReplicas = 1, maxReplicas = 0, metrics = [] } = spec;
   if (minReplicas < (old?.minReplicas === 0 ? 0 : 1))
     yield invalidValue('spec.minReplicas', minReplicas, 'must be greater than or equal to 1');
-  if (maxReplicas === 0) yield required('spec.maxReplicas', 'must be set and greater than 0');
+  if (maxReplicas === 0) yield invalidValue('spec.maxReplicas', 0, 'must be greater than 0');
   else if (maxReplicas < 0)
     yield invalidValue('spec.maxReplicas', maxReplicas, 'must be greater than or equal to 1');
   if (maxReplicas < minReplicas)
@@ -307,7 +307,7 @@ function* validateRules(rules: HPAScalingRules | undefined, field: string): Fiel
 const shownTargetsMax = 2;
 const unknown = '<unknown>';
 
-/** `current/target` of each metric; `cpu: 10%/50%` where a resource of pods is measured. */
+/** `current/target` of each metric. */
 function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
   const metrics = spec?.metrics ?? [];
   if (metrics.length === 0) return '<none>';
@@ -319,16 +319,14 @@ function targetsCell({ spec, status }: HorizontalPodAutoscaler): string {
       | { averageValue?: string; averageUtilization?: number; value?: string }
       | undefined;
     if (!target) return `<unknown type>`;
-    const measured = metric.resource ?? metric.containerResource;
-    const prefix = measured ? `${measured.name}: ` : '';
     if (target.averageValue !== undefined) {
       const suffix = metric.type === 'External' || metric.type === 'Object' ? ' (avg)' : '';
-      return `${prefix}${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
+      return `${now?.averageValue ?? unknown}/${target.averageValue}${suffix}`;
     }
     if (target.value !== undefined) return `${now?.value ?? unknown}/${target.value}`;
     const utilization = now?.averageUtilization;
     const wanted = target.averageUtilization === undefined ? '<auto>' : `${target.averageUtilization}%`;
-    return `${prefix}${utilization === undefined ? unknown : `${utilization}%`}/${wanted}`;
+    return `${utilization === undefined ? unknown : `${utilization}%`}/${wanted}`;
   });
   const shown = texts.slice(0, shownTargetsMax).join(', ');
   return texts.length > shownTargetsMax ? `${shown} + ${texts.length - shownTargetsMax} more...` : shown;

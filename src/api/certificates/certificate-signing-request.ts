@@ -193,7 +193,7 @@ const signerForm = "must be a fully qualified domain and path of the form 'examp
 function* validateSignerName(name: string, isBeta: boolean): FieldErrors {
   const field = 'spec.signerName';
   if (!name) {
-    yield required(field);
+    yield required(field, 'signerName must be provided');
     return;
   }
   if (!isBeta && name === legacySigner)

@@ -30,6 +30,7 @@ const beta = {
 
 export const ingressKind = defineKind(Ingress, {
   storagePrefix: 'ingress',
+  errorGroup: 'extensions',
   status: 'separate',
   hasGeneration: true,
   columns: [

@@ -12,6 +12,7 @@ const protocols = ['TCP', 'UDP', 'SCTP'];
 
 export const networkPolicyKind = defineKind(NetworkPolicy, {
   hasGeneration: true,
+  errorGroup: 'extensions',
   columns: [nameColumn, column('Pod-Selector', ({ spec }) => formatSelector(spec?.podSelector)), ageColumn],
   defaults(policy) {
     const spec = policy.spec;

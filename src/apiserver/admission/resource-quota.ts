@@ -60,7 +60,7 @@ function computeCharges(
     if (request.subresource === '' && resource.plural === 'pods' && resource.group === '') {
       const open = unspecifiedResources(object as Pod, Object.keys(hard));
       if (open.length > 0)
-        throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join('; ')}`);
+        throw refuse(`failed quota: ${quota.metadata.name}: must specify ${open.join(',')}`);
     }
     // A quota that did not count the object before now counts all of it.
     const isCounted = old !== undefined && matchesScopes(quota, resource, old);
@@ -85,25 +85,18 @@ function increase(usage: Usage, before: Usage | undefined): Usage {
 const constrained = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'];
 
 /**
- * Compute resources that a quota limits and that some container of the pod leaves open, with those containers: `cpu for:
- * a,b`; sorted. A pod that states its resources as a whole leaves nothing open.
+ * Compute resources that a quota limits and that some container of the pod leaves open; sorted. A pod that states its
+ * resources as a whole leaves nothing open.
  */
 function unspecifiedResources({ spec }: Pod, hard: readonly string[]): string[] {
   if (isStatedForPod(spec?.resources)) return [];
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
-  const openIn = (name: string) => {
+  const isOpen = (name: string) => {
     const which = name.startsWith('limits.') ? 'limits' : 'requests';
     const resource = name.replace(/^(requests|limits)\./, '');
-    const open = containers.filter(({ resources }) => resources?.[which]?.[resource] === undefined);
-    return [...new Set(open.map((container) => container.name))].sort();
+    return containers.some(({ resources }) => resources?.[which]?.[resource] === undefined);
   };
-  return constrained
-    .filter((name) => hard.includes(name))
-    .sort()
-    .flatMap((name) => {
-      const open = openIn(name);
-      return open.length > 0 ? [`${name} for: ${open.join(',')}`] : [];
-    });
+  return constrained.filter((name) => hard.includes(name) && isOpen(name)).sort();
 }
 
 function isStatedForPod(resources: core.ResourceRequirements | undefined): boolean {

@@ -105,13 +105,13 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
     return fail('CreateContainerError', descriptionOf(error));
   }
   context.track(id, pod.metadata.uid);
-  events.normal('Created', 'Container created');
+  events.normal('Created', `Created container: ${container.name}`);
   try {
     await context.runtime.startContainer(id);
   } catch (error) {
     return fail('RunContainerError', descriptionOf(error), 0);
   }
-  events.normal('Started', 'Container started');
+  events.normal('Started', `Started container ${container.name}`);
   start.started(id);
   await runPostStart(context, start, id);
   return id;

@@ -6,13 +6,10 @@ import type { Json, JsonObject } from './scenario.ts';
 const wordings: readonly [RegExp, string][] = [
   [/^(Scaled (?:up|down) replica set \S+) from \d+ to /, '$1 to '],
   [/ and can be accessed by the pod$/, ''],
-  [/^Created container .*$/, 'Container created'],
-  [/^Started container .*$/, 'Container started'],
+  [/^Created container:? /, 'Created container '],
   [/(Back-off restarting failed container)( \S+ in pod .*)?$/, '$1'],
   [/ (no new claims to deallocate, )?preemption: .*$/, ''],
   [/(unbound immediate PersistentVolumeClaims|persistentvolumeclaim "[^"]+" not found)\. not found$/, '$1.'],
-  [/(?<=must specify .*) for: [^;]+; /g, ','],
-  [/(?<=must specify .*) for: [^;]+$/, ''],
 ];
 
 /** Labels that have a prefix today. */
