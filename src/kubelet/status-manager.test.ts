@@ -44,6 +44,9 @@ test('amounts that are no longer told are gone from the server, which merges by 
     resources: { $patch: 'replace', requests: { cpu: '1' } },
     allocatedResources: null,
   });
+  assert.deepEqual(statusPatch({}, { allocatedResources: { cpu: '1' } }), {
+    allocatedResources: { cpu: '1' },
+  });
 });
 
 test('a status that somebody changes on its way is written again after a pause only', async () => {

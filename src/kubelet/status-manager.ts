@@ -191,8 +191,7 @@ export function statusPatch(old: core.PodStatus, wanted: core.PodStatus): object
   }
   // Amounts that are no longer told go: a patch alone would add to them.
   for (const field of ['resources', 'allocatedResources'] as const)
-    if (!same(old[field], wanted[field]))
-      patch[field] = wanted[field] ? { $patch: 'replace', ...wanted[field] } : null;
+    if (!same(old[field], wanted[field])) patch[field] = replaced(old[field], wanted[field]);
   for (const field of ['hostIPs', 'podIPs'] as const) {
     if (same(old[field], wanted[field])) continue;
     const gone = (old[field] ?? []).filter(({ ip }) => !wanted[field]?.some((kept) => kept.ip === ip));
@@ -210,6 +209,12 @@ export function statusPatch(old: core.PodStatus, wanted: core.PodStatus): object
   }
   if (conditions.length > 0) patch.conditions = conditions;
   return Object.keys(patch).length === 0 ? undefined : patch;
+}
+
+/** The directive is for what is there: in the place of nothing it would leave nothing. */
+function replaced(old: object | undefined, wanted: object | undefined): object | null {
+  if (!wanted) return null;
+  return isVoid(old) ? wanted : { $patch: 'replace', ...wanted };
 }
 
 /** Nulls for what the new condition may no longer say. */

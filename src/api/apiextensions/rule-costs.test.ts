@@ -50,6 +50,19 @@ test('what grows with unbounded lists and texts is refused, and said so as upstr
   assert.match(errorsOf(object({ l: list(item, { maxItems: 20 }) }))[0]!, /by factor of 5\.4x/);
 });
 
+test('whether a field is there costs as much as what may hold it', () => {
+  const either = rule('(has(self.a) && !has(self.b)) || (!has(self.a) && has(self.b))');
+  const item = object({ a: string(), b: string() }, either);
+  assert.equal(
+    estimateCost(
+      compileCel(either['x-kubernetes-validations'][0]!.rule, ['self']).ast,
+      item as JSONSchemaProps,
+    ),
+    6,
+  );
+  assert.deepEqual(errorsOf(object({ l: list(item) })), []);
+});
+
 test('a comprehension of two variables costs as much as its body, once for each element', () => {
   const inner: StructuralSchema = { type: 'array', maxItems: 100, items: { type: 'string', maxLength: 10 } };
   const outer: StructuralSchema = { type: 'array', maxItems: 100, items: inner };

@@ -122,7 +122,8 @@ function estimateOperator(op: string, args: Node[], scope: Scope): Estimate {
 
 function estimateCall([name, args]: [string, Node[]], scope: Scope): Estimate {
   const cost = sumOf(args, scope);
-  if (isPresence(name)) return { cost, value: scalar };
+  // Of the field that is asked for only what holds it is read.
+  if (isPresence(name)) return { cost: cost - 1, value: scalar };
   if (name === 'size') return { cost: cost + 1, value: scalar };
   return { cost: cost + 1, value: unknown };
 }

@@ -33,9 +33,10 @@ test("a namespace's phase follows its deletion alone", async () => {
 
 test('an autoscaler with an empty list of policies is refused, and one without the list has the default ones', async () => {
   const url = '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers';
+  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' };
   const autoscaler = (scaleDown: object) => ({
     metadata: { name: 'a' },
-    spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 2, behavior: { scaleDown } },
+    spec: { scaleTargetRef, maxReplicas: 2, behavior: { scaleDown } },
   });
   const refused = await server.ask('POST', url, autoscaler({ policies: [] }));
   assert.equal(

@@ -95,7 +95,7 @@ export const samples: Readonly<Record<string, Sample>> = {
         mutations: [
           {
             patchType: 'JSONPatch',
-            jsonPatch: { expression: '[]' },
+            jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/data"}]' },
           },
         ],
       },

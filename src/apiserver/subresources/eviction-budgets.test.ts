@@ -68,10 +68,11 @@ test('a budget that allows nothing refuses at once, and leaves it to the client 
 });
 
 test('a budget that does not know its pods says why it allows nothing, and no numbers', async () => {
+  const lastTransitionTime = '2026-01-01T00:00:00Z';
   const condition = (reason: string, message: string) => ({
     disruptionsAllowed: 0,
     currentHealthy: 2,
-    conditions: [{ type: 'DisruptionAllowed', status: 'False', reason, message, lastTransitionTime: null }],
+    conditions: [{ type: 'DisruptionAllowed', status: 'False', reason, message, lastTransitionTime }],
   });
   const why = 'The disruption budget b does not allow evicting pods currently';
   for (const [status, cause] of [
