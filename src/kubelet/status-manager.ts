@@ -14,6 +14,8 @@ interface Entry {
   written: core.PodStatus;
   wanted: core.PodStatus;
   writing: Promise<void> | undefined;
+  /** A patch that was taken and changed nothing: somebody on the way has a word in it, and is not asked again. */
+  inVain?: object | undefined;
   /** What was last found out about these two, which are replaced and never changed. */
   compared?: { written: core.PodStatus; wanted: core.PodStatus; patch: object | undefined };
 }
@@ -70,7 +72,7 @@ export class StatusManager {
     entry.pod = pod;
     if (!entry.writing) {
       entry.written = pod.status ?? {};
-      if (patchFor(entry)) this.#write(entry);
+      if (patchToSend(entry)) this.#write(entry);
     }
   }
 
@@ -107,17 +109,17 @@ export class StatusManager {
   }
 
   #write(entry: Entry): void {
-    if (!patchFor(entry)) return;
+    if (!patchToSend(entry)) return;
     entry.writing = this.#writeUntilEqual(entry).finally(() => {
       entry.writing = undefined;
       // A wish that came in while the last write settled.
-      if (!this.#signal.aborted && this.#isCurrent(entry) && patchFor(entry)) this.#write(entry);
+      if (!this.#signal.aborted && this.#isCurrent(entry) && patchToSend(entry)) this.#write(entry);
     });
   }
 
   async #writeUntilEqual(entry: Entry): Promise<void> {
     for (let attempt = 0; !this.#signal.aborted && this.#isCurrent(entry); ) {
-      const patch = patchFor(entry);
+      const patch = patchToSend(entry);
       if (!patch) return;
       const { namespace = '', name, uid } = entry.pod.metadata;
       try {
@@ -127,12 +129,9 @@ export class StatusManager {
           { metadata: { uid }, status: patch },
           { type: 'strategic', subresource: 'status', signal: this.#signal },
         );
+        attempt = 0;
         entry.written = stored.status ?? {};
-        if (!same(patchFor(entry), patch)) {
-          attempt = 0;
-          continue;
-        }
-        // Somebody on the way keeps the status from being so.
+        entry.inVain = same(patchFor(entry), patch) ? patch : undefined;
       } catch (error) {
         if (this.#signal.aborted) return;
         if (error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429) {
@@ -142,8 +141,8 @@ export class StatusManager {
           entry.written = entry.wanted;
           return;
         }
+        await pause(this.#clock, backoffDelayMs(retry, attempt++), this.#signal);
       }
-      await pause(this.#clock, backoffDelayMs(retry, attempt++), this.#signal);
     }
   }
 
@@ -152,7 +151,13 @@ export class StatusManager {
   }
 }
 
-/** What is left to write; the same two statuses are compared once. */
+/** What is left to write, and not in vain. */
+function patchToSend(entry: Entry): object | undefined {
+  const patch = patchFor(entry);
+  return entry.inVain && same(patch, entry.inVain) ? undefined : patch;
+}
+
+/** What differs; the same two statuses are compared once. */
 function patchFor(entry: Entry): object | undefined {
   const { written, wanted, compared } = entry;
   if (compared?.written === written && compared.wanted === wanted) return compared.patch;
