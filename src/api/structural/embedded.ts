@@ -24,6 +24,20 @@ interface EmbeddedResource {
 
 const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
+const holders = new WeakMap<StructuralSchema, boolean>();
+
+/** Few schemas have any: values of the others need not be gone through. */
+function holdsEmbedded(schema: StructuralSchema): boolean {
+  const found = holders.get(schema);
+  if (found !== undefined) return found;
+  const { properties = {}, additionalProperties: additional } = schema;
+  const below = [...Object.values(properties), additional, itemSchema(schema)];
+  const holds =
+    isEmbeddedResource(schema) || below.some((child) => child instanceof Object && holdsEmbedded(child));
+  holders.set(schema, holds);
+  return holds;
+}
+
 /** All but the root. */
 function* embeddedResources(
   schema: StructuralSchema,
@@ -31,6 +45,7 @@ function* embeddedResources(
   field = '',
   path = '',
 ): Generator<EmbeddedResource> {
+  if (!holdsEmbedded(schema)) return;
   if (Array.isArray(value)) {
     const items = itemSchema(schema);
     if (!items) return;
