@@ -39,11 +39,13 @@ function install() {
     shell: isWindows,
   });
   if (done.status !== 0) {
-    console.error(done.error?.message ?? `${done.stdout}${done.stderr}`.trim());
-    console.error('\nerror: the npm packages cannot be installed');
-    console.error(
-      'what to do: check that "npm ping" answers (network, proxy, registry), then run the command again',
-    );
+    const isNpmMissing = done.error?.code === 'ENOENT';
+    if (!isNpmMissing) console.error(done.error?.message ?? `${done.stdout}${done.stderr}`.trim());
+    console.error(`\nerror: the npm packages cannot be installed${isNpmMissing ? ': there is no npm' : ''}`);
+    const cure = isNpmMissing
+      ? 'install npm (on Debian: apt-get install npm)'
+      : 'check that "npm ping" answers (network, proxy, registry)';
+    console.error(`what to do: ${cure}, then run the command again`);
     process.exit(1);
   }
   writeFileSync(stamp, digest(readFileSync(join(root, 'package-lock.json'), 'utf8')));

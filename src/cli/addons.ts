@@ -7,9 +7,9 @@ import { installPackages, missingRequirements, type Requirement } from '../host/
 import type { Steps } from '../host/steps.ts';
 import { disableIngress, enableIngress } from '../network/ingress/ingress-objects.ts';
 import { connectAsAdmin } from './admin-client.ts';
-import { type Command, UsageError } from './context.ts';
+import { type CliContext, type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
-import { existingCluster, nameOption, parseOptions } from './options.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from './options.ts';
 
 interface Addon {
   summary: string;
@@ -32,34 +32,44 @@ const addons: Record<string, Addon> = {
   },
 };
 
+const verbs = ['list', 'enable', 'disable'] as const;
+
 export const addonsCommand: Command = {
   summary: 'list, enable and disable add-ons (ingress)',
   usage: 'list | enable ADDON | disable ADDON   [--name NAME]',
   async run(context, args) {
     const { values, positionals } = parseOptions(args, nameOption, 2);
+    const verb = parseVerb(positionals[0], verbs);
+    const name = positionals[1];
+    const addon = addons[name ?? ''];
+    if (verb !== 'list' && !addon) throw new UsageError(unknownAddon(verb, name));
     const record = existingCluster(context, values);
-    const [verb, name = ''] = positionals;
     const client = connectAsAdmin(context, record.name);
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     try {
-      if (verb === 'list') {
-        for (const [each, addon] of Object.entries(addons)) {
-          const state = (await addon.isEnabled(client)) ? 'enabled' : 'disabled';
-          context.print(`${each.padEnd(12)}${state.padEnd(12)}${addon.summary}`);
-        }
-        return 0;
-      }
-      const addon = addons[name];
-      if (!addon) throw new UsageError(name ? `there is no add-on ${JSON.stringify(name)}` : 'which add-on?');
-      if (verb === 'enable') await enable(steps, client, name, addon);
-      else if (verb === 'disable') await steps.run(`Disabling ${name}`, () => addon.disable(client));
-      else throw new UsageError(`add-ons cannot be told to ${verb}`);
+      if (!addon || !name) await list(context, client);
+      else if (verb === 'enable') await enable(steps, client, name, addon);
+      else await steps.run(`Disabling ${name}`, () => addon.disable(client));
       return 0;
     } finally {
       client.close();
     }
   },
 };
+
+function unknownAddon(verb: string, name: string | undefined): string {
+  const known = `known are ${Object.keys(addons).join(', ')}`;
+  return name === undefined
+    ? `addons ${verb} needs the name of an add-on; ${known}`
+    : `unknown add-on ${JSON.stringify(name)}; ${known}`;
+}
+
+async function list(context: CliContext, client: Client): Promise<void> {
+  for (const [name, addon] of Object.entries(addons)) {
+    const state = (await addon.isEnabled(client)) ? 'enabled' : 'disabled';
+    context.print(`${name.padEnd(12)}${state.padEnd(12)}${addon.summary}`);
+  }
+}
 
 async function enable(steps: Steps, client: Client, name: string, addon: Addon): Promise<void> {
   const missing = missingRequirements(addon.packages).map((requirement) => requirement.package);

@@ -48,8 +48,13 @@ export const agent: Command = {
     if (!values.server || !values.token) throw new UsageError('--server and --token are needed');
     const kubelet = values['kubelet-config'] && readKubeletConfig(values['kubelet-config']);
     const servers = values.server.split(',');
+    for (const each of servers)
+      if (!each.startsWith('https://') || !URL.canParse(each))
+        throw new UsageError(
+          `--server takes URLs such as https://10.0.0.1:6443, not ${JSON.stringify(each)}`,
+        );
     const nodeName = values.node ?? hostname().toLowerCase();
-    checkName('the node name', nodeName);
+    checkName('node', nodeName);
     const token = parseJoinToken(values.token);
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     await prepareMachine(steps);

@@ -27,6 +27,14 @@ export const apiServerOptions = {
   'request-timeout': text,
 } as const;
 
+/** Those whose values are files that the server reads. */
+export const apiServerFileOptions = [
+  'oidc-ca-file',
+  'authentication-config',
+  'authorization-config',
+  'audit-policy-file',
+] as const satisfies (keyof typeof apiServerOptions)[];
+
 export const apiServerDetails: readonly string[] = [
   "--oidc-issuer-url URL --oidc-client-id ID  who logs in at an OpenID Connect provider may ask; also upstream's",
   '                         --oidc-{username,groups}-{claim,prefix}, --oidc-required-claim, --oidc-signing-algs, --oidc-ca-file',
@@ -50,7 +58,7 @@ export function apiServerSettings(values: Values): ApiServerSettings | undefined
     (name) => name.startsWith('oidc-') && values[name as keyof Values],
   );
   if (authenticationConfig && saysOidc)
-    throw new UsageError('authentication-config file and oidc-* flags are mutually exclusive');
+    throw new UsageError('--authentication-config and the --oidc-… options exclude each other');
   const audit = auditOf(values);
   const seats = seatsOf(values);
   const timeoutMs = timeoutOf(textOf(values, 'request-timeout'));
@@ -126,6 +134,6 @@ function timeoutOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const timeoutMs = parseGoDuration(text);
   if (typeof timeoutMs !== 'number') throw new UsageError(`--request-timeout: ${timeoutMs.error}`);
-  if (timeoutMs <= 0) throw new UsageError('--request-timeout must be more than nothing');
+  if (timeoutMs <= 0) throw new UsageError('--request-timeout must be longer than 0s');
   return timeoutMs;
 }

@@ -16,7 +16,7 @@ import { forgetLoadedImage, noteLoadedImages } from '../host/images/mirror.ts';
 import { busyboxEntries, folderEntries } from '../host/images/rootfs.ts';
 import { findNodeNamespace, type NodeNamespace } from '../host/node-namespace.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
-import { existingCluster, nameOption, parseOptions } from './options.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from './options.ts';
 
 const imageOptions = {
   ...nameOption,
@@ -26,6 +26,16 @@ const imageOptions = {
   env: { type: 'string', multiple: true },
   output: { type: 'string', short: 'o' },
 } as const;
+
+/** What each subcommand takes, in this order. */
+const argumentsOf = {
+  load: ['FILE.tar'],
+  list: [],
+  pull: ['IMAGE'],
+  remove: ['IMAGE'],
+  'build-from-rootfs': ['DIR', 'IMAGE'],
+} as const satisfies Record<string, readonly string[]>;
+const verbs = Object.keys(argumentsOf) as (keyof typeof argumentsOf)[];
 
 export const image: Command = {
   summary: 'load, list, pull, remove and build images of the nodes',
@@ -44,17 +54,22 @@ export const image: Command = {
   ],
   async run(context, args) {
     const { values, positionals } = parseOptions(args, imageOptions, 3);
-    const [verb, first, second] = positionals;
-    if (verb === 'list') return await list(context, values);
-    if (verb === 'load' && first) return await load(context, values, first);
-    if (verb === 'build-from-rootfs' && first && second) return await build(context, values, first, second);
-    if (verb === 'pull' && first) return await pull(context, values, fullImageName(first));
-    if (verb === 'remove' && first) return await remove(context, values, fullImageName(first));
-    if (!verb) throw new UsageError('what about images?');
-    const isKnown = ['load', 'build-from-rootfs', 'pull', 'remove'].includes(verb);
-    throw new UsageError(
-      isKnown ? `image ${verb}: something is missing` : `images cannot be told to ${verb}`,
-    );
+    const verb = parseVerb(positionals[0], verbs);
+    const [first = '', second = ''] = positionals.slice(1);
+    const missing = argumentsOf[verb][positionals.length - 1];
+    if (missing) throw new UsageError(`image ${verb} needs ${missing}`);
+    switch (verb) {
+      case 'list':
+        return await list(context, values);
+      case 'load':
+        return await load(context, values, first);
+      case 'pull':
+        return await pull(context, values, fullImageName(first));
+      case 'remove':
+        return await remove(context, values, fullImageName(first));
+      case 'build-from-rootfs':
+        return await build(context, values, first, second);
+    }
   },
 };
 
@@ -169,10 +184,8 @@ export function runningNodes(
     .filter((node): node is { name: string; namespace: NodeNamespace } => node.namespace !== undefined);
   if (nodes.length === 0)
     throw new Failure(
-      values.node ? `no node ${values.node} runs` : `no node of cluster ${record.name} runs`,
-      {
-        advice: 'wherry up',
-      },
+      values.node ? `node ${values.node} does not run` : `no node of cluster ${record.name} runs`,
+      { advice: 'see what does: wherry status; start the rest: wherry up' },
     );
   return nodes;
 }

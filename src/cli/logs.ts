@@ -36,7 +36,8 @@ export const logs: Command = {
       1,
     );
     const part = positionals[0] ?? 'server';
-    if (!parts.includes(part)) throw new UsageError(`there is no part ${JSON.stringify(part)}`);
+    if (!parts.includes(part))
+      throw new UsageError(`unknown part ${JSON.stringify(part)}; known are ${parts.join(', ')}`);
     const file = logFileOf(context, existingCluster(context, values), part, values.node);
     if (!existsSync(file)) throw new Failure(`there is no log yet: ${file}`);
     for (const line of lastLines(file, parseCount('--tail', values.tail) ?? defaultLines))

@@ -1,4 +1,5 @@
 /** `wherry migrate`: everything that one store holds, carried into another. */
+import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { Failure } from '../host/failure.ts';
 import type { EtcdTlsFiles } from '../host/process-config.ts';
@@ -27,6 +28,7 @@ export const migrate: Command = {
     const tls = etcdTlsFiles(values);
     if (tls && ![values.from, values.to].some((store) => store.startsWith('etcd:')))
       throw new UsageError('--etcd-cacert, --etcd-cert and --etcd-key need a store etcd:URL');
+    checkSource(values.from);
     const from = await openStore(values.from, tls);
     try {
       const to = await openStore(values.to, tls);
@@ -42,6 +44,12 @@ export const migrate: Command = {
     return 0;
   },
 };
+
+/** SQLite would make the file. @throws Failure */
+function checkSource(store: string): void {
+  const file = store.startsWith('sqlite:') && store.slice('sqlite:'.length);
+  if (file && !existsSync(file)) throw new Failure(`there is no file ${file}`);
+}
 
 async function openStore(text: string, tls: EtcdTlsFiles | undefined): Promise<Store> {
   const colon = text.indexOf(':');
@@ -61,7 +69,7 @@ async function openStore(text: string, tls: EtcdTlsFiles | undefined): Promise<S
       cause,
       advice:
         kind === 'sqlite'
-          ? 'stop the cluster that uses it: wherry down'
+          ? 'check that its folder is there, and stop the cluster that uses it: wherry down'
           : 'check that etcd answers there, and the files for TLS',
     });
   }

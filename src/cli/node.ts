@@ -6,8 +6,10 @@ import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../host/clu
 import { connectAsAdmin } from './admin-client.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
-import { existingCluster, nameOption, parseOptions } from './options.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from './options.ts';
 import { startCluster } from './up.ts';
+
+const verbs = ['list', 'add', 'stop', 'start', 'delete'] as const;
 
 export const node: Command = {
   summary: 'list, add, stop, start and delete nodes',
@@ -19,8 +21,9 @@ export const node: Command = {
   ],
   async run(context, args) {
     const { values, positionals } = parseOptions(args, nameOption, 2);
+    const verb = parseVerb(positionals[0], verbs);
+    const name = positionals[1];
     const record = existingCluster(context, values);
-    const [verb, name] = positionals;
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     const cluster: ClusterContext = { data: context.data, programs: context.programs, steps };
     if (verb === 'list') {
@@ -33,16 +36,16 @@ export const node: Command = {
       context.print(`node ${added} is there`);
       return 0;
     }
-    if (!name || !verb) throw new UsageError(verb ? 'which node?' : 'what about nodes?');
+    if (!name) throw new UsageError(`node ${verb} needs the name of a node`);
     if (verb === 'stop')
       await steps.run(`Silencing node ${name}`, () => stopOneNode(cluster, record.name, name));
     else if (verb === 'start') {
       await planNodeStart(cluster, record.name, name);
       await startCluster(context, steps, { name: record.name });
-    } else if (verb === 'delete') {
+    } else {
       await steps.run(`Ending node ${name}`, () => removeOneNode(cluster, record.name, name));
       await steps.run(`Removing its object`, () => deleteNodeObject(context, record.name, name));
-    } else throw new UsageError(`nodes cannot be told to ${verb}`);
+    }
     return 0;
   },
 };

@@ -28,7 +28,7 @@ const defaultClusterName = 'wherry';
 
 export function clusterNameOf(values: { name?: string | undefined }): string {
   const name = values.name ?? defaultClusterName;
-  checkName('the cluster name', name);
+  checkName('cluster', name);
   return name;
 }
 
@@ -39,6 +39,15 @@ export function existingCluster(context: CliContext, values: { name?: string | u
   if (record) return record;
   const flag = name === defaultClusterName ? '' : ` --name ${name}`;
   throw new Failure(`there is no cluster ${name}`, { advice: `make it: wherry up${flag}` });
+}
+
+/** The word that says what to do, such as `list`. @throws UsageError that names the known ones */
+export function parseVerb<Verb extends string>(word: string | undefined, verbs: readonly Verb[]): Verb {
+  const verb = verbs.find((each) => each === word);
+  if (verb !== undefined) return verb;
+  const problem =
+    word === undefined ? 'a subcommand is missing' : `unknown subcommand ${JSON.stringify(word)}`;
+  throw new UsageError(`${problem}; known are ${verbs.join(', ')}`);
 }
 
 export function parseCount(option: string, text: string | undefined): number | undefined {

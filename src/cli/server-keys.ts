@@ -42,7 +42,7 @@ export async function shareServerKeys(options: SharedKeyOptions): Promise<string
   const { store, pkiFolder, tokenFile } = options;
   if (options.token !== undefined && options.token.length < tokenCharsMin)
     throw new Failure(`the token is shorter than ${tokenCharsMin} characters`, {
-      advice: 'say a longer one',
+      advice: `choose one of at least ${tokenCharsMin} characters, or let the first server make it`,
     });
   const token = options.token ?? readIfThere(tokenFile);
   for (;;) {
@@ -72,7 +72,7 @@ async function adoptKeys(
   if (token === undefined) {
     if (isOurs) return undefined;
     throw new Failure('the cluster in this etcd has servers already', {
-      advice: 'say --token TOKEN, as its first server prints it and keeps it in its file server-token',
+      advice: 'add --token TOKEN: its first server prints the token and keeps it in its file server-token',
     });
   }
   const shared = openKeys(entry.value, token);

@@ -9,15 +9,22 @@ import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
+import { isPortFree } from '../host/ports.ts';
 import { type EtcdSettings, writeConfig } from '../host/process-config.ts';
 import type { Store } from '../storage/store.ts';
-import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
+import {
+  apiServerDetails,
+  apiServerFileOptions,
+  apiServerOptions,
+  apiServerSettings,
+} from './api-server-options.ts';
 import { type Command, UsageError } from './context.ts';
 import { etcdTlsFiles, etcdTlsOptions } from './etcd-options.ts';
 import { runForeground } from './foreground.ts';
 import { renderKubeconfig } from './kubeconfig-file.ts';
 import { parsePool, poolOption } from './load-balancer-pool.ts';
 import { checkMachineAddress } from './machine-address.ts';
+import { checkNamedFiles } from './named-files.ts';
 import { parseCount, parseOptions } from './options.ts';
 import { shareServerKeys } from './server-keys.ts';
 
@@ -60,6 +67,11 @@ export const server: Command = {
     const loadBalancerPool = parsePool(values['load-balancer-pool']);
     if (values.token !== undefined && !etcd) throw new UsageError('--token needs --etcd-endpoints');
     const api = apiServerSettings(values);
+    checkNamedFiles(values, ['scheduler-config', ...Object.keys(etcdTlsOptions), ...apiServerFileOptions]);
+    if (!(await isPortFree(port)))
+      throw new Failure(`port ${port} is taken by another program`, {
+        advice: 'end that program, or choose another port with --port',
+      });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const serverToken = etcd && (await shareKeys(etcd, { folder, pkiFolder, token: values.token }));
     await ensureClusterPki(pkiFolder, {
@@ -153,5 +165,5 @@ function firstAddress(): string {
     .flatMap((addresses) => addresses ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal);
   if (found) return found.address;
-  throw new Failure('this machine has no address', { advice: 'say --address ADDRESS' });
+  throw new Failure('this machine has no address', { advice: 'give it one, or choose one with --address' });
 }

@@ -17,7 +17,7 @@ export const service: Command = {
     const { values, positionals } = parseOptions(args, { ...nameOption, namespace: { type: 'string' } }, 1);
     const record = existingCluster(context, values);
     const [wanted] = positionals;
-    if (!wanted) throw new UsageError('list them all, or name one');
+    if (!wanted) throw new UsageError('the name of a service is missing, or "list"');
     const client = connectAsAdmin(context, record.name);
     try {
       const addresses = nodeAddresses((await client.list(Node)).items);

@@ -7,13 +7,19 @@ import { obstacleToRealNodes } from '../host/machine.ts';
 import { installPackages, missingRequirements, nodeRequirements } from '../host/packages.ts';
 import { runningProcess } from '../host/process.ts';
 import type { Steps } from '../host/steps.ts';
-import { apiServerDetails, apiServerOptions, apiServerSettings } from './api-server-options.ts';
+import {
+  apiServerDetails,
+  apiServerFileOptions,
+  apiServerOptions,
+  apiServerSettings,
+} from './api-server-options.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
 import { readKubeletConfig } from './kubelet-config.ts';
 import { liveSteps } from './live-steps.ts';
 import { parsePool, poolOption } from './load-balancer-pool.ts';
+import { checkNamedFiles } from './named-files.ts';
 import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.ts';
 
 export const up: Command = {
@@ -47,10 +53,11 @@ export const up: Command = {
       registries: { type: 'string' },
     });
     const api = apiServerSettings(values);
+    checkNamedFiles(values, ['scheduler-config', ...apiServerFileOptions]);
     const nodes = parseCount('--nodes', values.nodes);
     const loadBalancerPool = parsePool(values['load-balancer-pool']);
     if (simulate !== undefined && nodes !== undefined)
-      throw new UsageError('--nodes is for real nodes; say --simulate=N for N simulated ones');
+      throw new UsageError('--nodes is for real nodes; use --simulate=N for N simulated ones');
     const isRunning = isServerRunning(context, clusterNameOf(values));
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     await startCluster(context, steps, {

@@ -1,5 +1,6 @@
 /** `wherry version`. */
 import packageFacts from '../../package.json' with { type: 'json' };
+import { kubernetesVersion } from '../apiserver/version.ts';
 import type { Command } from './context.ts';
 import { parseOptions } from './options.ts';
 
@@ -8,7 +9,9 @@ export const version: Command = {
   usage: '',
   async run(context, args) {
     parseOptions(args, {});
-    context.print(`wherry ${packageFacts.version} (Kubernetes v1.36.4+wherry, Node ${process.version})`);
+    context.print(
+      `wherry ${packageFacts.version} (Kubernetes ${kubernetesVersion}, Node ${process.version})`,
+    );
     return 0;
   },
 };

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
+import { Failure } from './failure.ts';
 
 export interface NodeRecord {
   name: string;
@@ -40,11 +41,12 @@ export const defaultPodCidr = '10.244.0.0/16';
 /** A label of DNS, and short enough for paths of sockets. */
 const namePattern = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;
 
-export function checkName(what: string, name: string): void {
+/** @throws Failure */
+export function checkName(what: 'cluster' | 'node', name: string): void {
   if (!namePattern.test(name))
-    throw new Error(
-      `${what} ${JSON.stringify(name)} is no good: lower-case letters, digits and "-", at most 32, beginning and ending with a letter or digit`,
-    );
+    throw new Failure(`${JSON.stringify(name)} cannot be the name of a ${what}`, {
+      advice: `use at most 32 lower-case letters, digits and "-", with a letter or digit at both ends`,
+    });
 }
 
 export function newClusterRecord(name: string, apiPort: number): ClusterRecord {

@@ -75,7 +75,7 @@ const serverStopMs = 8000;
 const nodesMax = loadBalancerIndexMin - firstNodeIndex;
 
 export async function up(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
-  checkName('the cluster name', options.name);
+  checkName('cluster', options.name);
   const folder = context.data.cluster(options.name);
   return await withLock(folder.lock, async () => {
     const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
@@ -149,7 +149,7 @@ export function addNodeRecord(record: ClusterRecord, name?: string): void {
   let index = firstNodeIndex;
   while (taken.has(index)) index++;
   const chosen = name ?? nextNodeName(record);
-  checkName('the node name', chosen);
+  checkName('node', chosen);
   record.nodes.push({ name: chosen, index });
 }
 

@@ -27,7 +27,9 @@ const renewBeforeMs = 60 * 86_400_000;
 export function parseJoinToken(text: string): JoinToken {
   const [, pin, token] = tokenPattern.exec(text) ?? [];
   if (!pin || !token)
-    throw new Failure('the token is no good', { advice: 'take it whole from what "wherry server" printed' });
+    throw new Failure('the token is malformed', {
+      advice: 'copy the whole token that "wherry server" prints',
+    });
   return { pin, token };
 }
 

@@ -16,7 +16,7 @@ export function keepRegistries(source: string, kept: string): void {
   try {
     names = readdirSync(source);
   } catch (error) {
-    throw new Failure(`${source} cannot be read: ${(error as Error).message}`, { cause: error as Error });
+    throw new Failure(`${source} cannot be read: ${(error as Error).message}`, { cause: error });
   }
   for (const name of names) {
     const folder = join(source, name);
