@@ -20,9 +20,9 @@ export function checkNamedFiles(values: Record<string, unknown>, options: readon
 function explained<Result>(option: string, file: string, read: () => Result): Result {
   try {
     return read();
-  } catch (cause) {
-    const { errno, message } = cause as NodeJS.ErrnoException;
+  } catch (error) {
+    const { errno, message } = error as NodeJS.ErrnoException;
     const why = errno === undefined ? message : getSystemErrorMessage(errno);
-    throw new Failure(`${option}: cannot read ${file}: ${why}`, { cause });
+    throw new Failure(`${option}: cannot read ${file}: ${why}`);
   }
 }
