@@ -2,7 +2,7 @@
  * The schema facts as trees that decoding, defaulting, patching and applying walk. The facts stay text until a
  * definition is asked for: a server that serves few kinds holds few of them.
  */
-import { readFileSync } from 'node:fs';
+import { LineIndexedFile } from './line-indexed-file.ts';
 
 /** A definition as the facts state it: OpenAPI 3 with Kubernetes' extensions. */
 export interface RawSchema {
@@ -110,40 +110,6 @@ export class SchemaField {
   get node(): SchemaNode {
     this.#node ??= this.#resolve();
     return this.#node;
-  }
-}
-
-/** A JSON object with one entry per line, of which single entries can be parsed. */
-class LineIndexedFile {
-  readonly #bytes: Buffer;
-  readonly #lines = new Map<string, { start: number; end: number }>();
-
-  constructor(name: string) {
-    this.#bytes = readFileSync(new URL(`../data/${name}`, import.meta.url));
-    let start = this.#bytes.indexOf(10) + 1;
-    while (this.#bytes[start] === 0x22) {
-      const end = this.#bytes.indexOf(10, start);
-      const keyEnd = this.#bytes.indexOf(0x22, start + 1);
-      const comma = this.#bytes[end - 1] === 0x2c ? 1 : 0;
-      this.#lines.set(this.#bytes.toString('latin1', start + 1, keyEnd), {
-        start: keyEnd + 2,
-        end: end - comma,
-      });
-      start = end + 1;
-    }
-  }
-
-  keys(): IterableIterator<string> {
-    return this.#lines.keys();
-  }
-
-  has(key: string): boolean {
-    return this.#lines.has(key);
-  }
-
-  read<T>(key: string): T | undefined {
-    const line = this.#lines.get(key);
-    return line && JSON.parse(this.#bytes.toString('utf8', line.start, line.end));
   }
 }
 
