@@ -1,4 +1,5 @@
 /** What is wrong with one field, in Kubernetes' words. A validator yields these; nothing stops at the first. */
+import { goJson } from './error-value.ts';
 
 export type FieldErrorType =
   | 'FieldValueRequired'
@@ -28,15 +29,10 @@ function fieldError(type: FieldErrorType, field: string, detail: string): FieldE
   return { type, field, detail, text: `${field}: ${detail}` };
 }
 
-/** A value as upstream prints it within messages: JSON, in which Go escapes what HTML would read. */
+/** A value within a message; objects that upstream prints in its inner form are to be given in it ({@link innerForm}). */
 function quote(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  const text = JSON.stringify(value);
-  return typeof value === 'object' ? text.replaceAll(/[<>&]/g, asEscape) : text;
-}
-
-function asEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return typeof value === 'object' ? goJson(value) : JSON.stringify(value);
 }
 
 export function required(field: string, why = ''): FieldError {

@@ -1,5 +1,6 @@
 /** The rules of a definition itself: names, versions, columns, subresources, conversion. Schemas have a file of their own. */
 
+import { innerForm } from '../error-value.ts';
 import {
   duplicate,
   type FieldError,
@@ -172,19 +173,14 @@ function* validateDeprecation(
 
 type Places = ReturnType<typeof placesOf>;
 
-/** Upstream shows its own names of the fields, without what all versions share. */
+/** As upstream has it, without what all versions share. */
 function asPrinted(version: CustomResourceDefinitionVersion, places: Places): unknown {
-  return {
-    Name: version.name ?? '',
-    Served: version.served ?? false,
-    Storage: version.storage ?? false,
-    Deprecated: version.deprecated ?? false,
-    DeprecationWarning: version.deprecationWarning ?? null,
-    Schema: places.schemaShared ? null : (version.schema ?? null),
-    Subresources: places.subresourcesShared ? null : (version.subresources ?? null),
-    AdditionalPrinterColumns: places.columnsShared ? null : (version.additionalPrinterColumns ?? null),
-    SelectableFields: places.selectableShared ? null : (version.selectableFields ?? null),
-  };
+  const own: Partial<CustomResourceDefinitionVersion> = { ...version };
+  if (places.schemaShared) delete own.schema;
+  if (places.subresourcesShared) delete own.subresources;
+  if (places.columnsShared) delete own.additionalPrinterColumns;
+  if (places.selectableShared) delete own.selectableFields;
+  return innerForm('apiextensions.CustomResourceDefinitionVersion', own);
 }
 
 /** Upstream keeps what all versions share once, and names it there. */

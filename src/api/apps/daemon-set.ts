@@ -12,7 +12,8 @@ import {
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
+import { innerForm } from '../error-value.ts';
+import { type FieldErrors, invalidValue, notSupportedInOrder, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import { DaemonSet } from '../resources.gen.ts';
 import type { DaemonSetSpec } from '../types/apps-v1.gen.ts';
@@ -144,7 +145,10 @@ function* validateStrategy(
 ): FieldErrors {
   if (strategy.type === 'OnDelete') return;
   if (strategy.type !== 'RollingUpdate') {
-    yield notSupported(field, strategy, ['RollingUpdate', 'OnDelete']);
+    yield notSupportedInOrder(field, innerForm('apps.DaemonSetUpdateStrategy', strategy), [
+      'RollingUpdate',
+      'OnDelete',
+    ]);
     return;
   }
   const rolling = strategy.rollingUpdate;

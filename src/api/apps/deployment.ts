@@ -3,6 +3,7 @@ import { ageColumn, column, formatSelector, nameColumn, podColumns, wideColumn }
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { replicasAsScale } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
@@ -148,7 +149,10 @@ function* validateStrategy(strategy: NonNullable<DeploymentSpec['strategy']>, fi
       return;
     }
     default:
-      yield notSupported(field, strategy, ['Recreate', 'RollingUpdate']);
+      yield notSupported(field, innerForm('apps.DeploymentStrategy', strategy), [
+        'Recreate',
+        'RollingUpdate',
+      ]);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Rules that all kinds of the apps group share: selectors and templates that fit, counts that are counts. */
 
 import { validatePodTemplate, validateTemplateMetadata } from '../core/pod-spec/validate.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import type { ValidationContext } from '../kind.ts';
 import { matchesLabelSelector } from '../label-selector.ts';
@@ -36,9 +37,13 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
   } else {
     yield* validateLabelSelector(selector, 'spec.selector');
     if (isEmptySelector(selector))
-      yield invalidValue('spec.selector', selector, `empty selector is invalid for ${owner.selectorOwner}`);
+      yield invalidValue(
+        'spec.selector',
+        innerForm('meta.LabelSelector', selector),
+        `empty selector is invalid for ${owner.selectorOwner}`,
+      );
     if (!isCompilable(selector) && owner.badSelector !== undefined) {
-      yield invalidValue('spec.selector', selector, owner.badSelector);
+      yield invalidValue('spec.selector', innerForm('meta.LabelSelector', selector), owner.badSelector);
       return;
     }
   }
@@ -48,7 +53,7 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
   )
     yield invalidValue(
       'spec.template.metadata.labels',
-      template?.metadata?.labels ?? null,
+      innerForm('map string', template?.metadata?.labels),
       '`selector` does not match template `labels`',
     );
   if (owner.judgesPodSpec !== false) yield* validatePodTemplate(template, 'spec.template');
@@ -99,7 +104,8 @@ export function* validateSelectorUpdate(
   old: LabelSelector | undefined,
   { apiVersion = '' }: ValidationContext,
 ): FieldErrors {
-  if (!versionsWithMutableSelector.has(apiVersion)) yield* immutable(selector, old, 'spec.selector');
+  if (!versionsWithMutableSelector.has(apiVersion))
+    yield* immutable(selector, old, 'spec.selector', 'meta.LabelSelector');
 }
 
 /** Old versions let selector and labels be left out: both are those of the template. */

@@ -5,6 +5,7 @@ import { defaultClaim } from '../core/persistent-volume-claim.ts';
 import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { replicasAsScale } from '../kind.ts';
 import { StatefulSet } from '../resources.gen.ts';
@@ -176,12 +177,17 @@ function* validateStrategy(
     if (rolling)
       yield invalidValue(
         `${field}.rollingUpdate`,
-        rolling,
+        innerForm('apps.RollingUpdateStatefulSetStrategy', rolling),
         "only allowed for updateStrategy 'RollingUpdate'",
       );
   } else if (strategy.type === 'RollingUpdate') {
     yield* nonNegative(rolling?.partition, `${field}.rollingUpdate.partition`);
     if (rolling?.maxUnavailable !== undefined)
       yield* nonNegativeIntOrPercent(rolling.maxUnavailable, `${field}.rollingUpdate.maxUnavailable`);
-  } else yield invalidValue(field, strategy, "must be 'RollingUpdate' or 'OnDelete'");
+  } else
+    yield invalidValue(
+      field,
+      innerForm('apps.StatefulSetUpdateStrategy', strategy),
+      "must be 'RollingUpdate' or 'OnDelete'",
+    );
 }

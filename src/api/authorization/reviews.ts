@@ -1,5 +1,6 @@
 /** Reviews of who may do what. They are answered, never stored. */
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import {
@@ -52,7 +53,7 @@ export const localSubjectAccessReviewKind = defineKind(LocalSubjectAccessReview,
     if (spec?.nonResourceAttributes)
       yield invalidValue(
         'spec.nonResourceAttributes',
-        asPrinted(spec.nonResourceAttributes),
+        innerForm('authorization.NonResourceAttributes', spec.nonResourceAttributes),
         'disallowed on this kind of request',
       );
   },
@@ -75,11 +76,6 @@ export const selfSubjectRulesReviewKind = defineKind(SelfSubjectRulesReview, {
 interface Asked {
   resourceAttributes?: ResourceAttributes;
   nonResourceAttributes?: NonResourceAttributes;
-}
-
-/** Upstream shows its own names of the fields. */
-function asPrinted({ path = '', verb = '' }: NonResourceAttributes): unknown {
-  return { Path: path, Verb: verb };
 }
 
 /** A review is about nothing that is stored. */
@@ -138,7 +134,7 @@ function* exactlyOneAttributes(spec: Asked | undefined): FieldErrors {
   if (resourceAttributes && nonResourceAttributes)
     yield invalidValue(
       'spec.nonResourceAttributes',
-      asPrinted(nonResourceAttributes),
+      innerForm('authorization.NonResourceAttributes', nonResourceAttributes),
       'cannot be specified in combination with resourceAttributes',
     );
   if (!resourceAttributes && !nonResourceAttributes)

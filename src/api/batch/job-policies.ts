@@ -1,4 +1,5 @@
 /** What a Job may say of its failures and of an early success. */
+import { innerForm } from '../error-value.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -100,7 +101,11 @@ function* validatePatterns(
 
 export function* validateSuccessPolicy(spec: JobSpec, field: string): FieldErrors {
   if (spec.completionMode !== 'Indexed') {
-    yield invalidValue(field, spec.successPolicy, 'requires indexed completion mode');
+    yield invalidValue(
+      field,
+      innerForm('batch.SuccessPolicy', spec.successPolicy),
+      'requires indexed completion mode',
+    );
     return;
   }
   const rules = spec.successPolicy?.rules ?? [];

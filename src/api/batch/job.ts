@@ -12,6 +12,7 @@ import { defaultPodTemplate } from '../core/pod-spec/defaults.ts';
 import { validatePodTemplate } from '../core/pod-spec/validate.ts';
 import { templateWarnings } from '../core/pod-spec/warnings.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, invalidValue, notSupported, required, tooLong } from '../field-error.ts';
 import { matchesLabelSelector } from '../label-selector.ts';
 import { Job } from '../resources.gen.ts';
@@ -19,7 +20,7 @@ import type { JobSpec } from '../types/batch-v1.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { validateDomainPrefixedPath } from '../validation/domain-path.ts';
 import { immutable, nonNegative, oneOf, oneOfInOrder } from '../validation/fields.ts';
-import { validateLabelSelector } from '../validation/label-selector.ts';
+import { isCompilable, validateLabelSelector } from '../validation/label-selector.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validatePodFailurePolicy, validateSuccessPolicy } from './job-policies.ts';
 import { validateJobStatus } from './job-status.ts';
@@ -59,18 +60,8 @@ export const jobKind = defineKind(Job, {
   warnings: (job, old) => templateWarnings(job.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(job, { subresource }) {
     if (subresource === 'status') return;
-    const selector = job.spec?.selector;
-    if (selector && !job.spec?.manualSelector) yield* validateGeneratedSelector(job);
-    yield* validateJobSpec(job.spec ?? ({} as JobSpec), 'spec');
-    if (!selector) yield required('spec.selector');
-    else yield* validateLabelSelector(selector, 'spec.selector');
-    const labels = job.spec?.template?.metadata?.labels;
-    if (selector && !matchesLabelSelector(selector, labels))
-      yield invalidValue(
-        'spec.template.metadata.labels',
-        labels ?? {},
-        '`selector` does not match template `labels`',
-      );
+    if (job.spec?.selector && !job.spec.manualSelector) yield* validateGeneratedSelector(job);
+    yield* validateSpecAndSelector(job.spec ?? ({} as JobSpec));
     yield* validateHostNames(job);
   },
   *validateUpdate(job, old, { subresource }) {
@@ -122,10 +113,30 @@ function* validateGeneratedSelector(job: Job): FieldErrors {
   for (const [key, value] of Object.entries(expected)) {
     const field = `spec.template.metadata.labels[${key}]`;
     if (labels[key] === undefined) yield required(field, `must be '${value}'`);
-    else if (labels[key] !== value) yield invalidValue(field, labels, `must be '${value}'`);
+    else if (labels[key] !== value)
+      yield invalidValue(field, innerForm('map string', labels), `must be '${value}'`);
   }
-  if (!matchesLabelSelector(job.spec!.selector, expected))
-    yield invalidValue('spec.selector', job.spec!.selector, '`selector` not auto-generated');
+  const { selector } = job.spec!;
+  if (isCompilable(selector) && !matchesLabelSelector(selector, expected))
+    yield invalidValue(
+      'spec.selector',
+      innerForm('meta.LabelSelector', selector),
+      '`selector` not auto-generated',
+    );
+}
+
+function* validateSpecAndSelector(spec: JobSpec): FieldErrors {
+  yield* validateJobSpec(spec, 'spec');
+  const { selector, template } = spec;
+  if (!selector) yield required('spec.selector');
+  else yield* validateLabelSelector(selector, 'spec.selector');
+  const labels = template?.metadata?.labels;
+  if (isCompilable(selector) && !matchesLabelSelector(selector, labels))
+    yield invalidValue(
+      'spec.template.metadata.labels',
+      innerForm('map string', labels),
+      '`selector` does not match template `labels`',
+    );
 }
 
 /** The pods of an indexed Job bear its name and their index. */
@@ -221,6 +232,8 @@ function* validateIndexLimits(spec: JobSpec, field: string): FieldErrors {
 
 function* validateJobUpdate(job: Job, old: Job): FieldErrors {
   const [spec, before] = [job.spec!, old.spec!];
+  // Upstream judges the spec by itself twice.
+  yield* validateSpecAndSelector(spec);
   if (spec.completionMode === 'Indexed' && spec.completions !== before.completions) {
     // An indexed Job grows and shrinks with its parallelism.
     if (spec.completions !== spec.parallelism)
@@ -230,16 +243,21 @@ function* validateJobUpdate(job: Job, old: Job): FieldErrors {
         'can only be modified in tandem with spec.parallelism',
       );
   } else yield* immutable(spec.completions, before.completions, 'spec.completions');
-  yield* immutable(spec.selector, before.selector, 'spec.selector');
-  yield* immutable(templateThatMayNotChange(job, old), before.template, 'spec.template');
-  for (const name of [
-    'completionMode',
-    'podFailurePolicy',
-    'backoffLimitPerIndex',
-    'managedBy',
-    'successPolicy',
+  yield* immutable(spec.selector, before.selector, 'spec.selector', 'meta.LabelSelector');
+  yield* immutable(
+    templateThatMayNotChange(job, old),
+    before.template,
+    'spec.template',
+    'core.PodTemplateSpec',
+  );
+  for (const [name, innerType] of [
+    ['completionMode'],
+    ['podFailurePolicy', 'batch.PodFailurePolicy'],
+    ['backoffLimitPerIndex'],
+    ['managedBy'],
+    ['successPolicy', 'batch.SuccessPolicy'],
   ] as const)
-    yield* immutable(spec[name], before[name], `spec.${name}`);
+    yield* immutable(spec[name], before[name], `spec.${name}`, innerType);
 }
 
 /** While a Job waits and has no pods, where they may run and what they need can still be changed. */

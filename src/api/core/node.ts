@@ -1,9 +1,9 @@
 /** Nodes. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { duplicate, type FieldErrors, forbiddenField, invalidValue } from '../field-error.ts';
 import { Node } from '../resources.gen.ts';
-import type { Taint } from '../types/core-v1.gen.ts';
 import { cidr, parseRange, rangeWarnings } from '../validation/addresses.ts';
 import { invalidFor, oneOfInOrder } from '../validation/fields.ts';
 import { labelValueProblems, qualifiedNameProblems } from '../validation/names.ts';
@@ -120,7 +120,8 @@ function* validateAddresses({ status }: Node): FieldErrors {
   const seen = new Set<string>();
   for (const [index, { type = '', address = '' }] of (status?.addresses ?? []).entries()) {
     const key = `${type} ${address}`;
-    if (seen.has(key)) yield duplicate(`status.addresses[${index}]`, { Type: type, Address: address });
+    if (seen.has(key))
+      yield duplicate(`status.addresses[${index}]`, innerForm('core.NodeAddress', { type, address }));
     seen.add(key);
   }
 }
@@ -148,14 +149,9 @@ function* validateTaints(node: Node): FieldErrors {
     yield* oneOfInOrder(taint.effect, taintEffects, `${path}.effect`, 'required');
     const identity = `${taint.key}:${taint.effect}`;
     if (seen.has(identity))
-      yield duplicate(path, taintAsPrinted(taint), 'taints must be unique by key and effect pair');
+      yield duplicate(path, innerForm('core.Taint', taint), 'taints must be unique by key and effect pair');
     seen.add(identity);
   }
-}
-
-/** As upstream's own form of it reads. */
-function taintAsPrinted({ key, value = '', effect, timeAdded }: Taint): object {
-  return { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded ?? null };
 }
 
 function statusCell(node: Node): string {

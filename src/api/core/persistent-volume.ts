@@ -1,10 +1,16 @@
 /** PersistentVolumes. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, notSupported, required } from '../field-error.ts';
+import { innerDiff, innerForm } from '../error-value.ts';
+import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { PersistentVolume } from '../resources.gen.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
-import type { PersistentVolumeSpec, PersistentVolumeStatus, SecretReference } from '../types/core-v1.gen.ts';
+import type {
+  PersistentVolumeSpec,
+  PersistentVolumeStatus,
+  SecretReference,
+  VolumeNodeAffinity,
+} from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
@@ -12,7 +18,6 @@ import { positiveQuantity } from '../validation/resources.ts';
 import { accessModes, onePodAlone } from './claim-spec.ts';
 import { betaClassAnnotation, shortAccessModes } from './persistent-volume-claim.ts';
 import { validateNodeSelector } from './pod-spec/scheduling.ts';
-import { differences } from './pod-update.ts';
 import { oneTooMany, pathOfSource, persistentSourceNames, validateVolumeSource } from './volume-source.ts';
 
 export const persistentVolumeKind = defineKind(PersistentVolume, {
@@ -70,14 +75,51 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
     if (!semanticEqual(source, before))
       yield forbiddenField(
         'spec.persistentvolumesource',
-        `spec.persistentvolumesource is immutable after creation\n${differences(before, source)}`,
+        `spec.persistentvolumesource is immutable after creation\n${innerDiff('core.PersistentVolumeSource', before, source)}`,
       );
     yield* immutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'volumeMode');
-    if (old.spec?.nodeAffinity)
-      yield* immutable(volume.spec?.nodeAffinity, old.spec.nodeAffinity, 'nodeAffinity');
+    yield* validateAffinityUpdate(volume.spec?.nodeAffinity, old.spec?.nodeAffinity);
   },
   selectableFields: (volume) => ({ name: volume.metadata.name }),
 });
+
+/** Labels of nodes under their first names, and what they are called since. */
+const newerLabels: Readonly<Record<string, string>> = {
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+};
+
+function* validateAffinityUpdate(
+  now: VolumeNodeAffinity | undefined,
+  old: VolumeNodeAffinity | undefined,
+): FieldErrors {
+  if (!old || semanticEqual(now, withNewerLabels(old, now))) return;
+  yield invalidValue(
+    'nodeAffinity',
+    innerForm('core.VolumeNodeAffinity', now),
+    'field is immutable, except for updating from beta label to GA',
+  );
+}
+
+/** `old`, with the labels renamed that are asked for under their newer names. */
+function withNewerLabels(old: VolumeNodeAffinity, now: VolumeNodeAffinity | undefined): VolumeNodeAffinity {
+  const terms = old.required?.nodeSelectorTerms?.map((term, at) => {
+    const asked = now?.required?.nodeSelectorTerms?.[at]?.matchExpressions;
+    return {
+      ...term,
+      matchExpressions: term.matchExpressions?.map((requirement, index) => {
+        const newer = newerLabels[requirement.key];
+        return newer !== undefined && asked?.[index]?.key === newer
+          ? { ...requirement, key: newer }
+          : requirement;
+      }),
+    };
+  });
+  return { ...old, required: old.required && { nodeSelectorTerms: terms ?? [] } };
+}
 
 /** Since when it is in its phase, unless the client says so itself. */
 function noteTransition(status: PersistentVolumeStatus, old: PersistentVolumeStatus, now: string): void {
@@ -115,7 +157,7 @@ function* validateSpec(spec: PersistentVolumeSpec, field: string): FieldErrors {
   const capacity = Object.keys(spec.capacity ?? {});
   if (capacity.length === 0) yield required(`${field}.capacity`);
   if (capacity.length > 1 || capacity[0] !== 'storage')
-    yield notSupported(`${field}.capacity`, spec.capacity, ['storage']);
+    yield notSupported(`${field}.capacity`, innerForm('map quantity', spec.capacity), ['storage']);
   for (const name of capacity) yield* positiveQuantity(spec.capacity![name]!, `${field}.capacity[${name}]`);
   yield* oneOf(
     spec.persistentVolumeReclaimPolicy,

@@ -11,6 +11,15 @@ function pod(spec: object, container: object = {}): Pod {
   } as Pod;
 }
 
+const requiredTerms =
+  'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms';
+const inZone = { key: 'zone', operator: 'In', values: ['a'] };
+
+function nodeAffinity(...matchExpressions: object[]): object {
+  const nodeSelectorTerms = [{ matchExpressions }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
+}
+
 const updates: [what: string, from: Pod, to: Pod, fields: string[]][] = [
   ['another image', pod({}), pod({}, { image: 'j' }), []],
   ['no image', pod({}), pod({}, { image: '' }), ['spec.containers[0].image']],
@@ -48,6 +57,44 @@ const updates: [what: string, from: Pod, to: Pod, fields: string[]][] = [
     pod({ schedulingGates: [{ name: 'g' }] }),
     pod({ schedulingGates: [{ name: 'g' }], nodeSelector: { a: 'b' } }),
     [],
+  ],
+  [
+    'another node selector while gated',
+    pod({ schedulingGates: [{ name: 'g' }], nodeSelector: { a: 'b' } }),
+    pod({ schedulingGates: [{ name: 'g' }], nodeSelector: { a: 'c' } }),
+    ['spec.nodeSelector'],
+  ],
+  [
+    'more asked of its nodes while gated',
+    pod({ schedulingGates: [{ name: 'g' }], affinity: nodeAffinity(inZone) }),
+    pod({
+      schedulingGates: [{ name: 'g' }],
+      affinity: nodeAffinity(inZone, { key: 'b', operator: 'Exists' }),
+    }),
+    [],
+  ],
+  [
+    'less asked of its nodes while gated',
+    pod({ schedulingGates: [{ name: 'g' }], affinity: nodeAffinity(inZone) }),
+    pod({ schedulingGates: [{ name: 'g' }], affinity: nodeAffinity({ key: 'b', operator: 'Exists' }) }),
+    [`${requiredTerms}[0]`],
+  ],
+  [
+    'nodes no longer asked for while gated',
+    pod({ schedulingGates: [{ name: 'g' }], affinity: nodeAffinity(inZone) }),
+    pod({ schedulingGates: [{ name: 'g' }] }),
+    [requiredTerms],
+  ],
+  [
+    'other pods to be near to while gated',
+    pod({ schedulingGates: [{ name: 'g' }] }),
+    pod({
+      schedulingGates: [{ name: 'g' }],
+      affinity: {
+        podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone' }] },
+      },
+    }),
+    ['spec'],
   ],
   ['a node selector', pod({}), pod({ nodeSelector: { a: 'b' } }), ['spec']],
 ];

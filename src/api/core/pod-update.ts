@@ -1,7 +1,9 @@
 /** What an update of a pod may change: hardly anything of its spec. */
+import { innerDiff } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../types/core-v1.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
+import { validateGatedPodUpdate } from './gated-pod-update.ts';
 
 const mutableFields =
   '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -20,12 +22,13 @@ export function* validatePodSpecUpdate(pod: Pod, old: Pod): FieldErrors {
   yield* validateDeadline(spec, oldSpec);
   yield* validateAddedTolerations(spec.tolerations, oldSpec.tolerations);
   yield* validateRemovedGates(spec, oldSpec);
+  if (isGated(oldSpec)) yield* validateGatedPodUpdate(spec, oldSpec);
 
   const allowed = withMutableFieldsOf(spec, oldSpec);
   if (!semanticEqual(allowed, oldSpec))
     yield forbiddenField(
       'spec',
-      `pod updates may not change fields other than ${mutableFields}\n${differences(oldSpec, allowed)}`,
+      `pod updates may not change fields other than ${mutableFields}\n${innerDiff('core.PodSpec', oldSpec, allowed)}`,
     );
 }
 
@@ -76,14 +79,26 @@ function withMutableFieldsOf(spec: PodSpec, old: PodSpec): PodSpec {
   restore(result, old, 'activeDeadlineSeconds');
   restore(result, old, 'tolerations');
   restore(result, old, 'schedulingGates');
-  if ((old.schedulingGates?.length ?? 0) > 0) {
-    // A gated pod may still be narrowed to fewer nodes.
+  if (isGated(old)) {
     restore(result, old, 'nodeSelector');
-    restore(result, old, 'affinity');
+    restoreNodeAffinity(result, old);
   }
   if ((old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1)
     restore(result, old, 'terminationGracePeriodSeconds');
   return result;
+}
+
+function isGated({ schedulingGates }: PodSpec): boolean {
+  return (schedulingGates?.length ?? 0) > 0;
+}
+
+/** Which other pods a pod wants to be near to may not change, gated or not. */
+function restoreNodeAffinity(spec: PodSpec, old: PodSpec): void {
+  const { nodeAffinity: _, ...others } = spec.affinity ?? {};
+  const before = old.affinity?.nodeAffinity;
+  const affinity = { ...(before && { nodeAffinity: before }), ...others };
+  if (!old.affinity && Object.keys(affinity).length === 0) delete spec.affinity;
+  else spec.affinity = affinity;
 }
 
 function withImage(container: Container, image: string | undefined): Container {
@@ -96,27 +111,6 @@ function withImage(container: Container, image: string | undefined): Container {
 function restore(target: PodSpec, source: PodSpec, name: keyof PodSpec): void {
   if (source[name] === undefined) delete target[name];
   else Object.assign(target, { [name]: source[name] });
-}
-
-/** `-` what was, `+` what is asked for, one line per field that differs. */
-export function differences(old: object, now: object, path = ''): string {
-  const lines: string[] = [];
-  const before = old as Record<string, unknown>;
-  const after = now as Record<string, unknown>;
-  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (semanticEqual(before[key], after[key])) continue;
-    const name = path ? `${path}.${key}` : key;
-    if (isRecord(before[key]) && isRecord(after[key])) lines.push(differences(before[key], after[key], name));
-    else {
-      if (before[key] !== undefined) lines.push(`- ${name}: ${JSON.stringify(before[key])}`);
-      if (after[key] !== undefined) lines.push(`+ ${name}: ${JSON.stringify(after[key])}`);
-    }
-  }
-  return lines.join('\n');
-}
-
-function isRecord(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }
 
 /** `/ephemeralcontainers` may only add. */
@@ -136,7 +130,7 @@ export function* validateEphemeralContainersUpdate(pod: Pod, old: Pod): FieldErr
     else if (!semanticEqual(now, before))
       yield forbiddenField(
         'spec.ephemeralContainers',
-        `existing ephemeral containers "${before.name}" may not be changed\n`,
+        `existing ephemeral containers "${before.name}" may not be changed\n${innerDiff('core.EphemeralContainer', before, now)}`,
       );
   }
 }

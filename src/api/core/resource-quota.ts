@@ -1,6 +1,7 @@
 /** ResourceQuotas. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import { ResourceQuota } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
@@ -106,7 +107,7 @@ function* validateSelector(
   const path = `${field}.matchExpressions`;
   for (const { scopeName, operator, values = [] } of selector.matchExpressions ?? []) {
     yield* knownScope(scopeName, scopeName ?? '', `${path}.scopeName`);
-    yield* appliesTo(scopeName, hard, selectorAsPrinted(selector), path);
+    yield* appliesTo(scopeName, hard, innerForm('core.ScopeSelector', selector), path);
     if (scopesByExistence.has(scopeName) && operator !== 'Exists')
       yield invalidValue(
         `${path}.operator`,
@@ -130,17 +131,6 @@ function* validateSelector(
     selected.add(scopeName);
   }
   yield* compatible(selected, plain.length > 0 ? plain : null, path);
-}
-
-/** As upstream's own form of it reads. */
-function selectorAsPrinted({ matchExpressions }: ScopeSelector): object {
-  return {
-    MatchExpressions: (matchExpressions ?? []).map(({ scopeName = '', operator = '', values = null }) => ({
-      ScopeName: scopeName,
-      Operator: operator,
-      Values: values,
-    })),
-  };
 }
 
 function* knownScope(scope: string, value: unknown, path: string): FieldErrors {

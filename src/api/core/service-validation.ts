@@ -1,5 +1,6 @@
 /** The rules of Services, in the order in which upstream tells what breaks them; addresses have a file of their own. */
 import { isIP } from 'node:net';
+import { innerForm } from '../error-value.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -105,14 +106,11 @@ function* validatePortNumbers(ports: ServicePort[], { type }: ServiceSpec): Fiel
   const endpoints = new Set<string>();
   for (const [index, { protocol, port }] of ports.entries()) {
     const key = `${protocol}/${port}`;
-    if (endpoints.has(key)) yield duplicate(`spec.ports[${index}]`, portKey(protocol, port));
+    if (endpoints.has(key))
+      // Upstream shows a port of which it knows only these.
+      yield duplicate(`spec.ports[${index}]`, innerForm('core.ServicePort', { protocol, port }));
     endpoints.add(key);
   }
-}
-
-/** A port of which only these two are known, as upstream prints it. */
-function portKey(protocol: string | undefined, port: number): object {
-  return { Name: '', Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
 }
 
 function* validateAffinity(spec: ServiceSpec): FieldErrors {

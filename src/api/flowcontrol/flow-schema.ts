@@ -1,9 +1,14 @@
 /** FlowSchemas. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, notSupported, required } from '../field-error.ts';
 import { FlowSchema } from '../resources.gen.ts';
-import type { PolicyRulesWithSubjects, Subject } from '../types/flowcontrol-v1.gen.ts';
+import type {
+  FlowDistinguisherMethod,
+  PolicyRulesWithSubjects,
+  Subject,
+} from '../types/flowcontrol-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 
@@ -46,8 +51,7 @@ export const flowSchemaKind = defineKind(FlowSchema, {
         precedence,
         "only the schema named 'exempt' may have matchingPrecedence 1",
       );
-    if (spec.distinguisherMethod)
-      yield* oneOf(spec.distinguisherMethod.type, ['ByNamespace', 'ByUser'], 'spec.distinguisherMethod');
+    if (spec.distinguisherMethod) yield* validateDistinguisher(spec.distinguisherMethod);
     const level = spec.priorityLevelConfiguration?.name;
     if (!level) yield required('spec.priorityLevelConfiguration.name', 'must reference a priority level');
     else yield* invalidFor('spec.priorityLevelConfiguration.name', level, subdomainProblems(level));
@@ -93,6 +97,17 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
     if (!urls.nonResourceURLs?.length)
       yield required(`${path}.nonResourceURLs`, 'nonResourceURLs must contain at least one value');
   }
+}
+
+const distinguishers = ['ByNamespace', 'ByUser'];
+
+function* validateDistinguisher(method: FlowDistinguisherMethod): FieldErrors {
+  if (!distinguishers.includes(method.type))
+    yield notSupported(
+      'spec.distinguisherMethod.type',
+      innerForm('flowcontrol.FlowDistinguisherMethod', method),
+      distinguishers,
+    );
 }
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];

@@ -33,7 +33,12 @@ export const ipAddressKind = defineKind(IPAddress, {
     if (!spec.parentRef.name) yield required('spec.parentRef.name');
   },
   *validateUpdate(address, old) {
-    yield* immutable(address.spec?.parentRef, old.spec?.parentRef, 'spec.parentRef');
+    yield* immutable(
+      address.spec?.parentRef,
+      old.spec?.parentRef,
+      'spec.parentRef',
+      'networking.ParentReference',
+    );
   },
   selectableFields: ({ spec }) => ({
     'spec.parentRef.group': spec?.parentRef?.group ?? '',

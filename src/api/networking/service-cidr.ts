@@ -1,6 +1,7 @@
 /** ServiceCIDRs: the ranges that Service addresses come from. */
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { invalidValue, required } from '../field-error.ts';
 import { ServiceCIDR } from '../resources.gen.ts';
 import { cidr, parseRange } from '../validation/addresses.ts';
@@ -17,7 +18,12 @@ export const serviceCidrKind = defineKind(ServiceCIDR, {
     if (subresource === 'status') return;
     const ranges = spec?.cidrs ?? [];
     if (ranges.length === 0) yield required('spec.cidrs', 'at least one CIDR required');
-    if (ranges.length > 2) yield invalidValue('spec.cidrs', ranges, 'may only hold up to 2 values');
+    if (ranges.length > 2)
+      yield invalidValue(
+        'spec.cidrs',
+        innerForm('networking.ServiceCIDRSpec', spec),
+        'may only hold up to 2 values',
+      );
     for (const [index, range] of ranges.entries()) yield* cidr(range, `spec.cidrs[${index}]`);
     const families = ranges.map((range) => parseRange(range)?.bytes.length);
     if (families.length === 2 && families[0] === families[1])

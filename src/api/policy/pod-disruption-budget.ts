@@ -1,6 +1,7 @@
 /** PodDisruptionBudgets. */
 import { ageColumn, column, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, invalidValue } from '../field-error.ts';
 import type { KubeObject, LabelSelector } from '../meta.ts';
 import { PodDisruptionBudget } from '../resources.gen.ts';
@@ -73,7 +74,11 @@ function isMarked(selector: LabelSelector, operator: string): boolean {
 
 function* validateSpec(spec: PodDisruptionBudgetSpec): FieldErrors {
   if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined)
-    yield invalidValue('spec', spec, 'minAvailable and maxUnavailable cannot be both set');
+    yield invalidValue(
+      'spec',
+      innerForm('policy.PodDisruptionBudgetSpec', spec),
+      'minAvailable and maxUnavailable cannot be both set',
+    );
   for (const name of ['minAvailable', 'maxUnavailable'] as const) {
     yield* nonNegativeIntOrPercent(spec[name], `spec.${name}`);
     yield* atMost100Percent(spec[name], `spec.${name}`);

@@ -1,6 +1,7 @@
 /** RoleBindings and ClusterRoleBindings. */
 import { ageColumn, column, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import {
   type FieldErrors,
   invalidValue,
@@ -98,14 +99,9 @@ function* validateSubject(subject: Subject, namespaced: boolean, field: string):
   }
 }
 
-/** Upstream shows its own names of the fields. */
-function asPrinted({ apiGroup = '', kind = '', name = '' }: Partial<RoleRef> = {}): unknown {
-  return { APIGroup: apiGroup, Kind: kind, Name: name };
-}
-
 function* validateBindingUpdate(binding: Bound, old: Bound): FieldErrors {
   if (!semanticEqual(binding.roleRef, old.roleRef))
-    yield invalidValue('roleRef', asPrinted(binding.roleRef), 'cannot change roleRef');
+    yield invalidValue('roleRef', innerForm('rbac.RoleRef', binding.roleRef ?? {}), 'cannot change roleRef');
 }
 
 function bindingColumns<T extends Bound>(): readonly Column<T>[] {

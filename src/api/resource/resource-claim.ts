@@ -22,7 +22,8 @@ export const resourceClaimKind = defineKind(ResourceClaim, {
     if (subresource !== 'status') yield* validateDevices(spec?.devices, 'spec.devices');
   },
   *validateUpdate(claim, old, { subresource }) {
-    if (subresource !== 'status') yield* immutable(claim.spec, old.spec, 'spec');
+    if (subresource !== 'status')
+      yield* immutable(claim.spec, old.spec, 'spec', 'resource.ResourceClaimSpec');
   },
   versions: claimVersions,
 });
@@ -32,7 +33,7 @@ export const resourceClaimTemplateKind = defineKind(ResourceClaimTemplate, {
   defaults: ({ spec }) => defaultDevices(spec?.spec?.devices),
   validate: ({ spec }) => validateDevices(spec?.spec?.devices, 'spec.spec.devices'),
   *validateUpdate(template, old) {
-    yield* immutable(template.spec, old.spec, 'spec');
+    yield* immutable(template.spec, old.spec, 'spec', 'resource.ResourceClaimTemplateSpec');
   },
   versions: claimVersions,
 });

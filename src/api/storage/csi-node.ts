@@ -1,6 +1,7 @@
 /** CSINodes: the drivers that run on a node. */
 import { ageColumn, countColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
 import { duplicate, invalidValue, required } from '../field-error.ts';
 import { CSINode } from '../resources.gen.ts';
 import { semanticEqual } from '../validation/equality.ts';
@@ -46,7 +47,7 @@ export const csiNodeKind = defineKind(CSINode, {
     for (const before of old.spec?.drivers ?? []) {
       const now = (node.spec?.drivers ?? []).find(({ name }) => name === before.name);
       if (now && !semanticEqual(now, before))
-        yield invalidValue('spec.drivers', before, 'field is immutable');
+        yield invalidValue('spec.drivers', innerForm('storage.CSINodeDriver', now), 'field is immutable');
     }
   },
   versions: [

@@ -18,8 +18,8 @@ export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
       if (capacity[name] !== undefined) yield* nonNegativeQuantity(capacity[name], name);
   },
   *validateUpdate(capacity, old) {
-    for (const name of ['nodeTopology', 'storageClassName'] as const)
-      yield* immutable(capacity[name], old[name], name);
+    yield* immutable(capacity.nodeTopology, old.nodeTopology, 'nodeTopology', 'meta.LabelSelector');
+    yield* immutable(capacity.storageClassName, old.storageClassName, 'storageClassName');
   },
   versions: [
     {

@@ -36,7 +36,7 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
       yield* invalidFor('spec.source.persistentVolumeName', volume, subdomainProblems(volume));
   },
   *validateUpdate(attachment, old) {
-    yield* immutable(attachment.spec, old.spec, 'spec');
+    yield* immutable(attachment.spec, old.spec, 'spec', 'storage.VolumeAttachmentSpec');
   },
   versions: [
     {

@@ -1,4 +1,5 @@
 /** Checks of one field that many kinds share. Each gives its errors; an empty list costs nothing. */
+import { type InnerTypeText, innerForm } from '../error-value.ts';
 import {
   type FieldError,
   invalidValue,
@@ -80,8 +81,11 @@ export function oneOfInOrder(
     : [notSupportedInOrder(field, value ?? '', supported)];
 }
 
-export function immutable(value: unknown, old: unknown, field: string): Errors {
-  return semanticEqual(value, old) ? noErrors : [invalidValue(field, value ?? null, 'field is immutable')];
+/** `innerType`: of an object, as which it is printed ({@link innerForm}). */
+export function immutable(value: unknown, old: unknown, field: string, innerType?: InnerTypeText): Errors {
+  if (semanticEqual(value, old)) return noErrors;
+  const shown = innerType === undefined ? value : innerForm(innerType, value);
+  return [invalidValue(field, shown ?? null, 'field is immutable')];
 }
 
 const percentMessage =

@@ -1,4 +1,5 @@
 /** Validation of the metadata that every object has. */
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
 import type { ObjectMeta, OwnerReference } from '../meta.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../well-known.ts';
@@ -63,12 +64,16 @@ function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: s
     for (const [part, value] of Object.entries({ kind, name, uid }))
       if (value === '') yield invalidValue(`${field}.${part}`, value, 'must not be empty');
     if (apiVersion === 'v1' && kind === 'Event')
-      yield invalidValue(field, owner, '/v1, Kind=Event is disallowed from being an owner');
+      yield invalidValue(
+        field,
+        innerForm('meta.OwnerReference', owner),
+        '/v1, Kind=Event is disallowed from being an owner',
+      );
     if (!owner.controller) continue;
     if (controller)
       yield invalidValue(
         field,
-        owners,
+        innerForm('[]meta.OwnerReference', owners),
         `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${owner.kind}/${owner.name}`,
       );
     controller ??= owner;

@@ -1,4 +1,5 @@
 /** Validation of security contexts, of pods and of containers. */
+import { innerForm } from '../../error-value.ts';
 import { duplicate, type FieldErrors, forbiddenField, invalidValue, required } from '../../field-error.ts';
 import type {
   AppArmorProfile,
@@ -79,7 +80,7 @@ function* validateSeccompProfile(profile: SeccompProfile | undefined, field: str
   } else if (localhostProfile !== undefined)
     yield invalidValue(
       `${field}.localhostProfile`,
-      localhostProfile,
+      innerForm('core.SeccompProfile', profile),
       'can only be set when seccomp type is Localhost',
     );
   yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);

@@ -1,4 +1,5 @@
 /** Validation of a whole pod spec, the same for pods and for every template of pods. */
+import { innerForm } from '../../error-value.ts';
 import {
   duplicate,
   type FieldErrors,
@@ -172,16 +173,6 @@ function* validateDns(spec: PodSpec, field: string): FieldErrors {
     if (!option.name) yield required(`${path}.options[${index}]`, 'must not be empty');
 }
 
-/** As upstream's own form of it reads. */
-function claimAsPrinted(claim: NonNullable<PodSpec['resourceClaims']>[number]): object {
-  const { name, resourceClaimName = null, resourceClaimTemplateName = null } = claim;
-  return {
-    Name: name ?? '',
-    ResourceClaimName: resourceClaimName,
-    ResourceClaimTemplateName: resourceClaimTemplateName,
-  };
-}
-
 function* validateResourceClaims(spec: PodSpec, field: string): FieldErrors {
   const names = new Set<string>();
   for (const [index, claim] of (spec.resourceClaims ?? []).entries()) {
@@ -194,13 +185,13 @@ function* validateResourceClaims(spec: PodSpec, field: string): FieldErrors {
     if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined)
       yield invalidValue(
         path,
-        claimAsPrinted(claim),
+        innerForm('core.PodResourceClaim', claim),
         'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
       );
     if (resourceClaimName === undefined && resourceClaimTemplateName === undefined)
       yield invalidValue(
         path,
-        claimAsPrinted(claim),
+        innerForm('core.PodResourceClaim', claim),
         'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
       );
     for (const name of ['resourceClaimName', 'resourceClaimTemplateName'] as const)
