@@ -3,8 +3,12 @@
  * among the values, and bigints are written as plain numbers.
  */
 
-/** In ES2025's words, which TypeScript's library of the present does not have. */
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+declare global {
+  interface JSON {
+    /** Standard since ES2026 (JSON.parse source text access); TypeScript's library does not declare it yet. */
+    rawJSON(text: string): unknown;
+  }
+}
 
 let bigintsWritten = 0;
 
@@ -12,7 +16,7 @@ let bigintsWritten = 0;
 Object.defineProperty(BigInt.prototype, 'toJSON', {
   value(this: bigint): unknown {
     bigintsWritten++;
-    return rawJSON(String(this));
+    return JSON.rawJSON(String(this));
   },
   writable: true,
   configurable: true,

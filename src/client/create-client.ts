@@ -159,7 +159,7 @@ async function* watchEvents<T extends KubeObject>(
     throw new Error('a watch was answered with a single object');
   }
   for await (const event of response.events) {
-    if (event.type === 'ERROR') throw StatusError.from(event.object as unknown as Status);
+    if (event.type === 'ERROR') throw StatusError.from(event.object);
     yield event as WatchEvent<T>;
   }
 }

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import http2 from 'node:http2';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import type { KubeObject } from '../api/meta.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { http } from '../base/node-http.ts';
 import {
   type Transport,
   TransportError,
+  type TransportEvent,
   type TransportRequest,
   type TransportResponse,
 } from './transport.ts';
@@ -270,10 +270,7 @@ async function readAnswer(answer: Answer, signal: AbortSignal | undefined): Prom
 }
 
 /** One JSON object per line. */
-async function* readEvents(
-  body: Readable,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<{ type: string; object: KubeObject }> {
+async function* readEvents(body: Readable, signal: AbortSignal | undefined): AsyncGenerator<TransportEvent> {
   let parts: Buffer[] = [];
   try {
     for await (const chunk of body) {

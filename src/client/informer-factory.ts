@@ -34,6 +34,7 @@ export function createInformerFactory(client: Client, options: InformerFactoryOp
         informers.set(key, informer);
         void runReflector<KubeObject>({ client, type, filter, ...options }, informer);
       }
+      // The key names the type, so what lies under it is of that type.
       return informer as unknown as Informer<T>;
     },
     async synced() {

@@ -2,12 +2,7 @@
 
 import type { KubeObject } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
-
-interface FakeEvent {
-  type: string;
-  object: KubeObject;
-}
+import type { Transport, TransportEvent, TransportRequest, TransportResponse } from './transport.ts';
 
 export class FakeTransport implements Transport {
   readonly requests: TransportRequest[] = [];
@@ -16,8 +11,8 @@ export class FakeTransport implements Transport {
   /** Watches from before this revision are told that it is gone. */
   oldestRevision = 0;
   readonly #objects = new Map<string, KubeObject>();
-  readonly #history: { revision: number; event: FakeEvent }[] = [];
-  readonly #watches = new Set<{ push(event: FakeEvent): void; end(): void }>();
+  readonly #history: { revision: number; event: TransportEvent }[] = [];
+  readonly #watches = new Set<{ push(event: TransportEvent): void; end(): void }>();
   #revision = 0;
 
   /** Creates or changes an object, as if somebody else had. */
@@ -51,7 +46,7 @@ export class FakeTransport implements Transport {
     for (const watch of [...this.#watches]) watch.end();
   }
 
-  #publish(event: FakeEvent): void {
+  #publish(event: TransportEvent): void {
     this.#history.push({ revision: this.#revision, event });
     for (const watch of this.#watches) watch.push(event);
   }
@@ -85,17 +80,17 @@ export class FakeTransport implements Transport {
     return { status: 200, object: present };
   }
 
-  async *#watch(from: number, signal: AbortSignal | undefined): AsyncGenerator<FakeEvent> {
+  async *#watch(from: number, signal: AbortSignal | undefined): AsyncGenerator<TransportEvent> {
     if (from < this.oldestRevision) {
       const { status } = new StatusError(410, 'Expired', 'too old resource version');
-      yield { type: 'ERROR', object: status as unknown as KubeObject };
+      yield { type: 'ERROR', object: status };
       return;
     }
     const waiting = this.#history.filter(({ revision }) => revision > from).map(({ event }) => event);
     let wake = Promise.withResolvers<void>();
     let isOver = false;
     const watch = {
-      push: (event: FakeEvent) => {
+      push: (event: TransportEvent) => {
         waiting.push(event);
         wake.resolve();
       },

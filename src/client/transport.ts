@@ -1,5 +1,6 @@
 /** What carries a client's requests to an API server: HTTP between processes, a direct call within one. */
 import type { KubeObject } from '../api/meta.ts';
+import type { Status } from '../api/status.ts';
 
 export interface TransportRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -16,9 +17,13 @@ export interface TransportRequest {
 
 export type TransportResponse =
   /** `object` is shared with others on the local transport: treat it as frozen. */
-  | { status: number; object: unknown }
-  /** A watch: events as the wire names them, `ERROR` with a Status among them. */
-  | { status: 200; events: AsyncIterable<{ type: string; object: KubeObject }> };
+  { status: number; object: unknown } | { status: 200; events: AsyncIterable<TransportEvent> };
+
+/** An event of a watch, as the wire names it. */
+export type TransportEvent =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: KubeObject }
+  /** The last event of its watch. */
+  | { type: 'ERROR'; object: Status };
 
 export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;

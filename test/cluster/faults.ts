@@ -2,7 +2,12 @@
 
 import type { Random } from '../../src/base/random.ts';
 import type { VirtualClock } from '../../src/base/virtual-clock.ts';
-import { type Transport, TransportError, type TransportResponse } from '../../src/client/transport.ts';
+import {
+  type Transport,
+  TransportError,
+  type TransportEvent,
+  type TransportResponse,
+} from '../../src/client/transport.ts';
 
 export interface FaultOptions {
   clock: VirtualClock;
@@ -36,10 +41,10 @@ export function faultyTransport(transport: Transport, options: FaultOptions): Tr
 async function* faultyEvents(
   response: Extract<TransportResponse, { events: unknown }>,
   { clock, random, isBad }: FaultOptions,
-): AsyncGenerator<{ type: string; object: never }> {
+): AsyncGenerator<TransportEvent> {
   for await (const event of response.events) {
     if (isBad() && random.next() < breakWatch) throw new TransportError('the watch broke off');
     if (isBad() && random.next() < holdEvent) await clock.sleep(random.next() * longestHoldMs);
-    yield event as { type: string; object: never };
+    yield event;
   }
 }

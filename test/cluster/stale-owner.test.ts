@@ -14,7 +14,7 @@ import {
   ReplicationController,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
-import type { Transport } from '../../src/client/transport.ts';
+import type { Transport, TransportEvent } from '../../src/client/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import {
   cronJobOf,
@@ -47,10 +47,10 @@ class Gate {
   }
 
   wrap(transport: Transport): Transport {
-    const pass = async function* (this: Gate, plural: string, events: AsyncIterable<unknown>) {
+    const pass = async function* (this: Gate, plural: string, events: AsyncIterable<TransportEvent>) {
       for await (const event of events) {
         if (this.#held === plural) await this.#opened.promise;
-        yield event as { type: string; object: never };
+        yield event;
       }
     };
     return {

@@ -3,7 +3,12 @@ import { Readable } from 'node:stream';
 import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import { roundedIntegers } from '../../base/exact-json.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../../client/transport.ts';
+import type {
+  Transport,
+  TransportEvent,
+  TransportRequest,
+  TransportResponse,
+} from '../../client/transport.ts';
 import type { RequestHandler } from '../handler.ts';
 import { viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -14,11 +19,6 @@ import type { WatchedEvent } from '../watch-cache/selection.ts';
 import type { WatchSink } from '../watch-cache/watch-group.ts';
 import { negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
-
-interface LocalEvent {
-  type: string;
-  object: KubeObject;
-}
 
 /** Events that wait for a local reader; beyond them it is cut off and must list again. */
 const localBacklogEventsMax = 200_000;
@@ -185,7 +185,7 @@ class LocalSink implements WatchSink {
   readonly isRemote = false;
   readonly #resource: ServedResource;
   readonly #shape: OutputFormat;
-  #queue: LocalEvent[] = [];
+  #queue: TransportEvent[] = [];
   #isEnded = false;
   #wake: (() => void) | undefined;
 
@@ -196,11 +196,11 @@ class LocalSink implements WatchSink {
     this.wantsBookmarks = wantsBookmarks;
   }
 
-  encode(events: readonly WatchedEvent[]): LocalEvent[] {
+  encode(events: readonly WatchedEvent[]): TransportEvent[] {
     return events.map(({ type, object }) => ({ type, object: shown(this.#resource, object, this.#shape) }));
   }
 
-  encodeBookmark(revision: number, initialEventsEnd: boolean): LocalEvent[] {
+  encodeBookmark(revision: number, initialEventsEnd: boolean): TransportEvent[] {
     const { kind, apiVersion } = this.#resource;
     const metadata = {
       resourceVersion: String(revision),
@@ -209,7 +209,7 @@ class LocalSink implements WatchSink {
     return [{ type: 'BOOKMARK', object: { kind, apiVersion, metadata } as KubeObject }];
   }
 
-  deliver(encoded: LocalEvent[]): void {
+  deliver(encoded: TransportEvent[]): void {
     if (this.#isEnded) return;
     for (const event of encoded) this.#queue.push(event);
     if (this.#queue.length > localBacklogEventsMax) {
@@ -225,12 +225,12 @@ class LocalSink implements WatchSink {
 
   end(error?: unknown): void {
     if (error instanceof StatusError && !this.#isEnded)
-      this.#queue.push({ type: 'ERROR', object: error.status as unknown as KubeObject });
+      this.#queue.push({ type: 'ERROR', object: error.status });
     this.#isEnded = true;
     this.#notify();
   }
 
-  async *events(close: () => void, running: Promise<void>): AsyncGenerator<LocalEvent, void, undefined> {
+  async *events(close: () => void, running: Promise<void>): AsyncGenerator<TransportEvent, void, undefined> {
     try {
       for (;;) {
         const batch = this.#queue;

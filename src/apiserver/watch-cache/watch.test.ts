@@ -25,8 +25,10 @@ async function startWatch(transport: Transport, query: string): Promise<Watcher>
   if (!('events' in answer)) throw new Error(JSON.stringify(answer.object));
   const seen: Seen[] = [];
   const reading = (async () => {
-    for await (const { type, object } of answer.events)
-      seen.push({ type, name: object.metadata?.name, version: Number(object.metadata?.resourceVersion) });
+    for await (const event of answer.events) {
+      const { name, resourceVersion } = event.object.metadata ?? {};
+      seen.push({ type: event.type, name: String(name ?? ''), version: Number(resourceVersion) });
+    }
   })();
   return {
     seen,

@@ -45,7 +45,7 @@ export async function* subscribeContainerdEvents(
   const stream = client.makeServerStreamRequest(
     path,
     (message: object) => Buffer.from(subscribeRequest.encode(message).finish()),
-    (bytes: Buffer) => envelope.decode(bytes) as unknown as Envelope,
+    (bytes: Buffer) => envelope.toObject(envelope.decode(bytes), { defaults: true }) as Envelope,
     { filters },
   );
   const cancel = () => stream.cancel();
@@ -71,13 +71,18 @@ interface Envelope {
   event: { value: Uint8Array };
 }
 
+/** What the events of tasks say, each as far as its message has the field. */
+interface TaskEvent {
+  containerId: string;
+  id: string;
+  exitStatus: number;
+}
+
 function parseEvent({ topic, event }: Envelope): RuntimeEvent | undefined {
-  const decode = (type: string) =>
-    root.lookupType(type).decode(event.value) as unknown as {
-      containerId: string;
-      id: string;
-      exitStatus: number;
-    };
+  const decode = (name: string) => {
+    const type = root.lookupType(name);
+    return type.toObject(type.decode(event.value), { defaults: true }) as TaskEvent;
+  };
   switch (topic) {
     case '/tasks/start':
       return { type: 'started', id: decode('TaskStart').containerId };

@@ -161,7 +161,8 @@ async function checkGrpc(
         client.makeUnaryRequest(
           '/grpc.health.v1.Health/Check',
           (message: object) => Buffer.from(requestType.encode(message).finish()),
-          (bytes: Buffer) => responseType.decode(bytes) as unknown as { status: number },
+          (bytes: Buffer) =>
+            responseType.toObject(responseType.decode(bytes), { defaults: true }) as { status: number },
           { service },
           { deadline },
           (error, answer) => {

@@ -1,4 +1,6 @@
 /** Tokens that a node may ask for: of accounts whose pods it runs, bound to such a pod, for whom the pod names. */
+
+import type { KubeObject } from '../../../api/meta.ts';
 import { CSIDriver, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
 import { notFound } from '../../../api/status.ts';
 import type { TokenRequestSpec } from '../../../api/types/authentication-v1.gen.ts';
@@ -9,7 +11,7 @@ export async function checkToken(request: NodeRequest): Promise<void> {
   const { node, attributes, objects } = request;
   const { subresource, namespace } = attributes.request;
   if (attributes.operation !== 'CREATE' || subresource !== 'token') return;
-  const { spec } = attributes.object as unknown as { spec?: TokenRequestSpec };
+  const { spec } = attributes.object as KubeObject & { spec?: TokenRequestSpec };
   const ref = spec?.boundObjectRef;
   if (ref?.apiVersion !== 'v1' || ref.kind !== Pod.kind || !ref.name)
     throw refuse(request, 'node requested token not bound to a pod');
