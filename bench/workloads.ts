@@ -15,6 +15,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { MetricsRegistry } from '../src/base/metrics.ts';
 import { systemRandom } from '../src/base/random.ts';
+import { sparse } from '../src/base/sparse.fixture.ts';
 import type { Client } from '../src/client/client.ts';
 import { createClient } from '../src/client/create-client.ts';
 import { createInformerFactory } from '../src/client/informer-factory.ts';
@@ -143,14 +144,14 @@ function deploymentOf(name: string, replicas: number): Draft<Deployment> {
   const labels = { app: name };
   const resources = { requests: { cpu: '10m', memory: '10Mi' } };
   const containers = [{ name: 'c', image: 'registry.k8s.io/pause:3.10', resources }];
-  return {
+  return sparse<Draft<Deployment>>({
     metadata: { name, namespace },
     spec: {
       replicas,
       selector: { matchLabels: labels },
       template: { metadata: { labels }, spec: { containers } },
     },
-  } as unknown as Draft<Deployment>;
+  });
 }
 
 async function inParallel(count: number, work: (index: number) => Promise<unknown>): Promise<void> {

@@ -6,7 +6,7 @@ import names from './data/names.json' with { type: 'json' };
 import schemas from './data/schemas.json' with { type: 'json' };
 import type { KubeObject } from './meta.ts';
 import { randomObject } from './random-object.fake.ts';
-import { decode } from './schema/decode.ts';
+import { asKubeObject, decode } from './schema/decode.ts';
 import { applySchemaDefaults } from './schema/defaults.ts';
 
 const rounds = 60;
@@ -17,7 +17,7 @@ function decoded(schema: string, next: () => number): KubeObject {
   const object = randomObject(schema, next);
   const { metadata, ...content } = object;
   thin(content, next);
-  const result = decode(schema, content).object as unknown as KubeObject;
+  const result = asKubeObject(decode(schema, content).object);
   result.metadata = { ...metadata, uid: 'u', creationTimestamp: '2020-01-01T00:00:00Z' };
   return result;
 }

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../base/random.ts';
 import { builtinKinds } from './builtin-kinds.ts';
-import type { KubeObject } from './meta.ts';
 import { randomObject } from './random-object.fake.ts';
-import { decode } from './schema/decode.ts';
+import { asKubeObject, decode } from './schema/decode.ts';
 
 const rounds = 100;
 
@@ -64,10 +63,10 @@ for (const kind of builtinKinds)
         const object = randomObject(served.schema, () => random.next());
         normalize[name]?.(object as Fields);
         const before = decode(served.schema, structuredClone(object)).object;
-        const stored = served.toStored(structuredClone(before) as unknown as KubeObject);
+        const stored = served.toStored(asKubeObject(structuredClone(before)));
         const { object: kept, problems } = decode(kind.schema, structuredClone(stored));
         assert.deepEqual(problems, [], `what the stored version does not know: ${JSON.stringify(stored)}`);
-        const back = served.fromStored(structuredClone(kept) as unknown as KubeObject);
+        const back = served.fromStored(asKubeObject(structuredClone(kept)));
         assert.deepEqual(decode(served.schema, back).object, before);
       }
     });

@@ -1,6 +1,8 @@
 /** Random objects that fit a schema: every field now and then, for tests that something holds for all of them. */
+
 import schemas from './data/schemas.json' with { type: 'json' };
 import type { KubeObject } from './meta.ts';
+import { asKubeObject } from './schema/decode.ts';
 
 interface Schema {
   $ref?: string;
@@ -32,7 +34,7 @@ export function randomObject(schemaName: string, next: NextRandom): KubeObject {
     ...(next() < 0.5 && { labels: { a: randomText(next) } }),
     ...(next() < 0.5 && { annotations: { b: randomText(next) } }),
   };
-  return object as unknown as KubeObject;
+  return asKubeObject(object);
 }
 
 function randomText(next: NextRandom): string {

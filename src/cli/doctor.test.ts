@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { sparse } from '../base/sparse.fixture.ts';
 import { dataFolder } from '../host/data-folder.ts';
 import { firstApiPort, isPortFree } from '../host/ports.ts';
 import type { CliContext } from './context.ts';
@@ -14,8 +15,10 @@ async function linesOf(t: TestContext): Promise<string[]> {
   const path = mkdtempSync(join(tmpdir(), 'wherry-doctor-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   const lines: string[] = [];
-  const context = { data: dataFolder(path), print: (line: string) => lines.push(line) };
-  await doctor.run(context as unknown as CliContext, []);
+  await doctor.run(
+    sparse<CliContext>({ data: dataFolder(path), print: (line: string) => lines.push(line) }),
+    [],
+  );
   return lines;
 }
 

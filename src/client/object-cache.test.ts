@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../api/meta.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { ObjectCache } from './object-cache.ts';
 
 const objectOf = (name: string, labels: Record<string, string>) =>
-  ({ metadata: { name, namespace: 'default', labels } }) as unknown as KubeObject;
+  sparse<KubeObject>({ metadata: { name, namespace: 'default', labels } });
 const labelValues = ({ metadata }: KubeObject) => Object.values(metadata.labels ?? {});
 const namesIn = (cache: ObjectCache<KubeObject>, value: string) =>
   [...cache.byIndex('label', value)].map(({ metadata }) => metadata.name).sort();

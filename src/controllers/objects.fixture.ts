@@ -1,5 +1,7 @@
 /** Small objects for the controllers' unit tests: only what a rule looks at. */
+
 import type { DaemonSet, Deployment, Job, Node, Pod, ReplicaSet, StatefulSet } from '../api/resources.gen.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 
 const epoch = '2026-01-01T00:00:00Z';
 export const nowMs = Date.parse('2026-01-01T01:00:00Z');
@@ -82,7 +84,7 @@ export function deployment(
   spec: Record<string, unknown> = {},
   status: Record<string, unknown> = {},
 ): Deployment {
-  return {
+  return sparse<Deployment>({
     metadata: metadataOf('web'),
     spec: {
       replicas,
@@ -91,7 +93,7 @@ export function deployment(
       ...spec,
     },
     status,
-  } as unknown as Deployment;
+  });
 }
 
 export function rolling(maxSurge: number | string, maxUnavailable: number | string): Record<string, unknown> {
@@ -99,7 +101,7 @@ export function rolling(maxSurge: number | string, maxUnavailable: number | stri
 }
 
 export function statefulSet(replicas: number, spec: Record<string, unknown> = {}): StatefulSet {
-  return {
+  return sparse<StatefulSet>({
     metadata: metadataOf('db'),
     spec: {
       replicas,
@@ -109,21 +111,21 @@ export function statefulSet(replicas: number, spec: Record<string, unknown> = {}
       ...spec,
     },
     status: { replicas: 0 },
-  } as unknown as StatefulSet;
+  });
 }
 
 export function daemonSet(
   spec: Record<string, unknown> = {},
   podSpec: Record<string, unknown> = {},
 ): DaemonSet {
-  return {
+  return sparse<DaemonSet>({
     metadata: metadataOf('ag'),
     spec: {
       selector: { matchLabels: { app: 'ag' } },
       template: { spec: { containers: [], ...podSpec } },
       ...spec,
     },
-  } as unknown as DaemonSet;
+  });
 }
 
 export function node(
@@ -144,7 +146,7 @@ export function node(
 }
 
 export function job(spec: Record<string, unknown> = {}, status: Record<string, unknown> = {}): Job {
-  return {
+  return sparse<Job>({
     metadata: metadataOf('j'),
     spec: {
       parallelism: 1,
@@ -154,5 +156,5 @@ export function job(spec: Record<string, unknown> = {}, status: Record<string, u
       ...spec,
     },
     status: { startTime: epoch, ...status },
-  } as unknown as Job;
+  });
 }

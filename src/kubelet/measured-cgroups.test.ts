@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../base/sparse.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { PodCgroups } from './machine.ts';
 import { measuredCgroups } from './measured-cgroups.ts';
@@ -8,12 +9,12 @@ import { testPod } from './pod.fixture.ts';
 test('the first look at a pod makes its group, later ones change it, and what fails is timed too', async () => {
   const seen: string[] = [];
   let fails = true;
-  const groups = {
+  const groups = sparse<PodCgroups>({
     apply: async () => '/kubepods/podu',
     remove: async () => {
       if (fails) throw new Error('busy');
     },
-  } as unknown as PodCgroups;
+  });
   const measured = measuredCgroups(groups, new VirtualClock(), (operation) => void seen.push(operation));
   const pod = testPod();
   assert.equal(await measured.apply(pod), '/kubepods/podu');

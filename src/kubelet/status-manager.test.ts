@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { silentLogger } from '../base/logger.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
 import { testPod } from './pod.fixture.ts';
@@ -52,12 +53,12 @@ test('amounts that are no longer told are gone from the server, which merges by 
 test('a status that somebody changes on its way is written once, holds nobody up, and goes on being told', async () => {
   const sent: unknown[] = [];
   const theirs = { ...testPod(), status: { message: 'theirs' } };
-  const client = {
+  const client = sparse<Client>({
     patch: (_type: unknown, _at: unknown, patch: { status: object }) => {
       sent.push(patch.status);
       return Promise.resolve(theirs);
     },
-  } as unknown as Client;
+  });
   const { signal } = new AbortController();
   const counts = { containerEnded: () => undefined };
   const clock = new VirtualClock();
@@ -77,14 +78,14 @@ test('while a write is under way newer wishes wait, and only the newest is writt
   const clock = new VirtualClock();
   const sent: unknown[] = [];
   let answer: (() => void) | undefined;
-  const client = {
+  const client = sparse<Client>({
     patch: (_type: unknown, _at: unknown, patch: { status: object }) => {
       sent.push(patch.status);
       return new Promise((resolve) => {
         answer = () => resolve({ ...testPod(), status: Object.assign({}, ...sent) });
       });
     },
-  } as unknown as Client;
+  });
   const { signal } = new AbortController();
   const counts = { containerEnded: () => undefined };
   const manager = new StatusManager({ client, clock, logger: silentLogger, signal, counts });
@@ -102,7 +103,7 @@ test('while a write is under way newer wishes wait, and only the newest is writt
 test('the end of a container counts once, with the status that is the first to tell of it', () => {
   const ends: string[] = [];
   const manager = new StatusManager({
-    client: { patch: () => new Promise(() => undefined) } as unknown as Client,
+    client: sparse<Client>({ patch: () => new Promise(() => undefined) }),
     clock: new VirtualClock(),
     logger: silentLogger,
     signal: new AbortController().signal,

@@ -19,6 +19,7 @@ export function createFakeInformers(): FakeInformers {
       informer = new FakeInformer<KubeObject>(type);
       informers.set(type.plural, informer);
     }
+    // What lies under a type's plural is of that type.
     return informer as unknown as FakeInformer<T>;
   };
   return {

@@ -1,10 +1,13 @@
 /** A server that lives in a map: enough of client and informers to run the scheduler against in tests. */
+
 import { type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
 import { Node, Pod } from '../api/resources.gen.ts';
+import { asKubeObject } from '../api/schema/decode.ts';
 import { notFound } from '../api/status.ts';
 import { silentLogger } from '../base/logger.ts';
 import { MetricsRegistry } from '../base/metrics.ts';
 import { seededRandom } from '../base/random.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
@@ -144,7 +147,7 @@ export class FakeCluster {
     for: () => this.#recorder,
   };
 
-  readonly client = {
+  readonly client = sparse<Client>({
     createSubresource: async (
       _type: ResourceType,
       at: { name: string; namespace?: string },
@@ -176,7 +179,7 @@ export class FakeCluster {
         status,
         metadata: { ...object.metadata, ...mergeInto(object.metadata, patch.metadata) },
       };
-      this.put(type, merged as unknown as KubeObject);
+      this.put(type, asKubeObject(merged));
       return merged;
     },
     update: async (type: ResourceType, object: KubeObject) => {
@@ -188,7 +191,7 @@ export class FakeCluster {
       this.#found(type, at);
       this.delete(type, keyOf({ metadata: at }));
     },
-  } as unknown as Client;
+  });
 
   #found(type: ResourceType, at: { name: string; namespace?: string }): KubeObject {
     const object = this.informer(type).get(keyOf({ metadata: at }));

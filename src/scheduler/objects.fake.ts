@@ -1,5 +1,7 @@
 /** Objects and snapshots for the scheduler's tests and benchmark. */
+
 import type { Node, Pod } from '../api/resources.gen.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 
 let uids = 0;
 
@@ -43,7 +45,7 @@ export interface NodeParts {
 
 export function makeNode(name: string, parts: NodeParts = {}): Node {
   const allocatable = { cpu: '4', memory: '16Gi', pods: '110', ...parts.allocatable };
-  return {
+  return sparse<Node>({
     metadata: {
       name,
       uid: name,
@@ -53,5 +55,5 @@ export function makeNode(name: string, parts: NodeParts = {}): Node {
     },
     spec: parts.spec ?? {},
     status: { allocatable, capacity: allocatable, ...parts.status },
-  } as unknown as Node;
+  });
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Pod, PodDisruptionBudget } from '../api/resources.gen.ts';
 import { conflict } from '../api/status.ts';
 import { type Random, seededRandom } from '../base/random.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
@@ -101,7 +102,7 @@ function evictSlowly(cluster: FakeCluster, random: Random, faults: () => number)
 }
 
 function guard(): PodDisruptionBudget {
-  return {
+  return sparse<PodDisruptionBudget>({
     metadata: {
       name: 'guard',
       namespace: 'default',
@@ -111,5 +112,5 @@ function guard(): PodDisruptionBudget {
     },
     spec: { selector: { matchLabels: { app: 'guarded' } } },
     status: { disruptionsAllowed: 1 },
-  } as unknown as PodDisruptionBudget;
+  });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pod, PodDisruptionBudget } from '../api/resources.gen.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
@@ -67,11 +68,14 @@ test('a node whose budget allows it is taken before one whose budget would break
     (cluster) => {
       cluster.addNodes(makeNode('a'), makeNode('b'));
       cluster.addPods(running('guarded', 'a', 1, '3'), running('free', 'b', 50, '3'));
-      cluster.put(PodDisruptionBudget, {
-        metadata: { name: 'b', namespace: 'default' },
-        spec: { selector: { matchLabels: { app: 'guarded' } } },
-        status: { disruptionsAllowed: 0 },
-      } as unknown as PodDisruptionBudget);
+      cluster.put(
+        PodDisruptionBudget,
+        sparse<PodDisruptionBudget>({
+          metadata: { name: 'b', namespace: 'default' },
+          spec: { selector: { matchLabels: { app: 'guarded' } } },
+          status: { disruptionsAllowed: 0 },
+        }),
+      );
     },
     (cluster) => {
       assert.notEqual(cluster.pod('guarded'), undefined);

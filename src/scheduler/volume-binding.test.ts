@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/resources.gen.ts';
+import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
 const claim = (name: string, annotations: object, volumeName?: string) =>
-  ({
+  sparse<PersistentVolumeClaim>({
     metadata: { name, namespace: 'default', uid: name, annotations },
     spec: {
       storageClassName: 'late',
       resources: { requests: { storage: '1Gi' } },
       ...(volumeName && { volumeName }),
     },
-  }) as unknown as PersistentVolumeClaim;
+  });
 const volume = (name: string, host: string) =>
-  ({
+  sparse<PersistentVolume>({
     metadata: { name },
     spec: {
       storageClassName: 'late',
@@ -28,7 +29,7 @@ const volume = (name: string, host: string) =>
       },
     },
     status: { phase: 'Available' },
-  }) as unknown as PersistentVolume;
+  });
 
 function lateCluster(provisioner: string): FakeCluster {
   const cluster = new FakeCluster();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draft } from '../../src/api/meta.ts';
 import { Deployment, Event, HorizontalPodAutoscaler, Pod } from '../../src/api/resources.gen.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 import type { Transport } from '../../src/client/transport.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 
@@ -46,17 +47,20 @@ async function scaledCluster(
   holder.cluster = cluster;
   const { client } = cluster;
   const labels = { app: 'kubia' };
-  await client.create(Deployment, {
-    metadata: { name: 'kubia', namespace },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { containers: [{ name: 'c', image: 'kubia', resources: { requests: { cpu: '100m' } } }] },
+  await client.create(
+    Deployment,
+    sparse<Draft<Deployment>>({
+      metadata: { name: 'kubia', namespace },
+      spec: {
+        replicas,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: { containers: [{ name: 'c', image: 'kubia', resources: { requests: { cpu: '100m' } } }] },
+        },
       },
-    },
-  } as unknown as Draft<Deployment>);
+    }),
+  );
   await cluster.until(
     async () =>
       (await client.get(Deployment, { name: 'kubia', namespace })).status?.readyReplicas === replicas,
@@ -183,14 +187,20 @@ test('a target that is not there, at zero, or too small says so', async () => {
       },
     } as Draft<HorizontalPodAutoscaler>);
   const deploy = (name: string, replicas: number) =>
-    client.create(Deployment, {
-      metadata: { name, namespace },
-      spec: {
-        replicas,
-        selector: { matchLabels: { app: name } },
-        template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image: 'x' }] } },
-      },
-    } as unknown as Draft<Deployment>);
+    client.create(
+      Deployment,
+      sparse<Draft<Deployment>>({
+        metadata: { name, namespace },
+        spec: {
+          replicas,
+          selector: { matchLabels: { app: name } },
+          template: {
+            metadata: { labels: { app: name } },
+            spec: { containers: [{ name: 'c', image: 'x' }] },
+          },
+        },
+      }),
+    );
   await deploy('zero', 0);
   await deploy('small', 1);
   await make('none', 1);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { controllerOf, type Draft } from '../../src/api/meta.ts';
 import { Event, Pod, ReplicaSet, ReplicationController } from '../../src/api/resources.gen.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
 
@@ -13,10 +14,10 @@ const template = {
 };
 
 function controllerOfPods(replicas: number, more: object = {}): Draft<ReplicationController> {
-  return {
+  return sparse<Draft<ReplicationController>>({
     metadata: at,
     spec: { replicas, selector: { app: 'kubia' }, template, ...more },
-  } as unknown as Draft<ReplicationController>;
+  });
 }
 const pods = async (cluster: Cluster) => (await cluster.client.list(Pod, { namespace })).items;
 const ready = (cluster: Cluster, count: number) =>
@@ -85,7 +86,7 @@ test('a template that is refused costs few requests, and says so', async () => {
     selector: { matchLabels: { app: 'kubia' } },
     template: { ...template, spec: { ...template.spec, serviceAccountName: 'nobody' } },
   };
-  await client.create(ReplicaSet, { metadata: at, spec } as unknown as Draft<ReplicaSet>);
+  await client.create(ReplicaSet, sparse<Draft<ReplicaSet>>({ metadata: at, spec }));
   await clock.advance(1_000);
   const failure = (await client.get(ReplicaSet, at)).status?.conditions?.[0];
   assert.deepEqual([failure?.type, failure?.reason], ['ReplicaFailure', 'FailedCreate']);

@@ -11,6 +11,7 @@ import {
   VolumeAttachment,
   VolumeAttributesClass,
 } from '../../src/api/resources.gen.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 import type { Client } from '../../src/client/client.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 
@@ -202,20 +203,23 @@ test('claims of one pod get volumes on one node, those of a StatefulSet spread w
     const { metadata: _, spec } = claim(name, '1Gi', 'standard');
     return { metadata: { name }, spec };
   };
-  await client.create(StatefulSet, {
-    metadata: { name: 'db', namespace },
-    spec: {
-      serviceName: 'db',
-      replicas: 4,
-      podManagementPolicy: 'Parallel',
-      selector: { matchLabels: { app: 'db' } },
-      template: {
-        metadata: { labels: { app: 'db' } },
-        spec: { containers: [{ name: 'c', image: 'db' }] },
+  await client.create(
+    StatefulSet,
+    sparse<Draft<StatefulSet>>({
+      metadata: { name: 'db', namespace },
+      spec: {
+        serviceName: 'db',
+        replicas: 4,
+        podManagementPolicy: 'Parallel',
+        selector: { matchLabels: { app: 'db' } },
+        template: {
+          metadata: { labels: { app: 'db' } },
+          spec: { containers: [{ name: 'c', image: 'db' }] },
+        },
+        volumeClaimTemplates: [template('data'), template('log'), template('tmp')],
       },
-      volumeClaimTemplates: [template('data'), template('log'), template('tmp')],
-    },
-  } as unknown as Draft<StatefulSet>);
+    }),
+  );
   const running = async () =>
     (await client.list(Pod, { namespace })).items.filter(({ status }) => status?.phase === 'Running');
   await cluster.until(async () => (await running()).length === 5);

@@ -1,4 +1,5 @@
 /** Workloads for tests, as a user would write them. */
+
 import type { Draft } from '../../src/api/meta.ts';
 import type {
   CronJob,
@@ -9,6 +10,7 @@ import type {
   ReplicationController,
   StatefulSet,
 } from '../../src/api/resources.gen.ts';
+import { sparse } from '../../src/base/sparse.fixture.ts';
 
 const namespace = 'default';
 
@@ -26,25 +28,25 @@ export function deploymentOf(
   spec: object = {},
 ): Draft<Deployment> {
   const selector = { matchLabels: { app: name } };
-  return {
+  return sparse<Draft<Deployment>>({
     metadata: { name, namespace },
     spec: { replicas, selector, template: template(name, image), ...spec },
-  } as unknown as Draft<Deployment>;
+  });
 }
 
 export function replicaSetOf(name: string, replicas: number, image = 'plain:1'): Draft<ReplicaSet> {
   const selector = { matchLabels: { app: name } };
-  return {
+  return sparse<Draft<ReplicaSet>>({
     metadata: { name, namespace },
     spec: { replicas, selector, template: template(name, image) },
-  } as unknown as Draft<ReplicaSet>;
+  });
 }
 
 export function replicationControllerOf(name: string, replicas: number): Draft<ReplicationController> {
-  return {
+  return sparse<Draft<ReplicationController>>({
     metadata: { name, namespace },
     spec: { replicas, selector: { app: name }, template: template(name, 'plain:1') },
-  } as unknown as Draft<ReplicationController>;
+  });
 }
 
 export function statefulSetOf(
@@ -54,30 +56,30 @@ export function statefulSetOf(
   spec: object = {},
 ): Draft<StatefulSet> {
   const selector = { matchLabels: { app: name } };
-  return {
+  return sparse<Draft<StatefulSet>>({
     metadata: { name, namespace },
     spec: { replicas, serviceName: name, selector, template: template(name, image), ...spec },
-  } as unknown as Draft<StatefulSet>;
+  });
 }
 
 export function daemonSetOf(name: string, image = 'agent:1', spec: object = {}): Draft<DaemonSet> {
   const selector = { matchLabels: { app: name } };
-  return {
+  return sparse<Draft<DaemonSet>>({
     metadata: { name, namespace },
     spec: { selector, template: template(name, image), ...spec },
-  } as unknown as Draft<DaemonSet>;
+  });
 }
 
 /** `script`: what its containers run, e.g. `sleep 1; exit 0`. */
 export function jobOf(name: string, script: string, spec: object = {}): Draft<Job> {
   const containers = [{ name: 'c', image: 'busybox', command: ['sh', '-c', script] }];
-  return {
+  return sparse<Draft<Job>>({
     metadata: { name, namespace },
     spec: {
       template: { metadata: { labels: { app: name } }, spec: { restartPolicy: 'Never', containers } },
       ...spec,
     },
-  } as unknown as Draft<Job>;
+  });
 }
 
 /** Every minute, unless `spec` has another schedule. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { KindDefinition } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
+import { asKubeObject } from '../schema/decode.ts';
 import { daemonSetKind } from './daemon-set.ts';
 import { deploymentKind } from './deployment.ts';
 import { statefulSetKind } from './stateful-set.ts';
@@ -21,7 +23,7 @@ function defaulted(
 
 function fields(kind: unknown, spec: object): string[] {
   const definition = kind as KindDefinition;
-  const object = defaulted(definition, spec) as unknown as KubeObject;
+  const object = asKubeObject(defaulted(definition, spec));
   return [...definition.validate(object, { subresource: '' })].map(({ field }) => field);
 }
 
@@ -93,10 +95,10 @@ test('strategies leave room for an update', () => {
 test('old versions have the defaults that they had', () => {
   const old = (kind: KindDefinition, group: string, version: string) => {
     const served = kind.versions.find((each) => each.group === group && each.version === version)!;
-    const object = {
+    const object = sparse<KubeObject & { spec: object }>({
       metadata: { name: 'x' },
       spec: { template: structuredClone(template) },
-    } as unknown as KubeObject;
+    });
     served.defaults?.(object);
     const stored = served.toStored(object);
     kind.defaults!(stored);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { KubeObject } from '../meta.ts';
 import type { HorizontalPodAutoscaler } from '../types/autoscaling-v2.gen.ts';
 import { fromV1, toV1, toV2beta1 } from './old-versions.ts';
 
-function autoscaler(): KubeObject {
-  return {
+function autoscaler(): HorizontalPodAutoscaler {
+  return sparse<HorizontalPodAutoscaler>({
     metadata: { name: 'h' },
     spec: {
       scaleTargetRef: { kind: 'Deployment', name: 'd' },
@@ -28,7 +29,7 @@ function autoscaler(): KubeObject {
       },
     },
     status: { currentReplicas: 1, desiredReplicas: 1, conditions: [{ type: 'AbleToScale', status: 'True' }] },
-  } as unknown as KubeObject;
+  });
 }
 
 test('what v1 has no field for goes through annotations and back', () => {

@@ -3,6 +3,7 @@
  * checked, unknown fields dropped (and named), quantities and times made canonical, empty values left out.
  */
 
+import type { KubeObject } from '../meta.ts';
 import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
 import { embeddedAt } from './embedded-structs.ts';
 import type { SchemaNode } from './schemas.ts';
@@ -28,6 +29,11 @@ export type JsonObject = Record<string, unknown>;
 /** An object of any type as the fields that it is made of. */
 export function asJsonObject(object: object): JsonObject {
   return object as JsonObject;
+}
+
+/** The opposite: for fields that were decoded, or made, as those of an object of the API. */
+export function asKubeObject(fields: object): KubeObject {
+  return fields as KubeObject;
 }
 
 /** Deeper nesting is refused: recursion over it must not exhaust the stack. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { DecodeError } from '../schema/decode.ts';
 import { decodeEmbedded, validateEmbedded } from './embedded.ts';
 import type { StructuralSchema } from './schema.ts';
 
 const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true };
-const schema = {
+const schema = sparse<StructuralSchema>({
   type: 'object',
   properties: {
     spec: {
@@ -17,7 +18,7 @@ const schema = {
       },
     },
   },
-} as unknown as StructuralSchema;
+});
 
 const pod = { apiVersion: 'v1', kind: 'Pod' };
 

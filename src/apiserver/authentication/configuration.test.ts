@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { readAuthenticationConfiguration } from './configuration.ts';
@@ -216,7 +217,7 @@ test('nobody in particular may ask for what the configuration names, from the mo
   const configured = new ConfiguredAuthentication({ clock: new VirtualClock(), logger: silentLogger });
   const authenticate = createAuthenticator([], configured.admitsAnonymous);
   const admits = async (path: string) => {
-    const request = { path, header: () => undefined } as unknown as Parameters<typeof authenticate>[0];
+    const request = sparse<Parameters<typeof authenticate>[0]>({ path, header: () => undefined });
     return authenticate(request).then(
       ({ name }) => name === 'system:anonymous',
       ({ code }: { code: number }) => code !== 401,

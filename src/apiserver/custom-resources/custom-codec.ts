@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, judgeProblems } from '../../api/schema/body.ts';
 import { checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
-import { asJsonObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { patchJson } from '../../api/schema/patch.ts';
 import { badRequest } from '../../api/status.ts';
@@ -30,7 +30,7 @@ export function customCodec(
     if (schema)
       unknown.push(...pruneResource(schema, object).sort(), ...readEmbedded(schema, object, expected));
     const problems = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
-    return { object: object as unknown as KubeObject, problems };
+    return { object: asKubeObject(object), problems };
   };
   return {
     fields,

@@ -7,7 +7,7 @@ import {
   encodeList as encodeProtobufList,
   encodeWatchFrame,
 } from '../../api/protobuf/envelope.ts';
-import { asJsonObject, type JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
 import { formatYaml } from '../../api/schema/yaml.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -61,7 +61,7 @@ export function encodePlain(
 ): Encoded {
   const { format } = context;
   if (!format.as || !columns) return encodeValue(object, format);
-  const whole = object as unknown as KubeObject;
+  const whole = asKubeObject(object);
   if (format.as !== 'Table') return encodeValue(partialMetadata(whole, format.asVersion), format);
   const { resourceVersion } = whole.metadata;
   const options = tableOptions(context);

@@ -1,7 +1,7 @@
 /** Managed fields of every write but server-side apply: who came to own what by this create, update or patch. */
 
 import type { KubeObject } from '../../api/meta.ts';
-import { asJsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
 import { type FieldOwnership, trackUpdate, type VersionedObject } from '../../api/schema/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { convertFromStored, convertToStored } from './conversion.ts';
@@ -19,8 +19,7 @@ export function ownershipOf(registry: Registry, request: WriteRequest): FieldOwn
     manager: fieldManager,
     time: formatTime(registry.clock.now()),
     ...writtenFieldsOf(resource, subresource),
-    convert: (object, apiVersion) =>
-      convertTo(registry, resource, object as unknown as KubeObject, apiVersion),
+    convert: (object, apiVersion) => convertTo(registry, resource, asKubeObject(object), apiVersion),
   };
 }
 

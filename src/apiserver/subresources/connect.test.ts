@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { AdmissionChain } from '../admission/admission.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RequestContext } from '../request.ts';
@@ -18,12 +19,12 @@ async function connectedAs(kind: ConnectKind, search: string, change: (options: 
     name: 'of objects alone',
     mutate: () => assert.fail('a connection is no object of the resource'),
   });
-  const context = {
+  const context = sparse<RequestContext>({
     request: { query: new URLSearchParams(search), header: () => undefined },
     info: { name: 'p', namespace: 'default', verb: 'create', subresource: 'exec', rest: '/a' },
     user: { name: 'ann', groups: [] },
     warnings: [],
-  } as unknown as RequestContext;
+  });
   let seen: RequestContext | undefined;
   await admitted(kind, (_registry, given) => {
     seen = given;

@@ -1,7 +1,6 @@
 /** What leads into a pod or a node is admitted first: webhooks and policies see the options of the connection. */
 
-import type { KubeObject } from '../../api/meta.ts';
-import { asJsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
 import { writeRequest } from '../registry/request-options.ts';
 import type { RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
@@ -17,7 +16,7 @@ export type ConnectKind =
 
 export function admitted(kind: ConnectKind, handler: SubresourceHandler): SubresourceHandler {
   return async (registry, context, resource) => {
-    const asked = connectOptions(kind, context) as unknown as KubeObject;
+    const asked = asKubeObject(connectOptions(kind, context));
     const admitted = await registry.admission.admitPart({
       operation: 'CONNECT',
       request: writeRequest(context, resource),

@@ -2,24 +2,25 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StatefulSet } from '../../api/resources.gen.ts';
 import type { PodTemplateSpec } from '../../api/types/core-v1.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { planRevision, revisionData } from './controller-revision.ts';
 import { newStatefulPod } from './statefulset-pod.ts';
 
 test('the data of a revision has its keys sorted, as kubectl writes what it compares with', () => {
-  const template = {
+  const template = sparse<PodTemplateSpec>({
     spec: { containers: [{ name: 'a', image: 'b' }] },
     metadata: { labels: { z: '1', a: '2' } },
-  };
+  });
   assert.equal(
-    JSON.stringify(revisionData(template as unknown as PodTemplateSpec)),
+    JSON.stringify(revisionData(template)),
     '{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"a":"2","z":"1"}},"spec":{"containers":[{"image":"b","name":"a"}]}}}}',
   );
 });
 
-const template = {
+const template = sparse<PodTemplateSpec>({
   metadata: { labels: { app: 'a' } },
   spec: { containers: [{ name: 'c', image: 'i' }] },
-} as unknown as PodTemplateSpec;
+});
 const set = {
   metadata: { name: 'db', namespace: 'n', uid: 'u' },
   spec: { replicas: 1, template },

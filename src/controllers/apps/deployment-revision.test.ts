@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Deployment, ReplicaSet } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { annotationsFor, nextRevision } from './deployment-revision.ts';
 
 const key = 'deployment.kubernetes.io/revision';
-const setOf = (revision: string) =>
-  ({ metadata: { annotations: { [key]: revision } } }) as unknown as ReplicaSet;
+const setOf = (revision: string) => sparse<ReplicaSet>({ metadata: { annotations: { [key]: revision } } });
 
 for (const [known, next] of [
   [[], 1n],
@@ -19,7 +19,7 @@ for (const [known, next] of [
   });
 
 test('a set that is in force again gets the new number, and its history remembers the old one', () => {
-  const deployment = { metadata: { annotations: { team: 'a' } } } as unknown as Deployment;
+  const deployment = sparse<Deployment>({ metadata: { annotations: { team: 'a' } } });
   assert.deepEqual(annotationsFor(deployment, setOf('3546343826724305832'), 3546343826724305834n), {
     [key]: '3546343826724305834',
     'deployment.kubernetes.io/revision-history': '3546343826724305832',

@@ -2,18 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OwnerReference } from '../../api/meta.ts';
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { planClaimOwners } from './statefulset-pod.ts';
 
 type Policy = 'Retain' | 'Delete';
 
 function setOf(whenDeleted: Policy, whenScaled: Policy): StatefulSet {
-  return {
+  return sparse<StatefulSet>({
     metadata: { name: 'web', uid: 'set' },
     spec: { persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled } },
-  } as unknown as StatefulSet;
+  });
 }
 
-const pod = { metadata: { name: 'web-0', uid: 'pod' } } as unknown as Pod;
+const pod = sparse<Pod>({ metadata: { name: 'web-0', uid: 'pod' } });
 const asSet = owner('apps/v1', 'StatefulSet', 'web', 'set');
 const asPod = owner('v1', 'Pod', 'web-0', 'pod');
 const another = owner('v1', 'ConfigMap', 'dummy', 'other');
@@ -23,8 +24,8 @@ function owner(apiVersion: string, kind: string, name: string, uid: string): Own
 }
 
 function planned(set: StatefulSet, owners: OwnerReference[], isCondemned = false) {
-  const claim = { metadata: { name: 'data-web-0', ownerReferences: owners } };
-  const wanted = planClaimOwners(set, claim as unknown as PersistentVolumeClaim, pod, { isCondemned });
+  const claim = sparse<PersistentVolumeClaim>({ metadata: { name: 'data-web-0', ownerReferences: owners } });
+  const wanted = planClaimOwners(set, claim, pod, { isCondemned });
   return wanted?.map(({ uid }) => uid);
 }
 

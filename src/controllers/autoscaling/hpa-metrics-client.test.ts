@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
 import { readResourceMetrics } from './hpa-metrics-client.ts';
 
@@ -13,7 +14,7 @@ function answering(...pods: Record<string, string>[]): Client {
     window: '15s',
     containers: Object.entries(usages).map(([name, cpu]) => ({ name, usage: { cpu } })),
   }));
-  return { raw: async () => ({ items }) } as unknown as Client;
+  return sparse<Client>({ raw: async () => ({ items }) });
 }
 
 const milliOf = async (client: Client, container?: string) =>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { overlapping, planServiceCidr, rangesOf } from './service-cidr-plan.ts';
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';
@@ -13,7 +14,7 @@ const goes = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['other', 
 
 function address(name: string, manager = 'ipallocator.k8s.io'): IPAddress {
   const labels = { 'ipaddress.kubernetes.io/managed-by': manager };
-  return { metadata: { name, labels } } as unknown as IPAddress;
+  return sparse<IPAddress>({ metadata: { name, labels } });
 }
 
 test('a range is protected and ready, and then left alone', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Service } from '../../api/resources.gen.ts';
 import type * as discovery from '../../api/types/discovery-v1.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { computeZoneShares, planHints } from './topology-hints.ts';
 
 const endpoint = (name: string, zone?: string, ready = true): discovery.Endpoint => ({
@@ -14,10 +15,10 @@ const service = (spec: Service['spec'], annotations: Record<string, string> = {}
   ({ metadata: { name: 's', namespace: 'default', annotations }, spec }) as Service;
 const auto = service({}, { 'service.kubernetes.io/topology-mode': 'Auto' });
 const node = (zone: string | undefined, cpu: string, more: { labels?: object; ready?: string } = {}) =>
-  ({
+  sparse<Node>({
     metadata: { name: 'n', labels: { ...(zone && { 'topology.kubernetes.io/zone': zone }), ...more.labels } },
     status: { allocatable: { cpu }, conditions: [{ type: 'Ready', status: more.ready ?? 'True' }] },
-  }) as unknown as Node;
+  });
 /** `address zones nodes` of each endpoint. */
 const shown = ({ endpoints }: { endpoints: discovery.Endpoint[] }) =>
   endpoints.map(({ addresses, hints }) =>

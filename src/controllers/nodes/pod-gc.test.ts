@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { planPodGc } from './pod-gc.ts';
 
 const created = (minute: number) => `2026-01-01T00:${String(minute).padStart(2, '0')}:00Z`;
@@ -10,11 +11,11 @@ function pod(
   { node, ...more }: { node?: string; going?: boolean; status?: object; minute?: number },
 ) {
   const { going, status = { phase: 'Running' }, minute = 0 } = more;
-  return {
+  return sparse<Pod>({
     metadata: { name, creationTimestamp: created(minute), ...(going && { deletionTimestamp: created(0) }) },
     spec: { containers: [], ...(node && { nodeName: node }) },
     status,
-  } as unknown as Pod;
+  });
 }
 
 function node(status: 'True' | 'Unknown', taints: object[] = []): Node {

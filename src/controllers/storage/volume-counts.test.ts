@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
 import { runVolumeCounts } from './volume-counts.ts';
 
@@ -9,7 +10,7 @@ function environmentOf(metrics: MetricsRegistry, ...objects: object[]): Controll
   const of = (type: unknown) => ({
     list: () => objects.filter((object) => 'accessModes' in object === (type === PersistentVolumeClaim)),
   });
-  return { metrics, informers: { of } } as unknown as ControllerEnvironment;
+  return sparse<ControllerEnvironment>({ metrics, informers: { of } });
 }
 
 test('volumes and claims are counted by class, plugin and namespace, and by whether they are bound', async () => {

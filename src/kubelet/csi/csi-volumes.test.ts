@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
 import { type GrpcCode, RuntimeError } from '../cri/runtime-error.ts';
@@ -41,7 +42,7 @@ class World {
   volumes(): CsiVolumes {
     return new CsiVolumes({
       rootDir: this.rootDir,
-      client: { get: async (type: { kind: string }) => this.#get(type.kind) } as unknown as Client,
+      client: sparse<Client>({ get: async (type: { kind: string }) => this.#get(type.kind) }),
       clock: new VirtualClock(),
       objects: { get: async () => undefined },
       tokens: {} as TokenSource,
@@ -67,13 +68,13 @@ class World {
       if (this.failing === method) throw new RuntimeError(this.code, `${method} fails`);
       if (target) mkdirSync(target, { recursive: true });
     };
-    return {
+    return sparse<DriverClient>({
       can: async (capability: string) => capability === 'STAGE_UNSTAGE_VOLUME',
       stage: async () => call('stage'),
       publish: async ({ targetPath }: { targetPath: string }) => call('publish', targetPath),
       unpublish: async () => call('unpublish'),
       unstage: async () => call('unstage'),
-    } as unknown as DriverClient;
+    });
   }
 }
 

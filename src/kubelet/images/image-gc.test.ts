@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { Image } from '../cri/messages.ts';
@@ -61,12 +62,12 @@ function setup(options: {
         inodesFree: 0,
       };
     },
-    runtime: {
+    runtime: sparse<ContainerRuntime>({
       listImages: async () => [...images.values()],
       listContainers: async () => (options.inUse ?? []).map((id) => ({ imageRef: id, image: { image: id } })),
       status: async () => ({ conditions: [], handlers: [], info: { config: '{"sandboxImage":"pause:1"}' } }),
       removeImage: async ({ image }: { image: string }) => void images.delete(image),
-    } as unknown as ContainerRuntime,
+    }),
   });
   return { gc, clock, events, lastUsedMs, left: () => [...images.keys()] };
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Secret } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { seededRandom } from '../../base/random.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { simulatedRuntime } from '../cri/simulated-runtime.ts';
@@ -44,7 +45,7 @@ test('bad image names are refused in the words that users know', () => {
 
 function secret(auths: object): Secret {
   const data = { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') };
-  return { metadata: { namespace: 'default', name: 'pull', uid: '1' }, data } as unknown as Secret;
+  return sparse<Secret>({ metadata: { namespace: 'default', name: 'pull', uid: '1' }, data });
 }
 
 test('credentials fit by registry, port, path and pattern, the most specific first', () => {
@@ -140,14 +141,14 @@ test('with a limit, pulls wait for their turn, and the event tells how long', as
   const events: string[] = [];
   let pulled = 0;
   const manager = new ImageManager({
-    runtime: {
+    runtime: sparse<ContainerRuntime>({
       imageStatus: async () => (pulled > 0 ? { id: 'i', size: 1 } : undefined),
       pullImage: () => {
         const pull = Promise.withResolvers<string>();
         pulls.push(pull);
         return pull.promise;
       },
-    } as unknown as ContainerRuntime,
+    }),
     objects: {} as ObjectSource,
     clock,
     signal: new AbortController().signal,

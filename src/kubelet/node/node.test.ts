@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { defaultThresholds } from '../eviction/eviction-plan.ts';
 import { testPod } from '../pod.fixture.ts';
 import { type AdmissionInputs, findRefusal } from './admission.ts';
@@ -10,7 +11,7 @@ import { nodeResources } from './node-resources.ts';
 import { planPreemption } from './preemption.ts';
 
 const inputs: AdmissionInputs = {
-  node: { metadata: { name: 'n', labels: { disk: 'ssd' } } } as unknown as Node,
+  node: sparse<Node>({ metadata: { name: 'n', labels: { disk: 'ssd' } } }),
   allocatable: { cpu: '2', memory: '1Gi', pods: '3' },
   others: [],
   memoryPressure: false,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, ResourceClaim } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { testPod } from '../pod.fixture.ts';
 import { type ClaimContext, ClaimedDevices } from './claimed-devices.ts';
 
@@ -15,7 +16,7 @@ async function told(
   rootDir?: string,
 ): Promise<string | undefined> {
   const messages: string[] = [];
-  const context = {
+  const context = sparse<ClaimContext>({
     machine: { ...(rootDir && { rootDir }) },
     signal: new AbortController().signal,
     client: {
@@ -29,7 +30,7 @@ async function told(
       event: (_: unknown, type: string, reason: string, message: string) =>
         messages.push(`${type} ${reason}: ${message}`),
     },
-  } as unknown as ClaimContext;
+  });
   const wait = await new ClaimedDevices(context).setUp(pod);
   assert.equal(wait !== undefined, messages.length > 0);
   return messages[0];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { KubeletContext } from '../context.ts';
 import { testPod } from '../pod.fixture.ts';
@@ -15,16 +16,18 @@ test('volumes that were there serve on when they cannot be made current; those t
   const told: string[] = [];
   let problem: VolumesNotReady | undefined = missing();
   const volumes = new Map<string, MountedVolume>([['v', { hostPath: '/v' }]]);
-  const mounts = new PodMounts({
-    clock: new VirtualClock(),
-    recorder: { event: (...[, , reason]: string[]) => void told.push(reason!) },
-    volumes: {
-      setUp: async () => {
-        if (problem) throw problem;
-        return volumes;
+  const mounts = new PodMounts(
+    sparse<KubeletContext>({
+      clock: new VirtualClock(),
+      recorder: { event: (...[, , reason]: string[]) => void told.push(reason!) },
+      volumes: {
+        setUp: async () => {
+          if (problem) throw problem;
+          return volumes;
+        },
       },
-    },
-  } as unknown as KubeletContext);
+    }),
+  );
   const pod = testPod();
   assert.deepEqual(await mounts.setUp(pod), { retryInMs: 500, serves: false });
   assert.equal(mounts.mounted.size, 0);
@@ -45,11 +48,13 @@ test('each volume that fails is told of, and at once what no mount was tried for
     new VolumeError('b', 'not attached', { isWaiting: true }),
     new UnfitVolumeError('d', 'volume d has volumeMode Block, but is specified in volumeMounts'),
   ];
-  const mounts = new PodMounts({
-    clock,
-    recorder: { event: (...words: string[]) => void told.push(words[3]!) },
-    volumes: { setUp: () => Promise.reject(new VolumesNotReady(problems)) },
-  } as unknown as KubeletContext);
+  const mounts = new PodMounts(
+    sparse<KubeletContext>({
+      clock,
+      recorder: { event: (...words: string[]) => void told.push(words[3]!) },
+      volumes: { setUp: () => Promise.reject(new VolumesNotReady(problems)) },
+    }),
+  );
   await mounts.setUp(testPod());
   assert.deepEqual(told.splice(0), [
     'MountVolume.SetUp failed for volume "a" : secret "s" not found',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { KubeletContext } from '../context.ts';
 import { observedPod, testContainer, testPod } from '../pod.fixture.ts';
@@ -13,7 +14,7 @@ function setup(takesMs: Record<string, number>) {
   const log: string[] = [];
   const note = (text: string) => void log.push(`${clock.now() / 1000} ${text}`);
   const stop = new AbortController();
-  const context = {
+  const context = sparse<KubeletContext>({
     clock,
     logger: silentLogger,
     signal: stop.signal,
@@ -26,7 +27,7 @@ function setup(takesMs: Record<string, number>) {
         note(`ended ${name}`);
       },
     },
-  } as unknown as KubeletContext;
+  });
   return { clock, log, context, stop };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { SandboxTrace } from '../machine.ts';
@@ -16,10 +17,10 @@ function fixture() {
   const listed = new Set<string>();
   const removed: string[] = [];
   const leftovers = new SandboxLeftovers({
-    runtime: {
+    runtime: sparse<ContainerRuntime>({
       listPodSandboxes: async () => [...listed].map((id) => ({ id })),
       listContainers: async () => [],
-    } as unknown as ContainerRuntime,
+    }),
     traces: {
       unknown: async (known) => [...there].filter((id) => !known.has(id)).map(trace),
       remove: async ({ id }) => {

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { until } from '../../base/until.fixture.ts';
 import type { Upgrade } from './client-streams.ts';
 import { SpdySession, type SpdyStream } from './spdy-session.ts';
@@ -49,7 +50,7 @@ async function spdyClient(begin: (upgrade: Upgrade) => Promise<void>): Promise<S
       );
       resolve();
     });
-    void begin({ request, client: far, head: Buffer.alloc(0) } as unknown as Upgrade).catch(reject);
+    void begin(sparse<Upgrade>({ request, client: far, head: Buffer.alloc(0) })).catch(reject);
   });
   await answered;
   return new SpdySession(near);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { PersistentVolume, PersistentVolumeClaim, type Pod } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
 import { describeLack } from './nfs.ts';
 import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
@@ -54,13 +55,13 @@ const mounts = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
 
 /** What there is: the claim and its volume; and how the pod uses it. */
 async function find(claim: object | undefined, volume?: object, use: object = mounts): Promise<string> {
-  const client = {
+  const client = sparse<Client>({
     get: async (type: unknown, { name }: { name: string }) => {
       const found = type === PersistentVolumeClaim ? claim : type === PersistentVolume && volume;
       if (!found) throw notFound({ group: '', plural: 'any' }, name);
       return found;
     },
-  } as unknown as Client;
+  });
   const pod = { metadata: { name: 'p', namespace: 'ns', uid: 'p1' }, spec: { containers: [use] } } as Pod;
   const source = { name: 'v', persistentVolumeClaim: { claimName: 'data' } };
   const found = await findClaimedVolume(client, pod, source, 'data').catch(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { volumesUsed } from './used-volumes.ts';
 
 test('volumes that no container names are not used, whatever the kind of the container', () => {
@@ -11,7 +12,7 @@ test('volumes that no container names are not used, whatever the kind of the con
     containers: [{ ...container('main'), volumeDevices: [{ name: 'disk', devicePath: '/dev/x' }] }],
     ephemeralContainers: [container('debug')],
   };
-  const { mounted, mapped } = volumesUsed({ spec } as unknown as Pod);
+  const { mounted, mapped } = volumesUsed(sparse<Pod>({ spec }));
   assert.deepEqual([...mounted], ['init', 'main', 'debug']);
   assert.deepEqual([...mapped], ['disk']);
 });

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
 import { testPod } from '../pod.fixture.ts';
@@ -89,7 +90,7 @@ async function filesOf(
     {
       pod,
       objects: { get: async (_type: unknown, at: { name: string }) => objects[at.name] as never },
-      tokens: { tokenFor: async () => 'token' } as unknown as TokenSource,
+      tokens: sparse<TokenSource>({ tokenFor: async () => 'token' }),
       node: { nodeName: 'n', hostIps: [], allocatable: {} },
     },
   );
@@ -165,13 +166,13 @@ test('a token is kept for most of its life, and while the API is away for all of
   const clock = new VirtualClock();
   let isAway = false;
   let asked = 0;
-  const client = {
+  const client = sparse<Client>({
     createSubresource: async () => {
       if (isAway) throw new Error('away');
       const expirationTimestamp = new Date(clock.now() + 3600_000).toISOString();
       return { status: { token: `t${++asked}`, expirationTimestamp } };
     },
-  } as unknown as Client;
+  });
   const tokens = new TokenSource({ client, clock });
   const source = { path: 'token', expirationSeconds: 3600 };
   const next = () => tokens.tokenFor(testPod(), source);

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { EndpointSlice, Ingress, IngressClass, Node, Service } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import { createFakeInformers } from '../informers.fake.ts';
@@ -52,16 +53,16 @@ export class IngressFixture {
     await this.#service('api', 1);
     await this.#service('new', 1);
     await this.#service('many', 3);
-    const recorder = {
+    const recorder = sparse<EventRecorder>({
       event: (_about: unknown, type: string, reason: string, message: string) =>
         void this.events.push(`${type} ${reason} ${message}`),
-    } as unknown as EventRecorder;
-    const client = {
+    });
+    const client = sparse<Client>({
       patch: (_type: unknown, at: { name: string }, patch: unknown) => {
         this.statuses.push([at.name, patch]);
         return Promise.resolve({});
       },
-    } as unknown as Client;
+    });
     this.#controller = await startIngress(
       {
         nodeName: 'n1',

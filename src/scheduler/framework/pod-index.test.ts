@@ -4,6 +4,7 @@ import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { LabelSelector } from '../../api/meta.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
 import { seededRandom } from '../../base/random.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { NodeInfo } from './node-info.ts';
 import { PodIndex, type PodSelection } from './pod-index.ts';
 import { createPodInfo, type PodInfo } from './pod-info.ts';
@@ -22,7 +23,7 @@ function randomPod(uid: string): Pod {
     ...(below(10) > 0 && { labels }),
     ...(below(10) === 0 && { deletionTimestamp: '2026-01-01T00:00:00Z' }),
   };
-  return { metadata, spec: { containers: [] } } as unknown as Pod;
+  return sparse<Pod>({ metadata, spec: { containers: [] } });
 }
 
 function randomSelection(): PodSelection {
@@ -49,7 +50,7 @@ test('a selection has the pods that it means, however pods and selections come a
   const nodes = new Map(
     ['a', 'b', 'c'].map((name) => {
       const labels = { zone: name === 'c' ? 'east' : 'west' };
-      return [name, new NodeInfo({ metadata: { name, labels }, spec: {}, status: {} } as unknown as Node)];
+      return [name, new NodeInfo(sparse<Node>({ metadata: { name, labels }, spec: {}, status: {} }))];
     }),
   );
   const index = new PodIndex((name) => nodes.get(name));

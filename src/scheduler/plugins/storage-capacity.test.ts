@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CSIStorageCapacity, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { hasEnoughCapacity } from './storage-capacity.ts';
 import type { VolumeListers } from './volume-listers.ts';
 
-const claim = { spec: { resources: { requests: { storage: '1Gi' } } } } as unknown as PersistentVolumeClaim;
+const claim = sparse<PersistentVolumeClaim>({ spec: { resources: { requests: { storage: '1Gi' } } } });
 const storageClass = { metadata: { name: 'fast' }, provisioner: 'd' } as StorageClass;
 const node = { labels: { zone: 'a' } };
 
 function isEnough(capacities: object[], storageCapacity: boolean | undefined = true): boolean {
-  return hasEnoughCapacity(claim, storageClass, node, {
-    drivers: { get: (name: string) => (name === 'd' ? { spec: { storageCapacity } } : undefined) },
-    capacities: { list: () => capacities as CSIStorageCapacity[] },
-  } as unknown as VolumeListers);
+  return hasEnoughCapacity(
+    claim,
+    storageClass,
+    node,
+    sparse<VolumeListers>({
+      drivers: { get: (name: string) => (name === 'd' ? { spec: { storageCapacity } } : undefined) },
+      capacities: { list: () => capacities as CSIStorageCapacity[] },
+    }),
+  );
 }
 
 test('a driver that tells its capacity must have enough for the class where the node is', () => {
@@ -37,6 +43,6 @@ test('a driver that tells its capacity must have enough for the class where the 
 test('of a driver that does not tell nothing is asked', () => {
   assert.equal(isEnough([], false), true);
   const other = { ...storageClass, provisioner: 'other' };
-  const listers = { drivers: { get: () => undefined } } as unknown as VolumeListers;
+  const listers = sparse<VolumeListers>({ drivers: { get: () => undefined } });
   assert.equal(hasEnoughCapacity(claim, other, node, listers), true);
 });

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
 import { seededRandom } from '../../../base/random.ts';
+import { sparse } from '../../../base/sparse.fixture.ts';
 import type { NodeConnector } from '../../nodes/node-connector.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import type { RequestContext } from '../../request.ts';
@@ -17,16 +18,16 @@ const { port } = backend.address() as AddressInfo;
 
 const pod = { spec: { nodeName: 'n', containers: [{ name: 'c' }] }, status: { podIP: '10.0.0.1' } };
 const handler = serveProxy('pods', {
-  objects: { get: () => pod } as unknown as ObjectReader,
-  nodes: { tunnel: async () => connect(port, '127.0.0.1') } as unknown as NodeConnector,
+  objects: sparse<ObjectReader>({ get: () => pod }),
+  nodes: sparse<NodeConnector>({ tunnel: async () => connect(port, '127.0.0.1') }),
   random: seededRandom(1),
 });
 
 async function ask(method: string, rest: string) {
-  const context = {
+  const context = sparse<RequestContext>({
     request: { method, search: 'a=b', headers: () => ({}), header: () => undefined },
     info: { name: 'p', namespace: 'default', path: `/p/proxy${rest}`, rest },
-  } as unknown as RequestContext;
+  });
   const answer = await handler({} as never, context, {} as never);
   if (answer.type === 'raw') return [answer.status, answer.headers?.location];
   assert.equal(answer.type, 'stream');
