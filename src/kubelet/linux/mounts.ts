@@ -19,8 +19,15 @@ export async function isMounted(point: string): Promise<boolean> {
   return (await mountsBelow(point)).includes(point);
 }
 
+/** What it holds does not reach a disk by way of swap either, where the kernel can do that (from 6.4 on). */
 export async function mountTmpfs(point: string, options: string): Promise<void> {
-  await runCommand('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', point]);
+  const mount = (all: string) => runCommand('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', point]);
+  try {
+    await mount(`${options},noswap`);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    await mount(options);
+  }
 }
 
 export async function bindMount(source: string, target: string, readOnly: boolean): Promise<void> {

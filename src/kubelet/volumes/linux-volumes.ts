@@ -1,7 +1,6 @@
 /** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
 import { chmod, mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
@@ -10,6 +9,7 @@ import { CsiClaims } from '../csi/csi-claims.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
+import { makeEmptyDir } from './empty-dir.ts';
 import { cloneGitRepo } from './git-repo.ts';
 import { prepareHostPath } from './host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
@@ -229,7 +229,8 @@ export class LinuxVolumes implements PodVolumes {
     }
     if (volume.image) return { image: volume.image, readOnly: true };
     if (volume.emptyDir) {
-      const folder = await this.#emptyDir(pod, volume, volume.emptyDir);
+      const folder = join(this.#volumesDir(pod), 'kubernetes.io~empty-dir', volume.name);
+      await makeEmptyDir({ pod, source: volume.emptyDir, folder, node: this.#inputs.node() });
       if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
       return { hostPath: folder };
     }
@@ -264,22 +265,6 @@ export class LinuxVolumes implements PodVolumes {
     }
     const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'emptyDir';
     throw new Error(`no volume plugin matched for ${kind}`);
-  }
-
-  async #emptyDir(
-    pod: Pod,
-    volume: core.Volume,
-    { medium, sizeLimit }: core.EmptyDirVolumeSource,
-  ): Promise<string> {
-    const folder = join(this.#volumesDir(pod), 'kubernetes.io~empty-dir', volume.name);
-    await mkdir(folder, { recursive: true, mode: 0o777 });
-    if (!(await isMounted(folder))) await chmod(folder, 0o777);
-    if (medium === 'Memory' && !(await isMounted(folder))) {
-      const size = sizeLimit ? wholeValueOf(sizeLimit) : 0;
-      // As the kernel makes it: for everybody, and nobody removes what is another's.
-      await mountTmpfs(folder, size > 0 ? `mode=1777,size=${size}` : 'mode=1777');
-    }
-    return folder;
   }
 
   #volumesDir(pod: Pod): string {

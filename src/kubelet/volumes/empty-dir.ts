@@ -1,0 +1,43 @@
+/** The folder of an emptyDir volume, on disk or in memory. */
+import { chmod, mkdir } from 'node:fs/promises';
+import { wholeValueOf } from '../../api/quantity.ts';
+import type { Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { podLimitsOf } from '../cgroup-resources.ts';
+import { isMounted, mountTmpfs } from '../linux/mounts.ts';
+import type { NodeFacts } from '../spec/field-paths.ts';
+
+export interface EmptyDirRequest {
+  pod: Pod;
+  source: core.EmptyDirVolumeSource;
+  folder: string;
+  node: Pick<NodeFacts, 'allocatable'>;
+}
+
+export async function makeEmptyDir({ pod, source, folder, node }: EmptyDirRequest): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o777 });
+  if (await isMounted(folder)) return;
+  await chmod(folder, 0o777);
+  if (source.medium !== 'Memory') return;
+  const sizeBytes = computeMemorySize(pod, source.sizeLimit, node);
+  // As the kernel makes it: for everybody, and nobody removes what is another's.
+  await mountTmpfs(folder, sizeBytes === undefined ? 'mode=1777' : `mode=1777,size=${sizeBytes}`);
+}
+
+/**
+ * How much a volume in memory holds, in bytes: what it says, yet never more than its pod or the node may use. So a full
+ * one is told of as a full disk is, and costs no container its life. Undefined: nothing of that is known.
+ */
+export function computeMemorySize(
+  pod: Pod,
+  sizeLimit: string | undefined,
+  { allocatable }: Pick<NodeFacts, 'allocatable'>,
+): number | undefined {
+  const bounds = [
+    wholeValueOf(allocatable.memory ?? '0'),
+    podLimitsOf(pod).memoryBytes ?? 0,
+    wholeValueOf(sizeLimit ?? '0'),
+  ];
+  const set = bounds.filter((bytes) => bytes > 0);
+  return set.length > 0 ? Math.min(...set) : undefined;
+}
