@@ -15,6 +15,14 @@ import {
   signRequest,
 } from './pki.ts';
 
+test('files of certificates, requests and keys may be put one after another', async () => {
+  const authority = await createAuthority('wherry-ca');
+  const leaf = await issueCertificate(authority, { commonName: 'x', usages: ['client'] });
+  const { request } = await createSigningRequest({ commonName: 'x' });
+  for (const text of [authority.cert, authority.key, leaf.cert, leaf.key, request])
+    assert.match(text, /^-----BEGIN [\s\S]*-----\n$/);
+});
+
 test('a server and a client of one authority trust each other, and the subject arrives', async () => {
   const authority = await createAuthority('wherry-ca');
   const server = await issueCertificate(authority, {

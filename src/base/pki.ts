@@ -78,7 +78,7 @@ export async function createAuthority(commonName: string, nowMs = Date.now()): P
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { cert: certificate.toString('pem'), key: await exportKey(keys.privateKey) };
+  return { cert: pemOf(certificate), key: await exportKey(keys.privateKey) };
 }
 
 /** A new key and a certificate for it, signed by `authority`. */
@@ -139,7 +139,7 @@ export async function createSigningRequest(
     extensions:
       alternativeNames.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternativeNames)] : [],
   });
-  return { request: request.toString('pem'), key: await exportKey(keys.privateKey) };
+  return { request: pemOf(request), key: await exportKey(keys.privateKey) };
 }
 
 export interface ParsedSigningRequest extends Required<CertificateSubject> {
@@ -231,7 +231,12 @@ async function sign(
         : []),
     ],
   });
-  return certificate.toString('pem');
+  return pemOf(certificate);
+}
+
+/** A whole line at its end too: people put such files one after another. */
+function pemOf(data: { toString(format: 'pem'): string }): string {
+  return `${data.toString('pem')}\n`;
 }
 
 function flagsOf(keyUsages: readonly string[]): number {
@@ -257,7 +262,8 @@ function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 }
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
-  return x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
+  const text = x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
+  return `${text}\n`;
 }
 
 async function importKey(pem: string): Promise<webcrypto.CryptoKey> {

@@ -258,7 +258,7 @@ export class LinuxVolumes implements PodVolumes {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~git-repo', volume.name);
       // What an attempt before left behind is in the way of a clone.
       await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true, mode: 0o777 });
+      await openFolder(folder, 0o777);
       await cloneGitRepo(folder, volume.gitRepo);
       if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
       return { hostPath: folder };
