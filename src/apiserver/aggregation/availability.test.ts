@@ -38,6 +38,12 @@ const cases: [what: string, objects: object[], reason: string | undefined, messa
     `${where} is not listening on port 443`,
   ],
   ['without slices', [clusterIp], 'EndpointsNotFound', `cannot find endpointslices for ${where}`],
+  [
+    'whose slice has neither endpoints nor ports yet',
+    [clusterIp, { ...slice('api', true), endpoints: null, ports: null }],
+    'MissingEndpoints',
+    none,
+  ],
   ['with endpoints that are not ready', [clusterIp, slice('api', false)], 'MissingEndpoints', none],
   ['with endpoints of another port', [clusterIp, slice('web', true)], 'MissingEndpoints', none],
   ['with an endpoint', [clusterIp, slice('api', true)], undefined],

@@ -37,10 +37,11 @@ export function availabilityFromObjects(
   return unavailable('MissingEndpoints', `endpointslices for ${where} ${what}`);
 }
 
-function hasAddress({ ports = [], endpoints = [] }: EndpointSlice, portName: string): boolean {
+/** Both lists are null where the slice has none. */
+function hasAddress({ ports, endpoints }: EndpointSlice, portName: string): boolean {
   return (
-    ports.some(({ name = '' }) => name === portName) &&
-    endpoints.some(({ conditions }) => conditions?.ready !== false)
+    (ports ?? []).some(({ name = '' }) => name === portName) &&
+    (endpoints ?? []).some(({ conditions }) => conditions?.ready !== false)
   );
 }
 
