@@ -2,6 +2,7 @@
 import { apiVersionOf } from '../meta.ts';
 import { badRequest, type StatusError, tooLarge } from '../status.ts';
 import { checkKind, type ExpectedKind, unreadableType } from './body-kind.ts';
+import { type BodyProblem, type FieldProblem, problemText } from './body-problem.ts';
 import { DecodeError, decode, isObject, type JsonObject } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 import { parseYaml, YamlError } from './yaml.ts';
@@ -110,7 +111,7 @@ export function parseApplyBody(
     );
   }
   if (problems.length === 0 || validation === 'Ignore') return { config: value, warnings: [] };
-  const warning = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${problems.join('\n  ')}`;
+  const warning = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${problems.map(problemText).join('\n  ')}`;
   if (validation === 'Strict') throw badRequest(`error strict decoding YAML: ${warning}`);
   return { config: value, warnings: [warning] };
 }
@@ -145,22 +146,24 @@ export function decodeParsed<T = JsonObject>(
 }
 
 /** What the parser and the decoder found, as it stands in the text. */
-function inOrder({ problems, placeOf }: ParsedBody, unknown: readonly string[]): string[] {
+function inOrder({ problems, placeOf }: ParsedBody, unknown: readonly FieldProblem[]): BodyProblem[] {
+  const paths = new Set(unknown.map(({ path }) => path));
   // What is not known is no field that could stand twice.
-  const known = problems.filter((text) => !unknown.includes(text.replace(/^duplicate/, 'unknown')));
+  const known = problems.filter((problem) => problem.kind !== 'duplicate field' || !paths.has(problem.path));
   const all = [...known, ...unknown];
   return placeOf ? all.sort((left, right) => placeOf(left) - placeOf(right)) : all;
 }
 
 /** What to warn of. @throws {StatusError} 400 with `Strict`. */
 export function judgeProblems(
-  problems: readonly string[],
+  problems: readonly BodyProblem[],
   expected: ExpectedKind,
   validation: FieldValidation,
 ): string[] {
   if (problems.length === 0 || validation === 'Ignore') return [];
-  if (validation === 'Warn') return [...problems];
-  throw cannotBeHandled(expected, `strict decoding error: ${problems.join(', ')}`);
+  const texts = problems.map(problemText);
+  if (validation === 'Warn') return texts;
+  throw cannotBeHandled(expected, `strict decoding error: ${texts.join(', ')}`);
 }
 
 function decodeOrRefuse(value: JsonObject, schema: string, expected: ExpectedKind) {

@@ -5,6 +5,7 @@
 
 import type { KubeObject } from '../meta.ts';
 import { formatQuantity, parseQuantity, QuantityError } from '../quantity.ts';
+import { type FieldProblem, unknownField } from './body-problem.ts';
 import { embeddedAt } from './embedded-structs.ts';
 import type { SchemaNode } from './schemas.ts';
 import { schemaNode } from './schemas.ts';
@@ -20,8 +21,8 @@ export class DecodeError extends Error {
 
 export interface Decoded<T> {
   object: T;
-  /** `unknown field "spec.foo"`: what a strict request is refused for, and others are warned of. */
-  problems: string[];
+  /** Fields that the definition does not have. */
+  problems: FieldProblem[];
 }
 
 export type JsonObject = Record<string, unknown>;
@@ -114,7 +115,7 @@ const malformedQuantity =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 class Decoder {
-  readonly problems: string[] = [];
+  readonly problems: FieldProblem[] = [];
   readonly #words: MismatchWords;
   readonly #decoded: JsonObject | undefined;
   /** Field names, list indexes and map keys (these marked) from the root to the value at hand. */
@@ -283,7 +284,7 @@ class Decoder {
 
   #unknownField(key: string): void {
     if (this.problems.length < problemsMax) {
-      this.problems.push(`unknown field "${joinPath([...this.#path, key])}"`);
+      this.problems.push(unknownField(joinPath([...this.#path, key])));
     }
   }
 

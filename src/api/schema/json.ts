@@ -3,6 +3,13 @@
  * errors in upstream's words. Only texts that need it pay for the slow scanner.
  */
 import { parseExactJson } from '../../base/exact-json.ts';
+import {
+  type BodyProblem,
+  duplicateField,
+  type FieldProblem,
+  problemText,
+  unknownField,
+} from './body-problem.ts';
 import type { JsonObject } from './decode.ts';
 import { joinPath, nestingDepthMax, problemsMax } from './decode.ts';
 
@@ -15,10 +22,10 @@ export class JsonError extends Error {
 
 export interface ParsedText {
   value: unknown;
-  /** `duplicate field "spec.replicas"`; the last value of a key counts. */
-  problems: string[];
+  /** Keys that stand twice; the last value counts. */
+  problems: BodyProblem[];
   /** Where in the text a duplicate field stands, or one that is found to be unknown: only with duplicates, and in JSON. */
-  placeOf?: (problem: string) => number;
+  placeOf?: (problem: BodyProblem) => number;
 }
 
 /** @throws {JsonError} in the words of upstream's parser. */
@@ -84,10 +91,6 @@ function countColons(text: string): number {
   return count;
 }
 
-function unknownField(path: string): string {
-  return `unknown field "${path}"`;
-}
-
 const literals = ['true', 'false', 'null'];
 
 /** A strict scanner in the manner of upstream's: finds the first error, or else all duplicate keys. */
@@ -95,16 +98,18 @@ class Scanner {
   readonly #text: string;
   #at = 0;
   readonly #path: (string | number)[] = [];
-  readonly #problems: string[] = [];
+  readonly #problems: FieldProblem[] = [];
+  /** By the problem that a field there is. */
   readonly #places = new Map<string, number>();
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  readonly placeOf = (problem: string): number => this.#places.get(problem) ?? this.#text.length;
+  readonly placeOf = (problem: BodyProblem): number =>
+    this.#places.get(problemText(problem)) ?? this.#text.length;
 
-  scan(): string[] {
+  scan(): FieldProblem[] {
     this.#value();
     this.#space();
     if (this.#at < this.#text.length) this.#fail('after top-level value');
@@ -141,7 +146,7 @@ class Scanner {
       const key = this.#string();
       this.#path.push(key);
       if (seen.has(key)) this.#report();
-      else this.#places.set(unknownField(joinPath(this.#path)), this.#at);
+      else this.#places.set(problemText(unknownField(joinPath(this.#path))), this.#at);
       seen.add(key);
       if (this.#peek() !== ':') this.#fail('after object key');
       this.#at++;
@@ -225,10 +230,11 @@ class Scanner {
   }
 
   #report(): void {
-    const problem = `duplicate field "${joinPath(this.#path)}"`;
-    if (this.#problems.includes(problem) || this.#problems.length >= problemsMax) return;
+    const problem = duplicateField(joinPath(this.#path));
+    const text = problemText(problem);
+    if (this.#places.has(text) || this.#problems.length >= problemsMax) return;
     this.#problems.push(problem);
-    this.#places.set(problem, this.#at);
+    this.#places.set(text, this.#at);
   }
 
   #fail(where: string): never {

@@ -4,6 +4,7 @@ import { apiVersionOf } from '../meta.ts';
 import { badRequest, invalid, StatusError, tooLarge } from '../status.ts';
 import { bodySizeBytesMax, type DecodedBody, type FieldValidation } from './body.ts';
 import type { ExpectedKind } from './body-kind.ts';
+import { type BodyProblem, problemText } from './body-problem.ts';
 import { DecodeError, decode, isObject, type JsonObject } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 import { applyJsonPatch, JsonPatchError, type JsonPatchOperation, operationsMax } from './json-patch.ts';
@@ -16,8 +17,8 @@ export type JsonPatchFormat = 'json' | 'merge' | 'strategic';
 
 /** A patch that can be applied again and again, e.g. after a lost compare-and-swap. */
 export type ParsedPatch =
-  | { format: 'json'; operations: JsonPatchOperation[]; problems: string[] }
-  | { format: 'merge' | 'strategic'; patch: JsonObject; problems: string[] };
+  | { format: 'json'; operations: JsonPatchOperation[]; problems: BodyProblem[] }
+  | { format: 'merge' | 'strategic'; patch: JsonObject; problems: BodyProblem[] };
 
 /** @throws {StatusError} 400, 413 */
 export function parsePatch(bytes: Uint8Array, format: JsonPatchFormat): ParsedPatch {
@@ -27,13 +28,13 @@ export function parsePatch(bytes: Uint8Array, format: JsonPatchFormat): ParsedPa
 }
 
 /** The same for a patch that is a value already. @throws {StatusError} 400, 413 */
-export function checkPatch(value: unknown, format: JsonPatchFormat, problems: string[] = []): ParsedPatch {
+export function checkPatch(
+  value: unknown,
+  format: JsonPatchFormat,
+  problems: BodyProblem[] = [],
+): ParsedPatch {
   if (format === 'json') {
-    return {
-      format,
-      operations: checkOperations(value),
-      problems: problems.map((text) => `json patch ${text}`),
-    };
+    return { format, operations: checkOperations(value), problems };
   }
   // Nothing at all is an empty patch to Go's map.
   if (value === null && format === 'strategic') return { format, patch: {}, problems };
@@ -133,7 +134,7 @@ export function applyPatch<T = JsonObject>(
       patched,
       patch.format === 'strategic' ? { words: 'conversion', decoded: current } : {},
     );
-    const all = [...patch.problems, ...problems];
+    const all = [...patchProblems(patch), ...problems.map(problemText)];
     if (all.length > 0 && validation === 'Strict') {
       throw refuse(`strict decoding error: ${all.join(', ')}`);
     }
@@ -142,4 +143,9 @@ export function applyPatch<T = JsonObject>(
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
+}
+
+function patchProblems({ format, problems }: ParsedPatch): string[] {
+  const texts = problems.map(problemText);
+  return format === 'json' ? texts.map((text) => `json patch ${text}`) : texts;
 }

@@ -61,7 +61,7 @@ test('keys are written in order, lists without indentation, what stands twice tw
 test('a key that stands twice is a problem to tell of, and an error to who reads strictly', () => {
   assert.deepEqual(parseYaml('a: 1\na: 2\n'), {
     value: { a: 2 },
-    problems: ['line 2: key "a" already set in map'],
+    problems: [{ kind: 'repeated key', line: 2, key: 'a' }],
   });
   assert.throws(() => parseYamlStrictly('a: 1\na: 2\n'), {
     message: 'yaml: line 2: key "a" already set in map',

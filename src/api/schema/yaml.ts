@@ -14,6 +14,7 @@ import {
   YAMLException,
 } from 'js-yaml';
 import { exactInteger } from '../../base/exact-json.ts';
+import { problemText, type RepeatedKey } from './body-problem.ts';
 import { nestingDepthMax } from './decode.ts';
 import { JsonError, type ParsedText, parseJson } from './json.ts';
 
@@ -65,7 +66,7 @@ export function parseYaml(text: string): ParsedText {
 /** As {@link parseYaml}, where a key that stands twice is an error too. @throws {YamlError} */
 export function parseYamlStrictly(text: string): unknown {
   const { value, problems } = parseYaml(text);
-  if (problems[0] !== undefined) throw new YamlError(`yaml: ${problems[0]}`);
+  if (problems[0] !== undefined) throw new YamlError(`yaml: ${problemText(problems[0])}`);
   return value;
 }
 
@@ -104,14 +105,14 @@ function firstDocument(text: string): string {
 
 function parseAsYaml(text: string): ParsedText {
   if (!/\S/.test(text)) return { value: null, problems: [] };
-  const problems: string[] = [];
+  const problems: RepeatedKey[] = [];
   let value: unknown;
   try {
     value = read(text);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     if (error.reason !== 'duplicated mapping key') throw asYamlError(error);
-    problems.push(duplicateText(error, text));
+    problems.push(repeatedKey(error, text));
     try {
       value = read(text, { mayRepeatKeys: true });
     } catch (second) {
@@ -132,9 +133,13 @@ function read(text: string, { mayRepeatKeys = false } = {}): unknown {
   });
 }
 
-function duplicateText({ mark }: YAMLException, text: string): string {
+function repeatedKey({ mark }: YAMLException, text: string): RepeatedKey {
   const key = /^\s*("[^"\n]*"|'[^'\n]*'|[^:\n]*)/.exec(text.slice(mark?.position ?? 0))?.[1] ?? '';
-  return `line ${(mark?.line ?? 0) + 1}: key ${JSON.stringify(key.trim().replaceAll(/^["']|["']$/g, ''))} already set in map`;
+  return {
+    kind: 'repeated key',
+    line: (mark?.line ?? 0) + 1,
+    key: key.trim().replaceAll(/^["']|["']$/g, ''),
+  };
 }
 
 /** Upstream's words for the mistakes that people make. */

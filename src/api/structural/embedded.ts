@@ -95,12 +95,7 @@ function decodeMetadataAt(field: string, value: unknown) {
 /** The metadata, and the paths of the fields that metadata does not know. @throws {DecodeError} */
 export function decodeMetadata(value: unknown): { metadata: JsonObject; unknown: string[] } {
   const { object, problems } = decode(objectMeta, value ?? {});
-  return { metadata: object, unknown: problems.map(fieldOf) };
-}
-
-/** `unknown field "labels.x"` → `labels.x` */
-function fieldOf(problem: string): string {
-  return JSON.parse(problem.slice(problem.indexOf('"'))) as string;
+  return { metadata: object, unknown: problems.map(({ path }) => path) };
 }
 
 function wrongValue(field: string, value: unknown, why: string): DecodeError {

@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../api/meta.ts';
 import { cannotBeHandled, judgeProblems } from '../../api/schema/body.ts';
 import { checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
+import { type FieldProblem, unknownField } from '../../api/schema/body-problem.ts';
 import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { patchJson } from '../../api/schema/patch.ts';
@@ -23,14 +24,13 @@ export function customCodec(
   selectable: readonly string[],
 ): ResourceCodec {
   const fields = resourceNode(schema);
-  const shape = (value: JsonObject): { object: KubeObject; problems: string[] } => {
+  const shape = (value: JsonObject): { object: KubeObject; problems: FieldProblem[] } => {
     checkCustomKind(value, expected);
     const object = cloneJson(value);
     const unknown = readMetadata(object, expected);
     if (schema)
       unknown.push(...pruneResource(schema, object).sort(), ...readEmbedded(schema, object, expected));
-    const problems = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
-    return { object: asKubeObject(object), problems };
+    return { object: asKubeObject(object), problems: unknown.map(unknownField) };
   };
   return {
     fields,
