@@ -6,13 +6,17 @@ import type { ImageGc } from '../images/image-gc.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';
 import { measurePodDisk, totalUse } from '../pod/pod-disk-use.ts';
+import { type Eviction, specifiedGraceSeconds } from '../pod/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { removeEnded } from '../pod/pod-leftovers.ts';
 import { labels } from '../pod/pod-observation.ts';
 import type { PodSet } from '../pod/pod-set.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
+import { isCriticalPod } from '../qos.ts';
 import {
+  evictionGraceSeconds,
   evictionMessage,
+  immediateGraceSeconds,
   metThresholds,
   observe,
   type PodUse,
@@ -71,21 +75,30 @@ export class EvictionManager {
   /** One look; true when something was done about what it found. */
   async look(): Promise<boolean> {
     const { context, reporter, registration, thresholds } = this.#options;
-    if (await this.#enforceStorageLimits()) return true;
     const observed = observe(await context.machine.usage(), context.memoryCapacityBytes);
     const met = metThresholds(thresholds, observed, (threshold) => this.#acting.has(threshold));
     this.#note(met);
     const before = JSON.stringify(reporter.pressure);
     reporter.pressure = pressureOf(this.#pressed());
     if (before !== JSON.stringify(reporter.pressure)) registration.refresh();
+    if (await this.#enforceStorageLimits()) return true;
     const nowMs = context.clock.monotonic();
     const acting = met.find(
       (threshold) => nowMs - this.#metSinceMs.get(threshold)! >= (threshold.graceMs ?? 0),
     );
     if (!acting) return false;
     this.#acting.add(acting);
+    this.#tell(acting.signal);
     if (acting.signal.includes('fs.') && (await this.#reclaimDisk())) return true;
     return this.#evictOne(acting, observed.get(acting.signal)!);
+  }
+
+  #tell(signal: Signal): void {
+    const { context } = this.#options;
+    const { nodeName } = context.node();
+    const target = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+    const message = `Attempting to reclaim ${resourceOf(signal)}`;
+    context.recorder.event(target, 'Warning', 'EvictionThresholdMet', message);
   }
 
   #note(met: readonly Threshold[]): void {
@@ -127,10 +140,6 @@ export class EvictionManager {
     observation: { available: number; capacity: number },
   ): Promise<boolean> {
     const { pods, context } = this.#options;
-    const nodeName = context.node().nodeName;
-    const target = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
-    const resource = resourceOf(threshold.signal);
-    context.recorder.event(target, 'Warning', 'EvictionThresholdMet', `Attempting to reclaim ${resource}`);
     const uses: PodUse[] = [];
     for (const worker of pods.workers()) {
       if (worker.isTerminating || !worker.isAdmitted || worker.isStatic) continue;
@@ -141,21 +150,20 @@ export class EvictionManager {
     const message = evictionMessage(threshold, observation, first);
     const worker = pods.find(first.pod.metadata.uid);
     if (!worker) return false;
-    const { signal, podGraceSeconds: graceSeconds = 0 } = threshold;
-    this.#evict(worker, { signal, message, graceSeconds });
+    this.#evict(worker, threshold.signal, {
+      message,
+      graceSeconds: evictionGraceSeconds(threshold, specifiedGraceSeconds(worker.pod)),
+      disruption: { reason: 'TerminationByKubelet', message },
+    });
     await Promise.race([worker.done(), context.clock.sleep(evictedEndsMs, context.signal)]);
     return true;
   }
 
-  #evict(
-    worker: PodWorker,
-    { signal, message, graceSeconds }: { signal: string; message: string; graceSeconds: number },
-  ): void {
+  #evict(worker: PodWorker, signal: string, eviction: Omit<Eviction, 'reason'> & { message: string }): void {
     const { recorder, counts } = this.#options.context;
-    podEvents(recorder, worker.pod).warning('Evicted', message);
+    podEvents(recorder, worker.pod).warning('Evicted', eviction.message);
     counts.evicted(signal);
-    const disruption = { reason: 'TerminationByKubelet', message };
-    worker.evict({ reason: 'Evicted', message, graceSeconds, disruption });
+    worker.evict({ reason: 'Evicted', ...eviction });
   }
 
   async #useOf(worker: PodWorker): Promise<PodUse> {
@@ -186,10 +194,13 @@ export class EvictionManager {
   async #enforceStorageLimits(): Promise<boolean> {
     let evicted = false;
     for (const worker of this.#options.pods.workers()) {
-      if (worker.isTerminating || !worker.isAdmitted || !hasStorageLimits(worker.pod)) continue;
+      if (worker.isTerminating || !worker.isAdmitted || isCriticalPod(worker.pod)) continue;
+      if (!hasStorageLimits(worker.pod)) continue;
       const exceeded = exceededLimit(worker.pod, await this.#diskUse(worker, await this.#statsOf(worker)));
       if (!exceeded) continue;
-      this.#evict(worker, { ...exceeded, graceSeconds: 1 });
+      // No disruption: the pod itself is to blame.
+      const { signal, message } = exceeded;
+      this.#evict(worker, signal, { message, graceSeconds: immediateGraceSeconds });
       evicted = true;
     }
     return evicted;

@@ -23,7 +23,7 @@ export interface Threshold {
   reclaim?: number | { percent: number };
   /** Soft thresholds must be met for so long; hard ones act at once. */
   graceMs?: number;
-  /** What pods get to end after a soft threshold, in seconds. */
+  /** What pods get at most to end after a soft threshold, in seconds. */
   podGraceSeconds?: number;
 }
 
@@ -69,7 +69,9 @@ export function minimumOf({ minimum }: Threshold, capacity: number): number {
 }
 
 function amountOf(amount: Threshold['minimum'], capacity: number): number {
-  return typeof amount === 'number' ? amount : Math.floor((capacity * amount.percent) / 100);
+  if (typeof amount === 'number') return amount;
+  // Upstream keeps the part as a float32: the last digits of what it tells come from there.
+  return Math.trunc(capacity * Math.fround(amount.percent / 100));
 }
 
 /** Thresholds that are met, memory first: it cannot wait. `isActing`: of those that were, and must reclaim more. */
@@ -134,13 +136,25 @@ export function resourceOf(signal: Signal): (typeof resourceNames)[Signal] {
   return resourceNames[signal];
 }
 
+/** What an evicted pod has to end. `specifiedSeconds`: by its own spec. */
+export function evictionGraceSeconds(threshold: Threshold, specifiedSeconds: number): number {
+  if (threshold.graceMs === undefined) return immediateGraceSeconds;
+  return Math.min(threshold.podGraceSeconds ?? 0, specifiedSeconds);
+}
+
+/** Of those that cannot be given time: hard thresholds, limits on local storage. */
+export const immediateGraceSeconds = 1;
+
 /** Upstream's words to the evicted. */
 export function evictionMessage(threshold: Threshold, observation: Observation, use: PodUse): string {
   const resource = resourceOf(threshold.signal);
   const isCount = resource === 'inodes' || resource === 'pids';
-  const text = (amount: number) => (isCount ? String(amount) : bytesText(amount));
+  const text = (amount: number) => (isCount ? String(amount) : formatBytes(amount));
   let message = `The node was low on resource: ${resource}. Threshold quantity: ${text(minimumOf(threshold, observation.capacity))}, available: ${text(observation.available)}. `;
   if (resource !== 'memory' && resource !== 'ephemeral-storage') return message;
+  const podRequest = resource === 'memory' ? use.pod.spec.resources?.requests?.memory : undefined;
+  if (podRequest !== undefined)
+    message += `Pod ${use.pod.metadata.name} was using ${bytesText(use.memoryBytes)}, request is ${podRequest}, has larger consumption of ${resource}. `;
   for (const container of [...(use.pod.spec.initContainers ?? []), ...use.pod.spec.containers]) {
     const own = use.containers.get(container.name);
     if (!own) continue;
@@ -164,5 +178,9 @@ export function pressureOf(signals: Iterable<Signal>) {
 
 function bytesText(amount: number): string {
   // In whole Ki, as upstream reads them from the kernel.
-  return formatQuantity(quantityFromValue(Math.floor(amount / 1024) * 1024, 'BinarySI'));
+  return formatBytes(Math.floor(amount / 1024) * 1024);
+}
+
+function formatBytes(amount: number): string {
+  return formatQuantity(quantityFromValue(amount, 'BinarySI'));
 }

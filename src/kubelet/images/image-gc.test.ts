@@ -18,6 +18,8 @@ function setup(options: {
   inUse?: string[];
   inVolumes?: string[];
   ageMaxMs?: number;
+  /** Images that the runtime does not let go. */
+  stuck?: string[];
 }) {
   const clock = new VirtualClock();
   const images = new Map(
@@ -66,7 +68,10 @@ function setup(options: {
       listImages: async () => [...images.values()],
       listContainers: async () => (options.inUse ?? []).map((id) => ({ imageRef: id, image: { image: id } })),
       status: async () => ({ conditions: [], handlers: [], info: { config: '{"sandboxImage":"pause:1"}' } }),
-      removeImage: async ({ image }: { image: string }) => void images.delete(image),
+      removeImage: async ({ image }: { image: string }) => {
+        if (options.stuck?.includes(image)) throw new Error('the image is held');
+        images.delete(image);
+      },
     }),
   });
   return { gc, clock, events, lastUsedMs, left: () => [...images.keys()] };
@@ -80,8 +85,8 @@ test('above the high mark the longest unused images go until the low mark; those
     inVolumes: ['shown:1'],
   });
   // Seen for the first time: nothing is old enough yet, which is told.
-  await assert.rejects(gc.collect(), /only found 0 bytes eligible to free\.$/);
-  assert.match(events[0]!, /^FreeDiskSpaceFailed Failed to garbage collect required amount of images\./);
+  await assert.rejects(gc.collect(), /by deleting unused images \(freed 0 bytes\)\. Investigate/);
+  assert.match(events[0]!, /^FreeDiskSpaceFailed Insufficient free disk space on the node's image filesystem \(86% of 100\.0 GiB used\)\. /);
   lastUsedMs.set('old', clock.now() + 1000);
   await clock.advance(3 * minute);
   await gc.collect();
@@ -102,4 +107,39 @@ test('below the high mark nothing goes, except what is unused for too long', asy
   await clock.advance(2 * minute);
   await gc.collect();
   assert.deepEqual(left(), ['used']);
+});
+
+test('an image counts as used until its last container is gone, however long ago that began', async () => {
+  const inUse = ['mine'];
+  const { gc, clock, left } = setup({ usedGi: 50, images: ['mine'], inUse, ageMaxMs: 60 * minute });
+  for (let round = 0; round < 24; round++) {
+    await gc.collect();
+    await clock.advance(5 * minute);
+  }
+  inUse.pop();
+  await gc.collect();
+  await clock.advance(50 * minute);
+  await gc.collect();
+  assert.deepEqual(left(), ['mine']);
+  await clock.advance(10 * minute);
+  await gc.collect();
+  assert.deepEqual(left(), []);
+});
+
+test('short of space an image goes as soon as nothing runs from it, if it has been there for a while', async () => {
+  const inUse = ['mine'];
+  const { gc, clock, left } = setup({ usedGi: 50, images: ['mine'], inUse });
+  await gc.collect();
+  await clock.advance(3 * minute);
+  inUse.pop();
+  await gc.free(1);
+  assert.deepEqual(left(), []);
+});
+
+test('an image that cannot be removed keeps no other', async () => {
+  const { gc, clock, left } = setup({ usedGi: 86, images: ['a', 'b'], stuck: ['a'] });
+  await assert.rejects(gc.collect());
+  await clock.advance(3 * minute);
+  await gc.collect();
+  assert.deepEqual(left(), ['a']);
 });

@@ -32,7 +32,8 @@ const everyMs = 5 * 60_000;
 
 export class ImageGc {
   readonly #options: ImageGcOptions;
-  readonly #firstSeenMs = new Map<string, number>();
+  /** By id, of those that are there. */
+  #seen = new Map<string, { firstMs: number; usedMs: number }>();
 
   constructor(options: ImageGcOptions) {
     this.#options = options;
@@ -59,30 +60,29 @@ export class ImageGc {
   async collect(): Promise<void> {
     const { imageFs, highPercent, lowPercent, pulled, runtime } = this.#options;
     await pulled.prune(async () => new Set((await runtime.listImages()).map(({ id }) => id)));
+    await this.#removeAged();
     const use = await imageFs();
     if (!use || use.capacityBytes === 0) return;
     const usedPercent = 100 - Math.floor((use.availableBytes * 100) / use.capacityBytes);
-    await this.#removeAged();
     if (usedPercent < highPercent) return;
     const wantedBytes = Math.ceil((use.capacityBytes * (100 - lowPercent)) / 100) - use.availableBytes;
     const freedBytes = await this.free(wantedBytes);
     if (freedBytes < wantedBytes) {
-      const message = `Failed to garbage collect required amount of images. Attempted to free ${wantedBytes} bytes, but only found ${freedBytes} bytes eligible to free.`;
+      const message = `Insufficient free disk space on the node's image filesystem (${usedPercent}% of ${formatSize(use.capacityBytes)} used). Failed to free sufficient space by deleting unused images (freed ${freedBytes} bytes). Investigate disk usage, as it could be used by active images, logs, volumes, or other data.`;
       this.#warn('FreeDiskSpaceFailed', message);
       throw new Error(message);
     }
   }
 
-  /** Removes unused images until so much is freed; gives how much that was. */
+  /** Removes unused images until so much is freed; gives how much that was. One that cannot be removed keeps no other. */
   async free(wantedBytes: number): Promise<number> {
-    const { clock, ageMinMs } = this.#options;
+    const { clock, ageMinMs, lastUsedMs } = this.#options;
     const nowMs = clock.now();
     let freedBytes = 0;
-    for (const { image, usedMs } of await this.#unused()) {
+    for (const { image, firstMs } of await this.#unused()) {
       if (freedBytes >= wantedBytes) break;
-      if (nowMs - usedMs < ageMinMs) continue;
-      await this.#remove(image);
-      freedBytes += image.size;
+      const neededMs = Math.max(firstMs, lastUsedMs.get(image.id) ?? 0);
+      if (nowMs - neededMs >= ageMinMs && (await this.#remove(image))) freedBytes += image.size;
     }
     return freedBytes;
   }
@@ -100,38 +100,52 @@ export class ImageGc {
     for (const { image, usedMs } of unused) if (clock.now() - usedMs > ageMaxMs) await this.#remove(image);
   }
 
-  async #remove(image: Image): Promise<void> {
-    this.#options.logger.info('an unused image is removed', {
-      image: image.repoTags[0] ?? image.id,
-      sizeBytes: image.size,
-    });
-    await this.#options.runtime.removeImage({ image: image.id });
-    this.#firstSeenMs.delete(image.id);
+  /** False: it is still there. */
+  async #remove(image: Image): Promise<boolean> {
+    const { logger, runtime } = this.#options;
+    const told = { image: image.repoTags[0] ?? image.id, sizeBytes: image.size };
+    try {
+      await runtime.removeImage({ image: image.id });
+    } catch (error) {
+      logger.warn('an unused image could not be removed', { ...told, error });
+      return false;
+    }
+    logger.info('an unused image was removed', told);
+    this.#seen.delete(image.id);
+    return true;
   }
 
-  /** The longest unused first. */
-  async #unused(): Promise<{ image: Image; usedMs: number }[]> {
+  /** The longest unused first. Whatever is in use at this moment is noted to be. */
+  async #unused(): Promise<{ image: Image; firstMs: number; usedMs: number }[]> {
     const { runtime, clock, lastUsedMs } = this.#options;
-    const [images, containers, status] = await Promise.all([
-      runtime.listImages(),
+    const [images, isUsed] = await Promise.all([runtime.listImages(), this.#usedNames()]);
+    const nowMs = clock.now();
+    const seen = new Map<string, { firstMs: number; usedMs: number }>();
+    const unused = [];
+    for (const image of images) {
+      const { firstMs, usedMs: before } = this.#seen.get(image.id) ?? { firstMs: nowMs, usedMs: nowMs };
+      const names = [image.id, ...image.repoTags, ...image.repoDigests];
+      const isInUse = names.some(isUsed);
+      const usedMs = isInUse ? nowMs : Math.max(before, lastUsedMs.get(image.id) ?? 0);
+      seen.set(image.id, { firstMs, usedMs });
+      if (!image.pinned && !isInUse) unused.push({ image, firstMs, usedMs });
+    }
+    this.#seen = seen;
+    return unused.sort((a, b) => a.usedMs - b.usedMs);
+  }
+
+  async #usedNames(): Promise<(name: string) => boolean> {
+    const { runtime, inVolumes } = this.#options;
+    const [containers, status] = await Promise.all([
       runtime.listContainers(),
       runtime.status({ verbose: true }),
     ]);
     const used = new Set([
       ...containers.flatMap(({ imageRef, image }) => [imageRef, image.image]),
-      ...this.#options.inVolumes(),
+      ...inVolumes(),
     ]);
     const sandboxImage = sandboxImageOf(status.info);
-    const nowMs = clock.now();
-    const unused: { image: Image; usedMs: number }[] = [];
-    for (const image of images) {
-      const names = [image.id, ...image.repoTags, ...image.repoDigests];
-      if (!this.#firstSeenMs.has(image.id)) this.#firstSeenMs.set(image.id, nowMs);
-      if (image.pinned || names.some((name) => used.has(name) || name === sandboxImage)) continue;
-      const usedMs = Math.max(lastUsedMs.get(image.id) ?? 0, this.#firstSeenMs.get(image.id)!);
-      unused.push({ image, usedMs });
-    }
-    return unused.sort((a, b) => a.usedMs - b.usedMs);
+    return (name) => used.has(name) || name === sandboxImage;
   }
 }
 
@@ -139,4 +153,13 @@ export class ImageGc {
 function sandboxImageOf(info: Record<string, string>): string | undefined {
   if (!info.config) return undefined;
   return (JSON.parse(info.config) as { sandboxImage?: string }).sandboxImage;
+}
+
+const sizeUnits = ['KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `99.5 GiB` */
+function formatSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), sizeUnits.length);
+  return `${(bytes / 1024 ** power).toFixed(1)} ${sizeUnits[power - 1]}`;
 }

@@ -20,6 +20,7 @@ export interface PodAdmitterOptions {
 }
 
 const preemptedMessage = 'Preempted in order to admit critical pod';
+const disruptedMessage = 'Pod was preempted by Kubelet to accommodate a critical pod.';
 
 export class PodAdmitter {
   readonly #options: PodAdmitterOptions;
@@ -61,7 +62,7 @@ export class PodAdmitter {
         reason: 'Preempting',
         message: preemptedMessage,
         graceSeconds: specifiedGraceSeconds(worker.pod),
-        disruption: { reason: 'TerminationByKubelet', message: preemptedMessage },
+        disruption: { reason: 'TerminationByKubelet', message: disruptedMessage },
       });
     }
     await Promise.all(workers.map((worker) => worker?.done()));
