@@ -39,12 +39,17 @@ export async function rotateLogs(options: LogRotationOptions, signal: AbortSigna
 export async function rotateLog(id: string, logPath: string, options: LogRotationOptions): Promise<boolean> {
   const { runtime, clock, sizeMaxBytes, filesMax } = options;
   const stats = await stat(logPath).catch(ifMissing(undefined));
-  if (!stats || stats.size < sizeMaxBytes) return false;
+  if (!stats) {
+    // Whoever put it aside was killed then: the container writes on to a file that would be packed and dropped.
+    await runtime.reopenContainerLog(id);
+    return false;
+  }
+  if (stats.size < sizeMaxBytes) return false;
   const older = await rotatedFiles(logPath);
   // With the new one put aside and the one written to, filesMax files are left.
-  for (const path of older.slice(0, Math.max(0, older.length - (filesMax - 2))))
-    await rm(path, { force: true });
-  for (const path of older.slice(-(filesMax - 2))) if (!path.endsWith('.gz')) await pack(path);
+  const excess = Math.max(0, older.length - (filesMax - 2));
+  for (const path of older.slice(0, excess)) await rm(path, { force: true });
+  for (const path of older.slice(excess)) if (!path.endsWith('.gz')) await pack(path);
   const time = new Date(clock.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const aside = `${logPath}.${time}`;
   await rename(logPath, aside);
@@ -58,12 +63,17 @@ export async function rotateLog(id: string, logPath: string, options: LogRotatio
   return true;
 }
 
-/** The oldest first: names end in their time. */
+/** The oldest first: names end in their time. What a packing that was cut short left is removed. */
 async function rotatedFiles(logPath: string): Promise<string[]> {
   const folder = dirname(logPath);
   const prefix = `${basename(logPath)}.`;
-  const names = (await readdir(folder)).filter((name) => name.startsWith(prefix) && !name.endsWith('.tmp'));
-  return names.sort().map((name) => join(folder, name));
+  const paths: string[] = [];
+  for (const name of (await readdir(folder)).filter((one) => one.startsWith(prefix)).sort()) {
+    const path = join(folder, name);
+    if (name.endsWith('.tmp')) await rm(path, { force: true });
+    else paths.push(path);
+  }
+  return paths;
 }
 
 async function pack(path: string): Promise<void> {

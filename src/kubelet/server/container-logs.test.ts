@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -9,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { until } from '../../base/until.fixture.ts';
@@ -109,32 +110,59 @@ test('the last lines of a log serve as a termination message', async () => {
   assert.equal(await readLastLogLines(path, 2, 4), 'ree\n');
 });
 
-test('a full log is put aside, older ones are packed, and the oldest go', async () => {
+/** A log in a folder of its own, which a runtime begins anew when it is told to. */
+function rotation(name: string, filesMax: number) {
+  const path = join(folder, name, '0.log');
+  mkdirSync(dirname(path));
   const clock = new VirtualClock(Date.UTC(2026, 0, 1));
-  const path = join(folder, 'rotated', '0.log');
-  const { mkdirSync } = await import('node:fs');
-  mkdirSync(join(folder, 'rotated'));
-  let reopened = 0;
+  const reopened: string[] = [];
   const runtime = {
-    reopenContainerLog: async () => {
-      reopened++;
+    reopenContainerLog: async (id: string) => {
+      reopened.push(id);
       writeFileSync(path, '');
     },
   };
-  const limits = { sizeMaxBytes: 10, filesMax: 3, everyMs: 1000 };
+  const limits = { sizeMaxBytes: 10, filesMax, everyMs: 1000 };
   const options = { runtime, clock, logger: silentLogger, logs: () => [], ...limits };
+  return {
+    path,
+    reopened,
+    rotate: () => rotateLog('id', path, options),
+    async fill(rounds: number) {
+      for (let round = 0; round < rounds; round++) {
+        writeFileSync(path, `content of round ${round}`);
+        assert.equal(await rotateLog('id', path, options), true);
+        await clock.advance(1000);
+      }
+    },
+    files: () => readdirSync(dirname(path)).sort(),
+  };
+}
+
+test('a full log is put aside, older ones are packed, and the oldest go', async () => {
+  const { path, reopened, rotate, fill, files } = rotation('rotated', 3);
   writeFileSync(path, 'short');
-  assert.equal(await rotateLog('id', path, options), false);
-  for (let round = 0; round < 4; round++) {
-    writeFileSync(path, `content of round ${round}`);
-    assert.equal(await rotateLog('id', path, options), true);
-    await clock.advance(1000);
-  }
-  assert.equal(reopened, 4);
-  assert.deepEqual(readdirSync(join(folder, 'rotated')).sort(), [
-    '0.log',
-    '0.log.20260101-000002.gz',
-    '0.log.20260101-000003',
-  ]);
+  assert.equal(await rotate(), false);
+  await fill(4);
+  assert.equal(reopened.length, 4);
+  assert.deepEqual(files(), ['0.log', '0.log.20260101-000002.gz', '0.log.20260101-000003']);
   assert.equal(readFileSync(`${path}.20260101-000003`, 'utf8'), 'content of round 3');
+});
+
+test('of two files one is the one that is written to', async () => {
+  const { fill, files } = rotation('two', 2);
+  await fill(3);
+  assert.deepEqual(files(), ['0.log', '0.log.20260101-000002']);
+});
+
+test('a log that was put aside and not begun anew is begun, and a packing that was cut short leaves nothing', async () => {
+  const { path, reopened, rotate, fill, files } = rotation('cut-short', 3);
+  await fill(1);
+  renameSync(path, `${path}.20260101-000001`);
+  assert.equal(await rotate(), false);
+  assert.equal(reopened.length, 2);
+  writeFileSync(`${path}.20260101-000000.tmp`, 'half of');
+  writeFileSync(path, 'one that is full');
+  assert.equal(await rotate(), true);
+  assert.ok(!files().some((name) => name.endsWith('.tmp')));
 });
