@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { testPod } from '../pod.fixture.ts';
 import {
   defaultThresholds,
+  evictionGraceSeconds,
   evictionMessage,
   metThresholds,
   observe,
@@ -155,5 +156,38 @@ test('short of inodes, those go first that have the most, and the message counts
   assert.equal(
     evictionMessage(threshold, { available: 3, capacity: 100 }, first!),
     'The node was low on resource: inodes. Threshold quantity: 10, available: 3. ',
+  );
+});
+
+test('a hard threshold leaves a second, a soft one what it allows and the pod wants', () => {
+  const hard = { signal: 'memory.available', minimum: 1 } as const;
+  const soft = { ...hard, graceMs: 0, podGraceSeconds: 20 };
+  assert.deepEqual([evictionGraceSeconds(hard, 30), evictionGraceSeconds(hard, 0)], [1, 1]);
+  assert.deepEqual([evictionGraceSeconds(soft, 30), evictionGraceSeconds(soft, 5)], [20, 5]);
+});
+
+test('a threshold that is a part of the capacity is told to the byte', () => {
+  const threshold = { signal: 'nodefs.available', minimum: { percent: 10 } } as const;
+  const message = evictionMessage(
+    threshold,
+    { available: 9 * mebibyte, capacity: 100_000 * mebibyte + 4096 },
+    { ...use('p', 0, 0), containers: new Map() },
+  );
+  assert.equal(
+    message,
+    'The node was low on resource: ephemeral-storage. Threshold quantity: 10485760565, available: 9Mi. ',
+  );
+});
+
+test('what a pod asked for as a whole is held against it as well', () => {
+  const one = use('p', 300, 100);
+  const pod = { ...one.pod, spec: { ...one.pod.spec, resources: { requests: { memory: '200Mi' } } } };
+  assert.match(
+    evictionMessage(
+      { signal: 'memory.available', minimum: 1 },
+      { available: 0, capacity: 1 },
+      { ...one, pod },
+    ),
+    / Pod p was using 300Mi, request is 200Mi, has larger consumption of memory\. Container c was using 300Mi,/,
   );
 });

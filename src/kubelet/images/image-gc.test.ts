@@ -86,7 +86,10 @@ test('above the high mark the longest unused images go until the low mark; those
   });
   // Seen for the first time: nothing is old enough yet, which is told.
   await assert.rejects(gc.collect(), /by deleting unused images \(freed 0 bytes\)\. Investigate/);
-  assert.match(events[0]!, /^FreeDiskSpaceFailed Insufficient free disk space on the node's image filesystem \(86% of 100\.0 GiB used\)\. /);
+  assert.match(
+    events[0]!,
+    /^FreeDiskSpaceFailed Insufficient free disk space on the node's image filesystem \(86% of 100\.0 GiB used\)\. /,
+  );
   lastUsedMs.set('old', clock.now() + 1000);
   await clock.advance(3 * minute);
   await gc.collect();

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { Pod } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { KubeletContext } from '../context.ts';
+import type { ImageGc } from '../images/image-gc.ts';
+import type { MachineUsage } from '../machine.ts';
+import type { NodeRegistration } from '../node/node-registration.ts';
+import type { NodeReporter } from '../node/node-reporter.ts';
+import type { Eviction } from '../pod/pod-end.ts';
+import type { PodSet } from '../pod/pod-set.ts';
+import { testPod } from '../pod.fixture.ts';
+import { EvictionManager } from './eviction-manager.ts';
+import type { Threshold } from './eviction-plan.ts';
+
+const rootDir = mkdtempSync(join(tmpdir(), 'wherry-eviction-'));
+after(() => rmSync(rootDir, { recursive: true }));
+
+/** A node with these pods, of which `told` says in order what happened. */
+function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshold[]; imageBytes?: number }) {
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  const evictions: (Eviction & { pod: string })[] = [];
+  const pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
+  let imageBytes = options.imageBytes ?? 0;
+  const recorder = {
+    event: (about: { name: string }, _type: string, reason: string) =>
+      void told.push(`${reason} ${about.name}`),
+  } as unknown as EventRecorder;
+  const context = {
+    clock,
+    recorder,
+    logger: silentLogger,
+    signal: new AbortController().signal,
+    memoryCapacityBytes: 1000,
+    node: () => ({ nodeName: 'n' }),
+    counts: { evicted: (signal: string) => void told.push(`counted ${signal}`) },
+    runtime: { listContainerStats: async () => [] },
+    machine: {
+      usage: async () => options.usage,
+      files: { writableLayers: async () => new Map() },
+      cgroups: { podUsage: async () => undefined },
+    },
+  } as unknown as KubeletContext;
+  const workers = options.pods.map((pod) => ({
+    pod,
+    uid: pod.metadata.uid,
+    observed: { sandboxes: [], containers: [] },
+    isAdmitted: true,
+    isTerminating: false,
+    isStatic: false,
+    isDone: false,
+    done: async () => undefined,
+    evict: (eviction: Eviction) => void evictions.push({ pod: pod.metadata.name, ...eviction }),
+  }));
+  const manager = new EvictionManager({
+    context,
+    rootDir,
+    pods: {
+      workers: () => workers,
+      find: (uid: string) => workers.find((worker) => worker.uid === uid),
+    } as unknown as PodSet,
+    reporter: { pressure } as unknown as NodeReporter,
+    registration: { refresh: () => void told.push('condition') } as unknown as NodeRegistration,
+    imageGc: {
+      free: async () => {
+        const freed = imageBytes;
+        imageBytes = 0;
+        if (freed > 0) told.push('images');
+        return freed;
+      },
+    } as unknown as ImageGc,
+    thresholds: options.thresholds,
+    pressureStaysMs: 1000,
+  });
+  return { manager, told, evictions };
+}
+
+function podNamed(name: string, spec: Partial<Pod['spec']> = {}): Pod {
+  const pod = testPod(spec);
+  return { ...pod, metadata: { ...pod.metadata, name, uid: name } };
+}
+
+const full = { capacityBytes: 1000, availableBytes: 50, usedBytes: 950, inodes: 100, inodesFree: 50 };
+
+test('short of disk the node says so, frees images, and evicts a pod only when that was not enough', async () => {
+  const { manager, told, evictions } = setup({
+    pods: [podNamed('p', { terminationGracePeriodSeconds: 60 })],
+    usage: { nodeFs: full },
+    thresholds: [{ signal: 'nodefs.available', minimum: 100 }],
+    imageBytes: 10,
+  });
+  assert.equal(await manager.look(), true);
+  assert.deepEqual(told, ['condition', 'EvictionThresholdMet n', 'images']);
+  assert.equal(await manager.look(), true);
+  assert.deepEqual(told.slice(3), ['EvictionThresholdMet n', 'Evicted p', 'counted nodefs.available']);
+  const [{ message, ...eviction }] = evictions as [Eviction & { pod: string }];
+  assert.deepEqual(eviction, {
+    pod: 'p',
+    reason: 'Evicted',
+    graceSeconds: 1,
+    disruption: { reason: 'TerminationByKubelet', message },
+  });
+});
+
+test('who exceeds its own limit is evicted without a disruption, unless it is critical; pressure is told all the same', async () => {
+  const volumes = [{ name: 'v', emptyDir: { sizeLimit: '1' } }];
+  for (const name of ['own', 'critical']) {
+    const folder = join(rootDir, 'pods', name, 'volumes/kubernetes.io~empty-dir/v');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'file'), 'more than a byte');
+  }
+  const { manager, told, evictions } = setup({
+    pods: [podNamed('critical', { volumes, priority: 2_000_000_000 }), podNamed('own', { volumes })],
+    usage: { memoryAvailableBytes: 1 },
+    thresholds: [{ signal: 'memory.available', minimum: 100 }],
+  });
+  assert.equal(await manager.look(), true);
+  assert.deepEqual(told, ['condition', 'Evicted own', 'counted emptydirfs.limit']);
+  const message = 'Usage of EmptyDir volume "v" exceeds the limit "1". ';
+  assert.deepEqual(evictions, [{ pod: 'own', reason: 'Evicted', message, graceSeconds: 1 }]);
+});
