@@ -1,5 +1,6 @@
 /** The container runtime over gRPC on a unix socket: containerd, CRI-O or any other that speaks runtime.v1. */
 import { subscribeContainerdEvents } from './containerd-events.ts';
+import { endAbandonedLeases } from './containerd-leases.ts';
 import { type Call, callsOf, connectRuntime } from './grpc-calls.ts';
 import type {
   Container,
@@ -29,6 +30,7 @@ export function grpcRuntime(socketPath: string, { timeoutMs = requestTimeoutMs }
     ...containerCalls(runtime),
     ...streamCalls(runtime),
     ...imageCalls(callsOf(client, 'ImageService', timeoutMs)),
+    dropAbandoned: () => endAbandonedLeases(client, socketPath).catch(noneIfUnimplemented),
     events: (signal, ready) => subscribeContainerdEvents(client, signal, ready),
     close: () => client.close(),
   };
@@ -226,4 +228,10 @@ function wireFilter(filter: ContainerFilter | SandboxFilter | undefined): object
 
 function ignoreNotFound(error: unknown): void {
   if (!isNotFound(error)) throw error;
+}
+
+/** Runtimes other than containerd keep house in their own way. */
+function noneIfUnimplemented(error: unknown): number {
+  if (error instanceof RuntimeError && error.code === 'Unimplemented') return 0;
+  throw error;
 }

@@ -62,6 +62,7 @@ export function measuredRuntime(
   }
   return {
     ...(measured as Pick<ContainerRuntime, keyof typeof operations>),
+    dropAbandoned: () => runtime.dropAbandoned(),
     events: (signal, ready) => runtime.events(signal, ready),
     close: () => runtime.close(),
   };

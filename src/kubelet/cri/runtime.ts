@@ -120,6 +120,9 @@ export interface ContainerRuntime {
   removeImage(image: ImageSpec): Promise<void>;
   imageFsInfo(): Promise<FilesystemUsage[]>;
 
+  /** Lets go of what was being made when the runtime was killed; gives of how many operations there was something. */
+  dropAbandoned(): Promise<number>;
+
   /**
    * What happens from now on, `ready` called once nothing is missed any more. Ends with the signal.
    * @throws RuntimeError when the runtime goes away (follow it again and look at everything),

@@ -319,6 +319,10 @@ class Simulation implements SimulatedRuntime {
     this.#images.remove(image.image);
   }
 
+  async dropAbandoned() {
+    return 0;
+  }
+
   async imageFsInfo() {
     return [
       {

@@ -7,7 +7,7 @@ import type { SandboxTrace, SandboxTraces } from '../machine.ts';
 const everyMs = 30_000;
 
 export interface SandboxLeftoversOptions {
-  runtime: Pick<ContainerRuntime, 'listPodSandboxes' | 'listContainers'>;
+  runtime: Pick<ContainerRuntime, 'listPodSandboxes' | 'listContainers' | 'dropAbandoned'>;
   traces: SandboxTraces;
   clock: Clock;
   logger: Logger;
@@ -29,6 +29,7 @@ export class SandboxLeftovers {
     while (!signal.aborted) {
       try {
         await this.look();
+        await this.#dropAbandoned();
       } catch (error) {
         if (!signal.aborted) logger.debug('leftovers of sandboxes could not be looked for', { error });
       }
@@ -51,6 +52,12 @@ export class SandboxLeftovers {
     this.#last = { keys: new Set(unknown.map(keyOf)), atMs };
     if (!before || sinceMs < before.atMs) return;
     for (const trace of unknown) if (before.keys.has(keyOf(trace))) await this.#remove(trace);
+  }
+
+  async #dropAbandoned(): Promise<void> {
+    const { runtime, logger } = this.#options;
+    const count = await runtime.dropAbandoned();
+    if (count > 0) logger.info('what the runtime was making when it was killed is let go', { count });
   }
 
   async #remove(trace: SandboxTrace): Promise<void> {

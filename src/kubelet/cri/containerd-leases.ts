@@ -1,0 +1,88 @@
+/**
+ * containerd's leases (containerd.services.leases.v1), on the socket that also serves CRI. Each operation holds what it
+ * makes by one; of an operation that a killed containerd was at, it keeps layers and content from being collected for a day.
+ */
+import { stat } from 'node:fs/promises';
+import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import { asRuntimeError } from './runtime-error.ts';
+
+const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
+
+const labels: protobuf.IMapField = { keyType: 'string', type: 'string', id: 3 };
+
+const root = protobuf.Root.fromJSON({
+  nested: {
+    Timestamp: { fields: { seconds: field('int64', 1), nanos: field('int32', 2) } },
+    Lease: {
+      fields: {
+        id: field('string', 1),
+        createdAt: field('Timestamp', 2),
+        labels,
+      },
+    },
+    ListRequest: { fields: { filters: field('string', 1, 'repeated') } },
+    ListResponse: { fields: { leases: field('Lease', 1, 'repeated') } },
+    DeleteRequest: { fields: { id: field('string', 1), sync: field('bool', 2) } },
+    Empty: { fields: {} },
+  },
+});
+
+/** Those that end by themselves belong to an operation; others were made to stay. */
+const expiryLabel = 'containerd.io/gc.expire';
+const timeoutMs = 30_000;
+
+interface Lease {
+  id: string;
+  createdAt: { seconds: number; nanos: number } | null;
+  labels: Record<string, string>;
+}
+
+/**
+ * Ends the leases of operations that began before containerd did, and has it collect what they held. Gives how many.
+ * `socketPath`: containerd makes its socket anew when it starts.
+ */
+export async function endAbandonedLeases(client: Client, socketPath: string): Promise<number> {
+  const { mtimeMs: startedMs } = await stat(socketPath);
+  const { leases } = (await call(client, 'List', 'ListRequest', 'ListResponse', {})) as { leases: Lease[] };
+  const abandoned = leases.filter(
+    ({ createdAt, labels }) =>
+      labels[expiryLabel] !== undefined &&
+      createdAt !== null &&
+      createdAt.seconds * 1000 + createdAt.nanos / 1e6 < startedMs,
+  );
+  for (const [index, { id }] of abandoned.entries())
+    await call(client, 'Delete', 'DeleteRequest', 'Empty', { id, sync: index === abandoned.length - 1 });
+  return abandoned.length;
+}
+
+function call(
+  client: Client,
+  method: string,
+  request: string,
+  response: string,
+  message: object,
+): Promise<object> {
+  const metadata = new Metadata();
+  metadata.set('containerd-namespace', 'k8s.io');
+  const requestType = root.lookupType(request);
+  const responseType = root.lookupType(response);
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      `/containerd.services.leases.v1.Leases/${method}`,
+      (value: object) => Buffer.from(requestType.encode(value).finish()),
+      (bytes: Buffer) =>
+        responseType.toObject(responseType.decode(bytes), {
+          longs: Number,
+          defaults: true,
+          arrays: true,
+          objects: true,
+        }),
+      message,
+      metadata,
+      { deadline: Date.now() + timeoutMs },
+      (error: ServiceError | null, answer?: object) =>
+        error ? reject(asRuntimeError(error)) : resolve(answer!),
+    );
+  });
+}
