@@ -35,6 +35,10 @@ export interface MachineUsage {
   nodeFs?: FilesystemUse;
   imageFs?: FilesystemUse;
   pids?: { max: number; current: number };
+  swap?: { availableBytes: number; usedBytes: number };
+  pageFaults?: number;
+  majorPageFaults?: number;
+  pressures?: Pressures;
 }
 
 export interface FilesystemUse {
@@ -45,13 +49,33 @@ export interface FilesystemUse {
   inodesFree: number;
 }
 
+/** How long some of the work, or all of it, stood still: the total in microseconds, and parts of the last seconds in percent. */
+export interface Stall {
+  total: number;
+  avg10: number;
+  avg60: number;
+  avg300: number;
+}
+
+export interface Pressure {
+  some: Stall;
+  full: Stall;
+}
+
+export type Pressures = Record<'cpu' | 'memory' | 'io', Pressure>;
+
 /** A group's own figures. */
 export interface CgroupUsage {
   cpuUsageNanoSeconds: number;
   memoryWorkingSetBytes: number;
   memoryUsageBytes: number;
   memoryRssBytes: number;
+  swapBytes: number;
+  pageFaults: number;
+  majorPageFaults: number;
   pids: number;
+  /** Absent with cgroup v1, and where the kernel does not measure it. */
+  pressures?: Pressures;
 }
 
 export interface BlockDeviceUse {
@@ -89,6 +113,8 @@ export interface GroupDetails {
   devices: BlockDeviceUse[];
   /** Absent of a group without processes of its own. */
   firstPid: number | undefined;
+  /** As {@link CgroupUsage.pressures}. */
+  pressures?: Pressures;
 }
 
 export interface PodCgroups {
@@ -104,6 +130,8 @@ export interface PodCgroups {
   /** Uids of pods that have a group. */
   list(): Promise<string[]>;
   podUsage(podUid: string): Promise<CgroupUsage | undefined>;
+  /** Of all pods together. */
+  podsUsage(): Promise<CgroupUsage | undefined>;
   /** Of one container, with the group's path below the node's root. */
   containerDetails(
     podUid: string,

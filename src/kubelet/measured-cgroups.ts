@@ -33,6 +33,7 @@ export function measuredCgroups(
     },
     list: () => cgroups.list(),
     podUsage: (podUid) => cgroups.podUsage(podUid),
+    podsUsage: () => cgroups.podsUsage(),
     containerDetails: (podUid, containerId) => cgroups.containerDetails(podUid, containerId),
   };
 }

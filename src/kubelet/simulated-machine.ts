@@ -59,6 +59,7 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
       remove: async () => undefined,
       list: async () => [],
       podUsage: async () => undefined,
+      podsUsage: async () => undefined,
       containerDetails: async () => undefined,
     },
     interfaceUsages: async () => [],

@@ -23,7 +23,7 @@ export interface StaticPodsOptions {
   folder: string;
 }
 
-const annotation = {
+export const configAnnotations = {
   hash: 'kubernetes.io/config.hash',
   mirror: mirrorPodAnnotation,
   source: 'kubernetes.io/config.source',
@@ -48,7 +48,7 @@ export class StaticPods {
   async run(signal: AbortSignal): Promise<void> {
     const { folder, context, informer } = this.#options;
     const mirrorChanged = (pod: Pod) => {
-      if (pod.metadata.annotations?.[annotation.mirror]) this.#wake?.();
+      if (pod.metadata.annotations?.[configAnnotations.mirror]) this.#wake?.();
     };
     informer.handle({ added: mirrorChanged, updated: mirrorChanged, deleted: mirrorChanged });
     while (!signal.aborted) {
@@ -139,7 +139,7 @@ export class StaticPods {
     const { client } = context;
     const { namespace = '', name, uid } = pod.metadata;
     const present = informer.get(`${namespace}/${name}`);
-    const isRight = present?.metadata.annotations?.[annotation.mirror] === uid;
+    const isRight = present?.metadata.annotations?.[configAnnotations.mirror] === uid;
     if (present && isRight && !present.metadata.deletionTimestamp) {
       pods.find(uid)?.setMirror(present);
       return;
@@ -161,7 +161,7 @@ export class StaticPods {
       uid: node?.metadata.uid ?? '',
       controller: true,
     };
-    const annotations = { ...pod.metadata.annotations, [annotation.mirror]: uid };
+    const annotations = { ...pod.metadata.annotations, [configAnnotations.mirror]: uid };
     const { status: _, ...rest } = pod;
     try {
       const made = await client.create(Pod, {
@@ -183,7 +183,7 @@ export class StaticPods {
   async #removeStaleMirrors(): Promise<void> {
     const { informer, context } = this.#options;
     for (const pod of informer.list()) {
-      const of = pod.metadata.annotations?.[annotation.mirror];
+      const of = pod.metadata.annotations?.[configAnnotations.mirror];
       if (of === undefined || this.#current.has(of)) continue;
       const { namespace = '', name, uid } = pod.metadata;
       await context.client
@@ -218,9 +218,9 @@ export function asStaticPod({ written, pod: given }: Manifest, nodeName: string,
       creationTimestamp: new Date(nowMs).toISOString(),
       annotations: {
         ...given.metadata.annotations,
-        [annotation.hash]: uid,
-        [annotation.source]: 'file',
-        [annotation.seen]: new Date(nowMs).toISOString(),
+        [configAnnotations.hash]: uid,
+        [configAnnotations.source]: 'file',
+        [configAnnotations.seen]: new Date(nowMs).toISOString(),
       },
     },
     spec: { ...given.spec, nodeName, tolerations },

@@ -9,6 +9,7 @@ import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
 import { type QosClass, qosClassOf } from '../qos.ts';
 import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
 import { readNumber, readTable } from './kernel-files.ts';
+import { groupPressures } from './pressure.ts';
 
 const mountPoint = '/sys/fs/cgroup';
 /** Hierarchies of v1 in which runc makes groups, one per controller; hybrid machines have a unified one beside. */
@@ -102,6 +103,10 @@ export class LinuxCgroups implements PodCgroups {
   async podUsage(podUid: string): Promise<CgroupUsage | undefined> {
     const path = this.#find(podUid);
     return path === undefined ? undefined : this.#usage(path);
+  }
+
+  async podsUsage(): Promise<CgroupUsage | undefined> {
+    return this.#usage(`${this.#root}/kubepods`);
   }
 
   async containerDetails(
@@ -275,6 +280,9 @@ function usageV1(path: string): CgroupUsage | undefined {
     memoryUsageBytes: usage ?? 0,
     memoryWorkingSetBytes: Math.max(0, (usage ?? 0) - (stat.get('total_inactive_file') ?? 0)),
     memoryRssBytes: stat.get('total_rss') ?? 0,
+    swapBytes: stat.get('total_swap') ?? 0,
+    pageFaults: stat.get('total_pgfault') ?? 0,
+    majorPageFaults: stat.get('total_pgmajfault') ?? 0,
     pids: readNumber(join(mountPoint, 'pids', path, 'pids.current')) ?? 0,
   };
 }
@@ -284,11 +292,16 @@ function usageV2(folder: string): CgroupUsage | undefined {
   if (cpu.size === 0) return undefined;
   const usage = readNumber(join(folder, 'memory.current')) ?? 0;
   const stat = readTable(join(folder, 'memory.stat'));
+  const pressures = groupPressures(folder);
   return {
     cpuUsageNanoSeconds: (cpu.get('usage_usec') ?? 0) * 1000,
     memoryUsageBytes: usage,
     memoryWorkingSetBytes: Math.max(0, usage - (stat.get('inactive_file') ?? 0)),
     memoryRssBytes: stat.get('anon') ?? 0,
+    swapBytes: readNumber(join(folder, 'memory.swap.current')) ?? 0,
+    pageFaults: stat.get('pgfault') ?? 0,
+    majorPageFaults: stat.get('pgmajfault') ?? 0,
     pids: readNumber(join(folder, 'pids.current')) ?? 0,
+    ...(pressures && { pressures }),
   };
 }

@@ -3,6 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { BlockDeviceUse, GroupDetails } from '../machine.ts';
 import { readNumber, readTable, readText } from './kernel-files.ts';
+import { groupPressures } from './pressure.ts';
 
 /** Of v1's clock ticks in `cpuacct.stat`: 100 on every machine that Linux calls its users' time in. */
 const ticksPerSecond = 100;
@@ -48,6 +49,7 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
   const memory = readTable(join(folder, 'memory.stat'));
   const events = readTable(join(folder, 'memory.events'));
   const members = processesIn(join(folder, 'cgroup.procs'));
+  const pressures = groupPressures(folder);
   const of = (table: ReadonlyMap<string, number>, name: string) => table.get(name) ?? 0;
   return {
     userSeconds: of(cpu, 'user_usec') / 1e6,
@@ -68,6 +70,7 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
     threads: readNumber(join(folder, 'pids.current')) ?? 0,
     devices: devicesV2(readText(join(folder, 'io.stat'))),
     firstPid: firstPidOf(members),
+    ...(pressures && { pressures }),
   };
 }
 

@@ -90,12 +90,21 @@ async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroup
       memoryUsageBytes: node.memoryUsageBytes,
       memoryRssBytes: node.memoryRssBytes,
       cpuUsageCoreNanoSeconds: node.cpuUsageNanoSeconds,
+      pageFaults: node.pageFaults,
+      majorPageFaults: node.majorPageFaults,
+      ...(node.pressures && { pressures: node.pressures }),
     }),
+    swap: swapUse(meminfo),
     ...(nodeFs && { nodeFs }),
     ...(imageFs && { imageFs }),
     // Whichever is reached first.
     pids: { max: Math.min(...[pidMax, threadsMax].map(Number).filter((max) => max > 0)), current },
   };
+}
+
+function swapUse(meminfo: ReadonlyMap<string, number>) {
+  const availableBytes = meminfo.get('SwapFree') ?? 0;
+  return { availableBytes, usedBytes: (meminfo.get('SwapTotal') ?? 0) - availableBytes };
 }
 
 /** Amounts in bytes; counts as they are. */

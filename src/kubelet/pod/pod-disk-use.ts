@@ -77,7 +77,7 @@ export function totalUse(use: PodDiskUse): DiskUse {
   return sumOf([...use.emptyDirs.values(), ...parts]);
 }
 
-function sumOf(parts: readonly DiskUse[]): DiskUse {
+export function sumOf(parts: readonly DiskUse[]): DiskUse {
   return parts.reduce(
     (sum, part) => ({
       bytes: sum.bytes + part.bytes,

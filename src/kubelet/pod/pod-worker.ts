@@ -32,6 +32,8 @@ type Stage = 'new' | 'running' | 'terminating' | 'terminated' | 'finished';
 const errorRetry = { firstMs: 250, maxMs: 10_000 };
 
 export class PodWorker {
+  /** Since when the node knows it, in milliseconds since the epoch. */
+  readonly seenAtMs: number;
   readonly #context: KubeletContext;
   readonly #record: PodRecord;
   readonly #sync: PodSync;
@@ -46,6 +48,7 @@ export class PodWorker {
   #running = false;
 
   constructor({ context, pod, isStatic = false, finished }: PodWorkerOptions) {
+    this.seenAtMs = context.clock.now();
     this.#context = context;
     this.#record = new PodRecord({ context, pod, isStatic, wake: () => this.wake() });
     this.#sync = new PodSync(this.#record);

@@ -2,7 +2,7 @@
 import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { InterfaceUsage } from '../linux/network-usage.ts';
-import type { GroupDetails, MachineFacts } from '../machine.ts';
+import type { GroupDetails, MachineFacts, Pressures, Stall } from '../machine.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
 import type { ContainerSample, PodSample, Summary } from './stats-summary.ts';
@@ -40,7 +40,15 @@ const perInterface = (name: Exclude<keyof InterfaceUsage, 'name'>): Values =>
     for (const each of interfaces ?? []) yield [each[name], { interface: each.name }];
   };
 
-const table: readonly [name: string, type: 'counter' | 'gauge', help: string, values: Values][] = [
+const pressure = (read: (pressures: Pressures) => Stall): Values =>
+  function* ({ details }) {
+    yield [details?.pressures && read(details.pressures).total / 1e6];
+  };
+const waitsFor = { cpu: 'CPU congestion', memory: 'memory congestion', io: 'IO congestion' };
+
+type Row = readonly [name: string, type: 'counter' | 'gauge', help: string, values: Values];
+
+const table: readonly Row[] = [
   [
     'container_cpu_usage_seconds_total',
     'counter',
@@ -212,6 +220,20 @@ const table: readonly [name: string, type: 'counter' | 'gauge', help: string, va
     'Weight of the container for processor time.',
     detail(({ cpuShares }) => cpuShares),
   ],
+  ...(['cpu', 'memory', 'io'] as const).flatMap((resource): Row[] => [
+    [
+      `container_pressure_${resource}_waiting_seconds_total`,
+      'counter',
+      `Total time duration tasks in the container have waited due to ${waitsFor[resource]}.`,
+      pressure((pressures) => pressures[resource].some),
+    ],
+    [
+      `container_pressure_${resource}_stalled_seconds_total`,
+      'counter',
+      `Total time duration no tasks in the container could make progress due to ${waitsFor[resource]}.`,
+      pressure((pressures) => pressures[resource].full),
+    ],
+  ]),
   [
     'container_start_time_seconds',
     'gauge',

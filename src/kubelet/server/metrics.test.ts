@@ -14,6 +14,10 @@ const labels = {
   pod: 'p',
 };
 const facts = { cpuCores: 4, memoryBytes: 8e9, bootId: 'b', machineId: 'm', systemUuid: 's' } as MachineFacts;
+function pressure(waitedUs: number) {
+  const stall = (total: number) => ({ total, avg10: 0, avg60: 0, avg300: 0 });
+  return { some: stall(waitedUs), full: stall(0) };
+}
 const details: GroupDetails = {
   userSeconds: 1.5,
   systemSeconds: 0.5,
@@ -33,6 +37,7 @@ const details: GroupDetails = {
   threads: 5,
   devices: [{ device: '/dev/sda', readBytes: 10, writtenBytes: 20, reads: 1, writes: 2 }],
   firstPid: 1,
+  pressures: { cpu: pressure(2_500_000), memory: pressure(0), io: pressure(0) },
 };
 
 test("a container's figures stand under cAdvisor's names and labels, and only those that are known", () => {
@@ -55,6 +60,8 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
     `container_fs_writes_bytes_total{${own},device="/dev/sda"} 20 ${stamp}`,
     `container_oom_events_total{${own}} 3 ${stamp}`,
     `container_threads{${own}} 5 ${stamp}`,
+    `container_pressure_cpu_waiting_seconds_total{${own}} 2.5 ${stamp}`,
+    `container_pressure_io_stalled_seconds_total{${own}} 0 ${stamp}`,
     `container_spec_cpu_shares{${own}} 512 ${stamp}`,
     `container_spec_cpu_quota{${own}} 50000 ${stamp}`,
     'machine_cpu_cores{boot_id="b",machine_id="m",system_uuid="s"} 4',

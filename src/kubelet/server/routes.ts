@@ -1,5 +1,6 @@
 /** What the kubelet's server answers: logs, exec, attach, port-forward, statistics, volumes of its node. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Pod } from '../../api/resources.gen.ts';
 import { internalError } from '../../api/status.ts';
 import type { Container } from '../../api/types/core-v1.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
@@ -9,17 +10,19 @@ import type { Kubelet } from '../kubelet.ts';
 import type { MachineFacts } from '../machine.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
+import { configAnnotations } from '../static-pods.ts';
 import { handleDirectoryRequest } from '../volumes/node-directories.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import { type StreamRequest, speaksSpdy, speaksV5, type Upgrade } from './client-streams.ts';
 import { type LogOptions, serveLog } from './container-logs.ts';
+import { FullSummary } from './full-summary.ts';
+import { HealthChecks } from './health-checks.ts';
 import { HttpProblem } from './http-problem.ts';
 import { resourceMetrics } from './resource-metrics.ts';
-import { StatsCollector, type Summary } from './stats-summary.ts';
+import { StatsCollector } from './stats-summary.ts';
 import { relayUpgrade, speaksTunnel, tunnelPortForward } from './stream-proxy.ts';
 import { translateStreams } from './stream-translation.ts';
 import { serveSystemLog } from './system-logs.ts';
-import { nodeTraffic, podTraffic } from './traffic-stats.ts';
 import { VolumeStats } from './volume-stats.ts';
 
 const bodyBytesMax = 64 * 1024;
@@ -45,6 +48,8 @@ export class Routes {
   readonly #metrics: MetricsRegistry;
   readonly #stats: StatsCollector;
   readonly #volumes: VolumeStats;
+  readonly #summary: FullSummary;
+  readonly #checks = new HealthChecks();
   #facts: Promise<MachineFacts> | undefined;
 
   constructor(kubelet: Kubelet, metrics: MetricsRegistry) {
@@ -52,6 +57,7 @@ export class Routes {
     this.#metrics = metrics;
     this.#stats = new StatsCollector(kubelet);
     this.#volumes = new VolumeStats(kubelet);
+    this.#summary = new FullSummary(kubelet, { stats: this.#stats, volumes: this.#volumes });
   }
 
   async answer(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -64,16 +70,21 @@ export class Routes {
     switch (`${first}${rest.length > 0 && rest[0] ? `/${rest[0]}` : ''}`) {
       case 'healthz':
       case 'healthz/ping':
+      case 'healthz/log':
       case 'healthz/syncloop':
+      case 'healthz/device-plugin':
+        this.#checks.observe(rest[0]);
         return text('ok');
+      case 'metrics/slis':
+        return text(this.#checks.expose(), 'text/plain; version=0.0.4');
       case 'configz':
         return json({ kubeletconfig: effectiveConfiguration(this.#kubelet.configuration) });
       case 'pods':
-        return json(podList(this.#kubelet.pods.apiPods()));
+        return json(podList(this.#kubelet.pods.apiPods().map((pod) => this.#asKnownHere(pod))));
       case 'runningpods':
         return json(podList([...this.#kubelet.pods.workers()].map(({ pod }) => pod)));
       case 'stats/summary':
-        return json(await this.#fullSummary());
+        return json(await this.#summary.full());
       case 'metrics':
         return text(this.#metrics.expose() + (await this.#volumes.metrics()), 'text/plain; version=0.0.4');
       case 'metrics/resource':
@@ -102,24 +113,15 @@ export class Routes {
     throw new HttpProblem(404, '404 page not found');
   }
 
-  /** With what only whoever asks for the summary wants to know. */
-  async #fullSummary(): Promise<Summary> {
-    const summary = await this.#stats.summary();
-    const network = await nodeTraffic(this.#kubelet);
-    const pods = await Promise.all(
-      summary.pods.map(async (pod) => {
-        const [traffic, volumes] = await Promise.all([
-          podTraffic(this.#kubelet, pod.podRef.uid),
-          this.#volumes.ofPod(pod.podRef.uid),
-        ]);
-        return {
-          ...pod,
-          ...(traffic && { network: traffic }),
-          ...(volumes.length > 0 && { volume: volumes }),
-        };
-      }),
-    );
-    return { node: { ...summary.node, ...(network && { network }) }, pods };
+  /** Says where the node has the pod from, and since when, as monitoring expects. */
+  #asKnownHere(pod: Pod): Pod {
+    const seenAtMs = this.#kubelet.pods.find(pod.metadata.uid)?.seenAtMs;
+    const annotations = {
+      ...pod.metadata.annotations,
+      ...(seenAtMs !== undefined && { [configAnnotations.seen]: new Date(seenAtMs).toISOString() }),
+      [configAnnotations.source]: 'api',
+    };
+    return { ...pod, metadata: { ...pod.metadata, annotations } };
   }
 
   /** They stay as they are until the machine starts anew. */

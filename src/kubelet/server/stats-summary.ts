@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type { ContainerStats } from '../cri/messages.ts';
 import type { Kubelet } from '../kubelet.ts';
-import type { FilesystemUse } from '../machine.ts';
+import type { FilesystemUse, Pressure, Pressures } from '../machine.ts';
 import { labels } from '../pod/pod-observation.ts';
 import type { NetworkStats } from './traffic-stats.ts';
 import type { VolumeSample } from './volume-stats.ts';
@@ -11,6 +11,7 @@ interface CpuStats {
   time: string;
   usageNanoCores?: number;
   usageCoreNanoSeconds?: number;
+  psi?: Pressure;
 }
 interface MemoryStats {
   time: string;
@@ -18,37 +19,62 @@ interface MemoryStats {
   usageBytes?: number;
   workingSetBytes?: number;
   rssBytes?: number;
+  pageFaults?: number;
+  majorPageFaults?: number;
+  psi?: Pressure;
+}
+interface IoStats {
+  time: string;
+  psi: Pressure;
+}
+interface SwapStats {
+  time: string;
+  swapAvailableBytes?: number;
+  swapUsageBytes: number;
 }
 
-export interface ContainerSample {
-  name: string;
-  startTime: string;
+export interface FsStats {
+  time: string;
+  availableBytes?: number;
+  capacityBytes?: number;
+  usedBytes?: number;
+  inodes?: number;
+  inodesFree?: number;
+  inodesUsed?: number;
+}
+
+/** A container, a pod, the node, or a part of it, as far as its group tells. */
+export interface GroupSample {
   cpu: CpuStats;
   memory: MemoryStats;
-  rootfs?: object;
-  logs?: object;
+  io?: IoStats;
+  swap?: SwapStats;
 }
 
-export interface PodSample {
+export interface ContainerSample extends GroupSample {
+  name: string;
+  startTime: string;
+  rootfs?: FsStats;
+  logs?: FsStats;
+}
+
+export interface PodSample extends GroupSample {
   podRef: { name: string; namespace: string; uid: string };
   startTime: string;
   containers: ContainerSample[];
-  cpu: CpuStats;
-  memory: MemoryStats;
-  'ephemeral-storage'?: object;
+  'ephemeral-storage'?: FsStats;
   network?: NetworkStats;
   volume?: VolumeSample[];
   process_stats?: { process_count: number };
 }
 
 export interface Summary {
-  node: {
+  node: GroupSample & {
     nodeName: string;
     startTime: string;
-    cpu: CpuStats;
-    memory: MemoryStats;
-    fs?: object;
-    runtime?: { imageFs?: object };
+    systemContainers?: (GroupSample & { name: string; startTime: string })[];
+    fs?: FsStats;
+    runtime?: { imageFs?: FsStats; containerFs?: FsStats };
     network?: NetworkStats;
     rlimit?: { time: string; maxpid: number; curproc: number };
   };
@@ -84,7 +110,7 @@ export class StatsCollector {
     }
     this.#forgetOld();
     return {
-      node: {
+      node: withPressures(usage.pressures, {
         nodeName: context.node().nodeName,
         startTime: new Date(this.#startMs).toISOString(),
         cpu: this.#cpu('node', usage.cpuUsageCoreNanoSeconds, nowMs),
@@ -94,11 +120,20 @@ export class StatsCollector {
           ...optional('usageBytes', usage.memoryUsageBytes),
           ...optional('workingSetBytes', usage.memoryWorkingSetBytes),
           ...optional('rssBytes', usage.memoryRssBytes),
+          ...optional('pageFaults', usage.pageFaults),
+          ...optional('majorPageFaults', usage.majorPageFaults),
         },
+        ...(usage.swap && {
+          swap: {
+            time,
+            swapAvailableBytes: usage.swap.availableBytes,
+            swapUsageBytes: usage.swap.usedBytes,
+          },
+        }),
         ...(usage.nodeFs && { fs: fsStats(usage.nodeFs, time) }),
         ...(usage.imageFs && { runtime: { imageFs: fsStats(usage.imageFs, time) } }),
         ...(usage.pids && { rlimit: { time, maxpid: usage.pids.max, curproc: usage.pids.current } }),
-      },
+      }),
       pods: samples,
     };
   }
@@ -113,7 +148,7 @@ export class StatsCollector {
       return running ? [this.#containerSample(entry, running.startedAtMs, nowMs)] : [];
     });
     const usage = containers.map(({ memory }) => memory);
-    return {
+    return withPressures(group?.pressures, {
       podRef: { name, namespace, uid },
       startTime: pod.status?.startTime ?? time,
       containers,
@@ -124,9 +159,14 @@ export class StatsCollector {
         workingSetBytes:
           group?.memoryWorkingSetBytes ?? sum(usage.map(({ workingSetBytes }) => workingSetBytes)),
         rssBytes: group?.memoryRssBytes ?? 0,
+        ...optional('pageFaults', group?.pageFaults),
+        ...optional('majorPageFaults', group?.majorPageFaults),
       },
-      ...(group && { process_stats: { process_count: group.pids } }),
-    };
+      ...(group && {
+        swap: { time, swapUsageBytes: group.swapBytes },
+        process_stats: { process_count: group.pids },
+      }),
+    });
   }
 
   #containerSample(
@@ -175,6 +215,20 @@ export class StatsCollector {
   }
 }
 
+export function withPressures<Sample extends GroupSample>(
+  pressures: Pressures | undefined,
+  sample: Sample,
+): Sample {
+  if (!pressures) return sample;
+  const { cpu, memory } = sample;
+  return {
+    ...sample,
+    cpu: { ...cpu, psi: pressures.cpu },
+    memory: { ...memory, psi: pressures.memory },
+    io: { time: memory.time, psi: pressures.io },
+  };
+}
+
 /** Shorter spans make rates jump. */
 const rateMinMs = 1000;
 const readingTtlMs = 10 * 60_000;
@@ -187,7 +241,7 @@ function sum(values: readonly (number | undefined)[]): number {
   return values.reduce<number>((total, value) => total + (value ?? 0), 0);
 }
 
-function fsStats(use: FilesystemUse, time: string): object {
+function fsStats(use: FilesystemUse, time: string): FsStats {
   return {
     time,
     availableBytes: use.availableBytes,

@@ -1,0 +1,34 @@
+/** What the checks of `/healthz` told, for `/metrics/slis`: whoever is asked and answers is well. */
+import { stabilityOf } from '../../api/kubernetes-metrics.ts';
+import { type Counter, type Gauge, MetricsRegistry } from '../../base/metrics.ts';
+
+const names = ['device-plugin', 'log', 'ping', 'syncloop'];
+
+export class HealthChecks {
+  readonly #metrics = new MetricsRegistry({ stabilityOf });
+  readonly #last: Gauge;
+  readonly #total: Counter;
+
+  constructor() {
+    this.#last = this.#metrics.gauge(
+      'kubernetes_healthcheck',
+      'This metric records the result of a single healthcheck.',
+    );
+    this.#total = this.#metrics.counter(
+      'kubernetes_healthchecks_total',
+      'This metric records the results of all healthcheck.',
+    );
+  }
+
+  /** Absent: all of them were asked. */
+  observe(name: string | undefined): void {
+    for (const each of name ? [name] : names) {
+      this.#last.set(1, { name: each, type: 'healthz' });
+      this.#total.add(1, { name: each, status: 'success', type: 'healthz' });
+    }
+  }
+
+  expose(): string {
+    return this.#metrics.expose();
+  }
+}
