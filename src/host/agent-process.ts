@@ -1,6 +1,7 @@
 /** The agent of a node of this machine: its configuration, and its start. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   agentLogFile,
   agentRecordFile,
@@ -9,11 +10,14 @@ import {
   processEnvironment,
 } from './cluster-context.ts';
 import { cniConfigFolder, containerdSocket } from './containerd.ts';
+import type { ClusterFolder } from './data-folder.ts';
 import { hostAddress } from './link.ts';
 import type { LocalNode, NodeContext } from './node.ts';
-import { type ProcessIdentity, runningProcess, startProcess } from './process.ts';
-import { writeConfig } from './process-config.ts';
+import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
+import { type AgentConfig, readConfig, writeConfig } from './process-config.ts';
 import { tenthAddress } from './service-range.ts';
+
+const stopGraceMs = 3000;
 
 /**
  * These nodes share their disk with all else that the machine holds. By upstream's figures a disk that is 90% full, as
@@ -33,6 +37,29 @@ const kubeletOnSharedDisk = {
   },
 };
 
+/**
+ * The agent that runs, if it asks the server where that is by now: while nothing listened there, another program may have
+ * taken the port.
+ */
+export function agentInForce(
+  folder: ClusterFolder,
+  nodeName: string,
+  cluster: Pick<NodeContext['cluster'], 'apiPort' | 'subnet'>,
+): ProcessIdentity | undefined {
+  const running = runningProcess(agentRecordFile(folder, nodeName));
+  if (!running) return undefined;
+  const { servers } = readConfig<AgentConfig>(agentConfigFile(folder, nodeName));
+  return isDeepStrictEqual(servers, serversOf(cluster)) ? running : undefined;
+}
+
+function agentConfigFile(folder: ClusterFolder, nodeName: string): string {
+  return join(folder.node(nodeName).run, 'agent-config.json');
+}
+
+function serversOf(cluster: Pick<NodeContext['cluster'], 'apiPort' | 'subnet'>): string[] {
+  return [`https://${hostAddress(cluster)}:${cluster.apiPort}`];
+}
+
 /** Started, or running already. */
 export async function ensureAgent(
   context: ClusterContext,
@@ -41,14 +68,15 @@ export async function ensureAgent(
 ): Promise<ProcessIdentity> {
   const { data, programs } = context;
   const folder = data.cluster(cluster.name);
-  const recordFile = agentRecordFile(folder, node.record.name);
-  const running = runningProcess(recordFile);
+  const running = agentInForce(folder, node.record.name, cluster);
   if (running) return running;
-  const configFile = join(node.folder.run, 'agent-config.json');
+  const recordFile = agentRecordFile(folder, node.record.name);
+  await stopRecorded(recordFile, stopGraceMs);
+  const configFile = agentConfigFile(folder, node.record.name);
   writeConfig(configFile, {
     nodeName: node.record.name,
     nodeAddress: node.address,
-    servers: [`https://${hostAddress(cluster)}:${cluster.apiPort}`],
+    servers: serversOf(cluster),
     pkiFolder: node.folder.pki,
     runtimeSocket: containerdSocket,
     cniConfigFolder,

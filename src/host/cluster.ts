@@ -1,7 +1,7 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { allEnded } from '../base/all-ended.ts';
-import { ensureAgent } from './agent-process.ts';
+import { agentInForce, ensureAgent } from './agent-process.ts';
 import { apiProbe } from './api-probe.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import {
@@ -218,7 +218,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   });
   const nodeContext: NodeContext = { data, machine, cluster, visible: [programs.root] };
   const wanted = record.nodes.filter((node) => !node.stopped);
-  const silent = wanted.filter((node) => !runningProcess(agentRecordFile(folder, node.name)));
+  const silent = wanted.filter((node) => !agentInForce(folder, node.name, cluster));
   const starting = new Set(silent.map((node) => node.name));
   const since = { ms: thisSecond(), mustBeFresh: (name: string) => starting.has(name) };
   await allEnded([
