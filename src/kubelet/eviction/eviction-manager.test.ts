@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ImageGc } from '../images/image-gc.ts';
 import type { MachineUsage } from '../machine.ts';
@@ -28,16 +28,15 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
   const evictions: (Eviction & { pod: string })[] = [];
   const pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
   let imageBytes = options.imageBytes ?? 0;
-  const recorder = {
-    event: (about: { name: string }, _type: string, reason: string) =>
-      void told.push(`${reason} ${about.name}`),
-  } as unknown as EventRecorder;
-  const context = {
+  const context = sparse<KubeletContext>({
     clock,
-    recorder,
     logger: silentLogger,
     signal: new AbortController().signal,
     memoryCapacityBytes: 1000,
+    recorder: {
+      event: (about: { name: string }, _type: string, reason: string) =>
+        void told.push(`${reason} ${about.name}`),
+    },
     node: () => ({ nodeName: 'n' }),
     counts: { evicted: (signal: string) => void told.push(`counted ${signal}`) },
     runtime: { listContainerStats: async () => [] },
@@ -46,7 +45,7 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
       files: { writableLayers: async () => new Map() },
       cgroups: { podUsage: async () => undefined },
     },
-  } as unknown as KubeletContext;
+  });
   const workers = options.pods.map((pod) => ({
     pod,
     uid: pod.metadata.uid,
@@ -61,20 +60,20 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
   const manager = new EvictionManager({
     context,
     rootDir,
-    pods: {
+    pods: sparse<PodSet>({
       workers: () => workers,
       find: (uid: string) => workers.find((worker) => worker.uid === uid),
-    } as unknown as PodSet,
-    reporter: { pressure } as unknown as NodeReporter,
-    registration: { refresh: () => void told.push('condition') } as unknown as NodeRegistration,
-    imageGc: {
+    }),
+    reporter: sparse<NodeReporter>({ pressure }),
+    registration: sparse<NodeRegistration>({ refresh: () => void told.push('condition') }),
+    imageGc: sparse<ImageGc>({
       free: async () => {
         const freed = imageBytes;
         imageBytes = 0;
         if (freed > 0) told.push('images');
         return freed;
       },
-    } as unknown as ImageGc,
+    }),
     thresholds: options.thresholds,
     pressureStaysMs: 1000,
   });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { GroupDetails } from '../machine.ts';
 import { withDisk } from './disk-stats.ts';
 import { withDetails } from './full-summary.ts';
@@ -43,7 +44,7 @@ test('what a pod has on disk is the sum of what its containers wrote, their logs
 });
 
 test('a container with a memory limit has so much left, and its faults and swap are told', () => {
-  const details = { pageFaults: 7, majorPageFaults: 1, swapBytes: 4096 } as GroupDetails;
+  const details = sparse<GroupDetails>({ pageFaults: 7, majorPageFaults: 1, swapBytes: 4096 });
   const { memory, swap } = withDetails(container('a'), details, 1500);
   assert.deepEqual(memory, {
     time,
