@@ -17,6 +17,7 @@ import type { AuditLog } from './audit/audit-log.ts';
 import { anonymousUser } from './authentication/authenticator.ts';
 import { impersonate } from './authentication/impersonation.ts';
 import { type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
+import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
 import { authorizedName, parsePath } from './http/path.ts';
@@ -130,7 +131,13 @@ export class RequestHandler {
   /** An answer when it could not be decided. @throws StatusError 403 */
   async #authorize(context: RequestContext): Promise<ApiResponse | undefined> {
     const { info, user, request } = context;
-    const attributes = { ...info, name: authorizedName(info, request.query), user };
+    const selected = selectedBy(info, request.query);
+    const attributes = {
+      ...info,
+      name: authorizedName(info, request.query),
+      user,
+      ...(selected && { selected }),
+    };
     const { identities, authorize } = this.#options;
     const decision = await identities.authorizing(context, () => authorize(attributes));
     if (this.#options.audit)

@@ -90,33 +90,34 @@ const adminRules: PolicyRule[] = [
   allow(everything, rbacGroup, 'rolebindings,roles'),
 ];
 
-/** What every node may do, whatever runs on it; the node authorizer adds what its own pods need. */
+/** What every node may do, whatever runs on it; the node authorizer says of which objects. */
 export const nodeRules: readonly PolicyRule[] = [
-  ...reviewsOfAccess,
-  allow('create', 'authorization.k8s.io', 'localsubjectaccessreviews'),
+  allow('create', 'authentication.k8s.io', 'tokenreviews'),
+  allow('create', 'authorization.k8s.io', 'localsubjectaccessreviews,subjectaccessreviews'),
   allow(read, '', 'services'),
   allow('create,get,list,watch', '', 'nodes'),
   allow('patch,update', '', 'nodes/status'),
   allow('patch,update', '', 'nodes'),
+  ...events,
   allow(read, '', 'pods'),
   allow('create,delete', '', 'pods'),
   allow('patch,update', '', 'pods/status'),
   allow('create', '', 'pods/eviction'),
   allow(read, '', 'configmaps,secrets'),
   allow('get', '', 'persistentvolumeclaims,persistentvolumes'),
-  allow('patch,update', '', 'persistentvolumeclaims/status'),
   allow('get', '', 'endpoints'),
   allow('create,get,list,watch', 'certificates.k8s.io', 'certificatesigningrequests'),
   allow('create,delete,get,patch,update', 'coordination.k8s.io', 'leases'),
   allow('get', 'storage.k8s.io', 'volumeattachments'),
   allow('create', '', 'serviceaccounts/token'),
+  allow('get,patch,update', '', 'persistentvolumeclaims/status'),
   allow(read, 'storage.k8s.io', 'csidrivers'),
   allow('create,delete,get,patch,update', 'storage.k8s.io', 'csinodes'),
   allow(read, 'node.k8s.io', 'runtimeclasses'),
-  allow(read, 'certificates.k8s.io', 'clustertrustbundles'),
   allow('get', 'resource.k8s.io', 'resourceclaims'),
-  allow('deletecollection,get,list,watch,create,update,patch,delete', 'resource.k8s.io', 'resourceslices'),
-  ...events,
+  allow('deletecollection', 'resource.k8s.io', 'resourceslices'),
+  allow(read, 'certificates.k8s.io', 'clustertrustbundles'),
+  allow('get', '', 'serviceaccounts'),
 ];
 
 const certificateRole = (signer: string, verb = 'approve') => [
@@ -137,17 +138,18 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow('create', 'authentication.k8s.io', 'selfsubjectreviews'),
   ],
   'system:monitoring': [
-    allowPaths('get', '/healthz,/healthz/*,/livez,/livez/*,/metrics,/metrics/slis,/readyz,/readyz/*'),
+    allowPaths(
+      'get',
+      '/flagz,/healthz,/healthz/*,/livez,/livez/*,/metrics,/metrics/slis,/readyz,/readyz/*,/statusz',
+    ),
+    allow('get', '', 'nodes/metrics'),
   ],
   'system:auth-delegator': reviewsOfAccess,
   'system:heapster': [
     allow(read, '', 'events,namespaces,nodes,pods'),
     allow(read, 'extensions', 'deployments'),
   ],
-  'system:kube-aggregator': [
-    allow(read, '', 'endpoints,services'),
-    allow(read, 'discovery.k8s.io', 'endpointslices'),
-  ],
+  'system:kube-aggregator': [allow(read, '', 'endpoints,services')],
   'system:kube-controller-manager': [
     ...events,
     allow('create', 'coordination.k8s.io', 'leases'),
@@ -202,15 +204,15 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   'system:node-proxier': [
     allow('list,watch', '', 'endpoints,services'),
     allow(read, '', 'nodes'),
-    allow('list,watch', 'discovery.k8s.io', 'endpointslices'),
-    allow('list,watch', 'networking.k8s.io', 'servicecidrs'),
     ...events,
+    allow('list,watch', 'networking.k8s.io', 'servicecidrs'),
+    allow('list,watch', 'discovery.k8s.io', 'endpointslices'),
   ],
   'system:persistent-volume-provisioner': [
     allow('create,delete,get,list,watch', '', 'persistentvolumes'),
     allow('get,list,update,watch', '', 'persistentvolumeclaims'),
     allow(read, 'storage.k8s.io', 'storageclasses'),
-    allow(read, '', 'nodes'),
+    allow('watch', '', 'events'),
     ...events,
   ],
   'system:kubelet-api-admin': [
@@ -326,12 +328,15 @@ interface NamespacedRole {
   subjects: Subject[];
 }
 
-const leaderLock = (component: string): NamespacedRole => ({
+const leaderLock = (component: string, others: Subject[] = []): NamespacedRole => ({
   namespace: 'kube-system',
   name: `system::leader-locking-${component}`,
-  rules: [allow('watch', '', 'configmaps'), allow('get,update', '', 'configmaps', component)],
+  rules: [
+    allow('create,get,list,update,watch', 'coordination.k8s.io', 'leases'),
+    allow('create,get,list,update,watch', 'coordination.k8s.io', 'leasecandidates'),
+  ],
   binding: `system::leader-locking-${component}`,
-  subjects: [user(`system:${component}`), account(component)],
+  subjects: [user(`system:${component}`), account(component), ...others],
 });
 
 const namespacedRoles: readonly NamespacedRole[] = [
@@ -357,6 +362,13 @@ const namespacedRoles: readonly NamespacedRole[] = [
     subjects: [account('bootstrap-signer')],
   },
   {
+    namespace: 'kube-system',
+    name: 'system:controller:cloud-provider',
+    rules: [allow('create,get,list,watch', '', 'configmaps')],
+    binding: 'system:controller:cloud-provider',
+    subjects: [account('cloud-provider')],
+  },
+  {
     namespace: 'kube-public',
     name: 'system:controller:bootstrap-signer',
     rules: [allow(read, '', 'configmaps'), allow('update', '', 'configmaps', 'cluster-info'), ...events],
@@ -370,7 +382,7 @@ const namespacedRoles: readonly NamespacedRole[] = [
     binding: 'wherry:node-agent',
     subjects: [group('system:nodes')],
   },
-  leaderLock('kube-controller-manager'),
+  leaderLock('kube-controller-manager', [account('leader-election-controller')]),
   leaderLock('kube-scheduler'),
 ];
 

@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  ClusterRole,
-  ClusterRoleBinding,
-  PersistentVolumeClaim,
-  Pod,
-  Role,
-  RoleBinding,
-} from '../../api/resources.gen.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
 import { FakeObjects } from '../object-reader.fake.ts';
 import type { UserInfo } from '../request.ts';
 import { type Attributes, unionAuthorizer, whyNot } from './authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from './escalation.ts';
-import { nodeAuthorizer } from './node-authorizer.ts';
 import { RbacAuthorizer } from './rbac.ts';
 import { reviewRules, reviewSelf, reviewSubject } from './reviews.ts';
 
@@ -180,48 +172,4 @@ test('reviews answer for oneself, for others, and list rules', async () => {
   assert.deepEqual(listed.nonResourceRules, [
     { verbs: ['get'], nonResourceURLs: ['/metrics', '/healthz/*'] },
   ]);
-});
-
-test('a node reads what its own pods refer to, and only that', () => {
-  const objects = new FakeObjects()
-    .put(Pod, {
-      metadata: { namespace: 'default', name: 'p' },
-      spec: {
-        nodeName: 'n1',
-        serviceAccountName: 'robot',
-        containers: [{ name: 'c', envFrom: [{ secretRef: { name: 'env' } }] }],
-        volumes: [
-          { name: 'a', configMap: { name: 'conf' } },
-          { name: 'b', persistentVolumeClaim: { claimName: 'data' } },
-        ],
-      },
-    })
-    .put(PersistentVolumeClaim, {
-      metadata: { namespace: 'default', name: 'data' },
-      spec: { volumeName: 'pv1' },
-    });
-  const authorize = nodeAuthorizer(objects, [{ apiGroups: [''], resources: ['nodes'], verbs: ['get'] }]);
-  const node = (name: string): UserInfo => ({ name: `system:node:${name}`, groups: ['system:nodes'] });
-  const leases = { group: 'coordination.k8s.io', namespace: 'kube-node-lease' };
-  const cases: [string, Attributes, boolean][] = [
-    ['a secret of its pod', attributes(node('n1'), 'get', 'secrets', { name: 'env' }), true],
-    ['the same from another node', attributes(node('n2'), 'get', 'secrets', { name: 'env' }), false],
-    ['another secret', attributes(node('n1'), 'get', 'secrets', { name: 'other' }), false],
-    ['writing a secret', attributes(node('n1'), 'update', 'secrets', { name: 'env' }), false],
-    ['all secrets', attributes(node('n1'), 'list', 'secrets'), false],
-    ['a config map', attributes(node('n1'), 'watch', 'configmaps', { name: 'conf' }), true],
-    ['a claim', attributes(node('n1'), 'get', 'persistentvolumeclaims', { name: 'data' }), true],
-    ['its volume', attributes(node('n1'), 'get', 'persistentvolumes', { namespace: '', name: 'pv1' }), true],
-    ['a token', attributes(node('n1'), 'create', 'serviceaccounts/token', { name: 'robot' }), true],
-    [
-      'a token of another account',
-      attributes(node('n1'), 'create', 'serviceaccounts/token', { name: 'x' }),
-      false,
-    ],
-    ['its lease', attributes(node('n1'), 'update', 'leases', { ...leases, name: 'n1' }), true],
-    ['another lease', attributes(node('n1'), 'update', 'leases', { ...leases, name: 'n2' }), false],
-    ['what every node may', attributes(node('n1'), 'get', 'nodes', { namespace: '', name: 'n2' }), true],
-    ['nobody that is no node', attributes(bob, 'get', 'nodes', { namespace: '', name: 'n2' }), false],
-  ];
-  for (const [title, asked, expected] of cases) assert.equal(authorize(asked).allowed, expected, title);
 });

@@ -1,10 +1,13 @@
 /** May this user do that? The questions, the answers, and the words of a refusal. */
 import { mastersGroup } from '../../api/well-known.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
+import type { Selected } from './selected.ts';
 
 /** What is decided on. */
 export interface Attributes extends Omit<RequestInfo, 'rest'> {
   user: UserInfo;
+  /** What a list, watch or deletecollection is limited to; absent where it is not. */
+  selected?: () => Selected;
 }
 
 export interface Decision {

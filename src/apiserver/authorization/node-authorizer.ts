@@ -1,10 +1,13 @@
-/** What a node may do: read what the pods bound to it need, and little else that RBAC's system:node does not give. */
-import { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
-import { mirrorPodAnnotation, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
+/**
+ * What a node may do: read itself, the pods bound to it and what they need, write about these, and little else that RBAC's
+ * system:node does not give. Refusals are in upstream's words.
+ */
+import { Node, Pod, ResourceSlice, VolumeAttachment } from '../../api/resources.gen.ts';
+import { nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { UserInfo } from '../request.ts';
 import type { Attributes, Decision, InstantAuthorizer } from './authorizer.ts';
-import { podReferences, secretReferencesOf } from './pod-references.ts';
+import { type NodeNeeds, nodeNeeds } from './node-needs.ts';
 import { type PolicyRule, ruleAllows } from './rules.ts';
 
 /** The node that a user is; undefined for everybody else. */
@@ -14,131 +17,190 @@ export function nodeNameOf(user: UserInfo): string | undefined {
     : undefined;
 }
 
-/** What the pods of one node refer to, as `namespace/name`. */
-interface NodeNeeds {
-  secrets: Set<string>;
-  configMaps: Set<string>;
-  claims: Set<string>;
-  /** Cluster-scoped: names. */
-  volumes: Set<string>;
-  serviceAccounts: Set<string>;
+/** A question of a node about a resource that is not every node's alike. */
+interface NodeQuestion {
+  node: string;
+  attributes: Attributes;
+  objects: ObjectReader;
+  /** Of the node's pods. */
+  needs(): NodeNeeds;
 }
+
+type Judge = (question: NodeQuestion) => Decision;
+
+/** By `group/resource`. */
+const judges: Readonly<Record<string, Judge>> = {
+  '/secrets': (question) => toRead(question, ({ secrets }) => secrets),
+  '/configmaps': (question) => toRead(question, ({ configMaps }) => configMaps),
+  '/serviceaccounts': judgeServiceAccount,
+  '/persistentvolumeclaims': judgeClaim,
+  '/persistentvolumes': (question) => toGet(question, ({ needs }) => isNeeded(question, needs().volumes)),
+  '/nodes': judgeNode,
+  '/pods': judgePod,
+  'resource.k8s.io/resourceclaims': (question) =>
+    toGet(question, ({ needs }) => isNeeded(question, needs().resourceClaims)),
+  'resource.k8s.io/resourceslices': judgeSlice,
+  'storage.k8s.io/volumeattachments': (question) => toGet(question, isItsAttachment),
+  'storage.k8s.io/csinodes': judgeCsiNode,
+  'coordination.k8s.io/leases': judgeLease,
+};
 
 /** `rules`: what every node may do, whatever runs on it (upstream's cluster role system:node). */
 export function nodeAuthorizer(objects: ObjectReader, rules: readonly PolicyRule[]): InstantAuthorizer {
-  const needs = new Map<string, NodeNeeds>();
-  let generation = -1;
-  const needsOf = (nodeName: string): NodeNeeds => {
-    const now = [Pod, PersistentVolumeClaim, PersistentVolume].reduce(
-      (sum, type) => sum + objects.changesOf(type),
-      0,
-    );
-    if (now !== generation) needs.clear();
-    generation = now;
-    const known = needs.get(nodeName) ?? computeNeeds(objects, nodeName);
-    needs.set(nodeName, known);
-    return known;
-  };
+  const needsOf = nodeNeeds(objects);
   return (attributes) => {
-    const nodeName = nodeNameOf(attributes.user);
-    if (nodeName === undefined) return { allowed: false };
-    if (nodeName === '')
-      return { allowed: false, reason: `unknown node for user ${JSON.stringify(attributes.user.name)}` };
-    const { group, resource, subresource } = attributes;
-    if (group === '' && resource === 'secrets') return onlyReads(attributes, needsOf(nodeName).secrets);
-    if (group === '' && resource === 'configmaps') return onlyReads(attributes, needsOf(nodeName).configMaps);
-    if (group === '' && resource === 'persistentvolumeclaims' && subresource === '') {
-      return onlyReads(attributes, needsOf(nodeName).claims);
-    }
-    if (group === '' && resource === 'persistentvolumes')
-      return onlyReads(attributes, needsOf(nodeName).volumes);
-    if (group === '' && resource === 'serviceaccounts' && subresource === 'token') {
-      return onlyTokens(attributes, needsOf(nodeName).serviceAccounts);
-    }
-    if (group === 'coordination.k8s.io' && resource === 'leases') return onlyOwnLease(attributes, nodeName);
-    if (group === 'storage.k8s.io' && resource === 'csinodes') return onlyOwn(attributes, nodeName);
+    const node = nodeNameOf(attributes.user);
+    if (node === undefined) return refused();
+    if (node === '') return refused(`unknown node for user ${JSON.stringify(attributes.user.name)}`);
+    const judge = attributes.isResource && judges[`${attributes.group}/${attributes.resource}`];
+    if (judge) return judge({ node, attributes, objects, needs: () => needsOf(node) });
     return { allowed: rules.some((rule) => ruleAllows(rule, attributes)) };
   };
 }
 
-function computeNeeds(objects: ObjectReader, nodeName: string): NodeNeeds {
-  const needs: NodeNeeds = {
-    secrets: new Set(),
-    configMaps: new Set(),
-    claims: new Set(),
-    volumes: new Set(),
-    serviceAccounts: new Set(),
-  };
-  for (const pod of objects.list(Pod)) if (pod.spec.nodeName === nodeName) addPodNeeds(needs, pod);
-  for (const claimKey of needs.claims) {
-    const [namespace, name] = claimKey.split('/') as [string, string];
-    const volumeName = objects.get(PersistentVolumeClaim, namespace, name)?.spec?.volumeName;
-    if (!volumeName) continue;
-    needs.volumes.add(volumeName);
-    const volume = objects.get(PersistentVolume, '', volumeName);
-    for (const reference of secretReferencesOf(volume?.spec)) {
-      needs.secrets.add(`${reference.namespace ?? namespace}/${reference.name}`);
-    }
-  }
-  return needs;
+const allowed: Decision = { allowed: true };
+
+function refused(reason?: string): Decision {
+  return { allowed: false, ...(reason && { reason }) };
 }
 
-function addPodNeeds(needs: NodeNeeds, pod: Pod): void {
-  const { namespace, annotations } = pod.metadata;
-  // A mirror pod was not asked for by anybody with rights in the namespace: it opens nothing.
-  if (annotations?.[mirrorPodAnnotation]) return;
-  const { spec } = pod;
-  if (spec.serviceAccountName) needs.serviceAccounts.add(`${namespace}/${spec.serviceAccountName}`);
-  const { secrets, configMaps } = podReferences(pod);
-  for (const name of secrets) needs.secrets.add(`${namespace}/${name}`);
-  for (const name of configMaps) needs.configMaps.add(`${namespace}/${name}`);
-  for (const volume of spec.volumes ?? []) {
-    if (volume.persistentVolumeClaim)
-      needs.claims.add(`${namespace}/${volume.persistentVolumeClaim.claimName}`);
-    if (volume.ephemeral) needs.claims.add(`${namespace}/${pod.metadata.name}-${volume.name}`);
+/** Of whatever the node's pods lead to; the name has to be there. */
+function ifRelated({ node, attributes }: NodeQuestion, isRelated: () => boolean): Decision {
+  if (!attributes.name) return refused('No Object name found');
+  return isRelated() ? allowed : refused(`no relationship found between node '${node}' and this object`);
+}
+
+function isNeeded({ attributes: { namespace, name } }: NodeQuestion, keys: ReadonlySet<string>): boolean {
+  return keys.has(namespace ? `${namespace}/${name}` : name);
+}
+
+/** One object at a time, which a list or a watch of its name is too. */
+function toRead(question: NodeQuestion, keysOf: (needs: NodeNeeds) => ReadonlySet<string>): Decision {
+  const { verb, subresource, namespace } = question.attributes;
+  if (!['get', 'list', 'watch'].includes(verb)) return refused('can only read resources of this type');
+  if (subresource) return refused('cannot read subresource');
+  if (!namespace) return refused('can only read namespaced object of this type');
+  return ifRelated(question, () => isNeeded(question, keysOf(question.needs())));
+}
+
+function toGet(question: NodeQuestion, isRelated: (question: NodeQuestion) => boolean): Decision {
+  const { verb, subresource } = question.attributes;
+  if (verb !== 'get') return refused('can only get individual resources of this type');
+  if (subresource) return refused('cannot get subresource');
+  return ifRelated(question, () => isRelated(question));
+}
+
+function judgeServiceAccount(question: NodeQuestion): Decision {
+  const { verb, subresource, name } = question.attributes;
+  const accounts = ({ serviceAccounts }: NodeNeeds) => serviceAccounts;
+  if (verb === 'get' && !subresource) return toRead(question, accounts);
+  if (verb !== 'create' || !name) return refused('can only create tokens for individual service accounts');
+  if (subresource !== 'token') return refused('can only create token subresource of serviceaccount');
+  return ifRelated(question, () => isNeeded(question, accounts(question.needs())));
+}
+
+function judgeClaim(question: NodeQuestion): Decision {
+  const { verb, subresource } = question.attributes;
+  const isRelated = () => isNeeded(question, question.needs().claims);
+  if (subresource !== 'status') return toGet(question, isRelated);
+  if (verb !== 'update' && verb !== 'patch') return refused('can only get/update/patch this type');
+  return ifRelated(question, isRelated);
+}
+
+/** Which node it writes about, admission sees. */
+function judgeNode({ node, attributes: { verb, subresource, name } }: NodeQuestion): Decision {
+  if (subresource === 'status' && (verb === 'update' || verb === 'patch')) return allowed;
+  if (subresource) return refused();
+  if (verb === 'create' || verb === 'update' || verb === 'patch') return allowed;
+  if (verb !== 'get' && verb !== 'list' && verb !== 'watch') return refused();
+  if (name === node) return allowed;
+  return refused(
+    name
+      ? `node '${node}' cannot read '${name}', only its own Node object`
+      : `node '${node}' cannot read all nodes, only its own Node object`,
+  );
+}
+
+const ofPods: Readonly<Record<string, readonly string[]>> = {
+  '': ['create', 'delete'],
+  status: ['update', 'patch'],
+  eviction: ['create'],
+};
+
+/** Which pods it writes about, admission sees. */
+function judgePod(question: NodeQuestion): Decision {
+  const { verb, subresource, name } = question.attributes;
+  if (ofPods[subresource]?.includes(verb)) return allowed;
+  if (subresource) return refused();
+  if (verb === 'get') return toGet(question, isItsPod);
+  if (verb !== 'list' && verb !== 'watch') return refused();
+  if (selectsOwn(question)) return allowed;
+  if (name) return ifRelated(question, () => isItsPod(question));
+  return refused('can only list/watch pods with spec.nodeName field selector');
+}
+
+function isItsPod({ node, objects, attributes: { namespace, name } }: NodeQuestion): boolean {
+  return objects.get(Pod, namespace, name)?.spec.nodeName === node;
+}
+
+function isItsAttachment({ node, objects, attributes: { name } }: NodeQuestion): boolean {
+  return objects.get(VolumeAttachment, '', name)?.spec.nodeName === node;
+}
+
+/** By its field selector a question is about what belongs to the node alone. */
+function selectsOwn({ node, attributes: { selected } }: NodeQuestion): boolean {
+  return (selected?.().fields ?? []).some(
+    ({ key, operator, values }) => key === 'spec.nodeName' && operator === 'In' && values[0] === node,
+  );
+}
+
+function judgeSlice(question: NodeQuestion): Decision {
+  const { node, objects, attributes } = question;
+  const { verb, subresource, name } = attributes;
+  if (subresource) return refused('cannot authorize ResourceSlice subresources');
+  switch (verb) {
+    case 'create': // of which node it is, admission sees
+      return allowed;
+    case 'get':
+    case 'update':
+    case 'patch':
+    case 'delete':
+      return ifRelated(question, () => objects.get(ResourceSlice, '', name)?.spec.nodeName === node);
+    case 'list':
+    case 'watch':
+    case 'deletecollection':
+      return selectsOwn(question)
+        ? allowed
+        : refused('can only list/watch/deletecollection resourceslices with nodeName field selector');
+    default:
+      return refused(
+        'only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection',
+      );
   }
 }
 
-function onlyReads(attributes: Attributes, keys: ReadonlySet<string>): Decision {
-  const { verb, namespace, name } = attributes;
-  if (!['get', 'list', 'watch'].includes(verb)) {
-    return { allowed: false, reason: 'can only read resources of this type' };
-  }
-  if (!name) return { allowed: false, reason: 'No Object name found' };
-  return keys.has(namespace ? `${namespace}/${name}` : name) ? { allowed: true } : noRelation(attributes);
+function judgeLease(question: NodeQuestion): Decision {
+  const { verb, namespace } = question.attributes;
+  if (!ownVerbs.has(verb)) return refused('can only get, create, update, patch, or delete a node lease');
+  if (namespace !== 'kube-node-lease')
+    return refused(`can only access leases in the "kube-node-lease" system namespace`);
+  return ifOfItsName(question, 'node lease');
 }
 
-function onlyTokens(attributes: Attributes, keys: ReadonlySet<string>): Decision {
-  const { verb, namespace, name } = attributes;
-  if (verb !== 'create')
-    return { allowed: false, reason: 'can only create tokens for individual service accounts' };
-  return keys.has(`${namespace}/${name}`) ? { allowed: true } : noRelation(attributes);
+function judgeCsiNode(question: NodeQuestion): Decision {
+  const { verb, subresource } = question.attributes;
+  if (!ownVerbs.has(verb)) return refused('can only get, create, update, patch, or delete a CSINode');
+  if (subresource) return refused('cannot authorize CSINode subresources');
+  return ifOfItsName(question, 'CSINode');
 }
 
-function onlyOwnLease(attributes: Attributes, nodeName: string): Decision {
-  const { namespace } = attributes;
-  if (namespace !== 'kube-node-lease') {
-    return { allowed: false, reason: `can only access leases in the "kube-node-lease" system namespace` };
-  }
-  return onlyOwn(attributes, nodeName);
-}
+const ownVerbs: ReadonlySet<string> = new Set(['get', 'create', 'update', 'patch', 'delete']);
 
 /** A name is not known yet when something is created: admission checks it then. */
-function onlyOwn({ verb, name }: Attributes, nodeName: string): Decision {
-  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) {
-    return { allowed: false, reason: 'can only get, create, update, patch, or delete its own object' };
-  }
-  if (verb !== 'create' && name !== nodeName) {
-    return { allowed: false, reason: 'can only access node lease with the same name as the requesting node' };
-  }
-  return { allowed: true };
-}
-
-function noRelation({ user }: Attributes): Decision {
-  return {
-    allowed: false,
-    reason: `no relationship found between node '${nodeNameOf(user)}' and this object`,
-  };
+function ifOfItsName({ node, attributes: { verb, name } }: NodeQuestion, what: string): Decision {
+  return verb === 'create' || name === node
+    ? allowed
+    : refused(`can only access ${what} with the same name as the requesting node`);
 }
 
 /** The node that a pod's token may be bound to. */

@@ -13,6 +13,7 @@ import type { KnownRules } from './configured-authorization.ts';
 import { nodeNameOf } from './node-authorizer.ts';
 import type { RbacAuthorizer } from './rbac.ts';
 import { compactRules } from './rules.ts';
+import { selectedInReview } from './selected.ts';
 
 type AccessSpec = Pick<SubjectAccessReview['spec'], 'resourceAttributes' | 'nonResourceAttributes'>;
 
@@ -82,12 +83,17 @@ export function reviewRules(
 }
 
 async function decide(authorize: Authorizer, user: UserInfo, spec: AccessSpec): Promise<AccessStatus> {
-  const { allowed, denied, reason, evaluationError } = await authorize(attributesOf(user, spec));
+  const { selected, unread } = selectedInReview(spec.resourceAttributes ?? {});
+  const { allowed, denied, reason, evaluationError } = await authorize({
+    ...attributesOf(user, spec),
+    selected: () => selected,
+  });
+  const problems = [...(evaluationError ? [evaluationError] : []), ...unread];
   return {
     allowed,
     ...(denied && { denied }),
     ...(reason && { reason }),
-    ...(evaluationError && { evaluationError }),
+    ...(problems.length > 0 && { evaluationError: problems.join('; ') }),
   };
 }
 

@@ -65,8 +65,21 @@ test('a review tells who wants what, without what is empty', async () => {
     groups: ['devs'],
     extra: { scopes: ['a'] },
   });
+  const selected = {
+    fields: [{ key: 'spec.nodeName', operator: 'In' as const, values: ['n1'] }],
+    labels: [
+      { key: 'a', operator: 'Exists' as const, values: [] },
+      { key: 'b', operator: 'Gt' as const, values: ['1'] },
+    ],
+  };
+  await authorize({ ...jane, verb: 'list', name: '', selected: () => selected });
+  assert.deepEqual(asked[1]!.spec.resourceAttributes, {
+    ...{ namespace: 'ns', verb: 'list', version: 'v1', resource: 'pods' },
+    fieldSelector: { requirements: selected.fields },
+    labelSelector: { requirements: [{ key: 'a', operator: 'Exists' }] },
+  });
   await authorize({ ...jane, isResource: false, path: '/metrics' });
-  assert.deepEqual(asked[1]!.spec.nonResourceAttributes, { path: '/metrics', verb: 'get' });
+  assert.deepEqual(asked[2]!.spec.nonResourceAttributes, { path: '/metrics', verb: 'get' });
 });
 
 test('an answer is remembered for its time: what is allowed and what is not', async () => {

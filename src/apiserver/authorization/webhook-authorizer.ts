@@ -11,6 +11,7 @@ import { AnswerStatusError, DeadlineError } from '../http/post-json.ts';
 import type { AuthorizationMetrics, CallResult } from '../metrics/authorization-metrics.ts';
 import type { Attributes, Authorizer, Decision } from './authorizer.ts';
 import type { WebhookSettings } from './configuration.ts';
+import type { SelectorRequirement } from './selected.ts';
 
 export interface WebhookAuthorizerOptions {
   name: string;
@@ -82,8 +83,28 @@ function specOf(attributes: Attributes) {
   const { name: userName, groups, uid = '', extra = {} } = user;
   const who = { user: userName, groups, uid, extra };
   return isResource
-    ? { resourceAttributes: { namespace, verb, group, version, resource, subresource, name }, ...who }
+    ? {
+        resourceAttributes: {
+          ...{ namespace, verb, group, version, resource, subresource, name },
+          ...selectorsOf(attributes),
+        },
+        ...who,
+      }
     : { nonResourceAttributes: { path, verb }, ...who };
+}
+
+function selectorsOf({ selected }: Attributes): object {
+  const { fields = [], labels = [] } = selected?.() ?? {};
+  // The operators that selectors of lists have beyond these have no word in a review.
+  const told = labels.filter(({ operator }) => operator !== 'Gt' && operator !== 'Lt');
+  return {
+    ...(fields.length > 0 && { fieldSelector: { requirements: fields } }),
+    ...(told.length > 0 && { labelSelector: { requirements: told.map(withoutNoValues) } }),
+  };
+}
+
+function withoutNoValues({ values, ...requirement }: SelectorRequirement): object {
+  return values.length > 0 ? { ...requirement, values } : requirement;
 }
 
 function matches(
