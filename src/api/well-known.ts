@@ -23,6 +23,8 @@ export const foregroundFinalizer = 'foregroundDeletion';
 /** May do everything, whatever the roles say. */
 export const mastersGroup = 'system:masters';
 export const nodesGroup = 'system:nodes';
+/** The service account that what carries a node's network reads the API as: more of it than a node may see itself. */
+export const nodeNetworkAccount = { namespace: 'kube-system', name: 'wherry-node-network' };
 /** The kubelet of node NAME is the user `system:node:NAME`. */
 export const nodeUserPrefix = 'system:node:';
 /** Everybody who has shown who he is. */

@@ -1,7 +1,6 @@
 /** `wherry addons`: parts of a cluster that not everybody wants to run. */
 
 import { IngressClass } from '../api/resources.gen.ts';
-import { nodesGroup } from '../api/well-known.ts';
 import type { Client } from '../client/client.ts';
 import { installPackages, missingRequirements, type Requirement } from '../host/packages.ts';
 import type { Steps } from '../host/steps.ts';
@@ -23,7 +22,7 @@ const addons: Record<string, Addon> = {
   ingress: {
     summary: 'HTTP and HTTPS by host and path, through HAProxy on a node',
     packages: [{ package: 'haproxy', programs: ['haproxy'], purpose: 'carries the traffic of Ingresses' }],
-    enable: (client) => enableIngress(client, nodesGroup),
+    enable: (client) => enableIngress(client),
     disable: (client) => disableIngress(client),
     isEnabled: async (client) =>
       (await client.list(IngressClass)).items.some(

@@ -24,6 +24,8 @@ export interface HttpTransportOptions {
   token?: string;
   /** A file with the token, read again as it is rotated. */
   tokenFile?: string;
+  /** Asked for the token of every request, as one that is renewed. */
+  bearerToken?: () => Promise<string>;
   basicAuth?: { username: string; password: string };
   /** Name to check the server's certificate against, when it is not the host of `server`. */
   serverName?: string;
@@ -92,7 +94,8 @@ export function credentialsOf(
   options: HttpTransportOptions,
   clock: Clock,
 ): () => Promise<string | undefined> {
-  const { token, tokenFile, basicAuth } = options;
+  const { token, tokenFile, bearerToken, basicAuth } = options;
+  if (bearerToken) return async () => `Bearer ${await bearerToken()}`;
   if (basicAuth) {
     const pair = Buffer.from(`${basicAuth.username}:${basicAuth.password}`).toString('base64');
     return async () => `Basic ${pair}`;

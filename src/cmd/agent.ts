@@ -9,11 +9,7 @@ import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { collectProcess } from '../base/process-metrics.ts';
 import { systemRandom } from '../base/random.ts';
-import { createClient } from '../client/create-client.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
-import { httpTransport } from '../client/http-transport.ts';
-import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
-import { measuredTransport } from '../client/measured-transport.ts';
 import { type AgentConfig, readConfig } from '../host/process-config.ts';
 import { kubeletSettings, parseKubeletConfiguration } from '../kubelet/configuration.ts';
 import { grpcRuntime } from '../kubelet/cri/grpc-runtime.ts';
@@ -23,11 +19,10 @@ import { startKubeletServer } from '../kubelet/server/server.ts';
 import { startDns } from '../network/dns/dns.ts';
 import type { Policies } from '../network/policy/policy.ts';
 import { NodeCertificates } from './agent-certificates.ts';
+import { connectAgent } from './agent-connections.ts';
 import { startNodeIngress, startNodeNetwork } from './agent-network.ts';
-import { type FailoverTransport, failoverTransport } from './failover-transport.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
-import { followServers, readKnownServers } from './server-list.ts';
 
 const kubeletPort = 10250;
 const config = readConfig<AgentConfig>(await configFileArgument());
@@ -43,20 +38,15 @@ await runUntilSignalled(logger, async (signal) => {
   collectProcess(common.metrics);
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
   const certificates = new NodeCertificates({ ...common, ...config });
-  const transport = connectToServers(authority, certificates);
-  const client = createClient(transport, { fieldManager: 'kubelet' });
-  const informers = createInformerFactory(client, { ...common, signal, transform: dropManagedFields });
-  followServers(informers, {
-    told: config.servers,
-    folder: config.pkiFolder,
-    changed(servers) {
-      logger.info('there are other servers', { servers });
-      transport.follow(servers);
-    },
-  });
+  const connections = connectAgent({ ...common, config, certificates }, signal);
+  const { client, informers } = connections.node;
+  const { network } = connections;
   const { clusterDns: address, clusterDomain, resolvConf } = config;
   // First of all: whoever asks for a name meanwhile waits, and this needs nothing of the node but its connection to the API.
-  const nameServer = startDns({ ...common, informers, address, clusterDomain, resolvConf }, signal);
+  const nameServer = startDns(
+    { ...common, informers: network.informers, address, clusterDomain, resolvConf },
+    signal,
+  );
   // Who waits for it hears of the failure.
   nameServer.catch(() => undefined);
   const policies = Promise.withResolvers<Policies>();
@@ -94,14 +84,14 @@ await runUntilSignalled(logger, async (signal) => {
     signal,
   );
   const rotated = {
-    clientRenewed: () => transport.renew(),
+    clientRenewed: () => connections.renew(),
     serverRenewed: () => server.showCertificate(certificates.server()),
   };
   await Promise.all([startNetwork(), certificates.rotate(client, rotated, signal), kubelet.stopped]);
-  transport.close();
+  connections.close();
 
   async function startNetwork(): Promise<void> {
-    const options = { ...common, client, informers, config, kubelet, policiesStarted };
+    const options = { ...common, ...network, config, kubelet, policiesStarted };
     await Promise.all([startNodeNetwork(options, signal), nameServer]);
     logger.info('the network of the node stands', { sinceStartMs: Math.round(performance.now()) });
     await startNodeIngress(options, signal);
@@ -112,17 +102,6 @@ await runUntilSignalled(logger, async (signal) => {
     policies.resolve(started);
   }
 });
-
-function connectToServers(authority: string, certificates: NodeCertificates): FailoverTransport {
-  const userAgent = 'kubelet';
-  return failoverTransport(readKnownServers(config.pkiFolder, config.servers), (server) =>
-    measuredTransport(
-      httpTransport({ server, ca: authority, ...certificates.client(), userAgent }),
-      new URL(server).host,
-      common,
-    ),
-  );
-}
 
 /** What the configuration says of the kubelet. */
 function kubeletOptions() {

@@ -1,25 +1,13 @@
-/** Objects that every cluster of Wherry has besides those of upstream: what node agents may read, and cluster DNS. */
+/** Objects that every cluster of Wherry has besides those of upstream: how machines join, and cluster DNS. */
 import type { Draft } from '../api/meta.ts';
-import { ClusterRoleBinding, Role, RoleBinding, Secret } from '../api/resources.gen.ts';
+import { ClusterRoleBinding, Secret } from '../api/resources.gen.ts';
 import { ignoreAlreadyExists } from '../api/status.ts';
 import { nodesGroup } from '../api/well-known.ts';
 import type { Client } from '../client/client.ts';
 import { ensureDnsObjects } from '../network/dns/dns-objects.ts';
+import { keepIngressRights } from '../network/ingress/ingress-objects.ts';
 
-const read = ['get', 'list', 'watch'];
 const rbac = 'rbac.authorization.k8s.io';
-
-/** Settings of cluster DNS and the like, which every node's agent follows; a list cannot be limited to names. */
-const settingsRole: Draft<Role> = {
-  metadata: { name: 'wherry:node-settings', namespace: 'kube-system' },
-  rules: [{ apiGroups: [''], resources: ['configmaps'], verbs: read }],
-};
-
-const settingsBinding: Draft<RoleBinding> = {
-  metadata: settingsRole.metadata,
-  roleRef: { apiGroup: rbac, kind: 'Role', name: 'wherry:node-settings' },
-  subjects: [{ apiGroup: rbac, kind: 'Group', name: nodesGroup }],
-};
 
 /** Machines that join with a token may ask for a node's certificate, and nodes for the next one; named as kubeadm's. */
 const joinBindings = (
@@ -49,8 +37,7 @@ export async function ensureClusterObjects(
   dns: { address: string; clusterDomain: string },
 ): Promise<void> {
   await ensureDnsObjects(client, dns);
-  await client.create(Role, settingsRole).catch(ignoreAlreadyExists);
-  await client.create(RoleBinding, settingsBinding).catch(ignoreAlreadyExists);
+  await keepIngressRights(client);
   for (const binding of joinBindings)
     await client.create(ClusterRoleBinding, binding).catch(ignoreAlreadyExists);
 }

@@ -4,6 +4,7 @@
  */
 import type { Draft } from '../meta.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../resources.gen.ts';
+import { nodeNetworkAccount } from '../well-known.ts';
 import { controllerRules } from './controller-roles.ts';
 import {
   allow,
@@ -240,9 +241,10 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   ),
   'system:certificates.k8s.io:kubelet-serving-approver': certificateRole('kubelet-serving'),
   'system:certificates.k8s.io:legacy-unknown-approver': certificateRole('legacy-unknown'),
-  // The proxy, DNS and policies of a node run within its agent, under its name.
-  'wherry:node-agent': [
-    allow(read, '', 'endpoints,namespaces,nodes,pods,services'),
+  // The proxy, DNS, policies and addresses of a node: they see every node's part of it.
+  'wherry:node-network': [
+    allow(read, '', 'namespaces,nodes,pods,services'),
+    ...events,
     allow(read, 'discovery.k8s.io', 'endpointslices'),
     allow(read, 'networking.k8s.io', 'ingressclasses,ingresses,networkpolicies,servicecidrs'),
   ],
@@ -304,7 +306,7 @@ const clusterSubjects: Readonly<Record<string, readonly Subject[]>> = {
   // Nodes are authorized by the node authorizer, not by this binding.
   'system:node': [],
   'system:service-account-issuer-discovery': [group('system:serviceaccounts')],
-  'wherry:node-agent': [group('system:nodes')],
+  'wherry:node-network': [account(nodeNetworkAccount.name)],
 };
 
 const controllerSubjects = Object.keys(controllerRules).map(
@@ -376,10 +378,18 @@ const namespacedRoles: readonly NamespacedRole[] = [
     subjects: [account('bootstrap-signer')],
   },
   {
-    namespace: 'kube-system',
-    name: 'wherry:node-agent',
-    rules: [allow(read, '', 'configmaps', 'coredns')],
-    binding: 'wherry:node-agent',
+    // The settings of cluster DNS and the like; a list cannot be limited to names.
+    namespace: nodeNetworkAccount.namespace,
+    name: 'wherry:node-network',
+    rules: [allow(read, '', 'configmaps')],
+    binding: 'wherry:node-network',
+    subjects: [account(nodeNetworkAccount.name)],
+  },
+  {
+    namespace: nodeNetworkAccount.namespace,
+    name: 'wherry:node-network-token',
+    rules: [allow('create', '', 'serviceaccounts/token', nodeNetworkAccount.name)],
+    binding: 'wherry:node-network-token',
     subjects: [group('system:nodes')],
   },
   leaderLock('kube-controller-manager', [account('leader-election-controller')]),

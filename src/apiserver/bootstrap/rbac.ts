@@ -8,7 +8,14 @@ import {
   defaultRoles,
 } from '../../api/rbac/default-roles.ts';
 import type { PolicyRule } from '../../api/rbac/policy-rules.ts';
-import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/resources.gen.ts';
+import {
+  ClusterRole,
+  ClusterRoleBinding,
+  Role,
+  RoleBinding,
+  ServiceAccount,
+} from '../../api/resources.gen.ts';
+import { nodeNetworkAccount } from '../../api/well-known.ts';
 import { uncoveredRules } from '../authorization/rules.ts';
 import { changeOwn, ensureObject, resourceOf } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -20,6 +27,7 @@ export async function ensureRbac(registry: Registry): Promise<void> {
   await ensureAll(registry, Role, defaultRoles, withMissingRules);
   await ensureAll(registry, ClusterRoleBinding, defaultClusterRoleBindings, withMissingSubjects);
   await ensureAll(registry, RoleBinding, defaultRoleBindings, withMissingSubjects);
+  await ensureObject(registry, ServiceAccount, { metadata: nodeNetworkAccount });
 }
 
 /** `complete` gives the object with what it lacks of the default; the same object when it lacks nothing. */

@@ -2,6 +2,7 @@
 import type { Draft } from '../../api/meta.ts';
 import { ClusterRole, ClusterRoleBinding, IngressClass } from '../../api/resources.gen.ts';
 import { ignoreAlreadyExists, undefinedIfNotFound } from '../../api/status.ts';
+import { nodeNetworkAccount } from '../../api/well-known.ts';
 import type { Client } from '../../client/client.ts';
 import { controllerName } from './routing.ts';
 
@@ -33,13 +34,22 @@ const role: Draft<ClusterRole> = {
   ],
 };
 
-/** `group`: the one that the nodes' agents are in. */
-export async function enableIngress(client: Client, group: string): Promise<void> {
-  const binding: Draft<ClusterRoleBinding> = {
-    metadata: { name: roleName },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: roleName },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: group }],
-  };
+const subjects = [{ kind: 'ServiceAccount', ...nodeNetworkAccount }];
+
+const binding: Draft<ClusterRoleBinding> = {
+  metadata: { name: roleName },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: roleName },
+  subjects,
+};
+
+/** Where an older version switched it on, the rights are the nodes' own; what serves now is not a node to the API. */
+export async function keepIngressRights(client: Client): Promise<void> {
+  const found = await client.get(ClusterRoleBinding, { name: roleName }).catch(undefinedIfNotFound);
+  if (found && !found.subjects?.some(({ kind }) => kind === 'ServiceAccount'))
+    await client.update(ClusterRoleBinding, { ...found, subjects });
+}
+
+export async function enableIngress(client: Client): Promise<void> {
   await client.create(ClusterRole, role).catch(ignoreAlreadyExists);
   await client.create(ClusterRoleBinding, binding).catch(ignoreAlreadyExists);
   // Last: it is what the agents wait for, and then they need the rights.

@@ -114,3 +114,25 @@ test('of nodes, slices and leases a node writes its own', async () => {
   const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
   assert.match(await asNode('POST', leases, { metadata: { name: 'n2' } }), /can only access node lease with/);
 });
+
+test('a node gets tokens of the network’s account, which sees every node’s pods; the node does not', async () => {
+  const { server, asNode } = await serverWithNodes();
+  await using _ = server;
+  const tokenOf = (name: string) => `/api/v1/namespaces/kube-system/serviceaccounts/${name}/token`;
+  assert.equal(await asNode('POST', tokenOf('wherry-node-network'), { spec: {} }), '201');
+  assert.match(await asNode('POST', tokenOf('default'), { spec: {} }), /^403 .*no relationship found/);
+  const network = server.api.localTransport({
+    name: 'system:serviceaccount:kube-system:wherry-node-network',
+    groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'],
+  });
+  const node = server.api.localTransport({ name: 'system:node:n1', groups: ['system:nodes'] });
+  const statuses = async (path: string) => [
+    (await network.send({ method: 'GET', path })).status,
+    (await node.send({ method: 'GET', path })).status,
+  ];
+  for (const path of ['/api/v1/pods', '/api/v1/nodes', '/api/v1/namespaces/kube-system/configmaps'])
+    assert.deepEqual(await statuses(path), [200, 403], path);
+  assert.deepEqual(await statuses('/api/v1/pods?fieldSelector=spec.nodeName%3Dn1'), [200, 200]);
+  assert.deepEqual(await statuses('/api/v1/services'), [200, 200]);
+  assert.deepEqual(await statuses('/api/v1/secrets'), [403, 403]);
+});

@@ -4,13 +4,16 @@ import type { KubeObject } from '../../../api/meta.ts';
 import { CSIDriver, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../api/resources.gen.ts';
 import { notFound } from '../../../api/status.ts';
 import type { TokenRequestSpec } from '../../../api/types/authentication-v1.gen.ts';
+import { nodeNetworkAccount } from '../../../api/well-known.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import { type NodeRequest, refuse } from './request.ts';
 
 export async function checkToken(request: NodeRequest): Promise<void> {
   const { node, attributes, objects } = request;
-  const { subresource, namespace } = attributes.request;
+  const { subresource, namespace, name } = attributes.request;
   if (attributes.operation !== 'CREATE' || subresource !== 'token') return;
+  // The node's own network, which has no pod; whether nodes may, a role says.
+  if (namespace === nodeNetworkAccount.namespace && name === nodeNetworkAccount.name) return;
   const { spec } = attributes.object as KubeObject & { spec?: TokenRequestSpec };
   const ref = spec?.boundObjectRef;
   if (ref?.apiVersion !== 'v1' || ref.kind !== Pod.kind || !ref.name)
