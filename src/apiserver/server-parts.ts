@@ -28,6 +28,7 @@ import { MetricsApi } from './metrics-api/metrics-api.ts';
 import { serviceDialer } from './nodes/endpoints.ts';
 import { NodeConnector } from './nodes/node-connector.ts';
 import type { ObjectReader } from './object-reader.ts';
+import { serverManager } from './registry/ensure.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { createSecurity, type Security } from './security.ts';
@@ -119,7 +120,7 @@ export class ApiServerParts {
     });
     this.handler = this.#createHandler();
     const transport = createLocalTransport(this.handler, self, signal);
-    this.own = { client: createClient(transport), clock, logger, signal };
+    this.own = { client: createClient(transport, { fieldManager: serverManager }), clock, logger, signal };
     this.aggregation = this.#createAggregation();
     this.#metricsApi = new MetricsApi({ objects: this.objects, nodes: this.#nodes, clock, logger, signal });
     this.components = this.#createComponents();
@@ -198,7 +199,7 @@ export class ApiServerParts {
       authenticate: security.authenticate,
       authorize: security.authorize,
       subresources: this.#subresources,
-      reviews: reviewHandlers(security),
+      reviews: reviewHandlers(security, clock),
       flowControl: this.#createFlowControl(),
       identities: new IdentityMetrics(metrics, clock),
       requestTimeoutMs,

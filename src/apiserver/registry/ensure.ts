@@ -10,6 +10,8 @@ import type { ServedResource } from './kind-registry.ts';
 import type { Registry, WriteRequest } from './registry.ts';
 import { type ChangeOptions, changeObject } from './update.ts';
 
+/** Who owns the fields that the server writes. */
+export const serverManager = 'kube-apiserver';
 /** The server as a user of its own registry. */
 const serverUser: UserInfo = { name: 'system:apiserver', groups: [mastersGroup] };
 
@@ -33,7 +35,7 @@ export function ownWrite(
     subresource: '',
     user: serverUser,
     dryRun: false,
-    fieldManager: 'kube-apiserver',
+    fieldManager: serverManager,
     warnings: [],
   };
 }

@@ -7,17 +7,21 @@ import type {
   SubjectAccessReview,
   TokenReview,
 } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { badRequest } from '../../api/status.ts';
 import { authenticatedGroup } from '../../api/well-known.ts';
+import type { Clock } from '../../base/clock.ts';
 import { authenticateToken } from '../authentication/authenticator.ts';
 import { reviewRules, reviewSelf, reviewSubject } from '../authorization/reviews.ts';
 import { convertFromStored } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
+import { trackFields } from '../registry/managed-fields.ts';
 import type { Registry } from '../registry/registry.ts';
 import { readObject, writeRequest } from '../registry/request-options.ts';
 import { validateNewReview } from '../registry/validate.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 import type { Security } from '../security.ts';
+import { bindingType, serveBinding } from './binding.ts';
 
 type Review = KubeObject & { spec?: unknown; status?: unknown };
 type Answer = (review: Review, context: RequestContext) => unknown;
@@ -29,26 +33,42 @@ export type ReviewHandler = (
 ) => Promise<ApiResponse>;
 
 /** By Kind. */
-export function reviewHandlers(security: Security): ReadonlyMap<string, ReviewHandler> {
+export function reviewHandlers(
+  security: Security,
+  clock: Pick<Clock, 'now'>,
+): ReadonlyMap<string, ReviewHandler> {
   const { authorize, rbac, knownRules } = security;
   const answers: Record<string, Answer> = {
     TokenReview: (review) => reviewToken(security, review as TokenReview),
-    SelfSubjectReview: (_review, { user }) => ({ userInfo: userInfoOf(user) }),
+    SelfSubjectReview: (review, { user }) => {
+      // The answer is a new object, which says nothing of the question.
+      review.metadata = { creationTimestamp: formatTime(clock.now()) } as KubeObject['metadata'];
+      return { userInfo: userInfoOf(user) };
+    },
     SelfSubjectAccessReview: (review, { user }) =>
       reviewSelf(authorize, user, review as SelfSubjectAccessReview),
     SubjectAccessReview: (review) => reviewSubject(authorize, review as SubjectAccessReview),
     LocalSubjectAccessReview: (review) => reviewSubject(authorize, review as LocalSubjectAccessReview),
-    SelfSubjectRulesReview: (review, { user }) =>
-      reviewRules(rbac, user, review as SelfSubjectRulesReview, knownRules()),
+    SelfSubjectRulesReview: (review, { user }) => {
+      const status = reviewRules(rbac, user, review as SelfSubjectRulesReview, knownRules());
+      Object.assign(review, { metadata: {}, spec: {} });
+      return status;
+    },
   };
-  return new Map(Object.entries(answers).map(([kind, answer]) => [kind, handlerOf(answer)]));
+  return new Map<string, ReviewHandler>([
+    ...Object.entries(answers).map(([kind, answer]) => [kind, handlerOf(answer)] as const),
+    [bindingType.kind, serveBinding],
+  ]);
 }
 
 function handlerOf(answer: Answer): ReviewHandler {
-  return async (_registry, context, resource) => {
+  return async (registry, context, resource) => {
     const review = (await readObject(context, resource)) as Review;
     if (resource.namespaced) takeNamespace(review, context.info.namespace);
-    validateNewReview(writeRequest(context, resource), review);
+    else delete (review.metadata as { namespace?: string }).namespace;
+    const request = writeRequest(context, resource);
+    trackFields(registry, request, undefined, review);
+    validateNewReview(request, review);
     review.status = await answer(review, context);
     const plain = convertFromStored(resource, review);
     return { type: 'object', status: 201, resource, object: { plain } };
@@ -66,12 +86,22 @@ async function reviewToken(security: Security, review: TokenReview): Promise<unk
   const { token, audiences } = review.spec;
   if (!token) throw badRequest('token is required for TokenReview in authentication');
   const found = await authenticateToken(security.tokenAuthenticators, token, audiences);
-  if (!found) return { user: {}, error: 'invalid bearer token' };
+  const meantFor = found?.audiences ?? ownAudiences(security, audiences);
+  if (!found || meantFor?.length === 0) return { user: {}, error: 'invalid bearer token' };
   return {
     authenticated: true,
     user: userInfoOf({ ...found.user, groups: [...found.user.groups, authenticatedGroup] }),
-    ...(found.audiences && { audiences: found.audiences }),
+    ...(meantFor && { audiences: meantFor }),
   };
+}
+
+/** A token that names no audience is meant for this server: which of the audiences asked for that is. */
+function ownAudiences(
+  { serviceAccounts }: Security,
+  asked: readonly string[] | undefined,
+): readonly string[] | undefined {
+  const own = serviceAccounts?.defaultAudiences;
+  return asked?.length && own ? asked.filter((audience) => own.includes(audience)) : own;
 }
 
 function userInfoOf({ name, uid, groups, extra }: UserInfo): Record<string, unknown> {

@@ -4,12 +4,15 @@ import { type FieldError, invalidValue } from '../../api/field-error.ts';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { Node, Pod, Secret, type ServiceAccount } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
+import type { JsonObject } from '../../api/schema/decode.ts';
+import { trackUpdate } from '../../api/schema/managed-fields.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../../api/status.ts';
 import type { BoundObject } from '../authentication/service-account-tokens.ts';
 import { nodeOfPod } from '../authorization/node-authorizer.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { readParsedBody } from '../registry/codec.ts';
-import { readCurrent } from '../registry/registry.ts';
+import { type Registry, readCurrent, type WriteRequest } from '../registry/registry.ts';
 import { fieldValidationOf, writeRequest } from '../registry/request-options.ts';
 import type { Security } from '../security.ts';
 import type { SubresourceHandler } from './handlers.ts';
@@ -47,9 +50,15 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     const account = current.object as ServiceAccount;
     const { name, namespace = '', uid } = account.metadata;
     checkNames(asked, name, namespace);
+    asked.spec = {
+      ...asked.spec,
+      expirationSeconds: asked.spec?.expirationSeconds ?? expirationSecondsDefault,
+    };
+    const write = writeRequest(context, resource);
+    trackRequest(registry, write, asked);
     const request: TokenRequest = await registry.admission.admitPart({
       operation: 'CREATE',
-      request: writeRequest(context, resource),
+      request: write,
       object: asked,
       objectKind: tokenRequestType,
       old: undefined,
@@ -58,7 +67,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
     const audiences = request.spec?.audiences?.length
       ? request.spec.audiences
       : serviceAccounts.defaultAudiences;
-    const expirationSeconds = request.spec?.expirationSeconds ?? expirationSecondsDefault;
+    const { expirationSeconds = expirationSecondsDefault } = request.spec;
     checkExpiration(expirationSeconds);
     const bound = findBound(objects, request, account);
     const status = serviceAccounts.issue({
@@ -75,7 +84,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
       object: {
         kind: 'TokenRequest',
         apiVersion: 'authentication.k8s.io/v1',
-        metadata: { name, namespace, creationTimestamp: account.metadata.creationTimestamp },
+        metadata: made(registry, request, { name, namespace }),
         spec: { audiences, expirationSeconds, boundObjectRef: boundObjectRef ?? null },
         status,
       },
@@ -83,15 +92,38 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
   };
 }
 
-function checkNames({ metadata }: TokenRequest, name: string, namespace: string): void {
-  const mustMatch = (field: 'name' | 'namespace', own: string) => {
-    const given = metadata[field];
-    if (!given || given === own) return;
-    const why = `must match the service account ${field} if specified`;
-    throw invalid(tokenRequestType, name, [invalidValue(`metadata.${field}`, given, why)]);
+/** A request is an object of its own, made now. */
+function made(
+  { clock, random }: Registry,
+  { metadata: { labels, annotations, managedFields } }: TokenRequest,
+  names: { name: string; namespace: string },
+): object {
+  return {
+    ...names,
+    uid: random.uuid(),
+    creationTimestamp: formatTime(clock.now()),
+    ...(labels && { labels }),
+    ...(annotations && { annotations }),
+    ...(managedFields && { managedFields }),
   };
-  mustMatch('name', name);
-  mustMatch('namespace', namespace);
+}
+
+function trackRequest(registry: Registry, write: WriteRequest, asked: TokenRequest): void {
+  trackUpdate(undefined, asked as unknown as JsonObject, {
+    schema,
+    apiVersion: `${tokenRequestType.group}/${tokenRequestType.version}`,
+    subresource: write.subresource,
+    manager: write.fieldManager,
+    time: formatTime(registry.clock.now()),
+  });
+}
+
+function checkNames({ metadata }: TokenRequest, name: string, namespace: string): void {
+  if ((metadata.namespace || namespace) !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  if (!metadata.name || metadata.name === name) return;
+  const why = 'must match the service account name if specified';
+  throw invalid(tokenRequestType, name, [invalidValue('metadata.name', metadata.name, why)]);
 }
 
 function checkExpiration(seconds: number): void {
