@@ -49,6 +49,33 @@ export function createSchedulerMetrics(registry: MetricsRegistry, { ...subject }
 }
 
 function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics {
+  registerGauges(registry, subject);
+  return {
+    ...attemptMetrics(registry),
+    ...preemptionMetrics(registry),
+    timerOf: pointTimers(registry, subject),
+  };
+}
+
+/** What is read off queue and cache when metrics are scraped. */
+function registerGauges(registry: MetricsRegistry, subject: Subject): void {
+  registry.collected('scheduler_pending_pods', 'Number of pending pods, by the queue.', () => {
+    const { inFlight, ...waiting } = subject.queue.counts();
+    return Object.entries(waiting).map(([name, value]) => ({ labels: { queue: name }, value }));
+  });
+  registry.collected(
+    'scheduler_queue_incoming_pods_total',
+    'Number of pods added to scheduling queues, by queue and by what brought them there.',
+    () => subject.queue.arrivals.samples(),
+    'counter',
+  );
+  registry.collected('scheduler_cache_size', 'Number of nodes and pods in the scheduler cache.', () => [
+    { labels: { type: 'nodes' }, value: subject.cache.nodes.length },
+    { labels: { type: 'pods' }, value: subject.cache.placedCount },
+  ]);
+}
+
+function attemptMetrics(registry: MetricsRegistry): Pick<SchedulerMetrics, 'attempt' | 'bound'> {
   const attempts = registry.counter(
     'scheduler_schedule_attempts_total',
     'Number of attempts to schedule pods, by the result.',
@@ -73,56 +100,9 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
     'Number of attempts to successfully schedule a pod.',
     [1, 2, 4, 8, 16],
   );
-  registry.collected('scheduler_pending_pods', 'Number of pending pods, by the queue.', () => {
-    const { inFlight, ...waiting } = subject.queue.counts();
-    return Object.entries(waiting).map(([name, value]) => ({ labels: { queue: name }, value }));
-  });
-  registry.collected(
-    'scheduler_queue_incoming_pods_total',
-    'Number of pods added to scheduling queues, by queue and by what brought them there.',
-    () => subject.queue.arrivals.samples(),
-    'counter',
-  );
-  registry.collected('scheduler_cache_size', 'Number of nodes and pods in the scheduler cache.', () => [
-    { labels: { type: 'nodes' }, value: subject.cache.nodes.length },
-    { labels: { type: 'pods' }, value: subject.cache.placedCount },
-  ]);
-  const durationsOf = new Map<string, BoundHistogram>();
-  const durationOf = (result: string, profile: string): BoundHistogram => {
-    const key = `${result} ${profile}`;
-    let bound = durationsOf.get(key);
-    if (!bound) {
-      bound = durations.bind({ profile, result });
-      durationsOf.set(key, bound);
-    }
-    return bound;
-  };
-  const points = registry.histogram(
-    'scheduler_framework_extension_point_duration_seconds',
-    'Time that all plugins of an extension point took together.',
-    pointBuckets,
-  );
-  const pointsOf = new Map<string, BoundHistogram>();
-  const pointOf = (extension_point: string, status: string, profile: string): BoundHistogram => {
-    const key = `${extension_point} ${status} ${profile}`;
-    let bound = pointsOf.get(key);
-    if (!bound) {
-      bound = points.bind({ extension_point, profile, status });
-      pointsOf.set(key, bound);
-    }
-    return bound;
-  };
+  const durationOf = boundOnce((result, profile) => durations.bind({ profile, result }));
   const everyAlgorithm = algorithm.bind({});
   const everyPod = attemptsPerPod.bind({});
-  const preemptions = registry.counter(
-    'scheduler_preemption_attempts_total',
-    'Total preemption attempts in the cluster till now',
-  );
-  const victimsPerPod = registry.histogram(
-    'scheduler_preemption_victims',
-    'Number of selected preemption victims',
-    [1, 2, 4, 8, 16, 32, 64],
-  );
   return {
     attempt(result, profile, durationMs) {
       attempts.add(1, { profile, result });
@@ -135,14 +115,54 @@ function register(registry: MetricsRegistry, subject: Subject): SchedulerMetrics
         attempts: count > attemptsShownMax ? `${attemptsShownMax}+` : String(count),
       });
     },
+  };
+}
+
+function preemptionMetrics(registry: MetricsRegistry): Pick<SchedulerMetrics, 'preempted'> {
+  const preemptions = registry.counter(
+    'scheduler_preemption_attempts_total',
+    'Total preemption attempts in the cluster till now',
+  );
+  const victimsPerPod = registry.histogram(
+    'scheduler_preemption_victims',
+    'Number of selected preemption victims',
+    [1, 2, 4, 8, 16, 32, 64],
+  );
+  return {
     preempted(victims) {
       preemptions.add(1);
       if (victims > 0) victimsPerPod.observe(victims);
     },
-    timerOf: (profile) => (point) => {
-      const startMs = subject.clock.monotonic();
-      return (status) =>
-        pointOf(point, status, profile).observe((subject.clock.monotonic() - startMs) / 1000);
-    },
+  };
+}
+
+function pointTimers(registry: MetricsRegistry, subject: Subject): SchedulerMetrics['timerOf'] {
+  const points = registry.histogram(
+    'scheduler_framework_extension_point_duration_seconds',
+    'Time that all plugins of an extension point took together.',
+    pointBuckets,
+  );
+  const pointOf = boundOnce((extension_point, status, profile = '') =>
+    points.bind({ extension_point, profile, status }),
+  );
+  return (profile) => (point) => {
+    const startMs = subject.clock.monotonic();
+    return (status) => pointOf(point, status, profile).observe((subject.clock.monotonic() - startMs) / 1000);
+  };
+}
+
+type Bind = (first: string, second: string, third?: string) => BoundHistogram;
+
+/** Binds the labels of a series once: the scheduling of each pod is counted in several. */
+function boundOnce(bind: Bind): Bind {
+  const known = new Map<string, BoundHistogram>();
+  return (first, second, third) => {
+    const key = `${first} ${second} ${third}`;
+    let bound = known.get(key);
+    if (!bound) {
+      bound = bind(first, second, third);
+      known.set(key, bound);
+    }
+    return bound;
   };
 }

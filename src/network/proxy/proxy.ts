@@ -17,7 +17,7 @@ import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { startAffinityCleaner } from './affinity.ts';
 import { startConntrackCleaner } from './conntrack.ts';
 import { setConntrackTimeouts } from './conntrack-timeouts.ts';
-import { createHealthChecks, healthCheckPort } from './health-check.ts';
+import { createHealthChecks, type HealthChecks, healthCheckPort } from './health-check.ts';
 import { computeHostPortRules } from './host-ports.ts';
 import type { ProxyHealth } from './proxy-server.ts';
 import { computeServiceRules, type Element, isForProxies, type NodeView } from './rules.ts';
@@ -50,19 +50,12 @@ export interface ServiceProxy {
 
 /** Resolves when the first full state is in the kernel. Ends, leaving the rules, when `signal` aborts. */
 export async function startProxy(options: ProxyOptions, signal: AbortSignal): Promise<ServiceProxy> {
-  const { informers, nodeName } = options;
-  const services = informers.of(Service);
-  const slices = serviceSlices(informers);
-  const pods = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
-  const nodes = informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` });
-  const ranges = informers.of(ServiceCIDR);
-  const followed = [services, slices.informer, pods, nodes, ranges];
-  await Promise.all(followed.map((informer) => informer.synced()));
-
-  const zoneOfNode = () => nodes.get(nodeName)?.metadata.labels?.[zoneLabel];
+  const followed = followedBy(options);
+  const { services, slices, pods, nodes, ranges } = followed;
+  await Promise.all([services, slices.informer, pods, nodes, ranges].map((informer) => informer.synced()));
   const node: NodeView = {
-    name: nodeName,
-    zone: zoneOfNode(),
+    name: options.nodeName,
+    zone: zoneOf(followed, options.nodeName),
     ownServiceAddresses: options.ownServiceAddresses,
   };
   const rulesOf = (owner: string) => {
@@ -73,41 +66,7 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
     return service ? computeServiceRules(service, slices.of(owner), node) : [];
   };
   const syncer = new Syncer(options, rulesOf, signal);
-  const healthChecks = createHealthChecks(options.logger, signal);
-  const checkHealth = (owner: string) => {
-    const service = services.get(owner);
-    if (!service || healthCheckPort(service) === undefined) healthChecks.remove(owner);
-    else healthChecks.set(service, countLocalEndpoints(slices.of(owner), nodeName));
-  };
-  const touch = (owner: string) => {
-    syncer.touch(owner);
-    checkHealth(owner);
-  };
-  const touchService = (service: Service) => touch(keyOf(service));
-  const touchSlice = (slice: EndpointSlice, old = slice) => {
-    touch(serviceKeyOf(slice));
-    if (old !== slice) touch(serviceKeyOf(old));
-  };
-  const touchPod = (pod: Pod) => {
-    if (computeHostPortRules(pod).length > 0 || syncer.owns(podOwner + keyOf(pod)))
-      syncer.touch(podOwner + keyOf(pod));
-  };
-  services.handle({ added: touchService, updated: touchService, deleted: touchService });
-  slices.informer.handle({
-    added: (slice) => touchSlice(slice),
-    updated: touchSlice,
-    deleted: (slice) => touchSlice(slice),
-  });
-  pods.handle({ added: touchPod, updated: touchPod, deleted: touchPod });
-  const touchNode = () => {
-    if (node.zone === zoneOfNode()) return;
-    node.zone = zoneOfNode();
-    for (const service of services.list()) touchService(service);
-  };
-  nodes.handle({ added: touchNode, updated: touchNode });
-  const touchRanges = () => syncer.touch(rangesOwner);
-  ranges.handle({ added: touchRanges, updated: touchRanges, deleted: touchRanges });
-  touchRanges();
+  followChanges(followed, { node, syncer, healthChecks: createHealthChecks(options.logger, signal) });
   await syncer.start();
   const run = createCommandRunner(options.enter);
   const routes = startServiceRoutes({ ...options, run }, signal);
@@ -124,6 +83,65 @@ export async function startProxy(options: ProxyOptions, signal: AbortSignal): Pr
       return syncer.elementCount;
     },
   };
+}
+
+function followedBy({ informers, nodeName }: ProxyOptions) {
+  return {
+    services: informers.of(Service),
+    slices: serviceSlices(informers),
+    pods: informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` }),
+    nodes: informers.of(Node, { fieldSelector: `metadata.name=${nodeName}` }),
+    ranges: informers.of(ServiceCIDR),
+  };
+}
+
+type Followed = ReturnType<typeof followedBy>;
+
+function zoneOf({ nodes }: Followed, nodeName: string): string | undefined {
+  return nodes.get(nodeName)?.metadata.labels?.[zoneLabel];
+}
+
+/** Names to the syncer whose rules a change may touch, and keeps the health checks and the node's zone. */
+function followChanges(
+  followed: Followed,
+  { node, syncer, healthChecks }: { node: NodeView; syncer: Syncer; healthChecks: HealthChecks },
+): void {
+  const { services, slices, pods, nodes, ranges } = followed;
+  const checkHealth = (owner: string) => {
+    const service = services.get(owner);
+    if (!service || healthCheckPort(service) === undefined) healthChecks.remove(owner);
+    else healthChecks.set(service, countLocalEndpoints(slices.of(owner), node.name));
+  };
+  const touch = (owner: string) => {
+    syncer.touch(owner);
+    checkHealth(owner);
+  };
+  const touchService = (service: Service) => touch(keyOf(service));
+  services.handle({ added: touchService, updated: touchService, deleted: touchService });
+  const touchSlice = (slice: EndpointSlice, old = slice) => {
+    touch(serviceKeyOf(slice));
+    if (old !== slice) touch(serviceKeyOf(old));
+  };
+  slices.informer.handle({
+    added: (slice) => touchSlice(slice),
+    updated: touchSlice,
+    deleted: (slice) => touchSlice(slice),
+  });
+  const touchPod = (pod: Pod) => {
+    if (computeHostPortRules(pod).length > 0 || syncer.owns(podOwner + keyOf(pod)))
+      syncer.touch(podOwner + keyOf(pod));
+  };
+  pods.handle({ added: touchPod, updated: touchPod, deleted: touchPod });
+  const touchNode = () => {
+    const zone = zoneOf(followed, node.name);
+    if (node.zone === zone) return;
+    node.zone = zone;
+    for (const service of services.list()) touchService(service);
+  };
+  nodes.handle({ added: touchNode, updated: touchNode });
+  const touchRanges = () => syncer.touch(rangesOwner);
+  ranges.handle({ added: touchRanges, updated: touchRanges, deleted: touchRanges });
+  touchRanges();
 }
 
 function countLocalEndpoints(slices: readonly EndpointSlice[], nodeName: string): number {
