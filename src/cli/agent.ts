@@ -3,9 +3,15 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
-import { checkName, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
+import {
+  checkName,
+  defaultClusterDomain,
+  defaultPodCidr,
+  defaultServiceCidr,
+} from '../host/cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from '../host/containerd.ts';
-import { ensureNodeIdentity, parseJoinToken } from '../host/join.ts';
+import type { NodeFolder } from '../host/data-folder.ts';
+import { ensureNodeIdentity, type JoinToken, parseJoinToken } from '../host/join.ts';
 import { addressTowards } from '../host/link.ts';
 import { inspectMachine } from '../host/machine.ts';
 import {
@@ -17,6 +23,8 @@ import {
   stopMachineNode,
 } from '../host/machine-node.ts';
 import { type AgentConfig, writeConfig } from '../host/process-config.ts';
+import { clusterDnsAddress } from '../host/service-range.ts';
+import type { KubeletConfiguration } from '../kubelet/configuration.ts';
 import { removeNodeNetwork } from '../network/cleanup.ts';
 import { type Command, UsageError } from './context.ts';
 import { readKubeletConfig } from './kubelet-config.ts';
@@ -25,7 +33,7 @@ import { checkMachineAddress } from './machine-address.ts';
 import { parseOptions } from './options.ts';
 import { prepareMachine } from './up.ts';
 
-const clusterDns = '10.96.0.10';
+const clusterDns = clusterDnsAddress(defaultServiceCidr);
 
 export const agent: Command = {
   summary: 'make this machine a node of a cluster elsewhere',
@@ -38,27 +46,10 @@ export const agent: Command = {
     '--kubelet-config FILE  a KubeletConfiguration',
   ],
   async run(context, args) {
-    const { values } = parseOptions(args, {
-      server: { type: 'string' },
-      token: { type: 'string' },
-      node: { type: 'string' },
-      address: { type: 'string' },
-      'kubelet-config': { type: 'string' },
-    });
-    if (!values.server || !values.token) throw new UsageError('--server and --token are needed');
-    const kubelet = values['kubelet-config'] && readKubeletConfig(values['kubelet-config']);
-    const servers = values.server.split(',');
-    for (const each of servers)
-      if (!each.startsWith('https://') || !URL.canParse(each))
-        throw new UsageError(
-          `--server takes URLs such as https://10.0.0.1:6443, not ${JSON.stringify(each)}`,
-        );
-    const nodeName = values.node ?? hostname().toLowerCase();
-    checkName('node', nodeName);
-    const token = parseJoinToken(values.token);
+    const { servers, token, nodeName, address: given, kubelet } = agentOptions(args);
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     await prepareMachine(steps);
-    const address = values.address ?? (await addressTowards(new URL(servers[0]!).hostname));
+    const address = given ?? (await addressTowards(new URL(servers[0]!).hostname));
     checkMachineAddress(address);
     const folder = machineNodeFolder(context.data, nodeName);
     await steps.run(`Joining ${servers[0]} as ${nodeName}`, () =>
@@ -78,25 +69,10 @@ export const agent: Command = {
       const { node: program, agent: script } = context.programs;
       const start = async () => {
         const node = await ensureMachineNode(options);
-        writeConfig(configFile, agentConfig(node.cgroupRoot));
+        const config = agentConfig(folder, { nodeName, address, servers, kubelet });
+        writeConfig(configFile, { ...config, cgroupRoot: node.cgroupRoot });
         await ensureMachineAgent(node, { node: program, script, configFile });
       };
-      const agentConfig = (cgroupRoot: string): AgentConfig => ({
-        nodeName,
-        nodeAddress: address,
-        servers,
-        pkiFolder: folder.pki,
-        runtimeSocket: containerdSocket,
-        cniConfigFolder,
-        cgroupRoot,
-        serviceCidr: defaultServiceCidr,
-        podCidr: defaultPodCidr,
-        clusterDomain: 'cluster.local',
-        clusterDns,
-        resolvConf: join(folder.etc, 'resolv.conf'),
-        ...(kubelet && { kubelet }),
-        logLevel: 'info',
-      });
       await steps.run('Namespaces, containerd and agent', start);
       context.print(`node ${nodeName} at ${address} is at work; its log is ${machineAgentLog(folder)}`);
       const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) });
@@ -110,6 +86,62 @@ export const agent: Command = {
     }
   },
 };
+
+interface AgentOptions {
+  servers: readonly string[];
+  token: JoinToken;
+  nodeName: string;
+  /** Chosen by its route to the server when absent. */
+  address: string | undefined;
+  kubelet: KubeletConfiguration | undefined;
+}
+
+/** @throws UsageError or Failure */
+function agentOptions(args: readonly string[]): AgentOptions {
+  const { values } = parseOptions(args, {
+    server: { type: 'string' },
+    token: { type: 'string' },
+    node: { type: 'string' },
+    address: { type: 'string' },
+    'kubelet-config': { type: 'string' },
+  });
+  if (!values.server || !values.token) throw new UsageError('--server and --token are needed');
+  const servers = values.server.split(',');
+  for (const each of servers)
+    if (!each.startsWith('https://') || !URL.canParse(each))
+      throw new UsageError(`--server takes URLs such as https://10.0.0.1:6443, not ${JSON.stringify(each)}`);
+  const nodeName = values.node ?? hostname().toLowerCase();
+  checkName('node', nodeName);
+  return {
+    servers,
+    token: parseJoinToken(values.token),
+    nodeName,
+    address: values.address,
+    kubelet: values['kubelet-config'] ? readKubeletConfig(values['kubelet-config']) : undefined,
+  };
+}
+
+function agentConfig(
+  folder: NodeFolder,
+  node: Pick<AgentOptions, 'nodeName' | 'servers' | 'kubelet'> & { address: string },
+): Omit<AgentConfig, 'cgroupRoot'> {
+  const { nodeName, address, servers, kubelet } = node;
+  return {
+    nodeName,
+    nodeAddress: address,
+    servers,
+    pkiFolder: folder.pki,
+    runtimeSocket: containerdSocket,
+    cniConfigFolder,
+    serviceCidr: defaultServiceCidr,
+    podCidr: defaultPodCidr,
+    clusterDomain: defaultClusterDomain,
+    clusterDns,
+    resolvConf: join(folder.etc, 'resolv.conf'),
+    ...(kubelet && { kubelet }),
+    logLevel: 'info',
+  };
+}
 
 function askedToStop(): AbortSignal {
   const stop = new AbortController();

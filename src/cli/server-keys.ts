@@ -82,17 +82,15 @@ async function adoptKeys(
     });
   const keys = isOurs ? mergeEncryptionKeys(readSharedKeys(pkiFolder), shared) : shared;
   writeSharedKeys(pkiFolder, keys);
-  await addToStore(store, entry, keys, shared, token);
+  await addToStore(store, entry, { keys, shared, token });
   return keepToken(tokenFile, token);
 }
 
-/** A key for encryption that was added here is told to the others, who take it when they start. */
+/** Shares an encryption key that was added here: `keys` are this server's, `shared` what `entry` holds. Other servers take it when they start. */
 async function addToStore(
   store: Store,
   entry: StoredEntry,
-  keys: SharedKeys,
-  shared: SharedKeys,
-  token: string,
+  { keys, shared, token }: { keys: SharedKeys; shared: SharedKeys; token: string },
 ): Promise<void> {
   const all = mergeEncryptionKeys(shared, keys);
   if (JSON.stringify(all) === JSON.stringify(shared)) return;

@@ -6,11 +6,12 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { authorityPin } from '../base/pki.ts';
 import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
-import { defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
+import { defaultClusterDomain, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
 import { isPortFree } from '../host/ports.ts';
 import { type EtcdSettings, writeConfig } from '../host/process-config.ts';
+import { clusterDnsAddress, kubernetesServiceAddress } from '../host/service-range.ts';
 import type { Store } from '../storage/store.ts';
 import {
   apiServerDetails,
@@ -58,7 +59,7 @@ export const server: Command = {
       ...apiServerOptions,
     });
     const folder = join(context.data.path, 'server');
-    const address = values.address ?? firstAddress();
+    const address = values.address ?? firstOwnAddress();
     checkMachineAddress(address);
     const port = parseCount('--port', values.port) ?? defaultPort;
     const pkiFolder = values.pki ?? join(folder, 'pki');
@@ -77,7 +78,7 @@ export const server: Command = {
     await ensureClusterPki(pkiFolder, {
       addresses: [address],
       dnsNames: [hostname().toLowerCase()],
-      serviceAddress: '10.96.0.1',
+      serviceAddress: kubernetesServiceAddress(defaultServiceCidr),
     });
     const joinToken = ensureToken(join(folder, 'join-token'));
     const configFile = join(folder, 'config.json');
@@ -89,8 +90,8 @@ export const server: Command = {
       store: etcd ?? { sqlite: join(folder, 'wherry.db') },
       serviceCidr: defaultServiceCidr,
       podCidr: defaultPodCidr,
-      clusterDomain: 'cluster.local',
-      clusterDns: '10.96.0.10',
+      clusterDomain: defaultClusterDomain,
+      clusterDns: clusterDnsAddress(defaultServiceCidr),
       simulatedNodes: 0,
       joinToken,
       ...(loadBalancerPool && { loadBalancerPool }),
@@ -160,7 +161,7 @@ function ensureToken(file: string): string {
   return readFileSync(file, 'utf8');
 }
 
-function firstAddress(): string {
+function firstOwnAddress(): string {
   const found = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal);

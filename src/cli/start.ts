@@ -2,6 +2,7 @@
 import { Deployment, Pod, Service } from '../api/resources.gen.ts';
 import type { Client } from '../client/client.ts';
 import { waitFor } from '../host/api-probe.ts';
+import { defaultClusterDomain, defaultServiceCidr } from '../host/cluster-record.ts';
 import { CommandError } from '../host/command.ts';
 import { Failure } from '../host/failure.ts';
 import { demoImage, demoPort, ensureDemoArchive } from '../host/images/demo.ts';
@@ -9,6 +10,7 @@ import { listImageNames } from '../host/images/load.ts';
 import { obstacleToRealNodes } from '../host/machine.ts';
 import { type NodeNamespace, runInNode } from '../host/node-namespace.ts';
 import { installPackages, kubectlRequirement, missingRequirements } from '../host/packages.ts';
+import { clusterDnsAddress } from '../host/service-range.ts';
 import type { Steps } from '../host/steps.ts';
 import { connectAsAdmin } from './admin-client.ts';
 import type { CliContext, Command } from './context.ts';
@@ -151,8 +153,8 @@ async function waitForDns(namespace: NodeNamespace): Promise<void> {
         await runInNode(namespace, [
           'busybox',
           'nslookup',
-          'kubernetes.default.svc.cluster.local',
-          '10.96.0.10',
+          `kubernetes.default.svc.${defaultClusterDomain}`,
+          clusterDnsAddress(defaultServiceCidr),
         ]);
         return true;
       } catch (error) {

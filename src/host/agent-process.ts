@@ -9,13 +9,14 @@ import {
   nodeFlags,
   processEnvironment,
 } from './cluster-context.ts';
+import { defaultClusterDomain } from './cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from './containerd.ts';
 import type { ClusterFolder } from './data-folder.ts';
 import { hostAddress } from './link.ts';
 import type { LocalNode, NodeContext } from './node.ts';
 import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
 import { type AgentConfig, readConfig, writeConfig } from './process-config.ts';
-import { tenthAddress } from './service-range.ts';
+import { clusterDnsAddress } from './service-range.ts';
 
 const stopGraceMs = 3000;
 
@@ -83,8 +84,8 @@ export async function ensureAgent(
     cgroupRoot: node.cgroupRoot,
     serviceCidr: cluster.serviceCidr,
     podCidr: cluster.podCidr,
-    clusterDomain: 'cluster.local',
-    clusterDns: tenthAddress(cluster.serviceCidr),
+    clusterDomain: defaultClusterDomain,
+    clusterDns: clusterDnsAddress(cluster.serviceCidr),
     resolvConf: join(node.folder.etc, 'resolv.conf'),
     kubelet: {
       ...kubeletOnSharedDisk,

@@ -37,6 +37,7 @@ export interface ClusterRecord {
 
 export const defaultServiceCidr = '10.96.0.0/12';
 export const defaultPodCidr = '10.244.0.0/16';
+export const defaultClusterDomain = 'cluster.local';
 
 /** A label of DNS, and short enough for paths of sockets. */
 const namePattern = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/;

@@ -46,7 +46,7 @@ import type { ApiServerSettings } from './process-config.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
 import { keepRegistries } from './registries.ts';
 import { ensureServer, serverPlace, waitForServer } from './server-process.ts';
-import { firstAddress } from './service-range.ts';
+import { kubernetesServiceAddress } from './service-range.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
 import { closeUplink, openUplink } from './uplink.ts';
 
@@ -183,7 +183,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
       ensureClusterPki(folder.pki, {
         addresses: [],
         dnsNames: [],
-        serviceAddress: firstAddress(record.serviceCidr),
+        serviceAddress: kubernetesServiceAddress(record.serviceCidr),
       }),
     ),
   ]);
@@ -204,7 +204,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   // Who needs it hears of the failure.
   compiled.catch(() => undefined);
   await steps.run('Keys and certificates', async () => {
-    const serviceAddress = firstAddress(record.serviceCidr);
+    const serviceAddress = kubernetesServiceAddress(record.serviceCidr);
     await ensureClusterPki(folder.pki, {
       addresses: [host],
       dnsNames: ['host.wherry.internal'],

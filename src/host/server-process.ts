@@ -10,14 +10,14 @@ import {
   serverLogFile,
   serverRecordFile,
 } from './cluster-context.ts';
-import { type ClusterRecord, clusterCgroup } from './cluster-record.ts';
+import { type ClusterRecord, clusterCgroup, defaultClusterDomain } from './cluster-record.ts';
 import { hostAddress } from './link.ts';
 import { loadBalancerPoolOf } from './load-balancer-pool.ts';
 import { inspectMachine } from './machine.ts';
 import { type ProcessIdentity, runningProcess, startProcess } from './process.ts';
 import { type ApiServerSettings, writeConfig } from './process-config.ts';
 import { expectWithin } from './readiness.ts';
-import { tenthAddress } from './service-range.ts';
+import { clusterDnsAddress } from './service-range.ts';
 import { supervisorPlan } from './supervision/supervisor.ts';
 
 const serverReadyMs = 180_000;
@@ -62,8 +62,8 @@ export async function ensureServer(
     store: { sqlite: join(folder.store, 'wherry.db') },
     serviceCidr: record.serviceCidr,
     podCidr: record.podCidr,
-    clusterDomain: 'cluster.local',
-    clusterDns: tenthAddress(record.serviceCidr),
+    clusterDomain: defaultClusterDomain,
+    clusterDns: clusterDnsAddress(record.serviceCidr),
     simulatedNodes: record.simulatedNodes,
     logLevel: 'info',
     supervisor: supervisorPlan(context, record.name, place.cgroupProcs),

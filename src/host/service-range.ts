@@ -1,12 +1,12 @@
-/** Addresses of the services' range that have a meaning. */
+/** Addresses of the service range with a fixed meaning. */
 
 /** The address of the service `kubernetes`: the first of the range. */
-export function firstAddress(cidr: string): string {
+export function kubernetesServiceAddress(cidr: string): string {
   return addressIn(cidr, 1);
 }
 
-/** Cluster DNS has the tenth address of the services' range. */
-export function tenthAddress(cidr: string): string {
+/** The address of cluster DNS: the tenth of the range. */
+export function clusterDnsAddress(cidr: string): string {
   return addressIn(cidr, 10);
 }
 
