@@ -15,6 +15,14 @@ export interface ClientOptions {
   token: string;
 }
 
+export interface RawRequest {
+  method: string;
+  path: string;
+  /** `authorization` of `none`: no credentials; any other: instead of the administrator's token. */
+  headers?: Record<string, string>;
+  body?: string | undefined;
+}
+
 export class RawClient {
   readonly #options: ClientOptions;
   readonly #agent: Agent;
@@ -24,15 +32,8 @@ export class RawClient {
     this.#agent = new Agent({ keepAlive: true, ca: options.ca });
   }
 
-  /** `headers.authorization` of `none`: no credentials; any other: instead of the administrator's token. */
-  async send(
-    method: string,
-    path: string,
-    headers: Record<string, string>,
-    body: string | undefined,
-    signal?: AbortSignal,
-  ): Promise<RawAnswer> {
-    const message = await this.#open(method, path, headers, body, signal);
+  async send(request: RawRequest, signal?: AbortSignal): Promise<RawAnswer> {
+    const message = await this.#open(request, signal);
     const chunks: Buffer[] = [];
     try {
       for await (const chunk of message) chunks.push(chunk as Buffer);
@@ -51,10 +52,7 @@ export class RawClient {
   }
 
   #open(
-    method: string,
-    path: string,
-    headers: Record<string, string>,
-    body: string | undefined,
+    { method, path, headers = {}, body }: RawRequest,
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
     const { authorization = `Bearer ${this.#options.token}`, ...rest } = headers;

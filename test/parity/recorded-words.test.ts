@@ -42,13 +42,23 @@ test('what is wrong with an object is told in the very words of 1.36', { timeout
   try {
     const { client } = server;
     const namespace = JSON.stringify({ metadata: { name: 'recorded' } });
-    await client.send('POST', '/api/v1/namespaces', json, namespace);
+    await client.send({ method: 'POST', path: '/api/v1/namespaces', headers: json, body: namespace });
     const account = JSON.stringify({ metadata: { name: 'default' } });
-    await client.send('POST', '/api/v1/namespaces/recorded/serviceaccounts', json, account);
+    await client.send({
+      method: 'POST',
+      path: '/api/v1/namespaces/recorded/serviceaccounts',
+      headers: json,
+      body: account,
+    });
     const answers = loadAnswers();
     assert.ok(answers.length > 100, 'the recorded answers are there');
     for (const { id, path, body, ...recorded } of answers) {
-      const { status, headers, text } = await client.send('POST', path, json, JSON.stringify(body));
+      const { status, headers, text } = await client.send({
+        method: 'POST',
+        path,
+        headers: json,
+        body: JSON.stringify(body),
+      });
       const { message, details } = JSON.parse(text) as Status;
       const causes = details?.causes?.map(({ field, reason }) => (reason ? `${field} ${reason}` : field));
       assert.deepEqual(

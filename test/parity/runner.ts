@@ -2,7 +2,7 @@
 import type { ParityCase, ParityStep } from './cases.ts';
 import { fillIn } from './cases.ts';
 import { type Difference, differences, statusMatches } from './compare.ts';
-import type { RawAnswer, RawClient } from './https-client.ts';
+import type { RawAnswer, RawClient, RawRequest } from './https-client.ts';
 
 export interface CaseResult {
   id: string;
@@ -41,9 +41,19 @@ export async function runCase(
 
 async function prepareNamespace(client: RawClient, name: string): Promise<void> {
   const json = { 'content-type': 'application/json' };
-  await client.send('POST', '/api/v1/namespaces', json, JSON.stringify({ metadata: { name } }));
+  await client.send({
+    method: 'POST',
+    path: '/api/v1/namespaces',
+    headers: json,
+    body: JSON.stringify({ metadata: { name } }),
+  });
   const account = JSON.stringify({ metadata: { name: 'default' } });
-  await client.send('POST', `/api/v1/namespaces/${name}/serviceaccounts`, json, account);
+  await client.send({
+    method: 'POST',
+    path: `/api/v1/namespaces/${name}/serviceaccounts`,
+    headers: json,
+    body: account,
+  });
 }
 
 /** What a serial case made outside of its namespace would change the answers of the next ones. */
@@ -52,7 +62,7 @@ async function removeCreated(client: RawClient, testCase: ParityCase, namespace:
     const { method, path, body } = fillIn({ ...step }, namespace, []);
     const name = (body as { metadata?: { name?: string } } | undefined)?.metadata?.name;
     if (method !== 'POST' || !name || path.includes('/namespaces/')) continue;
-    await client.send('DELETE', `${path.split('?', 1)[0]}/${name}`, {}, undefined);
+    await client.send({ method: 'DELETE', path: `${path.split('?', 1)[0]}/${name}` });
   }
 }
 
@@ -83,13 +93,17 @@ async function runStep(client: RawClient, step: ParityStep): Promise<RawAnswer> 
   if (step.pause) await pause(step.pause);
   const deadline = Date.now() + untilTimeoutMs;
   for (;;) {
-    const answer = await client.send(step.method, step.path, headersOf(step), bodyOf(step));
+    const answer = await client.send({ ...requestOf(step), body: bodyOf(step) });
     if (step.until === undefined || Date.now() > deadline || isReached(step.until, answer)) {
       if (step.settle) await runStep(client, step.settle);
       return answer;
     }
     await pause(untilPauseMs);
   }
+}
+
+function requestOf(step: ParityStep): RawRequest {
+  return { method: step.method, path: step.path, headers: headersOf(step) };
 }
 
 function headersOf(step: ParityStep): Record<string, string> {
@@ -119,7 +133,7 @@ async function runWatch(
   during: () => Promise<void>,
 ): Promise<RawAnswer> {
   const stop = new AbortController();
-  const running = client.send(step.method, step.path, headersOf(step), undefined, stop.signal);
+  const running = client.send(requestOf(step), stop.signal);
   await pause(100);
   await during();
   const timer = setTimeout(() => stop.abort(), count > 0 ? watchTimeoutMs : 500);

@@ -51,7 +51,7 @@ export function encodeObject(
   if (format.as !== 'Table') return encodeValue(partialMetadata(served, format.asVersion), format);
   const { resourceVersion } = served.metadata;
   const metadata = resourceVersion ? { resourceVersion } : {};
-  return encodeValue(tableFor(resource, [object], metadata, context), format);
+  return encodeValue(tableFor(resource, [object], metadata, tableOptions(context)), format);
 }
 
 /** An object that is stored nowhere, or a table of it, or of its items, when it has columns. */
@@ -76,7 +76,8 @@ export function encodeList(response: ListResponse, context: EncodeContext): Enco
   const metadata = listMetadata(response);
   if (!format.as && format.media === 'json')
     return { contentType: contentTypes.json, body: jsonList(resource, items, metadata) };
-  if (format.as === 'Table') return encodeValue(tableFor(resource, items, metadata, context), format);
+  if (format.as === 'Table')
+    return encodeValue(tableFor(resource, items, metadata, tableOptions(context)), format);
   const objects = items.map((item) => viewOf(resource, item));
   if (format.as)
     return encodeValue(
@@ -176,14 +177,13 @@ function tableFor(
   resource: ServedResource,
   items: readonly ServedObject[],
   metadata: Record<string, unknown>,
-  context: EncodeContext,
-  withoutHeader = false,
+  options: TableOptions,
 ): Record<string, unknown> {
   const objects = items.map((item) => ({
     stored: objectOf(item),
     served: () => (item instanceof CachedObject ? viewOf(resource, item) : item.plain),
   }));
-  return tableOf(resource, objects, metadata, tableOptions(context, withoutHeader));
+  return tableOf(resource, objects, metadata, options);
 }
 
 function tableOptions({ format, includeObject, nowMs }: EncodeContext, withoutHeader = false): TableOptions {
@@ -265,5 +265,6 @@ function watchedValue(
   const { as, asVersion } = context.format;
   if (!as) return viewOf(resource, object);
   if (as !== 'Table') return partialMetadata(viewOf(resource, object), asVersion);
-  return tableFor(resource, [object], { resourceVersion: String(object.revision) }, context, !withColumns);
+  const metadata = { resourceVersion: String(object.revision) };
+  return tableFor(resource, [object], metadata, tableOptions(context, !withColumns));
 }

@@ -1,5 +1,6 @@
 /** What discovery tells of the metrics groups. */
-import type { DiscoverableResource, DiscoveredGroup } from '../discovery/groups.ts';
+import type { ResourceType } from '../../api/meta.ts';
+import type { DiscoveredGroup } from '../discovery/groups.ts';
 
 export const resourceMetricsGroup = 'metrics.k8s.io';
 export const customMetricsGroup = 'custom.metrics.k8s.io';
@@ -7,45 +8,34 @@ export const customMetricsGroup = 'custom.metrics.k8s.io';
 /** `metricNames`: those that pods expose now. */
 export function metricsGroups(metricNames: readonly string[]): DiscoveredGroup[] {
   const list = new Set(['get', 'list']);
-  const resource = (
-    group: string,
-    version: string,
-    plural: string,
-    kind: string,
-    namespaced: boolean,
-  ): DiscoverableResource => ({
-    group,
-    version,
-    plural,
-    kind,
-    namespaced,
-    verbs: list,
-    cache: undefined,
-    definition: {
-      type: { group, version, plural, kind, namespaced },
-      singular: '',
-      shortNames: [],
-      categories: [],
-    },
-  });
-  const entry = (one: DiscoverableResource) => ({ resource: one, subresources: [] });
+  const entry = (type: ResourceType) => {
+    const definition = { type, singular: '', shortNames: [], categories: [] };
+    return { resource: { ...type, verbs: list, cache: undefined, definition }, subresources: [] };
+  };
   const custom = (version: string) => ({
     version,
     resources: metricNames.flatMap((name) =>
       ['pods', 'services'].map((plural) =>
-        entry(resource(customMetricsGroup, version, `${plural}/${name}`, 'MetricValueList', true)),
+        entry({
+          group: customMetricsGroup,
+          version,
+          plural: `${plural}/${name}`,
+          kind: 'MetricValueList',
+          namespaced: true,
+        }),
       ),
     ),
   });
+  const ofResources = { group: resourceMetricsGroup, version: 'v1beta1' };
   return [
     {
       group: resourceMetricsGroup,
       versions: [
         {
-          version: 'v1beta1',
+          version: ofResources.version,
           resources: [
-            entry(resource(resourceMetricsGroup, 'v1beta1', 'nodes', 'NodeMetrics', false)),
-            entry(resource(resourceMetricsGroup, 'v1beta1', 'pods', 'PodMetrics', true)),
+            entry({ ...ofResources, plural: 'nodes', kind: 'NodeMetrics', namespaced: false }),
+            entry({ ...ofResources, plural: 'pods', kind: 'PodMetrics', namespaced: true }),
           ],
         },
       ],

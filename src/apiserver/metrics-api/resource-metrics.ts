@@ -25,7 +25,7 @@ export function nodeMetrics(nodes: ReadonlyMap<string, NodeHistory>, labelsOf: L
     const rate = cpuRate(before?.node, now.node);
     if (!rate) continue;
     objects.push({
-      ...head(name, undefined, now.node.atMs, rate.windowMs, labelsOf),
+      ...head({ name }, now.node.atMs, rate.windowMs, labelsOf),
       usage: usage(rate.nanocores, now.node),
     });
   }
@@ -53,14 +53,13 @@ export function podMetrics(
         windowMs = Math.max(windowMs, rate.windowMs);
       }
       if (containers.length === pod.containers.size)
-        objects.push({ ...head(pod.name, pod.namespace, atMs, windowMs, labelsOf), containers });
+        objects.push({ ...head(pod, atMs, windowMs, labelsOf), containers });
     }
   return objects.sort(byName);
 }
 
 function head(
-  name: string,
-  namespace: string | undefined,
+  { name, namespace }: { name: string; namespace?: string },
   atMs: number,
   windowMs: number,
   labelsOf: LabelsOf,

@@ -80,7 +80,7 @@ export async function startDns(options: DnsOptions, signal: AbortSignal): Promis
     {
       address: options.address,
       port,
-      answer: (message, protocol) => answer(message, protocol, resolver, meter, clock),
+      answer: (message, protocol) => answer(message, protocol, { resolver, meter, clock }),
       onError: (error) => logger.error('name server', { error }),
     },
     signal,
@@ -90,9 +90,7 @@ export async function startDns(options: DnsOptions, signal: AbortSignal): Promis
 function answer(
   message: Buffer,
   protocol: 'udp' | 'tcp',
-  resolver: ResolverOptions,
-  meter: Meter,
-  clock: Clock,
+  { resolver, meter, clock }: { resolver: ResolverOptions; meter: Meter; clock: Clock },
 ): Buffer | undefined | Promise<Buffer | undefined> {
   const startMs = clock.monotonic();
   const query = parseQuery(message);

@@ -92,7 +92,7 @@ export function podTopologySpread(defaults?: DefaultConstraints): Plugin<HardCon
       const requiresAllKeys = (info.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0;
       const state = {
         constraints: constraints.map((constraint) =>
-          prepareSoft(constraint, constraints, nodes, snapshot, requiresAllKeys),
+          prepareSoft(constraint, requiresAllKeys ? constraints : [constraint], nodes, snapshot),
         ),
         requiresAllKeys,
       };
@@ -132,21 +132,20 @@ function rejectNode(node: NodeInfo, constraints: readonly HardConstraint[]): Rej
   return undefined;
 }
 
+/** `keyed`: the constraints whose topology keys a node must all have to be rated. */
 function prepareSoft(
   constraint: SpreadConstraint,
-  all: readonly SpreadConstraint[],
+  keyed: readonly SpreadConstraint[],
   nodes: readonly NodeInfo[],
   snapshot: Snapshot,
-  requiresAllKeys: boolean,
 ): SoftConstraint {
   const { topologyKey } = constraint;
   const isPerNode = topologyKey === hostnameLabel;
   const selected = snapshot.pods.select(constraint.selection);
-  const keys = requiresAllKeys ? all : [constraint];
   let rated = 0;
   const values = new Set<string>();
   for (const node of nodes) {
-    if (!keys.every(({ topologyKey: key }) => node.labels[key] !== undefined)) continue;
+    if (!keyed.every(({ topologyKey: key }) => node.labels[key] !== undefined)) continue;
     rated++;
     if (!isPerNode) values.add(node.labels[topologyKey]!);
   }
@@ -158,8 +157,8 @@ function prepareSoft(
   };
 
   function countPerTopology(): Counts {
-    const countsAllNodes = !constraint.counts && keys.length === 1;
-    return countsAllNodes ? selected.byTopology(topologyKey) : countMatching(constraint, keys, snapshot);
+    const countsAllNodes = !constraint.counts && keyed.length === 1;
+    return countsAllNodes ? selected.byTopology(topologyKey) : countMatching(constraint, keyed, snapshot);
   }
 }
 
