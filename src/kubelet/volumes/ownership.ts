@@ -1,15 +1,17 @@
 /** Gives a volume to the pod's group (fsGroup), as upstream does: files group-readable and -writable, folders setgid. */
-import { chmod, chown, lstat, readdir } from 'node:fs/promises';
+import { chmod, chown, lchown, lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const fileBits = 0o660;
 const folderBits = 0o2770;
 
+/** `path` may be a link to the volume; links within it are given themselves, not what they lead to. */
 export async function giveToGroup(
-  root: string,
+  path: string,
   gid: number,
   policy: 'Always' | 'OnRootMismatch' | undefined,
 ): Promise<void> {
+  const root = await realpath(path);
   if (policy === 'OnRootMismatch') {
     const stats = await lstat(root);
     if (stats.gid === gid && (stats.mode & folderBits) === folderBits) return;
@@ -19,7 +21,10 @@ export async function giveToGroup(
 
 async function give(path: string, gid: number): Promise<void> {
   const stats = await lstat(path);
-  if (stats.isSymbolicLink()) return;
+  if (stats.isSymbolicLink()) {
+    if (stats.gid !== gid) await lchown(path, stats.uid, gid);
+    return;
+  }
   if (stats.gid !== gid) await chown(path, -1, gid);
   const bits = stats.isDirectory() ? folderBits : fileBits;
   if ((stats.mode & bits) !== bits) await chmod(path, (stats.mode & 0o7777) | bits);
