@@ -32,6 +32,17 @@ export async function mountDevice({ device, target, options, ...asked }: DeviceM
   }
 }
 
+/** Makes the file system, which is mounted at `target`, as large as its device. @throws Error */
+export async function growFileSystem(device: string, target: string): Promise<void> {
+  const fsType = await fileSystemOf(device);
+  if (fsType === 'xfs') await runCommand('xfs_growfs', ['-d', target], formatTimeoutMs);
+  else if (fsType && /^ext[34]$/.test(fsType)) await runCommand('resize2fs', [device], formatTimeoutMs);
+  else
+    throw new Error(
+      `ResizeFS.Resize - resize of format ${fsType ?? ''} is not supported for device ${device} mounted at ${target}`,
+    );
+}
+
 /** Undefined: the device is blank. What is no file system (a partition table) is told in upstream's words. */
 async function fileSystemOf(device: string): Promise<string | undefined> {
   let text: string;

@@ -1,22 +1,23 @@
 /** Volumes of pods on a Linux machine, below the kubelet's folder in upstream's layout. */
 import { chmod, mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Pod } from '../../api/resources.gen.ts';
+import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
-import { CsiClaims } from '../csi/csi-claims.ts';
 import { CsiVolumes } from '../csi/csi-volumes.ts';
+import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { makeEmptyDir } from './empty-dir.ts';
 import { cloneGitRepo } from './git-repo.ts';
+import { GrowingClaims } from './growing-claims.ts';
 import { prepareHostPath } from './host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
 import { mountNfs } from './nfs.ts';
 import { giveToGroup } from './ownership.ts';
 import { computePayload } from './payload.ts';
-import { findClaimedVolume, mountPersistent } from './persistent-volume.ts';
+import { findClaimedVolume, isGrowing, localTarget, mountPersistent } from './persistent-volume.ts';
 import {
   type MountedVolume,
   type PodVolumes,
@@ -42,7 +43,7 @@ export class LinuxVolumes implements PodVolumes {
   readonly #memoryDir: string;
   readonly #tokens: TokenSource;
   readonly #csi: CsiVolumes;
-  readonly #claims: CsiClaims;
+  readonly #claims: GrowingClaims;
   /** What was set up already and does not change, by pod uid and volume. */
   readonly #done = new Map<string, MountedVolume>();
   /** Plugins of the volumes that are there, by the same. */
@@ -62,7 +63,11 @@ export class LinuxVolumes implements PodVolumes {
       nodeName: () => inputs.node().nodeName,
     });
     inputs.storage.watch('actual', () => this.#plugins.values());
-    this.#claims = new CsiClaims({ ...inputs, recorder: inputs.csi.recorder, volumes: this.#csi });
+    this.#claims = new GrowingClaims({
+      ...inputs,
+      recorder: inputs.csi.recorder,
+      expand: (pod, volume) => this.#expand(pod, volume),
+    });
   }
 
   async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
@@ -209,6 +214,14 @@ export class LinuxVolumes implements PodVolumes {
     return mounted;
   }
 
+  async #expand(pod: Pod, volume: PersistentVolume): Promise<boolean> {
+    const { csi, local } = volume.spec ?? {};
+    if (csi) return this.#csi.expand(pod, volume);
+    const target = localTarget(volume, this.#volumesDir(pod));
+    if (local && (await isMounted(target))) await growFileSystem(local.path, target);
+    return true;
+  }
+
   /** As upstream names the folders of what it has written: by the second, and a number. */
   #newVersion(): string {
     const { clock, random } = this.#inputs;
@@ -247,6 +260,7 @@ export class LinuxVolumes implements PodVolumes {
       const isShared = claimed.spec?.hostPath !== undefined;
       if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
         await giveToGroup(hostPath, fsGroup, fsGroupChangePolicy);
+      if (isGrowing(claimed)) await this.#claims.follow(pod, volume.name, claimName);
       return { hostPath, readOnly };
     }
     if (volume.nfs) {

@@ -109,7 +109,8 @@ export async function mountPersistent(
   }
 }
 
-async function mountSource({ metadata, spec }: PersistentVolume, volumesDir: string): Promise<string> {
+async function mountSource(volume: PersistentVolume, volumesDir: string): Promise<string> {
+  const { metadata, spec } = volume;
   if (spec?.hostPath) {
     await prepareHostPath(spec.hostPath.path, spec.hostPath.type ?? '');
     return spec.hostPath.path;
@@ -119,7 +120,7 @@ async function mountSource({ metadata, spec }: PersistentVolume, volumesDir: str
     const found = await stat(path).catch(ifMissing(undefined));
     if (!found) throw new LocalPathMissing(`path "${path}" does not exist`);
     if (!found.isBlockDevice() || spec.volumeMode === 'Block') return path;
-    const target = join(volumesDir, 'kubernetes.io~local-volume', metadata.name);
+    const target = localTarget(volume, volumesDir);
     await mountDevice({ device: path, target, fsType, options: spec.mountOptions ?? [] });
     return target;
   }
@@ -130,6 +131,16 @@ async function mountSource({ metadata, spec }: PersistentVolume, volumesDir: str
   }
   const kind = Object.keys(spec ?? {}).find((name) => knownSources.has(name));
   throw new Error(`no volume plugin matched for ${kind ?? 'the volume'}`);
+}
+
+/** Where the file system on a local device is mounted. */
+export function localTarget({ metadata }: PersistentVolume, volumesDir: string): string {
+  return join(volumesDir, 'kubernetes.io~local-volume', metadata.name);
+}
+
+/** An administrator makes such a volume larger; the node then fills it. */
+export function isGrowing({ spec }: PersistentVolume): boolean {
+  return spec?.local !== undefined && spec.volumeMode !== 'Block';
 }
 
 class LocalPathMissing extends Error {}

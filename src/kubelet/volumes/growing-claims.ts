@@ -1,4 +1,4 @@
-/** Claims behind CSI volumes of running pods: where one was made larger, the file system on the volume is, too. */
+/** Claims behind volumes of running pods: where one was made larger, the file system on the volume is, too. */
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -7,15 +7,15 @@ import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
 import type { ObjectSource } from '../object-source.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
-import type { CsiVolumes } from './csi-volumes.ts';
 
-export interface CsiClaimsOptions {
+export interface GrowingClaimsOptions {
   client: Client;
   clock: Clock;
   logger: Logger;
   objects: Pick<ObjectSource, 'get' | 'useAlso'>;
   recorder: EventRecorder;
-  volumes: Pick<CsiVolumes, 'expand'>;
+  /** Fills what the volume has become; false: there is nothing that the node does. */
+  expand(pod: Pod, volume: PersistentVolume): Promise<boolean>;
   node(): NodeFacts;
 }
 
@@ -29,12 +29,12 @@ interface Followed {
 const growing = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
 const retryAfterMs = 30_000;
 
-export class CsiClaims {
-  readonly #options: CsiClaimsOptions;
+export class GrowingClaims {
+  readonly #options: GrowingClaimsOptions;
   /** By `podUid/volume`. */
   readonly #followed = new Map<string, Followed>();
 
-  constructor(options: CsiClaimsOptions) {
+  constructor(options: GrowingClaimsOptions) {
     this.#options = options;
   }
 
@@ -65,7 +65,7 @@ export class CsiClaims {
       const capacity = volume.spec?.capacity?.storage;
       // Until the volume itself is larger, there is nothing to fill.
       if (!capacity || !isLess(claim.status?.capacity?.storage, capacity)) return;
-      const isGrown = await this.#options.volumes.expand(pod, volume);
+      const isGrown = await this.#options.expand(pod, volume);
       await this.#note(claim, capacity);
       if (isGrown)
         recorder.event(
