@@ -111,7 +111,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   updateRulesFirst?: boolean;
   /** The group that validation errors name, when it is not the kind's own: upstream keeps the first one of moved kinds. */
   errorGroup?: string;
-  /** Upstream's answer when the name is no good; a DNS subdomain when absent. */
+  /** What is wrong with a name, in upstream's words; when absent, names are DNS subdomains. */
   validateName?(name: string, field: string): Iterable<FieldError>;
   /** Values for `--field-selector`, besides metadata.name and metadata.namespace. */
   selectableFields?(object: T): Record<string, string>;

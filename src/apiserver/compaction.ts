@@ -1,4 +1,4 @@
-/** The store's history ends somewhere. */
+/** Compacts the store: history older than five minutes is dropped. */
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Store } from '../storage/store.ts';

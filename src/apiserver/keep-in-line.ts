@@ -1,4 +1,7 @@
-/** Work that the server does on objects of its own accord, again whenever one of some kinds changes, until it succeeds. */
+/**
+ * Work on objects that the server does by itself: repeated whenever an object of certain kinds changes, until it
+ * succeeds.
+ */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';

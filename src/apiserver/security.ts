@@ -1,4 +1,4 @@
-/** Authentication and authorization put together: who may ask, and whom the server asks in turn. */
+/** Assembles authentication and authorization from the options of the server. */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';

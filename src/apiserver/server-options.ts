@@ -1,4 +1,4 @@
-/** What an API server is given. */
+/** The options of an API server. */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';

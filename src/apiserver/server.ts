@@ -1,4 +1,4 @@
-/** Puts an API server together, has it serve and follow its own objects, and takes it apart. */
+/** Assembles an API server, starts what follows its own objects, and shuts it down. */
 import { ResourceQuota } from '../api/resources.gen.ts';
 import type { Transport } from '../client/transport.ts';
 import type { Store } from '../storage/store.ts';

@@ -1,4 +1,4 @@
-/** What the server says it is. */
+/** The version that the server reports at `/version`. */
 import type { ApiResponse } from './request.ts';
 
 export const kubernetesVersion = 'v1.36.4+wherry';

@@ -1,6 +1,6 @@
 /**
- * As `Promise.all`, but a failure is told of when all have ended: what goes on beside it would otherwise write over what is
- * told, and hold what the caller believes to be free.
+ * Like `Promise.all`, but rejects only once all have ended. Otherwise work that is still going on could write over the
+ * report of the failure, and hold resources that the caller believes to be free.
  */
 export async function allEnded(works: readonly Promise<unknown>[]): Promise<void> {
   const outcomes = await Promise.allSettled(works);

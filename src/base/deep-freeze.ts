@@ -1,4 +1,4 @@
-/** Values that are shared with others must not change. */
+/** Freezes values that are shared, so that nobody changes them. */
 
 /** Freezes a value and all it holds; what is frozen already counts as frozen throughout. */
 export function deepFreeze<T>(value: T): T {

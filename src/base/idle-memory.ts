@@ -1,5 +1,5 @@
 /**
- * Gives memory back when a process has nothing to do. V8 collects garbage when somebody allocates; a process that was busy
+ * Returns memory when a process is idle. V8 collects garbage on allocation; a process that was busy
  * (starting, say) and is then idle would keep what it no longer needs for hours.
  */
 import type { Clock } from './clock.ts';

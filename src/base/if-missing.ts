@@ -1,3 +1,5 @@
+/** Errors of files, folders and processes that are not there, which is often the answer and no failure. */
+
 const goneCodes: ReadonlySet<string | undefined> = new Set([
   'ENOENT',
   // A step of the path is a file.

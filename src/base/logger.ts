@@ -1,4 +1,4 @@
-/** Log lines: one JSON-free line each, `time level component message key=value …`, to a sink that is handed in. */
+/** Log lines of the form `time level component message key=value …`, written to a sink that is passed in. */
 import type { Clock } from './clock.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -1,4 +1,4 @@
-/** What every process tells of itself, under the names that Prometheus' libraries give it. */
+/** Metrics that every process exports about itself, under the names of Prometheus' client libraries. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { MetricsRegistry } from './metrics.ts';
 

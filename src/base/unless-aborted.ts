@@ -1,4 +1,4 @@
-/** Waiting that ends early. */
+/** Waiting that an abort ends early. */
 
 /** Resolves or rejects with `work`, or resolves as soon as `signal` aborts; the work itself goes on then. */
 export async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {

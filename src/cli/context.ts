@@ -1,4 +1,4 @@
-/** What every command is given: where things are, and where to write. */
+/** What every command gets: paths, environment and output. */
 import type { Programs } from '../host/cluster-context.ts';
 import type { DataFolder } from '../host/data-folder.ts';
 

@@ -1,4 +1,4 @@
-/** `wherry doctor`: is this machine fit, and what would mend it. */
+/** `wherry doctor`: what this machine lacks for a cluster, and how to get it. */
 import { serverRecordFile } from '../host/cluster-context.ts';
 import { listClusterRecords } from '../host/cluster-record.ts';
 import { examine, type Finding } from '../host/doctor.ts';

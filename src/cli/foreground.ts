@@ -1,4 +1,6 @@
-/** A process of Wherry as a child of this command: its output is ours, signals reach it, and its end is ours. */
+/**
+ * Runs a process of Wherry as a child of this command, which shares its output, passes signals on, and ends with it.
+ */
 import { spawn } from 'node:child_process';
 import { nodeFlags } from '../host/cluster-context.ts';
 import type { CliContext } from './context.ts';

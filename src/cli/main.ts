@@ -1,4 +1,4 @@
-/** Finds the command, runs it, and tells of its failure in the same way for all. */
+/** Finds the command, runs it, and reports failures of all commands in the same way. */
 import { Failure } from '../host/failure.ts';
 import { addonsCommand } from './addons.ts';
 import { adviceOn } from './advice.ts';

@@ -1,5 +1,5 @@
 /**
- * How the servers on one etcd come by the same keys: the first makes them and leaves them there, sealed under a token that
+ * How the servers on one etcd share their keys: the first creates them and stores them there, sealed under a token that
  * it prints; whoever joins with the token takes them. No server need be alive for that, only etcd.
  */
 import { randomBytes } from 'node:crypto';

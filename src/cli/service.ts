@@ -1,4 +1,4 @@
-/** `wherry service`: under which addresses services are reached from this machine. */
+/** `wherry service`: the addresses at which this machine reaches services. */
 import { Node, Service } from '../api/resources.gen.ts';
 import { Failure } from '../host/failure.ts';
 import { connectAsAdmin } from './admin-client.ts';

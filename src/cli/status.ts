@@ -65,7 +65,7 @@ export const status: Command = {
 };
 
 export interface NodeState {
-  /** By what the API server says, which hears of a sudden death only after a while. */
+  /** As the API server sees it, which notices a sudden death only after a while. */
   ready: boolean;
   running: boolean;
   containerd: boolean;

@@ -1,4 +1,4 @@
-/** `wherry up`: a cluster that runs, whatever was there before. */
+/** `wherry up`: brings a cluster up from whatever state it is in. */
 import { up as upCluster } from '../host/cluster.ts';
 import { serverRecordFile } from '../host/cluster-context.ts';
 import { loadClusterRecord } from '../host/cluster-record.ts';

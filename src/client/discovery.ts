@@ -1,4 +1,4 @@
-/** Which resources a server has, custom ones included: asked of its discovery, in preferred versions. */
+/** A server's resources, custom ones included, in their preferred versions: read from its discovery. */
 import type { ResourceType } from '../api/meta.ts';
 import type { APIGroupList, APIResourceList } from '../api/types/meta-v1.gen.ts';
 import type { Client } from './client.ts';

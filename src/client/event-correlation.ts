@@ -1,4 +1,4 @@
-/** Which event a new one becomes: one of its own, one more of the same, one of many alike, or none (upstream's rules). */
+/** Event correlation by upstream's rules: a new event is written, counted, aggregated with similar ones, or dropped. */
 import { RecentMap } from '../base/recent-map.ts';
 import type { EventTarget, EventType } from './event-recorder.ts';
 

@@ -1,4 +1,4 @@
-/** Events that wait to be written: each once, in order, and never at the expense of what else the process has to do. */
+/** Events waiting to be written: once each, in order, and never at the expense of the process's other work. */
 import type { Clock } from '../base/clock.ts';
 import type { EventRecord } from './event-correlation.ts';
 

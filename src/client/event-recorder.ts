@@ -1,4 +1,4 @@
-/** Events about objects: what `kubectl describe` shows. Alike events are counted and combined as upstream does it. */
+/** Events about objects: what `kubectl describe` shows. Similar events are counted and aggregated as upstream does. */
 import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';

@@ -236,7 +236,7 @@ function keepAlive(session: http2.ClientHttp2Session, clock: Clock): void {
  * that nobody reads by then has lost its data.
  */
 function readFromNowOn(stream: http2.ClientHttp2Stream): Readable {
-  // Whoever reads the body hears of the error.
+  // The reader of the body gets the error.
   return pipeline(stream, new PassThrough(), () => undefined);
 }
 

@@ -1,4 +1,4 @@
-/** One of several processes acts: the one that holds the Lease. */
+/** Leader election: of several processes only the holder of a Lease acts. */
 
 import { Lease } from '../api/resources.gen.ts';
 import { formatMicroTime } from '../api/schema/time.ts';

@@ -1,4 +1,4 @@
-/** Whether an owner that a cache shows is still there, which only the server knows for certain. */
+/** Whether an owner in the cache still exists, which only the server knows for certain. */
 import {
   controllerOf,
   type Draft,

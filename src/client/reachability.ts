@@ -1,4 +1,4 @@
-/** Whether a server answers at all, and who waits for that: the first answer after an outage ends every wait. */
+/** Whether a server responds at all: after an outage its first response ends everybody's wait. */
 import { type Clock, pause } from '../base/clock.ts';
 
 export class Reachability {

@@ -1,4 +1,4 @@
-/** List, then watch, for as long as it takes: keeps a sink up to date with one collection of a server. */
+/** Keeps a sink up to date with one collection of a server: list, watch, and list again when the watch is lost. */
 
 import type { KubeObject, ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';

@@ -47,7 +47,7 @@ await runUntilSignalled(logger, async (signal) => {
     { ...common, informers: network.informers, address, clusterDomain, resolvConf },
     signal,
   );
-  // Who waits for it hears of the failure.
+  // Its failure is reported where it is awaited.
   nameServer.catch(() => undefined);
   const policies = Promise.withResolvers<Policies>();
   let startedPolicies: Policies | undefined;

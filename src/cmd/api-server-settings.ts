@@ -1,4 +1,4 @@
-/** From what a server process was told of its API server to the options that the API server takes: files are read here. */
+/** Turns the API server settings of a server process into the options of the API server; files are read here. */
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { parseAuditPolicy } from '../apiserver/audit/policy.ts';

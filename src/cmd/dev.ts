@@ -1,4 +1,4 @@
-/** `wherry dev …`: for those who work on Wherry itself. Not part of what users are promised. */
+/** `wherry dev …`: for developers of Wherry. Not part of the public interface. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { removeCgroup, removeEmptyParents } from '../host/cgroup.ts';

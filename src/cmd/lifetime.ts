@@ -1,4 +1,6 @@
-/** How a long-running process ends: asked by a signal it stops in order, and says so; a defect ends it with a trace. */
+/**
+ * How a long-running process ends: on a signal it stops in order and logs that; a defect ends it with a stack trace.
+ */
 import { flushCompileCache } from 'node:module';
 import { systemClock } from '../base/clock.ts';
 import { releaseMemoryWhenIdle } from '../base/idle-memory.ts';

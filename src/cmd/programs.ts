@@ -1,4 +1,4 @@
-/** Where Wherry's own programs lie. */
+/** Paths of Wherry's own programs. */
 import { fileURLToPath } from 'node:url';
 import type { Programs } from '../host/cluster-context.ts';
 

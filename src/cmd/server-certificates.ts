@@ -1,4 +1,4 @@
-/** The certificates that a server shows, to clients and to those whom it asks itself, are issued anew while it runs. */
+/** Renews the certificates of a server while it runs: those it shows to clients, and those it uses as a client. */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';

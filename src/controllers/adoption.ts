@@ -1,4 +1,4 @@
-/** Who belongs to whom: takes in matching objects that nobody controls, lets go of those that match no longer. */
+/** Adoption and release: takes over matching objects that nobody controls, and releases those that no longer match. */
 import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';

@@ -1,4 +1,4 @@
-/** Follows collections that only the server can name: resources come and go, and with them what is watched. */
+/** Watches collections that discovery names: as resources come and go, so do the watches. */
 import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
 import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';

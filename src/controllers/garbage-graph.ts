@@ -1,4 +1,6 @@
-/** Who owns whom in the whole cluster: as little per object as answers that. Pure bookkeeping; knows no server. */
+/**
+ * Who owns whom in the whole cluster, with as little memory per object as possible. Pure bookkeeping; knows no server.
+ */
 import type { KubeObject, OwnerReference, ResourceType } from '../api/meta.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
 

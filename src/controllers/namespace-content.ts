@@ -1,4 +1,4 @@
-/** Objects that controllers put into every namespace: losing a race for them is no failure. */
+/** Objects that controllers create in every namespace: losing a race to create one is not a failure. */
 import { isAlreadyExists, isNotFound } from '../api/status.ts';
 import { isNamespaceTerminating } from './pod-control.ts';
 

@@ -1,4 +1,4 @@
-/** Making and removing many pods at once, with the events that tell of it. */
+/** Creating and deleting many pods at once, with the events that report it. */
 import type { Draft, KubeObject } from '../api/meta.ts';
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';

@@ -1,4 +1,4 @@
-/** Questions that every workload controller asks of a pod. */
+/** Predicates on pods that all workload controllers share. */
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 

@@ -38,7 +38,7 @@ const followed: readonly ResourceType[] = [
 
 const known: readonly ResourceType[] = [...followed, ResourceQuota as ResourceType];
 
-/** Quotas are counted anew so often, for what no watch tells of. */
+/** How often quotas are recalculated from scratch, for changes that no watch reports. */
 const resyncMs = 300_000;
 
 /**
@@ -98,7 +98,7 @@ export function resourceQuotaController(): AnyController {
   });
 }
 
-/** Creations are counted by admission when they happen; what frees something, and what came by another way, by this. */
+/** Admission counts creations as they happen; this counts what frees quota, and what got past admission. */
 function replenishing(type: ResourceType): Watch {
   return watch<KubeObject>(type, function* (object, old, informers) {
     const isGone = old === object;

@@ -1,4 +1,4 @@
-/** How long the certificates of a node still serve, and what came of renewing them, under the names of upstream's kubelet. */
+/** How long a node's certificates remain valid, and failed renewals, under the names of upstream's kubelet. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';

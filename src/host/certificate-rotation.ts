@@ -1,4 +1,4 @@
-/** Certificates are replaced well before they end, while the process that shows them goes on. */
+/** Replaces certificates well before they expire, while the process that uses them keeps running. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type BackoffOptions, backoffDelayMs } from '../base/backoff.ts';

@@ -1,4 +1,4 @@
-/** What commands about clusters of this machine are given, and how Wherry's own processes are run. */
+/** The context of commands on clusters of this machine, and how Wherry's own processes are run. */
 import { join } from 'node:path';
 import { nodeSearchPath } from './containerd.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';

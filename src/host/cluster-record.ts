@@ -1,4 +1,7 @@
-/** What is remembered of a cluster between commands: how it was asked for, and what it was given of the machine. */
+/**
+ * What is recorded about a cluster between commands: the options it was made with, and the resources of the machine it
+ * has.
+ */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -201,7 +201,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   const cluster = { ...record, subnet };
   const host = hostAddress(cluster);
   const compiled = fillCompileCache(context, [programs.server, programs.agent]);
-  // Who needs it hears of the failure.
+  // Its failure is reported where it is awaited.
   compiled.catch(() => undefined);
   await steps.run('Keys and certificates', async () => {
     const serviceAddress = kubernetesServiceAddress(record.serviceCidr);

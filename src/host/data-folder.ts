@@ -1,4 +1,4 @@
-/** Where things lie: the data folder of this machine, and in it the folders of clusters and their nodes. */
+/** Paths: the data folder of this machine, and in it the folders of clusters and their nodes. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 

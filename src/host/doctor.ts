@@ -1,4 +1,4 @@
-/** Looks at what a cluster needs of the machine, and says how to mend what is not there. Changes nothing. */
+/** Checks what a cluster needs from the machine, and says how to get what is missing. Changes nothing. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';

@@ -1,4 +1,4 @@
-/** A failure that the user can do something about: what went wrong, which log tells more, and what to try. */
+/** A failure that the user can fix: what went wrong, which log says more, and what to try. */
 
 export interface FailureOptions extends ErrorOptions {
   advice?: string;

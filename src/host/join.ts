@@ -1,4 +1,6 @@
-/** How a machine becomes a node of a cluster elsewhere: it checks the authority by its pin, and asks for a certificate. */
+/**
+ * How a machine joins a cluster elsewhere as a node: it verifies the authority by its pin, and requests a certificate.
+ */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The wire between the host and the nodes of a cluster: one bridge on the host, a pair of interfaces per node. */
+/** The link between the host and the nodes of a cluster: one bridge on the host, a veth pair per node. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { run, succeeds } from './command.ts';
 import { type NodeNamespace, runInNode } from './node-namespace.ts';

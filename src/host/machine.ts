@@ -1,4 +1,4 @@
-/** What this machine is and may do, read once per command. */
+/** What this machine is and allows, read once per command. */
 import { readFileSync } from 'node:fs';
 import { type CgroupHierarchy, cgroupHierarchies } from './cgroup.ts';
 

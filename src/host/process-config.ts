@@ -1,4 +1,4 @@
-/** What the long-running processes are told when they start: a JSON file each, written by whoever starts them. */
+/** The configuration of long-running processes: a JSON file each, written by whoever starts them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { SupervisorPlan } from './supervision/supervisor.ts';
 

@@ -1,4 +1,4 @@
-/** When a process or a node may be called ready. */
+/** Waits until a process or a node is ready. */
 import { waitFor } from './api-probe.ts';
 import { Failure } from './failure.ts';
 import { isRunning, type ProcessIdentity } from './process.ts';
@@ -34,7 +34,7 @@ export interface Expectation {
   /** What is wrong when it does not come true, e.g. `the API server is not ready`. */
   problem: string;
   condition(): Promise<true | undefined>;
-  /** Who brings it about, and where it tells of itself. */
+  /** The process that is waited for, and its log. */
   process: ProcessIdentity;
   logFile: string;
   limitMs: number;

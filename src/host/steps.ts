@@ -1,4 +1,4 @@
-/** How long-running commands tell what they do; the command line shows it. */
+/** How long-running commands report their steps, which the command line shows. */
 
 export interface Steps {
   /** Does `work`, shown as `title` while it runs and with its time when it is done. Steps may run side by side. */

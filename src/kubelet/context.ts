@@ -1,4 +1,4 @@
-/** What the parts of one kubelet share. */
+/** The context that the parts of one kubelet share. */
 import type { Pod, Service } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';

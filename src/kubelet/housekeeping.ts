@@ -1,4 +1,4 @@
-/** What a real node does besides running pods: logs, images, pressure. */
+/** Housekeeping of a real node: log rotation, image removal, eviction under pressure. */
 import type { Pod } from '../api/resources.gen.ts';
 import type { KubeletSettings } from './configuration.ts';
 import type { KubeletContext } from './context.ts';

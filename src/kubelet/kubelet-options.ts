@@ -1,4 +1,4 @@
-/** What a kubelet is given. */
+/** The options of a kubelet. */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';

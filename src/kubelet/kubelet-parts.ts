@@ -1,4 +1,4 @@
-/** The parts of a kubelet, shown to one another. Nothing runs yet. */
+/** Builds the parts of a kubelet and connects them. Nothing runs yet. */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Node, Pod, Service } from '../api/resources.gen.ts';

@@ -85,7 +85,7 @@ async function start(parts: KubeletParts): Promise<void> {
 /** Ends the parts that do not end by the signal alone; one that comes during the start is heard after it. */
 async function stopAfter(started: Promise<void>, { context, drivers, pods }: KubeletParts): Promise<void> {
   const { signal, probes } = context;
-  // Whoever awaits `started` hears of its failure.
+  // Its failure is reported to whoever awaits `started`.
   await started.catch(() => undefined);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();

@@ -1,4 +1,4 @@
-/** Carries what the server tells into cache and queue, and names each change that could help a waiting pod. */
+/** Feeds changes from the server into cache and queue, and names those that could help a waiting pod. */
 import type { ResourceType } from '../api/meta.ts';
 import {
   CSIDriver,

@@ -1,4 +1,4 @@
-/** Pods that were promised a node on which room is being made for them. */
+/** Nominated pods: those promised a node on which preemption is making room for them. */
 import type { PodInfo } from './framework/pod-info.ts';
 
 const nobody: readonly PodInfo[] = [];

@@ -1,4 +1,4 @@
-/** Says in a pod's status why it has no node. */
+/** Reports in a pod's status why it has no node. */
 import { Pod } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
 import { isNotFound } from '../api/status.ts';

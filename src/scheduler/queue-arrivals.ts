@@ -1,4 +1,4 @@
-/** What brought pods into the queues, counted under the names that upstream's metric has for it. */
+/** Counts what brought pods into the queues, under the event names of upstream's metric. */
 import type { ClusterEvent } from './framework/plugin.ts';
 
 /** A change of the cluster, or upstream's word for what it was else. */

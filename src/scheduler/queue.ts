@@ -1,5 +1,5 @@
 /**
- * Pods that want a place: those to try now, those that wait a little after a failure, and those that wait until
+ * Pods waiting for a node: those to try now, those backing off after a failure, and those that wait until
  * something changes that could help them. What could help is told by the plugins that refused them.
  */
 import type { Pod } from '../api/resources.gen.ts';

@@ -1,4 +1,4 @@
-/** Parameters of requests as OpenAPI documents tell of them, and which of them each verb takes. */
+/** Request parameters as OpenAPI documents describe them, and which of them each verb takes. */
 
 export const queryParameters = {
   pretty: ['string', "If 'true', then the output is pretty printed."],

@@ -1,4 +1,4 @@
-/** Who asks: the chain that turns a request's credentials into a user. */
+/** Authentication: the chain that turns a request's credentials into a user. */
 import { unauthorized } from '../../api/status.ts';
 import { authenticatedGroup } from '../../api/well-known.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';

@@ -1,4 +1,4 @@
-/** May this user do that? The questions, the answers, and the words of a refusal. */
+/** Authorization: the question, the decision, and the wording of a refusal. */
 import { mastersGroup } from '../../api/well-known.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 import type { Selected } from './selected.ts';

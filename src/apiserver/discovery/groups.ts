@@ -3,7 +3,7 @@ import type { KindDefinition } from '../../api/kind.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
 
-/** What discovery tells of a resource. */
+/** What discovery publishes about a resource. */
 export interface DiscoverableResource
   extends Pick<ServedResource, 'group' | 'version' | 'plural' | 'kind' | 'namespaced' | 'verbs' | 'cache'> {
   readonly definition: Pick<KindDefinition, 'type' | 'singular' | 'shortNames' | 'categories'>;

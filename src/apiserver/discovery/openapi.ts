@@ -38,7 +38,7 @@ const oldProtobufType = {
 };
 
 export interface OpenApiOptions {
-  /** What discovery tells of this server's own kinds. */
+  /** What discovery publishes about this server's own kinds. */
   groups(): readonly DiscoveredGroup<ServedResource>[];
   /** Groups of other servers: their documents are had from them. */
   others?(): readonly DiscoveredGroup[];

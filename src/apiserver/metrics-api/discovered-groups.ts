@@ -1,4 +1,4 @@
-/** What discovery tells of the metrics groups. */
+/** What discovery publishes about the metrics groups. */
 import type { ResourceType } from '../../api/meta.ts';
 import type { DiscoveredGroup } from '../discovery/groups.ts';
 

@@ -1,4 +1,4 @@
-/** `/metrics`: all that the process counts, the components in it included. */
+/** `/metrics`: the metrics of the whole process, including the components in it. */
 import { APIService } from '../../api/resources.gen.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { collectProcess } from '../../base/process-metrics.ts';

@@ -1,4 +1,7 @@
-/** What requests are counted by, with upstream's words for verbs and scopes. Paths are not among the labels: there are few. */
+/**
+ * The labels of request metrics, with upstream's names for verbs and scopes. Paths are no label: there must be few
+ * values.
+ */
 import type { RequestContext } from '../request.ts';
 
 export interface RequestLabels {

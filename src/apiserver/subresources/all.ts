@@ -1,4 +1,4 @@
-/** Every subresource of the built-in kinds. */
+/** The table of all subresources of built-in kinds. */
 import type { Random } from '../../base/random.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { ObjectReader } from '../object-reader.ts';

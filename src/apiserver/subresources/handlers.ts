@@ -10,7 +10,7 @@ export type SubresourceHandler = (
   resource: ServedResource,
 ) => Promise<ApiResponse> | ApiResponse;
 
-/** A subresource as discovery tells of it. */
+/** A subresource as discovery publishes it. */
 export interface SubresourceFacts {
   name: string;
   verbs: readonly string[];

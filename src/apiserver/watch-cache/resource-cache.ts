@@ -1,4 +1,4 @@
-/** The current objects of one resource in key order, its recent history, and who wants to hear of changes. */
+/** The current objects of one resource in key order, its recent history, and its watchers. */
 import { SortedKeys } from '../../base/sorted-keys.ts';
 import { inTurns } from '../../base/turns.ts';
 import { CachedObject } from './cached-object.ts';

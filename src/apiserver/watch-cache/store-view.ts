@@ -69,7 +69,7 @@ export class StoreView {
   readonly #caches = new Map<string, ResourceCache>();
   readonly #unclaimed = new UnclaimedEntries();
   #revision = 0;
-  /** The newest revision that this process was told of: its own writes, or the store's answer to a question. */
+  /** The newest revision known to this process: from its own writes, or from asking the store. */
   #known = 0;
   #waiters: Waiter[] = [];
   readonly #revisionListeners = new Set<(revision: number) => void>();
@@ -161,7 +161,7 @@ export class StoreView {
 
   /** One question at a time; whoever asks while it is under way needs an answer that is asked after that. */
   async #currentRevision(): Promise<number> {
-    // Whoever asked before hears of the failure.
+    // Callers that are waiting already get the failure.
     await this.#asking?.catch(() => 0);
     this.#asking ??= this.#store.currentRevision().finally(() => {
       this.#asking = undefined;

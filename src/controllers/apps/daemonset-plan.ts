@@ -1,4 +1,4 @@
-/** Which nodes a DaemonSet runs on, and which of its pods come and go. Decides; never acts. */
+/** Which nodes a DaemonSet runs on, and which of its pods are created and deleted. Decides; never acts. */
 import { compileRequirement } from '../../api/label-selector.ts';
 import type { DaemonSet, Node, Pod } from '../../api/resources.gen.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';

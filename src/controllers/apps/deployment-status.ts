@@ -1,4 +1,4 @@
-/** What a Deployment's status says of its ReplicaSets: numbers, and whether the rollout gets on. */
+/** A Deployment's status, computed from its ReplicaSets: replica counts, and whether the rollout makes progress. */
 import type { Deployment, ReplicaSet } from '../../api/resources.gen.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { findCondition, withoutCondition } from '../conditions.ts';

@@ -1,4 +1,4 @@
-/** Which of too many pods go first: upstream's order, from the least to the most missed. */
+/** Which pods are deleted first when there are too many: upstream's ranking. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { isPodActive, isPodReady, podCondition } from '../pod-state.ts';
 

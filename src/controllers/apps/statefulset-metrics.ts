@@ -1,4 +1,4 @@
-/** How far a StatefulSet's rolling update may go and how many of its pods are missed, under upstream's names. */
+/** `maxUnavailable` and unavailable replicas of StatefulSets, under upstream's names. */
 import type { Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
 import { countUnavailable, maxUnavailableOf } from './statefulset-plan.ts';

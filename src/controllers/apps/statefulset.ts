@@ -163,7 +163,7 @@ class StatefulReconcile {
       pod = await this.#cluster.create(Pod, draft, this.#signal);
       this.#podEvent('Create', name);
     } catch (error) {
-      // Another's pod of that name, or one that goes: nothing to tell of, only to wait for.
+      // A pod of that name which belongs to somebody else or is being deleted: no event, only a wait.
       if (!isAlreadyExists(error)) this.#podEvent('Create', name, error);
       throw error;
     }

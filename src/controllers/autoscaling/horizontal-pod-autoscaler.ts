@@ -396,7 +396,7 @@ class Sync {
   }
 }
 
-/** The API demands a metric; an autoscaler without one came by another way. */
+/** The API server adds a metric to every autoscaler; one without bypassed its defaults. */
 const noMetrics = { reason: 'InvalidMetricSourceType', error: new MetricProblem('no metrics') };
 
 function rootOf(apiVersion: string): string {

@@ -1,4 +1,4 @@
-/** CronJobs: make Jobs when their time comes. */
+/** CronJobs: create Jobs on schedule. */
 import { CronError } from '../../api/batch/cron-schedule.ts';
 import { controllerOf, type Draft, keyOf } from '../../api/meta.ts';
 import { CronJob, Job } from '../../api/resources.gen.ts';

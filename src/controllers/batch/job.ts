@@ -1,4 +1,4 @@
-/** Jobs: pods that run to their end, a given number of times; each outcome is counted once. */
+/** Jobs: a given number of pods that run to completion; each outcome is counted exactly once. */
 import { jobNameLabel } from '../../api/batch/job.ts';
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf } from '../../api/meta.ts';

@@ -1,4 +1,4 @@
-/** Approves the requests of kubelets for their client certificates, where policy says that they may have them. */
+/** Approves kubelets' requests for client certificates where authorization allows it. */
 import { CertificateSigningRequest, SubjectAccessReview } from '../../api/resources.gen.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';

@@ -1,4 +1,4 @@
-/** Removes certificate requests that are done with. */
+/** Deletes certificate requests that are no longer needed. */
 import { X509Certificate } from 'node:crypto';
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';

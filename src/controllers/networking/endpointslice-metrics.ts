@@ -1,4 +1,4 @@
-/** What the two EndpointSlice controllers do and what came of it, under upstream's names. */
+/** Metrics of the two EndpointSlice controllers, under upstream's names. */
 import type { EndpointSlice } from '../../api/resources.gen.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
 import type { Endpoint } from '../../api/types/discovery-v1.gen.ts';

@@ -1,4 +1,4 @@
-/** Mirrors Endpoints that somebody keeps by hand into EndpointSlices, which is what proxies read. */
+/** Mirrors manually managed Endpoints into EndpointSlices, which is what proxies read. */
 import { EndpointSlice, Endpoints, Service } from '../../api/resources.gen.ts';
 import { lastAppliedAnnotation, serviceNameLabel } from '../../api/well-known.ts';
 import { defineController, watch } from '../../client/controller.ts';

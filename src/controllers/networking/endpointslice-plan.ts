@@ -1,4 +1,4 @@
-/** Fits wanted endpoints into slices with as few changes to what is there as can be. */
+/** Distributes endpoints over slices with as few changes to the existing ones as possible. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Draft, OwnerReference } from '../../api/meta.ts';
 import { EndpointSlice } from '../../api/resources.gen.ts';

@@ -1,4 +1,4 @@
-/** Keeps ServiceCIDRs ready, and from going while services have their addresses. */
+/** Marks ServiceCIDRs ready, and protects them from deletion while services use their addresses. */
 import { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import { overlapping, planServiceCidr, rangesOf } from './service-cidr-plan.ts';

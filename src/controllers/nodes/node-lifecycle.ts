@@ -1,4 +1,4 @@
-/** Watches over nodes: one that falls silent becomes Unknown, is tainted, and its pods no longer count as ready. */
+/** Node lifecycle: a node that stops reporting becomes Unknown and is tainted, and its pods are marked not ready. */
 
 import { Lease, Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
@@ -200,7 +200,7 @@ function zoneOf(node: Node): string {
   return `${labels?.[regionLabel] ?? ''}:${labels?.[zoneLabel] ?? ''}`;
 }
 
-/** Services must not send to pods of a node that nobody hears of. */
+/** Services must not send traffic to pods of a node that does not report. */
 async function markPodsNotReady(cluster: ReconcileCluster, node: Node, signal: AbortSignal): Promise<void> {
   const pods = cluster.informer(Pod);
   pods.addIndex(nodeNameIndex, byNodeName);

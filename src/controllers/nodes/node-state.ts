@@ -1,4 +1,4 @@
-/** Questions about nodes that several controllers ask. */
+/** Predicates on nodes that several controllers share. */
 import type { Node } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 

@@ -1,4 +1,4 @@
-/** Tells kubelets, by the size of the cluster, how long they may use Secrets and ConfigMaps unseen. */
+/** Annotates nodes, by the size of the cluster, with how long kubelets may cache Secrets and ConfigMaps. */
 import { Node } from '../../api/resources.gen.ts';
 import { defineController } from '../../client/controller.ts';
 

@@ -1,4 +1,6 @@
-/** Removes pods that nobody else will: those of nodes that are gone, those never placed, and too many that have ended. */
+/**
+ * Deletes pods that nobody else will: of deleted and out-of-service nodes, never placed ones, and excess ended ones.
+ */
 
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';

@@ -1,4 +1,4 @@
-/** How many pods of a budget may be disrupted. Decides; never acts. */
+/** How many disruptions a budget allows. Decides; never acts. */
 import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type * as policy from '../../api/types/policy-v1.gen.ts';
 import { withCondition } from '../conditions.ts';

@@ -1,4 +1,4 @@
-/** PodDisruptionBudgets: keeps count of how many pods may go by choice. */
+/** PodDisruptionBudgets: keeps the number of allowed voluntary disruptions. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { keyOf } from '../../api/meta.ts';
 import {

@@ -1,4 +1,4 @@
-/** Pods that were to be disrupted and are still there after two minutes: they no longer say that they will be. */
+/** Takes back the DisruptionTarget condition of pods that still exist two minutes after it was set. */
 import { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';

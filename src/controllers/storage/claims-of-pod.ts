@@ -1,4 +1,4 @@
-/** Which claims a pod's volumes stand on. */
+/** Which claims a pod's volumes use. */
 import type { Pod } from '../../api/resources.gen.ts';
 
 /** Name of the index of pods by {@link claimKeysOf}. */

@@ -1,4 +1,4 @@
-/** A new cluster has a class `standard`, the default, made by the cluster's own provisioner. */
+/** Creates the default class `standard` of a new cluster, served by the cluster's own provisioner. */
 import { StorageClass } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
 import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';

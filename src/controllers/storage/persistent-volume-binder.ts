@@ -1,4 +1,4 @@
-/** Brings claims and volumes together, and hands volumes whose claim is gone to their reclaim policy. */
+/** Binds claims to volumes, and applies the reclaim policy to volumes whose claim is gone. */
 import { keyOf } from '../../api/meta.ts';
 import { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/resources.gen.ts';
 import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
@@ -240,7 +240,7 @@ async function askProvisioner(
   await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
 }
 
-/** For a claim that has no volume, or none any more: what it told of one goes. */
+/** For a claim without a volume: status fields that describe one are cleared. */
 async function setClaimPhase(
   claim: PersistentVolumeClaim,
   phase: 'Pending' | 'Lost',

@@ -1,4 +1,4 @@
-/** How many volumes and claims there are, bound and unbound, under the names that dashboards of storage ask for. */
+/** Counts of bound and unbound volumes and claims, under the names that storage dashboards query. */
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import type { Labels, MetricsRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';

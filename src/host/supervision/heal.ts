@@ -1,4 +1,7 @@
-/** What the supervisor has done when something died: the same steps by which `up` mends a cluster, for what is due. */
+/**
+ * What the supervisor does when something has died: the steps by which `up` repairs a cluster, for the processes that
+ * are due.
+ */
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { ensureAgent } from '../agent-process.ts';

@@ -1,4 +1,4 @@
-/** How often which process of a cluster was started again, kept from `up` to `down`. */
+/** How often each process of a cluster was restarted, kept from `up` to `down`. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ClusterFolder } from '../data-folder.ts';

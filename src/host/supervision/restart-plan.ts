@@ -1,4 +1,4 @@
-/** When a process that ended may be started again, and how often that was done. */
+/** When a process that ended may be restarted, and how often it has been. */
 
 export interface RestartHistory {
   /** Since the cluster was last brought up from nothing. */

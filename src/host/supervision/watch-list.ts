@@ -1,4 +1,7 @@
-/** Which processes of a cluster should run: written by whoever starts or ends some, read by the supervisor's script. */
+/**
+ * Which processes of a cluster should run: written by the commands that start or end them, read by the supervisor's
+ * script.
+ */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { agentRecordFile, serverRecordFile } from '../cluster-context.ts';

@@ -1,4 +1,4 @@
-/** The CSI drivers of this node: who has registered, and what the node's CSINode object tells of them. */
+/** The CSI drivers of this node: which have registered, and their entries in the node's CSINode object. */
 import { CSINode, Node } from '../../api/resources.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type * as storage from '../../api/types/storage-v1.gen.ts';

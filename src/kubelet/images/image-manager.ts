@@ -1,4 +1,4 @@
-/** Has the image of a container ready: pull policies, credentials, back-off, and the events that tell of it. */
+/** Makes a container's image available: pull policies, credentials, back-off, and the events that report them. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';

@@ -1,4 +1,4 @@
-/** Has the volumes of one pod ready, tries again when they are not, and tells of it in events. */
+/** Mounts the volumes of one pod, retries when that fails, and reports it in events. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';

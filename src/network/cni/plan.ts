@@ -1,7 +1,7 @@
 /** Decides how pods of this node are wired and how pod ranges of other nodes are reached. Pure. */
 import type { Node } from '../../api/resources.gen.ts';
 
-/** What a node tells of itself: its address, and the range that its pods' addresses come from. */
+/** What a node publishes about itself: its address, and the range of its pods' addresses. */
 export interface NodeRange {
   name: string;
   address: string;

@@ -1,4 +1,4 @@
-/** A node with the sums of what its pods take; changed in place as pods come and go. */
+/** A node with the total requests of its pods; updated in place as pods come and go. */
 import { numericAmounts } from '../../api/pod-resources.ts';
 import type { Node } from '../../api/resources.gen.ts';
 import type { Taint } from '../../api/types/core-v1.gen.ts';

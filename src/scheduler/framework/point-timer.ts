@@ -1,4 +1,4 @@
-/** How long the plugins of an extension point took together, told in upstream's words. */
+/** Times the plugins of an extension point together, with upstream's labels. */
 import type { Rejection } from './plugin.ts';
 
 export type ExtensionPoint =

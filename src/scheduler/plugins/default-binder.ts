@@ -1,4 +1,4 @@
-/** Tells the server the pod's node. */
+/** Binds the pod to its node at the API server. */
 import { Pod } from '../../api/resources.gen.ts';
 import type { Client } from '../../client/client.ts';
 import type { Plugin } from '../framework/plugin.ts';

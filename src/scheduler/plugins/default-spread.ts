@@ -1,4 +1,4 @@
-/** What a pod is spread by when it does not say: the pods of its Service or of its controller. */
+/** The default topology spread of pods without constraints: over the pods of their Service or controller. */
 import { matchesLabels } from '../../api/label-selector.ts';
 import { controllerOf, type LabelSelector } from '../../api/meta.ts';
 import { ReplicaSet, ReplicationController, Service, StatefulSet } from '../../api/resources.gen.ts';

@@ -1,4 +1,4 @@
-/** Whether the driver of a class tells of room enough for a new volume where a node reaches it. */
+/** Whether a class's driver publishes enough capacity for a new volume where a node can reach it. */
 import { matchesLabelSelector } from '../../api/label-selector.ts';
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { CSIStorageCapacity, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';

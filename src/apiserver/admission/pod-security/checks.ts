@@ -25,7 +25,7 @@ import {
   seccompRestricted,
 } from './restricted.ts';
 
-/** In the order in which upstream tells of them: the baseline first. */
+/** In the order in which upstream reports them: the baseline first. */
 const checks: readonly Check[] = [
   appArmorProfile,
   capabilitiesBaseline,

@@ -152,7 +152,7 @@ function judgeNamespace(objects: ObjectReader, attributes: AdmissionAttributes):
   if (old && request.subresource === '') warnOfExisting(objects, attributes);
 }
 
-/** Pods that are there already stay; whoever raises a namespace's level is told of them. */
+/** Existing pods stay when a namespace's level is raised; the client is warned about those that violate it. */
 function warnOfExisting(objects: ObjectReader, { request, object, old }: AdmissionAttributes): void {
   const next = namespacePolicy(object?.metadata.labels).enforce;
   const before = namespacePolicy(old?.metadata.labels).enforce;
