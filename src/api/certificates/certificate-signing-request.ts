@@ -184,6 +184,7 @@ function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).raw.length > 0;
   } catch {
+    // OpenSSL's words are not upstream's: only the answer counts.
     return false;
   }
 }

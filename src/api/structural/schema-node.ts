@@ -27,7 +27,7 @@ export function resourceNode(schema: StructuralSchema | undefined): SchemaNode {
 }
 
 /** The tree of a part of one. */
-export function structuralNode(schema: StructuralSchema): SchemaNode {
+function structuralNode(schema: StructuralSchema): SchemaNode {
   const { type } = schema;
   if (isIntOrString(schema)) return scalar('intOrString');
   if (type === 'array') return listNode(schema);

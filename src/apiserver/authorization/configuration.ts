@@ -15,7 +15,7 @@ import { type Shape, throwAll } from '../../base/configuration-shape.ts';
 import { parseGoDuration } from '../../base/go-duration.ts';
 import { decodeConfiguration } from '../access-configuration.ts';
 
-export const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;
+const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;
 export type AuthorizerType = (typeof authorizerTypes)[number];
 
 export type AuthorizerEntry =

@@ -30,7 +30,7 @@ export class AuthorizationChain {
   }
 }
 
-export const defaultChain: readonly ChainEntry[] = [
+const defaultChain: readonly ChainEntry[] = [
   { type: 'Node', name: 'node' },
   { type: 'RBAC', name: 'rbac' },
 ];

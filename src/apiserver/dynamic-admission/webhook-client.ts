@@ -75,6 +75,7 @@ function readAnswer(text: string): unknown {
   try {
     answer = parseExactJson(text);
   } catch {
+    // In Go's words, whatever is wrong with it.
     throw new NoAnswerError(jsonParseError);
   }
   if (typeof answer !== 'object' || answer === null) throw new NoAnswerError(jsonParseError);
@@ -102,6 +103,7 @@ function messageOfStatus(text: string): string | undefined {
     const { kind, message } = (parseExactJson(text) ?? {}) as { kind?: string; message?: string };
     return kind === 'Status' && typeof message === 'string' ? message : undefined;
   } catch {
+    // Not JSON, so not a Status: the caller describes the answer by its code.
     return undefined;
   }
 }

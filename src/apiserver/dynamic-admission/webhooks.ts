@@ -262,6 +262,7 @@ function patchedObject(
   try {
     value = parseExactJson(text);
   } catch {
+    // In Go's words instead of V8's.
     throw undecodable(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
   }
   if (!Array.isArray(value))

@@ -128,10 +128,7 @@ export class NodeScraper {
 }
 
 /** Nodes on which a pod runs that has begun since they were read. Pure. */
-export function nodesWithNews(
-  pods: Iterable<Pod>,
-  nodes: ReadonlyMap<string, NodeHistory>,
-): ReadonlySet<string> {
+function nodesWithNews(pods: Iterable<Pod>, nodes: ReadonlyMap<string, NodeHistory>): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { metadata, spec, status } of pods) {
     const now = nodes.get(spec?.nodeName ?? '')?.now;

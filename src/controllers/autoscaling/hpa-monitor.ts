@@ -14,7 +14,7 @@ export class SpecProblem extends Error {
 
 const prefix = 'horizontal_pod_autoscaler_controller';
 
-export const hpaMetricsOf = metricsPerRegistry((registry) => {
+const hpaMetricsOf = metricsPerRegistry((registry) => {
   const source: { autoscalers(): Iterable<HorizontalPodAutoscaler> } = { autoscalers: () => [] };
   const seconds = (name: string, help: string) =>
     registry.histogram(`${prefix}_${name}_duration_seconds`, help, exponentialBuckets(0.001, 2, 15));

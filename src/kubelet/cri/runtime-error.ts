@@ -2,7 +2,7 @@
 import type { ServiceError } from '@grpc/grpc-js';
 
 /** Names of gRPC's status codes, by number. */
-export const grpcCodes = [
+const grpcCodes = [
   'OK',
   'Canceled',
   'Unknown',

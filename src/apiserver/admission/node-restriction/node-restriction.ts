@@ -117,6 +117,7 @@ async function commonNameOf(request: NodeRequest, encoded: string): Promise<stri
   try {
     return (await parseSigningRequest(Buffer.from(encoded, 'base64').toString())).commonName;
   } catch {
+    // In upstream's words, whatever is wrong with it.
     throw refuse(request, 'unable to parse csr: PEM block type must be CERTIFICATE REQUEST');
   }
 }
