@@ -34,9 +34,9 @@ import { validateLabelSelector } from '../validation/label-selector.ts';
 import { dns1035LabelProblems, pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
 import type { ExpressionScope } from './expression-types.ts';
 import {
-  expressionType,
   validateExpression,
   validateMatchConditions,
+  variableType,
   wantsBool,
   wantsString,
 } from './expressions.ts';
@@ -192,7 +192,7 @@ function* validateCommon(spec: CommonSpec, field: string): Generator<FieldError,
       yield invalidValue(`${path}.name`, name, 'must be a valid CEL identifier');
     const whenEmpty = 'expression is not specified';
     yield* validateExpression(expression, `${path}.expression`, { scope, whenEmpty });
-    if (name && expression?.trim()) variables.set(name, expressionType(expression, scope));
+    if (name && expression?.trim()) variables.set(name, variableType(expression, scope));
   }
   return scope;
 }

@@ -55,6 +55,9 @@ const authorizer = objectOf('kubernetes.authorization.Authorizer', {
 export interface ExpressionScope {
   hasParams: boolean;
   hasAuthorizer: boolean;
+  /** Of the objects that a policy is about, and of its parameters, where they are known. */
+  object?: CelType;
+  params?: CelType;
   /** Of a policy's own variables, so far; undefined where there are none. */
   variables?: ReadonlyMap<string, CelType>;
 }
@@ -62,15 +65,17 @@ export interface ExpressionScope {
 export function variableTypes({
   hasParams,
   hasAuthorizer,
+  object = dyn,
+  params = dyn,
   variables,
 }: ExpressionScope): Map<string, CelType> {
   const types = new Map<string, CelType>([
-    ['object', dyn],
-    ['oldObject', dyn],
+    ['object', object],
+    ['oldObject', object],
     ['request', request],
     ['namespaceObject', namespaceObject],
   ]);
-  if (hasParams) types.set('params', dyn);
+  if (hasParams) types.set('params', params);
   if (hasAuthorizer) types.set('authorizer', authorizer);
   if (variables)
     types.set('variables', {

@@ -1,6 +1,6 @@
 /** Expressions of admission policies and webhooks, judged when they are written: a broken one would refuse everything. */
 import { checkExpression } from '../cel/check/check.ts';
-import { type CelType, dyn, typeText } from '../cel/check/types.ts';
+import { type CelType, dyn, typeText, withoutObjects } from '../cel/check/types.ts';
 import { CelError, compileCel } from '../cel/environment.ts';
 import { withMapsForObjects } from '../cel/struct-literals.ts';
 import { duplicate, type FieldErrors, invalidValue, required, tooMany } from '../field-error.ts';
@@ -59,9 +59,15 @@ function expressionProblem(expression: string, { types, text, scope }: Wanted): 
   }
 }
 
-/** Of an expression that is sound; of another one anything may come. */
-export function expressionType(expression: string, scope: ExpressionScope): CelType {
-  return checkExpression(expression, variableTypes(scope), mutationObject).type ?? dyn;
+/** Of a variable; when its expression is not sound, anything may come of it. */
+export function variableType(expression: string, scope: ExpressionScope): CelType {
+  const { type } = checkExpression(expression, variableTypes(scope), mutationObject);
+  return type ? withoutObjects(type) : dyn;
+}
+
+/** What is wrong with an expression, each problem as upstream's compiler prints it. */
+export function problemsOf(expression: string, scope: ExpressionScope): string[] {
+  return checkExpression(expression, variableTypes(scope), mutationObject).problems;
 }
 
 export function* validateMatchConditions(

@@ -4,6 +4,7 @@ import { typeOfSchema } from '../cel/check/schema-types.ts';
 import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
 import { CelError } from '../cel/environment.ts';
 import { type CompiledRule, compileRule } from '../cel/rules.ts';
+import { innerForm } from '../error-value.ts';
 import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import type { StructuralSchema } from '../structural/schema.ts';
 import type { JSONSchemaProps } from '../types/apiextensions-v1.gen.ts';
@@ -61,8 +62,13 @@ export function* validateRules(schema: JSONSchemaProps, site: RuleSite): FieldEr
   for (const [index, rule] of rules.entries()) {
     const path = pathOf(site.field, index);
     const { compiled, problem, messageProblem } = compileSoundly(rule, self);
-    if (problem) yield invalidValue(`${path}.rule`, printed(rule), problem);
-    if (messageProblem) yield invalidValue(`${path}.messageExpression`, printed(rule), messageProblem);
+    if (problem) yield invalidValue(`${path}.rule`, innerForm('apiextensions.ValidationRule', rule), problem);
+    if (messageProblem)
+      yield invalidValue(
+        `${path}.messageExpression`,
+        innerForm('apiextensions.ValidationRule', rule),
+        messageProblem,
+      );
     yield* validateTransition(rule, compiled?.isTransition ?? false, site, path);
   }
 }
@@ -119,18 +125,6 @@ function problemOf(
   const { type, problems } = checkExpression(source, variables);
   if (problems.length > 0) return `compilation failed: ${problems.join('\n')}`;
   return type?.kind === wanted ? undefined : `must evaluate to a ${wanted}`;
-}
-
-/** Upstream shows its own names of the fields. */
-function printed({ rule, message, messageExpression, reason, fieldPath, optionalOldSelf }: Rule): unknown {
-  return {
-    Rule: rule,
-    Message: message ?? '',
-    MessageExpression: messageExpression ?? '',
-    Reason: reason ?? null,
-    FieldPath: fieldPath ?? '',
-    OptionalOldSelf: optionalOldSelf ?? null,
-  };
 }
 
 /** Upstream numbers the type of a schema's own objects, in a way that nobody can foresee. */

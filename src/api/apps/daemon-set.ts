@@ -100,6 +100,7 @@ export const daemonSetKind = defineKind(DaemonSet, {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
     else yield* validateSpec(set.spec ?? {});
   },
+  updateRulesFirst: true,
   *validateUpdate(set, old, context) {
     if (context.subresource !== 'status')
       yield* validateSelectorUpdate(set.spec?.selector, old.spec?.selector, context);

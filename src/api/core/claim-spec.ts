@@ -94,9 +94,9 @@ export function settleDataSources(spec: PersistentVolumeClaimSpec, old?: Persist
     spec.dataSource = referenceOf(spec.dataSourceRef);
 }
 
-function isKnownOfOld({ apiGroup = '', kind }: DataSource): boolean {
+function isKnownOfOld({ apiGroup, kind }: DataSource): boolean {
   return (
-    (kind === 'PersistentVolumeClaim' && apiGroup === '') ||
+    (kind === 'PersistentVolumeClaim' && !apiGroup) ||
     (kind === 'VolumeSnapshot' && apiGroup === snapshotGroup)
   );
 }

@@ -51,7 +51,7 @@ const updates: [what: string, from: Pod, to: Pod, fields: string[]][] = [
   ],
   ['one toleration less', pod({ tolerations: [{ key: 'a' }] }), pod({}), ['spec.tolerations']],
   ['a gate less', pod({ schedulingGates: [{ name: 'g' }] }), pod({}), []],
-  ['a gate more', pod({}), pod({ schedulingGates: [{ name: 'g' }] }), ['spec.schedulingGates[0]']],
+  ['a gate more', pod({}), pod({ schedulingGates: [{ name: 'g' }] }), ['spec.schedulingGates[0].name']],
   [
     'a node selector while gated',
     pod({ schedulingGates: [{ name: 'g' }] }),

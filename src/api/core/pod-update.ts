@@ -63,7 +63,7 @@ function* validateRemovedGates(spec: PodSpec, old: PodSpec): FieldErrors {
   for (const [index, { name }] of (spec.schedulingGates ?? []).entries())
     if (!old.schedulingGates?.some((gate) => gate.name === name))
       yield forbiddenField(
-        `spec.schedulingGates[${index}]`,
+        `spec.schedulingGates[${index}].name`,
         `only deletion is allowed, but found new scheduling gate '${name}'`,
       );
 }

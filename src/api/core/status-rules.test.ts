@@ -127,6 +127,11 @@ test('of what a claim can have, a resize is told of storage alone', () => {
 const pvc = { kind: 'PersistentVolumeClaim', name: 'other' };
 const sources: [string, object, object][] = [
   ['an old client names a claim', { dataSource: pvc }, { dataSource: pvc, dataSourceRef: pvc }],
+  [
+    'no group is none',
+    { dataSource: { ...pvc, apiGroup: null } },
+    { dataSource: { ...pvc, apiGroup: null }, dataSourceRef: { ...pvc, apiGroup: null } },
+  ],
   ['a new client names a claim', { dataSourceRef: pvc }, { dataSource: pvc, dataSourceRef: pvc }],
   ['what old servers did not know is dropped', { dataSource: { kind: 'Secret', name: 's' } }, {}],
   ['another namespace is behind a gate', { dataSourceRef: { ...pvc, namespace: 'n' } }, {}],

@@ -1,6 +1,8 @@
 /** An AuthorizationConfiguration as upstream's files state it: who is asked about rights, in which order. */
+import { checkExpression } from '../../api/cel/check/check.ts';
+import { typeOfNode } from '../../api/cel/check/node-types.ts';
+import type { CelType } from '../../api/cel/check/types.ts';
 import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
-import { TypeChecker } from '../../api/cel/type-check.ts';
 import {
   duplicate,
   type FieldError,
@@ -48,6 +50,12 @@ interface WebhookDocument {
   failurePolicy?: string;
   connectionInfo?: { type?: string; kubeConfigFile?: string };
   matchConditions?: { expression?: string }[];
+}
+
+/** What a condition speaks of. */
+function conditionVariables(): ReadonlyMap<string, CelType> {
+  const spec = schemaNode('io.k8s.api.authorization.v1.SubjectAccessReviewSpec');
+  return new Map([['request', typeOfNode(spec, 'kubernetes.SubjectAccessReviewSpec')!]]);
 }
 
 const shape: Shape = {
@@ -234,11 +242,9 @@ class Reader {
   #compile(expression: string, field: string): CelProgram | undefined {
     try {
       const program = compileCel(expression, ['request']);
-      const types = { request: schemaNode('io.k8s.api.authorization.v1.SubjectAccessReviewSpec') };
-      const problems = new TypeChecker(['request'], types).problemsOf(expression);
+      const { type, problems } = checkExpression(expression, conditionVariables());
       if (problems.length > 0) this.#invalid(field, expression, `compilation failed: ${problems.join('\n')}`);
-      if (program.resultType !== 'bool' && program.resultType !== 'dyn')
-        this.#invalid(field, expression, 'must evaluate to bool');
+      else if (type?.kind !== 'bool') this.#invalid(field, expression, 'must evaluate to bool');
       return program;
     } catch (error) {
       if (!(error instanceof CelError)) throw error;

@@ -36,7 +36,7 @@ test('the status of a policy tells which fields its expressions speak of in vain
     expressionWarnings: [
       {
         fieldRef: 'spec.validations[0].messageExpression',
-        warning: `${warning('apps/v1, Kind=Deployment', 19, 'replica')}\n${warning('/v1, Kind=ConfigMap', 14, 'spec')}`,
+        warning: `${warning('/v1, Kind=ConfigMap', 14, 'spec')}\n${warning('apps/v1, Kind=Deployment', 19, 'replica')}`,
       },
     ],
   });

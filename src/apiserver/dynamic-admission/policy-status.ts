@@ -1,9 +1,11 @@
 /** Tells in the status of ValidatingAdmissionPolicies what their expressions say of fields that no object has. */
 
-import { policyVariables } from '../../api/admissionregistration/expressions.ts';
-import { TypeChecker } from '../../api/cel/type-check.ts';
+import type { ExpressionScope } from '../../api/admissionregistration/expression-types.ts';
+import { problemsOf, variableType } from '../../api/admissionregistration/expressions.ts';
+import { typeOfNode } from '../../api/cel/check/node-types.ts';
+import { type CelType, dyn } from '../../api/cel/check/types.ts';
 import { ValidatingAdmissionPolicy } from '../../api/resources.gen.ts';
-import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
+import { schemaNode } from '../../api/schema/schemas.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ExpressionWarning } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Client } from '../../client/client.ts';
@@ -15,6 +17,8 @@ export interface PolicyStatusOptions extends KeepInLineOptions {
   objects: ObjectReader;
   client: Client;
 }
+
+type PolicySpec = ValidatingAdmissionPolicy['spec'];
 
 /** Types of one policy that are checked: upstream's limit. */
 const typesMax = 10;
@@ -55,15 +59,16 @@ async function writeStatus(
 
 /** What is wrong with each expression, type by type. */
 function warningsOf({ spec }: ValidatingAdmissionPolicy, kinds: KindRegistry): ExpressionWarning[] {
-  const checkers = typesOf(spec, kinds).map(({ name, node }) => ({
-    name,
-    checker: new TypeChecker(policyVariables, { object: node, oldObject: node }, spec.variables ?? []),
+  const params = paramsOf(spec, kinds);
+  const scopes = resourcesOf(spec, kinds).map((resource) => ({
+    name: `${apiVersionIn(resource)}, Kind=${resource.kind}`,
+    scope: scopeOf(spec, typeOf(resource), params),
   }));
   const warnings: ExpressionWarning[] = [];
   const check = (expression: string | undefined, fieldRef: string) => {
     if (!expression) return;
-    const found = checkers.flatMap(({ name, checker }) => {
-      const problems = checker.problemsOf(expression);
+    const found = scopes.flatMap(({ name, scope }) => {
+      const problems = problemsOf(expression, scope);
       return problems.length > 0 ? [`${name}: ${problems.join('\n')}\n`] : [];
     });
     if (found.length > 0) warnings.push({ fieldRef, warning: found.join('\n') });
@@ -75,24 +80,42 @@ function warningsOf({ spec }: ValidatingAdmissionPolicy, kinds: KindRegistry): E
   return warnings;
 }
 
-/** The types that the rules name one by one; what is said with a `*` could be anything. */
-function typesOf(
-  { matchConstraints }: ValidatingAdmissionPolicy['spec'],
-  kinds: KindRegistry,
-): { name: string; node: SchemaNode }[] {
-  const types = new Map<string, SchemaNode>();
+/** What the expressions of a policy may speak of where it is about objects of one type. */
+function scopeOf(spec: PolicySpec, object: CelType, params: CelType | undefined): ExpressionScope {
+  const variables = new Map<string, CelType>();
+  const scope = { hasParams: spec.paramKind !== undefined, hasAuthorizer: true, object, params, variables };
+  for (const { name, expression } of spec.variables ?? [])
+    variables.set(name, variableType(expression, scope));
+  return scope;
+}
+
+function paramsOf({ paramKind }: PolicySpec, kinds: KindRegistry): CelType | undefined {
+  const { apiVersion = '', kind = '' } = paramKind ?? {};
+  const [version = '', group = ''] = apiVersion.split('/').reverse();
+  const resource = paramKind && kinds.findKind(group, version, kind);
+  return resource && typeOf(resource);
+}
+
+/** Those that the rules name one by one, in order; what is said with a `*` could be anything. */
+function resourcesOf({ matchConstraints }: PolicySpec, kinds: KindRegistry): ServedResource[] {
+  const found = new Map<string, ServedResource>();
   for (const { apiGroups = [], apiVersions = [], resources = [] } of matchConstraints?.resourceRules ?? [])
     for (const group of apiGroups)
       for (const version of apiVersions)
         for (const plural of resources) {
           const resource = kinds.find(group, version, plural);
-          const node = resource && nodeOf(resource);
-          if (node) types.set(`${group}/${version}, Kind=${resource.kind}`, node);
+          if (resource) found.set([group, version, resource.kind].join('\0'), resource);
         }
-  return [...types].slice(0, typesMax).map(([name, node]) => ({ name, node }));
+  const sorted = [...found].sort(([left], [right]) => (left < right ? -1 : 1));
+  return sorted.slice(0, typesMax).map(([, resource]) => resource);
 }
 
-function nodeOf({ codec }: ServedResource): SchemaNode | undefined {
+function apiVersionIn({ group, version }: ServedResource): string {
+  return `${group}/${version}`;
+}
+
+function typeOf({ codec, kind }: ServedResource): CelType {
   const { fields } = codec;
-  return typeof fields === 'string' ? schemaNode(fields) : fields;
+  const node = typeof fields === 'string' ? schemaNode(fields) : fields;
+  return (node && typeOfNode(node, kind)) ?? dyn;
 }

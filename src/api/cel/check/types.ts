@@ -59,6 +59,25 @@ export function isUnknown({ kind }: CelType): boolean {
   return kind === 'dyn' || kind === 'error';
 }
 
+/** What is known of a variable that an expression makes: nothing of the objects in it. */
+export function withoutObjects(type: CelType): CelType {
+  switch (type.kind) {
+    case 'list':
+      return listOf(withoutObjects(type.of));
+    case 'map':
+      return mapOf(withoutObjects(type.key), withoutObjects(type.of));
+    case 'object':
+    case 'opaque':
+    case 'optional':
+    case 'type':
+    case 'param':
+    case 'error':
+      return dyn;
+    default:
+      return type;
+  }
+}
+
 /** What type parameters stand for. */
 export type Bindings = Map<string, CelType>;
 
