@@ -57,6 +57,8 @@ export interface ServedVersion {
 /** Makes every answer carry a warning. */
 export interface Deprecation {
   since: string;
+  /** Instead of the sentence that the other fields make. */
+  warning?: string;
   removedIn?: string;
   replacement?: string;
 }

@@ -247,5 +247,7 @@ function warnOfDeprecation(
   if (!deprecation || info.subresource !== '') return;
   const until = deprecation.removedIn ? `, unavailable in v${deprecation.removedIn}+` : '';
   const instead = deprecation.replacement ? `; use ${deprecation.replacement}` : '';
-  warnings.push(`${apiVersion} ${kind} is deprecated in v${deprecation.since}+${until}${instead}`);
+  warnings.push(
+    deprecation.warning ?? `${apiVersion} ${kind} is deprecated in v${deprecation.since}+${until}${instead}`,
+  );
 }

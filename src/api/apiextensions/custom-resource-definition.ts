@@ -40,6 +40,20 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
     definition.status =
       stored && !known.includes(stored) ? { ...old.status, storedVersions: [...known, stored] } : old.status;
   },
+  /** Only marked: its time and its generation stay, and the condition tells at once what comes. */
+  prepareDeletion({ metadata, status }) {
+    delete metadata.deletionGracePeriodSeconds;
+    if (metadata.generation) metadata.generation--;
+    if (!status) return;
+    const pending = {
+      type: 'Terminating',
+      status: 'True',
+      lastTransitionTime: metadata.deletionTimestamp,
+      reason: 'InstanceDeletionPending',
+      message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+    };
+    status.conditions = [...(status.conditions ?? []).filter(({ type }) => type !== pending.type), pending];
+  },
   *validate(definition, { subresource, apiVersion }) {
     if (subresource !== 'status')
       yield* validateDefinition(definition, apiVersion?.endsWith('/v1beta1') ?? false);

@@ -25,11 +25,10 @@ import { semanticEqual } from '../validation/equality.ts';
 import { type Errors, immutable, invalidFor, oneOf } from '../validation/fields.ts';
 import { dns1035LabelProblems, subdomainProblems } from '../validation/names.ts';
 import { validateWebhookClient } from '../validation/webhook-client.ts';
+import { approvalAnnotation, approvalOf } from './approval.ts';
 import { findField } from './field-paths.ts';
 import { hasDefaults, validateSchema } from './schema-rules.ts';
 
-const approvalAnnotation = 'api-approved.kubernetes.io';
-const approvalHint = 'https://github.com/kubernetes/enhancements/pull/1111';
 const columnTypes = 'boolean,date,integer,number,string';
 const columnFormats = 'byte,date,date-time,double,float,int32,int64,password';
 const selectableFieldsMax = 8;
@@ -65,21 +64,12 @@ function* validateGroup(group: string | undefined): FieldErrors {
 }
 
 /** Groups of Kubernetes itself need somebody's approval. */
-function* validateApproval({ spec, metadata }: CustomResourceDefinition): FieldErrors {
-  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group ?? '')) return;
-  const approval = metadata.annotations?.[approvalAnnotation];
+function* validateApproval(definition: CustomResourceDefinition): FieldErrors {
+  const approval = approvalOf(definition);
   const field = `metadata.annotations[${approvalAnnotation}]`;
-  if (!approval)
-    yield required(
-      field,
-      `protected groups must have approval annotation "${approvalAnnotation}", see ${approvalHint}`,
-    );
-  else if (!approval.startsWith('unapproved') && !URL.canParse(approval))
-    yield invalidValue(
-      field,
-      approval,
-      `protected groups must have approval annotation "${approvalAnnotation}" with either a URL or a reason starting with "unapproved", see ${approvalHint}`,
-    );
+  if (approval?.reason === 'MissingAnnotation') yield required(field, approval.message);
+  if (approval?.reason === 'InvalidAnnotation')
+    yield invalidValue(field, definition.metadata.annotations?.[approvalAnnotation], approval.message);
 }
 
 function* validateNames(names: Partial<CustomResourceDefinitionNames>, field: string): FieldErrors {

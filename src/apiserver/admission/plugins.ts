@@ -18,6 +18,7 @@ import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from './storage.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
+import { terminatingDefinition } from './terminating-definition.ts';
 
 export interface BuiltinPluginOptions {
   objects: ObjectReader;
@@ -30,6 +31,7 @@ export function addBuiltinPlugins(
   chain: AdmissionChain,
   { objects, random, security, podSecurityObserver }: BuiltinPluginOptions,
 ): void {
+  chain.add(terminatingDefinition(objects));
   chain.add(namespaceLifecycle(objects));
   chain.add(limitRanger(objects));
   chain.add(serviceAccount(objects, random));

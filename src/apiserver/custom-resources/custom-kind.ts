@@ -3,7 +3,7 @@
 import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
 import { ageSince } from '../../api/columns.ts';
 import { type FieldErrors, type FieldErrorType, invalidValue } from '../../api/field-error.ts';
-import type { Column, KindDefinition, ServedVersion } from '../../api/kind.ts';
+import type { Column, Deprecation, KindDefinition, ServedVersion } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
@@ -86,7 +86,7 @@ export function customKind(
     columns: columnsOf(stored),
     versions: spec.versions
       .filter((version) => version !== stored && version.served)
-      .map((version) => servedVersion(spec.group, version)),
+      .map((version) => servedVersion(spec.group, names.kind, version)),
     hasGeneration: true,
     prepareCreate(object) {
       if (hasStatus) delete object.status;
@@ -107,7 +107,7 @@ export function customKind(
     },
     ...validation(judgeOf),
     ...selectable(stored),
-    ...(stored.deprecated && { warnings: () => [deprecationOf(spec.group, names.kind, stored)] }),
+    ...deprecated(spec.group, names.kind, stored),
   };
   return {
     definition: kind as KindDefinition,
@@ -120,7 +120,7 @@ export function customKind(
 }
 
 /** Between versions only the schema and the columns differ, unless a webhook converts (see webhook-conversion.ts). */
-function servedVersion(group: string, version: CustomResourceDefinitionVersion): ServedVersion {
+function servedVersion(group: string, kind: string, version: CustomResourceDefinitionVersion): ServedVersion {
   return {
     group,
     version: version.name,
@@ -129,12 +129,17 @@ function servedVersion(group: string, version: CustomResourceDefinitionVersion):
     fromStored: (object) => object,
     columns: columnsOf(version),
     selectableFields: selectable(version).selectableFields ?? (() => ({})),
-    ...(version.deprecated && { deprecation: { since: version.name } }),
+    ...deprecated(group, kind, version),
   };
 }
 
-function deprecationOf(group: string, kind: string, version: CustomResourceDefinitionVersion): string {
-  return version.deprecationWarning ?? `${group}/${version.name} ${kind} is deprecated`;
+function deprecated(
+  group: string,
+  kind: string,
+  { name, deprecated, deprecationWarning }: CustomResourceDefinitionVersion,
+): { deprecation?: Deprecation } {
+  const warning = deprecationWarning ?? `${group}/${name} ${kind} is deprecated`;
+  return deprecated ? { deprecation: { since: name, warning } } : {};
 }
 
 type ScalePaths = NonNullable<NonNullable<CustomResourceDefinitionVersion['subresources']>['scale']>;

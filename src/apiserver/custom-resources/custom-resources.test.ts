@@ -183,6 +183,14 @@ test('deleting a definition deletes its instances first, waiting for their final
     spec: { size: 's' },
   });
   await client.delete(CustomResourceDefinition, { name: 'trinkets.example.com' });
+  const { metadata, status } = await client.get(CustomResourceDefinition, { name: 'trinkets.example.com' });
+  assert.deepEqual([metadata.generation, metadata.deletionGracePeriodSeconds], [1, undefined]);
+  assert.match(status?.conditions?.at(-1)?.reason ?? '', /^InstanceDeletion(Pending|InProgress)$/);
+  await assert.rejects(client.create(Trinket, { metadata: at('late'), spec: { size: 's' } }), {
+    code: 403,
+    message:
+      'trinkets.example.com "late" is forbidden: create not allowed while custom resource definition is terminating',
+  });
   await withCondition('trinkets.example.com', 'Terminating', 'True');
   for await (const { object } of client.watch(Trinket, { namespace: 'shop' }, AbortSignal.timeout(5_000))) {
     if (object.metadata.name === 'held' && object.metadata.deletionTimestamp) break;

@@ -16,7 +16,7 @@ import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import type { StoreView } from '../watch-cache/store-view.ts';
 import { type CustomKindServices, customKind } from './custom-kind.ts';
-import { hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
+import { approvalConditions, hasCondition, mergeConditions, type NamesInUse, planNames } from './names.ts';
 
 const retry = { firstMs: 20, maxMs: 5_000 };
 /** Instances deleted at once while a definition goes. */
@@ -105,7 +105,11 @@ export class CustomResources {
     const status = {
       ...definition.status,
       acceptedNames: plan.acceptedNames,
-      conditions: mergeConditions(definition.status?.conditions ?? [], plan.conditions, now),
+      conditions: mergeConditions(
+        definition.status?.conditions ?? [],
+        [...plan.conditions, ...approvalConditions(definition)],
+        now,
+      ),
       storedVersions: withStorageVersion(definition),
     };
     const next = { ...definition, status };

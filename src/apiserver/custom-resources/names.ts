@@ -1,4 +1,5 @@
 /** Which of the names that a CustomResourceDefinition asks for it can have, and the conditions that say so. */
+import { approvalOf } from '../../api/apiextensions/approval.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import type {
   CustomResourceDefinitionCondition,
@@ -81,6 +82,15 @@ export function hasCondition(definition: CustomResourceDefinition, type: string)
   return (
     definition.status?.conditions?.some((found) => found.type === type && found.status === 'True') ?? false
   );
+}
+
+/** What is said of a definition in one of the community's groups. */
+export function approvalConditions(definition: CustomResourceDefinition): Condition[] {
+  const approval = approvalOf(definition);
+  if (!approval) return [];
+  const { isGiven, reason, message } = approval;
+  const status = isGiven ? 'True' : 'False';
+  return [{ type: 'KubernetesAPIApprovalPolicyConformant', status, reason, message }];
 }
 
 /** `conditions` over those that stand, keeping the time of what did not change its status. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createListeningServer } from '../http/listener.fixture.ts';
 import { createTestServer } from '../server.fixture.ts';
 import { serveShops } from './shops.fixture.ts';
 
@@ -37,3 +38,45 @@ test('an object is judged by the version that the client speaks', async () => {
   const { status } = await server.ask('PUT', `${shops('v2')}/v1-3`, { ...object, size: 4 });
   assert.equal(status, 422);
 });
+
+test('a version that is deprecated says so, whether it is stored or not, by its own words if it has some', async () => {
+  await using listening = await createListeningServer();
+  const { server } = listening;
+  const send = await listening.as('admin', ['system:masters']);
+  const any = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  const versions = [
+    { name: 'v1', served: true, storage: true, deprecated: true, schema: any },
+    { name: 'v2', served: true, storage: false, deprecated: true, schema: any },
+    {
+      ...{ name: 'v3', served: true, storage: false, deprecated: true, schema: any },
+      deprecationWarning: 'closed',
+    },
+  ];
+  const definition = customResourceDefinition('shops', versions);
+  await server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition);
+  const path = (version: string) => `/apis/example.com/${version}/shops`;
+  for (const [version, warning] of [
+    ['v1', '299 - "example.com/v1 Shop is deprecated"'],
+    ['v2', '299 - "example.com/v2 Shop is deprecated"'],
+    ['v3', '299 - "closed"'],
+  ] as const) {
+    let answer = await send('GET', path(version));
+    for (const end = Date.now() + 5_000; answer.status !== 200 && Date.now() < end; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      answer = await send('GET', path(version));
+    }
+    assert.equal(answer.headers.warning, warning);
+  }
+});
+
+function customResourceDefinition(plural: string, versions: readonly object[]) {
+  return {
+    metadata: { name: `${plural}.example.com` },
+    spec: {
+      group: 'example.com',
+      scope: 'Cluster',
+      names: { plural, singular: 'shop', kind: 'Shop', listKind: 'ShopList' },
+      versions,
+    },
+  };
+}

@@ -21,6 +21,8 @@ export function encodeContinue({ revision, start }: ContinueToken): string {
 /** @throws StatusError 400 */
 export function decodeContinue(token: string): ContinueToken {
   const fail = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`);
+  const illegal = illegalByteOf(token);
+  if (illegal !== undefined) throw fail(`illegal base64 data at input byte ${illegal}`);
   let parsed: { v?: unknown; rv?: unknown; start?: unknown };
   try {
     parsed = parseJson(Buffer.from(token, 'base64url').toString('utf8')).value as typeof parsed;
@@ -39,4 +41,11 @@ export function decodeContinue(token: string): ContinueToken {
   if (start.startsWith('/') || start.split('/').some((part) => part === '..'))
     throw fail(JSON.stringify(start));
   return { revision: parsed.rv, start };
+}
+
+/** Where URL-safe base64 without padding stops being that; a single character at the end holds no byte. */
+function illegalByteOf(token: string): number | undefined {
+  const at = token.search(/[^A-Za-z0-9_-]/);
+  if (at >= 0) return Buffer.byteLength(token.slice(0, at));
+  return token.length % 4 === 1 ? token.length - 1 : undefined;
 }

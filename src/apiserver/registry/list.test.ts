@@ -171,3 +171,14 @@ test('a list has no initial events', async () => {
   assert.equal(status, 422);
   assert.match(object.message, /sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list/);
 });
+
+test('whoever takes any state gets all of it; a page of what is still so tells how many are left', async () => {
+  await using server = await withConfigMaps(5);
+  const any = await server.ask('GET', `${configMaps}?limit=2&resourceVersion=0`);
+  assert.equal(any.object.items.length, 5);
+  assert.equal(any.object.metadata.continue, undefined);
+  const { resourceVersion } = any.object.metadata;
+  const exact = await server.ask('GET', `${configMaps}?limit=2&resourceVersion=${resourceVersion}`);
+  assert.deepEqual(namesOf(exact.object), ['c000', 'c001']);
+  assert.equal(exact.object.metadata.remainingItemCount, 3);
+});

@@ -62,8 +62,10 @@ export function readListRequest({ info, request }: RequestContext, resource: Ser
   };
 }
 
-export async function listObjects(registry: Registry, request: ListRequest): Promise<ListOutcome> {
-  checkListOptions(request);
+export async function listObjects(registry: Registry, asked: ListRequest): Promise<ListOutcome> {
+  checkListOptions(asked);
+  // Whoever takes any state gets the whole of it, as from upstream's watch cache.
+  const request = asked.resourceVersion === '0' ? { ...asked, limit: 0 } : asked;
   if (!request.selection.late) return listSelected(registry, request);
   const { resource, selection } = request;
   if (!registry.view.isCurrent) await registry.view.caughtUp();
@@ -80,14 +82,17 @@ async function listSelected(registry: Registry, request: ListRequest): Promise<L
   const cache = cacheOf(request.resource);
   const { view } = registry;
   if (request.continueToken) return continueList(registry, request);
-
+  if (!isRevision(request.resourceVersion))
+    throw badRequest(`invalid resource version: ${notRevision(request.resourceVersion)}`);
   const wanted = Number(request.resourceVersion);
   if (
     request.resourceVersionMatch === 'Exact' ||
     (request.limit > 0 && wanted > 0 && !request.resourceVersionMatch)
   ) {
     await freshAs(registry, wanted);
-    return listAt(registry, request, wanted, undefined);
+    return isPresent(registry, cache, wanted)
+      ? page(cache, request, undefined, wanted)
+      : listAt(registry, request, wanted, undefined);
   }
   if (request.resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
@@ -142,16 +147,18 @@ async function continueList(registry: Registry, request: ListRequest): Promise<L
     if (!registry.view.isCurrent) await registry.view.caughtUp();
     return await page(cache, request, after, registry.view.revision);
   }
-  // Clients see a token end with the history that it is about, also where the present would still answer it.
-  const isKept = token.revision >= registry.store.compacted;
-  if (isKept && cache.unchangedSince(token.revision))
-    return await page(cache, request, after, token.revision);
+  if (isPresent(registry, cache, token.revision)) return await page(cache, request, after, token.revision);
   try {
     return await listAt(registry, request, token.revision, after);
   } catch (error) {
     if (!(error instanceof StatusError) || error.code !== 410) throw error;
     throw expiredContinue(token.start);
   }
+}
+
+/** Clients see a revision end with the history that it is of, also where the present would still answer it. */
+function isPresent({ store }: Registry, cache: ResourceCache, revision: number): boolean {
+  return revision >= store.compacted && cache.unchangedSince(revision);
 }
 
 /** The list as of a past revision, from the store. */
@@ -258,19 +265,17 @@ function notRevision(text: string): string {
 function checkListOptions(request: ListRequest): void {
   const { resourceVersion, resourceVersionMatch: match, continueToken } = request;
   const errors: FieldError[] = [];
-  if (request.wantsInitialEvents)
-    errors.push(forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
   if (match) {
-    if (continueToken)
-      errors.push(
-        forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'),
-      );
     if (!resourceVersion)
       errors.push(
         forbiddenField(
           'resourceVersionMatch',
           'resourceVersionMatch is forbidden unless resourceVersion is provided',
         ),
+      );
+    if (continueToken)
+      errors.push(
+        forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'),
       );
     if (match !== 'Exact' && match !== 'NotOlderThan')
       errors.push(notSupportedInOrder('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
@@ -282,7 +287,7 @@ function checkListOptions(request: ListRequest): void {
         ),
       );
   }
+  if (request.wantsInitialEvents)
+    errors.push(forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
-  if (!isRevision(resourceVersion))
-    throw badRequest(`invalid resource version: ${notRevision(resourceVersion)}`);
 }

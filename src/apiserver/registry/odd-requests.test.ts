@@ -126,7 +126,30 @@ const oddQueries: [method: string, query: string, status: number, message: RegEx
     400,
     /continue key is not valid: invalid character '.' looking for beginning of value$/,
   ],
-  ['GET', 'watch=1&continue=abc', 422, /resourceVersionMatch is forbidden when continue is provided$/],
+  [
+    'GET',
+    'watch=1&continue=abc&sendInitialEvents=true&resourceVersionMatch=NotOlderThan',
+    422,
+    /resourceVersionMatch is forbidden when continue is provided$/,
+  ],
+  [
+    'GET',
+    'watch=1&resourceVersionMatch=Exact',
+    422,
+    /\[.* is forbidden for watch unless sendInitialEvents is provided, .*supported values: "NotOlderThan"\]$/,
+  ],
+  [
+    'GET',
+    'resourceVersion=x&continue=abcde',
+    400,
+    /continue key is not valid: illegal base64 data at input byte 4$/,
+  ],
+  [
+    'GET',
+    'resourceVersionMatch=Exact&continue=abc',
+    422,
+    /\[.* is forbidden unless resourceVersion is provided, .* is forbidden when continue is provided\]$/,
+  ],
   ['GET', 'resourceVersion=1&resourceVersionMatch=F', 422, /supported values: "Exact", "NotOlderThan", ""$/],
   [
     'POST',

@@ -58,7 +58,9 @@ async function startOf(registry: Registry, query: URLSearchParams): Promise<Watc
   }
   if (resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
-    return { initialState: true, initialEventsEnd: false, afterRevision: 0 };
+    // Whoever takes bookmarks hears where the initial state ends, asked for or not.
+    const initialEventsEnd = isTrue(query.get('allowWatchBookmarks'));
+    return { initialState: true, initialEventsEnd, afterRevision: initialEventsEnd ? view.revision : 0 };
   }
   if (revision === 0) return { initialState: true, initialEventsEnd: false, afterRevision: 0 };
   return { initialState: false, initialEventsEnd: false, afterRevision: revision };
@@ -76,18 +78,20 @@ function checkWatchOptions(query: URLSearchParams): void {
           'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
         ),
       );
-    if (match && match !== 'NotOlderThan')
-      errors.push(notSupported('resourceVersionMatch', match, ['NotOlderThan']));
-  } else if (match)
-    errors.push(
-      forbiddenField(
-        'resourceVersionMatch',
-        'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-      ),
-    );
-  if (query.get('continue'))
-    errors.push(
-      forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'),
-    );
+  }
+  if (match) {
+    if (wantsInitial === null)
+      errors.push(
+        forbiddenField(
+          'resourceVersionMatch',
+          'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+        ),
+      );
+    if (match !== 'NotOlderThan') errors.push(notSupported('resourceVersionMatch', match, ['NotOlderThan']));
+    if (query.get('continue'))
+      errors.push(
+        forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'),
+      );
+  }
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
 }
