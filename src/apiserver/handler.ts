@@ -224,6 +224,7 @@ export const pageNotFound: ApiResponse = {
   type: 'raw',
   status: 404,
   contentType: 'text/plain; charset=utf-8',
+  headers: { 'x-content-type-options': 'nosniff' },
   body: '404 page not found\n',
 };
 

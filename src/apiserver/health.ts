@@ -15,6 +15,7 @@ export interface HealthCheck {
   onlyReadiness?: boolean;
 }
 
+const plainText = 'text/plain; charset=utf-8';
 /** A check that takes longer has failed. */
 const checkTimeoutMs = 10_000;
 
@@ -97,7 +98,9 @@ async function answerOne(
   const check = checks.find((candidate) => candidate.name === name);
   if (!check) return pageNotFound;
   const problem = await problemOf(check, clock);
-  return problem === undefined ? text(200, 'ok') : text(500, `internal server error: ${problem}\n`);
+  return problem === undefined
+    ? { type: 'raw', status: 200, contentType: plainText, body: 'ok' }
+    : text(500, `internal server error: ${problem}\n`);
 }
 
 /** Undefined when all is well; a check that takes too long has failed. */
@@ -120,7 +123,7 @@ function text(status: number, body: string): ApiResponse {
   return {
     type: 'raw',
     status,
-    contentType: 'text/plain; charset=utf-8',
+    contentType: plainText,
     body,
     headers: { 'x-content-type-options': 'nosniff' },
   };

@@ -100,7 +100,7 @@ function describe(parts: ApiServerParts): void {
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
   handler.addPath('/version', serveVersion);
-  registerHealth(handler, healthChecks(parts.store, parts.view), options.clock);
+  registerHealth(handler, healthChecks(parts.store, parts.view, parts.own.signal), options.clock);
   registerTokenDiscovery(handler, parts.security);
   registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));
   collectApiServices(options.metrics, parts.objects);
@@ -150,20 +150,47 @@ function isReachableByPods(address: string): boolean {
   return !/^(127\.|0\.0\.0\.0|::|localhost)/.test(address);
 }
 
-/** What runs before the server listens has succeeded when anybody can ask; upstream's names for it stay. */
+/** What runs before the server listens has succeeded when anybody can ask; under upstream's names, in its order. */
 const doneAtStart = [
-  'poststarthook/bootstrap-controller',
-  'poststarthook/priority-and-fairness-config-producer',
-  'poststarthook/rbac/bootstrap-roles',
-  'poststarthook/scheduling/bootstrap-system-priority-classes',
+  'start-apiserver-admission-initializer',
+  'generic-apiserver-start-informers',
+  'priority-and-fairness-config-consumer',
+  'priority-and-fairness-filter',
+  'storage-object-count-tracker-hook',
+  'start-apiextensions-informers',
+  'start-apiextensions-controllers',
+  'crd-informer-synced',
+  'start-system-namespaces-controller',
+  'storage-readiness',
+  'start-service-ip-repair-controllers',
+  'rbac/bootstrap-roles',
+  'scheduling/bootstrap-system-priority-classes',
+  'priority-and-fairness-config-producer',
+  'bootstrap-controller',
+  'start-kubernetes-service-cidr-controller',
+  'start-kube-aggregator-informers',
+  'apiservice-status-local-available-controller',
+  'apiservice-status-remote-available-controller',
+  'apiservice-registration-controller',
+  'apiservice-discovery-controller',
+  'kube-apiserver-autoregistration',
+  'apiservice-openapi-controller',
+  'apiservice-openapiv3-controller',
 ];
 
-function healthChecks(store: Store, view: StoreView): HealthCheck[] {
+function healthChecks(store: Store, view: StoreView, closing: AbortSignal): HealthCheck[] {
+  const storeAnswers = async () => void (await store.currentRevision());
   return [
     { name: 'ping', check: () => undefined },
     { name: 'log', check: () => undefined },
-    { name: 'etcd', check: async () => void (await store.currentRevision()) },
+    { name: 'etcd', check: storeAnswers },
+    { name: 'etcd-readiness', onlyReadiness: true, check: storeAnswers },
     { name: 'informer-sync', onlyReadiness: true, check: async () => void (await view.caughtUp()) },
-    ...doneAtStart.map((name) => ({ name, check: () => undefined })),
+    ...doneAtStart.map((name) => ({ name: `poststarthook/${name}`, check: () => undefined })),
+    {
+      name: 'shutdown',
+      onlyReadiness: true,
+      check: () => (closing.aborted ? 'process is shutting down' : undefined),
+    },
   ];
 }

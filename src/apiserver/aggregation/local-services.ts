@@ -5,11 +5,9 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
+import { prioritiesOf } from './priorities.ts';
 
 const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
-const groupPriority = 1_000;
-const corePriority = 18_000;
-const versionPriority = 100;
 /** Definitions come in bundles; one round serves them all. */
 const settleMs = 100;
 
@@ -78,8 +76,7 @@ async function createLocal(
         spec: {
           ...(group && { group }),
           version,
-          groupPriorityMinimum: group === '' ? corePriority : groupPriority,
-          versionPriority,
+          ...prioritiesOf(group, version),
         },
       },
       { signal },
