@@ -2,7 +2,7 @@
 
 import { Namespace } from '../../src/api/resources.gen.ts';
 import { ignoreAlreadyExists } from '../../src/api/status.ts';
-import { createApiServer } from '../../src/apiserver/server.ts';
+import { type ApiServer, createApiServer } from '../../src/apiserver/server.ts';
 import { createLogger, type Logger, silentLogger } from '../../src/base/logger.ts';
 import { MetricsRegistry } from '../../src/base/metrics.ts';
 import type { CertificatePair } from '../../src/base/pki.ts';
@@ -76,17 +76,11 @@ const logger: Logger = process.env.WHERRY_TEST_LOG
   : silentLogger;
 
 export async function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const {
-    seed = 1,
-    nodes: nodeCount = 1,
-    controllers,
-    clock = new VirtualClock(),
-    scheduler = true,
-  } = options;
+  const { seed = 1, nodes: nodeCount = 1, clock = new VirtualClock(), scheduler = true } = options;
   const random = seededRandom(seed);
   const metrics = new MetricsRegistry();
   const server = await createApiServer({ store: createMemoryStore(), clock, random, logger, metrics });
-  const groups = ['system:masters'];
+  const parts: Parts = { options, server, clock, random, metrics };
   const clientAs = (name: string) =>
     createClient(server.localTransport({ name, groups }), { fieldManager: name });
   const client = clientAs('test');
@@ -98,95 +92,15 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
   let controllersRunning: Promise<void> = Promise.resolve();
   function start(): void {
     controllersStop = new AbortController();
-    const { signal } = controllersStop;
-    const transport = server.localTransport({ name: 'system:kube-controller-manager', groups });
-    const own = createClient(options.wrapTransport?.(transport) ?? transport, {
-      fieldManager: 'kube-controller-manager',
-    });
-    const informers = createInformerFactory(own, { clock, random, logger, signal });
-    const recorder = createEventRecorder({ client: own, clock, logger, component: 'controllers', signal });
-    controllersRunning = startControllers(
-      {
-        client: own,
-        informers,
-        clock,
-        random,
-        logger,
-        metrics,
-        recorder,
-        clusterCa: 'test authority',
-        ...(options.signingAuthority && { signingAuthority: options.signingAuthority }),
-        ...(options.issueSecretToken && { issueSecretToken: options.issueSecretToken }),
-        ...(controllers && { only: new Set(controllers) }),
-      },
-      signal,
-    );
+    controllersRunning = runControllers(parts, controllersStop.signal);
   }
   start();
-
-  if (scheduler) {
-    const own = clientAs('kube-scheduler');
-    const { signal } = stop;
-    const informers = createInformerFactory(own, { clock, random, logger, signal });
-    const recorder = createEventRecorder({
-      client: own,
-      clock,
-      logger,
-      component: 'default-scheduler',
-      signal,
-    });
-    void startScheduler({ client: own, informers, clock, random, logger, metrics, recorder }, signal);
-  }
-
+  if (scheduler) void runScheduler(parts, clientAs('kube-scheduler'), stop.signal);
   const nodes: ClusterNode[] = [];
   const addNode = async (name: string, labels: Record<string, string> = {}) => {
     const node: ClusterNode = { name, isSilent: false };
-    const transport = server.localTransport({ name: `system:node:${name}`, groups });
-    const own = createClient(
-      cutWhile(options.wrapNodeTransport?.(transport) ?? transport, () => node.isSilent),
-      { fieldManager: 'kubelet' },
-    );
-    const { signal } = stop;
-    const runtime = simulatedRuntime({
-      clock,
-      random,
-      ...(options.behaviour && { behaviour: options.behaviour }),
-    });
-    const recorder = createEventRecorder({
-      client: own,
-      clock,
-      logger,
-      component: 'kubelet',
-      host: name,
-      signal,
-    });
     nodes.push(node);
-    const kubelet = await startKubelet(
-      {
-        client: own,
-        informers: createInformerFactory(own, { clock, random, logger, signal }),
-        runtime,
-        machine: simulatedMachine({ runtime, cpuCores: 64, memoryBytes: 256 * 1024 ** 3 }),
-        nodeName: name,
-        nodeIps: [`172.30.0.${nodes.length + 1}`],
-        clock,
-        random,
-        logger,
-        metrics: new MetricsRegistry(),
-        recorder,
-        clusterDns: ['10.96.0.10'],
-        clusterDomain: 'cluster.local',
-        labels,
-        configuration: { maxPods: options.podsMax ?? 500 },
-        ...(options.trafficRules && { trafficRules: options.trafficRules }),
-      },
-      signal,
-    );
-    let isStarted = false;
-    void kubelet.started.then(() => {
-      isStarted = true;
-    });
-    await clock.advanceUntil(() => isStarted);
+    await runNode(parts, { node, address: `172.30.0.${nodes.length + 1}`, labels }, stop.signal);
     return node;
   };
   for (let index = 1; index <= nodeCount; index++) await addNode(`node${index}`);
@@ -212,6 +126,97 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
       await server.close();
     },
   };
+}
+
+const groups = ['system:masters'];
+
+/** What all components of one cluster share. */
+interface Parts {
+  options: ClusterOptions;
+  server: ApiServer;
+  clock: VirtualClock;
+  random: Random;
+  metrics: MetricsRegistry;
+}
+
+/** Resolves when all controllers have ended after `signal`. */
+function runControllers(parts: Parts, signal: AbortSignal): Promise<void> {
+  const { options, server, clock, random, metrics } = parts;
+  const transport = server.localTransport({ name: 'system:kube-controller-manager', groups });
+  const client = createClient(options.wrapTransport?.(transport) ?? transport, {
+    fieldManager: 'kube-controller-manager',
+  });
+  return startControllers(
+    {
+      client,
+      informers: createInformerFactory(client, { clock, random, logger, signal }),
+      clock,
+      random,
+      logger,
+      metrics,
+      recorder: createEventRecorder({ client, clock, logger, component: 'controllers', signal }),
+      clusterCa: 'test authority',
+      ...(options.signingAuthority && { signingAuthority: options.signingAuthority }),
+      ...(options.issueSecretToken && { issueSecretToken: options.issueSecretToken }),
+      ...(options.controllers && { only: new Set(options.controllers) }),
+    },
+    signal,
+  );
+}
+
+function runScheduler(
+  { clock, random, metrics }: Parts,
+  client: Client,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const informers = createInformerFactory(client, { clock, random, logger, signal });
+  const recorder = createEventRecorder({ client, clock, logger, component: 'default-scheduler', signal });
+  return startScheduler({ client, informers, clock, random, logger, metrics, recorder }, signal);
+}
+
+/** A real kubelet over a simulated runtime. Resolves once it has started, for which time moves on. */
+async function runNode(
+  { options, server, clock, random }: Parts,
+  { node, address, labels }: { node: ClusterNode; address: string; labels: Record<string, string> },
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = node;
+  const transport = server.localTransport({ name: `system:node:${name}`, groups });
+  const client = createClient(
+    cutWhile(options.wrapNodeTransport?.(transport) ?? transport, () => node.isSilent),
+    { fieldManager: 'kubelet' },
+  );
+  const runtime = simulatedRuntime({
+    clock,
+    random,
+    ...(options.behaviour && { behaviour: options.behaviour }),
+  });
+  const kubelet = await startKubelet(
+    {
+      client,
+      informers: createInformerFactory(client, { clock, random, logger, signal }),
+      runtime,
+      machine: simulatedMachine({ runtime, cpuCores: 64, memoryBytes: 256 * 1024 ** 3 }),
+      nodeName: name,
+      nodeIps: [address],
+      clock,
+      random,
+      logger,
+      metrics: new MetricsRegistry(),
+      recorder: createEventRecorder({ client, clock, logger, component: 'kubelet', host: name, signal }),
+      clusterDns: ['10.96.0.10'],
+      clusterDomain: 'cluster.local',
+      labels,
+      configuration: { maxPods: options.podsMax ?? 500 },
+      ...(options.trafficRules && { trafficRules: options.trafficRules }),
+    },
+    signal,
+  );
+  let isStarted = false;
+  void kubelet.started.then(() => {
+    isStarted = true;
+  });
+  await clock.advanceUntil(() => isStarted);
 }
 
 /** Fails every request while `isCut` says so; what was asked before is still answered. */
