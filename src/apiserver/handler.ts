@@ -191,7 +191,7 @@ export class RequestHandler {
     return pageNotFound;
   }
 
-  /** A defect is logged here, and told to the client without its inside. */
+  /** A defect is logged here; the client gets no internals. */
   #asStatus(error: unknown, { info }: RequestContext): StatusError {
     if (error instanceof StatusError) return error;
     if (error instanceof StoreUnavailableError) return storeUnavailable(error);

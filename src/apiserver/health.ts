@@ -29,7 +29,7 @@ export function registerHealth(handler: RequestHandler, checks: readonly HealthC
   }
 }
 
-/** What the checks told, under upstream's names and at upstream's path: apart from the other metrics. */
+/** The results of the checks as metrics, under upstream's names and at upstream's path, apart from the rest. */
 class ServiceLevels {
   readonly #metrics = new MetricsRegistry({ stabilityOf });
   readonly #last: Gauge;

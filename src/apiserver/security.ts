@@ -41,7 +41,7 @@ export interface Security {
   authenticate(request: ApiRequest): Promise<UserInfo>;
   authorize: Authorizer;
   rbac: RbacAuthorizer;
-  /** What of somebody's rights can be told in advance. */
+  /** The part of a user's rights that can be listed in advance. */
   knownRules(): KnownRules;
   /** For TokenReview. */
   tokenAuthenticators: readonly TokenAuthenticator[];

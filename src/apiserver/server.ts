@@ -94,7 +94,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
 }
 
-/** Has the server tell what it serves, and how it is. */
+/** Registers discovery, OpenAPI, health checks and metrics. */
 function describe(parts: ApiServerParts): void {
   const { handler, discovery, aggregation, registry, options } = parts;
   discovery.register(handler);

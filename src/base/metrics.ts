@@ -33,7 +33,7 @@ interface Family {
 }
 
 export interface MetricsRegistryOptions {
-  /** What is promised about a metric, told before its help; nothing is told when it gives undefined. */
+  /** The stability level that stands before the help of a metric; none when this gives undefined. */
   stabilityOf?(name: string): string | undefined;
 }
 

@@ -10,7 +10,7 @@ const cases: [string, Error, RegExp | undefined][] = [
   [
     'a log is to be read',
     new Failure('containerd ended at once', { logFile: '/log' }),
-    /^mend what the log tells of/,
+    /^fix what the log reports/,
   ],
   ['a failure may say all in its message', new Failure('no such node'), undefined],
   ['a full disk wants room', systemError('ENOSPC', 'write'), /^make room below \/data,/],

@@ -1,9 +1,9 @@
 /** What a user can do about a command that failed. */
 import { Failure } from '../host/failure.ts';
 
-/** What the end of a log tells, only who reads it knows. */
+/** Only a reader of the log can know what to fix. */
 const mendByLog =
-  'mend what the log tells of, and run the command again; "wherry doctor" examines this machine';
+  'fix what the log reports, and run the command again; "wherry doctor" examines this machine';
 
 /** `dataFolder`: where Wherry writes. */
 export function adviceOn(error: Error, dataFolder: string): string | undefined {

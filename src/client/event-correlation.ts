@@ -3,7 +3,7 @@ import { RecentMap } from '../base/recent-map.ts';
 import type { EventTarget, EventType } from './event-recorder.ts';
 
 export interface NewEvent {
-  /** Who tells it. */
+  /** The component that reports it. */
   component: string;
   about: EventTarget;
   type: EventType;

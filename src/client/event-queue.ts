@@ -21,7 +21,7 @@ export interface EventQueueOptions {
 
 export class EventQueue {
   readonly #options: EventQueueOptions;
-  /** One that is told again meanwhile is written once, with its newest count. */
+  /** An event that is recorded again while it waits is written once, with its newest count. */
   readonly #waiting = new Set<EventRecord>();
   readonly #writing = new Set<EventRecord>();
   #onIdle: (() => void)[] = [];

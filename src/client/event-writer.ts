@@ -35,7 +35,7 @@ export class EventWriter {
     return `${objectName}.${this.#lastSuffix.toString(16)}`;
   }
 
-  /** Never rejects: what the server refuses, or does not answer for long, is dropped and told. */
+  /** Never rejects: an event that the server refuses, or does not accept for long, is dropped and logged. */
   async write(record: EventRecord): Promise<void> {
     const { clock, logger, signal } = this.#options;
     /** A try under this name ended without an answer: the server may have written it all the same. */

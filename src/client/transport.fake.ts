@@ -8,7 +8,7 @@ export class FakeTransport implements Transport {
   readonly requests: TransportRequest[] = [];
   /** Thrown by the next request, once. */
   failNext: Error | undefined;
-  /** Watches from before this revision are told that it is gone. */
+  /** Watches from before this revision get `410 Gone`. */
   oldestRevision = 0;
   readonly #objects = new Map<string, KubeObject>();
   readonly #history: { revision: number; event: TransportEvent }[] = [];

@@ -161,7 +161,7 @@ class GarbageCollector {
     return node.owners.every((owner) => this.#knownState(node, owner) === 'solid');
   }
 
-  /** What the graph says of an owner; undefined when only the server can tell. */
+  /** What the graph says of an owner; undefined when the server must be asked. */
   #knownState(node: GraphNode, reference: OwnerReference): 'solid' | 'waiting' | undefined {
     const owner = this.#graph.livingOwner(node, reference);
     if (!owner) return undefined;

@@ -128,7 +128,7 @@ async function emptyResource(
   return (await client.list(resource, query, signal)).items;
 }
 
-/** The five conditions that tell how far the deletion is, in upstream's words. */
+/** The five conditions that show how far the deletion is, in upstream's words. */
 function deletionConditions(namespace: Namespace, remains: Remains, now: string): core.NamespaceCondition[] {
   const { resources, finalizers, discoveryFailures, contentFailures } = remains;
   const sorted = (counts: ReadonlyMap<string, number>) => [...counts].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -93,7 +93,7 @@ export async function allAtOnce<Item>(
   return failed ? { succeeded, failure: failed.reason } : { succeeded };
 }
 
-/** The namespace or the owner is on its way out: nothing more can be made, and nobody needs to be told. */
+/** The namespace or the owner is being deleted: nothing more can be created, and no event is needed. */
 export function isInVain(error: unknown): boolean {
   return error instanceof OwnerGone || isNamespaceTerminating(error);
 }

@@ -1,4 +1,4 @@
-/** Pods made of a template, and what tells templates apart. */
+/** Pods made from a template, and the hash that distinguishes templates. */
 import type { Draft } from '../api/meta.ts';
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';

@@ -10,7 +10,7 @@ import { messageOf } from '../base/error-message.ts';
 import { defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
 
-/** Makes the claims of pods that name templates, and tells the pods their names. */
+/** Creates claims for pods that name templates, and writes the claims' names into the pods' status. */
 export const podResourceClaimController = defineController({
   name: 'resource_claim',
   component: 'resource_claim',
@@ -44,7 +44,7 @@ export const podResourceClaimController = defineController({
   },
 });
 
-/** The claim for an entry: one that was made before the pod was told, or a new one. */
+/** The claim for an entry: one that was created but not yet written into the pod's status, or a new one. */
 async function makeClaim(
   pod: Pod,
   entry: string,

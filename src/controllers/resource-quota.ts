@@ -154,7 +154,7 @@ async function followCounted(
       isWanted: (resource) =>
         resource.namespaced && [...counted()].some((name) => concernsResource(name, resource)),
       sinkOf: (resource) => ({
-        // What went away before the list was never told.
+        // Deletions before the list produced no event.
         replace: () => recount(quotas.list(), resource),
         apply: (type, { metadata }) => {
           if (type !== 'MODIFIED') recount(quotas.inNamespace(metadata.namespace ?? ''), resource);

@@ -25,7 +25,7 @@ export async function planNode(context: ClusterContext, cluster: string, name?: 
   });
 }
 
-/** Silences the node as a power cut would: nobody is told, its pods are gone. `up` leaves it alone until it is started. */
+/** Stops the node as a power cut would: without notice, its pods gone. `up` leaves it alone until it is started. */
 export async function stopOneNode(context: ClusterContext, cluster: string, name: string): Promise<void> {
   await changeRecord(context, cluster, async (record) => {
     const node = findNode(record, name);
@@ -52,7 +52,7 @@ export async function removeOneNode(context: ClusterContext, cluster: string, na
 }
 
 async function endNode(context: ClusterContext, record: ClusterRecord, node: NodeRecord): Promise<void> {
-  // Whoever restarts what dies is told first.
+  // First of all, so that the supervisor does not restart it.
   const others = record.nodes.filter((each) => each !== node);
   updateWatchList(context.data.cluster(record.name), { ...record, nodes: others });
   const nodeContext = nodeContextOf(context, record);

@@ -57,7 +57,7 @@ export function run(command: string, args: readonly string[], options: CommandOp
       if (code === 0) resolve(Buffer.concat(stdout).toString());
       else reject(new CommandError(line, code ?? signal ?? 'killed', Buffer.concat(stderr).toString()));
     });
-    // A program that does not read its input to the end is no error of ours; its exit code tells.
+    // A program may stop reading its input early; its exit code says whether that is an error.
     child.stdin.on('error', () => undefined);
     if (inputFile === undefined) child.stdin.end(input);
     else

@@ -221,7 +221,7 @@ function readProcessStat(pid: number): { state: string; startTicks: number } | u
   return { state: fields[0]!, startTicks: Number(fields[19]) };
 }
 
-/** Other systems (which run simulated nodes only) tell less: there the pid alone has to do. */
+/** Other systems (which run simulated nodes only) have no /proc: there the pid alone has to do. */
 const hasProc = existsSync('/proc/self/stat');
 
 let knownBootId: string | undefined;

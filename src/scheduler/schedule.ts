@@ -232,7 +232,7 @@ function timedPostFilter(failed: FailedSearch): PostFilterOutcome | undefined {
   return outcome;
 }
 
-/** Asks each postFilter plugin until one has made room; else the pod is told what each of them said. */
+/** Asks the postFilter plugins until one has made room; otherwise their reasons become the message for the pod. */
 function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcome | undefined {
   const { snapshot, pod, diagnosis, cycle = idleCycle, memory, refusedBy } = failed;
   const { rejections } = diagnosis;

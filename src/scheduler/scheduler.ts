@@ -1,4 +1,4 @@
-/** Takes pods without a node, decides where they go, and tells the server. */
+/** Takes pods without a node, decides where they go, and binds them. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error-message.ts';

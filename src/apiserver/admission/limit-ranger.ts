@@ -48,7 +48,7 @@ function refusal({ request, object }: AdmissionAttributes, problems: readonly st
   return forbidden(request.resource.definition.type, name, why);
 }
 
-/** What was filled in is told in an annotation. */
+/** What was filled in is recorded in an annotation. */
 function fillDefaults(pod: Pod, item: LimitRangeItem): void {
   const notes: string[] = [];
   const fill = (container: Container, what: string) => {

@@ -46,7 +46,7 @@ function findExcess(pod: Pod, allocatable: Record<string, string>): string[] {
   });
 }
 
-/** A client tells by the cause whether it is worth trying again. */
+/** By the cause a client can see whether a retry is worth it. */
 function refusal({ request, object }: AdmissionAttributes, why: string, cause?: Cause): StatusError {
   const name = object?.metadata.name || request.name;
   return forbidden(request.resource.definition.type, name, why, cause && [{ reason: cause }]);

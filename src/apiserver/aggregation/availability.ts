@@ -13,7 +13,7 @@ const localAvailability: Availability = {
   message: 'Local APIServices are always available',
 };
 
-/** What can be told without asking the server; undefined when it must be asked. */
+/** The condition where it is known without asking the server; undefined when it must be asked. */
 export function availabilityFromObjects(
   objects: ObjectReader,
   { spec }: APIService,

@@ -1,4 +1,4 @@
-/** One aggregated API server: how it is reached, and how it is told who asks. */
+/** One aggregated API server: how it is reached, and how the identity of the caller is passed to it. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';

@@ -97,7 +97,7 @@ async function narrowRefusal(impersonation: Impersonation, mode: string): Promis
   );
 }
 
-/** Whether one may be the node one runs on is asked of everybody alike: of the extra values only the keys are told. */
+/** The right to impersonate the own node does not depend on extra values: only their keys are passed on. */
 function withKeysOnly(caller: UserInfo): UserInfo {
   return { ...caller, extra: { [associatedKeys]: Object.keys(caller.extra ?? {}).sort() } };
 }

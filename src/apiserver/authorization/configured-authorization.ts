@@ -3,7 +3,7 @@ import type { AuthorizationMetrics } from '../metrics/authorization-metrics.ts';
 import { type Attributes, type Authorizer, type Decision, unionAuthorizer } from './authorizer.ts';
 import type { AuthorizerType } from './configuration.ts';
 
-/** What can be told in advance of somebody's rights. */
+/** The part of a user's rights that can be listed in advance. */
 export interface KnownRules {
   /** Whether RBAC's rules are among them. */
   rbac: boolean;

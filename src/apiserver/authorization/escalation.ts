@@ -50,7 +50,7 @@ export async function checkBindingEscalation(
   refuseUncovered(check, rules);
 }
 
-/** Of a role that gathers the rules of others nobody can tell yet which they will be. */
+/** The future rules of an aggregated role are not known yet. */
 function refuseGathering({ rbac, user, plural, name }: EscalationCheck): void {
   const everything = [
     { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },

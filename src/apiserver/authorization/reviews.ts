@@ -45,7 +45,7 @@ export function reviewSubject(
   return decide(authorize, user, spec);
 }
 
-/** What a user may do in a namespace, as far as it can be told in advance. */
+/** What a user may do in a namespace, as far as it can be listed in advance. */
 export function reviewRules(
   rbac: RbacAuthorizer,
   user: UserInfo,

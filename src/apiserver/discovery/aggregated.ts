@@ -49,7 +49,7 @@ function resourceDiscovery({ resource, subresources }: DiscoveredResource): Json
   };
 }
 
-/** Of the group and version that it is told in. */
+/** Relative to the group and version that it is listed under. */
 function ownKind(kind: string): Json {
   return { group: '', version: '', kind };
 }

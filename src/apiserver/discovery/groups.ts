@@ -1,4 +1,4 @@
-/** What is served, in the order in which discovery tells it: groups, their versions, their resources. */
+/** What is served, in the order of discovery: groups, their versions, their resources. */
 import type { KindDefinition } from '../../api/kind.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';

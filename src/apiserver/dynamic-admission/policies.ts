@@ -125,7 +125,7 @@ class Policies {
 
 const failureAnnotation = 'validation.policy.admission.k8s.io/validation_failure';
 
-/** As upstream, one failure of a request is told, in a list nevertheless. */
+/** Like upstream, reports only one failure of a request, though in a list. */
 function noteFailure(
   { metadata, spec }: ValidatingAdmissionPolicyBinding,
   { request }: AdmissionAttributes,
@@ -140,7 +140,7 @@ function noteFailure(
   ]);
 }
 
-/** What several bindings or parameters say under one key is told one after the other. */
+/** Values that several bindings or parameters give for one key are joined. */
 function note({ request: { annotations } }: AdmissionAttributes, key: string, value: string): void {
   if (!annotations) return;
   const before = annotations[key]?.split(', ') ?? [];

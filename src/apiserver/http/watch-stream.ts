@@ -20,7 +20,7 @@ interface EncodedEvents {
 
 export class HttpWatchSink implements WatchSink {
   readonly #formatName: string;
-  /** The first event of a table watch tells the columns, the later ones do not. */
+  /** Only the first event of a table watch carries the column definitions. */
   #needsColumns: boolean;
   readonly wantsBookmarks: boolean;
   readonly isRemote = true;

@@ -16,7 +16,7 @@ export interface Messages {
   kind(protocol: string): 'text' | 'binary' | 'base64';
   /** Where one message ends and the next begins; whole pieces when absent. */
   split?(piece: Buffer): Iterable<Buffer>;
-  /** An empty message tells at once that the stream is open. */
+  /** An empty message is sent at once, to signal that the stream is open. */
   opensWithEmpty?: boolean;
 }
 

@@ -54,7 +54,7 @@ export class MetricsApi {
     });
   }
 
-  /** What discovery tells: the groups that no server of the user's own answers for. */
+  /** The groups for discovery: those that no server of the user's own serves. */
   groups(): DiscoveredGroup[] {
     return metricsGroups(this.#podScraper.names()).filter(
       ({ group, versions }) => !versions.some(({ version }) => this.#isElsewhere(group, version)),

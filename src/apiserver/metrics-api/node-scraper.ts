@@ -50,7 +50,7 @@ const scrapeTimeoutMs = 10_000;
 const catchUpTimeoutMs = 2_000;
 /** A node is asked out of turn at most so often. */
 const catchUpGapMs = 1_000;
-/** So long after its start a container may have had nothing to tell. */
+/** For this long after its start a container may have no readings yet. */
 const silentStartMs = 5_000;
 
 export class NodeScraper {
@@ -99,7 +99,7 @@ export class NodeScraper {
     const names = new Set<string>();
     const reads: Promise<void>[] = [];
     for (const { metadata, status } of objects.list(Node)) {
-      // Nodes without an agent's server (simulated ones) have nothing to tell.
+      // Nodes without an agent's server (simulated ones) have no readings.
       if (!status?.daemonEndpoints?.kubeletEndpoint?.Port) continue;
       names.add(metadata.name);
       reads.push(

@@ -111,7 +111,7 @@ export function collectStorage(
     try {
       sizeBytes = await store.sizeBytes();
     } catch (error) {
-      // What is counted is asked for most when the store does not answer: the last size that it told stays.
+      // Metrics matter most while the store does not respond: its last known size stays.
       if (!(error instanceof StoreUnavailableError)) throw error;
     }
   };

@@ -113,7 +113,7 @@ export async function parseBytes(
 function readProtobuf(bytes: Uint8Array, expectedKind: string, schema: string): Record<string, unknown> {
   try {
     const { apiVersion, kind, message } = readEnvelope(bytes);
-    // Of another kind the message cannot be read; its name alone tells what is wrong.
+    // A message of another kind cannot be decoded; its kind alone is enough for the error.
     const content = kind === '' || kind === expectedKind ? decodeMessage(schema, message) : {};
     return { ...content, ...(apiVersion && { apiVersion }), ...(kind && { kind }) };
   } catch (error) {

@@ -138,7 +138,7 @@ export function matchNamespace(request: WriteRequest, object: KubeObject): void 
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
-/** The owners of an object are a set: whoever names one twice is told, and it stands there once. */
+/** Owner references are a set: a duplicate is dropped, with a warning to the client. */
 export function dropDuplicateOwners({ warnings }: WriteRequest, meta: KubeObject['metadata']): void {
   const owners = meta.ownerReferences;
   if (!owners || owners.length < 2) return;

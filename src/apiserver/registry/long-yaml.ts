@@ -11,7 +11,7 @@ import type { ReadYaml } from './long-yaml-worker.ts';
 const readAtOnceBytesMax = 64 * 1024;
 const idleMsMax = 10_000;
 
-/** As {@link parseYaml}, for this body: what is long was read meanwhile, and only the outcome is told. */
+/** Like {@link parseYaml}, for this body: a long one was parsed beforehand, and this only gives the outcome. */
 export async function yamlReader(bytes: Uint8Array): Promise<(text: string) => ParsedText> {
   if (bytes.length <= readAtOnceBytesMax) return parseYaml;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

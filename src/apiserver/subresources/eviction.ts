@@ -246,7 +246,7 @@ function checkBudget({ metadata, status = {} }: PodDisruptionBudget): void {
   if (disruptionsAllowed === 0) throw refusal(whyNoneMayGo(name, status));
 }
 
-/** Numbers of a budget whose pods could not be counted are not to be told. */
+/** The numbers of a budget whose pods could not be counted are not shown. */
 function whyNoneMayGo(name: string, status: NonNullable<PodDisruptionBudget['status']>): string {
   const { desiredHealthy = 0, currentHealthy = 0, conditions = [] } = status;
   const refused = conditions.find(

@@ -99,7 +99,7 @@ export class CachedObject {
     return reencodeObject(next, { object, hasBigints, layout, value: this.storedValue() });
   }
 
-  /** The same state under another revision: what a watcher is told when the object left its selection or is gone. */
+  /** The same state under another revision: what watchers get when the object has left their selection or is gone. */
   at(revision: number, stored: Uint8Array = this.storedValue()): CachedObject {
     const moved = new CachedObject(this.key, revision, stored);
     const decoded = this.#decoded?.deref();

@@ -37,7 +37,7 @@ export class ResourceCache {
   #historySince: number;
   readonly #listeners = new Set<ChangeListener>();
   #lastChange: number;
-  /** Grows whenever an object changes: tells whether something computed from the objects is still true. */
+  /** Grows with every change of an object, so that results computed from the objects can be checked for staleness. */
   changes = 0;
 
   constructor(prefix: string, revision: number) {
@@ -129,7 +129,7 @@ export class ResourceCache {
     const previous = this.#objects.get(key);
     for (const changed of this.#changedBefore) if (!changed.has(key)) changed.set(key, previous);
     const isDelete = type === 'delete';
-    // What a delete tells is the state before it: decoded already, as a rule.
+    // A delete event carries the state before it, which is usually decoded already.
     const object =
       isDelete && previous ? previous.at(revision, value) : new CachedObject(key, revision, value);
     if (!isDelete) {

@@ -249,7 +249,7 @@ export class StoreView {
       if (list) list.push(applied);
       else perCache.set(found.cache, [applied]);
     }
-    // The revision moves first: a listener may read, and must not find the view older than what it was told.
+    // The revision moves first: a listener may read, and must not find the view older than the event it got.
     const last = events.at(-1);
     if (last && last.revision > this.#revision) this.#revision = last.revision;
     for (const [cache, list] of perCache) cache.notify(list);

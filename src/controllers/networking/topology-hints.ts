@@ -36,7 +36,7 @@ export function isSharedByCapacity({ metadata }: Service): boolean {
   return asked === 'Auto' || asked === 'auto';
 }
 
-/** `endpoints`: all of one address family. `shares`: undefined where a zone's capacity cannot be told. */
+/** `endpoints`: all of one address family. `shares`: undefined where a zone's capacity is unknown. */
 export function planHints(
   service: Service,
   endpoints: readonly discovery.Endpoint[],

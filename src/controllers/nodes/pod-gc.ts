@@ -68,7 +68,7 @@ export function planPodGc(
   return plan;
 }
 
-/** What a node threw out tells least; then the oldest. */
+/** Evicted pods go first, then the oldest. */
 function evictedFirst(a: Pod, b: Pod): number {
   const isKept = ({ status }: Pod) => Number(status?.reason !== 'Evicted');
   return isKept(a) - isKept(b) || byCreation(a, b);

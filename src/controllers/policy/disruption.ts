@@ -52,7 +52,7 @@ export const disruptionController = defineController({
   },
 });
 
-/** Versions of pods of which it was told that several budgets select them. */
+/** Versions of pods for which an event already reported that several budgets select them. */
 const told = new WeakSet<Pod>();
 
 /** Nobody can evict a pod of several budgets. Told by the budget that comes first by name. */

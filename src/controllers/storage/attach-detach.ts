@@ -170,7 +170,7 @@ function tell(
     });
   for (const { spec, status } of attachments) {
     const nodeName = spec?.nodeName ?? '';
-    // Who runs already was told by whoever acted before.
+    // Pods that run already had the event from the controller that attached the volume.
     const waiting = (users.get(nodeName) ?? []).filter((pod) => pod.status?.phase === 'Pending');
     if (status?.attached)
       say(nodeName, 'attached', () => {

@@ -7,7 +7,7 @@ import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 import { withoutClaim } from './volume-plan.ts';
 
-/** The volume is Released; does what its policy says and tells in events how that went. */
+/** Applies the reclaim policy of a Released volume, and reports the outcome in events. */
 export async function reclaimVolume(
   volume: PersistentVolume,
   cluster: ReconcileCluster,

@@ -93,7 +93,7 @@ interface Picked {
   failures: NodeRejections;
 }
 
-/** Nodes that have told whom a pod of this shape would have to evict, and have not changed since, are not asked again. */
+/** Nodes whose victims for a pod of this shape are known, and that have not changed since, are not asked again. */
 function pickRemembered(
   context: PostFilterContext,
   memory: ShapeMemory,

@@ -6,7 +6,7 @@ import { requestedBytes } from '../../api/volume-binding.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import type { VolumeListers } from './volume-listers.ts';
 
-/** True for drivers that do not tell (`storageCapacity` of their CSIDriver). */
+/** True for drivers that publish no capacity (`storageCapacity` of their CSIDriver). */
 export function hasEnoughCapacity(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass,
@@ -27,7 +27,7 @@ export function hasEnoughCapacity(
   return false;
 }
 
-/** The largest volume tells more than what is left altogether. */
+/** `maximumVolumeSize` says more than the total capacity. */
 function largestBytes({ maximumVolumeSize, capacity }: CSIStorageCapacity): number {
   const limit = maximumVolumeSize ?? capacity;
   return limit === undefined ? -1 : wholeValueOf(limit);

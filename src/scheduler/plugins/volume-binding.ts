@@ -192,7 +192,7 @@ function canProvision(storageClass: StorageClass | undefined, node: NodeInfo): b
   );
 }
 
-/** Tells binder and provisioner what was chosen, unless they were told before. */
+/** Passes the choice on to binder and provisioner, unless that was done before. */
 async function announce(
   client: Client,
   { claim, volume }: Choice,

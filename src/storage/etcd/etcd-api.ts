@@ -113,7 +113,7 @@ export class EtcdApi {
     }
   }
 
-  /** A write: never repeated, since a lost answer does not tell whether it took place. */
+  /** A write: never repeated, since after a lost answer it is unknown whether it took place. */
   txn(request: object): Promise<TxnResponse> {
     return this.#call('KV/Txn', 'TxnRequest', 'TxnResponse', request);
   }
@@ -192,7 +192,7 @@ export class EtcdApi {
   }
 }
 
-/** Whether etcd refused a revision; its error codes do not tell the two apart. */
+/** Whether etcd refused a revision; its error codes do not distinguish the two cases. */
 export function refusedRevision(error: unknown): 'compacted' | 'future' | undefined {
   const { code, details } = error as Partial<ServiceError>;
   if (code !== status.OUT_OF_RANGE) return undefined;

@@ -57,7 +57,7 @@ function nameOf({ request, object }: AdmissionAttributes): string {
   return request.name || object?.metadata.name || '';
 }
 
-/** Of a claim, a node tells how large it has become and nothing else. */
+/** Of a claim, a node may update the size that it has reached, and nothing else. */
 function checkClaim(request: NodeRequest): void {
   const { node, attributes } = request;
   if (attributes.request.subresource !== 'status') throw refuse(request, 'may only update PVC status');

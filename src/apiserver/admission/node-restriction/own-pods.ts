@@ -1,4 +1,4 @@
-/** What a node may do to pods: make and delete mirror pods of its own, tell their state, evict them. */
+/** What a node may do to pods: create and delete its own mirror pods, update the status of its pods, evict them. */
 import { Node, Pod } from '../../../api/resources.gen.ts';
 import { notFound } from '../../../api/status.ts';
 import { semanticEqual } from '../../../api/validation/equality.ts';
