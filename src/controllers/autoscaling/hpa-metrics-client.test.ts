@@ -35,3 +35,15 @@ test('that no pod has the container is not that there are no metrics', async () 
   assert.deepEqual(await milliOf(answering({ web: '1m' }), 'none'), []);
   await assert.rejects(milliOf(answering()), /no metrics returned from resource metrics API/);
 });
+
+test('what a server of metrics leaves empty may be null', async () => {
+  const client = (answer: object) => ({ raw: async () => answer }) as unknown as Client;
+  await assert.rejects(milliOf(client({ items: null })), /no metrics returned from resource metrics API/);
+  const pod = {
+    metadata: { name: 'p0' },
+    timestamp: '2026-01-01T00:00:00Z',
+    window: '15s',
+    containers: null,
+  };
+  assert.deepEqual(await milliOf(client({ items: [pod] })), []);
+});

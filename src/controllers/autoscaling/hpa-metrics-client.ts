@@ -5,23 +5,24 @@ import { milliValueOf } from '../../api/quantity.ts';
 import type { Client } from '../../client/client.ts';
 import { MetricProblem, type PodMetric, type PodMetrics } from './hpa-replicas.ts';
 
-interface PodMetricsList {
-  items?: {
-    metadata: { name: string };
-    timestamp: string;
-    window: string;
-    containers?: { name: string; usage: Record<string, string> }[];
-  }[];
+/** Servers of metrics are others' programs: an empty list of theirs may be null. */
+interface ListOf<Item> {
+  items?: Item[] | null;
 }
 
-interface MetricValueList {
-  items?: {
-    describedObject: { name: string };
-    timestamp: string;
-    windowSeconds?: number;
-    value: string;
-  }[];
-}
+type PodMetricsList = ListOf<{
+  metadata: { name: string };
+  timestamp: string;
+  window: string;
+  containers?: { name: string; usage: Record<string, string> }[] | null;
+}>;
+
+type MetricValueList = ListOf<{
+  describedObject: { name: string };
+  timestamp: string;
+  windowSeconds?: number;
+  value: string;
+}>;
 
 const windowDefaultMs = 60_000;
 
@@ -33,14 +34,12 @@ export async function readResourceMetrics(
 ): Promise<PodMetrics> {
   const { namespace, selector, resource, container } = query;
   const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
-  const list = await asking<PodMetricsList>(client, path, 'resource', signal);
-  const { items = [] } = list;
+  const items = (await asking<PodMetricsList>(client, path, 'resource', signal)).items ?? [];
   // Pods without the container or the resource are for the caller to miss.
   if (items.length === 0) throw new MetricProblem('no metrics returned from resource metrics API');
   const metrics = new Map<string, PodMetric>();
-  for (const { metadata, timestamp, window, containers = [] } of items) {
-    const counted =
-      container === undefined ? containers : containers.filter(({ name }) => name === container);
+  for (const { metadata, timestamp, window, containers } of items) {
+    const counted = (containers ?? []).filter(({ name }) => container === undefined || name === container);
     const amounts = counted.map(({ usage }) => usage[resource]);
     if (amounts.length === 0 || amounts.includes(undefined)) continue;
     metrics.set(metadata.name, {
@@ -60,7 +59,7 @@ export async function readPodsMetric(
   const { namespace, selector, metric, metricSelector } = query;
   const parameters = queryOf({ labelSelector: selector, metricLabelSelector: selectorText(metricSelector) });
   const path = `/namespaces/${namespace}/pods/*/${encodeURIComponent(metric)}${parameters}`;
-  const { items = [] } = await custom(client, path, signal);
+  const items = (await custom(client, path, signal)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from custom metrics API');
   return new Map(
     items.map(({ describedObject, timestamp, windowSeconds, value }) => [
@@ -92,8 +91,8 @@ export async function readObjectMetric(
     resource === 'namespaces'
       ? `/namespaces/${name}/metrics`
       : `/namespaces/${namespace}/${resource}/${name}`;
-  const { items = [] } = await custom(client, `${object}/${encodeURIComponent(metric)}${parameters}`, signal);
-  if (!items[0]) throw new MetricProblem('no metrics returned from custom metrics API');
+  const { items } = await custom(client, `${object}/${encodeURIComponent(metric)}${parameters}`, signal);
+  if (!items?.[0]) throw new MetricProblem('no metrics returned from custom metrics API');
   return milliValueOf(items[0].value);
 }
 
@@ -106,7 +105,7 @@ export async function readExternalMetric(
   const { namespace, metric, metricSelector } = query;
   const parameters = queryOf({ labelSelector: selectorText(metricSelector) });
   const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${encodeURIComponent(metric)}${parameters}`;
-  const { items = [] } = await asking<MetricValueList>(client, path, 'external', signal);
+  const items = (await asking<MetricValueList>(client, path, 'external', signal)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from external metrics API');
   return items.reduce((total, { value }) => total + milliValueOf(value), 0);
 }
