@@ -1,7 +1,7 @@
 /** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { badRequest, methodNotAllowed } from '../../api/status.ts';
-import { exchange, relayUpgrade } from '../nodes/http-over.ts';
+import { relayUpgrade } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
@@ -60,23 +60,11 @@ async function relay(
   path: string,
 ): Promise<ApiResponse> {
   const { upgrade } = request;
-  if (!upgrade && request.method !== 'GET' && request.method !== 'POST')
-    throw badRequest('Upgrade request required');
+  if (!upgrade) throw badRequest('Upgrade request required');
   const target = await nodes.connect(node);
   const { authorization: _, host: _host, ...headers } = request.headers();
-  if (upgrade) {
-    relayUpgrade(upgrade, target, { method: request.method, path, headers: { host: node, ...headers } });
-    return { type: 'hijacked' };
-  }
-  // Without an upgrade the agent says what is missing.
-  const plain = Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(':')));
-  const answer = await exchange(target, { method: request.method, path, headers: { host: node, ...plain } });
-  return {
-    type: 'stream',
-    status: answer.statusCode ?? 502,
-    headers: { 'content-type': answer.headers['content-type'] ?? 'text/plain' },
-    body: answer,
-  };
+  relayUpgrade(upgrade, target, { method: request.method, path, headers: { host: node, ...headers } });
+  return { type: 'hijacked' };
 }
 
 function streamQuery(query: URLSearchParams): URLSearchParams {
