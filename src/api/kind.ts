@@ -109,7 +109,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   validate(object: T, context: ValidationContext): Iterable<FieldError>;
   /** Runs after `validate` (before it, when `updateRulesFirst`), with the object as it will be stored. */
   validateUpdate?(object: T, old: T, context: ValidationContext): Iterable<FieldError>;
-  /** True when what an update may not change is told before what no object may be. */
+  /** True when errors about forbidden changes come before those about the object itself. */
   updateRulesFirst?: boolean;
   /** The group that validation errors name, when it is not the kind's own: upstream keeps the first one of moved kinds. */
   errorGroup?: string;

@@ -1,4 +1,4 @@
-/** Kubernetes' promises about its metrics, by name; a registry of metrics tells them. */
+/** The stability levels of Kubernetes' metrics, by name, as a registry of metrics shows them. */
 import { MetricsRegistry } from '../base/metrics.ts';
 
 export type MetricStability = 'ALPHA' | 'BETA' | 'STABLE';

@@ -12,7 +12,7 @@ export const headlessServiceLabel = 'service.kubernetes.io/headless';
 export const mirrorPodAnnotation = 'kubernetes.io/config.mirror';
 /** What the last client-side `kubectl apply` was given. */
 export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
-/** The class of an Ingress as it was told before `spec.ingressClassName`. */
+/** The class of an Ingress, as it was given before `spec.ingressClassName`. */
 export const ingressClassAnnotation = 'kubernetes.io/ingress.class';
 
 /** The object stays until its dependents have lost their reference to it. */

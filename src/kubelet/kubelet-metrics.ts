@@ -10,7 +10,7 @@ import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage
 
 export interface KubeletMetrics {
   podStart(seconds: number): void;
-  /** All of it runs, and the API tells so. */
+  /** All of it runs, and the API shows that. */
   podRuns(took: StartTimes): void;
   /** `operation`: what the sync was for, as upstream names it. */
   sync(operation: string, seconds: number): void;

@@ -1,4 +1,4 @@
-/** The kubelet of one node: follows the pods bound to it and runs them, and tells the API how node and pods are. */
+/** The kubelet of one node: runs the pods bound to it, and reports the state of node and pods to the API. */
 import { join } from 'node:path';
 import type { Node } from '../api/resources.gen.ts';
 import { watchClockJumps } from '../base/clock-jumps.ts';
@@ -30,7 +30,7 @@ export interface Kubelet {
   readonly stopped: Promise<void>;
 }
 
-/** Resolves when machine and runtime have answered; what comes after that, {@link Kubelet.started} tells. */
+/** Resolves when machine and runtime have answered; {@link Kubelet.started} resolves when all the rest runs. */
 export async function startKubelet(options: KubeletOptions, signal: AbortSignal): Promise<Kubelet> {
   const parts = new KubeletParts(options, await prepareGround(options, signal));
   const { context, pods, registration, reporter } = parts;

@@ -25,7 +25,7 @@ export interface MachineFacts {
   swapBytes: number;
 }
 
-/** What the machine uses at the moment; undefined where it cannot tell. */
+/** What the machine uses at the moment; undefined where that is unknown. */
 export interface MachineUsage {
   memoryAvailableBytes?: number;
   memoryWorkingSetBytes?: number;

@@ -5,7 +5,7 @@ import type { MetricsRegistry } from '../base/metrics.ts';
 export interface PodCounts {
   sandboxStarted(runtimeHandler: string, seconds: number, failed: boolean): void;
   containerStarts(pod: Pod, containerName: string): void;
-  /** Its status tells of the end for the first time. */
+  /** Its status shows the end for the first time. */
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
   /** `code`: what its status gives as the reason. */
   containerFailed(pod: Pod, containerName: string, code: string): void;

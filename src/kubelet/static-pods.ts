@@ -127,7 +127,7 @@ export class StaticPods {
     return found;
   }
 
-  /** The folder is read again and again: what is wrong is told once. */
+  /** The folder is read again and again: an error is reported once. */
   #noteRefusal(name: string, error: Error): void {
     if (this.#refused.get(name) === error.message) return;
     this.#refused.set(name, error.message);

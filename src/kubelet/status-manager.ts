@@ -89,7 +89,7 @@ export class StatusManager {
     if (!entry.writing) this.#write(entry);
   }
 
-  /** Each end once: with the status that is the first to tell of it. */
+  /** Each end once: with the first status that shows it. */
   #countEnds(pod: Pod, before: core.PodStatus, status: core.PodStatus): void {
     for (const list of statusLists)
       for (const { name, state } of status[list] ?? []) {

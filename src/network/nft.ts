@@ -41,7 +41,7 @@ export function createNft(options: NftOptions, signal: AbortSignal): Nft {
     apply,
     async change(commands) {
       if (commands.length <= sessionBytesMax && (await session.run(commands)) === 'done') return;
-      // What the session carried out and could not tell fails here: its elements are there, or gone, already.
+      // A change that the session made but could not confirm fails here: its elements exist, or are gone, already.
       await apply(commands);
     },
     async listTable(table) {

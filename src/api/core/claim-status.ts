@@ -40,7 +40,7 @@ function* validateResourceKey(name: string, field: string): FieldErrors {
   if (problems.length === 0 && isNative && name !== 'storage') yield notSupported(field, name, ['storage']);
 }
 
-/** The value is told as a whole number, as upstream does here. */
+/** The error shows the value as a whole number, as upstream's does here. */
 function* validateAmount(value: string, field: string): FieldErrors {
   const nanos = tryParseQuantity(value)?.nanos ?? 0n;
   if (nanos >= 0n) return;

@@ -48,7 +48,7 @@ export const secretKind = defineKind(Secret, {
   selectableFields: (secret) => ({ type: secret.type ?? '' }),
 });
 
-/** What is kept for TLS is not judged, but what cannot serve is told. */
+/** The data of a TLS secret is not validated, but a pair that cannot work earns a warning. */
 function* tlsWarnings({ type, data }: Secret): Iterable<string> {
   if (type !== 'kubernetes.io/tls') return;
   const [certificate, key] = ['tls.crt', 'tls.key'].map((name) =>

@@ -1,4 +1,4 @@
-/** The rules of Services, in the order in which upstream tells what breaks them; addresses have a file of their own. */
+/** The rules of Services, in the order of upstream's errors; addresses have a file of their own. */
 import { isIP } from 'node:net';
 import { innerForm } from '../error-value.ts';
 import {

@@ -1,4 +1,4 @@
-/** Validation of a reference to an object of any kind: what Ingresses lead to, and what IngressClasses are told by. */
+/** Validation of a reference to an object of any kind: backends of Ingresses, and parameters of IngressClasses. */
 import { type FieldErrors, required } from '../field-error.ts';
 import { invalidFor } from '../validation/fields.ts';
 import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';

@@ -29,7 +29,7 @@ export function encodeMessage(schema: string, object: JsonObject): Uint8Array {
   return writer.finish();
 }
 
-/** A message with what tells its kind. */
+/** A message with its kind. */
 function wrapMessage(apiVersion: string, kind: string, message: Uint8Array): Uint8Array {
   const writer = new WireWriter(message.length + 64);
   beginEnvelope(writer, apiVersion, kind);

@@ -76,7 +76,7 @@ function describeType(value: unknown): string {
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-/** Of a body that is of no use: as much as tells it apart. */
+/** Of an unusable body: as much as identifies it. */
 const prefixBytesMax = 30;
 
 const openingBrace = 0x7b;

@@ -169,7 +169,7 @@ export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** The owners that an object tells of; none when what it tells is no good. */
+/** The owners that `managedFields` of an object name; none when these are malformed. */
 export function readOrForget(entries: unknown): Ownerships {
   try {
     return readManagedFields(entries);

@@ -95,7 +95,7 @@ export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaN
     } catch (error) {
       if (!(error instanceof JsonPatchError)) throw error;
     }
-    // Upstream tells no more than this, whatever the operation was.
+    // Upstream says no more than this, whatever the operation was.
     const message = 'the server rejected our request due to an error in our request';
     throw new StatusError(422, 'Invalid', message, {});
   }

@@ -190,7 +190,7 @@ function checkOrder(given: unknown[], order: unknown[], mergeKey: string | undef
   }
 }
 
-/** What tells an item from the others: the value of its merge key, or the item itself. */
+/** The identity of an item: the value of its merge key, or the item itself. */
 function identityOf(item: unknown, mergeKey: string | undefined): unknown {
   if (!mergeKey) return item;
   if (!isObject(item)) {

@@ -1,4 +1,4 @@
-/** Whether an applied object has the types of its schema, told in the words of upstream's typed values. */
+/** Whether an applied object has the types of its schema, with the errors of upstream's typed values. */
 import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
 import type { SchemaNode } from './schemas.ts';

@@ -106,7 +106,7 @@ function* validateString(schema: StructuralSchema, value: string, path: string):
   const say = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
   const characters = [...value].length;
   const { maxLength, minLength, pattern, format } = schema;
-  // Of length and pattern only the first failure is told.
+  // Of length and pattern only the first failure is reported.
   if (maxLength !== undefined && characters > maxLength) yield tooLong(path, maxLength);
   else if (minLength !== undefined && characters < minLength)
     yield say(`should be at least ${minLength} chars long`);

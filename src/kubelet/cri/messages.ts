@@ -264,7 +264,7 @@ export interface RuntimeVersion {
 export interface RuntimeStatus {
   conditions: RuntimeCondition[];
   handlers: RuntimeHandler[];
-  /** Of the runtime as a whole; undefined: it is too old to tell of any. */
+  /** Of the runtime as a whole; undefined: it is too old to report any. */
   features?: { supplementalGroupsPolicy: boolean };
   /** The runtime's own words, as JSON texts by topic. */
   info: Record<string, string>;

@@ -11,7 +11,7 @@ export interface SimulatedBehaviour {
   killMs?: number;
   /** Refuses to start, with this description. */
   startError?: string;
-  /** Whether probes succeed while it runs; true unless told. */
+  /** Whether probes succeed while it runs; true by default. */
   healthy?: boolean;
 }
 

@@ -24,13 +24,13 @@ export interface SimulatedRuntimeOptions {
   random: Random;
   /** Overrides what the container's image and command say. */
   behaviour?: (config: ContainerConfig, sandbox: SandboxConfig) => SimulatedBehaviour | undefined;
-  /** Time that a sandbox with its network takes; 20 ms unless told. */
+  /** Time that a sandbox with its network takes; 20 ms by default. */
   sandboxMs?: number;
-  /** Time from creating a container to running; 20 ms unless told. */
+  /** Time from creating a container to running; 20 ms by default. */
   containerMs?: number;
-  /** Time to pull an image that is not there; 100 ms unless told. */
+  /** Time to pull an image that is not there; 100 ms by default. */
   pullMs?: number;
-  /** Whether a registry has the image; those at 127.0.0.1:1 are nowhere unless told. */
+  /** Whether a registry has the image; by default all do but 127.0.0.1:1. */
   hasImage?: (image: string) => boolean;
 }
 

@@ -9,7 +9,7 @@ export interface CapabilityInput {
   mountFlags: readonly string[];
   /** Absent where the kubelet itself gives the volume to the pod's group. */
   mountGroup: number | undefined;
-  /** The driver tells a volume of one writer from one of one node. */
+  /** The driver distinguishes a single writer from a single node (SINGLE_NODE_MULTI_WRITER). */
   knowsSingleWriters: boolean;
 }
 

@@ -167,7 +167,7 @@ export class CsiVolumes {
       await this.#locked(staged.record, () => this.#unstageUnused(staged));
   }
 
-  /** Of claims by the path of the volume, where the driver tells. */
+  /** Statistics of claims by the path of the volume, where the driver reports them. */
   async usage(podUid: string): Promise<Map<string, VolumeUsage[]>> {
     const found = new Map<string, VolumeUsage[]>();
     for (const { record, target } of await this.#records.ofPod(podUid)) {

@@ -82,7 +82,7 @@ class PluginSocket {
   }
 }
 
-/** Asks the plugin behind a socket of the registry who it is, and tells it what became of that. */
+/** Gives `work` a connection to the plugin behind a socket of the registry, and closes it afterwards. */
 export async function withRegistrar<T>(
   socketPath: string,
   work: (registrar: {

@@ -29,7 +29,7 @@ interface Seen {
   name: string;
 }
 
-/** The folder is looked at although changes are told: what is told may be missed. */
+/** The folder is also polled, as file events may be missed. */
 const lookMs = 30_000;
 const retry = { firstMs: 500, maxMs: 120_000 };
 

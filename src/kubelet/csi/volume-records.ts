@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { ifMissing } from '../../base/if-missing.ts';
 
-/** Everything a driver must be told to undo its work. Upstream's names. */
+/** Everything a driver needs in order to undo its work. Upstream's names. */
 export interface VolumeRecord {
   driverName: string;
   volumeHandle: string;

@@ -70,7 +70,7 @@ export function minimumOf({ minimum }: Threshold, capacity: number): number {
 
 function amountOf(amount: Threshold['minimum'], capacity: number): number {
   if (typeof amount === 'number') return amount;
-  // Upstream keeps the part as a float32: the last digits of what it tells come from there.
+  // Upstream keeps the fraction as a float32: the last digits of its message come from that.
   return Math.trunc(capacity * Math.fround(amount.percent / 100));
 }
 

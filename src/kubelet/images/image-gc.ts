@@ -48,7 +48,7 @@ export class ImageGc {
         hasFailed = false;
       } catch (error) {
         logger.warn('images could not be collected', { error });
-        // Once may be chance: what is told of is that it goes on.
+        // A single failure may be chance: only repeated ones are reported.
         if (hasFailed) this.#warn('ImageGCFailed', (error as Error).message);
         hasFailed = true;
       }

@@ -45,7 +45,7 @@ interface Pull {
   pullMs: number;
 }
 
-/** How soon after a failed pull the back-off is told of in an event, and how soon it shows in the status. */
+/** How soon after a failed pull the back-off is reported in an event, and how soon it shows in the status. */
 const backoffToldAfterMs = 1_000;
 const backoffShownAfterMs = 10_000;
 /** A bad name or a missing image under policy Never may be mended by other means than the pod. */

@@ -11,7 +11,7 @@ interface DockerAuth {
   registrytoken?: string;
 }
 
-/** Names a secret, and tells it from a later one of the same name. */
+/** Identifies a secret, as opposed to a later one of the same name. */
 export interface SecretOrigin {
   namespace: string;
   name: string;

@@ -13,7 +13,7 @@ export async function pullSecretsOf(objects: Pick<ObjectSource, 'get'>, pod: Pod
   const found: PullSecrets = { secrets: [], missing: [] };
   for (const { name } of pod.spec.imagePullSecrets ?? []) {
     if (!name) continue;
-    // Why it cannot be had makes no difference to the pull, which tells what comes of it.
+    // Why a secret cannot be read makes no difference to the pull, which reports its own outcome.
     const secret = await objects.get(Secret, { namespace, name }).catch(() => undefined);
     if (secret) found.secrets.push(secret);
     else found.missing.push(name);

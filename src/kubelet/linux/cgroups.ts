@@ -220,7 +220,7 @@ export class LinuxCgroups implements PodCgroups {
   }
 }
 
-/** A limit that the kernel refuses is told by the file's name; a file that is not there is a controller that is off. */
+/** The error for a limit that the kernel refuses names the file; a missing file means that the controller is off. */
 async function setValue(file: string, value: string): Promise<void> {
   try {
     await writeFile(file, value);

@@ -43,7 +43,7 @@ export async function growFileSystem(device: string, target: string): Promise<vo
     );
 }
 
-/** Undefined: the device is blank. What is no file system (a partition table) is told in upstream's words. */
+/** Undefined: the device is blank. What is not a file system (a partition table) is reported in upstream's words. */
 async function fileSystemOf(device: string): Promise<string | undefined> {
   let text: string;
   try {

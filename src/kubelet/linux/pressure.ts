@@ -1,4 +1,4 @@
-/** How long work waited for want of something, as the kernel tells it: a file for each of cpu, memory and io. */
+/** Pressure stall information: how long work waited for cpu, memory and io, from a file of the kernel for each. */
 import { join } from 'node:path';
 import type { Pressure, Pressures, Stall } from '../machine.ts';
 import { readText } from './kernel-files.ts';

@@ -69,7 +69,7 @@ function bracketed(problems: readonly string[]): string {
   return problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`;
 }
 
-/** Reasons of the events that tell of a condition's change, as upstream names them. */
+/** Reasons of the events about a condition's change, as upstream names them. */
 export function conditionEventReason(condition: Told): string {
   const names: Record<string, readonly [string, string]> = {
     MemoryPressure: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],

@@ -18,7 +18,7 @@ export interface NodeReporterOptions {
   version: string;
   resources: () => NodeResources;
   volumesInUse: () => string[];
-  /** What the runtime told of itself by now. */
+  /** The latest status of the runtime. */
   runtimeStatus: RuntimeStatus;
 }
 

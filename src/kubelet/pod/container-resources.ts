@@ -77,7 +77,7 @@ export class ContainerResources {
     return this.#pending?.reason === 'Deferred';
   }
 
-  /** A resize that is to be tried again, although nothing tells when. */
+  /** A resize to be retried, although no event will say when. */
   get isUnfinished(): boolean {
     return this.isDeferred || this.#problem !== undefined;
   }

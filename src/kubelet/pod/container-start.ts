@@ -63,7 +63,7 @@ export async function startContainer(context: KubeletContext, start: ContainerSt
     throw new StartProblem({ reason, message }, retryInMs);
   };
 
-  // What is odd about its environment is told first, what is missing only once the image is there.
+  // Oddities of its environment are reported first, what is missing only once the image is there.
   const environment = environmentOf(context, start);
   await environment.catch(() => undefined);
   const { missing } = await pullSecretsOf(context.objects, pod);

@@ -86,7 +86,7 @@ interface KnownContainer {
   part: Part;
   /** All containers of that name, newest first. */
   history: readonly ObservedContainer[];
-  /** As last told. */
+  /** As last reported. */
   before: core.ContainerStatus | undefined;
 }
 

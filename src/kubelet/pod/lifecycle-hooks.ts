@@ -14,7 +14,7 @@ export interface HookTarget {
 /** How long an HTTP hook may take by itself; what bounds it else is the grace period. */
 const httpTimeoutMs = 60_000;
 
-/** @throws Error that tells what went wrong */
+/** @throws Error with the message for the event */
 export async function runHook(
   context: KubeletContext,
   hook: core.LifecycleHandler,

@@ -1,4 +1,4 @@
-/** What is known of one pod on the node, which the stages of its worker share, and what is told of it at the API. */
+/** What the node knows about one pod, shared by the stages of its worker, and what it has reported to the API. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type { KubeletContext } from '../context.ts';
 import { ContainerResources } from './container-resources.ts';

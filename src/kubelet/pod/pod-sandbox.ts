@@ -40,7 +40,7 @@ export class PodSandbox {
     });
   }
 
-  /** A failure is told in an event; the caller tries again later. */
+  /** A failure is reported in an event; the caller tries again later. */
   async create(
     pod: Pod,
     config: SandboxConfig,

@@ -11,7 +11,7 @@ import type { WaitingResize } from '../resize.ts';
 import { labels } from './pod-observation.ts';
 import { PodWorker } from './pod-worker.ts';
 
-/** How often everything is listed although events tell of changes: they may be missed. */
+/** How often everything is listed in spite of the event stream, as events may be missed. */
 const relistMs = 60_000;
 /** Without events. */
 const blindRelistMs = 1_000;

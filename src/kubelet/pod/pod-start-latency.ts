@@ -1,4 +1,4 @@
-/** How long a pod took from its creation until the API told that its containers run: once for each pod that starts here. */
+/** How long a pod took from its creation until the API showed its containers running: once per pod that starts here. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import { isSidecar } from './restart-policy.ts';

@@ -19,7 +19,7 @@ import { awaitTrafficRules } from './traffic-rules.ts';
 
 /** How soon to look again for a network that is not there yet. */
 const networkRetryMs = 500;
-/** How soon a resize that did not come about is tried again, although nothing tells that it could. */
+/** How soon a failed resize is retried without any sign that it could succeed now. */
 const resizeRetryMs = 30_000;
 
 export class PodSync {

@@ -48,6 +48,6 @@ export async function letGoOfObject(record: PodRecord): Promise<boolean> {
   if (record.isStatic || !record.pod.metadata.deletionTimestamp) return false;
   await record.context.statuses.flushed(record.uid);
   await deletePodObject(record.context, record.pod);
-  // The informer tells when finalizers have let it go.
+  // The informer shows when the finalizers are gone.
   return !record.pod.metadata.finalizers?.length;
 }

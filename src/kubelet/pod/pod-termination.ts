@@ -51,7 +51,7 @@ async function stopContainer(context: KubeletContext, stop: ContainerStop): Prom
   await stopOrHurry(context, container.id, timeoutSeconds, stop.hurry);
 }
 
-/** Runs the hook for as long as there is a grace period; how it fails is told, and keeps nothing from ending. */
+/** Runs the hook within the grace period; a failure is reported, and does not keep the container from ending. */
 async function runPreStop(
   context: KubeletContext,
   { pod, container, graceSeconds, podIp }: ContainerStop,

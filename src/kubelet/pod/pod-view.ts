@@ -31,7 +31,7 @@ export class PodView {
     this.#isStale = true;
   }
 
-  /** An event told that this container or sandbox has ended. */
+  /** An event said that this container or sandbox has ended. */
   noteExit(id: string): void {
     this.#exits.set(id, 0);
     this.#isStale = true;

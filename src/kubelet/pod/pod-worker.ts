@@ -147,7 +147,7 @@ export class PodWorker {
     this.wake();
   }
 
-  /** A probe found something else than before; that is told at once, whatever the worker is busy with. */
+  /** The result of a probe changed; that is reported at once, whatever the worker is busy with. */
   probeChanged(): void {
     if (this.#running && this.#stage !== 'finished') this.#record.report();
     this.wake();

@@ -1,4 +1,4 @@
-/** One execution of a probe, and the words in which its outcome is told. */
+/** One execution of a probe, and the message about its outcome. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { SpdySession, type SpdyStream } from './spdy-session.ts';
 
-/** Of these the client asked for some; a terminal has one output and tells its size. */
+/** The client asks for some of these; a terminal has a single output and a resize stream. */
 export interface StreamRequest {
   stdin: boolean;
   stdout: boolean;
@@ -34,7 +34,7 @@ export interface ClientListener {
 export interface ClientStreams {
   /** `source` pauses while the client is slow. */
   send(stream: OutputStream, data: Buffer, source: Pausable): void;
-  /** To be called once, soon: what the client has said meanwhile is told first. */
+  /** To be called once, soon: what the client has sent in the meantime is delivered first. */
   listen(listener: ClientListener): void;
   /** All outputs have ended. */
   close(): void;

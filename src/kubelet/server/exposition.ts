@@ -14,7 +14,7 @@ export interface Family {
   samples: Sample[];
 }
 
-/** `stabilityOf`: told before the help of a metric; nothing is when absent, as cAdvisor does. */
+/** `stabilityOf`: stands before the help of a metric; left out when absent, as by cAdvisor. */
 export function expose(
   families: readonly Family[],
   stabilityOf: (name: string) => string | undefined = () => undefined,

@@ -1,4 +1,4 @@
-/** What the checks of `/healthz` told, for `/metrics/slis`: whoever is asked and answers is well. */
+/** The results of the checks of `/healthz`, for `/metrics/slis`: a kubelet that responds is healthy. */
 import { stabilityOf } from '../../api/kubernetes-metrics.ts';
 import { type Counter, type Gauge, MetricsRegistry } from '../../base/metrics.ts';
 

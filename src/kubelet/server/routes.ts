@@ -40,7 +40,7 @@ const missedWithinMs = 1000;
 const endTriesMax = 10;
 const endPollMs = 50;
 
-/** A runtime that is away does not tell what is there. */
+/** While the runtime is unreachable, nothing is known of its containers. */
 const lookedWithinMs = 5000;
 
 export class Routes {
@@ -206,7 +206,7 @@ export class Routes {
     openedAtMs = clock.now();
   }
 
-  /** Milliseconds since the epoch; undefined of a container that goes on, or that the runtime does not tell of. */
+  /** Milliseconds since the epoch; undefined for a container that still runs, or that the runtime does not list. */
   async #endOf(containerId: string): Promise<number | undefined> {
     const { runtime, clock } = this.#kubelet.context;
     try {

@@ -1,4 +1,4 @@
-/** The kubelet's own https server: its connections, who may ask, and how a failure is told. What it answers: routes.ts. */
+/** The kubelet's HTTPS server: connections, authorization, and the form of errors. Its routes are in routes.ts. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';

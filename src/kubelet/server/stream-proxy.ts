@@ -44,7 +44,7 @@ export function join(a: Duplex, b: Duplex): void {
   b.on('error', end);
   a.on('close', () => b.destroy());
   b.on('close', () => a.destroy());
-  // Whoever left before this moment tells nobody any more.
+  // A connection that closed before this moment emits no event any more.
   if (a.destroyed || b.destroyed) end();
 }
 

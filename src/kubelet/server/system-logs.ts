@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ifMissing } from '../../base/if-missing.ts';
 
-/** As many as Go looks at to tell texts from what is none. */
+/** How many bytes Go looks at to distinguish text from binary data. */
 const sniffedBytes = 512;
 
 /** `path`: what follows `/logs`, still encoded. False: there is no such file. */

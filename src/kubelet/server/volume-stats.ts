@@ -46,7 +46,7 @@ export class VolumeStats {
     return samples;
   }
 
-  /** In Prometheus' text format; a claim of several pods is told once. */
+  /** In Prometheus' text format; a claim that several pods use appears once. */
   async metrics(): Promise<string> {
     const byClaim = new Map<string, VolumeSample>();
     const uids = new Set<string>();

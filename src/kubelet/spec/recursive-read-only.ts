@@ -14,7 +14,7 @@ export function isRecursivelyReadOnly(mount: VolumeMount, isSupported: boolean):
   return isSupported;
 }
 
-/** As the status of a container tells it. */
+/** As the status of a container shows it. */
 export function recursiveReadOnlyStatus(mount: VolumeMount, isSupported: boolean): 'Enabled' | 'Disabled' {
   try {
     return isRecursivelyReadOnly(mount, isSupported) ? 'Enabled' : 'Disabled';

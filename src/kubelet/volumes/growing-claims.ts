@@ -46,7 +46,7 @@ export class GrowingClaims {
     await this.refresh(pod, volumeName);
   }
 
-  /** Looks whether there is something to make larger. What fails is told and tried again; the pod goes on. */
+  /** Expands volumes whose claims have grown. A failure is reported and retried; the pod keeps running. */
   async refresh(pod: Pod, volumeName: string): Promise<void> {
     const { clock, recorder, logger, node } = this.#options;
     const followed = this.#followed.get(`${pod.metadata.uid}/${volumeName}`);

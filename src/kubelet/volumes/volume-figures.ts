@@ -5,7 +5,7 @@ import type { VolumeUse } from './pod-volumes.ts';
 
 type Figures = Omit<VolumeUse, 'name' | 'claimName'>;
 
-/** Undefined: the driver tells nothing. */
+/** Undefined: the driver reports nothing. */
 export function driverFigures(usage: readonly VolumeUsage[] | undefined): Figures | undefined {
   const bytes = usage?.find(({ unit }) => unit === 'BYTES');
   if (!bytes) return undefined;

@@ -77,7 +77,7 @@ function reply(
 function serveConnection(socket: Socket, options: DnsListenOptions): void {
   let pending: Buffer = Buffer.alloc(0);
   socket.setTimeout(tcpIdleMs, () => socket.destroy());
-  // A client that goes away takes its connection with it; there is nothing to tell anybody.
+  // A client that goes away closes its connection; there is nothing to report.
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);

@@ -1,4 +1,4 @@
-/** The process of HAProxy: started once, found by its pid file, and told things by signals and through its socket. */
+/** The process of HAProxy: started once, found by its pid file, and controlled by signals and through its socket. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, writeFile } from 'node:fs/promises';

@@ -99,7 +99,7 @@ export class Haproxy {
   }
 }
 
-/** What tells a running process which servers have other addresses now. */
+/** The commands that give a running process the changed addresses of its servers. */
 function serverCommands(before: HaproxyFiles['slots'], after: HaproxyFiles['slots']): string[] {
   const commands: string[] = [];
   for (const [backend, servers] of after) {
@@ -120,7 +120,7 @@ function serverCommands(before: HaproxyFiles['slots'], after: HaproxyFiles['slot
   return commands;
 }
 
-/** All that a running process cannot be told: everything but which servers have which addresses. */
+/** What a running process cannot take over without a reload: everything but the addresses of servers. */
 function withoutServers(files: HaproxyFiles): string {
   const config = files.config.replaceAll(/^( {2}server s\d+) \S+( disabled)?/gm, '$1');
   return JSON.stringify([config, files.files]);

@@ -207,7 +207,7 @@ class IngressController {
     informer.handle({ added: this.#touch, updated: this.#touch, deleted: this.#touch });
   }
 
-  /** When HAProxy refuses the whole, those Ingresses that it refuses alone are left out, and told. */
+  /** When HAProxy refuses the whole configuration, the Ingresses that it refuses alone are left out and reported. */
   async #apply(input: RoutingInput): Promise<Routing> {
     const routing = computeRouting(input);
     try {

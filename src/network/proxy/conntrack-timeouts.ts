@@ -1,4 +1,4 @@
-/** How long the kernel remembers TCP connections without traffic: as kube-proxy sets it unless told otherwise. */
+/** How long the kernel remembers TCP connections without traffic: kube-proxy's defaults. */
 import type { Logger } from '../../base/logger.ts';
 import type { RunCommand } from '../command.ts';
 

@@ -29,7 +29,7 @@ const upstreamPorts = { health: 10_256, status: 10_249 };
 /** The cluster autoscaler's mark of a node that it is about to remove. */
 const removalTaint = 'ToBeDeletedByClusterAutoscaler';
 
-/** Serves until `signal` aborts. A port that is taken is told in the log, and the proxy goes on without. */
+/** Serves until `signal` aborts. If the port is taken, that is logged and the proxy goes on without. */
 export function startProxyServer(options: ProxyServerOptions, signal: AbortSignal): void {
   const { health, status } = options.ports ?? upstreamPorts;
   listen('0.0.0.0', health, (request, response) => {

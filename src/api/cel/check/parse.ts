@@ -1,4 +1,4 @@
-/** Reads expressions as upstream's parser does, and tells what cannot be read in its words. */
+/** Parses expressions as upstream's parser does, with its error messages. */
 import { type Problem, type Token, tokenize } from './tokens.ts';
 import type { Entry, Field, Item, Tree } from './tree.ts';
 
