@@ -45,12 +45,9 @@ export function linuxResourcesOf(
     cpuQuota: cpuQuotaUs(cpuLimit),
     ...(memoryLimit > 0 && { memoryLimitInBytes: memoryLimit }),
     ...(oomScoreAdj !== undefined && { oomScoreAdj }),
-    hugepageLimits: Object.entries(limits)
-      .filter(([name]) => name.startsWith('hugepages-'))
-      .map(([name, amount]) => ({
-        pageSize: `${name.slice('hugepages-'.length).replace('i', '')}B`,
-        limit: wholeValueOf(amount),
-      })),
+    hugepageLimits: [
+      ...hugepagesOf(Object.entries(limits).map(([name, amount]) => [name, wholeValueOf(amount)])),
+    ].map(([pageSize, limit]) => ({ pageSize, limit })),
   };
 }
 
@@ -60,6 +57,8 @@ export interface PodLimits {
   /** Microseconds per 100 ms; undefined: no limit. */
   cpuQuotaUs: number | undefined;
   memoryBytes: number | undefined;
+  /** By page size as the kernel writes it, e.g. `2MB`; of sizes that are not named a pod may have none. */
+  hugepagesBytes: Record<string, number>;
 }
 
 export function cpuRequestMilli(pod: Pod): number {
@@ -72,7 +71,22 @@ export function podLimitsOf(pod: Pod): PodLimits {
     cpuShares: cpuShares(cpuRequestMilli(pod)),
     cpuQuotaUs: cpuMilli === undefined ? undefined : cpuQuotaUs(cpuMilli),
     memoryBytes: boundedTotal(pod, 'memory'),
+    hugepagesBytes: Object.fromEntries(hugepagesOf(computePodRequests(pod, numericAmounts))),
   };
+}
+
+function* hugepagesOf(
+  amounts: Iterable<[name: string, amount: number]>,
+): Generator<[size: string, bytes: number]> {
+  for (const [name, bytes] of amounts)
+    if (name.startsWith(hugepagesPrefix)) yield [kernelPageSize(name.slice(hugepagesPrefix.length)), bytes];
+}
+
+const hugepagesPrefix = 'hugepages-';
+
+/** `2Mi` is `2MB` to the kernel. */
+function kernelPageSize(size: string): string {
+  return `${size.replace('i', '')}B`;
 }
 
 /** What bounds neither of two pods. */
@@ -83,6 +97,8 @@ export function widerLimits(a: PodLimits, b: PodLimits): PodLimits {
     cpuShares: Math.max(a.cpuShares, b.cpuShares),
     cpuQuotaUs: wider(a.cpuQuotaUs, b.cpuQuotaUs),
     memoryBytes: wider(a.memoryBytes, b.memoryBytes),
+    // A change of resources leaves them as they are.
+    hugepagesBytes: a.hugepagesBytes,
   };
 }
 

@@ -11,7 +11,6 @@ import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
 import { readNumber, readTable } from './kernel-files.ts';
 import { groupPressures } from './pressure.ts';
 
-const mountPoint = '/sys/fs/cgroup';
 /** Hierarchies of v1 in which runc makes groups, one per controller; hybrid machines have a unified one beside. */
 const v1Controllers = [
   'cpu',
@@ -32,11 +31,14 @@ const v1Controllers = [
 const v2Controllers = ['cpu', 'memory', 'pids', 'cpuset', 'hugetlb', 'io'];
 const periodUs = 100_000;
 const unlimited = { cpuQuotaUs: undefined, memoryBytes: undefined };
+/** Of each page size that the kernel has; v1 and v2. */
+const hugepageLimitFile = /^hugetlb\.(\d+[KMG]B)\.(?:limit_in_bytes|max)$/;
 /** How often ending processes of a removed pod is tried before the group is left to the next housekeeping. */
 const removeTriesMax = 20;
 
 export class LinuxCgroups implements PodCgroups {
   readonly #root: string;
+  readonly #mountPoint: string;
   readonly #podPidsMax: number | undefined;
   readonly #isV2: boolean;
   readonly #controllers: readonly string[];
@@ -46,11 +48,12 @@ export class LinuxCgroups implements PodCgroups {
   readonly #burstable = new Map<string, number>();
   #burstableShares = 0;
 
-  constructor(root: string, podPidsMax?: number) {
+  constructor(root: string, podPidsMax?: number, mountPoint = '/sys/fs/cgroup') {
     this.#root = root;
+    this.#mountPoint = mountPoint;
     this.#podPidsMax = podPidsMax;
-    this.#isV2 = existsSync(join(mountPoint, 'cgroup.controllers'));
-    this.#controllers = v1Controllers.filter((name) => existsSync(join(mountPoint, name)));
+    this.#isV2 = existsSync(join(this.#mountPoint, 'cgroup.controllers'));
+    this.#controllers = v1Controllers.filter((name) => existsSync(join(this.#mountPoint, name)));
   }
 
   async prepare(nodeAllocatable: { milliCpu: number; memoryBytes: number }): Promise<void> {
@@ -74,6 +77,7 @@ export class LinuxCgroups implements PodCgroups {
     if (this.#applied.get(pod.metadata.uid) === text) return path;
     await this.#make(path);
     await this.#limit(path, limits);
+    await this.#limitHugepages(path, limits.hugepagesBytes);
     if (qosClassOf(pod) === 'Burstable') this.#burstable.set(pod.metadata.uid, cpuRequestMilli(pod));
     await this.#shareAmongBurstable();
     if (this.#podPidsMax !== undefined) await this.#limitPids(path, this.#podPidsMax);
@@ -116,7 +120,9 @@ export class LinuxCgroups implements PodCgroups {
     const pod = this.#find(podUid);
     if (pod === undefined) return undefined;
     const path = `${pod}/${containerId}`;
-    const details = this.#isV2 ? groupDetailsV2(join(mountPoint, path)) : groupDetailsV1(mountPoint, path);
+    const details = this.#isV2
+      ? groupDetailsV2(join(this.#mountPoint, path))
+      : groupDetailsV1(this.#mountPoint, path);
     return details && { path: path.slice(this.#root === '/' ? 0 : this.#root.length), details };
   }
 
@@ -146,8 +152,8 @@ export class LinuxCgroups implements PodCgroups {
 
   /** Where the group is on disk: in one place with v2, once per controller with v1. */
   #folders(path: string): string[] {
-    if (this.#isV2) return [join(mountPoint, path)];
-    return this.#controllers.map((controller) => join(mountPoint, controller, path));
+    if (this.#isV2) return [join(this.#mountPoint, path)];
+    return this.#controllers.map((controller) => join(this.#mountPoint, controller, path));
   }
 
   async #make(path: string): Promise<void> {
@@ -157,8 +163,8 @@ export class LinuxCgroups implements PodCgroups {
     }
     await Promise.all(
       this.#controllers.map(async (controller) => {
-        const folder = join(mountPoint, controller, path);
-        if (controller === 'cpuset') await makeCpuset(join(mountPoint, controller), path);
+        const folder = join(this.#mountPoint, controller, path);
+        if (controller === 'cpuset') await makeCpuset(join(this.#mountPoint, controller), path);
         else await mkdir(folder, { recursive: true });
       }),
     );
@@ -166,7 +172,7 @@ export class LinuxCgroups implements PodCgroups {
 
   /** Controllers must be handed down step by step, from the top. */
   async #makeV2(path: string): Promise<void> {
-    let folder = mountPoint;
+    let folder = this.#mountPoint;
     for (const step of path.split('/').filter((part) => part !== '')) {
       await handControllersDown(folder);
       folder = join(folder, step);
@@ -175,23 +181,36 @@ export class LinuxCgroups implements PodCgroups {
     await handControllersDown(folder);
   }
 
-  async #limit(path: string, { cpuShares: shares, cpuQuotaUs, memoryBytes }: PodLimits): Promise<void> {
+  async #limit(path: string, limits: Omit<PodLimits, 'hugepagesBytes'>): Promise<void> {
+    const { cpuShares: shares, cpuQuotaUs, memoryBytes } = limits;
     if (this.#isV2) {
-      const folder = join(mountPoint, path);
+      const folder = join(this.#mountPoint, path);
       const weight = Math.max(1, Math.floor(1 + ((shares - 2) * 9999) / 262_142));
       await setValue(join(folder, 'cpu.weight'), String(weight));
       await setValue(join(folder, 'cpu.max'), `${cpuQuotaUs ?? 'max'} ${periodUs}`);
       await setValue(join(folder, 'memory.max'), String(memoryBytes ?? 'max'));
       return;
     }
-    const cpu = join(mountPoint, 'cpu', path);
+    const cpu = join(this.#mountPoint, 'cpu', path);
     await setValue(join(cpu, 'cpu.shares'), String(shares));
     await setValue(join(cpu, 'cpu.cfs_quota_us'), String(cpuQuotaUs ?? -1));
-    await setValue(join(mountPoint, 'memory', path, 'memory.limit_in_bytes'), String(memoryBytes ?? -1));
+    await setValue(
+      join(this.#mountPoint, 'memory', path, 'memory.limit_in_bytes'),
+      String(memoryBytes ?? -1),
+    );
+  }
+
+  /** Sizes that the pod did not ask for as well: those are not for it. */
+  async #limitHugepages(path: string, bytes: PodLimits['hugepagesBytes']): Promise<void> {
+    const folder = join(this.#mountPoint, this.#isV2 ? '' : 'hugetlb', path);
+    for (const name of await readdir(folder).catch(ifMissing([]))) {
+      const size = hugepageLimitFile.exec(name)?.[1];
+      if (size !== undefined) await setValue(join(folder, name), String(bytes[size] ?? 0));
+    }
   }
 
   async #limitPids(path: string, max: number): Promise<void> {
-    const folder = this.#isV2 ? join(mountPoint, path) : join(mountPoint, 'pids', path);
+    const folder = this.#isV2 ? join(this.#mountPoint, path) : join(this.#mountPoint, 'pids', path);
     await setValue(join(folder, 'pids.max'), String(max));
   }
 
@@ -216,7 +235,7 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   #usage(path: string): CgroupUsage | undefined {
-    return this.#isV2 ? usageV2(join(mountPoint, path)) : usageV1(path);
+    return this.#isV2 ? usageV2(join(this.#mountPoint, path)) : usageV1(this.#mountPoint, path);
   }
 }
 
@@ -269,7 +288,7 @@ async function endProcesses(folder: string): Promise<void> {
   }
 }
 
-function usageV1(path: string): CgroupUsage | undefined {
+function usageV1(mountPoint: string, path: string): CgroupUsage | undefined {
   const memory = join(mountPoint, 'memory', path);
   const cpu = readNumber(join(mountPoint, 'cpuacct', path, 'cpuacct.usage'));
   const usage = readNumber(join(memory, 'memory.usage_in_bytes'));

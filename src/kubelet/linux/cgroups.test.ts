@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { testPod } from '../pod.fixture.ts';
+import { LinuxCgroups } from './cgroups.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-cgroups-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const resources = { 'hugepages-2Mi': '64Mi', cpu: '1', memory: '1Gi' };
+const pod = testPod({ containers: [{ name: 'c', resources: { limits: resources, requests: resources } }] });
+const path = 'node/kubepods/podu';
+
+/** The files that the kernel would put into a new group. */
+function fill(group: string, ...names: string[]): void {
+  mkdirSync(group, { recursive: true });
+  for (const name of names) writeFileSync(join(group, name), '');
+}
+
+test('a pod has the huge pages that it asked for, and none of other sizes: cgroup v1', async () => {
+  const mount = join(folder, 'v1');
+  for (const controller of ['cpu', 'memory']) mkdirSync(join(mount, controller), { recursive: true });
+  const group = join(mount, 'hugetlb', path);
+  fill(group, 'hugetlb.2MB.limit_in_bytes', 'hugetlb.1GB.limit_in_bytes', 'hugetlb.2MB.usage_in_bytes');
+  await new LinuxCgroups('/node', undefined, mount).apply(pod);
+  const read = (name: string) => readFileSync(join(group, name), 'utf8');
+  assert.equal(read('hugetlb.2MB.limit_in_bytes'), String(64 * 1024 ** 2));
+  assert.equal(read('hugetlb.1GB.limit_in_bytes'), '0');
+  assert.equal(read('hugetlb.2MB.usage_in_bytes'), '');
+});
+
+test('a pod has the huge pages that it asked for, and none of other sizes: cgroup v2', async () => {
+  const mount = join(folder, 'v2');
+  for (const step of ['', 'node', 'node/kubepods', 'node/kubepods/burstable', path])
+    fill(join(mount, step), 'cgroup.controllers', 'cgroup.subtree_control');
+  const group = join(mount, path);
+  fill(group, 'hugetlb.2MB.max', 'hugetlb.1GB.max', 'hugetlb.2MB.current');
+  await new LinuxCgroups('/node', undefined, mount).apply(pod);
+  const read = (name: string) => readFileSync(join(group, name), 'utf8');
+  assert.equal(read('hugetlb.2MB.max'), String(64 * 1024 ** 2));
+  assert.equal(read('hugetlb.1GB.max'), '0');
+  assert.equal(read('hugetlb.2MB.current'), '');
+  assert.equal(read('memory.max'), String(1024 ** 3));
+});
