@@ -14,6 +14,8 @@ test('pods and containers that start, fail, are refused or must go are counted u
   counts.containerStarts(pod, 'c');
   counts.containerEnded(pod, 'c', { exitCode: 139, reason: 'Error' });
   counts.containerFailed(pod, 'c', 'ErrImagePull');
+  counts.imageVolumeAsked(false);
+  counts.imageVolumeAsked(true);
   counts.refused('OutOfcpu');
   counts.evicted('memory.available');
   counts.preempted('cpu');
@@ -24,6 +26,9 @@ test('pods and containers that start, fail, are refused or must go are counted u
   assert.deepEqual(values.sort(), [
     'kubelet_admission_rejections_total{reason="OutOfcpu"} 1',
     'kubelet_evictions{eviction_signal="memory.available"} 1',
+    'kubelet_image_volume_mounted_errors_total 1',
+    'kubelet_image_volume_mounted_succeed_total 1',
+    'kubelet_image_volume_requested_total 2',
     'kubelet_preemptions{preemption_signal="cpu"} 1',
     'kubelet_run_podsandbox_duration_seconds_count{runtime_handler=""} 1',
     'kubelet_run_podsandbox_duration_seconds_count{runtime_handler="kata"} 1',

@@ -9,6 +9,8 @@ export interface PodCounts {
   containerEnded(pod: Pod, containerName: string, end: { exitCode: number; reason?: string }): void;
   /** `code`: what its status gives as the reason. */
   containerFailed(pod: Pod, containerName: string, code: string): void;
+  /** An image was to be shown as a volume. */
+  imageVolumeAsked(failed: boolean): void;
   refused(reason: string): void;
   /** `signal`: `memory.available`, `emptydirfs.limit` … */
   evicted(signal: string): void;
@@ -38,6 +40,11 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
     'Cumulative number of errors when starting containers',
   );
   const ends = counter('terminated_containers_total', 'Cumulative number of container terminations.');
+  const imageVolumes = {
+    asked: counter('image_volume_requested_total', 'Number of requested image volumes.'),
+    shown: counter('image_volume_mounted_succeed_total', 'Number of successful image volume mounts.'),
+    failed: counter('image_volume_mounted_errors_total', 'Number of failed image volume mounts.'),
+  };
   const rejections = counter(
     'admission_rejections_total',
     'Cumulative number pod admission rejections by the Kubelet.',
@@ -57,6 +64,10 @@ export function podCounts(registry: MetricsRegistry): PodCounts {
       ends.add(1, { container_type: containerType(pod, name), exit_code: String(exitCode), reason }),
     containerFailed: (pod, name, code) =>
       containerErrors.add(1, { container_type: containerType(pod, name), code }),
+    imageVolumeAsked(failed) {
+      imageVolumes.asked.add(1);
+      (failed ? imageVolumes.failed : imageVolumes.shown).add(1);
+    },
     refused: (reason) => rejections.add(1, { reason }),
     evicted: (signal) => evictions.add(1, { eviction_signal: signal }),
     preempted: (resource) => preemptions.add(1, { preemption_signal: resource }),

@@ -5,7 +5,7 @@ import { collectProcess } from '../../base/process-metrics.ts';
 import { isAvailable } from '../aggregation/availability.ts';
 import type { RequestHandler } from '../handler.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { versionInfo } from '../version.ts';
+import { collectBuildInfo } from './build-info.ts';
 
 /** `refresh` brings up to date what takes a look elsewhere. */
 export function registerMetrics(
@@ -14,11 +14,7 @@ export function registerMetrics(
   refresh: () => Promise<void>,
 ): void {
   collectProcess(metrics);
-  metrics.collected(
-    'kubernetes_build_info',
-    'A metric with a constant value of 1, labeled by versions.',
-    () => [{ labels: buildLabels(), value: 1 }],
-  );
+  collectBuildInfo(metrics);
   handler.addPath('/metrics', async () => {
     await refresh();
     return {
@@ -38,21 +34,4 @@ export function collectApiServices(metrics: MetricsRegistry, objects: ObjectRead
       value: isAvailable(service) ? 0 : 1,
     })),
   );
-}
-
-const labelOf: Readonly<Record<string, string>> = {
-  major: 'major',
-  minor: 'minor',
-  gitVersion: 'git_version',
-  gitCommit: 'git_commit',
-  gitTreeState: 'git_tree_state',
-  buildDate: 'build_date',
-  goVersion: 'go_version',
-  compiler: 'compiler',
-  platform: 'platform',
-};
-
-function buildLabels(): Record<string, string> {
-  const info = versionInfo();
-  return Object.fromEntries(Object.entries(labelOf).map(([from, to]) => [to, String(info[from])]));
 }

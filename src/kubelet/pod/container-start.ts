@@ -251,15 +251,22 @@ async function mountsOf(
 }
 
 async function imageFiles(
-  { runtime, volumes }: KubeletContext,
+  { runtime, volumes, counts }: KubeletContext,
   pod: Pod,
   volumeName: string,
   { reference = '' }: core.ImageVolumeSource,
 ): Promise<string> {
-  const name = parseImageName(reference);
-  const snapshot = 'problem' in name ? undefined : await runtime.imageSnapshot({ image: name.full });
-  if (!snapshot) throw new ContainerConfigError(`image "${reference}" of volume "${volumeName}" is gone`);
-  return volumes.mountImage(pod, volumeName, snapshot);
+  let failed = true;
+  try {
+    const name = parseImageName(reference);
+    const snapshot = 'problem' in name ? undefined : await runtime.imageSnapshot({ image: name.full });
+    if (!snapshot) throw new ContainerConfigError(`image "${reference}" of volume "${volumeName}" is gone`);
+    const folder = await volumes.mountImage(pod, volumeName, snapshot);
+    failed = false;
+    return folder;
+  } finally {
+    counts.imageVolumeAsked(failed);
+  }
 }
 
 function blockDevices({ container, volumes }: ContainerStart) {
