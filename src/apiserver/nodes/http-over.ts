@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { serviceUnavailable } from '../../api/status.ts';
+import { joinStreams } from '../../base/join-streams.ts';
 import { http } from '../../base/node-http.ts';
 
 export interface HttpExchange {
@@ -54,17 +55,4 @@ export function relayUpgrade(
   target.write(`${lines.join('\r\n')}\r\n\r\n`);
   if (client.head.length > 0) target.write(client.head);
   joinStreams(client.socket, target);
-}
-
-function joinStreams(left: Duplex, right: Duplex): void {
-  left.pipe(right);
-  right.pipe(left);
-  const end = () => {
-    left.destroy();
-    right.destroy();
-  };
-  for (const side of [left, right]) {
-    side.on('error', end);
-    side.on('close', end);
-  }
 }

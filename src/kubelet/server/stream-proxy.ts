@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { joinStreams } from '../../base/join-streams.ts';
 import { http } from '../../base/node-http.ts';
 import {
   acceptWebSocket,
@@ -29,23 +29,7 @@ export function relayUpgrade({ request, client, head }: Upgrade, url: string): v
   if (request.method === 'POST') lines.push('Content-Length: 0');
   upstream.write(`${lines.join('\r\n')}\r\n\r\n`);
   if (head.length > 0) upstream.write(head);
-  join(client, upstream);
-}
-
-/** Half-closes travel through; an error on one side ends the other. */
-export function join(a: Duplex, b: Duplex): void {
-  a.pipe(b);
-  b.pipe(a);
-  const end = () => {
-    a.destroy();
-    b.destroy();
-  };
-  a.on('error', end);
-  b.on('error', end);
-  a.on('close', () => b.destroy());
-  b.on('close', () => a.destroy());
-  // A connection that closed before this moment emits no event any more.
-  if (a.destroyed || b.destroyed) end();
+  joinStreams(client, upstream);
 }
 
 /** An upgraded SPDY connection to the runtime. @throws Error with what the runtime answered instead */

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { dialReason } from '../../base/dial-reason.ts';
-import { join } from './stream-proxy.ts';
+import { joinStreams } from '../../base/join-streams.ts';
 
 /** `CONNECT host:port`: bytes to an address that only the node can reach. */
 export function openTunnel(target: string, client: Duplex, head: Buffer): void {
@@ -22,6 +22,6 @@ export function openTunnel(target: string, client: Duplex, head: Buffer): void {
     client.off('close', giveUp);
     client.write('HTTP/1.1 200 Connection established\r\n\r\n');
     if (head.length > 0) upstream.write(head);
-    join(client, upstream);
+    joinStreams(client, upstream);
   });
 }
