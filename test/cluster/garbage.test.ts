@@ -16,6 +16,7 @@ import { expired } from '../../src/api/status.ts';
 import type { Client } from '../../src/client/client.ts';
 import { type Transport, TransportError } from '../../src/client/transport.ts';
 import { createCluster } from './cluster.ts';
+import { widget, widgetDefinition } from './widgets.ts';
 import { deploymentOf } from './workloads.ts';
 
 const namespace = 'default';
@@ -25,23 +26,6 @@ const counts = async (client: Client) =>
       async (type) => (await client.list<KubeObject>(type as ResourceType, { namespace })).items.length,
     ),
   );
-
-const widgets = {
-  metadata: { name: 'widgets.example.com' },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-} as Draft<CustomResourceDefinition>;
 
 async function clusterWithWeb() {
   const cluster = await createCluster();
@@ -88,14 +72,7 @@ test('an orphaning deletion leaves what is below, without an owner', async () =>
 test('objects of custom kinds are collected too, from the moment that the kind exists', async () => {
   await using cluster = await createCluster();
   const { client, clock } = cluster;
-  const widget: ResourceType = {
-    group: 'example.com',
-    version: 'v1',
-    kind: 'Widget',
-    plural: 'widgets',
-    namespaced: true,
-  };
-  await client.create(CustomResourceDefinition, widgets);
+  await client.create(CustomResourceDefinition, widgetDefinition);
   await clock.advance(5_000);
   const owner = await client.create(widget, { metadata: { name: 'owner', namespace } });
   const reference = { apiVersion: 'example.com/v1', kind: 'Widget', name: 'owner', uid: owner.metadata.uid };
@@ -154,7 +131,7 @@ test('resources that discovery fails to tell of for a while are still followed',
   await clock.advance(10_000);
   assert.deepEqual(await counts(client), [1, 1, 3]);
   isCut = true;
-  await client.create(CustomResourceDefinition, widgets);
+  await client.create(CustomResourceDefinition, widgetDefinition);
   await clock.advance(10_000);
   await client.delete(Deployment, { name: 'web', namespace }, { propagationPolicy: 'Background' });
   await cluster.until(async () => (await counts(client)).join() === '0,0,0', 60_000);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Draft, ResourceType } from '../../src/api/meta.ts';
+import type { Draft } from '../../src/api/meta.ts';
 import {
   CustomResourceDefinition,
   Lease,
@@ -11,6 +11,7 @@ import {
 } from '../../src/api/resources.gen.ts';
 import { StatusError } from '../../src/api/status.ts';
 import { createCluster } from './cluster.ts';
+import { widget, widgetDefinition } from './widgets.ts';
 
 const namespace = 'default';
 
@@ -175,30 +176,6 @@ test('a LimitRange fills in what is missing and refuses what is out of its bound
     ),
   );
 });
-
-const widget: ResourceType = {
-  group: 'example.com',
-  version: 'v1',
-  kind: 'Widget',
-  plural: 'widgets',
-  namespaced: true,
-};
-const widgetDefinition = {
-  metadata: { name: 'widgets.example.com' },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-} as Draft<CustomResourceDefinition>;
 
 test('what a quota only counts is given back soon after it is deleted, of built-in and of custom kinds', async () => {
   await using cluster = await createCluster();

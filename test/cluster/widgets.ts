@@ -1,0 +1,28 @@
+/** A custom resource without a schema, for tests that want any kind which is not built in. */
+import type { Draft, ResourceType } from '../../src/api/meta.ts';
+import type { CustomResourceDefinition } from '../../src/api/resources.gen.ts';
+
+export const widget: ResourceType = {
+  group: 'example.com',
+  version: 'v1',
+  kind: 'Widget',
+  plural: 'widgets',
+  namespaced: true,
+};
+
+export const widgetDefinition = {
+  metadata: { name: 'widgets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Namespaced',
+    names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+} as Draft<CustomResourceDefinition>;
