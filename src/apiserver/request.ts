@@ -88,7 +88,7 @@ export interface RequestContext {
   readonly elsewhere: { ms: number };
   /** Options of a connection into a pod as admission left them, when it changed them. */
   connectQuery?: URLSearchParams;
-  /** The body as it was parsed, for the audit log. */
+  /** What the body says, for the audit log. */
   requestObject?: unknown;
 }
 

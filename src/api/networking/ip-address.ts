@@ -1,5 +1,5 @@
 /** IPAddresses: each Service address that is taken, and by whom. */
-import { ageColumn, column, nameColumn } from '../columns.ts';
+import { column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { required } from '../field-error.ts';
 import { IPAddress } from '../resources.gen.ts';
@@ -11,7 +11,6 @@ export const managedByLabel = 'ipaddress.kubernetes.io/managed-by';
 export const serviceAllocator = 'ipallocator.k8s.io';
 
 export const ipAddressKind = defineKind(IPAddress, {
-  hasGeneration: true,
   columns: [
     nameColumn,
     column('ParentRef', ({ spec }) => {
@@ -19,7 +18,6 @@ export const ipAddressKind = defineKind(IPAddress, {
       if (!parent) return '<none>';
       return [parent.group, parent.resource, parent.namespace, parent.name].filter(Boolean).join('/');
     }),
-    ageColumn,
   ],
   validateName: nameRule((name) =>
     parseAddress(name) ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],

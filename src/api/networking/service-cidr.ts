@@ -9,7 +9,6 @@ import { immutable } from '../validation/fields.ts';
 
 export const serviceCidrKind = defineKind(ServiceCIDR, {
   status: 'separate',
-  hasGeneration: true,
   columns: [nameColumn, column('CIDRs', ({ spec }) => (spec?.cidrs ?? []).join(',')), ageColumn],
   prepareCreate(range) {
     range.status = {};

@@ -47,7 +47,8 @@ export class AuditLog {
   /** Runs `work` and writes the stages of the request that the policy asks for. */
   async around(context: RequestContext, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
     const { policy } = this.#options;
-    const rule = auditRuleFor(policy, context.info, context.user);
+    // Who asks is who shows a credential, whomever they act as.
+    const rule = auditRuleFor(policy, context.info, context.impersonator ?? context.user);
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
     const receivedMs = this.#options.clock.now();
@@ -59,7 +60,7 @@ export class AuditLog {
         answer.type === 'watch' || answer.type === 'stream' ? 'ResponseStarted' : 'ResponseComplete';
       const code = 'status' in answer ? answer.status : 200;
       this.#write(context, rule, stage, receivedMs, {
-        responseStatus: { metadata: {}, code },
+        responseStatus: statusOf(answer) ?? { metadata: {}, code },
         ...contentOf(context, rule.level, answer, omitsManaged),
       });
       return answer;
@@ -67,7 +68,7 @@ export class AuditLog {
       // What is no answer of the API's becomes one further out, of which the client learns no more than its code.
       const { status, code } = error instanceof StatusError ? error : internalError('');
       this.#write(context, rule, 'ResponseComplete', receivedMs, {
-        responseStatus: status,
+        responseStatus: withoutType(status),
         ...contentOf(
           context,
           rule.level,
@@ -80,12 +81,13 @@ export class AuditLog {
   }
 
   #write(
-    { info, request, user, impersonator, auditId, annotations }: RequestContext,
+    context: RequestContext,
     { level, omitStages = [] }: AuditRule,
     stage: AuditStage,
     receivedMs: number,
     { listJson, ...more }: EventContent,
   ): void {
+    const { info, request, user, impersonator, auditId, annotations } = context;
     const { policy, clock, write } = this.#options;
     if (omitStages.includes(stage) || policy.omitStages?.includes(stage)) return;
     const event = {
@@ -97,19 +99,10 @@ export class AuditLog {
       requestURI: request.search ? `${request.path}?${request.search}` : request.path,
       verb: info.verb,
       user: userOf(impersonator ?? user),
-      ...(impersonator && { impersonatedUser: userOf(user) }),
+      ...(impersonator && stage !== 'RequestReceived' && { impersonatedUser: userOf(user) }),
       sourceIPs: [request.remoteAddress],
       userAgent: request.header('user-agent') ?? '',
-      ...(info.isResource && {
-        objectRef: {
-          resource: info.resource,
-          ...(info.namespace && { namespace: info.namespace }),
-          ...(info.name && { name: info.name }),
-          ...(info.group && { apiGroup: info.group }),
-          apiVersion: info.version,
-          ...(info.subresource && { subresource: info.subresource }),
-        },
-      }),
+      ...(info.isResource && { objectRef: referenceOf(context) }),
       requestReceivedTimestamp: formatMicroTime(receivedMs),
       stageTimestamp: formatMicroTime(clock.now()),
       ...more,
@@ -119,6 +112,35 @@ export class AuditLog {
     const text = JSON.stringify(event);
     write(listJson ? `${text.slice(0, -1)},"responseObject":${listJson.trimEnd()}}\n` : `${text}\n`);
   }
+}
+
+/** Of a new object the body has the name, once it is read. */
+function referenceOf({ info, requestObject }: RequestContext): object {
+  const isWhole = info.verb === 'create' || info.verb === 'update';
+  const { metadata } = ((isWhole && requestObject) || {}) as Partial<KubeObject>;
+  const name = info.name || metadata?.name;
+  return {
+    resource: info.resource,
+    ...(info.namespace && { namespace: info.namespace }),
+    ...(name && { name }),
+    ...(metadata?.uid && { uid: metadata.uid }),
+    ...(info.group && { apiGroup: info.group }),
+    apiVersion: info.version,
+    ...(metadata?.resourceVersion && { resourceVersion: metadata.resourceVersion }),
+    ...(info.subresource && { subresource: info.subresource }),
+  };
+}
+
+/** A Status that is the answer. */
+function statusOf(answer: ApiResponse): object | undefined {
+  if (answer.type !== 'plain') return undefined;
+  const object = answer.object as { kind?: string };
+  return object.kind === 'Status' ? { ...withoutType(object), code: answer.status } : undefined;
+}
+
+function withoutType(status: object): object {
+  const { kind: _kind, apiVersion: _apiVersion, ...facts } = status as Record<string, unknown>;
+  return facts;
 }
 
 interface EventContent extends Record<string, unknown> {

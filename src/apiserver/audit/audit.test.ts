@@ -7,6 +7,7 @@ import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
+import { createListeningServer } from '../http/listener.fixture.ts';
 import { configMap, configMaps, createTestServer, jsonPatch, mergePatch } from '../server.fixture.ts';
 import { createApiServer } from '../server.ts';
 import { auditRuleFor, parseAuditPolicy } from './policy.ts';
@@ -158,11 +159,23 @@ test('events say who did what, with content where the policy asks for it, and ne
       created.responseStatus.code,
       created.responseObject.data,
     ],
-    ['create', 'ann', { resource: 'configmaps', namespace: 'default', apiVersion: 'v1' }, 201, { a: '1' }],
+    [
+      'create',
+      'ann',
+      { resource: 'configmaps', namespace: 'default', name: 'c', apiVersion: 'v1' },
+      201,
+      { a: '1' },
+    ],
   );
-  assert.deepEqual(created.requestObject.data, { a: '1' });
+  assert.deepEqual(created.requestObject, {
+    ...{ kind: 'ConfigMap', apiVersion: 'v1' },
+    metadata: { name: 'c', namespace: 'default' },
+    data: { a: '1' },
+  });
+  assert.equal(secret.objectRef.name, 's');
   assert.ok(!lines[1]!.includes('hidden') && secret.requestObject === undefined);
-  assert.equal(absent.responseStatus.reason, 'NotFound');
+  const { reason, kind } = absent.responseStatus;
+  assert.deepEqual([reason, kind], ['NotFound', undefined]);
 });
 
 test('patches, deletes, scales and refusals are told with what was asked and answered, and who acts as whom', async () => {
@@ -196,6 +209,13 @@ test('patches, deletes, scales and refusals are told with what was asked and ans
   await server.ask('DELETE', `${configMaps}/c`, { propagationPolicy: 'Background' });
   assert.equal(last().requestObject.propagationPolicy, 'Background');
   assert.equal(last().responseObject.status, 'Success');
+  assert.deepEqual(
+    [last().responseStatus.status, last().responseStatus.code, last().responseStatus.details.name],
+    ['Success', 200, 'c'],
+  );
+  await server.ask('POST', configMaps, configMap('c'));
+  await server.ask('DELETE', `${configMaps}/c`);
+  assert.equal(last().requestObject, undefined);
   await server.ask('GET', `${configMaps}/c`);
   assert.deepEqual([last().responseStatus.code, last().responseObject.reason], [404, 'NotFound']);
   assert.equal(last().impersonatedUser, undefined);
@@ -260,4 +280,47 @@ test('what policies have to say is noted: failures that they only audit, and ann
   assert.deepEqual(JSON.parse(annotations['validation.policy.admission.k8s.io/validation_failure']), [
     { message: 'no b', policy: 'p', binding: 'bound', expressionIndex: 1, validationActions: ['Audit'] },
   ]);
+});
+
+test('who acts as somebody else is judged by the policy as who they are', async () => {
+  const lines: string[] = [];
+  const rules = [{ level: 'Metadata', users: ['ann'] }, { level: 'None' }];
+  const policy = parseAuditPolicy({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules });
+  await using listening = await createListeningServer({
+    audit: { policy, write: (line) => void lines.push(line) },
+  });
+  const ann = await listening.as('ann', ['system:masters']);
+  const answer = await ann('GET', configMaps, { 'impersonate-user': 'bob' });
+  assert.equal(answer.status, 403);
+  const told = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(
+    told.map(({ stage, user, impersonatedUser }) => [stage, user.username, impersonatedUser?.username]),
+    [
+      ['RequestReceived', 'ann', undefined],
+      ['ResponseComplete', 'ann', 'bob'],
+    ],
+  );
+});
+
+test('an object is told with its defaults, and which state of it a write is meant for', async () => {
+  const lines: string[] = [];
+  const policy = parseAuditPolicy({
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'Request' }],
+  });
+  await using server = await createTestServer({ audit: { policy, write: (line) => void lines.push(line) } });
+  const services = '/api/v1/namespaces/default/services';
+  const { object } = await server.ask('POST', services, {
+    metadata: { name: 's' },
+    spec: { ports: [{ port: 80 }] },
+  });
+  const created = JSON.parse(lines.at(-1)!);
+  assert.deepEqual(created.requestObject.spec.ports, [{ port: 80, protocol: 'TCP', targetPort: 80 }]);
+  assert.equal(created.requestObject.metadata.uid, undefined);
+  const { uid, resourceVersion } = object.metadata;
+  await server.ask('PUT', `${services}/s`, object);
+  const { objectRef } = JSON.parse(lines.at(-1)!);
+  assert.deepEqual([objectRef.uid, objectRef.resourceVersion], [uid, resourceVersion]);
 });

@@ -29,7 +29,7 @@ export async function readDeleteOptions(context: RequestContext): Promise<Delete
     if (orphan !== null && orphan !== '') options.orphanDependents = orphan === 'true';
     if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
   }
-  context.requestObject = options;
+  if (body) context.requestObject = options;
   checkOptions(options);
   const orphan = options.orphanDependents as boolean | undefined;
   const policy = options.propagationPolicy as string | undefined;

@@ -12,10 +12,20 @@ import { converting } from './version-converter.ts';
 /** The object of the body, decoded, defaulted and in the stored version. */
 export async function readObject(context: RequestContext, resource: ServedResource): Promise<KubeObject> {
   const parsed = await readParsedBody(context.request, resource);
-  context.requestObject = parsed.value;
   const validation = fieldValidationOf(context);
   const object = decodeAs(resource, parsed, validation, context.warnings);
-  return converting(() => toStoredVersion(resource, object));
+  const stored = await converting(() => toStoredVersion(resource, object));
+  if (context.annotations) context.requestObject = auditedObject(resource, parsed.value, stored);
+  return stored;
+}
+
+/** As it is before anybody changes it: with its defaults, or as it came where it came in another version. */
+function auditedObject(
+  { served, kind, apiVersion }: ServedResource,
+  body: object,
+  stored: KubeObject,
+): object {
+  return served ? { kind, apiVersion, ...body } : structuredClone(stored);
 }
 
 /** How errors name the options of a verb. */
