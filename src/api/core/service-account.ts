@@ -6,4 +6,11 @@ import { ServiceAccount } from '../resources.gen.ts';
 export const serviceAccountKind = defineKind(ServiceAccount, {
   returnsDeleted: true,
   columns: [nameColumn, ageColumn],
+  prepareCreate: keepNamesOfSecrets,
+  prepareUpdate: keepNamesOfSecrets,
 });
+
+/** What else a reference says of a Secret in the account's own namespace means nothing. */
+function keepNamesOfSecrets(account: ServiceAccount): void {
+  if (account.secrets) account.secrets = account.secrets.map(({ name }) => ({ ...(name && { name }) }));
+}

@@ -9,6 +9,7 @@ import { nodeKind } from './node.ts';
 import { persistentVolumeClaimKind } from './persistent-volume-claim.ts';
 import { podKind } from './pod.ts';
 import { resourceQuotaKind } from './resource-quota.ts';
+import { serviceAccountKind } from './service-account.ts';
 
 const status = { subresource: 'status', isUpdate: true };
 
@@ -168,4 +169,10 @@ test('a condition of a budget has all its parts', () => {
     'status.conditions[0].lastTransitionTime: Required value',
     'status.conditions[0].reason: Required value',
   ]);
+});
+
+test('a service account keeps of its Secrets their names alone', () => {
+  const account = { metadata: { name: 'a' }, secrets: [{ name: 's', namespace: 'n', kind: 'Secret' }, {}] };
+  serviceAccountKind.prepareCreate!(account as never);
+  assert.deepEqual(account.secrets, [{ name: 's' }, {}]);
 });

@@ -3,10 +3,10 @@ import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, invalidValue, required, tooLong } from '../field-error.ts';
 import { CSIDriver } from '../resources.gen.ts';
-import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
+import { immutable, invalidFor, oneOf, oneOfInOrder } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 
-const lifecycleModes = ['Ephemeral', 'Persistent'];
+const lifecycleModes = ['Persistent', 'Ephemeral'];
 const driverNameMax = 63;
 
 export const csiDriverKind = defineKind(CSIDriver, {
@@ -36,7 +36,7 @@ export const csiDriverKind = defineKind(CSIDriver, {
   },
   *validate(driver) {
     for (const mode of driver.spec?.volumeLifecycleModes ?? [])
-      yield* oneOf(mode, lifecycleModes, 'spec.volumeLifecycleModes');
+      yield* oneOfInOrder(mode, lifecycleModes, 'spec.volumeLifecycleModes');
     yield* oneOf(
       driver.spec?.fsGroupPolicy,
       ['File', 'None', 'ReadWriteOnceWithFSType'],

@@ -178,7 +178,7 @@ export function* validateTolerations(tolerations: Toleration[] | undefined, fiel
       yield* invalidFor(`${path}.operator`, value ?? '', labelValueProblems(value ?? ''));
     else if (operator === 'Exists') {
       if (value)
-        yield invalidValue(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'");
+        yield invalidValue(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'");
     } else yield* oneOf(operator, ['Equal', 'Exists'], `${path}.operator`);
     yield* oneOfInOrder(effect, taintEffects, `${path}.effect`, 'optional');
   }

@@ -69,10 +69,7 @@ function* validateSysctls(sysctls: PodSecurityContext['sysctls'], spec: PodSpec,
 function* validateSeccompProfile(profile: SeccompProfile | undefined, field: string): FieldErrors {
   if (!profile) return;
   const { type, localhostProfile } = profile;
-  if (!type) {
-    yield required(`${field}.type`, 'type is required when seccompProfile is set');
-    return;
-  }
+  if (!type) yield required(`${field}.type`, 'type is required when seccompProfile is set');
   if (type === 'Localhost') {
     if (!localhostProfile)
       yield required(`${field}.localhostProfile`, 'must be set when seccomp type is Localhost');
@@ -83,7 +80,7 @@ function* validateSeccompProfile(profile: SeccompProfile | undefined, field: str
       innerForm('core.SeccompProfile', profile),
       'can only be set when seccomp type is Localhost',
     );
-  yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);
+  yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`, 'optional');
 }
 
 function* validateAppArmorProfile(profile: AppArmorProfile | undefined, field: string): FieldErrors {

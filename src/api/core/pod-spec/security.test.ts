@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PodSpec } from '../../types/core-v1.gen.ts';
+import { validatePodSpec } from './validate.ts';
+
+const seccompProfiles: [profile: object, problems: string[]][] = [
+  [{ type: 'RuntimeDefault' }, []],
+  [{ type: 'Localhost', localhostProfile: 'a.json' }, []],
+  [{ type: 'Localhost' }, ['localhostProfile: Required value: must be set when seccomp type is Localhost']],
+  [
+    { localhostProfile: 'a.json' },
+    [
+      'type: Required value: type is required when seccompProfile is set',
+      'localhostProfile: Invalid value: {"Type":"","LocalhostProfile":"a.json"}: can only be set when seccomp type is Localhost',
+    ],
+  ],
+  [
+    { type: 'Unconfined', localhostProfile: 'a.json' },
+    [
+      'localhostProfile: Invalid value: {"Type":"Unconfined","LocalhostProfile":"a.json"}: can only be set when seccomp type is Localhost',
+    ],
+  ],
+];
+for (const [seccompProfile, problems] of seccompProfiles)
+  test(`the seccomp profile ${JSON.stringify(seccompProfile)} is ${problems.length === 0 ? 'good' : 'refused'}`, () => {
+    const spec = { securityContext: { seccompProfile } } as PodSpec;
+    const path = 'spec.securityContext.seccompProfile.';
+    const texts = [...validatePodSpec(spec, 'spec')].map(({ text }) => text);
+    const found = texts.filter((text) => text.startsWith(path)).map((text) => text.slice(path.length));
+    assert.deepEqual(found, problems);
+  });
