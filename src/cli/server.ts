@@ -10,7 +10,7 @@ import { defaultClusterDomain, defaultPodCidr, defaultServiceCidr } from '../hos
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
 import { isPortFree } from '../host/ports.ts';
-import { type EtcdSettings, writeConfig } from '../host/process-config.ts';
+import { type EtcdSettings, type ServerConfig, writeConfig } from '../host/process-config.ts';
 import { clusterDnsAddress, kubernetesServiceAddress } from '../host/service-range.ts';
 import type { Store } from '../storage/store.ts';
 import {
@@ -47,34 +47,15 @@ export const server: Command = {
     ...apiServerDetails,
   ],
   async run(context, args) {
-    const { values } = parseOptions(args, {
-      address: { type: 'string' },
-      port: { type: 'string' },
-      'etcd-endpoints': { type: 'string' },
-      token: { type: 'string' },
-      ...poolOption,
-      pki: { type: 'string' },
-      'scheduler-config': { type: 'string' },
-      ...etcdTlsOptions,
-      ...apiServerOptions,
-    });
     const folder = join(context.data.path, 'server');
-    const address = values.address ?? firstOwnAddress();
-    checkMachineAddress(address);
-    const port = parseCount('--port', values.port) ?? defaultPort;
-    const pkiFolder = values.pki ?? join(folder, 'pki');
-    const schedulerConfig = values['scheduler-config'];
-    const etcd = etcdSettings(values);
-    const loadBalancerPool = parsePool(values['load-balancer-pool']);
-    if (values.token !== undefined && !etcd) throw new UsageError('--token needs --etcd-endpoints');
-    const api = apiServerSettings(values);
-    checkNamedFiles(values, ['scheduler-config', ...Object.keys(etcdTlsOptions), ...apiServerFileOptions]);
+    const options = serverOptions(args, folder);
+    const { address, port, pkiFolder, etcd, token } = options;
     if (!(await isPortFree(port)))
       throw new Failure(`port ${port} is taken by another program`, {
         advice: 'end that program, or choose another port with --port',
       });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const serverToken = etcd && (await shareKeys(etcd, { folder, pkiFolder, token: values.token }));
+    const serverToken = etcd && (await shareKeys(etcd, { folder, pkiFolder, token }));
     await ensureClusterPki(pkiFolder, {
       addresses: [address],
       dnsNames: [hostname().toLowerCase()],
@@ -82,31 +63,15 @@ export const server: Command = {
     });
     const joinToken = ensureToken(join(folder, 'join-token'));
     const configFile = join(folder, 'config.json');
-    writeConfig(configFile, {
-      clusterName: 'wherry',
-      listen: ['127.0.0.1', address].map((host) => ({ host, port })),
-      advertiseAddress: address,
-      pkiFolder,
-      store: etcd ?? { sqlite: join(folder, 'wherry.db') },
-      serviceCidr: defaultServiceCidr,
-      podCidr: defaultPodCidr,
-      clusterDomain: defaultClusterDomain,
-      clusterDns: clusterDnsAddress(defaultServiceCidr),
-      simulatedNodes: 0,
-      joinToken,
-      ...(loadBalancerPool && { loadBalancerPool }),
-      ...(schedulerConfig && { schedulerConfigFile: resolve(schedulerConfig) }),
-      ...(api && { api }),
-      logLevel: 'info',
-    });
+    writeConfig(configFile, { ...serverConfig(options, folder), joinToken });
     const url = `https://${address}:${port}`;
     const authority = readFileSync(join(pkiFolder, `${pkiFiles.authority}.crt`), 'utf8');
     const kubeconfig = join(folder, 'admin.kubeconfig');
     const entry = { name: 'wherry', server: url, authority, ...readPair(pkiFolder, pkiFiles.admin) };
     writeFileSync(kubeconfig, renderKubeconfig(entry), { mode: 0o600 });
     context.print(`kubectl: export KUBECONFIG=${kubeconfig}`);
-    const token = formatJoinToken({ pin: authorityPin(authority), token: joinToken });
-    context.print(`to join another machine: wherry agent --server ${url} --token ${token}`);
+    const agentToken = formatJoinToken({ pin: authorityPin(authority), token: joinToken });
+    context.print(`to join another machine: wherry agent --server ${url} --token ${agentToken}`);
     if (etcd && serverToken)
       context.print(
         `to add another server: wherry server --etcd-endpoints ${etcd.etcd.join(',')} --token ${serverToken}`,
@@ -114,6 +79,58 @@ export const server: Command = {
     return await runForeground(context, [context.programs.server, configFile]);
   },
 };
+
+type ServerOptions = ReturnType<typeof serverOptions>;
+
+/** @throws UsageError or Failure */
+function serverOptions(args: readonly string[], folder: string) {
+  const { values } = parseOptions(args, {
+    address: { type: 'string' },
+    port: { type: 'string' },
+    'etcd-endpoints': { type: 'string' },
+    token: { type: 'string' },
+    ...poolOption,
+    pki: { type: 'string' },
+    'scheduler-config': { type: 'string' },
+    ...etcdTlsOptions,
+    ...apiServerOptions,
+  });
+  const address = values.address ?? firstOwnAddress();
+  checkMachineAddress(address);
+  const etcd = etcdSettings(values);
+  if (values.token !== undefined && !etcd) throw new UsageError('--token needs --etcd-endpoints');
+  checkNamedFiles(values, ['scheduler-config', ...Object.keys(etcdTlsOptions), ...apiServerFileOptions]);
+  return {
+    address,
+    port: parseCount('--port', values.port) ?? defaultPort,
+    pkiFolder: values.pki ?? join(folder, 'pki'),
+    etcd,
+    token: values.token,
+    loadBalancerPool: parsePool(values['load-balancer-pool']),
+    schedulerConfig: values['scheduler-config'],
+    api: apiServerSettings(values),
+  };
+}
+
+function serverConfig(options: ServerOptions, folder: string): Omit<ServerConfig, 'joinToken'> {
+  const { address, port, pkiFolder, etcd, loadBalancerPool, schedulerConfig, api } = options;
+  return {
+    clusterName: 'wherry',
+    listen: ['127.0.0.1', address].map((host) => ({ host, port })),
+    advertiseAddress: address,
+    pkiFolder,
+    store: etcd ?? { sqlite: join(folder, 'wherry.db') },
+    serviceCidr: defaultServiceCidr,
+    podCidr: defaultPodCidr,
+    clusterDomain: defaultClusterDomain,
+    clusterDns: clusterDnsAddress(defaultServiceCidr),
+    simulatedNodes: 0,
+    ...(loadBalancerPool && { loadBalancerPool }),
+    ...(schedulerConfig && { schedulerConfigFile: resolve(schedulerConfig) }),
+    ...(api && { api }),
+    logLevel: 'info',
+  };
+}
 
 interface EtcdOptions {
   'etcd-endpoints'?: string | undefined;
