@@ -15,6 +15,13 @@ const seccompProfiles: [profile: object, problems: string[]][] = [
     ],
   ],
   [
+    { type: 'None', localhostProfile: 'a.json' },
+    [
+      'type: Unsupported value: "None": supported values: "Localhost", "RuntimeDefault", "Unconfined"',
+      'localhostProfile: Invalid value: {"Type":"None","LocalhostProfile":"a.json"}: can only be set when seccomp type is Localhost',
+    ],
+  ],
+  [
     { type: 'Unconfined', localhostProfile: 'a.json' },
     [
       'localhostProfile: Invalid value: {"Type":"Unconfined","LocalhostProfile":"a.json"}: can only be set when seccomp type is Localhost',

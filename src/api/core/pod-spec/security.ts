@@ -70,6 +70,7 @@ function* validateSeccompProfile(profile: SeccompProfile | undefined, field: str
   if (!profile) return;
   const { type, localhostProfile } = profile;
   if (!type) yield required(`${field}.type`, 'type is required when seccompProfile is set');
+  else yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`);
   if (type === 'Localhost') {
     if (!localhostProfile)
       yield required(`${field}.localhostProfile`, 'must be set when seccomp type is Localhost');
@@ -80,7 +81,6 @@ function* validateSeccompProfile(profile: SeccompProfile | undefined, field: str
       innerForm('core.SeccompProfile', profile),
       'can only be set when seccomp type is Localhost',
     );
-  yield* oneOf(type, ['Localhost', 'RuntimeDefault', 'Unconfined'], `${field}.type`, 'optional');
 }
 
 function* validateAppArmorProfile(profile: AppArmorProfile | undefined, field: string): FieldErrors {
