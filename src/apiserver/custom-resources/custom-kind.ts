@@ -1,7 +1,7 @@
 /** A CustomResourceDefinition as the registry knows kinds: from here on it is served like a built-in one. */
 
 import { type CelTimes, SchemaRules } from '../../api/cel/rules.ts';
-import { ageSince } from '../../api/columns.ts';
+import { ageSince, creationDescription, nameDescription } from '../../api/columns.ts';
 import { type FieldErrors, type FieldErrorType, invalidValue } from '../../api/field-error.ts';
 import type { Column, Deprecation, KindDefinition, ServedVersion } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
@@ -250,6 +250,7 @@ function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion
     name: 'Name',
     type: 'string',
     format: 'name',
+    description: nameDescription,
     cell: (object) => object.metadata.name,
   };
   const given = additionalPrinterColumns ?? [
@@ -257,7 +258,7 @@ function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion
       name: 'Age',
       type: 'date',
       jsonPath: '.metadata.creationTimestamp',
-      description: '',
+      description: creationDescription,
       format: '',
       priority: 0,
     },

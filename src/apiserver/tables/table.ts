@@ -1,4 +1,5 @@
 /** Tables: what `kubectl get` prints, computed on the server from a kind's columns. */
+import { creationDescription, nameDescription } from '../../api/columns.ts';
 import type { Column } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -11,15 +12,13 @@ const defaultColumns: readonly Column[] = [
     name: 'Name',
     type: 'string',
     format: 'name',
-    description:
-      'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names',
+    description: nameDescription,
     cell: (object) => object.metadata.name,
   },
   {
     name: 'Created At',
     type: 'date',
-    description:
-      'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata',
+    description: creationDescription,
     cell: (object) => object.metadata.creationTimestamp,
   },
 ];
