@@ -194,11 +194,12 @@ export class CsiVolumes {
       const driver = this.#driverFor(name, record);
       const publishContext = await this.#attached.awaitFor(pod.metadata.uid, name, record);
       const capability = await this.#capability(pod, driver, wanted);
+      const isBlock = record.volumeMode === 'Block';
       if (record.volumeLifecycleMode === 'Persistent')
-        await failingAs('MountDevice', name, record, () =>
+        await failingAs(isBlock ? 'SetUpDevice' : 'MountDevice', name, record, () =>
           this.#stage(pod, driver, wanted, capability, publishContext),
         );
-      await failingAs(record.volumeMode === 'Block' ? 'MapVolume' : 'SetUp', name, record, () =>
+      await failingAs(isBlock ? 'MapPodDevice' : 'SetUp', name, record, () =>
         this.#publish(pod, { driver, driverObject, wanted, capability, publishContext, published }),
       );
       if (isRepublished)
@@ -362,13 +363,18 @@ export class CsiVolumes {
 async function failingAs(
   operation: string,
   name: string,
-  { specVolID }: VolumeRecord,
+  { specVolID, volumeMode }: VolumeRecord,
   work: () => Promise<void>,
 ): Promise<void> {
   try {
     await work();
   } catch (error) {
-    throw new VolumeError(name, (error as Error).message, { shownAs: specVolID, operation, cause: error });
+    throw new VolumeError(name, (error as Error).message, {
+      shownAs: specVolID,
+      operation,
+      isMapped: volumeMode === 'Block',
+      cause: error,
+    });
   }
 }
 

@@ -56,7 +56,7 @@ export class PodMounts {
     const unfit = problems.filter((problem) => problem instanceof UnfitVolumeError);
     for (const problem of problems)
       if (!problem.isWaiting && !(problem instanceof UnfitVolumeError))
-        events.warning('FailedMount', problem.message);
+        events.warning(problem.reason, problem.message);
     if (unfit.length > 0)
       tellAll(unfit.map(({ volume }) => volume).join(' '), unfit.map(({ why }) => why).join('; '));
     const nowMs = this.#context.clock.monotonic();

@@ -39,6 +39,16 @@ test('what cannot be mounted is told of under the name of the persistent volume'
   await assert.rejects(mount({ iscsi: {} }), /volume "disk-1" : no volume plugin matched for iscsi$/);
 });
 
+test('a claim for a block device gets no folder', async () => {
+  await assert.rejects(mount({ volumeMode: 'Block', local: { path: folder } }), {
+    reason: 'FailedMapVolume',
+    message: `MapVolume.MapBlockVolume failed for volume "disk-1" : path "${folder}" is not a block device`,
+  });
+  await assert.rejects(mount({ volumeMode: 'Block', local: { path: '/no/such' } }), {
+    message: /^MapVolume\.NewBlockVolumeMapper initialization failed for volume "disk-1" : /,
+  });
+});
+
 test('of nfs, the event tells what the node lacks', () => {
   assert.deepEqual(describeLack({ hasHelper: true, hasFileSystem: true }), []);
   assert.match(describeLack({ hasHelper: false, hasFileSystem: true }).join(), /apt-get install nfs-common/);

@@ -103,9 +103,15 @@ export async function mountPersistent(
   try {
     return await mountSource(volume, volumesDir);
   } catch (error) {
+    const isMapped = volume.spec?.volumeMode === 'Block';
     // Upstream looks at the path before it begins to mount.
-    const operation = error instanceof LocalPathMissing ? 'NewMounter initialization' : 'SetUp';
-    throw new VolumeError(name, (error as Error).message, { shownAs, operation, cause: error });
+    const operation =
+      error instanceof LocalPathMissing
+        ? `New${isMapped ? 'BlockVolumeMapper' : 'Mounter'} initialization`
+        : isMapped
+          ? 'MapBlockVolume'
+          : 'SetUp';
+    throw new VolumeError(name, (error as Error).message, { shownAs, operation, isMapped, cause: error });
   }
 }
 
@@ -119,7 +125,11 @@ async function mountSource(volume: PersistentVolume, volumesDir: string): Promis
     const { path, fsType = '' } = spec.local;
     const found = await stat(path).catch(ifMissing(undefined));
     if (!found) throw new LocalPathMissing(`path "${path}" does not exist`);
-    if (!found.isBlockDevice() || spec.volumeMode === 'Block') return path;
+    if (spec.volumeMode === 'Block') {
+      if (!found.isBlockDevice()) throw new Error(`path "${path}" is not a block device`);
+      return path;
+    }
+    if (!found.isBlockDevice()) return path;
     const target = localTarget(volume, volumesDir);
     await mountDevice({ device: path, target, fsType, options: spec.mountOptions ?? [] });
     return target;

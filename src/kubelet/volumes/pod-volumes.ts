@@ -53,14 +53,24 @@ export class VolumeError extends Error {
   readonly volume: string;
   /** Somebody else has to do something first: nothing has failed, and nothing is told until patience ends. */
   readonly isWaiting: boolean;
+  /** Of the event that tells of it. */
+  readonly reason: 'FailedMount' | 'FailedMapVolume';
 
   constructor(
     volume: string,
     message: string,
-    options: ErrorOptions & { operation?: string; shownAs?: string; isWaiting?: boolean } = {},
+    options: ErrorOptions & {
+      operation?: string;
+      shownAs?: string;
+      isWaiting?: boolean;
+      /** It is a device to the pod, no file system. */
+      isMapped?: boolean;
+    } = {},
   ) {
-    const { operation = 'SetUp', shownAs = volume, isWaiting = false } = options;
-    super(`MountVolume.${operation} failed for volume "${shownAs}" : ${message}`, options);
+    const { operation = 'SetUp', shownAs = volume, isWaiting = false, isMapped = false } = options;
+    const what = isMapped ? 'MapVolume' : 'MountVolume';
+    super(`${what}.${operation} failed for volume "${shownAs}" : ${message}`, options);
+    this.reason = isMapped ? 'FailedMapVolume' : 'FailedMount';
     this.name = 'VolumeError';
     this.volume = volume;
     this.isWaiting = isWaiting;
