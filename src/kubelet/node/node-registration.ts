@@ -245,7 +245,8 @@ function isSameStatus(before: core.NodeStatus, now: core.NodeStatus): boolean {
       (addresses ?? []).map(({ type, address }) => `${type}=${address}`),
       Object.entries(capacity).sort(),
       Object.entries(allocatable).sort(),
-      images.map(({ names }) => names),
+      // Null where an image has lost its names to another.
+      images.map(({ names }) => names ?? []),
       volumesInUse,
       Object.entries(nodeInfo ?? {})
         .filter(([, value]) => typeof value === 'string' && value !== '')
