@@ -1,10 +1,10 @@
 /** A POST of JSON to a server that is asked for its opinion: webhooks of admission and of authorization. */
-import type { Agent as HttpAgent } from 'node:http';
+import type { ClientRequestArgs, Agent as HttpAgent } from 'node:http';
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as tlsConnect } from 'node:tls';
 import { http } from '../../base/node-http.ts';
+import { connectVerified, type VerifiedOptions } from './verified-tls.ts';
 
 /** An answer longer than this is no answer. */
 const answerBytesMax = 4 * 1024 * 1024;
@@ -73,7 +73,7 @@ export function postJson(url: URL, options: PostOptions): Promise<string> {
         },
         signal,
         ...identity,
-        ...(socket ? { createConnection: () => tlsConnect({ socket, ...identity }) } : { agent }),
+        ...(socket ? { createConnection: overSocket({ socket, ...identity }, signal) } : { agent }),
       },
       (response) => {
         const chunks: Buffer[] = [];
@@ -96,4 +96,15 @@ export function postJson(url: URL, options: PostOptions): Promise<string> {
     request.on('error', (error) => reject(signal.aborted ? new DeadlineError({ cause: error }) : error));
     request.end(body);
   });
+}
+
+/** For a request: makes its connection when it is asked to. */
+function overSocket(options: VerifiedOptions, signal: AbortSignal): ClientRequestArgs['createConnection'] {
+  return (_request, made) => {
+    connectVerified(options, signal).then(
+      (secure) => made(null, secure),
+      (error: Error) => made(error, undefined as never),
+    );
+    return undefined;
+  };
 }

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
+import { test } from 'node:test';
+import { createServer } from 'node:tls';
+import { type CertificatePair, createAuthority, issueCertificate } from '../../base/pki.ts';
+import { connectVerified } from './verified-tls.ts';
+
+const name = 'hooks.shop.svc';
+
+/** What comes of a connection to a server with that certificate, for a client that trusts `ca`. */
+async function outcome(served: CertificatePair, ca: string, servername = name): Promise<string> {
+  const server = createServer({ cert: served.cert, key: served.key }, (socket) => socket.end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  try {
+    const secure = await connectVerified({ socket, servername, ca }, AbortSignal.timeout(10_000));
+    secure.destroy();
+    return 'connected';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code!;
+  } finally {
+    socket.destroy();
+    server.close();
+  }
+}
+
+const leaf = { usages: ['server'] as const, dnsNames: [name] };
+
+test('a server is verified by its authority, of another name or of its own', async () => {
+  for (const commonName of ['hooks', 'authority']) {
+    const authority = await createAuthority('authority');
+    const served = await issueCertificate(authority, { commonName, ...leaf });
+    assert.equal(await outcome(served, authority.cert), 'connected', commonName);
+    const other = await createAuthority('other');
+    assert.equal(
+      await outcome(served, other.cert + authority.cert),
+      'connected',
+      `${commonName}, second of two`,
+    );
+  }
+});
+
+test('an authority of the same name that did not sign the certificate is not believed', async () => {
+  const served = await issueCertificate(await createAuthority('hooks'), { commonName: 'hooks', ...leaf });
+  const namesake = await createAuthority('hooks');
+  assert.equal(await outcome(served, namesake.cert), 'DEPTH_ZERO_SELF_SIGNED_CERT');
+  assert.equal(await outcome(namesake, (await createAuthority('hooks')).cert), 'DEPTH_ZERO_SELF_SIGNED_CERT');
+});
+
+test('of an authority of the same name the time, the purpose and the names count as ever', async () => {
+  const authority = await createAuthority('hooks');
+  const issue = (changes: object) =>
+    issueCertificate(authority, { commonName: 'hooks', ...leaf, ...changes }) as Promise<CertificatePair>;
+  assert.equal(
+    await outcome(await issue({}), authority.cert, 'till.shop.svc'),
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  );
+  assert.equal(await outcome(await issue({ validityDays: -1 / 24 }), authority.cert), 'CERT_HAS_EXPIRED');
+  const client = await issue({ usages: ['client'] });
+  assert.equal(await outcome(client, authority.cert), 'INVALID_PURPOSE');
+});
