@@ -34,7 +34,13 @@ interface Review {
     dryRun: boolean;
   };
 }
-type Answer = { allowed: boolean; patch?: object[]; status?: object; warnings?: string[]; delayMs?: number };
+type Answer = {
+  allowed: boolean;
+  patch?: object[] | null;
+  status?: object;
+  warnings?: string[];
+  delayMs?: number;
+};
 
 let server: ApiServer;
 let client: Client;
@@ -62,7 +68,7 @@ before(async () => {
       const given = answer(review);
       if (!given) return void response.writeHead(500).end('broken');
       const { patch, ...rest } = given;
-      const encoded = patch && Buffer.from(JSON.stringify(patch)).toString('base64');
+      const encoded = patch !== undefined && Buffer.from(JSON.stringify(patch)).toString('base64');
       const body = {
         uid: review.request.uid,
         ...rest,
@@ -136,6 +142,12 @@ test('a mutating webhook changes what is stored, with the version and user it wa
   assert.equal(reviews[0]?.request.operation, 'CREATE');
   const elsewhere = await client.create(ConfigMap, named('mutated', 'quiet'));
   assert.equal(elsewhere.data, undefined, 'the namespace is not selected');
+});
+
+test('a patch of null changes nothing', async () => {
+  answer = () => ({ allowed: true, patch: null });
+  await client.create(MutatingWebhookConfiguration, { metadata: { name: 'mutate' }, webhooks: [hook()] });
+  assert.equal((await client.create(ConfigMap, { ...named('as-it-was'), data: { a: '1' } })).data?.a, '1');
 });
 
 test('a webhook that wants to see later changes is asked again', async () => {

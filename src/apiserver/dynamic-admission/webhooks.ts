@@ -265,6 +265,8 @@ function patchedObject(
     // In Go's words instead of V8's.
     throw undecodable(`invalid character '${text[0] ?? ''}' looking for beginning of value`);
   }
+  // What Go writes for a list of no operations.
+  if (value === null) return asJsonObject(object);
   if (!Array.isArray(value))
     throw undecodable('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
   try {
