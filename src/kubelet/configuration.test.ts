@@ -55,12 +55,53 @@ test('pulls one at a time, or so many at once', () => {
   assert.equal(settingsOf({}).pullVerification.policy, 'NeverVerifyPreloadedImages');
 });
 
+test("a file may name fields with what is so anyway, and Go's empty values for defaults", () => {
+  const source = {
+    authorization: { mode: 'Webhook', webhook: { cacheAuthorizedTTL: '0s', cacheUnauthorizedTTL: '0s' } },
+    clusterDomain: '',
+    cgroupDriver: 'cgroupfs',
+    cpuManagerPolicy: 'none',
+    cpuManagerReconcilePeriod: '0s',
+    evictionPressureTransitionPeriod: '0s',
+    imageMinimumGCAge: '0s',
+    maxPods: 0,
+    logging: { verbosity: 0, options: { json: { infoBufferSize: '0' } } },
+    memorySwap: {},
+    nodeStatusReportFrequency: '5m0s',
+    syncFrequency: '60s',
+  };
+  const parsed = parseKubeletConfiguration({ ...head, ...source });
+  assert.deepEqual(parsed, head);
+  assert.equal(kubeletSettings(parsed).pressureStaysMs, 300_000);
+});
+
+test('containers without a seccomp profile, and waits before restarts, are as the file says', () => {
+  const usual = settingsOf({});
+  assert.deepEqual([usual.seccompDefault, usual.restartWaitMaxMs], [false, 300_000]);
+  const given = settingsOf({
+    seccompDefault: true,
+    crashLoopBackOff: { maxContainerRestartPeriod: '30s' },
+  });
+  assert.deepEqual([given.seccompDefault, given.restartWaitMaxMs], [true, 30_000]);
+});
+
 const refused: [what: string, source: object, words: RegExp][] = [
   ['another kind', { kind: 'KubeProxyConfiguration' }, /no KubeletConfiguration of/],
+  ['a field that nobody knows', { maxPodz: 1 }, /^maxPodz: not a field that has an effect here$/],
   [
-    'a field without an effect',
-    { cgroupDriver: 'systemd' },
-    /^cgroupDriver: not a field that has an effect here$/,
+    'another value of a field that has one here',
+    { cpuManagerPolicy: 'static' },
+    /^cpuManagerPolicy: only "none" is supported$/,
+  ],
+  [
+    'what the cluster sets',
+    { clusterDNS: ['10.0.0.10'] },
+    /^clusterDNS: is set by the cluster and cannot be given$/,
+  ],
+  [
+    'a wait before restarts that is too long',
+    { crashLoopBackOff: { maxContainerRestartPeriod: '10m' } },
+    /^crashLoopBackOff\.maxContainerRestartPeriod: 10m must be between 1s and 5m0s$/,
   ],
   ['a wrong type', { maxPods: '20' }, /^maxPods: must be a number$/],
   ['an unknown signal', { evictionHard: { 'cpu.available': '1' } }, /unknown eviction signal cpu\.available/],

@@ -1,8 +1,10 @@
 /** Reads upstream's configuration file of the kubelet (KubeletConfiguration) as far as it says something here. Pure. */
 import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
+import { parseDurationMs } from './duration.ts';
 import { defaultThresholds, type Signal, signals, type Threshold } from './eviction/eviction-plan.ts';
 import { type Verification, type VerificationPolicy, verificationPolicies } from './images/pulled-images.ts';
+import { isUnset, settledProblem } from './settled-fields.ts';
 
 /** As the file has them: quantities and durations are texts. */
 export interface KubeletConfiguration {
@@ -34,6 +36,8 @@ export interface KubeletConfiguration {
   registerWithTaints?: core.Taint[];
   staticPodPath?: string;
   enableSystemLogHandler?: boolean;
+  seccompDefault?: boolean;
+  crashLoopBackOff?: { maxContainerRestartPeriod?: string };
 }
 
 export interface KubeletSettings {
@@ -55,6 +59,10 @@ export interface KubeletSettings {
   staticPodDir: string | undefined;
   /** Whether `/logs/` shows the log files of the node. */
   showsSystemLogs: boolean;
+  /** Whether containers that name no seccomp profile have the runtime's. */
+  seccompDefault: boolean;
+  /** The longest wait before a container that keeps ending is started again. */
+  restartWaitMaxMs: number;
 }
 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1';
@@ -80,10 +88,12 @@ const defaults = {
   allowedUnsafeSysctls: [],
   registerWithTaints: [],
   enableSystemLogHandler: true,
+  seccompDefault: false,
+  crashLoopBackOff: { maxContainerRestartPeriod: '5m0s' },
 } satisfies KubeletConfiguration;
 
 type FieldType = 'text' | 'number' | 'boolean' | 'map' | 'list';
-/** Every field, with what a value of it must be. */
+/** Every field that is a setting here, with what a value of it must be. */
 const fields: Record<string, FieldType> = {
   apiVersion: 'text',
   kind: 'text',
@@ -113,22 +123,46 @@ const fields: Record<string, FieldType> = {
   registerWithTaints: 'list',
   staticPodPath: 'text',
   enableSystemLogHandler: 'boolean',
+  seccompDefault: 'boolean',
+  crashLoopBackOff: 'map',
 } satisfies Record<keyof KubeletConfiguration, FieldType>;
 
-/** `source`: the parsed file. @throws Error that says everything that is wrong with it */
+/** Of these Go's empty value is as good as none. */
+const defaultedWhenEmpty = [
+  'maxPods',
+  'evictionPressureTransitionPeriod',
+  'imageMinimumGCAge',
+  'containerLogMaxSize',
+  'imagePullCredentialsVerificationPolicy',
+] as const satisfies readonly (keyof KubeletConfiguration)[];
+
+/**
+ * `source`: the parsed file. Without the fields that say what is so anyway.
+ * @throws Error that says everything that is wrong with it
+ */
 export function parseKubeletConfiguration(source: unknown): KubeletConfiguration {
   const shape = (source ?? {}) as KubeletConfiguration;
   if (shape.kind !== kind || shape.apiVersion !== apiVersion)
     throw new Error(`no ${kind} of ${apiVersion}, but ${shape.kind} of ${shape.apiVersion}`);
   const problems = Object.entries(shape).flatMap(([name, value]) => {
     const wanted = fields[name];
-    // A field that would be passed over in silence is worse than a refusal.
-    if (wanted === undefined) return [`${name}: not a field that has an effect here`];
+    if (wanted === undefined) return settledProblem(name, value) ?? [];
     return typeOf(value) === wanted ? [] : [`${name}: must be a ${wanted}`];
   });
-  if (problems.length === 0) problems.push(...problemsOf(shape));
   if (problems.length > 0) throw new Error(problems.join('; '));
-  return shape;
+  const configuration = withoutEmpty(shape);
+  problems.push(...problemsOf(configuration));
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return configuration;
+}
+
+/** Only what is a setting here, and says something. */
+function withoutEmpty(shape: KubeletConfiguration): KubeletConfiguration {
+  const isEmpty = (name: string, value: unknown) =>
+    (defaultedWhenEmpty as readonly string[]).includes(name) && isUnset(value);
+  return Object.fromEntries(
+    Object.entries(shape).filter(([name, value]) => name in fields && !isEmpty(name, value)),
+  );
 }
 
 /** What the kubelet goes by. `configuration`: of {@link parseKubeletConfiguration}. */
@@ -163,7 +197,13 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
     taints: given.registerWithTaints,
     staticPodDir: configuration.staticPodPath || undefined,
     showsSystemLogs: given.enableSystemLogHandler,
+    seccompDefault: given.seccompDefault,
+    restartWaitMaxMs: parseDurationMs(restartPeriodOf(given))!,
   };
+}
+
+function restartPeriodOf({ crashLoopBackOff }: KubeletConfiguration): string {
+  return crashLoopBackOff?.maxContainerRestartPeriod ?? defaults.crashLoopBackOff.maxContainerRestartPeriod;
 }
 
 /** The configuration in force, for `/configz`. */
@@ -252,6 +292,9 @@ function* problemsOf(shape: KubeletConfiguration): Generator<string> {
       yield `image garbage collection thresholds must be between 0 and 100: ${percent}`;
   if (low >= high)
     yield `imageGCLowThresholdPercent (${low}) must be less than imageGCHighThresholdPercent (${high})`;
+  const restartPeriodMs = parseDurationMs(restartPeriodOf(given));
+  if (restartPeriodMs === undefined || restartPeriodMs < 1_000 || restartPeriodMs > 300_000)
+    yield `crashLoopBackOff.maxContainerRestartPeriod: ${restartPeriodOf(given)} must be between 1s and 5m0s`;
   const { imagePullCredentialsVerificationPolicy: verification } = given;
   if (!(verificationPolicies as readonly string[]).includes(verification))
     yield `imagePullCredentialsVerificationPolicy: unsupported value ${verification}`;
@@ -268,16 +311,4 @@ function typeOf(value: unknown): string {
   if (Array.isArray(value)) return 'list';
   if (typeof value === 'object' && value !== null) return 'map';
   return typeof value === 'string' ? 'text' : typeof value;
-}
-
-const unitsMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Go's durations down to milliseconds: `1h30m`, `10s`, `0s`. */
-function parseDurationMs(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
-  let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
-    total += Number(amount) * unitsMs[unit!]!;
-  return total;
 }

@@ -51,6 +51,8 @@ export interface KubeletContext {
   clusterDns: readonly string[];
   clusterDomain: string;
   seccompRoot: string;
+  /** Whether containers that name no seccomp profile have the runtime's. */
+  seccompDefault: boolean;
   memoryCapacityBytes: number;
   /** Of the node; fresh at every call. */
   node(): NodeFacts;

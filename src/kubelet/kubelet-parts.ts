@@ -193,6 +193,7 @@ export class KubeletParts {
       clusterDns,
       clusterDomain,
       seccompRoot,
+      seccompDefault: this.settings.seccompDefault,
       memoryCapacityBytes: facts.memoryBytes,
       images: new ImageManager({
         runtime,
@@ -224,7 +225,7 @@ export class KubeletParts {
         storage: metrics.storage,
       }),
       statuses: new StatusManager({ client, clock, logger, signal, counts: metrics.counts }),
-      crashBackoff: new WaitBackoff({ clock }),
+      crashBackoff: new WaitBackoff({ clock, maxMs: this.settings.restartWaitMaxMs }),
       node,
       servicesFor: (pod) => servicesFor(pod, this.services),
       networkProblem: () => this.reporter.networkProblem,

@@ -193,6 +193,7 @@ async function configure(
     extraAnnotations: grant.annotations,
     securityContext: containerSecurityContext(pod, container, {
       seccompRoot: context.seccompRoot,
+      seccompDefault: context.seccompDefault,
       supplementalGroups: groups,
       ...(start.targetId && { targetId: start.targetId }),
     }),

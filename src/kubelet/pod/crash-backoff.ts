@@ -21,7 +21,7 @@ export class WaitBackoff {
 
   constructor({ clock, firstMs = 10_000, maxMs = 300_000 }: WaitBackoffOptions) {
     this.#clock = clock;
-    this.#firstMs = firstMs;
+    this.#firstMs = Math.min(firstMs, maxMs);
     this.#maxMs = maxMs;
   }
 

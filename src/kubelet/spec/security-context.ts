@@ -43,10 +43,19 @@ function effectiveSecurityContext(pod: Pod, container: core.Container) {
   };
 }
 
+export interface ContainerSecurityOptions {
+  /** The container whose processes an ephemeral one sees. */
+  targetId?: string;
+  seccompRoot: string;
+  /** Whether a container that names no seccomp profile has the runtime's. */
+  seccompDefault: boolean;
+  supplementalGroups: readonly number[];
+}
+
 export function containerSecurityContext(
   pod: Pod,
   container: core.Container,
-  options: { targetId?: string; seccompRoot: string; supplementalGroups: readonly number[] },
+  options: ContainerSecurityOptions,
 ): ContainerSecurityContext {
   const podContext = pod.spec.securityContext ?? {};
   const own = container.securityContext ?? {};
@@ -66,7 +75,11 @@ export function containerSecurityContext(
     }),
     maskedPaths: unmasked || own.privileged ? [] : maskedPaths,
     readonlyPaths: unmasked || own.privileged ? [] : readonlyPaths,
-    seccomp: seccompProfile(effective.seccompProfile, own.privileged ?? false, options.seccompRoot),
+    seccomp: seccompProfile(
+      effective.seccompProfile ?? (options.seccompDefault ? { type: 'RuntimeDefault' } : undefined),
+      own.privileged ?? false,
+      options.seccompRoot,
+    ),
     ...(apparmor && { apparmor, apparmorProfile: oldApparmorName(apparmor) }),
     ...(own.capabilities && {
       capabilities: {

@@ -261,7 +261,7 @@ test('the container says more than the pod about its security', () => {
   const context = containerSecurityContext(
     pod,
     { name: 'c', securityContext: { runAsUser: 2, allowPrivilegeEscalation: false } },
-    { seccompRoot: '/s', supplementalGroups: [9] },
+    { seccompRoot: '/s', seccompDefault: false, supplementalGroups: [9] },
   );
   assert.deepEqual(context.runAsUser, { value: 2 });
   assert.deepEqual(context.supplementalGroups, [5, 9, 7]);

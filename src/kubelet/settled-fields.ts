@@ -1,0 +1,109 @@
+/**
+ * Fields of a KubeletConfiguration that have one value here. A file that was written for another node names many of them
+ * with their defaults, which is no reason to refuse it; another value would be passed over in silence, which is.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { parseDurationMs } from './duration.ts';
+
+/** By field, upstream's default (Kubernetes 1.36), where the node acts as that says. */
+const settled: Readonly<Record<string, unknown>> = {
+  authorization: { mode: 'Webhook' },
+  cgroupDriver: 'cgroupfs',
+  cgroupsPerQOS: true,
+  configMapAndSecretChangeDetectionStrategy: 'Watch',
+  containerLogMaxWorkers: 1,
+  cpuCFSQuota: true,
+  cpuCFSQuotaPeriod: '100ms',
+  cpuManagerPolicy: 'none',
+  cpuManagerPolicyOptions: {},
+  cpuManagerReconcilePeriod: '10s',
+  enableControllerAttachDetach: true,
+  enableDebuggingHandlers: true,
+  enableServer: true,
+  enforceNodeAllocatable: ['pods'],
+  featureGates: {},
+  fileCheckFrequency: '20s',
+  httpCheckFrequency: '20s',
+  localStorageCapacityIsolation: true,
+  logging: {},
+  memoryManagerPolicy: 'None',
+  memorySwap: {},
+  nodeLeaseDurationSeconds: 40,
+  nodeStatusMaxImages: 50,
+  nodeStatusReportFrequency: '5m',
+  nodeStatusUpdateFrequency: '10s',
+  podsPerCore: 0,
+  port: 10250,
+  qosReserved: {},
+  readOnlyPort: 0,
+  registerNode: true,
+  reservedMemory: [],
+  reservedSystemCPUs: '',
+  rotateCertificates: true,
+  runtimeRequestTimeout: '2m',
+  serverTLSBootstrap: true,
+  shutdownGracePeriod: '0s',
+  shutdownGracePeriodByPodPriority: [],
+  shutdownGracePeriodCriticalPods: '0s',
+  streamingConnectionIdleTimeout: '4h',
+  syncFrequency: '1m',
+  topologyManagerPolicy: 'none',
+  topologyManagerPolicyOptions: {},
+  topologyManagerScope: 'container',
+  volumeStatsAggPeriod: '1m',
+};
+
+/** Fields that every cluster of Wherry sets itself: addresses, files, names of its own. */
+const setByTheCluster: ReadonlySet<string> = new Set([
+  'address',
+  'authentication',
+  'cgroupRoot',
+  'clusterDNS',
+  'clusterDomain',
+  'containerRuntimeEndpoint',
+  'healthzBindAddress',
+  'healthzPort',
+  'imageServiceEndpoint',
+  'kubeReservedCgroup',
+  'kubeletCgroups',
+  'podCIDR',
+  'podLogsDir',
+  'providerID',
+  'resolvConf',
+  'systemCgroups',
+  'systemReservedCgroup',
+  'tlsCertFile',
+  'tlsPrivateKeyFile',
+  'volumePluginDir',
+]);
+
+/** Why a field that no setting reads cannot have this value; undefined when it says what is so anyway. */
+export function settledProblem(name: string, value: unknown): string | undefined {
+  if (setByTheCluster.has(name))
+    return isUnset(value) ? undefined : `${name}: is set by the cluster and cannot be given`;
+  if (!Object.hasOwn(settled, name)) return `${name}: not a field that has an effect here`;
+  const only = settled[name];
+  if (isUnset(value) || isSame(value, only)) return undefined;
+  return `${name}: only ${JSON.stringify(only)} is supported`;
+}
+
+/** Go's empty values, which upstream fills with the default; `false` is one that somebody chose. */
+export function isUnset(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === 0) return true;
+  if (typeof value === 'string') return parseDurationMs(value) === 0;
+  return typeof value === 'object' && Object.values(value).every(isUnset);
+}
+
+/** Durations may be written in several ways, and parts of an object be left empty. */
+function isSame(value: unknown, only: unknown): boolean {
+  if (typeof value === 'string' && typeof only === 'string') {
+    const durationMs = parseDurationMs(value);
+    return value === only || (durationMs !== undefined && durationMs === parseDurationMs(only));
+  }
+  return isDeepStrictEqual(withoutUnset(value), only);
+}
+
+function withoutUnset(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => !isUnset(part)));
+}
