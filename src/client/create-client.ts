@@ -30,21 +30,28 @@ const patchContentTypes: Record<PatchType, string> = {
 
 const metadataOf = (kind: string) => `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
 
+type Ask = (request: TransportRequest) => Promise<TransportResponse>;
+/** Resolves with the object of the answer. @throws StatusError for an answer that is a failure. */
+type Send = (request: TransportRequest) => Promise<unknown>;
+
 /** `fieldManager`: named as the manager of fields in every write that does not name one itself. */
 export function createClient(transport: Transport, options: { fieldManager?: string } = {}): Client {
   const reachability = new Reachability();
-  const ask = (request: TransportRequest) => noted(transport.send(request), reachability);
-  const send = (request: TransportRequest) => ask(request).then(objectOf);
-  const writeQuery = (write: WriteOptions | undefined, force?: boolean) =>
-    queryString({
-      fieldManager: write?.fieldManager ?? options.fieldManager,
-      dryRun: write?.dryRun ? 'All' : undefined,
-      force,
-    });
-
+  const ask: Ask = (request) => noted(transport.send(request), reachability);
+  const send: Send = (request) => ask(request).then(objectOf);
   return {
     reachability,
+    ...readCalls(ask, send),
+    ...writeCalls(send, options.fieldManager),
+    ...deleteCalls(send),
+    async raw<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal) {
+      return (await send({ method: method as TransportRequest['method'], path, body, signal })) as Answer;
+    },
+  };
+}
 
+function readCalls(ask: Ask, send: Send): Pick<Client, 'get' | 'list' | 'watch'> {
+  return {
     async get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName, signal?: AbortSignal) {
       return (await send({ method: 'GET', path: resourcePath(type, at), signal })) as T;
     },
@@ -58,7 +65,20 @@ export function createClient(transport: Transport, options: { fieldManager?: str
 
     watch: <T extends KubeObject>(type: ResourceType<T>, query: WatchQuery, signal: AbortSignal) =>
       watchEvents<T>(ask, type, query, signal),
+  };
+}
 
+function writeCalls(
+  send: Send,
+  fieldManager: string | undefined,
+): Pick<Client, 'create' | 'update' | 'patch' | 'createSubresource'> {
+  const writeQuery = (write: WriteOptions & { force?: boolean } = {}) =>
+    queryString({
+      fieldManager: write.fieldManager ?? fieldManager,
+      dryRun: write.dryRun ? 'All' : undefined,
+      force: write.force,
+    });
+  return {
     async create<T extends KubeObject>(type: ResourceType<T>, object: Draft<T>, write?: WriteOptions) {
       const at = { namespace: object.metadata.namespace, subresource: write?.subresource };
       const path = resourcePath(type, at) + writeQuery(write);
@@ -78,20 +98,9 @@ export function createClient(transport: Transport, options: { fieldManager?: str
       patch: unknown,
       how: PatchOptions,
     ) {
-      const path = resourcePath(type, { ...at, subresource: how.subresource }) + writeQuery(how, how.force);
+      const path = resourcePath(type, { ...at, subresource: how.subresource }) + writeQuery(how);
       const contentType = patchContentTypes[how.type];
       return (await send({ method: 'PATCH', path, contentType, body: patch, signal: how.signal })) as T;
-    },
-
-    async delete(type, at, how = {}) {
-      const path = resourcePath(type, at);
-      await send({ method: 'DELETE', path, body: deleteBody(how), signal: how.signal });
-    },
-
-    async deleteCollection(type, query, how = {}) {
-      const { namespace, metadataOnly: _, ...rest } = query;
-      const path = resourcePath(type, { namespace }) + queryString({ ...rest });
-      await send({ method: 'DELETE', path, body: deleteBody(how), signal: how.signal });
     },
 
     async createSubresource<Body, Answer>(
@@ -101,12 +110,23 @@ export function createClient(transport: Transport, options: { fieldManager?: str
       body: Body,
       signal?: AbortSignal,
     ) {
-      const path = resourcePath(type, { ...at, subresource }) + writeQuery(undefined);
+      const path = resourcePath(type, { ...at, subresource }) + writeQuery();
       return (await send({ method: 'POST', path, body, signal })) as Answer;
     },
+  };
+}
 
-    async raw<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal) {
-      return (await send({ method: method as TransportRequest['method'], path, body, signal })) as Answer;
+function deleteCalls(send: Send): Pick<Client, 'delete' | 'deleteCollection'> {
+  return {
+    async delete(type, at, how = {}) {
+      const path = resourcePath(type, at);
+      await send({ method: 'DELETE', path, body: deleteBody(how), signal: how.signal });
+    },
+
+    async deleteCollection(type, query, how = {}) {
+      const { namespace, metadataOnly: _, ...rest } = query;
+      const path = resourcePath(type, { namespace }) + queryString({ ...rest });
+      await send({ method: 'DELETE', path, body: deleteBody(how), signal: how.signal });
     },
   };
 }

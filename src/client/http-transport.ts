@@ -148,69 +148,97 @@ interface Connection {
 }
 
 function secureSender(base: URL, options: HttpTransportOptions, clock: Clock): Sender {
-  const { ca, cert, key, serverName, insecureSkipTlsVerify } = options;
-  const connections = new Set<Connection>();
+  const connections = new Connections(base, options, clock);
+  return {
+    send: (request, headers) => sendOver(connections.take(), base, request, headers),
+    retire: () => connections.retire(),
+    close: () => connections.close(),
+  };
+}
+
+/** The open connections to one server. */
+class Connections {
+  readonly #open = new Set<Connection>();
+  readonly #base: URL;
+  readonly #options: HttpTransportOptions;
+  readonly #clock: Clock;
   // Made once: it costs more than the rest of a connection, memory outside of the heap too, and a server that is away
   // for an hour is tried thousands of times.
-  let secureContext: SecureContext | undefined;
+  #secureContext: SecureContext | undefined;
 
-  function connect(): Connection {
-    secureContext ??= createSecureContext({ ...(ca && { ca }), ...(cert && { cert, key }) });
-    const session = http2.connect(base.origin, {
-      secureContext,
+  constructor(base: URL, options: HttpTransportOptions, clock: Clock) {
+    this.#base = base;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** One with room for another stream, a new one if there is none. */
+  take(): Connection {
+    for (const one of this.#open)
+      if (one.streams < streamsPerConnectionMax && !one.session.closed && !one.session.destroyed) return one;
+    return this.#connect();
+  }
+
+  retire(): void {
+    for (const { session } of this.#open) session.close();
+  }
+
+  close(): void {
+    for (const { session } of this.#open) session.destroy();
+    this.#open.clear();
+  }
+
+  #connect(): Connection {
+    const { ca, cert, key, serverName, insecureSkipTlsVerify } = this.#options;
+    this.#secureContext ??= createSecureContext({ ...(ca && { ca }), ...(cert && { cert, key }) });
+    const session = http2.connect(this.#base.origin, {
+      secureContext: this.#secureContext,
       ...(serverName && { servername: serverName }),
       rejectUnauthorized: !insecureSkipTlsVerify,
     });
     const connection: Connection = { session, streams: 0 };
-    const drop = () => void connections.delete(connection);
+    const drop = () => void this.#open.delete(connection);
     // Each stream reports the error to its caller; here it only ends the connection's use.
     session.on('error', drop);
     session.on('goaway', drop);
     session.once('close', drop);
-    keepAlive(session, clock);
-    connections.add(connection);
+    keepAlive(session, this.#clock);
+    this.#open.add(connection);
     return connection;
   }
+}
 
-  return {
-    send: (request, headers) =>
-      new Promise((resolve, reject) => {
-        const free = [...connections].find(
-          (one) => one.streams < streamsPerConnectionMax && !one.session.closed && !one.session.destroyed,
-        );
-        const connection = free ?? connect();
-        const body = bodyOf(request);
-        const stream = connection.session.request(
-          {
-            ':method': request.method,
-            ':path': base.pathname.replace(/\/$/, '') + request.path,
-            ...headers,
-          },
-          { endStream: body === undefined, signal: request.signal },
-        );
-        connection.streams++;
-        stream.once('close', () => {
-          connection.streams--;
-          reject(failure(base, undefined, request.signal));
-        });
-        stream.on('error', (error) => reject(failure(base, error, request.signal)));
-        stream.once('response', (answer) =>
-          resolve({
-            status: Number(answer[':status']),
-            contentType: String(answer['content-type'] ?? ''),
-            body: readFromNowOn(stream),
-          }),
-        );
-        if (body !== undefined) stream.end(body);
+function sendOver(
+  connection: Connection,
+  base: URL,
+  request: TransportRequest,
+  headers: Record<string, string>,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const body = bodyOf(request);
+    const stream = connection.session.request(
+      {
+        ':method': request.method,
+        ':path': base.pathname.replace(/\/$/, '') + request.path,
+        ...headers,
+      },
+      { endStream: body === undefined, signal: request.signal },
+    );
+    connection.streams++;
+    stream.once('close', () => {
+      connection.streams--;
+      reject(failure(base, undefined, request.signal));
+    });
+    stream.on('error', (error) => reject(failure(base, error, request.signal)));
+    stream.once('response', (answer) =>
+      resolve({
+        status: Number(answer[':status']),
+        contentType: String(answer['content-type'] ?? ''),
+        body: readFromNowOn(stream),
       }),
-    retire() {
-      for (const { session } of connections) session.close();
-    },
-    close() {
-      for (const { session } of connections) session.destroy();
-      connections.clear();
-    },
-  };
+    );
+    if (body !== undefined) stream.end(body);
+  });
 }
 
 /** Ends a connection whose other side no longer answers, so that its watches start anew elsewhere. */
