@@ -6,7 +6,7 @@ import { readLink } from './cni/link.ts';
 import { overlayDevice, routeProtocol } from './cni/plan.ts';
 import { createCommandRunner, type RunCommand } from './command.ts';
 import { dnsTable } from './dns/address.ts';
-import { addressLabel } from './load-balancer/announcer.ts';
+import { addressLabel } from './load-balancer/link-addresses.ts';
 import { policyTable } from './policy/table.ts';
 import { tableName } from './proxy/skeleton.ts';
 

@@ -5,14 +5,14 @@
 
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
-import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { Informer, InformerFactory } from '../../client/informer.ts';
 import { addressNumber, readLink } from '../cni/link.ts';
-import { CommandError, createCommandRunner, type RunCommand } from '../command.ts';
-import { serviceSlices } from '../service-slices.ts';
+import { createCommandRunner, type RunCommand } from '../command.ts';
+import { type ServiceSlices, serviceKeyOf, serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
+import { LinkAddresses } from './link-addresses.ts';
 
 export interface AnnouncerOptions {
   nodeName: string;
@@ -45,34 +45,63 @@ export function planAnnouncements(options: {
     .sort();
 }
 
-/** An address of the device with this label is one of ours. */
-export function addressLabel(device: string): string {
-  return `${device.slice(0, 12)}:lb`;
-}
-
 /** Follows services and nodes until `signal` aborts; then the addresses stay, as the rules for them do. */
 export async function startAnnouncer(
   options: AnnouncerOptions,
   signal: AbortSignal,
 ): Promise<Pick<SyncLoop, 'settled'>> {
-  const { informers, clock, logger } = options;
+  const { clock, logger, nodeName } = options;
   const run = options.run ?? createCommandRunner();
-  const services = informers.of(Service);
-  const nodes = informers.of(Node);
-  const slices = serviceSlices(informers);
-  await Promise.all([services.synced(), nodes.synced(), slices.informer.synced()]);
+  const cluster = await readCluster(options.informers);
   const link = await readLink(run, options.nodeAddress);
-  const label = addressLabel(link.device);
-  let present = new Set(await listAddresses());
+  const addresses = await LinkAddresses.read({ device: link.device, run, logger });
+  const sync = () =>
+    addresses.set(
+      planAnnouncements({
+        nodeName,
+        services: cluster.services.list(),
+        slicesOf: cluster.slices.of,
+        nodes: cluster.nodes.list(),
+        isOnLink: link.isOnLink,
+      }),
+    );
   const loop = createSyncLoop(
     { clock, logger, failure: 'load-balancer addresses could not be set', sync },
     signal,
   );
+  touchOnChanges(cluster, loop);
+  loop.touch();
+  await loop.settled();
+  return loop;
+}
+
+/** What of the cluster decides which node has an address. */
+interface ClusterView {
+  services: Informer<Service>;
+  nodes: Informer<Node>;
+  slices: ServiceSlices;
+}
+
+/** Resolves when all of it has been read. */
+async function readCluster(informers: InformerFactory): Promise<ClusterView> {
+  const services = informers.of(Service);
+  const nodes = informers.of(Node);
+  const slices = serviceSlices(informers);
+  await Promise.all([services.synced(), nodes.synced(), slices.informer.synced()]);
+  return { services, nodes, slices };
+}
+
+/** Touches the loop when something changes that may move an address. */
+function touchOnChanges({ services, nodes, slices }: ClusterView, loop: SyncLoop): void {
   const touchNode = (node: Node, old?: Node) => {
     if (!old || isReady(node) !== isReady(old)) loop.touch();
   };
   const touchService = (service: Service, old = service) => {
     if (announcedAddresses(service).length + announcedAddresses(old).length > 0) loop.touch();
+  };
+  const touchSlice = (slice: EndpointSlice) => {
+    const service = services.get(serviceKeyOf(slice));
+    if (service?.spec?.externalTrafficPolicy === 'Local') touchService(service);
   };
   nodes.handle({ added: (node) => touchNode(node), updated: touchNode, deleted: (node) => touchNode(node) });
   services.handle({
@@ -80,58 +109,7 @@ export async function startAnnouncer(
     updated: touchService,
     deleted: (each) => touchService(each),
   });
-  const touchSlice = (slice: EndpointSlice) => {
-    const service = services.get(`${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameLabel]}`);
-    if (service?.spec?.externalTrafficPolicy === 'Local') touchService(service);
-  };
   slices.informer.handle({ added: touchSlice, updated: touchSlice, deleted: touchSlice });
-  loop.touch();
-  await loop.settled();
-  return loop;
-
-  async function sync(): Promise<void> {
-    const plan = planAnnouncements({
-      nodeName: options.nodeName,
-      services: services.list(),
-      slicesOf: slices.of,
-      nodes: nodes.list(),
-      isOnLink: link.isOnLink,
-    });
-    const wanted = new Set(plan);
-    const gone = [...present].filter((address) => !wanted.has(address));
-    const added = plan.filter((address) => !present.has(address));
-    if (gone.length + added.length === 0) return;
-    const lines = [
-      ...gone.map((address) => `address del ${address}/32 dev ${link.device}\n`),
-      ...added.map(
-        (address) => `address replace ${address}/32 dev ${link.device} label ${label} noprefixroute\n`,
-      ),
-    ];
-    await run('ip', ['-batch', '-'], lines.join(''));
-    present = wanted;
-    for (const address of added) await tellNeighbours(address);
-  }
-
-  /** Whoever still knows the address at another node learns that it has moved. */
-  async function tellNeighbours(address: string): Promise<void> {
-    try {
-      await run('busybox', ['arping', '-q', '-U', '-c', '1', '-w', '1', '-I', link.device, address]);
-    } catch (error) {
-      // Unsolicited requests have no answer, which arping counts as a failure.
-      if (error instanceof CommandError && !error.isMissingProgram) return;
-      logger.warn('neighbours were not told of a load-balancer address', { address, error });
-    }
-  }
-
-  async function listAddresses(): Promise<string[]> {
-    interface Listed {
-      addr_info: { local: string }[];
-    }
-    const listing = await run('ip', ['-j', '-4', 'address', 'show', 'label', label]);
-    return (JSON.parse(listing || '[]') as Partial<Listed>[]).flatMap(({ addr_info = [] }) =>
-      addr_info.map(({ local }) => local).filter(Boolean),
-    );
-  }
 }
 
 function announcedAddresses({ spec, status }: Service): string[] {

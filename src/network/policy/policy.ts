@@ -31,16 +31,21 @@ export interface Policies extends Pick<SyncLoop, 'settled' | 'problem'> {
 
 /** Resolves when the policies known by then are in force; follows them until `signal` aborts, leaving the rules. */
 export async function startPolicy(options: PolicyOptions, signal: AbortSignal): Promise<Policies> {
-  const { informers, nodeName } = options;
-  const run = options.run ?? createCommandRunner();
+  const { informers, clock, logger } = options;
+  const table = new PolicyTable(options.run ?? createCommandRunner());
   const policies = informers.of(NetworkPolicy);
   await policies.synced();
-  /** What the kernel has; unknown at first and after a failure. */
-  let applied: PolicyPlan | undefined;
   let isFollowing = false;
-
+  const sync = async () => {
+    if (policies.list()[Symbol.iterator]().next().done && !isFollowing) return table.remove();
+    if (!isFollowing) {
+      await followCluster(informers, loop);
+      isFollowing = true;
+    }
+    await table.set(planOf(options));
+  };
   const loop = createSyncLoop(
-    { clock: options.clock, logger: options.logger, failure: 'network policies could not be applied', sync },
+    { clock, logger, failure: 'network policies could not be applied', sync },
     signal,
   );
   policies.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
@@ -55,43 +60,54 @@ export async function startPolicy(options: PolicyOptions, signal: AbortSignal): 
       await loop.settled();
     },
   };
+}
 
-  async function sync(): Promise<void> {
-    const present = [...policies.list()];
-    if (present.length === 0 && !isFollowing) {
-      await apply(removeText);
-      return;
-    }
-    await followCluster();
-    const plan = planPolicies({
-      nodeName,
-      ...(options.dnsAddress !== undefined && { dnsAddress: options.dnsAddress }),
-      policies: present,
-      pods: withLocalAddresses(informers.of(Pod).list(), options.localPods?.() ?? []),
-      namespaces: informers.of(Namespace).list(),
-    });
-    const text = applied ? diffText(applied, plan) : replaceText(plan);
-    if (text !== '') await apply(text);
-    applied = plan;
+/** The kernel's table of policies. */
+class PolicyTable {
+  readonly #run: RunCommand;
+  /** What the kernel has; unknown at first and after a failure. */
+  #applied: PolicyPlan | undefined;
+
+  constructor(run: RunCommand) {
+    this.#run = run;
   }
 
-  async function apply(text: string): Promise<void> {
-    applied = undefined;
-    await run('nft', ['-f', '-'], text);
+  async set(plan: PolicyPlan): Promise<void> {
+    const text = this.#applied ? diffText(this.#applied, plan) : replaceText(plan);
+    if (text !== '') await this.#apply(text);
+    this.#applied = plan;
   }
 
-  async function followCluster(): Promise<void> {
-    if (isFollowing) return;
-    const pods = informers.of(Pod);
-    const namespaces = informers.of(Namespace);
-    await Promise.all([pods.synced(), namespaces.synced()]);
-    isFollowing = true;
-    const touchPod = (pod: Pod, old?: Pod) => {
-      if (!old || factsOf(pod) !== factsOf(old)) loop.touch();
-    };
-    pods.handle({ added: (pod) => touchPod(pod), updated: touchPod, deleted: (pod) => touchPod(pod) });
-    namespaces.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
+  remove(): Promise<void> {
+    return this.#apply(removeText);
   }
+
+  async #apply(text: string): Promise<void> {
+    this.#applied = undefined;
+    await this.#run('nft', ['-f', '-'], text);
+  }
+}
+
+function planOf({ nodeName, dnsAddress, informers, localPods }: PolicyOptions): PolicyPlan {
+  return planPolicies({
+    nodeName,
+    ...(dnsAddress !== undefined && { dnsAddress }),
+    policies: [...informers.of(NetworkPolicy).list()],
+    pods: withLocalAddresses(informers.of(Pod).list(), localPods?.() ?? []),
+    namespaces: informers.of(Namespace).list(),
+  });
+}
+
+/** Resolves when pods and namespaces are known; from then on their changes touch the loop. */
+async function followCluster(informers: InformerFactory, loop: SyncLoop): Promise<void> {
+  const pods = informers.of(Pod);
+  const namespaces = informers.of(Namespace);
+  await Promise.all([pods.synced(), namespaces.synced()]);
+  const touchPod = (pod: Pod, old?: Pod) => {
+    if (!old || factsOf(pod) !== factsOf(old)) loop.touch();
+  };
+  pods.handle({ added: (pod) => touchPod(pod), updated: touchPod, deleted: (pod) => touchPod(pod) });
+  namespaces.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
 }
 
 /** What the node says of its own pods is newer than what the API says of them. */
