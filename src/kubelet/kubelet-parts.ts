@@ -28,7 +28,7 @@ import { SandboxStarts } from './pod/sandbox-starts.ts';
 import { ProbeManager } from './probes/probe-manager.ts';
 import type { NodeFacts } from './spec/field-paths.ts';
 import { StatusManager } from './status-manager.ts';
-import type { CsiNode } from './volumes/pod-volumes.ts';
+import type { CsiNode, PodVolumes } from './volumes/pod-volumes.ts';
 
 const defaultVersion = 'v1.36.4+wherry';
 const defaultSeccompRoot = '/var/lib/kubelet/seccomp';
@@ -175,9 +175,7 @@ export class KubeletParts {
     const { client, clock, random, machine, recorder, clusterDns, clusterDomain } = this.#options;
     const { seccompRoot = defaultSeccompRoot, trafficRules = noTrafficRules } = this.#options;
     const { facts, runtime, runtimeVersion, metrics, logger, signal } = this.#ground;
-    const wake = (uid: string) => this.pods.find(uid)?.wake();
-    const objects = new ObjectSource({ client, clock, signal, changed: wake });
-    const node = () => this.#nodeFacts();
+    const objects = new ObjectSource({ client, clock, signal, changed: (uid) => this.#wake(uid) });
     return {
       client,
       runtime,
@@ -195,38 +193,13 @@ export class KubeletParts {
       seccompRoot,
       seccompDefault: this.settings.seccompDefault,
       memoryCapacityBytes: facts.memoryBytes,
-      images: new ImageManager({
-        runtime,
-        objects,
-        clock,
-        signal,
-        pulled: this.#createPulledImages(),
-        pullsMax: this.settings.parallelPullsMax,
-      }),
+      images: this.#createImages(objects),
       sandboxStarts: new SandboxStarts(),
-      probes: new ProbeManager({
-        runtime,
-        dialer: machine.dialer,
-        clock,
-        random,
-        recorder,
-        count: metrics.probes,
-        changed: (uid) => this.pods.find(uid)?.probeChanged(),
-      }),
-      volumes: machine.createVolumes({
-        client,
-        objects,
-        clock,
-        random,
-        logger,
-        node,
-        refreshNeeded: wake,
-        csi: this.#csiNode(),
-        storage: metrics.storage,
-      }),
+      probes: this.#createProbes(),
+      volumes: this.#createVolumes(objects),
       statuses: new StatusManager({ client, clock, logger, signal, counts: metrics.counts }),
       crashBackoff: new WaitBackoff({ clock, maxMs: this.settings.restartWaitMaxMs }),
-      node,
+      node: () => this.#nodeFacts(),
       servicesFor: (pod) => servicesFor(pod, this.services),
       networkProblem: () => this.reporter.networkProblem,
       trafficRules,
@@ -238,6 +211,52 @@ export class KubeletParts {
       counts: metrics.counts,
       timings: metrics,
     };
+  }
+
+  #wake(uid: string): void {
+    this.pods.find(uid)?.wake();
+  }
+
+  #createImages(objects: ObjectSource): ImageManager {
+    const { runtime, signal } = this.#ground;
+    return new ImageManager({
+      runtime,
+      objects,
+      clock: this.#options.clock,
+      signal,
+      pulled: this.#createPulledImages(),
+      pullsMax: this.settings.parallelPullsMax,
+    });
+  }
+
+  #createProbes(): ProbeManager {
+    const { clock, random, machine, recorder } = this.#options;
+    const { runtime, metrics } = this.#ground;
+    return new ProbeManager({
+      runtime,
+      dialer: machine.dialer,
+      clock,
+      random,
+      recorder,
+      count: metrics.probes,
+      changed: (uid) => this.pods.find(uid)?.probeChanged(),
+    });
+  }
+
+  #createVolumes(objects: ObjectSource): PodVolumes {
+    const { client, clock, random, machine } = this.#options;
+    const { metrics, logger } = this.#ground;
+    return machine.createVolumes({
+      client,
+      objects,
+      clock,
+      random,
+      logger,
+      node: () => this.#nodeFacts(),
+      refreshNeeded: (uid) => this.#wake(uid),
+      csi: this.#csiNode(),
+      storage: metrics.storage,
+    });
   }
 
   #createPulledImages(): PulledImages {

@@ -56,65 +56,100 @@ const retryMs = 10_000;
 
 /** Resolves with the id. @throws StartProblem */
 export async function startContainer(context: KubeletContext, start: ContainerStart): Promise<string> {
-  const { pod, container } = start;
-  const events = containerEvents(context.recorder, pod, container);
-  const fail = (reason: string, message: string, retryInMs: number | undefined = retryMs): never => {
-    events.warning('Failed', `Error: ${message}`);
-    throw new StartProblem({ reason, message }, retryInMs);
-  };
-
   // Oddities of its environment are reported first, what is missing only once the image is there.
   const environment = environmentOf(context, start);
   await environment.catch(() => undefined);
+  await warnOfMissingPullSecrets(context, start.pod);
+  const image = await ensureImages(context, start);
+  const config = await configureOrReport(context, start, image, environment);
+  const id = await createAndStart(context, start, config);
+  start.started(id);
+  await runPostStart(context, start, id);
+  return id;
+}
+
+async function warnOfMissingPullSecrets(context: KubeletContext, pod: Pod): Promise<void> {
   const { missing } = await pullSecretsOf(context.objects, pod);
-  if (missing.length > 0)
-    podEvents(context.recorder, pod).warning(
-      'FailedToRetrieveImagePullSecret',
-      missingPullSecretsMessage(missing),
-    );
-  let image: Image;
+  if (missing.length === 0) return;
+  const message = missingPullSecretsMessage(missing);
+  podEvents(context.recorder, pod).warning('FailedToRetrieveImagePullSecret', message);
+}
+
+/** Resolves with the container's image when those of its image volumes are there too. @throws StartProblem */
+async function ensureImages(context: KubeletContext, start: ContainerStart): Promise<Image> {
+  const { pod, container, sandboxConfig, pulling } = start;
+  const events = containerEvents(context.recorder, pod, container);
   try {
-    image = await context.images.ensure(pod, container, start.sandboxConfig, events, start.pulling);
+    const image = await context.images.ensure(pod, container, sandboxConfig, events, pulling);
     for (const { reference, pullPolicy } of imageVolumesOf(start))
       await context.images.ensure(
         pod,
         { ...(reference && { image: reference }), ...(pullPolicy && { imagePullPolicy: pullPolicy }) },
-        start.sandboxConfig,
+        sandboxConfig,
         podEvents(context.recorder, pod),
-        start.pulling,
+        pulling,
       );
     start.pulled();
+    return image;
   } catch (error) {
     if (!(error instanceof ImageProblem)) throw error;
     if (!error.isTold) events.warning('Failed', `Error: ${error.waiting.reason}`);
     throw new StartProblem(error.waiting, error.retryInMs);
   }
+}
 
-  let config: ContainerConfig;
+/** @throws StartProblem when the container's configuration is not to be had. */
+async function configureOrReport(
+  context: KubeletContext,
+  start: ContainerStart,
+  image: Image,
+  environment: Promise<Map<string, string>>,
+): Promise<ContainerConfig> {
   try {
-    config = await configure(context, start, image, await environment);
+    return await configure(context, start, image, await environment);
   } catch (error) {
     if (context.signal.aborted) throw error;
-    return fail('CreateContainerConfigError', (error as Error).message);
+    throw reportProblem(context, start, {
+      reason: 'CreateContainerConfigError',
+      message: (error as Error).message,
+    });
   }
+}
 
+/** Resolves with the id of the running container. @throws StartProblem */
+async function createAndStart(
+  context: KubeletContext,
+  start: ContainerStart,
+  config: ContainerConfig,
+): Promise<string> {
+  const { pod, container } = start;
+  const events = containerEvents(context.recorder, pod, container);
   let id: string;
   try {
     id = await context.runtime.createContainer(start.sandboxId, config, start.sandboxConfig);
   } catch (error) {
-    return fail('CreateContainerError', descriptionOf(error));
+    throw reportProblem(context, start, { reason: 'CreateContainerError', message: descriptionOf(error) });
   }
   context.track(id, pod.metadata.uid);
   events.normal('Created', `Created container: ${container.name}`);
   try {
     await context.runtime.startContainer(id);
   } catch (error) {
-    return fail('RunContainerError', descriptionOf(error), 0);
+    throw reportProblem(context, start, { reason: 'RunContainerError', message: descriptionOf(error) }, 0);
   }
   events.normal('Started', `Started container ${container.name}`);
-  start.started(id);
-  await runPostStart(context, start, id);
   return id;
+}
+
+/** Writes the event that the container could not be started, and returns the error to throw. */
+function reportProblem(
+  context: KubeletContext,
+  { pod, container }: ContainerStart,
+  waiting: WaitingReason,
+  retryInMs = retryMs,
+): StartProblem {
+  containerEvents(context.recorder, pod, container).warning('Failed', `Error: ${waiting.message}`);
+  return new StartProblem(waiting, retryInMs);
 }
 
 /** Of the volumes that the container mounts. */
