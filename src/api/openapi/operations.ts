@@ -85,6 +85,10 @@ class PathBuilder {
   readonly #resource: OpenApiResource;
   readonly gvk: GroupVersionKind;
   readonly definition: string;
+  /** `NamespacedPod`, `Node`: the middle of an operation's name. */
+  readonly noun: string;
+  readonly prefix: string;
+  readonly inScope: readonly PathParameterName[];
   readonly #title: string;
   readonly #isCustom: boolean;
 
@@ -93,6 +97,9 @@ class PathBuilder {
     this.#resource = resource;
     this.gvk = kindOf(source, resource);
     this.definition = definitionName(this.gvk);
+    this.noun = `${resource.namespaced ? 'Namespaced' : ''}${resource.kind}`;
+    this.prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
+    this.inScope = resource.namespaced ? ['namespace'] : [];
     this.#title = groupVersionTitle(source);
     this.#isCustom = source.customSchemas?.has(resource.kind) ?? false;
   }
@@ -141,94 +148,84 @@ class PathBuilder {
 
 function resourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): ApiPath[] {
   const builder = new PathBuilder(source, resource);
-  const { kind } = resource;
-  const { definition } = builder;
-  const scope = resource.namespaced ? 'Namespaced' : '';
-  const noun = `${scope}${kind}`;
-  const prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
-  const inScope: PathParameterName[] = resource.namespaced ? ['namespace'] : [];
-  const list = { queryParameters: listParameters, answer: `${definition}List`, streams: true };
-  const options = `${metaV1}.DeleteOptions`;
-  const status = `${metaV1}.Status`;
-
-  const paths = [
-    builder.path(`${prefix}/${resource.name}`, inScope, [
-      builder.allows('list') &&
-        builder.operation('get', 'list', ['list', noun], `list or watch objects of kind ${kind}`, list),
-      builder.allows('create') &&
-        builder.operation('post', 'post', ['create', noun], `create ${withArticle(kind)}`, {
-          queryParameters: writeParameters,
-          body: definition,
-          codes: [200, 201, 202],
-        }),
-      builder.allows('deletecollection') &&
-        builder.operation(
-          'delete',
-          'deletecollection',
-          ['delete', `Collection${noun}`],
-          `delete collection of ${kind}`,
-          { queryParameters: deleteCollectionParameters, body: options, bodyRequired: false, answer: status },
-        ),
-    ]),
-    builder.path(
-      `${prefix}/${resource.name}/{name}`,
-      [...inScope, 'name'],
-      [
-        builder.allows('get') &&
-          builder.operation('get', 'get', ['read', noun], `read the specified ${kind}`),
-        builder.allows('update') &&
-          builder.operation('put', 'put', ['replace', noun], `replace the specified ${kind}`, {
-            queryParameters: writeParameters,
-            body: definition,
-            codes: [200, 201],
-          }),
-        builder.allows('delete') &&
-          builder.operation('delete', 'delete', ['delete', noun], `delete ${withArticle(kind)}`, {
-            queryParameters: deleteParameters,
-            body: options,
-            bodyRequired: false,
-            answer: status,
-            codes: [200, 202],
-          }),
-        builder.allows('patch') &&
-          builder.operation('patch', 'patch', ['patch', noun], `partially update the specified ${kind}`, {
-            queryParameters: patchParameters,
-            body: 'patch',
-            codes: [200, 201],
-          }),
-      ],
-    ),
-  ];
-  if (resource.namespaced && builder.allows('list')) {
-    paths.push(
-      builder.path(
-        `/${resource.name}`,
-        [],
-        [
-          builder.operation(
-            'get',
-            'list',
-            ['list', `${kind}ForAllNamespaces`],
-            `list or watch objects of kind ${kind}`,
-            list,
-          ),
-        ],
-      ),
-    );
-  }
-  if (builder.allows('watch')) paths.push(...watchPaths(builder, resource, prefix, inScope));
+  const paths = [collectionPath(builder, resource), objectPath(builder, resource)];
+  if (resource.namespaced && builder.allows('list')) paths.push(allNamespacesPath(builder, resource));
+  if (builder.allows('watch')) paths.push(...watchPaths(builder, resource));
   return paths.filter(({ operations }) => operations.length > 0);
 }
 
+function collectionPath(builder: PathBuilder, { kind, name }: OpenApiResource): ApiPath {
+  const { noun } = builder;
+  return builder.path(`${builder.prefix}/${name}`, builder.inScope, [
+    builder.allows('list') && listOperation(builder, kind, noun),
+    builder.allows('create') &&
+      builder.operation('post', 'post', ['create', noun], `create ${withArticle(kind)}`, {
+        queryParameters: writeParameters,
+        body: builder.definition,
+        codes: [200, 201, 202],
+      }),
+    builder.allows('deletecollection') &&
+      builder.operation(
+        'delete',
+        'deletecollection',
+        ['delete', `Collection${noun}`],
+        `delete collection of ${kind}`,
+        { ...deletion, queryParameters: deleteCollectionParameters },
+      ),
+  ]);
+}
+
+function objectPath(builder: PathBuilder, { kind, name }: OpenApiResource): ApiPath {
+  const { noun } = builder;
+  return builder.path(
+    `${builder.prefix}/${name}/{name}`,
+    [...builder.inScope, 'name'],
+    [
+      builder.allows('get') && builder.operation('get', 'get', ['read', noun], `read the specified ${kind}`),
+      builder.allows('update') &&
+        builder.operation('put', 'put', ['replace', noun], `replace the specified ${kind}`, {
+          queryParameters: writeParameters,
+          body: builder.definition,
+          codes: [200, 201],
+        }),
+      builder.allows('delete') &&
+        builder.operation('delete', 'delete', ['delete', noun], `delete ${withArticle(kind)}`, {
+          ...deletion,
+          queryParameters: deleteParameters,
+          codes: [200, 202],
+        }),
+      builder.allows('patch') &&
+        builder.operation('patch', 'patch', ['patch', noun], `partially update the specified ${kind}`, {
+          queryParameters: patchParameters,
+          body: 'patch',
+          codes: [200, 201],
+        }),
+    ],
+  );
+}
+
+function allNamespacesPath(builder: PathBuilder, { kind, name }: OpenApiResource): ApiPath {
+  return builder.path(`/${name}`, [], [listOperation(builder, kind, `${kind}ForAllNamespaces`)]);
+}
+
+function listOperation(builder: PathBuilder, kind: string, noun: string): ApiOperation {
+  return builder.operation('get', 'list', ['list', noun], `list or watch objects of kind ${kind}`, {
+    queryParameters: listParameters,
+    answer: `${builder.definition}List`,
+    streams: true,
+  });
+}
+
+const deletion = {
+  body: `${metaV1}.DeleteOptions`,
+  bodyRequired: false,
+  answer: `${metaV1}.Status`,
+};
+
 /** The paths under /watch, which clients no longer use and upstream still serves. */
-function watchPaths(
-  builder: PathBuilder,
-  resource: OpenApiResource,
-  prefix: string,
-  inScope: readonly PathParameterName[],
-): ApiPath[] {
+function watchPaths(builder: PathBuilder, resource: OpenApiResource): ApiPath[] {
   const { kind, name } = resource;
-  const noun = `${resource.namespaced ? 'Namespaced' : ''}${kind}`;
+  const { noun, prefix, inScope } = builder;
   const rest = { queryParameters: listParameters, answer: `${metaV1}.WatchEvent`, streams: true };
   const watchList = (after: string) =>
     builder.operation(
