@@ -5,6 +5,7 @@ import type { NodeInfo } from '../framework/node-info.ts';
 import {
   type Plugin,
   type Rejection,
+  type RetryRule,
   type Snapshot,
   scoreMax,
   skip,
@@ -41,53 +42,20 @@ interface SpreadScoring {
 }
 
 export function podTopologySpread(defaults?: DefaultConstraints): Plugin<HardConstraint[], SpreadScoring> {
-  const constraintsOf = (info: PodInfo, when: TopologySpreadConstraint['whenUnsatisfiable']) => {
-    const own = info.pod.spec?.topologySpreadConstraints ?? [];
-    const all = own.length > 0 ? own : (defaults?.(info) ?? []);
-    return all
-      .filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when)
-      .map((constraint) => compileConstraint(constraint, info));
-  };
   return {
     name: 'PodTopologySpread',
-    retryRules: [
-      {
-        resource: 'AssignedPod',
-        changes: ['add', 'delete', 'labels'],
-        helps: (pod, { old, current }) => {
-          const { namespace } = ((current ?? old) as { metadata: { namespace?: string } }).metadata;
-          return namespace === pod.namespace;
-        },
-      },
-      { resource: 'Node', changes: ['add', 'delete', 'labels', 'taints'] },
-      { resource: 'TargetPod', changes: ['labels'] },
-    ],
+    retryRules,
     preFilter(info, snapshot) {
-      const constraints = constraintsOf(info, 'DoNotSchedule');
+      const constraints = constraintsOf(info, 'DoNotSchedule', defaults);
       if (constraints.length === 0) return skip;
-      const state = constraints.map((constraint) => ({
-        ...constraint,
-        matching: new TopologyCounts(
-          constraint.topologyKey,
-          countMatching(constraint, constraints, snapshot),
-        ),
-      }));
-      return { kind: 'continue', state };
+      return { kind: 'continue', state: countHard(constraints, snapshot) };
     },
     filter: (_, node, state) => rejectNode(node, state),
     cloneState: (state) =>
       state.map((constraint) => ({ ...constraint, matching: constraint.matching.clone() })),
-    changePod(state, _pod, changed, node, by) {
-      const { labels, deletionTimestamp } = changed.pod.metadata;
-      if (deletionTimestamp) return;
-      for (const { matching, topologyKey, selection, counts } of state) {
-        const value = node.labels[topologyKey];
-        if (value === undefined || counts?.(node) === false) continue;
-        if (selection.matches(changed.namespace, labels)) matching.add(value, by);
-      }
-    },
+    changePod: (state, _pod, changed, node, by) => changeCounts(state, changed, node, by),
     preScore(info, nodes, snapshot) {
-      const constraints = constraintsOf(info, 'ScheduleAnyway');
+      const constraints = constraintsOf(info, 'ScheduleAnyway', defaults);
       if (constraints.length === 0) return skip;
       const requiresAllKeys = (info.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0;
       const state = {
@@ -101,6 +69,50 @@ export function podTopologySpread(defaults?: DefaultConstraints): Plugin<HardCon
     score: (_, node, state) => (isRated(node, state) ? unevenness(node, state.constraints) : 0),
     normalize: (scores, nodes, _, state) => invert(scores, nodes, state),
   };
+}
+
+const retryRules: readonly RetryRule[] = [
+  {
+    resource: 'AssignedPod',
+    changes: ['add', 'delete', 'labels'],
+    helps: (pod, { old, current }) => {
+      const { namespace } = ((current ?? old) as { metadata: { namespace?: string } }).metadata;
+      return namespace === pod.namespace;
+    },
+  },
+  { resource: 'Node', changes: ['add', 'delete', 'labels', 'taints'] },
+  { resource: 'TargetPod', changes: ['labels'] },
+];
+
+/** The pod's own constraints of this strictness, else those that `defaults` gives it. */
+function constraintsOf(
+  info: PodInfo,
+  when: TopologySpreadConstraint['whenUnsatisfiable'],
+  defaults: DefaultConstraints | undefined,
+): SpreadConstraint[] {
+  const own = info.pod.spec?.topologySpreadConstraints ?? [];
+  const all = own.length > 0 ? own : (defaults?.(info) ?? []);
+  return all
+    .filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when)
+    .map((constraint) => compileConstraint(constraint, info));
+}
+
+function countHard(constraints: readonly SpreadConstraint[], snapshot: Snapshot): HardConstraint[] {
+  return constraints.map((constraint) => ({
+    ...constraint,
+    matching: new TopologyCounts(constraint.topologyKey, countMatching(constraint, constraints, snapshot)),
+  }));
+}
+
+/** `by`: 1 when `changed` comes to the node, -1 when it goes. */
+function changeCounts(state: readonly HardConstraint[], changed: PodInfo, node: NodeInfo, by: number): void {
+  const { labels, deletionTimestamp } = changed.pod.metadata;
+  if (deletionTimestamp) return;
+  for (const { matching, topologyKey, selection, counts } of state) {
+    const value = node.labels[topologyKey];
+    if (value === undefined || counts?.(node) === false) continue;
+    if (selection.matches(changed.namespace, labels)) matching.add(value, by);
+  }
 }
 
 /** Per value of the topology: pods there on nodes that count. Values without pods are there with 0. */
