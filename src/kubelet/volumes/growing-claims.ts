@@ -5,14 +5,12 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
-import type { ObjectSource } from '../object-source.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
 
 export interface GrowingClaimsOptions {
   client: Client;
   clock: Clock;
   logger: Logger;
-  objects: Pick<ObjectSource, 'get' | 'useAlso'>;
   recorder: EventRecorder;
   /** Fills what the volume has become; false: there is nothing that the node does. */
   expand(pod: Pod, volume: PersistentVolume): Promise<boolean>;
@@ -21,13 +19,15 @@ export interface GrowingClaimsOptions {
 
 interface Followed {
   claimName: string;
-  /** When to try again what failed, milliseconds since the epoch. */
+  /** When to look again, milliseconds since the epoch. */
   retryMs?: number;
 }
 
 /** Conditions of a claim that grows. */
 const growing = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
 const retryAfterMs = 30_000;
+/** How often a claim is looked at: a node may read the claims of its pods, and not watch them. */
+const lookMs = 20_000;
 
 export class GrowingClaims {
   readonly #options: GrowingClaimsOptions;
@@ -38,11 +38,9 @@ export class GrowingClaims {
     this.#options = options;
   }
 
-  /** The pod has its volume: it is woken when the claim changes. */
+  /** The pod has its volume: from now on its claim is looked at. */
   async follow(pod: Pod, volumeName: string, claimName: string): Promise<void> {
-    const { uid, namespace = '' } = pod.metadata;
-    this.#followed.set(`${uid}/${volumeName}`, { claimName });
-    this.#options.objects.useAlso(uid, PersistentVolumeClaim, { namespace, name: claimName });
+    this.#followed.set(`${pod.metadata.uid}/${volumeName}`, { claimName });
     await this.refresh(pod, volumeName);
   }
 
@@ -51,15 +49,15 @@ export class GrowingClaims {
     const { clock, recorder, logger, node } = this.#options;
     const followed = this.#followed.get(`${pod.metadata.uid}/${volumeName}`);
     if (!followed) return;
-    delete followed.retryMs;
+    const nowMs = clock.now();
+    if (followed.retryMs !== undefined && nowMs < followed.retryMs) return;
+    followed.retryMs = nowMs + lookMs;
     const { namespace = '' } = pod.metadata;
     let shownAs = volumeName;
     try {
-      const claim = await this.#options.objects.get(PersistentVolumeClaim, {
-        namespace,
-        name: followed.claimName,
-      });
-      if (!claim || !mayHaveGrown(claim)) return;
+      const at = { namespace, name: followed.claimName };
+      const claim = await this.#options.client.get(PersistentVolumeClaim, at);
+      if (!mayHaveGrown(claim)) return;
       const volume = await this.#options.client.get(PersistentVolume, { name: claim.spec!.volumeName! });
       shownAs = volume.metadata.name;
       const capacity = volume.spec?.capacity?.storage;
@@ -83,7 +81,7 @@ export class GrowingClaims {
     }
   }
 
-  /** Undefined: nothing is to be tried again. */
+  /** Undefined: none of the pod's claims is followed. */
   retryDueMs(podUid: string): number | undefined {
     const due = [...this.#followed]
       .filter(([key]) => key.startsWith(`${podUid}/`))
