@@ -151,13 +151,14 @@ export class Aggregation {
   async #ask(service: APIService): Promise<Availability> {
     const { group = '', version = '' } = service.spec;
     const path = `/apis/${group}/${version}`;
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(probeTimeoutMs)]);
     try {
-      const socket = await connectBackend(service, this.#options);
+      const socket = await connectBackend(service, this.#options, signal);
       const answer = await exchange(socket, {
         method: 'GET',
         path,
         headers: { host: 'aggregated', accept: 'application/json', ...identityHeaders(probeUser) },
-        signal: AbortSignal.any([this.#options.signal, AbortSignal.timeout(probeTimeoutMs)]),
+        signal,
       });
       const chunks: Buffer[] = [];
       for await (const chunk of answer) chunks.push(chunk as Buffer);

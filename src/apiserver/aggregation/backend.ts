@@ -2,10 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
 import type { APIService } from '../../api/resources.gen.ts';
 import { serviceUnavailable } from '../../api/status.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
+import { connectVerified } from '../http/verified-tls.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
@@ -32,24 +32,23 @@ const dropped =
   /^(:.*|connection|keep-alive|te|trailer|transfer-encoding|upgrade|host|authorization|http2-settings|x-remote-.*)$/;
 
 /** An encrypted connection to the service behind an APIService. @throws Error saying why there is none */
-export async function connectBackend({ spec }: APIService, options: BackendOptions): Promise<Duplex> {
+export async function connectBackend(
+  { spec }: APIService,
+  { dialService, frontProxy }: BackendOptions,
+  signal: AbortSignal,
+): Promise<Duplex> {
   const { namespace = '', name = '', port = defaultPort } = spec.service ?? {};
-  const socket = await options.dialService(namespace, name, port);
-  return await new Promise((resolve, reject) => {
-    const secure = connectTls({
-      socket,
+  return await connectVerified(
+    {
+      socket: await dialService(namespace, name, port),
       servername: `${name}.${namespace}.svc`,
       rejectUnauthorized: spec.insecureSkipTLSVerify !== true,
       ...(spec.caBundle && { ca: Buffer.from(spec.caBundle, 'base64') }),
-      ...(options.frontProxy && { cert: options.frontProxy.cert, key: options.frontProxy.key }),
+      ...(frontProxy && { cert: frontProxy.cert, key: frontProxy.key }),
       ALPNProtocols: ['http/1.1'],
-    });
-    secure.once('secureConnect', () => {
-      secure.off('error', reject);
-      resolve(secure);
-    });
-    secure.once('error', reject);
-  });
+    },
+    signal,
+  );
 }
 
 /** Carries a request to the aggregated server, upgrades included. */
@@ -59,7 +58,7 @@ export async function forward(
   options: BackendOptions,
 ): Promise<ApiResponse> {
   const { request } = context;
-  const socket = await connectBackend(service, options).catch((error: Error) => {
+  const socket = await connectBackend(service, options, request.signal).catch((error: Error) => {
     throw serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error });
   });
   const path = request.search ? `${request.path}?${request.search}` : request.path;

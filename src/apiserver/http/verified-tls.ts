@@ -24,9 +24,10 @@ export interface VerifiedOptions extends ConnectionOptions {
 export function connectVerified(options: VerifiedOptions, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...options, rejectUnauthorized: false });
-    const abort = () => socket.destroy(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
+    const abort = () => void socket.destroy(signal.reason as Error);
     socket.once('error', reject);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
     socket.once('secureConnect', () => {
       const problem = options.rejectUnauthorized === false ? undefined : problemOf(socket, options);
       signal.removeEventListener('abort', abort);
