@@ -54,7 +54,10 @@ function configurationFacts(kind: string) {
       ageColumn,
     ],
     validate: (configuration: KubeObject, { apiVersion }: { apiVersion?: string }) =>
-      validateConfiguration(configuration as Configuration, apiVersion?.endsWith('/v1beta1') ?? false),
+      validateConfiguration(
+        configuration as Configuration,
+        apiVersion?.endsWith('/v1beta1') ? betaSideEffects : sideEffects,
+      ),
     versions: [
       {
         version: 'v1beta1',
@@ -92,24 +95,28 @@ function defaultBeta(object: KubeObject): void {
   }
 }
 
-function* validateConfiguration({ webhooks = [] }: Configuration, isBeta: boolean): FieldErrors {
+const sideEffects = ['None', 'NoneOnDryRun'];
+const betaSideEffects = [...sideEffects, 'Some', 'Unknown'];
+
+/** `supported`: the side effects that the version of the request knows. */
+function* validateConfiguration({ webhooks = [] }: Configuration, supported: readonly string[]): FieldErrors {
   const names = new Set<string>();
   for (const [index, webhook] of webhooks.entries()) {
     const path = `webhooks[${index}]`;
-    yield* validateWebhook(webhook, isBeta, path);
+    yield* validateWebhook(webhook, supported, path);
     if (names.has(webhook.name)) yield duplicate(`${path}.name`, webhook.name);
     names.add(webhook.name);
   }
 }
 
-function* validateWebhook(webhook: Webhook, isBeta: boolean, path: string): FieldErrors {
+function* validateWebhook(webhook: Webhook, supported: readonly string[], path: string): FieldErrors {
   if (!webhook.name) yield required(`${path}.name`);
   else yield* invalidFor(`${path}.name`, webhook.name, threeSegmentNameProblems(webhook.name));
   for (const [index, rule] of (webhook.rules ?? []).entries())
     yield* validateRule(rule, `${path}.rules[${index}]`);
   yield* oneOf(webhook.failurePolicy, ['Fail', 'Ignore'], `${path}.failurePolicy`, 'undefined');
   yield* oneOf(webhook.matchPolicy, ['Equivalent', 'Exact'], `${path}.matchPolicy`, 'undefined');
-  yield* validateSideEffects(webhook.sideEffects, isBeta, `${path}.sideEffects`);
+  yield* validateSideEffects(webhook.sideEffects, supported, `${path}.sideEffects`);
   const seconds = webhook.timeoutSeconds;
   if (seconds !== undefined && (seconds < 1 || seconds > timeoutSecondsMax))
     yield invalidValue(
@@ -125,8 +132,11 @@ function* validateWebhook(webhook: Webhook, isBeta: boolean, path: string): Fiel
   yield* validateMatchConditions(webhook.matchConditions, `${path}.matchConditions`, { hasParams: false });
 }
 
-function* validateSideEffects(value: string | undefined, isBeta: boolean, field: string): FieldErrors {
-  const supported = isBeta ? ['None', 'NoneOnDryRun', 'Some', 'Unknown'] : ['None', 'NoneOnDryRun'];
+function* validateSideEffects(
+  value: string | undefined,
+  supported: readonly string[],
+  field: string,
+): FieldErrors {
   if (!value) yield required(field, `must specify one of ${supported.join(', ')}`);
   // What was stored through the older version stays valid when it is updated through the newer one.
   else yield* oneOf(value, supported, field);

@@ -56,7 +56,7 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
   },
   *validate(definition, { subresource, apiVersion }) {
     if (subresource !== 'status')
-      yield* validateDefinition(definition, apiVersion?.endsWith('/v1beta1') ?? false);
+      yield* validateDefinition(definition, { isBeta: apiVersion?.endsWith('/v1beta1') ?? false });
   },
   *validateUpdate(definition, old, { subresource }) {
     if (subresource !== 'status') yield* validateDefinitionUpdate(definition, old);

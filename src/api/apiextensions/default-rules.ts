@@ -14,23 +14,31 @@ import { validateStructure } from '../structural/validate.ts';
 
 /** Those of a whole resource's schema. */
 export function* validateDefaults(root: StructuralSchema, field: string): FieldErrors {
-  yield* validateBelow({ ...root, 'x-kubernetes-embedded-resource': true }, field, false);
+  yield* validateBelow({ ...root, 'x-kubernetes-embedded-resource': true }, field, { inMetadata: false });
 }
 
 /** `inMetadata`: what stands here is metadata, kind or API version of a resource. */
-function* validateBelow(schema: StructuralSchema, field: string, inMetadata: boolean): FieldErrors {
+function* validateBelow(
+  schema: StructuralSchema,
+  field: string,
+  { inMetadata }: { inMetadata: boolean },
+): FieldErrors {
   const isResource = isEmbeddedResource(schema);
   const isMetadata = inMetadata && !isResource;
-  if (schema.default !== undefined) yield* validateDefault(schema, `${field}.default`, isMetadata);
+  if (schema.default !== undefined) yield* validateDefault(schema, `${field}.default`, { isMetadata });
   const items = schema.items as StructuralSchema | undefined;
-  if (items) yield* validateBelow(items, `${field}.items`, isMetadata);
+  if (items) yield* validateBelow(items, `${field}.items`, { inMetadata: isMetadata });
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const isPart = isResource && ['metadata', 'apiVersion', 'kind'].includes(name);
-    yield* validateBelow(property, `${field}.properties[${name}]`, isMetadata || isPart);
+    yield* validateBelow(property, `${field}.properties[${name}]`, { inMetadata: isMetadata || isPart });
   }
 }
 
-function* validateDefault(schema: StructuralSchema, field: string, isMetadata: boolean): FieldErrors {
+function* validateDefault(
+  schema: StructuralSchema,
+  field: string,
+  { isMetadata }: { isMetadata: boolean },
+): FieldErrors {
   const { default: value, ...rest } = schema;
   if (!isMetadata) {
     const pruned = cloneJson(value);

@@ -33,7 +33,15 @@ const columnTypes = 'boolean,date,integer,number,string';
 const columnFormats = 'byte,date,date-time,double,float,int32,int64,password';
 const selectableFieldsMax = 8;
 
-export function* validateDefinition(definition: CustomResourceDefinition, isBeta: boolean): FieldErrors {
+/** The version in which the definition was sent; the older one allows what the newer no longer does. */
+interface DefinitionVersion {
+  isBeta: boolean;
+}
+
+export function* validateDefinition(
+  definition: CustomResourceDefinition,
+  version: DefinitionVersion,
+): FieldErrors {
   const { spec, metadata } = definition;
   if (!spec) {
     yield required('spec');
@@ -46,9 +54,9 @@ export function* validateDefinition(definition: CustomResourceDefinition, isBeta
   yield* validateApproval(definition);
   yield* validateGroup(spec.group);
   yield* oneOf(spec.scope, ['Cluster', 'Namespaced'], 'spec.scope', 'required');
-  yield* validateVersions(spec, isBeta);
+  yield* validateVersions(spec, version);
   yield* validateNames(spec.names ?? {}, 'spec.names');
-  yield* validatePreservation(spec, isBeta);
+  yield* validatePreservation(spec, version);
   yield* validateConversion(spec.conversion, 'spec.conversion');
   yield* validateStoredVersions(definition);
 }
@@ -98,7 +106,7 @@ function* validateNames(names: Partial<CustomResourceDefinitionNames>, field: st
       yield* label(name, `${field}.${list}[${index}]`);
 }
 
-function* validateVersions(spec: CustomResourceDefinitionSpec, isBeta: boolean): FieldErrors {
+function* validateVersions(spec: CustomResourceDefinitionSpec, { isBeta }: DefinitionVersion): FieldErrors {
   const versions = spec.versions ?? [];
   const places = placesOf(versions);
   const printed = spec.versions?.map((version) => asPrinted(version, places)) ?? null;
@@ -186,7 +194,10 @@ function placesOf(versions: readonly CustomResourceDefinitionVersion[]) {
   };
 }
 
-function* validatePreservation(spec: CustomResourceDefinitionSpec, isBeta: boolean): FieldErrors {
+function* validatePreservation(
+  spec: CustomResourceDefinitionSpec,
+  { isBeta }: DefinitionVersion,
+): FieldErrors {
   if (!spec.preserveUnknownFields) return;
   if (
     (spec.versions ?? []).some(({ schema }) => schema?.openAPIV3Schema && hasDefaults(schema.openAPIV3Schema))

@@ -1,6 +1,6 @@
 /** The rules in CEL that a schema holds its values to: their words, and whether they can be what they claim to be. */
 import { checkExpression } from '../cel/check/check.ts';
-import { typeOfSchema } from '../cel/check/schema-types.ts';
+import { typeOfRoot, typeOfSchema } from '../cel/check/schema-types.ts';
 import { type CelType, dyn, optionalOf } from '../cel/check/types.ts';
 import { CelError } from '../cel/environment.ts';
 import { type CompiledRule, compileRule } from '../cel/rules.ts';
@@ -58,7 +58,8 @@ function* validateText(rule: string, message: string, path: string): FieldErrors
 export function* validateRules(schema: JSONSchemaProps, site: RuleSite): FieldErrors {
   const rules = schema['x-kubernetes-validations'] ?? [];
   if (rules.length === 0) return;
-  const self = typeOfSchema(schema as StructuralSchema, selfTypeName(rules), site.isRoot) ?? dyn;
+  const typeOf = site.isRoot ? typeOfRoot : typeOfSchema;
+  const self = typeOf(schema as StructuralSchema, selfTypeName(rules)) ?? dyn;
   for (const [index, rule] of rules.entries()) {
     const path = pathOf(site.field, index);
     const { compiled, problem, messageProblem } = compileSoundly(rule, self);
@@ -69,14 +70,17 @@ export function* validateRules(schema: JSONSchemaProps, site: RuleSite): FieldEr
         innerForm('apiextensions.ValidationRule', rule),
         messageProblem,
       );
-    yield* validateTransition(rule, compiled?.isTransition ?? false, site, path);
+    yield* validateTransition(
+      rule,
+      { isTransition: compiled?.isTransition ?? false, lostIn: site.lostIn },
+      path,
+    );
   }
 }
 
 function* validateTransition(
   { rule, optionalOldSelf }: Rule,
-  isTransition: boolean,
-  { lostIn }: RuleSite,
+  { isTransition, lostIn }: Pick<RuleSite, 'lostIn'> & { isTransition: boolean },
   path: string,
 ): FieldErrors {
   if (isTransition && lostIn)

@@ -106,8 +106,9 @@ function* validateValidations(schema: JSONSchemaProps, field: string): FieldErro
   const isIntOrString = isIntOrStringPattern(schema.anyOf);
   if (!isIntOrString) yield* validateBranches(schema, 'anyOf', field);
   for (const [index, branch] of (schema.allOf ?? []).entries()) {
-    const skipsAnyOf = index === 0 && isIntOrStringPattern(branch.anyOf);
-    yield* validateBranch(branch, `${field}.allOf[${index}]`, skipsAnyOf);
+    const isPattern = index === 0 && isIntOrStringPattern(branch.anyOf);
+    const checked = isPattern ? { ...branch, anyOf: undefined as never } : branch;
+    yield* validateBranch(checked, `${field}.allOf[${index}]`);
   }
   yield* validateBranches(schema, 'oneOf', field);
   if (schema.not) yield* validateBranch(schema.not, `${field}.not`);
@@ -158,8 +159,8 @@ const mustBeFalse: Names = [
 ];
 
 /** A schema below allOf, anyOf, oneOf or not. */
-function* validateBranch(branch: JSONSchemaProps, field: string, skipsAnyOf = false): FieldErrors {
-  yield* validateValidations(skipsAnyOf ? { ...branch, anyOf: undefined as never } : branch, field);
+function* validateBranch(branch: JSONSchemaProps, field: string): FieldErrors {
+  yield* validateValidations(branch, field);
   if (branch.items) yield* validateBranch(branch.items as JSONSchemaProps, `${field}.items`);
   for (const [name, property] of Object.entries(branch.properties ?? {}))
     yield* validateBranch(property, `${field}.properties[${name}]`);

@@ -122,7 +122,7 @@ function* validateSpec(given: Spec | undefined, old: Spec | undefined): FieldErr
   yield* validateTargetVersion(spec.scaleTargetRef, old?.scaleTargetRef);
   const skipsVersions = metrics.length > 0 && (old?.metrics ?? []).some(hasBadVersion);
   for (const [index, metric] of metrics.entries())
-    yield* validateMetric(metric, `spec.metrics[${index}]`, skipsVersions);
+    yield* validateMetric(metric, `spec.metrics[${index}]`, { skipsVersions });
   if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External'))
     yield forbiddenField(
       'spec.metrics',
@@ -141,18 +141,21 @@ function* validateTargetVersion(reference: Reference | undefined, old: Reference
   yield* invalidFor(
     'spec.scaleTargetRef.apiVersion',
     apiVersion,
-    versionProblems(apiVersion, kind !== 'ReplicationController'),
+    kind === 'ReplicationController' ? versionProblems(apiVersion) : groupVersionProblems(apiVersion),
   );
 }
 
-function versionProblems(apiVersion: string, needsGroup: boolean): string[] {
-  const parts = apiVersion.split('/');
-  if (parts.length > 2) return [`unexpected GroupVersion string: ${apiVersion}`];
-  return needsGroup && parts.length < 2 ? ['apiVersion must specify API group'] : [];
+function versionProblems(apiVersion: string): string[] {
+  return apiVersion.split('/').length > 2 ? [`unexpected GroupVersion string: ${apiVersion}`] : [];
+}
+
+/** Of a kind that is in a named group. */
+function groupVersionProblems(apiVersion: string): string[] {
+  return apiVersion.includes('/') ? versionProblems(apiVersion) : ['apiVersion must specify API group'];
 }
 
 function hasBadVersion({ type, object }: MetricSpec): boolean {
-  return type === 'Object' && versionProblems(object?.describedObject?.apiVersion ?? '', false).length > 0;
+  return type === 'Object' && versionProblems(object?.describedObject?.apiVersion ?? '').length > 0;
 }
 
 function* validateReference(reference: Reference | undefined, field: string): FieldErrors {
@@ -171,7 +174,12 @@ const sources: Record<string, keyof MetricSpec> = {
   Resource: 'resource',
 };
 
-function* validateMetric(metric: MetricSpec, field: string, skipsVersions: boolean): FieldErrors {
+interface MetricOptions {
+  /** An update keeps API versions that a stored autoscaler has already. */
+  skipsVersions: boolean;
+}
+
+function* validateMetric(metric: MetricSpec, field: string, options: MetricOptions): FieldErrors {
   const own = sources[metric.type];
   const unknownType = notSupported(`${field}.type`, metric.type ?? '', metricTypes);
   if (!metric.type) yield required(`${field}.type`, 'must specify a metric source type');
@@ -179,7 +187,7 @@ function* validateMetric(metric: MetricSpec, field: string, skipsVersions: boole
   // Of several sources the first is judged, whatever the type says.
   const [first, ...more] = sourcesInOrder.filter((source) => metric[source]);
   if (first)
-    yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`, skipsVersions);
+    yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`, options);
   if (!own) yield unknownType;
   else if (!metric[own])
     yield required(`${field}.${own}`, 'must populate information for the given metric source');
@@ -192,7 +200,7 @@ function* validateMetric(metric: MetricSpec, field: string, skipsVersions: boole
 const sourcesInOrder = ['object', 'external', 'pods', 'resource', 'containerResource'] as const;
 
 /** The one source that is set; `path` is its own. */
-function* validateSource(metric: MetricSpec, path: string, skipsVersions: boolean): FieldErrors {
+function* validateSource(metric: MetricSpec, path: string, { skipsVersions }: MetricOptions): FieldErrors {
   const { resource, containerResource, pods, object, external } = metric;
   const byResource = resource ?? containerResource;
   if (byResource) {
@@ -215,7 +223,7 @@ function* validateSource(metric: MetricSpec, path: string, skipsVersions: boolea
     yield* validateReference(object.describedObject, `${path}.describedObject`);
     const { apiVersion = '' } = object.describedObject ?? {};
     if (!skipsVersions)
-      yield* invalidFor(`${path}.describedObject.apiVersion`, apiVersion, versionProblems(apiVersion, false));
+      yield* invalidFor(`${path}.describedObject.apiVersion`, apiVersion, versionProblems(apiVersion));
   }
   const named = pods?.metric ?? object?.metric ?? external?.metric;
   if (named) {

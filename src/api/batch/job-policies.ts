@@ -34,14 +34,13 @@ export function* validatePodFailurePolicy(spec: JobSpec, field: string): FieldEr
   if (rules.length > rulesMax) yield tooMany(`${field}.rules`, rules.length, rulesMax);
   const { containers, initContainers } = spec.template?.spec ?? {};
   const names = new Set([...(containers ?? []), ...(initContainers ?? [])].map(({ name }) => name));
-  for (const [index, rule] of rules.entries())
-    yield* validateRule(rule, spec.backoffLimitPerIndex !== undefined, names, `${field}.rules[${index}]`);
+  const job = { limitsIndexes: spec.backoffLimitPerIndex !== undefined, containers: names };
+  for (const [index, rule] of rules.entries()) yield* validateRule(rule, job, `${field}.rules[${index}]`);
 }
 
 function* validateRule(
   rule: PodFailurePolicyRule,
-  limitsIndexes: boolean,
-  containers: ReadonlySet<string>,
+  { limitsIndexes, containers }: { limitsIndexes: boolean; containers: ReadonlySet<string> },
   field: string,
 ): FieldErrors {
   yield* choice(rule.action, actions, `${field}.action`);

@@ -20,7 +20,7 @@ import {
 import { oldItems } from '../structural/validate.ts';
 import { budgetSpent } from './budget.ts';
 import { CelError, type CelProgram, celOptional, compileCel } from './environment.ts';
-import { celValueOf } from './values.ts';
+import { celResourceOf, celValueOf } from './values.ts';
 
 type ValidationRule = NonNullable<StructuralSchema['x-kubernetes-validations']>[number];
 
@@ -151,10 +151,10 @@ function checkRule(
   if (isTransition && !hasOld && !rule.optionalOldSelf) return undefined;
   // What did not change is not held against the client, unless the rule is about the change itself.
   if (!isTransition && hasOld && equalJson(value, old)) return undefined;
-  const isResource = path === '';
-  const oldSelf = hasOld ? celValueOf(schema, old, isResource) : undefined;
+  const celOf = path === '' ? celResourceOf : celValueOf;
+  const oldSelf = hasOld ? celOf(schema, old) : undefined;
   const values = {
-    self: celValueOf(schema, value, isResource),
+    self: celOf(schema, value),
     oldSelf: rule.optionalOldSelf ? celOptional(oldSelf) : oldSelf,
   };
   try {

@@ -13,19 +13,25 @@ import {
 const visibleMetadata = ['name', 'generateName'];
 
 /** `value` as a rule at this schema sees it: fields that the schema does not know are not there. */
-export function celValueOf(schema: StructuralSchema, value: unknown, isResource = false): unknown {
+export function celValueOf(schema: StructuralSchema, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (Array.isArray(value)) {
     const items = itemSchema(schema);
     return value.map((item) => (items ? celValueOf(items, item) : untypedCelValue(item)));
   }
-  if (isJsonObject(value)) return objectValue(schema, value, isResource || isEmbeddedResource(schema));
+  if (isJsonObject(value))
+    return isEmbeddedResource(schema) ? resourceValue(schema, value) : fieldsOf(schema, value);
   if (typeof value === 'bigint') return schema.type === 'number' ? Number(value) : value;
   if (typeof value === 'number') {
     const isFloat = schema.type === 'number' || (!Number.isInteger(value) && !isIntOrString(schema));
     return isFloat ? value : BigInt(value);
   }
   return typeof value === 'string' ? stringValue(schema.format, value) : value;
+}
+
+/** `value` as rules at the root of a resource see it: with its type and the visible part of its metadata. */
+export function celResourceOf(schema: StructuralSchema, value: unknown): unknown {
+  return isJsonObject(value) ? resourceValue(schema, value) : celValueOf(schema, value);
 }
 
 /** Of no schema: whole numbers are ints. */
@@ -48,14 +54,18 @@ export function jsonOfCel(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [String(key), jsonOfCel(item)]));
 }
 
-function objectValue(schema: StructuralSchema, value: Record<string, unknown>, isResource: boolean): object {
+function fieldsOf(schema: StructuralSchema, value: Record<string, unknown>): Record<string, unknown> {
   const seen: Record<string, unknown> = {};
   const isMap = !schema.properties && schema.additionalProperties !== undefined;
   for (const [key, child] of Object.entries(value)) {
     const property = propertySchema(schema, key);
     if (property) seen[isMap ? key : escapeName(key)] = celValueOf(property, child);
   }
-  if (!isResource) return seen;
+  return seen;
+}
+
+function resourceValue(schema: StructuralSchema, value: Record<string, unknown>): object {
+  const seen = fieldsOf(schema, value);
   seen.apiVersion ??= value.apiVersion;
   seen.kind ??= value.kind;
   const metadata = (value.metadata ?? {}) as Record<string, unknown>;

@@ -79,7 +79,7 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
     if (request.status.conditions!.length === 0) delete request.status.conditions;
   },
   *validate(request, { apiVersion }) {
-    yield* validateSpec(request, apiVersion?.endsWith('/v1beta1') ?? false);
+    yield* validateSpec(request, { isBeta: apiVersion?.endsWith('/v1beta1') ?? false });
     yield* validateConditions(request);
   },
   *validateUpdate(request, old, { subresource }) {
@@ -119,7 +119,7 @@ function defaultBeta(object: KubeObject): void {
   spec.signerName ||= legacySigner;
 }
 
-function* validateSpec(request: CertificateSigningRequest, isBeta: boolean): FieldErrors {
+function* validateSpec(request: CertificateSigningRequest, { isBeta }: { isBeta: boolean }): FieldErrors {
   const spec = request.spec;
   const pem = Buffer.from(spec?.request ?? '', 'base64').toString();
   if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----[\s\S]+-----END (NEW )?CERTIFICATE REQUEST-----/.test(pem))
@@ -132,7 +132,7 @@ function* validateSpec(request: CertificateSigningRequest, isBeta: boolean): Fie
     if (usages.has(usage)) yield duplicate(`spec.usages[${index}]`, usage);
     usages.add(usage);
   }
-  yield* validateSignerName(spec?.signerName ?? '', isBeta);
+  yield* validateSignerName(spec?.signerName ?? '', { isBeta });
   if (spec?.expirationSeconds !== undefined && spec.expirationSeconds < expirationSecondsMin)
     yield invalidValue(
       'spec.expirationSeconds',
@@ -191,7 +191,7 @@ function isCertificate(pem: string): boolean {
 
 const signerForm = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
 
-function* validateSignerName(name: string, isBeta: boolean): FieldErrors {
+function* validateSignerName(name: string, { isBeta }: { isBeta: boolean }): FieldErrors {
   const field = 'spec.signerName';
   if (!name) {
     yield required(field, 'signerName must be provided');

@@ -35,7 +35,7 @@ function* validateSubset(subset: EndpointSubset, path: string): FieldErrors {
   for (const [index, address] of notReadyAddresses.entries())
     yield* validateAddress(address, `${path}.notReadyAddresses[${index}]`);
   for (const [index, port] of ports.entries())
-    yield* validatePort(port, ports.length > 1, `${path}.ports[${index}]`);
+    yield* validatePort(port, `${path}.ports[${index}]`, { mustHaveName: ports.length > 1 });
 }
 
 function* validateAddress(address: EndpointAddress, path: string): FieldErrors {
@@ -49,7 +49,11 @@ function* validateAddress(address: EndpointAddress, path: string): FieldErrors {
   if (isIP(ip) === 0) yield invalidValue(`${path}.ip`, ip, 'must be a valid IP address');
 }
 
-function* validatePort(port: EndpointPort, mustHaveName: boolean, path: string): FieldErrors {
+function* validatePort(
+  port: EndpointPort,
+  path: string,
+  { mustHaveName }: { mustHaveName: boolean },
+): FieldErrors {
   if (!port.name) {
     if (mustHaveName) yield required(`${path}.name`);
   } else yield* invalidFor(`${path}.name`, port.name, dnsLabelProblems(port.name));

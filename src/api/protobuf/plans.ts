@@ -137,7 +137,8 @@ function buildField(
   const typeName = scalar ? '' : resolveType(facts.type, messageName);
   const repeated = facts.rule === 'repeated';
   const isCollection = repeated || map;
-  const codec = scalar?.codec ?? codecOf(typeName, repeated, map, schemaField);
+  const itemNode = schemaField && (isCollection ? schemaField.node.element : schemaField.node);
+  const codec = scalar?.codec ?? codecOf(typeName, itemNode);
   const wire = isCollection ? bytesType : (scalar?.wire ?? bytesType);
   return {
     tag: facts.id * 8 + (repeated && scalar ? scalar.wire : wire),
@@ -146,21 +147,17 @@ function buildField(
     repeated,
     map,
     isValue: !isCollection && isValueField(schemaField, codec),
-    plan: () => planFor(typeName, schemaField ? elementOf(schemaField.node, isCollection) : parent),
+    plan: () => planFor(typeName, schemaField ? itemNode : parent),
     parentPlan: () => planFor(messageName, parent),
   };
 }
 
-function elementOf(node: SchemaNode, isCollection: boolean): SchemaNode | undefined {
-  return isCollection ? node.element : node;
-}
-
-function codecOf(typeName: string, repeated: boolean, map: boolean, field: SchemaField | undefined): Codec {
+/** `node`: of the field, or of what a list or map holds. */
+function codecOf(typeName: string, node: SchemaNode | undefined): Codec {
   const special = specialMessages[typeName];
   if (special) return special;
   if (/\.apiextensions\.v1(beta1)?\.JSON$/.test(typeName)) return 'raw';
   if (/\.JSONSchemaPropsOr\w+$/.test(typeName)) return 'schemaOr';
-  const node = field && elementOf(field.node, repeated || map);
   return node?.type === 'list' ? 'wrappedList' : 'message';
 }
 

@@ -78,10 +78,14 @@ function* validateBinding(
   if (!name) yield required('roleRef.name');
   else yield* invalidFor('roleRef.name', name, pathSegmentProblems(name));
   for (const [index, subject] of (binding.subjects ?? []).entries())
-    yield* validateSubject(subject, namespaced, `subjects[${index}]`);
+    yield* validateSubject(subject, `subjects[${index}]`, { namespaced });
 }
 
-function* validateSubject(subject: Subject, namespaced: boolean, field: string): FieldErrors {
+function* validateSubject(
+  subject: Subject,
+  field: string,
+  { namespaced }: { namespaced: boolean },
+): FieldErrors {
   if (!subject.name) yield required(`${field}.name`);
   switch (subject.kind) {
     case 'ServiceAccount':

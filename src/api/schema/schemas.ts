@@ -212,7 +212,9 @@ function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: st
   const isPointer = presenceCodes[presenceCode]?.startsWith('pointer') ?? false;
   return new SchemaField({
     name,
-    presence: isOptionalPort ? 'omitEmpty' : (presenceCodes[presenceCode] ?? impliedPresence(raw, required)),
+    presence: isOptionalPort
+      ? 'omitEmpty'
+      : (presenceCodes[presenceCode] ?? impliedPresence(raw, { required })),
     required,
     default: isZero(raw.default) && !isPointer ? undefined : raw.default,
     keyDefault: raw.default,
@@ -224,7 +226,7 @@ function buildField(name: string, raw: RawSchema, parent: RawSchema, goField: st
 }
 
 /** What holds for a field that go-fields.json has no code for. */
-function impliedPresence(raw: RawSchema, required: boolean): Presence {
+function impliedPresence(raw: RawSchema, { required }: { required: boolean }): Presence {
   const ref = refName(raw);
   if (ref) {
     if (ref in specialDefinitions) return required ? 'always' : 'pointer';

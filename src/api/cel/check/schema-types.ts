@@ -22,11 +22,7 @@ const textFormats: Readonly<Record<string, CelType>> = {
 };
 
 /** `name`: of the type, as errors show it. Undefined for what a rule cannot see. */
-export function typeOfSchema(
-  schema: StructuralSchema,
-  name: string,
-  isResource = false,
-): CelType | undefined {
+export function typeOfSchema(schema: StructuralSchema, name: string): CelType | undefined {
   if (isIntOrString(schema)) return dyn;
   switch (schema.type) {
     case 'boolean':
@@ -43,21 +39,32 @@ export function typeOfSchema(
       return of && listOf(of);
     }
     case 'object':
-      return typeOfObject(schema, name, isResource || isEmbeddedResource(schema));
+      return isEmbeddedResource(schema) ? typeOfResource(schema, name) : typeOfObject(schema, name);
     default:
       return undefined;
   }
 }
 
-function typeOfObject(schema: StructuralSchema, name: string, isResource: boolean): CelType | undefined {
+/** Of the root of a resource. */
+export function typeOfRoot(schema: StructuralSchema, name: string): CelType | undefined {
+  const isObject = schema.type === 'object' && !isIntOrString(schema);
+  return isObject ? typeOfResource(schema, name) : typeOfSchema(schema, name);
+}
+
+/** `own`: fields that the object has whatever its schema says of them. */
+function typeOfObject(
+  schema: StructuralSchema,
+  name: string,
+  own: ReadonlyMap<string, CelType> = new Map(),
+): CelType | undefined {
   const additional = schema.additionalProperties as StructuralSchema | boolean | undefined;
   if (typeof additional === 'object') {
     const of = typeOfSchema(additional, `${name}.@elem`);
     return of && mapOf(string, of);
   }
-  const fields = new Map<string, CelType>(isResource ? resourceFields(name) : []);
+  const fields = new Map(own);
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
-    if (isResource && key === 'metadata') continue;
+    if (key === 'metadata' && own.has(key)) continue;
     const type = typeOfSchema(property, `${name}.${key}`);
     if (!type) continue;
     fields.set(escapeName(key), type);
@@ -67,15 +74,16 @@ function typeOfObject(schema: StructuralSchema, name: string, isResource: boolea
   return { kind: 'object', name, field: (field) => fields.get(field) };
 }
 
-function resourceFields(name: string): [string, CelType][] {
+function typeOfResource(schema: StructuralSchema, name: string): CelType | undefined {
   const metadata: CelType = {
     kind: 'object',
     name: `${name}.metadata`,
     field: (field) => metadataFields.get(field),
   };
-  return [
+  const own = new Map<string, CelType>([
     ['apiVersion', string],
     ['kind', string],
     ['metadata', metadata],
-  ];
+  ]);
+  return typeOfObject(schema, name, own);
 }

@@ -29,12 +29,12 @@ function normalized(text: string): string {
   return parts.join('.') + rest;
 }
 
-function parse(text: string, normalizes = false): Semver {
-  return new Semver(normalizes ? normalized(text) : text);
+function parse(text: string): Semver {
+  return new Semver(text);
 }
 
-function isSemver(text: string, normalizes = false): boolean {
-  return form.test(normalizes ? normalized(text) : text);
+function isSemver(text: string): boolean {
+  return form.test(text);
 }
 
 /** By precedence; what is behind the `+` does not count. */
@@ -64,10 +64,14 @@ export function registerSemver(environment: Environment): void {
   const name = 'kubernetes.Semver';
   environment
     .registerType(name, Semver)
-    .registerFunction(`semver(string): ${name}`, (text: string) => parse(text))
-    .registerFunction(`semver(string, bool): ${name}`, parse)
-    .registerFunction('isSemver(string): bool', (text: string) => isSemver(text))
-    .registerFunction('isSemver(string, bool): bool', isSemver)
+    .registerFunction(`semver(string): ${name}`, parse)
+    .registerFunction(`semver(string, bool): ${name}`, (text: string, normalizes: boolean) =>
+      parse(normalizes ? normalized(text) : text),
+    )
+    .registerFunction('isSemver(string): bool', isSemver)
+    .registerFunction('isSemver(string, bool): bool', (text: string, normalizes: boolean) =>
+      isSemver(normalizes ? normalized(text) : text),
+    )
     .registerFunction(`${name}.major(): int`, ({ numbers }: Semver) => numbers[0])
     .registerFunction(`${name}.minor(): int`, ({ numbers }: Semver) => numbers[1])
     .registerFunction(`${name}.patch(): int`, ({ numbers }: Semver) => numbers[2])

@@ -49,7 +49,8 @@ export function* validateAllContainers(spec: PodSpec, volumes: PodVolumes, field
   if (containers.length === 0) yield required(`${field}.containers`);
   for (const [index, container] of containers.entries()) {
     const path = `${field}.containers[${index}]`;
-    yield* validateContainer(container, spec, volumes, names, path);
+    yield* validateContainerName(container.name, names, path);
+    yield* validateContainer(container, spec, volumes, path);
     yield* validateResizePolicy(container, spec, `${path}.resizePolicy`);
     yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
     yield* validateRestarts(container, path);
@@ -67,7 +68,8 @@ function* validateInitContainers(
 ): FieldErrors {
   for (const [index, container] of (spec.initContainers ?? []).entries()) {
     const path = `${field}.initContainers[${index}]`;
-    yield* validateContainer(container, spec, volumes, names, path);
+    yield* validateContainerName(container.name, names, path);
+    yield* validateContainer(container, spec, volumes, path);
     if (container.restartPolicy !== undefined) yield* validateRestarts(container, path);
     else if (container.restartPolicyRules?.length) yield policyForRules(path);
     if (container.restartPolicy === 'Always')
@@ -134,7 +136,8 @@ function* validateEphemeralContainers(
   );
   for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
     const path = `${field}.ephemeralContainers[${index}]`;
-    yield* validateContainer(container, spec, volumes, names, path);
+    yield* validateContainerName(container.name, names, path);
+    yield* validateContainer(container, spec, volumes, path);
     if (container.targetContainerName && !targets.has(container.targetContainerName))
       yield notFoundField(`${path}.targetContainerName`, container.targetContainerName);
     for (const name of notForEphemeral)
@@ -157,19 +160,24 @@ function* validateEphemeralContainers(
   }
 }
 
-/** What holds for every sort of container. */
+/** Adds it to the names that were there before. */
+function* validateContainerName(name: string | undefined, names: Set<string>, path: string): FieldErrors {
+  if (!name) yield required(`${path}.name`);
+  else {
+    yield* invalidFor(`${path}.name`, name, dnsLabelProblems(name));
+    if (names.has(name)) yield duplicate(`${path}.name`, name);
+    names.add(name);
+  }
+}
+
+/** What holds for every sort of container, but for its name. */
 function* validateContainer(
   container: Container | EphemeralContainer,
   spec: PodSpec,
   volumes: PodVolumes,
-  names: Set<string>,
   path: string,
 ): FieldErrors {
-  const { name, image } = container;
-  if (!name) yield required(`${path}.name`);
-  else yield* invalidFor(`${path}.name`, name, dnsLabelProblems(name));
-  if (names.has(name)) yield duplicate(`${path}.name`, name);
-  else if (name) names.add(name);
+  const { image } = container;
   if (!image) yield required(`${path}.image`);
   else if (image !== image.trim())
     yield invalidValue(`${path}.image`, image, 'must not have leading or trailing whitespace');
