@@ -14,7 +14,7 @@ export interface CapabilityInput {
 }
 
 export function volumeCapability(input: CapabilityInput): VolumeCapability {
-  const accessMode = { mode: accessModeOf(input.accessMode, input.knowsSingleWriters) };
+  const accessMode = { mode: accessModeOf(input) };
   if (input.isBlock) return { block: {}, accessMode };
   const mount = {
     ...(input.fsType && { fsType: input.fsType }),
@@ -24,8 +24,8 @@ export function volumeCapability(input: CapabilityInput): VolumeCapability {
   return { mount, accessMode };
 }
 
-function accessModeOf(mode: string, knowsSingleWriters: boolean): AccessMode {
-  switch (mode) {
+function accessModeOf({ accessMode, knowsSingleWriters }: CapabilityInput): AccessMode {
+  switch (accessMode) {
     case 'ReadOnlyMany':
       return 'MULTI_NODE_READER_ONLY';
     case 'ReadWriteMany':
@@ -51,7 +51,7 @@ export function isGivenToGroup(
 /** What a driver that asks for it learns of the pod. */
 export function podContext(
   pod: { metadata: { name: string; namespace?: string; uid: string }; spec: core.PodSpec },
-  isEphemeral: boolean,
+  { isEphemeral }: { isEphemeral: boolean },
 ): Record<string, string> {
   const { name, namespace = '', uid } = pod.metadata;
   return {

@@ -84,9 +84,9 @@ test('a volume is staged for the first pod and unstaged after the last', async (
   const world = new World();
   world.objects = unattachable;
   const volumes = world.volumes();
-  const target = await volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  const target = await volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false });
   assert.ok(target.startsWith(`${world.rootDir}/pods/one/volumes/kubernetes.io~csi/pv/`));
-  await volumes.mountClaimed(podOf('two'), 'v', volume, false);
+  await volumes.mountClaimed(podOf('two'), 'v', volume, { readOnly: false });
   await volumes.tearDown('one');
   assert.equal(existsSync(target), false);
   assert.deepEqual(world.calls, ['stage', 'publish', 'stage', 'publish', 'unpublish']);
@@ -98,7 +98,7 @@ test('a volume is staged for the first pod and unstaged after the last', async (
 test('a volume that must be attached waits for the node to tell, the offer and the attacher, one after the other', async () => {
   const world = new World();
   const volumes = world.volumes();
-  const mount = () => volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  const mount = () => volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false });
   const waits = async () => assert.rejects(mount(), { isWaiting: true });
   await waits();
   assert.deepEqual(volumes.volumesInUse(), [uniqueName]);
@@ -124,7 +124,7 @@ test('a volume that must be attached waits for the node to tell, the offer and t
 test('a pod that goes before its volume came leaves nothing in use', async () => {
   const world = new World();
   const volumes = world.volumes();
-  await assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, false));
+  await assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false }));
   await volumes.tearDown('one');
   assert.deepEqual([volumes.volumesInUse(), world.calls], [[], []]);
 });
@@ -133,12 +133,12 @@ test('what a driver may have done before it failed, or the kubelet ended, is und
   const world = new World();
   world.objects = unattachable;
   world.failing = 'publish';
-  await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, false), {
+  await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, { readOnly: false }), {
     message:
       'MountVolume.SetUp failed for volume "pv" : rpc error: code = DeadlineExceeded desc = publish fails',
   });
   world.failing = 'stage';
-  await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, false), {
+  await assert.rejects(world.volumes().mountClaimed(podOf('one'), 'v', volume, { readOnly: false }), {
     message:
       'MountVolume.MountDevice failed for volume "pv" : rpc error: code = DeadlineExceeded desc = stage fails',
   });
@@ -148,7 +148,7 @@ test('what a driver may have done before it failed, or the kubelet ended, is und
   assert.deepEqual(world.calls, ['unpublish', 'unstage']);
 
   world.failing = 'stage';
-  await assert.rejects(world.volumes().mountClaimed(podOf('two'), 'v', volume, false));
+  await assert.rejects(world.volumes().mountClaimed(podOf('two'), 'v', volume, { readOnly: false }));
   world.failing = undefined;
   world.calls.length = 0;
   await world.volumes().clearUnused();
@@ -161,7 +161,7 @@ test('of a volume that may be staged its driver is asked to unstage it when the 
   world.failing = 'stage';
   const volumes = world.volumes();
   for (let attempt = 0; attempt < 2; attempt++)
-    await assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, false));
+    await assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false }));
   await volumes.tearDown('one');
   await volumes.tearDown('one');
   assert.deepEqual(world.calls, ['stage', 'stage', 'unstage']);
@@ -174,7 +174,7 @@ test('a volume that its driver refused to stage is neither unstaged nor in use w
   world.objects = { VolumeAttachment: { metadata: {}, status: { attached: true } } };
   world.failing = 'stage';
   const volumes = world.volumes();
-  const refused = () => assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, false));
+  const refused = () => assert.rejects(volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false }));
   await refused();
   world.code = 'InvalidArgument';
   await refused();
@@ -188,10 +188,10 @@ test('a volume that is staged stays so when it is refused to another pod', async
   const world = new World();
   world.objects = unattachable;
   const volumes = world.volumes();
-  await volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  await volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false });
   world.failing = 'stage';
   world.code = 'InvalidArgument';
-  await assert.rejects(volumes.mountClaimed(podOf('two'), 'v', volume, false));
+  await assert.rejects(volumes.mountClaimed(podOf('two'), 'v', volume, { readOnly: false }));
   await volumes.tearDown('two');
   assert.deepEqual(world.calls, ['stage', 'publish', 'stage']);
   await volumes.tearDown('one');
@@ -202,7 +202,7 @@ test('a pod keeps what its driver does not take back', async () => {
   const world = new World();
   world.objects = unattachable;
   const volumes = world.volumes();
-  await volumes.mountClaimed(podOf('one'), 'v', volume, false);
+  await volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false });
   world.isRegistered = false;
   await assert.rejects(volumes.tearDown('one'), /not found in the list of registered CSI drivers/);
   world.isRegistered = true;

@@ -78,7 +78,12 @@ export class CsiVolumes {
   }
 
   /** Gives the path of a claim's volume. @throws VolumeError */
-  async mountClaimed(pod: Pod, name: string, volume: PersistentVolume, readOnly: boolean): Promise<string> {
+  async mountClaimed(
+    pod: Pod,
+    name: string,
+    volume: PersistentVolume,
+    { readOnly }: { readOnly: boolean },
+  ): Promise<string> {
     const driver = await this.#driverObject(volume.spec!.csi!.driver);
     const isAttachable = driver?.spec?.attachRequired ?? true;
     const wanted = claimedVolume(volume, { readOnly, isAttachable, nodeName: this.#options.nodeName() });
@@ -289,7 +294,7 @@ export class CsiVolumes {
       },
       volumeContext: {
         ...source.volumeAttributes,
-        ...(driverObject?.spec?.podInfoOnMount && podContext(pod, isEphemeral)),
+        ...(driverObject?.spec?.podInfoOnMount && podContext(pod, { isEphemeral })),
         ...tokens.context,
       },
     });

@@ -130,7 +130,7 @@ export class EvictionManager {
     const { context, imageGc, pods } = this.#options;
     let removed = 0;
     for (const worker of pods.workers())
-      removed += await removeEnded(context, worker.observed, worker.isDone);
+      removed += await removeEnded(context, worker.observed, { isOver: worker.isDone });
     const freedBytes = await imageGc.free(Number.POSITIVE_INFINITY);
     return removed > 0 || freedBytes > 0;
   }

@@ -51,6 +51,15 @@ const backoffShownAfterMs = 10_000;
 /** A bad name or a missing image under policy Never may be mended by other means than the pod. */
 const recheckMs = 10_000;
 
+/** For whom an image is made available. */
+export interface ImageUser {
+  pod: Pod;
+  sandbox: SandboxConfig;
+  events: ContainerEvents;
+  /** A pull begins, which may take long; `shows`: it waited, which is to be seen once before. */
+  pulling(shows?: WaitingReason): void;
+}
+
 interface PullRequest {
   pod: Pod;
   name: ImageName;
@@ -92,11 +101,8 @@ export class ImageManager {
 
   /** @throws ImageProblem */
   async ensure(
-    pod: Pod,
     container: Pick<core.Container, 'image' | 'imagePullPolicy'>,
-    sandbox: SandboxConfig,
-    events: ContainerEvents,
-    pulling: (shows?: WaitingReason) => void,
+    { pod, sandbox, events, pulling }: ImageUser,
   ): Promise<Image> {
     const text = container.image ?? '';
     const name = parseImageName(text);

@@ -85,11 +85,13 @@ function setup() {
   const ensure = async (image: string, imagePullPolicy?: 'Always' | 'Never' | 'IfNotPresent') => {
     const outcome = manager
       .ensure(
-        testPod(),
         { image, ...(imagePullPolicy && { imagePullPolicy }) },
-        { metadata: { name: '', uid: '', namespace: '', attempt: 0 } },
-        { normal: log, warning: log },
-        () => undefined,
+        {
+          pod: testPod(),
+          sandbox: { metadata: { name: '', uid: '', namespace: '', attempt: 0 } },
+          events: { normal: log, warning: log },
+          pulling: () => undefined,
+        },
       )
       .then(
         () => 'there',
@@ -158,7 +160,10 @@ test('with a limit, pulls wait for their turn, and the event tells how long', as
   const log = (reason: string, message: string) => void events.push(`${reason} ${message}`);
   const sandbox = { metadata: { name: '', uid: '', namespace: '', attempt: 0 } };
   const both = ['a:1', 'b:1'].map((image) =>
-    manager.ensure(testPod(), { image }, sandbox, { normal: log, warning: log }, () => undefined),
+    manager.ensure(
+      { image },
+      { pod: testPod(), sandbox, events: { normal: log, warning: log }, pulling: () => undefined },
+    ),
   );
   await clock.advance(2000);
   assert.equal(pulls.length, 1);

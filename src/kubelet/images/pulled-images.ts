@@ -66,7 +66,8 @@ export class PulledImages {
   ): Promise<boolean> {
     await this.#load();
     const record = this.#images.get(image.id);
-    if (!this.#mustVerify(name, record !== undefined || this.#pulling.has(name.full))) return true;
+    if (!this.#mustVerify(name, { wasPulled: record !== undefined || this.#pulling.has(name.full) }))
+      return true;
     const access = record?.[repositoryOf(name)];
     if (access === undefined) return false;
     if (access === 'everybody') return true;
@@ -117,7 +118,7 @@ export class PulledImages {
     if (gone.length > 0) await this.#saveOrWarn();
   }
 
-  #mustVerify(name: ImageName, wasPulled: boolean): boolean {
+  #mustVerify(name: ImageName, { wasPulled }: { wasPulled: boolean }): boolean {
     const { policy, allowlist } = this.#options.verification;
     switch (policy) {
       case 'NeverVerify':

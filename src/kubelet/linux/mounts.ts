@@ -30,7 +30,11 @@ export async function mountTmpfs(point: string, options: string): Promise<void> 
   }
 }
 
-export async function bindMount(source: string, target: string, readOnly: boolean): Promise<void> {
+export async function bindMount(
+  source: string,
+  target: string,
+  { readOnly }: { readOnly: boolean },
+): Promise<void> {
   await runCommand('mount', ['--bind', source, target]);
   if (readOnly) await runCommand('mount', ['-o', 'remount,bind,ro', target]);
 }

@@ -46,7 +46,7 @@ export function findRefusal(pod: Pod, inputs: AdmissionInputs): Refusal | undefi
     refuseUnderPressure(pod, inputs) ??
     refuseSysctls(pod, inputs.allowedUnsafeSysctls) ??
     refuseOs(pod) ??
-    refuseStrictGroups(pod, inputs.hasStrictGroups) ??
+    refuseStrictGroups(pod, inputs) ??
     refuseResources(pod, inputs) ??
     refuseSelector(pod, inputs.node) ??
     refusePorts(pod, inputs.others)
@@ -100,7 +100,10 @@ function refuseOs(pod: Pod): Refusal | undefined {
 }
 
 /** A runtime that does not know the policy would merge the groups and say nothing. */
-function refuseStrictGroups({ spec }: Pod, hasStrictGroups: boolean): Refusal | undefined {
+function refuseStrictGroups(
+  { spec }: Pod,
+  { hasStrictGroups }: { hasStrictGroups: boolean },
+): Refusal | undefined {
   if (hasStrictGroups || spec.securityContext?.supplementalGroupsPolicy !== 'Strict') return undefined;
   const message = 'SupplementalGroupsPolicy=Strict is not supported in this node';
   return { reason: 'SupplementalGroupsPolicyNotSupported', message };

@@ -80,14 +80,11 @@ async function ensureImages(context: KubeletContext, start: ContainerStart): Pro
   const { pod, container, sandboxConfig, pulling } = start;
   const events = containerEvents(context.recorder, pod, container);
   try {
-    const image = await context.images.ensure(pod, container, sandboxConfig, events, pulling);
+    const image = await context.images.ensure(container, { pod, sandbox: sandboxConfig, events, pulling });
     for (const { reference, pullPolicy } of imageVolumesOf(start))
       await context.images.ensure(
-        pod,
         { ...(reference && { image: reference }), ...(pullPolicy && { imagePullPolicy: pullPolicy }) },
-        sandboxConfig,
-        podEvents(context.recorder, pod),
-        pulling,
+        { pod, sandbox: sandboxConfig, events: podEvents(context.recorder, pod), pulling },
       );
     start.pulled();
     return image;
@@ -260,10 +257,9 @@ async function mountsOf(
     if (containerPath === '/etc/hosts') mountsHosts = true;
     const readonly = (mount.readOnly ?? false) || (volume.readOnly ?? false);
     const propagation = propagations[mount.mountPropagation ?? 'None'];
-    const recursiveReadOnly = isRecursivelyReadOnly(
-      mount,
-      context.hasRecursiveReadOnly(start.runtimeHandler),
-    );
+    const recursiveReadOnly = isRecursivelyReadOnly(mount, {
+      isSupported: context.hasRecursiveReadOnly(start.runtimeHandler),
+    });
     const subPath = subPathOf(mount, environment);
     const root = volume.image ? await imageFiles(context, pod, mount.name, volume.image) : volume.hostPath;
     const hostPath = subPath

@@ -145,7 +145,7 @@ function addVolumeMounts(status: core.ContainerStatus, spec: core.Container, inp
     mountPath: mount.mountPath,
     ...(mount.readOnly && {
       readOnly: true,
-      recursiveReadOnly: recursiveReadOnlyStatus(mount, inputs.hasRecursiveReadOnly),
+      recursiveReadOnly: recursiveReadOnlyStatus(mount, { isSupported: inputs.hasRecursiveReadOnly }),
     }),
   }));
 }

@@ -35,7 +35,7 @@ function planLeftovers(observed: ObservedPod): {
 export async function removeEnded(
   { runtime, logger }: KubeletContext,
   observed: ObservedPod,
-  isOver: boolean,
+  { isOver }: { isOver: boolean },
 ): Promise<number> {
   const newest = new Set(isOver ? [] : newestByName(observed));
   const ended = observed.containers.filter(({ id, state }) => state === 'exited' && !newest.has(id));

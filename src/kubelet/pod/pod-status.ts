@@ -42,7 +42,7 @@ export function isTerminalPhase(phase: string | undefined): boolean {
 export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodStatusInputs): core.PodStatus {
   const old = pod.status ?? {};
   const statuses = computeContainerStatuses(pod, observed, inputs);
-  let phase = computePhase(pod, statuses, inputs.ended);
+  let phase = computePhase(pod, statuses, inputs);
   if (inputs.verdict && inputs.ended) phase = 'Failed';
   if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
   else if (isTerminalPhase(phase) && !inputs.ended && goesOn(pod, observed, statuses))
@@ -138,7 +138,7 @@ interface Statuses {
 }
 
 /** Upstream's rules for the phase; `ended`: nothing will start any more. */
-function computePhase(pod: Pod, statuses: Statuses, ended: boolean): Phase {
+function computePhase(pod: Pod, statuses: Statuses, { ended }: { ended: boolean }): Phase {
   let pendingInit = 0;
   let failedInit = 0;
   let pendingSidecars = 0;

@@ -22,12 +22,12 @@ for (const [change, isSupported, expected] of rows) {
   const mount = { name: 'v', mountPath: '/v', ...change };
   const runtime = isSupported ? 'a runtime that can' : 'a runtime that cannot';
   test(`read-only down to the last: ${JSON.stringify(change)} with ${runtime} is ${expected}`, () => {
-    if (typeof expected === 'boolean') assert.equal(isRecursivelyReadOnly(mount, isSupported), expected);
+    if (typeof expected === 'boolean') assert.equal(isRecursivelyReadOnly(mount, { isSupported }), expected);
     else
-      assert.throws(() => isRecursivelyReadOnly(mount, isSupported), {
+      assert.throws(() => isRecursivelyReadOnly(mount, { isSupported }), {
         message: `failed to resolve recursive read-only mode: volume "v" requested recursive read-only mode, but ${expected}`,
       });
     const status = expected === true ? 'Enabled' : 'Disabled';
-    assert.equal(recursiveReadOnlyStatus(mount, isSupported), status);
+    assert.equal(recursiveReadOnlyStatus(mount, { isSupported }), status);
   });
 }

@@ -2,8 +2,12 @@
 import type { VolumeMount } from '../../api/types/core-v1.gen.ts';
 import { ContainerConfigError } from './environment.ts';
 
-/** `isSupported`: by the runtime. @throws ContainerConfigError in upstream's words */
-export function isRecursivelyReadOnly(mount: VolumeMount, isSupported: boolean): boolean {
+interface RuntimeSupport {
+  isSupported: boolean;
+}
+
+/** @throws ContainerConfigError in upstream's words */
+export function isRecursivelyReadOnly(mount: VolumeMount, { isSupported }: RuntimeSupport): boolean {
   const { recursiveReadOnly = 'Disabled', mountPropagation = 'None' } = mount;
   if (recursiveReadOnly === 'Disabled') return false;
   if (!mount.readOnly) throw problem(mount, 'it is not read-only');
@@ -15,9 +19,9 @@ export function isRecursivelyReadOnly(mount: VolumeMount, isSupported: boolean):
 }
 
 /** As the status of a container shows it. */
-export function recursiveReadOnlyStatus(mount: VolumeMount, isSupported: boolean): 'Enabled' | 'Disabled' {
+export function recursiveReadOnlyStatus(mount: VolumeMount, runtime: RuntimeSupport): 'Enabled' | 'Disabled' {
   try {
-    return isRecursivelyReadOnly(mount, isSupported) ? 'Enabled' : 'Disabled';
+    return isRecursivelyReadOnly(mount, runtime) ? 'Enabled' : 'Disabled';
   } catch (error) {
     if (error instanceof ContainerConfigError) return 'Disabled';
     throw error;

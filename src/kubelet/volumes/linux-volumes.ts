@@ -252,7 +252,7 @@ export class LinuxVolumes implements PodVolumes {
       const { volume: claimed } = await findClaimedVolume(this.#inputs.client, pod, volume, claimName);
       const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
       if (claimed.spec?.csi) {
-        const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, readOnly);
+        const hostPath = await this.#csi.mountClaimed(pod, volume.name, claimed, { readOnly });
         await this.#claims.follow(pod, volume.name, claimName);
         return { hostPath, readOnly };
       }

@@ -34,7 +34,7 @@ export async function mountSubPath({ root, subPath, target, readOnly }: SubPathM
     await mkdir(dirname(target), { recursive: true, mode: 0o750 });
     if ((await opened.stat()).isDirectory()) await mkdir(target, { recursive: true, mode: 0o750 });
     else await writeFile(target, '', { flag: 'a', mode: 0o640 });
-    await bindMount(`/proc/${process.pid}/fd/${opened.fd}`, target, readOnly);
+    await bindMount(`/proc/${process.pid}/fd/${opened.fd}`, target, { readOnly });
   } finally {
     await opened.close();
   }
