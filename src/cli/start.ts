@@ -54,7 +54,7 @@ export const start: Command = {
     } finally {
       client.close();
     }
-    tellNext(context, name, obstacle === undefined);
+    printNextSteps(context, name, { isReal: obstacle === undefined });
     return 0;
   },
 };
@@ -198,7 +198,7 @@ async function ask(namespace: NodeNamespace, url: string): Promise<string[]> {
   });
 }
 
-function tellNext(context: CliContext, name: string, isReal: boolean): void {
+function printNextSteps(context: CliContext, name: string, { isReal }: { isReal: boolean }): void {
   const flag = name === 'wherry' ? '' : ` --name ${name}`;
   const lines = [
     '',

@@ -16,13 +16,16 @@ test('a node is ready when the API server says so and all of its processes run',
   for (const [change, ready, text] of rows) {
     const node = { ...well, ...change };
     assert.equal(isReady(node), ready, text);
-    assert.equal(describeNode(node, false), text);
+    assert.equal(describeNode(node, { isSupervised: false }), text);
   }
 });
 
 test('what has died is started again where there is a supervisor', () => {
   const dead = { ...well, agent: false };
-  assert.equal(describeNode(dead, true), 'its agent does not run: to be started again at once');
+  assert.equal(
+    describeNode(dead, { isSupervised: true }),
+    'its agent does not run: to be started again at once',
+  );
 });
 
 test('restarts are told with their number and the age of the last', () => {

@@ -57,7 +57,8 @@ export const status: Command = {
     context.print(`API server  ${apiServer}${isServing ? ` at https://127.0.0.1:${record.apiPort}` : ''}`);
     if (record.simulatedNodes > 0)
       context.print(`nodes       ${ready.size} of ${record.simulatedNodes} simulated nodes Ready`);
-    for (const node of nodes) context.print(`node        ${node.name}: ${describeNode(node, isSupervised)}`);
+    for (const node of nodes)
+      context.print(`node        ${node.name}: ${describeNode(node, { isSupervised })}`);
     if (Object.keys(restarts).length > 0)
       context.print(`restarts    ${describeRestarts(restarts, Date.now())} (wherry logs supervisor)`);
     return isWell ? 0 : 1;
@@ -77,7 +78,7 @@ export function isReady({ ready, running, containerd, agent }: NodeState): boole
   return ready && running && containerd && agent;
 }
 
-export function describeNode(node: NodeState, isSupervised: boolean): string {
+export function describeNode(node: NodeState, { isSupervised }: { isSupervised: boolean }): string {
   if (node.stopped) return 'stopped by hand';
   if (!node.running) return 'stopped';
   if (isReady(node)) return 'Ready';

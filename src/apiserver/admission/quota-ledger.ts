@@ -67,14 +67,18 @@ export class QuotaLedger {
 
   /** Resolves when every quota has been charged. @throws StatusError when one does not allow it; nothing is taken then. */
   take(namespace: string, charges: readonly Charge[]): Promise<void> {
-    return this.#enqueue(namespace, charges, false);
+    return this.#enqueue(namespace, charges, { isReturn: false });
   }
 
   giveBack(namespace: string, charges: readonly Charge[]): Promise<void> {
-    return this.#enqueue(namespace, charges, true);
+    return this.#enqueue(namespace, charges, { isReturn: true });
   }
 
-  #enqueue(namespace: string, charges: readonly Charge[], isReturn: boolean): Promise<void> {
+  #enqueue(
+    namespace: string,
+    charges: readonly Charge[],
+    { isReturn }: { isReturn: boolean },
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const entry = { charges, isReturn, resolve, reject };
       const waiting = this.#waiting.get(namespace);
@@ -142,7 +146,7 @@ export class QuotaLedger {
         const why = quota && !entry.isReturn ? whyExceeded(quota, used, charge.amounts) : undefined;
         if (why) return { entry, charge, error: charge.refuse(why) };
         isChanged = true;
-        applyCharge(used, charge.amounts, entry.isReturn);
+        applyCharge(used, charge.amounts, entry);
         return { entry, charge, error: undefined };
       });
       if (!quota || !isChanged) return results;
@@ -192,7 +196,7 @@ const countedTypes: readonly ResourceType[] = [
   ResourceQuota,
 ];
 
-function applyCharge(used: Map<string, Quantity>, amounts: Usage, isReturn: boolean): void {
+function applyCharge(used: Map<string, Quantity>, amounts: Usage, { isReturn }: { isReturn: boolean }): void {
   for (const [name, amount] of amounts) {
     const before = used.get(name) ?? { ...amount, nanos: 0n };
     const after = isReturn ? subtractQuantities(before, amount) : addQuantities(before, amount);

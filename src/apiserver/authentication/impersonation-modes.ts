@@ -55,7 +55,7 @@ export async function impersonatedUser(impersonation: Impersonation): Promise<Us
     if (!refusal) return withNodeGroup(impersonation.wanted);
     first ??= refusal;
   }
-  const refusal = await partsRefusal(impersonation, 'impersonate');
+  const refusal = await partsRefusal(impersonation, 'impersonate', { anyNode: false });
   if (refusal) throw first ?? refusal;
   return impersonation.wanted;
 }
@@ -93,7 +93,8 @@ async function narrowRefusal(impersonation: Impersonation, mode: string): Promis
   };
   const onBehalf = { ...info, user: asked.caller, verb: `impersonate-on:${mode}:${info.verb}` };
   return (
-    (await refusalOf(asked, onBehalf)) ?? (await partsRefusal(asked, `impersonate:${mode}`, isAssociated))
+    (await refusalOf(asked, onBehalf)) ??
+    (await partsRefusal(asked, `impersonate:${mode}`, { anyNode: isAssociated }))
   );
 }
 
@@ -106,7 +107,7 @@ function withKeysOnly(caller: UserInfo): UserInfo {
 async function partsRefusal(
   impersonation: Impersonation,
   verb: string,
-  anyNode = false,
+  { anyNode }: { anyNode: boolean },
 ): Promise<StatusError | undefined> {
   const { wanted, caller } = impersonation;
   const isNarrow = verb !== 'impersonate';

@@ -65,7 +65,9 @@ export async function createObject(
     await registry.admission.validate(attributes);
     undo = await registry.admission.reserve(attributes);
     await allocation.claim();
-    const stored = await storeUnderFreeName(registry, request, admitted, isGenerated);
+    const stored = isGenerated
+      ? await storeUnderFreeName(registry, request, admitted)
+      : await storeUnderOwnName(registry, request, admitted);
     await allocation.finish(true);
     return stored;
   } catch (error) {
@@ -75,16 +77,26 @@ export async function createObject(
   }
 }
 
+async function storeUnderOwnName(
+  registry: Registry,
+  request: WriteRequest,
+  object: KubeObject,
+): Promise<CachedObject> {
+  const stored = await store(registry, request, object);
+  if (!stored) throw await nameTaken(registry, request, object);
+  return stored;
+}
+
+/** Of the generated names the first that is free. */
 async function storeUnderFreeName(
   registry: Registry,
   request: WriteRequest,
   object: KubeObject,
-  isGenerated: boolean,
 ): Promise<CachedObject> {
   for (let attempt = 1; ; attempt++) {
     const stored = await store(registry, request, object);
     if (stored) return stored;
-    if (!isGenerated || attempt === generateNameTriesMax) throw await nameTaken(registry, request, object);
+    if (attempt === generateNameTriesMax) throw await nameTaken(registry, request, object);
     object.metadata.name = generateName(registry, object.metadata.generateName!);
   }
 }

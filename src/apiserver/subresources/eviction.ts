@@ -79,7 +79,7 @@ async function evict(registry: Registry, objects: ObjectReader, deletion: Delete
     const pod = (await readCurrent(registry, resource, namespace, name)).object as Pod;
     const { uid, resourceVersion } = pod.metadata;
     const isFree = !isGuarded(pod);
-    const budget = isFree ? undefined : await takeDisruption(registry, objects, pod, deletion.dryRun);
+    const budget = isFree ? undefined : await takeDisruption(registry, objects, pod, deletion);
     // What may go because it does no work yet, or any more, must not have come to do some meanwhile.
     const isPinnedHere = !isPinned && ((isFree && pod.status?.phase === 'Pending') || budget !== undefined);
     const own = { uid, ...preconditions, ...(isPinnedHere && { resourceVersion: resourceVersion! }) };
@@ -164,7 +164,7 @@ async function takeDisruption(
   registry: Registry,
   objects: ObjectReader,
   pod: Pod,
-  dryRun: boolean,
+  { dryRun }: { dryRun: boolean },
 ): Promise<string | undefined> {
   const { namespace = '', name } = pod.metadata;
   const budgets = [...objects.list(PodDisruptionBudget, namespace)].filter((budget) =>

@@ -95,7 +95,7 @@ export function computeRolloutStatus(
   if (!hasProgressDeadline(deployment)) {
     status.conditions = withoutCondition(status.conditions, 'Progressing');
   } else if (!isDone) {
-    status.conditions = withProgress(deployment, current, status, before, now);
+    status.conditions = withProgress({ deployment, current, status, before, now });
   }
   const failure = (current ? [current, ...all] : all)
     .map((rs) => findCondition(rs.status?.conditions, 'ReplicaFailure'))
@@ -113,13 +113,17 @@ export function computeRolloutStatus(
   return status;
 }
 
-function withProgress(
-  deployment: Deployment,
-  current: ReplicaSet | undefined,
-  status: apps.DeploymentStatus,
-  before: Condition | undefined,
-  now: Now,
-): Condition[] {
+interface Progress {
+  deployment: Deployment;
+  current: ReplicaSet | undefined;
+  status: apps.DeploymentStatus;
+  /** The condition `Progressing` as it was. */
+  before: Condition | undefined;
+  now: Now;
+}
+
+/** The conditions of `status` with what is to be said of its progress now. */
+function withProgress({ deployment, current, status, before, now }: Progress): Condition[] {
   const subject = current
     ? `ReplicaSet "${current.metadata.name}"`
     : `Deployment "${deployment.metadata.name}"`;

@@ -116,7 +116,7 @@ test('a set that is being deleted does nothing', () => {
 
 test('the status counts by revision', () => {
   const pods = [pod('db-0', stale), pod('db-1', at('db-new', broken))];
-  const status = planStatefulStatus(statefulSet(2), revisions, pods, 0, nowMs);
+  const status = planStatefulStatus(statefulSet(2), revisions, pods, { collisionCount: 0, nowMs });
   const { replicas, readyReplicas, currentReplicas, updatedReplicas } = status;
   assert.deepEqual(
     { replicas, readyReplicas, currentReplicas, updatedReplicas },

@@ -176,8 +176,7 @@ export function planStatefulStatus(
   set: StatefulSet,
   { current, update }: Revisions,
   pods: readonly Pod[],
-  collisionCount: number,
-  nowMs: number,
+  { collisionCount, nowMs }: { collisionCount: number; nowMs: number },
 ): apps.StatefulSetStatus {
   const minReadySeconds = set.spec!.minReadySeconds ?? 0;
   const status: apps.StatefulSetStatus = {

@@ -104,7 +104,7 @@ export function planClaimOwners(
   set: StatefulSet,
   claim: PersistentVolumeClaim,
   pod: Pod,
-  { isCondemned }: { isCondemned: boolean },
+  fate: { isCondemned: boolean },
 ): OwnerReference[] | undefined {
   const present = claim.metadata.ownerReferences ?? [];
   const us = [ownerOf(StatefulSet, set), ownerOf(Pod, pod)];
@@ -112,7 +112,7 @@ export function planClaimOwners(
   // An earlier set or pod of the name had it: the garbage collector knows what becomes of it.
   if (present.some((owner) => isOurs(owner) && !us.some(({ uid }) => uid === owner.uid))) return undefined;
   const others = present.filter((owner) => !isOurs(owner));
-  const wanted = wantedOwners(set, us, isCondemned);
+  const wanted = wantedOwners(set, us, fate);
   const isTaken = wanted !== undefined && others.some(({ controller }) => controller);
   const ours = isTaken || !wanted ? [] : wanted;
   const ownersText = (owners: readonly OwnerReference[]) =>
@@ -128,7 +128,7 @@ export function planClaimOwners(
 function wantedOwners(
   { spec }: StatefulSet,
   [set, pod]: readonly OwnerReference[],
-  isCondemned: boolean,
+  { isCondemned }: { isCondemned: boolean },
 ): OwnerReference[] | undefined {
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } = spec!.persistentVolumeClaimRetentionPolicy ?? {};
   if (whenDeleted === 'Retain' && whenScaled === 'Retain') return undefined;

@@ -82,7 +82,7 @@ class StatefulReconcile {
     const nowMs = cluster.clock.now();
     noteStatefulSet(cluster.metrics, set, pods, nowMs);
     const collisionCount = set.status?.collisionCount ?? 0;
-    const status = planStatefulStatus(set, revisions, pods, collisionCount, nowMs);
+    const status = planStatefulStatus(set, revisions, pods, { collisionCount, nowMs });
     let failure: unknown;
     try {
       const plan = planStatefulSet(set, revisions, pods, nowMs);

@@ -46,11 +46,16 @@ export function planHints(
   const distribution = service.spec?.trafficDistribution;
   if (!distribution) return { endpoints: [...endpoints] };
   return {
-    endpoints: endpoints.map((endpoint) => withOwnHints(endpoint, distribution === 'PreferSameNode')),
+    endpoints: endpoints.map((endpoint) =>
+      withOwnHints(endpoint, { namesNode: distribution === 'PreferSameNode' }),
+    ),
   };
 }
 
-function withOwnHints(endpoint: discovery.Endpoint, namesNode: boolean): discovery.Endpoint {
+function withOwnHints(
+  endpoint: discovery.Endpoint,
+  { namesNode }: { namesNode: boolean },
+): discovery.Endpoint {
   const { zone, nodeName, conditions } = endpoint;
   const hints: discovery.EndpointHints = {
     ...(zone && { forZones: [{ name: zone }] }),

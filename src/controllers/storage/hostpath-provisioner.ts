@@ -52,7 +52,8 @@ export function hostpathProvisioner(): AnyController {
       if (!selected && storageClass.volumeBindingMode === 'WaitForFirstConsumer') return undefined;
       const node = selected ? cluster.get(Node, selected) : choose(claim, cluster);
       try {
-        await provision(claim, storageClass, { node, isSelected: selected !== undefined }, cluster, signal);
+        const isSelected = selected !== undefined;
+        await provision({ claim, storageClass, node, isSelected }, cluster, signal);
       } catch (error) {
         underWay.delete(key);
         throw error;
@@ -81,15 +82,21 @@ function waitingClaims(claims: Iterable<PersistentVolumeClaim>): string[] {
   return [...claims].filter(isWaiting).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 
+interface Provisioning {
+  claim: PersistentVolumeClaim;
+  storageClass: StorageClass;
+  node: Node | undefined;
+  /** By the scheduler. */
+  isSelected: boolean;
+}
+
 async function provision(
-  claim: PersistentVolumeClaim,
-  storageClass: StorageClass,
-  { node, isSelected }: { node: Node | undefined; isSelected: boolean },
+  { claim, storageClass, node, isSelected }: Provisioning,
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, name, uid } = claim.metadata;
-  const say = (type: 'Normal' | 'Warning', reason: string, message: string) =>
+  const record = (type: 'Normal' | 'Warning', reason: string, message: string) =>
     cluster.event(PersistentVolumeClaim, claim, type, reason, message);
   if (isSelected && !node) {
     // The node is gone: without the annotation the scheduler looks for another one.
@@ -97,7 +104,7 @@ async function provision(
     await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
     return;
   }
-  say(
+  record(
     'Normal',
     'Provisioning',
     `External provisioner is provisioning volume for claim "${namespace}/${name}"`,
@@ -109,12 +116,12 @@ async function provision(
     const { path } = volume.spec.hostPath;
     await onNodeDirectory(cluster.client, node, { action: 'create', path }, signal);
     await cluster.create(PersistentVolume, volume, signal).catch(ignoreAlreadyExists);
-    say('Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volume.metadata.name}`);
+    record('Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volume.metadata.name}`);
   } catch (error) {
     if (signal.aborted) throw error;
     const why = messageOf(error);
     const message = `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${why}`;
-    say('Warning', 'ProvisioningFailed', message);
+    record('Warning', 'ProvisioningFailed', message);
     throw error;
   }
 }

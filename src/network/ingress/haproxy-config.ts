@@ -56,7 +56,7 @@ export function writeHaproxyFiles(
   return {
     slots,
     config: [
-      ...globalLines(place, needsLua),
+      ...globalLines(place, { needsLua }),
       ...frontendLines(
         place,
         routes.filter(({ route }) => route.canaries.length > 0),
@@ -92,7 +92,7 @@ function assignSlots(servers: readonly string[], previous: readonly string[]): s
   return [...slots, ...new Array<string>(size - slots.length).fill('')];
 }
 
-function globalLines({ folder, clusterDns }: HaproxyPlace, needsLua: boolean): string[] {
+function globalLines({ folder, clusterDns }: HaproxyPlace, { needsLua }: { needsLua: boolean }): string[] {
   return [
     'global',
     '  maxconn 8192',

@@ -5,7 +5,7 @@
  */
 import { controllerOf } from '../../api/meta.ts';
 import { PersistentVolume, PersistentVolumeClaim, type StorageClass } from '../../api/resources.gen.ts';
-import type { TopologySelectorTerm } from '../../api/types/core-v1.gen.ts';
+import type { TopologySelectorTerm, Volume } from '../../api/types/core-v1.gen.ts';
 import {
   classOfClaim,
   findVolume,
@@ -115,7 +115,7 @@ function claimsOf(info: PodInfo, { claims, volumes, classes }: VolumeListers): V
     const name = claimNameOf(info.pod, volume);
     if (name === undefined) continue;
     const claim = claims.get(`${info.namespace}/${name}`);
-    const problem = whyUnusable(claim, name, info, volume.ephemeral !== undefined);
+    const problem = whyUnusable(claim, name, info, volume);
     if (problem) return problem;
     if (isClaimBound(claim!)) state.bound.push(volumes.get(claim!.spec!.volumeName!));
     else if (!claim!.spec?.volumeName && isDelayed(classes.get(classOfClaim(claim!))))
@@ -157,8 +157,9 @@ function whyUnusable(
   claim: PersistentVolumeClaim | undefined,
   name: string,
   { pod, key }: PodInfo,
-  isEphemeral: boolean,
+  { ephemeral }: Volume,
 ): Rejection | undefined {
+  const isEphemeral = ephemeral !== undefined;
   if (!claim)
     return unresolvable(
       isEphemeral

@@ -86,10 +86,10 @@ function judge(
   { operation, request }: AdmissionAttributes,
   observer: PodSecurityObserver,
 ): void {
-  const tell = (mode: Mode, isAllowed: boolean) =>
+  const report = (mode: Mode, result: { isAllowed: boolean }) =>
     observer.evaluated({
       ...policy[mode],
-      isAllowed,
+      ...result,
       mode,
       operation: operation === 'CREATE' ? 'create' : 'update',
       resource: isPod ? 'pod' : 'controller',
@@ -102,19 +102,19 @@ function judge(
   if (isPod) {
     note('enforce-policy', nameOf(policy.enforce));
     problems = describe(pod, policy.enforce);
-    tell('enforce', !problems);
+    report('enforce', { isAllowed: !problems });
   }
   const audited = describe(pod, policy.audit);
   if (audited) {
     note('audit-violations', `would violate PodSecurity "${nameOf(policy.audit)}": ${audited}`);
-    tell('audit', false);
+    report('audit', { isAllowed: false });
   }
   if (problems)
     throw forbidden(Pod, pod.metadata.name, `violates PodSecurity "${nameOf(policy.enforce)}": ${problems}`);
   const warnings = describe(pod, policy.warn);
   if (!warnings) return;
   request.warnings.push(`would violate PodSecurity "${nameOf(policy.warn)}": ${warnings}`);
-  tell('warn', false);
+  report('warn', { isAllowed: false });
 }
 
 /** Undefined when nothing is wrong. */
