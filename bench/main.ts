@@ -45,12 +45,12 @@ const figures: Record<string, Record<string, unknown>> = {};
 try {
   for (const cluster of clusters) figures[cluster.name] = measureStart(cluster);
   if (suites.has('memory')) await measureIdle();
-  tell(figures);
+  print(figures);
   const rounds = new Map<BenchedCluster, object[]>(clusters.map((cluster) => [cluster, []]));
   for (let round = 0; round < Number(values.rounds); round++)
     for (const [cluster, measured] of rounds) {
       measured.push(await measureLoad(cluster, round));
-      tell({ [cluster.name]: measured.at(-1) });
+      print({ [cluster.name]: measured.at(-1) });
     }
   for (const [cluster, measured] of rounds) {
     const own = figures[cluster.name]!;
@@ -64,7 +64,7 @@ try {
 console.log(JSON.stringify(figures, null, 2));
 
 /** What is known so far, for those who watch. */
-function tell(soFar: object): void {
+function print(soFar: object): void {
   process.stderr.write(`${JSON.stringify(soFar)}\n`);
 }
 

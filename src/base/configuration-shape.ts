@@ -56,8 +56,8 @@ function isList(shape: Shape): shape is readonly [Shape] {
 export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (typeof value !== 'object' || value === null) return value;
-  const said = Object.entries(value).filter(([, child]) => child !== null);
-  return Object.fromEntries(said.map(([key, child]) => [key, withoutNulls(child)]));
+  const present = Object.entries(value).filter(([, child]) => child !== null);
+  return Object.fromEntries(present.map(([key, child]) => [key, withoutNulls(child)]));
 }
 
 /** All that is wrong, as one error in upstream's form. */

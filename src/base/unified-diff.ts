@@ -51,7 +51,7 @@ function commonEnds(a: readonly string[], b: readonly string[]): Block[] {
 }
 
 function commonBlocks(a: readonly string[], b: readonly string[]): Block[] {
-  const places = tellingPlaces(b);
+  const places = uniquePlaces(b);
   const blocks: Block[] = [];
   const ranges: Range[] = [[0, a.length, 0, b.length]];
   for (let range = ranges.pop(); range; range = ranges.pop()) {
@@ -68,7 +68,7 @@ function commonBlocks(a: readonly string[], b: readonly string[]): Block[] {
 }
 
 /** Where each line of the second text stands, without those that are too many. */
-function tellingPlaces(lines: readonly string[]): Map<string, number[]> {
+function uniquePlaces(lines: readonly string[]): Map<string, number[]> {
   const places = new Map<string, number[]>();
   for (const [index, line] of lines.entries()) {
     const found = places.get(line);

@@ -58,7 +58,7 @@ export async function main(context: CliContext, args: readonly string[]): Promis
       context.complain(`${error.message}\nusage: wherry ${name} ${command.usage}`);
       return exitUsage;
     }
-    tellFailure(context, error);
+    printFailure(context, error);
     return 1;
   }
 }
@@ -77,7 +77,7 @@ function help(context: CliContext, name: string | undefined): number {
   return name === undefined ? 0 : exitUsage;
 }
 
-function tellFailure(context: CliContext, error: unknown): void {
+function printFailure(context: CliContext, error: unknown): void {
   if (!(error instanceof Error)) throw error;
   context.complain(`\nerror: ${error.message}`);
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause)

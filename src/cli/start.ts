@@ -181,8 +181,14 @@ async function ask(namespace: NodeNamespace, url: string): Promise<string[]> {
   const answers = await waitFor(
     async () => {
       try {
-        const said = await runInNode(namespace, [process.execPath, '-e', askScript, url, String(questions)]);
-        return said.trimEnd().split('\n');
+        const output = await runInNode(namespace, [
+          process.execPath,
+          '-e',
+          askScript,
+          url,
+          String(questions),
+        ]);
+        return output.trimEnd().split('\n');
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         cause = error;

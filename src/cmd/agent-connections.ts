@@ -70,7 +70,7 @@ export function connectAgent(options: AgentConnectionOptions, signal: AbortSigna
   );
   const informers = sharing(node.informers, createInformerFactory(networkClient, common));
   followServers(informers, {
-    told: config.servers,
+    configured: config.servers,
     folder: config.pkiFolder,
     changed(found) {
       logger.info('there are other servers', { servers: found });

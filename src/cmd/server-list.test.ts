@@ -10,7 +10,7 @@ import { followServers, readKnownServers } from './server-list.ts';
 test('an agent learns of the servers that the kubernetes service leads to, and knows them when it starts again', () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-servers-'));
   try {
-    const told = ['https://10.1.0.1:6443'];
+    const configured = ['https://10.1.0.1:6443'];
     const informers = createFakeInformers();
     const publish = (name: string, ...addresses: string[]) =>
       informers.put(EndpointSlice, {
@@ -20,14 +20,14 @@ test('an agent learns of the servers that the kubernetes service leads to, and k
         ports: [{ port: 6443 }],
       });
     const news: (readonly string[])[] = [];
-    followServers(informers, { told, folder, changed: (servers) => news.push(servers) });
+    followServers(informers, { configured, folder, changed: (servers) => news.push(servers) });
     publish('other', '10.1.0.7');
     publish('kubernetes', '10.1.0.1');
     assert.deepEqual(news, []);
     publish('kubernetes', '10.1.0.1', '10.1.0.2');
     publish('kubernetes', '10.1.0.2');
     assert.deepEqual(news, [['https://10.1.0.1:6443', 'https://10.1.0.2:6443']]);
-    assert.deepEqual(readKnownServers(folder, told), news[0]);
+    assert.deepEqual(readKnownServers(folder, configured), news[0]);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -10,29 +10,31 @@ import type { InformerFactory } from '../client/informer.ts';
 const fileName = 'known-servers.json';
 const serviceKey = 'default/kubernetes';
 
-/** `told` first, then what the slice adds to them. */
-function computeServers(told: readonly string[], slice: EndpointSlice): string[] {
+/** `configured` first, then what the slice adds to them. */
+function computeServers(configured: readonly string[], slice: EndpointSlice): string[] {
   const port = slice.ports?.[0]?.port;
   const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
-  return [...new Set([...told, ...(port ? addresses.map((address) => `https://${address}:${port}`) : [])])];
+  return [
+    ...new Set([...configured, ...(port ? addresses.map((address) => `https://${address}:${port}`) : [])]),
+  ];
 }
 
-export function readKnownServers(folder: string, told: readonly string[]): string[] {
+export function readKnownServers(folder: string, configured: readonly string[]): string[] {
   const file = join(folder, fileName);
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : [];
-  return [...new Set([...told, ...known])];
+  return [...new Set([...configured, ...known])];
 }
 
 /** Calls `changed` with the servers whenever there are others than before, and notes them in `folder`. */
 export function followServers(
   informers: InformerFactory,
-  options: { told: readonly string[]; folder: string; changed(servers: readonly string[]): void },
+  options: { configured: readonly string[]; folder: string; changed(servers: readonly string[]): void },
 ): void {
-  const { told, folder, changed } = options;
-  let current = JSON.stringify(readKnownServers(folder, told));
+  const { configured, folder, changed } = options;
+  let current = JSON.stringify(readKnownServers(folder, configured));
   const take = (slice: EndpointSlice) => {
     if (`${slice.metadata.namespace}/${slice.metadata.name}` !== serviceKey) return;
-    const servers = computeServers(told, slice);
+    const servers = computeServers(configured, slice);
     const text = JSON.stringify(servers);
     if (text === current) return;
     current = text;

@@ -131,12 +131,12 @@ class GarbageCollector {
       return true;
     }
     if (node.isDeletingDependents) await this.#endForeground(node, object);
-    else return await this.#judge(node, object);
+    else return await this.#collect(node, object);
     return true;
   }
 
   /** Deletes an object without living owners, or takes the dead ones off its list. False: ask again. */
-  async #judge(node: GraphNode, object: KubeObject): Promise<boolean> {
+  async #collect(node: GraphNode, object: KubeObject): Promise<boolean> {
     const { solid, unseen, dangling, waiting } = await this.#classify(node, object);
     if (solid.length + unseen.length > 0) {
       const gone = [...dangling, ...waiting];

@@ -53,10 +53,11 @@ const settleMaxMs = 5_000;
 const unsettled = new Map<string, { version: string; versionMs: number; sinceMs: number }>();
 
 function isSettled(quota: ResourceQuota, used: Record<string, string>, nowMs: number): boolean {
-  const told = quota.status?.used ?? {};
+  const reported = quota.status?.used ?? {};
   const isLowered = Object.entries(used).some(
     ([name, text]) =>
-      told[name] !== undefined && compareQuantities(parseQuantity(text), parseQuantity(told[name])) < 0,
+      reported[name] !== undefined &&
+      compareQuantities(parseQuantity(text), parseQuantity(reported[name])) < 0,
   );
   if (!isLowered) return true;
   const { uid, resourceVersion: version } = quota.metadata;

@@ -180,7 +180,7 @@ async function startHolder(options: NodeNamespaceOptions): Promise<ProcessIdenti
   child.unref();
   const complaints: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
-  const said = await new Promise<string>((resolve, reject) => {
+  const output = await new Promise<string>((resolve, reject) => {
     child.once('error', reject);
     child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()));
     child.once('close', () => resolve(''));
@@ -189,7 +189,7 @@ async function startHolder(options: NodeNamespaceOptions): Promise<ProcessIdenti
   child.kill('SIGKILL');
   child.stdout.destroy();
   child.stderr.destroy();
-  const holder = said === '' ? undefined : processIdentity(Number(said));
+  const holder = output === '' ? undefined : processIdentity(Number(output));
   if (!holder) {
     const detail = Buffer.concat(complaints).toString();
     throw new CommandError(`node ${options.name}: making its namespaces`, 'the holder ended', detail);

@@ -67,7 +67,7 @@ class NftProcess {
   readonly #child: ChildProcess;
   readonly #clock: Clock;
   #transactions = 0;
-  #said = '';
+  #output = '';
   #takesMore = true;
   #hasEnded = false;
   #idleTimer: Timer | undefined;
@@ -80,7 +80,7 @@ class NftProcess {
     const env = { ...process.env, HOME: '/nonexistent', TERM: 'dumb' };
     this.#child = spawn(file!, words, { stdio: ['pipe', 'ignore', 'pipe'], env });
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      this.#said += text;
+      this.#output += text;
       this.#listener?.();
     });
     const ended = () => {
@@ -108,7 +108,7 @@ class NftProcess {
     this.#idleTimer?.cancel();
     // No command, so nft answers it with an error, which is the one thing that it says at once and in order.
     const mark = `end-${++this.#transactions}`;
-    this.#said = '';
+    this.#output = '';
     const answered = this.#answer(mark);
     this.#child.stdin!.write(`${commands.trim().replaceAll('\n', '; ')}\n${mark}\n`);
     const answer = await answered;
@@ -131,9 +131,9 @@ class NftProcess {
       };
       const timer = this.#clock.after(answerMs, () => finish(undefined));
       this.#listener = () => {
-        const echo = this.#said.search(new RegExp(`^${mark}$`, 'm'));
-        if (echo >= 0) finish(this.#said.slice(0, echo));
-        else if (this.#hasEnded || this.#said.length > answerCharsMax) finish(undefined);
+        const echo = this.#output.search(new RegExp(`^${mark}$`, 'm'));
+        if (echo >= 0) finish(this.#output.slice(0, echo));
+        else if (this.#hasEnded || this.#output.length > answerCharsMax) finish(undefined);
       };
     });
   }

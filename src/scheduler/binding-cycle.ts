@@ -45,10 +45,10 @@ export async function runBindingCycle(options: BindingCycleOptions): Promise<Bin
       'Scheduled',
       `Successfully assigned ${info.key} to ${node.name}`,
     );
-    const told = timed('PostBind');
+    const ended = timed('PostBind');
     for (const { plugin, index } of profile.postBind.filter(concerned))
       plugin.postBind!(info, node, states[index]);
-    told('Success');
+    ended('Success');
     return outcome;
   }
   const unreserved = timed('Unreserve');

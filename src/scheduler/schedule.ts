@@ -4,7 +4,7 @@ import type { Diagnosis } from './framework/diagnosis.ts';
 import {
   createTrial,
   type FilterCycle,
-  recallOrJudge,
+  recallOrEvaluate,
   runFilters,
   runPreFilter,
 } from './framework/filtering.ts';
@@ -151,7 +151,7 @@ function findRemembered({ snapshot, pod, cycle, diagnosis, options }: Search, me
     lastSlot = slot;
     if (memory.isRefused(slot)) continue;
     const node = nodes[slot]!;
-    if (!recallOrJudge(cycle, pod, node, snapshot, memory)) feasible.push(node);
+    if (!recallOrEvaluate(cycle, pod, node, snapshot, memory)) feasible.push(node);
   }
   const evaluated = feasible.length < wanted ? total : ((lastSlot - start + total) % total) + 1;
   if (feasible.length === 0) {

@@ -180,7 +180,7 @@ class Scheduler {
     const { nominatedNode, victims = [] } = postFilter ?? {};
     if (postFilter) this.#metrics.preempted(victims.length);
     if (nominatedNode !== undefined) this.#cache.nominate(queued.info, nominatedNode);
-    this.#tell(queued, { reason: 'Unschedulable', message, nominatedNode });
+    this.#report(queued, { reason: 'Unschedulable', message, nominatedNode });
     if (nominatedNode === undefined || victims.length === 0) {
       this.#queue.returnUnschedulable(queued, diagnosis.plugins);
       return;
@@ -199,19 +199,19 @@ class Scheduler {
   }
 
   #refused(queued: QueuedPod, message: string, plugins: ReadonlySet<string>): void {
-    this.#tell(queued, { reason: 'Unschedulable', message });
+    this.#report(queued, { reason: 'Unschedulable', message });
     this.#queue.returnUnschedulable(queued, plugins);
   }
 
   #failed(queued: QueuedPod, error: unknown): void {
     this.#options.logger.warn('a pod could not be scheduled', { pod: queued.info.key, error });
     const message = messageOf(error);
-    this.#tell(queued, { reason: 'SchedulerError', message });
+    this.#report(queued, { reason: 'SchedulerError', message });
     this.#queue.returnFailed(queued);
   }
 
   /** In an event and in the pod's condition. */
-  #tell(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
+  #report(queued: QueuedPod, why: Pick<PodStatusOptions, 'reason' | 'message' | 'nominatedNode'>): void {
     const { recorder } = this.#options;
     recorder.event(targetOf(Pod, queued.info.pod), 'Warning', 'FailedScheduling', why.message);
     writePodStatus({ ...this.#options, ...why, queued, writes: this.#writes, signal: this.#signal });

@@ -86,7 +86,7 @@ async function runRequest(
           }
         })
       : await runStep(client, request);
-  return judge(testCase, fillIn(expect, namespace, answers), answer, statuses);
+  return compareAnswer(testCase, fillIn(expect, namespace, answers), answer, statuses);
 }
 
 async function runStep(client: RawClient, step: ParityStep): Promise<RawAnswer> {
@@ -146,7 +146,7 @@ async function runWatch(
   }
 }
 
-function judge(
+function compareAnswer(
   testCase: ParityCase,
   expect: ParityCase['expect'],
   answer: RawAnswer,
@@ -181,7 +181,7 @@ function judge(
       );
     problems.push(...differences(expect.body, body).map(describe));
   }
-  if (expect.events) problems.push(...judgeEvents(expect.events, answer.text));
+  if (expect.events) problems.push(...compareEvents(expect.events, answer.text));
   return problems;
 }
 
@@ -191,7 +191,7 @@ function headerMatches(name: string, expected: string, actual: string): boolean 
   return differences(expected, actual).length === 0;
 }
 
-function judgeEvents(expected: readonly { type: string; object?: unknown }[], text: string): string[] {
+function compareEvents(expected: readonly { type: string; object?: unknown }[], text: string): string[] {
   const events = text
     .split('\n')
     .filter((line) => line !== '')

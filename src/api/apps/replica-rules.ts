@@ -22,7 +22,7 @@ export interface TemplateOwner {
   /** In `activeDeadlineSeconds in … is not Supported`. */
   deadlineOwner: string;
   /** False when the pods were no good before: nobody is to be kept from changing what else there is. */
-  judgesPodSpec?: boolean;
+  validatesPodSpec?: boolean;
   /** True when labels and annotations of the template are judged a second time. */
   repeatsMetadata?: boolean;
   /** What is said of a selector that cannot be understood, and whether one must be there; upstream's DaemonSets are lenient. */
@@ -56,7 +56,7 @@ export function* validateSelectorAndTemplate(spec: Templated, owner: TemplateOwn
       innerForm('map string', template?.metadata?.labels),
       '`selector` does not match template `labels`',
     );
-  if (owner.judgesPodSpec !== false) yield* validatePodTemplate(template, 'spec.template');
+  if (owner.validatesPodSpec !== false) yield* validatePodTemplate(template, 'spec.template');
   if (owner.repeatsMetadata) yield* validateTemplateMetadata(template, 'spec.template');
   if (template?.spec?.restartPolicy && template.spec.restartPolicy !== 'Always')
     yield notSupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always']);

@@ -82,7 +82,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
   *validateUpdate(set, old, { subresource }) {
     if (subresource === 'status' || !set.spec || !old.spec) return;
     const wasInvalid = [...validateSpec(old.spec, changedSet)].length > 0;
-    yield* validateSpec(set.spec, { ...changedSet, judgesPodSpec: !wasInvalid });
+    yield* validateSpec(set.spec, { ...changedSet, validatesPodSpec: !wasInvalid });
     const restored: StatefulSetSpec = { ...set.spec };
     for (const name of mutableFields) {
       if (old.spec[name] === undefined) delete restored[name];
@@ -113,12 +113,12 @@ export const statefulSetKind = defineKind(StatefulSet, {
 
 /** What is judged: of a changed set, not what cannot be changed, nor the pods of one that was no good already. */
 interface Scope {
-  judgesClaims: boolean;
-  judgesServiceName: boolean;
-  judgesPodSpec: boolean;
+  validatesClaims: boolean;
+  validatesServiceName: boolean;
+  validatesPodSpec: boolean;
 }
-const newSet: Scope = { judgesClaims: true, judgesServiceName: true, judgesPodSpec: true };
-const changedSet: Scope = { judgesClaims: false, judgesServiceName: false, judgesPodSpec: true };
+const newSet: Scope = { validatesClaims: true, validatesServiceName: true, validatesPodSpec: true };
+const changedSet: Scope = { validatesClaims: false, validatesServiceName: false, validatesPodSpec: true };
 
 function* validateSpec(spec: Partial<StatefulSetSpec>, scope: Scope): FieldErrors {
   const policy = spec.podManagementPolicy as string | undefined;
@@ -133,13 +133,13 @@ function* validateSpec(spec: Partial<StatefulSetSpec>, scope: Scope): FieldError
       `spec.persistentVolumeClaimRetentionPolicy.${name}`,
       'optional',
     );
-  if (scope.judgesClaims)
+  if (scope.validatesClaims)
     for (const [index, claim] of (spec.volumeClaimTemplates ?? []).entries())
       yield* validateClaimSpec(claim.spec ?? {}, `spec.volumeClaimTemplates[${index}].spec`);
   yield* nonNegative(spec.replicas, 'spec.replicas');
   yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
   yield* nonNegative(spec.ordinals?.start, 'spec.ordinals.start');
-  if (spec.serviceName && scope.judgesServiceName)
+  if (spec.serviceName && scope.validatesServiceName)
     yield* invalidFor('spec.serviceName', spec.serviceName, dnsLabelProblems(spec.serviceName));
   yield* validateSelectorAndTemplate(
     { selector: spec.selector, template: templateOfPods(spec) },
@@ -147,7 +147,7 @@ function* validateSpec(spec: Partial<StatefulSetSpec>, scope: Scope): FieldError
       badSelector: '',
       selectorOwner: 'statefulset',
       deadlineOwner: 'StatefulSet',
-      judgesPodSpec: scope.judgesPodSpec,
+      validatesPodSpec: scope.validatesPodSpec,
       repeatsMetadata: true,
     },
   );

@@ -46,13 +46,13 @@ function* validateItem(item: LimitRangeItem, types: Set<string>, path: string): 
   types.add(item.type);
   for (const list of lists) {
     if (list === 'maxLimitRequestRatio') yield* validateClaimLimits(item, path);
-    if (!isJudged(item, list)) {
+    if (!isLimited(item, list)) {
       if (Object.keys(item[list] ?? {}).length > 0)
         yield forbiddenField(`${path}.${list}`, "may not be specified when `type` is 'Pod'");
     } else for (const name in item[list]) yield* validateName(item.type, name, `${path}.${list}[${name}]`);
   }
   const names = new Set(
-    lists.filter((list) => isJudged(item, list)).flatMap((list) => Object.keys(item[list] ?? {})),
+    lists.filter((list) => isLimited(item, list)).flatMap((list) => Object.keys(item[list] ?? {})),
   );
   for (const name of names) {
     yield* validateOrder(item, name, path);
@@ -62,7 +62,7 @@ function* validateItem(item: LimitRangeItem, types: Set<string>, path: string): 
 }
 
 /** Pods have no defaults: their containers have. */
-function isJudged({ type }: LimitRangeItem, list: (typeof lists)[number]): boolean {
+function isLimited({ type }: LimitRangeItem, list: (typeof lists)[number]): boolean {
   return type !== 'Pod' || (list !== 'default' && list !== 'defaultRequest');
 }
 
@@ -107,7 +107,7 @@ const wordsOf = { min: 'min', max: 'max', default: 'default', defaultRequest: 'd
 /** min ≤ defaultRequest ≤ default ≤ max. */
 function* validateOrder(item: LimitRangeItem, name: string, path: string): FieldErrors {
   for (const { less, more, at, shown } of orders) {
-    if (!isJudged(item, less) || !isJudged(item, more)) continue;
+    if (!isLimited(item, less) || !isLimited(item, more)) continue;
     const [left, right] = [amountOf(item, less, name), amountOf(item, more, name)];
     if (!left || !right || compareQuantities(left, right) <= 0) continue;
     const limit = less === 'defaultRequest' && more === 'default' ? 'default limit' : wordsOf[more];
@@ -141,7 +141,7 @@ function* validateRatio(item: LimitRangeItem, name: string, path: string): Field
 
 /** Of what is never promised twice, a request is the limit. */
 function* validateFixedAmount(item: LimitRangeItem, name: string, path: string): FieldErrors {
-  if (isOvercommitAllowed(name) || !isJudged(item, 'default')) return;
+  if (isOvercommitAllowed(name) || !isLimited(item, 'default')) return;
   const [limit, request] = [amountOf(item, 'default', name), amountOf(item, 'defaultRequest', name)];
   if (!limit || !request || compareQuantities(limit, request) === 0) return;
   const texts = { limit: item.default![name], request: item.defaultRequest![name] };

@@ -123,11 +123,11 @@ function withNewerLabels(old: VolumeNodeAffinity, now: VolumeNodeAffinity | unde
 
 /** Since when it is in its phase, unless the client says so itself. */
 function noteTransition(status: PersistentVolumeStatus, old: PersistentVolumeStatus, now: string): void {
-  const { lastPhaseTransitionTime: told } = status;
+  const { lastPhaseTransitionTime: written } = status;
   const before = old.lastPhaseTransitionTime;
   if (status.phase === old.phase) {
-    if (told === undefined && before !== undefined) status.lastPhaseTransitionTime = before;
-  } else if (told === undefined || told === before) status.lastPhaseTransitionTime = now;
+    if (written === undefined && before !== undefined) status.lastPhaseTransitionTime = before;
+  } else if (written === undefined || written === before) status.lastPhaseTransitionTime = now;
 }
 
 /** A driver's secret for growing may be given to a volume that has none yet. */

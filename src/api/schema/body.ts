@@ -141,7 +141,7 @@ export function decodeParsed<T = JsonObject>(
   for (const key in object) if (key !== 'apiVersion' && key !== 'kind') out[key] = object[key];
   return {
     object: out as T,
-    warnings: judgeProblems(inOrder(parsed, problems), expected, validation),
+    warnings: warningsOf(inOrder(parsed, problems), expected, validation),
   };
 }
 
@@ -155,7 +155,7 @@ function inOrder({ problems, placeOf }: ParsedBody, unknown: readonly FieldProbl
 }
 
 /** What to warn of. @throws {StatusError} 400 with `Strict`. */
-export function judgeProblems(
+export function warningsOf(
   problems: readonly BodyProblem[],
   expected: ExpectedKind,
   validation: FieldValidation,

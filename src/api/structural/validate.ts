@@ -103,17 +103,17 @@ function* validateEnum({ enum: allowed }: StructuralSchema, value: unknown, path
 }
 
 function* validateString(schema: StructuralSchema, value: string, path: string): FieldErrors {
-  const say = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
+  const invalid = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
   const characters = [...value].length;
   const { maxLength, minLength, pattern, format } = schema;
   // Of length and pattern only the first failure is reported.
   if (maxLength !== undefined && characters > maxLength) yield tooLong(path, maxLength);
   else if (minLength !== undefined && characters < minLength)
-    yield say(`should be at least ${minLength} chars long`);
-  else if (pattern && !patternOf(pattern).matcher(value).find()) yield say(`should match '${pattern}'`);
+    yield invalid(`should be at least ${minLength} chars long`);
+  else if (pattern && !patternOf(pattern).matcher(value).find()) yield invalid(`should match '${pattern}'`);
   if (format && !matchesFormat(format, value))
     yield {
-      ...say(`must be of type ${format}: ${JSON.stringify(value)}`),
+      ...invalid(`must be of type ${format}: ${JSON.stringify(value)}`),
       type: 'FieldValueTypeInvalid',
     };
 }
@@ -139,19 +139,19 @@ const integerRanges: Readonly<Record<string, [number, number]>> = {
 };
 
 function* validateNumber(schema: StructuralSchema, value: number | bigint, path: string): FieldErrors {
-  const say = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
+  const invalid = (why: string) => invalidValue(path, value, `${path} in body ${why}`);
   const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf, format } = schema;
   if (multipleOf !== undefined && !isMultiple(value, multipleOf))
-    yield say(`should be a multiple of ${multipleOf}`);
+    yield invalid(`should be a multiple of ${multipleOf}`);
   if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
-    yield say(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
+    yield invalid(`should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`);
   }
   if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
-    yield say(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
+    yield invalid(`should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
   }
   const range = format && integerRanges[format];
   if (range && typeof value === 'number' && (value < range[0] || value > range[1]))
-    yield say(`must be of type ${format}: "${value}"`);
+    yield invalid(`must be of type ${format}: "${value}"`);
 }
 
 function isMultiple(value: number | bigint, step: number): boolean {

@@ -163,10 +163,10 @@ export class QuotaLedger {
   /** What the quota says; what it does not say yet is counted on the spot, so that it holds from its first moment. */
   #usedOf(quota: ResourceQuota): Map<string, Quantity> {
     const used = new Map<string, Quantity>();
-    const told = quota.status?.used ?? {};
+    const reported = quota.status?.used ?? {};
     const untold: string[] = [];
     for (const name of Object.keys(quota.spec?.hard ?? {})) {
-      const text = told[name];
+      const text = reported[name];
       if (text === undefined) untold.push(name);
       else used.set(name, parseQuantity(text));
     }

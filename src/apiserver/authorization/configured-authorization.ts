@@ -72,10 +72,10 @@ export function knownRules({ current }: AuthorizationChain): KnownRules {
 }
 
 function counted(entry: ChainEntry, authorize: Authorizer, metrics: AuthorizationMetrics): Authorizer {
-  const tell = metrics.decisions(entry.type, entry.name);
+  const add = metrics.decisions(entry.type, entry.name);
   const count = (decision: Decision) => {
-    if (decision.allowed) tell('allowed');
-    else if (decision.denied) tell('denied');
+    if (decision.allowed) add('allowed');
+    else if (decision.denied) add('denied');
     return decision;
   };
   return (attributes: Attributes) => {

@@ -26,23 +26,23 @@ interface NodeQuestion {
   needs(): NodeNeeds;
 }
 
-type Judge = (question: NodeQuestion) => Decision;
+type NodeAuthorizer = (question: NodeQuestion) => Decision;
 
 /** By `group/resource`. */
-const judges: Readonly<Record<string, Judge>> = {
+const authorizers: Readonly<Record<string, NodeAuthorizer>> = {
   '/secrets': (question) => toRead(question, ({ secrets }) => secrets),
   '/configmaps': (question) => toRead(question, ({ configMaps }) => configMaps),
-  '/serviceaccounts': judgeServiceAccount,
-  '/persistentvolumeclaims': judgeClaim,
+  '/serviceaccounts': authorizeServiceAccount,
+  '/persistentvolumeclaims': authorizeClaim,
   '/persistentvolumes': (question) => toGet(question, ({ needs }) => isNeeded(question, needs().volumes)),
-  '/nodes': judgeNode,
-  '/pods': judgePod,
+  '/nodes': authorizeNode,
+  '/pods': authorizePod,
   'resource.k8s.io/resourceclaims': (question) =>
     toGet(question, ({ needs }) => isNeeded(question, needs().resourceClaims)),
-  'resource.k8s.io/resourceslices': judgeSlice,
+  'resource.k8s.io/resourceslices': authorizeSlice,
   'storage.k8s.io/volumeattachments': (question) => toGet(question, isItsAttachment),
-  'storage.k8s.io/csinodes': judgeCsiNode,
-  'coordination.k8s.io/leases': judgeLease,
+  'storage.k8s.io/csinodes': authorizeCsiNode,
+  'coordination.k8s.io/leases': authorizeLease,
 };
 
 /** `rules`: what every node may do, whatever runs on it (upstream's cluster role system:node). */
@@ -52,8 +52,8 @@ export function nodeAuthorizer(objects: ObjectReader, rules: readonly PolicyRule
     const node = nodeNameOf(attributes.user);
     if (node === undefined) return refused();
     if (node === '') return refused(`unknown node for user ${JSON.stringify(attributes.user.name)}`);
-    const judge = attributes.isResource && judges[`${attributes.group}/${attributes.resource}`];
-    if (judge) return judge({ node, attributes, objects, needs: () => needsOf(node) });
+    const authorize = attributes.isResource && authorizers[`${attributes.group}/${attributes.resource}`];
+    if (authorize) return authorize({ node, attributes, objects, needs: () => needsOf(node) });
     return { allowed: rules.some((rule) => ruleAllows(rule, attributes)) };
   };
 }
@@ -90,7 +90,7 @@ function toGet(question: NodeQuestion, isRelated: (question: NodeQuestion) => bo
   return ifRelated(question, () => isRelated(question));
 }
 
-function judgeServiceAccount(question: NodeQuestion): Decision {
+function authorizeServiceAccount(question: NodeQuestion): Decision {
   const { verb, subresource, name } = question.attributes;
   const accounts = ({ serviceAccounts }: NodeNeeds) => serviceAccounts;
   if (verb === 'get' && !subresource) return toRead(question, accounts);
@@ -99,7 +99,7 @@ function judgeServiceAccount(question: NodeQuestion): Decision {
   return ifRelated(question, () => isNeeded(question, accounts(question.needs())));
 }
 
-function judgeClaim(question: NodeQuestion): Decision {
+function authorizeClaim(question: NodeQuestion): Decision {
   const { verb, subresource } = question.attributes;
   const isRelated = () => isNeeded(question, question.needs().claims);
   if (subresource !== 'status') return toGet(question, isRelated);
@@ -108,7 +108,7 @@ function judgeClaim(question: NodeQuestion): Decision {
 }
 
 /** Which node it writes about, admission sees. */
-function judgeNode({ node, attributes: { verb, subresource, name } }: NodeQuestion): Decision {
+function authorizeNode({ node, attributes: { verb, subresource, name } }: NodeQuestion): Decision {
   if (subresource === 'status' && (verb === 'update' || verb === 'patch')) return allowed;
   if (subresource) return refused();
   if (verb === 'create' || verb === 'update' || verb === 'patch') return allowed;
@@ -128,7 +128,7 @@ const ofPods: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Which pods it writes about, admission sees. */
-function judgePod(question: NodeQuestion): Decision {
+function authorizePod(question: NodeQuestion): Decision {
   const { verb, subresource, name } = question.attributes;
   if (ofPods[subresource]?.includes(verb)) return allowed;
   if (subresource) return refused();
@@ -154,7 +154,7 @@ function selectsOwn({ node, attributes: { selected } }: NodeQuestion): boolean {
   );
 }
 
-function judgeSlice(question: NodeQuestion): Decision {
+function authorizeSlice(question: NodeQuestion): Decision {
   const { node, objects, attributes } = question;
   const { verb, subresource, name } = attributes;
   if (subresource) return refused('cannot authorize ResourceSlice subresources');
@@ -179,7 +179,7 @@ function judgeSlice(question: NodeQuestion): Decision {
   }
 }
 
-function judgeLease(question: NodeQuestion): Decision {
+function authorizeLease(question: NodeQuestion): Decision {
   const { verb, namespace } = question.attributes;
   if (!ownVerbs.has(verb)) return refused('can only get, create, update, patch, or delete a node lease');
   if (namespace !== 'kube-node-lease')
@@ -187,7 +187,7 @@ function judgeLease(question: NodeQuestion): Decision {
   return ifOfItsName(question, 'node lease');
 }
 
-function judgeCsiNode(question: NodeQuestion): Decision {
+function authorizeCsiNode(question: NodeQuestion): Decision {
   const { verb, subresource } = question.attributes;
   if (!ownVerbs.has(verb)) return refused('can only get, create, update, patch, or delete a CSINode');
   if (subresource) return refused('cannot authorize CSINode subresources');

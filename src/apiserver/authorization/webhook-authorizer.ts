@@ -96,10 +96,10 @@ function specOf(attributes: Attributes) {
 function selectorsOf({ selected }: Attributes): object {
   const { fields = [], labels = [] } = selected?.() ?? {};
   // The operators that selectors of lists have beyond these have no word in a review.
-  const told = labels.filter(({ operator }) => operator !== 'Gt' && operator !== 'Lt');
+  const sent = labels.filter(({ operator }) => operator !== 'Gt' && operator !== 'Lt');
   return {
     ...(fields.length > 0 && { fieldSelector: { requirements: fields } }),
-    ...(told.length > 0 && { labelSelector: { requirements: told.map(withoutNoValues) } }),
+    ...(sent.length > 0 && { labelSelector: { requirements: sent.map(withoutNoValues) } }),
   };
 }
 

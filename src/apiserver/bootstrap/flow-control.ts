@@ -232,8 +232,8 @@ function keptOf({ metadata, spec }: FlowSchema | PriorityLevelConfiguration): ob
 }
 
 function isAutoUpdated({ metadata }: KubeObject): boolean {
-  const said = metadata.annotations?.[autoUpdateAnnotation];
-  if (said === 'true' || said === 'false') return said === 'true';
+  const autoUpdate = metadata.annotations?.[autoUpdateAnnotation];
+  if (autoUpdate === 'true' || autoUpdate === 'false') return autoUpdate === 'true';
   return metadata.generation === 1;
 }
 

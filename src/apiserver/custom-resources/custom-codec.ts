@@ -1,6 +1,6 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
 import type { KubeObject } from '../../api/meta.ts';
-import { cannotBeHandled, judgeProblems } from '../../api/schema/body.ts';
+import { cannotBeHandled, warningsOf } from '../../api/schema/body.ts';
 import { checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body-problem.ts';
 import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
@@ -43,11 +43,11 @@ export function customCodec(
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
       const { object, problems } = shape(parsed.value);
-      return { object, warnings: judgeProblems([...parsed.problems, ...problems], expected, validation) };
+      return { object, warnings: warningsOf([...parsed.problems, ...problems], expected, validation) };
     },
     patch(current, patch, validation) {
       const { object, problems } = shape(patchJson({ ...current }, patch, undefined));
-      return { object, warnings: judgeProblems(problems, expected, validation) };
+      return { object, warnings: warningsOf(problems, expected, validation) };
     },
     setDefaults(object) {
       if (schema) applyStructuralDefaults(schema, object);

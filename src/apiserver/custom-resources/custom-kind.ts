@@ -46,10 +46,10 @@ export function customKind(
   };
   const webhook = spec.conversion?.strategy === 'Webhook' ? spec.conversion.webhook : undefined;
   const converter = webhook && new WebhookConverter(webhook, services);
-  const judges = new Map(
+  const validators = new Map(
     spec.versions.map(({ name: version, subresources }) => [
       `${spec.group}/${version}`,
-      new Judge({
+      new VersionValidator({
         apiVersion: `${spec.group}/${version}`,
         codec: codecFor(version),
         schema: schemaOf(version),
@@ -59,7 +59,8 @@ export function customKind(
       }),
     ]),
   );
-  const judgeOf = (apiVersion = '') => judges.get(apiVersion) ?? judges.get(`${spec.group}/${stored.name}`)!;
+  const validatorOf = (apiVersion = '') =>
+    validators.get(apiVersion) ?? validators.get(`${spec.group}/${stored.name}`)!;
   const hasStatus = stored.subresources?.status !== undefined;
   const scale = stored.subresources?.scale;
   const kind: KindDefinition<CustomObject> = {
@@ -105,7 +106,7 @@ export function customKind(
       delete object.status;
       if (status !== undefined) object.status = status;
     },
-    ...validation(judgeOf),
+    ...validation(validatorOf),
     ...selectable(stored),
     ...deprecated(spec.group, names.kind, stored),
   };
@@ -144,7 +145,7 @@ function deprecated(
 
 type ScalePaths = NonNullable<NonNullable<CustomResourceDefinitionVersion['subresources']>['scale']>;
 
-interface JudgeOptions {
+interface VersionValidatorOptions {
   apiVersion: string;
   codec: ResourceCodec;
   schema: StructuralSchema | undefined;
@@ -155,17 +156,17 @@ interface JudgeOptions {
 }
 
 /** What one version has to say of an object, as that version shows it. */
-class Judge {
-  readonly #options: JudgeOptions;
+class VersionValidator {
+  readonly #options: VersionValidatorOptions;
   readonly #rules: SchemaRules | undefined;
 
-  constructor(options: JudgeOptions) {
+  constructor(options: VersionValidatorOptions) {
     this.#options = options;
     this.#rules = options.schema && new SchemaRules(options.schema, options.times);
   }
 
   /** Of the stored version. @throws ConversionNeeded */
-  *judge(object: CustomObject, old: CustomObject | undefined): FieldErrors {
+  *validate(object: CustomObject, old: CustomObject | undefined): FieldErrors {
     const { schema, scale } = this.#options;
     const shown = this.#shown(object);
     yield* validateContent(schema, this.#rules, shown, old && this.#shown(old));
@@ -181,14 +182,14 @@ class Judge {
 }
 
 function validation(
-  judgeOf: (apiVersion: string | undefined) => Judge,
+  validatorOf: (apiVersion: string | undefined) => VersionValidator,
 ): Pick<KindDefinition<CustomObject>, 'validate' | 'validateUpdate'> {
   // An update is judged once, against what was there before; see validateUpdate.
   return {
     *validate(object, { isUpdate, apiVersion }) {
-      if (!isUpdate) yield* judgeOf(apiVersion).judge(object, undefined);
+      if (!isUpdate) yield* validatorOf(apiVersion).validate(object, undefined);
     },
-    validateUpdate: (object, old, { apiVersion }) => judgeOf(apiVersion).judge(object, old),
+    validateUpdate: (object, old, { apiVersion }) => validatorOf(apiVersion).validate(object, old),
   };
 }
 

@@ -27,7 +27,7 @@ interface Content {
 
 type Bound = CompiledBinding<ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Content>;
 
-interface Judgement {
+interface Evaluation {
   violations: readonly Violation[];
   /** By the policy's own keys. */
   notes: ReadonlyMap<string, string>;
@@ -76,10 +76,10 @@ class Policies {
   }
 
   async validate(attributes: AdmissionAttributes): Promise<void> {
-    for (const bound of this.#bindings.concerning(attributes)) await this.#judge(bound, attributes);
+    for (const bound of this.#bindings.concerning(attributes)) await this.#evaluate(bound, attributes);
   }
 
-  async #judge(bound: Bound, attributes: AdmissionAttributes): Promise<void> {
+  async #evaluate(bound: Bound, attributes: AdmissionAttributes): Promise<void> {
     const shown = this.#bindings.match(bound, attributes);
     if (!shown) return;
     const answers = this.#bindings.accessAnswers();
@@ -88,7 +88,7 @@ class Policies {
       const { policy } = bound;
       const startMs = this.#options.clock.monotonic();
       const { violations, notes } = await answers.settled(() =>
-        judgementOf(policy, () => this.#bindings.prepare(policy, base, params)),
+        evaluationOf(policy, () => this.#bindings.prepare(policy, base, params)),
       );
       const tookMs = this.#options.clock.monotonic() - startMs;
       for (const [key, value] of notes) note(attributes, `${policy.policy.metadata.name}/${key}`, value);
@@ -171,10 +171,10 @@ function compileValidations(
   }));
 }
 
-function judgementOf(
+function evaluationOf(
   { policy, content }: CompiledPolicy<ValidatingAdmissionPolicy, Content>,
   prepare: () => Record<string, unknown> | 'does not concern',
-): Judgement {
+): Evaluation {
   const ignoresFailures = policy.spec.failurePolicy === 'Ignore';
   let values: Record<string, unknown>;
   try {
@@ -203,12 +203,12 @@ function judgementOf(
       if (!ignoresFailures) violations.push({ text, reason: 'Invalid', failed: true, index });
     }
   }
-  const told = new Map<string, string>();
+  const answers = new Map<string, string>();
   for (const [index, { key, program }] of notes.entries()) {
     try {
       const value = program.evaluate(values);
       if (typeof value === 'string' && value.trim() !== '')
-        told.set(key, value.trim().slice(0, noteCharsMax));
+        answers.set(key, value.trim().slice(0, noteCharsMax));
       else if (value !== null && typeof value !== 'string')
         throw new CelError(`valueExpression '${program.source}' resulted in unsupported return type`);
     } catch (error) {
@@ -216,7 +216,7 @@ function judgementOf(
       if (!ignoresFailures) violations.push({ text: error.message, reason: 'Invalid', failed: true, index });
     }
   }
-  return { violations, notes: told };
+  return { violations, notes: answers };
 }
 
 function messageOf(

@@ -90,8 +90,8 @@ function whyFailed(error: unknown, url: URL): string {
 }
 
 function whyRefused({ status, text }: AnswerStatusError): string {
-  const told = messageOfStatus(text);
-  if (told) return told;
+  const message = messageOfStatus(text);
+  if (message) return message;
   if (status === 404) return 'the server could not find the requested resource';
   if (status >= 500) return 'an error on the server ("unknown") has prevented the request from succeeding';
   return `the server responded with the status code ${status} but did not return more information`;

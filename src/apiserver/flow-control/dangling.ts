@@ -21,10 +21,13 @@ export function followFlowSchemas(options: DanglingOptions): Promise<void> {
 
 async function reconcile(options: DanglingOptions): Promise<void> {
   const schemas = [...options.objects.list<FlowSchema>(FlowSchema)];
-  await Promise.all(schemas.map((schema) => judge(schema, options)));
+  await Promise.all(schemas.map((schema) => updateCondition(schema, options)));
 }
 
-async function judge(schema: FlowSchema, { objects, client, clock, signal }: DanglingOptions): Promise<void> {
+async function updateCondition(
+  schema: FlowSchema,
+  { objects, client, clock, signal }: DanglingOptions,
+): Promise<void> {
   const condition = conditionOf(schema, objects);
   const known = schema.status?.conditions ?? [];
   const before = known.find(({ type }) => type === 'Dangling');

@@ -21,7 +21,7 @@ export interface DeleteRequest extends WriteRequest {
   /** The DeleteOptions as they came, for webhooks. */
   options: Record<string, unknown>;
   /** Admission has seen what the client asked for already, by another name: it does not see the delete. */
-  isJudged?: boolean;
+  isAdmitted?: boolean;
 }
 
 export interface DeleteOutcome {
@@ -39,7 +39,7 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     const current = await readCurrent(registry, resource, namespace, name);
     if (isFirst) checkPreconditions(request, current, request.preconditions);
     const old = current.object;
-    if (!request.isJudged) await admitDeletion(registry, request, old, isFirst);
+    if (!request.isAdmitted) await admitDeletion(registry, request, old, isFirst);
 
     const next = planDeletion(registry, request, old);
     if (next === 'unchanged') return { object: current, isGone: false };

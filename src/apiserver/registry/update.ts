@@ -33,8 +33,8 @@ export interface ChangeOptions {
   admit?: boolean;
   /** Managed fields were computed by whoever made the new state (server-side apply). */
   fieldsTracked?: boolean;
-  /** True for a change that its caller has judged itself: neither admission nor the kind's rules see it. */
-  isJudged?: boolean;
+  /** True for a change that its caller has checked itself: neither admission nor the kind's rules see it. */
+  isAdmitted?: boolean;
   /** The new state was made of the old one: another uid in it is a change like any other, and refused as such. */
   isPatch?: boolean;
   /** Checked against what stands there. */
@@ -98,7 +98,7 @@ async function prepareChange(
   carryMetadata(object, old);
   checkVersion(request, object, current, options);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
-  if (options.isJudged) return object;
+  if (options.isAdmitted) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
   const next = attributes.object;

@@ -45,7 +45,7 @@ export async function serveBinding(registry: Registry, context: RequestContext):
         ...(binding.metadata.uid && { uid: binding.metadata.uid }),
         ...(binding.metadata.resourceVersion && { resourceVersion: binding.metadata.resourceVersion }),
       },
-      isJudged: true,
+      isAdmitted: true,
       next: (current) => assign(registry, current.object as BoundPod, binding, target),
     },
   );

@@ -64,7 +64,7 @@ export function serveEviction(objects: ObjectReader): SubresourceHandler {
       propagationPolicy: deleteOptions.propagationPolicy,
       preconditions: deleteOptions.preconditions,
       options: { ...deleteOptions },
-      isJudged: true,
+      isAdmitted: true,
     };
     await evict(registry, objects, deletion);
     return evicted();
@@ -130,7 +130,7 @@ async function markDisrupted(
     registry,
     { ...write, subresource: 'status' },
     {
-      isJudged: true,
+      isAdmitted: true,
       fieldsTracked: true,
       preconditions,
       next(current) {
@@ -188,7 +188,7 @@ async function takeDisruption(
     PodDisruptionBudget,
     { namespace, name: budget.metadata.name },
     {
-      isJudged: true,
+      isAdmitted: true,
       next(current) {
         checkBudget(current.object as PodDisruptionBudget);
         const changed = current.copy() as PodDisruptionBudget;

@@ -112,7 +112,7 @@ class Sync {
     let reason = '';
     let metrics: MetricStatus[] = [];
     if (current === 0 && minReplicas !== 0) {
-      this.#say(
+      this.#setCondition(
         'ScalingActive',
         'False',
         'ScalingDisabled',
@@ -152,13 +152,13 @@ class Sync {
       const path = await this.#scalePath();
       const scale = await this.#cluster.client.raw<Scale>('GET', path, undefined, this.#signal);
       const message = "the HPA controller was able to get the target's current scale";
-      this.#say('AbleToScale', 'True', 'SucceededGetScale', message);
+      this.#setCondition('AbleToScale', 'True', 'SucceededGetScale', message);
       return { path, scale };
     } catch (error) {
       if (this.#signal.aborted || !(error instanceof Error)) throw error;
       this.#event('Warning', 'FailedGetScale', error.message);
       const message = `the HPA controller was unable to get the target's current scale: ${error.message}`;
-      this.#say('AbleToScale', 'False', 'FailedGetScale', message);
+      this.#setCondition('AbleToScale', 'False', 'FailedGetScale', message);
       throw error;
     }
   }
@@ -220,7 +220,7 @@ class Sync {
     // A metric that is missing may ask for more: without it nothing is scaled down.
     if (!best || (firstFailure && best.replicas < current)) {
       const { reason, error } = firstFailure ?? noMetrics;
-      this.#say(
+      this.#setCondition(
         'ScalingActive',
         'False',
         reason,
@@ -232,7 +232,7 @@ class Sync {
       throw new MetricProblem(problem);
     }
     const message = `the HPA was able to successfully calculate a replica count from ${best.name}`;
-    this.#say('ScalingActive', 'True', 'ValidMetricFound', message);
+    this.#setCondition('ScalingActive', 'True', 'ValidMetricFound', message);
     return { ...best, statuses };
   }
 
@@ -251,7 +251,12 @@ class Sync {
     const selector = scale.status?.selector ?? '';
     if (!selector) {
       this.#event('Warning', 'SelectorRequired', 'selector is required');
-      this.#say('ScalingActive', 'False', 'InvalidSelector', "the HPA target's scale is missing a selector");
+      this.#setCondition(
+        'ScalingActive',
+        'False',
+        'InvalidSelector',
+        "the HPA target's scale is missing a selector",
+      );
       throw new SpecProblem('selector is required');
     }
     const parsed = parseLabelSelector(selector);
@@ -291,7 +296,7 @@ class Sync {
     const list = names.sort().map((name) => `${namespace}/${name}`);
     const message = `pods by selector ${selector} are controlled by multiple HPAs: [${list.join(' ')}]`;
     this.#event('Warning', 'AmbiguousSelector', message);
-    this.#say('ScalingActive', 'False', 'AmbiguousSelector', message);
+    this.#setCondition('ScalingActive', 'False', 'AmbiguousSelector', message);
     throw new MetricProblem(message);
   }
 
@@ -300,8 +305,13 @@ class Sync {
     const request = { current, desired: asked, history, nowMs: this.#nowMs };
     const { replicas, ableToScale, scalingLimited } = limitReplicas(this.#spec, request);
     this.#remember({ recommendations: [...history.recommendations, { replicas: asked, atMs: this.#nowMs }] });
-    this.#say('AbleToScale', ableToScale.status, ableToScale.reason, ableToScale.message);
-    this.#say('ScalingLimited', scalingLimited.status, scalingLimited.reason, scalingLimited.message);
+    this.#setCondition('AbleToScale', ableToScale.status, ableToScale.reason, ableToScale.message);
+    this.#setCondition(
+      'ScalingLimited',
+      scalingLimited.status,
+      scalingLimited.reason,
+      scalingLimited.message,
+    );
     return replicas;
   }
 
@@ -323,7 +333,7 @@ class Sync {
         'FailedRescale',
         `New size: ${desired}; reason: ${reason}; error: ${error.message}`,
       );
-      this.#say(
+      this.#setCondition(
         'AbleToScale',
         'False',
         'FailedUpdateScale',
@@ -332,7 +342,7 @@ class Sync {
       this.#status = { ...this.#status, currentReplicas: current, currentMetrics: metrics };
       throw error;
     }
-    this.#say(
+    this.#setCondition(
       'AbleToScale',
       'True',
       'SucceededRescale',
@@ -383,7 +393,7 @@ class Sync {
   }
 
   /** Sets a condition; its time moves only when its status does. */
-  #say(type: string, status: 'True' | 'False', reason: string, message: string): void {
+  #setCondition(type: string, status: 'True' | 'False', reason: string, message: string): void {
     const known = this.#conditions.find((condition) => condition.type === type);
     const lastTransitionTime = known?.status === status ? known.lastTransitionTime! : formatTime(this.#nowMs);
     const condition = { type, status, lastTransitionTime, reason, message };

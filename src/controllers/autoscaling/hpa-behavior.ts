@@ -24,7 +24,7 @@ export interface ScalingHistory {
   downs: readonly ScaleEvent[];
 }
 
-export interface Told {
+export interface ConditionState {
   status: 'True' | 'False';
   reason: string;
   message: string;
@@ -32,8 +32,8 @@ export interface Told {
 
 export interface LimitedDecision {
   replicas: number;
-  ableToScale: Told;
-  scalingLimited: Told;
+  ableToScale: ConditionState;
+  scalingLimited: ConditionState;
 }
 
 const stabilizeDownSecondsDefault = 300;
@@ -97,7 +97,7 @@ export function limitReplicas(spec: Spec, request: ReplicaRequest): LimitedDecis
     ? stabilizeBothWays({ ...request, up, down })
     : Math.max(desired, ...within(history.recommendations, down.stabilizationWindowSeconds, nowMs));
   const isUpwards = spec.behavior !== undefined && desired >= current;
-  const ableToScale: Told =
+  const ableToScale: ConditionState =
     stable === desired
       ? { status: 'True', reason: 'ReadyForNewScale', message: 'recommended size matches current size' }
       : {

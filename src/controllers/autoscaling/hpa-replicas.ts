@@ -149,10 +149,10 @@ function propose(
   if (counted.size === 0)
     throw new MetricProblem('did not receive metrics for targeted pods (pods might be unready)');
 
-  const { ratio, ...told } = measure.rate(counted);
+  const { ratio, ...measured } = measure.rate(counted);
   const countsUnready = unready.size > 0 && ratio > 1;
   if (!countsUnready && missing.size === 0)
-    return { ...told, replicas: isWithin(ratio, tolerances) ? current : Math.ceil(ratio * ready) };
+    return { ...measured, replicas: isWithin(ratio, tolerances) ? current : Math.ceil(ratio * ready) };
 
   // What is not known is taken to be whatever speaks against a change.
   if (ratio < 1) for (const name of missing) counted.set(name, measure.fill(name));
@@ -160,10 +160,10 @@ function propose(
   if (countsUnready) for (const name of unready) counted.set(name, 0);
   const careful = measure.rate(counted).ratio;
   const hasTurned = (ratio < 1 && careful > 1) || (ratio > 1 && careful < 1);
-  if (hasTurned || isWithin(careful, tolerances)) return { ...told, replicas: current };
+  if (hasTurned || isWithin(careful, tolerances)) return { ...measured, replicas: current };
   const replicas = Math.ceil(careful * counted.size);
   const isAgainst = (careful < 1 && replicas > current) || (careful > 1 && replicas < current);
-  return { ...told, replicas: isAgainst ? current : replicas };
+  return { ...measured, replicas: isAgainst ? current : replicas };
 }
 
 /** From one value for all pods together (an object's or an external metric), in thousandths. */

@@ -191,7 +191,7 @@ class JobReconcile {
     if (isOver) this.#conclude(status, plan.verdict!);
     await this.#write(status);
     this.#noteFinished(plan);
-    if (isOver) this.#tellEnd(plan.verdict!);
+    if (isOver) this.#reportEnd(plan.verdict!);
   }
 
   /** Numbers and conditions, without what is being counted. */
@@ -270,7 +270,7 @@ class JobReconcile {
     if (plan.failedIndexes && failed > 0) indexesFinished.add(failed, { status: 'failed', backoffLimit });
   }
 
-  #tellEnd({ outcome, reason, message }: Verdict): void {
+  #reportEnd({ outcome, reason, message }: Verdict): void {
     const result = outcome === 'success' ? 'succeeded' : 'failed';
     const labels = { completion_mode: completionModeOf(this.#job), result, reason };
     jobMetricsOf(this.#cluster.metrics).finished.add(1, labels);

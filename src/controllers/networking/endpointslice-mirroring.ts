@@ -50,7 +50,7 @@ export const endpointSliceMirroringController = defineController({
     const wanted = mirror(endpoints);
     const skipped = countAddresses(endpoints) - countEndpoints(wanted);
     metrics.skipped.observe(skipped);
-    if (skipped > 0) tellOfSkipped(cluster, endpoints, skipped);
+    if (skipped > 0) reportSkipped(cluster, endpoints, skipped);
     const plan = planSlices(present, wanted, {
       name,
       namespace,
@@ -78,7 +78,7 @@ function countEndpoints(wanted: readonly WantedSlices[]): number {
   return wanted.flatMap(({ groups }) => groups).reduce((sum, { endpoints }) => sum + endpoints.length, 0);
 }
 
-function tellOfSkipped(cluster: ReconcileCluster, endpoints: Endpoints, skipped: number): void {
+function reportSkipped(cluster: ReconcileCluster, endpoints: Endpoints, skipped: number): void {
   const message = `A max of ${addressesMax} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`;
   cluster.event(Endpoints, endpoints, 'Warning', 'TooManyAddressesToMirror', message);
 }

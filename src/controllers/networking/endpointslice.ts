@@ -80,7 +80,7 @@ export function endpointSliceController(): AnyController {
       const wanted = families.map((family) =>
         withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
       );
-      if (isSharedByCapacity(service)) tellOfHints(cluster, service, present, wanted);
+      if (isSharedByCapacity(service)) reportHints(cluster, service, present, wanted);
       const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
       stampTriggerTime(plan, triggerTimes.next(key, service, pods));
       try {
@@ -162,7 +162,7 @@ function withHints(
   return { ...wanted, groups, ...(problem && { problem }) };
 }
 
-function tellOfHints(
+function reportHints(
   cluster: ReconcileCluster,
   service: Service,
   present: readonly EndpointSlice[],

@@ -67,12 +67,12 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
       const node = cluster.get(Node, name);
       const last = known.get(name);
       if (!node) {
-        if (last) tell(cluster, last, 'RemovingNode', `Removing Node ${name} from Controller`);
+        if (last) recordEvent(cluster, last, 'RemovingNode', `Removing Node ${name} from Controller`);
         known.delete(name);
         heartbeats.delete(name);
         return;
       }
-      if (!last) tell(cluster, node, 'RegisteredNode', `Registered Node ${name} in Controller`);
+      if (!last) recordEvent(cluster, node, 'RegisteredNode', `Registered Node ${name} in Controller`);
       known.set(name, node);
       nodeCollectorMetricsOf(cluster.metrics).source.nodes = () => cluster.informer(Node).list();
       const silence = listen(cluster, heartbeats, node);
@@ -89,7 +89,7 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
   });
 }
 
-function tell(cluster: ReconcileCluster, node: Node, reason: string, what: string): void {
+function recordEvent(cluster: ReconcileCluster, node: Node, reason: string, what: string): void {
   cluster.event(Node, node, 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
 }
 

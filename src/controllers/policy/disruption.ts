@@ -38,7 +38,7 @@ export const disruptionController = defineController({
       cluster.event(PodDisruptionBudget, pdb, 'Normal', 'NoPods', 'No matching pods found');
     const nowMs = cluster.clock.now();
     const now = { ms: nowMs, text: formatTime(nowMs) };
-    tellOfOthers(cluster, pdb, pods);
+    reportOthers(cluster, pdb, pods);
     const scale = await scaleFor(cluster, pdb, pods, signal);
     if (scale instanceof UnknownScale) {
       const message = `Failed to calculate the number of expected pods: ${scale.message}`;
@@ -53,20 +53,20 @@ export const disruptionController = defineController({
 });
 
 /** Versions of pods for which an event already reported that several budgets select them. */
-const told = new WeakSet<Pod>();
+const reported = new WeakSet<Pod>();
 
 /** Nobody can evict a pod of several budgets. Told by the budget that comes first by name. */
-function tellOfOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
+function reportOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
   const { namespace = '', name } = pdb.metadata;
   const others = [...cluster.informer(PodDisruptionBudget).inNamespace(namespace)].filter(
     (other) => other.metadata.name !== name,
   );
   if (others.length === 0) return;
   for (const pod of pods) {
-    if (told.has(pod)) continue;
+    if (reported.has(pod)) continue;
     const rivals = others.filter(({ spec }) => compileLabelSelector(spec?.selector)(pod.metadata.labels));
     if (rivals.length === 0 || rivals.some((other) => other.metadata.name < name)) continue;
-    told.add(pod);
+    reported.add(pod);
     const message = `Pod "${namespace}"/"${pod.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "${name}" arbitrarily.`;
     cluster.event(Pod, pod, 'Warning', 'MultiplePodDisruptionBudgets', message);
   }

@@ -32,7 +32,7 @@ const volumeOf = ({ spec }: VolumeAttachment): string[] => {
 
 export function attachDetachController(): AnyController {
   /** What was last said, by volume and node: it is not said again until there is something else to say. */
-  const said = new Map<string, string>();
+  const reported = new Map<string, string>();
   return defineController({
     name: 'attachdetach',
     component: 'attachdetach-controller',
@@ -69,7 +69,7 @@ export function attachDetachController(): AnyController {
       for (const nodeName of plan.attach) await attach(cluster, volume, nodeName, signal);
       for (const attachment of plan.offer) await offer(cluster, volume, attachment, signal);
       for (const attachment of plan.detach) await detach(cluster, volume, attachment, signal);
-      tell(cluster, { volume, users, attachments, blocked: plan.blocked, said });
+      reportChanges(cluster, { volume, users, attachments, blocked: plan.blocked, reported });
       return undefined;
     },
   });
@@ -137,35 +137,35 @@ async function setAttached(
   await cluster.updateStatus(Node, node, { ...node.status, volumesAttached }, signal);
 }
 
-function tell(
+function reportChanges(
   cluster: ReconcileCluster,
   {
     volume,
     users,
     attachments,
     blocked,
-    said,
+    reported,
   }: {
     volume: PersistentVolume;
     users: ReadonlyMap<string, readonly Pod[]>;
     attachments: readonly VolumeAttachment[];
     blocked: readonly { pods: readonly Pod[]; message: string }[];
-    said: Map<string, string>;
+    reported: Map<string, string>;
   },
 ): void {
   const { name } = volume.metadata;
-  const say = (nodeName: string, text: string, act: () => void) => {
+  const reportOnce = (nodeName: string, text: string, act: () => void) => {
     const key = `${name} ${nodeName}`;
-    if (said.get(key) === text) return;
-    said.set(key, text);
+    if (reported.get(key) === text) return;
+    reported.set(key, text);
     act();
   };
-  for (const key of said.keys()) {
+  for (const key of reported.keys()) {
     const [volumeName, nodeName] = key.split(' ') as [string, string];
-    if (volumeName === name && !users.has(nodeName)) said.delete(key);
+    if (volumeName === name && !users.has(nodeName)) reported.delete(key);
   }
   for (const { pods, message } of blocked)
-    say(pods[0]!.spec?.nodeName ?? '', message, () => {
+    reportOnce(pods[0]!.spec?.nodeName ?? '', message, () => {
       for (const pod of pods) cluster.event(Pod, pod, 'Warning', 'FailedAttachVolume', message);
     });
   for (const { spec, status } of attachments) {
@@ -173,7 +173,7 @@ function tell(
     // Pods that run already had the event from the controller that attached the volume.
     const waiting = (users.get(nodeName) ?? []).filter((pod) => pod.status?.phase === 'Pending');
     if (status?.attached)
-      say(nodeName, 'attached', () => {
+      reportOnce(nodeName, 'attached', () => {
         for (const pod of waiting)
           cluster.event(
             Pod,
@@ -185,7 +185,7 @@ function tell(
       });
     else if (status?.attachError?.message) {
       const message = `AttachVolume.Attach failed for volume "${name}" : ${status.attachError.message}`;
-      say(nodeName, message, () => {
+      reportOnce(nodeName, message, () => {
         for (const pod of waiting) cluster.event(Pod, pod, 'Warning', 'FailedAttachVolume', message);
       });
     }

@@ -21,7 +21,7 @@ export function persistentVolumeControllers(): { claims: AnyController; volumes:
 
 function claimBinder(promised: Map<string, string>): AnyController {
   /** What was last said of a claim: it is not said again until there is something else to say. */
-  const said = new Map<string, string>();
+  const reported = new Map<string, string>();
   return defineController({
     name: 'claims',
     component,
@@ -35,7 +35,7 @@ function claimBinder(promised: Map<string, string>): AnyController {
     concurrency: 1,
     async reconcile(key, cluster, signal) {
       const claim = cluster.get(PersistentVolumeClaim, key);
-      if (!claim) said.delete(key);
+      if (!claim) reported.delete(key);
       if (!claim) return undefined;
       const plan = planClaim(claim, worldOf(claim, cluster, promised));
       switch (plan.kind) {
@@ -60,8 +60,8 @@ function claimBinder(promised: Map<string, string>): AnyController {
         default: {
           const { event } = plan;
           const words = event && `${claim.metadata.uid} ${event.reason} ${event.message}`;
-          if (event && words && said.get(key) !== words) {
-            said.set(key, words);
+          if (event && words && reported.get(key) !== words) {
+            reported.set(key, words);
             cluster.event(PersistentVolumeClaim, claim, event.type, event.reason, event.message);
           }
           await setClaimPhase(claim, plan.kind === 'lost' ? 'Lost' : 'Pending', cluster, signal);

@@ -13,11 +13,11 @@ const pullTimeoutMs = 1_800_000;
 
 /** @returns the names that the archive brought */
 export async function loadImageArchive(namespace: NodeNamespace, file: string): Promise<string[]> {
-  const said = await runInNode(namespace, [...ctr, 'import', '-'], {
+  const output = await runInNode(namespace, [...ctr, 'import', '-'], {
     inputFile: file,
     timeoutMs: importTimeoutMs,
   });
-  return [...said.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!);
+  return [...output.matchAll(/^unpacking (\S+)/gm)].map((match) => match[1]!);
 }
 
 /** The digest of the manifest behind each name. */

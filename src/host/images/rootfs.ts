@@ -61,14 +61,14 @@ nogroup:x:65534:
 
 /** The libraries of a program, by their paths; none when it is linked statically. */
 async function sharedLibraries(file: string): Promise<string[]> {
-  let said: string;
+  let output: string;
   try {
-    said = await run('ldd', [file]);
+    output = await run('ldd', [file]);
   } catch (error) {
     if (error instanceof CommandError && /not a dynamic executable/.test(error.stderr)) return [];
     throw error;
   }
-  return [...said.matchAll(/(?:=>\s+|^\s+)(\/\S+)\s+\(0x/gm)].map((match) => match[1]!);
+  return [...output.matchAll(/(?:=>\s+|^\s+)(\/\S+)\s+\(0x/gm)].map((match) => match[1]!);
 }
 
 async function findProgram(name: string): Promise<string> {

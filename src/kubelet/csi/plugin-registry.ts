@@ -58,7 +58,7 @@ export class PluginRegistry {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       let changed = false;
-      const told = new Promise<void>((resolve) => {
+      const notified = new Promise<void>((resolve) => {
         this.#wake = () => {
           changed = true;
           resolve();
@@ -70,7 +70,7 @@ export class PluginRegistry {
       const waitMs = isDone ? lookMs : Math.min(lookMs, backoffDelayMs(retry, this.#failures - 1));
       const over = new AbortController();
       const waiting = this.#options.clock.sleep(waitMs, AbortSignal.any([signal, over.signal]));
-      await Promise.race([told, waiting.catch(() => undefined)]);
+      await Promise.race([notified, waiting.catch(() => undefined)]);
       over.abort();
     }
   }

@@ -88,12 +88,12 @@ export class EvictionManager {
     );
     if (!acting) return false;
     this.#acting.add(acting);
-    this.#tell(acting.signal);
+    this.#report(acting.signal);
     if (acting.signal.includes('fs.') && (await this.#reclaimDisk())) return true;
     return this.#evictOne(acting, observed.get(acting.signal)!);
   }
 
-  #tell(signal: Signal): void {
+  #report(signal: Signal): void {
     const { context } = this.#options;
     const { nodeName } = context.node();
     const target = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };

@@ -103,14 +103,14 @@ export class ImageGc {
   /** False: it is still there. */
   async #remove(image: Image): Promise<boolean> {
     const { logger, runtime } = this.#options;
-    const told = { image: image.repoTags[0] ?? image.id, sizeBytes: image.size };
+    const facts = { image: image.repoTags[0] ?? image.id, sizeBytes: image.size };
     try {
       await runtime.removeImage({ image: image.id });
     } catch (error) {
-      logger.warn('an unused image could not be removed', { ...told, error });
+      logger.warn('an unused image could not be removed', { ...facts, error });
       return false;
     }
-    logger.info('an unused image was removed', told);
+    logger.info('an unused image was removed', facts);
     this.#seen.delete(image.id);
     return true;
   }

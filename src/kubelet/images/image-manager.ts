@@ -20,12 +20,12 @@ export class ImageProblem extends Error {
   /** When to look again. */
   readonly retryInMs: number;
   /** Its event has been sent. */
-  readonly isTold: boolean;
-  constructor(waiting: WaitingReason, retryInMs: number, { isTold = false } = {}) {
+  readonly isReported: boolean;
+  constructor(waiting: WaitingReason, retryInMs: number, { isReported = false } = {}) {
     super(waiting.message);
     this.waiting = waiting;
     this.retryInMs = retryInMs;
-    this.isTold = isTold;
+    this.isReported = isReported;
   }
 }
 
@@ -46,7 +46,7 @@ interface Pull {
 }
 
 /** How soon after a failed pull the back-off is reported in an event, and how soon it shows in the status. */
-const backoffToldAfterMs = 1_000;
+const backoffReportedAfterMs = 1_000;
 const backoffShownAfterMs = 10_000;
 /** A bad name or a missing image under policy Never may be mended by other means than the pod. */
 const recheckMs = 10_000;
@@ -78,7 +78,7 @@ export class ImageManager {
   readonly #signal: AbortSignal;
   readonly #backoff: WaitBackoff;
   /** How the last pull failed, by back-off key. */
-  readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason; isTold: boolean }>();
+  readonly #failures = new Map<string, { atMs: number; waiting: WaitingReason; isReported: boolean }>();
   readonly #pulls = new Map<string, Promise<Pull>>();
   readonly #pullsMax: number;
   #pulling = 0;
@@ -147,14 +147,14 @@ export class ImageManager {
     const remainingMs = this.#backoff.remainingMs(key, failure.atMs);
     if (remainingMs <= 0) return waiting;
     const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
-    if (!failure.isTold) {
+    if (!failure.isReported) {
       events.warning('Failed', `Error: ${waiting.reason}`);
       events.normal('BackOff', waiting.message);
     }
-    failure.isTold = true;
+    failure.isReported = true;
     if (unseenMs > 0)
-      throw new ImageProblem(failure.waiting, Math.min(remainingMs, unseenMs), { isTold: true });
-    throw new ImageProblem(waiting, remainingMs, { isTold: true });
+      throw new ImageProblem(failure.waiting, Math.min(remainingMs, unseenMs), { isReported: true });
+    throw new ImageProblem(waiting, remainingMs, { isReported: true });
   }
 
   async #pull({ pod, name, text, key, sandbox, events }: PullRequest): Promise<Image> {
@@ -178,8 +178,8 @@ export class ImageManager {
       events.warning('Failed', `Failed to pull image "${text}": ${message}`);
       const waiting = { reason: 'ErrImagePull', message };
       this.#backoff.next(key, atMs);
-      this.#failures.set(key, { atMs, waiting, isTold: false });
-      throw new ImageProblem(waiting, backoffToldAfterMs);
+      this.#failures.set(key, { atMs, waiting, isReported: false });
+      throw new ImageProblem(waiting, backoffReportedAfterMs);
     }
   }
 

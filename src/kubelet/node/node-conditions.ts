@@ -9,7 +9,7 @@ export interface NodeHealth {
   problems: readonly string[];
 }
 
-type Told = Pick<core.NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
+type ConditionState = Pick<core.NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 export function nodeConditions(
   health: NodeHealth,
@@ -17,7 +17,7 @@ export function nodeConditions(
   nowText: string,
 ): core.NodeCondition[] {
   const ready = health.problems.length === 0;
-  const told: Told[] = [
+  const states: ConditionState[] = [
     ...pressures.map(({ type, isOn, on, off }) =>
       isOn(health) ? { type, status: 'True' as const, ...on } : { type, status: 'False' as const, ...off },
     ),
@@ -28,7 +28,7 @@ export function nodeConditions(
       message: ready ? 'kubelet is posting ready status' : bracketed(health.problems),
     },
   ];
-  return told.map((condition) => {
+  return states.map((condition) => {
     const old = before.find(({ type }) => type === condition.type);
     const since = old?.status === condition.status ? old.lastTransitionTime : undefined;
     return { ...condition, lastHeartbeatTime: nowText, lastTransitionTime: since ?? nowText };
@@ -38,8 +38,8 @@ export function nodeConditions(
 interface PressureCondition {
   type: string;
   isOn(health: NodeHealth): boolean;
-  on: Pick<Told, 'reason' | 'message'>;
-  off: Pick<Told, 'reason' | 'message'>;
+  on: Pick<ConditionState, 'reason' | 'message'>;
+  off: Pick<ConditionState, 'reason' | 'message'>;
 }
 
 /** In upstream's words. */
@@ -70,7 +70,7 @@ function bracketed(problems: readonly string[]): string {
 }
 
 /** Reasons of the events about a condition's change, as upstream names them. */
-export function conditionEventReason(condition: Told): string {
+export function conditionEventReason(condition: ConditionState): string {
   const names: Record<string, readonly [string, string]> = {
     MemoryPressure: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
     DiskPressure: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],

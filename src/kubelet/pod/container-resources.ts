@@ -161,10 +161,10 @@ export class ContainerResources {
       const now = findContainer(observed, name);
       if (now && now.id !== id) this.#restarting.delete(name);
     }
-    if (this.#restarting.size === 0) this.#tellCompleted(granted);
+    if (this.#restarting.size === 0) this.#reportCompleted(granted);
   }
 
-  #tellCompleted(granted: Pod): void {
+  #reportCompleted(granted: Pod): void {
     podEvents(this.#context.recorder, granted).normal(
       'ResizeCompleted',
       `Pod resize completed: ${resizeText(granted)}`,
@@ -191,7 +191,7 @@ export class ContainerResources {
       await this.#context.machine.cgroups.apply(granted);
       this.#actual.set(wholePod, granted.spec.resources ?? {});
       this.#isUnderWay = false;
-      if (this.#restarting.size === 0) this.#tellCompleted(granted);
+      if (this.#restarting.size === 0) this.#reportCompleted(granted);
       return undefined;
     } catch (error) {
       return (error as Error).message;
@@ -250,12 +250,12 @@ export class ContainerResources {
 /** The status adds up what containers ask for, too: of that the spec says nothing. */
 function namedIn(
   spec: core.ResourceRequirements,
-  told: core.ResourceRequirements,
+  reported: core.ResourceRequirements,
 ): core.ResourceRequirements {
   const pick = (which: 'limits' | 'requests') =>
     spec[which] && {
       [which]: Object.fromEntries(
-        Object.entries(told[which] ?? {}).filter(([name]) => spec[which]?.[name] !== undefined),
+        Object.entries(reported[which] ?? {}).filter(([name]) => spec[which]?.[name] !== undefined),
       ),
     };
   return { ...pick('limits'), ...pick('requests') };

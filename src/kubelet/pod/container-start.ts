@@ -90,7 +90,7 @@ async function ensureImages(context: KubeletContext, start: ContainerStart): Pro
     return image;
   } catch (error) {
     if (!(error instanceof ImageProblem)) throw error;
-    if (!error.isTold) events.warning('Failed', `Error: ${error.waiting.reason}`);
+    if (!error.isReported) events.warning('Failed', `Error: ${error.waiting.reason}`);
     throw new StartProblem(error.waiting, error.retryInMs);
   }
 }

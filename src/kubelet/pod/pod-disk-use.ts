@@ -43,11 +43,11 @@ export async function measurePodDisk({
   const containers = new Map<string, { rootfs: DiskUse; logs: DiskUse }>();
   for (const { attributes, writableLayer } of stats) {
     const folder = writableLayers?.get(attributes.id);
-    const told = {
+    const reported = {
       bytes: writableLayer?.usedBytes?.value ?? 0,
       inodes: writableLayer?.inodesUsed?.value ?? 0,
     };
-    const rootfs = folder === undefined ? told : await diskUseOf(folder);
+    const rootfs = folder === undefined ? reported : await diskUseOf(folder);
     containers.set(attributes.labels[labels.containerName] ?? '', { rootfs, logs: nothing });
   }
   // All attempts of a container write into one folder.

@@ -38,17 +38,17 @@ export class PodMounts {
       return undefined;
     } catch (error) {
       if (!(error instanceof VolumesNotReady)) throw error;
-      this.#tell(pod, error);
+      this.#report(pod, error);
       const serves = this.#mounted !== undefined;
       if (error.problems.every(({ isWaiting }) => isWaiting)) return { retryInMs: waitingRetryMs, serves };
       return { retryInMs: backoffDelayMs(retry, this.#attempt++), serves };
     }
   }
 
-  #tell(pod: Pod, { problems }: VolumesNotReady): void {
+  #report(pod: Pod, { problems }: VolumesNotReady): void {
     const events = podEvents(this.#context.recorder, pod);
     const unmounted = problems.map(({ volume }) => volume).join(' ');
-    const tellAll = (failed: string, why: string) =>
+    const reportAll = (failed: string, why: string) =>
       events.warning(
         'FailedMount',
         `Unable to attach or mount volumes: unmounted volumes=[${unmounted}], unattached volumes=[], failed to process volumes=[${failed}]: ${why}`,
@@ -58,11 +58,11 @@ export class PodMounts {
       if (!problem.isWaiting && !(problem instanceof UnfitVolumeError))
         events.warning(problem.reason, problem.message);
     if (unfit.length > 0)
-      tellAll(unfit.map(({ volume }) => volume).join(' '), unfit.map(({ why }) => why).join('; '));
+      reportAll(unfit.map(({ volume }) => volume).join(' '), unfit.map(({ why }) => why).join('; '));
     const nowMs = this.#context.clock.monotonic();
     this.#sinceMs ??= nowMs;
     if (nowMs - this.#sinceMs < patienceMs) return;
     this.#sinceMs = nowMs;
-    if (unfit.length === 0) tellAll('', 'context deadline exceeded');
+    if (unfit.length === 0) reportAll('', 'context deadline exceeded');
   }
 }

@@ -192,7 +192,7 @@ export class ProbeManager {
   }
 
   #take(watched: Watched, probing: Probing, outcome: ProbeOutcome): void {
-    this.#tell(watched, probing, outcome);
+    this.#report(watched, probing, outcome);
     if (outcome.result === 'error') return;
     const result = outcome.result === 'failure' ? 'failure' : 'success';
     probing.streak = probing.last === result ? probing.streak + 1 : 1;
@@ -212,7 +212,7 @@ export class ProbeManager {
     }
   }
 
-  #tell(watched: Watched, probing: Probing, { result, output }: ProbeOutcome): void {
+  #report(watched: Watched, probing: Probing, { result, output }: ProbeOutcome): void {
     const name = probing.kind[0]!.toUpperCase() + probing.kind.slice(1);
     const { pod, container } = watched;
     this.#options.count?.add(1, {

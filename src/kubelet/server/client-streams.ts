@@ -158,9 +158,9 @@ export async function acceptSpdy(
   const early: ((listener: ClientListener) => void)[] = [];
   let earlyBytes = 0;
   let listener: ClientListener | undefined;
-  const tell = (say: (listener: ClientListener) => void, bytes = 0) => {
-    if (listener) return say(listener);
-    early.push(say);
+  const deliver = (event: (listener: ClientListener) => void, bytes = 0) => {
+    if (listener) return event(listener);
+    early.push(event);
     earlyBytes += bytes + earlyOverheadBytes;
     // Who opens the other streams soon has not said so much by then.
     if (earlyBytes > earlyBytesMax) session.close();
@@ -174,8 +174,8 @@ export async function acceptSpdy(
     session = new SpdySession(client, (stream, { streamtype: name = '' }) => {
       streams.set(name, stream);
       if (name === 'stdin' || name === 'resize') {
-        stream.onData = (data) => tell((hearer) => pace(session, hearer.data(name, data)), data.length);
-        stream.onEnd = () => tell((hearer) => hearer.end(name));
+        stream.onData = (data) => deliver((hearer) => pace(session, hearer.data(name, data)), data.length);
+        stream.onEnd = () => deliver((hearer) => hearer.end(name));
       }
       if (expected.every((each) => streams.has(each))) resolve();
     });
@@ -194,7 +194,7 @@ export async function acceptSpdy(
     listen: (given) => {
       listener = given;
       session.onClose = () => given.close();
-      for (const say of early.splice(0)) say(given);
+      for (const event of early.splice(0)) event(given);
     },
     close: () => {
       for (const [name, stream] of streams) if (name !== 'stdin' && name !== 'resize') stream.end();

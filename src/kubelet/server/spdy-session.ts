@@ -112,9 +112,9 @@ export class SpdySession {
     this.#streams.clear();
     this.#deflate.close();
     this.#inflate?.close();
-    const told = this.onClose;
+    const listener = this.onClose;
     this.onClose = undefined;
-    told?.();
+    listener?.();
   }
 
   #sendData(id: number, data: Uint8Array): boolean {

@@ -67,8 +67,8 @@ export async function translateStreams(upgrade: Upgrade, url: string, how: Trans
     stream.onData = (data) => parts.push(data);
     const settle = async () => {
       const status = isSilent ? await how.statusOfSilence?.(Buffer.concat(parts).toString()) : undefined;
-      const said = status ? Buffer.from(JSON.stringify(status)) : Buffer.concat(parts);
-      if (said.length > 0) client.send('error', said, session);
+      const message = status ? Buffer.from(JSON.stringify(status)) : Buffer.concat(parts);
+      if (message.length > 0) client.send('error', message, session);
       close('error');
     };
     stream.onEnd = () => {

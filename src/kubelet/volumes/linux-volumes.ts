@@ -161,14 +161,14 @@ export class LinuxVolumes implements PodVolumes {
   }
 
   async usage(pod: Pod): Promise<VolumeUse[]> {
-    const told = await this.#csi.usage(pod.metadata.uid);
+    const byPath = await this.#csi.usage(pod.metadata.uid);
     const uses: VolumeUse[] = [];
     for (const volume of pod.spec.volumes ?? []) {
       const claimName = claimNameOf(pod, volume);
       const path = this.#done.get(`${pod.metadata.uid}/${volume.name}`)?.hostPath;
       if (claimName === undefined || path === undefined) continue;
       const figures = path.includes('/kubernetes.io~csi/')
-        ? driverFigures(told.get(path))
+        ? driverFigures(byPath.get(path))
         : await folderFigures(path);
       if (figures) uses.push({ name: volume.name, claimName, ...figures });
     }

@@ -23,7 +23,7 @@ export const program = 'haproxy';
 const pidName = 'haproxy.pid';
 const readyMs = 20_000;
 /** Longer than a reload takes on a busy machine: each one costs a process. */
-const tellAgainMs = 3_000;
+const signalAgainMs = 3_000;
 const pollMs = 20;
 /** One that ends sooner would end again: it is left to those who look now and then. */
 const lastsMs = 1_000;
@@ -74,11 +74,11 @@ export class HaproxyProcess {
   async untilServing(mark: string, reload: number | undefined): Promise<void> {
     const { clock, logFile } = this.#options;
     const endMs = clock.monotonic() + readyMs;
-    let toldMs = Number.NEGATIVE_INFINITY;
+    let signalledMs = Number.NEGATIVE_INFINITY;
     for (;;) {
-      if (reload !== undefined && clock.monotonic() - toldMs > tellAgainMs) {
+      if (reload !== undefined && clock.monotonic() - signalledMs > signalAgainMs) {
         signal(reload, 'SIGUSR2');
-        toldMs = clock.monotonic();
+        signalledMs = clock.monotonic();
       }
       // Until it listens at its socket, it shows no mark: asked again below.
       const info = await this.command('show info').catch(() => '');

@@ -73,7 +73,7 @@ class IngressController {
   readonly #signal: AbortSignal;
   readonly #haproxy: Haproxy;
   readonly #secrets = new Map<string, Informer<Secret>>();
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
   #following: Promise<void> | undefined;
   #place: HaproxyPlace | undefined;
   #slots: HaproxyFiles['slots'] = new Map();
@@ -99,7 +99,7 @@ class IngressController {
     const input = await this.#input();
     const routing = await this.#apply(input);
     this.#isServing = true;
-    this.#tell(routing);
+    this.#report(routing);
     await this.#publish(routing);
     this.#lookTimer ??= this.#lookLater();
   }
@@ -269,13 +269,13 @@ class IngressController {
   }
 
   /** Once for every problem, until it is gone. */
-  #tell({ problems }: Routing): void {
+  #report({ problems }: Routing): void {
     const present = new Set(problems.map((problem) => JSON.stringify(problem)));
-    for (const told of this.#told) if (!present.has(told)) this.#told.delete(told);
+    for (const id of this.#reported) if (!present.has(id)) this.#reported.delete(id);
     for (const problem of problems) {
       const id = JSON.stringify(problem);
-      if (this.#told.has(id)) continue;
-      this.#told.add(id);
+      if (this.#reported.has(id)) continue;
+      this.#reported.add(id);
       const ingress = this.#options.informers.of(Ingress).get(problem.ingress);
       if (ingress)
         this.#options.recorder.event(targetOf(Ingress, ingress), 'Warning', problem.reason, problem.message);

@@ -58,7 +58,7 @@ export function runFilters(
 ): Rejection | undefined {
   return cycle.isNodeLocal && !isPromisedTo(pod, node, snapshot)
     ? recall(cycle, pod, node, snapshot, blame)
-    : judge(cycle, pod, node, snapshot, blame);
+    : evaluate(cycle, pod, node, snapshot, blame);
 }
 
 /** Whether the node is kept for this very pod: then it is another node for it than for others of its shape. */
@@ -66,7 +66,7 @@ function isPromisedTo(pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean
   return node.isPromised && snapshot.nominatedTo(node.name).some(({ uid }) => uid === pod.uid);
 }
 
-function judge(
+function evaluate(
   cycle: FilterCycle,
   pod: PodInfo,
   node: NodeInfo,
@@ -90,13 +90,13 @@ function recall(
   snapshot: Snapshot,
   blame?: Blame,
 ): Rejection | undefined {
-  const refusal = recallOrJudge(cycle, pod, node, snapshot, snapshot.memoryOf(shapeOf(pod)));
+  const refusal = recallOrEvaluate(cycle, pod, node, snapshot, snapshot.memoryOf(shapeOf(pod)));
   if (refusal) blame?.(refusal.plugin);
   return refusal?.rejection;
 }
 
 /** A node's verdict, which the memory knows afterwards; undefined: it fits. For node-local cycles. */
-export function recallOrJudge(
+export function recallOrEvaluate(
   cycle: FilterCycle,
   pod: PodInfo,
   node: NodeInfo,
@@ -106,7 +106,7 @@ export function recallOrJudge(
   const known = memory.recall(node.slot);
   if (known) return known === 'fits' ? undefined : known;
   let plugin = '';
-  const rejection = judge(cycle, pod, node, snapshot, (refusing) => {
+  const rejection = evaluate(cycle, pod, node, snapshot, (refusing) => {
     plugin = refusing;
   });
   const refusal = rejection && { rejection, plugin };
@@ -147,7 +147,7 @@ export function createTrial(
   for (const { plugin, index } of changing)
     if (plugin.cloneState) states[index] = plugin.cloneState(states[index]);
   const verdict = (blame?: Blame) => applyFilters(cycle.active, states, pod, node, blame);
-  const tell = (changed: PodInfo, by: 1 | -1) => {
+  const notify = (changed: PodInfo, by: 1 | -1) => {
     for (const { plugin, index } of changing) plugin.changePod!(states[index], pod, changed, node, by);
   };
   const trial = {
@@ -155,11 +155,11 @@ export function createTrial(
     verdict,
     addPod(info: PodInfo) {
       node.addPod(info);
-      tell(info, 1);
+      notify(info, 1);
     },
     removePod(info: PodInfo) {
       node.removePod(info.uid);
-      tell(info, -1);
+      notify(info, -1);
     },
   };
   for (const other of snapshot.nominatedTo(original.name))

@@ -132,13 +132,13 @@ function pickAnew(
 /** Those that refused the pod for something that evicting others could change. */
 function promisingNodes({ snapshot, rejections, absent }: PostFilterContext): NodeInfo[] {
   const refused: NodeInfo[] = [];
-  const judged = new Set<NodeInfo>();
+  const evaluated = new Set<NodeInfo>();
   for (const [node, { code }] of rejections.entries()) {
-    judged.add(node);
+    evaluated.add(node);
     if (code === 'unschedulable') refused.push(node);
   }
   if (absent?.code !== 'unschedulable') return refused;
-  return [...refused, ...snapshot.nodes.filter((node) => !judged.has(node))];
+  return [...refused, ...snapshot.nodes.filter((node) => !evaluated.has(node))];
 }
 
 /** How many nodes where room can be made are enough to choose from. */

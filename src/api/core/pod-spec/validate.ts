@@ -26,7 +26,7 @@ import {
   validateTolerations,
 } from './scheduling.ts';
 import { validatePodSecurityContext, validateUserNamespace } from './security.ts';
-import { judgeVolumes } from './volumes.ts';
+import { checkVolumes } from './volumes.ts';
 import { validateHostProcesses } from './windows.ts';
 
 const restartPolicies = ['Always', 'OnFailure', 'Never'];
@@ -52,7 +52,7 @@ export function* validateTemplateMetadata(template: PodTemplateSpec | undefined,
 
 /** In upstream's order. */
 export function* validatePodSpec(spec: PodSpec, field: string): FieldErrors {
-  const { errors, usable } = judgeVolumes(spec.volumes, `${field}.volumes`);
+  const { errors, usable } = checkVolumes(spec.volumes, `${field}.volumes`);
   yield* errors;
   yield* validateResourceClaims(spec, `${field}.resourceClaims`);
   yield* validateAllContainers(spec, usable, field);

@@ -23,7 +23,7 @@ import { fileMode, localDescendingPath, localNonReservedPath } from './paths.ts'
 import { validateFieldRef, validateResourceFieldRef, volumeFieldPaths } from './references.ts';
 
 /** What is wrong with the volumes of a pod, and those with which nothing is: containers can use these only. */
-export function judgeVolumes(
+export function checkVolumes(
   volumes: Volume[] | undefined,
   field: string,
 ): { errors: FieldError[]; usable: PodVolumes } {

@@ -48,13 +48,13 @@ export function podSecurity(objects: ObjectReader, observer: PodSecurityObserver
   return {
     name: 'PodSecurity',
     validate(attributes) {
-      if (isWriteOf(attributes, Namespace, 'CREATE', 'UPDATE')) return judgeNamespace(objects, attributes);
+      if (isWriteOf(attributes, Namespace, 'CREATE', 'UPDATE')) return evaluateNamespace(objects, attributes);
       const found = podOf(attributes);
       if (!found) return;
       const policy = namespacePolicy(
         objects.get(Namespace, '', attributes.request.namespace)?.metadata.labels,
       );
-      judge(found, policy, attributes, observer);
+      evaluatePod(found, policy, attributes, observer);
     },
   };
 }
@@ -80,7 +80,7 @@ function podOf({ operation, request, object, old }: AdmissionAttributes): FoundP
 }
 
 /** @throws StatusError 403 */
-function judge(
+function evaluatePod(
   { pod, isPod }: FoundPod,
   policy: NamespacePolicy,
   { operation, request }: AdmissionAttributes,
@@ -141,7 +141,7 @@ function mattersToSecurity(next: Pod, old: Pod): boolean {
 }
 
 /** Labels that are wrong already may stay, so that other things of the namespace can change. @throws StatusError 422 */
-function judgeNamespace(objects: ObjectReader, attributes: AdmissionAttributes): void {
+function evaluateNamespace(objects: ObjectReader, attributes: AdmissionAttributes): void {
   const { object, old, request } = attributes;
   const errors = [...policyErrors(object?.metadata.labels)];
   const textsBefore = old ? [...policyErrors(old.metadata.labels)].map(({ text }) => text) : [];
