@@ -5,7 +5,7 @@ import { builtinKinds } from './builtin-kinds.ts';
 import names from './data/names.json' with { type: 'json' };
 import schemas from './data/schemas.json' with { type: 'json' };
 import type { KubeObject } from './meta.ts';
-import { randomObject } from './random-object.fake.ts';
+import { randomResource } from './random-resource.fake.ts';
 import { asKubeObject, decode } from './schema/decode.ts';
 import { applySchemaDefaults } from './schema/defaults.ts';
 
@@ -14,7 +14,7 @@ const context = { subresource: '', apiVersion: 'v1' };
 
 /** A random object as it comes from a decoder, some of its fields empty or null as clients send them. */
 function decoded(schema: string, next: () => number): KubeObject {
-  const object = randomObject(schema, next);
+  const object = randomResource(schema, next);
   const { metadata, ...content } = object;
   thin(content, next);
   const result = asKubeObject(decode(schema, content).object);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../base/random.ts';
 import { builtinKinds } from './builtin-kinds.ts';
-import { randomObject } from './random-object.fake.ts';
+import { randomResource } from './random-resource.fake.ts';
 import { asKubeObject, decode } from './schema/decode.ts';
 
 const rounds = 100;
@@ -60,7 +60,7 @@ for (const kind of builtinKinds)
     test(`${name} goes to the stored version and back without loss`, () => {
       const random = seededRandom(7);
       for (let round = 0; round < rounds; round++) {
-        const object = randomObject(served.schema, () => random.next());
+        const object = randomResource(served.schema, () => random.next());
         normalize[name]?.(object as Fields);
         const before = decode(served.schema, structuredClone(object)).object;
         const stored = served.toStored(asKubeObject(structuredClone(before)));

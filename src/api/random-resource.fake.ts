@@ -1,4 +1,4 @@
-/** Random objects that fit a schema: every field now and then, for tests that something holds for all of them. */
+/** Random resources by their OpenAPI schema: each field is present now and then, for tests of what holds for every object. */
 
 import schemas from './data/schemas.json' with { type: 'json' };
 import type { KubeObject } from './meta.ts';
@@ -23,7 +23,7 @@ const depthMax = 9;
 const all = schemas as Record<string, Schema>;
 
 /** An object of the definition `schemaName`, with a name, labels and annotations. */
-export function randomObject(schemaName: string, next: NextRandom): KubeObject {
+export function randomResource(schemaName: string, next: NextRandom): KubeObject {
   const object = randomValue({ $ref: `#/components/schemas/${schemaName}` }, next, 0) as Record<
     string,
     unknown
