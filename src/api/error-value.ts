@@ -1,8 +1,8 @@
 /**
- * How objects stand in the messages of validation: as JSON, but of the *inner* form in which upstream judges them. There,
+ * How objects stand in the messages of validation: as JSON, but of the *inner* form that upstream validates. There,
  * fields have their Go names and order (`{"Key":"k","Value":"","Effect":"NoSchedule","TimeAdded":null}`), nothing is left
  * out, and a few stand elsewhere or are called otherwise. What has no inner form (selectors, metadata) is printed as the
- * API does. Only an error that is told comes here.
+ * API does. Only errors that are reported come here.
  */
 import { unifiedDiff } from '../base/unified-diff.ts';
 import { LineIndexedFile } from './schema/line-indexed-file.ts';

@@ -144,7 +144,7 @@ export function invalid(
   name: string,
   errors: readonly FieldError[],
 ): StatusError {
-  // The same may be found by two rules: the message tells it once, the causes as often as it was found.
+  // Two rules may find the same error: the message has it once, the causes once for each.
   const texts = [...new Set(errors.map((error) => error.text))];
   const summary = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   const qualified = kind.group ? `${kind.kind}.${kind.group}` : kind.kind;

@@ -20,7 +20,7 @@ import type { NodeFacts } from './spec/field-paths.ts';
 import type { StatusManager } from './status-manager.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
-/** What the cluster says of the traffic of the node's pods. */
+/** The cluster's rules for the traffic of the node's pods. */
 export interface TrafficRules {
   /** Resolves when what is known by now is in force for the pods that have addresses by now. */
   inForce(): Promise<void>;

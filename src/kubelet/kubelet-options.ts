@@ -34,7 +34,7 @@ export interface KubeletOptions {
   seccompRoot?: string;
   version?: string;
   /**
-   * Asked when a pod has its addresses (`PodSet.addressed` tells them), before its first container starts.
+   * Asked when a pod has its addresses (see `PodSet.addressed`), before its first container starts.
    * Absent: nothing is waited for.
    */
   trafficRules?: TrafficRules;

@@ -82,7 +82,7 @@ async function start(parts: KubeletParts): Promise<void> {
   if (rootDir !== undefined) keepHouse(parts, rootDir);
 }
 
-/** Ends the parts that do not end by the signal alone; one that comes during the start is heard after it. */
+/** Ends the parts that do not end by the signal alone; an end during the start takes effect after it. */
 async function stopAfter(started: Promise<void>, { context, drivers, pods }: KubeletParts): Promise<void> {
   const { signal, probes } = context;
   // Its failure is reported to whoever awaits `started`.
@@ -144,7 +144,7 @@ function followNode({ nodes, registration, context }: KubeletParts): void {
     podCidr = cidr;
     context.runtime.updatePodCidr(cidr).then(
       () => registration.refresh(),
-      (error: unknown) => context.logger.warn('the pod range could not be told to the runtime', { error }),
+      (error: unknown) => context.logger.warn('the runtime could not be given the pod range', { error }),
     );
   };
   nodes.handle({ added: note, updated: note });

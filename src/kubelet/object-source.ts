@@ -16,7 +16,7 @@ interface Held<T extends KubeObject = KubeObject> {
   stop: AbortController;
   current: T | undefined;
   first: Promise<void>;
-  /** The server has told of it, be it that it is not there: that holds until it tells of something else. */
+  /** The server has answered, if only that the object does not exist; the answer holds until the next event. */
   isKnown: boolean;
 }
 
@@ -29,7 +29,7 @@ export class ObjectSource {
   readonly #changed: (podUid: string) => void;
   readonly #held = new Map<string, Held>();
 
-  /** `changed`: told of every pod that uses an object that changed, came or went. */
+  /** `changed`: called for every pod that uses an object that was added, changed or deleted. */
   constructor(options: {
     client: Client;
     clock: Clock;

@@ -131,7 +131,7 @@ export class StaticPods {
   #noteRefusal(name: string, error: Error): void {
     if (this.#refused.get(name) === error.message) return;
     this.#refused.set(name, error.message);
-    this.#options.context.logger.warn('a manifest is no good', { file: name, error });
+    this.#options.context.logger.warn('a manifest is invalid', { file: name, error });
   }
 
   async #mirror(pod: Pod): Promise<void> {

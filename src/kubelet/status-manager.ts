@@ -151,7 +151,7 @@ export class StatusManager {
   }
 }
 
-/** What is left to write, and not in vain. */
+/** The part of a status that still has to be written. */
 function patchToSend(entry: Entry): object | undefined {
   const patch = patchFor(entry);
   return entry.inVain && same(patch, entry.inVain) ? undefined : patch;

@@ -1,4 +1,4 @@
-/** Expressions of admission policies and webhooks, judged when they are written: a broken one would refuse everything. */
+/** Expressions of admission policies and webhooks, validated when they are written: a broken one would refuse everything. */
 import { checkExpression } from '../cel/check/check.ts';
 import { type CelType, dyn, typeText, withoutObjects } from '../cel/check/types.ts';
 import { CelError, compileCel } from '../cel/environment.ts';

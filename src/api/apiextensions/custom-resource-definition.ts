@@ -40,7 +40,7 @@ export const customResourceDefinitionKind = defineKind(CustomResourceDefinition,
     definition.status =
       stored && !known.includes(stored) ? { ...old.status, storedVersions: [...known, stored] } : old.status;
   },
-  /** Only marked: its time and its generation stay, and the condition tells at once what comes. */
+  /** Only marked: its time and its generation stay, and the condition shows at once what will happen. */
   prepareDeletion({ metadata, status }) {
     delete metadata.deletionGracePeriodSeconds;
     if (metadata.generation) metadata.generation--;

@@ -48,7 +48,7 @@ export function* validateDefinition(
     return;
   }
   const name = `${spec.names?.plural}.${spec.group}`;
-  // That there is no name at all is told for every kind.
+  // A missing name is reported by the rules for all kinds.
   if (metadata.name && metadata.name !== name)
     yield invalidValue('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group');
   yield* validateApproval(definition);

@@ -86,7 +86,7 @@ function* validateListMap(schema: JSONSchemaProps, keys: readonly string[], fiel
   }
 }
 
-/** What tells the items of a list apart is always there. */
+/** The keys of a list's items are always present. */
 function* validateIdentity(schema: JSONSchemaProps, keys: readonly string[], field: string): FieldErrors {
   const listType = schema['x-kubernetes-list-type'];
   const items = schema.items as JSONSchemaProps | undefined;

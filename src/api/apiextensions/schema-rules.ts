@@ -103,7 +103,7 @@ interface Collected {
   rules: FieldError[];
 }
 
-/** Upstream tells everything about schemas before anything about their rules. Gives whether the schema is sound so far. */
+/** Upstream reports all errors of schemas before any of their rules. Returns whether the schema is valid so far. */
 function collect(schema: JSONSchemaProps, place: Place, into: Collected): boolean {
   const before = into.schema.length;
   const { field, compiles } = place;

@@ -57,7 +57,7 @@ function* validateService({ metadata, spec }: APIService): FieldErrors {
   const { group = '', version = '', service, caBundle, insecureSkipTLSVerify } = spec;
   const expected = `${version}.${group}`;
   const { name = '' } = metadata;
-  // A name that is none at all has been told of already.
+  // An invalid name has been reported already.
   if (name && pathSegmentProblems(name).length === 0 && name !== expected)
     yield invalidValue(
       'metadata.name',

@@ -23,7 +23,7 @@ export interface TemplateOwner {
   deadlineOwner: string;
   /** False when the pods were no good before: nobody is to be kept from changing what else there is. */
   validatesPodSpec?: boolean;
-  /** True when labels and annotations of the template are judged a second time. */
+  /** True when labels and annotations of the template are validated a second time. */
   repeatsMetadata?: boolean;
   /** What is said of a selector that cannot be understood, and whether one must be there; upstream's DaemonSets are lenient. */
   badSelector: string | undefined;

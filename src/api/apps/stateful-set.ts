@@ -76,7 +76,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
   warnings: (set, old) => templateWarnings(set.spec?.template, old?.spec?.template, 'spec.template'),
   *validate(set, { subresource, isUpdate }) {
     if (subresource === 'status') yield* validateReplicaStatus(set.status, statusCounts);
-    // Whether what an update leaves as it was is judged again is told by the old set.
+    // Whether unchanged fields are validated again depends on the old set.
     else if (!isUpdate) yield* validateSpec(set.spec ?? {}, newSet);
   },
   *validateUpdate(set, old, { subresource }) {
@@ -111,7 +111,7 @@ export const statefulSetKind = defineKind(StatefulSet, {
   ],
 });
 
-/** What is judged: of a changed set, not what cannot be changed, nor the pods of one that was no good already. */
+/** What is validated. An update is not refused for fields that it cannot change, nor for pods that were invalid before. */
 interface Scope {
   validatesClaims: boolean;
   validatesServiceName: boolean;

@@ -184,7 +184,7 @@ function* validateMetric(metric: MetricSpec, field: string, options: MetricOptio
   const unknownType = notSupported(`${field}.type`, metric.type ?? '', metricTypes);
   if (!metric.type) yield required(`${field}.type`, 'must specify a metric source type');
   if (!own) yield unknownType;
-  // Of several sources the first is judged, whatever the type says.
+  // Of several sources the first is validated, whatever the type is.
   const [first, ...more] = sourcesInOrder.filter((source) => metric[source]);
   if (first)
     yield* validateSource({ type: metric.type, [first]: metric[first] }, `${field}.${first}`, options);

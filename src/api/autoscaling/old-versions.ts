@@ -122,7 +122,7 @@ export function toV1(object: KubeObject): KubeObject {
     delete source.status.currentMetrics;
     delete source.status.conditions;
   }
-  // The annotation tells of the average value too, which v1 has no field for.
+  // The annotation holds the average value too, for which v1 has no field.
   if (currentCpu)
     target.status!.currentCPUUtilizationPercentage = currentCpu.resource!.current.averageUtilization!;
   const otherCurrent = current.filter(

@@ -1,4 +1,4 @@
-/** Sets of completion indexes as clients and statuses write them (`0,2-4`), judged in upstream's words. */
+/** Sets of completion indexes as clients and statuses write them (`0,2-4`), validated with upstream's messages. */
 
 export interface Interval {
   first: number;

@@ -232,7 +232,7 @@ function* validateIndexLimits(spec: JobSpec, field: string): FieldErrors {
 
 function* validateJobUpdate(job: Job, old: Job): FieldErrors {
   const [spec, before] = [job.spec!, old.spec!];
-  // Upstream judges the spec by itself twice.
+  // Upstream validates the spec itself twice.
   yield* validateSpecAndSelector(spec);
   if (spec.completionMode === 'Indexed' && spec.completions !== before.completions) {
     // An indexed Job grows and shrinks with its parallelism.
@@ -289,7 +289,7 @@ function restore<T extends object>(target: T, before: Partial<T>, name: keyof T)
   else Object.assign(target, { [name]: before[name] });
 }
 
-/** Requests and limits as they were; what else is said of resources has not been let go. */
+/** Requests and limits as they were; other fields of resources may not change. */
 function withResourcesOf(containers: readonly Container[], before: readonly Container[]): Container[] {
   return containers.map((container) => {
     const old = before.find(({ name }) => name === container.name);

@@ -100,7 +100,7 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
   }
 }
 
-/** What cannot be read at all is told from what does not fit. */
+/** Separates values that cannot be parsed from values of the wrong type. */
 function parse(environment: Environment, source: string) {
   try {
     return environment.parse(source);

@@ -1,4 +1,4 @@
-/** Validation of what controllers and drivers say of a claim: its capacity, and how its resizing goes on. */
+/** Validation of a claim's status: its capacity, and the progress of its resizing. */
 import { type FieldErrors, invalidValue, notSupported, required } from '../field-error.ts';
 import { tryParseQuantity } from '../quantity.ts';
 import type { PersistentVolumeClaim } from '../types/core-v1.gen.ts';

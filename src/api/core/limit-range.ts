@@ -91,7 +91,7 @@ function* validateName(type: string, name: string, field: string): FieldErrors {
   }
 }
 
-/** Of two lists: the first's amount is not more than the second's; else the path and the value that are told. */
+/** Of two lists: the first's amount is not more than the second's; else the path and the value to report. */
 const orders = [
   { less: 'min', more: 'max', at: 'min', shown: 'min' },
   { less: 'min', more: 'defaultRequest', at: 'defaultRequest', shown: 'defaultRequest' },

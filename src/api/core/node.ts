@@ -54,7 +54,7 @@ export const nodeKind = defineKind(Node, {
       yield* rangeWarnings(range, `spec.podCIDRs[${index}]`);
   },
   *validate(node, { subresource }) {
-    // Of a status, what its update is judged by is all.
+    // A status is validated by its update only.
     if (subresource === 'status') return;
     yield* validateTaints(node);
     yield* validateResources(node);
@@ -65,7 +65,7 @@ export const nodeKind = defineKind(Node, {
       yield invalidValue('spec.podCIDRs', ranges, 'may specify no more than one CIDR for each IP family');
   },
   *validateUpdate(node, old) {
-    // Upstream judges what may change a second time.
+    // Upstream validates mutable fields a second time.
     yield* validateResources(node);
     yield* validateDeclaredFeatures(node.status?.declaredFeatures);
     yield* validateAddresses(node);

@@ -69,7 +69,7 @@ export const persistentVolumeKind = defineKind(PersistentVolume, {
   },
   *validateUpdate(volume, old, { subresource }) {
     if (subresource === 'status') return;
-    // Upstream judges the volume by itself twice.
+    // Upstream validates the volume itself twice.
     yield* validateSpec(volume.spec ?? {}, 'spec');
     const [source, before] = [sourceOf(withoutNewExpandSecret(volume.spec, old.spec)), sourceOf(old.spec)];
     if (!semanticEqual(source, before))

@@ -101,7 +101,7 @@ function fixedAmounts(resources: ResourceRequirements | undefined): object {
   return fixed;
 }
 
-/** What is judged on its own. */
+/** What is validated separately. */
 function keptParts({ spec }: Pod): Pick<Pod['spec'], (typeof lists)[number] | 'resources'> {
   const { containers, initContainers, resources } = spec;
   return { containers, ...(initContainers && { initContainers }), ...(resources && { resources }) };

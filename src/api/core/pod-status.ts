@@ -1,4 +1,4 @@
-/** Validation of what kubelets and controllers say of a pod: what may be said, and what may not be taken back. */
+/** Validation of a pod's status: allowed values, and values that may not be removed again. */
 import {
   duplicate,
   type FieldErrors,

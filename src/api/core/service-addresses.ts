@@ -1,6 +1,6 @@
 /**
- * Addresses and address families of a Service. They are judged before anything is allocated, so that what is wrong with
- * them is told alone, and once more with everything else.
+ * Addresses and address families of a Service. They are validated before anything is allocated, so that their errors
+ * are reported alone, and once more with all others.
  */
 import { isIP, isIPv6 } from 'node:net';
 import { duplicate, type FieldError, type FieldErrors, invalidValue, required } from '../field-error.ts';

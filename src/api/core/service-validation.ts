@@ -204,7 +204,7 @@ export function* validateServiceUpdate(service: Service, old: Service): FieldErr
     spec.loadBalancerClass !== before.loadBalancerClass
   )
     yield invalidValue('spec.loadBalancerClass', spec.loadBalancerClass ?? null, 'may not change once set');
-  // Upstream tells it with the change, and once more with the whole.
+  // Upstream reports it for the change, and once more for the whole object.
   yield* validateBalancerClass(spec);
   if (
     needsHealthCheckPort(before) &&

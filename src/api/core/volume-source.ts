@@ -74,7 +74,7 @@ export function oneTooMany(type: string, field: string): FieldError {
   );
 }
 
-/** Below which name upstream tells what is wrong within a source. */
+/** The field under which upstream reports errors within a source. */
 export function pathOfSource(type: string): string {
   return type === 'gcePersistentDisk' ? 'persistentDisk' : type;
 }

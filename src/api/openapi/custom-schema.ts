@@ -2,7 +2,7 @@
 import type { Dialect } from './definitions.ts';
 import type { JsonSchema } from './source.ts';
 
-/** What OpenAPI 2 cannot say: it says nothing in its place, and so forbids nothing. Defaults it never tells. */
+/** What OpenAPI 2 cannot express is left out, so that it forbids nothing. Defaults are always left out. */
 const newKeywords = ['allOf', 'anyOf', 'oneOf', 'not', 'nullable', 'default'] as const;
 
 /** Of an object that is a resource in itself. */

@@ -17,7 +17,7 @@ export interface Ownership {
 /** By {@link ownershipKey}. */
 export type Ownerships = Map<string, Ownership>;
 
-/** Applying managers are the same in every version; updating ones are told apart by it. */
+/** Applying managers are the same in every version; updating managers are distinguished by it. */
 export function ownershipKey(owner: Omit<Ownership, 'fields' | 'time'>): string {
   const version = owner.operation === 'Apply' ? '' : owner.apiVersion;
   return JSON.stringify([owner.manager, owner.operation, version, owner.subresource]);
@@ -62,7 +62,7 @@ export function managedFieldsText(entries: object): string | undefined {
   return (entries as WrittenList)[known]?.text;
 }
 
-/** What an update made of such a list; `update` tells all that the outcome depends on. */
+/** What an update made of such a list; the outcome depends on `update` alone. */
 export function recallUpdate(entries: unknown, update: string): ManagedFieldsEntry[] | undefined {
   return (entries as WrittenList | undefined)?.[known]?.updates?.get(update);
 }

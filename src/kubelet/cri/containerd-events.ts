@@ -50,7 +50,7 @@ export async function* subscribeContainerdEvents(
   );
   const cancel = () => stream.cancel();
   signal.addEventListener('abort', cancel, { once: true });
-  // containerd sends headers only with the first event, so the wish to subscribe counts as heard once the channel
+  // containerd sends headers only with the first event, so a subscription counts as accepted once the channel
   // is connected; the listing that the caller makes next goes through the same connection, behind it.
   client.waitForReady(Number.POSITIVE_INFINITY, (error) => error === undefined && ready());
   try {

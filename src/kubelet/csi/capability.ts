@@ -48,7 +48,7 @@ export function isGivenToGroup(
   return Boolean(volume.fsType) && volume.accessModes.some((mode) => /^ReadWriteOnce(Pod)?$/.test(mode));
 }
 
-/** What a driver that asks for it learns of the pod. */
+/** What a driver with `podInfoOnMount` is given about the pod. */
 export function podContext(
   pod: { metadata: { name: string; namespace?: string; uid: string }; spec: core.PodSpec },
   { isEphemeral }: { isEphemeral: boolean },

@@ -56,7 +56,7 @@ export class CsiVolumes {
   readonly #options: CsiVolumesOptions;
   readonly #records: VolumeRecords;
   readonly #attached: AttachedVolumes;
-  /** When drivers that ask for it are to be told of a pod's volumes again, by `podUid/volume`; milliseconds since the epoch. */
+  /** When a pod's volumes are published again, for drivers with `requiresRepublish`, by `podUid/volume`; milliseconds since the epoch. */
   readonly #republishMs = new Map<string, number>();
   /** What has been staged for pods, or tried to be, by their uids: given back with them whether it was published or not. */
   readonly #stagedFor = new Map<string, Map<string, StagedVolume>>();

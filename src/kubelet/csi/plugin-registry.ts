@@ -17,7 +17,7 @@ export interface PluginRegistryOptions {
   folder: string;
   clock: Clock;
   logger: Logger;
-  /** @throws Error when it is not wanted; the plugin is told why */
+  /** @throws Error when it is rejected; the plugin is given the reason */
   registered(info: PluginInfo): Promise<void>;
   /** The plugin of this name is gone. */
   removed(name: string): Promise<void>;

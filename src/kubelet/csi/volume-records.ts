@@ -126,6 +126,6 @@ async function readRecord(file: string): Promise<VolumeRecord | undefined> {
     return JSON.parse(await readFile(file, 'utf8')) as VolumeRecord;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new Error(`${dirname(file)} tells of no volume: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${dirname(file)} describes no volume: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -124,7 +124,7 @@ export class EvictionManager {
 
   /**
    * What ended containers left and unused images go before pods do. True when something went: the runtime gives the
-   * space back a moment later, so only the next look tells whether that was enough.
+   * space back a moment later, so only the next measurement shows whether that was enough.
    */
   async #reclaimDisk(): Promise<boolean> {
     const { context, imageGc, pods } = this.#options;

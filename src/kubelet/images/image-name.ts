@@ -1,4 +1,4 @@
-/** Image references: their parts, and what upstream says of bad ones. Pure. */
+/** Image references: their parts, and upstream's messages for invalid ones. Pure. */
 
 export interface ImageName {
   /** `docker.io` when none is written. */

@@ -1,4 +1,4 @@
-/** What the node says of its own health. Pure. */
+/** The conditions of the node's status. Pure. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 
 export interface NodeHealth {

@@ -141,7 +141,7 @@ export class NodeRegistration {
     }
   }
 
-  /** A node that registered before keeps what others gave it; what it says of itself is brought up to date. */
+  /** A node that registered before keeps what others set; its own fields are updated. */
   async #reconcile(found: Node, signal: AbortSignal): Promise<Node> {
     const { client, nodeName, labels } = this.#options;
     const wanted = { labels, annotations };

@@ -88,7 +88,7 @@ export class ContainerResources {
   }
 
   /**
-   * Decides what the node grants, so that {@link conditions} tell of it; gives the pod with what its running containers
+   * Decides what the node grants, so that {@link conditions} show it; gives the pod with what its running containers
    * have until then, undefined when that is the same.
    */
   settle(pod: Pod, observed: ObservedPod): Pod | undefined {
@@ -122,7 +122,7 @@ export class ContainerResources {
     const all = resizableParts(pod);
     const asksForOther = all.some(({ name, resources }) => {
       const isRunning = isPartRunning(observed, name);
-      // Of a pod that was adopted the status tells what it was granted.
+      // What an adopted pod was granted is in its status.
       const before = this.#granted.get(name) ?? (isRunning ? this.#actual.get(name) : undefined);
       if (before) this.#granted.set(name, before);
       return before !== undefined && !sameResources(before, resources);
@@ -247,7 +247,7 @@ export class ContainerResources {
   }
 }
 
-/** The status adds up what containers ask for, too: of that the spec says nothing. */
+/** The status also has sums of the containers' requests, which the spec does not have. */
 function namedIn(
   spec: core.ResourceRequirements,
   reported: core.ResourceRequirements,

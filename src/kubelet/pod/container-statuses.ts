@@ -123,7 +123,7 @@ function containerStatus(known: KnownContainer, inputs: StatusInputs): core.Cont
   return status;
 }
 
-/** Of one that does not run what it is granted is told, not what it had. */
+/** A container that does not run shows what it is granted, not what it had. */
 function addDetails(
   status: core.ContainerStatus,
   spec: core.Container,

@@ -1,4 +1,4 @@
-/** Puts together what is said of a pod at the API, and hands it to the status manager. */
+/** Composes a pod's status for the API, and passes it to the status manager. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { KubeletContext } from '../context.ts';

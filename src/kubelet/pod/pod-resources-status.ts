@@ -1,4 +1,4 @@
-/** What a pod's status says of its resources as a whole: what is set aside for it, and what is in force. Pure. */
+/** The resources of a whole pod in its status: those allocated to it, and those in force. Pure. */
 import {
   computePodLimits,
   computePodRequests,

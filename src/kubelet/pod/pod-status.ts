@@ -82,7 +82,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   return status;
 }
 
-/** Whoever reads of the end gives the pod's place away: it is told when nothing of it runs any more. */
+/** Clients reuse the pod's place once it is reported as ended: that happens only when nothing of it runs. */
 function goesOn(pod: Pod, observed: ObservedPod, statuses: ContainerStatuses): boolean {
   if (askersForRestartOfAll(pod, observed).length > 0) return true;
   const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = statuses;

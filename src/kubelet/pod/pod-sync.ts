@@ -112,8 +112,8 @@ export class PodSync {
   }
 
   /**
-   * What was killed starts anew within the same step, and is told after it: clients that read a status to change it, as
-   * upstream lets them, are not overtaken by a state that lasts for an instant.
+   * What was killed starts anew within the same step, and is reported afterwards: clients that read a status to change
+   * it, as upstream lets them, are not overtaken by a state that lasts for an instant.
    */
   async #killContainers({ kill }: PodActions): Promise<void> {
     if (kill.length === 0) return;
@@ -153,7 +153,7 @@ export class PodSync {
     return record.observed.sandboxes.find(({ id }) => id === made.id);
   }
 
-  /** No container may send or receive before they are in force. Static pods start without an API server to tell of any. */
+  /** No container may send or receive before they are in force. Static pods start without an API server, and so without rules. */
   async #awaitTrafficRules(sandboxId: string): Promise<void> {
     const { context, pod, isStatic, observed, end } = this.#record;
     if (isStatic || pod.spec.hostNetwork) return;

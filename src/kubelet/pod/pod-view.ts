@@ -11,7 +11,7 @@ export class PodView {
   readonly #uid: string;
   #observed: ObservedPod = nothingObserved;
   #isStale = true;
-  /** Ends that events told of, with how often CRI has been asked since: its own word comes a moment later. */
+  /** Ends that events reported, with the number of CRI lists since: CRI shows them a moment later. */
   readonly #exits = new Map<string, number>();
 
   constructor(context: KubeletContext, uid: string) {

@@ -139,7 +139,7 @@ export class PodWorker {
     if (!this.isTerminating && this.#record.end.evict(eviction)) this.wake();
   }
 
-  /** The runtime told of something about this pod; `exitedId`: that this container or sandbox of it has ended. */
+  /** The runtime sent an event about this pod; `exitedId`: that this container or sandbox of it has ended. */
   runtimeChanged(exitedId?: string): void {
     const { view } = this.#record;
     if (exitedId) view.noteExit(exitedId);

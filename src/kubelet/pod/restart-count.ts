@@ -2,7 +2,7 @@
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ObservedContainer } from './pod-observation.ts';
 
-/** `known`: what was told of the pod. A runtime may forget (its storage was wiped, or all were removed to start anew). */
+/** `known`: what was reported of the pod. A runtime may forget (its storage was wiped, or all were removed to start anew). */
 export function nextRestartCount(
   containerName: string,
   last: Pick<ObservedContainer, 'restartCount'> | undefined,

@@ -1,4 +1,4 @@
-/** A pod waits until what the cluster says of its traffic is in force, and says why when that takes long. */
+/** A pod waits until the rules for its traffic are in force, and reports the reason when that takes long. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { pause } from '../../base/clock.ts';
 import { unlessAborted } from '../../base/unless-aborted.ts';

@@ -132,7 +132,7 @@ export class ProbeManager {
     return this.#watched.get(containerId)?.probes.get('readiness')?.finding === 'success';
   }
 
-  /** Takes over what the API says of a container that was adopted, so that a restart of the agent makes nothing unready. */
+  /** Takes over the reported state of an adopted container, so that a restart of the agent makes nothing unready. */
   adopt(containerId: string, known: { started: boolean; ready: boolean }): void {
     const watched = this.#watched.get(containerId);
     if (!watched) return;

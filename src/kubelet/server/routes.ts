@@ -31,7 +31,7 @@ const systemLogFolder = '/var/log';
 
 /**
  * A container that ends at once would be attached to in the moment between its output and its end: both would be lost.
- * Clients that are told that it is over read its log instead.
+ * Clients that learn that it has ended read its log instead.
  */
 const attachAfterMs = 400;
 /** A container that ended this soon may have said all before its streams were connected: the same then. */

@@ -48,7 +48,7 @@ export class SpdySession {
   onClose: (() => void) | undefined;
 
   /**
-   * `socket`: already upgraded. `onStream` makes this the server's side: it hears of each stream that the client opens,
+   * `socket`: already upgraded. `onStream` makes this the server's side: it is called for each stream that the client opens,
    * before any of its data, and the client is answered.
    */
   constructor(socket: Duplex, onStream?: (stream: SpdyStream, headers: Record<string, string>) => void) {

@@ -43,7 +43,7 @@ export interface FsStats {
   inodesUsed?: number;
 }
 
-/** A container, a pod, the node, or a part of it, as far as its group tells. */
+/** A container, a pod, the node, or a part of it, as far as its cgroup shows. */
 export interface GroupSample {
   cpu: CpuStats;
   memory: MemoryStats;

@@ -22,7 +22,7 @@ export interface Translation {
   /** What was asked of the runtime. */
   runtime: StreamRequest;
   /**
-   * What the end of the client's input becomes. A terminal's input does not end: programs on it are told by a control
+   * What the end of the client's input becomes. A terminal's input does not end: its programs are signalled by a control
    * character, and the runtime would let go of the output, or of the terminal and so end them.
    */
   inputEnd: 'ends' | 'is typed';

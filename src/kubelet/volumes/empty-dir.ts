@@ -26,7 +26,7 @@ export async function makeEmptyDir({ pod, source, folder, node }: EmptyDirReques
 
 /**
  * How much a volume in memory holds, in bytes: what it says, yet never more than its pod or the node may use. So a full
- * one is told of as a full disk is, and costs no container its life. Undefined: nothing of that is known.
+ * one is reported as a full disk, and ends no container. Undefined: nothing of that is known.
  */
 export function computeMemorySize(
   pod: Pod,

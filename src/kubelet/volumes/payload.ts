@@ -94,7 +94,7 @@ interface ItemChoice {
   items?: readonly core.KeyToPath[];
   optional?: boolean;
   mode: number | undefined;
-  /** What is said of a key that is not there. */
+  /** The error for a key that does not exist. */
   missing: string;
 }
 

@@ -51,9 +51,9 @@ export interface MountedVolume {
 export class VolumeError extends Error {
   /** As the pod names it. */
   readonly volume: string;
-  /** Somebody else has to do something first: nothing has failed, and nothing is told until patience ends. */
+  /** Somebody else has to do something first: nothing has failed, and nothing is reported until the time limit. */
   readonly isWaiting: boolean;
-  /** Of the event that tells of it. */
+  /** Of the event that reports it. */
   readonly reason: 'FailedMount' | 'FailedMapVolume';
 
   constructor(
@@ -142,7 +142,7 @@ export interface PodVolumes {
   tearDown(podUid: string): Promise<void>;
   /** Uids of pods that have volumes here. */
   list(): Promise<string[]>;
-  /** Of the pod's claims, as far as it is known; a claim for a block device has no file system to tell of. */
+  /** Of the pod's claims, as far as it is known; a claim for a block device has no file system to report. */
   usage(pod: Pod): Promise<VolumeUse[]>;
   /** Takes back what is on the node for volumes that no pod has. */
   clearUnused(): Promise<void>;

@@ -1,5 +1,5 @@
 /**
- * The HAProxy of an ingress: started once, taken over by the next process that finds it, told of changed servers through
+ * The HAProxy of an ingress: started once, taken over by the next process that finds it, given changed servers through
  * its socket, and reloaded without dropping a connection when anything else changes.
  */
 import { createHash } from 'node:crypto';

@@ -113,7 +113,7 @@ class IngressController {
         if (!(await this.#haproxy.isRunning())) this.#touch();
         await this.#haproxy.trimLog();
       } catch (error) {
-        this.#options.logger.warn('HAProxy could not be looked after', { error });
+        this.#options.logger.warn('HAProxy could not be supervised', { error });
       }
       if (this.#isServing) this.#lookTimer ??= this.#lookLater();
     });

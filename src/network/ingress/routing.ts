@@ -378,7 +378,7 @@ function readCertificate(secret: Secret | undefined): { pem: string } | { proble
     if (!new X509Certificate(pem.chain).checkPrivateKey(createPrivateKey(pem.key)))
       return { problem: 'has a key that does not belong to its certificate' };
   } catch {
-    // Whatever OpenSSL says of it: users know it by these words.
+    // Not OpenSSL's message: users know these words.
     return { problem: 'has a certificate or key that cannot be read' };
   }
   return { pem: `${pem.chain.trim()}\n${pem.key.trim()}\n` };

@@ -25,7 +25,7 @@ export interface PolicyOptions {
 }
 
 export interface Policies extends Pick<SyncLoop, 'settled' | 'problem'> {
-  /** Resolves when the policies known by now are in force for the pods that `localPods` tells by now. */
+  /** Resolves when the policies known by now are in force for the pods that `localPods` returns by now. */
   inForce(): Promise<void>;
 }
 
@@ -110,7 +110,7 @@ async function followCluster(informers: InformerFactory, loop: SyncLoop): Promis
   namespaces.handle({ added: loop.touch, updated: loop.touch, deleted: loop.touch });
 }
 
-/** What the node says of its own pods is newer than what the API says of them. */
+/** The node knows the addresses of its own pods before the API does. */
 function withLocalAddresses(
   pods: Iterable<Pod>,
   local: Iterable<{ pod: Pod; ips: readonly string[] }>,

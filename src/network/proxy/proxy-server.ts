@@ -1,5 +1,5 @@
 /**
- * Where the service proxy tells how it is, at kube-proxy's ports and in its words: outside load balancers ask every node
+ * The health and mode of the service proxy, at kube-proxy's ports and in its words: outside load balancers ask every node
  * for /healthz, and monitoring asks the node itself for /metrics and /proxyMode.
  */
 import type { RequestListener, ServerResponse } from 'node:http';

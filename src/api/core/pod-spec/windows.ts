@@ -1,4 +1,4 @@
-/** Validation of what pods say of nodes with Windows, though none of these is here: their objects are the same. */
+/** Validation of the Windows fields of pods. No node runs Windows here, but the objects are the same. */
 import { type FieldErrors, invalidValue } from '../../field-error.ts';
 import type { PodSpec, WindowsSecurityContextOptions } from '../../types/core-v1.gen.ts';
 import { invalidFor } from '../../validation/fields.ts';
