@@ -2,7 +2,6 @@
 import { CurrentEntries } from './current-entries.ts';
 import {
   CompactedError,
-  FutureRevisionError,
   type ListOptions,
   type ListResult,
   type Revision,
@@ -14,6 +13,7 @@ import {
   type WatchOptions,
   type WriteResult,
 } from './store.ts';
+import { checkReadable, creation, removal, replacement } from './store-events.ts';
 import { WatchHub } from './watch-hub.ts';
 
 export function createMemoryStore(): Store {
@@ -48,34 +48,19 @@ class MemoryStore implements Store {
   async create(key: string, value: Uint8Array): Promise<WriteResult> {
     const current = this.#current.get(key);
     if (current) return { ok: false, current };
-    const revision = this.#revision + 1;
-    return this.#commit({ type: 'put', key, value, revision, createRevision: revision });
+    return this.#commit(creation(key, value, this.#revision + 1));
   }
 
   async update(key: string, value: Uint8Array, expected: Revision): Promise<WriteResult> {
     const current = this.#current.get(key);
     if (current?.modRevision !== expected) return { ok: false, current };
-    return this.#commit({
-      type: 'put',
-      key,
-      value,
-      revision: this.#revision + 1,
-      createRevision: current.createRevision,
-      previous: { value: current.value, revision: current.modRevision },
-    });
+    return this.#commit(replacement(current, value, this.#revision + 1));
   }
 
   async delete(key: string, expected: Revision): Promise<WriteResult> {
     const current = this.#current.get(key);
     if (current?.modRevision !== expected) return { ok: false, current };
-    return this.#commit({
-      type: 'delete',
-      key,
-      value: current.value,
-      revision: this.#revision + 1,
-      createRevision: current.createRevision,
-      previous: { value: current.value, revision: current.modRevision },
-    });
+    return this.#commit(removal(current, this.#revision + 1));
   }
 
   watch(prefix: string, { fromRevision, signal }: WatchOptions): AsyncIterable<WatchBatch> {
@@ -130,8 +115,7 @@ class MemoryStore implements Store {
 
   #checkRevision(asked: Revision | undefined): Revision {
     if (asked === undefined) return this.#revision;
-    if (asked > this.#revision) throw new FutureRevisionError(asked, this.#revision);
-    if (asked < this.#compacted) throw new CompactedError(asked, this.#compacted);
+    checkReadable(asked, { newest: this.#revision, compacted: this.#compacted });
     return asked;
   }
 

@@ -6,7 +6,6 @@
 import { CurrentEntries } from '../current-entries.ts';
 import {
   CompactedError,
-  FutureRevisionError,
   type ListOptions,
   type ListResult,
   type Revision,
@@ -18,6 +17,7 @@ import {
   type WatchOptions,
   type WriteResult,
 } from '../store.ts';
+import { checkReadable, creation, removal, replacement } from '../store-events.ts';
 import { WatchHub } from '../watch-hub.ts';
 import type { HistoryRow, LogRow } from './database.ts';
 import { unpackRows } from './packed-rows.ts';
@@ -102,31 +102,19 @@ class SqliteStore implements Store {
   create(key: string, value: Uint8Array): Promise<WriteResult> {
     const current = this.#newest(key);
     if (current) return this.#lost(key);
-    const revision = this.#assigned + 1;
-    return this.#enqueue({ type: 'put', key, value, revision, createRevision: revision });
+    return this.#enqueue(creation(key, value, this.#assigned + 1));
   }
 
   update(key: string, value: Uint8Array, expected: Revision): Promise<WriteResult> {
     const current = this.#newest(key);
     if (current?.modRevision !== expected) return this.#lost(key);
-    const { createRevision } = current;
-    const previous = { value: current.value, revision: current.modRevision };
-    return this.#enqueue({ type: 'put', key, value, revision: this.#assigned + 1, createRevision, previous });
+    return this.#enqueue(replacement(current, value, this.#assigned + 1));
   }
 
   delete(key: string, expected: Revision): Promise<WriteResult> {
     const current = this.#newest(key);
     if (current?.modRevision !== expected) return this.#lost(key);
-    const { value, createRevision } = current;
-    const previous = { value, revision: current.modRevision };
-    return this.#enqueue({
-      type: 'delete',
-      key,
-      value,
-      revision: this.#assigned + 1,
-      createRevision,
-      previous,
-    });
+    return this.#enqueue(removal(current, this.#assigned + 1));
   }
 
   watch(prefix: string, { fromRevision, signal }: WatchOptions): AsyncIterable<WatchBatch> {
@@ -254,8 +242,7 @@ class SqliteStore implements Store {
   }
 
   #checkRevision(asked: Revision): void {
-    if (asked > this.#revision) throw new FutureRevisionError(asked, this.#revision);
-    if (asked < this.#compacted) throw new CompactedError(asked, this.#compacted);
+    checkReadable(asked, { newest: this.#revision, compacted: this.#compacted });
   }
 }
 
