@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { CustomResourceDefinition, Namespace } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { type ApiServer, createApiServer } from '../server.ts';
+import { startWebhookServer, type WebhookServer } from '../webhook-server.fixture.ts';
 
 /** v1 has `host` and `port`, v2 one `address`. */
 interface Server1 extends KubeObject {
@@ -39,7 +36,7 @@ const V2 = typeOf<Server2>('v2');
 
 let server: ApiServer;
 let client: Client;
-let hookServer: Server;
+let hookServer: WebhookServer;
 let reviews: Review[] = [];
 let respond: (review: Review) => object = convertAll;
 
@@ -56,24 +53,14 @@ function convertOne({ spec, ...object }: AnyServer, apiVersion: string): object 
 }
 
 before(async () => {
-  const authority = await createAuthority('webhook-ca');
-  const { cert, key } = await issueCertificate(authority, {
-    commonName: 'hook',
-    usages: ['server'],
-    ipAddresses: ['127.0.0.1'],
+  hookServer = await startWebhookServer((review: Review) => {
+    reviews.push(review);
+    return {
+      kind: 'ConversionReview',
+      apiVersion: 'apiextensions.k8s.io/v1',
+      response: respond(review),
+    };
   });
-  hookServer = createServer({ cert, key }, (request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const review = JSON.parse(Buffer.concat(chunks).toString()) as Review;
-      reviews.push(review);
-      const kind = { kind: 'ConversionReview', apiVersion: 'apiextensions.k8s.io/v1' };
-      response.end(JSON.stringify({ ...kind, response: respond(review) }));
-    });
-  }).listen(0, '127.0.0.1');
-  await once(hookServer, 'listening');
-  const url = `https://127.0.0.1:${(hookServer.address() as AddressInfo).port}/convert`;
   server = await createApiServer({
     store: createMemoryStore(),
     clock: systemClock,
@@ -107,7 +94,7 @@ before(async () => {
       conversion: {
         strategy: 'Webhook',
         webhook: {
-          clientConfig: { url, caBundle: Buffer.from(authority.cert).toString('base64') },
+          clientConfig: { url: `${hookServer.origin}/convert`, caBundle: hookServer.caBundle },
           conversionReviewVersions: ['v1'],
         },
       },
@@ -120,7 +107,6 @@ before(async () => {
 });
 after(async () => {
   await server.close();
-  hookServer.closeAllConnections();
   hookServer.close();
 });
 beforeEach(async () => {

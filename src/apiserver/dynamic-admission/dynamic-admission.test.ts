@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import {
   ConfigMap,
@@ -14,12 +11,12 @@ import {
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
-import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { seededRandom } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
 import { type ApiServer, createApiServer } from '../server.ts';
+import { startWebhookServer, type WebhookServer } from '../webhook-server.fixture.ts';
 
 interface Review {
   request: {
@@ -44,7 +41,7 @@ type Answer = {
 
 let server: ApiServer;
 let client: Client;
-let hookServer: Server;
+let hookServer: WebhookServer;
 let caBundle: string;
 let url: string;
 /** What the webhook does with a review; each test sets its own. */
@@ -52,35 +49,21 @@ let answer: (review: Review) => Answer | undefined;
 let reviews: Review[] = [];
 
 before(async () => {
-  const authority = await createAuthority('webhook-ca');
-  const { cert, key } = await issueCertificate(authority, {
-    commonName: 'hook',
-    usages: ['server'],
-    ipAddresses: ['127.0.0.1'],
+  hookServer = await startWebhookServer((review: Review) => {
+    reviews.push(review);
+    const given = answer(review);
+    if (!given) return undefined;
+    const { patch, ...rest } = given;
+    const encoded = patch !== undefined && Buffer.from(JSON.stringify(patch)).toString('base64');
+    const response = {
+      uid: review.request.uid,
+      ...rest,
+      ...(encoded && { patch: encoded, patchType: 'JSONPatch' }),
+    };
+    return { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response };
   });
-  caBundle = Buffer.from(authority.cert).toString('base64');
-  hookServer = createServer({ cert, key }, (request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const review = JSON.parse(Buffer.concat(chunks).toString()) as Review;
-      reviews.push(review);
-      const given = answer(review);
-      if (!given) return void response.writeHead(500).end('broken');
-      const { patch, ...rest } = given;
-      const encoded = patch !== undefined && Buffer.from(JSON.stringify(patch)).toString('base64');
-      const body = {
-        uid: review.request.uid,
-        ...rest,
-        ...(encoded && { patch: encoded, patchType: 'JSONPatch' }),
-      };
-      response.end(
-        JSON.stringify({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response: body }),
-      );
-    });
-  }).listen(0, '127.0.0.1');
-  await once(hookServer, 'listening');
-  url = `https://127.0.0.1:${(hookServer.address() as AddressInfo).port}/check`;
+  caBundle = hookServer.caBundle;
+  url = `${hookServer.origin}/check`;
   server = await createApiServer({
     store: createMemoryStore(),
     clock: systemClock,
@@ -94,7 +77,6 @@ before(async () => {
 });
 after(async () => {
   await server.close();
-  hookServer.closeAllConnections();
   hookServer.close();
 });
 beforeEach(async () => {

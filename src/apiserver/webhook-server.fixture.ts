@@ -1,0 +1,41 @@
+/** An HTTPS server that stands in for a webhook, with an authority of its own. */
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createAuthority, issueCertificate } from '../base/pki.ts';
+
+export interface WebhookServer {
+  /** `https://127.0.0.1:port` */
+  origin: string;
+  /** As a client configuration has it. */
+  caBundle: string;
+  close(): void;
+}
+
+/** `respond` returns the answer to a review; undefined: status 500. */
+export async function startWebhookServer<Review>(
+  respond: (review: Review) => object | undefined,
+): Promise<WebhookServer> {
+  const authority = await createAuthority('webhook-ca');
+  const { cert, key } = await issueCertificate(authority, {
+    commonName: 'hook',
+    usages: ['server'],
+    ipAddresses: ['127.0.0.1'],
+  });
+  const server = createServer({ cert, key }, async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const answer = respond(JSON.parse(Buffer.concat(chunks).toString()) as Review);
+    if (answer) response.end(JSON.stringify(answer));
+    else response.writeHead(500).end('broken');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    caBundle: Buffer.from(authority.cert).toString('base64'),
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
