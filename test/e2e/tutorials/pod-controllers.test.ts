@@ -87,7 +87,8 @@ suite('pod controllers', () => {
   test('Deployment: a canary by pause and resume, then the roll back', async () => {
     await run('set image deployment/deploy-demo myapp=ikubernetes/myapp:v3');
     assertPrints(await run('rollout pause deployment deploy-demo'), ['deployment.apps/deploy-demo paused']);
-    await until('get deployment', ['NAME READY UP-TO-DATE AVAILABLE AGE', 'deploy-demo 6/5 1 6 AGE']);
+    // Where kubectl is slow, a second pod is there before the pause.
+    await untilMatch('get deployment', /^deploy-demo +6\/5 +[12] +6 /m);
     assertPrints(await run('rollout resume deployment deploy-demo'), ['deployment.apps/deploy-demo resumed']);
     const status = await run('rollout status deployment/deploy-demo');
     assert.match(status, /Waiting for deployment "deploy-demo" rollout to finish: \d out of 5 new replicas/);
