@@ -40,7 +40,7 @@ export function* validateObjectMeta(
   yield* validateLabels(meta.labels, `${field}.labels`);
   yield* validateAnnotations(meta.annotations, `${field}.annotations`);
   yield* validateOwnerReferences(meta.ownerReferences, `${field}.ownerReferences`);
-  yield* validateFinalizers(meta.finalizers, rules.anyFinalizers ?? false, `${field}.finalizers`);
+  yield* validateFinalizers(meta.finalizers, rules, `${field}.finalizers`);
 }
 
 export function* validateAnnotations(
@@ -84,7 +84,7 @@ const standardFinalizers = new Set(['kubernetes', orphanFinalizer, foregroundFin
 
 export function* validateFinalizers(
   finalizers: string[] | undefined,
-  anyFinalizers: boolean,
+  { anyFinalizers }: { anyFinalizers?: boolean },
   field: string,
 ): FieldErrors {
   if (!finalizers) return;

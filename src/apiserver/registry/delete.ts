@@ -39,7 +39,7 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     const current = await readCurrent(registry, resource, namespace, name);
     if (isFirst) checkPreconditions(request, current, request.preconditions);
     const old = current.object;
-    if (!request.isAdmitted) await admitDeletion(registry, request, old, isFirst);
+    if (!request.isAdmitted) await admitDeletion(registry, request, old, { isFirst });
 
     const next = planDeletion(registry, request, old);
     if (next === 'unchanged') return { object: current, isGone: false };
@@ -73,7 +73,7 @@ async function admitDeletion(
   { admission }: Registry,
   request: DeleteRequest,
   old: KubeObject,
-  isFirst: boolean,
+  { isFirst }: { isFirst: boolean },
 ): Promise<void> {
   const { name, options } = request;
   const attributes = { operation: 'DELETE' as const, request, object: undefined, old, name, options };

@@ -36,14 +36,13 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
     apiVersion: request.resource.apiVersion,
     isUpdate: true,
   };
-  const { anyFinalizers = false } = metadataRules(request);
   const metaErrors = [...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata')];
   const updateErrors = [...(definition.validateUpdate?.(object, old, context) ?? [])];
   const errors: FieldError[] = [
-    // Upstream judges metadata for all kinds alike, and then again with the kind.
+    // Upstream validates metadata for all kinds alike, and then again with the kind.
     ...metaErrors,
     ...metaErrors,
-    ...validateFinalizers(object.metadata.finalizers, anyFinalizers, 'metadata.finalizers'),
+    ...validateFinalizers(object.metadata.finalizers, metadataRules(request), 'metadata.finalizers'),
     ...(definition.updateRulesFirst ? updateErrors : []),
     ...definition.validate(object, context),
     ...(definition.updateRulesFirst ? [] : updateErrors),

@@ -19,8 +19,7 @@ export async function runHook(
   context: KubeletContext,
   hook: core.LifecycleHandler,
   target: HookTarget,
-  timeoutSeconds: number,
-  signal: AbortSignal,
+  { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal },
 ): Promise<void> {
   if (hook.exec) return runExecHook(context, hook.exec.command ?? [], target, timeoutSeconds);
   if (hook.sleep) return context.clock.sleep(hook.sleep.seconds * 1000, signal);

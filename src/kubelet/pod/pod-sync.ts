@@ -105,7 +105,10 @@ export class PodSync {
         'SandboxChanged',
         'Pod sandbox changed, it will be killed and re-created.',
       );
-    await stopAllContainers(context, pod, observed, specifiedGraceSeconds(pod), end.hurry);
+    await stopAllContainers(context, pod, observed, {
+      graceSeconds: specifiedGraceSeconds(pod),
+      hurry: end.hurry,
+    });
     // One that has ended may still hold an address, which the next is to have.
     const ending = observed.sandboxes.filter(({ ready }) => ready || createSandbox);
     await Promise.all(ending.map(({ id }) => context.runtime.stopPodSandbox(id)));
@@ -118,7 +121,10 @@ export class PodSync {
   async #killContainers({ kill }: PodActions): Promise<void> {
     if (kill.length === 0) return;
     const { context, pod, observed, end } = this.#record;
-    await stopKilled(context, pod, kill, observed.sandboxes[0]?.ips[0] ?? '', end.hurry);
+    await stopKilled(context, pod, kill, {
+      podIp: observed.sandboxes[0]?.ips[0] ?? '',
+      hurry: end.hurry,
+    });
     await this.#record.observeAnew();
   }
 

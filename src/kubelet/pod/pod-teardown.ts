@@ -13,7 +13,7 @@ export async function tearDownPod(record: PodRecord): Promise<void> {
   if (view.hasRunning) {
     if (end.verdict) record.report();
     const graceSeconds = end.graceSeconds(record.pod);
-    await stopAllContainers(context, record.pod, record.observed, graceSeconds, end.hurry);
+    await stopAllContainers(context, record.pod, record.observed, { graceSeconds, hurry: end.hurry });
   }
   probes.stopPod(uid);
   await stopSandboxes(record);

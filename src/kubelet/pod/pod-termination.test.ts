@@ -46,7 +46,10 @@ test('hooks run at once, sidecars get their signal in the reverse of their order
     containers: [{ name: 'main', ...sleepHook(1) }],
   });
   const observed = observedPod(...['main', 's1', 's2'].map((name) => testContainer(name)));
-  const done = stopAllContainers(context, pod, observed, 30, new AbortController().signal);
+  const done = stopAllContainers(context, pod, observed, {
+    graceSeconds: 30,
+    hurry: new AbortController().signal,
+  });
   await clock.advance(20_000);
   await done;
   const at = (seconds: number, text: string) => `${start + seconds} ${text}`;
@@ -67,7 +70,10 @@ test('who waits longer than the grace period gets two seconds more, whatever sti
   const { clock, log, context } = setup({ main: 60_000, s1: 60_000, s2: 60_000 });
   const pod = testPod({ initContainers: [sidecar('s1'), sidecar('s2')], containers: [{ name: 'main' }] });
   const observed = observedPod(...['main', 's1', 's2'].map((name) => testContainer(name)));
-  const done = stopAllContainers(context, pod, observed, 10, new AbortController().signal);
+  const done = stopAllContainers(context, pod, observed, {
+    graceSeconds: 10,
+    hurry: new AbortController().signal,
+  });
   await clock.advance(60_000);
   await done;
   const signals = log.filter((line) => line.includes('TERM')).map((line) => line.replace(/^\S+ /, ''));
@@ -79,7 +85,7 @@ test('a grace period that is cut ends hooks and turns at once', async () => {
   const hurry = new AbortController();
   const pod = testPod({ initContainers: [sidecar('s1', sleepHook(20))], containers: [{ name: 'main' }] });
   const observed = observedPod(testContainer('main'), testContainer('s1'));
-  const done = stopAllContainers(context, pod, observed, 30, hurry.signal);
+  const done = stopAllContainers(context, pod, observed, { graceSeconds: 30, hurry: hurry.signal });
   await clock.advance(1000);
   hurry.abort();
   await clock.advance(60_000);
@@ -92,7 +98,10 @@ test('an agent that ends meanwhile sends no signal out of turn', async () => {
   const { clock, log, context, stop } = setup({ main: 60_000 });
   const pod = testPod({ initContainers: [sidecar('s1')], containers: [{ name: 'main' }] });
   const observed = observedPod(testContainer('main'), testContainer('s1'));
-  const done = stopAllContainers(context, pod, observed, 30, new AbortController().signal);
+  const done = stopAllContainers(context, pod, observed, {
+    graceSeconds: 30,
+    hurry: new AbortController().signal,
+  });
   await clock.advance(1000);
   stop.abort();
   const outcome = assert.rejects(done);

@@ -59,7 +59,10 @@ async function runPreStop(
 ): Promise<void> {
   const target = { pod, container: spec, containerId: container.id, podIp };
   try {
-    await unlessAborted(runHook(context, hook, target, Math.ceil(graceSeconds), signal), signal);
+    await unlessAborted(
+      runHook(context, hook, target, { timeoutSeconds: Math.ceil(graceSeconds), signal }),
+      signal,
+    );
   } catch (error) {
     if (signal.aborted) return;
     containerEvents(context.recorder, pod, spec).warning('FailedPreStopHook', 'PreStopHook failed');
@@ -107,8 +110,7 @@ export async function stopAllContainers(
   context: KubeletContext,
   pod: Pod,
   observed: ObservedPod,
-  graceSeconds: number,
-  hurry: AbortSignal,
+  { graceSeconds, hurry }: { graceSeconds: number; hurry: AbortSignal },
 ): Promise<void> {
   const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
   const podIp = observed.sandboxes[0]?.ips[0] ?? '';
@@ -141,8 +143,7 @@ export async function stopKilled(
   context: KubeletContext,
   pod: Pod,
   kills: readonly ContainerKill[],
-  podIp: string,
-  hurry: AbortSignal,
+  { podIp, hurry }: { podIp: string; hurry: AbortSignal },
 ): Promise<void> {
   const podGrace = pod.spec.terminationGracePeriodSeconds ?? 30;
   const probeOf = ({ reason, spec }: ContainerKill) =>

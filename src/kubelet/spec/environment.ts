@@ -50,9 +50,7 @@ async function addEnvFrom(inputs: EnvironmentInputs, result: Map<string, string>
     const reference = source.configMapRef ?? source.secretRef;
     if (!reference) continue;
     const isSecret = !source.configMapRef;
-    const data = isSecret
-      ? await secretData(inputs, reference.name ?? '', reference.optional)
-      : await configMapData(inputs, reference.name ?? '', reference.optional);
+    const data = isSecret ? await secretData(inputs, reference) : await configMapData(inputs, reference);
     const invalid: string[] = [];
     for (const key of Object.keys(data ?? {}).sort()) {
       const name = (source.prefix ?? '') + key;
@@ -89,9 +87,7 @@ async function variableValue(
   if (!reference) return '';
   const isSecret = !from.configMapKeyRef;
   const name = reference.name ?? '';
-  const data = isSecret
-    ? await secretData(inputs, name, reference.optional)
-    : await configMapData(inputs, name, reference.optional);
+  const data = isSecret ? await secretData(inputs, reference) : await configMapData(inputs, reference);
   const value = data?.[reference.key];
   if (value !== undefined) return value;
   if (reference.optional) return undefined;
@@ -130,7 +126,9 @@ async function fileValue(
   throw new ContainerConfigError(`environment variable key "${key}" not found in file "${path}"`);
 }
 
-async function configMapData(inputs: EnvironmentInputs, name: string, optional?: boolean) {
+type ObjectReference = Pick<core.ConfigMapKeySelector, 'name' | 'optional'>;
+
+async function configMapData(inputs: EnvironmentInputs, { name = '', optional }: ObjectReference) {
   const namespace = inputs.pod.metadata.namespace ?? '';
   const found = await inputs.objects.get(ConfigMap, { namespace, name });
   if (found) return found.data ?? {};
@@ -138,7 +136,7 @@ async function configMapData(inputs: EnvironmentInputs, name: string, optional?:
   throw new ContainerConfigError(`configmap "${name}" not found`);
 }
 
-async function secretData(inputs: EnvironmentInputs, name: string, optional?: boolean) {
+async function secretData(inputs: EnvironmentInputs, { name = '', optional }: ObjectReference) {
   const namespace = inputs.pod.metadata.namespace ?? '';
   const found = await inputs.objects.get(Secret, { namespace, name });
   if (found) {

@@ -57,11 +57,10 @@ export function sandboxConfigOf(pod: Pod, inputs: SandboxInputs): SandboxConfig 
         privileged,
         namespaceOptions: namespaceOptions(pod.spec),
         supplementalGroups: groups,
-        seccomp: seccompProfile(
-          context.seccompProfile ?? { type: 'RuntimeDefault' },
+        seccomp: seccompProfile(context.seccompProfile ?? { type: 'RuntimeDefault' }, {
           privileged,
-          inputs.seccompRoot,
-        ),
+          seccompRoot: inputs.seccompRoot,
+        }),
         ...(context.seLinuxOptions && { selinuxOptions: context.seLinuxOptions }),
         ...(context.runAsUser !== undefined && { runAsUser: { value: context.runAsUser } }),
         ...(context.runAsUser !== undefined &&

@@ -77,8 +77,7 @@ export function containerSecurityContext(
     readonlyPaths: unmasked || own.privileged ? [] : readonlyPaths,
     seccomp: seccompProfile(
       effective.seccompProfile ?? (options.seccompDefault ? { type: 'RuntimeDefault' } : undefined),
-      own.privileged ?? false,
-      options.seccompRoot,
+      { privileged: own.privileged ?? false, seccompRoot: options.seccompRoot },
     ),
     ...(apparmor && { apparmor, apparmorProfile: oldApparmorName(apparmor) }),
     ...(own.capabilities && {
@@ -95,8 +94,7 @@ export function containerSecurityContext(
 
 export function seccompProfile(
   profile: core.SeccompProfile | undefined,
-  privileged: boolean,
-  seccompRoot: string,
+  { privileged, seccompRoot }: { privileged: boolean; seccompRoot: string },
 ): SecurityProfile {
   if (privileged || !profile || profile.type === 'Unconfined') return { profileType: 'Unconfined' };
   if (profile.type === 'Localhost')

@@ -45,9 +45,9 @@ interface Macro {
 }
 
 export function registerTwoVariables(environment: Environment): void {
-  const define = (name: string, returns: string, work: Work, hasFilter = false) => {
+  const define = (name: string, returns: string, work: Work, { hasFilter } = { hasFilter: false }) => {
     const parameters = hasFilter ? 'ast, ast, ast, ast' : 'ast, ast, ast';
-    const expand = expander(name, returns, work, hasFilter);
+    const expand = expander(name, returns, work, { hasFilter });
     environment.registerFunction(`list.${name}(${parameters}): ${returns}`, expand as never);
   };
   define('all', 'bool', (entries, { give }) => !decide(entries, (entry) => give(entry) === false));
@@ -58,20 +58,19 @@ export function registerTwoVariables(environment: Environment): void {
     (entries, { give }) => entries.filter((entry) => give(entry) === true).length === 1,
   );
   for (const hasFilter of [false, true]) {
-    define('transformList', 'dyn', (entries, { test, give }) => entries.filter(test).map(give), hasFilter);
+    define('transformList', 'dyn', (entries, { test, give }) => entries.filter(test).map(give), {
+      hasFilter,
+    });
     define(
       'transformMap',
       'dyn',
       (entries, { test, give }) =>
         new Map(entries.filter(test).map((entry) => [entry[0], give(entry)] as const)),
-      hasFilter,
+      { hasFilter },
     );
-    define(
-      'transformMapEntry',
-      'dyn',
-      (entries, { test, give }) => joined(entries.filter(test).map(give)),
+    define('transformMapEntry', 'dyn', (entries, { test, give }) => joined(entries.filter(test).map(give)), {
       hasFilter,
-    );
+    });
   }
 }
 
@@ -107,7 +106,7 @@ function entriesOf(value: unknown): Entry[] {
   throw new Error('no such overload: a comprehension is over a list or a map');
 }
 
-function expander(name: string, returns: string, work: Work, hasFilter: boolean) {
+function expander(name: string, returns: string, work: Work, { hasFilter }: { hasFilter: boolean }) {
   return ({ args, receiver }: { args: Node[]; receiver: Node }) => ({
     receiver,
     names: [args[0], args[1]],
