@@ -20,11 +20,19 @@ export interface GrowingClaimsOptions {
 interface Followed {
   claimName: string;
   /** When to look again, milliseconds since the epoch. */
-  retryMs?: number;
+  lookAtMs?: number;
+}
+
+interface Grown {
+  claim: PersistentVolumeClaim;
+  volume: PersistentVolume;
+  /** Of the volume, a quantity. */
+  capacity: string;
 }
 
 /** Conditions of a claim that grows. */
 const growing = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError']);
+/** After an expansion that failed. */
 const retryAfterMs = 30_000;
 /** How often a claim is looked at: a node may read the claims of its pods, and not watch them. */
 const lookMs = 20_000;
@@ -46,23 +54,40 @@ export class GrowingClaims {
 
   /** Expands volumes whose claims have grown. A failure is reported and retried; the pod keeps running. */
   async refresh(pod: Pod, volumeName: string): Promise<void> {
-    const { clock, recorder, logger, node } = this.#options;
+    const { clock } = this.#options;
     const followed = this.#followed.get(`${pod.metadata.uid}/${volumeName}`);
     if (!followed) return;
     const nowMs = clock.now();
-    if (followed.retryMs !== undefined && nowMs < followed.retryMs) return;
-    followed.retryMs = nowMs + lookMs;
-    const { namespace = '' } = pod.metadata;
-    let shownAs = volumeName;
+    if (followed.lookAtMs !== undefined && nowMs < followed.lookAtMs) return;
+    followed.lookAtMs = nowMs + lookMs;
+    const grown = await this.#findGrown(pod.metadata.namespace ?? '', followed.claimName);
+    if (grown && !(await this.#fill(pod, grown))) followed.lookAtMs = clock.now() + retryAfterMs;
+  }
+
+  /** The claim and its volume, when that has become larger than what the claim has. */
+  async #findGrown(namespace: string, name: string): Promise<Grown | undefined> {
+    const { client, logger } = this.#options;
     try {
-      const at = { namespace, name: followed.claimName };
-      const claim = await this.#options.client.get(PersistentVolumeClaim, at);
-      if (!mayHaveGrown(claim)) return;
-      const volume = await this.#options.client.get(PersistentVolume, { name: claim.spec!.volumeName! });
-      shownAs = volume.metadata.name;
+      const claim = await client.get(PersistentVolumeClaim, { namespace, name });
+      if (!mayHaveGrown(claim)) return undefined;
+      const volume = await client.get(PersistentVolume, { name: claim.spec!.volumeName! });
       const capacity = volume.spec?.capacity?.storage;
       // Until the volume itself is larger, there is nothing to fill.
-      if (!capacity || !isLess(claim.status?.capacity?.storage, capacity)) return;
+      return capacity && isLess(claim.status?.capacity?.storage, capacity)
+        ? { claim, volume, capacity }
+        : undefined;
+    } catch (error) {
+      // That the server does not answer is no failure of the volume.
+      logger.info('a claim could not be read', { claim: `${namespace}/${name}`, error });
+      return undefined;
+    }
+  }
+
+  /** False: it failed, which is reported. */
+  async #fill(pod: Pod, { claim, volume, capacity }: Grown): Promise<boolean> {
+    const { recorder, logger, node } = this.#options;
+    const { name } = volume.metadata;
+    try {
       const isGrown = await this.#options.expand(pod, volume);
       await this.#note(claim, capacity);
       if (isGrown)
@@ -70,22 +95,22 @@ export class GrowingClaims {
           targetOf(Pod, pod),
           'Normal',
           'FileSystemResizeSuccessful',
-          `MountVolume.NodeExpandVolume succeeded for volume "${shownAs}" ${node().nodeName}`,
+          `MountVolume.NodeExpandVolume succeeded for volume "${name}" ${node().nodeName}`,
         );
+      return true;
     } catch (error) {
-      logger.info('a volume could not be made larger', { volume: shownAs, error });
-      const { message } = error as Error;
-      const text = `MountVolume.NodeExpandVolume failed for volume "${shownAs}" : ${message}`;
+      logger.info('a volume could not be made larger', { volume: name, error });
+      const text = `MountVolume.NodeExpandVolume failed for volume "${name}" : ${(error as Error).message}`;
       recorder.event(targetOf(Pod, pod), 'Warning', 'VolumeResizeFailed', text);
-      followed.retryMs = clock.now() + retryAfterMs;
+      return false;
     }
   }
 
   /** Undefined: none of the pod's claims is followed. */
-  retryDueMs(podUid: string): number | undefined {
+  lookDueMs(podUid: string): number | undefined {
     const due = [...this.#followed]
       .filter(([key]) => key.startsWith(`${podUid}/`))
-      .flatMap(([, { retryMs }]) => retryMs ?? []);
+      .flatMap(([, { lookAtMs }]) => lookAtMs ?? []);
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 

@@ -131,7 +131,7 @@ export class LinuxVolumes implements PodVolumes {
     const due = [
       this.#tokens.refreshDueMs(podUid),
       this.#csi.republishDueMs(podUid),
-      this.#claims.retryDueMs(podUid),
+      this.#claims.lookDueMs(podUid),
     ].filter((ms) => ms !== undefined);
     return due.length > 0 ? Math.min(...due) : undefined;
   }
