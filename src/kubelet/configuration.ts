@@ -202,6 +202,13 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
   };
 }
 
+/** What upstream lets `maxContainerRestartPeriod` be. */
+const [restartPeriodMinMs, restartPeriodMaxMs] = [1_000, 300_000];
+
+function isBetween(value: number | undefined, min: number, max: number): boolean {
+  return value !== undefined && value >= min && value <= max;
+}
+
 function restartPeriodOf({ crashLoopBackOff }: KubeletConfiguration): string {
   return crashLoopBackOff?.maxContainerRestartPeriod ?? defaults.crashLoopBackOff.maxContainerRestartPeriod;
 }
@@ -293,7 +300,7 @@ function* problemsOf(shape: KubeletConfiguration): Generator<string> {
   if (low >= high)
     yield `imageGCLowThresholdPercent (${low}) must be less than imageGCHighThresholdPercent (${high})`;
   const restartPeriodMs = parseDurationMs(restartPeriodOf(given));
-  if (restartPeriodMs === undefined || restartPeriodMs < 1_000 || restartPeriodMs > 300_000)
+  if (!isBetween(restartPeriodMs, restartPeriodMinMs, restartPeriodMaxMs))
     yield `crashLoopBackOff.maxContainerRestartPeriod: ${restartPeriodOf(given)} must be between 1s and 5m0s`;
   const { imagePullCredentialsVerificationPolicy: verification } = given;
   if (!(verificationPolicies as readonly string[]).includes(verification))

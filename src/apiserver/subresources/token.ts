@@ -4,7 +4,7 @@ import { type FieldError, invalidValue } from '../../api/field-error.ts';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
 import { Node, Pod, Secret, type ServiceAccount } from '../../api/resources.gen.ts';
 import { decodeParsed } from '../../api/schema/body.ts';
-import type { JsonObject } from '../../api/schema/decode.ts';
+import { asJsonObject } from '../../api/schema/decode.ts';
 import { trackUpdate } from '../../api/schema/managed-fields.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../../api/status.ts';
@@ -109,7 +109,7 @@ function made(
 }
 
 function trackRequest(registry: Registry, write: WriteRequest, asked: TokenRequest): void {
-  trackUpdate(undefined, asked as unknown as JsonObject, {
+  trackUpdate(undefined, asJsonObject(asked), {
     schema,
     apiVersion: `${tokenRequestType.group}/${tokenRequestType.version}`,
     subresource: write.subresource,

@@ -6,7 +6,7 @@ import { watch } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backoffDelayMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, pause } from '../../base/clock.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { Logger } from '../../base/logger.ts';
 import { withRegistrar } from './driver-client.ts';
@@ -69,8 +69,8 @@ export class PluginRegistry {
       if (changed) continue;
       const waitMs = isDone ? lookMs : Math.min(lookMs, backoffDelayMs(retry, this.#failures - 1));
       const over = new AbortController();
-      const waiting = this.#options.clock.sleep(waitMs, AbortSignal.any([signal, over.signal]));
-      await Promise.race([notified, waiting.catch(() => undefined)]);
+      const waiting = pause(this.#options.clock, waitMs, AbortSignal.any([signal, over.signal]));
+      await Promise.race([notified, waiting]);
       over.abort();
     }
   }
