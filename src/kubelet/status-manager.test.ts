@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { silentLogger } from '../base/logger.ts';
 import { sparse } from '../base/sparse.fixture.ts';
+import { until } from '../base/until.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
 import { testPod } from './pod.fixture.ts';
@@ -98,6 +100,40 @@ test('while a write is under way newer wishes wait, and only the newest is writt
   answer?.();
   await manager.flushed(pod.metadata.uid);
   assert.deepEqual(sent, [{ message: 'one' }, { message: 'three' }]);
+});
+
+test('one write is under way at a time, a pod that waits for its turn writes its newest status, and a retry holds no other up', async () => {
+  const clock = new VirtualClock();
+  const sent: string[] = [];
+  const answers: PromiseWithResolvers<Pod>[] = [];
+  const client = sparse<Client>({
+    patch: (_type: unknown, { name }: { name: string }, patch: { status: core.PodStatus }) => {
+      sent.push(`${name} ${patch.status.message}`);
+      answers.push(Promise.withResolvers<Pod>());
+      return answers.at(-1)!.promise;
+    },
+  });
+  const { signal } = new AbortController();
+  const counts = { containerEnded: () => undefined };
+  const manager = new StatusManager({ client, clock, logger: silentLogger, signal, counts });
+  const named = (name: string): Pod => ({
+    ...testPod(),
+    metadata: { ...testPod().metadata, name, uid: name },
+  });
+  const [a, b] = [named('a'), named('b')];
+  manager.set(a, { message: 'one' });
+  manager.set(b, { message: 'one' });
+  manager.set(b, { message: 'two' });
+  assert.deepEqual(sent, ['a one']);
+  answers[0]!.reject(new Error('no connection'));
+  await until(() => sent.length === 2);
+  answers[1]!.resolve({ ...b, status: { message: 'two' } });
+  await manager.flushed('b');
+  await clock.advance(100);
+  await until(() => sent.length === 3);
+  answers[2]!.resolve({ ...a, status: { message: 'one' } });
+  await manager.flushed('a');
+  assert.deepEqual(sent, ['a one', 'b two', 'a one']);
 });
 
 test('the end of a container counts once, with the status that is the first to tell of it', () => {

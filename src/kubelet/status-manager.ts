@@ -1,9 +1,10 @@
-/** Writes pod statuses to the API: at once, one write per pod at a time, only what changed. */
+/** Writes pod statuses to the API: at once, one after the other, only what changed. */
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
+import { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import type { PodCounts } from './pod-metrics.ts';
@@ -23,6 +24,12 @@ interface Entry {
 type StatusCounts = Pick<PodCounts, 'containerEnded'>;
 
 const statusLists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'] as const;
+
+/**
+ * One write at a time for the whole node, as upstream's: what changes while a pod waits for its turn goes into the same
+ * write, so that a busy API server gets fewer of them.
+ */
+const writesAtOnce = 1;
 
 const retry = { firstMs: 100, maxMs: 5_000 };
 
@@ -45,6 +52,7 @@ export class StatusManager {
   readonly #signal: AbortSignal;
   readonly #counts: StatusCounts;
   readonly #entries = new Map<string, Entry>();
+  readonly #lanes = new Lanes(writesAtOnce);
 
   constructor(options: {
     client: Client;
@@ -119,30 +127,35 @@ export class StatusManager {
 
   async #writeUntilEqual(entry: Entry): Promise<void> {
     for (let attempt = 0; !this.#signal.aborted && this.#isCurrent(entry); ) {
-      const patch = patchToSend(entry);
-      if (!patch) return;
-      const { namespace = '', name, uid } = entry.pod.metadata;
-      try {
-        const stored = await this.#client.patch(
-          Pod,
-          { namespace, name },
-          { metadata: { uid }, status: patch },
-          { type: 'strategic', subresource: 'status', signal: this.#signal },
-        );
-        attempt = 0;
-        entry.written = stored.status ?? {};
-        entry.inVain = same(patchFor(entry), patch) ? patch : undefined;
-      } catch (error) {
-        if (this.#signal.aborted) return;
-        if (error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429) {
-          // Refused for good.
-          if (!isGone(error))
-            this.#logger.error('a pod status was refused', { pod: `${namespace}/${name}`, error });
-          entry.written = entry.wanted;
-          return;
-        }
+      const outcome = await this.#lanes.run(() => this.#writeOnce(entry));
+      if (outcome === 'equal') return;
+      if (outcome === 'written') attempt = 0;
+      else if (!this.#signal.aborted)
         await pause(this.#clock, backoffDelayMs(retry, attempt++), this.#signal);
-      }
+    }
+  }
+
+  /** The newest wish at the moment of the write. */
+  async #writeOnce(entry: Entry): Promise<'equal' | 'written' | 'failed'> {
+    const patch = patchToSend(entry);
+    if (!patch) return 'equal';
+    const { namespace = '', name, uid } = entry.pod.metadata;
+    try {
+      const stored = await this.#client.patch(
+        Pod,
+        { namespace, name },
+        { metadata: { uid }, status: patch },
+        { type: 'strategic', subresource: 'status', signal: this.#signal },
+      );
+      entry.written = stored.status ?? {};
+      entry.inVain = same(patchFor(entry), patch) ? patch : undefined;
+      return 'written';
+    } catch (error) {
+      if (this.#signal.aborted || !isRefusal(error)) return 'failed';
+      if (!isGone(error))
+        this.#logger.error('a pod status was refused', { pod: `${namespace}/${name}`, error });
+      entry.written = entry.wanted;
+      return 'equal';
     }
   }
 
@@ -164,6 +177,11 @@ function patchFor(entry: Entry): object | undefined {
   const patch = statusPatch(written, wanted);
   entry.compared = { written, wanted, patch };
   return patch;
+}
+
+/** For good: the same write would be refused again. */
+function isRefusal(error: unknown): error is StatusError {
+  return error instanceof StatusError && error.code >= 400 && error.code < 500 && error.code !== 429;
 }
 
 /** The pod is not there any more, or another of its name is. */
