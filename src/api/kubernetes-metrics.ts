@@ -1,9 +1,10 @@
 /** The stability levels of Kubernetes' metrics, by name, as a registry of metrics shows them. */
 import { MetricsRegistry } from '../base/metrics.ts';
+import { versionInfo } from './version-info.ts';
 
 export type MetricStability = 'ALPHA' | 'BETA' | 'STABLE';
 
-/** A registry that says of each metric how stable it is, and how many of each there are. */
+/** A registry that says of each metric how stable it is and how many of each there are, and names the component's version. */
 export function createKubernetesMetrics(): MetricsRegistry {
   const registry = new MetricsRegistry({ stabilityOf });
   registry.collected(
@@ -30,7 +31,32 @@ export function createKubernetesMetrics(): MetricsRegistry {
       () => [{ value: 0 }],
       'counter',
     );
+  collectBuildInfo(registry);
   return registry;
+}
+
+const versionLabels: Readonly<Record<string, string>> = {
+  major: 'major',
+  minor: 'minor',
+  gitVersion: 'git_version',
+  gitCommit: 'git_commit',
+  gitTreeState: 'git_tree_state',
+  buildDate: 'build_date',
+  goVersion: 'go_version',
+  compiler: 'compiler',
+  platform: 'platform',
+};
+
+function collectBuildInfo(metrics: MetricsRegistry): void {
+  const info = versionInfo();
+  const labels = Object.fromEntries(
+    Object.entries(versionLabels).map(([field, label]) => [label, String(info[field])]),
+  );
+  metrics.collected(
+    'kubernetes_build_info',
+    'A metric with a constant value of 1, labeled by versions.',
+    () => [{ labels, value: 1 }],
+  );
 }
 
 /** Undefined for those that are not Kubernetes' own: of the process, and of CoreDNS. */

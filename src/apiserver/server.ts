@@ -13,6 +13,7 @@ import type { ComponentStatuses } from './component-statuses.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
+import { serveVersion } from './discovery/version.ts';
 import { followPolicies } from './dynamic-admission/policy-status.ts';
 import { followFlowSchemas } from './flow-control/dangling.ts';
 import type { RequestHandler } from './handler.ts';
@@ -29,7 +30,6 @@ import type { UserInfo } from './request.ts';
 import type { ApiServerOptions } from './server-options.ts';
 import { ApiServerParts, openStore } from './server-parts.ts';
 import { ServiceClaims } from './services/service-claims.ts';
-import { serveVersion } from './version.ts';
 import type { StoreView } from './watch-cache/store-view.ts';
 
 export interface ListenOptions {

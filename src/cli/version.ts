@@ -1,6 +1,6 @@
 /** `wherry version`. */
 import packageFacts from '../../package.json' with { type: 'json' };
-import { kubernetesVersion } from '../apiserver/version.ts';
+import { kubernetesVersion } from '../api/version-info.ts';
 import type { Command } from './context.ts';
 import { parseOptions } from './options.ts';
 

@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKubernetesMetrics } from '../api/kubernetes-metrics.ts';
-import { collectBuildInfo } from '../apiserver/metrics/build-info.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { collectProcess } from '../base/process-metrics.ts';
@@ -37,7 +36,6 @@ const common = { clock: systemClock, random: systemRandom, logger, metrics: crea
 
 await runUntilSignalled(logger, async (signal) => {
   collectProcess(common.metrics);
-  collectBuildInfo(common.metrics);
   const authority = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
   const certificates = new NodeCertificates({ ...common, ...config });
   const connections = connectAgent({ ...common, config, certificates }, signal);

@@ -28,7 +28,18 @@ for (const [program, needed, unneeded] of [
     ['apiserver/server.ts'],
     ['undici', '@grpc/grpc-js', 'protobufjs', '@peculiar/x509', '/node_modules/yaml/', 'kubelet/'],
   ],
-  ['./agent.ts', ['kubelet/kubelet.ts'], ['undici', '@peculiar/x509', '/node_modules/yaml/']],
+  [
+    './agent.ts',
+    ['kubelet/kubelet.ts'],
+    [
+      'undici',
+      '@peculiar/x509',
+      '/node_modules/yaml/',
+      'src/apiserver/',
+      'src/controllers/',
+      'src/scheduler/',
+    ],
+  ],
 ] as const)
   test(`${program} starts without ${unneeded.join(', ')}`, () => {
     const loaded = loadedBy(program);

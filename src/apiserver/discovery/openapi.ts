@@ -11,11 +11,11 @@ import { encodeOpenApiV2 } from '../../api/openapi/v2-protobuf.ts';
 import { documentHash, openApiIndex, openApiV3Document } from '../../api/openapi/v3.ts';
 import { encodeOpenApiV3 } from '../../api/openapi/v3-protobuf.ts';
 import { notAcceptable, unknownPath } from '../../api/status.ts';
+import { kubernetesVersion } from '../../api/version-info.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
-import { kubernetesVersion } from '../version.ts';
 import type { DiscoveredGroup, DiscoveredResource } from './groups.ts';
 
 const gzipAsync = promisify(gzip);

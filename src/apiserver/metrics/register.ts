@@ -5,7 +5,6 @@ import { collectProcess } from '../../base/process-metrics.ts';
 import { isAvailable } from '../aggregation/availability.ts';
 import type { RequestHandler } from '../handler.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { collectBuildInfo } from './build-info.ts';
 
 /** `refresh` brings up to date what takes a look elsewhere. */
 export function registerMetrics(
@@ -14,7 +13,6 @@ export function registerMetrics(
   refresh: () => Promise<void>,
 ): void {
   collectProcess(metrics);
-  collectBuildInfo(metrics);
   handler.addPath('/metrics', async () => {
     await refresh();
     return {

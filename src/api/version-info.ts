@@ -1,5 +1,4 @@
-/** The version that the server reports at `/version`. */
-import type { ApiResponse } from './request.ts';
+/** The version of Kubernetes that every component reports: at `/version`, in metrics, on the command line. */
 
 export const kubernetesVersion = 'v1.36.4+wherry';
 
@@ -19,10 +18,4 @@ export function versionInfo(): Record<string, unknown> {
     compiler: 'v8',
     platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
   };
-}
-
-/** Laid out for readers, in JSON whatever the client asks for: as upstream does with this path alone. */
-export function serveVersion(): ApiResponse {
-  const body = JSON.stringify(versionInfo(), null, 2);
-  return { type: 'raw', status: 200, contentType: 'application/json', body };
 }
