@@ -16,7 +16,7 @@ import { MetricsRegistry } from '../src/base/metrics.ts';
 import { systemRandom } from '../src/base/random.ts';
 import type { Client } from '../src/client/client.ts';
 import { createClient } from '../src/client/create-client.ts';
-import { createEventRecorder } from '../src/client/event-recorder.ts';
+import { createEventRecorder } from '../src/client/events/event-recorder.ts';
 import type { Informer } from '../src/client/informer.ts';
 import { createInformerFactory } from '../src/client/informer-factory.ts';
 import { startScheduler } from '../src/scheduler/scheduler.ts';

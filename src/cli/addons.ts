@@ -8,7 +8,7 @@ import { disableIngress, enableIngress } from '../network/ingress/ingress-object
 import { connectAsAdmin } from './admin-client.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
-import { existingCluster, nameOption, parseOptions, parseVerb } from './options.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from './options/parse-options.ts';
 
 interface Addon {
   summary: string;

@@ -12,7 +12,6 @@ import {
 import { cniConfigFolder, containerdSocket } from '../host/containerd.ts';
 import type { NodeFolder } from '../host/data-folder.ts';
 import { ensureNodeIdentity, type JoinToken, parseJoinToken } from '../host/join.ts';
-import { addressTowards } from '../host/link.ts';
 import { inspectMachine } from '../host/machine.ts';
 import {
   ensureMachineAgent,
@@ -22,15 +21,16 @@ import {
   machineNodeFolder,
   stopMachineNode,
 } from '../host/machine-node.ts';
-import { type AgentConfig, writeConfig } from '../host/process-config.ts';
-import { clusterDnsAddress } from '../host/service-range.ts';
+import { addressTowards } from '../host/network/link.ts';
+import { clusterDnsAddress } from '../host/network/service-range.ts';
+import { type AgentConfig, writeConfig } from '../host/processes/process-config.ts';
 import type { KubeletConfiguration } from '../kubelet/configuration.ts';
 import { removeNodeNetwork } from '../network/cleanup.ts';
 import { type Command, UsageError } from './context.ts';
-import { readKubeletConfig } from './kubelet-config.ts';
 import { liveSteps } from './live-steps.ts';
-import { checkMachineAddress } from './machine-address.ts';
-import { parseOptions } from './options.ts';
+import { readKubeletConfig } from './options/kubelet-config.ts';
+import { checkMachineAddress } from './options/machine-address.ts';
+import { parseOptions } from './options/parse-options.ts';
 import { prepareMachine } from './up.ts';
 
 const clusterDns = clusterDnsAddress(defaultServiceCidr);

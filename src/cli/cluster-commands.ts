@@ -12,7 +12,7 @@ import {
   userKubeconfigPath,
 } from './kubeconfig-file.ts';
 import { liveSteps } from './live-steps.ts';
-import { clusterNameOf, existingCluster, nameOption, parseOptions } from './options.ts';
+import { clusterNameOf, existingCluster, nameOption, parseOptions } from './options/parse-options.ts';
 
 export const down: Command = {
   summary: 'stop a cluster; what it stored stays',

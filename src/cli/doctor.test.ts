@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sparse } from '../base/sparse.fixture.ts';
 import { dataFolder } from '../host/data-folder.ts';
-import { firstApiPort, isPortFree } from '../host/ports.ts';
+import { firstApiPort, isPortFree } from '../host/network/ports.ts';
 import type { CliContext } from './context.ts';
 import { doctor } from './doctor.ts';
 

@@ -2,10 +2,10 @@
 import { serverRecordFile } from '../host/cluster-context.ts';
 import { listClusterRecords } from '../host/cluster-record.ts';
 import { examine, type Finding } from '../host/doctor.ts';
-import { firstApiPort, isPortFree } from '../host/ports.ts';
-import { runningProcess } from '../host/process.ts';
+import { firstApiPort, isPortFree } from '../host/network/ports.ts';
+import { runningProcess } from '../host/processes/process.ts';
 import type { CliContext, Command } from './context.ts';
-import { parseOptions } from './options.ts';
+import { parseOptions } from './options/parse-options.ts';
 
 const marks: Record<Finding['verdict'], string> = { good: '✓', poor: '!', bad: '✗' };
 

@@ -2,7 +2,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterRecord } from '../host/cluster-record.ts';
-import { CommandError } from '../host/command.ts';
 import { Failure } from '../host/failure.ts';
 import { fullImageName, writeImageArchive } from '../host/images/archive.ts';
 import {
@@ -15,8 +14,9 @@ import {
 import { forgetLoadedImage, noteLoadedImages } from '../host/images/mirror.ts';
 import { busyboxEntries, folderEntries } from '../host/images/rootfs.ts';
 import { findNodeNamespace, type NodeNamespace } from '../host/node-namespace.ts';
+import { CommandError } from '../host/processes/command.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
-import { existingCluster, nameOption, parseOptions, parseVerb } from './options.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from './options/parse-options.ts';
 
 const imageOptions = {
   ...nameOption,

@@ -9,7 +9,7 @@ import { supervisorLogFile } from '../host/supervision/supervisor.ts';
 import { accessLogName } from '../network/ingress/ingress-objects.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { lastLines } from './last-lines.ts';
-import { existingCluster, nameOption, parseCount, parseOptions } from './options.ts';
+import { existingCluster, nameOption, parseCount, parseOptions } from './options/parse-options.ts';
 
 const parts = ['server', 'agent', 'containerd', 'ingress', 'supervisor'];
 const defaultLines = 50;

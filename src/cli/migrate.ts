@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { Failure } from '../host/failure.ts';
-import type { EtcdTlsFiles } from '../host/process-config.ts';
+import type { EtcdTlsFiles } from '../host/processes/process-config.ts';
 import { migrateStore } from '../storage/migrate.ts';
 import type { Store } from '../storage/store.ts';
 import { type Command, UsageError } from './context.ts';
-import { etcdTlsFiles, etcdTlsOptions } from './etcd-options.ts';
-import { parseOptions } from './options.ts';
+import { etcdTlsFiles, etcdTlsOptions } from './options/etcd-options.ts';
+import { parseOptions } from './options/parse-options.ts';
 
 export const migrate: Command = {
   summary: 'carry the objects of one store into another, empty one',

@@ -6,7 +6,7 @@ import { planNode, planNodeStart, removeOneNode, stopOneNode } from '../host/clu
 import { connectAsAdmin } from './admin-client.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { liveSteps } from './live-steps.ts';
-import { existingCluster, nameOption, parseOptions, parseVerb } from './options.ts';
+import { existingCluster, nameOption, parseOptions, parseVerb } from './options/parse-options.ts';
 import { startCluster } from './up.ts';
 
 const verbs = ['list', 'add', 'stop', 'start', 'delete'] as const;

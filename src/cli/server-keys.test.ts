@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { encryptionKeysFile, readEncryptionKeys } from '../host/encryption-keys.ts';
-import { readSharedKeys } from '../host/shared-keys.ts';
+import { encryptionKeysFile, readEncryptionKeys } from '../host/keys/encryption-keys.ts';
+import { readSharedKeys } from '../host/keys/shared-keys.ts';
 import { createMemoryStore } from '../storage/memory.ts';
 import { shareServerKeys } from './server-keys.ts';
 

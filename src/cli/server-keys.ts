@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureSharedPki, pkiFiles } from '../host/cluster-pki.ts';
-import { mergeEncryptionKeys } from '../host/encryption-keys.ts';
 import { Failure } from '../host/failure.ts';
+import { ensureSharedPki, pkiFiles } from '../host/keys/cluster-pki.ts';
+import { mergeEncryptionKeys } from '../host/keys/encryption-keys.ts';
 import {
   hasSharedKeys,
   openKeys,
@@ -17,7 +17,7 @@ import {
   sealedPin,
   sealKeys,
   writeSharedKeys,
-} from '../host/shared-keys.ts';
+} from '../host/keys/shared-keys.ts';
 import type { Store, StoredEntry } from '../storage/store.ts';
 
 const sharedKeysAt = '/registry/wherry.dev/server-keys';

@@ -5,28 +5,28 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { authorityPin } from '../base/pki.ts';
-import { ensureClusterPki, pkiFiles, readPair } from '../host/cluster-pki.ts';
 import { defaultClusterDomain, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
-import { isPortFree } from '../host/ports.ts';
-import { type EtcdSettings, type ServerConfig, writeConfig } from '../host/process-config.ts';
-import { clusterDnsAddress, kubernetesServiceAddress } from '../host/service-range.ts';
+import { ensureClusterPki, pkiFiles, readPair } from '../host/keys/cluster-pki.ts';
+import { isPortFree } from '../host/network/ports.ts';
+import { clusterDnsAddress, kubernetesServiceAddress } from '../host/network/service-range.ts';
+import { type EtcdSettings, type ServerConfig, writeConfig } from '../host/processes/process-config.ts';
 import type { Store } from '../storage/store.ts';
+import { type Command, UsageError } from './context.ts';
+import { runForeground } from './foreground.ts';
+import { renderKubeconfig } from './kubeconfig-file.ts';
 import {
   apiServerDetails,
   apiServerFileOptions,
   apiServerOptions,
   apiServerSettings,
-} from './api-server-options.ts';
-import { type Command, UsageError } from './context.ts';
-import { etcdTlsFiles, etcdTlsOptions } from './etcd-options.ts';
-import { runForeground } from './foreground.ts';
-import { renderKubeconfig } from './kubeconfig-file.ts';
-import { parsePool, poolOption } from './load-balancer-pool.ts';
-import { checkMachineAddress } from './machine-address.ts';
-import { checkNamedFiles } from './named-files.ts';
-import { parseCount, parseOptions } from './options.ts';
+} from './options/api-server-options.ts';
+import { etcdTlsFiles, etcdTlsOptions } from './options/etcd-options.ts';
+import { parsePool, poolOption } from './options/load-balancer-pool.ts';
+import { checkMachineAddress } from './options/machine-address.ts';
+import { checkNamedFiles } from './options/named-files.ts';
+import { parseCount, parseOptions } from './options/parse-options.ts';
 import { shareServerKeys } from './server-keys.ts';
 
 const defaultPort = 6443;

@@ -3,7 +3,7 @@ import { Node, Service } from '../api/resources.gen.ts';
 import { Failure } from '../host/failure.ts';
 import { connectAsAdmin } from './admin-client.ts';
 import { type Command, UsageError } from './context.ts';
-import { existingCluster, nameOption, parseOptions } from './options.ts';
+import { existingCluster, nameOption, parseOptions } from './options/parse-options.ts';
 
 export interface ServiceUrl {
   port: string;

@@ -3,13 +3,13 @@ import { apiProbe } from '../host/api-probe.ts';
 import { agentRecordFile, serverRecordFile } from '../host/cluster-context.ts';
 import { findContainerd } from '../host/containerd.ts';
 import { findNodeNamespace } from '../host/node-namespace.ts';
-import { runningProcess } from '../host/process.ts';
+import { runningProcess } from '../host/processes/process.ts';
 import { readyNodes } from '../host/readiness.ts';
 import { readRestartHistories } from '../host/supervision/restart-histories.ts';
 import type { RestartHistories } from '../host/supervision/restart-plan.ts';
 import { findSupervisor } from '../host/supervision/supervisor.ts';
 import type { Command } from './context.ts';
-import { existingCluster, nameOption, parseOptions } from './options.ts';
+import { existingCluster, nameOption, parseOptions } from './options/parse-options.ts';
 
 export const status: Command = {
   summary: 'say what runs; exit code 0 only when every node is Ready',

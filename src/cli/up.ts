@@ -5,22 +5,22 @@ import { loadClusterRecord } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { obstacleToRealNodes } from '../host/machine.ts';
 import { installPackages, missingRequirements, nodeRequirements } from '../host/packages.ts';
-import { runningProcess } from '../host/process.ts';
+import { runningProcess } from '../host/processes/process.ts';
 import type { Steps } from '../host/steps.ts';
+import { adminEntry } from './cluster-kubeconfig.ts';
+import { type CliContext, type Command, UsageError } from './context.ts';
+import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
+import { liveSteps } from './live-steps.ts';
 import {
   apiServerDetails,
   apiServerFileOptions,
   apiServerOptions,
   apiServerSettings,
-} from './api-server-options.ts';
-import { adminEntry } from './cluster-kubeconfig.ts';
-import { type CliContext, type Command, UsageError } from './context.ts';
-import { mergeIntoKubeconfig, sudoUser, userKubeconfigPath } from './kubeconfig-file.ts';
-import { readKubeletConfig } from './kubelet-config.ts';
-import { liveSteps } from './live-steps.ts';
-import { parsePool, poolOption } from './load-balancer-pool.ts';
-import { checkNamedFiles } from './named-files.ts';
-import { clusterNameOf, nameOption, parseCount, parseOptions } from './options.ts';
+} from './options/api-server-options.ts';
+import { readKubeletConfig } from './options/kubelet-config.ts';
+import { parsePool, poolOption } from './options/load-balancer-pool.ts';
+import { checkNamedFiles } from './options/named-files.ts';
+import { clusterNameOf, nameOption, parseCount, parseOptions } from './options/parse-options.ts';
 
 export const up: Command = {
   summary: 'start a cluster, or mend one that runs',

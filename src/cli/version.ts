@@ -2,7 +2,7 @@
 import packageFacts from '../../package.json' with { type: 'json' };
 import { kubernetesVersion } from '../api/version-info.ts';
 import type { Command } from './context.ts';
-import { parseOptions } from './options.ts';
+import { parseOptions } from './options/parse-options.ts';
 
 export const version: Command = {
   summary: 'print the version',

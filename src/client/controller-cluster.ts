@@ -8,7 +8,7 @@ import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client, DeleteOptions, PatchType } from './client.ts';
-import { type EventRecorder, type EventType, targetOf } from './event-recorder.ts';
+import { type EventRecorder, type EventType, targetOf } from './events/event-recorder.ts';
 import type { Informer, InformerFactory } from './informer.ts';
 import { OwnerCheck } from './owner-check.ts';
 import { TransportError } from './transport.ts';

@@ -6,7 +6,7 @@ import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type AnyController, defineController, runController } from './controller.ts';
 import { createClient } from './create-client.ts';
-import { createEventRecorder } from './event-recorder.ts';
+import { createEventRecorder } from './events/event-recorder.ts';
 import { createInformerFactory } from './informer-factory.ts';
 import { FakeTransport } from './transport.fake.ts';
 import { TransportError } from './transport.ts';

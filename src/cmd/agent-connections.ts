@@ -17,7 +17,7 @@ import { type HttpTransport, type HttpTransportOptions, httpTransport } from '..
 import type { InformerFactory } from '../client/informer.ts';
 import { createInformerFactory, dropManagedFields } from '../client/informer-factory.ts';
 import { measuredTransport } from '../client/measured-transport.ts';
-import type { AgentConfig } from '../host/process-config.ts';
+import type { AgentConfig } from '../host/processes/process-config.ts';
 import type { NodeCertificates } from './agent-certificates.ts';
 import { failoverTransport } from './failover-transport.ts';
 import { followServers, readKnownServers } from './server-list.ts';

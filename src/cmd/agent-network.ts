@@ -2,8 +2,8 @@
 import { Node } from '../api/resources.gen.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
-import { createEventRecorder } from '../client/event-recorder.ts';
-import type { AgentConfig } from '../host/process-config.ts';
+import { createEventRecorder } from '../client/events/event-recorder.ts';
+import type { AgentConfig } from '../host/processes/process-config.ts';
 import type { Kubelet } from '../kubelet/kubelet.ts';
 import { startCni } from '../network/cni/cni.ts';
 import { startIngress } from '../network/ingress/ingress.ts';

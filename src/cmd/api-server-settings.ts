@@ -4,7 +4,7 @@ import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { parseAuditPolicy } from '../apiserver/audit/policy.ts';
 import type { OpenIdConnectOptions } from '../apiserver/authentication/openid-connect.ts';
 import type { ApiServerOptions } from '../apiserver/server-options.ts';
-import type { ApiServerSettings } from '../host/process-config.ts';
+import type { ApiServerSettings } from '../host/processes/process-config.ts';
 
 /** An audit log that has grown to this is put aside, and the one that was aside goes. */
 const auditLogBytesMax = 100 * 1024 * 1024;

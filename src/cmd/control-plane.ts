@@ -6,7 +6,7 @@ import { type ApiServer, createApiServer } from '../apiserver/server.ts';
 import type { ApiServerOptions } from '../apiserver/server-options.ts';
 import type { CertificatePair } from '../base/pki.ts';
 import { createClient } from '../client/create-client.ts';
-import { createEventRecorder } from '../client/event-recorder.ts';
+import { createEventRecorder } from '../client/events/event-recorder.ts';
 import { createInformerFactory } from '../client/informer-factory.ts';
 import { findVacancy, runWhileLeading } from '../client/leader-election.ts';
 import { measuredTransport } from '../client/measured-transport.ts';

@@ -5,8 +5,8 @@ import { removeCgroup, removeEmptyParents } from '../host/cgroup.ts';
 import { bridgeName, type ClusterRecord, clusterCgroup, newClusterRecord } from '../host/cluster-record.ts';
 import { containerdSocketOnHost } from '../host/containerd.ts';
 import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
-import { chooseSubnet, ensureBridge, removeBridge, usedPrefixes } from '../host/link.ts';
 import { inspectMachine } from '../host/machine.ts';
+import { chooseSubnet, ensureBridge, removeBridge, usedPrefixes } from '../host/network/link.ts';
 import { ensureNode, type NodeContext, stopNode } from '../host/node.ts';
 
 /** `node NAME`: a node namespace with a running containerd and nothing else; `node-delete NAME` takes it away. */

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
-import { ensureClusterPki, readPair } from '../host/cluster-pki.ts';
+import { ensureClusterPki, readPair } from '../host/keys/cluster-pki.ts';
 import { renewServerCertificates } from './server-certificates.ts';
 
 const dayMs = 86_400_000;

@@ -4,8 +4,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { CertificatePair } from '../base/pki.ts';
 import type { Random } from '../base/random.ts';
-import { rotateCertificate } from '../host/certificate-rotation.ts';
-import { pkiFiles, reissueLeaf } from '../host/cluster-pki.ts';
+import { rotateCertificate } from '../host/keys/certificate-rotation.ts';
+import { pkiFiles, reissueLeaf } from '../host/keys/cluster-pki.ts';
 
 export interface ServerCertificatesOptions {
   /** Holds the certificates and the keys of the authorities that sign them. */

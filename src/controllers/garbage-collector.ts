@@ -7,7 +7,7 @@ import { StatusError, undefinedIfNotFound } from '../api/status.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
 import { metricsPerRegistry } from '../base/metrics.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
-import { targetOf } from '../client/event-recorder.ts';
+import { targetOf } from '../client/events/event-recorder.ts';
 import type { ReflectorSink } from '../client/reflector.ts';
 import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 import { FollowedResources } from './followed-resources.ts';

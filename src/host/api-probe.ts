@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
-import { pkiFiles } from './cluster-pki.ts';
+import { pkiFiles } from './keys/cluster-pki.ts';
 
 export interface ApiProbe {
   /** Undefined when nobody answers. */

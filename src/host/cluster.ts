@@ -1,7 +1,6 @@
 /** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { allEnded } from '../base/all-ended.ts';
-import { agentInForce, ensureAgent } from './agent-process.ts';
 import { apiProbe } from './api-probe.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import {
@@ -11,7 +10,6 @@ import {
   serverLogFile,
   serverRecordFile,
 } from './cluster-context.ts';
-import { ensureClusterPki, ensureNodePki } from './cluster-pki.ts';
 import {
   bridgeName,
   type ClusterRecord,
@@ -22,9 +20,11 @@ import {
   newClusterRecord,
   saveClusterRecord,
 } from './cluster-record.ts';
-import { fillCompileCache } from './compile-cache.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
+import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';
+import { withLock } from './lock.ts';
+import { inspectMachine, type Machine } from './machine.ts';
 import {
   chooseSubnet,
   ensureBridge,
@@ -35,20 +35,20 @@ import {
   nodeAddress,
   removeBridge,
   usedPrefixes,
-} from './link.ts';
-import { choosePool, type LoadBalancerPool, subnetOfPool } from './load-balancer-pool.ts';
-import { withLock } from './lock.ts';
-import { inspectMachine, type Machine } from './machine.ts';
+} from './network/link.ts';
+import { choosePool, type LoadBalancerPool, subnetOfPool } from './network/load-balancer-pool.ts';
+import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './network/ports.ts';
+import { kubernetesServiceAddress } from './network/service-range.ts';
+import { closeUplink, openUplink } from './network/uplink.ts';
 import { ensureNode, type NodeContext, stopNode } from './node.ts';
-import { anyFreePort, claimPort, firstApiPort, type PortClaim } from './ports.ts';
-import { runningProcess, stopRecorded } from './process.ts';
-import type { ApiServerSettings } from './process-config.ts';
+import { agentInForce, ensureAgent } from './processes/agent-process.ts';
+import { fillCompileCache } from './processes/compile-cache.ts';
+import { runningProcess, stopRecorded } from './processes/process.ts';
+import type { ApiServerSettings } from './processes/process-config.ts';
+import { ensureServer, serverPlace, waitForServer } from './processes/server-process.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
 import { keepRegistries } from './registries.ts';
-import { ensureServer, serverPlace, waitForServer } from './server-process.ts';
-import { kubernetesServiceAddress } from './service-range.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
-import { closeUplink, openUplink } from './uplink.ts';
 
 export interface UpOptions {
   name: string;

@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import type { NodeFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { type NodeNamespace, nodePath } from './node-namespace.ts';
-import { isRunning, type ProcessIdentity, runningProcess, startProcess } from './process.ts';
+import { isRunning, type ProcessIdentity, runningProcess, startProcess } from './processes/process.ts';
 import { everyRegistry } from './registries.ts';
 
 /** As the node sees it. */

@@ -11,8 +11,8 @@ import { systemClock } from '../base/clock.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
 import { httpTransport } from '../client/http-transport.ts';
-import { writePair } from './cluster-pki.ts';
 import { Failure } from './failure.ts';
+import { writePair } from './keys/cluster-pki.ts';
 
 /** `sha256:<hex>::<id>.<secret>`: the pin of the authority, and a bootstrap token. */
 export interface JoinToken {

@@ -6,7 +6,7 @@ import { lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs
 import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { Failure } from './failure.ts';
-import { isRunning, type ProcessIdentity, processIdentity } from './process.ts';
+import { isRunning, type ProcessIdentity, processIdentity } from './processes/process.ts';
 
 const lockWaitMs = 120_000;
 const lockPollMs = 50;

@@ -7,8 +7,9 @@ import { ensureCgroup, removeCgroup, removeEmptyParents } from './cgroup.ts';
 import { nodeFlags } from './cluster-context.ts';
 import { containerdRecordFile, nodeSearchPath } from './containerd.ts';
 import { type DataFolder, type NodeFolder, nodeFolder } from './data-folder.ts';
-import { ensureServiceRoute, removeServiceRoute } from './link.ts';
 import type { Machine } from './machine.ts';
+import { ensureServiceRoute, removeServiceRoute } from './network/link.ts';
+import { hostResolvConf } from './network/resolv-conf.ts';
 import { ensureRuntime, type LocalNode } from './node.ts';
 import {
   createNodeNamespace,
@@ -16,8 +17,7 @@ import {
   findNodeNamespace,
   holderRecordFile,
 } from './node-namespace.ts';
-import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
-import { hostResolvConf } from './resolv-conf.ts';
+import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './processes/process.ts';
 import { planRestarts, type RestartHistories } from './supervision/restart-plan.ts';
 
 export interface MachineNodeOptions {

@@ -6,15 +6,15 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError, run } from './command.ts';
 import type { NodeFolder } from './data-folder.ts';
+import { CommandError, run } from './processes/command.ts';
 import {
   type ProcessIdentity,
   processIdentity,
   recordProcess,
   runningProcess,
   stopProcess,
-} from './process.ts';
+} from './processes/process.ts';
 
 export interface NodeNamespace {
   holder: ProcessIdentity;

@@ -16,8 +16,16 @@ import {
 } from './containerd.ts';
 import type { DataFolder, NodeFolder } from './data-folder.ts';
 import { ensurePauseArchive, loadImageArchive } from './images/load.ts';
-import { attachNode, detachNode, hostAddress, hostHasDefaultRoute, isAttached, nodeAddress } from './link.ts';
 import type { Machine } from './machine.ts';
+import {
+  attachNode,
+  detachNode,
+  hostAddress,
+  hostHasDefaultRoute,
+  isAttached,
+  nodeAddress,
+} from './network/link.ts';
+import { hostResolvConf } from './network/resolv-conf.ts';
 import {
   createNodeNamespace,
   destroyNodeNamespace,
@@ -26,7 +34,6 @@ import {
   writeHostsFile,
 } from './node-namespace.ts';
 import { giveRegistries } from './registries.ts';
-import { hostResolvConf } from './resolv-conf.ts';
 
 export interface NodeContext {
   data: DataFolder;

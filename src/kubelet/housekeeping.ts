@@ -9,7 +9,7 @@ import { rotateLogs } from './linux/log-rotation.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
 import type { PodSet } from './pod/pod-set.ts';
-import { SandboxLeftovers } from './pod/sandbox-leftovers.ts';
+import { SandboxLeftovers } from './sandbox/sandbox-leftovers.ts';
 
 export interface HousekeepingOptions {
   context: KubeletContext;

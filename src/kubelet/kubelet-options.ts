@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
-import type { EventRecorder } from '../client/event-recorder.ts';
+import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import type { KubeletConfiguration } from './configuration.ts';
 import type { TrafficRules } from './context.ts';

@@ -1,7 +1,7 @@
 /** What follows a decision: reserve, permit, preBind, bind. Runs beside other pods' decisions. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
-import { type EventRecorder, targetOf } from '../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
 import type { SchedulerCache } from './cache.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import type { Rejection } from './framework/plugin.ts';

@@ -21,14 +21,14 @@ import {
 } from './plugins/node-resources-balanced-allocation.ts';
 import { type NodeResourcesFitArgs, nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
-import { nodeVolumeLimits } from './plugins/node-volume-limits.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { schedulingGates } from './plugins/scheduling-gates.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
-import { volumeBinding } from './plugins/volume-binding.ts';
-import { volumeListers } from './plugins/volume-listers.ts';
-import { volumeRestrictions } from './plugins/volume-restrictions.ts';
-import { volumeZone } from './plugins/volume-zone.ts';
+import { nodeVolumeLimits } from './plugins/volumes/node-volume-limits.ts';
+import { volumeBinding } from './plugins/volumes/volume-binding.ts';
+import { volumeListers } from './plugins/volumes/volume-listers.ts';
+import { volumeRestrictions } from './plugins/volumes/volume-restrictions.ts';
+import { volumeZone } from './plugins/volumes/volume-zone.ts';
 
 /** What plugins may use beside the snapshot. */
 export interface PluginHandle {

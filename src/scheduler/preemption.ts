@@ -6,7 +6,7 @@ import { isNotFound } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
-import { type EventRecorder, targetOf } from '../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
 import type { PodInfo } from './framework/pod-info.ts';
 
 export interface EvictionOptions {

@@ -7,7 +7,7 @@ import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
-import { type EventRecorder, targetOf } from '../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../client/events/event-recorder.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { runBindingCycle } from './binding-cycle.ts';
 import { SchedulerCache } from './cache.ts';

@@ -10,7 +10,7 @@ import { type Random, seededRandom } from '../../src/base/random.ts';
 import { VirtualClock } from '../../src/base/virtual-clock.ts';
 import type { Client } from '../../src/client/client.ts';
 import { createClient } from '../../src/client/create-client.ts';
-import { createEventRecorder } from '../../src/client/event-recorder.ts';
+import { createEventRecorder } from '../../src/client/events/event-recorder.ts';
 import { createInformerFactory } from '../../src/client/informer-factory.ts';
 import type { Transport } from '../../src/client/transport.ts';
 import { TransportError } from '../../src/client/transport.ts';

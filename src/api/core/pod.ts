@@ -3,15 +3,15 @@ import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField } from '../field-error.ts';
 import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
-import { podTableColumns } from './pod-columns.ts';
-import { qosClassOf } from './pod-qos.ts';
-import { validateResize } from './pod-resize.ts';
+import { podTableColumns } from './pod/columns.ts';
+import { qosClassOf } from './pod/qos.ts';
+import { validateResize } from './pod/resize.ts';
+import { validatePodStatusUpdate } from './pod/status.ts';
+import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod/update.ts';
 import { validatePodAnnotations } from './pod-spec/annotations.ts';
 import { defaultPodSpec } from './pod-spec/defaults.ts';
 import { validatePodSpec } from './pod-spec/validate.ts';
 import { podWarnings } from './pod-spec/warnings.ts';
-import { validatePodStatusUpdate } from './pod-status.ts';
-import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod-update.ts';
 
 export const podKind = defineKind(Pod, {
   returnsDeleted: true,

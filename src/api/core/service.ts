@@ -1,4 +1,4 @@
-/** Services: defaults and printing; `service-update.ts` has what an update carries over, `service-validation.ts` the rules. */
+/** Services: defaults and printing; `service/update.ts` has what an update carries over, `service/validation.ts` the rules. */
 import { ageColumn, column, formatLabels, nameColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField } from '../field-error.ts';
@@ -7,10 +7,10 @@ import type { ServicePort } from '../types/core-v1.gen.ts';
 import { nameRule } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { validateLoadBalancerStatus } from './load-balancer-status.ts';
-import { validateServiceAddressesUpdate } from './service-addresses.ts';
-import { carryOverAllocated, dropWhatTypeDoesNotHave } from './service-update.ts';
-import { validateService, validateServiceUpdate } from './service-validation.ts';
-import { serviceWarnings } from './service-warnings.ts';
+import { validateServiceAddressesUpdate } from './service/addresses.ts';
+import { carryOverAllocated, dropWhatTypeDoesNotHave } from './service/update.ts';
+import { validateService, validateServiceUpdate } from './service/validation.ts';
+import { serviceWarnings } from './service/warnings.ts';
 
 const affinitySecondsDefault = 10800;
 

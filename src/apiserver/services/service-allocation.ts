@@ -3,7 +3,7 @@
  * way holds what it took until its outcome is known.
  */
 
-import { unallocatable } from '../../api/core/service-addresses.ts';
+import { unallocatable } from '../../api/core/service/addresses.ts';
 import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Service } from '../../api/resources.gen.ts';

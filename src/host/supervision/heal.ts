@@ -4,14 +4,14 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { ensureAgent } from '../agent-process.ts';
 import { nodeContextOf } from '../cluster.ts';
 import type { ClusterContext } from '../cluster-context.ts';
 import { type ClusterRecord, loadClusterRecord } from '../cluster-record.ts';
 import { withLock } from '../lock.ts';
 import { ensureNode } from '../node.ts';
-import { runningProcess } from '../process.ts';
-import { ensureServer } from '../server-process.ts';
+import { ensureAgent } from '../processes/agent-process.ts';
+import { runningProcess } from '../processes/process.ts';
+import { ensureServer } from '../processes/server-process.ts';
 import { readRestartHistories, writeRestartHistories } from './restart-histories.ts';
 import { planRestarts } from './restart-plan.ts';
 import { isWatched, type WatchedProcess, watchedProcesses, writeWatchList } from './watch-list.ts';

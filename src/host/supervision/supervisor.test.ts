@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../base/until.fixture.ts';
-import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../process.ts';
+import { isRunning, type ProcessIdentity, startProcess, stopProcess } from '../processes/process.ts';
 
 const script = fileURLToPath(new URL('./supervise.sh', import.meta.url));
 const limitMs = 60_000;

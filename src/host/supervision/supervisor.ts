@@ -17,7 +17,7 @@ import {
   runningProcess,
   startProcess,
   stopProcess,
-} from '../process.ts';
+} from '../processes/process.ts';
 import { restartHistoriesFile } from './restart-histories.ts';
 import { removeWatchList, watchListFile, writeWatchList } from './watch-list.ts';
 

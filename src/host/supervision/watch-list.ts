@@ -9,7 +9,7 @@ import type { ClusterRecord } from '../cluster-record.ts';
 import { containerdRecordFile } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
 import { holderRecordFile } from '../node-namespace.ts';
-import { runningProcess } from '../process.ts';
+import { runningProcess } from '../processes/process.ts';
 
 export interface WatchedProcess {
   /** `server`, or `NODE/holder`, `NODE/containerd`, `NODE/agent`. */

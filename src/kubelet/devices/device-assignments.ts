@@ -6,7 +6,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Logger } from '../../base/logger.ts';
-import { isSidecar } from '../pod/restart-policy.ts';
+import { isSidecar } from '../containers/restart-policy.ts';
 import type { ContainerAllocateResponse } from './plugin-messages.ts';
 
 export interface Assignment {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { Image } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { ImageGc } from './image-gc.ts';

@@ -2,12 +2,12 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { WaitingReason } from '../containers/container-statuses.ts';
+import { WaitBackoff } from '../containers/crash-backoff.ts';
 import type { Image, SandboxConfig } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { ObjectSource } from '../object-source.ts';
-import type { WaitingReason } from '../pod/container-statuses.ts';
-import { WaitBackoff } from '../pod/crash-backoff.ts';
 import type { ContainerEvents } from '../pod/pod-events.ts';
 import { type ImageName, parseImageName } from './image-name.ts';
 import { credentialsFor, type PullCredential } from './pull-credentials.ts';

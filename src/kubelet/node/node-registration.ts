@@ -7,7 +7,7 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { conditionEventReason, type NodeHealth, nodeConditions } from './node-conditions.ts';
 
 export interface NodeReport {

@@ -1,6 +1,6 @@
 /** Takes pods in as long as the node has room for them, and has others give way to a critical one. */
 import type { Node, Pod } from '../../api/resources.gen.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { specifiedGraceSeconds } from '../pod/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import type { PodSet } from '../pod/pod-set.ts';

@@ -3,18 +3,18 @@ import { createHash } from 'node:crypto';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import {
-  findContainer,
-  type ObservedContainer,
-  type ObservedPod,
-  type ObservedSandbox,
-} from './pod-observation.ts';
-import {
   askersForRestartOfAll,
   initRestartsAfterExit,
   isSidecar,
   restartsAfterExit,
   shouldRestart,
-} from './restart-policy.ts';
+} from '../containers/restart-policy.ts';
+import {
+  findContainer,
+  type ObservedContainer,
+  type ObservedPod,
+  type ObservedSandbox,
+} from './pod-observation.ts';
 
 /** What a probe has found of a container; undefined: nothing yet. */
 export interface ProbeFindings {

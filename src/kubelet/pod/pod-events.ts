@@ -1,7 +1,7 @@
 /** Events about pods and their containers. */
 import { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
 
 export interface ContainerEvents {
   normal(reason: string, message: string): void;

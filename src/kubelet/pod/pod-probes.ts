@@ -1,8 +1,8 @@
 /** Has the probes of a pod follow its running containers. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { isSidecar } from '../containers/restart-policy.ts';
 import type { KubeletContext } from '../context.ts';
 import { findContainer, type ObservedPod } from './pod-observation.ts';
-import { isSidecar } from './restart-policy.ts';
 
 export function watchProbes({ probes, node }: KubeletContext, pod: Pod, observed: ObservedPod): void {
   const hostIp = pod.spec.hostNetwork ? node().hostIps[0] : undefined;

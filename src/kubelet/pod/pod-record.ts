@@ -1,13 +1,13 @@
 /** What the node knows about one pod, shared by the stages of its worker, and what it has reported to the API. */
 import type { Pod } from '../../api/resources.gen.ts';
+import { ContainerResources } from '../containers/container-resources.ts';
+import { WaitingReasons } from '../containers/waiting-reasons.ts';
 import type { KubeletContext } from '../context.ts';
-import { ContainerResources } from './container-resources.ts';
 import { PodEnd } from './pod-end.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { reportPod } from './pod-report.ts';
 import { PodStartLatency } from './pod-start-latency.ts';
 import { PodView } from './pod-view.ts';
-import { WaitingReasons } from './waiting-reasons.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 export interface PodRecordOptions {

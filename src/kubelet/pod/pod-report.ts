@@ -1,9 +1,9 @@
 /** Composes a pod's status for the API, and passes it to the status manager. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ContainerResources } from '../containers/container-resources.ts';
+import type { WaitingReason } from '../containers/container-statuses.ts';
 import type { KubeletContext } from '../context.ts';
-import type { ContainerResources } from './container-resources.ts';
-import type { WaitingReason } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodVerdict } from './pod-status.ts';
 

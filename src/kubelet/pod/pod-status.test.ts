@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import type { WaitingReason } from '../containers/container-statuses.ts';
 import { exited, observedPod, testContainer, testPod } from '../pod.fixture.ts';
-import type { WaitingReason } from './container-statuses.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodStatusInputs } from './pod-status.ts';
 

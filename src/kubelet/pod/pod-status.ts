@@ -2,9 +2,11 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { qosClassOf } from '../qos.ts';
-import { type ContainerStatuses, computeContainerStatuses, type StatusInputs } from './container-statuses.ts';
-import type { ObservedPod } from './pod-observation.ts';
+import {
+  type ContainerStatuses,
+  computeContainerStatuses,
+  type StatusInputs,
+} from '../containers/container-statuses.ts';
 import {
   askersForRestartOfAll,
   initRestartsAfterExit,
@@ -12,7 +14,9 @@ import {
   mayRestartAll,
   restartingAllReason,
   restartsAfterExit,
-} from './restart-policy.ts';
+} from '../containers/restart-policy.ts';
+import { qosClassOf } from '../qos.ts';
+import type { ObservedPod } from './pod-observation.ts';
 
 export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 

@@ -2,9 +2,11 @@
  * The stage of a pod that runs: brings what is there closer to what its spec asks for. One run does what can be done now;
  * what has to be waited for sets the record's timer.
  */
+
+import { ContainerStarter, type Place } from '../containers/container-starter.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
-import { ClaimedDevices } from './claimed-devices.ts';
-import { ContainerStarter, type Place } from './container-starter.ts';
+import { ClaimedDevices } from '../devices/claimed-devices.ts';
+import { PodSandbox } from '../sandbox/pod-sandbox.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';
 import { specifiedGraceSeconds } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
@@ -13,7 +15,6 @@ import { PodMounts } from './pod-mounts.ts';
 import type { ObservedSandbox } from './pod-observation.ts';
 import { watchProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
-import { PodSandbox } from './pod-sandbox.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
 import { awaitTrafficRules } from './traffic-rules.ts';
 

@@ -3,12 +3,12 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { unlessAborted } from '../../base/unless-aborted.ts';
+import { runHook } from '../containers/lifecycle-hooks.ts';
+import { isSidecar } from '../containers/restart-policy.ts';
 import type { KubeletContext } from '../context.ts';
-import { runHook } from './lifecycle-hooks.ts';
 import type { ContainerKill } from './pod-actions.ts';
 import { containerEvents } from './pod-events.ts';
 import type { ObservedContainer, ObservedPod } from './pod-observation.ts';
-import { isSidecar } from './restart-policy.ts';
 
 export interface ContainerStop {
   pod: Pod;

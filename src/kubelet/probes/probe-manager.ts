@@ -4,7 +4,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Counter } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { ProbeFindings } from '../pod/pod-actions.ts';
 import { containerEvents } from '../pod/pod-events.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import { testPod } from '../pod.fixture.ts';
 import { networkDialer } from './network-dialer.ts';

@@ -5,7 +5,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import { testPod } from '../pod.fixture.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
 import { GrowingClaims } from './growing-claims.ts';

@@ -4,7 +4,7 @@ import { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/resource
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
-import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
 
 export interface GrowingClaimsOptions {

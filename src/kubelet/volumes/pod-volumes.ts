@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Client } from '../../client/client.ts';
-import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import type { NodeDrivers } from '../csi/node-drivers.ts';
 import type { ObjectSource } from '../object-source.ts';

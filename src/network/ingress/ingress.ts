@@ -7,7 +7,7 @@ import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resource
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
-import { type EventRecorder, targetOf } from '../../client/event-recorder.ts';
+import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../../client/informer.ts';
 import { CommandError } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';

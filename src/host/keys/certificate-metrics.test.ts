@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { MetricsRegistry } from '../../base/metrics.ts';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { certificateMetrics } from './certificate-metrics.ts';
+
+test('a node tells how long its certificates still serve, of one that is not there yet too, and counts failed renewals', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-certificate-metrics-'));
+  try {
+    const clock = new VirtualClock();
+    const files = { client: join(folder, 'client.crt'), server: join(folder, 'server.crt') };
+    const leaf = { commonName: 'n', usages: ['client' as const], validityDays: 10 };
+    const { cert } = await issueCertificate(await createAuthority('test'), leaf, clock.now());
+    writeFileSync(files.client, cert);
+    const registry = new MetricsRegistry();
+    const renewals = certificateMetrics(registry, files, clock);
+    await clock.advance(9 * 86_400_000);
+    await assert.rejects(
+      renewals.server(Promise.reject(new Error('no server answers'))),
+      /no server answers/,
+    );
+    assert.equal(await renewals.client(Promise.resolve('done')), 'done');
+    const sampleOf = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(registry.expose())?.[1];
+    assert.equal(Math.round(Number(sampleOf('kubelet_certificate_manager_client_ttl_seconds')) / 86_400), 1);
+    assert.equal(sampleOf('kubelet_certificate_manager_server_ttl_seconds'), '+Inf');
+    assert.equal(sampleOf('kubelet_certificate_manager_client_expiration_renew_errors'), '0');
+    assert.equal(sampleOf('kubelet_server_expiration_renew_errors'), '1');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,170 @@
+/**
+ * A cluster's keys and certificates on disk. What is there is kept; what is missing, about to expire or made for other
+ * names is issued anew. The X.509 library is loaded only when something must be issued: it takes a tenth of a second.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mastersGroup, nodesGroup } from '../../api/well-known.ts';
+import type { CertificatePair, LeafOptions } from '../../base/pki.ts';
+import { ensureEncryptionKeys } from './encryption-keys.ts';
+
+/** A certificate is issued anew when it is valid for less than this. */
+const renewBeforeMs = 30 * 86_400_000;
+
+export interface ClusterPkiNames {
+  /** Addresses at which clients reach the API server, besides loopback. */
+  addresses: readonly string[];
+  dnsNames: readonly string[];
+  /** Address of the service `kubernetes`. */
+  serviceAddress: string;
+}
+
+const serverDnsNames = [
+  'localhost',
+  'kubernetes',
+  'kubernetes.default',
+  'kubernetes.default.svc',
+  'kubernetes.default.svc.cluster.local',
+];
+
+export const pkiFiles = {
+  authority: 'ca',
+  /** Signs the certificates by which the API server speaks for a user to an aggregated one. */
+  frontProxyAuthority: 'front-proxy-ca',
+  frontProxyClient: 'front-proxy-client',
+  server: 'apiserver',
+  kubeletClient: 'apiserver-kubelet-client',
+  admin: 'admin',
+  tokenKey: 'sa',
+} as const;
+
+/** What all servers of a cluster have in common: its authorities, and the keys for tokens and for secrets. */
+export async function ensureSharedPki(
+  folder: string,
+): Promise<{ authority: CertificatePair; frontProxy: CertificatePair }> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  ensureEncryptionKeys(folder);
+  const authority = await ensureAuthority(folder, pkiFiles.authority, 'wherry-ca');
+  const frontProxy = await ensureAuthority(folder, pkiFiles.frontProxyAuthority, 'wherry-front-proxy-ca');
+  if (!existsSync(join(folder, `${pkiFiles.tokenKey}.key`))) {
+    const { createTokenKeyPair } = await import('../../base/pki.ts');
+    const { publicKey, privateKey } = await createTokenKeyPair();
+    writeSecret(join(folder, `${pkiFiles.tokenKey}.pub`), publicKey);
+    writeSecret(join(folder, `${pkiFiles.tokenKey}.key`), privateKey);
+  }
+  return { authority, frontProxy };
+}
+
+export async function ensureClusterPki(folder: string, names: ClusterPkiNames): Promise<void> {
+  const { authority, frontProxy } = await ensureSharedPki(folder);
+  await ensureLeaf(folder, pkiFiles.server, authority, {
+    commonName: 'kube-apiserver',
+    usages: ['server'],
+    dnsNames: [...serverDnsNames, ...names.dnsNames],
+    ipAddresses: ['127.0.0.1', '::1', names.serviceAddress, ...names.addresses],
+  });
+  await ensureLeaf(folder, pkiFiles.kubeletClient, authority, {
+    commonName: 'kube-apiserver-kubelet-client',
+    organizations: [mastersGroup],
+    usages: ['client'],
+  });
+  await ensureLeaf(folder, pkiFiles.frontProxyClient, frontProxy, {
+    commonName: 'front-proxy-client',
+    usages: ['client'],
+  });
+  await ensureLeaf(folder, pkiFiles.admin, authority, {
+    commonName: 'kubernetes-admin',
+    organizations: [mastersGroup],
+    usages: ['client'],
+  });
+}
+
+/** Issues one of the cluster's certificates again, by the authority whose key is in the same folder. */
+export async function reissueLeaf(
+  folder: string,
+  name: string,
+  options: { authority: string; nowMs: number },
+): Promise<CertificatePair> {
+  const { reissueCertificate } = await import('../../base/pki.ts');
+  const former = readPair(folder, name).cert;
+  const pair = await reissueCertificate(readPair(folder, options.authority), former, options.nowMs);
+  writePair(folder, name, pair);
+  return pair;
+}
+
+/** What a node shows: to the API server as itself, and to those who call its agent. */
+export async function ensureNodePki(
+  folder: string,
+  authorityFolder: string,
+  node: { name: string; address: string },
+): Promise<void> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const authority = readPair(authorityFolder, pkiFiles.authority);
+  writeFileSync(join(folder, 'ca.crt'), authority.cert);
+  await ensureLeaf(folder, 'kubelet-client', authority, {
+    commonName: `system:node:${node.name}`,
+    organizations: [nodesGroup],
+    usages: ['client'],
+  });
+  await ensureLeaf(folder, 'kubelet-server', authority, {
+    commonName: `system:node:${node.name}`,
+    organizations: [nodesGroup],
+    usages: ['server'],
+    dnsNames: [node.name],
+    ipAddresses: [node.address],
+  });
+}
+
+export function readPair(folder: string, name: string): CertificatePair {
+  return {
+    cert: readFileSync(join(folder, `${name}.crt`), 'utf8'),
+    key: readFileSync(join(folder, `${name}.key`), 'utf8'),
+  };
+}
+
+async function ensureAuthority(folder: string, name: string, commonName: string): Promise<CertificatePair> {
+  if (existsSync(join(folder, `${name}.crt`))) return readPair(folder, name);
+  const { createAuthority } = await import('../../base/pki.ts');
+  const pair = await createAuthority(commonName);
+  writePair(folder, name, pair);
+  return pair;
+}
+
+async function ensureLeaf(
+  folder: string,
+  name: string,
+  authority: CertificatePair,
+  options: LeafOptions,
+): Promise<void> {
+  if (isGood(folder, name, authority, options)) return;
+  const { issueCertificate } = await import('../../base/pki.ts');
+  writePair(folder, name, await issueCertificate(authority, options));
+}
+
+function isGood(folder: string, name: string, authority: CertificatePair, options: LeafOptions): boolean {
+  if (!existsSync(join(folder, `${name}.crt`))) return false;
+  const { cert: pem, key } = readPair(folder, name);
+  const cert = new X509Certificate(pem);
+  const names = new Set((cert.subjectAltName ?? '').split(', '));
+  const dnsNames = (options.dnsNames ?? []).map((name) => `DNS:${name}`);
+  const addresses = (options.ipAddresses ?? []).filter((address) => !address.includes(':'));
+  return (
+    cert.validToDate.getTime() - Date.now() > renewBeforeMs &&
+    cert.verify(new X509Certificate(authority.cert).publicKey) &&
+    // A crash while both were replaced may have left the key of another certificate.
+    cert.checkPrivateKey(createPrivateKey(key)) &&
+    [...dnsNames, ...addresses.map((address) => `IP Address:${address}`)].every((name) => names.has(name))
+  );
+}
+
+/** The key goes first: a certificate that is there always has a key. */
+export function writePair(folder: string, name: string, pair: CertificatePair): void {
+  writeSecret(join(folder, `${name}.key`), pair.key);
+  writeSecret(join(folder, `${name}.crt`), pair.cert);
+}
+
+function writeSecret(file: string, content: string): void {
+  writeFileSync(`${file}.new`, content, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}

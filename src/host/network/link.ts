@@ -1,0 +1,194 @@
+/** The link between the host and the nodes of a cluster: one bridge on the host, a veth pair per node. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { type NodeNamespace, runInNode } from '../node-namespace.ts';
+import { run, succeeds } from '../processes/command.ts';
+
+export interface ClusterLink {
+  bridge: string;
+  /** The first three bytes of a /24, e.g. `172.30.7`. */
+  subnet: string;
+}
+
+export interface NodeLink {
+  /** Last byte of the node's address; also names the host's end of its wire. */
+  index: number;
+  serviceCidr: string;
+  /** The node reaches what lies beyond the host. */
+  defaultRoute: boolean;
+}
+
+/** 172.30.0.0/16 is private, and rarely used by others. */
+const candidateSubnets = Array.from({ length: 256 }, (_, third) => `172.30.${third}`);
+const hostIndex = 1;
+/** Node addresses end below, load-balancer addresses at or above. */
+export const loadBalancerIndexMin = 128;
+export const firstNodeIndex = 2;
+
+export const hostAddress = (link: Pick<ClusterLink, 'subnet'>) => `${link.subnet}.${hostIndex}`;
+export const nodeAddress = (link: Pick<ClusterLink, 'subnet'>, index: number) => `${link.subnet}.${index}`;
+
+export function isCandidateSubnet(subnet: string): boolean {
+  return candidateSubnets.includes(subnet);
+}
+
+/**
+ * A /24 that nothing on this machine uses. `seed` spreads the choices of clusters that start at the same time.
+ * @throws when all are taken
+ */
+export function chooseSubnet(usedPrefixes: readonly string[], seed: number): string {
+  const ranges = usedPrefixes.map(parsePrefix);
+  for (let offset = 0; offset < candidateSubnets.length; offset++) {
+    const subnet = candidateSubnets[(seed + offset) % candidateSubnets.length]!;
+    const candidate = parsePrefix(`${subnet}.0/24`);
+    if (!ranges.some((range) => overlap(range, candidate))) return subnet;
+  }
+  throw new Error('every /24 of 172.30.0.0/16 is in use on this machine');
+}
+
+/** Prefixes that the host's interfaces and routes use, the default route apart, and those of `except` apart. */
+export async function usedPrefixes(except?: string): Promise<string[]> {
+  const routes = JSON.parse((await run('ip', ['-4', '-json', 'route', 'show', 'table', 'all'])) || '[]') as {
+    dst: string;
+    dev?: string;
+    type?: string;
+  }[];
+  return routes
+    .filter((route) => route.dst !== 'default' && route.dev !== except)
+    .map((route) => (route.dst.includes('/') ? route.dst : `${route.dst}/32`));
+}
+
+export async function ensureBridge(link: ClusterLink): Promise<void> {
+  const address = `${hostAddress(link)}/24`;
+  if (!hasInterface(link.bridge)) {
+    await run('ip', ['-batch', '-'], {
+      input: [
+        `link add ${link.bridge} type bridge`,
+        `address add ${address} dev ${link.bridge}`,
+        `link set ${link.bridge} up`,
+      ].join('\n'),
+    });
+    return;
+  }
+  await run('ip', ['address', 'replace', address, 'dev', link.bridge]);
+  await run('ip', ['link', 'set', link.bridge, 'up']);
+}
+
+/** Removes the bridge and what is left of the nodes' wires. */
+export async function removeBridge(bridge: string): Promise<void> {
+  const ours = hostInterfaces().filter((name) => name === bridge || name.startsWith(`${bridge}-`));
+  for (const name of ours) await removeInterface(name);
+}
+
+const wireName = (bridge: string, index: number) => `${bridge}-${index}`;
+
+/** True when the node's wire is there; it goes away with the node's namespace. */
+export function isAttached(bridge: string, index: number): boolean {
+  return hasInterface(wireName(bridge, index));
+}
+
+export async function detachNode(bridge: string, index: number): Promise<void> {
+  await removeInterface(wireName(bridge, index));
+}
+
+/** Joins the node to the bridge as its `eth0`. */
+export async function attachNode(link: ClusterLink, node: NodeLink, namespace: NodeNamespace): Promise<void> {
+  const wire = wireName(link.bridge, node.index);
+  const address = nodeAddress(link, node.index);
+  await run('ip', ['-batch', '-'], {
+    input: [
+      `link add ${wire} type veth peer name eth0 netns ${namespace.holder.pid}`,
+      `link set ${wire} master ${link.bridge} up`,
+    ].join('\n'),
+  });
+  await runInNode(namespace, ['ip', '-batch', '-'], {
+    input: [
+      `address add ${address}/24 dev eth0`,
+      'link set eth0 up',
+      ...serviceRoute(node.serviceCidr, address),
+      ...(node.defaultRoute ? [`route add default via ${hostAddress(link)}`] : []),
+    ].join('\n'),
+  });
+}
+
+/**
+ * What a node itself sends to a service address is rewritten after a route for it was found. This one leads nowhere: a
+ * packet that nothing rewrites does not leave the node.
+ */
+function serviceRoute(serviceCidr: string, address: string): string[] {
+  return [
+    'link add svc0 type veth peer name svc1',
+    'link set svc1 up',
+    'link set svc0 up',
+    `route add ${serviceCidr} dev svc0 src ${address}`,
+  ];
+}
+
+/** The same for a whole machine that is a node, in the network of this process. */
+export async function ensureServiceRoute(serviceCidr: string, address: string): Promise<void> {
+  if (await succeeds('ip', ['link', 'show', 'svc0'])) return;
+  await run('ip', ['-batch', '-'], { input: serviceRoute(serviceCidr, address).join('\n') });
+}
+
+export async function removeServiceRoute(): Promise<void> {
+  await succeeds('ip', ['link', 'delete', 'svc0']);
+}
+
+/** The address from which this machine talks to another. */
+export async function addressTowards(host: string): Promise<string> {
+  const [route] = JSON.parse(await run('ip', ['-json', 'route', 'get', host])) as { prefsrc?: string }[];
+  if (!route?.prefsrc) throw new Error(`this machine has no address towards ${host}`);
+  return route.prefsrc;
+}
+
+/** True when the host itself has a way out. */
+export function hostHasDefaultRoute(routes = readFileSync('/proc/net/route', 'utf8')): boolean {
+  return routes
+    .split('\n')
+    .slice(1)
+    .some((line) => {
+      const [, destination, , , , , , mask] = line.split('\t');
+      return destination === '00000000' && mask === '00000000';
+    });
+}
+
+/** The kernel takes a wire away by itself a moment after its namespace ended: who comes second finds nothing. */
+async function removeInterface(name: string): Promise<void> {
+  if (!hasInterface(name)) return;
+  const removed = await succeeds('ip', ['link', 'delete', name]);
+  if (!removed && hasInterface(name)) throw new Error(`the interface ${name} cannot be removed`);
+}
+
+function hasInterface(name: string): boolean {
+  return hostInterfaces().includes(name);
+}
+
+function hostInterfaces(): string[] {
+  return readdirSync('/sys/class/net');
+}
+
+/** True when the address lies within the prefix. */
+export function isWithin(address: string, prefix: string): boolean {
+  return overlap(parsePrefix(`${address}/32`), parsePrefix(prefix));
+}
+
+/** Of IPv4; addresses in order are numbers in order. */
+export function addressNumber(address: string): number {
+  return address.split('.').reduce((total, byte) => total * 256 + Number(byte), 0);
+}
+
+interface Range {
+  first: number;
+  last: number;
+}
+
+function parsePrefix(prefix: string): Range {
+  const [address, bits = '32'] = prefix.split('/');
+  const value = addressNumber(address!);
+  const size = 2 ** (32 - Number(bits));
+  const first = Math.floor(value / size) * size;
+  return { first, last: first + size - 1 };
+}
+
+function overlap(one: Range, other: Range): boolean {
+  return one.first <= other.last && other.first <= one.last;
+}

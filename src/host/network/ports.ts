@@ -1,0 +1,77 @@
+/** Ports of this machine, chosen so that clusters which start at the same time never choose the same. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRunning, type ProcessIdentity, processIdentity } from '../processes/process.ts';
+
+/** Where the API server of a machine's first cluster listens; further clusters take the next free ones. */
+export const firstApiPort = 6443;
+
+export interface PortClaim {
+  port: number;
+  /** Once the port is in use, or no longer wanted. */
+  release(): void;
+}
+
+/** The first of `candidates` that is free and that no other command is about to use; undefined when none is. */
+export async function claimPort(candidates: Iterable<number>): Promise<PortClaim | undefined> {
+  for (const port of candidates) {
+    const file = join(tmpdir(), `wherry-port-${port}.lock`);
+    if (!claim(file)) continue;
+    const release = () => rmSync(file, { force: true });
+    if (await isPortFree(port)) return { port, release };
+    release();
+  }
+  return undefined;
+}
+
+export function isPortFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** One that the system chooses: from a range so large that nobody else is given it soon after. */
+export function anyFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** False when another command that still runs has it, or when it is another user's. */
+function claim(file: string): boolean {
+  const write = () => writeFileSync(file, JSON.stringify(processIdentity(process.pid)), { flag: 'wx' });
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  if (isHeld(file)) return false;
+  try {
+    rmSync(file, { force: true });
+    write();
+    return true;
+  } catch (error) {
+    // Another command was quicker, or it is another user's.
+    if (['EEXIST', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+function isHeld(file: string): boolean {
+  try {
+    return isRunning(JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity);
+  } catch {
+    // Gone again, or just being written: its holder is alive.
+    return true;
+  }
+}

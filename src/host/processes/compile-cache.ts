@@ -1,0 +1,49 @@
+/** Node's compile cache of Wherry's own processes, filled before they start. */
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isMissing } from '../../base/if-missing.ts';
+import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
+import { run } from './command.ts';
+
+/** A second or two on most machines; a minute and more on an emulated one. */
+const loadTimeoutMs = 300_000;
+
+/**
+ * Loads programs once, where that has not been done since one of their files changed. `cmd/load-only.ts` says what for.
+ * @throws CommandError
+ */
+export async function fillCompileCache(context: ClusterContext, programs: readonly string[]): Promise<void> {
+  const { data, steps } = context;
+  const stampFile = join(data.compileCache, 'loaded.json');
+  const stamp = JSON.stringify({
+    node: process.version,
+    programs,
+    newest: newestChange(context.programs.root),
+  });
+  if (readStamp(stampFile) === stamp) return;
+  await steps.run('Wherry itself, compiled for the first time', async () => {
+    mkdirSync(data.compileCache, { recursive: true });
+    const env = processEnvironment(data);
+    await Promise.all(
+      programs.map((program) =>
+        run(context.programs.node, [...nodeFlags, program], { env, timeoutMs: loadTimeoutMs }),
+      ),
+    );
+    writeFileSync(stampFile, stamp);
+  });
+}
+
+function newestChange(root: string): number {
+  const sources = join(root, 'src');
+  const files = readdirSync(sources, { recursive: true }) as string[];
+  return Math.max(...files.map((file) => statSync(join(sources, file)).mtimeMs));
+}
+
+function readStamp(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}

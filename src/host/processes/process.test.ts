@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { Failure } from '../failure.ts';
+import {
+  processIdentity,
+  recordProcess,
+  runningProcess,
+  startProcess,
+  stopProcess,
+  stopRecorded,
+} from './process.ts';
+
+suite('processes that outlive the command that starts them', { skip: process.platform !== 'linux' }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-process-'));
+  const files = { logFile: join(folder, 'logs', 'it.log'), recordFile: join(folder, 'it.json') };
+  after(() => rmSync(folder, { recursive: true }));
+  const logged = async (line: string) => {
+    while (!readFileSync(files.logFile, 'utf8').includes(line))
+      await new Promise((resolve) => setImmediate(resolve));
+  };
+  const shell = (script: string) => startProcess({ ...files, command: '/bin/sh', args: ['-c', script] });
+
+  test('one that ends before it says who it is has ended at once, and its log is named', async () => {
+    const logFile = join(folder, 'logs', 'ended.log');
+    const cgroupProcs = [join(folder, 'no', 'cgroup.procs')];
+    const options = {
+      ...files,
+      logFile,
+      command: '/bin/sleep',
+      args: ['60'],
+      enterPid: process.pid,
+      cgroupProcs,
+    };
+    await assert.rejects(startProcess(options), new Failure('/bin/sleep ended at once', { logFile }));
+    assert.match(readFileSync(logFile, 'utf8'), /cgroup.procs/);
+  });
+
+  test('one is started, found by its record, and stopped', async () => {
+    const started = await shell('echo hello; exec sleep 60');
+    assert.deepEqual(runningProcess(files.recordFile), started);
+    await logged('hello');
+    await stopRecorded(files.recordFile, 2000);
+    assert.equal(processIdentity(started.pid), undefined);
+    assert.equal(existsSync(files.recordFile), false);
+    assert.equal(readFileSync(files.logFile, 'utf8'), 'hello\n');
+  });
+
+  test('one that cannot be recorded is not started; one that has been is ended', async () => {
+    const started = join(folder, 'started');
+    const recordFile = join(folder, 'it.log', 'no-folder.json');
+    writeFileSync(join(folder, 'it.log'), '');
+    const command = { command: '/bin/sh', args: ['-c', `echo yes > ${started}`] };
+    await assert.rejects(startProcess({ ...files, ...command, recordFile }), { code: 'EEXIST' });
+    assert.equal(existsSync(started), false);
+    const other = await shell('exec sleep 60');
+    assert.throws(() => recordProcess(recordFile, other), { code: 'EEXIST' });
+    while (processIdentity(other.pid)) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test('one that will not listen is killed', async () => {
+    const started = await shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
+    await logged('deaf');
+    await stopProcess(started, 50);
+    assert.equal(processIdentity(started.pid), undefined);
+  });
+
+  test('a record names nobody when its pid belongs to another process, or another boot', () => {
+    const own = processIdentity(process.pid)!;
+    for (const other of [
+      { ...own, startTicks: own.startTicks + 1 },
+      { ...own, bootId: 'another' },
+    ]) {
+      recordProcess(files.recordFile, other);
+      assert.equal(runningProcess(files.recordFile), undefined);
+      assert.equal(existsSync(files.recordFile), false);
+    }
+    writeFileSync(files.recordFile, '{"pid":');
+    assert.equal(runningProcess(files.recordFile), undefined);
+  });
+});

@@ -1,0 +1,259 @@
+/** Turns what the runtime holds into the container statuses that users see. Pure. */
+import type { Pod } from '../../api/resources.gen.ts';
+import { formatTime } from '../../api/schema/time.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ObservedContainer, ObservedPod } from '../pod/pod-observation.ts';
+import { recursiveReadOnlyStatus } from '../spec/recursive-read-only.ts';
+import {
+  initRestartsAfterExit,
+  isSidecar,
+  restartingAllReason,
+  restartsAfterExit,
+} from './restart-policy.ts';
+
+/** Why a container does not run at the moment, e.g. ErrImagePull. */
+export interface WaitingReason {
+  reason: string;
+  message: string;
+}
+
+/** What the kubelet knows of a pod besides the runtime's word. */
+export interface StatusInputs {
+  /** `containerd`, as in container ids. */
+  runtimeName: string;
+  /** By container name. */
+  failures: ReadonlyMap<string, WaitingReason>;
+  /** Whether a running container counts as started and ready, by its probes. */
+  isStarted(container: core.Container, observed: ObservedContainer): boolean;
+  isReady(container: core.Container, observed: ObservedContainer): boolean;
+  /** Resources in force, where they may differ from the spec (a resize under way). */
+  resourcesOf(container: core.Container): core.ResourceRequirements | undefined;
+  /** What the node has set aside for it, in force or not yet. */
+  allocatedTo(container: core.Container): core.ResourceRequirements | undefined;
+  /** The pod's runtime can mount volumes so. */
+  hasRecursiveReadOnly: boolean;
+}
+
+export interface ContainerStatuses {
+  initContainerStatuses: core.ContainerStatus[];
+  containerStatuses: core.ContainerStatus[];
+  ephemeralContainerStatuses: core.ContainerStatus[];
+}
+
+type Part = 'init' | 'regular' | 'ephemeral';
+
+export function computeContainerStatuses(
+  pod: Pod,
+  observed: ObservedPod,
+  inputs: StatusInputs,
+): ContainerStatuses {
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  const old = pod.status ?? {};
+  const build = (
+    part: Part,
+    specs: readonly core.Container[],
+    before: readonly core.ContainerStatus[] = [],
+  ) =>
+    specs.map((spec) =>
+      containerStatus(
+        {
+          pod,
+          spec,
+          part,
+          history: observed.containers.filter(({ name }) => name === spec.name),
+          before: before.find(({ name }) => name === spec.name),
+        },
+        inputs,
+      ),
+    );
+  return {
+    initContainerStatuses: build('init', initContainers, old.initContainerStatuses),
+    containerStatuses: build('regular', containers, old.containerStatuses).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    ),
+    ephemeralContainerStatuses: build(
+      'ephemeral',
+      ephemeralContainers as core.Container[],
+      old.ephemeralContainerStatuses,
+    ),
+  };
+}
+
+/** A container of the spec, and what is known of it. */
+interface KnownContainer {
+  pod: Pod;
+  spec: core.Container;
+  part: Part;
+  /** All containers of that name, newest first. */
+  history: readonly ObservedContainer[];
+  /** As last reported. */
+  before: core.ContainerStatus | undefined;
+}
+
+function containerStatus(known: KnownContainer, inputs: StatusInputs): core.ContainerStatus {
+  const { pod, spec, part, before } = known;
+  const [current, previous] = known.history;
+  if (!current) return statusWithoutContainer(known, inputs);
+  const state = stateOf(current, inputs);
+  const isRunning = current.state === 'running';
+  const status: core.ContainerStatus = {
+    name: spec.name,
+    state,
+    ready: isReadyStatus(spec, part, current, inputs),
+    restartCount: current.restartCount,
+    image: current.image,
+    imageID: current.imageId,
+    containerID: containerId(current, inputs),
+  };
+  // The failed attempts of an init container that has passed do not matter any more, that all started anew does.
+  const hasPassed =
+    part === 'init' && !isSidecar(spec) && current.state === 'exited' && current.exitCode === 0;
+  const lastTermination = previous ? stateOf(previous, inputs).terminated : before?.lastState?.terminated;
+  const matters = !hasPassed || lastTermination?.reason === restartingAllReason;
+  if (matters && lastTermination && lastTermination.containerID !== containerId(current, inputs))
+    status.lastState = { terminated: lastTermination };
+  if (part !== 'init' || isSidecar(spec)) status.started = isRunning && inputs.isStarted(spec, current);
+  else status.started = isRunning;
+  const failure = inputs.failures.get(spec.name);
+  if (!isRunning && failure && mayStillRun(pod, spec, part, current)) {
+    status.state = { waiting: waiting(failure) };
+    if (state.terminated) status.lastState = { terminated: state.terminated };
+  }
+  addDetails(status, spec, current, inputs);
+  return status;
+}
+
+/** A container that does not run shows what it is granted, not what it had. */
+function addDetails(
+  status: core.ContainerStatus,
+  spec: core.Container,
+  current: ObservedContainer,
+  inputs: StatusInputs,
+): void {
+  const granted = inputs.allocatedTo(spec);
+  const resources = current.state === 'running' ? inputs.resourcesOf(spec) : (granted ?? {});
+  if (resources) status.resources = resources;
+  if (granted?.requests) status.allocatedResources = granted.requests;
+  addVolumeMounts(status, spec, inputs);
+  if (current.user) status.user = { linux: current.user };
+}
+
+function addVolumeMounts(status: core.ContainerStatus, spec: core.Container, inputs: StatusInputs): void {
+  if (!spec.volumeMounts?.length) return;
+  status.volumeMounts = spec.volumeMounts.map((mount) => ({
+    name: mount.name,
+    mountPath: mount.mountPath,
+    ...(mount.readOnly && {
+      readOnly: true,
+      recursiveReadOnly: recursiveReadOnlyStatus(mount, { isSupported: inputs.hasRecursiveReadOnly }),
+    }),
+  }));
+}
+
+function statusWithoutContainer(
+  { pod, spec, part, before }: KnownContainer,
+  inputs: StatusInputs,
+): core.ContainerStatus {
+  const failure = inputs.failures.get(spec.name);
+  const waitsForInit = part === 'regular' && (pod.spec.initContainers?.length ?? 0) > 0;
+  const isFirstInit = part === 'init';
+  const status: core.ContainerStatus = {
+    name: spec.name,
+    state: {
+      waiting: failure
+        ? waiting(failure)
+        : { reason: waitsForInit || isFirstInit ? 'PodInitializing' : 'ContainerCreating' },
+    },
+    ready: false,
+    restartCount: before?.restartCount ?? 0,
+    image: spec.image ?? '',
+    imageID: '',
+    started: false,
+  };
+  addVolumeMounts(status, spec, inputs);
+  if (before?.containerID && isRestartingAll(pod)) {
+    status.state = { waiting: failure ? waiting(failure) : { ...removedToRestart } };
+    status.lastState = { terminated: { exitCode: 137, ...removedToRestart } };
+    status.restartCount++;
+    return status;
+  }
+  // What ran before and is no longer there in the runtime (another boot, a wiped runtime) is remembered from the API.
+  const last = before?.state?.terminated ?? before?.lastState?.terminated;
+  if (before?.state?.terminated && part === 'init') {
+    return { ...before, ready: before.state.terminated.exitCode === 0 };
+  }
+  if (before?.state?.running && before.containerID) {
+    status.lastState = {
+      terminated: {
+        exitCode: 137,
+        reason: 'ContainerStatusUnknown',
+        message: 'The container could not be located when the pod was terminated',
+        containerID: before.containerID,
+      },
+    };
+    status.restartCount++;
+  } else if (last) {
+    status.lastState = { terminated: last };
+    if (last.reason === restartingAllReason && !failure) status.state = { waiting: { ...removedToRestart } };
+  }
+  return status;
+}
+
+const removedToRestart = {
+  reason: restartingAllReason,
+  message: 'The container is removed because RestartAllContainers in place',
+};
+
+/** All were ended to start anew: what is not there any more has been removed for that. */
+function isRestartingAll(pod: Pod): boolean {
+  return (pod.status?.conditions ?? []).some(
+    ({ type, status }) => type === 'AllContainersRestarting' && status === 'True',
+  );
+}
+
+function isReadyStatus(
+  spec: core.Container,
+  part: Part,
+  current: ObservedContainer,
+  inputs: StatusInputs,
+): boolean {
+  if (part === 'ephemeral') return false;
+  if (part === 'init' && !isSidecar(spec)) return current.state === 'exited' && current.exitCode === 0;
+  return current.state === 'running' && inputs.isStarted(spec, current) && inputs.isReady(spec, current);
+}
+
+/** Whether a reason to wait may stand in for how the container ended. */
+function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: ObservedContainer): boolean {
+  if (part === 'ephemeral') return false;
+  if (current.state !== 'exited') return true;
+  if (part === 'init') return initRestartsAfterExit(pod, spec, current.exitCode);
+  return restartsAfterExit(pod, spec, current.exitCode);
+}
+
+function stateOf(container: ObservedContainer, inputs: StatusInputs): core.ContainerState {
+  switch (container.state) {
+    case 'running':
+      return { running: { startedAt: formatTime(container.startedAtMs) } };
+    case 'exited':
+      return {
+        terminated: {
+          exitCode: container.exitCode,
+          reason: container.reason || (container.exitCode === 0 ? 'Completed' : 'Error'),
+          ...(container.message && { message: container.message }),
+          startedAt: formatTime(container.startedAtMs),
+          finishedAt: formatTime(container.finishedAtMs),
+          containerID: containerId(container, inputs),
+        },
+      };
+    default:
+      return { waiting: { reason: 'ContainerCreating' } };
+  }
+}
+
+function waiting({ reason, message }: WaitingReason): core.ContainerStateWaiting {
+  return message ? { reason, message } : { reason };
+}
+
+function containerId(container: ObservedContainer, inputs: StatusInputs): string {
+  return `${inputs.runtimeName}://${container.id}`;
+}

@@ -1,0 +1,111 @@
+/** Makes the sandbox of a pod: its place in the network, its name, resolver and hosts file. */
+import { type Pod, RuntimeClass } from '../../api/resources.gen.ts';
+import { isNotFound } from '../../api/status.ts';
+import { abortLater } from '../../base/abort-later.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import type { KubeletContext } from '../context.ts';
+import type { SandboxConfig } from '../cri/messages.ts';
+import { podEvents } from '../pod/pod-events.ts';
+import { resolverConfigOf } from '../spec/dns-config.ts';
+import { hostnameProblem, hostsFileOf } from '../spec/hostname.ts';
+import { sandboxConfigOf } from '../spec/sandbox-config.ts';
+
+const retry = { firstMs: 500, maxMs: 15_000 };
+
+/**
+ * How long the sandbox of a pod that is to end may still take. containerd leaves a process behind when it is interrupted
+ * between the start of that and of what it is for; only what hangs is worth that.
+ */
+const interruptedAfterMs = 5_000;
+
+export class PodSandbox {
+  readonly #context: KubeletContext;
+  #attempt = 0;
+  #isPrepared = false;
+
+  constructor(context: KubeletContext) {
+    this.#context = context;
+  }
+
+  async configOf(pod: Pod, attempt: number, cgroupParent: string | undefined): Promise<SandboxConfig> {
+    const { machine, clusterDns, clusterDomain, seccompRoot } = this.#context;
+    const host = await machine.files.hostResolver();
+    return sandboxConfigOf(pod, {
+      attempt,
+      clusterDomain,
+      resolver: resolverConfigOf(pod, { clusterDns, clusterDomain, host }),
+      podLogsDir: machine.files.podLogsDir,
+      seccompRoot,
+      ...(cgroupParent && { cgroupParent }),
+    });
+  }
+
+  /** A failure is reported in an event; the caller tries again later. */
+  async create(
+    pod: Pod,
+    config: SandboxConfig,
+    signal: AbortSignal,
+  ): Promise<{ id: string } | { retryInMs: number }> {
+    const { machine, recorder } = this.#context;
+    try {
+      refuseUserNamespace(pod);
+      const problem = hostnameProblem(pod, this.#context.clusterDomain);
+      if (problem !== undefined) throw new Error(problem);
+      if (!this.#isPrepared) await machine.files.preparePod(pod);
+      this.#isPrepared = true;
+      const id = await this.#run(config, await this.#runtimeHandler(pod), signal);
+      this.#context.track(id, pod.metadata.uid);
+      this.#attempt = 0;
+      return { id };
+    } catch (error) {
+      if (!signal.aborted)
+        podEvents(recorder, pod).warning(
+          'FailedCreatePodSandBox',
+          `Failed to create pod sandbox: ${(error as Error).message}`,
+        );
+      return { retryInMs: backoffDelayMs(retry, Math.min(this.#attempt++, 10)) };
+    }
+  }
+
+  async #run(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
+    const { runtime, clock, counts, sandboxStarts } = this.#context;
+    const startMs = clock.monotonic();
+    const ended = sandboxStarts.begin(startMs);
+    let failed = true;
+    const late = abortLater(clock, signal, interruptedAfterMs);
+    try {
+      const id = await runtime.runPodSandbox(config, runtimeHandler, { signal: late.signal });
+      failed = false;
+      return id;
+    } finally {
+      ended();
+      late.close();
+      counts.sandboxStarted(runtimeHandler, (clock.monotonic() - startMs) / 1000, failed);
+    }
+  }
+
+  /** The path to mount; undefined: none. */
+  async writeHosts(pod: Pod, podIps: readonly string[]): Promise<string | undefined> {
+    const { machine, clusterDomain } = this.#context;
+    const hostHosts = pod.spec.hostNetwork ? await machine.files.hostHosts() : '';
+    return machine.files.writeHosts(pod, hostsFileOf(pod, { podIps, clusterDomain, hostHosts }));
+  }
+
+  async #runtimeHandler(pod: Pod): Promise<string> {
+    const name = pod.spec.runtimeClassName;
+    if (!name) return '';
+    try {
+      return (await this.#context.client.get(RuntimeClass, { name })).handler;
+    } catch (error) {
+      if (isNotFound(error))
+        throw new Error(`failed to get sandbox runtime: RuntimeClass "${name}" not found`);
+      throw error;
+    }
+  }
+}
+
+/** As upstream says it where the runtime cannot. Ids are not mapped here with any runtime yet. */
+function refuseUserNamespace({ spec }: Pod): void {
+  if (spec.hostUsers === false)
+    throw new Error(`RuntimeClass handler "${spec.runtimeClassName ?? ''}" does not support user namespaces`);
+}

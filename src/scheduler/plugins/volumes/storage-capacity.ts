@@ -1,0 +1,34 @@
+/** Whether a class's driver publishes enough capacity for a new volume where a node can reach it. */
+import { matchesLabelSelector } from '../../../api/label-selector.ts';
+import { wholeValueOf } from '../../../api/quantity.ts';
+import type { CSIStorageCapacity, PersistentVolumeClaim, StorageClass } from '../../../api/resources.gen.ts';
+import { requestedBytes } from '../../../api/volume-binding.ts';
+import type { NodeInfo } from '../../framework/node-info.ts';
+import type { VolumeListers } from './volume-listers.ts';
+
+/** True for drivers that publish no capacity (`storageCapacity` of their CSIDriver). */
+export function hasEnoughCapacity(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  node: Pick<NodeInfo, 'labels'>,
+  { drivers, capacities }: Pick<VolumeListers, 'drivers' | 'capacities'>,
+): boolean {
+  if (!drivers.get(storageClass.provisioner)?.spec?.storageCapacity) return true;
+  const wanted = requestedBytes(claim);
+  for (const capacity of capacities.list())
+    if (
+      capacity.storageClassName === storageClass.metadata.name &&
+      wanted <= largestBytes(capacity) &&
+      // Without a topology no node has access; an empty one is that of all nodes.
+      capacity.nodeTopology !== undefined &&
+      matchesLabelSelector(capacity.nodeTopology, node.labels)
+    )
+      return true;
+  return false;
+}
+
+/** `maximumVolumeSize` says more than the total capacity. */
+function largestBytes({ maximumVolumeSize, capacity }: CSIStorageCapacity): number {
+  const limit = maximumVolumeSize ?? capacity;
+  return limit === undefined ? -1 : wholeValueOf(limit);
+}
