@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   effectiveConfiguration,
   type KubeletConfiguration,
+  type KubeletSettings,
   kubeletSettings,
   parseKubeletConfiguration,
 } from './configuration.ts';
@@ -15,7 +16,9 @@ const settingsOf = (configuration: KubeletConfiguration) =>
 test('without a file everything is as upstream has it', () => {
   const settings = kubeletSettings();
   assert.equal(settings.podsMax, 110);
-  assert.deepEqual(settings.evictionThresholds, defaultThresholds);
+  const [ofMachine] = defaultThresholds;
+  const ofPods = { ...ofMachine!, signal: 'allocatableMemory.available' as const };
+  assert.deepEqual(settings.evictionThresholds, [...defaultThresholds, ofPods]);
   assert.deepEqual(settings.imageGc, {
     highPercent: 85,
     lowPercent: 80,
@@ -34,18 +37,24 @@ test('thresholds: absolute, as a part, soft with their grace, and how much more 
     evictionMaxPodGracePeriod: 5,
     evictionMinimumReclaim: { 'memory.available': '512Mi' },
   });
+  const memory = { minimum: 1024 ** 3, minimumText: '1Gi', reclaim: 512 * 1024 ** 2 };
   assert.deepEqual(evictionThresholds, [
-    { signal: 'memory.available', minimum: 1024 ** 3, reclaim: 512 * 1024 ** 2 },
+    { signal: 'memory.available', ...memory },
     { signal: 'nodefs.inodesFree', minimum: { percent: 7.5 }, graceMs: 90_000, podGraceSeconds: 5 },
+    { signal: 'allocatableMemory.available', ...memory },
   ]);
 });
 
 test('hard thresholds that are given replace the usual ones, or are added to them where asked', () => {
   const evictionHard = { 'memory.available': '1Gi' };
-  assert.equal(settingsOf({ evictionHard }).evictionThresholds.length, 1);
-  const merged = settingsOf({ evictionHard, mergeDefaultEvictionSettings: true }).evictionThresholds;
-  assert.equal(merged.length, defaultThresholds.length);
-  assert.equal(merged[0]!.minimum, 1024 ** 3);
+  const signals = ({ evictionThresholds }: KubeletSettings) => evictionThresholds.map(({ signal }) => signal);
+  assert.deepEqual(signals(settingsOf({ evictionHard })), [
+    'memory.available',
+    'allocatableMemory.available',
+  ]);
+  const merged = settingsOf({ evictionHard, mergeDefaultEvictionSettings: true });
+  assert.deepEqual(signals(merged), signals(kubeletSettings()));
+  assert.equal(merged.evictionThresholds[0]!.minimum, 1024 ** 3);
 });
 
 test('pulls one at a time, or so many at once', () => {

@@ -237,7 +237,14 @@ function thresholdsOf(given: KubeletConfiguration): Threshold[] {
       const minimum = parseMinimum(text);
       if (!isSignal(signal) || minimum === undefined || isNothing(minimum)) return [];
       const more = reclaim[signal] === undefined ? undefined : parseMinimum(reclaim[signal]);
-      return [{ signal, minimum, ...(more !== undefined && { reclaim: more }) }];
+      return [
+        {
+          signal,
+          minimum,
+          ...(typeof minimum === 'number' && { minimumText: text }),
+          ...(more !== undefined && { reclaim: more }),
+        },
+      ];
     });
   const hard = given.evictionHard === undefined ? [...defaultThresholds] : read(given.evictionHard);
   if (given.evictionHard !== undefined && given.mergeDefaultEvictionSettings)
@@ -247,7 +254,11 @@ function thresholdsOf(given: KubeletConfiguration): Threshold[] {
     graceMs: parseDurationMs(given.evictionSoftGracePeriod?.[threshold.signal] ?? '')!,
     podGraceSeconds: given.evictionMaxPodGracePeriod ?? 0,
   }));
-  return [...hard, ...soft];
+  // Pods must leave as much of what they may have together as of the machine's memory.
+  const ofPods = hard
+    .filter(({ signal }) => signal === 'memory.available')
+    .map((threshold) => ({ ...threshold, signal: 'allocatableMemory.available' as const }));
+  return [...hard, ...soft, ...ofPods];
 }
 
 /** A threshold of nothing is none. */

@@ -18,11 +18,13 @@ export interface HousekeepingOptions {
   registration: NodeRegistration;
   nodeName: string;
   rootDir: string;
+  /** What the control group of all pods may have. */
+  podsMemoryMaxBytes: number;
   settings: Pick<KubeletSettings, 'evictionThresholds' | 'pressureStaysMs' | 'imageGc' | 'logs'>;
 }
 
 export function startHousekeeping(options: HousekeepingOptions, signal: AbortSignal): void {
-  const { context, pods, reporter, registration, nodeName, rootDir, settings } = options;
+  const { context, pods, reporter, registration, nodeName, rootDir, podsMemoryMaxBytes, settings } = options;
   const { runtime, clock, logger, recorder, machine } = context;
   const imageGc = new ImageGc({
     runtime,
@@ -45,6 +47,7 @@ export function startHousekeeping(options: HousekeepingOptions, signal: AbortSig
     registration,
     imageGc,
     rootDir,
+    podsMemoryMaxBytes,
     thresholds: settings.evictionThresholds,
     pressureStaysMs: settings.pressureStaysMs,
   });

@@ -13,6 +13,7 @@ import { type Ground, KubeletParts } from './kubelet-parts.ts';
 import { keepNodeLease } from './node/node-lease.ts';
 import type { NodeRegistration } from './node/node-registration.ts';
 import type { NodeReporter } from './node/node-reporter.ts';
+import { podsMemoryMaxBytes } from './node/node-resources.ts';
 import type { PodSet } from './pod/pod-set.ts';
 import { StaticPods } from './static-pods.ts';
 import { untilDone } from './until-done.ts';
@@ -103,7 +104,7 @@ function announceStart({ context, nodeName }: KubeletParts): void {
 
 function prepareCgroups(parts: KubeletParts): Promise<void> {
   const milliCpu = parts.facts.cpuCores * 1000;
-  const memoryBytes = Number.parseInt(parts.resources().allocatable.memory!, 10) * 1024;
+  const memoryBytes = podsMemoryMaxBytes(parts.facts, parts.settings);
   return parts.context.machine.cgroups.prepare({ milliCpu, memoryBytes });
 }
 
@@ -161,7 +162,19 @@ async function registered({ nodes, registration }: KubeletParts): Promise<void> 
 
 function keepHouse(parts: KubeletParts, rootDir: string): void {
   const { context, pods, reporter, registration, nodeName, settings } = parts;
-  startHousekeeping({ context, pods, reporter, registration, nodeName, rootDir, settings }, context.signal);
+  startHousekeeping(
+    {
+      context,
+      pods,
+      reporter,
+      registration,
+      nodeName,
+      rootDir,
+      podsMemoryMaxBytes: podsMemoryMaxBytes(parts.facts, settings),
+      settings,
+    },
+    context.signal,
+  );
 }
 
 /** Timers count no time of day: what is due at some hour, a token's renewal or a deadline, may be due now. */

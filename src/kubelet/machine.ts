@@ -34,6 +34,8 @@ export interface MachineUsage {
   cpuUsageCoreNanoSeconds?: number;
   nodeFs?: FilesystemUse;
   imageFs?: FilesystemUse;
+  /** Images and writable layers are on another file system than the kubelet's folder. */
+  imageFsIsApart?: boolean;
   pids?: { max: number; current: number };
   swap?: { availableBytes: number; usedBytes: number };
   pageFaults?: number;

@@ -145,6 +145,7 @@ export class FakeCluster {
     event: ({ name }, _type, reason, message) => void this.events.push({ object: name, reason, message }),
     flushed: () => Promise.resolve(),
     for: () => this.#recorder,
+    annotated: () => this.#recorder,
   };
 
   readonly client = sparse<Client>({

@@ -9,6 +9,8 @@ export interface NewEvent {
   type: EventType;
   reason: string;
   message: string;
+  /** Of the event itself. */
+  annotations?: Record<string, string>;
 }
 
 /** One Event object, as it stands or shall stand. */

@@ -123,3 +123,33 @@ test('while others keep the process busy, events are written one at a time', asy
   await finish();
   assert.equal(requests.length, 58);
 });
+
+test('annotations of an event are written with it', async () => {
+  const written: Event[] = [];
+  const recorder = createEventRecorder({
+    client: createClient({
+      send: async ({ body }) => {
+        written.push(body as Event);
+        return { status: 201, object: body as KubeObject };
+      },
+      close: () => undefined,
+    }),
+    clock: systemClock,
+    logger: silentLogger,
+    component: 'test',
+    signal: new AbortController().signal,
+  });
+  recorder
+    .annotated({ starved_resource: 'memory' })
+    .for('kubelet')
+    .event(about, 'Warning', 'Evicted', 'short');
+  recorder.event(about, 'Normal', 'Created', 'made');
+  await recorder.flushed();
+  assert.deepEqual(
+    written.map(({ metadata, source }) => [metadata.annotations, source?.component]),
+    [
+      [{ starved_resource: 'memory' }, 'kubelet'],
+      [undefined, 'test'],
+    ],
+  );
+});

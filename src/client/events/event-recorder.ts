@@ -28,6 +28,8 @@ export interface EventRecorder {
   flushed(): Promise<void>;
   /** The same recorder for another `source.component`. */
   for(component: string): EventRecorder;
+  /** The same recorder for events with these annotations. */
+  annotated(annotations: Record<string, string>): EventRecorder;
 }
 
 export interface EventRecorderOptions {
@@ -66,15 +68,16 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     write: (record) => writer.write(record),
     onDropping: () => logger.warn('events are dropped: too many wait', { waitingMax }),
   });
-  const recorderFor = (component: string): EventRecorder => ({
+  const recorderFor = (component: string, annotations: Record<string, string> = {}): EventRecorder => ({
     event(about, type, reason, message) {
       if (signal.aborted) return;
-      const event = { component, about, type, reason, message };
+      const event = { component, about, type, reason, message, annotations };
       const record = correlateEvent(history, event, clock.now(), () => writer.newName(about.name));
       if (record) queue.add(record);
     },
     flushed: () => queue.idle(),
-    for: recorderFor,
+    for: (other) => recorderFor(other, annotations),
+    annotated: (more) => recorderFor(component, more),
   });
   return recorderFor(options.component);
 }

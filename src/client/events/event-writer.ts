@@ -86,11 +86,16 @@ export class EventWriter {
   }
 
   async #create(record: EventRecord): Promise<void> {
+    const { annotations = {} } = record;
     const { client, host, signal } = this.#options;
     await client.create(
       Event,
       {
-        metadata: { name: record.name, namespace: namespaceOf(record) },
+        metadata: {
+          name: record.name,
+          namespace: namespaceOf(record),
+          ...(Object.keys(annotations).length > 0 && { annotations }),
+        },
         involvedObject: record.about,
         reason: record.reason,
         message: record.message,

@@ -7,6 +7,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ImageGc } from '../images/image-gc.ts';
 import type { MachineUsage } from '../machine.ts';
@@ -28,22 +29,25 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
   const evictions: (Eviction & { pod: string })[] = [];
   const pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
   let imageBytes = options.imageBytes ?? 0;
+  const recorder: EventRecorder = {
+    event: ({ name }, _type, reason) => void told.push(`${reason} ${name}`),
+    flushed: async () => undefined,
+    for: () => recorder,
+    annotated: () => recorder,
+  };
   const context = sparse<KubeletContext>({
     clock,
     logger: silentLogger,
     signal: new AbortController().signal,
     memoryCapacityBytes: 1000,
-    recorder: {
-      event: (about: { name: string }, _type: string, reason: string) =>
-        void told.push(`${reason} ${about.name}`),
-    },
+    recorder,
     node: () => ({ nodeName: 'n' }),
     counts: { evicted: (signal: string) => void told.push(`counted ${signal}`) },
     runtime: { listContainerStats: async () => [] },
     machine: {
       usage: async () => options.usage,
       files: { writableLayers: async () => new Map() },
-      cgroups: { podUsage: async () => undefined },
+      cgroups: { podUsage: async () => undefined, podsUsage: async () => undefined },
     },
   });
   const workers = options.pods.map((pod) => ({
@@ -60,6 +64,7 @@ function setup(options: { pods: Pod[]; usage: MachineUsage; thresholds: Threshol
   const manager = new EvictionManager({
     context,
     rootDir,
+    podsMemoryMaxBytes: 1000,
     pods: sparse<PodSet>({
       workers: () => workers,
       find: (uid: string) => workers.find((worker) => worker.uid === uid),

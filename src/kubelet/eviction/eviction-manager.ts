@@ -3,9 +3,10 @@ import { pause } from '../../base/clock.ts';
 import type { KubeletContext } from '../context.ts';
 import type { ContainerStats } from '../cri/messages.ts';
 import type { ImageGc } from '../images/image-gc.ts';
+import type { MachineUsage } from '../machine.ts';
 import type { NodeRegistration } from '../node/node-registration.ts';
 import type { NodeReporter } from '../node/node-reporter.ts';
-import { measurePodDisk, totalUse } from '../pod/pod-disk-use.ts';
+import { measurePodDisk } from '../pod/pod-disk-use.ts';
 import { type Eviction, specifiedGraceSeconds } from '../pod/pod-end.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { removeEnded } from '../pod/pod-leftovers.ts';
@@ -14,11 +15,16 @@ import type { PodSet } from '../pod/pod-set.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { isCriticalPod } from '../qos.ts';
 import {
+  countedDiskUse,
+  evictionAnnotations,
   evictionGraceSeconds,
   evictionMessage,
   immediateGraceSeconds,
+  isOfImages,
   metThresholds,
+  type Observation,
   observe,
+  type PodsMemory,
   type PodUse,
   pressureOf,
   rankForEviction,
@@ -36,9 +42,16 @@ export interface EvictionOptions {
   imageGc: ImageGc;
   /** The kubelet's folder, where emptyDirs are. */
   rootDir: string;
+  /** What the control group of all pods may have. */
+  podsMemoryMaxBytes: number;
   thresholds: readonly Threshold[];
   /** How long a pressure condition stays after its cause has gone. */
   pressureStaysMs: number;
+}
+
+interface Annotated {
+  /** Of the event. */
+  annotations?: Record<string, string>;
 }
 
 const everyMs = 10_000;
@@ -75,7 +88,8 @@ export class EvictionManager {
   /** One look; true when something was done about what it found. */
   async look(): Promise<boolean> {
     const { context, reporter, registration, thresholds } = this.#options;
-    const observed = observe(await context.machine.usage(), context.memoryCapacityBytes);
+    const usage = await context.machine.usage();
+    const observed = observe(usage, context.memoryCapacityBytes, await this.#podsMemory());
     const met = metThresholds(thresholds, observed, (threshold) => this.#acting.has(threshold));
     this.#note(met);
     const before = JSON.stringify(reporter.pressure);
@@ -89,8 +103,14 @@ export class EvictionManager {
     if (!acting) return false;
     this.#acting.add(acting);
     this.#report(acting.signal);
-    if (acting.signal.includes('fs.') && (await this.#reclaimDisk())) return true;
-    return this.#evictOne(acting, observed.get(acting.signal)!);
+    if (isOfImages(acting.signal, usage) && (await this.#reclaimDisk())) return true;
+    return this.#evictOne(acting, { ...observed.get(acting.signal)!, usage });
+  }
+
+  async #podsMemory(): Promise<PodsMemory | undefined> {
+    const { context, podsMemoryMaxBytes: maxBytes } = this.#options;
+    const usage = await context.machine.cgroups.podsUsage();
+    return usage && { usedBytes: usage.memoryWorkingSetBytes, maxBytes };
   }
 
   #report(signal: Signal): void {
@@ -137,13 +157,13 @@ export class EvictionManager {
 
   async #evictOne(
     threshold: Threshold,
-    observation: { available: number; capacity: number },
+    observation: Observation & { usage: MachineUsage },
   ): Promise<boolean> {
     const { pods, context } = this.#options;
     const uses: PodUse[] = [];
     for (const worker of pods.workers()) {
       if (worker.isTerminating || !worker.isAdmitted || worker.isStatic) continue;
-      uses.push(await this.#useOf(worker));
+      uses.push(await this.#useOf(worker, threshold.signal, observation.usage));
     }
     const [first] = rankForEviction(threshold.signal, uses);
     if (!first) return false;
@@ -152,6 +172,7 @@ export class EvictionManager {
     if (!worker) return false;
     this.#evict(worker, threshold.signal, {
       message,
+      annotations: evictionAnnotations(threshold.signal, first),
       graceSeconds: evictionGraceSeconds(threshold, specifiedGraceSeconds(worker.pod)),
       disruption: { reason: 'TerminationByKubelet', message },
     });
@@ -159,18 +180,22 @@ export class EvictionManager {
     return true;
   }
 
-  #evict(worker: PodWorker, signal: string, eviction: Omit<Eviction, 'reason'> & { message: string }): void {
+  #evict(
+    worker: PodWorker,
+    signal: string,
+    { annotations = {}, ...eviction }: Omit<Eviction, 'reason'> & { message: string } & Annotated,
+  ): void {
     const { recorder, counts } = this.#options.context;
-    podEvents(recorder, worker.pod).warning('Evicted', eviction.message);
+    podEvents(recorder.annotated(annotations), worker.pod).warning('Evicted', eviction.message);
     counts.evicted(signal);
     worker.evict({ reason: 'Evicted', ...eviction });
   }
 
-  async #useOf(worker: PodWorker): Promise<PodUse> {
+  async #useOf(worker: PodWorker, signal: Signal, node: MachineUsage): Promise<PodUse> {
     const stats = await this.#statsOf(worker);
     const disk = await this.#diskUse(worker, stats);
     const usage = await this.#options.context.machine.cgroups.podUsage(worker.uid);
-    const total = totalUse(disk);
+    const counted = countedDiskUse(signal, disk, node);
     const memory = new Map(
       stats.map(({ attributes, memory: own }) => [
         attributes.labels[labels.containerName] ?? '',
@@ -185,8 +210,8 @@ export class EvictionManager {
       pod: worker.pod,
       memoryBytes: usage?.memoryWorkingSetBytes ?? 0,
       pids: usage?.pids ?? 0,
-      diskBytes: total.bytes,
-      inodes: total.inodes,
+      diskBytes: counted.bytes,
+      inodes: counted.inodes,
       containers: new Map(containers),
     };
   }

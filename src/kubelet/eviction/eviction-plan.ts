@@ -1,12 +1,14 @@
 /** Which resource the node is short of, and which pod goes first. Pure. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
-import { formatQuantity, quantityFromValue, wholeValueOf } from '../../api/quantity.ts';
+import { formatQuantity, parseQuantity, quantityFromValue, wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type { MachineUsage } from '../machine.ts';
+import { type DiskUse, type PodDiskUse, sumOf } from '../pod/pod-disk-use.ts';
 import { isCriticalPod } from '../qos.ts';
 
 export const signals = [
   'memory.available',
+  'allocatableMemory.available',
   'nodefs.available',
   'nodefs.inodesFree',
   'imagefs.available',
@@ -19,6 +21,8 @@ export interface Threshold {
   signal: Signal;
   /** Bytes or counts; or a part of the capacity. */
   minimum: number | { percent: number };
+  /** The minimum as it was given, where that was an amount. */
+  minimumText?: string;
   /** Once it acts, how much more than the minimum must be available before it rests. */
   reclaim?: number | { percent: number };
   /** Soft thresholds must be met for so long; hard ones act at once. */
@@ -41,10 +45,25 @@ export interface Observation {
   capacity: number;
 }
 
-export function observe(usage: MachineUsage, memoryBytes: number): Map<Signal, Observation> {
+/** Of the memory that pods may have together, and what they use of it. */
+export interface PodsMemory {
+  usedBytes: number;
+  maxBytes: number;
+}
+
+export function observe(
+  usage: MachineUsage,
+  memoryBytes: number,
+  podsMemory?: PodsMemory,
+): Map<Signal, Observation> {
   const found = new Map<Signal, Observation>();
   if (usage.memoryAvailableBytes !== undefined)
     found.set('memory.available', { available: usage.memoryAvailableBytes, capacity: memoryBytes });
+  if (podsMemory) {
+    const { usedBytes, maxBytes } = podsMemory;
+    const available = Math.max(0, maxBytes - usedBytes);
+    found.set('allocatableMemory.available', { available, capacity: maxBytes });
+  }
   if (usage.nodeFs) {
     found.set('nodefs.available', {
       available: usage.nodeFs.availableBytes,
@@ -89,18 +108,43 @@ export function metThresholds(
       const more = isActing(threshold) ? amountOf(threshold.reclaim ?? 0, capacity) : 0;
       return available < minimumOf(threshold, capacity) + more;
     })
-    .sort((a, b) => Number(b.signal === 'memory.available') - Number(a.signal === 'memory.available'));
+    .sort((a, b) => Number(isMemory(b)) - Number(isMemory(a)));
+}
+
+function isMemory({ signal }: Threshold): boolean {
+  return resourceOf(signal) === 'memory';
 }
 
 export interface PodUse {
   pod: Pod;
   memoryBytes: number;
-  /** Writable layers, logs and emptyDirs; the same of inodes. */
+  /** On the disk in question: {@link countedDiskUse}; the same of inodes. */
   diskBytes: number;
   inodes: number;
   pids: number;
   /** By name, as far as a container is to blame by itself. */
   containers: ReadonlyMap<string, { memoryBytes: number; diskBytes: number }>;
+}
+
+/**
+ * What a pod has on the disk that the signal is about: all of its writable layers, logs and emptyDirs, unless images,
+ * and with them writable layers, have a file system of their own.
+ */
+export function countedDiskUse(
+  signal: Signal,
+  use: PodDiskUse,
+  { imageFsIsApart = false }: Pick<MachineUsage, 'imageFsIsApart'>,
+): DiskUse {
+  const containers = [...use.containers.values()];
+  const layers = containers.map(({ rootfs }) => rootfs);
+  const local = [...containers.map(({ logs }) => logs), ...use.emptyDirs.values()];
+  if (!imageFsIsApart) return sumOf([...layers, ...local]);
+  return sumOf(signal.startsWith('imagefs.') ? layers : local);
+}
+
+/** Whether ended containers and unused images are on the disk that the signal is about. */
+export function isOfImages(signal: Signal, { imageFsIsApart = false }: Pick<MachineUsage, 'imageFsIsApart'>) {
+  return signal.startsWith('imagefs.') || (signal.startsWith('nodefs.') && !imageFsIsApart);
 }
 
 /** The pods to evict, the first one first: those above their requests, then by priority, then by how far above. */
@@ -124,6 +168,7 @@ export function rankForEviction(signal: Signal, uses: readonly PodUse[]): PodUse
 
 const resourceNames = {
   'memory.available': 'memory',
+  'allocatableMemory.available': 'memory',
   'nodefs.available': 'ephemeral-storage',
   'nodefs.inodesFree': 'inodes',
   'imagefs.available': 'ephemeral-storage',
@@ -131,8 +176,10 @@ const resourceNames = {
   'pid.available': 'pids',
 } as const;
 
+type Resource = (typeof resourceNames)[Signal];
+
 /** What is reclaimed when a signal is low, in the word that events and messages use. */
-export function resourceOf(signal: Signal): (typeof resourceNames)[Signal] {
+export function resourceOf(signal: Signal): Resource {
   return resourceNames[signal];
 }
 
@@ -149,27 +196,61 @@ export const immediateGraceSeconds = 1;
 export function evictionMessage(threshold: Threshold, observation: Observation, use: PodUse): string {
   const resource = resourceOf(threshold.signal);
   const isCount = resource === 'inodes' || resource === 'pids';
-  const text = (amount: number) => (isCount ? String(amount) : formatBytes(amount));
-  let message = `The node was low on resource: ${resource}. Threshold quantity: ${text(minimumOf(threshold, observation.capacity))}, available: ${text(observation.available)}. `;
-  if (resource !== 'memory' && resource !== 'ephemeral-storage') return message;
+  const available = quantityFromValue(observation.available, isCount ? 'DecimalSI' : 'BinarySI');
+  let message = `The node was low on resource: ${resource}. Threshold quantity: ${minimumTextOf(threshold, observation)}, available: ${formatQuantity(available)}. `;
   const podRequest = resource === 'memory' ? use.pod.spec.resources?.requests?.memory : undefined;
   if (podRequest !== undefined)
     message += `Pod ${use.pod.metadata.name} was using ${bytesText(use.memoryBytes)}, request is ${podRequest}, has larger consumption of ${resource}. `;
-  for (const container of [...(use.pod.spec.initContainers ?? []), ...use.pod.spec.containers]) {
-    const own = use.containers.get(container.name);
+  for (const { name, used, request } of exceedingContainers(resource, use))
+    message += `Container ${name} was using ${used}, request is ${request}, has larger consumption of ${resource}. `;
+  return message;
+}
+
+/** The same for programs, at the event. */
+export function evictionAnnotations(signal: Signal, use: PodUse): Record<string, string> {
+  const resource = resourceOf(signal);
+  const exceeding = exceedingContainers(resource, use);
+  const isOfPod = resource === 'memory' && use.pod.spec.resources?.requests?.memory !== undefined;
+  return {
+    ...(isOfPod && {
+      offending_pod: use.pod.metadata.name,
+      offending_pod_usage: bytesText(use.memoryBytes),
+    }),
+    offending_containers: exceeding.map(({ name }) => name).join(),
+    offending_containers_usage: exceeding.map(({ used }) => used).join(),
+    starved_resource: resource,
+  };
+}
+
+function* eachContainer({ pod }: PodUse) {
+  yield* pod.spec.initContainers ?? [];
+  yield* pod.spec.containers;
+}
+
+/** Containers that use more than they asked for, as far as single containers are measured. */
+function exceedingContainers(resource: Resource, use: PodUse) {
+  const exceeding: { name: string; used: string; request: string }[] = [];
+  if (resource !== 'memory' && resource !== 'ephemeral-storage') return exceeding;
+  for (const { name, resources } of eachContainer(use)) {
+    const own = use.containers.get(name);
     if (!own) continue;
     const used = resource === 'memory' ? own.memoryBytes : own.diskBytes;
-    const request = container.resources?.requests?.[resource] ?? '0';
-    if (used > wholeValueOf(request))
-      message += `Container ${container.name} was using ${bytesText(used)}, request is ${request}, has larger consumption of ${resource}. `;
+    const request = resources?.requests?.[resource] ?? '0';
+    if (used > wholeValueOf(request)) exceeding.push({ name, used: bytesText(used), request });
   }
-  return message;
+  return exceeding;
+}
+
+/** A given amount in its canonical form; of a part of the capacity the bytes, also where inodes are counted. */
+function minimumTextOf(threshold: Threshold, { capacity }: Observation): string {
+  if (threshold.minimumText !== undefined) return formatQuantity(parseQuantity(threshold.minimumText));
+  return formatBytes(minimumOf(threshold, capacity));
 }
 
 export function pressureOf(signals: Iterable<Signal>) {
   const pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
   for (const signal of signals) {
-    if (signal === 'memory.available') pressure.memoryPressure = true;
+    if (resourceOf(signal) === 'memory') pressure.memoryPressure = true;
     else if (signal === 'pid.available') pressure.pidPressure = true;
     else pressure.diskPressure = true;
   }

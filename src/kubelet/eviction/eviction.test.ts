@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testPod } from '../pod.fixture.ts';
 import {
+  countedDiskUse,
   defaultThresholds,
+  evictionAnnotations,
   evictionGraceSeconds,
   evictionMessage,
+  isOfImages,
   metThresholds,
   observe,
   type PodUse,
   pressureOf,
   rankForEviction,
+  type Signal,
 } from './eviction-plan.ts';
 import { exceededLimit, hasStorageLimits } from './local-storage.ts';
 
@@ -157,6 +161,70 @@ test('short of inodes, those go first that have the most, and the message counts
     evictionMessage(threshold, { available: 3, capacity: 100 }, first!),
     'The node was low on resource: inodes. Threshold quantity: 10, available: 3. ',
   );
+});
+
+test('amounts are told as they were given, counts in thousands', () => {
+  const threshold = { signal: 'nodefs.inodesFree', minimum: 4000, minimumText: '4000' } as const;
+  assert.match(
+    evictionMessage(threshold, { available: 3000, capacity: 10_000 }, use('p', 1, 0)),
+    / Threshold quantity: 4k, available: 3k\. $/,
+  );
+  const bytes = { signal: 'nodefs.available', minimum: 100e6, minimumText: '100M' } as const;
+  assert.match(
+    evictionMessage(bytes, { available: 3000, capacity: 1e9 }, use('p', 1, 0)),
+    / Threshold quantity: 100M, available: 3000\. $/,
+  );
+});
+
+test('programs read at the event what was short and who used more than it asked for', () => {
+  const one = use('p', 300, 100);
+  assert.deepEqual(evictionAnnotations('memory.available', one), {
+    offending_containers: 'c',
+    offending_containers_usage: '300Mi',
+    starved_resource: 'memory',
+  });
+  assert.deepEqual(evictionAnnotations('nodefs.inodesFree', one), {
+    offending_containers: '',
+    offending_containers_usage: '',
+    starved_resource: 'inodes',
+  });
+  const pod = { ...one.pod, spec: { ...one.pod.spec, resources: { requests: { memory: '200Mi' } } } };
+  const { offending_pod: name, offending_pod_usage: usage } = evictionAnnotations('memory.available', {
+    ...one,
+    pod,
+  });
+  assert.deepEqual([name, usage], ['p', '300Mi']);
+});
+
+test('pods that come near what they may have together are short of memory, however much the machine has', () => {
+  const threshold = { signal: 'allocatableMemory.available', minimum: 100 } as const;
+  const met = (usedBytes: number) =>
+    metThresholds(
+      [{ signal: 'nodefs.available', minimum: 600 }, threshold],
+      observe({ memoryAvailableBytes: 1e9, nodeFs: disk(500) }, 2e9, { usedBytes, maxBytes: 300 }),
+    ).map(({ signal }) => signal);
+  assert.deepEqual(met(200), ['nodefs.available']);
+  assert.deepEqual(met(201), ['allocatableMemory.available', 'nodefs.available']);
+  assert.equal(pressureOf(met(201)).memoryPressure, true);
+  assert.match(
+    evictionMessage(threshold, { available: 99, capacity: 300 }, use('p', 1, 0)),
+    /^The node was low on resource: memory\. Threshold quantity: 100, available: 99\. /,
+  );
+});
+
+test('images on a disk of their own: writable layers count there, logs and volumes on the other', () => {
+  const of = (bytes: number) => ({ bytes, inodes: 1 });
+  const written = {
+    emptyDirs: new Map([['v', of(1)]]),
+    containers: new Map([['c', { rootfs: of(10), logs: of(100) }]]),
+  };
+  const counted = (signal: Signal, imageFsIsApart: boolean) =>
+    countedDiskUse(signal, written, { imageFsIsApart }).bytes;
+  assert.deepEqual([counted('nodefs.available', false), counted('imagefs.available', false)], [111, 111]);
+  assert.deepEqual([counted('nodefs.available', true), counted('imagefs.available', true)], [101, 10]);
+  const reclaims = (signal: Signal, imageFsIsApart: boolean) => isOfImages(signal, { imageFsIsApart });
+  assert.deepEqual([reclaims('nodefs.available', false), reclaims('nodefs.inodesFree', true)], [true, false]);
+  assert.deepEqual([reclaims('imagefs.available', true), reclaims('memory.available', false)], [true, false]);
 });
 
 test('a hard threshold leaves a second, a soft one what it allows and the pod wants', () => {

@@ -1,5 +1,5 @@
 /** The Linux machine (or the namespaces of one) that a real node is. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { Machine, MachineFacts, MachineUsage } from '../machine.ts';
@@ -96,10 +96,15 @@ async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroup
     }),
     swap: swapUse(meminfo),
     ...(nodeFs && { nodeFs }),
-    ...(imageFs && { imageFs }),
+    ...(imageFs && { imageFs, imageFsIsApart: (await deviceOf(imageDir)) !== (await deviceOf(rootDir)) }),
     // Whichever is reached first.
     pids: { max: Math.min(...[pidMax, threadsMax].map(Number).filter((max) => max > 0)), current },
   };
+}
+
+/** Of the file system that the path is on. Undefined: nothing is there. */
+async function deviceOf(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(ifMissing(undefined)))?.dev;
 }
 
 function swapUse(meminfo: ReadonlyMap<string, number>) {

@@ -18,6 +18,18 @@ export interface ReservationSettings {
   evictionThresholds: readonly Threshold[];
 }
 
+/** What all pods together may have of the machine's memory: all that is not set aside for others. */
+export function podsMemoryMaxBytes(
+  { memoryBytes }: Pick<MachineFacts, 'memoryBytes'>,
+  { kubeReserved, systemReserved }: Pick<ReservationSettings, 'kubeReserved' | 'systemReserved'>,
+): number {
+  const reserved = [kubeReserved, systemReserved].map(({ memory = '0' }) => wholeValueOf(memory));
+  return Math.max(
+    0,
+    reserved.reduce((left, bytes) => left - bytes, memoryBytes),
+  );
+}
+
 export interface NodeResources {
   capacity: Record<string, string>;
   allocatable: Record<string, string>;

@@ -7,7 +7,7 @@ import { defaultThresholds } from '../eviction/eviction-plan.ts';
 import { testPod } from '../pod.fixture.ts';
 import { type AdmissionInputs, findRefusal } from './admission.ts';
 import { nodeConditions } from './node-conditions.ts';
-import { nodeResources } from './node-resources.ts';
+import { nodeResources, podsMemoryMaxBytes } from './node-resources.ts';
 import { planPreemption } from './preemption.ts';
 
 const inputs: AdmissionInputs = {
@@ -139,6 +139,12 @@ test('a condition that stays keeps its time of transition, and problems make the
     lastHeartbeatTime: 't2',
     lastTransitionTime: 't2',
   });
+});
+
+test('pods together may have what is not reserved: what is left for eviction as well', () => {
+  const reserved = { kubeReserved: { memory: '1Gi', cpu: '1' }, systemReserved: { memory: '1Gi' } };
+  assert.equal(podsMemoryMaxBytes({ memoryBytes: 8 * 1024 ** 3 }, reserved), 6 * 1024 ** 3);
+  assert.equal(podsMemoryMaxBytes({ memoryBytes: 1024 ** 3 }, reserved), 0);
 });
 
 test('what is reserved, or left for eviction, cannot be asked for', () => {
