@@ -9,6 +9,7 @@ async function textOf(server: Awaited<ReturnType<typeof createTestServer>>, path
 
 test('readiness asks more than liveness does, under upstream’s names', async () => {
   await using server = await createTestServer();
+  await server.clock.advance(1);
   const names = async (endpoint: string) =>
     [...(await textOf(server, `/${endpoint}?verbose`)).matchAll(/^\[\+\](\S+) ok$/gm)].map(
       ([, name]) => name,
@@ -18,11 +19,25 @@ test('readiness asks more than liveness does, under upstream’s names', async (
   assert.deepEqual(more, ['etcd-readiness', 'informer-sync', 'shutdown']);
   assert.deepEqual(live.slice(0, 3), ['ping', 'log', 'etcd']);
   assert.ok(live.includes('poststarthook/start-apiextensions-controllers'));
+  assert.ok(live.includes('poststarthook/start-cluster-authentication-info-controller'));
   assert.equal(ready.at(-1), 'shutdown');
+});
+
+test('a server is well once every group version of its own has an APIService', async () => {
+  await using server = await createTestServer();
+  const check = '/livez/autoregister-completion';
+  assert.equal(await textOf(server, check), 'internal server error: missing APIService\n');
+  assert.equal((await server.ask('GET', '/readyz')).status, 500);
+  await server.clock.advance(1);
+  assert.equal(await textOf(server, check), 'ok');
+  const { object } = await server.ask('GET', '/apis/apiregistration.k8s.io/v1/apiservices');
+  assert.ok(object.items.some(({ metadata }: { metadata: { name: string } }) => metadata.name === 'v1.apps'));
+  assert.equal((await server.ask('GET', '/readyz')).status, 200);
 });
 
 test('one check is asked by its name, and others are left out by theirs', async () => {
   await using server = await createTestServer();
+  await server.clock.advance(1);
   assert.equal(await textOf(server, '/readyz/shutdown'), 'ok');
   assert.equal(await textOf(server, '/livez/poststarthook/rbac/bootstrap-roles'), 'ok');
   assert.equal(await textOf(server, '/livez/shutdown'), '404 page not found\n');

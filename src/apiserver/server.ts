@@ -1,9 +1,8 @@
 /** Assembles an API server, starts what follows its own objects, and shuts it down. */
 import { ResourceQuota } from '../api/resources.gen.ts';
 import type { Transport } from '../client/transport.ts';
-import type { Store } from '../storage/store.ts';
 import { resourceQuota } from './admission/resource-quota.ts';
-import { followLocalServices } from './aggregation/local-services.ts';
+import { followLocalServices, type LocalServices } from './aggregation/local-services.ts';
 import type { ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { ensureAuthenticationConfig } from './bootstrap/authentication-config.ts';
 import { bootstrap, keepBootstrapObjects } from './bootstrap/bootstrap.ts';
@@ -30,7 +29,6 @@ import type { UserInfo } from './request.ts';
 import type { ApiServerOptions } from './server-options.ts';
 import { ApiServerParts, openStore } from './server-parts.ts';
 import { ServiceClaims } from './services/service-claims.ts';
-import type { StoreView } from './watch-cache/store-view.ts';
 
 export interface ListenOptions {
   host: string;
@@ -66,7 +64,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   describe(parts);
   const requestMetrics = new RequestMetrics(metrics, clock, parts.kinds);
   await fillStore(parts);
-  await followObjects(parts);
+  const localServices = await followObjects(parts);
+  registerHealth(handler, healthChecks(parts, localServices), clock);
   const compaction = compactRegularly(store, clock, registry.logger);
   const kept = keepBootstrapObjects(registry, signal);
   const ownService = keepKubernetesService(registry, serviceRange, { shared });
@@ -94,13 +93,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
 }
 
-/** Registers discovery, OpenAPI, health checks and metrics. */
+/** Registers discovery, OpenAPI and metrics. */
 function describe(parts: ApiServerParts): void {
   const { handler, discovery, aggregation, registry, options } = parts;
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
   handler.addPath('/version', serveVersion);
-  registerHealth(handler, healthChecks(parts.store, parts.view, parts.own.signal), options.clock);
   registerTokenDiscovery(handler, parts.security);
   registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));
   collectApiServices(options.metrics, parts.objects);
@@ -115,7 +113,7 @@ async function fillStore({ registry, objects, services, serviceRange, options }:
 }
 
 /** Objects that change what the server does, or whose status it writes. */
-async function followObjects(parts: ApiServerParts): Promise<void> {
+async function followObjects(parts: ApiServerParts): Promise<LocalServices> {
   const { kinds, objects, view, webhooks, own, options } = parts;
   const { random, clock, metrics } = options;
   parts.admission.add(
@@ -125,8 +123,8 @@ async function followObjects(parts: ApiServerParts): Promise<void> {
   new CustomResources({ kinds, view, webhooks, random, celTimes, ...own }).start();
   await followFlowSchemas({ kinds, objects, ...own });
   await followPolicies({ kinds, objects, ...own });
-  followLocalServices({ kinds, ...own });
   parts.aggregation.start();
+  return followLocalServices({ kinds, ...own });
 }
 
 async function openListener(
@@ -161,6 +159,7 @@ const doneAtStart = [
   'start-apiextensions-controllers',
   'crd-informer-synced',
   'start-system-namespaces-controller',
+  'start-cluster-authentication-info-controller',
   'storage-readiness',
   'start-service-ip-repair-controllers',
   'rbac/bootstrap-roles',
@@ -174,23 +173,28 @@ const doneAtStart = [
   'apiservice-registration-controller',
   'apiservice-discovery-controller',
   'kube-apiserver-autoregistration',
-  'apiservice-openapi-controller',
-  'apiservice-openapiv3-controller',
 ];
+const openApiDoneAtStart = ['apiservice-openapi-controller', 'apiservice-openapiv3-controller'];
 
-function healthChecks(store: Store, view: StoreView, closing: AbortSignal): HealthCheck[] {
+function healthChecks({ store, view, own }: ApiServerParts, localServices: LocalServices): HealthCheck[] {
   const storeAnswers = async () => void (await store.currentRevision());
+  const done = (name: string) => ({ name: `poststarthook/${name}`, check: () => undefined });
   return [
     { name: 'ping', check: () => undefined },
     { name: 'log', check: () => undefined },
     { name: 'etcd', check: storeAnswers },
     { name: 'etcd-readiness', onlyReadiness: true, check: storeAnswers },
     { name: 'informer-sync', onlyReadiness: true, check: async () => void (await view.caughtUp()) },
-    ...doneAtStart.map((name) => ({ name: `poststarthook/${name}`, check: () => undefined })),
+    ...doneAtStart.map(done),
+    {
+      name: 'autoregister-completion',
+      check: () => (localServices.isComplete() ? undefined : 'missing APIService'),
+    },
+    ...openApiDoneAtStart.map(done),
     {
       name: 'shutdown',
       onlyReadiness: true,
-      check: () => (closing.aborted ? 'process is shutting down' : undefined),
+      check: () => (own.signal.aborted ? 'process is shutting down' : undefined),
     },
   ];
 }

@@ -11,6 +11,11 @@ const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
 /** Definitions come in bundles; one round serves them all. */
 const settleMs = 100;
 
+export interface LocalServices {
+  /** Those of the start are all there. */
+  isComplete(): boolean;
+}
+
 /** Makes what is missing, removes what is no longer served, now and whenever the kinds change. */
 export function followLocalServices(options: {
   kinds: KindRegistry;
@@ -18,27 +23,32 @@ export function followLocalServices(options: {
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;
-}): void {
+}): LocalServices {
   const { kinds, clock, logger, signal } = options;
-  let scheduled = false;
-  const schedule = () => {
+  let [scheduled, isComplete] = [false, false];
+  const bringInLine = async () => {
+    scheduled = false;
+    if (signal.aborted) return;
+    try {
+      await reconcile(options);
+      isComplete = true;
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warn('the APIServices of this server could not be brought in line; they are tried again', {
+        error,
+      });
+      schedule();
+    }
+  };
+  const schedule = (delayMs = settleMs) => {
     if (scheduled || signal.aborted) return;
     scheduled = true;
-    clock.after(settleMs, () => {
-      scheduled = false;
-      if (signal.aborted) return;
-      reconcile(options).catch((error) => {
-        if (signal.aborted) return;
-        logger.warn('the APIServices of this server could not be brought in line; they are tried again', {
-          error,
-        });
-        schedule();
-      });
-    });
+    clock.after(delayMs, bringInLine);
   };
-  const stop = kinds.onChange(schedule);
+  const stop = kinds.onChange(() => schedule());
   signal.addEventListener('abort', stop, { once: true });
-  schedule();
+  schedule(0);
+  return { isComplete: () => isComplete };
 }
 
 async function reconcile({
