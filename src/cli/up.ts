@@ -1,11 +1,9 @@
 /** `wherry up`: brings a cluster up from whatever state it is in. */
 import { up as upCluster } from '../host/cluster.ts';
-import { serverRecordFile } from '../host/cluster-context.ts';
 import { loadClusterRecord } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { obstacleToRealNodes } from '../host/machine.ts';
 import { installPackages, missingRequirements, nodeRequirements } from '../host/packages.ts';
-import { runningProcess } from '../host/processes/process.ts';
 import type { Steps } from '../host/steps.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
@@ -38,7 +36,8 @@ export const up: Command = {
     '--kubelet-config FILE    a KubeletConfiguration for every node',
     '--registries DIR         how nodes reach registries: HOST[:PORT]/hosts.toml and its certificates, as in',
     '                         /etc/containerd/certs.d; holds from the next pull on',
-    'What of a cluster runs already takes these settings when it starts next.',
+    'A cluster that runs takes these settings at once: its server and agents are restarted where they differ, and so',
+    'they are for another version of Wherry. Its pods go on running.',
   ],
   async run(context, args) {
     const { simulate, rest } = takeSimulate(args);
@@ -58,7 +57,6 @@ export const up: Command = {
     const loadBalancerPool = parsePool(values['load-balancer-pool']);
     if (simulate !== undefined && nodes !== undefined)
       throw new UsageError('--nodes is for real nodes; use --simulate=N for N simulated ones');
-    const isRunning = isServerRunning(context, clusterNameOf(values));
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
     await startCluster(context, steps, {
       name: clusterNameOf(values),
@@ -71,30 +69,9 @@ export const up: Command = {
       ...(loadBalancerPool && { loadBalancerPool }),
       ...(api && { api }),
     });
-    if (isRunning) for (const line of takenLater(values)) context.print(line);
     return 0;
   },
 };
-
-const takenAtStart = [
-  'load-balancer-pool',
-  'scheduler-config',
-  'kubelet-config',
-  ...Object.keys(apiServerOptions),
-];
-
-/** What to say of settings that a cluster that runs was given. */
-export function takenLater(values: Record<string, unknown>): string[] {
-  const options = takenAtStart.filter((name) => values[name] !== undefined).map((name) => `--${name}`);
-  if (options.length === 0) return [];
-  return [
-    `kept for the next start (wherry down, wherry up), as the cluster runs already: ${options.join(', ')}`,
-  ];
-}
-
-function isServerRunning({ data }: CliContext, name: string): boolean {
-  return runningProcess(serverRecordFile(data.cluster(name))) !== undefined;
-}
 
 /** `--simulate` may stand alone or carry a number, which the parser of options does not know. */
 function takeSimulate(args: readonly string[]): { simulate: number | undefined; rest: string[] } {

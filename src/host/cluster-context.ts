@@ -13,6 +13,8 @@ export interface Programs {
   heal: string;
   /** The folder of the program, which nodes must see. */
   root: string;
+  /** Another one for every change of the program's files. */
+  readonly version: string;
 }
 
 export interface ClusterContext {

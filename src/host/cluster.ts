@@ -1,4 +1,7 @@
-/** Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs. */
+/**
+ * Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs, and
+ * restarts what runs with other settings or from another version of the program.
+ */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { allEnded } from '../base/all-ended.ts';
 import { apiProbe } from './api-probe.ts';
@@ -43,9 +46,15 @@ import { closeUplink, openUplink } from './network/uplink.ts';
 import { ensureNode, type NodeContext, stopNode } from './node.ts';
 import { agentInForce, ensureAgent } from './processes/agent-process.ts';
 import { fillCompileCache } from './processes/compile-cache.ts';
-import { runningProcess, stopRecorded } from './processes/process.ts';
+import { runningProcess } from './processes/process.ts';
 import type { ApiServerSettings } from './processes/process-config.ts';
-import { ensureServer, serverPlace, waitForServer } from './processes/server-process.ts';
+import {
+  ensureServer,
+  serverInForce,
+  serverPlace,
+  stopServer,
+  waitForServer,
+} from './processes/server-process.ts';
 import { expectWithin, readyNodes, thisSecond } from './readiness.ts';
 import { keepRegistries } from './registries.ts';
 import { startSupervision, stopSupervision } from './supervision/supervisor.ts';
@@ -57,13 +66,13 @@ export interface UpOptions {
   /** Simulated nodes instead of real ones; fixed when the cluster is made. */
   simulate?: number;
   offline?: boolean;
-  /** A KubeSchedulerConfiguration, kept for later starts; a server that runs takes it when it starts next. */
+  /** A KubeSchedulerConfiguration, kept for later starts. */
   schedulerConfigFile?: string;
   /** Kept like the scheduler's configuration. */
   api?: ApiServerSettings;
-  /** Kept for later starts; a new cluster's link follows it. A server that runs takes it when it starts next. */
+  /** Kept for later starts; a new cluster's link follows it. */
   loadBalancerPool?: LoadBalancerPool;
-  /** A KubeletConfiguration, kept for later starts; an agent that runs takes it when it starts next. */
+  /** A KubeletConfiguration, kept for later starts. */
   kubeletConfiguration?: object;
   /** As {@link keepRegistries} takes it. */
   registriesFolder?: string;
@@ -71,7 +80,6 @@ export interface UpOptions {
 
 const apiPortsTried = 200;
 const nodeReadyMs = 180_000;
-const serverStopMs = 8000;
 const nodesMax = loadBalancerIndexMin - firstNodeIndex;
 
 export async function up(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
@@ -175,7 +183,8 @@ async function claimApiPort(data: DataFolder, record: ClusterRecord): Promise<Po
 
 async function upSimulated(context: ClusterContext, record: ClusterRecord): Promise<void> {
   const folder = context.data.cluster(record.name);
-  const isNew = !runningProcess(serverRecordFile(folder));
+  const place = serverPlace(record);
+  const isNew = !serverInForce(context, record, place);
   const since = { ms: thisSecond(), mustBeFresh: () => isNew };
   await allEnded([
     fillCompileCache(context, [context.programs.server]),
@@ -189,7 +198,7 @@ async function upSimulated(context: ClusterContext, record: ClusterRecord): Prom
   ]);
   const title = `Control plane with ${record.simulatedNodes} simulated node${record.simulatedNodes > 1 ? 's' : ''}`;
   await context.steps.run(title, () => startServer(context, record));
-  await startSupervision(context, record, serverPlace(record).cgroupProcs);
+  await startSupervision(context, record, place.cgroupProcs);
   await context.steps.run('Nodes are Ready', () => waitForNodes(context, record, since));
 }
 
@@ -218,7 +227,7 @@ async function upReal(context: ClusterContext, record: ClusterRecord): Promise<v
   });
   const nodeContext: NodeContext = { data, machine, cluster, visible: [programs.root] };
   const wanted = record.nodes.filter((node) => !node.stopped);
-  const silent = wanted.filter((node) => !agentInForce(folder, node.name, cluster));
+  const silent = wanted.filter((node) => !agentInForce(context, cluster, node));
   const starting = new Set(silent.map((node) => node.name));
   const since = { ms: thisSecond(), mustBeFresh: (name: string) => starting.has(name) };
   await allEnded([
@@ -304,7 +313,7 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
   const folder = data.cluster(record.name);
   await stopSupervision(folder);
   if (record.simulatedNodes > 0 || !record.subnet) {
-    await steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs));
+    await steps.run('Stopping the control plane', () => stopServer(folder));
     return;
   }
   const nodeContext = nodeContextOf(context, record)!;
@@ -313,7 +322,7 @@ async function stopCluster(context: ClusterContext, record: ClusterRecord): Prom
     ...record.nodes.map((node) =>
       steps.run(`Stopping node ${node.name}`, () => stopLocalNode(nodeContext, folder, node)),
     ),
-    steps.run('Stopping the control plane', () => stopRecorded(serverRecordFile(folder), serverStopMs)),
+    steps.run('Stopping the control plane', () => stopServer(folder)),
   ]);
   await leaveMachine(record, machine);
 }

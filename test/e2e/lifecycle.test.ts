@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { leftovers, TestCluster } from './test-cluster.ts';
 
@@ -55,6 +56,21 @@ current-context: work
       pids,
     );
     assert.equal(readFileSync(first.kubeconfig, 'utf8'), config);
+  });
+
+  test('up with other settings restarts what they concern, and what its containers run in stays', async () => {
+    const processes = ['server', 'wherry/containerd', 'wherry/holder'];
+    const pidsOf = () => processes.map((process) => first.pidOf(process));
+    const [kept, agent] = [pidsOf(), first.pidOf('wherry/agent')];
+    const file = join(first.home, 'kubelet.yaml');
+    writeFileSync(
+      file,
+      'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmaxPods: 50\n',
+    );
+    await first.up('--kubelet-config', file);
+    assert.deepEqual(pidsOf(), kept);
+    assert.notEqual(first.pidOf('wherry/agent'), agent);
+    assert.equal(await first.kubectl('get', 'nodes', '-o', 'jsonpath={..capacity.pods}'), '50');
   });
 
   test('a second cluster of another name runs beside the first, with objects of its own', async () => {

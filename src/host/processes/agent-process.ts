@@ -1,7 +1,6 @@
 /** The agent of a node of this machine: its configuration, and its start. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import {
   agentLogFile,
   agentRecordFile,
@@ -9,14 +8,15 @@ import {
   nodeFlags,
   processEnvironment,
 } from '../cluster-context.ts';
-import { defaultClusterDomain } from '../cluster-record.ts';
+import { defaultClusterDomain, type NodeRecord, nodeCgroup } from '../cluster-record.ts';
 import { cniConfigFolder, containerdSocket } from '../containerd.ts';
 import type { ClusterFolder } from '../data-folder.ts';
-import { hostAddress } from '../network/link.ts';
+import { hostAddress, nodeAddress } from '../network/link.ts';
 import { clusterDnsAddress } from '../network/service-range.ts';
 import type { LocalNode, NodeContext } from '../node.ts';
-import { type ProcessIdentity, runningProcess, startProcess, stopRecorded } from './process.ts';
-import { type AgentConfig, readConfig, writeConfig } from './process-config.ts';
+import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
+import { type AgentConfig, writeConfig } from './process-config.ts';
+import { processInForce } from './process-in-force.ts';
 
 const stopGraceMs = 3000;
 
@@ -38,70 +38,71 @@ const kubeletOnSharedDisk = {
   },
 };
 
-/**
- * The agent that runs, if it asks the server where that is by now: while nothing listened there, another program may have
- * taken the port.
- */
+type Cluster = NodeContext['cluster'];
+
+/** The agent that runs, if a start would make no other: one that asks where the server is no longer is not kept. */
 export function agentInForce(
-  folder: ClusterFolder,
-  nodeName: string,
-  cluster: Pick<NodeContext['cluster'], 'apiPort' | 'subnet'>,
+  context: ClusterContext,
+  cluster: Cluster,
+  node: NodeRecord,
 ): ProcessIdentity | undefined {
-  const running = runningProcess(agentRecordFile(folder, nodeName));
-  if (!running) return undefined;
-  const { servers } = readConfig<AgentConfig>(agentConfigFile(folder, nodeName));
-  return isDeepStrictEqual(servers, serversOf(cluster)) ? running : undefined;
+  const folder = context.data.cluster(cluster.name);
+  const config = agentConfig(context, cluster, node);
+  return processInForce(agentRecordFile(folder, node.name), agentConfigFile(folder, node.name), config);
+}
+
+/** Started, or running already. */
+export async function ensureAgent(
+  context: ClusterContext,
+  cluster: Cluster,
+  { record, namespace, systemCgroupProcs }: LocalNode,
+): Promise<ProcessIdentity> {
+  const running = agentInForce(context, cluster, record);
+  if (running) return running;
+  const { data, programs } = context;
+  const folder = data.cluster(cluster.name);
+  const recordFile = agentRecordFile(folder, record.name);
+  await stopRecorded(recordFile, stopGraceMs);
+  const configFile = agentConfigFile(folder, record.name);
+  writeConfig(configFile, agentConfig(context, cluster, record));
+  return await startProcess({
+    command: programs.node,
+    args: [...nodeFlags, programs.agent, configFile],
+    enterPid: namespace.holder.pid,
+    cgroupProcs: systemCgroupProcs,
+    logFile: agentLogFile(folder, record.name),
+    recordFile,
+    env: processEnvironment(data),
+    cwd: '/',
+  });
 }
 
 function agentConfigFile(folder: ClusterFolder, nodeName: string): string {
   return join(folder.node(nodeName).run, 'agent-config.json');
 }
 
-function serversOf(cluster: Pick<NodeContext['cluster'], 'apiPort' | 'subnet'>): string[] {
-  return [`https://${hostAddress(cluster)}:${cluster.apiPort}`];
-}
-
-/** Started, or running already. */
-export async function ensureAgent(
-  context: ClusterContext,
-  cluster: NodeContext['cluster'],
-  node: LocalNode,
-): Promise<ProcessIdentity> {
-  const { data, programs } = context;
+function agentConfig({ data, programs }: ClusterContext, cluster: Cluster, node: NodeRecord): AgentConfig {
   const folder = data.cluster(cluster.name);
-  const running = agentInForce(folder, node.record.name, cluster);
-  if (running) return running;
-  const recordFile = agentRecordFile(folder, node.record.name);
-  await stopRecorded(recordFile, stopGraceMs);
-  const configFile = agentConfigFile(folder, node.record.name);
-  writeConfig(configFile, {
-    nodeName: node.record.name,
-    nodeAddress: node.address,
-    servers: serversOf(cluster),
-    pkiFolder: node.folder.pki,
+  const nodeFolder = folder.node(node.name);
+  return {
+    programVersion: programs.version,
+    nodeName: node.name,
+    nodeAddress: nodeAddress(cluster, node.index),
+    servers: [`https://${hostAddress(cluster)}:${cluster.apiPort}`],
+    pkiFolder: nodeFolder.pki,
     runtimeSocket: containerdSocket,
     cniConfigFolder,
-    cgroupRoot: node.cgroupRoot,
+    cgroupRoot: nodeCgroup(cluster, node.name),
     serviceCidr: cluster.serviceCidr,
     podCidr: cluster.podCidr,
     clusterDomain: defaultClusterDomain,
     clusterDns: clusterDnsAddress(cluster.serviceCidr),
-    resolvConf: join(node.folder.etc, 'resolv.conf'),
+    resolvConf: join(nodeFolder.etc, 'resolv.conf'),
     kubelet: {
       ...kubeletOnSharedDisk,
       ...(existsSync(folder.kubeletConfig) &&
         (JSON.parse(readFileSync(folder.kubeletConfig, 'utf8')) as object)),
     },
     logLevel: 'info',
-  });
-  return await startProcess({
-    command: programs.node,
-    args: [...nodeFlags, programs.agent, configFile],
-    enterPid: node.namespace.holder.pid,
-    cgroupProcs: node.systemCgroupProcs,
-    logFile: agentLogFile(folder, node.record.name),
-    recordFile,
-    env: processEnvironment(data),
-    cwd: '/',
-  });
+  };
 }

@@ -1,5 +1,5 @@
 /** Node's compile cache of Wherry's own processes, filled before they start. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../../base/if-missing.ts';
 import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
@@ -18,7 +18,7 @@ export async function fillCompileCache(context: ClusterContext, programs: readon
   const stamp = JSON.stringify({
     node: process.version,
     programs,
-    newest: newestChange(context.programs.root),
+    version: context.programs.version,
   });
   if (readStamp(stampFile) === stamp) return;
   await steps.run('Wherry itself, compiled for the first time', async () => {
@@ -31,12 +31,6 @@ export async function fillCompileCache(context: ClusterContext, programs: readon
     );
     writeFileSync(stampFile, stamp);
   });
-}
-
-function newestChange(root: string): number {
-  const sources = join(root, 'src');
-  const files = readdirSync(sources, { recursive: true }) as string[];
-  return Math.max(...files.map((file) => statSync(join(sources, file)).mtimeMs));
 }
 
 function readStamp(file: string): string | undefined {

@@ -41,6 +41,8 @@ export interface EtcdSettings {
 }
 
 export interface ServerConfig {
+  /** Of the program that is started; see program-version.ts. */
+  programVersion?: string;
   clusterName: string;
   listen: readonly { host: string; port: number }[];
   /** Address that nodes and pods reach the server by; endpoints of the service `kubernetes`. */
@@ -61,6 +63,8 @@ export interface ServerConfig {
   supervisor?: SupervisorPlan;
   /** A KubeSchedulerConfiguration as upstream's scheduler reads it. */
   schedulerConfigFile?: string;
+  /** Of what that file held at the start. */
+  schedulerConfigDigest?: string;
   /** Serves images that were loaded from files to the cluster's nodes. */
   imageMirror?: { host: string; port: number; nodesFolder: string; loadedFile: string };
   /** Addresses for services of type LoadBalancer: first and last. */
@@ -68,6 +72,8 @@ export interface ServerConfig {
 }
 
 export interface AgentConfig {
+  /** Of the program that is started; see program-version.ts. */
+  programVersion?: string;
   nodeName: string;
   nodeAddress: string;
   /** API servers; the next is tried when one does not answer. */

@@ -1,4 +1,5 @@
 /** The server process of a cluster of this machine: its configuration, and its start. */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiProbe } from '../api-probe.ts';
@@ -11,16 +12,19 @@ import {
   serverRecordFile,
 } from '../cluster-context.ts';
 import { type ClusterRecord, clusterCgroup, defaultClusterDomain } from '../cluster-record.ts';
+import type { ClusterFolder } from '../data-folder.ts';
 import { inspectMachine } from '../machine.ts';
 import { hostAddress } from '../network/link.ts';
 import { loadBalancerPoolOf } from '../network/load-balancer-pool.ts';
 import { clusterDnsAddress } from '../network/service-range.ts';
 import { expectWithin } from '../readiness.ts';
 import { supervisorPlan } from '../supervision/supervisor.ts';
-import { type ProcessIdentity, runningProcess, startProcess } from './process.ts';
-import { type ApiServerSettings, writeConfig } from './process-config.ts';
+import { type ProcessIdentity, startProcess, stopRecorded } from './process.ts';
+import { type ApiServerSettings, type ServerConfig, writeConfig } from './process-config.ts';
+import { processInForce } from './process-in-force.ts';
 
 const serverReadyMs = 180_000;
+const stopGraceMs = 8000;
 /** What stands as the API server's address where no pod ever asks for it: out of a range for benchmarks, nobody's. */
 const simulatedAddress = '198.18.255.254';
 
@@ -39,22 +43,57 @@ export function serverPlace(record: ClusterRecord): ServerPlace {
   return { bridge, advertise: bridge, cgroupProcs: ensureCgroup(cgroups, `${clusterCgroup(record)}/server`) };
 }
 
+/** The server that runs, if a start would make no other. */
+export function serverInForce(
+  context: ClusterContext,
+  record: ClusterRecord,
+  place: ServerPlace,
+): ProcessIdentity | undefined {
+  const folder = context.data.cluster(record.name);
+  const config = serverConfig(context, record, place);
+  return processInForce(serverRecordFile(folder), serverConfigFile(folder), config);
+}
+
 /** Started, or running already; it may not answer yet. */
 export async function ensureServer(
   context: ClusterContext,
   record: ClusterRecord,
   place: ServerPlace = serverPlace(record),
 ): Promise<ProcessIdentity> {
+  const running = serverInForce(context, record, place);
+  if (running) return running;
   const folder = context.data.cluster(record.name);
   const { programs } = context;
-  const pool = loadBalancerPoolOf(record);
-  const running = runningProcess(serverRecordFile(folder));
-  if (running) return running;
+  await stopServer(folder);
   mkdirSync(folder.store, { recursive: true, mode: 0o700 });
-  const configFile = join(folder.run, 'server-config.json');
   mkdirSync(folder.run, { recursive: true });
+  const configFile = serverConfigFile(folder);
+  writeConfig(configFile, serverConfig(context, record, place));
+  return await startProcess({
+    command: programs.node,
+    args: [...nodeFlags, programs.server, configFile],
+    cgroupProcs: place.cgroupProcs,
+    logFile: serverLogFile(folder),
+    recordFile: serverRecordFile(folder),
+    env: processEnvironment(context.data),
+    cwd: '/',
+  });
+}
+
+export async function stopServer(folder: ClusterFolder): Promise<void> {
+  await stopRecorded(serverRecordFile(folder), stopGraceMs);
+}
+
+function serverConfigFile(folder: ClusterFolder): string {
+  return join(folder.run, 'server-config.json');
+}
+
+function serverConfig(context: ClusterContext, record: ClusterRecord, place: ServerPlace): ServerConfig {
+  const folder = context.data.cluster(record.name);
+  const pool = loadBalancerPoolOf(record);
   const hosts = ['127.0.0.1', ...(place.bridge ? [place.bridge] : [])];
-  writeConfig(configFile, {
+  return {
+    programVersion: context.programs.version,
     clusterName: record.name,
     listen: hosts.map((host) => ({ host, port: record.apiPort })),
     advertiseAddress: place.advertise,
@@ -67,7 +106,10 @@ export async function ensureServer(
     simulatedNodes: record.simulatedNodes,
     logLevel: 'info',
     supervisor: supervisorPlan(context, record.name, place.cgroupProcs),
-    ...(existsSync(folder.schedulerConfig) && { schedulerConfigFile: folder.schedulerConfig }),
+    ...(existsSync(folder.schedulerConfig) && {
+      schedulerConfigFile: folder.schedulerConfig,
+      schedulerConfigDigest: digestOf(folder.schedulerConfig),
+    }),
     ...(existsSync(folder.apiServerSettings) && {
       api: JSON.parse(readFileSync(folder.apiServerSettings, 'utf8')) as ApiServerSettings,
     }),
@@ -81,16 +123,11 @@ export async function ensureServer(
         },
       }),
     ...(pool && { loadBalancerPool: pool }),
-  });
-  return await startProcess({
-    command: programs.node,
-    args: [...nodeFlags, programs.server, configFile],
-    cgroupProcs: place.cgroupProcs,
-    logFile: serverLogFile(folder),
-    recordFile: serverRecordFile(folder),
-    env: processEnvironment(context.data),
-    cwd: '/',
-  });
+  };
+}
+
+function digestOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
 }
 
 /** @throws Failure when it ends, or takes too long */
