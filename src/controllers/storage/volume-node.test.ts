@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Node, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { pickNode } from './volume-node.ts';
 
-const nodes = ['a', 'b'].map((name) => ({ metadata: { name } }) as Node);
+const nodes = ['a', 'b'].map((name) => ({ metadata: { name, labels: { disk: name } } }) as unknown as Node);
 const claim = (name: string) => ({ metadata: { name, namespace: 'ns' } }) as PersistentVolumeClaim;
 const pod = (claims: string[], nodeName?: string) =>
   ({
@@ -16,8 +16,21 @@ const pod = (claims: string[], nodeName?: string) =>
 const set = (name: string, ...templates: string[]) =>
   ({
     metadata: { name, namespace: 'ns' },
-    spec: { volumeClaimTemplates: templates.map((template) => ({ metadata: { name: template } })) },
+    spec: {
+      template: {},
+      volumeClaimTemplates: templates.map((template) => ({ metadata: { name: template } })),
+    },
   }) as StatefulSet;
+
+/** Kept to nodes by a label. */
+const onDisk = (disk: string, claims: string[]) => {
+  const one = pod(claims);
+  return { ...one, spec: { ...one.spec, nodeSelector: { disk } } } as Pod;
+};
+const setOnDisk = (disk: string, ...names: [string, ...string[]]) => {
+  const one = set(...names);
+  return { ...one, spec: { ...one.spec, template: onDisk(disk, []) } } as StatefulSet;
+};
 
 interface Row {
   it: string;
@@ -66,6 +79,25 @@ const rows: Row[] = [
     volumes: { 'ns/y': 'a' },
     pods: [pod(['y'], 'a')],
     expect: 'b',
+  },
+  {
+    it: 'goes where the node selector of its pod lets it run',
+    claim: 'x',
+    volumes: { 'ns/y': 'a' },
+    pods: [onDisk('b', ['x', 'y'])],
+    expect: 'b',
+  },
+  {
+    it: 'goes where the template of its StatefulSet lets pods run',
+    claim: 'data-db-0',
+    sets: [setOnDisk('b', 'db', 'data')],
+    expect: 'b',
+  },
+  {
+    it: 'goes to any node when its pod may run on none',
+    claim: 'x',
+    pods: [onDisk('c', ['x'])],
+    expect: 'a',
   },
   { it: 'does not go to a node that takes no pods', claim: 'x', volumes: { 'ns/y': 'gone' }, expect: 'a' },
 ];

@@ -2,6 +2,7 @@
  * On which node the volume of a claim is made that does not wait for its pod. A volume on a node's disk keeps its pod on
  * that node: claims of one pod must come to lie together, or the pod fits nowhere.
  */
+import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import type { Node, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { claimKeysOf } from './claims-of-pod.ts';
 
@@ -19,7 +20,18 @@ export interface PlacementWorld {
 }
 
 export function pickNode(claim: PersistentVolumeClaim, world: PlacementWorld): Node | undefined {
-  return beside(claim, world) ?? leastUsed(world);
+  const fitting = nodesForPods(claim, world);
+  const within = fitting.length > 0 ? { ...world, nodes: fitting } : world;
+  return beside(claim, within) ?? leastUsed(within);
+}
+
+/** Those that the claim's pods may run on by their node selectors, as far as the pods are known. */
+function nodesForPods(claim: PersistentVolumeClaim, world: PlacementWorld): Node[] {
+  const specs = world.podsUsing(keyOf(claim)).map(({ spec }) => spec);
+  const template = ownPodOf(claim, world.statefulSets)?.spec;
+  if (specs.length === 0 && template) specs.push(template);
+  const selectors = specs.map((spec) => compilePodNodeSelector({ spec }));
+  return world.nodes.filter((node) => selectors.every((matches) => matches?.(node) ?? true));
 }
 
 /** The node of the claim's company. */
@@ -42,18 +54,25 @@ function beside(claim: PersistentVolumeClaim, world: PlacementWorld): Node | und
   return undefined;
 }
 
-/** The keys of all claims of the StatefulSet's pod that the claim was made for. */
+interface OwnPod {
+  /** Of all its claims. */
+  claimKeys: string[];
+  spec: Pod['spec'] | undefined;
+}
+
+/** The StatefulSet's pod that the claim was made for. */
 function ownPodOf(
   { metadata: { namespace, name } }: PersistentVolumeClaim,
   sets: readonly StatefulSet[],
-): { claimKeys: string[] } | undefined {
+): OwnPod | undefined {
   for (const { metadata, spec } of sets) {
     const templates = (spec?.volumeClaimTemplates ?? []).map((template) => template.metadata.name);
     for (const template of templates) {
       const prefix = `${template}-${metadata.name}-`;
       const ordinal = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-      if (/^\d+$/.test(ordinal))
-        return { claimKeys: templates.map((other) => `${namespace}/${other}-${metadata.name}-${ordinal}`) };
+      if (!/^\d+$/.test(ordinal)) continue;
+      const claimKeys = templates.map((other) => `${namespace}/${other}-${metadata.name}-${ordinal}`);
+      return { claimKeys, spec: spec?.template.spec };
     }
   }
   return undefined;
