@@ -128,65 +128,89 @@ async function emptyResource(
   return (await client.list(resource, query, signal)).items;
 }
 
-/** The five conditions that show how far the deletion is, in upstream's words. */
+interface DeletionCheck {
+  type: string;
+  failed: { reason: string; message: (remains: Remains) => string };
+  passed: { reason: string; message: string };
+}
+
+/** What the conditions of a namespace show while it is deleted, in upstream's words. An empty message: it passed. */
+const deletionChecks: readonly DeletionCheck[] = [
+  {
+    type: 'NamespaceDeletionDiscoveryFailure',
+    failed: {
+      reason: 'DiscoveryFailed',
+      message: ({ discoveryFailures: { length }, discoveryFailures }) =>
+        length > 0
+          ? `Discovery failed for some groups, ${length} failing: ${discoveryFailures.join(', ')}`
+          : '',
+    },
+    passed: { reason: 'ResourcesDiscovered', message: 'All resources successfully discovered' },
+  },
+  {
+    type: 'NamespaceDeletionGroupVersionParsingFailure',
+    failed: { reason: 'GroupVersionParsingFailed', message: () => '' },
+    passed: { reason: 'ParsedGroupVersions', message: 'All legacy kube types successfully parsed' },
+  },
+  {
+    type: 'NamespaceDeletionContentFailure',
+    failed: {
+      reason: 'ContentDeletionFailed',
+      message: ({ contentFailures: { length }, contentFailures }) =>
+        length > 0
+          ? `Failed to delete all resource types, ${length} remaining: ${contentFailures.join(', ')}`
+          : '',
+    },
+    passed: {
+      reason: 'ContentDeleted',
+      message: 'All content successfully deleted, may be waiting on finalization',
+    },
+  },
+  {
+    type: 'NamespaceContentRemaining',
+    failed: {
+      reason: 'SomeResourcesRemain',
+      message: ({ resources }) =>
+        listed('Some resources are remaining', resources, (name, count) => {
+          const dotted = name.includes('.') ? name : `${name}.`;
+          return `${dotted} has ${count} resource instances`;
+        }),
+    },
+    passed: { reason: 'ContentRemoved', message: 'All content successfully removed' },
+  },
+  {
+    type: 'NamespaceFinalizersRemaining',
+    failed: {
+      reason: 'SomeFinalizersRemain',
+      message: ({ finalizers }) =>
+        listed(
+          'Some content in the namespace has finalizers remaining',
+          finalizers,
+          (name, count) => `${name} in ${count} resource instances`,
+        ),
+    },
+    passed: { reason: 'ContentHasNoFinalizers', message: 'All content-preserving finalizers finished' },
+  },
+];
+
+/** Sorted by name; empty when there are none. */
+function listed(
+  title: string,
+  counts: ReadonlyMap<string, number>,
+  describe: (name: string, count: number) => string,
+): string {
+  if (counts.size === 0) return '';
+  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${title}: ${sorted.map(([name, count]) => describe(name, count)).join(', ')}`;
+}
+
 function deletionConditions(namespace: Namespace, remains: Remains, now: string): core.NamespaceCondition[] {
-  const { resources, finalizers, discoveryFailures, contentFailures } = remains;
-  const sorted = (counts: ReadonlyMap<string, number>) => [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
-  const dotted = (name: string) => (name.includes('.') ? name : `${name}.`);
-  const rows: [type: string, badReason: string, bad: string, goodReason: string, good: string][] = [
-    [
-      'NamespaceDeletionDiscoveryFailure',
-      'DiscoveryFailed',
-      discoveryFailures.length > 0
-        ? `Discovery failed for some groups, ${discoveryFailures.length} failing: ${discoveryFailures.join(', ')}`
-        : '',
-      'ResourcesDiscovered',
-      'All resources successfully discovered',
-    ],
-    [
-      'NamespaceDeletionGroupVersionParsingFailure',
-      'GroupVersionParsingFailed',
-      '',
-      'ParsedGroupVersions',
-      'All legacy kube types successfully parsed',
-    ],
-    [
-      'NamespaceDeletionContentFailure',
-      'ContentDeletionFailed',
-      contentFailures.length > 0
-        ? `Failed to delete all resource types, ${contentFailures.length} remaining: ${contentFailures.join(', ')}`
-        : '',
-      'ContentDeleted',
-      'All content successfully deleted, may be waiting on finalization',
-    ],
-    [
-      'NamespaceContentRemaining',
-      'SomeResourcesRemain',
-      resources.size > 0
-        ? `Some resources are remaining: ${sorted(resources)
-            .map(([name, count]) => `${dotted(name)} has ${count} resource instances`)
-            .join(', ')}`
-        : '',
-      'ContentRemoved',
-      'All content successfully removed',
-    ],
-    [
-      'NamespaceFinalizersRemaining',
-      'SomeFinalizersRemain',
-      finalizers.size > 0
-        ? `Some content in the namespace has finalizers remaining: ${sorted(finalizers)
-            .map(([name, count]) => `${name} in ${count} resource instances`)
-            .join(', ')}`
-        : '',
-      'ContentHasNoFinalizers',
-      'All content-preserving finalizers finished',
-    ],
-  ];
   let conditions = namespace.status?.conditions ?? [];
-  for (const [type, badReason, bad, goodReason, good] of rows) {
-    const condition = bad
-      ? { type, status: 'True', reason: badReason, message: bad }
-      : { type, status: 'False', reason: goodReason, message: good };
+  for (const { type, failed, passed } of deletionChecks) {
+    const message = failed.message(remains);
+    const condition = message
+      ? { type, status: 'True', reason: failed.reason, message }
+      : { type, status: 'False', ...passed };
     conditions = withCondition(conditions, condition, now);
   }
   return conditions;

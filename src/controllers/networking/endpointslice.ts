@@ -67,21 +67,12 @@ export function endpointSliceController(): AnyController {
       }
       const { name, namespace } = service.metadata;
       const pods = addressablePods(cluster.informer(Pod).inNamespace(namespace!), service.spec!.selector!);
-      const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
       const present = ownSlices(cluster.informer(EndpointSlice), namespace!, name, manager);
-      const labels: Record<string, string> = { ...service.metadata.labels };
-      if (service.spec?.clusterIP === 'None') labels[headlessServiceLabel] = '';
-      else delete labels[headlessServiceLabel];
-      const owner = controllerReference({ type: Service, object: service });
-      const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
-      const shares = isSharedByCapacity(service)
-        ? computeZoneShares(cluster.informer(Node).list())
-        : undefined;
-      const wanted = families.map((family) =>
-        withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
-      );
+      const wanted = wantedSlices(service, pods, cluster);
       if (isSharedByCapacity(service)) reportHints(cluster, service, present, wanted);
-      const plan = planSlices(present, wanted, { name, namespace: namespace!, manager, labels, owner });
+      const owner = controllerReference({ type: Service, object: service });
+      const identity = { name, namespace: namespace!, manager, labels: labelsOfSlices(service), owner };
+      const plan = planSlices(present, wanted, identity);
       stampTriggerTime(plan, triggerTimes.next(key, service, pods));
       try {
         await applySlicePlan(cluster, plan, signal);
@@ -94,6 +85,25 @@ export function endpointSliceController(): AnyController {
       return { quietMs: quietMsFor(pods.length) };
     },
   });
+}
+
+/** One group of endpoints for each address family of the Service. */
+function wantedSlices(
+  service: Service,
+  pods: readonly Pod[],
+  cluster: Pick<ReconcileCluster, 'get' | 'informer'>,
+): WantedSlices[] {
+  const zoneOfNode = (node: string | undefined) => (node ? zoneOf(cluster.get(Node, node)) : undefined);
+  const families = (service.spec?.ipFamilies ?? ['IPv4']) as ('IPv4' | 'IPv6')[];
+  const shares = isSharedByCapacity(service) ? computeZoneShares(cluster.informer(Node).list()) : undefined;
+  return families.map((family) =>
+    withHints(service, computeEndpoints(service, pods, family, zoneOfNode), shares),
+  );
+}
+
+function labelsOfSlices({ metadata, spec }: Service): Record<string, string> {
+  const { [headlessServiceLabel]: _, ...labels } = metadata.labels ?? {};
+  return spec?.clusterIP === 'None' ? { ...labels, [headlessServiceLabel]: '' } : labels;
 }
 
 export function ownSlices(

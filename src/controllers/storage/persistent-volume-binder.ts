@@ -167,61 +167,74 @@ async function bind(
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
+  const claimed = await claimVolume(volume, claim, cluster, signal);
+  await setVolumePhase(claimed, 'Bound', cluster, signal);
+  const bound = await nameVolume(claim, volume.metadata.name, cluster, signal);
+  if (bound.status?.phase !== 'Bound') await showBound(bound, volume, cluster, signal);
+}
+
+/** The volume names its claim, which keeps it from all others. */
+async function claimVolume(
+  volume: PersistentVolume,
+  { metadata: { name, namespace, uid, resourceVersion } }: PersistentVolumeClaim,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<PersistentVolume> {
+  const { metadata, spec } = volume;
+  if (spec?.claimRef?.uid === uid) return volume;
+  const reference = {
+    kind: 'PersistentVolumeClaim',
+    apiVersion: 'v1',
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+  };
+  const marks: Record<string, string> = spec?.claimRef
+    ? {}
+    : { [volumeAnnotations.boundByController]: 'yes' };
+  const claimed = {
+    ...volume,
+    metadata: { ...metadata, annotations: { ...metadata.annotations, ...marks } },
+    spec: { ...spec!, claimRef: { ...spec?.claimRef, ...reference } },
+  };
+  return cluster.update(PersistentVolume, claimed, signal);
+}
+
+/** The claim names its volume, and is marked as bound. */
+async function nameVolume(
+  claim: PersistentVolumeClaim,
+  volumeName: string,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<PersistentVolumeClaim> {
   const { boundByController, bindCompleted } = volumeAnnotations;
-  const { name, namespace, uid, resourceVersion } = claim.metadata;
-  const { claimRef } = volume.spec ?? {};
-  let own = volume;
-  if (claimRef?.uid !== uid) {
-    const reference = {
-      kind: 'PersistentVolumeClaim',
-      apiVersion: 'v1',
-      namespace,
-      name,
-      uid,
-      resourceVersion,
-    };
-    const marks: Record<string, string> = claimRef ? {} : { [boundByController]: 'yes' };
-    own = await cluster.update(
-      PersistentVolume,
-      {
-        ...volume,
-        metadata: { ...volume.metadata, annotations: { ...volume.metadata.annotations, ...marks } },
-        spec: { ...volume.spec!, claimRef: { ...claimRef, ...reference } },
-      },
-      signal,
-    );
-  }
-  await setVolumePhase(own, 'Bound', cluster, signal);
-  let mine = claim;
-  const volumeName = volume.metadata.name;
-  const isMarked = claim.metadata.annotations?.[bindCompleted] !== undefined;
-  if (claim.spec?.volumeName !== volumeName || !isMarked) {
-    const marks: Record<string, string> = claim.spec?.volumeName ? {} : { [boundByController]: 'yes' };
-    mine = await cluster.update(
-      PersistentVolumeClaim,
-      {
-        ...claim,
-        metadata: {
-          ...claim.metadata,
-          annotations: { ...claim.metadata.annotations, ...marks, [bindCompleted]: 'yes' },
-        },
-        spec: { ...claim.spec!, volumeName },
-      },
-      signal,
-    );
-  }
-  const { accessModes, capacity, volumeAttributesClassName } = volume.spec ?? {};
-  if (mine.status?.phase === 'Bound') return;
+  const { metadata, spec } = claim;
+  const isMarked = metadata.annotations?.[bindCompleted] !== undefined;
+  if (spec?.volumeName === volumeName && isMarked) return claim;
+  const marks: Record<string, string> = spec?.volumeName ? {} : { [boundByController]: 'yes' };
+  const annotations = { ...metadata.annotations, ...marks, [bindCompleted]: 'yes' };
+  const bound = { ...claim, metadata: { ...metadata, annotations }, spec: { ...spec!, volumeName } };
+  return cluster.update(PersistentVolumeClaim, bound, signal);
+}
+
+/** The claim's status describes its volume. */
+async function showBound(
+  claim: PersistentVolumeClaim,
+  { spec: { accessModes = [], capacity = {}, volumeAttributesClassName } = {} }: PersistentVolume,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<void> {
   const status = {
-    ...mine.status,
+    ...claim.status,
     phase: 'Bound' as const,
-    accessModes: accessModes ?? [],
-    capacity: capacity ?? {},
+    accessModes,
+    capacity,
     ...(volumeAttributesClassName !== undefined && {
       currentVolumeAttributesClassName: volumeAttributesClassName,
     }),
   };
-  await cluster.updateStatus(PersistentVolumeClaim, mine, status, signal);
+  await cluster.updateStatus(PersistentVolumeClaim, claim, status, signal);
 }
 
 /** Names the provisioner on the claim, which is what provisioners wait for. */

@@ -7,7 +7,7 @@ import { formatTime } from '../../api/schema/time.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Client } from '../../client/client.ts';
-import type { InformerFactory } from '../../client/informer.ts';
+import type { Informer, InformerFactory } from '../../client/informer.ts';
 import {
   allocateDevices,
   classesAskedFor,
@@ -51,22 +51,7 @@ export function dynamicResources({
   const claims = informers.of(ResourceClaim);
   const slices = informers.of(ResourceSlice);
   const classes = informers.of(DeviceClass);
-  /** Allocations that are decided and not seen in the claim yet, by the claim's uid. */
-  const pending = new Map<string, AllocationResult>();
-  const settle = ({ metadata, status }: ResourceClaim) => {
-    if (status?.allocation) pending.delete(metadata.uid);
-  };
-  claims.handle({ updated: settle, deleted: ({ metadata }) => pending.delete(metadata.uid) });
-
-  const allocationOf = (claim: ResourceClaim) => claim.status?.allocation ?? pending.get(claim.metadata.uid);
-
-  function* allocations(): Generator<AllocationResult> {
-    for (const claim of claims.list()) {
-      const allocation = allocationOf(claim);
-      if (allocation) yield allocation;
-    }
-  }
-
+  const allocations = new Allocations(claims);
   return {
     name: 'DynamicResources',
     retryRules: [
@@ -85,13 +70,13 @@ export function dynamicResources({
       if (!pod.spec?.resourceClaims?.length) return skip;
       const own = claimsOf(pod, (key) => claims.get(key));
       if ('code' in own) return { kind: 'reject', rejection: own };
-      const toAllocate = own.filter((claim) => !allocationOf(claim));
+      const toAllocate = own.filter((claim) => !allocations.of(claim));
       const refused =
         whyTaken(own, pod) ?? whyClassless(toAllocate, (name) => classes.get(name) !== undefined);
       if (refused) return { kind: 'reject', rejection: refused };
       const world = toAllocate.length > 0 && {
         offer: new DeviceOffer(slices.list()),
-        inUse: devicesInUse(allocations()),
+        inUse: devicesInUse(allocations.all()),
         classOf: (name: string) => classes.get(name),
       };
       return {
@@ -101,7 +86,7 @@ export function dynamicResources({
     },
     filter(_, { name, node }, { claims: own, toAllocate, world, found }) {
       for (const claim of own) {
-        const nodeSelector = allocationOf(claim)?.nodeSelector;
+        const nodeSelector = allocations.of(claim)?.nodeSelector;
         if (nodeSelector && !compileNodeSelector(nodeSelector)(node)) return elsewhere;
       }
       if (!world) return undefined;
@@ -122,22 +107,59 @@ export function dynamicResources({
     cloneState: (state) => ({ ...state, found: new Map(state.found) }),
     reserve(_, { name }, { toAllocate, found }) {
       const chosen = found.get(name) ?? [];
-      for (const [index, claim] of toAllocate.entries()) pending.set(claim.metadata.uid, chosen[index]!);
+      for (const [index, claim] of toAllocate.entries()) allocations.decide(claim, chosen[index]!);
       return undefined;
     },
     unreserve(_, _node, { toAllocate }) {
-      for (const { metadata } of toAllocate) pending.delete(metadata.uid);
+      for (const claim of toAllocate) allocations.withdraw(claim);
     },
     async preBind({ pod }, _node, { claims: own }, signal) {
       for (const claim of own) {
-        const found = claim.status?.allocation ?? pending.get(claim.metadata.uid);
+        const found = allocations.of(claim);
         // Drivers that ready a device only now are waited for from then on.
         const allocation = found && { allocationTimestamp: formatTime(clock.now()), ...found };
-        await reserveClaim(client, claim, allocation, pod, signal);
+        await reserveClaim(client, { claim, allocation, pod }, signal);
       }
       return undefined;
     },
   };
+}
+
+/** The allocations of claims: those in their status, and those that are decided and not seen there yet. */
+class Allocations {
+  readonly #claims: Informer<ResourceClaim>;
+  /** By the claim's uid. */
+  readonly #decided = new Map<string, AllocationResult>();
+
+  constructor(claims: Informer<ResourceClaim>) {
+    this.#claims = claims;
+    claims.handle({
+      updated: (claim) => {
+        if (claim.status?.allocation) this.withdraw(claim);
+      },
+      deleted: (claim) => this.withdraw(claim),
+    });
+  }
+
+  of({ metadata, status }: ResourceClaim): AllocationResult | undefined {
+    return status?.allocation ?? this.#decided.get(metadata.uid);
+  }
+
+  *all(): Generator<AllocationResult> {
+    for (const claim of this.#claims.list()) {
+      const allocation = this.of(claim);
+      if (allocation) yield allocation;
+    }
+  }
+
+  decide({ metadata }: ResourceClaim, allocation: AllocationResult): void {
+    this.#decided.set(metadata.uid, allocation);
+  }
+
+  /** The decision counts no more: it was not carried out, or is in the status by now. */
+  withdraw({ metadata }: ResourceClaim): void {
+    this.#decided.delete(metadata.uid);
+  }
 }
 
 /** The claims of a pod, or why it cannot go anywhere yet. */
@@ -193,9 +215,7 @@ function mayFree({ pod, namespace }: PodInfo, { old, current }: ClusterEvent): b
 /** The claim is protected first: what has devices must not vanish before they are given back. */
 async function reserveClaim(
   client: Client,
-  claim: ResourceClaim,
-  allocation: AllocationResult | undefined,
-  pod: Pod,
+  { claim, allocation, pod }: { claim: ResourceClaim; allocation: AllocationResult | undefined; pod: Pod },
   signal: AbortSignal,
 ): Promise<void> {
   let current = claim;
