@@ -1,38 +1,13 @@
 /** The quality-of-service class of a pod and what follows from it for the kernel's choice of victims. */
-import { milliValueOf, wholeValueOf } from '../api/quantity.ts';
+import { computeQosClass, type QosClass } from '../api/core/pod/qos.ts';
+import { wholeValueOf } from '../api/quantity.ts';
 import type { Pod } from '../api/resources.gen.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { mirrorPodAnnotation } from '../api/well-known.ts';
 
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
-
-const qosResources = ['cpu', 'memory'] as const;
-
 /** The class that the API server gave, which stays for the pod's life, or the one that its spec says. */
 export function qosClassOf(pod: Pod): QosClass {
   return pod.status?.qosClass ?? computeQosClass(pod.spec);
-}
-
-export function computeQosClass(spec: core.PodSpec): QosClass {
-  const all = [...spec.containers, ...(spec.initContainers ?? [])];
-  const podLevel = spec.resources;
-  if (podLevel && (podLevel.requests || podLevel.limits)) return classOf([podLevel]);
-  return classOf(all.map((container) => container.resources ?? {}));
-}
-
-function classOf(resources: readonly core.ResourceRequirements[]): QosClass {
-  let asks = false;
-  let guaranteed = resources.length > 0;
-  for (const { requests = {}, limits = {} } of resources) {
-    for (const name of qosResources) {
-      const limit = milliValueOf(limits[name] ?? '0');
-      const request = milliValueOf(requests[name] ?? limits[name] ?? '0');
-      if (limit > 0 || request > 0) asks = true;
-      if (limit === 0 || request !== limit) guaranteed = false;
-    }
-  }
-  if (!asks) return 'BestEffort';
-  return guaranteed ? 'Guaranteed' : 'Burstable';
 }
 
 /** Pods whose priority makes them critical to the node are spared as guaranteed ones are. */

@@ -4,7 +4,7 @@ import { type FieldErrors, forbiddenField } from '../field-error.ts';
 import { Pod } from '../resources.gen.ts';
 import type { Container } from '../types/core-v1.gen.ts';
 import { podTableColumns } from './pod/columns.ts';
-import { qosClassOf } from './pod/qos.ts';
+import { computeQosClass } from './pod/qos.ts';
 import { validateResize } from './pod/resize.ts';
 import { validatePodStatusUpdate } from './pod/status.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './pod/update.ts';
@@ -20,7 +20,7 @@ export const podKind = defineKind(Pod, {
   columns: podTableColumns,
   defaults: defaultPod,
   prepareCreate(pod) {
-    pod.status = { phase: 'Pending', qosClass: qosClassOf(pod.spec) };
+    pod.status = { phase: 'Pending', qosClass: computeQosClass(pod.spec) };
     if (pod.spec.schedulingGates?.length)
       pod.status.conditions = [
         {
@@ -41,7 +41,7 @@ export const podKind = defineKind(Pod, {
     // Ownership is not the node's to change.
     if (old.metadata.ownerReferences) pod.metadata.ownerReferences = old.metadata.ownerReferences;
     else delete pod.metadata.ownerReferences;
-    if (pod.status) pod.status.qosClass ??= old.status?.qosClass ?? qosClassOf(pod.spec);
+    if (pod.status) pod.status.qosClass ??= old.status?.qosClass ?? computeQosClass(pod.spec);
     keepObservedGenerations(pod, old);
   },
   *validate(pod, { subresource, isUpdate }) {

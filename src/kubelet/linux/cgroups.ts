@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { QosClass } from '../../api/core/pod/qos.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import { cpuRequestMilli, cpuShares, type PodLimits, podLimitsOf, widerLimits } from '../cgroup-resources.ts';
 import type { CgroupUsage, GroupDetails, PodCgroups } from '../machine.ts';
-import { type QosClass, qosClassOf } from '../qos.ts';
+import { qosClassOf } from '../qos.ts';
 import { groupDetailsV1, groupDetailsV2 } from './container-usage.ts';
 import { readNumber, readTable } from './kernel-files.ts';
 import { groupPressures } from './pressure.ts';

@@ -5,7 +5,7 @@ import type { Container, PodSpec } from '../../types/core-v1.gen.ts';
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 const computeResources = ['cpu', 'memory'] as const;
 
-export function qosClassOf(spec: PodSpec): QosClass {
+export function computeQosClass(spec: PodSpec): QosClass {
   if (spec.resources?.limits || spec.resources?.requests) return classOf([spec.resources]);
   return classOf(
     [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(
@@ -20,10 +20,10 @@ function classOf(all: NonNullable<Container['resources']>[]): QosClass {
   for (const { limits, requests } of all)
     for (const name of computeResources) {
       const limit = amount(limits?.[name]);
-      const request = amount(requests?.[name]);
+      // A request that is left out is its limit; one of 0 is not.
+      const request = amount(requests?.[name] ?? limits?.[name]);
       if (limit > 0n || request > 0n) anyAsked = true;
-      // A request that is left out is its limit.
-      if (limit === 0n || (request !== 0n && request !== limit)) guaranteed = false;
+      if (limit === 0n || request !== limit) guaranteed = false;
     }
   if (!anyAsked) return 'BestEffort';
   return guaranteed ? 'Guaranteed' : 'Burstable';

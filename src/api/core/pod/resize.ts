@@ -2,7 +2,7 @@
 import { type FieldErrors, forbiddenField, invalidValue } from '../../field-error.ts';
 import type { Container, Pod, ResourceRequirements } from '../../types/core-v1.gen.ts';
 import { semanticEqual } from '../../validation/equality.ts';
-import { qosClassOf } from './qos.ts';
+import { computeQosClass } from './qos.ts';
 import { isMirror } from './update.ts';
 
 const lists = ['containers', 'initContainers'] as const;
@@ -14,8 +14,8 @@ export function* validateResize(pod: Pod, old: Pod): FieldErrors {
     yield forbiddenField('', never);
     return;
   }
-  const qosClass = qosClassOf(old.spec);
-  if (qosClass !== qosClassOf(pod.spec))
+  const qosClass = computeQosClass(old.spec);
+  if (qosClass !== computeQosClass(pod.spec))
     yield invalidValue('spec', qosClass, 'Pod QOS Class may not change as a result of resizing');
   const running = old.status?.containerStatuses?.find(({ state }) => state?.running);
   if (running && !running.resources)

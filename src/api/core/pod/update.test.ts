@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, PodSpec } from '../../types/core-v1.gen.ts';
-import { qosClassOf } from './qos.ts';
+import { computeQosClass } from './qos.ts';
 import { validateEphemeralContainersUpdate, validatePodSpecUpdate } from './update.ts';
 
 function pod(spec: object, container: object = {}): Pod {
@@ -123,7 +123,7 @@ test('ephemeral containers are added, never changed or taken away', () => {
 
 test('the class of a pod follows from what its containers ask for', () => {
   const classOf = (resources: object, init?: object) =>
-    qosClassOf({
+    computeQosClass({
       containers: [{ name: 'c', resources }],
       ...(init && { initContainers: [{ name: 'i', resources: init }] }),
     } as PodSpec);
@@ -133,5 +133,7 @@ test('the class of a pod follows from what its containers ask for', () => {
   assert.equal(classOf({ requests: { cpu: '1' } }), 'Burstable');
   assert.equal(classOf(whole), 'Guaranteed');
   assert.equal(classOf({ ...whole, requests: { cpu: '500m', memory: '1Gi' } }), 'Burstable');
+  assert.equal(classOf({ ...whole, requests: {} }), 'Guaranteed');
+  assert.equal(classOf({ ...whole, requests: { cpu: '0', memory: '1Gi' } }), 'Burstable');
   assert.equal(classOf(whole, {}), 'Burstable');
 });
