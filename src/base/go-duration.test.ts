@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseGoDuration } from './go-duration.ts';
+import { parseGoDuration, parsePeriodMs } from './go-duration.ts';
 
 const cases: [string, number | string][] = [
   ['0', 0],
@@ -25,3 +25,7 @@ for (const [text, expected] of cases)
     const result = parseGoDuration(text);
     assert.deepEqual(result, typeof expected === 'number' ? expected : { error: expected });
   });
+
+test('a period is a duration that is not negative', () => {
+  assert.deepEqual(['0s', '1.5s', '-1s', 'soon'].map(parsePeriodMs), [0, 1_500, undefined, undefined]);
+});

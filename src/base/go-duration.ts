@@ -14,6 +14,12 @@ const unitMs: Readonly<Record<string, number>> = {
 /** What 64 bits of nanoseconds hold. */
 const longestMs = 2 ** 63 / 1e6;
 
+/** Milliseconds; undefined for what is no duration or a negative one. */
+export function parsePeriodMs(text: string): number | undefined {
+  const ms = parseGoDuration(text);
+  return typeof ms === 'number' && ms >= 0 ? ms : undefined;
+}
+
 /** Milliseconds, or the error as Go words it. */
 export function parseGoDuration(text: string): number | { error: string } {
   const invalid = { error: `time: invalid duration ${JSON.stringify(text)}` };

@@ -1,6 +1,7 @@
 /** `wherry image`: images in the nodes of a cluster, without a registry. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandError } from '../base/command.ts';
 import type { ClusterRecord } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { fullImageName, writeImageArchive } from '../host/images/archive.ts';
@@ -14,7 +15,6 @@ import {
 import { forgetLoadedImage, noteLoadedImages } from '../host/images/mirror.ts';
 import { busyboxEntries, folderEntries } from '../host/images/rootfs.ts';
 import { findNodeNamespace, type NodeNamespace } from '../host/node-namespace.ts';
-import { CommandError } from '../host/processes/command.ts';
 import { type CliContext, type Command, UsageError } from './context.ts';
 import { existingCluster, nameOption, parseOptions, parseVerb } from './options/parse-options.ts';
 

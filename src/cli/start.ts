@@ -1,5 +1,6 @@
 /** `wherry start` (and `npm start`): a cluster, and a first application on it that answers. */
 import { Deployment, Pod, Service } from '../api/resources.gen.ts';
+import { CommandError } from '../base/command.ts';
 import type { Client } from '../client/client.ts';
 import { waitFor } from '../host/api-probe.ts';
 import { defaultClusterDomain, defaultServiceCidr } from '../host/cluster-record.ts';
@@ -10,7 +11,6 @@ import { obstacleToRealNodes } from '../host/machine.ts';
 import { clusterDnsAddress } from '../host/network/service-range.ts';
 import { type NodeNamespace, runInNode } from '../host/node-namespace.ts';
 import { installPackages, kubectlRequirement, missingRequirements } from '../host/packages.ts';
-import { CommandError } from '../host/processes/command.ts';
 import type { Steps } from '../host/steps.ts';
 import { connectAsAdmin } from './admin-client.ts';
 import type { CliContext, Command } from './context.ts';

@@ -2,11 +2,11 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { succeeds } from '../base/command.ts';
 import { cgroupHierarchies, isUnified } from './cgroup.ts';
 import { obstacleToRealNodes } from './machine.ts';
 import { hostHasDefaultRoute } from './network/link.ts';
 import { kubectlRequirement, missingRequirements, nodeRequirements, type Requirement } from './packages.ts';
-import { succeeds } from './processes/command.ts';
 
 export interface Finding {
   what: string;

@@ -6,8 +6,8 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandError, run } from '../base/command.ts';
 import type { NodeFolder } from './data-folder.ts';
-import { CommandError, run } from './processes/command.ts';
 import {
   type ProcessIdentity,
   processIdentity,

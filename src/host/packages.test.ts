@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CommandError } from '../base/command.ts';
 import { explainFailure, missingRequirements } from './packages.ts';
-import { CommandError } from './processes/command.ts';
 
 test('what is missing is told by programs and files, not by packages', () => {
   const requirement = { package: 'p', purpose: '' };

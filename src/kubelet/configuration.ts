@@ -1,7 +1,7 @@
 /** Reads upstream's configuration file of the kubelet (KubeletConfiguration) as far as it says something here. Pure. */
 import { tryParseQuantity, wholeValueOf } from '../api/quantity.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
-import { parseDurationMs } from './duration.ts';
+import { parsePeriodMs } from '../base/go-duration.ts';
 import { defaultThresholds, type Signal, signals, type Threshold } from './eviction/eviction-plan.ts';
 import { type Verification, type VerificationPolicy, verificationPolicies } from './images/pulled-images.ts';
 import { isUnset, settledProblem } from './settled-fields.ts';
@@ -168,7 +168,7 @@ function withoutEmpty(shape: KubeletConfiguration): KubeletConfiguration {
 /** What the kubelet goes by. `configuration`: of {@link parseKubeletConfiguration}. */
 export function kubeletSettings(configuration: KubeletConfiguration = {}): KubeletSettings {
   const given = { ...defaults, ...configuration };
-  const ageMaxMs = parseDurationMs(given.imageMaximumGCAge)!;
+  const ageMaxMs = parsePeriodMs(given.imageMaximumGCAge)!;
   const { maxParallelImagePulls } = given;
   return {
     podsMax: given.maxPods,
@@ -176,17 +176,17 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
     kubeReserved: given.kubeReserved,
     systemReserved: given.systemReserved,
     evictionThresholds: thresholdsOf(given),
-    pressureStaysMs: parseDurationMs(given.evictionPressureTransitionPeriod)!,
+    pressureStaysMs: parsePeriodMs(given.evictionPressureTransitionPeriod)!,
     imageGc: {
       highPercent: given.imageGCHighThresholdPercent,
       lowPercent: given.imageGCLowThresholdPercent,
-      ageMinMs: parseDurationMs(given.imageMinimumGCAge)!,
+      ageMinMs: parsePeriodMs(given.imageMinimumGCAge)!,
       ageMaxMs: ageMaxMs > 0 ? ageMaxMs : undefined,
     },
     logs: {
       sizeMaxBytes: wholeValueOf(given.containerLogMaxSize),
       filesMax: given.containerLogMaxFiles,
-      everyMs: parseDurationMs(given.containerLogMonitorInterval)!,
+      everyMs: parsePeriodMs(given.containerLogMonitorInterval)!,
     },
     parallelPullsMax: given.serializeImagePulls ? 1 : maxParallelImagePulls,
     pullVerification: {
@@ -198,7 +198,7 @@ export function kubeletSettings(configuration: KubeletConfiguration = {}): Kubel
     staticPodDir: configuration.staticPodPath || undefined,
     showsSystemLogs: given.enableSystemLogHandler,
     seccompDefault: given.seccompDefault,
-    restartWaitMaxMs: parseDurationMs(restartPeriodOf(given))!,
+    restartWaitMaxMs: parsePeriodMs(restartPeriodOf(given))!,
   };
 }
 
@@ -251,7 +251,7 @@ function thresholdsOf(given: KubeletConfiguration): Threshold[] {
     hard.push(...defaultThresholds.filter(({ signal }) => given.evictionHard![signal] === undefined));
   const soft = read(given.evictionSoft).map((threshold) => ({
     ...threshold,
-    graceMs: parseDurationMs(given.evictionSoftGracePeriod?.[threshold.signal] ?? '')!,
+    graceMs: parsePeriodMs(given.evictionSoftGracePeriod?.[threshold.signal] ?? '')!,
     podGraceSeconds: given.evictionMaxPodGracePeriod ?? 0,
   }));
   // Pods must leave as much of what they may have together as of the machine's memory.
@@ -286,7 +286,7 @@ function* problemsOf(shape: KubeletConfiguration): Generator<string> {
       else if (parseMinimum(text) === undefined) yield `${name}: invalid value for ${signal}: ${text}`;
     }
   for (const signal of Object.keys(shape.evictionSoft ?? {}))
-    if (parseDurationMs(shape.evictionSoftGracePeriod?.[signal] ?? '') === undefined)
+    if (parsePeriodMs(shape.evictionSoftGracePeriod?.[signal] ?? '') === undefined)
       yield `grace period must be specified for the soft eviction threshold ${signal}`;
   for (const name of ['kubeReserved', 'systemReserved'] as const)
     for (const [resource, text] of Object.entries(shape[name] ?? {}))
@@ -297,8 +297,8 @@ function* problemsOf(shape: KubeletConfiguration): Generator<string> {
     'imageMaximumGCAge',
     'containerLogMonitorInterval',
   ] as const)
-    if (parseDurationMs(given[name]) === undefined) yield `${name}: invalid duration ${given[name]}`;
-  if (parseDurationMs(given.containerLogMonitorInterval) === 0)
+    if (parsePeriodMs(given[name]) === undefined) yield `${name}: invalid duration ${given[name]}`;
+  if (parsePeriodMs(given.containerLogMonitorInterval) === 0)
     yield 'containerLogMonitorInterval: must be greater than 0';
   if (!isAmount(given.containerLogMaxSize))
     yield `containerLogMaxSize: invalid quantity ${given.containerLogMaxSize}`;
@@ -310,7 +310,7 @@ function* problemsOf(shape: KubeletConfiguration): Generator<string> {
       yield `image garbage collection thresholds must be between 0 and 100: ${percent}`;
   if (low >= high)
     yield `imageGCLowThresholdPercent (${low}) must be less than imageGCHighThresholdPercent (${high})`;
-  const restartPeriodMs = parseDurationMs(restartPeriodOf(given));
+  const restartPeriodMs = parsePeriodMs(restartPeriodOf(given));
   if (!isBetween(restartPeriodMs, restartPeriodMinMs, restartPeriodMaxMs))
     yield `crashLoopBackOff.maxContainerRestartPeriod: ${restartPeriodOf(given)} must be between 1s and 5m0s`;
   const { imagePullCredentialsVerificationPolicy: verification } = given;

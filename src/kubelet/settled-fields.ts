@@ -3,7 +3,7 @@
  * with their defaults, which is no reason to refuse it; another value would be passed over in silence, which is.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { parseDurationMs } from './duration.ts';
+import { parsePeriodMs } from '../base/go-duration.ts';
 
 /** By field, upstream's default (Kubernetes 1.36), where the node acts as that says. */
 const settled: Readonly<Record<string, unknown>> = {
@@ -90,15 +90,15 @@ export function settledProblem(name: string, value: unknown): string | undefined
 /** Go's empty values, which upstream fills with the default; `false` is one that somebody chose. */
 export function isUnset(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === 0) return true;
-  if (typeof value === 'string') return parseDurationMs(value) === 0;
+  if (typeof value === 'string') return parsePeriodMs(value) === 0;
   return typeof value === 'object' && Object.values(value).every(isUnset);
 }
 
 /** Durations may be written in several ways, and parts of an object be left empty. */
 function isSame(value: unknown, only: unknown): boolean {
   if (typeof value === 'string' && typeof only === 'string') {
-    const durationMs = parseDurationMs(value);
-    return value === only || (durationMs !== undefined && durationMs === parseDurationMs(only));
+    const durationMs = parsePeriodMs(value);
+    return value === only || (durationMs !== undefined && durationMs === parsePeriodMs(only));
   }
   return isDeepStrictEqual(withoutUnset(value), only);
 }

@@ -4,7 +4,7 @@ import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
-import { Lanes } from '../base/lanes.ts';
+import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import type { PodCounts } from './pod-metrics.ts';
@@ -52,7 +52,7 @@ export class StatusManager {
   readonly #signal: AbortSignal;
   readonly #counts: StatusCounts;
   readonly #entries = new Map<string, Entry>();
-  readonly #lanes = new Lanes(writesAtOnce);
+  readonly #writeLimit = new ConcurrencyLimit(writesAtOnce);
 
   constructor(options: {
     client: Client;
@@ -127,7 +127,7 @@ export class StatusManager {
 
   async #writeUntilEqual(entry: Entry): Promise<void> {
     for (let attempt = 0; !this.#signal.aborted && this.#isCurrent(entry); ) {
-      const outcome = await this.#lanes.run(() => this.#writeOnce(entry));
+      const outcome = await this.#writeLimit.run(() => this.#writeOnce(entry));
       if (outcome === 'equal') return;
       if (outcome === 'written') attempt = 0;
       else if (!this.#signal.aborted)

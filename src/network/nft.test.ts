@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../base/clock.ts';
+import { CommandError } from '../base/command.ts';
 import { silentLogger } from '../base/logger.ts';
 import { until } from '../base/until.fixture.ts';
-import { CommandError } from './command.ts';
 import { canMakeNetworks, type TestMachine, TestNetwork } from './network.fixture.ts';
 import { createNft, type Nft } from './nft.ts';
 import { createNftSession, sessionBytesMax } from './nft-session.ts';
@@ -55,7 +55,7 @@ describe('nft', { skip: !canMakeNetworks, timeout: 60_000 }, () => {
   });
 
   it('tells of a change that failed, of which nothing is left, and carries out the next', async () => {
-    const isRefused = (error: unknown) => error instanceof CommandError && error.exitCode === 1;
+    const isRefused = (error: unknown) => error instanceof CommandError && error.code === 1;
     await assert.rejects(nft.change(add('1.1.1.3', '2.2.2.5') + remove('9.9.9.9')), isRefused);
     await assert.rejects(nft.change(add('1.1.1.3', '2.2.2.5') + add('1.1.1.4', '')), isRefused);
     await nft.change(add('1.1.1.5', '2.2.2.6'));

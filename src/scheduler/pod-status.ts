@@ -3,7 +3,7 @@ import { Pod } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
 import { isNotFound } from '../api/status.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Lanes } from '../base/lanes.ts';
+import type { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Client } from '../client/client.ts';
 import type { QueuedPod } from './queue.ts';
@@ -15,7 +15,7 @@ export interface PodStatusOptions {
   /** '' takes an earlier nomination back; undefined leaves it as it is. */
   nominatedNode?: string | undefined;
   client: Client;
-  writes: Lanes;
+  writes: ConcurrencyLimit;
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;

@@ -1,8 +1,8 @@
 /** Takes pods without a node, decides where they go, and binds them. */
 import { Pod } from '../api/resources.gen.ts';
 import type { Clock } from '../base/clock.ts';
+import { ConcurrencyLimit } from '../base/concurrency-limit.ts';
 import { messageOf } from '../base/error-message.ts';
-import { Lanes } from '../base/lanes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
@@ -54,7 +54,7 @@ class Scheduler {
   readonly #configuration: SchedulerConfiguration;
   readonly #bindings = new Set<Promise<void>>();
   #bindingEnded = Promise.withResolvers<void>();
-  readonly #writes = new Lanes(writesMax);
+  readonly #writes = new ConcurrencyLimit(writesMax);
   /** Which node the next pod is tried on first. */
   #nextStart = 0;
 

@@ -9,11 +9,11 @@ import { schemaNode } from '../../api/schema/schemas.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ExpressionWarning } from '../../api/types/admissionregistration-v1.gen.ts';
 import type { Client } from '../../client/client.ts';
-import { type KeepInLineOptions, keepInLine } from '../keep-in-line.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { type ReconcileOnChangeOptions, reconcileOnChange } from '../reconcile-on-change.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 
-export interface PolicyStatusOptions extends KeepInLineOptions {
+export interface PolicyStatusOptions extends ReconcileOnChangeOptions {
   objects: ObjectReader;
   client: Client;
 }
@@ -25,13 +25,18 @@ const typesMax = 10;
 
 export function followPolicies(options: PolicyStatusOptions): Promise<void> {
   const { objects, kinds } = options;
-  return keepInLine(options, [ValidatingAdmissionPolicy], 'the status of an admission policy', async () => {
-    const policies = [...objects.list<ValidatingAdmissionPolicy>(ValidatingAdmissionPolicy)];
-    const unseen = policies.filter(
-      ({ metadata, status }) => (status?.observedGeneration ?? 0) < (metadata.generation ?? 0),
-    );
-    await Promise.all(unseen.map((policy) => writeStatus(policy, warningsOf(policy, kinds), options)));
-  });
+  return reconcileOnChange(
+    options,
+    [ValidatingAdmissionPolicy],
+    'the status of an admission policy',
+    async () => {
+      const policies = [...objects.list<ValidatingAdmissionPolicy>(ValidatingAdmissionPolicy)];
+      const unseen = policies.filter(
+        ({ metadata, status }) => (status?.observedGeneration ?? 0) < (metadata.generation ?? 0),
+      );
+      await Promise.all(unseen.map((policy) => writeStatus(policy, warningsOf(policy, kinds), options)));
+    },
+  );
 }
 
 async function writeStatus(

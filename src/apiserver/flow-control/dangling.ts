@@ -3,10 +3,10 @@ import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.
 import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
-import { type KeepInLineOptions, keepInLine } from '../keep-in-line.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { type ReconcileOnChangeOptions, reconcileOnChange } from '../reconcile-on-change.ts';
 
-export interface DanglingOptions extends KeepInLineOptions {
+export interface DanglingOptions extends ReconcileOnChangeOptions {
   objects: ObjectReader;
   client: Client;
 }
@@ -16,7 +16,7 @@ const fieldManager = 'api-priority-and-fairness-config-consumer-v1';
 /** Resolves when the schemas of the present are in line; keeps them so until the signal. */
 export function followFlowSchemas(options: DanglingOptions): Promise<void> {
   const watched = [FlowSchema, PriorityLevelConfiguration];
-  return keepInLine(options, watched, 'the status of flow schemas', () => reconcile(options));
+  return reconcileOnChange(options, watched, 'the status of flow schemas', () => reconcile(options));
 }
 
 async function reconcile(options: DanglingOptions): Promise<void> {

@@ -1,7 +1,7 @@
 /** Long lists in pieces: no turn of the event loop is spent on the whole, and nothing is copied together. */
 import { encodeListPieces, encodeMessage } from '../../api/protobuf/envelope.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
-import { inTurns, type Turns } from '../../base/turns.ts';
+import { startTimeSlices, type TimeSlices } from '../../base/time-slices.ts';
 import { viewOf } from '../registry/conversion.ts';
 import { partialMetadata } from '../tables/table.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
@@ -25,19 +25,19 @@ export interface ListPieces {
 
 /** The bytes that {@link encodeList} would give; JSON is indented when `pretty`. */
 export function listPieces(response: ListResponse, context: EncodeContext, pretty: boolean): ListPieces {
-  const turns = inTurns();
+  const slices = startTimeSlices();
   const empty = encodeList({ ...response, items: [] }, context);
   const { contentType } = empty;
   const parts =
     contentType === contentTypes.protobuf
-      ? protobufParts(response, context, turns)
+      ? protobufParts(response, context, slices)
       : textParts(response, context, frameOf(empty, pretty && contentType === contentTypes.json));
-  return { contentType, pieces: inLargerPieces(parts, turns) };
+  return { contentType, pieces: inLargerPieces(parts, slices) };
 }
 
 async function* inLargerPieces(
   parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  turns: Turns,
+  slices: TimeSlices,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let waiting: Uint8Array[] = [];
   let sizeBytes = 0;
@@ -49,7 +49,7 @@ async function* inLargerPieces(
       waiting = [];
       sizeBytes = 0;
     }
-    const pause = turns.pause();
+    const pause = slices.yieldIfDue();
     if (pause) await pause;
   }
   yield Buffer.concat(waiting, sizeBytes);
@@ -59,7 +59,7 @@ async function* inLargerPieces(
 async function* protobufParts(
   response: ListResponse,
   { format: { as, asVersion } }: EncodeContext,
-  turns: Turns,
+  slices: TimeSlices,
 ): AsyncGenerator<Uint8Array> {
   const { resource, items } = response;
   const messages: Uint8Array[] = [];
@@ -67,7 +67,7 @@ async function* protobufParts(
     const view = viewOf(resource, item);
     const shown = as ? partialMetadata(view, asVersion) : view;
     messages.push(encodeMessage(as ? partialSchema : resource.schema, asJsonObject(shown)));
-    const pause = turns.pause();
+    const pause = slices.yieldIfDue();
     if (pause) await pause;
   }
   const apiVersion = as ? `meta.k8s.io/${asVersion}` : resource.apiVersion;

@@ -2,7 +2,7 @@
 
 import { type FieldError, forbiddenField, notSupportedInOrder } from '../../api/field-error.ts';
 import { badRequest, expired, invalid, StatusError } from '../../api/status.ts';
-import { inTurns } from '../../base/turns.ts';
+import { startTimeSlices } from '../../base/time-slices.ts';
 import { CompactedError, FutureRevisionError } from '../../storage/store.ts';
 import type { RequestContext } from '../request.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
@@ -110,17 +110,17 @@ async function page(
   const { matches, keyPrefix } = selection;
   if (!matches && limit === 0) {
     const isLong = cache.size > lookedAtAtOnceMax;
-    const items = isLong ? await cache.allInTurns(keyPrefix, after) : cache.all(keyPrefix, after);
+    const items = isLong ? await cache.allInSlices(keyPrefix, after) : cache.all(keyPrefix, after);
     return { items, revision };
   }
   const items: CachedObject[] = [];
   let more = false;
   // What is looked at over several turns must be what was there in the first of them.
   const isLong = matches !== undefined && cache.size > lookedAtAtOnceMax;
-  const found = isLong ? await cache.allInTurns(keyPrefix, after) : cache.range(keyPrefix, after);
-  const turns = inTurns();
+  const found = isLong ? await cache.allInSlices(keyPrefix, after) : cache.range(keyPrefix, after);
+  const slices = startTimeSlices();
   for (const object of found) {
-    const pause = isLong ? turns.pause() : undefined;
+    const pause = isLong ? slices.yieldIfDue() : undefined;
     if (pause) await pause;
     if (matches && !matches(object)) continue;
     if (limit > 0 && items.length === limit) {

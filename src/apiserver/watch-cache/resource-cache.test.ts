@@ -23,7 +23,7 @@ test('what is gathered over several turns is what was there at the call', async 
     if (!isDone) setImmediate(change);
   };
   setImmediate(change);
-  const found = await cache.allInTurns('');
+  const found = await cache.allInSlices('');
   isDone = true;
   assert.ok(turns > 0, 'it took one turn');
   assert.deepEqual(

@@ -1,6 +1,6 @@
 /** The current objects of one resource in key order, its recent history, and its watchers. */
 import { SortedKeys } from '../../base/sorted-keys.ts';
-import { inTurns } from '../../base/turns.ts';
+import { startTimeSlices } from '../../base/time-slices.ts';
 import { CachedObject } from './cached-object.ts';
 
 /** A change of one object, as history keeps it. */
@@ -69,16 +69,16 @@ export class ResourceCache {
     return this.#keys.listWithPrefix(prefix, after).map((key) => this.#objects.get(key)!);
   }
 
-  /** As {@link ResourceCache.all}, over several turns: what changes meanwhile is given as it was at the call. */
-  async allInTurns(prefix: string, after?: string): Promise<CachedObject[]> {
+  /** As {@link ResourceCache.all}, over several slices: what changes meanwhile is given as it was at the call. */
+  async allInSlices(prefix: string, after?: string): Promise<CachedObject[]> {
     const keys = this.#keys.listWithPrefix(prefix, after);
     const changed = new Map<string, CachedObject | undefined>();
     const found: CachedObject[] = [];
-    const turns = inTurns();
+    const slices = startTimeSlices();
     this.#changedBefore.add(changed);
     try {
       for (let from = 0; from < keys.length; from += gatheredAtOnceMax) {
-        const pause = turns.pause();
+        const pause = slices.yieldIfDue();
         if (pause) await pause;
         for (const key of keys.slice(from, from + gatheredAtOnceMax))
           found.push(changed.get(key) ?? this.#objects.get(key)!);

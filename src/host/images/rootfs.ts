@@ -1,8 +1,8 @@
 /** Root file systems for images, put together from programs of this machine. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandError, run } from '../../base/command.ts';
 import { Failure } from '../failure.ts';
-import { CommandError, run } from '../processes/command.ts';
 import type { TarEntry } from './tar.ts';
 
 /** A program, at `target` in the image, with the libraries that it loads. */

@@ -1,7 +1,7 @@
 /** The link between the host and the nodes of a cluster: one bridge on the host, a veth pair per node. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { run, succeeds } from '../../base/command.ts';
 import { type NodeNamespace, runInNode } from '../node-namespace.ts';
-import { run, succeeds } from '../processes/command.ts';
 
 export interface ClusterLink {
   bridge: string;

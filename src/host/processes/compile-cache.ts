@@ -1,9 +1,9 @@
 /** Node's compile cache of Wherry's own processes, filled before they start. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../../base/command.ts';
 import { isMissing } from '../../base/if-missing.ts';
 import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
-import { run } from './command.ts';
 
 /** A second or two on most machines; a minute and more on an emulated one. */
 const loadTimeoutMs = 300_000;

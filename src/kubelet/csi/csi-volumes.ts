@@ -9,8 +9,8 @@ import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { run } from '../../base/command.ts';
 import { isMounted } from '../linux/mounts.ts';
-import { runCommand } from '../linux/run-command.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { giveToGroup } from '../volumes/ownership.ts';
 import { VolumeError } from '../volumes/pod-volumes.ts';
@@ -393,7 +393,7 @@ async function explained(what: string, work: () => Promise<void>): Promise<void>
 
 /** What a driver has left behind; never what is in a volume. */
 async function removeTarget(target: string): Promise<void> {
-  if (await isMounted(target)) await runCommand('umount', [target]);
+  if (await isMounted(target)) await run('umount', [target]);
   for (const remove of [rmdir, unlink])
     try {
       await remove(target);

@@ -1,7 +1,7 @@
 /** Mounts the file system on a block device, made first when there is none. */
 import { mkdir } from 'node:fs/promises';
+import { CommandError, run } from '../../base/command.ts';
 import { isMounted, mountFileSystem } from './mounts.ts';
-import { runCommand } from './run-command.ts';
 
 export interface DeviceMount {
   device: string;
@@ -35,8 +35,9 @@ export async function mountDevice({ device, target, options, ...asked }: DeviceM
 /** Makes the file system, which is mounted at `target`, as large as its device. @throws Error */
 export async function growFileSystem(device: string, target: string): Promise<void> {
   const fsType = await fileSystemOf(device);
-  if (fsType === 'xfs') await runCommand('xfs_growfs', ['-d', target], formatTimeoutMs);
-  else if (fsType && /^ext[34]$/.test(fsType)) await runCommand('resize2fs', [device], formatTimeoutMs);
+  if (fsType === 'xfs') await run('xfs_growfs', ['-d', target], { timeoutMs: formatTimeoutMs });
+  else if (fsType && /^ext[34]$/.test(fsType))
+    await run('resize2fs', [device], { timeoutMs: formatTimeoutMs });
   else
     throw new Error(
       `ResizeFS.Resize - resize of format ${fsType ?? ''} is not supported for device ${device} mounted at ${target}`,
@@ -47,10 +48,10 @@ export async function growFileSystem(device: string, target: string): Promise<vo
 async function fileSystemOf(device: string): Promise<string | undefined> {
   let text: string;
   try {
-    text = await runCommand('blkid', ['-p', '-s', 'TYPE', '-s', 'PTTYPE', '-o', 'export', device]);
+    text = await run('blkid', ['-p', '-s', 'TYPE', '-s', 'PTTYPE', '-o', 'export', device]);
   } catch (error) {
     // It exits with 2 when it finds nothing.
-    if (((error as Error).cause as { code?: number } | undefined)?.code === 2) return undefined;
+    if (error instanceof CommandError && error.code === 2) return undefined;
     throw error;
   }
   const values = new Map(text.split('\n').map((line) => line.split('=', 2) as [string, string]));
@@ -62,5 +63,5 @@ async function fileSystemOf(device: string): Promise<string | undefined> {
 async function format(device: string, fsType: string): Promise<void> {
   // Without the question whether it is meant, and without blocks that only root could fill.
   const options = fsType === 'ext3' || fsType === 'ext4' ? ['-F', '-m0'] : [];
-  await runCommand(`mkfs.${fsType}`, [...options, device], formatTimeoutMs);
+  await run(`mkfs.${fsType}`, [...options, device], { timeoutMs: formatTimeoutMs });
 }

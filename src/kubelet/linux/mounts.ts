@@ -1,6 +1,6 @@
 /** The mounts of this process's namespace. */
 import { readFile } from 'node:fs/promises';
-import { CommandError, runCommand } from './run-command.ts';
+import { CommandError, run } from '../../base/command.ts';
 
 /** Mount points below `folder`, the deepest and newest first. */
 export async function mountsBelow(folder: string): Promise<string[]> {
@@ -21,7 +21,7 @@ export async function isMounted(point: string): Promise<boolean> {
 
 /** What it holds does not reach a disk by way of swap either, where the kernel can do that (from 6.4 on). */
 export async function mountTmpfs(point: string, options: string): Promise<void> {
-  const mount = (all: string) => runCommand('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', point]);
+  const mount = (all: string) => run('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', point]);
   try {
     await mount(`${options},noswap`);
   } catch (error) {
@@ -35,8 +35,8 @@ export async function bindMount(
   target: string,
   { readOnly }: { readOnly: boolean },
 ): Promise<void> {
-  await runCommand('mount', ['--bind', source, target]);
-  if (readOnly) await runCommand('mount', ['-o', 'remount,bind,ro', target]);
+  await run('mount', ['--bind', source, target]);
+  if (readOnly) await run('mount', ['-o', 'remount,bind,ro', target]);
 }
 
 export interface FileSystemMount {
@@ -50,13 +50,12 @@ export interface FileSystemMount {
 export async function mountFileSystem({ source, target, fsType, options }: FileSystemMount): Promise<void> {
   const args = ['-t', fsType, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target];
   try {
-    await runCommand('mount', args);
+    await run('mount', args);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const { code } = error.cause as { code?: number | string };
-    const why = typeof code === 'number' ? `exit status ${code}` : (error.cause as Error).message;
+    const why = typeof error.code === 'number' ? `exit status ${error.code}` : error.code;
     throw new Error(
-      `mount failed: ${why}\nMounting command: mount\nMounting arguments: ${args.join(' ')}\nOutput: ${error.output}`,
+      `mount failed: ${why}\nMounting command: mount\nMounting arguments: ${args.join(' ')}\nOutput: ${error.stderr.trim()}`,
       { cause: error },
     );
   }
@@ -64,5 +63,5 @@ export async function mountFileSystem({ source, target, fsType, options }: FileS
 
 /** Unmounts everything below a folder; what is still in use goes when it is let go. */
 export async function unmountBelow(folder: string): Promise<void> {
-  for (const point of await mountsBelow(folder)) await runCommand('umount', ['-l', point]);
+  for (const point of await mountsBelow(folder)) await run('umount', ['-l', point]);
 }

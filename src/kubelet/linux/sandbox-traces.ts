@@ -4,10 +4,10 @@
  */
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { run } from '../../base/command.ts';
 import { ifMissing } from '../../base/if-missing.ts';
 import type { SandboxTrace, SandboxTraces } from '../machine.ts';
 import { mountsBelow, unmountBelow } from './mounts.ts';
-import { runCommand } from './run-command.ts';
 
 /** The namespace of containerd in which its CRI keeps everything. */
 const containerdNamespace = 'k8s.io';
@@ -76,7 +76,7 @@ export class LinuxSandboxTraces implements SandboxTraces {
   /** Whoever lives in it keeps it: other programs name theirs likewise. */
   async #removeNamespace(path: string): Promise<void> {
     if (await this.#isInhabited(path)) return;
-    if ((await mountsBelow(path)).length > 0) await runCommand('ip', ['netns', 'delete', basename(path)]);
+    if ((await mountsBelow(path)).length > 0) await run('ip', ['netns', 'delete', basename(path)]);
     else await rm(path, { force: true });
   }
 

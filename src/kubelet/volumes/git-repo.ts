@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
-import { CommandError, runCommand } from '../linux/run-command.ts';
+import { CommandError, run } from '../../base/command.ts';
 
 const cloneLimitMs = 5 * 60_000;
 
@@ -33,14 +33,12 @@ export async function cloneGitRepo(
 
 async function git(folder: string, args: readonly string[]): Promise<void> {
   try {
-    await runCommand('git', ['-C', folder, ...safety, ...args], cloneLimitMs);
+    await run('git', ['-C', folder, ...safety, ...args], { timeoutMs: cloneLimitMs });
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const { code } = error.cause as { code?: number | string };
-    const message =
-      code === 'ENOENT'
-        ? 'the node has no git; install it (apt-get install git), and the pod starts'
-        : `failed to exec 'git ${args.join(' ')}': ${error.output}`;
+    const message = error.isMissingProgram
+      ? 'the node has no git; install it (apt-get install git), and the pod starts'
+      : `failed to exec 'git ${args.join(' ')}': ${error.stderr.trim()}`;
     throw new Error(message, { cause: error });
   }
 }

@@ -3,9 +3,9 @@
  * itself containerd mounts images only from 2.1 on, which no Debian release has.
  */
 import { mkdir } from 'node:fs/promises';
+import { CommandError, run } from '../../base/command.ts';
 import type { ImageSnapshot } from '../cri/messages.ts';
 import { isMounted } from '../linux/mounts.ts';
-import { CommandError, runCommand } from '../linux/run-command.ts';
 
 /** containerd's namespace of pods, which has their images. */
 const snapshots = ['--namespace', 'k8s.io', 'snapshots'];
@@ -25,26 +25,26 @@ export async function mountImageFiles(
 ): Promise<void> {
   if (await isMounted(folder)) return;
   await mkdir(folder, { recursive: true, mode: 0o755 });
-  const ctr = (...args: string[]) => runCommand('ctr', [...snapshots, '--snapshotter', snapshotter, ...args]);
+  const ctr = (...args: string[]) => run('ctr', [...snapshots, '--snapshotter', snapshotter, ...args]);
   // One that an agent left when it was killed is as good.
   await ctr('view', view, chainId).catch(unlessSaid('already exists'));
   // Else containerd takes it for garbage, and the layers below it with the image.
   await ctr('label', view, `containerd.io/gc.root=${view}`);
   const [mount, ...args] = (await ctr('mounts', folder, view)).trim().split(/\s+/);
-  if (mount !== 'mount') throw new Error(`containerd tells no way to mount ${view}`);
-  await runCommand('mount', args);
+  if (mount !== 'mount') throw new Error(`containerd names no command that mounts ${view}`);
+  await run('mount', args);
 }
 
 /** Lets containerd take the image away once nobody else uses it; which of its snapshotters has the view is not asked. */
 export async function removeImageView(view: string): Promise<void> {
   for (const snapshotter of snapshotters)
-    await runCommand('ctr', [...snapshots, '--snapshotter', snapshotter, 'remove', view]).catch(
+    await run('ctr', [...snapshots, '--snapshotter', snapshotter, 'remove', view]).catch(
       unlessSaid('not found'),
     );
 }
 
 function unlessSaid(words: string): (error: unknown) => void {
   return (error) => {
-    if (!(error instanceof CommandError) || !error.output.includes(words)) throw error;
+    if (!(error instanceof CommandError) || !error.stderr.includes(words)) throw error;
   };
 }

@@ -5,11 +5,11 @@
 import { keyOf, splitKey } from '../../api/meta.ts';
 import { Ingress, IngressClass, Node, Secret, Service } from '../../api/resources.gen.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
+import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { type EventRecorder, targetOf } from '../../client/events/event-recorder.ts';
 import type { Informer, InformerFactory } from '../../client/informer.ts';
-import { CommandError } from '../command.ts';
 import { serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
 import { Haproxy } from './haproxy.ts';

@@ -1,6 +1,8 @@
 /** The load-balancer addresses that this node has on its interface; machines on the link learn of those that it takes. */
+
+import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
-import { CommandError, type RunCommand } from '../command.ts';
+import type { RunCommand } from '../command.ts';
 
 export interface LinkAddressesOptions {
   device: string;

@@ -1,6 +1,7 @@
 /** Clients that the kernel remembers for `sessionAffinity: ClientIP` forget endpoints that are gone. */
+
+import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
-import { CommandError } from '../command.ts';
 import type { Cleaner, ElementChange, ElementTable } from '../element-table.ts';
 import type { Nft } from '../nft.ts';
 import { isEndpoint } from './rules.ts';

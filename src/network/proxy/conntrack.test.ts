@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CommandError } from '../../base/command.ts';
 import { silentLogger } from '../../base/logger.ts';
-import { CommandError } from '../command.ts';
 import { type ElementChange, ElementTable } from '../element-table.ts';
 import { computeStaleEntries, startConntrackCleaner } from './conntrack.ts';
 
@@ -53,9 +53,7 @@ describe('stale entries of UDP', () => {
     const cleaner = startConntrackCleaner({
       run: () => {
         runs++;
-        return Promise.reject(
-          new CommandError('conntrack', undefined, '', Object.assign(new Error(), { code: 'ENOENT' })),
-        );
+        return Promise.reject(new CommandError('conntrack', 'ENOENT', 'not found'));
       },
       logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
     });

@@ -2,8 +2,10 @@
  * UDP has no end of connection that the kernel sees: a client that goes on sending keeps the endpoint that conntrack
  * remembers, even a dead one, or none at all. Such entries are deleted when the endpoints of a UDP port change.
  */
+
+import { CommandError } from '../../base/command.ts';
 import type { Logger } from '../../base/logger.ts';
-import { CommandError, type RunCommand } from '../command.ts';
+import type { RunCommand } from '../command.ts';
 import type { Cleaner, ElementChange } from '../element-table.ts';
 import { isEndpoint } from './rules.ts';
 

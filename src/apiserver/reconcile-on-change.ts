@@ -8,7 +8,7 @@ import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { KindRegistry } from './registry/kind-registry.ts';
 
-export interface KeepInLineOptions {
+export interface ReconcileOnChangeOptions {
   kinds: KindRegistry;
   clock: Clock;
   logger: Logger;
@@ -17,9 +17,9 @@ export interface KeepInLineOptions {
 
 const retry = { firstMs: 100, maxMs: 10_000 };
 
-/** Resolves when the objects of the present are in line; keeps them so until the signal. `what` is for the log. */
-export async function keepInLine(
-  { kinds, clock, logger, signal }: KeepInLineOptions,
+/** Resolves once `reconcile` has succeeded for the first time; repeats it on changes until the signal aborts. `what` is for the log. */
+export async function reconcileOnChange(
+  { kinds, clock, logger, signal }: ReconcileOnChangeOptions,
   watched: readonly ResourceType<KubeObject>[],
   what: string,
   reconcile: () => Promise<void>,

@@ -1,23 +1,23 @@
-/** Work of which only so much is under way at once: the rest waits for its turn, in order. */
-export class Lanes {
-  readonly #widthMax: number;
+/** Limits how much work is under way at once: the rest waits, first come first served. */
+export class ConcurrencyLimit {
+  readonly #max: number;
   #busy = 0;
   /** Who waits, from {@link #first} on. */
   #waiting: (() => void)[] = [];
   #first = 0;
 
-  constructor(widthMax: number) {
-    this.#widthMax = widthMax;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#busy < this.#widthMax) this.#busy++;
+    if (this.#busy < this.#max) this.#busy++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       return await work();
     } finally {
       const next = this.#next();
-      // The next in line takes over the lane as it is.
+      // The next takes over this place, so the count stays.
       if (next) next();
       else this.#busy--;
     }

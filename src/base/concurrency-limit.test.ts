@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lanes } from './lanes.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test('so much is under way at once, and the rest follows in order', async () => {
-  const lanes = new Lanes(2);
+  const limit = new ConcurrencyLimit(2);
   const began: number[] = [];
   const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
   const all = gates.map((gate, index) =>
-    lanes.run(async () => {
+    limit.run(async () => {
       began.push(index);
       await gate.promise;
       return index;
@@ -25,11 +25,11 @@ test('so much is under way at once, and the rest follows in order', async () => 
   assert.deepEqual(began, [0, 1, 2, 3, 4]);
 });
 
-test('work that fails gives its lane back', async () => {
-  const lanes = new Lanes(1);
-  const failing = lanes.run(() => Promise.reject(new Error('no')));
-  const next = lanes.run(async () => 'done');
+test('work that fails makes room for the next', async () => {
+  const limit = new ConcurrencyLimit(1);
+  const failing = limit.run(() => Promise.reject(new Error('no')));
+  const next = limit.run(async () => 'done');
   await assert.rejects(failing, /no/);
   assert.equal(await next, 'done');
-  assert.equal(await lanes.run(async () => 'again'), 'again');
+  assert.equal(await limit.run(async () => 'again'), 'again');
 });

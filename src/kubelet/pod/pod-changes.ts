@@ -3,7 +3,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 
 /** False for the echo of the node's own status writes. */
-export function isNews(before: Pod, after: Pod): boolean {
+export function needsSync(before: Pod, after: Pod): boolean {
   const a = before.metadata;
   const b = after.metadata;
   return (

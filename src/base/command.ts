@@ -8,26 +8,35 @@ export interface CommandOptions {
   inputFile?: string;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** The program is killed after this long. */
+  /** The program is killed after this long; 0: never. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
 
 const defaultTimeoutMs = 60_000;
+/** Of what a program wrote to its standard error; the rest is dropped. */
+const stderrBytesMax = 64 * 1024;
+const shownLinesMax = 5;
 
-/** A program that ended with another code than 0, or could not be started. */
+/** A program that could not be started, or did not end with exit code 0. */
 export class CommandError extends Error {
   readonly command: string;
+  /** The exit code, the signal that ended it, or Node's error code when it could not be started. */
   readonly code: number | string;
   readonly stderr: string;
 
   constructor(command: string, code: number | string, stderr: string, options?: ErrorOptions) {
-    const detail = stderr.trim().split('\n').slice(-5).join('\n');
+    const detail = stderr.trim().split('\n').slice(-shownLinesMax).join('\n');
     super(`${command}: ${detail || (typeof code === 'number' ? `exit code ${code}` : code)}`, options);
     this.name = 'CommandError';
     this.command = command;
     this.code = code;
     this.stderr = stderr;
+  }
+
+  /** The program is not on this machine. */
+  get isMissingProgram(): boolean {
+    return this.code === 'ENOENT';
   }
 }
 
@@ -44,8 +53,12 @@ export function run(command: string, args: readonly string[], options: CommandOp
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
+    let stderrBytes = 0;
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (stderrBytes < stderrBytesMax) stderr.push(chunk.subarray(0, stderrBytesMax - stderrBytes));
+      stderrBytes += chunk.length;
+    });
     child.on('error', (error: NodeJS.ErrnoException) =>
       reject(
         new CommandError(line, error.code ?? 'error', error.code === 'ENOENT' ? 'not found' : error.message, {
