@@ -3,8 +3,8 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import type { KubeletContext } from '../context.ts';
 import { nothingObserved, type ObservedPod, observePod } from './pod-observation.ts';
 
-const exitRetry = { firstMs: 4, maxMs: 500 };
-const exitTriesMax = 12;
+/** Usually CRI knows a moment later; one that cannot note the end down, on a full disk, only when it could. */
+const exitRetry = { firstMs: 4, maxMs: 5_000 };
 
 export class PodView {
   readonly #context: KubeletContext;
@@ -45,7 +45,7 @@ export class PodView {
     this.#observed = await observePod(runtime, this.#uid, this.#observed, machine.files.terminationMessage);
     let recheckMs: number | undefined;
     for (const [id, tries] of this.#exits) {
-      if (!this.#seemsAlive(id) || tries >= exitTriesMax) {
+      if (!this.#seemsAlive(id)) {
         this.#exits.delete(id);
         continue;
       }
