@@ -5,6 +5,8 @@ export type Labels = Record<string, string>;
 export interface Counter {
   add(amount: number, labels?: Labels): void;
   bind(labels: Labels): BoundCounter;
+  /** What the labels stand for is gone. */
+  remove(labels: Labels): void;
 }
 /** A series that is written so often that its labels are not to be put together each time. */
 export interface BoundCounter {
@@ -23,6 +25,8 @@ export interface Gauge {
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
   bind(labels: Labels): BoundHistogram;
+  /** As {@link Counter.remove}. */
+  remove(labels: Labels): void;
 }
 
 interface Family {
@@ -98,6 +102,7 @@ export class MetricsRegistry {
         const entry = seriesOf(labels);
         return { observe: (value, times) => record(entry, value, times) };
       },
+      remove: (labels) => void series.delete(formatLabels(labels)),
     };
   }
 
@@ -119,10 +124,11 @@ export class MetricsRegistry {
     });
   }
 
-  /** The whole registry as `text/plain; version=0.0.4`. */
-  expose(): string {
+  /** As `text/plain; version=0.0.4`: all families, or those whose names match. */
+  expose(matches: (name: string) => boolean = () => true): string {
     const out: string[] = [];
     for (const [, family] of [...this.#families].sort(([left], [right]) => (left < right ? -1 : 1))) {
+      if (!matches(family.name)) continue;
       out.push(
         `# HELP ${family.name} ${helpWithStability(family.help, this.#stabilityOf(family.name))}`,
         `# TYPE ${family.name} ${family.type}`,

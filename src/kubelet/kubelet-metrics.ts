@@ -1,11 +1,12 @@
 /** The kubelet's own metrics, under upstream's names. */
-import type { Counter, MetricsRegistry } from '../base/metrics.ts';
+import type { MetricsRegistry } from '../base/metrics.ts';
 import type { RuntimeOperations } from './cri/measured-runtime.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
 import type { PodSet } from './pod/pod-set.ts';
 import type { StartTimes } from './pod/pod-start-latency.ts';
 import type { PodWorker } from './pod/pod-worker.ts';
 import { defaultBuckets, type PodCounts, podCounts } from './pod-metrics.ts';
+import { type ProbeMetrics, probeMetrics } from './probes/probe-metrics.ts';
 import { pluginOf, type StorageMetrics, storageMetrics } from './volumes/storage-metrics.ts';
 
 export interface KubeletMetrics {
@@ -17,7 +18,7 @@ export interface KubeletMetrics {
   /** The runtime was listed; `sinceLastSeconds` from the listing before, absent for the first. */
   relist(seconds: number, sinceLastSeconds: number | undefined): void;
   readonly operations: RuntimeOperations;
-  probes: Counter;
+  probes: ProbeMetrics;
   counts: PodCounts;
   cgroups: ObserveCgroups;
   storage: StorageMetrics;
@@ -93,10 +94,7 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     counts: podCounts(registry),
     cgroups: (operation, seconds) => cgroupSeconds.observe(seconds, { operation_type: operation }),
     storage: storageMetrics(registry),
-    probes: registry.counter(
-      'prober_probe_total',
-      'Cumulative number of a liveness, readiness or startup probe for a container by result.',
-    ),
+    probes: probeMetrics(registry),
     watch(pods, nodeName) {
       sets.push(pods);
       metrics.storage.watch('desired', () => volumePlugins(pods));

@@ -238,7 +238,7 @@ export class KubeletParts {
       clock,
       random,
       recorder,
-      count: metrics.probes,
+      metrics: metrics.probes,
       changed: (uid) => this.pods.find(uid)?.probeChanged(),
     });
   }

@@ -23,6 +23,9 @@ export interface MachineFacts {
   systemUuid: string;
   bootId: string;
   swapBytes: number;
+  /** Absent where the processors do not tell. */
+  physicalCores?: number;
+  sockets?: number;
 }
 
 /** What the machine uses at the moment; undefined where that is unknown. */
@@ -49,6 +52,8 @@ export interface FilesystemUse {
   usedBytes: number;
   inodes: number;
   inodesFree: number;
+  /** `/dev/sda1`; of a file system in memory what it was mounted as. Absent where nobody asked. */
+  device?: string;
 }
 
 /** How long some of the work, or all of it, stood still: the total in microseconds, and parts of the last seconds in percent. */
@@ -89,6 +94,13 @@ export interface BlockDeviceUse {
   writes: number;
 }
 
+export interface OpenFiles {
+  descriptors: number;
+  sockets: number;
+  /** The soft limit of its first process; -1: none. */
+  softMax?: number;
+}
+
 /** More of a group's figures: for metrics alone. */
 export interface GroupDetails {
   userSeconds: number;
@@ -98,6 +110,9 @@ export interface GroupDetails {
   throttledPeriods: number;
   throttledSeconds: number;
   cacheBytes: number;
+  activeFileBytes: number;
+  inactiveFileBytes: number;
+  kernelBytes: number;
   swapBytes: number;
   mappedFileBytes: number;
   pageFaults: number;
@@ -111,7 +126,10 @@ export interface GroupDetails {
   cpuShares: number;
   /** Its tasks: threads count. */
   threads: number;
+  /** 0: no limit. */
+  threadsMax: number;
   processes: number;
+  openFiles: OpenFiles;
   devices: BlockDeviceUse[];
   /** Absent of a group without processes of its own. */
   firstPid: number | undefined;

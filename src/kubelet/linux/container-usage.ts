@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import type { BlockDeviceUse, GroupDetails } from '../machine.ts';
 import { readNumber, readTable, readText } from './kernel-files.ts';
 import { groupPressures } from './pressure.ts';
+import { openFilesOf } from './process-files.ts';
 
 /** Of v1's clock ticks in `cpuacct.stat`: 100 on every machine that Linux calls its users' time in. */
 const ticksPerSecond = 100;
@@ -27,6 +28,9 @@ export function groupDetailsV1(mountPoint: string, path: string): GroupDetails |
     throttledPeriods: of(cpu, 'nr_throttled'),
     throttledSeconds: of(cpu, 'throttled_time') / 1e9,
     cacheBytes: of(memory, 'total_cache'),
+    activeFileBytes: of(memory, 'total_active_file'),
+    inactiveFileBytes: of(memory, 'total_inactive_file'),
+    kernelBytes: readNumber(join(folder('memory'), 'memory.kmem.usage_in_bytes')) ?? 0,
     swapBytes: of(memory, 'total_swap'),
     mappedFileBytes: of(memory, 'total_mapped_file'),
     pageFaults: of(memory, 'total_pgfault'),
@@ -37,6 +41,8 @@ export function groupDetailsV1(mountPoint: string, path: string): GroupDetails |
     cpuShares: readNumber(join(folder('cpu'), 'cpu.shares')) ?? 0,
     processes: members.length,
     threads: readNumber(join(folder('pids'), 'pids.current')) ?? 0,
+    threadsMax: threadsMaxIn(folder('pids')),
+    openFiles: openFilesOf(members.filter((pid) => pid > 0)),
     devices: devicesV1(bytes, operations),
     firstPid: firstPidOf(members),
   };
@@ -58,6 +64,9 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
     throttledPeriods: of(cpu, 'nr_throttled'),
     throttledSeconds: of(cpu, 'throttled_usec') / 1e6,
     cacheBytes: of(memory, 'file'),
+    activeFileBytes: of(memory, 'active_file'),
+    inactiveFileBytes: of(memory, 'inactive_file'),
+    kernelBytes: of(memory, 'kernel'),
     swapBytes: readNumber(join(folder, 'memory.swap.current')) ?? 0,
     mappedFileBytes: of(memory, 'file_mapped'),
     pageFaults: of(memory, 'pgfault'),
@@ -68,6 +77,8 @@ export function groupDetailsV2(folder: string): GroupDetails | undefined {
     cpuShares: sharesOfWeight(readNumber(join(folder, 'cpu.weight')) ?? 0),
     processes: members.length,
     threads: readNumber(join(folder, 'pids.current')) ?? 0,
+    threadsMax: threadsMaxIn(folder),
+    openFiles: openFilesOf(members.filter((pid) => pid > 0)),
     devices: devicesV2(readText(join(folder, 'io.stat'))),
     firstPid: firstPidOf(members),
     ...(pressures && { pressures }),
@@ -124,6 +135,11 @@ function linkOf(path: string): string | undefined {
     // A device without an entry is known by its number.
     return undefined;
   }
+}
+
+function threadsMaxIn(folder: string): number {
+  const text = readText(join(folder, 'pids.max')).trim();
+  return text === '' || text === 'max' ? 0 : Number(text);
 }
 
 function processesIn(file: string): number[] {

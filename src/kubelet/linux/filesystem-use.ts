@@ -15,3 +15,15 @@ export async function filesystemUse(path: string): Promise<FilesystemUse | undef
     inodesFree: stats.ffree,
   };
 }
+
+/** The source of the mount with this device number, as `stat` gives it; `mountinfo`: the kernel's list. */
+export function mountedDevice(mountinfo: string, number: number): string | undefined {
+  // The kernel packs a number of 20 bits around one of 12, as glibc does.
+  const major = (number >>> 8) & 0xfff;
+  const minor = (number & 0xff) | ((number >>> 12) & 0xfff00);
+  for (const line of mountinfo.split('\n')) {
+    const [mount = '', kind = ''] = line.split(' - ');
+    if (mount.split(' ')[2] === `${major}:${minor}`) return kind.split(' ')[1];
+  }
+  return undefined;
+}

@@ -2,11 +2,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { ifMissing } from '../../base/if-missing.ts';
-import type { Machine, MachineFacts, MachineUsage } from '../machine.ts';
+import type { FilesystemUse, Machine, MachineFacts, MachineUsage } from '../machine.ts';
 import { networkDialer } from '../probes/network-dialer.ts';
 import { LinuxVolumes } from '../volumes/linux-volumes.ts';
 import { LinuxCgroups } from './cgroups.ts';
-import { filesystemUse } from './filesystem-use.ts';
+import { filesystemUse, mountedDevice } from './filesystem-use.ts';
 import { interfaceUsages } from './network-usage.ts';
 import { LinuxPodFiles } from './pod-files.ts';
 import { LinuxSandboxTraces } from './sandbox-traces.ts';
@@ -42,8 +42,9 @@ export function linuxMachine(options: LinuxMachineOptions): Machine {
 }
 
 async function readFacts(rootDir: string): Promise<MachineFacts> {
-  const [meminfo, kernelVersion, release, machineId, systemUuid, bootId, disk] = await Promise.all([
+  const [meminfo, cpuinfo, kernelVersion, release, machineId, systemUuid, bootId, disk] = await Promise.all([
     readMeminfo(),
+    readText('/proc/cpuinfo'),
     readText('/proc/sys/kernel/osrelease'),
     readText('/etc/os-release'),
     readText('/etc/machine-id'),
@@ -69,15 +70,30 @@ async function readFacts(rootDir: string): Promise<MachineFacts> {
     systemUuid: systemUuid || machineId,
     bootId,
     swapBytes: meminfo.get('SwapTotal') ?? 0,
+    ...processorsOf(cpuinfo),
   };
+}
+
+/** Cores and sockets; nothing where the processors do not tell, as on ARM. */
+function processorsOf(cpuinfo: string): { physicalCores?: number; sockets?: number } {
+  const cores = new Set<string>();
+  const sockets = new Set<string>();
+  for (const processor of cpuinfo.split('\n\n')) {
+    const socket = /^physical id\s*: (\d+)/m.exec(processor)?.[1];
+    const core = /^core id\s*: (\d+)/m.exec(processor)?.[1];
+    if (socket === undefined || core === undefined) continue;
+    sockets.add(socket);
+    cores.add(`${socket} ${core}`);
+  }
+  return cores.size === 0 ? {} : { physicalCores: cores.size, sockets: sockets.size };
 }
 
 async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroups): Promise<MachineUsage> {
   const [meminfo, node, nodeFs, imageFs, pidMax, threadsMax, loadavg] = await Promise.all([
     readMeminfo(),
     cgroups.nodeUsage(),
-    filesystemUse(rootDir),
-    filesystemUse(imageDir),
+    diskOf(rootDir),
+    diskOf(imageDir),
     readText('/proc/sys/kernel/pid_max'),
     readText('/proc/sys/kernel/threads-max'),
     readText('/proc/loadavg'),
@@ -96,15 +112,30 @@ async function readUsage(rootDir: string, imageDir: string, cgroups: LinuxCgroup
     }),
     swap: swapUse(meminfo),
     ...(nodeFs && { nodeFs }),
-    ...(imageFs && { imageFs, imageFsIsApart: (await deviceOf(imageDir)) !== (await deviceOf(rootDir)) }),
+    ...(imageFs && { imageFs, imageFsIsApart: imageFs.number !== nodeFs?.number }),
     // Whichever is reached first.
     pids: { max: Math.min(...[pidMax, threadsMax].map(Number).filter((max) => max > 0)), current },
   };
 }
 
-/** Of the file system that the path is on. Undefined: nothing is there. */
-async function deviceOf(path: string): Promise<number | undefined> {
-  return (await stat(path).catch(ifMissing(undefined)))?.dev;
+/** `number`: of the device, as the kernel counts them. Undefined: nothing is there. */
+async function diskOf(path: string): Promise<(FilesystemUse & { number: number }) | undefined> {
+  const [use, stats] = await Promise.all([filesystemUse(path), stat(path).catch(ifMissing(undefined))]);
+  if (!use || !stats) return undefined;
+  return { ...use, number: stats.dev, ...(await deviceOf(stats.dev)) };
+}
+
+const devices = new Map<number, string>();
+
+/** What is mounted by that number. */
+async function deviceOf(number: number): Promise<{ device?: string }> {
+  let device = devices.get(number);
+  if (device === undefined) {
+    device = mountedDevice(await readText('/proc/self/mountinfo'), number);
+    if (device === undefined) return {};
+    devices.set(number, device);
+  }
+  return { device };
 }
 
 function swapUse(meminfo: ReadonlyMap<string, number>) {

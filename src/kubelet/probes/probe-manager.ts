@@ -2,13 +2,13 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
-import type { Counter } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { ProbeFindings } from '../pod/pod-actions.ts';
 import { containerEvents } from '../pod/pod-events.ts';
 import type { ProbeDialer } from './dialer.ts';
+import type { ProbeMetrics, ProbeResult } from './probe-metrics.ts';
 import { type ProbeOutcome, runProbe } from './probe-run.ts';
 
 export type ProbeKind = 'startup' | 'readiness' | 'liveness';
@@ -19,8 +19,7 @@ export interface ProbeManagerOptions {
   clock: Clock;
   random: Random;
   recorder: EventRecorder;
-  /** Counts by probe_type and result. */
-  count?: Counter;
+  metrics?: ProbeMetrics;
   /** A finding about one of the pod's containers changed. */
   changed(podUid: string): void;
 }
@@ -51,6 +50,19 @@ const kinds: readonly (readonly [ProbeKind, (container: core.Container) => core.
   ['readiness', (container) => container.readinessProbe],
   ['liveness', (container) => container.livenessProbe],
 ];
+
+/** As metrics tell it. */
+const resultNames = {
+  success: 'successful',
+  warning: 'successful',
+  failure: 'failed',
+  error: 'unknown',
+} as const satisfies Record<ProbeOutcome['result'], ProbeResult>;
+
+/** `Liveness`, `Readiness`, `Startup`: as events and metrics name it. */
+function nameOf({ kind }: Probing): string {
+  return kind[0]!.toUpperCase() + kind.slice(1);
+}
 
 export class ProbeManager {
   readonly #options: ProbeManagerOptions;
@@ -113,6 +125,7 @@ export class ProbeManager {
   stopPod(podUid: string): void {
     for (const watched of this.#watched.values())
       if (watched.pod.metadata.uid === podUid) this.#stop(watched);
+    this.#options.metrics?.forget(podUid);
   }
 
   findings(containerId: string): ProbeFindings {
@@ -185,9 +198,10 @@ export class ProbeManager {
     const outcome = await runProbe(probing.spec, watched, runtime, dialer);
     probing.running = false;
     if (watched.stopped) return;
+    const tookMs = this.#options.clock.monotonic() - beganMs;
+    this.#options.metrics?.done(nameOf(probing), watched, resultNames[outcome.result], tookMs / 1000);
     this.#take(watched, probing, outcome);
     if (isDecided(probing)) return;
-    const tookMs = this.#options.clock.monotonic() - beganMs;
     this.#schedule(watched, probing, Math.max(0, periodMs - tookMs));
   }
 
@@ -213,22 +227,9 @@ export class ProbeManager {
   }
 
   #report(watched: Watched, probing: Probing, { result, output }: ProbeOutcome): void {
-    const name = probing.kind[0]!.toUpperCase() + probing.kind.slice(1);
-    const { pod, container } = watched;
-    this.#options.count?.add(1, {
-      probe_type: name,
-      result:
-        result === 'success' || result === 'warning'
-          ? 'successful'
-          : result === 'failure'
-            ? 'failed'
-            : 'unknown',
-      container: container.name,
-      pod: pod.metadata.name,
-      pod_uid: pod.metadata.uid,
-      namespace: pod.metadata.namespace ?? '',
-    });
     if (result === 'success') return;
+    const name = nameOf(probing);
+    const { pod, container } = watched;
     const events = containerEvents(this.#options.recorder, pod, container);
     if (result === 'failure') events.warning('Unhealthy', `${name} probe failed: ${output}`);
     else if (result === 'error')

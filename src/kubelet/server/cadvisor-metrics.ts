@@ -2,7 +2,7 @@
 import { milliValueOf, wholeValueOf } from '../../api/quantity.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { InterfaceUsage } from '../linux/network-usage.ts';
-import type { GroupDetails, MachineFacts, Pressures, Stall } from '../machine.ts';
+import type { FilesystemUse, GroupDetails, MachineFacts, Pressures, Stall } from '../machine.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
 import type { ContainerSample, PodSample, Summary } from './stats-summary.ts';
@@ -17,6 +17,8 @@ interface Subject {
   memoryLimitBytes?: number;
   cpuLimitCores?: number;
   filesystemBytes?: number;
+  /** Of the node: those that it keeps pods and images on. */
+  filesystems?: readonly FilesystemUse[];
   interfaces?: readonly InterfaceUsage[];
 }
 
@@ -34,6 +36,10 @@ const detail = (read: (details: GroupDetails) => number): Values =>
 const perDevice = (name: 'reads' | 'writes' | 'readBytes' | 'writtenBytes'): Values =>
   function* ({ details }) {
     for (const each of details?.devices ?? []) yield [each[name], { device: each.device }];
+  };
+const perFilesystem = (name: 'capacityBytes' | 'inodes' | 'inodesFree'): Values =>
+  function* ({ filesystems = [] }) {
+    for (const each of filesystems) yield [each[name], { device: each.device ?? '' }];
   };
 const perInterface = (name: Exclude<keyof InterfaceUsage, 'name'>): Values =>
   function* ({ interfaces }) {
@@ -107,6 +113,24 @@ const table: readonly Row[] = [
     'Number of bytes of page cache memory.',
     detail(({ cacheBytes }) => cacheBytes),
   ],
+  [
+    'container_memory_total_active_file_bytes',
+    'gauge',
+    'Page cache that was used lately, in bytes.',
+    detail(({ activeFileBytes }) => activeFileBytes),
+  ],
+  [
+    'container_memory_total_inactive_file_bytes',
+    'gauge',
+    'Page cache that was not used lately, in bytes.',
+    detail(({ inactiveFileBytes }) => inactiveFileBytes),
+  ],
+  [
+    'container_memory_kernel_usage',
+    'gauge',
+    'Memory that the kernel holds for the container, in bytes.',
+    detail(({ kernelBytes }) => kernelBytes),
+  ],
   ['container_memory_swap', 'gauge', 'Container swap usage in bytes.', detail(({ swapBytes }) => swapBytes)],
   [
     'container_memory_mapped_file',
@@ -149,9 +173,23 @@ const table: readonly Row[] = [
     'container_fs_usage_bytes',
     'gauge',
     'Number of bytes that are consumed by the container on this filesystem.',
-    function* ({ filesystemBytes }) {
+    function* ({ filesystemBytes, filesystems = [] }) {
       yield [filesystemBytes, { device: '' }];
+      for (const { usedBytes, device = '' } of filesystems) yield [usedBytes, { device }];
     },
+  ],
+  [
+    'container_fs_limit_bytes',
+    'gauge',
+    'How large the file system is, in bytes.',
+    perFilesystem('capacityBytes'),
+  ],
+  ['container_fs_inodes_total', 'gauge', 'How many inodes the file system has.', perFilesystem('inodes')],
+  [
+    'container_fs_inodes_free',
+    'gauge',
+    'How many inodes of the file system are free.',
+    perFilesystem('inodesFree'),
   ],
   [
     'container_network_receive_bytes_total',
@@ -208,6 +246,32 @@ const table: readonly Row[] = [
     detail(({ processes }) => processes),
   ],
   ['container_threads', 'gauge', 'Number of threads in the container.', detail(({ threads }) => threads)],
+  [
+    'container_threads_max',
+    'gauge',
+    'How many threads the container may have; 0 for no limit.',
+    detail(({ threadsMax }) => threadsMax),
+  ],
+  [
+    'container_file_descriptors',
+    'gauge',
+    'How many files the processes of the container have open.',
+    detail(({ openFiles }) => openFiles.descriptors),
+  ],
+  [
+    'container_sockets',
+    'gauge',
+    'How many sockets the processes of the container have open.',
+    detail(({ openFiles }) => openFiles.sockets),
+  ],
+  [
+    'container_ulimits_soft',
+    'gauge',
+    "Soft limits of the container's first process; -1 for none.",
+    function* ({ details }) {
+      yield [details?.openFiles.softMax, { ulimit: 'max_open_files' }];
+    },
+  ],
   [
     'container_oom_events_total',
     'counter',
@@ -304,6 +368,36 @@ export function cadvisorText(subjects: readonly Subject[], facts: MachineFacts):
     ...families,
     machine('machine_cpu_cores', 'Number of logical CPU cores.', facts.cpuCores),
     machine('machine_memory_bytes', 'Amount of memory installed on the machine.', facts.memoryBytes),
+    machine('machine_swap_bytes', 'Amount of swap of the machine, in bytes.', facts.swapBytes),
+    ...(facts.physicalCores === undefined
+      ? []
+      : [machine('machine_cpu_physical_cores', "Cores of the machine's processors.", facts.physicalCores)]),
+    ...(facts.sockets === undefined
+      ? []
+      : [machine('machine_cpu_sockets', 'Processors of the machine.', facts.sockets)]),
+    {
+      name: 'cadvisor_version_info',
+      help: 'Always 1; kernel and operating system of the machine.',
+      type: 'gauge',
+      samples: [
+        {
+          labels: {
+            cadvisorRevision: '',
+            cadvisorVersion: '',
+            dockerVersion: '',
+            kernelVersion: facts.kernelVersion,
+            osVersion: facts.osImage,
+          },
+          value: 1,
+        },
+      ],
+    },
+    {
+      name: 'machine_scrape_error',
+      help: '1 when figures of the machine could not be had, else 0.',
+      type: 'gauge',
+      samples: [{ labels: {}, value: 0 }],
+    },
     {
       name: 'container_scrape_error',
       help: '1 if there was an error while getting container metrics, 0 otherwise',
@@ -320,11 +414,13 @@ export async function cadvisorMetrics(
   facts: MachineFacts,
 ): Promise<string> {
   const { machine } = kubelet.context;
+  const { nodeFs, imageFs, imageFsIsApart } = await machine.usage();
   const node: Subject = {
     labels: labelsOf({ id: '/' }),
     cpu: summary.node.cpu,
     memory: summary.node.memory,
     interfaces: await machine.interfaceUsages(),
+    filesystems: [...(nodeFs ? [nodeFs] : []), ...(imageFs && imageFsIsApart ? [imageFs] : [])],
   };
   const pods = await Promise.all(
     summary.pods.map((pod) => {

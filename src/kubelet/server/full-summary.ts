@@ -1,7 +1,9 @@
 /** `/stats/summary`: with what only whoever asks for it wants to know, and what takes longer to find out. */
 import { wholeValueOf } from '../../api/quantity.ts';
+import { kubeletSettings } from '../configuration.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { CgroupUsage, GroupDetails } from '../machine.ts';
+import { podsMemoryMaxBytes } from '../node/node-resources.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
 import { DiskStats } from './disk-stats.ts';
 import {
@@ -19,6 +21,7 @@ export class FullSummary {
   readonly #stats: StatsCollector;
   readonly #volumes: VolumeStats;
   readonly #disk: DiskStats;
+  #podsMaxBytes: Promise<number> | undefined;
 
   constructor(kubelet: Kubelet, { stats, volumes }: { stats: StatsCollector; volumes: VolumeStats }) {
     this.#kubelet = kubelet;
@@ -35,10 +38,11 @@ export class FullSummary {
 
   async #node(node: Summary['node']): Promise<Summary['node']> {
     const { machine, runtime } = this.#kubelet.context;
-    const [network, images, pods] = await Promise.all([
+    const [network, images, pods, podsMaxBytes] = await Promise.all([
       nodeTraffic(this.#kubelet),
       runtime.imageFsInfo(),
       machine.cgroups.podsUsage(),
+      this.#podsMemoryMax(),
     ]);
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
     // What the runtime keeps there, not all that is on the same file system.
@@ -49,10 +53,18 @@ export class FullSummary {
     };
     return {
       ...node,
-      ...(pods && { systemContainers: [podsSample(pods, node)] }),
+      ...(pods && { systemContainers: [podsSample(pods, podsMaxBytes, node)] }),
       ...(imageFs && { runtime: { imageFs, containerFs: imageFs } }),
       ...(network && { network }),
     };
+  }
+
+  /** What all pods together may have; it stays until the agent starts anew. */
+  #podsMemoryMax(): Promise<number> {
+    const { context, configuration } = this.#kubelet;
+    const settings = kubeletSettings(configuration);
+    this.#podsMaxBytes ??= context.machine.facts().then((facts) => podsMemoryMaxBytes(facts, settings));
+    return this.#podsMaxBytes;
   }
 
   async #pod(pod: PodSample): Promise<PodSample> {
@@ -80,13 +92,14 @@ export class FullSummary {
 }
 
 /** All pods together are a part of the node that has a name of its own. */
-function podsSample(usage: CgroupUsage, { startTime, memory: { time } }: Summary['node']) {
+function podsSample(usage: CgroupUsage, maxBytes: number, { startTime, memory: { time } }: Summary['node']) {
   return withPressures(usage.pressures, {
     name: 'pods',
     startTime,
     cpu: { time, usageCoreNanoSeconds: usage.cpuUsageNanoSeconds },
     memory: {
       time,
+      availableBytes: Math.max(0, maxBytes - usage.memoryWorkingSetBytes),
       usageBytes: usage.memoryUsageBytes,
       workingSetBytes: usage.memoryWorkingSetBytes,
       rssBytes: usage.memoryRssBytes,

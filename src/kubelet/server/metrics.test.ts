@@ -25,6 +25,9 @@ const details: GroupDetails = {
   throttledPeriods: 10,
   throttledSeconds: 0.25,
   cacheBytes: 4096,
+  activeFileBytes: 1024,
+  inactiveFileBytes: 3072,
+  kernelBytes: 512,
   swapBytes: 0,
   mappedFileBytes: 0,
   pageFaults: 7,
@@ -35,6 +38,8 @@ const details: GroupDetails = {
   cpuShares: 512,
   processes: 2,
   threads: 5,
+  threadsMax: 64,
+  openFiles: { descriptors: 9, sockets: 2, softMax: 1024 },
   devices: [{ device: '/dev/sda', readBytes: 10, writtenBytes: 20, reads: 1, writes: 2 }],
   firstPid: 1,
   pressures: { cpu: pressure(2_500_000), memory: pressure(0), io: pressure(0) },
@@ -60,6 +65,12 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
     `container_fs_writes_bytes_total{${own},device="/dev/sda"} 20 ${stamp}`,
     `container_oom_events_total{${own}} 3 ${stamp}`,
     `container_threads{${own}} 5 ${stamp}`,
+    `container_threads_max{${own}} 64 ${stamp}`,
+    `container_file_descriptors{${own}} 9 ${stamp}`,
+    `container_sockets{${own}} 2 ${stamp}`,
+    `container_ulimits_soft{${own},ulimit="max_open_files"} 1024 ${stamp}`,
+    `container_memory_total_inactive_file_bytes{${own}} 3072 ${stamp}`,
+    `container_memory_kernel_usage{${own}} 512 ${stamp}`,
     `container_pressure_cpu_waiting_seconds_total{${own}} 2.5 ${stamp}`,
     `container_pressure_io_stalled_seconds_total{${own}} 0 ${stamp}`,
     `container_spec_cpu_shares{${own}} 512 ${stamp}`,
@@ -69,6 +80,28 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
     assert.ok(lines.has(line), line);
   const unknown = ['container_memory_rss{', 'container_network_', 'container_start_time_seconds{'];
   for (const start of unknown) assert.ok(![...lines].some((line) => line.startsWith(start)), start);
+});
+
+test('the node tells how full the disks of its pods and images are', () => {
+  const filesystem = { availableBytes: 60, capacityBytes: 100, usedBytes: 40, inodes: 10, inodesFree: 3 };
+  const subject = {
+    labels: { id: '/' },
+    cpu: { time },
+    memory: { time },
+    filesystems: [{ ...filesystem, device: '/dev/sda1' }],
+  };
+  const lines = new Set(cadvisorText([subject], { ...facts, physicalCores: 2, sockets: 1 }).split('\n'));
+  const stamp = Date.parse(time);
+  for (const [name, value] of [
+    ['usage_bytes', 40],
+    ['limit_bytes', 100],
+    ['inodes_total', 10],
+    ['inodes_free', 3],
+  ]) {
+    const line = `container_fs_${name}{id="/",device="/dev/sda1"} ${value} ${stamp}`;
+    assert.ok(lines.has(line), line);
+  }
+  assert.ok(lines.has('machine_cpu_physical_cores{boot_id="b",machine_id="m",system_uuid="s"} 2'));
 });
 
 test('the volume of a claim tells how full it is; without claims there is nothing to tell', () => {

@@ -22,11 +22,13 @@ const families = {
     type: 'counter',
   },
   node_memory_working_set_bytes: { help: 'Current working set of the node in bytes', type: 'gauge' },
+  node_swap_usage_bytes: { help: 'Swap that the node uses, in bytes', type: 'gauge' },
   pod_cpu_usage_seconds_total: {
     help: 'Cumulative cpu time consumed by the pod in core-seconds',
     type: 'counter',
   },
   pod_memory_working_set_bytes: { help: 'Current working set of the pod in bytes', type: 'gauge' },
+  pod_swap_usage_bytes: { help: 'Swap that the pod uses, in bytes', type: 'gauge' },
   resource_scrape_error: {
     help: '1 if there was an error while getting container metrics, 0 otherwise',
     type: 'gauge',
@@ -59,8 +61,10 @@ export function resourceMetrics({ node, pods }: Summary): string {
       add('container_start_time_seconds', labels, Date.parse(container.startTime) / 1000);
     }
     addUse('pod', podLabels, pod);
+    add('pod_swap_usage_bytes', podLabels, pod.swap?.swapUsageBytes, pod.swap?.time);
   }
   addUse('node', {}, node);
+  add('node_swap_usage_bytes', {}, node.swap?.swapUsageBytes, node.swap?.time);
   add('resource_scrape_error', {}, 0);
   return expose(
     (Object.keys(families) as FamilyName[]).map((name) => ({

@@ -10,6 +10,7 @@ import type { Kubelet } from '../kubelet.ts';
 import type { MachineFacts } from '../machine.ts';
 import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
 import type { PodWorker } from '../pod/pod-worker.ts';
+import { probeMetricPrefix } from '../probes/probe-metrics.ts';
 import { configAnnotations } from '../static-pods.ts';
 import { handleDirectoryRequest } from '../volumes/node-directories.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
@@ -86,7 +87,11 @@ export class Routes {
       case 'stats/summary':
         return json(await this.#summary.full());
       case 'metrics':
-        return text(this.#metrics.expose() + (await this.#volumes.metrics()), 'text/plain; version=0.0.4');
+        return text(
+          this.#metrics.expose((name) => !name.startsWith(probeMetricPrefix)) +
+            (await this.#volumes.metrics()),
+          'text/plain; version=0.0.4',
+        );
       case 'metrics/resource':
         return text(resourceMetrics(await this.#stats.summary()), 'text/plain; version=0.0.4');
       case 'metrics/cadvisor':
@@ -95,7 +100,7 @@ export class Routes {
           'text/plain; version=0.0.4',
         );
       case 'metrics/probes':
-        return text(onlyFamily(this.#metrics.expose(), 'prober_probe_total'), 'text/plain; version=0.0.4');
+        return text(this.#metrics.expose(isOfProbes), 'text/plain; version=0.0.4');
       default:
     }
     if (first === 'containerLogs' && request.method === 'GET')
@@ -347,14 +352,8 @@ function podList(items: readonly unknown[]): object {
   return { kind: 'PodList', apiVersion: 'v1', metadata: {}, items };
 }
 
-function onlyFamily(text: string, name: string): string {
-  const lines = text
-    .split('\n')
-    .filter(
-      (line) =>
-        line.startsWith(name) || line.startsWith(`# HELP ${name}`) || line.startsWith(`# TYPE ${name}`),
-    );
-  return `${lines.join('\n')}\n`;
+function isOfProbes(metric: string): boolean {
+  return metric.startsWith(probeMetricPrefix) || metric === 'process_start_time_seconds';
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
