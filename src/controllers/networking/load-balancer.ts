@@ -1,6 +1,7 @@
 /** Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network). */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 
 /** Both ends belong to the pool. */
 export interface AddressRange {
@@ -16,6 +17,8 @@ export type AddressPlan =
 /** A ConfigMap whose `addresses` replace the pool that the cluster was started with. */
 const poolNamespace = 'kube-system';
 const poolName = 'load-balancer';
+/** Upstream's: a service that has an address stays until its controller has let the address go. */
+const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 
 /** Wanted, given and kept: an address that is the service's already stays, one that was asked for is given or nothing is. */
 export function planAddress(
@@ -73,7 +76,7 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
     // One at a time: two services must not be given one address.
     concurrency: 1,
     concerns: (service: Service, old: Service | undefined) =>
-      isOurs(service) || (old !== undefined && isOurs(old)),
+      isOurs(service) || isHeld(service) || (old !== undefined && isOurs(old)),
     watches: [
       // An address that comes free, or another pool, may be what a waiting service waits for.
       watch(Service, (service, old, informers) =>
@@ -87,10 +90,9 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
     ],
     async reconcile(key, cluster, signal) {
       const service = cluster.get(Service, key);
-      if (!service || service.metadata.deletionTimestamp) return;
-      if (!isOurs(service)) {
-        if (service.status?.loadBalancer?.ingress?.length && service.spec?.type !== 'LoadBalancer')
-          await cluster.updateStatus(Service, service, { ...service.status, loadBalancer: {} }, signal);
+      if (!service) return;
+      if (service.metadata.deletionTimestamp || !isOurs(service)) {
+        await release(service, cluster, signal);
         return;
       }
       const fail = (problem: string) =>
@@ -114,13 +116,40 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         fail(plan.problem);
         return;
       }
-      if (plan.address === addressOf(service)) return;
+      if (plan.address === addressOf(service) && isHeld(service)) return;
       cluster.event(Service, service, 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
       const loadBalancer = { ingress: [{ ip: plan.address, ipMode: 'VIP' }] };
-      await cluster.updateStatus(Service, service, { ...service.status, loadBalancer }, signal);
+      const finalizers = [...otherFinalizers(service), cleanupFinalizer];
+      const metadata = { ...service.metadata, finalizers };
+      const status = { ...service.status, loadBalancer };
+      await cluster.writeStatus(Service, { ...service, metadata, status }, signal);
       cluster.event(Service, service, 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
     },
   });
+}
+
+/** Of a service that goes, or that is none of ours any more; a status outlives the type. */
+async function release(service: Service, cluster: ReconcileCluster, signal: AbortSignal): Promise<void> {
+  const { deletionTimestamp } = service.metadata;
+  const isLeftOver = service.spec?.type !== 'LoadBalancer' && addressOf(service) !== undefined;
+  if (!isHeld(service)) {
+    if (isLeftOver && !deletionTimestamp)
+      await cluster.updateStatus(Service, service, { ...service.status, loadBalancer: {} }, signal);
+    return;
+  }
+  cluster.event(Service, service, 'Normal', 'DeletingLoadBalancer', 'Deleting load balancer');
+  const metadata = { ...service.metadata, finalizers: otherFinalizers(service) };
+  const status = isLeftOver ? { ...service.status, loadBalancer: {} } : service.status;
+  await cluster.writeStatus(Service, { ...service, metadata, ...(status && { status }) }, signal);
+  cluster.event(Service, service, 'Normal', 'DeletedLoadBalancer', 'Deleted load balancer');
+}
+
+function isHeld({ metadata }: Service): boolean {
+  return metadata.finalizers?.includes(cleanupFinalizer) ?? false;
+}
+
+function otherFinalizers({ metadata }: Service): string[] {
+  return (metadata.finalizers ?? []).filter((name) => name !== cleanupFinalizer);
 }
 
 /** Whether an address comes free by the change; a service that is deleted comes as its own past. */

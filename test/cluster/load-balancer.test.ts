@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigMap, Event, Service } from '../../src/api/resources.gen.ts';
+import { StatusError } from '../../src/api/status.ts';
+import { createCluster } from './cluster.ts';
+
+test('a service with an address stays until the address is let go, when its type changes and when it is deleted', async () => {
+  await using cluster = await createCluster({ nodes: 0, scheduler: false, controllers: ['loadbalancer'] });
+  const { client } = cluster;
+  const pool = { name: 'load-balancer', namespace: 'kube-system' };
+  await client.create(ConfigMap, { metadata: pool, data: { addresses: '10.9.0.1' } });
+  const balanced = (name: string) => ({
+    metadata: { name, namespace: 'default', finalizers: ['example.com/own'] },
+    spec: { type: 'LoadBalancer' as const, ports: [{ port: 80 }] },
+  });
+  const at = (name: string) => ({ name, namespace: 'default' });
+  const a = () => client.get(Service, at('a'));
+  const addressOf = async (name: string) =>
+    (await client.get(Service, at(name))).status?.loadBalancer?.ingress?.[0]?.ip;
+
+  await client.create(Service, balanced('a'));
+  await cluster.until(async () => (await addressOf('a')) === '10.9.0.1');
+  const cleanup = 'service.kubernetes.io/load-balancer-cleanup';
+  assert.deepEqual((await a()).metadata.finalizers, ['example.com/own', cleanup]);
+
+  await client.patch(Service, at('a'), { spec: { type: 'ClusterIP' } }, { type: 'merge' });
+  await cluster.until(async () => !(await a()).metadata.finalizers?.includes(cleanup));
+  assert.equal(await addressOf('a'), undefined);
+  assert.deepEqual((await a()).metadata.finalizers, ['example.com/own']);
+
+  await client.create(Service, balanced('b'));
+  await cluster.until(async () => (await addressOf('b')) === '10.9.0.1');
+  await cluster.stopControllers();
+  await client.patch(Service, at('b'), { metadata: { finalizers: [cleanup] } }, { type: 'merge' });
+  await client.delete(Service, at('b'));
+  assert.ok((await client.get(Service, at('b'))).metadata.deletionTimestamp);
+  cluster.startControllers();
+  const isGone = (error: unknown) => error instanceof StatusError && error.code === 404;
+  await cluster.until(() => client.get(Service, at('b')).then(() => false, isGone));
+  const reasons = new Set(
+    (await client.list(Event, { namespace: 'default' })).items.map(({ reason }) => reason),
+  );
+  assert.deepEqual([...reasons].sort(), [
+    'DeletedLoadBalancer',
+    'DeletingLoadBalancer',
+    'EnsuredLoadBalancer',
+    'EnsuringLoadBalancer',
+  ]);
+});
