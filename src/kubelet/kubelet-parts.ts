@@ -121,9 +121,11 @@ export class KubeletParts {
   }
 
   #createReporter(): NodeReporter {
-    const { machine, nodeName, nodeIps, kubeletPort = 0, version = defaultVersion } = this.#options;
-    const { facts, runtime, runtimeStatus, runtimeVersion } = this.#ground;
+    const { clock, machine, nodeName, nodeIps, kubeletPort = 0, version = defaultVersion } = this.#options;
+    const { facts, logger, runtime, runtimeStatus, runtimeVersion } = this.#ground;
     return new NodeReporter({
+      clock,
+      logger,
       facts,
       machine,
       runtime,

@@ -1,5 +1,8 @@
 /** Looks at the machine and the runtime and says how the node is. */
 import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/error-message.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { Image, RuntimeStatus } from '../cri/messages.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { Machine, MachineFacts } from '../machine.ts';
@@ -7,6 +10,8 @@ import type { NodeReport } from './node-registration.ts';
 import type { NodeResources } from './node-resources.ts';
 
 export interface NodeReporterOptions {
+  clock: Clock;
+  logger: Logger;
   facts: MachineFacts;
   machine: Machine;
   runtime: ContainerRuntime;
@@ -31,6 +36,8 @@ export interface Pressure {
 /** Upstream's figures. */
 const imagesMax = 50;
 const namesMax = 5;
+/** A runtime that is busy or restarts may be silent for so long before the node counts as not ready. */
+const silenceMaxMs = 30_000;
 
 /**
  * The images that a node's status names, the largest first. A runtime lists them in no order: those of one size stand
@@ -51,11 +58,16 @@ export class NodeReporter {
   /** Set by the eviction manager. */
   pressure: Pressure = { memoryPressure: false, diskPressure: false, pidPressure: false };
   #runtimeStatus: RuntimeStatus;
+  #images: core.ContainerImage[] = [];
+  #answeredMs: number;
+  /** Why the runtime did not answer when it was last asked. */
+  #silence: string | undefined;
   #network: string | undefined = 'container runtime status check may not have completed yet';
 
   constructor(options: NodeReporterOptions) {
     this.#options = options;
     this.#runtimeStatus = options.runtimeStatus;
+    this.#answeredMs = options.clock.monotonic();
   }
 
   /** The runtime can keep the groups of an image's user from a container. */
@@ -76,30 +88,22 @@ export class NodeReporter {
   }
 
   async report(): Promise<NodeReport> {
-    const { facts, runtime, resources, kubeletPort, runtimeVersion, version } = this.#options;
-    const problems: string[] = [];
-    let status: RuntimeStatus | undefined;
-    let images: core.ContainerImage[] = [];
-    try {
-      status = await runtime.status();
-      this.#runtimeStatus = status;
-      images = nodeImages(await runtime.listImages());
-    } catch (error) {
-      problems.push(`container runtime is down: ${(error as Error).message}`);
-    }
-    if (status) problems.push(...this.#runtimeProblems(status));
+    const { facts, resources, kubeletPort, runtimeVersion, version } = this.#options;
+    await this.#askRuntime();
+    const status = this.#runtimeStatus;
+    const problems = [...this.#silenceProblems(), ...this.#runtimeProblems(status)];
     return {
       health: { ...this.pressure, problems },
       addresses: this.#addresses(),
       ...resources(),
       kubeletPort,
-      images,
+      images: this.#images,
       volumesInUse: this.#options.volumesInUse(),
-      runtimeHandlers: (status?.handlers ?? []).map(({ name, recursiveReadOnlyMounts, userNamespaces }) => ({
+      runtimeHandlers: status.handlers.map(({ name, recursiveReadOnlyMounts, userNamespaces }) => ({
         name,
         features: { recursiveReadOnlyMounts, userNamespaces },
       })),
-      ...(status?.features && { features: status.features }),
+      ...(status.features && { features: status.features }),
       nodeInfo: {
         architecture: facts.architecture,
         bootID: facts.bootId,
@@ -114,6 +118,29 @@ export class NodeReporter {
         ...(facts.swapBytes > 0 && { swap: { capacity: facts.swapBytes } }),
       },
     };
+  }
+
+  /** What it said last stands while it does not answer. */
+  async #askRuntime(): Promise<void> {
+    const { runtime, clock, logger } = this.#options;
+    try {
+      this.#runtimeStatus = await runtime.status();
+      this.#answeredMs = clock.monotonic();
+    } catch (error) {
+      this.#silence = messageOf(error);
+      logger.warn('the container runtime does not say how it is', { error });
+      return;
+    }
+    try {
+      this.#images = nodeImages(await runtime.listImages());
+    } catch (error) {
+      logger.warn('the images cannot be listed', { error });
+    }
+  }
+
+  #silenceProblems(): string[] {
+    const silentMs = this.#options.clock.monotonic() - this.#answeredMs;
+    return silentMs < silenceMaxMs ? [] : [`container runtime is down: ${this.#silence}`];
   }
 
   #runtimeProblems(status: RuntimeStatus): string[] {
