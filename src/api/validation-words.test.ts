@@ -56,12 +56,11 @@ const cases: [string, string, object, string[], string?][] = [
     ],
   ],
   [
-    'a driver without a name has none that is valid',
+    'a driver has a name, and an identity that is not too long',
     'CSINode',
     { spec: { drivers: [{ name: '', nodeID: 'x'.repeat(193), topologyKeys: null }] } },
     [
       'spec.drivers[0].name: Required value',
-      `spec.drivers[0].name: Invalid value: "": ${subdomain}`,
       `spec.drivers[0].nodeID: Invalid value: "${'x'.repeat(193)}": must be 192 characters or less`,
     ],
   ],

@@ -1,15 +1,21 @@
 /** DeviceClasses. */
 import { ageColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { required } from '../field-error.ts';
+import { invalidValue } from '../field-error.ts';
 import { DeviceClass } from '../resources.gen.ts';
+import { isExtendedResource } from '../validation/resources.ts';
+import { configurationsMax } from './claim-rules.ts';
+import { validateConfiguration, validateItems, validateSelectors } from './device-rules.ts';
 
 export const deviceClassKind = defineKind(DeviceClass, {
   hasGeneration: true,
   columns: [nameColumn, ageColumn],
   *validate({ spec }) {
-    for (const [index, { cel }] of (spec?.selectors ?? []).entries())
-      if (!cel?.expression) yield required(`spec.selectors[${index}].cel`);
+    yield* validateSelectors(spec?.selectors, 'spec.selectors');
+    yield* validateItems(spec?.config, configurationsMax, 'spec.config', validateConfiguration);
+    const extended = spec?.extendedResourceName;
+    if (extended !== undefined && !isExtendedResource(extended))
+      yield invalidValue('spec.extendedResourceName', extended, 'must be a valid extended resource name');
   },
   versions: ['v1beta2', 'v1beta1'],
 });

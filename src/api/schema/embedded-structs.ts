@@ -17,6 +17,8 @@ const allBut = (names: string[], ...fields: string[]): Embedding => ({
 
 const reference = only(['LocalObjectReference'], 'name');
 
+const configuration = only(['DeviceConfiguration'], 'opaque');
+
 const embeddings: Readonly<Record<string, Embedding>> = {
   ConfigMapEnvSource: reference,
   ConfigMapKeySelector: reference,
@@ -25,6 +27,10 @@ const embeddings: Readonly<Record<string, Embedding>> = {
   SecretEnvSource: reference,
   SecretKeySelector: reference,
   SecretProjection: reference,
+  DeviceAllocationConfiguration: configuration,
+  DeviceClaimConfiguration: configuration,
+  DeviceClassConfiguration: configuration,
+  IngressRule: only(['IngressRuleValue'], 'http'),
   EphemeralContainer: allBut(['EphemeralContainerCommon'], 'targetContainerName'),
   PersistentVolumeSpec: allBut(
     ['PersistentVolumeSource'],

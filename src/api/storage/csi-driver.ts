@@ -8,6 +8,8 @@ import { subdomainProblems } from '../validation/names.ts';
 
 const lifecycleModes = ['Persistent', 'Ephemeral'];
 const driverNameMax = 63;
+const tokensInAttributes =
+  'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes';
 
 export const csiDriverKind = defineKind(CSIDriver, {
   requiresVersionOnUpdate: true,
@@ -41,8 +43,10 @@ export const csiDriverKind = defineKind(CSIDriver, {
       driver.spec?.fsGroupPolicy,
       ['File', 'None', 'ReadWriteOnceWithFSType'],
       'spec.fsGroupPolicy',
-      'optional',
+      'undefined',
     );
+    const { nodeAllocatableUpdatePeriodSeconds: periodSeconds, serviceAccountTokenInSecrets } =
+      driver.spec ?? {};
     const audiences = new Set<string>();
     for (const [index, { audience, expirationSeconds }] of (driver.spec?.tokenRequests ?? []).entries()) {
       const path = `spec.tokenRequests[${index}]`;
@@ -54,11 +58,33 @@ export const csiDriverKind = defineKind(CSIDriver, {
           expirationSeconds,
           'may not specify a duration less than 10 minutes',
         );
+      if (expirationSeconds !== undefined && expirationSeconds > 2 ** 32)
+        yield invalidValue(
+          `${path}.expirationSeconds`,
+          expirationSeconds,
+          'may not specify a duration larger than 2^32 seconds',
+        );
     }
+    if (periodSeconds !== undefined && periodSeconds < 10)
+      yield invalidValue(
+        'spec.nodeAllocatableUpdatePeriodSeconds',
+        periodSeconds,
+        'must be greater than or equal to 10 seconds',
+      );
+    if (serviceAccountTokenInSecrets !== undefined && audiences.size === 0)
+      yield invalidValue(
+        'spec.serviceAccountTokenInSecrets',
+        serviceAccountTokenInSecrets,
+        'serviceAccountTokenInSecrets is set but no tokenRequests are specified',
+      );
   },
   *validateUpdate(driver, old) {
     for (const name of ['attachRequired', 'volumeLifecycleModes'] as const)
       yield* immutable(driver.spec?.[name], old.spec?.[name], `spec.${name}`);
+  },
+  *warnings({ spec }) {
+    if (spec?.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined)
+      yield tokensInAttributes;
   },
   versions: [
     {
@@ -69,7 +95,10 @@ export const csiDriverKind = defineKind(CSIDriver, {
 });
 
 export function* validateDriverName(name = '', field: string): FieldErrors {
-  if (!name) yield required(field);
+  if (!name) {
+    yield required(field);
+    return;
+  }
   if (name.length > driverNameMax) yield tooLong(field, driverNameMax);
   yield* invalidFor(field, name, subdomainProblems(name.toLowerCase()));
 }

@@ -33,7 +33,7 @@ export const csiNodeKind = defineKind(CSINode, {
         if (!key) yield required(path, key);
         if (keys.has(key)) yield duplicate(path, key);
         keys.add(key);
-        yield* invalidFor(path, driver.topologyKeys, qualifiedNameProblems(key));
+        yield* invalidFor(path, key, qualifiedNameProblems(key));
       }
       if (driver.allocatable?.count !== undefined && driver.allocatable.count < 0)
         yield invalidValue(

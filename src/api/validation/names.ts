@@ -78,6 +78,13 @@ const labelValueMessage = withPattern(
   'my_value',
   '12345',
 );
+const identifierMessage = withPattern(
+  "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
+  '[A-Za-z_][A-Za-z0-9_]*',
+  'my_name',
+  'MY_NAME',
+  'MyName',
+);
 const environmentNameMessage =
   "a valid environment variable name must consist only of printable ASCII characters other than '='";
 const configKeyMessage = withPattern(
@@ -145,6 +152,11 @@ export function conditionReasonProblems(value: string): Problems {
 export function labelValueProblems(value: string): Problems {
   const tooLong = lengthProblem(labelLengthMax, 'bytes');
   return bounded(value, labelLengthMax, labelValueRegExp, labelValueMessage, tooLong);
+}
+
+/** What programming languages call things. */
+export function identifierProblems(value: string): Problems {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? none : [identifierMessage];
 }
 
 /** `name` or `prefix.example.com/name`: label and annotation keys, resource names, taint keys. */

@@ -55,6 +55,34 @@ export function* validateAnnotations(
   if (sizeBytes > annotationsSizeMaxBytes) yield tooLong(field, annotationsSizeMaxBytes);
 }
 
+/** What an object made from a template has of its own; upstream spells them so. */
+const notOfTemplates = [
+  ['name', 'name'],
+  ['generateName', 'generateName'],
+  ['namespace', 'namespace'],
+  ['selfLink', 'selfLink'],
+  ['uid', 'uID'],
+  ['resourceVersion', 'resourceVersion'],
+  ['generation', 'generation'],
+  ['creationTimestamp', 'creationTimestamp'],
+  ['deletionTimestamp', 'deletionTimestamp'],
+  ['deletionGracePeriodSeconds', 'deletionGracePeriodSeconds'],
+  ['ownerReferences', 'ownerReferences'],
+  ['finalizers', 'finalizers'],
+  ['managedFields', 'managedFields'],
+] as const;
+
+/** Of the metadata within a template: annotations and labels, and nothing else. */
+export function* validateTemplateMeta(meta: Partial<ObjectMeta> = {}, field: string): FieldErrors {
+  yield* validateAnnotations(meta.annotations, `${field}.annotations`);
+  yield* validateLabels(meta.labels, `${field}.labels`);
+  for (const [name, shown] of notOfTemplates) {
+    const value = (meta as Record<string, unknown>)[name];
+    if (value !== undefined && value !== null && value !== '' && value !== 0)
+      yield forbiddenField(`${field}.${shown}`, 'cannot be set');
+  }
+}
+
 function* validateOwnerReferences(owners: OwnerReference[] | undefined, field: string): FieldErrors {
   let controller: OwnerReference | undefined;
   for (const owner of owners ?? []) {

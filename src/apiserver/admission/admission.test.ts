@@ -208,3 +208,20 @@ test('a pod waits at least a second for its end, a template says what it likes',
   const kept = await server.ask('POST', '/api/v1/namespaces/default/podtemplates', template);
   assert.equal(kept.object.template.spec.terminationGracePeriodSeconds, -1);
 });
+
+test('devices that others use are given for administration only where the namespace says so', async () => {
+  await using server = await createTestServer();
+  const claims = '/apis/resource.k8s.io/v1/namespaces/default/resourceclaims';
+  const claim = {
+    metadata: { name: 'a' },
+    spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'c', adminAccess: true } }] } },
+  };
+  const refused = await server.ask('POST', claims, claim);
+  assert.equal(
+    refused.object.message,
+    'ResourceClaim.resource.k8s.io "a" is invalid: spec.devices.requests[0].adminAccess: Forbidden: admin access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing namespace',
+  );
+  const labels = { 'resource.kubernetes.io/admin-access': 'true' };
+  await server.ask('PATCH', '/api/v1/namespaces/default', { metadata: { labels } }, mergePatch);
+  assert.equal((await server.ask('POST', claims, claim)).status, 201);
+});

@@ -6,6 +6,7 @@ import type { AdmissionChain } from './admission.ts';
 import { certificateAdmission } from './certificates.ts';
 import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { deviceAdminAccess } from './device-admin-access.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction/node-restriction.ts';
@@ -47,6 +48,7 @@ export function addBuiltinPlugins(
   chain.add(rbacEscalation(security.rbac, security.authorize));
   chain.add(defaultIngressClass(objects));
   chain.add(defaultStorageClass(objects));
+  chain.add(deviceAdminAccess(objects));
   chain.add(podTopologyLabels(objects));
   chain.add(podResizeValidator(objects));
 }

@@ -338,6 +338,7 @@ function shownInOrder(source: string, problems: readonly Problem[]): string[] {
 }
 
 function shown(source: string, { at, text }: Problem): string {
+  if (source === '') return `ERROR: <input>:1:0: ${text}`;
   const before = source.slice(0, at).split('\n');
   const line = source.split('\n')[before.length - 1] ?? '';
   const passed = [...before.at(-1)!];
