@@ -143,12 +143,14 @@ test('an object is printed as upstream prints it', () => {
 
 test('times are made UTC, whole seconds or microseconds', () => {
   const event = read('Event', {
-    eventTime: '2020-01-01T00:00:00.1234567+01:00',
+    eventTime: '2020-01-01T00:00:00.123456+01:00',
     lastTimestamp: '2020-01-01T00:00:00.9+01:00',
   }).object;
   assert.equal(event.eventTime, '2019-12-31T23:00:00.123456Z');
   assert.equal(event.lastTimestamp, '2019-12-31T23:00:00Z');
   assert.equal(event.firstTimestamp, null);
+  for (const eventTime of ['2020-01-01T00:00:00Z', '2020-01-01T00:00:00.123Z'])
+    assert.throws(() => read('Event', { eventTime }), /cannot parse "(\.123)?Z" as "\.000000"/);
 });
 
 test('the largest whole numbers stay within 64 bits, for Go to read them', () => {

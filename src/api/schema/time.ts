@@ -5,6 +5,7 @@ export interface TimeError {
 }
 
 const pattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/;
+const microPattern = /[.,]\d{6}(?:Z|[+-]\d\d:\d\d)$/;
 const canonicalPattern = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 
 interface ParsedTime {
@@ -40,16 +41,18 @@ export function canonicalTime(text: string): string | TimeError {
   return 'error' in parsed ? parsed : formatTime(parsed.secondsMs);
 }
 
-/** `2006-01-02T15:04:05.000000Z`; or why not. */
+/** `2006-01-02T15:04:05.000000Z`; or why not. Upstream takes six digits behind the point, no fewer and no more. */
 export function canonicalMicroTime(text: string): string | TimeError {
-  const parsed = parse(text, '2006-01-02T15:04:05.000000Z07:00');
+  const layout = '2006-01-02T15:04:05.000000Z07:00';
+  if (pattern.test(text) && !microPattern.test(text)) return mismatch(text, layout, microParts);
+  const parsed = parse(text, layout, microParts);
   if ('error' in parsed) return parsed;
   return `${formatTime(parsed.secondsMs).slice(0, -1)}.${parsed.fraction.slice(0, 6)}Z`;
 }
 
-function parse(text: string, layout: string): ParsedTime | TimeError {
+function parse(text: string, layout: string, parts: LayoutParts = wholeParts): ParsedTime | TimeError {
   const match = pattern.exec(text);
-  if (!match) return mismatch(text, layout);
+  if (!match) return mismatch(text, layout, parts);
   const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match;
   const secondsMs = Date.UTC(
     Number(year),
@@ -80,7 +83,9 @@ function fieldOutOfRange(hour = '', minute = '', second = ''): string {
   return Number(second) > 59 ? 'second' : 'day';
 }
 
-const layoutParts = [
+type LayoutParts = readonly (readonly [RegExp, string])[];
+
+const toTheSecond: LayoutParts = [
   [/^\d{4}/, '2006'],
   [/^-/, '-'],
   [/^\d\d/, '01'],
@@ -92,12 +97,17 @@ const layoutParts = [
   [/^\d\d/, '04'],
   [/^:/, ':'],
   [/^\d\d/, '05'],
-  [/^(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)/, 'Z07:00'],
-] as const;
+];
+const wholeParts: LayoutParts = [...toTheSecond, [/^(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)/, 'Z07:00']];
+const microParts: LayoutParts = [
+  ...toTheSecond,
+  [/^[.,]\d{6}/, '.000000'],
+  [/^(?:Z|[+-]\d\d:\d\d)/, 'Z07:00'],
+];
 
-function mismatch(text: string, layout: string): TimeError {
+function mismatch(text: string, layout: string, parts: LayoutParts): TimeError {
   let rest = text;
-  for (const [part, name] of layoutParts) {
+  for (const [part, name] of parts) {
     const found = part.exec(rest);
     if (!found) {
       return {
