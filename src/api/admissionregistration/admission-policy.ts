@@ -31,7 +31,12 @@ import type {
 } from '../types/admissionregistration-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
-import { dns1035LabelProblems, pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
+import {
+  dns1035LabelProblems,
+  pathSegmentProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from '../validation/names.ts';
 import type { ExpressionScope } from './expression-types.ts';
 import {
   validateExpression,
@@ -131,6 +136,7 @@ export const mutatingAdmissionPolicyKind = defineKind(MutatingAdmissionPolicy, {
     if (mutations.length === 0) yield required('spec.mutations', 'mutations must contain at least one item');
     for (const [index, mutation] of mutations.entries())
       yield* validateMutation(mutation, `spec.mutations[${index}]`, scope);
+    yield* validateMutatedOperations(spec.matchConstraints, 'spec.matchConstraints');
     yield* oneOf(spec.reinvocationPolicy, ['IfNeeded', 'Never'], 'spec.reinvocationPolicy', 'required');
   },
   versions: oldVersions,
@@ -149,7 +155,9 @@ export const mutatingAdmissionPolicyBindingKind = defineKind(MutatingAdmissionPo
     defaultMatch(spec?.matchResources);
   },
   *validate({ spec }) {
-    if (spec) yield* validateBinding(spec, 'spec');
+    if (!spec) return;
+    yield* validateBinding(spec, 'spec');
+    yield* validateMutatedOperations(spec.matchResources, 'spec.matchResources');
   },
   versions: oldVersions,
 });
@@ -297,6 +305,15 @@ function* validateMatch(match: MatchResources, field: string): FieldErrors {
     }
 }
 
+/** Of what is deleted nothing can be changed. */
+function* validateMutatedOperations(match: MatchResources | undefined, field: string): FieldErrors {
+  for (const { operations } of match?.resourceRules ?? [])
+    for (const operation of operations ?? [])
+      if (!mutatedOperations.includes(operation))
+        yield notSupported(`${field}.resourceRules.operations`, operation, mutatedOperations);
+}
+
+const mutatedOperations = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
 const notFoundActions = ['Deny', 'Allow'];
 
 function* validateBinding(
@@ -304,14 +321,16 @@ function* validateBinding(
   field: string,
 ): FieldErrors {
   if (!spec.policyName) yield required(`${field}.policyName`);
-  else yield* invalidFor(`${field}.policyName`, spec.policyName, pathSegmentProblems(spec.policyName));
+  else yield* invalidFor(`${field}.policyName`, spec.policyName, subdomainProblems(spec.policyName));
   const { paramRef, matchResources } = spec;
   if (paramRef) {
-    if (!paramRef.name && !paramRef.selector)
-      yield required(`${field}.paramRef`, 'one of name or selector must be specified');
-    if (paramRef.name && paramRef.selector)
-      for (const name of ['name', 'selector'])
-        yield forbiddenField(`${field}.paramRef.${name}`, 'name and selector are mutually exclusive');
+    const { name, selector } = paramRef;
+    const both = name && selector;
+    if (name) yield* invalidFor(`${field}.paramRef.name`, name, pathSegmentProblems(name));
+    if (both) yield forbiddenField(`${field}.paramRef.name`, 'name and selector are mutually exclusive');
+    yield* validateLabelSelector(selector, `${field}.paramRef.selector`);
+    if (both) yield forbiddenField(`${field}.paramRef.selector`, 'name and selector are mutually exclusive');
+    if (!name && !selector) yield required(`${field}.paramRef`, 'one of name or selector must be specified');
     const action = paramRef.parameterNotFoundAction;
     const actionPath = `${field}.paramRef.parameterNotFoundAction`;
     if (!action) yield required(actionPath);

@@ -160,3 +160,23 @@ test('a field that is selected by is one of the schema', () => {
   assert.deepEqual(select('.spec.color'), []);
   assert.deepEqual(select('.spec.size'), ['spec.selectableFields[0].jsonPath']);
 });
+
+test('beside a status of its own, the root says only what its properties cannot', () => {
+  const version = (schema: object) => ({
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: schema },
+        subresources: { status: {} },
+      },
+    ],
+  });
+  for (const [schema, expected] of [
+    [object({}, { description: 'd', 'x-kubernetes-preserve-unknown-fields': true }), []],
+    [object({ a: { type: 'string' } }, { oneOf: [{ required: ['a'] }] }), [root]],
+    [{ type: 'string' }, [`${root}.type`]],
+  ] as const)
+    assert.deepEqual(fields({}, version(schema)).slice(0, 1), expected);
+});

@@ -127,6 +127,9 @@ function* validateVersions(spec: CustomResourceDefinitionSpec, { isBeta }: Defin
       yield* validateSchema(version.schema.openAPIV3Schema, {
         field: places.schemaShared ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`,
         mustBeStructural: !spec.preserveUnknownFields,
+        hasStatus: places.schemaShared
+          ? versions.some(({ subresources }) => subresources?.status)
+          : Boolean(version.subresources?.status),
       });
     if (index === 0 || !places.columnsShared)
       yield* validateColumns(

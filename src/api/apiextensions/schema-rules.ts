@@ -1,4 +1,5 @@
 /** The rules of a custom resource's schema: structural, without what cannot be kept or checked, with sound defaults. */
+import { innerForm } from '../error-value.ts';
 import {
   type FieldError,
   type FieldErrors,
@@ -19,6 +20,8 @@ export interface SchemaContext {
   field: string;
   /** False for old definitions that keep unknown fields: anything goes that can be understood. */
   mustBeStructural: boolean;
+  /** The status is validated by itself, as the property of that name: nothing else at the root may speak of it. */
+  hasStatus?: boolean;
 }
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
@@ -29,6 +32,9 @@ const isNothing = (value: unknown) =>
 
 export function* validateSchema(root: JSONSchemaProps, context: SchemaContext): FieldErrors {
   const { field } = context;
+  const ofStatus = context.hasStatus ? [...validateRootWithStatus(root, field)] : [];
+  yield* ofStatus;
+  const refused = ofStatus.length > 0 || root.nullable === true;
   if (root.nullable) yield forbiddenField(`${field}.nullable`, 'nullable cannot be true at the root');
   const unread = context.mustBeStructural ? unsupportedIn(root) : undefined;
   const structural = context.mustBeStructural && !unread ? structuralErrors(root, field) : [];
@@ -38,9 +44,56 @@ export function* validateSchema(root: JSONSchemaProps, context: SchemaContext): 
   collect(root, { field, isRoot: true, compiles }, errors);
   yield* errors.schema;
   yield* errors.rules;
-  if (unread && errors.schema.length === 0)
+  if (unread && errors.schema.length === 0 && !refused)
     yield invalidValue(field, '', `OpenAPIV3Schema '${unread}' is not supported`);
   if (compiles) yield* validateRuleCosts(root, field);
+}
+
+/** As upstream calls them, in its order. */
+const allowedWithStatus = [
+  'Description',
+  'Type',
+  'Format',
+  'Title',
+  'Maximum',
+  'ExclusiveMaximum',
+  'Minimum',
+  'ExclusiveMinimum',
+  'MaxLength',
+  'MinLength',
+  'Pattern',
+  'MaxItems',
+  'MinItems',
+  'UniqueItems',
+  'MultipleOf',
+  'Required',
+  'Items',
+  'Properties',
+  'ExternalDocs',
+  'Example',
+  'XPreserveUnknownFields',
+  'XValidations',
+];
+
+/** Says one thing at the most: of the first field, in the order of the inner form, that may not be there. */
+function* validateRootWithStatus(root: JSONSchemaProps, field: string): FieldErrors {
+  const inner = innerForm('apiextensions.JSONSchemaProps', root) as Record<string, unknown>;
+  for (const [name, value] of Object.entries(inner)) {
+    if (name === 'Type' && value && value !== 'object')
+      yield invalidValue(
+        `${field}.type`,
+        value,
+        'only "object" is allowed as the type at the root of the schema if the status subresource is enabled',
+      );
+    else if (value && !allowedWithStatus.includes(name))
+      yield invalidValue(
+        field,
+        inner,
+        `only [${allowedWithStatus.join(' ')}] fields are allowed at the root of the schema if the status subresource is enabled`,
+      );
+    else continue;
+    return;
+  }
 }
 
 function structuralErrors(root: JSONSchemaProps, field: string): FieldError[] {

@@ -15,6 +15,8 @@ export const controllerRevisionKind = defineKind(ControllerRevision, {
   ],
   *validate(revision) {
     if (revision.data === undefined || revision.data === null) yield required('data', 'data is mandatory');
+    else if (typeof revision.data !== 'object' || Array.isArray(revision.data))
+      yield required('data', 'data must be a valid JSON object');
     yield* nonNegative(revision.revision, 'revision');
   },
   *validateUpdate(revision, old) {

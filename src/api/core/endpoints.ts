@@ -42,7 +42,7 @@ function* validateAddress(address: EndpointAddress, path: string): FieldErrors {
   yield* nonSpecialAddress(address.ip, `${path}.ip`);
   if (address.hostname)
     yield* invalidFor(`${path}.hostname`, address.hostname, dnsLabelProblems(address.hostname));
-  if (address.nodeName)
+  if (address.nodeName !== undefined)
     yield* invalidFor(`${path}.nodeName`, address.nodeName, subdomainProblems(address.nodeName));
   // Upstream looks twice.
   const { ip = '' } = address;

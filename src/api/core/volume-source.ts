@@ -1,5 +1,12 @@
 /** Volume sources that pods and persistent volumes share: which fields each must have. */
-import { type FieldError, type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
+import {
+  type FieldError,
+  type FieldErrors,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  required,
+} from '../field-error.ts';
 import { inRange, invalidFor, oneOf } from '../validation/fields.ts';
 import { dnsLabelProblems } from '../validation/names.ts';
 import { noBacksteps } from './pod-spec/paths.ts';
@@ -90,7 +97,6 @@ const requiredFields: Record<string, readonly string[]> = {
   rbd: ['monitors', 'image'],
   cinder: ['volumeID'],
   cephfs: ['monitors'],
-  quobyte: ['volume'],
   azureFile: ['secretName', 'shareName'],
   vsphereVolume: ['volumePath'],
   flexVolume: ['driver'],
@@ -144,6 +150,23 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
       for (const pair of registry.split(','))
         if (!/^([^:[\]]*|\[[^[\]]*\]):[^:[\]]*$/.test(pair))
           yield invalidValue(`${field}.registry`, registry, hostPorts);
+    if (!source.volume) yield required(`${field}.volume`);
+  },
+  *cinder(source, field) {
+    if (isPersistent(field)) yield* secretWithNamespace(source.secretRef, `${field}.secretRef`);
+  },
+  *azureDisk(source, field) {
+    const { cachingMode, kind } = source;
+    const uri = textOf(source.diskURI);
+    for (const [name, value, supported] of [
+      ['cachingMode', cachingMode, azureCachingModes],
+      ['kind', kind, azureDiskKinds],
+    ] as const)
+      if (value !== undefined && !supported.includes(textOf(value)))
+        yield notSupported(`${field}.${name}`, value, supported);
+    if (kind === undefined) return;
+    const [start, form] = kind === 'Managed' ? azureManagedUri : azureBlobUri;
+    if (!uri.startsWith(start)) yield notSupported(`${field}.diskURI`, uri, [form]);
   },
   *storageos(source, field) {
     for (const name of ['volumeName', 'volumeNamespace']) {
@@ -151,7 +174,8 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
       if (value) yield* invalidFor(`${field}.${name}`, value, dnsLabelProblems(value));
     }
     const secret = source.secretRef as { name?: string } | undefined;
-    if (secret && !secret.name) yield required(`${field}.secretRef.name`);
+    if (isPersistent(field)) yield* secretWithNamespace(secret, `${field}.secretRef`);
+    else if (secret && !secret.name) yield required(`${field}.secretRef.name`);
   },
   *local(source, field) {
     if (source.path) yield* noBacksteps(textOf(source.path), `${field}.path`);
@@ -173,6 +197,16 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
     yield* inRange(Number(source.lun ?? 0), 0, 255, `${field}.lun`);
     const chap = source.chapAuthDiscovery || source.chapAuthSession;
     if (chap && !source.secretRef) yield required(`${field}.secretRef`);
+    const secret = source.secretRef as { name?: string } | undefined;
+    if (!isOfPod && secret && !secret.name) yield required(`${field}.secretRef.name`);
+    const initiator = source.initiatorName;
+    if (initiator === undefined || iqnFormat.test(textOf(initiator))) return;
+    const beginsWell = /^(iqn|eui|naa)/.test(textOf(initiator));
+    yield invalidValue(
+      `${field}.initiatorname`,
+      initiator,
+      isOfPod && !beginsWell ? 'must be valid format starting with iqn, eui, or naa' : 'must be valid format',
+    );
   },
   *flocker(source, field) {
     if (!source.datasetName && !source.datasetUUID)
@@ -212,6 +246,26 @@ const furtherChecks: Record<string, (source: Source, field: string) => FieldErro
       );
   },
 };
+
+const azureCachingModes = ['None', 'ReadOnly', 'ReadWrite'];
+const azureDiskKinds = ['Dedicated', 'Managed', 'Shared'];
+/** How an address begins, and what it is like. */
+const azureManagedUri = [
+  '/subscriptions/',
+  '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}',
+] as const;
+const azureBlobUri = [
+  'https://',
+  'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd',
+] as const;
+
+/** A PersistentVolume has no namespace of its own to look in. */
+function* secretWithNamespace(secret: unknown, field: string): FieldErrors {
+  if (!secret) return;
+  const { name, namespace } = secret as { name?: string; namespace?: string };
+  if (!name) yield required(`${field}.name`);
+  if (!namespace) yield required(`${field}.namespace`);
+}
 
 /** Upstream has two sets of rules, for volumes of pods and for PersistentVolumes. */
 function isPersistent(field: string): boolean {

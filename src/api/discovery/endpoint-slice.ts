@@ -4,16 +4,22 @@ import { defineKind } from '../define-kind.ts';
 import { duplicate, type FieldErrors, required, tooMany } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import { EndpointSlice } from '../resources.gen.ts';
-import type { Endpoint, EndpointPort } from '../types/discovery-v1.gen.ts';
+import type { Endpoint, EndpointHints, EndpointPort } from '../types/discovery-v1.gen.ts';
 import type { Endpoint as OldEndpoint } from '../types/discovery-v1beta1.gen.ts';
 import { ipv4Address, ipv6Address, nonSpecialAddress } from '../validation/addresses.ts';
 import { immutable, invalidFor, oneOf } from '../validation/fields.ts';
-import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../validation/names.ts';
+import {
+  dnsLabelProblems,
+  labelValueProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from '../validation/names.ts';
 import { zoneLabel } from '../well-known.ts';
 
 const endpointsMax = 1000;
 const addressesMax = 100;
 const portsMax = 100;
+const hintsMax = 8;
 const shownMax = 3;
 
 export const endpointSliceKind = defineKind(EndpointSlice, {
@@ -66,10 +72,31 @@ function* validateEndpoint(endpoint: Endpoint, addressType: string, path: string
       yield* errors.length > 0 ? errors : nonSpecialAddress(address, field);
     }
   }
-  if (endpoint.hostname)
-    yield* invalidFor(`${path}.hostname`, endpoint.hostname, dnsLabelProblems(endpoint.hostname));
-  if (endpoint.nodeName)
+  if (endpoint.nodeName !== undefined)
     yield* invalidFor(`${path}.nodeName`, endpoint.nodeName, subdomainProblems(endpoint.nodeName));
+  if (endpoint.hostname !== undefined)
+    yield* invalidFor(`${path}.hostname`, endpoint.hostname, dnsLabelProblems(endpoint.hostname));
+  yield* validateHints(endpoint.hints ?? {}, `${path}.hints`);
+}
+
+/** For which zones and nodes an endpoint is meant. */
+function* validateHints({ forZones = [], forNodes = [] }: EndpointHints, field: string): FieldErrors {
+  for (const [list, hints, problemsOf] of [
+    ['forZones', forZones, labelValueProblems],
+    ['forNodes', forNodes, subdomainProblems],
+  ] as const) {
+    if (hints.length > hintsMax) {
+      yield tooMany(`${field}.${list}`, hints.length, hintsMax);
+      return;
+    }
+    const names = new Set<string>();
+    for (const [index, { name = '' }] of hints.entries()) {
+      const path = `${field}.${list}[${index}].name`;
+      if (names.has(name)) yield duplicate(path, name);
+      names.add(name);
+      yield* invalidFor(path, name, problemsOf(name));
+    }
+  }
 }
 
 function* validatePorts(ports: EndpointPort[], field: string): FieldErrors {

@@ -4,7 +4,8 @@ import { defineKind } from '../define-kind.ts';
 import { required } from '../field-error.ts';
 import { IPAddress } from '../resources.gen.ts';
 import { parseAddress } from '../validation/addresses.ts';
-import { immutable, nameRule } from '../validation/fields.ts';
+import { immutable, invalidFor, nameRule } from '../validation/fields.ts';
+import { pathSegmentProblems, subdomainProblems } from '../validation/names.ts';
 
 /** Says who takes and frees an address; of the addresses of Services that is {@link serviceAllocator}. */
 export const managedByLabel = 'ipaddress.kubernetes.io/managed-by';
@@ -27,8 +28,13 @@ export const ipAddressKind = defineKind(IPAddress, {
       yield required('spec.parentRef');
       return;
     }
-    if (!spec.parentRef.resource) yield required('spec.parentRef.resource');
-    if (!spec.parentRef.name) yield required('spec.parentRef.name');
+    const { group, resource, namespace, name } = spec.parentRef;
+    if (group) yield* invalidFor('spec.parentRef.group', group, subdomainProblems(group));
+    if (!resource) yield required('spec.parentRef.resource');
+    else yield* invalidFor('spec.parentRef.resource', resource, pathSegmentProblems(resource));
+    if (!name) yield required('spec.parentRef.name');
+    else yield* invalidFor('spec.parentRef.name', name, pathSegmentProblems(name));
+    if (namespace) yield* invalidFor('spec.parentRef.namespace', namespace, pathSegmentProblems(namespace));
   },
   *validateUpdate(address, old) {
     yield* immutable(

@@ -14,8 +14,7 @@ export const csiStorageCapacityKind = defineKind(CSIStorageCapacity, {
       capacity.storageClassName ?? '',
       subdomainProblems(capacity.storageClassName ?? ''),
     );
-    for (const name of ['capacity', 'maximumVolumeSize'] as const)
-      if (capacity[name] !== undefined) yield* nonNegativeQuantity(capacity[name], name);
+    if (capacity.capacity !== undefined) yield* nonNegativeQuantity(capacity.capacity, 'capacity');
   },
   *validateUpdate(capacity, old) {
     yield* immutable(capacity.nodeTopology, old.nodeTopology, 'nodeTopology', 'meta.LabelSelector');

@@ -35,8 +35,10 @@ const standardResources = new Set([...quotaResources, 'storage']);
 
 export const mustBeStandard = 'must be a standard resource type or fully qualified';
 
+const hugePagesPrefix = 'hugepages-';
+
 function isHugePages(name: string): boolean {
-  return name.startsWith('hugepages-');
+  return name.startsWith(hugePagesPrefix);
 }
 
 /** Names of Kubernetes itself: without a domain, or with one under kubernetes.io. */
@@ -116,7 +118,7 @@ export function isOvercommitAllowed(name: string): boolean {
 
 /** `requests` and `limits` of a container (or of a pod). */
 export function* validateResourceRequirements(
-  resources: { limits?: ResourceList; requests?: ResourceList } | undefined,
+  resources: Requirements | undefined,
   field: string,
   validateName: (name: string, field: string) => FieldErrors = validateContainerResourceName,
 ): FieldErrors {
@@ -132,25 +134,41 @@ export function* validateResourceRequirements(
       const path = `${field}.${kind}[${name}]`;
       yield* validateName(name, path);
       yield* validateResourceAmount(name, list[name]!, path);
+      if (kind === 'requests') yield* validateRequest(name, resources, field);
+      yield* validatePages(name, list[name]!, path);
       hugePages ||= isHugePages(name);
       cpuOrMemory ||= name === 'cpu' || name === 'memory';
     }
-  for (const name in requests) {
-    const request = tryParseQuantity(requests[name]);
-    const limitText = limits[name];
-    const limit = limitText === undefined ? undefined : tryParseQuantity(limitText);
-    if (request && limit) yield* requestWithinLimit(name, request, limit, resources, field);
-    else if (!limit && !isOvercommitAllowed(name))
-      yield required(`${field}.limits`, 'Limit must be set for non overcommitable resources');
-  }
   if (hugePages && !cpuOrMemory) yield forbiddenField(field, 'HugePages require cpu or memory');
+}
+
+interface Requirements {
+  limits?: ResourceList;
+  requests?: ResourceList;
+}
+
+function* validateRequest(name: string, resources: Requirements, field: string): FieldErrors {
+  const request = tryParseQuantity(resources.requests?.[name]);
+  const limit = tryParseQuantity(resources.limits?.[name]);
+  if (request && limit) yield* requestWithinLimit(name, request, limit, resources, field);
+  else if (!limit && !isOvercommitAllowed(name))
+    yield required(`${field}.limits`, 'Limit must be set for non overcommitable resources');
+}
+
+/** Huge pages are counted in whole pages of the size in their name. */
+function* validatePages(name: string, value: string, field: string): FieldErrors {
+  if (!isHugePages(name)) return;
+  const size = tryParseQuantity(name.slice(hugePagesPrefix.length));
+  const amount = tryParseQuantity(value);
+  if (!amount || (size && size.nanos > 0n && amount.nanos % size.nanos === 0n)) return;
+  yield invalidValue(field, value, `${value} is not positive integer multiple of ${name}`);
 }
 
 function* requestWithinLimit(
   name: string,
   request: Quantity,
   limit: Quantity,
-  resources: { limits?: ResourceList; requests?: ResourceList },
+  resources: Requirements,
   field: string,
 ): FieldErrors {
   const order = compareQuantities(request, limit);

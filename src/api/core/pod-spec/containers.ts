@@ -51,7 +51,6 @@ export function* validateAllContainers(spec: PodSpec, volumes: PodVolumes, field
     const path = `${field}.containers[${index}]`;
     yield* validateContainerName(container.name, names, path);
     yield* validateContainer(container, spec, volumes, path);
-    yield* validateResizePolicy(container, spec, `${path}.resizePolicy`);
     yield* validateProbesAndHooks(container, spec.terminationGracePeriodSeconds, path);
     yield* validateRestarts(container, path);
   }
@@ -80,6 +79,13 @@ function* validateInitContainers(
           yield forbiddenField(
             `${path}.${name}`,
             'may not be set for init containers without restartPolicy=Always',
+          );
+      for (const [policyIndex, { restartPolicy }] of (container.resizePolicy ?? []).entries())
+        if (restartPolicy === 'RestartContainer')
+          yield invalidValue(
+            `${path}.resizePolicy[${policyIndex}].restartPolicy`,
+            restartPolicy,
+            "must not be set to 'RestartContainer' for non-sidecar initContainers",
           );
     }
     yield* validateHostPorts([container], `${field}.initContainers`, index);
@@ -201,6 +207,7 @@ function* validateContainer(
   yield* oneOf(container.imagePullPolicy, pullPolicies, `${path}.imagePullPolicy`, 'required');
   yield* validateResourceRequirements(container.resources, `${path}.resources`);
   yield* validateClaimUse(container, spec, `${path}.resources.claims`);
+  yield* validateResizePolicy(container, spec, `${path}.resizePolicy`);
   yield* validateContainerSecurity(container.securityContext, spec.hostUsers, `${path}.securityContext`);
 }
 
@@ -208,7 +215,11 @@ const resizableResources = ['cpu', 'memory'];
 const resizePolicies = ['NotRequired', 'RestartContainer'];
 
 /** Upstream names the list, not the item, but for what stands twice. */
-function* validateResizePolicy({ resizePolicy }: Container, spec: PodSpec, field: string): FieldErrors {
+function* validateResizePolicy(
+  { resizePolicy }: Pick<Container, 'resizePolicy'>,
+  spec: PodSpec,
+  field: string,
+): FieldErrors {
   const seen = new Set<string>();
   for (const [index, { resourceName, restartPolicy }] of (resizePolicy ?? []).entries()) {
     if (seen.has(resourceName)) yield duplicate(`${field}[${index}]`, resourceName);

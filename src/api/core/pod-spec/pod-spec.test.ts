@@ -103,6 +103,28 @@ const bad: [string, object, object | undefined, string][] = [
     'spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type',
   ],
   [
+    'a field path of another version',
+    {},
+    { env: [{ name: 'A', valueFrom: { fieldRef: { apiVersion: 'v2', fieldPath: 'metadata.name' } } }] },
+    'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "metadata.name": error converting fieldPath: unsupported pod version: v2',
+  ],
+  [
+    'an init container that resizing restarts',
+    {
+      initContainers: [
+        { name: 'i', image: 'i', resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] },
+      ],
+    },
+    undefined,
+    'spec.initContainers[0].resizePolicy[0].restartPolicy: Invalid value: "RestartContainer": must not be set to \'RestartContainer\' for non-sidecar initContainers',
+  ],
+  [
+    'half a huge page',
+    {},
+    { resources: { limits: { cpu: '1', 'hugepages-2Mi': '3Mi' } } },
+    'spec.containers[0].resources.limits[hugepages-2Mi]: Invalid value: "3Mi": 3Mi is not positive integer multiple of hugepages-2Mi',
+  ],
+  [
     'an unknown field path',
     {},
     { env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.x' } } }] },

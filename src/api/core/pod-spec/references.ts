@@ -55,6 +55,14 @@ export function* validateFieldRef(
     return;
   }
   const path = `${field}.fieldPath`;
+  if (ref.apiVersion !== 'v1') {
+    yield invalidValue(
+      path,
+      ref.fieldPath,
+      `error converting fieldPath: unsupported pod version: ${ref.apiVersion}`,
+    );
+    return;
+  }
   const subscript = /^(metadata\.(?:annotations|labels))\['(.*)'\]$/.exec(ref.fieldPath);
   if (subscript) {
     const key = subscript[1] === 'metadata.annotations' ? subscript[2]!.toLowerCase() : subscript[2]!;

@@ -212,9 +212,9 @@ export function* validateSpreadConstraints(
       constraint.nodeAffinityPolicy,
       ['Ignore', 'Honor'],
       `${path}.nodeAffinityPolicy`,
-      'optional',
+      'undefined',
     );
-    yield* oneOf(constraint.nodeTaintsPolicy, ['Ignore', 'Honor'], `${path}.nodeTaintsPolicy`, 'optional');
+    yield* oneOf(constraint.nodeTaintsPolicy, ['Ignore', 'Honor'], `${path}.nodeTaintsPolicy`, 'undefined');
     yield* validateLabelKeys(constraint, path);
     yield* validateLabelSelector(constraint.labelSelector, `${path}.labelSelector`);
   }
