@@ -50,7 +50,7 @@ const versionLabels: Readonly<Record<string, string>> = {
 function collectBuildInfo(metrics: MetricsRegistry): void {
   const info = versionInfo();
   const labels = Object.fromEntries(
-    Object.entries(versionLabels).map(([field, label]) => [label, String(info[field])]),
+    Object.entries(versionLabels).map(([field, label]) => [label, String(info[field as keyof typeof info])]),
   );
   metrics.collected(
     'kubernetes_build_info',

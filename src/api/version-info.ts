@@ -2,7 +2,7 @@
 
 export const kubernetesVersion = 'v1.36.4+wherry';
 
-export function versionInfo(): Record<string, unknown> {
+export function versionInfo() {
   return {
     major: '1',
     minor: '36',

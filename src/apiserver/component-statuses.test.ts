@@ -29,6 +29,6 @@ test('component statuses tell how the parts of the control plane are when somebo
   assert.equal(one.object.conditions[0].status, 'False');
   const none = await server.ask('GET', `${path}/kubelet`);
   assert.equal(none.status, 404);
-  assert.equal(none.object.message, 'componentstatuses "kubelet" not found');
+  assert.equal(none.object.message, 'componentstatus "kubelet" not found');
   assert.equal((await server.ask('POST', path, { metadata: { name: 'x' } })).status, 405);
 });

@@ -9,6 +9,8 @@ import { type HealthCheck, problemOf } from './health.ts';
 import type { RequestContext } from './request.ts';
 
 const resource = { group: '', plural: 'componentstatuses' };
+/** As upstream's message has it, for this kind alone. */
+const singular = { group: '', plural: 'componentstatus' };
 const identity = { apiVersion: 'v1', kind: 'ComponentStatus' };
 
 export class ComponentStatuses {
@@ -28,14 +30,14 @@ export class ComponentStatuses {
     const { group, version, resource: plural, verb, subresource } = context.info;
     if (group !== resource.group || version !== 'v1' || plural !== resource.plural || subresource)
       return undefined;
-    if (verb !== 'get' && verb !== 'list') return undefined;
+    if ((verb !== 'get' && verb !== 'list') || context.request.method !== 'GET') return undefined;
     context.warnings.push('v1 ComponentStatus is deprecated in v1.19+');
     return verb === 'get' ? this.#get(context.info.name) : this.#list(context);
   };
 
   async #get(name: string) {
     const check = this.#checks.find((each) => each.name === name);
-    if (!check) throw notFound(resource, name);
+    if (!check) throw notFound(singular, name);
     return { ...answer, object: { ...identity, ...(await this.#statusOf(check)) } };
   }
 

@@ -19,6 +19,7 @@ import { impersonate } from './authentication/impersonation.ts';
 import { type Authorizer, type Decision, whyNot } from './authorization/authorizer.ts';
 import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
+import { RefusedError } from './flow-control/priority-level.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
 import { authorizedName, parsePath } from './http/path.ts';
 import type { IdentityMetrics } from './metrics/identity-metrics.ts';
@@ -32,6 +33,14 @@ import { CachedObject } from './watch-cache/cached-object.ts';
 
 /** Answers paths that name no resource. */
 export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
+
+/** Upstream's router knows such a path with GET alone. */
+export function getOnly(handle: PathHandler): PathHandler {
+  return (context) => {
+    if (context.request.method !== 'GET') throw methodNotAllowed();
+    return handle(context);
+  };
+}
 
 /** Answers requests for groups that the kinds of this server do not have (aggregated servers); undefined: not mine. */
 export type Delegate = (context: RequestContext) => Promise<ApiResponse> | ApiResponse | undefined;
@@ -118,11 +127,17 @@ export class RequestHandler {
   #answerInTime(context: RequestContext): Promise<ApiResponse> {
     const { flowControl, clock, requestTimeoutMs = requestTimeoutMsDefault } = this.#options;
     const { request } = context;
-    const answer = (timeoutMs: number) =>
-      flowControl.run(context, timeoutMs, async () => {
-        const failure = await this.#authorize(context);
-        return failure ?? (await readyToShow(await this.#dispatch(context)));
-      });
+    const answer = async (timeoutMs: number) => {
+      try {
+        return await flowControl.run(context, timeoutMs, async () => {
+          const failure = await this.#authorize(context);
+          return failure ?? (await readyToShow(await this.#dispatch(context)));
+        });
+      } catch (error) {
+        if (error instanceof RefusedError) return tooManyRequests;
+        throw error;
+      }
+    };
     if (request.localUser || isLongRunning(context)) return answer(requestTimeoutMs);
     const timeoutMs = timeoutMsOf(request.query, requestTimeoutMs);
     return withinTime(clock, timeoutMs, () => answer(timeoutMs));
@@ -149,6 +164,7 @@ export class RequestHandler {
     if (decision.failed) return undecided(request, decision);
     const { group, resource } = info;
     const { name } = attributes;
+    context.headers['x-content-type-options'] = 'nosniff';
     throw forbidden({ group, plural: info.isResource ? resource : '' }, name, whyNot(attributes, decision));
   }
 
@@ -176,6 +192,8 @@ export class RequestHandler {
     if (info.subresource !== '') throw resource.isCustom ? notFound(resource, info.name) : unknownPath();
     if (!resource.cache) {
       const review = this.#options.reviews.get(resource.kind);
+      // What is never stored has neither names nor a list over all namespaces.
+      if (info.name !== '' || (resource.namespaced && info.namespace === '')) throw unknownPath();
       if (!review || info.verb !== 'create') throw methodNotAllowed();
       return review(this.#options.registry, context, resource);
     }
@@ -226,6 +244,15 @@ export const pageNotFound: ApiResponse = {
   contentType: 'text/plain; charset=utf-8',
   headers: { 'x-content-type-options': 'nosniff' },
   body: '404 page not found\n',
+};
+
+/** Said before anybody looks at what the client can read. */
+const tooManyRequests: ApiResponse = {
+  type: 'raw',
+  status: 429,
+  contentType: 'text/plain; charset=utf-8',
+  headers: { 'x-content-type-options': 'nosniff', 'retry-after': '1' },
+  body: 'Too many requests, please try again later.\n',
 };
 
 function notServed(kinds: KindRegistry, { group }: RequestInfo): ApiResponse {

@@ -42,8 +42,9 @@ import { createViewReader } from './view-reader.ts';
 import { StoreView } from './watch-cache/store-view.ts';
 import { WatchSessions } from './watch-cache/watch-session.ts';
 
-const defaultServiceCidr = '10.96.0.0/12';
-const defaultNodePorts: PortRange = { first: 30_000, last: 32_767 };
+/** What services get when the options do not say. */
+export const defaultServiceCidr = '10.96.0.0/12';
+export const defaultNodePorts: PortRange = { first: 30_000, last: 32_767 };
 
 /** The store, and the view of it that has caught up with it. */
 export interface OpenStore {
@@ -82,6 +83,7 @@ export class ApiServerParts {
   readonly serviceRange: IpRange;
   readonly services: ServiceAllocation;
   readonly registry: Registry;
+  readonly flowControl: FlowControl;
   readonly handler: RequestHandler;
   readonly own: OwnAccess;
   readonly aggregation: Aggregation;
@@ -118,6 +120,7 @@ export class ApiServerParts {
       nodes: this.#nodes,
       random,
     });
+    this.flowControl = this.#createFlowControl();
     this.handler = this.#createHandler();
     const transport = createLocalTransport(this.handler, self, signal);
     this.own = { client: createClient(transport, { fieldManager: serverManager }), clock, logger, signal };
@@ -200,7 +203,7 @@ export class ApiServerParts {
       authorize: security.authorize,
       subresources: this.#subresources,
       reviews: reviewHandlers(security, clock),
-      flowControl: this.#createFlowControl(),
+      flowControl: this.flowControl,
       identities: new IdentityMetrics(metrics, clock),
       requestTimeoutMs,
       audit: audit && new AuditLog({ ...audit, clock, metrics }),

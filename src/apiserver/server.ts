@@ -14,8 +14,9 @@ import { registerTokenDiscovery } from './discovery/oidc.ts';
 import { OpenApi } from './discovery/openapi.ts';
 import { serveVersion } from './discovery/version.ts';
 import { followPolicies } from './dynamic-admission/policy-status.ts';
+import { flagsOf } from './flags.ts';
 import { followFlowSchemas } from './flow-control/dangling.ts';
-import type { RequestHandler } from './handler.ts';
+import { getOnly, type RequestHandler } from './handler.ts';
 import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
@@ -29,6 +30,7 @@ import type { UserInfo } from './request.ts';
 import type { ApiServerOptions } from './server-options.ts';
 import { ApiServerParts, openStore } from './server-parts.ts';
 import { ServiceClaims } from './services/service-claims.ts';
+import { registerStatusPages } from './status-pages.ts';
 
 export interface ListenOptions {
   host: string;
@@ -98,7 +100,9 @@ function describe(parts: ApiServerParts): void {
   const { handler, discovery, aggregation, registry, options } = parts;
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
-  handler.addPath('/version', serveVersion);
+  handler.addPath('/version', getOnly(serveVersion));
+  handler.addPath('/debug/api_priority_and_fairness/dump_priority_levels', () => parts.flowControl.dump());
+  registerStatusPages(handler, { clock: options.clock, flags: flagsOf(options) });
   registerTokenDiscovery(handler, parts.security);
   registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));
   collectApiServices(options.metrics, parts.objects);

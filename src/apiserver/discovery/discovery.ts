@@ -1,7 +1,7 @@
 /** The discovery endpoints: `/api`, `/apis` and what is below them, remade whenever the kinds change. */
 import { createHash } from 'node:crypto';
 import { methodNotAllowed, unknownPath } from '../../api/status.ts';
-import { type PathHandler, pageNotFound, type RequestHandler } from '../handler.ts';
+import { getOnly, pageNotFound, type RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -46,7 +46,7 @@ export class Discovery {
   register(handler: RequestHandler): void {
     handler.addPath(
       '/api',
-      onlyRead((context) => this.#core(context)),
+      getOnly((context) => this.#core(context)),
     );
     handler.addPath('/', () => plain({ paths: this.#rootPaths(handler.paths) }));
     handler.addPath('/apis', (context) => this.#groupList(context));
@@ -78,7 +78,7 @@ export class Discovery {
   }
 
   /** `/api/v1`, `/apis/GROUP`, `/apis/GROUP/VERSION`. */
-  #below({ info }: RequestContext): ApiResponse {
+  #below({ info, request }: RequestContext): ApiResponse {
     const parts = info.path.split('/').filter((part) => part !== '');
     const [root, ...rest] = parts;
     const group = root === 'api' ? '' : (rest.shift() ?? '');
@@ -90,16 +90,10 @@ export class Discovery {
     if (version === undefined) return plain(apiGroup(found));
     const inVersion = found.versions.find((entry) => entry.version === version);
     if (!inVersion) throw unknownPath();
+    // A group is answered by the aggregator, which does not look at the method.
+    if (request.method !== 'GET') throw methodNotAllowed();
     return plain(apiResourceList(group ? `${group}/${version}` : version, inVersion.resources));
   }
-}
-
-/** Upstream's router knows the path, but not with another method. */
-function onlyRead(handle: PathHandler): PathHandler {
-  return (context) => {
-    if (context.request.method !== 'GET' && context.request.method !== 'HEAD') throw methodNotAllowed();
-    return handle(context);
-  };
 }
 
 function plain(object: Record<string, unknown>): ApiResponse {

@@ -1,12 +1,12 @@
 /** Priority and fairness: which requests take seats of which priority level, what waits and what is refused. */
 import { PriorityLevelConfiguration } from '../../api/resources.gen.ts';
-import { tooManyRequests } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { MetricsRegistry } from '../../base/metrics.ts';
 import { isLongRunning } from '../http/deadline.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import type { RequestContext, RequestInfo } from '../request.ts';
+import type { ApiResponse, RequestContext, RequestInfo } from '../request.ts';
+import { formatLevels } from './dump.ts';
 import { FlowMetrics, type FlowSeries } from './flow-metrics.ts';
 import { type Flow, FlowSchemas } from './flow-schemas.ts';
 import { type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
@@ -17,7 +17,6 @@ const seatsDefault = 600;
 /** A list takes a seat for so many objects, up to {@link listSeatsMax}. */
 const objectsPerSeat = 100;
 const listSeatsMax = 10;
-const retryAfterSeconds = 1;
 /** A request waits for at most this part of the time that it has. */
 const waitPart = 0.25;
 
@@ -54,42 +53,66 @@ export class FlowControl {
     this.#others = new PriorityLevel('catch-all', this.#pool, clock);
     const few = Math.max(1, Math.ceil(seats / 50));
     this.#others.configure(undefined, { nominal: few, lower: few, upper: few });
-    this.#metrics = new FlowMetrics(metrics, () => {
-      this.#configure();
-      return [...this.#levels.values()];
-    });
+    this.#metrics = new FlowMetrics(metrics, () => this.#currentLevels());
   }
 
-  /** Runs `work` when it is the request's turn; `timeoutMs` is the time that the request has. @throws StatusError 429 */
+  /** How the levels are doing, as a table for people. */
+  dump(): ApiResponse {
+    const body = formatLevels(
+      this.#currentLevels().map((level) => ({ level, totals: this.#metrics.totalsOf(level.name) })),
+    );
+    return { type: 'raw', status: 200, contentType: 'text/plain; charset=utf-8', body };
+  }
+
+  #currentLevels(): PriorityLevel[] {
+    this.#configure();
+    return [...this.#levels.values()];
+  }
+
+  /** Runs `work` when it is the request's turn; `timeoutMs` is the time that the request has. @throws RefusedError */
   async run<T>(context: RequestContext, timeoutMs: number, work: () => Promise<T> | T): Promise<T> {
     const { request, user, info, headers } = context;
-    if (request.localUser) return await work();
+    // What lasts has no seat; a watch has its seats until it has begun.
+    const lasts = isLongRunning(context) && info.verb !== 'watch';
+    if (request.localUser || lasts) return await work();
     const flow = this.#schemas.flowOf(user, info);
     if (flow) {
       headers['x-kubernetes-pf-flowschema-uid'] = flow.schema.metadata.uid;
       headers['x-kubernetes-pf-prioritylevel-uid'] = flow.level.metadata.uid;
     }
-    if (isExempt(context) || flow?.level.spec.type === 'Exempt') return await work();
     const level = this.#levelOf(flow);
     const series = this.#metrics.of(flow?.schema.metadata.name ?? 'catch-all', level.name);
-    const seats = this.#seatsOf(info, request.query);
-    context.elsewhere.ms += await this.#enter(level, series, {
-      flow: flow?.id ?? user.name,
-      seats,
-      client: request,
-      waitMs: timeoutMs * waitPart,
-    });
+    const isExempt = flow?.level.spec.type === 'Exempt' || mustGetIn(context);
+    const seats = isExempt ? 0 : this.#seatsOf(info, request.query);
+    if (isExempt) this.#admit(level, series);
+    else
+      context.elsewhere.ms += await this.#enter(level, series, {
+        flow: flow?.id ?? user.name,
+        seats,
+        client: request,
+        waitMs: timeoutMs * waitPart,
+      });
     const { inflight } = this.#metrics;
     const kind = mutatingVerbs.has(info.verb) ? 'mutating' : 'readOnly';
     const startMs = this.#options.clock.monotonic();
     inflight[kind]++;
+    series.executing++;
+    series.seats += seats;
     try {
       return await work();
     } finally {
       inflight[kind]--;
+      series.executing--;
+      series.seats -= seats;
       level.leave(seats);
-      series.executed.observe((this.#options.clock.monotonic() - startMs) / 1000);
+      const executed = info.verb === 'watch' ? series.watchesBegun : series.executed;
+      executed.observe((this.#options.clock.monotonic() - startMs) / 1000);
     }
+  }
+
+  #admit(level: PriorityLevel, series: FlowSeries): void {
+    level.enterExempt();
+    series.dispatched++;
   }
 
   /** Gives the time that the request has waited, in milliseconds. */
@@ -98,12 +121,12 @@ export class FlowControl {
     const startMs = clock.monotonic();
     try {
       const wait = level.enter(options);
-      if (wait) await wait;
+      if (wait) await series.whileWaiting(wait);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       series.refusedAfter.observe((clock.monotonic() - startMs) / 1000);
       series.rejected.set(error.reason, (series.rejected.get(error.reason) ?? 0) + 1);
-      throw tooManyRequests('Too many requests, please try again later.', retryAfterSeconds);
+      throw error;
     }
     const waitedMs = clock.monotonic() - startMs;
     series.waited.observe(waitedMs / 1000);
@@ -134,6 +157,7 @@ export class FlowControl {
     }
     for (const [name, level] of this.#levels) {
       if (limits.has(name)) continue;
+      level.isQuiescing = true;
       level.limits = { nominal: 0, lower: 0, upper: this.#seats };
       if (!level.isIdle) continue;
       this.#pool.remove(level);
@@ -151,13 +175,7 @@ export class FlowControl {
   }
 }
 
-/** Administrators, whatever the schemas say, and what lasts: logs, streams. A watch has its seats until it has begun. */
-function isExempt(context: RequestContext): boolean {
-  const { info, user } = context;
-  return (
-    (isLongRunning(context) && info.verb !== 'watch') ||
-    // The cluster's own administrators must get in when it is overloaded.
-    user.groups.includes(mastersGroup) ||
-    exemptPaths.test(info.path)
-  );
+/** Whatever the schemas say: the cluster's own administrators get in when it is overloaded. */
+function mustGetIn({ info, user }: RequestContext): boolean {
+  return user.groups.includes(mastersGroup) || exemptPaths.test(info.path);
 }

@@ -7,13 +7,38 @@ const executionBuckets = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 
 const prefix = 'apiserver_flowcontrol';
 
 /** Of the requests of one schema in one level. */
-export interface FlowSeries {
-  labels: { flow_schema: string; priority_level: string };
-  dispatched: number;
-  rejected: Map<Refusal, number>;
-  waited: BoundHistogram;
-  refusedAfter: BoundHistogram;
-  executed: BoundHistogram;
+export class FlowSeries {
+  readonly labels: { flow_schema: string; priority_level: string };
+  dispatched = 0;
+  readonly rejected = new Map<Refusal, number>();
+  executing = 0;
+  /** That those at work hold. */
+  seats = 0;
+  waiting = 0;
+  readonly waited: BoundHistogram;
+  readonly refusedAfter: BoundHistogram;
+  readonly executed: BoundHistogram;
+  readonly watchesBegun: BoundHistogram;
+
+  constructor(
+    labels: FlowSeries['labels'],
+    { waited, executed }: { waited: Histogram; executed: Histogram },
+  ) {
+    this.labels = labels;
+    this.waited = waited.bind({ execute: 'true', ...labels });
+    this.refusedAfter = waited.bind({ execute: 'false', ...labels });
+    this.executed = executed.bind({ ...labels, type: 'regular' });
+    this.watchesBegun = executed.bind({ ...labels, type: 'watch' });
+  }
+
+  async whileWaiting(wait: Promise<void>): Promise<void> {
+    this.waiting++;
+    try {
+      await wait;
+    } finally {
+      this.waiting--;
+    }
+  }
 }
 
 export class FlowMetrics {
@@ -52,18 +77,23 @@ export class FlowMetrics {
     const key = `${schema} ${level}`;
     let series = this.#series.get(key);
     if (!series) {
-      const labels = { flow_schema: schema, priority_level: level };
-      series = {
-        labels,
-        dispatched: 0,
-        rejected: new Map(),
-        waited: this.#waited.bind({ execute: 'true', ...labels }),
-        refusedAfter: this.#waited.bind({ execute: 'false', ...labels }),
-        executed: this.#executed.bind(labels),
-      };
+      const histograms = { waited: this.#waited, executed: this.#executed };
+      series = new FlowSeries({ flow_schema: schema, priority_level: level }, histograms);
       this.#series.set(key, series);
     }
     return series;
+  }
+
+  /** Of all schemas that lead to the level. */
+  totalsOf(level: string): { dispatched: number; rejected: Record<Refusal, number> } {
+    const rejected = { 'concurrency-limit': 0, 'queue-full': 0, 'time-out': 0, cancelled: 0 };
+    let dispatched = 0;
+    for (const series of this.#series.values()) {
+      if (series.labels.priority_level !== level) continue;
+      dispatched += series.dispatched;
+      for (const [reason, count] of series.rejected) rejected[reason] += count;
+    }
+    return { dispatched, rejected };
   }
 
   *#rejections() {
@@ -76,9 +106,13 @@ export class FlowMetrics {
       metrics.collected(`${prefix}_${name}`, help, () =>
         levels().map((level) => ({ labels: { priority_level: level.name }, value: of(level) })),
       );
-    byLevel('current_executing_requests', 'Requests at work.', (level) => level.executing);
-    byLevel('current_executing_seats', 'Seats that are taken.', (level) => level.taken);
-    byLevel('current_inqueue_requests', 'Requests that wait in queues.', (level) => level.waitingCount);
+    const bySeries = (name: string, help: string, of: (series: FlowSeries) => number) =>
+      metrics.collected(`${prefix}_${name}`, help, () =>
+        [...this.#series.values()].map((series) => ({ labels: series.labels, value: of(series) })),
+      );
+    bySeries('current_executing_requests', 'Requests at work.', (series) => series.executing);
+    bySeries('current_executing_seats', 'Seats that are taken.', (series) => series.seats);
+    bySeries('current_inqueue_requests', 'Requests that wait in queues.', (series) => series.waiting);
     byLevel('nominal_limit_seats', "The level's own part of the seats.", ({ limits }) => limits.nominal);
     byLevel('lower_limit_seats', 'Seats that are never lent.', ({ limits }) => limits.lower);
     byLevel('upper_limit_seats', 'Seats with all that may be borrowed.', ({ limits }) => limits.upper);

@@ -51,6 +51,8 @@ export class PriorityLevel implements SeatTaker {
   taken = 0;
   executing = 0;
   waitingCount = 0;
+  /** Its configuration is gone: it ends with its last request. */
+  isQuiescing = false;
   /** Empty when requests do not wait but are refused. */
   #queues: Queue[] = [];
   #handSize = handSizeDefault;
@@ -69,6 +71,11 @@ export class PriorityLevel implements SeatTaker {
     return this.waitingCount > 0;
   }
 
+  /** Queues in which requests wait. */
+  get activeQueues(): number {
+    return this.#queues.filter(({ waiting }) => waiting.length > 0).length;
+  }
+
   get isIdle(): boolean {
     return this.executing === 0 && this.waitingCount === 0;
   }
@@ -76,6 +83,7 @@ export class PriorityLevel implements SeatTaker {
   /** Takes new limits and queues; what waits goes on waiting. */
   configure(limited: LimitedPriorityLevelConfiguration | undefined, limits: SeatLimits): void {
     this.limits = limits;
+    this.isQuiescing = false;
     const response = limited?.limitResponse;
     const queuing = response?.queuing;
     const count = response?.type === 'Queue' ? (queuing?.queues ?? queuesDefault) : 0;
@@ -108,11 +116,16 @@ export class PriorityLevel implements SeatTaker {
     return this.#wait(queue, options);
   }
 
+  /** Of an exempt request, which takes no seats. */
+  enterExempt(): void {
+    this.executing++;
+  }
+
   /** Gives seats back. */
   leave(seats: number): void {
     this.taken -= seats;
     this.executing--;
-    this.#pool.handOn();
+    if (seats > 0) this.#pool.handOn();
   }
 
   admitNext(): boolean {

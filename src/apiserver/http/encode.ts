@@ -134,7 +134,7 @@ export function encodeValue(value: object, format: OutputFormat, schema?: string
         body: asBuffer(encodeProtobuf(name, value as JsonObject)),
       };
   }
-  return { contentType: contentTypes.json, body: Buffer.from(JSON.stringify(value)) };
+  return { contentType: contentTypes.json, body: Buffer.from(`${JSON.stringify(value)}\n`) };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -142,9 +142,12 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 function jsonOfServed(resource: ServedResource, object: ServedObject): Buffer {
-  if (object instanceof CachedObject) return jsonOf(resource, object);
-  return Buffer.from(JSON.stringify(object.plain));
+  if (object instanceof CachedObject) return Buffer.concat([jsonOf(resource, object), lineEnd]);
+  return Buffer.from(`${JSON.stringify(object.plain)}\n`);
 }
+
+/** Upstream's encoder ends what it writes with one, which readers at a terminal like. */
+const lineEnd = Buffer.from('\n');
 
 const comma = Buffer.from(',');
 const open = Buffer.from('{');

@@ -17,3 +17,16 @@ test('a list or watch that selects one name is authorized for that object', () =
   assert.equal(nameOf('POST', path, 'fieldSelector=metadata.name%3Dconfig'), '');
   assert.equal(nameOf('GET', `${path}/other`, 'fieldSelector=metadata.name%3Dconfig'), 'other');
 });
+
+test('a namespace that is left empty means all of them', () => {
+  const { resource, namespace, verb } = parsePath('GET', '/api/v1/namespaces//pods', new URLSearchParams());
+  assert.deepEqual([resource, namespace, verb], ['pods', '', 'list']);
+  const itself = parsePath('GET', '/api/v1/namespaces/', new URLSearchParams());
+  assert.deepEqual([itself.resource, itself.verb], ['namespaces', 'list']);
+});
+
+test('below the old path of watches every method is a watch', () => {
+  const path = '/api/v1/watch/namespaces/default/pods';
+  for (const method of ['GET', 'DELETE', 'POST'])
+    assert.equal(parsePath(method, path, new URLSearchParams()).verb, 'watch');
+});

@@ -51,7 +51,9 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     deprecatedWatch = true;
     at++;
   }
-  if (parts[at] === 'namespaces' && parts.length > at + 1 && parts[at + 1] !== '') {
+  // `namespaces//pods`, as clients write it that were given no namespace.
+  if (parts[at] === 'namespaces' && parts[at + 1] === '' && parts.length > at + 2) at += 2;
+  else if (parts[at] === 'namespaces' && parts.length > at + 1 && parts[at + 1] !== '') {
     const isNamespaceItself =
       parts.length === at + 2 ||
       parts[at + 2] === '' ||
@@ -89,7 +91,8 @@ export function authorizedName(info: RequestInfo, query: URLSearchParams): strin
 }
 
 function refineVerb(info: RequestInfo, query: URLSearchParams, deprecatedWatch: boolean): string {
-  if (deprecatedWatch && info.verb === 'get') return 'watch';
+  // Whatever the method: the path says what is wanted.
+  if (deprecatedWatch) return 'watch';
   if (info.name !== '') {
     // Also with `watch`, which is a parameter of lists.
     return info.verb;

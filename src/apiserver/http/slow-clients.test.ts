@@ -124,7 +124,7 @@ test('who asks too much at once is told to come back, by the level that is confi
   let refused = await jane('GET', configMaps);
   while (refused.status !== 429) refused = await jane('GET', configMaps);
   assert.equal(refused.headers['retry-after'], '1');
-  assert.equal(JSON.parse(refused.body.toString()).reason, 'TooManyRequests');
+  assert.equal(refused.body.toString(), 'Too many requests, please try again later.\n');
   const { object } = await listening.server.ask('GET', `${levels}/global-default`);
   assert.equal(refused.headers['x-kubernetes-pf-prioritylevel-uid'], object.metadata.uid);
   assert.equal((await admin('GET', configMaps)).status, 200);
@@ -133,7 +133,13 @@ test('who asks too much at once is told to come back, by the level that is confi
     429,
     'a watch begins like any request',
   );
+  const levelsDump = await admin('GET', '/debug/api_priority_and_fairness/dump_priority_levels');
+  assert.match(levelsDump.body.toString(), /^global-default, +0, +false, +false, +0, +1, +[1-9]/m);
   const metrics = (await admin('GET', '/metrics')).body.toString();
+  assert.match(
+    metrics,
+    /apiserver_flowcontrol_current_executing_requests\{flow_schema="global-default",priority_level="global-default"\} 1/,
+  );
   assert.match(
     metrics,
     /apiserver_flowcontrol_rejected_requests_total\{flow_schema="global-default",priority_level="global-default",reason="concurrency-limit"\} [1-9]/,

@@ -33,6 +33,7 @@ export async function serveResource(
     case 'list':
       return list(registry, context, resource);
     case 'watch':
+      if (context.request.method !== 'GET') throw methodNotAllowed();
       return startWatch(registry, context, resource);
     case 'create':
       return create(registry, context, resource);
@@ -82,10 +83,10 @@ async function create(
   context: RequestContext,
   resource: ServedResource,
 ): Promise<ApiResponse> {
-  if (context.info.name !== '') throw methodNotAllowed();
+  const { name, namespace } = context.info;
+  if (name !== '' || (resource.namespaced && namespace === '')) throw methodNotAllowed();
   const request = writeRequest(context, resource);
   const object = await readObject(context, resource);
-  if (resource.namespaced && request.namespace === '') throw methodNotAllowed();
   const created = await createObject(registry, request, object);
   return { type: 'object', status: 201, resource, object: created };
 }

@@ -4,7 +4,7 @@ import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Binding, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { badRequest, conflict, invalid } from '../../api/status.ts';
+import { badRequest, conflict, invalid, methodNotAllowed } from '../../api/status.ts';
 import { decodeAs, readParsedBody } from '../registry/codec.ts';
 import { resourceOf } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -20,6 +20,7 @@ type BoundPod = KubeObject & {
 };
 
 export async function serveBinding(registry: Registry, context: RequestContext): Promise<ApiResponse> {
+  if (context.info.verb !== 'create') throw methodNotAllowed();
   const bindings = resourceOf(registry, Binding);
   const parsed = await readParsedBody(context.request, bindings);
   context.requestObject = parsed.value;

@@ -54,10 +54,10 @@ export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOp
   return async (_registry, context) => {
     const { info, request } = context;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (info.rest === '' && isRead) return redirectToSlash(context);
-    const rest = info.rest || '/';
     const target = parseTarget(info.name);
     const backend = backendOf(kind, options, info.namespace, target);
+    if (info.rest === '' && isRead) return redirectToSlash(context);
+    const rest = info.rest || '/';
     const path = request.search ? `${rest}?${request.search}` : rest;
     const prefix = prefixOf(context);
     const socket = await backend.connect();
