@@ -223,7 +223,10 @@ test('a webhook that fails, or changes which object it is, is told to the client
     const [object] = convertedObjects;
     return { ...rest, convertedObjects: [{ ...object, metadata: { ...object!.metadata, name: 'other' } }] };
   };
-  await assert.rejects(client.get(V2, at('failing')), /returned invalid metadata at index 0: metadata.name/);
+  await assert.rejects(
+    client.get(V2, at('failing')),
+    /returned invalid object: must have the same name: failing != other/,
+  );
   respond = convertAll;
   assert.equal((await client.get(V2, at('failing'))).spec.address, 'failing:1');
 });

@@ -6,18 +6,11 @@ import type { WebhookConversion as WebhookConfig } from '../../api/types/apiexte
 import type { Random } from '../../base/random.ts';
 import type { WebhookClient } from '../dynamic-admission/webhook-client.ts';
 import type { VersionConverter } from '../registry/version-converter.ts';
+import { type ConversionAnswer, convertedObjects } from './conversion-answer.ts';
 
 export interface ConversionServices {
   webhooks: WebhookClient;
   random: Random;
-}
-
-interface ConversionAnswer {
-  response?: {
-    uid?: string;
-    result?: { status?: string; message?: string };
-    convertedObjects?: unknown[] | null;
-  };
 }
 
 /** Versions of ConversionReview that this server speaks. */
@@ -107,58 +100,18 @@ export class WebhookConverter implements VersionConverter {
     try {
       const config = this.#config.clientConfig ?? {};
       answer = ((await this.#services.webhooks.post(config, review, timeoutMs)) ?? {}) as ConversionAnswer;
-      checkAnswer(answer, uid);
     } catch (error) {
       const why = (error as Error).message.replace(/^failed to call webhook: /, '');
       throw failure(`${subject} failed: ${why}`, error);
     }
-    const converted = answer.response!.convertedObjects ?? [];
-    if (converted.length !== objects.length)
-      throw failure(`${subject} returned ${converted.length} objects, expected ${objects.length}`);
-    for (const [index, object] of objects.entries()) {
-      const why = whyNotConverted(object, converted[index], apiVersion);
-      if (why) throw failure(`${subject} returned invalid ${why.of} at index ${index}: ${why.message}`);
-    }
-    return converted as KubeObject[];
+    const outcome = convertedObjects(answer, { uid, reviewVersion: version, objects, apiVersion });
+    if ('error' in outcome) throw failure(`${subject} ${outcome.error}`);
+    return outcome.objects;
   }
 }
 
 function failure(message: string, cause?: unknown): StatusError {
   return new StatusError(500, '', message, undefined, { cause });
-}
-
-function checkAnswer({ response }: ConversionAnswer, uid: string): void {
-  if (!response) throw new Error('no response provided');
-  if (response.uid !== uid)
-    throw new Error(
-      `expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response.uid ?? '')}`,
-    );
-  const { status = '', message } = response.result ?? {};
-  if (status !== 'Success')
-    throw new Error(message || `response.result.status was '${status}', not 'Success'`);
-}
-
-/** A webhook may change what a version is about, never which object it is. */
-function whyNotConverted(
-  original: KubeObject,
-  converted: unknown,
-  apiVersion: string,
-): { of: string; message: string } | undefined {
-  const of = 'converted object';
-  if (typeof converted !== 'object' || converted === null || Array.isArray(converted))
-    return { of, message: 'it is no object' };
-  const { kind, apiVersion: got, metadata } = converted as Partial<KubeObject>;
-  if (got !== apiVersion)
-    return { of, message: `invalid groupVersion (expected ${apiVersion}, received ${got ?? ''})` };
-  if (kind !== original.kind)
-    return { of, message: `invalid kind (expected ${original.kind}, received ${kind ?? ''})` };
-  if (typeof metadata !== 'object' || metadata === null)
-    return { of: 'metadata', message: 'missing metadata in converted object' };
-  for (const field of ['name', 'namespace', 'uid'] as const) {
-    if ((metadata[field] ?? '') !== (original.metadata[field] ?? ''))
-      return { of: 'metadata', message: `metadata.${field}: Invalid value: must not be changed` };
-  }
-  return undefined;
 }
 
 /** What the webhook decides about metadata are labels and annotations; the rest stays as it was. */
