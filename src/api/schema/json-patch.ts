@@ -20,6 +20,9 @@ export class JsonPatchError extends Error {
   }
 }
 
+/** A `test` operation found something else. */
+export class JsonPatchTestError extends JsonPatchError {}
+
 export const operationsMax = 10_000;
 /** What all copy operations of one patch may add together, in values: a patch must not grow an object without bound. */
 const copiedValuesMax = 500_000;
@@ -138,7 +141,7 @@ function test(holder: JsonObject, pointer: string[], operation: JsonPatchOperati
   const key = pointer.at(-1)!;
   const found = Array.isArray(parent) ? child(parent, key) : ownValue(parent, key);
   if (!equalJson(found ?? null, operation.value ?? null)) {
-    throw new JsonPatchError(`testing value ${operation.path} failed: test failed`);
+    throw new JsonPatchTestError(`testing value ${operation.path} failed: test failed`);
   }
 }
 

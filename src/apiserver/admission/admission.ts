@@ -1,6 +1,7 @@
 /** The admission chain: small plugins in a fixed order, that may change a request, refuse it, or reserve something. */
 import type { GroupVersionKind, KubeObject } from '../../api/meta.ts';
 import type { WriteRequest } from '../registry/registry.ts';
+import type { Reinvocation } from './reinvocation.ts';
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 
@@ -21,6 +22,8 @@ export interface AdmissionAttributes {
   readonly name: string;
   /** Options of a DELETE or CONNECT, and of the others as webhooks see them. */
   readonly options?: Record<string, unknown>;
+  /** Of webhooks and policies; made by the first plugin of theirs. */
+  reinvocation?: Reinvocation;
 }
 
 export interface AdmissionPlugin {
@@ -103,12 +106,20 @@ export class AdmissionChain {
     const { operation } = attributes;
     const end = this.#observer?.begin(step, operation);
     let asked = '';
-    try {
+    const askAll = async () => {
       for (const plugin of plugins[step]) {
         asked = plugin.name;
         const waiting = step === 'admit' ? plugin.mutate!(attributes) : plugin.validate!(attributes);
         if (waiting) await waiting;
         end?.plugin(asked, false);
+      }
+    };
+    try {
+      await askAll();
+      const { reinvocation } = attributes;
+      if (step === 'admit' && reinvocation?.isWanted) {
+        reinvocation.isAgain = true;
+        await askAll();
       }
       end?.step(false);
     } catch (error) {

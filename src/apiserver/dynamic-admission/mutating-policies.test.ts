@@ -118,11 +118,73 @@ test('who asks to be called again sees what later ones did', async () => {
   assert.equal((await create()).object.data.seen, 'yes');
 });
 
+test('who asks to be called again is, after its own change too, and nobody is called a third time', async () => {
+  const mark = (letter: string) =>
+    apply(`Object{data: {"order": (has(object.data.order) ? object.data.order : "") + "${letter}"}}`);
+  const again = { reinvocationPolicy: 'IfNeeded' };
+  await define('a', [mark('a')], again);
+  await define('b', [mark('b')]);
+  await define('c', [mark('c')], again);
+  assert.equal((await create()).object.data.order, 'abcac');
+});
+
+test('a patch whose test fails does nothing', async () => {
+  await define('tests', [
+    patch('[JSONPatch{op: "test", path: "/data/a", value: "2"}, JSONPatch{op: "remove", path: "/data/a"}]'),
+  ]);
+  assert.deepEqual((await create()).object.data, { a: '1' });
+});
+
+test('all that fails is told, with the expression', async () => {
+  const expression = 'Object{data: {"x": object.data.none}}';
+  await define('a', [apply(expression)]);
+  await define('b', [apply('Object{}')], { paramKind: { apiVersion: 'none.io/v1', kind: 'None' } });
+  const { status, object } = await create();
+  assert.equal(status, 403);
+  const told = object.details.causes.map(({ message }: { message: string }) => message);
+  assert.deepEqual(told, [
+    `policy "b" denied request: failed to configure policy: failed to find resource referenced by paramKind: 'none.io/v1, Kind=None'`,
+    `policy 'a' with binding 'a' denied request: expression '${expression}' resulted in error: no such key: none`,
+  ]);
+  assert.equal(object.reason, 'Forbidden');
+});
+
+test('built-in plugins see what a policy has injected', async () => {
+  await server.ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] };
+  await define(
+    'sidecar',
+    [
+      patch(
+        '[JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{name: "side", image: "s"}}]',
+      ),
+    ],
+    { matchConstraints: { resourceRules: [rule] } },
+  );
+  const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'c' }] } };
+  const { object } = await server.ask('POST', '/api/v1/namespaces/default/pods', pod);
+  const mounts = object.spec.containers.map(
+    ({ name, volumeMounts }: { name: string; volumeMounts?: { mountPath: string }[] }) => [
+      name,
+      ...(volumeMounts ?? []).map(({ mountPath }) => mountPath),
+    ],
+  );
+  const token = '/var/run/secrets/kubernetes.io/serviceaccount';
+  assert.deepEqual(mounts, [
+    ['c', token],
+    ['side', token],
+  ]);
+});
+
 test('a mutation that fails refuses the request, or is passed over', async () => {
   await define('fails', [patch('[JSONPatch{op: "remove", path: "/data/none"}]')]);
   const refused = await create();
-  assert.equal(refused.status, 422);
-  assert.match(refused.object.message, /forbidden: policy 'fails' with binding 'fails' denied request: /);
+  assert.equal(refused.status, 403);
+  assert.equal(refused.object.reason, 'Invalid');
+  assert.match(
+    refused.object.message,
+    /^policy 'fails' with binding 'fails' denied request: JSON Patch: remove operation does not apply: /,
+  );
   await server.ask('DELETE', policies);
   await define('passed', [apply('Object{bogus: 1}')], { failurePolicy: 'Ignore' });
   assert.equal((await create()).status, 201);

@@ -6,13 +6,19 @@ import { jsonOfCel, untypedCelValue } from '../../api/cel/values.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../api/resources.gen.ts';
 import { asJsonObject, isObject, type JsonObject } from '../../api/schema/decode.ts';
-import { applyJsonPatch, JsonPatchError, type JsonPatchOperation } from '../../api/schema/json-patch.ts';
+import {
+  applyJsonPatch,
+  JsonPatchError,
+  type JsonPatchOperation,
+  JsonPatchTestError,
+} from '../../api/schema/json-patch.ts';
 import { cloneJson, equalJson } from '../../api/schema/json-value.ts';
 import { type SchemaNode, schemaNode } from '../../api/schema/schemas.ts';
 import { checkTyped } from '../../api/schema/typed-check.ts';
 import { mergeTyped, TypedValueError } from '../../api/schema/typed-value.ts';
-import { StatusError } from '../../api/status.ts';
+import { internalError, StatusError } from '../../api/status.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import { Reinvocation } from '../admission/reinvocation.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type CompiledBinding, PolicyBindings, type PolicyOptions } from './policy-bindings.ts';
 import { admissionRequestOf, objectAfter, schemaOfKind } from './review.ts';
@@ -20,6 +26,8 @@ import { admissionRequestOf, objectAfter, schemaOfKind } from './review.ts';
 interface CompiledMutation {
   type: 'ApplyConfiguration' | 'JSONPatch';
   program: CelProgram;
+  /** As the policy has it, for messages. */
+  expression: string;
 }
 
 type Mutations = readonly CompiledMutation[];
@@ -32,6 +40,20 @@ export function mutatingPolicyPlugin(options: PolicyOptions): AdmissionPlugin {
     handlesAnyKind: true,
     mutate: (attributes) => policies.mutate(attributes),
   };
+}
+
+/** One policy with one binding and one parameter. */
+interface Invocation {
+  bound: Bound;
+  shown: ServedResource;
+  params: KubeObject | null;
+}
+
+/** Why a policy could not do its part. */
+interface Failure {
+  policy: MutatingAdmissionPolicy;
+  message: string;
+  reason: 'Invalid' | 'Forbidden';
 }
 
 class MutatingPolicies {
@@ -48,62 +70,119 @@ class MutatingPolicies {
     });
   }
 
-  /** One after the other, each seeing what those before it changed; then again those that asked for it. */
+  /** One after the other, each seeing what those before it changed. All failures are told together. */
   async mutate(attributes: AdmissionAttributes): Promise<void> {
-    const asked: { bound: Bound; sawLast: KubeObject | undefined }[] = [];
-    for (const bound of this.#bindings.concerning(attributes)) {
-      if (await this.#mutateBy(bound, attributes)) asked.push({ bound, sawLast: attributes.object });
+    const concerned = this.#bindings.concerning(attributes);
+    if (concerned.length === 0 || !attributes.object) return;
+    const failures: Failure[] = [];
+    const invocations = this.#invocations(concerned, attributes, failures);
+    attributes.reinvocation ??= new Reinvocation();
+    const again = attributes.reinvocation.of('MutatingAdmissionPolicy');
+    again.begin(attributes.object);
+    let didMutate = false;
+    for (const invocation of invocations) {
+      const key = keyOf(invocation);
+      if (!again.isTurnOf(key)) continue;
+      const before = attributes.object;
+      const outcome = await this.#mutateBy(invocation, attributes, failures);
+      if (outcome === 'does not concern') continue;
+      didMutate ||= outcome === 'mutated';
+      if (!equalJson(before, attributes.object)) again.changed();
+      if (invocation.bound.policy.policy.spec.reinvocationPolicy === 'IfNeeded') again.add(key);
     }
-    for (const { bound, sawLast } of asked) {
-      const wantsAgain = bound.policy.policy.spec.reinvocationPolicy === 'IfNeeded';
-      if (wantsAgain && !equalJson(sawLast, attributes.object)) await this.#mutateBy(bound, attributes);
-    }
+    // Unlike a webhook, a policy is asked again after its own change, too, and after one that changed nothing.
+    if (didMutate) again.changed();
+    again.end(attributes.object);
+    refuseFor(failures, attributes);
   }
 
-  /** False when the policy has nothing to do with the request. */
-  async #mutateBy(bound: Bound, attributes: AdmissionAttributes): Promise<boolean> {
-    if (!attributes.object) return false;
-    const shown = this.#bindings.match(bound, attributes);
-    if (!shown) return false;
-    for (const params of this.#bindings.paramsOf(bound, attributes)) {
-      const before = await admissionRequestOf(attributes, shown, this.#random.uuid());
-      const answers = this.#bindings.accessAnswers();
-      const base = await this.#bindings.variablesOf(attributes, shown, answers);
-      const object = asJsonObject(before.object!);
-      const fields = fieldsSeen(attributes, shown);
-      try {
-        const mutated = await answers.settled(() => {
-          const values = this.#bindings.prepare(bound.policy, base, params);
-          return values === 'does not concern'
-            ? values
-            : mutatedBy(bound.policy.content ?? [], object, values, fields);
-        });
-        if (mutated === 'does not concern') continue;
-        attributes.object = await objectAfter(attributes, shown, mutated);
-      } catch (error) {
-        if (!isFailureOfPolicy(error)) throw error;
-        if (bound.policy.policy.spec.failurePolicy === 'Ignore') continue;
-        throw this.#bindings.refusal(bound.binding, attributes, { text: error.message, reason: 'Invalid' });
-      }
+  /** Who is asked is decided before anybody changes the object. */
+  #invocations(
+    concerned: readonly Bound[],
+    attributes: AdmissionAttributes,
+    failures: Failure[],
+  ): Invocation[] {
+    return concerned.flatMap((bound) => {
+      const shown = this.#bindings.match(bound, attributes);
+      if (!shown) return [];
+      const { policy } = bound.policy;
+      const params = this.#bindings.paramsOf(bound, attributes);
+      if (!('error' in params)) return params.map((each) => ({ bound, shown, params: each }));
+      const { error, of } = params;
+      const subject = of === 'policy' ? JSON.stringify(policy.metadata.name) : subjectOf(bound);
+      const message = `policy ${subject} denied request: failed to configure ${of}: ${error}`;
+      failures.push({ policy, message, reason: 'Forbidden' });
+      return [];
+    });
+  }
+
+  async #mutateBy(
+    { bound, shown, params }: Invocation,
+    attributes: AdmissionAttributes,
+    failures: Failure[],
+  ): Promise<'does not concern' | 'mutated' | 'failed'> {
+    const before = await admissionRequestOf(attributes, shown, this.#random.uuid());
+    const answers = this.#bindings.accessAnswers();
+    const base = await this.#bindings.variablesOf(attributes, shown, answers);
+    const fields = fieldsSeen(attributes, shown);
+    try {
+      const mutated = await answers.settled(() => {
+        const values = this.#bindings.prepare(bound.policy, base, params);
+        if (values === 'does not concern') return values;
+        return mutatedBy(bound.policy.content ?? [], asJsonObject(before.object!), values, fields);
+      });
+      if (mutated === 'does not concern') return mutated;
+      attributes.object = await objectAfter(attributes, shown, mutated);
+      return 'mutated';
+    } catch (error) {
+      if (!isFailureOfPolicy(error)) throw error instanceof StatusError ? asInternal(error) : error;
+      const { policy } = bound.policy;
+      const message = `policy ${subjectOf(bound)} denied request: ${error.message}`;
+      failures.push({ policy, message, reason: 'Invalid' });
+      return 'failed';
     }
-    return true;
   }
 }
 
+function subjectOf({ binding }: Bound): string {
+  return `'${binding.spec.policyName}' with binding '${binding.metadata.name}'`;
+}
+
+function keyOf({ bound: { binding }, params }: Invocation): string {
+  const { namespace = '', name = '' } = params?.metadata ?? {};
+  return [binding.spec.policyName, binding.metadata.name, namespace, name].join(' ');
+}
+
+/** In upstream's odd mixture: always 403, with the first failure's message and reason. @throws StatusError */
+function refuseFor(failures: readonly Failure[], { request, name }: AdmissionAttributes): void {
+  const told = failures.filter(({ policy }) => policy.spec.failurePolicy !== 'Ignore');
+  const [first] = told;
+  if (!first) return;
+  const { group, plural } = request.resource;
+  throw new StatusError(403, first.reason, first.message, {
+    ...(name && { name }),
+    ...(group && { group }),
+    kind: plural,
+    causes: told.map(({ message }) => ({ message })),
+  });
+}
+
+/** What a policy makes has to be an object of its kind; the client has done nothing wrong. */
+function asInternal(error: StatusError): StatusError {
+  return error.code === 400
+    ? internalError(error.message.replace(/^.* cannot be handled as an? \w+: /, ''))
+    : error;
+}
+
 function isFailureOfPolicy(error: unknown): error is Error {
-  return (
-    error instanceof CelError ||
-    error instanceof JsonPatchError ||
-    error instanceof TypedValueError ||
-    error instanceof StatusError
-  );
+  return error instanceof CelError || error instanceof JsonPatchError || error instanceof TypedValueError;
 }
 
 function compileMutations({ spec }: MutatingAdmissionPolicy): Mutations {
   return (spec.mutations ?? []).map(({ patchType, applyConfiguration, jsonPatch }) => {
     const type = patchType === 'JSONPatch' ? 'JSONPatch' : 'ApplyConfiguration';
     const { expression = '' } = (type === 'JSONPatch' ? jsonPatch : applyConfiguration) ?? {};
-    return { type, program: compileCel(withMapsForObjects(expression), policyVariables) };
+    return { type, expression, program: compileCel(withMapsForObjects(expression), policyVariables) };
   });
 }
 
@@ -115,18 +194,35 @@ function mutatedBy(
   fields: SchemaNode | undefined,
 ): JsonObject {
   let mutated = cloneJson(object);
-  for (const { type, program } of mutations) {
-    const result = jsonOfCel(program.evaluate({ ...values, object: untypedCelValue(mutated) }));
-    mutated = type === 'JSONPatch' ? patched(mutated, result) : merged(mutated, result, fields);
+  for (const mutation of mutations) {
+    const result = jsonOfCel(evaluated(mutation, { ...values, object: untypedCelValue(mutated) }));
+    mutated = mutation.type === 'JSONPatch' ? patched(mutated, result) : merged(mutated, result, fields);
   }
   return mutated;
 }
 
+/** @throws CelError that names the expression */
+function evaluated({ program, expression }: CompiledMutation, values: Record<string, unknown>): unknown {
+  try {
+    return program.evaluate(values);
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    throw new CelError(`expression '${expression}' resulted in error: ${error.message}`);
+  }
+}
+
+/** A patch whose test fails does nothing. */
 function patched(object: JsonObject, operations: unknown): JsonObject {
   if (!Array.isArray(operations)) throw new CelError('the expression of a JSON patch must give a list');
-  const result = applyJsonPatch(object, operations as JsonPatchOperation[]);
-  if (!isObject(result)) throw new JsonPatchError('the patched value is no object');
-  return result;
+  try {
+    const result = applyJsonPatch(object, operations as JsonPatchOperation[]);
+    if (!isObject(result)) throw new JsonPatchError('the patched value is no object');
+    return result;
+  } catch (error) {
+    if (error instanceof JsonPatchTestError) return object;
+    if (error instanceof JsonPatchError) throw new JsonPatchError(`JSON Patch: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Merged as server-side apply merges: maps by key, lists as their schema says. */

@@ -84,7 +84,12 @@ class Policies {
     if (!shown) return;
     const answers = this.#bindings.accessAnswers();
     const base = await this.#bindings.variablesOf(attributes, shown, answers);
-    for (const params of this.#bindings.paramsOf(bound, attributes)) {
+    const found = this.#bindings.paramsOf(bound, attributes);
+    if ('error' in found) {
+      const text = `failed to configure ${found.of}: ${found.error}`;
+      throw this.#bindings.refusal(bound.binding, attributes, { text, reason: 'Invalid' });
+    }
+    for (const params of found) {
       const { policy } = bound;
       const startMs = this.#options.clock.monotonic();
       const { violations, notes } = await answers.settled(() =>

@@ -111,21 +111,32 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     return { ...variables, variables: lazyVariables(compiled.variables, variables) };
   }
 
-  /** The parameter objects to judge with, one after the other; `null` alone for a policy without parameters. */
+  /**
+   * The parameter objects to judge with, one after the other; `null` alone for a policy without parameters. Or why there
+   * are none, and whose fault that is.
+   */
   paramsOf(
     { binding, policy: { policy } }: CompiledBinding<Policy, Binding, Content>,
     attributes: AdmissionAttributes,
-  ): (KubeObject | null)[] {
+  ): (KubeObject | null)[] | { error: string; of: 'policy' | 'binding' } {
     const { paramKind } = policy.spec;
     const { paramRef } = binding.spec;
-    if (!paramKind || !paramRef) return [null];
-    const found = this.#findParams(paramKind, paramRef, attributes.request.namespace);
+    if (!paramKind) return [null];
+    const { apiVersion = '', kind = '' } = paramKind;
+    const { group, version } = parseApiVersion(apiVersion);
+    const resource = this.#options.kinds.findKind(group, version, kind);
+    if (!resource?.cache) {
+      const error = `failed to find resource referenced by paramKind: '${apiVersion}, Kind=${kind}'`;
+      return { of: 'policy', error };
+    }
+    if (!paramRef) return [null];
+    const found = this.#findParams(resource, paramRef, attributes.request.namespace);
     if (found.length > 0) return found;
     if (paramRef.parameterNotFoundAction === 'Allow') return [];
-    throw this.refusal(binding, attributes, {
-      reason: 'Invalid',
-      text: 'failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction',
-    });
+    return {
+      of: 'binding',
+      error: 'no params found for policy binding with `Deny` parameterNotFoundAction',
+    };
   }
 
   refusal(
@@ -150,22 +161,19 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
   }
 
   #findParams(
-    paramKind: { apiVersion?: string; kind?: string },
+    { namespaced, cache }: ServedResource,
     { name, namespace, selector }: ParamRef,
     requestNamespace: string,
   ): KubeObject[] {
-    const { group, version } = parseApiVersion(paramKind.apiVersion ?? '');
-    const resource = this.#options.kinds.findKind(group, version, paramKind.kind ?? '');
-    if (!resource?.cache) return [];
-    const where = resource.namespaced ? (namespace ?? requestNamespace) : '';
+    const where = namespaced ? (namespace ?? requestNamespace) : '';
     const prefix = where ? `${where}/` : '';
     if (name) {
-      const found = resource.cache.get(prefix + name)?.object;
+      const found = cache!.get(prefix + name)?.object;
       return found ? [found] : [];
     }
     const matches = compileLabelSelector(selector);
     const found: KubeObject[] = [];
-    for (const cached of resource.cache.range(prefix)) {
+    for (const cached of cache!.range(prefix)) {
       if (matches(cached.object.metadata.labels)) found.push(cached.object);
     }
     return found;

@@ -13,6 +13,7 @@ import { parseExactJson } from '../../base/exact-json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
+import { Reinvocation } from '../admission/reinvocation.ts';
 import type { AdmissionMetrics, WebhookType } from '../metrics/admission-metrics.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { AccessAnswers } from './access-answers.ts';
@@ -31,6 +32,8 @@ export interface WebhookOptions extends MatchContext {
 }
 
 interface Hook {
+  /** Of the configuration and the webhook within. */
+  key: string;
   webhook: MutatingWebhook | ValidatingWebhook;
   matcher: Matcher;
   conditions: readonly CompiledCondition[];
@@ -78,16 +81,19 @@ class Hooks {
     return this.#current().length > 0 && request.resource.group !== 'admissionregistration.k8s.io';
   }
 
-  /** One after the other, each seeing what those before it changed; then again those that asked for it. */
+  /** One after the other, each seeing what those before it changed. */
   async mutate(attributes: AdmissionAttributes): Promise<void> {
-    const called: { hook: Hook; sawLast: KubeObject | undefined }[] = [];
+    attributes.reinvocation ??= new Reinvocation();
+    const again = attributes.reinvocation.of('MutatingAdmissionWebhook');
+    again.begin(attributes.object);
     for (const hook of this.#current()) {
-      if (await this.#mutateBy(hook, attributes)) called.push({ hook, sawLast: snapshot(attributes.object) });
+      if (!again.isTurnOf(hook.key)) continue;
+      const before = attributes.object;
+      if (!(await this.#mutateBy(hook, attributes))) continue;
+      if (attributes.object !== before && !equalJson(before, attributes.object)) again.changed();
+      if ((hook.webhook as MutatingWebhook).reinvocationPolicy === 'IfNeeded') again.add(hook.key);
     }
-    for (const { hook, sawLast } of called) {
-      const wantsAgain = (hook.webhook as MutatingWebhook).reinvocationPolicy === 'IfNeeded';
-      if (wantsAgain && !equalJson(sawLast, attributes.object)) await this.#mutateBy(hook, attributes);
-    }
+    again.end(attributes.object);
   }
 
   /** All at once; the first refusal in the order of configurations is the answer. */
@@ -220,22 +226,19 @@ class Hooks {
     ];
     configurations.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     this.#hooks = configurations.flatMap((configuration) =>
-      (configuration.webhooks ?? []).map((webhook) => this.#compile(webhook)),
+      (configuration.webhooks ?? []).map((webhook) => this.#compile(configuration.metadata.name, webhook)),
     );
     return this.#hooks;
   }
 
-  #compile(webhook: Hook['webhook']): Hook {
+  #compile(configuration: string, webhook: Hook['webhook']): Hook {
     return {
+      key: `${configuration}/${webhook.name}`,
       webhook,
       matcher: compileMatcher({ ...webhook, rules: webhook.rules ?? [] }, this.#options),
       conditions: compileConditions(webhook.matchConditions),
     };
   }
-}
-
-function snapshot(object: KubeObject | undefined): KubeObject | undefined {
-  return object && structuredClone(object);
 }
 
 function isHeaderText(text: string): boolean {
