@@ -6,6 +6,7 @@ import type { KubeletConfiguration } from './configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { measuredRuntime } from './cri/measured-runtime.ts';
 import { PluginRegistry } from './csi/plugin-registry.ts';
+import { servePodResources } from './devices/pod-resources.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { kubeletMetrics } from './kubelet-metrics.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
@@ -71,6 +72,7 @@ async function start(parts: KubeletParts): Promise<void> {
   announceStart(parts);
   await untilDone(context, 'the control groups cannot be made', () => prepareCgroups(parts));
   await untilDone(context, 'device plugins cannot be served', async () => devicePlugins?.start(signal));
+  await untilDone(context, 'the resources of pods cannot be told of', () => tellPodResources(parts));
   keepNode(parts);
   await untilDone(context, 'the containers cannot be listed', () => pods.start());
   if (rootDir !== undefined) await followCsiPlugins(parts, rootDir);
@@ -106,6 +108,20 @@ function prepareCgroups(parts: KubeletParts): Promise<void> {
   const milliCpu = parts.facts.cpuCores * 1000;
   const memoryBytes = podsMemoryMaxBytes(parts.facts, parts.settings);
   return parts.context.machine.cgroups.prepare({ milliCpu, memoryBytes });
+}
+
+async function tellPodResources({ context, pods, devicePlugins }: KubeletParts): Promise<void> {
+  const { rootDir } = context.machine;
+  if (rootDir === undefined || !devicePlugins) return;
+  await servePodResources(
+    {
+      folder: join(rootDir, 'pod-resources'),
+      devices: devicePlugins,
+      pods: () => pods.admitted(),
+      find: (namespace, name) => pods.findByName(namespace, name)?.pod,
+    },
+    context.signal,
+  );
 }
 
 /** Its object and its lease. */

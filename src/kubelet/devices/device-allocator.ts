@@ -19,6 +19,20 @@ export interface DeviceAllocator {
   resources(): Record<string, { capacity: number; allocatable: number }>;
 }
 
+/** A device of a plugin, and the NUMA nodes that it is near, as far as the plugin says. */
+export interface KnownDevice {
+  resourceName: string;
+  id: string;
+  numaNodes: readonly number[];
+}
+
+export interface DeviceInventory {
+  /** Those that the container has. */
+  ofContainer(podUid: string, container: string): KnownDevice[];
+  /** All that are healthy, whoever has them. */
+  offered(): KnownDevice[];
+}
+
 export const noGrant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
 
 /** For nodes without device plugins. */

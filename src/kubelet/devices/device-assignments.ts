@@ -52,6 +52,12 @@ export class DeviceAssignments {
     return this.#containers.get(`${podUid}/${container}`)?.[resource];
   }
 
+  /** Ids by resource. */
+  ofContainer(podUid: string, container: string): [resource: string, ids: readonly string[]][] {
+    const assigned = this.#containers.get(`${podUid}/${container}`) ?? {};
+    return Object.entries(assigned).map(([resource, { ids }]) => [resource, ids]);
+  }
+
   taken(resource: string): Set<string> {
     return new Set([...this.#containers.values()].flatMap((assigned) => assigned[resource]?.ids ?? []));
   }

@@ -49,7 +49,7 @@ async function servePlugin(socket: string): Promise<void> {
       ListAndWatch: (call: { write(message: { devices: PluginDevice[] }): void }) =>
         call.write({
           devices: [
-            { ID: 'd1', health: 'Healthy' },
+            { ID: 'd1', health: 'Healthy', topology: { nodes: [{ ID: 1 }] } },
             { ID: 'd2', health: 'Healthy' },
             { ID: 'd3', health: 'Unhealthy' },
           ],
@@ -123,6 +123,10 @@ test('a plugin registers, its devices count, are given out once each, and come b
   assert.deepEqual(grant.envs, { DEVICES: 'd1' });
   assert.deepEqual(grant.devices, [{ containerPath: '/dev/x', hostPath: '/dev/null', permissions: 'rw' }]);
   assert.deepEqual((await devices.allocate(first, first.spec.containers[0]!)).envs, { DEVICES: 'd1' });
+  const d1 = { resourceName: 'example.com/dev', id: 'd1', numaNodes: [1] };
+  assert.deepEqual(devices.ofContainer('u1', 'c'), [d1]);
+  assert.deepEqual(devices.ofContainer('u1', 'another'), []);
+  assert.deepEqual(devices.offered(), [d1, { ...d1, id: 'd2', numaNodes: [] }]);
   const second = asking('u2', 2);
   await assert.rejects(devices.allocate(second, second.spec.containers[0]!), /Requested: 2, Available: 1/);
   devices.release('u1');

@@ -10,7 +10,13 @@ import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Logger } from '../../base/logger.ts';
-import { type DeviceAllocator, type DeviceGrant, noGrant } from './device-allocator.ts';
+import {
+  type DeviceAllocator,
+  type DeviceGrant,
+  type DeviceInventory,
+  type KnownDevice,
+  noGrant,
+} from './device-allocator.ts';
 import { DeviceAssignments } from './device-assignments.ts';
 import {
   type ContainerAllocateResponse,
@@ -32,14 +38,14 @@ interface Plugin {
   client: Client;
   preStart: boolean;
   hasPreference: boolean;
-  devices: Map<string, boolean>;
+  devices: Map<string, { isHealthy: boolean; numaNodes: readonly number[] }>;
   connected: boolean;
 }
 
 const callTimeoutMs = 10_000;
 const apiVersion = 'v1beta1';
 
-export class DevicePlugins implements DeviceAllocator {
+export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   readonly #options: DevicePluginOptions;
   readonly #plugins = new Map<string, Plugin>();
   readonly #assignments: DeviceAssignments;
@@ -99,7 +105,7 @@ export class DevicePlugins implements DeviceAllocator {
     // Until its plugin comes back after a restart of the kubelet nothing of a resource is to be had.
     for (const name of this.#assignments.resources) amounts[name] = { capacity: 0, allocatable: 0 };
     for (const { resourceName, devices, connected } of this.#plugins.values()) {
-      const healthy = connected ? [...devices.values()].filter(Boolean).length : 0;
+      const healthy = connected ? [...devices.values()].filter(({ isHealthy }) => isHealthy).length : 0;
       amounts[resourceName] = { capacity: devices.size, allocatable: healthy };
     }
     return amounts;
@@ -113,6 +119,21 @@ export class DevicePlugins implements DeviceAllocator {
     for (const [resourceName, amount] of wanted)
       addGrant(grant, await this.#allocateOf(resourceName, wholeValueOf(amount), pod, container));
     return grant;
+  }
+
+  ofContainer(podUid: string, container: string): KnownDevice[] {
+    return this.#assignments.ofContainer(podUid, container).flatMap(([resourceName, ids]) => {
+      const devices = this.#plugins.get(resourceName)?.devices;
+      return ids.map((id) => ({ resourceName, id, numaNodes: devices?.get(id)?.numaNodes ?? [] }));
+    });
+  }
+
+  offered(): KnownDevice[] {
+    return [...this.#plugins.values()].flatMap(({ resourceName, devices, connected }) =>
+      [...devices].flatMap(([id, { isHealthy, numaNodes }]) =>
+        connected && isHealthy ? [{ resourceName, id, numaNodes }] : [],
+      ),
+    );
   }
 
   release(podUid: string): void {
@@ -146,7 +167,7 @@ export class DevicePlugins implements DeviceAllocator {
   async #choose(plugin: Plugin, count: number, reusable: readonly string[]): Promise<string[]> {
     const { resourceName } = plugin;
     const taken = this.#assignments.taken(resourceName);
-    const isHealthy = (id: string) => plugin.devices.get(id) ?? false;
+    const isHealthy = (id: string) => plugin.devices.get(id)?.isHealthy ?? false;
     const own = reusable.filter(isHealthy).slice(0, count);
     const free = [...plugin.devices.keys()].filter((id) => isHealthy(id) && !taken.has(id));
     const available = own.length + free.length;
@@ -213,7 +234,7 @@ export class DevicePlugins implements DeviceAllocator {
     logger.info('a device plugin registered', { resource: resourceName });
     try {
       for await (const { devices } of stream as AsyncIterable<{ devices: PluginDevice[] }>) {
-        plugin.devices = new Map(devices.map(({ ID, health }) => [ID, health === 'Healthy']));
+        plugin.devices = new Map(devices.map((device) => [device.ID, factsOf(device)]));
         changed();
       }
     } catch (error) {
@@ -224,6 +245,10 @@ export class DevicePlugins implements DeviceAllocator {
     client.close();
     if (!signal.aborted) changed();
   }
+}
+
+function factsOf({ health, topology }: PluginDevice) {
+  return { isHealthy: health === 'Healthy', numaNodes: topology?.nodes.map(({ ID }) => ID) ?? [] };
 }
 
 function addGrant(grant: DeviceGrant, answer: ContainerAllocateResponse): void {

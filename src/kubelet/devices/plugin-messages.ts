@@ -1,5 +1,6 @@
 /** The messages of the device plugin API (v1beta1). */
 import protobuf from 'protobufjs';
+import { codecsOf } from './message-codec.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 const map = (id: number) => ({ keyType: 'string', type: 'string', id });
@@ -18,7 +19,11 @@ const root = protobuf.Root.fromJSON({
       },
     },
     Empty: { fields: {} },
-    Device: { fields: { ID: field('string', 1), health: field('string', 2) } },
+    NUMANode: { fields: { ID: field('int64', 1) } },
+    TopologyInfo: { fields: { nodes: field('NUMANode', 1, 'repeated') } },
+    Device: {
+      fields: { ID: field('string', 1), health: field('string', 2), topology: field('TopologyInfo', 3) },
+    },
     ListAndWatchResponse: { fields: { devices: field('Device', 1, 'repeated') } },
     ContainerAllocateRequest: { fields: { devicesIDs: field('string', 1, 'repeated') } },
     AllocateRequest: { fields: { containerRequests: field('ContainerAllocateRequest', 1, 'repeated') } },
@@ -61,6 +66,8 @@ const root = protobuf.Root.fromJSON({
   },
 });
 
+export const codec = codecsOf(root);
+
 export interface RegisterRequest {
   version: string;
   endpoint: string;
@@ -70,6 +77,8 @@ export interface RegisterRequest {
 export interface PluginDevice {
   ID: string;
   health: string;
+  /** Where on the machine it is. */
+  topology?: { nodes: { ID: number }[] } | null;
 }
 export interface ContainerAllocateResponse {
   envs: Record<string, string>;
@@ -77,17 +86,4 @@ export interface ContainerAllocateResponse {
   devices: { containerPath: string; hostPath: string; permissions: string }[];
   annotations: Record<string, string>;
   cdiDevices: { name: string }[];
-}
-
-/** How gRPC turns a message into bytes and back. */
-export function codec<T>(type: string): {
-  serialize: (message: T) => Buffer;
-  deserialize: (bytes: Buffer) => T;
-} {
-  const found = root.lookupType(type);
-  return {
-    serialize: (message) => Buffer.from(found.encode(found.fromObject(message as object)).finish()),
-    deserialize: (bytes) =>
-      found.toObject(found.decode(bytes), { defaults: true, arrays: true, objects: true }) as T,
-  };
 }

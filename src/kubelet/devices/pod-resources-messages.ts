@@ -1,0 +1,48 @@
+/** The messages of the pod resources API (v1). */
+import protobuf from 'protobufjs';
+import { codecsOf } from './message-codec.ts';
+
+const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
+
+export const podResourcesCodec = codecsOf(
+  protobuf.Root.fromJSON({
+    nested: {
+      Empty: { fields: {} },
+      NUMANode: { fields: { ID: field('int64', 1) } },
+      TopologyInfo: { fields: { nodes: field('NUMANode', 1, 'repeated') } },
+      ContainerDevices: {
+        fields: {
+          resourceName: field('string', 1),
+          deviceIds: field('string', 2, 'repeated'),
+          topology: field('TopologyInfo', 3),
+        },
+      },
+      // Processors and memory are nobody's own here: their fields, 3 and 4, stay empty.
+      ContainerResources: {
+        fields: { name: field('string', 1), devices: field('ContainerDevices', 2, 'repeated') },
+      },
+      PodResources: {
+        fields: {
+          name: field('string', 1),
+          namespace: field('string', 2),
+          containers: field('ContainerResources', 3, 'repeated'),
+        },
+      },
+      ListPodResourcesResponse: { fields: { podResources: field('PodResources', 1, 'repeated') } },
+      AllocatableResourcesResponse: { fields: { devices: field('ContainerDevices', 1, 'repeated') } },
+      GetPodResourcesRequest: { fields: { podName: field('string', 1), podNamespace: field('string', 2) } },
+      GetPodResourcesResponse: { fields: { podResources: field('PodResources', 1) } },
+    },
+  }),
+);
+
+export interface ContainerDevices {
+  resourceName: string;
+  deviceIds: string[];
+  topology?: { nodes: { ID: number }[] } | null;
+}
+export interface PodResources {
+  name: string;
+  namespace: string;
+  containers: { name: string; devices: ContainerDevices[] }[];
+}

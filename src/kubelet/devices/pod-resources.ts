@@ -1,0 +1,104 @@
+/**
+ * The pod resources API (v1): which devices each container of the node has. Programs that monitor devices ask for it at
+ * a socket of the kubelet.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { status as grpcStatus, Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
+import type { Pod } from '../../api/resources.gen.ts';
+import { isSidecar } from '../containers/restart-policy.ts';
+import type { DeviceInventory, KnownDevice } from './device-allocator.ts';
+import { type ContainerDevices, type PodResources, podResourcesCodec } from './pod-resources-messages.ts';
+
+export interface PodResourcesOptions {
+  /** `/var/lib/kubelet/pod-resources`: clients expect the socket `kubelet.sock` in it. */
+  folder: string;
+  devices: DeviceInventory;
+  /** Those that use what the node has. */
+  pods(): Iterable<Pod>;
+  find(namespace: string, name: string): Pod | undefined;
+}
+
+interface NamedPod {
+  podName: string;
+  podNamespace: string;
+}
+
+/** Resolves when the socket is there; serves until the signal ends it. */
+export async function servePodResources(options: PodResourcesOptions, signal: AbortSignal): Promise<void> {
+  const { folder, devices } = options;
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  const socket = join(folder, 'kubelet.sock');
+  await rm(socket, { force: true });
+  const server = new Server();
+  server.addService(
+    {
+      List: method('List', 'Empty', 'ListPodResourcesResponse'),
+      GetAllocatableResources: method('GetAllocatableResources', 'Empty', 'AllocatableResourcesResponse'),
+      Get: method('Get', 'GetPodResourcesRequest', 'GetPodResourcesResponse'),
+    },
+    {
+      List: answering(() => ({ podResources: [...options.pods()].map((pod) => resourcesOf(pod, devices)) })),
+      GetAllocatableResources: answering(() => ({ devices: devices.offered().flatMap(asMessages) })),
+      Get: answering(({ podName, podNamespace }: NamedPod) => {
+        const pod = options.find(podNamespace, podName);
+        if (!pod) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
+        return { podResources: resourcesOf(pod, devices) };
+      }),
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+  signal.addEventListener('abort', () => server.forceShutdown(), { once: true });
+}
+
+function method(name: string, requestType: string, responseType: string) {
+  const request = podResourcesCodec<object>(requestType);
+  const response = podResourcesCodec<object>(responseType);
+  return {
+    path: `/v1.PodResourcesLister/${name}`,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: request.serialize,
+    requestDeserialize: request.deserialize,
+    responseSerialize: response.serialize,
+    responseDeserialize: response.deserialize,
+  };
+}
+
+/** A failure is told in its own words, without a code of its own. */
+function answering<Request>(answer: (request: Request) => object) {
+  return (
+    { request }: { request: Request },
+    reply: (error: Partial<ServiceError> | null, value?: object) => void,
+  ) => {
+    try {
+      reply(null, answer(request));
+    } catch (error) {
+      reply({ code: grpcStatus.UNKNOWN, details: (error as Error).message });
+    }
+  };
+}
+
+/** Init containers that end have nothing of their own once the others run: they are not told of. */
+function resourcesOf({ metadata, spec }: Pod, devices: DeviceInventory): PodResources {
+  const containers = [...(spec.initContainers ?? []).filter(isSidecar), ...spec.containers];
+  return {
+    name: metadata.name,
+    namespace: metadata.namespace ?? '',
+    containers: containers.map(({ name }) => ({
+      name,
+      devices: devices.ofContainer(metadata.uid, name).flatMap(asMessages),
+    })),
+  };
+}
+
+/** One for each NUMA node that the device is near. */
+function asMessages({ resourceName, id, numaNodes }: KnownDevice): ContainerDevices[] {
+  const device = { resourceName, deviceIds: [id] };
+  if (numaNodes.length === 0) return [device];
+  return numaNodes.map((ID) => ({ ...device, topology: { nodes: [{ ID }] } }));
+}
