@@ -17,8 +17,8 @@ export interface NodeNetworkOptions extends Pick<ProxyOptions, 'informers' | 'cl
   client: Client;
   config: AgentConfig;
   kubelet: Kubelet;
-  /** Called when policies are in force. */
-  policiesStarted(policies: Policies): void;
+  /** Resolved when policies are in force. */
+  policies: PendingPolicies;
 }
 
 /** What every part is given. */
@@ -29,7 +29,7 @@ type SharedOptions = Omit<ProxyOptions, 'serviceCidr' | 'ownServiceAddresses'> &
 
 /** Resolves when the network stands, without ingress; see {@link startNodeIngress}. */
 export async function startNodeNetwork(options: NodeNetworkOptions, signal: AbortSignal): Promise<void> {
-  const { config, kubelet, policiesStarted } = options;
+  const { config, kubelet, policies } = options;
   const shared = sharedOptions(options);
   const policyOptions = {
     ...shared,
@@ -43,7 +43,7 @@ export async function startNodeNetwork(options: NodeNetworkOptions, signal: Abor
   };
   await Promise.all([
     startAnnouncer(shared, signal),
-    startPolicy(policyOptions, signal).then(policiesStarted),
+    startPolicy(policyOptions, signal).then((started) => policies.resolve(started)),
     startCni(cniOptions, signal),
     startServiceProxy(shared, config, signal),
   ]);
@@ -72,4 +72,24 @@ async function startServiceProxy(
     { ...shared, now: shared.clock.now, health: proxy.health, node: () => nodes.get(nodeName) },
     signal,
   );
+}
+
+/** The rules of network policies, for pods that may start before what enforces them does. */
+export class PendingPolicies {
+  readonly #started = Promise.withResolvers<Policies>();
+  #policies: Policies | undefined;
+
+  resolve(policies: Policies): void {
+    this.#policies = policies;
+    this.#started.resolve(policies);
+  }
+
+  async inForce(): Promise<void> {
+    const policies = await this.#started.promise;
+    await policies.inForce();
+  }
+
+  problem(): string | undefined {
+    return this.#policies ? this.#policies.problem() : 'network policies are not known yet';
+  }
 }

@@ -17,10 +17,9 @@ import { startKubelet } from '../kubelet/kubelet.ts';
 import { linuxMachine } from '../kubelet/linux/machine.ts';
 import { startKubeletServer } from '../kubelet/server/server.ts';
 import { startDns } from '../network/dns/dns.ts';
-import type { Policies } from '../network/policy/policy.ts';
 import { NodeCertificates } from './agent-certificates.ts';
 import { connectAgent } from './agent-connections.ts';
-import { startNodeIngress, startNodeNetwork } from './agent-network.ts';
+import { PendingPolicies, startNodeIngress, startNodeNetwork } from './agent-network.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
 
@@ -49,27 +48,11 @@ await runUntilSignalled(logger, async (signal) => {
   );
   // Its failure is reported where it is awaited.
   nameServer.catch(() => undefined);
-  const policies = Promise.withResolvers<Policies>();
-  let startedPolicies: Policies | undefined;
-  const recorder = createEventRecorder({
-    ...common,
-    client,
-    component: 'kubelet',
-    host: config.nodeName,
-    signal,
-  });
+  const policies = new PendingPolicies();
+  const { nodeName: host } = config;
+  const recorder = createEventRecorder({ ...common, client, component: 'kubelet', host, signal });
   const kubelet = await startKubelet(
-    {
-      ...common,
-      ...kubeletOptions(),
-      client,
-      informers,
-      recorder,
-      trafficRules: {
-        inForce: async () => await (await policies.promise).inForce(),
-        problem: () => startedPolicies?.problem() ?? 'network policies are not known yet',
-      },
-    },
+    { ...common, ...kubeletOptions(), client, informers, recorder, trafficRules: policies },
     signal,
   );
   await certificates.ensureServer(client, kubelet.started, signal);
@@ -91,15 +74,10 @@ await runUntilSignalled(logger, async (signal) => {
   connections.close();
 
   async function startNetwork(): Promise<void> {
-    const options = { ...common, ...network, config, kubelet, policiesStarted };
+    const options = { ...common, ...network, config, kubelet, policies };
     await Promise.all([startNodeNetwork(options, signal), nameServer]);
     logger.info('the network of the node stands', { sinceStartMs: Math.round(performance.now()) });
     await startNodeIngress(options, signal);
-  }
-
-  function policiesStarted(started: Policies): void {
-    startedPolicies = started;
-    policies.resolve(started);
   }
 });
 

@@ -46,50 +46,18 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     'Duration in seconds to sync a single pod.',
     syncBuckets,
   );
-  const start = registry.histogram(
-    'kubelet_pod_start_duration_seconds',
-    'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
-    startBuckets,
-  );
-  const total = registry.histogram(
-    'kubelet_pod_start_total_duration_seconds',
-    'Seconds from the creation of a pod until the API tells that all its containers run.',
-    startBuckets,
-  );
-  const own = registry.histogram(
-    'kubelet_pod_start_sli_duration_seconds',
-    'Seconds from the creation of a pod until the API tells that all its containers run, without pulling images and init containers.',
-    startBuckets,
-  );
-  const sets: PodSet[] = [];
-  const nodes = new Set<string>();
-  showPods(registry, sets, nodes);
   const cgroupSeconds = registry.histogram(
     'kubelet_cgroup_manager_duration_seconds',
     'Duration in seconds for cgroup manager operations. Broken down by method.',
     defaultBuckets,
   );
-  const relistDuration = registry.histogram(
-    'kubelet_pleg_relist_duration_seconds',
-    'Duration in seconds for relisting pods in PLEG.',
-    defaultBuckets,
-  );
-  const relistInterval = registry.histogram(
-    'kubelet_pleg_relist_interval_seconds',
-    'Interval in seconds between relisting in PLEG.',
-    [...defaultBuckets, 30, 60, 90, 120],
-  );
+  const sets: PodSet[] = [];
+  const nodes = new Set<string>();
+  showPods(registry, sets, nodes);
   const metrics: KubeletMetrics = {
-    podStart: (seconds) => start.observe(seconds),
-    podRuns({ totalSeconds, ownSeconds }) {
-      total.observe(totalSeconds);
-      own.observe(ownSeconds);
-    },
+    ...startMetrics(registry),
     sync: (operation, seconds) => sync.observe(seconds, { operation_type: operation }),
-    relist(seconds, sinceLastSeconds) {
-      relistDuration.observe(seconds);
-      if (sinceLastSeconds !== undefined) relistInterval.observe(sinceLastSeconds);
-    },
+    relist: relistMetrics(registry),
     operations: runtimeOperations(registry),
     counts: podCounts(registry),
     cgroups: (operation, seconds) => cgroupSeconds.observe(seconds, { operation_type: operation }),
@@ -103,6 +71,48 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
   };
   known.set(registry, metrics);
   return metrics;
+}
+
+function startMetrics(registry: MetricsRegistry): Pick<KubeletMetrics, 'podStart' | 'podRuns'> {
+  const start = registry.histogram(
+    'kubelet_pod_start_duration_seconds',
+    'Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
+    startBuckets,
+  );
+  const total = registry.histogram(
+    'kubelet_pod_start_total_duration_seconds',
+    'Seconds from the creation of a pod until the API shows all its containers running.',
+    startBuckets,
+  );
+  const own = registry.histogram(
+    'kubelet_pod_start_sli_duration_seconds',
+    'Seconds from the creation of a pod until the API shows all its containers running, without pulling images and init containers.',
+    startBuckets,
+  );
+  return {
+    podStart: (seconds) => start.observe(seconds),
+    podRuns({ totalSeconds, ownSeconds }) {
+      total.observe(totalSeconds);
+      own.observe(ownSeconds);
+    },
+  };
+}
+
+function relistMetrics(registry: MetricsRegistry): KubeletMetrics['relist'] {
+  const relistDuration = registry.histogram(
+    'kubelet_pleg_relist_duration_seconds',
+    'Duration in seconds for relisting pods in PLEG.',
+    defaultBuckets,
+  );
+  const relistInterval = registry.histogram(
+    'kubelet_pleg_relist_interval_seconds',
+    'Interval in seconds between relisting in PLEG.',
+    [...defaultBuckets, 30, 60, 90, 120],
+  );
+  return (seconds, sinceLastSeconds) => {
+    relistDuration.observe(seconds);
+    if (sinceLastSeconds !== undefined) relistInterval.observe(sinceLastSeconds);
+  };
 }
 
 /** Of all nodes that share the registry: what the pods are, looked at when somebody asks. */

@@ -11,7 +11,10 @@ import { validateEmbedded } from '../../api/structural/embedded.ts';
 import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { validateListItems, validateStructure } from '../../api/structural/validate.ts';
-import type { CustomResourceDefinitionVersion } from '../../api/types/apiextensions-v1.gen.ts';
+import type {
+  CustomResourceDefinitionNames,
+  CustomResourceDefinitionVersion,
+} from '../../api/types/apiextensions-v1.gen.ts';
 import type { ResourceCodec } from '../registry/codec.ts';
 import type { KindOptions } from '../registry/kind-registry.ts';
 import { convertedNow, type VersionConverter } from '../registry/version-converter.ts';
@@ -33,7 +36,7 @@ export function customKind(
   options: KindOptions;
 } {
   const { spec } = definition;
-  const names = definition.status?.acceptedNames?.plural ? definition.status.acceptedNames : spec.names;
+  const names = acceptedNamesOf(definition);
   const stored = spec.versions.find((version) => version.storage) ?? spec.versions[0]!;
   const keepsUnknown = spec.preserveUnknownFields === true;
   const versionOf = (name: string) => spec.versions.find((candidate) => candidate.name === name);
@@ -61,9 +64,42 @@ export function customKind(
   );
   const validatorOf = (apiVersion = '') =>
     validators.get(apiVersion) ?? validators.get(`${spec.group}/${stored.name}`)!;
-  const hasStatus = stored.subresources?.status !== undefined;
-  const scale = stored.subresources?.scale;
   const kind: KindDefinition<CustomObject> = {
+    ...identityOf(definition, stored),
+    columns: columnsOf(stored),
+    versions: spec.versions
+      .filter((version) => version !== stored && version.served)
+      .map((version) => servedVersion(spec.group, names.kind, version)),
+    hasGeneration: true,
+    ...subresourcesOf(stored),
+    ...validation(validatorOf),
+    ...selectable(stored),
+    ...deprecated(spec.group, names.kind, stored),
+  };
+  return {
+    definition: kind as KindDefinition,
+    options: {
+      isCustom: true,
+      ...(converter && { converter }),
+      codecFor,
+    },
+  };
+}
+
+function acceptedNamesOf({ spec, status }: CustomResourceDefinition): CustomResourceDefinitionNames {
+  return status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
+}
+
+function identityOf(
+  definition: CustomResourceDefinition,
+  stored: CustomResourceDefinitionVersion,
+): Pick<
+  KindDefinition<CustomObject>,
+  'type' | 'schema' | 'singular' | 'shortNames' | 'categories' | 'storagePrefix'
+> {
+  const { spec } = definition;
+  const names = acceptedNamesOf(definition);
+  return {
     type: {
       group: spec.group,
       version: stored.name,
@@ -76,6 +112,18 @@ export function customKind(
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     storagePrefix: `${spec.group}/${names.plural}`,
+  };
+}
+
+function subresourcesOf({
+  subresources,
+}: CustomResourceDefinitionVersion): Pick<
+  KindDefinition<CustomObject>,
+  'status' | 'scale' | 'prepareCreate' | 'prepareUpdate' | 'prepareStatusUpdate'
+> {
+  const hasStatus = subresources?.status !== undefined;
+  const scale = subresources?.scale;
+  return {
     status: hasStatus ? 'separate' : 'none',
     ...(scale && {
       scale: {
@@ -84,11 +132,6 @@ export function customKind(
         ...(scale.labelSelectorPath && { labelSelector: withoutDot(scale.labelSelectorPath) }),
       },
     }),
-    columns: columnsOf(stored),
-    versions: spec.versions
-      .filter((version) => version !== stored && version.served)
-      .map((version) => servedVersion(spec.group, names.kind, version)),
-    hasGeneration: true,
     prepareCreate(object) {
       if (hasStatus) delete object.status;
     },
@@ -105,17 +148,6 @@ export function customKind(
       });
       delete object.status;
       if (status !== undefined) object.status = status;
-    },
-    ...validation(validatorOf),
-    ...selectable(stored),
-    ...deprecated(spec.group, names.kind, stored),
-  };
-  return {
-    definition: kind as KindDefinition,
-    options: {
-      isCustom: true,
-      ...(converter && { converter }),
-      codecFor,
     },
   };
 }
