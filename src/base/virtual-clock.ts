@@ -56,6 +56,11 @@ export class VirtualClock implements Clock {
     this.#jumpedMs += byMs;
   }
 
+  /** Time passes as for a process that is stopped: no timer fires, and what falls due is late. */
+  stall(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+
   /** Timers that wait to fire. */
   get pendingCount(): number {
     return this.#pending.length;

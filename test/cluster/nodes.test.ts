@@ -62,6 +62,20 @@ test('a node that goes silent is Unknown after 40 s; its pods move after their t
   assert.deepEqual((await client.get(Node, { name: lost })).spec?.taints ?? [], []);
 });
 
+test('controllers that were stopped for a while give nodes time to be heard before they take them for lost', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { clock } = cluster;
+  for (const node of cluster.nodes) node.isSilent = true;
+  clock.stall(600_000);
+  await clock.advance(15_000);
+  const [returns, lost] = cluster.nodes.map(({ name }) => name) as [string, string];
+  assert.equal(await readiness(cluster, lost), 'True');
+  cluster.nodes[0]!.isSilent = false;
+  await clock.advance(15_000);
+  assert.equal(await readiness(cluster, returns), 'True');
+  assert.equal(await readiness(cluster, lost), 'Unknown');
+});
+
 test('when no node is heard of, nothing is evicted: it is the controllers that are cut off', async () => {
   await using cluster = await createCluster({ nodes: 2 });
   const { client, clock } = cluster;

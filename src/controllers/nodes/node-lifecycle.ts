@@ -29,7 +29,14 @@ interface Heartbeat {
   atMs: number;
   renewTime: string | undefined;
   status: Node['status'];
+  /** It has missed its time, or was given some more: it is not given any again. */
+  isOverdue?: boolean;
 }
+
+/** A check that is so late tells of this process, which was stopped or starved, and not of the node. */
+const lateMs = 5_000;
+/** What the node then gets to be heard: two renewals of its lease. */
+const wakeGraceMs = 20_000;
 
 export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyController {
   const heartbeats = new Map<string, Heartbeat>();
@@ -57,7 +64,7 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
         const heartbeat = heartbeats.get(metadata.name);
         const renewTime = spec?.renewTime;
         if (heartbeat && heartbeat.renewTime !== renewTime)
-          heartbeats.set(metadata.name, { ...heartbeat, renewTime, atMs: clock.monotonic() });
+          heartbeats.set(metadata.name, { status: heartbeat.status, renewTime, atMs: clock.monotonic() });
         return isUnknown(informers.of(Node).get(metadata.name)) ? [metadata.name] : [];
       }),
     ],
@@ -126,7 +133,11 @@ function listen(
   }
   const graceMs = nodeCondition(node, 'Ready') ? monitorGraceMs : startupGraceMs;
   const leftMs = heartbeat.atMs + graceMs - nowMs;
-  return { isSilent: leftMs <= 0, nextCheckMs: leftMs };
+  if (leftMs > 0) return { isSilent: false, nextCheckMs: leftMs };
+  const isLate = leftMs < -lateMs && !heartbeat.isOverdue;
+  const atMs = isLate ? nowMs - graceMs + wakeGraceMs : heartbeat.atMs;
+  heartbeats.set(name, { ...heartbeat, atMs, isOverdue: true });
+  return { isSilent: !isLate, nextCheckMs: wakeGraceMs };
 }
 
 /** Only a kubelet writes heartbeat times: changes by others, this controller's above all, are no sign of life. */
