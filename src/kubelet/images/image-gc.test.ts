@@ -74,7 +74,8 @@ function setup(options: {
       },
     }),
   });
-  return { gc, clock, events, lastUsedMs, left: () => [...images.keys()] };
+  const add = (id: string) => void images.set(id, { ...[...images.values()][0]!, id, repoTags: [`${id}:1`] });
+  return { gc, clock, events, lastUsedMs, add, left: () => [...images.keys()] };
 }
 
 test('above the high mark the longest unused images go until the low mark; those in use, pinned and of sandboxes stay', async () => {
@@ -137,6 +138,20 @@ test('short of space an image goes as soon as nothing runs from it, if it has be
   inUse.pop();
   await gc.free(1);
   assert.deepEqual(left(), []);
+});
+
+test('an image is as old as it has been there, whenever the disk is looked at', async () => {
+  const { gc, clock, add, left } = setup({ usedGi: 50, images: ['mine'], inUse: ['mine'] });
+  const stop = new AbortController();
+  const running = gc.run(stop.signal);
+  await clock.advance(minute);
+  add('came-later');
+  await clock.advance(2 * minute + 30_000);
+  add('new');
+  await gc.free(Number.POSITIVE_INFINITY);
+  assert.deepEqual(left(), ['mine', 'new']);
+  stop.abort();
+  await running;
 });
 
 test('an image that cannot be removed keeps no other', async () => {

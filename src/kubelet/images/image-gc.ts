@@ -28,7 +28,9 @@ export interface ImageGcOptions {
   ageMaxMs: number | undefined;
 }
 
-const everyMs = 5 * 60_000;
+/** An image is as old as it was seen first: one that came meanwhile must not count as new when the disk is full. */
+const lookEveryMs = 30_000;
+const looksPerRound = 10;
 
 export class ImageGc {
   readonly #options: ImageGcOptions;
@@ -42,18 +44,34 @@ export class ImageGc {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
     let hasFailed = false;
-    while (!signal.aborted) {
-      try {
-        await this.collect();
-        hasFailed = false;
-      } catch (error) {
-        logger.warn('images could not be collected', { error });
-        // A single failure may be chance: only repeated ones are reported.
-        if (hasFailed) this.#warn('ImageGCFailed', (error as Error).message);
-        hasFailed = true;
-      }
-      await pause(clock, everyMs, signal);
+    for (let look = 0; !signal.aborted; look++) {
+      if (look % looksPerRound === 0) hasFailed = await this.#tryCollect({ hasFailed });
+      else
+        await this.#noteNew().catch((error: unknown) =>
+          logger.debug('images could not be listed', { error }),
+        );
+      await pause(clock, lookEveryMs, signal);
     }
+  }
+
+  /** True: it failed. */
+  async #tryCollect({ hasFailed }: { hasFailed: boolean }): Promise<boolean> {
+    try {
+      await this.collect();
+      return false;
+    } catch (error) {
+      this.#options.logger.warn('images could not be collected', { error });
+      // A single failure may be chance: only repeated ones are reported.
+      if (hasFailed) this.#warn('ImageGCFailed', (error as Error).message);
+      return true;
+    }
+  }
+
+  async #noteNew(): Promise<void> {
+    const { clock, runtime } = this.#options;
+    const nowMs = clock.now();
+    for (const { id } of await runtime.listImages())
+      if (!this.#seen.has(id)) this.#seen.set(id, { firstMs: nowMs, usedMs: nowMs });
   }
 
   /** One round by the thresholds. */
