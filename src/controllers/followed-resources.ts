@@ -10,6 +10,8 @@ import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 const discoveryDelayMs = 250;
 /** Aggregated servers announce nothing: their resources are found by asking now and then. */
 const discoveryIntervalMs = 300_000;
+/** Objects that cannot be listed, such as those whose conversion fails, hold up the start no longer; upstream's limit. */
+const firstListsMs = 30_000;
 /** A discovery is some forty requests: what it could not learn is not asked for too eagerly. */
 const discoveryBackoff = { firstMs: 100, maxMs: discoveryIntervalMs };
 
@@ -40,6 +42,7 @@ export class FollowedResources {
   readonly #signal: AbortSignal;
   readonly #discovery: WorkQueue;
   readonly #ready = Promise.withResolvers<void>();
+  #isReady = false;
   /** By `group/plural`. */
   readonly #followed = new Map<string, Followed>();
 
@@ -52,7 +55,7 @@ export class FollowedResources {
     signal.addEventListener('abort', () => this.#ready.resolve(), { once: true });
   }
 
-  /** Resolves when all that is wanted was listed once, or the signal aborts. */
+  /** Resolves when all that is wanted was listed once, or took too long, or the signal aborts. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -78,7 +81,7 @@ export class FollowedResources {
           if (isComplete) this.#discovery.forget(key);
           else this.#failed(key);
           this.#discovery.addAfter(key, discoveryIntervalMs);
-          this.#ready.resolve();
+          this.#becomeReady();
         } catch (error) {
           if (!this.#signal.aborted) logger.warn('discovery failed', { error });
           this.#failed(key);
@@ -86,6 +89,18 @@ export class FollowedResources {
       },
       this.#signal,
     );
+  }
+
+  /** Discoveries go on meanwhile: the next may find that what is waited for is gone. */
+  #becomeReady(): void {
+    if (this.#isReady) return;
+    const { clock } = this.#environment;
+    const timer = clock.after(firstListsMs, () => this.#ready.resolve());
+    void Promise.all([...this.#followed.values()].map(({ synced }) => synced)).then(() => {
+      timer.cancel();
+      this.#isReady = true;
+      this.#ready.resolve();
+    });
   }
 
   #failed(key: string): void {
@@ -111,7 +126,6 @@ export class FollowedResources {
       this.#followed.delete(key);
       this.#options.stopped?.(resource);
     }
-    await Promise.all([...this.#followed.values()].map(({ synced }) => synced));
     return failures.size === 0;
   }
 

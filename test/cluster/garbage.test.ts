@@ -16,7 +16,7 @@ import { expired } from '../../src/api/status.ts';
 import type { Client } from '../../src/client/client.ts';
 import { type Transport, TransportError } from '../../src/client/transport.ts';
 import { createCluster } from './cluster.ts';
-import { widget, widgetDefinition } from './widgets.ts';
+import { gadgetDefinition, widget, widgetDefinition } from './widgets.ts';
 import { deploymentOf } from './workloads.ts';
 
 const namespace = 'default';
@@ -136,6 +136,35 @@ test('resources that discovery fails to tell of for a while are still followed',
   await client.delete(Deployment, { name: 'web', namespace }, { propagationPolicy: 'Background' });
   await cluster.until(async () => (await counts(client)).join() === '0,0,0', 60_000);
 });
+
+for (const when of ['from the start', 'later'])
+  test(`a kind whose objects cannot be listed ${when} does not keep others from being collected`, async () => {
+    const wrapTransport = (transport: Transport): Transport => ({
+      close: () => transport.close(),
+      send(request) {
+        if (request.path.includes('/gadgets')) throw new TransportError('the request was lost');
+        return transport.send(request);
+      },
+    });
+    await using cluster = await createCluster({ wrapTransport });
+    const { client, clock } = cluster;
+    if (when === 'from the start') await cluster.stopControllers();
+    else await clock.advance(5_000);
+    await client.create(CustomResourceDefinition, gadgetDefinition);
+    await clock.advance(5_000);
+    if (when === 'from the start') cluster.startControllers();
+    await client.create(CustomResourceDefinition, widgetDefinition);
+    await clock.advance(5_000);
+    const owner = await client.create(widget, { metadata: { name: 'owner', namespace } });
+    const { uid } = owner.metadata;
+    const reference = { apiVersion: 'example.com/v1', kind: 'Widget', name: 'owner', uid };
+    await client.create(ConfigMap, { metadata: { name: 'child', namespace, ownerReferences: [reference] } });
+    await clock.advance(5_000);
+    await client.delete(widget, { name: 'owner', namespace });
+    const isThere = async () =>
+      (await client.list(ConfigMap, { namespace })).items.some(({ metadata }) => metadata.name === 'child');
+    await cluster.until(async () => !(await isThere()), 60_000);
+  });
 
 /** Holds the watches of a resource until it opens, and then has them start anew from a list. */
 function holdWatches(resource: string) {

@@ -10,19 +10,24 @@ export const widget: ResourceType = {
   namespaced: true,
 };
 
-export const widgetDefinition = {
-  metadata: { name: 'widgets.example.com' },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-} as Draft<CustomResourceDefinition>;
+export const widgetDefinition = definitionOf('widget', 'Widget');
+/** A second one. */
+export const gadgetDefinition = definitionOf('gadget', 'Gadget');
+
+function definitionOf(singular: string, kind: string): Draft<CustomResourceDefinition> {
+  const version = {
+    name: 'v1',
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+  };
+  return {
+    metadata: { name: `${singular}s.example.com` },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: `${singular}s`, kind, singular, listKind: `${kind}List` },
+      versions: [version],
+    },
+  };
+}
