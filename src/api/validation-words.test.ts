@@ -18,6 +18,7 @@ function errorsOf(kind: string, content: object, apiVersion?: string): string[] 
 }
 
 const subdomain = 'a lowercase RFC 1123 subdomain';
+const label = 'a lowercase RFC 1123 label';
 const path = { path: '/', pathType: 'Prefix' };
 const ingress = (...paths: object[]) => ({ spec: { rules: [{ http: { paths } }] } });
 const at = 'spec.rules[0].http.paths[0]';
@@ -182,6 +183,45 @@ const cases: [string, string, object, string[], string?][] = [
     [
       'spec.rules[0].subjects[0].kind: Unsupported value: "Bogus": supported values: "Group", "ServiceAccount", "User"',
       'spec.rules[0].nonResourceRules[0].verbs: Unsupported value: ["dance"]: supported values: "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"',
+    ],
+  ],
+  [
+    'a flow schema is about namespaces, paths and accounts as they can be',
+    'FlowSchema',
+    {
+      spec: {
+        matchingPrecedence: 1000,
+        priorityLevelConfiguration: { name: 'a' },
+        rules: [
+          {
+            subjects: [{ kind: 'ServiceAccount', serviceAccount: { name: '*', namespace: 'A' } }],
+            resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['A'] }],
+            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['a', '/a*', '/*'] }],
+          },
+        ],
+      },
+    },
+    [
+      `spec.rules[0].subjects[0].serviceAccount.namespace: Invalid value: "A": ${label}`,
+      `spec.rules[0].resourceRules[0].namespaces[0]: Invalid value: "A": each member of this list must be '*' or a DNS-1123 label; ${label}`,
+      'spec.rules[0].nonResourceRules[0].nonResourceURLs[0]: Invalid value: "a": must start with slash',
+      'spec.rules[0].nonResourceRules[0].nonResourceURLs[1]: Invalid value: "/a*": wildcard can only do suffix matching',
+    ],
+  ],
+  [
+    'no toleration stands twice',
+    'RuntimeClass',
+    {
+      handler: 'h',
+      scheduling: {
+        tolerations: [
+          { key: 'k', operator: 'Exists' },
+          { key: 'k', operator: 'Exists', effect: '' },
+        ],
+      },
+    },
+    [
+      'scheduling.tolerations[1]: Duplicate value: {"Key":"k","Operator":"Exists","Value":"","Effect":"","TolerationSeconds":null}',
     ],
   ],
   [

@@ -26,9 +26,11 @@ import type {
   NamedRuleWithOperations,
   ParamKind,
   ParamRef,
+  ValidatingAdmissionPolicyStatus,
   Validation,
   Variable,
 } from '../types/admissionregistration-v1.gen.ts';
+import { validateConditions } from '../validation/conditions.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
 import { validateLabelSelector } from '../validation/label-selector.ts';
 import {
@@ -67,7 +69,8 @@ export const validatingAdmissionPolicyKind = defineKind(ValidatingAdmissionPolic
   prepareCreate(policy) {
     policy.status = {};
   },
-  *validate({ metadata, spec }, { subresource }) {
+  *validate({ metadata, spec, status }, { subresource }) {
+    if (subresource === 'status') yield* validateStatus(status);
     if (subresource === 'status' || !spec) return;
     const scope = yield* validateCommon(spec, 'spec');
     const { validations = [], auditAnnotations = [] } = spec;
@@ -205,10 +208,28 @@ function* validateCommon(spec: CommonSpec, field: string): Generator<FieldError,
   return scope;
 }
 
+function* validateStatus(status: ValidatingAdmissionPolicyStatus | undefined): FieldErrors {
+  for (const [index, { warning, fieldRef }] of (status?.typeChecking?.expressionWarnings ?? []).entries()) {
+    const path = `status.typeChecking.expressionWarnings[${index}]`;
+    if (!warning) yield required(`${path}.warning`);
+    if (!fieldRef?.trim()) yield required(`${path}.fieldRef`);
+  }
+  yield* validateConditions(status?.conditions, 'status.conditions');
+}
+
 function* validateParamKind({ apiVersion, kind }: ParamKind, field: string): FieldErrors {
   if (!apiVersion) yield required(`${field}.apiVersion`);
   else if (apiVersion.split('/').length > 2)
     yield invalidValue(`${field}.apiVersion`, apiVersion, `unexpected GroupVersion string: ${apiVersion}`);
+  else {
+    const [version = '', group] = apiVersion.split('/').reverse();
+    for (const [part, problems] of [
+      [group, group ? subdomainProblems(group) : []],
+      [version, version ? dns1035LabelProblems(version) : []],
+    ] as const)
+      if (problems.length > 0) yield invalidValue(`${field}.apiVersion`, part, problems.join(','));
+    if (!version) yield invalidValue(`${field}.apiVersion`, apiVersion, 'version must be specified');
+  }
   if (!kind) yield required(`${field}.kind`);
   else {
     const problems = dns1035LabelProblems(kind.toLowerCase());

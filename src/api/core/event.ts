@@ -2,13 +2,15 @@
 
 import { ageColumn, ageSince, column, countColumn, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import type { InnerTypeText } from '../error-value.ts';
 import { type FieldErrors, invalidValue, required } from '../field-error.ts';
 import type { ValidationContext } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Event } from '../resources.gen.ts';
 import { asJsonObject } from '../schema/decode.ts';
 import type { Event as EventsV1Event } from '../types/events-v1.gen.ts';
-import { invalidFor, nameRule } from '../validation/fields.ts';
+import { semanticEqual } from '../validation/equality.ts';
+import { immutable, invalidFor, nameRule } from '../validation/fields.ts';
 import { pathSegmentProblems, qualifiedNameProblems } from '../validation/names.ts';
 import { validateSubdomainName } from '../validation/object-meta.ts';
 
@@ -43,6 +45,7 @@ export const eventKind = defineKind(Event, {
   },
   validateName: nameRule(pathSegmentProblems),
   validate: validateEvent,
+  validateUpdate: validateEventUpdate,
   selectableFields: (event) => ({
     'involvedObject.kind': event.involvedObject?.kind ?? '',
     'involvedObject.namespace': event.involvedObject?.namespace ?? '',
@@ -91,6 +94,47 @@ function* validateEvent(event: Event, { apiVersion, isUpdate }: ValidationContex
   if (isNewer && !isUpdate) yield* validateNewer(event);
 }
 
+const immutableTexts = [
+  ['reason', 'reason'],
+  ['message', 'message'],
+  ['source', 'source'],
+  ['firstTimestamp', 'firstTimestamp'],
+  ['lastTimestamp', 'lastTimestamp'],
+  ['count', 'count'],
+  ['reason', 'reason'],
+  ['type', 'type'],
+  ['eventTime', 'eventTime'],
+  ['action', 'action'],
+  ['related', 'related'],
+  ['reportingComponent', 'reportingController'],
+  ['reportingInstance', 'reportingInstance'],
+] as const;
+const innerTypes: Partial<Record<string, InnerTypeText>> = {
+  source: 'core.EventSource',
+  related: 'core.ObjectReference',
+};
+
+/** Through the newer group only the series of an event changes. */
+function* validateEventUpdate(event: Event, old: Event, { apiVersion }: ValidationContext): FieldErrors {
+  if (apiVersion !== 'events.k8s.io/v1') return;
+  if (!semanticEqual(event.series, old.series)) yield* validateSeries(event);
+  const involved = 'core.ObjectReference';
+  yield* immutable(event.involvedObject, old.involvedObject, 'involvedObject', involved);
+  for (const [name, field] of immutableTexts) {
+    const inner = innerTypes[name];
+    // A text that is not there is empty.
+    const value = inner || name === 'count' ? event[name] : (event[name] ?? '');
+    const before = inner || name === 'count' ? old[name] : (old[name] ?? '');
+    yield* immutable(value, before, field, inner);
+  }
+}
+
+function* validateSeries({ series }: Event): FieldErrors {
+  if (!series) return;
+  if (!(series.count && series.count > 1)) yield invalidValue('series.count', '', 'should be at least 2');
+  if (!series.lastObservedTime) yield required('series.lastObservedTime');
+}
+
 /** What holds in every version. An event of the newer style has its eventTime. */
 function* validateAnyEvent(event: Event, controllerField: string): FieldErrors {
   const namespace = event.metadata.namespace ?? '';
@@ -120,9 +164,7 @@ function* validateNewer(event: Event): FieldErrors {
   const { name = '' } = event.metadata;
   // What is wrong for every version has been said already.
   if (name && pathSegmentProblems(name).length === 0) yield* validateSubdomainName(name, 'metadata.name');
-  if (event.series && !(event.series.count && event.series.count > 1))
-    yield invalidValue('series.count', '', 'should be at least 2');
-  if (event.series && !event.series.lastObservedTime) yield required('series.lastObservedTime');
+  yield* validateSeries(event);
   if (!event.eventTime) yield required('eventTime');
   if (event.type !== 'Normal' && event.type !== 'Warning')
     yield invalidValue('type', '', `has invalid value: ${event.type ?? ''}`);

@@ -21,6 +21,8 @@ export const namespaceKind = defineKind(Namespace, {
     // A new map: the one that is there may be shared with whoever sent the object.
     if (name && labels?.[namespaceNameLabel] !== name)
       namespace.metadata.labels = { ...labels, [namespaceNameLabel]: name };
+    if (namespace.status && !namespace.status.phase)
+      namespace.status = { ...namespace.status, phase: 'Active' };
   },
   prepareCreate(namespace) {
     namespace.status = { phase: 'Active' };

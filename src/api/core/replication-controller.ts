@@ -1,4 +1,5 @@
 /** Replication controllers: the oldest way to keep a number of pods. */
+import { validateReplicaStatus } from '../apps/replica-rules.ts';
 import { ageColumn, countColumn, formatLabels, nameColumn, podColumns, wideColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { invalidValue, notSupported, required } from '../field-error.ts';
@@ -9,6 +10,8 @@ import { nonNegative } from '../validation/fields.ts';
 import { defaultPodTemplate } from './pod-spec/defaults.ts';
 import { validatePodTemplate } from './pod-spec/validate.ts';
 import { templateWarnings } from './pod-spec/warnings.ts';
+
+const statusCounts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'];
 
 export const replicationControllerKind = defineKind(ReplicationController, {
   storagePrefix: 'controllers',
@@ -41,7 +44,11 @@ export const replicationControllerKind = defineKind(ReplicationController, {
   },
   warnings: (controller, old) =>
     templateWarnings(controller.spec?.template, old?.spec?.template, 'spec.template'),
-  *validate(controller) {
+  *validate(controller, { subresource }) {
+    if (subresource === 'status') {
+      yield* validateReplicaStatus(controller.status, statusCounts);
+      return;
+    }
     const spec = controller.spec ?? {};
     yield* nonNegative(spec.minReadySeconds, 'spec.minReadySeconds');
     if (!hasKeys(spec.selector)) yield required('spec.selector');

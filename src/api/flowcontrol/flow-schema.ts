@@ -10,7 +10,8 @@ import type {
   Subject,
 } from '../types/flowcontrol-v1.gen.ts';
 import { invalidFor, oneOf } from '../validation/fields.ts';
-import { subdomainProblems } from '../validation/names.ts';
+import { dnsLabelProblems, subdomainProblems } from '../validation/names.ts';
+import { validateConditionTypes } from './condition-types.ts';
 
 const precedenceDefault = 1000;
 const precedenceMax = 10000;
@@ -38,7 +39,8 @@ export const flowSchemaKind = defineKind(FlowSchema, {
   prepareStatusUpdate(schema, old) {
     schema.spec = old.spec!;
   },
-  *validate({ metadata, spec }, { subresource }) {
+  *validate({ metadata, spec, status }, { subresource }) {
+    if (subresource === 'status') yield* validateConditionTypes(status?.conditions);
     if (subresource === 'status' || !spec) return;
     const precedence = spec.matchingPrecedence ?? 0;
     if (precedence <= 0)
@@ -89,6 +91,7 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
         `${path}.namespaces`,
         'resource rules that are not cluster scoped must supply at least one namespace',
       );
+    yield* validateNamespaces(resources.namespaces ?? [], `${path}.namespaces`);
   }
   for (const [index, urls] of (rule.nonResourceRules ?? []).entries()) {
     const path = `${field}.nonResourceRules[${index}]`;
@@ -96,7 +99,38 @@ function* validateRule(rule: PolicyRulesWithSubjects, field: string): FieldError
     if (!urls.verbs?.length) yield required(`${path}.verbs`, 'verbs must contain at least one value');
     if (!urls.nonResourceURLs?.length)
       yield required(`${path}.nonResourceURLs`, 'nonResourceURLs must contain at least one value');
+    yield* validateUrls(urls.nonResourceURLs ?? [], `${path}.nonResourceURLs`);
   }
+}
+
+function* validateUrls(urls: readonly string[], field: string): FieldErrors {
+  if (!urls.includes('*'))
+    for (const [index, url] of urls.entries()) yield* validateUrl(url, `${field}[${index}]`);
+  else if (urls.length > 1)
+    yield invalidValue(field, urls, "if '*' is present, must not specify other non-resource URLs");
+}
+
+function* validateNamespaces(namespaces: readonly string[], field: string): FieldErrors {
+  if (namespaces.includes('*')) {
+    if (namespaces.length > 1)
+      yield invalidValue(field, namespaces, "if '*' is present, must not specify other namespaces");
+    return;
+  }
+  const rule = "each member of this list must be '*' or a DNS-1123 label; ";
+  for (const [index, namespace] of namespaces.entries())
+    for (const problem of dnsLabelProblems(namespace))
+      yield invalidValue(`${field}[${index}]`, namespace, rule + problem);
+}
+
+/** Says the first thing that is wrong. */
+function* validateUrl(url: string, field: string): FieldErrors {
+  const wildcards = url.split('*').length - 1;
+  if (url === '') yield invalidValue(field, url, 'must not be empty');
+  else if (!url.startsWith('/')) yield invalidValue(field, url, 'must start with slash');
+  else if (url.includes(' ')) yield invalidValue(field, url, 'must not contain white-space');
+  else if (url.includes('//')) yield invalidValue(field, url, 'must not contain double slash');
+  else if (wildcards > 1 || (wildcards === 1 && !url.endsWith('/*')))
+    yield invalidValue(field, url, 'wildcard can only do suffix matching');
 }
 
 const distinguishers = ['ByNamespace', 'ByUser'];
@@ -134,6 +168,10 @@ function* validateSubject(subject: Subject, field: string): FieldErrors {
     } else if (value)
       yield forbiddenField(path, `${path.split('.').at(-1)} is forbidden when subject kind is not '${name}'`);
   }
-  if (kind === 'ServiceAccount' && serviceAccount && !serviceAccount.namespace)
-    yield required(`${field}.serviceAccount.namespace`, 'must specify namespace for service account');
+  if (kind !== 'ServiceAccount' || !serviceAccount) return;
+  const { name, namespace } = serviceAccount;
+  if (name && name !== '*') yield* invalidFor(`${field}.serviceAccount.name`, name, subdomainProblems(name));
+  if (namespace)
+    yield* invalidFor(`${field}.serviceAccount.namespace`, namespace, dnsLabelProblems(namespace));
+  else yield required(`${field}.serviceAccount.namespace`, 'must specify namespace for service account');
 }

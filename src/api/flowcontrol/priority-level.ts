@@ -7,6 +7,7 @@ import type { KubeObject } from '../meta.ts';
 import { PriorityLevelConfiguration } from '../resources.gen.ts';
 import type { LimitedPriorityLevelConfiguration } from '../types/flowcontrol-v1.gen.ts';
 import { inRange, oneOf } from '../validation/fields.ts';
+import { validateConditionTypes } from './condition-types.ts';
 
 const sharesDefault = 30;
 const queuesMax = 10_000_000;
@@ -56,8 +57,9 @@ export const priorityLevelConfigurationKind = defineKind(PriorityLevelConfigurat
   prepareStatusUpdate(level, old) {
     level.spec = old.spec!;
   },
-  *validate({ spec }, { subresource }) {
-    if (subresource !== 'status' && spec) yield* validateSpec(spec);
+  *validate({ spec, status }, { subresource }) {
+    if (subresource === 'status') yield* validateConditionTypes(status?.conditions);
+    else if (spec) yield* validateSpec(spec);
   },
   versions: [
     { version: 'v1beta3', deprecation: deprecated('1.29', '1.32') },

@@ -2,8 +2,11 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { validateTolerations } from '../core/pod-spec/scheduling.ts';
 import { defineKind } from '../define-kind.ts';
+import { innerForm } from '../error-value.ts';
+import { duplicate, type FieldErrors } from '../field-error.ts';
 import type { KubeObject } from '../meta.ts';
 import { RuntimeClass } from '../resources.gen.ts';
+import type { Toleration } from '../types/core-v1.gen.ts';
 import type { RuntimeClass as Alpha } from '../types/node-v1alpha1.gen.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
 import { validateLabels } from '../validation/label-selector.ts';
@@ -21,6 +24,7 @@ export const runtimeClassKind = defineKind(RuntimeClass, {
     }
     yield* validateLabels(scheduling?.nodeSelector, 'scheduling.nodeSelector');
     yield* validateTolerations(scheduling?.tolerations, 'scheduling.tolerations');
+    yield* validateDifferent(scheduling?.tolerations ?? [], 'scheduling.tolerations');
   },
   *validateUpdate(runtimeClass, old) {
     yield* immutable(runtimeClass.handler, old.handler, 'handler');
@@ -55,4 +59,15 @@ function toAlpha(object: KubeObject): KubeObject {
   const { handler, overhead, scheduling, ...rest } = object as RuntimeClass;
   const spec = { runtimeHandler: handler, ...(overhead && { overhead }), ...(scheduling && { scheduling }) };
   return { ...rest, spec } as KubeObject;
+}
+
+/** No two tolerations of the same key, operator, value and effect. */
+function* validateDifferent(tolerations: readonly Toleration[], field: string): FieldErrors {
+  const seen = new Set<string>();
+  for (const [index, toleration] of tolerations.entries()) {
+    const { key = '', operator = '', value = '', effect = '' } = toleration;
+    const same = JSON.stringify([key, operator, value, effect]);
+    if (seen.has(same)) yield duplicate(`${field}[${index}]`, innerForm('core.Toleration', toleration));
+    seen.add(same);
+  }
 }

@@ -1,10 +1,10 @@
 /** VolumeAttachments. */
 import { ageColumn, column, flagColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
-import { type FieldErrors, forbiddenField, required } from '../field-error.ts';
+import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
 import { VolumeAttachment } from '../resources.gen.ts';
 import type { VolumeAttachmentSource } from '../types/storage-v1.gen.ts';
-import { immutable, invalidFor } from '../validation/fields.ts';
+import { immutable, inRangeText, invalidFor } from '../validation/fields.ts';
 import { subdomainProblems } from '../validation/names.ts';
 import { validateDriverName } from './csi-driver.ts';
 
@@ -22,7 +22,12 @@ export const volumeAttachmentKind = defineKind(VolumeAttachment, {
   prepareCreate(attachment) {
     attachment.status = { attached: false };
   },
-  *validate({ spec }, { apiVersion, subresource, isUpdate }) {
+  *validate({ spec, status }, { apiVersion, subresource, isUpdate }) {
+    for (const name of ['attachError', 'detachError'] as const) {
+      const code = status?.[name]?.errorCode;
+      if (code !== undefined && code < 0)
+        yield invalidValue(`status.${name}.errorCode`, code, inRangeText(0, 2 ** 31 - 1));
+    }
     if (subresource === 'status') return;
     const { attacher = '', nodeName = '' } = spec ?? {};
     if (!attacher) yield required('spec.attacher');
