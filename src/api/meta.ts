@@ -128,3 +128,8 @@ export function controllerOf(object: {
 }): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
+
+/** What a message about the object calls it: before it has a name, the base that one is to be made of. */
+export function reportedName({ name, generateName }: ObjectMeta): string {
+  return name || generateName || '';
+}

@@ -92,7 +92,7 @@ test('a template that is refused costs few requests, and says so', async () => {
   assert.deepEqual([failure?.type, failure?.reason], ['ReplicaFailure', 'FailedCreate']);
   assert.match(
     failure?.message ?? '',
-    /error looking up service account default\/nobody: serviceaccount "nobody" not found/,
+    /^pods "[a-z]+-" is forbidden: error looking up service account default\/nobody: serviceaccount "nobody" not found$/,
   );
   const events = (await client.list(Event, { namespace })).items.filter(
     (event) => event.reason === 'FailedCreate',

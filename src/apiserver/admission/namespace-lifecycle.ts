@@ -1,4 +1,5 @@
 /** NamespaceLifecycle: nothing new in a namespace that is not there or is going away, and some namespaces stay. */
+import { reportedName } from '../../api/meta.ts';
 import { Namespace } from '../../api/resources.gen.ts';
 import { forbidden, notFound, type StatusError } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -27,7 +28,7 @@ export function namespaceLifecycle(objects: ObjectReader): AdmissionPlugin {
 }
 
 function terminating({ request, object }: AdmissionAttributes, namespace: string): StatusError {
-  const name = request.name || object?.metadata.name || '';
+  const name = request.name || (object ? reportedName(object.metadata) : '');
   const error = forbidden(
     request.resource,
     name,

@@ -1,4 +1,5 @@
 /** Priority: the number behind a pod's priority class, and one default class at the most. */
+import { reportedName } from '../../api/meta.ts';
 import { Pod, PriorityClass } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -49,7 +50,11 @@ function setPriority(objects: ObjectReader, pod: Pod): void {
   if (spec.priorityClassName) {
     const found = objects.get(PriorityClass, '', spec.priorityClassName);
     if (!found)
-      throw forbidden(Pod, metadata.name, `no PriorityClass with name ${spec.priorityClassName} was found`);
+      throw forbidden(
+        Pod,
+        reportedName(metadata),
+        `no PriorityClass with name ${spec.priorityClassName} was found`,
+      );
     value = found.value ?? 0;
     preemptionPolicy = found.preemptionPolicy;
   } else {
@@ -63,7 +68,7 @@ function setPriority(objects: ObjectReader, pod: Pod): void {
   if (spec.priority !== undefined && spec.priority !== value)
     throw forbidden(
       Pod,
-      metadata.name,
+      reportedName(metadata),
       `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
     );
   spec.priority = value;
@@ -71,7 +76,7 @@ function setPriority(objects: ObjectReader, pod: Pod): void {
   if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy)
     throw forbidden(
       Pod,
-      metadata.name,
+      reportedName(metadata),
       `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
     );
   spec.preemptionPolicy = policy;

@@ -1,4 +1,5 @@
 /** RuntimeClass: what a pod's runtime costs, and where it can run. */
+import { reportedName } from '../../api/meta.ts';
 import { Pod, RuntimeClass } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -11,7 +12,11 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
     if (!name) return undefined;
     const found = objects.get(RuntimeClass, '', name);
     if (!found)
-      throw forbidden(Pod, pod.metadata.name, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
+      throw forbidden(
+        Pod,
+        reportedName(pod.metadata),
+        `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`,
+      );
     return found;
   };
   return {
@@ -26,7 +31,7 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
         if (pod.spec.overhead && JSON.stringify(pod.spec.overhead) !== JSON.stringify(overhead))
           throw forbidden(
             Pod,
-            pod.metadata.name,
+            reportedName(pod.metadata),
             `pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead`,
           );
         pod.spec.overhead = { ...overhead };
@@ -39,7 +44,7 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
       if (pod.spec?.overhead && !classOf(pod)?.overhead?.podFixed)
         throw forbidden(
           Pod,
-          pod.metadata.name,
+          reportedName(pod.metadata),
           'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead',
         );
     },
@@ -54,7 +59,7 @@ function setScheduling(pod: Pod, { scheduling }: RuntimeClass): void {
     if (own !== undefined && own !== value)
       throw forbidden(
         Pod,
-        pod.metadata.name,
+        reportedName(pod.metadata),
         `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`,
       );
   }

@@ -1,5 +1,6 @@
 /** ServiceAccount: every pod runs as one, and finds its token mounted unless somebody said no. */
 
+import { reportedName } from '../../api/meta.ts';
 import { Pod, ServiceAccount } from '../../api/resources.gen.ts';
 import { forbidden, type StatusError } from '../../api/status.ts';
 import { mirrorPodAnnotation } from '../../api/well-known.ts';
@@ -52,7 +53,7 @@ function findAccount(objects: ObjectReader, pod: Pod, namespace: string): Servic
   const found = objects.get(ServiceAccount, namespace, name);
   if (found) return found;
   const why = `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
-  throw forbidden(Pod, pod.metadata.name, why);
+  throw forbidden(Pod, reportedName(pod.metadata), why);
 }
 
 function shouldMount(account: ServiceAccount, spec: PodSpec): boolean {
@@ -97,7 +98,7 @@ function tokenVolume(name: string): NonNullable<PodSpec['volumes']>[number] {
 }
 
 function refuse(pod: Pod, why: string): StatusError {
-  return forbidden(Pod, pod.metadata.name, why);
+  return forbidden(Pod, reportedName(pod.metadata), why);
 }
 
 function checkMirror(pod: Pod): void {

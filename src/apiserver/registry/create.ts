@@ -41,19 +41,19 @@ export async function createObject(
   // Nobody comes to own what the server alone sets.
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];
-  const isGenerated = !meta.name && !!meta.generateName;
-  // Filled before admission too: plugins and webhooks see the name that the object will have.
-  if (isGenerated) meta.name = generateName(registry, meta.generateName!);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, undefined, object));
   const attributes = {
     operation: 'CREATE' as const,
     request,
     object,
     old: undefined,
-    name: isGenerated ? '' : meta.name,
+    name: meta.name ?? '',
   };
   await registry.admission.mutate(attributes);
   const admitted = attributes.object;
+  // Only now, as upstream has it: what changes a new object may yet give it a name, and refusals quote what it has.
+  const isGenerated = !admitted.metadata.name && !!admitted.metadata.generateName;
+  if (isGenerated) admitted.metadata.name = generateName(registry, admitted.metadata.generateName!);
   fillSystemFields(registry, request, admitted);
   definition.prepareCreate?.(admitted);
   definition.defaults?.(admitted);
