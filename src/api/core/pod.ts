@@ -28,6 +28,7 @@ export const podKind = defineKind(Pod, {
           status: 'False',
           reason: 'SchedulingGated',
           message: 'Scheduling is blocked due to non-empty scheduling gates',
+          lastTransitionTime: pod.metadata.creationTimestamp,
         } as NonNullable<NonNullable<Pod['status']>['conditions']>[number],
       ];
   },

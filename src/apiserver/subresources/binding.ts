@@ -101,7 +101,6 @@ function scheduledConditions({ status }: BoundPod, now: string): Record<string, 
     status: 'True',
     lastProbeTime: null,
     lastTransitionTime: old?.status === 'True' ? old.lastTransitionTime : now,
-    ...(old?.observedGeneration !== undefined && { observedGeneration: old.observedGeneration }),
   };
   return [...before.filter((other) => !isScheduled(other)), condition];
 }

@@ -37,7 +37,6 @@ test('an evicted pod says that it goes by an eviction', async () => {
     status: 'True',
     reason: 'EvictionByEvictionAPI',
     message: 'Eviction API: evicting',
-    observedGeneration: 1,
   });
 });
 

@@ -136,7 +136,12 @@ async function markDisrupted(
       next(current) {
         const pod = current.copy() as Pod;
         const old = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
-        const wanted = disruptionTarget(pod, evictedByApi, formatTime(registry.clock.now()));
+        // Without a generation: as upstream has it, whoever else looks at the pod tells which one was seen.
+        const { observedGeneration: _, ...wanted } = disruptionTarget(
+          pod,
+          evictedByApi,
+          formatTime(registry.clock.now()),
+        );
         if (old?.status === 'True') wanted.lastTransitionTime = old.lastTransitionTime;
         const others = pod.status?.conditions?.filter((condition) => condition !== old) ?? [];
         pod.status = { ...pod.status, conditions: [...others, wanted] };

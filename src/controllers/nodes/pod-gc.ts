@@ -140,7 +140,8 @@ async function removePod(
   if (!isPodTerminal(pod)) {
     const now = formatTime(clock.now());
     const conditions = message && [disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now)];
-    const patch = { metadata: { uid }, status: { phase: 'Failed', ...(conditions && { conditions }) } };
+    const seen = { phase: 'Failed', observedGeneration: pod.metadata.generation };
+    const patch = { metadata: { uid }, status: { ...seen, ...(conditions && { conditions }) } };
     await client
       .patch(Pod, pod.metadata, patch, { type: 'strategic', subresource: 'status', signal })
       .catch(undefinedIfNotFound);
