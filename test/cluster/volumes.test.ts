@@ -400,6 +400,16 @@ test('a volume that others made grows by their hands, and is recycled by none', 
   await cluster.until(async () => (await volumePhase(client, 'v')) === 'Failed');
   const { status } = await client.get(PersistentVolume, { name: 'v' });
   assert.equal(status?.message, 'No recycler plugin found for the volume!');
+  const failures = async () =>
+    (await client.list(Event, { namespace: 'default' })).items
+      .filter(({ reason }) => reason === 'VolumeFailedRecycle')
+      .reduce((sum, { count = 1 }) => sum + count, 0);
+  await cluster.clock.advance(10_000);
+  assert.equal(await failures(), 1, 'it is left at that for a while');
+  const keep = { spec: { persistentVolumeReclaimPolicy: 'Retain' } };
+  await client.patch(PersistentVolume, { name: 'v' }, keep, { type: 'merge' });
+  await cluster.clock.advance(60_000);
+  assert.equal(await failures(), 1, 'what asks for nothing cannot fail');
 });
 
 test('a claim of an ephemeral volume that another made is not used, and the event names the volume', async () => {

@@ -5,7 +5,7 @@ import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informer.ts';
-import { type ClaimWorld, planClaim } from './claim-plan.ts';
+import { type ClaimWorld, type PlannedEvent, planClaim } from './claim-plan.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 import { planVolume, withoutClaim } from './volume-plan.ts';
 import { reclaimVolume } from './volume-reclaim.ts';
@@ -53,26 +53,41 @@ function claimBinder(promised: Map<string, string>): AnyController {
           await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
           break;
         }
-        case 'provision':
+        case 'provision': {
           await setClaimPhase(claim, 'Pending', cluster, signal);
+          const words = waitsForProvisioner(plan.storageClass);
+          report(claim, { type: 'Normal', reason: 'ExternalProvisioning', message: words }, cluster);
           await askProvisioner(claim, plan.storageClass, cluster, signal);
           break;
-        default: {
-          const { event } = plan;
-          const words = event && `${claim.metadata.uid} ${event.reason} ${event.message}`;
-          if (event && words && reported.get(key) !== words) {
-            reported.set(key, words);
-            cluster.event(PersistentVolumeClaim, claim, event.type, event.reason, event.message);
-          }
-          await setClaimPhase(claim, plan.kind === 'lost' ? 'Lost' : 'Pending', cluster, signal);
         }
+        default:
+          if (plan.event) report(claim, plan.event, cluster);
+          await setClaimPhase(claim, plan.kind === 'lost' ? 'Lost' : 'Pending', cluster, signal);
       }
       return undefined;
     },
   });
+
+  function report(claim: PersistentVolumeClaim, event: PlannedEvent, cluster: ReconcileCluster): void {
+    const words = `${claim.metadata.uid} ${event.reason} ${event.message}`;
+    const key = keyOf(claim);
+    if (reported.get(key) === words) return;
+    reported.set(key, words);
+    cluster.event(PersistentVolumeClaim, claim, event.type, event.reason, event.message);
+  }
 }
 
+/** Upstream's words for a claim whose volume an external provisioner is to make. */
+function waitsForProvisioner({ provisioner }: StorageClass): string {
+  return `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
+}
+
+/** How soon a volume whose policy could not be applied is tried again; upstream looks at all volumes this often. */
+const reclaimRetryMs = 15_000;
+
 function volumeBinder(promised: Map<string, string>): AnyController {
+  /** By name: volumes whose policy failed, and until when that is left at it unless the volume changes. */
+  const failures = new Map<string, { spec: string; untilMs: number }>();
   return defineController({
     name: 'volumes',
     component,
@@ -82,6 +97,7 @@ function volumeBinder(promised: Map<string, string>): AnyController {
     async reconcile(name, cluster, signal) {
       const volume = cluster.get(PersistentVolume, name);
       if (!volume || volume.spec?.claimRef?.uid) promised.delete(name);
+      if (!volume) failures.delete(name);
       if (!volume) return undefined;
       const { claimRef } = volume.spec ?? {};
       const claim =
@@ -100,20 +116,27 @@ function volumeBinder(promised: Map<string, string>): AnyController {
           break;
         }
         case 'reclaim':
-          // A policy that was changed after a failure gets its chance; the failed phase stays until it succeeds.
-          await reclaimVolume(
-            volume.status?.phase === 'Failed'
-              ? volume
-              : await setVolumePhase(volume, 'Released', cluster, signal),
-            cluster,
-            signal,
-          );
-          break;
+          return reclaim(volume, cluster, signal);
         default:
       }
       return undefined;
     },
   });
+
+  /** A policy that was changed after a failure gets its chance; the failed phase stays until it succeeds. */
+  async function reclaim(volume: PersistentVolume, cluster: ReconcileCluster, signal: AbortSignal) {
+    const { name } = volume.metadata;
+    const spec = JSON.stringify(volume.spec);
+    const failed = failures.get(name);
+    const waitMs = failed?.spec === spec ? failed.untilMs - cluster.clock.now() : 0;
+    if (waitMs > 0) return { requeueAfterMs: waitMs };
+    failures.delete(name);
+    const isFailed = volume.status?.phase === 'Failed';
+    const released = isFailed ? volume : await setVolumePhase(volume, 'Released', cluster, signal);
+    if (await reclaimVolume(released, cluster, signal)) return undefined;
+    failures.set(name, { spec, untilMs: cluster.clock.now() + reclaimRetryMs });
+    return { requeueAfterMs: reclaimRetryMs };
+  }
 
   /** What is not in the cache may only not have arrived yet: data is not given up on that. */
   async function freshClaim(
@@ -245,8 +268,6 @@ async function askProvisioner(
   signal: AbortSignal,
 ): Promise<void> {
   const { storageProvisioner, betaStorageProvisioner } = volumeAnnotations;
-  const message = `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
-  cluster.event(PersistentVolumeClaim, claim, 'Normal', 'ExternalProvisioning', message);
   if (claim.metadata.annotations?.[storageProvisioner] === provisioner) return;
   const annotations = { [storageProvisioner]: provisioner, [betaStorageProvisioner]: provisioner };
   const patch = { metadata: { uid: claim.metadata.uid, annotations } };

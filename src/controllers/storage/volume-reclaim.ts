@@ -7,33 +7,32 @@ import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 import { withoutClaim } from './volume-plan.ts';
 
-/** Applies the reclaim policy of a Released volume, and reports the outcome in events. */
+/** Applies the reclaim policy of a Released volume, and reports the outcome in events. False: it could not. */
 export async function reclaimVolume(
   volume: PersistentVolume,
   cluster: ReconcileCluster,
   signal: AbortSignal,
-): Promise<void> {
-  const orFail = async (work: Promise<void>, failureReason: string) => {
+): Promise<boolean> {
+  const succeeds = async (work: Promise<void>, failureReason: string) => {
     try {
       await work;
+      return true;
     } catch (error) {
       if (signal.aborted) throw error;
       const message = messageOf(error);
       cluster.event(PersistentVolume, volume, 'Warning', failureReason, message);
       const status = { ...volume.status, phase: 'Failed' as const, message };
       await cluster.updateStatus(PersistentVolume, volume, status, signal);
-      throw error;
+      return false;
     }
   };
   switch (volume.spec?.persistentVolumeReclaimPolicy) {
     case 'Recycle':
-      await orFail(recycle(volume, cluster, signal), 'VolumeFailedRecycle');
-      break;
+      return succeeds(recycle(volume, cluster, signal), 'VolumeFailedRecycle');
     case 'Delete':
-      if (isForeign(volume)) return;
-      await orFail(remove(volume, cluster, signal), 'VolumeFailedDelete');
-      break;
+      return isForeign(volume) || succeeds(remove(volume, cluster, signal), 'VolumeFailedDelete');
     default:
+      return true;
   }
 }
 
@@ -48,7 +47,7 @@ async function recycle(
   cluster: ReconcileCluster,
   signal: AbortSignal,
 ): Promise<void> {
-  const path = directoryOf(volume);
+  const path = volume.spec?.hostPath?.path;
   if (path === undefined) throw new Error('No recycler plugin found for the volume!');
   for (const node of nodesOf(volume, cluster.informer(Node).list()))
     await onNodeDirectory(cluster.client, node, { action: 'scrub', path }, signal);
