@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Pod } from '../../src/api/resources.gen.ts';
+import { Event, Pod } from '../../src/api/resources.gen.ts';
 import { createCluster } from './cluster.ts';
 
 test('a container that starts anew for another image is not told of between its end and its start', async () => {
@@ -39,4 +39,23 @@ test('a container that starts anew for another image is not told of between its 
   stop.abort();
   await watching;
   assert.deepEqual([...seen], ['True running']);
+});
+
+test('what fails its liveness probe starts anew at once, and is held back only when that goes on', async () => {
+  await using cluster = await createCluster({ nodes: 1, behaviour: () => ({ healthy: false }) });
+  const { client } = cluster;
+  const at = { namespace: 'default', name: 'p' };
+  const livenessProbe = { tcpSocket: { port: 80 }, periodSeconds: 1, failureThreshold: 1 };
+  await client.create(Pod, {
+    metadata: at,
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'c', image: 'busybox:1', livenessProbe }],
+    },
+  });
+  const restarts = async () => (await client.get(Pod, at)).status?.containerStatuses?.[0]?.restartCount ?? 0;
+  const isHeldBack = async () =>
+    (await client.list(Event, { namespace: 'default' })).items.some(({ reason }) => reason === 'BackOff');
+  await cluster.until(isHeldBack);
+  assert.equal(await restarts(), 2);
 });

@@ -1,7 +1,7 @@
 /** Starts the containers of a pod that are due, one after the other, and holds back those that keep ending. */
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
-import { findContainer, type ObservedContainer } from '../pod/pod-observation.ts';
+import { findContainer, type ObservedContainer, type ObservedPod } from '../pod/pod-observation.ts';
 import type { PodRecord } from '../pod/pod-record.ts';
 import type { MountedVolume } from '../volumes/pod-volumes.ts';
 import { StartProblem, startContainer } from './container-start.ts';
@@ -33,12 +33,16 @@ export class ContainerStarter {
     this.#hold = new CrashHold(record.context);
   }
 
-  async start(due: readonly AnyContainer[], place: FurnishedPlace): Promise<void> {
+  /** `planned`: what was there when it was decided to start them; what has been killed since does not hold them back. */
+  async start(due: readonly AnyContainer[], place: FurnishedPlace, planned: ObservedPod): Promise<void> {
     const { observed, end } = this.#record;
     for (const container of due) {
       if (end.interrupt.aborted) return;
-      const last = findContainer(observed, container.name);
-      if (!last || !this.#holdsBack(container, last)) await this.#startOne(container, last, place);
+      const ended = planned.containers.find(
+        ({ name, state }) => name === container.name && state === 'exited',
+      );
+      if (ended && this.#holdsBack(container, ended)) continue;
+      await this.#startOne(container, findContainer(observed, container.name), place);
     }
   }
 

@@ -100,9 +100,16 @@ const rows: [
     { 'c-0': { startup: 'failure' } },
   ],
   [
-    'under Never a failed liveness probe ends it',
+    'under Never a failed liveness probe of the only container ends the pod',
     testPod(never),
     observedPod(testContainer('c')),
+    { killPod: true },
+    { 'c-0': { liveness: 'failure' } },
+  ],
+  [
+    'under Never a failed liveness probe ends the container when others go on',
+    testPod({ ...never, containers: [c, { ...c, name: 'd' }] }),
+    observedPod(testContainer('c'), testContainer('d')),
     { kill: ['c liveness'] },
     { 'c-0': { liveness: 'failure' } },
   ],

@@ -207,9 +207,14 @@ function planSidecar(
   const last = findContainer(observed, container.name);
   if (last?.state === 'running') {
     const kill = killNeeded(last, container, probes(last.id), { restarts: true });
-    if (kill) actions.kill.push(kill);
+    if (kill) actions.kill.push({ ...kill, message: sidecarMessage(kill) });
     if (kill && podLives) actions.init.push(container);
   } else if (podLives) actions.init.push(container);
+}
+
+function sidecarMessage({ reason, spec }: ContainerKill): string {
+  const about = `Init container ${spec.name}`;
+  return reason === 'changed' ? `${about} definition changed` : `${about} failed ${reason} probe`;
 }
 
 function planContainers(
@@ -234,7 +239,11 @@ function planContainers(
     actions.kill.push(kill);
     if (restarts || kill.reason === 'changed') actions.containers.push(container);
   }
-  if (kept === 0 && actions.containers.length === 0 && actions.kill.length === 0) actions.killPod = true;
+  if (kept > 0 || actions.containers.length > 0) return;
+  // Nothing of the pod's own goes on: it ends as a whole, with its own grace period, and so do its sidecars.
+  actions.killPod = true;
+  actions.kill = [];
+  actions.init = [];
 }
 
 function killNeeded(

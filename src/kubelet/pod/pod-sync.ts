@@ -12,7 +12,7 @@ import { specifiedGraceSeconds } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
 import { removeLeftovers } from './pod-leftovers.ts';
 import { PodMounts } from './pod-mounts.ts';
-import type { ObservedSandbox } from './pod-observation.ts';
+import type { ObservedPod, ObservedSandbox } from './pod-observation.ts';
 import { watchProbes } from './pod-probes.ts';
 import type { PodRecord } from './pod-record.ts';
 import { stopAllContainers, stopKilled } from './pod-termination.ts';
@@ -49,13 +49,14 @@ export class PodSync {
     waiting.dropOutdated();
     const cgroupParent = await this.#applyResources();
     if (!(await this.#hasWhatItNeeds())) return;
-    const actions = computePodActions(record.granted, record.observed, (id) => context.probes.findings(id));
+    const planned = record.observed;
+    const actions = computePodActions(record.granted, planned, (id) => context.probes.findings(id));
     if (await this.#clearAway(actions)) return;
     await this.#killContainers(actions);
     const place = await this.#placeFor(actions, cgroupParent);
     if (!place) return;
     await this.#awaitTrafficRules(place.sandboxId);
-    await this.#startContainers(actions, place);
+    await this.#startContainers(actions, place, planned);
     await record.observe();
     watchProbes(context, record.pod, record.observed);
     record.report();
@@ -168,11 +169,16 @@ export class PodSync {
     await awaitTrafficRules(context, pod, end.interrupt);
   }
 
-  async #startContainers({ ephemeral, init, containers }: PodActions, place: Place): Promise<void> {
+  async #startContainers(
+    { ephemeral, init, containers }: PodActions,
+    place: Place,
+    planned: ObservedPod,
+  ): Promise<void> {
     const due = [...ephemeral, ...init, ...containers];
     if (due.length === 0) return;
     const hostsFile = await this.#sandbox.writeHosts(this.#record.pod, place.podIps);
-    await this.#starter.start(due, { ...place, hostsFile, volumes: this.#mounts.mounted });
+    const { mounted } = this.#mounts;
+    await this.#starter.start(due, { ...place, hostsFile, volumes: mounted }, planned);
   }
 
   #scheduleVolumeRefresh(): void {
