@@ -2,6 +2,8 @@
 import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import type { Node, Pod } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import { isExtendedResource } from '../../api/validation/resources.ts';
 import { isCriticalPod, qosClassOf } from '../qos.ts';
 import { dottedSysctl } from '../spec/sysctl.ts';
 
@@ -46,6 +48,7 @@ export function findRefusal(pod: Pod, inputs: AdmissionInputs): Refusal | undefi
     refuseUnderPressure(pod, inputs) ??
     refuseSysctls(pod, inputs.allowedUnsafeSysctls) ??
     refuseOs(pod) ??
+    refuseAppArmor(pod) ??
     refuseStrictGroups(pod, inputs) ??
     refuseResources(pod, inputs) ??
     refuseSelector(pod, inputs.node) ??
@@ -99,6 +102,27 @@ function refuseOs(pod: Pod): Refusal | undefined {
   return { reason: 'PodOSNotSupported', message };
 }
 
+const appArmorAnnotations = 'container.apparmor.security.beta.kubernetes.io/';
+
+/** The runtime of a node of ours confines nothing by AppArmor: a pod that counts on it would run unconfined. */
+function refuseAppArmor({ spec, metadata }: Pod): Refusal | undefined {
+  const all = [
+    ...(spec.initContainers ?? []),
+    ...spec.containers,
+    ...((spec.ephemeralContainers ?? []) as core.Container[]),
+  ];
+  const profiles: (string | undefined)[] = [spec, ...all].map(
+    ({ securityContext }) => securityContext?.appArmorProfile?.type,
+  );
+  for (const [key, value] of Object.entries(metadata.annotations ?? {}))
+    if (key.startsWith(appArmorAnnotations)) profiles.push(value === 'unconfined' ? 'Unconfined' : value);
+  if (profiles.every((type) => type === undefined || type === 'Unconfined')) return undefined;
+  return {
+    reason: 'AppArmor',
+    message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host',
+  };
+}
+
 /** A runtime that does not know the policy would merge the groups and say nothing. */
 function refuseStrictGroups(
   { spec }: Pod,
@@ -116,7 +140,8 @@ export function refuseResources(
   const podsMax = numericAmounts.parse('pods', allocatable.pods ?? '0');
   if (others.length + 1 > podsMax) return insufficient('pods', 1, others.length, podsMax);
   for (const [name, requested] of requestsOf(pod)) {
-    if (requested === 0) continue;
+    // What no plugin has ever announced is left to whoever placed the pod here by hand.
+    if (requested === 0 || (isExtendedResource(name) && allocatable[name] === undefined)) continue;
     const capacity = numericAmounts.parse(name, allocatable[name] ?? '0');
     let taken = 0;
     for (const other of others) taken += requestsOf(other).get(name) ?? 0;

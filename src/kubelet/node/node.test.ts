@@ -28,6 +28,8 @@ const onPort = (hostPort: number, hostIP?: string) =>
     containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort, ...(hostIP && { hostIP }) }] }],
   });
 const strictGroups = testPod({ securityContext: { supplementalGroupsPolicy: 'Strict' } });
+const confined = (type: 'RuntimeDefault' | 'Unconfined') =>
+  testPod({ containers: [{ name: 'c', securityContext: { appArmorProfile: { type } } }] });
 const withSysctl = (name: string) => testPod({ securityContext: { sysctls: [{ name, value: '1' }] } });
 
 const rows: [
@@ -45,7 +47,13 @@ const rows: [
     'OutOfcpu',
     "Node didn't have enough resource: cpu, requested: 2000, used: 100, capacity: 2000",
   ],
-  ['an extended resource that is not there', asking({ 'example.com/gpu': '1' }), {}, 'OutOfexample.com/gpu'],
+  [
+    'an extended resource that is taken',
+    asking({ 'example.com/gpu': '1' }),
+    { allocatable: { ...inputs.allocatable, 'example.com/gpu': '0' } },
+    'OutOfexample.com/gpu',
+  ],
+  ['an extended resource that the node knows nothing of', asking({ 'example.com/gpu': '1' }), {}, undefined],
   ['too many pods', testPod(), { others: [testPod(), testPod(), testPod()] }, 'OutOfpods'],
   ['another node selector', testPod({ nodeSelector: { disk: 'hdd' } }), {}, 'NodeAffinity'],
   ['a port that is taken', onPort(80), { others: [onPort(80, '10.0.0.1')] }, 'NodePorts'],
@@ -95,6 +103,14 @@ const rows: [
     'SupplementalGroupsPolicyNotSupported',
     'SupplementalGroupsPolicy=Strict is not supported in this node',
   ],
+  [
+    'a profile of AppArmor',
+    confined('RuntimeDefault'),
+    {},
+    'AppArmor',
+    'Cannot enforce AppArmor: AppArmor is not enabled on the host',
+  ],
+  ['a container that AppArmor is not to confine', confined('Unconfined'), {}, undefined],
   ['another operating system', testPod({ os: { name: 'windows' } }), {}, 'PodOSNotSupported'],
 ];
 for (const [name, pod, change, reason, message] of rows) {
