@@ -112,8 +112,10 @@ function containerStatus(known: KnownContainer, inputs: StatusInputs): core.Cont
   const matters = !hasPassed || lastTermination?.reason === restartingAllReason;
   if (matters && lastTermination && lastTermination.containerID !== containerId(current, inputs))
     status.lastState = { terminated: lastTermination };
-  if (part !== 'init' || isSidecar(spec)) status.started = isRunning && inputs.isStarted(spec, current);
-  else status.started = isRunning;
+  if (part !== 'ephemeral') {
+    const isProbed = part === 'regular' || isSidecar(spec);
+    status.started = isRunning && (!isProbed || inputs.isStarted(spec, current));
+  }
   const failure = inputs.failures.get(spec.name);
   if (!isRunning && failure && mayStillRun(pod, spec, part, current)) {
     status.state = { waiting: waiting(failure) };
@@ -168,7 +170,7 @@ function statusWithoutContainer(
     restartCount: before?.restartCount ?? 0,
     image: spec.image ?? '',
     imageID: '',
-    started: false,
+    ...(part !== 'ephemeral' && { started: false }),
   };
   addVolumeMounts(status, spec, inputs);
   if (before?.containerID && isRestartingAll(pod)) {
@@ -185,9 +187,7 @@ function statusWithoutContainer(
   if (before?.state?.running && before.containerID) {
     status.lastState = {
       terminated: {
-        exitCode: 137,
-        reason: 'ContainerStatusUnknown',
-        message: 'The container could not be located when the pod was terminated',
+        ...unknownEnd,
         containerID: before.containerID,
       },
     };
@@ -198,6 +198,13 @@ function statusWithoutContainer(
   }
   return status;
 }
+
+/** How a container ended that nobody can ask any more, or that never was. */
+export const unknownEnd: core.ContainerStateTerminated = {
+  exitCode: 137,
+  reason: 'ContainerStatusUnknown',
+  message: 'The container could not be located when the pod was terminated',
+};
 
 const removedToRestart = {
   reason: restartingAllReason,
@@ -224,7 +231,6 @@ function isReadyStatus(
 
 /** Whether a reason to wait may stand in for how the container ended. */
 function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: ObservedContainer): boolean {
-  if (part === 'ephemeral') return false;
   if (current.state !== 'exited') return true;
   if (part === 'init') return initRestartsAfterExit(pod, spec, current.exitCode);
   return restartsAfterExit(pod, spec, current.exitCode);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { WaitingReason } from '../containers/container-statuses.ts';
-import { exited, observedPod, testContainer, testPod } from '../pod.fixture.ts';
+import { exited, observedPod, testContainer, testPod, testSandbox } from '../pod.fixture.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodStatusInputs } from './pod-status.ts';
 
@@ -225,6 +225,44 @@ test('a refused pod has neither containers nor conditions of its own', () => {
   assert.equal(refused.phase, 'Failed');
   assert.deepEqual(refused.containerStatuses, []);
   assert.deepEqual(refused.conditions, []);
+});
+
+test('of a refused pod little more is told than why', () => {
+  const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
+  const scheduled = testPod({}, { conditions: [{ type: 'PodScheduled', status: 'True' }] as never });
+  const { startTime, ...refused } = status(scheduled, nothing, { verdict, ended: true });
+  assert.ok(startTime);
+  assert.deepEqual(refused, {
+    phase: 'Failed',
+    ...verdict,
+    qosClass: 'BestEffort',
+    observedGeneration: 1,
+    conditions: [],
+    containerStatuses: [],
+  });
+});
+
+test('a container that never came to run is of unknown end when its pod is over', () => {
+  const failed = status(testPod(), { sandboxes: [testSandbox()], containers: [] }, { ended: true });
+  assert.deepEqual(failed.containerStatuses?.[0]?.state, {
+    terminated: {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: 'The container could not be located when the pod was terminated',
+    },
+  });
+  const cut = testPod({ initContainers: [init] });
+  for (const again of [false, true]) {
+    if (again) cut.status = status(cut, observedPod(exited('i', 0)), { ended: true });
+    const { containerStatuses } = status(cut, observedPod(exited('i', 0)), { ended: true });
+    assert.deepEqual(containerStatuses?.[0]?.state, { waiting: { reason: 'PodInitializing' } });
+  }
+});
+
+test('an ephemeral container is never told to have started', () => {
+  const pod = testPod({ ephemeralContainers: [{ name: 'e', image: 'img:1' }] as never });
+  const { ephemeralContainerStatuses } = status(pod, observedPod(testContainer('c'), testContainer('e')));
+  assert.equal(ephemeralContainerStatuses?.[0]?.started, undefined);
 });
 
 test('the time of a transition stays while the status of the condition does', () => {

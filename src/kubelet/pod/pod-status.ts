@@ -6,6 +6,7 @@ import {
   type ContainerStatuses,
   computeContainerStatuses,
   type StatusInputs,
+  unknownEnd,
 } from '../containers/container-statuses.ts';
 import {
   askersForRestartOfAll,
@@ -65,6 +66,7 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   if (statuses.ephemeralContainerStatuses.length > 0)
     status.ephemeralContainerStatuses = statuses.ephemeralContainerStatuses;
   if (isTerminalPhase(phase)) settleStatuses(status);
+  if (inputs.ended) endUnstarted(pod, status.containerStatuses);
   addAddresses(status, pod, observed, inputs.hostIps);
   // While containers still run the reason is not shown: the phase that it explains has not come.
   if (inputs.verdict && inputs.ended) {
@@ -76,14 +78,16 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   }
   if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
   if (inputs.verdict && inputs.ended && observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
-    // Refused before anything was made for it.
-    status.containerStatuses = [];
-    delete status.initContainerStatuses;
-    status.conditions = (old.conditions ?? []).filter(({ type }) => type === 'PodScheduled');
-    return status;
+    return refusedStatus(status);
   }
   status.conditions = computeConditions(pod, status, observed, inputs);
   return status;
+}
+
+/** Of a pod that was refused before anything was made for it: little more than why. */
+function refusedStatus(status: core.PodStatus): core.PodStatus {
+  const { hostIP, hostIPs, initContainerStatuses, resources, allocatedResources, ...left } = status;
+  return { ...left, conditions: [], containerStatuses: [] };
 }
 
 /** Clients reuse the pod's place once it is reported as ended: that happens only when nothing of it runs. */
@@ -105,12 +109,33 @@ function settleStatuses(status: core.PodStatus): void {
   for (const group of groups)
     for (const container of group ?? []) {
       if (group !== status.initContainerStatuses || container.state?.running) container.ready = false;
-      container.started = false;
+      if (group !== status.ephemeralContainerStatuses) container.started = false;
       if (container.state?.waiting && container.lastState?.terminated && status.phase === 'Failed') {
         container.state = { terminated: container.lastState.terminated };
         delete container.lastState;
       }
     }
+}
+
+/** What should have run and never did is told of as a failure, once: when the pod ends. */
+function endUnstarted(pod: Pod, statuses: core.ContainerStatus[] = []): void {
+  const { phase, containerStatuses: before = [] } = pod.status ?? {};
+  const isOver = isTerminalPhase(phase);
+  if (!isOver && !wasInitialized(pod)) return;
+  for (const status of statuses) {
+    if (!status.state?.waiting) continue;
+    const known = before.find(({ name }) => name === status.name)?.state?.terminated;
+    if (isOver && !known) continue;
+    status.state = { terminated: known ?? { ...unknownEnd } };
+  }
+}
+
+/** Whether its init containers had passed, and its sidecars had started, before it was to end. */
+function wasInitialized({ spec, status }: Pod): boolean {
+  return (spec.initContainers ?? []).every((container) => {
+    const before = status?.initContainerStatuses?.find(({ name }) => name === container.name);
+    return isSidecar(container) ? before?.started : before?.state?.terminated?.exitCode === 0;
+  });
 }
 
 function addAddresses(
@@ -126,7 +151,7 @@ function addAddresses(
   }
   const sandbox = observed.sandboxes[0];
   const ips = pod.spec.hostNetwork ? [...hostIps] : (sandbox?.ips ?? []);
-  if (ips.length > 0 && sandbox) {
+  if (ips.length > 0 && (sandbox || pod.spec.hostNetwork)) {
     status.podIP = ips[0]!;
     status.podIPs = ips.map((ip) => ({ ip }));
   } else if (old.podIP) {
