@@ -3,7 +3,7 @@ import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { boundedResources, linuxResourcesOf, podLimitsOf } from '../cgroup-resources.ts';
 import type { KubeletContext } from '../context.ts';
-import { podEvents } from '../pod/pod-events.ts';
+import { containerEvents, podEvents } from '../pod/pod-events.ts';
 import { findContainer, type ObservedPod } from '../pod/pod-observation.ts';
 import { podResourcesStatus } from '../pod/pod-resources-status.ts';
 import type { Phase } from '../pod/pod-status.ts';
@@ -234,7 +234,8 @@ export class ContainerResources {
           before.requests?.[resourceName] !== bounds.requests?.[resourceName]),
     );
     if (needsRestart) {
-      podEvents(recorder, pod).normal('Killing', `Container ${container.name} resize requires restart`);
+      const events = containerEvents(recorder, pod, container);
+      events.normal('Killing', `Container ${container.name} resize requires restart`);
       await runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30);
       return true;
     }
@@ -283,7 +284,10 @@ function boundsOf(pod: Pod, name: string): core.ResourceRequirements {
 /** What upstream's events about a resize carry. */
 function resizeText(pod: Pod, error?: string): string {
   const { initContainers = [], containers } = pod.spec;
-  const amounts = ({ name, resources = {} }: core.Container) => ({ name, resources });
+  const amounts = ({ name, resources = {} }: core.Container) => {
+    const { limits, requests, ...others } = resources;
+    return { name, resources: { ...(limits && { limits }), ...(requests && { requests }), ...others } };
+  };
   return JSON.stringify({
     ...(initContainers.length > 0 && { initContainers: initContainers.map(amounts) }),
     containers: containers.map(amounts),

@@ -75,17 +75,18 @@ async function warnOfMissingPullSecrets(context: KubeletContext, pod: Pod): Prom
   podEvents(context.recorder, pod).warning('FailedToRetrieveImagePullSecret', message);
 }
 
-/** Resolves with the container's image when those of its image volumes are there too. @throws StartProblem */
+/** Resolves with the container's image; those of its image volumes are there before it. @throws StartProblem */
 async function ensureImages(context: KubeletContext, start: ContainerStart): Promise<Image> {
   const { pod, container, sandboxConfig, pulling } = start;
   const events = containerEvents(context.recorder, pod, container);
   try {
-    const image = await context.images.ensure(container, { pod, sandbox: sandboxConfig, events, pulling });
+    const user = { pod, sandbox: sandboxConfig, pulling, containerEvents: events };
     for (const { reference, pullPolicy } of imageVolumesOf(start))
       await context.images.ensure(
         { ...(reference && { image: reference }), ...(pullPolicy && { imagePullPolicy: pullPolicy }) },
-        { pod, sandbox: sandboxConfig, events: podEvents(context.recorder, pod), pulling },
+        { ...user, events: podEvents(context.recorder, pod) },
       );
+    const image = await context.images.ensure(container, { ...user, events });
     start.pulled();
     return image;
   } catch (error) {

@@ -47,9 +47,11 @@ async function runExecHook(
     timeoutSeconds,
   );
   if (exitCode === 0) return;
-  const output = Buffer.concat([stdout, stderr]).toString();
+  const { name, namespace, uid } = target.pod.metadata;
+  const words = command.join(' ');
+  const message = JSON.stringify(Buffer.concat([stdout, stderr]).toString());
   throw new Error(
-    `Exec lifecycle hook (${JSON.stringify(command)}) for Container "${target.container.name}" in Pod "${target.pod.metadata.name}_${target.pod.metadata.namespace}(${target.pod.metadata.uid})" failed - error: command '${command.join(' ')}' exited with ${exitCode}: ${output}, message: ${JSON.stringify(output)}`,
+    `Exec lifecycle hook ([${words}]) for Container "${target.container.name}" in Pod "${name}_${namespace}(${uid})" failed - error: command '${words}' exited with ${exitCode}: ${stderr.toString()}, message: ${message}`,
   );
 }
 

@@ -214,8 +214,14 @@ test('an inline volume is for drivers that say so', async () => {
   const world = new World();
   const volumes = world.volumes();
   const refusal = (why: string) =>
-    `MountVolume.SetUp failed for volume "own" : kubernetes.io/csi: mounter.SetUpAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver d (${why})`;
+    `MountVolume.SetUp failed for volume "own" : kubernetes.io/csi: mounter.SetupAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver d (${why})`;
   const mount = () => volumes.mountInline(podOf('one'), 'own', { driver: 'd' });
+  world.isRegistered = false;
+  await assert.rejects(
+    mount(),
+    /failed to get CSI client: .* not found in the list of registered CSI drivers$/,
+  );
+  world.isRegistered = true;
   await assert.rejects(mount(), { message: refusal('no CSIDriver object') });
   world.objects = { CSIDriver: { spec: { volumeLifecycleModes: ['Persistent'] } } };
   await assert.rejects(mount(), { message: refusal('only supports ["Persistent"]') });

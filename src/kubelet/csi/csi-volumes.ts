@@ -92,6 +92,8 @@ export class CsiVolumes {
 
   /** Gives the path of a volume that lives and dies with its pod. @throws VolumeError */
   async mountInline(pod: Pod, name: string, inline: core.CSIVolumeSource): Promise<string> {
+    const wanted = inlineVolume(pod, name, inline, this.#options.nodeName());
+    this.#driverFor(name, wanted.record);
     const driver = await this.#driverObject(inline.driver);
     const modes = driver?.spec?.volumeLifecycleModes ?? (driver ? ['Persistent'] : undefined);
     if (!modes?.includes('Ephemeral')) {
@@ -100,10 +102,9 @@ export class CsiVolumes {
         : 'no CSIDriver object';
       throw new VolumeError(
         name,
-        `kubernetes.io/csi: mounter.SetUpAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver ${inline.driver} (${why})`,
+        `kubernetes.io/csi: mounter.SetupAt failed to check volume lifecycle mode: volume mode "Ephemeral" not supported by driver ${inline.driver} (${why})`,
       );
     }
-    const wanted = inlineVolume(pod, name, inline, this.#options.nodeName());
     return this.#mount(pod, name, wanted, driver);
   }
 

@@ -55,7 +55,10 @@ const recheckMs = 10_000;
 export interface ImageUser {
   pod: Pod;
   sandbox: SandboxConfig;
+  /** About the image. */
   events: ContainerEvents;
+  /** Of the container that waits for it, when those above are of the pod: of an image volume. */
+  containerEvents?: ContainerEvents;
   /** A pull begins, which may take long; `shows`: it waited, which is to be seen once before. */
   pulling(shows?: WaitingReason): void;
 }
@@ -102,7 +105,7 @@ export class ImageManager {
   /** @throws ImageProblem */
   async ensure(
     container: Pick<core.Container, 'image' | 'imagePullPolicy'>,
-    { pod, sandbox, events, pulling }: ImageUser,
+    { pod, sandbox, events, containerEvents = events, pulling }: ImageUser,
   ): Promise<Image> {
     const text = container.image ?? '';
     const name = parseImageName(text);
@@ -127,7 +130,7 @@ export class ImageManager {
       throw new ImageProblem({ reason: 'ErrImageNeverPull', message }, recheckMs);
     }
     const key = `${pod.metadata.uid}_${text}`;
-    pulling(this.#refuseDuringBackoff(key, text, events));
+    pulling(this.#refuseDuringBackoff(key, text, { events, containerEvents }));
     return this.#used(await this.#pull({ pod, name, text, key, sandbox, events }));
   }
 
@@ -140,7 +143,11 @@ export class ImageManager {
    * How the last pull failed is shown for a while before the wait is, and the wait always before the next pull: that is
    * what users of upstream see. Gives what is to be shown before a pull that may go on.
    */
-  #refuseDuringBackoff(key: string, text: string, events: ContainerEvents): WaitingReason | undefined {
+  #refuseDuringBackoff(
+    key: string,
+    text: string,
+    { events, containerEvents }: Required<Pick<ImageUser, 'events' | 'containerEvents'>>,
+  ): WaitingReason | undefined {
     const failure = this.#failures.get(key);
     if (!failure) return undefined;
     const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${text}"` };
@@ -148,7 +155,7 @@ export class ImageManager {
     if (remainingMs <= 0) return waiting;
     const unseenMs = Math.min(backoffShownAfterMs, failure.atMs + backoffShownAfterMs - this.#clock.now());
     if (!failure.isReported) {
-      events.warning('Failed', `Error: ${waiting.reason}`);
+      containerEvents.warning('Failed', `Error: ${waiting.reason}`);
       events.normal('BackOff', waiting.message);
     }
     failure.isReported = true;

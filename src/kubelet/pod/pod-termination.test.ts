@@ -94,6 +94,28 @@ test('a grace period that is cut ends hooks and turns at once', async () => {
   assert.deepEqual(signals, ['TERM main 30', 'TERM main 0', 'TERM s1 0']);
 });
 
+test('a hook command that outlasts the grace period is told of when its container has ended', async () => {
+  const { clock, log, context } = setup({ main: 500 });
+  const ended = Promise.withResolvers<never>();
+  context.runtime.execSync = () => ended.promise;
+  const main = { name: 'main', lifecycle: { preStop: { exec: { command: ['sleep', '60'] } } } };
+  const done = stopAllContainers(
+    context,
+    testPod({ containers: [main] }),
+    observedPod(testContainer('main')),
+    {
+      graceSeconds: 3,
+      hurry: new AbortController().signal,
+    },
+  );
+  await clock.advance(10_000);
+  await done;
+  ended.reject(new Error('exit status 137'));
+  await clock.advance(0);
+  const told = log.map((line) => line.replace(/^\S+ /, ''));
+  assert.deepEqual(told, ['Killing', 'TERM main 2', 'ended main', 'FailedPreStopHook']);
+});
+
 test('an agent that ends meanwhile sends no signal out of turn', async () => {
   const { clock, log, context, stop } = setup({ main: 60_000 });
   const pod = testPod({ initContainers: [sidecar('s1')], containers: [{ name: 'main' }] });

@@ -58,20 +58,18 @@ async function runPreStop(
   { spec, hook, signal }: { spec: core.Container; hook: core.LifecycleHandler; signal: AbortSignal },
 ): Promise<void> {
   const target = { pod, container: spec, containerId: container.id, podIp };
-  try {
-    await unlessAborted(
-      runHook(context, hook, target, { timeoutSeconds: Math.ceil(graceSeconds), signal }),
-      signal,
-    );
-  } catch (error) {
-    if (signal.aborted) return;
+  const running = runHook(context, hook, target, { timeoutSeconds: Math.ceil(graceSeconds), signal });
+  // A command that outlasts the grace period fails when the container that it runs in ends, and is told of then.
+  const outcome = running.catch((error: unknown) => {
+    if (context.signal.aborted || (signal.aborted && !hook.exec)) return;
     containerEvents(context.recorder, pod, spec).warning('FailedPreStopHook', 'PreStopHook failed');
     context.logger.info('a preStop hook failed', {
       pod: pod.metadata.name,
       container: container.name,
       error,
     });
-  }
+  });
+  await orAborted(outcome, signal);
 }
 
 /** Waits for `work` or the signal, whichever comes first. */

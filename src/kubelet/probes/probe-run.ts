@@ -31,7 +31,7 @@ export async function runProbe(
   if (probe.httpGet) return runHttp(probe.httpGet, timeoutSeconds, target, dialer);
   if (probe.tcpSocket) {
     const port = resolvePort(probe.tcpSocket.port, target.container);
-    if (port === undefined) return { result: 'error', output: `couldn't find port: ${probe.tcpSocket.port}` };
+    if (port === undefined) return unknownPort(probe.tcpSocket.port);
     const host = probe.tcpSocket.host || target.podIp;
     const problem = await dialer.tcp(host, port, timeoutSeconds * 1000, target.containerId);
     if (problem === undefined) return { result: 'success', output: '' };
@@ -72,7 +72,7 @@ async function runHttp(
   dialer: ProbeDialer,
 ): Promise<ProbeOutcome> {
   const port = resolvePort(action.port, target.container);
-  if (port === undefined) return { result: 'error', output: `couldn't find port: ${action.port}` };
+  if (port === undefined) return unknownPort(action.port);
   const scheme = (action.scheme ?? 'HTTP').toLowerCase() as 'http' | 'https';
   const host = action.host || target.podIp;
   const path = action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`;
@@ -106,6 +106,11 @@ async function runGrpc(
     target.containerId,
   );
   return problem === undefined ? { result: 'success', output: '' } : { result: 'failure', output: problem };
+}
+
+/** A name that is no port's is read as a number at last, and so is told of as upstream tells of what is none. */
+function unknownPort(port: number | string): ProbeOutcome {
+  return { result: 'error', output: `strconv.Atoi: parsing "${port}": invalid syntax` };
 }
 
 /** A number, or the name of one of the container's ports. */

@@ -39,6 +39,18 @@ function setup(container: Partial<core.Container>) {
   return { clock, events, state, manager, container: only };
 }
 
+test('a port by a name that the container does not have is no number either', async () => {
+  const { clock, events } = setup({
+    ports: [{ name: 'web', containerPort: 80 }],
+    readinessProbe: { tcpSocket: { port: 'nope' }, periodSeconds: 1 },
+  });
+  await clock.advance(0);
+  assert.equal(
+    events[0],
+    'Unhealthy: Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing "nope": invalid syntax',
+  );
+});
+
 const tcp = { tcpSocket: { port: 80 }, periodSeconds: 1 };
 
 test('a container is ready once its probe has passed, and no longer after so many failures', async () => {

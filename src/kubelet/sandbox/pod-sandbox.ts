@@ -48,12 +48,13 @@ export class PodSandbox {
   ): Promise<{ id: string } | { retryInMs: number }> {
     const { machine, recorder } = this.#context;
     try {
-      refuseUserNamespace(pod);
+      const handler = await this.#runtimeHandler(pod);
+      refuseUserNamespace(pod, handler);
       const problem = hostnameProblem(pod, this.#context.clusterDomain);
       if (problem !== undefined) throw new Error(problem);
       if (!this.#isPrepared) await machine.files.preparePod(pod);
       this.#isPrepared = true;
-      const id = await this.#run(config, await this.#runtimeHandler(pod), signal);
+      const id = await this.#run(config, handler, signal);
       this.#context.track(id, pod.metadata.uid);
       this.#attempt = 0;
       return { id };
@@ -105,7 +106,8 @@ export class PodSandbox {
 }
 
 /** As upstream says it where the runtime cannot. Ids are not mapped here with any runtime yet. */
-function refuseUserNamespace({ spec }: Pod): void {
-  if (spec.hostUsers === false)
-    throw new Error(`RuntimeClass handler "${spec.runtimeClassName ?? ''}" does not support user namespaces`);
+function refuseUserNamespace({ spec }: Pod, handler: string): void {
+  if (spec.hostUsers !== false) return;
+  const who = handler === '' ? 'runtime' : `RuntimeClass handler "${handler}"`;
+  throw new Error(`can't set \`spec.hostUsers: false\`, ${who} does not support user namespaces`);
 }

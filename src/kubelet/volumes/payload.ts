@@ -38,13 +38,29 @@ async function addProjected(
   inputs: PayloadInputs,
   { sources, defaultMode: mode }: core.ProjectedVolumeSource,
 ): Promise<void> {
+  const problems = new Set<string>();
   for (const source of sources ?? []) {
-    if (source.configMap) await addConfigMap(files, inputs, source.configMap, mode);
-    else if (source.secret) await addSecret(files, inputs, source.secret, mode);
-    else if (source.downwardAPI) addDownward(files, inputs, source.downwardAPI, mode);
-    else if (source.serviceAccountToken) await addToken(files, inputs, source.serviceAccountToken, mode);
-    else if (source.clusterTrustBundle) await addTrustBundle(files, inputs, source.clusterTrustBundle, mode);
+    try {
+      await addSource(files, inputs, source, mode);
+    } catch (error) {
+      problems.add((error as Error).message);
+    }
   }
+  if (problems.size === 1) throw new Error([...problems][0]);
+  if (problems.size > 1) throw new Error(`[${[...problems].join(', ')}]`);
+}
+
+async function addSource(
+  files: Map<string, PayloadFile>,
+  inputs: PayloadInputs,
+  source: core.VolumeProjection,
+  mode: number | undefined,
+): Promise<void> {
+  if (source.configMap) await addConfigMap(files, inputs, source.configMap, mode);
+  else if (source.secret) await addSecret(files, inputs, source.secret, mode);
+  else if (source.downwardAPI) addDownward(files, inputs, source.downwardAPI, mode);
+  else if (source.serviceAccountToken) await addToken(files, inputs, source.serviceAccountToken, mode);
+  else if (source.clusterTrustBundle) await addTrustBundle(files, inputs, source.clusterTrustBundle, mode);
 }
 
 async function addConfigMap(
