@@ -232,7 +232,8 @@ function isReadyStatus(
 /** Whether a reason to wait may stand in for how the container ended. */
 function mayStillRun(pod: Pod, spec: core.Container, part: Part, current: ObservedContainer): boolean {
   if (current.state !== 'exited') return true;
-  if (part === 'init') return initRestartsAfterExit(pod, spec, current.exitCode);
+  // Of a sidecar that ended well, too, nobody is told that it waits: upstream takes it for one that has passed.
+  if (part === 'init') return current.exitCode !== 0 && initRestartsAfterExit(pod, spec, current.exitCode);
   return restartsAfterExit(pod, spec, current.exitCode);
 }
 

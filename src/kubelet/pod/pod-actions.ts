@@ -136,7 +136,7 @@ function planRestartOfAll(pod: Pod, observed: ObservedPod, actions: PodActions):
         container: last,
         spec,
         reason: 'restart-all',
-        message: 'Restarting all containers',
+        message: 'killing',
       });
   }
   if (actions.kill.length > 0) return true;

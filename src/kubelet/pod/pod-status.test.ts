@@ -259,6 +259,18 @@ test('a container that never came to run is of unknown end when its pod is over'
   }
 });
 
+test('a sidecar that keeps ending well is not told to wait, one that fails is', () => {
+  const pod = testPod({ initContainers: [{ ...init, restartPolicy: 'Always' }] });
+  const waiting = { i: { reason: 'CrashLoopBackOff', message: 'back-off' } };
+  const stateAfter = (exitCode: number) =>
+    Object.keys(
+      status(pod, observedPod(testContainer('c'), exited('i', exitCode)), { waiting })
+        .initContainerStatuses?.[0]?.state ?? {},
+    );
+  assert.deepEqual(stateAfter(0), ['terminated']);
+  assert.deepEqual(stateAfter(1), ['waiting']);
+});
+
 test('an ephemeral container is never told to have started', () => {
   const pod = testPod({ ephemeralContainers: [{ name: 'e', image: 'img:1' }] as never });
   const { ephemeralContainerStatuses } = status(pod, observedPod(testContainer('c'), testContainer('e')));

@@ -252,7 +252,8 @@ function computeConditions(
     return {
       ...condition,
       lastTransitionTime: changed ? formatTime(inputs.nowMs) : before?.lastTransitionTime,
-      ...(generation !== undefined && { observedGeneration: generation }),
+      ...(generation !== undefined &&
+        condition.type !== 'AllContainersRestarting' && { observedGeneration: generation }),
     } as core.PodCondition;
   });
 }
