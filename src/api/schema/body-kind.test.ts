@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StatusError } from '../status.ts';
 import { parseBody } from './body.ts';
-import { checkKind } from './body-kind.ts';
+import { checkCustomBody, checkCustomKind, checkKind } from './body-kind.ts';
 
 function messageOf(act: () => unknown): string | undefined {
   try {
@@ -68,4 +68,28 @@ test('a body of which not even the kind can be read shows how it begins', () => 
       `the object provided is unrecognized (must be of type Pod): ${why}`,
     );
   assert.deepEqual(parseBody(Buffer.from('null'), 'json', 'Pod').value, {});
+});
+
+test('a custom resource says what it is, and stays that', () => {
+  const gizmo = { group: 'e.io', version: 'v1', kind: 'Gizmo' };
+  const named = { metadata: { name: 'a' } };
+  const other = 'does not match the expected API version (e.io/v1)';
+  const rows: [object, string | undefined][] = [
+    [{ apiVersion: 'e.io/v1', kind: 'Gizmo' }, undefined],
+    [{ kind: 'Gizmo' }, `the API version in the data () ${other}`],
+    [{ apiVersion: 'v1', kind: 'ConfigMap' }, `the API version in the data (v1) ${other}`],
+    [
+      { apiVersion: 'e.io/v1', kind: 'Widget' },
+      'Widget.e.io "a" is invalid: kind: Invalid value: "Widget": must be Gizmo',
+    ],
+  ];
+  for (const [object, message] of rows)
+    assert.equal(
+      messageOf(() => checkCustomBody({ ...object, ...named }, gizmo)),
+      message,
+    );
+  assert.equal(
+    messageOf(() => checkCustomKind({ apiVersion: 'v2', kind: 'Gizmo', ...named }, gizmo)),
+    'Gizmo "a" is invalid: apiVersion: Invalid value: "v2": must be e.io/v1',
+  );
 });

@@ -1,7 +1,8 @@
 /** What the object of a body says that it is, held against what the request's path expects. */
+import { invalidValue } from '../field-error.ts';
 import { apiVersionOf, parseApiVersion } from '../meta.ts';
-import { badRequest } from '../status.ts';
-import type { JsonObject } from './decode.ts';
+import { badRequest, invalid } from '../status.ts';
+import { isObject, type JsonObject } from './decode.ts';
 import { rawSchema, schemaNames } from './schemas.ts';
 
 /** The kind that the request's path asks for, in the version of the path. */
@@ -48,19 +49,28 @@ export function checkKind(object: JsonObject, expected: ExpectedKind): void {
   );
 }
 
-/** The same for a custom resource, whose kinds no scheme knows. @throws {StatusError} 400 */
-export function checkCustomKind({ apiVersion, kind }: JsonObject, expected: ExpectedKind): void {
+/** The same for a body that is to be a custom resource, which has to say both. @throws {StatusError} 400, 422 */
+export function checkCustomBody(object: JsonObject, expected: ExpectedKind): void {
   const wanted = apiVersionOf(expected);
-  if (typeof kind === 'string' && kind !== '' && kind !== expected.kind) {
-    const { version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : wanted);
-    throw badRequest(
-      `${kind} in version "${version}" cannot be handled as a ${expected.kind}: converting (${version}.${kind}) to (${expected.version}.${expected.kind}): unknown conversion`,
-    );
-  }
-  if (typeof apiVersion === 'string' && apiVersion !== '' && apiVersion !== wanted)
+  const apiVersion = typeof object.apiVersion === 'string' ? object.apiVersion : '';
+  if (apiVersion !== wanted)
     throw badRequest(
       `the API version in the data (${apiVersion}) does not match the expected API version (${wanted})`,
     );
+  checkCustomKind(object, expected);
+}
+
+/** A custom resource stays what it is, whoever changes it. @throws {StatusError} 422 */
+export function checkCustomKind({ apiVersion, kind, metadata }: JsonObject, expected: ExpectedKind): void {
+  const wanted = apiVersionOf(expected);
+  const errors = [
+    ...(kind === expected.kind ? [] : [invalidValue('kind', kind, `must be ${expected.kind}`)]),
+    ...(apiVersion === wanted ? [] : [invalidValue('apiVersion', apiVersion, `must be ${wanted}`)]),
+  ];
+  if (errors.length === 0) return;
+  const { group } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : '');
+  const { name } = (isObject(metadata) ? metadata : {}) as { name?: string };
+  throw invalid({ group, kind: typeof kind === 'string' ? kind : '' }, name ?? '', errors);
 }
 
 /** Upstream puts together what three servers serve, each of which knows its own kinds only. */

@@ -1,12 +1,11 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
 import type { KubeObject } from '../../api/meta.ts';
-import { cannotBeHandled, warningsOf } from '../../api/schema/body.ts';
-import { checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
+import { cannotBeHandled, unrecognized, warningsOf } from '../../api/schema/body.ts';
+import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body-problem.ts';
 import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
 import { cloneJson } from '../../api/schema/json-value.ts';
 import { patchJson } from '../../api/schema/patch.ts';
-import { badRequest } from '../../api/status.ts';
 import { applyStructuralDefaults } from '../../api/structural/default.ts';
 import { decodeEmbedded, decodeMetadata } from '../../api/structural/embedded.ts';
 import { pruneResource } from '../../api/structural/prune.ts';
@@ -25,7 +24,6 @@ export function customCodec(
 ): ResourceCodec {
   const fields = resourceNode(schema);
   const shape = (value: JsonObject): { object: KubeObject; problems: FieldProblem[] } => {
-    checkCustomKind(value, expected);
     const object = cloneJson(value);
     const unknown = readMetadata(object, expected);
     if (schema)
@@ -42,11 +40,14 @@ export function customCodec(
     },
     decode(parsed, validation) {
       if (!parsed.value.kind) throw missingKind(expected, parsed.value);
+      checkCustomBody(parsed.value, expected);
       const { object, problems } = shape(parsed.value);
       return { object, warnings: warningsOf([...parsed.problems, ...problems], expected, validation) };
     },
     patch(current, patch, validation) {
-      const { object, problems } = shape(patchJson({ ...current }, patch, undefined));
+      const patched = patchJson({ ...current }, patch, undefined);
+      checkCustomKind(patched, expected);
+      const { object, problems } = shape(patched);
       return { object, warnings: warningsOf(problems, expected, validation) };
     },
     setDefaults(object) {
@@ -64,9 +65,7 @@ export function customCodec(
 
 function missingKind(expected: ExpectedKind, value: JsonObject) {
   const shown = JSON.stringify(value);
-  return badRequest(
-    `${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: unmarshalerDecoder: Object 'Kind' is missing in '${shown}'`,
-  );
+  return unrecognized(expected.kind, `Object 'Kind' is missing in '${shown}'`, Buffer.from(shown));
 }
 
 /** Returns the paths of what metadata does not know, sorted. */
