@@ -90,6 +90,8 @@ export interface RequestContext {
   connectQuery?: URLSearchParams;
   /** What the body says, for the audit log. */
   requestObject?: unknown;
+  /** To be called when the last of an answer that lasts is sent, or nobody takes it any more. */
+  whenOver?: () => void;
 }
 
 /** One object of an answer: from the cache (its bytes are made already) or made for this answer. */

@@ -5,6 +5,7 @@ import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
 import type { Counter, MetricsRegistry } from '../../base/metrics.ts';
+import { isLongRunning } from '../http/deadline.ts';
 import { encodeList } from '../http/encode.ts';
 import { jsonFormat } from '../http/negotiate.ts';
 import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
@@ -52,21 +53,25 @@ export class AuditLog {
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
     const receivedMs = this.#options.clock.now();
+    const lasts = isLongRunning(context);
     const omitsManaged = rule.omitManagedFields ?? policy.omitManagedFields ?? false;
     this.#write(context, rule, 'RequestReceived', receivedMs, {});
     try {
       const answer = await work();
-      const stage =
-        answer.type === 'watch' || answer.type === 'stream' ? 'ResponseStarted' : 'ResponseComplete';
-      const code = 'status' in answer ? answer.status : 200;
-      this.#write(context, rule, stage, receivedMs, {
-        responseStatus: statusOf(answer) ?? { metadata: {}, code },
-        ...contentOf(context, rule.level, answer, omitsManaged),
-      });
+      const code = codeOf(answer);
+      const complete = () =>
+        this.#write(context, rule, 'ResponseComplete', receivedMs, {
+          responseStatus: statusOf(answer) ?? { metadata: {}, code },
+          ...contentOf(context, rule.level, answer, omitsManaged),
+        });
+      if (lasts) this.#write(context, rule, 'ResponseStarted', receivedMs, startedWith(code));
+      if (streams.has(answer.type)) context.whenOver = complete;
+      else complete();
       return answer;
     } catch (error) {
       // What is no answer of the API's becomes one further out, of which the client learns no more than its code.
       const { status, code } = error instanceof StatusError ? error : internalError('');
+      if (lasts) this.#write(context, rule, 'ResponseStarted', receivedMs, startedWith(code));
       this.#write(context, rule, 'ResponseComplete', receivedMs, {
         responseStatus: withoutType(status),
         ...contentOf(
@@ -112,6 +117,18 @@ export class AuditLog {
     const text = JSON.stringify(event);
     write(listJson ? `${text.slice(0, -1)},"responseObject":${listJson.trimEnd()}}\n` : `${text}\n`);
   }
+}
+
+/** Answers that go on after their head is sent. */
+const streams: ReadonlySet<ApiResponse['type']> = new Set(['watch', 'stream', 'hijacked']);
+
+function codeOf(answer: ApiResponse): number {
+  if (answer.type === 'hijacked') return 101;
+  return 'status' in answer ? answer.status : 200;
+}
+
+function startedWith(code: number): EventContent {
+  return { responseStatus: { metadata: {}, code } };
 }
 
 /** Of a new object the body has the name, once it is read. */

@@ -324,3 +324,22 @@ test('an object is told with its defaults, and which state of it a write is mean
   const { objectRef } = JSON.parse(lines.at(-1)!);
   assert.deepEqual([objectRef.uid, objectRef.resourceVersion], [uid, resourceVersion]);
 });
+
+test('what lasts has an event when it begins and another when it ends', async () => {
+  const events: { stage: string; verb: string; responseStatus?: { code: number } }[] = [];
+  const policy = parseAuditPolicy({ ...head, rules: [{ level: 'Metadata', users: ['ann'] }] });
+  await using listening = await createListeningServer({
+    audit: { policy, write: (line) => void events.push(JSON.parse(line)) },
+  });
+  const send = await listening.as('ann', ['system:masters']);
+  const told = () =>
+    events
+      .splice(0)
+      .map(({ stage, responseStatus }) => [stage, ...(responseStatus ? [responseStatus.code] : [])]);
+  await send('GET', '/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1');
+  assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 200], ['ResponseComplete', 200]]);
+  await send('GET', '/api/v1/namespaces/default/pods/none/log');
+  assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 404], ['ResponseComplete', 404]]);
+  await send('GET', '/api/v1/namespaces/default/pods/none');
+  assert.deepEqual(told(), [['RequestReceived'], ['ResponseComplete', 404]]);
+});

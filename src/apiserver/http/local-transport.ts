@@ -12,7 +12,13 @@ import type {
 import type { RequestHandler } from '../handler.ts';
 import { viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import { type ApiRequest, type ApiResponse, objectOf, type UserInfo } from '../request.ts';
+import {
+  type ApiRequest,
+  type ApiResponse,
+  objectOf,
+  type RequestContext,
+  type UserInfo,
+} from '../request.ts';
 import { partialMetadata } from '../tables/table.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
@@ -33,7 +39,7 @@ export function createLocalTransport(
       const context = handler.contextOf(new LocalRequest(request, user, closing));
       try {
         const answer = await handler.answer(context);
-        return await present(answer, context.request);
+        return await present(answer, context);
       } catch (error) {
         if (error instanceof StatusError) return { status: error.code, object: error.status };
         throw error;
@@ -112,7 +118,10 @@ function queryOf(search: string): URLSearchParams {
   return query;
 }
 
-async function present(answer: ApiResponse, request: ApiRequest): Promise<TransportResponse> {
+async function present(
+  answer: ApiResponse,
+  { request, whenOver }: RequestContext,
+): Promise<TransportResponse> {
   const format = negotiate(request.header('accept'));
   switch (answer.type) {
     case 'object':
@@ -136,10 +145,12 @@ async function present(answer: ApiResponse, request: ApiRequest): Promise<Transp
     case 'raw':
       return { status: answer.status, object: parseRaw(Buffer.from(answer.body)) };
     case 'stream':
+      answer.body.once('close', () => whenOver?.());
       return { status: answer.status, object: parseRaw(await readAll(answer.body)) };
     case 'watch': {
       const sink = new LocalSink(answer.resource, format, isTrue(request.query.get('allowWatchBookmarks')));
       const running = answer.session.run(sink);
+      if (whenOver) void running.then(whenOver, whenOver);
       return { status: 200, events: sink.events(() => answer.session.close(), running) };
     }
     default:

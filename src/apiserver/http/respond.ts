@@ -1,5 +1,5 @@
 /** Sends an answer of the layers below over HTTP: encodes, compresses, streams watches. */
-import { Readable } from 'node:stream';
+import { type Duplex, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
@@ -78,6 +78,7 @@ export async function respond(
   const { request } = context;
   switch (answer.type) {
     case 'hijacked':
+      if (context.whenOver) whenClosed(request.upgrade?.socket, context.whenOver);
       return { status: 101, sizeBytes: 0 };
     case 'raw':
       return send(
@@ -94,6 +95,7 @@ export async function respond(
         : response.open(answer.status, { ...headersOf(context), ...answer.headers });
       answer.body.on('error', () => out.destroy());
       out.on('close', () => answer.body.destroy());
+      if (context.whenOver) whenClosed(out, context.whenOver);
       answer.body.pipe(out);
       return { status: inMessages ? 101 : answer.status, sizeBytes: 0 };
     }
@@ -127,6 +129,11 @@ export async function respond(
       return sendMaybeCompressed(context, response, prettyFor(request, encoded));
     }
   }
+}
+
+function whenClosed(connection: Duplex | Writable | undefined, act: () => void): void {
+  if (connection && !connection.destroyed) connection.once('close', act);
+  else act();
 }
 
 /** The form of a list is not that of an object. @throws StatusError 406 */
@@ -286,7 +293,7 @@ async function respondWithWatch(
         ...headersOf(context),
         'content-type': isProtobuf ? `${contentType};stream=watch` : contentType,
       });
-  await session.run(
+  const running = session.run(
     new HttpWatchSink({
       resource,
       out,
@@ -296,5 +303,6 @@ async function respondWithWatch(
       onSent: (count, sizeBytes) => options.onEvents(resource, count, sizeBytes),
     }),
   );
+  await running.finally(() => context.whenOver?.());
   return { status: inMessages ? 101 : 200, sizeBytes: 0 };
 }
