@@ -21,11 +21,9 @@ export function controllerReference({ type, object }: Owner): OwnerReference {
 
 /** The objects of `type` that the owner controls from now on. */
 export async function claim<T extends KubeObject>(
-  cluster: ReconcileCluster,
-  owner: Owner,
   type: ResourceType<T>,
   matches: (object: T) => boolean,
-  signal: AbortSignal,
+  { cluster, owner, signal }: Omit<Relation<T>, 'type'>,
 ): Promise<T[]> {
   const relation = { cluster, owner, type, signal };
   const { metadata } = owner.object;

@@ -74,8 +74,8 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
   }
 
   const filtered = timed('Filter');
-  const nominated = tryNominatedNode(snapshot, pod, cycle);
-  const memory = rememberedAnswers(snapshot, pod, cycle);
+  const nominated = tryNominatedNode(cycle);
+  const memory = rememberedAnswers(cycle);
   const search: Search = { snapshot, pod, cycle, diagnosis, options };
   const found = nominated
     ? { feasible: [nominated], evaluated: 1, nextStart: start }
@@ -107,16 +107,17 @@ export function schedule(snapshot: Snapshot, pod: PodInfo, options: ScheduleOpti
 }
 
 /** The node where room was made for this pod earlier comes before all others. */
-function tryNominatedNode(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle): NodeInfo | undefined {
+function tryNominatedNode(cycle: FilterCycle): NodeInfo | undefined {
+  const { snapshot, pod } = cycle;
   const name = snapshot.nominatedNodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
   const node = name ? snapshot.node(name) : undefined;
   if (!node || (cycle.nodeNames && !cycle.nodeNames.has(node.name))) return undefined;
-  return runFilters(cycle, pod, node, snapshot) ? undefined : node;
+  return runFilters(cycle, node) ? undefined : node;
 }
 
 /** Where the answers of all nodes follow from the pod's shape. To one that was promised it, a node answers otherwise. */
-function rememberedAnswers(snapshot: Snapshot, pod: PodInfo, cycle: FilterCycle): ShapeMemory | undefined {
-  if (!cycle.isNodeLocal || cycle.nodeNames || snapshot.nominatedNodeOf(pod.uid)) return undefined;
+function rememberedAnswers({ snapshot, pod, isNodeLocal, nodeNames }: FilterCycle): ShapeMemory | undefined {
+  if (!isNodeLocal || nodeNames || snapshot.nominatedNodeOf(pod.uid)) return undefined;
   return snapshot.memoryOf(shapeOf(pod));
 }
 
@@ -137,7 +138,7 @@ interface Found {
 }
 
 /** As {@link findFeasible}, passing over the nodes that have refused such a pod and have not changed since. */
-function findRemembered({ snapshot, pod, cycle, diagnosis, options }: Search, memory: ShapeMemory): Found {
+function findRemembered({ cycle, diagnosis, options }: Search, memory: ShapeMemory): Found {
   const { start, percentageOfNodesToScore = 0 } = options;
   const { nodes } = memory;
   const total = nodes.length;
@@ -151,7 +152,7 @@ function findRemembered({ snapshot, pod, cycle, diagnosis, options }: Search, me
     lastSlot = slot;
     if (memory.isRefused(slot)) continue;
     const node = nodes[slot]!;
-    if (!recallOrEvaluate(cycle, pod, node, snapshot, memory)) feasible.push(node);
+    if (!recallOrEvaluate(cycle, node, memory)) feasible.push(node);
   }
   const evaluated = feasible.length < wanted ? total : ((lastSlot - start + total) % total) + 1;
   if (feasible.length === 0) {
@@ -161,9 +162,9 @@ function findRemembered({ snapshot, pod, cycle, diagnosis, options }: Search, me
   return { feasible, evaluated, nextStart: (start + evaluated) % total };
 }
 
-function findFeasible({ snapshot, pod, cycle, diagnosis, options }: Search): Found {
+function findFeasible({ cycle, diagnosis, options }: Search): Found {
   const { start, percentageOfNodesToScore = 0 } = options;
-  const nodes = narrow(snapshot, cycle, diagnosis);
+  const nodes = narrow(cycle, diagnosis);
   const wanted = nodesToFind(nodes.length, percentageOfNodesToScore);
   const feasible: NodeInfo[] = [];
   const rejections = new NodeRejections();
@@ -178,7 +179,7 @@ function findFeasible({ snapshot, pod, cycle, diagnosis, options }: Search): Fou
   while (evaluated < nodes.length && feasible.length < wanted) {
     const node = nodes[(start + evaluated) % nodes.length]!;
     evaluated++;
-    const rejection = runFilters(cycle, pod, node, snapshot, blame);
+    const rejection = runFilters(cycle, node, blame);
     if (rejection) rejections.add(node, rejection);
     else feasible.push(node);
   }
@@ -186,12 +187,12 @@ function findFeasible({ snapshot, pod, cycle, diagnosis, options }: Search): Fou
 }
 
 /** The nodes that the preFilter plugins left over. */
-function narrow(snapshot: Snapshot, cycle: FilterCycle, diagnosis: Diagnosis): readonly NodeInfo[] {
-  if (!cycle.nodeNames) return snapshot.nodes;
-  diagnosis.absent = unresolvable(`node(s) didn't satisfy plugin(s) [${cycle.narrowedBy.sort().join(' ')}]`);
-  for (const plugin of cycle.narrowedBy) diagnosis.plugins.add(plugin);
+function narrow({ snapshot, nodeNames, narrowedBy }: FilterCycle, diagnosis: Diagnosis): readonly NodeInfo[] {
+  if (!nodeNames) return snapshot.nodes;
+  diagnosis.absent = unresolvable(`node(s) didn't satisfy plugin(s) [${narrowedBy.sort().join(' ')}]`);
+  for (const plugin of narrowedBy) diagnosis.plugins.add(plugin);
   const nodes: NodeInfo[] = [];
-  for (const name of cycle.nodeNames) {
+  for (const name of nodeNames) {
     const node = snapshot.node(name);
     if (node) nodes.push(node);
   }
@@ -216,7 +217,7 @@ interface FailedSearch extends Pick<Search, 'snapshot' | 'pod' | 'diagnosis' | '
   memory?: ShapeMemory | undefined;
 }
 
-const idleCycle: FilterCycle = {
+const noFilters: Omit<FilterCycle, 'pod' | 'snapshot'> = {
   active: [],
   states: [],
   nodeNames: undefined,
@@ -234,7 +235,8 @@ function timedPostFilter(failed: FailedSearch): PostFilterOutcome | undefined {
 
 /** Asks the postFilter plugins until one has made room; otherwise their reasons become the message for the pod. */
 function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcome | undefined {
-  const { snapshot, pod, diagnosis, cycle = idleCycle, memory, refusedBy } = failed;
+  const { snapshot, pod, diagnosis, memory, refusedBy } = failed;
+  const cycle = failed.cycle ?? { ...noFilters, snapshot, pod };
   const { rejections } = diagnosis;
   let last: PostFilterOutcome | undefined;
   const messages: string[] = [];
@@ -246,7 +248,7 @@ function runPostFilter(profile: Profile, failed: FailedSearch): PostFilterOutcom
       absent: diagnosis.absent,
       memory,
       hasSeenPod: refusedBy === undefined || comesBefore(profile, plugin, refusedBy),
-      trial: (node) => createTrial(cycle, pod, node, snapshot),
+      trial: (node) => createTrial(cycle, node),
     });
     if (outcome.nominatedNode || outcome.isFinal) return outcome;
     messages.push(outcome.message);

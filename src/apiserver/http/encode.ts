@@ -205,7 +205,7 @@ export function encodeEvents(
   resource: ServedResource,
   events: readonly WatchedEvent[],
   context: EncodeContext,
-  withColumns: boolean,
+  { withColumns }: { withColumns: boolean },
 ): Buffer {
   const parts: Uint8Array[] = [];
   for (const [index, { type, object }] of events.entries()) {
@@ -237,7 +237,7 @@ export function encodeBookmark(
   resource: ServedResource,
   metadata: { resourceVersion: string; annotations?: Record<string, string> },
   context: EncodeContext,
-  withColumns: boolean,
+  { withColumns }: { withColumns: boolean },
 ): Uint8Array {
   const { kind, apiVersion, schema } = resource;
   const { as, asVersion } = context.format;

@@ -53,7 +53,7 @@ test('a list in pieces has the bytes of the whole, in every format and of every 
     for (const [what, format, pretty] of formats) {
       const context: EncodeContext = { format, includeObject: 'Metadata', nowMs: 0 };
       const whole = encodeList(list, context);
-      const { contentType, pieces } = listPieces(list, context, pretty);
+      const { contentType, pieces } = listPieces(list, context, { pretty });
       const parts: Uint8Array[] = [];
       for await (const piece of pieces) parts.push(piece);
       assert.equal(contentType, whole.contentType, what);

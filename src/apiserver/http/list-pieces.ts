@@ -24,7 +24,11 @@ export interface ListPieces {
 }
 
 /** The bytes that {@link encodeList} would give; JSON is indented when `pretty`. */
-export function listPieces(response: ListResponse, context: EncodeContext, pretty: boolean): ListPieces {
+export function listPieces(
+  response: ListResponse,
+  context: EncodeContext,
+  { pretty }: { pretty: boolean },
+): ListPieces {
   const slices = startTimeSlices();
   const empty = encodeList({ ...response, items: [] }, context);
   const { contentType } = empty;

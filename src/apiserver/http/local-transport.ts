@@ -22,7 +22,11 @@ import {
 import { partialMetadata } from '../tables/table.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
-import type { WatchSink } from '../watch-cache/watch-group.ts';
+import {
+  type BookmarkOptions,
+  initialEventsEndAnnotation,
+  type WatchSink,
+} from '../watch-cache/watch-group.ts';
 import { negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
 
@@ -211,11 +215,11 @@ class LocalSink implements WatchSink {
     return events.map(({ type, object }) => ({ type, object: shown(this.#resource, object, this.#shape) }));
   }
 
-  encodeBookmark(revision: number, initialEventsEnd: boolean): TransportEvent[] {
+  encodeBookmark(revision: number, { initialEventsEnd }: BookmarkOptions = {}): TransportEvent[] {
     const { kind, apiVersion } = this.#resource;
     const metadata = {
       resourceVersion: String(revision),
-      ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+      ...(initialEventsEnd && { annotations: { [initialEventsEndAnnotation]: 'true' } }),
     };
     return [{ type: 'BOOKMARK', object: { kind, apiVersion, metadata } as KubeObject }];
   }

@@ -187,7 +187,7 @@ function formatOrJson(request: ApiRequest): OutputFormat {
   try {
     return negotiate(request.header('accept'));
   } catch {
-    return jsonFormat; // the error is told in JSON when nothing is acceptable
+    return jsonFormat; // the error is sent as JSON when nothing is acceptable
   }
 }
 
@@ -234,7 +234,7 @@ async function sendInPieces(
   encoding: EncodeContext,
 ): Promise<Sent> {
   const { request } = context;
-  const { contentType, pieces } = listPieces(answer, encoding, wantsPretty(request));
+  const { contentType, pieces } = listPieces(answer, encoding, { pretty: wantsPretty(request) });
   const body = Readable.from(pieces, { objectMode: false });
   const compresses = acceptsGzip(request);
   const out = response.open(200, {

@@ -3,13 +3,15 @@ import type { Writable } from 'node:stream';
 import { internalError, StatusError } from '../../api/status.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { WatchedEvent } from '../watch-cache/selection.ts';
-import type { WatchSink } from '../watch-cache/watch-group.ts';
+import {
+  type BookmarkOptions,
+  initialEventsEndAnnotation,
+  type WatchSink,
+} from '../watch-cache/watch-group.ts';
 import { type EncodeContext, encodeBookmark, encodeEvents, encodeFrame } from './encode.ts';
 
 /** Bytes that may wait for a client that reads slowly; beyond them it is cut off and must list again. */
 const watcherBufferBytesMax = 16 * 1024 * 1024;
-
-const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
 
 /** Events of one batch as they go over the wire. */
 interface EncodedEvents {
@@ -62,14 +64,16 @@ export class HttpWatchSink implements WatchSink {
   }
 
   encode(events: readonly WatchedEvent[]): EncodedEvents {
-    const bytes = encodeEvents(this.#resource, events, this.#context(), this.#needsColumns);
+    const bytes = encodeEvents(this.#resource, events, this.#context(), { withColumns: this.#needsColumns });
     return { bytes, count: events.length };
   }
 
-  encodeBookmark(revision: number, initialEventsEnd: boolean): EncodedEvents {
+  encodeBookmark(revision: number, { initialEventsEnd }: BookmarkOptions = {}): EncodedEvents {
     const annotations = initialEventsEnd ? { [initialEventsEndAnnotation]: 'true' } : undefined;
     const metadata = { resourceVersion: String(revision), ...(annotations && { annotations }) };
-    const bytes = encodeBookmark(this.#resource, metadata, this.#context(), this.#needsColumns);
+    const bytes = encodeBookmark(this.#resource, metadata, this.#context(), {
+      withColumns: this.#needsColumns,
+    });
     return { bytes, count: 0 };
   }
 

@@ -30,16 +30,17 @@ export async function applyObject(
 ): Promise<ApiResponse> {
   const config = await readApplyConfig(context);
   const write = writeRequest(context, resource);
+  const request = { registry, context, write, config };
   const key = storageKey(resource, write.namespace, write.name);
   for (let attempt = 1; ; attempt++) {
     if (!registry.view.isCurrent) await registry.view.caughtUp();
     const isThere = cacheOf(resource).get(key) !== undefined;
     try {
-      if (isThere) return await applyToLive(registry, context, write, config);
+      if (isThere) return await applyToLive(request);
       if (write.subresource !== '')
         throw badRequest('an object must exist before its subresource is applied');
       await requireCreate(registry, write);
-      return await applyAsNew(registry, context, write, config);
+      return await applyAsNew(request);
     } catch (error) {
       const lostRace =
         error instanceof StatusError && error.reason === (isThere ? 'NotFound' : 'AlreadyExists');
@@ -63,12 +64,16 @@ export async function readApplyConfig(context: RequestContext): Promise<JsonObje
   return config;
 }
 
-async function applyToLive(
-  registry: Registry,
-  context: RequestContext,
-  write: WriteRequest,
-  config: JsonObject,
-): Promise<ApiResponse> {
+interface ApplyRequest {
+  registry: Registry;
+  context: RequestContext;
+  write: WriteRequest;
+  /** What the client applies. */
+  config: JsonObject;
+}
+
+async function applyToLive(request: ApplyRequest): Promise<ApiResponse> {
+  const { registry, context, write } = request;
   const { resource } = write;
   const changed = await changeObject(registry, write, {
     fieldsTracked: true,
@@ -76,7 +81,7 @@ async function applyToLive(
     async next(current: CachedObject) {
       const work = () => {
         const live = convertFromStored(resource, current.copy());
-        return applied(registry, context, write, live, config);
+        return applied(request, live);
       };
       const object = await converting(work, context.warnings);
       checkIdentity(write, object);
@@ -88,19 +93,15 @@ async function applyToLive(
   return { type: 'object', status: 200, resource, object: changed };
 }
 
-async function applyAsNew(
-  registry: Registry,
-  context: RequestContext,
-  write: WriteRequest,
-  config: JsonObject,
-): Promise<ApiResponse> {
+async function applyAsNew(request: ApplyRequest): Promise<ApiResponse> {
+  const { registry, context, write, config } = request;
   const { resource, name } = write;
   const uid = (config.metadata as { uid?: string } | undefined)?.uid;
   if (uid) {
     const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
     throw conflict(resource, name, why);
   }
-  const work = () => applied(registry, context, write, undefined, config);
+  const work = () => applied(request, undefined);
   const object = await converting(work, context.warnings);
   checkIdentity(write, object);
   const created = await createObject(registry, write, object, { fieldsTracked: true });
@@ -109,11 +110,8 @@ async function applyAsNew(
 
 /** The merged object, decoded, defaulted and in the stored version. */
 function applied(
-  registry: Registry,
-  context: RequestContext,
-  write: WriteRequest,
+  { registry, context, write, config }: ApplyRequest,
   live: KubeObject | undefined,
-  config: JsonObject,
 ): KubeObject {
   const { resource } = write;
   const merged = applyConfig(live as JsonObject | undefined, config, {

@@ -133,7 +133,7 @@ async function store(
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   const value = encodeAndShare(object);
   const result = await registry.store.create(cache.prefix + key, value);
-  return result.ok ? writtenObject(registry, resource, key, result.revision, value) : undefined;
+  return result.ok ? writtenObject(registry, resource, { key, revision: result.revision, value }) : undefined;
 }
 
 /** A body may leave out the namespace of its path, but not name another. */

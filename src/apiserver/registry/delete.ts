@@ -59,7 +59,7 @@ export async function deleteObject(registry: Registry, request: DeleteRequest): 
     const value = encodeAndShare(next, current);
     const result = await registry.store.update(cache.prefix + key, value, current.revision);
     if (result.ok) {
-      const object = await writtenObject(registry, resource, key, result.revision, value);
+      const object = await writtenObject(registry, resource, { key, revision: result.revision, value });
       if (!isReadyToGo(object.object)) return { object, isGone: false };
       isFirst = false;
       continue;

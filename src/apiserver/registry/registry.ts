@@ -39,7 +39,7 @@ export interface Allocator {
 export interface Allocation {
   /** Right before the write: makes the choice known to other servers, or chooses anew. @throws StatusError */
   claim(): Promise<void>;
-  /** Told how the write ended; gives back what is not needed. */
+  /** Called when the write has ended; gives back what is not needed. */
   finish(isStored: boolean): Promise<void>;
 }
 
@@ -112,9 +112,7 @@ export async function readCurrent(
 export async function writtenObject(
   registry: Registry,
   resource: ServedResource,
-  key: string,
-  revision: number,
-  value: Uint8Array,
+  { key, revision, value }: { key: string; revision: number; value: Uint8Array },
 ): Promise<CachedObject> {
   registry.view.written(revision);
   await registry.view.reached(revision);

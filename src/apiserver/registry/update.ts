@@ -149,7 +149,7 @@ async function storeChange(
   if (!current.isOutdated && isUnchanged(value, object, current)) return current;
   if (request.dryRun) return new CachedObject(key, current.revision, value);
   const result = await registry.store.update(cache.prefix + key, value, current.revision);
-  if (result.ok) return writtenObject(registry, resource, key, result.revision, value);
+  if (result.ok) return writtenObject(registry, resource, { key, revision: result.revision, value });
   await seeWinner(registry, result.current?.modRevision);
   return undefined;
 }

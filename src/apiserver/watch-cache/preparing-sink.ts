@@ -1,7 +1,7 @@
 /** Before another sink: has the objects of events prepared, which takes time, and keeps the order of what it is given. */
 import type { CachedObject } from './cached-object.ts';
 import { lateEventOf, type Selection, type WatchedEvent } from './selection.ts';
-import type { WatchSink } from './watch-group.ts';
+import type { BookmarkOptions, WatchSink } from './watch-group.ts';
 
 interface Delivery {
   events: readonly WatchedEvent[];
@@ -44,8 +44,8 @@ export class PreparingSink implements WatchSink {
     return { events, encode: (sink, chosen) => sink.encode(chosen) };
   }
 
-  encodeBookmark(revision: number, initialEventsEnd: boolean): Delivery {
-    return { events: [], encode: (sink) => sink.encodeBookmark(revision, initialEventsEnd) };
+  encodeBookmark(revision: number, options?: BookmarkOptions): Delivery {
+    return { events: [], encode: (sink) => sink.encodeBookmark(revision, options) };
   }
 
   deliver({ events, encode }: Delivery): void {

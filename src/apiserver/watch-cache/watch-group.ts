@@ -1,10 +1,18 @@
 /**
- * Watchers that ask the same of one resource: each change is judged once for all of them, and encoded once per format.
+ * Watchers that ask the same of one resource: each change is matched once for all of them, and encoded once per format.
  * Changes that arrive within one turn of the event loop go out together.
  */
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { CacheEvent, ResourceCache } from './resource-cache.ts';
 import { type Selection, type WatchedEvent, watchedEventOf } from './selection.ts';
+
+/** Marks the bookmark that ends the initial events of a watch. */
+export const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
+
+export interface BookmarkOptions {
+  /** The bookmark follows the objects that were there when the watch began. */
+  initialEventsEnd?: boolean;
+}
 
 /** Where one watcher's events go. */
 export interface WatchSink {
@@ -14,7 +22,7 @@ export interface WatchSink {
   /** True when batches may wait for the end of the event loop's turn. */
   readonly isRemote: boolean;
   encode(events: readonly WatchedEvent[]): unknown;
-  encodeBookmark(revision: number, initialEventsEnd: boolean): unknown;
+  encodeBookmark(revision: number, options?: BookmarkOptions): unknown;
   /** Takes one encoded batch. Must not block: a sink that cannot keep up ends itself. */
   deliver(encoded: unknown): void;
   /** Resolves when the sink can take more; used while a watch catches up. */
@@ -139,7 +147,7 @@ export class WatchGroup {
       this.#flush();
       const revision = this.#revision();
       this.#send(
-        (sink) => sink.encodeBookmark(revision, false),
+        (sink) => sink.encodeBookmark(revision),
         (sink) => sink.wantsBookmarks,
       );
       if (this.#sinks.size > 0) this.#scheduleBookmark();

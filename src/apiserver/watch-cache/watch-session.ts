@@ -99,7 +99,7 @@ export class WatchSession {
       group = await this.#catchUp(sink);
       if (!group) return sink.end();
       await aborted(this.#ended.signal);
-      if (sink.wantsBookmarks && !signal.aborted) sink.deliver(sink.encodeBookmark(view.revision, false));
+      if (sink.wantsBookmarks && !signal.aborted) sink.deliver(sink.encodeBookmark(view.revision));
       sink.end();
     } catch (error) {
       sink.end(error);
@@ -127,7 +127,7 @@ export class WatchSession {
     if (start.initialState) {
       revision = view.revision;
       if (!(await this.#sendState(sink))) return undefined;
-      if (start.initialEventsEnd) sink.deliver(sink.encodeBookmark(revision, true));
+      if (start.initialEventsEnd) sink.deliver(sink.encodeBookmark(revision, { initialEventsEnd: true }));
     }
     for (;;) {
       if (this.#ended.signal.aborted) return undefined;

@@ -89,8 +89,8 @@ async function syncDaemonSet(
   const owner = { type: DaemonSet, object: set };
   const matches = compileLabelSelector(selector);
   const isMatch = (object: KubeObject) => matches(object.metadata.labels);
-  const pods = await claim(cluster, owner, Pod, isMatch, signal);
-  const known = await claim(cluster, owner, ControllerRevision, isMatch, signal);
+  const pods = await claim(Pod, isMatch, { cluster, owner, signal });
+  const known = await claim(ControllerRevision, isMatch, { cluster, owner, signal });
   const revision = await currentRevision(cluster, set, known, signal);
   const hash = revision.metadata.labels?.[revisionHashLabel] ?? '';
   const nowMs = cluster.clock.now();

@@ -106,13 +106,11 @@ class Rollout {
 
     const matches = compileLabelSelector(selector);
     const owner = { type: Deployment, object: deployment };
-    const claimed = await claim(
-      this.#cluster,
+    const claimed = await claim(ReplicaSet, (rs) => matches(rs.metadata.labels), {
+      cluster: this.#cluster,
       owner,
-      ReplicaSet,
-      (rs) => matches(rs.metadata.labels),
-      this.#signal,
-    );
+      signal: this.#signal,
+    });
     const { current, old } = splitReplicaSets(deployment, claimed);
     this.#current = current;
     this.#old = old;

@@ -61,7 +61,7 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
       if (!object) return;
       const owner = { type: kind.type, object };
       const matches = compileLabelSelector(kind.selectorOf(object));
-      const pods = await claim(cluster, owner, Pod, (pod) => matches(pod.metadata.labels), signal);
+      const pods = await claim(Pod, (pod) => matches(pod.metadata.labels), { cluster, owner, signal });
       const { failure, isRefused } = await syncPods(cluster, owner, pods, signal);
       const nowMs = cluster.clock.now();
       const status = planReplicaStatus(object, pods, failure, { ms: nowMs, text: formatTime(nowMs) });

@@ -74,9 +74,9 @@ class StatefulReconcile {
     const owner = { type: StatefulSet, object: set };
     const matches = compileLabelSelector(set.spec!.selector);
     const isMember = (pod: Pod) => ordinalOf(set, pod) >= 0 && matches(pod.metadata.labels);
-    const pods = await claim(cluster, owner, Pod, isMember, this.#signal);
+    const pods = await claim(Pod, isMember, { cluster, owner, signal: this.#signal });
     const revision = (one: ControllerRevision) => matches(one.metadata.labels);
-    const known = await claim(cluster, owner, ControllerRevision, revision, this.#signal);
+    const known = await claim(ControllerRevision, revision, { cluster, owner, signal: this.#signal });
 
     const revisions = await this.#revisions(known);
     const nowMs = cluster.clock.now();

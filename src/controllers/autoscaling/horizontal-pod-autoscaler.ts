@@ -54,7 +54,7 @@ export function horizontalPodAutoscalerController(): AnyController {
         return { requeueAfterMs: due - nowMs };
       }
       dueMs.set(key, nowMs + syncMs);
-      const sync = new Sync(hpa, cluster, signal, histories, selectors);
+      const sync = new Sync({ hpa, cluster, signal, histories, selectors });
       try {
         await measureReconciliation(cluster, () => sync.run());
       } catch (error) {
@@ -66,6 +66,14 @@ export function horizontalPodAutoscalerController(): AnyController {
       return { requeueAfterMs: syncMs };
     },
   });
+}
+
+interface SyncOptions {
+  hpa: HorizontalPodAutoscaler;
+  cluster: ReconcileCluster;
+  signal: AbortSignal;
+  histories: Histories;
+  selectors: Selectors;
 }
 
 /** One round for one autoscaler. */
@@ -80,13 +88,7 @@ class Sync {
   readonly #conditions: HorizontalPodAutoscalerCondition[];
   #status: Status;
 
-  constructor(
-    hpa: HorizontalPodAutoscaler,
-    cluster: ReconcileCluster,
-    signal: AbortSignal,
-    histories: Histories,
-    selectors: Selectors,
-  ) {
+  constructor({ hpa, cluster, signal, histories, selectors }: SyncOptions) {
     this.#hpa = hpa;
     this.#spec = hpa.spec!;
     this.#cluster = cluster;

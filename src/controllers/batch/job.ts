@@ -114,7 +114,11 @@ class JobReconcile {
     const cluster = this.#cluster;
     const owner = { type: Job, object: job };
     const matches = compileLabelSelector(job.spec!.selector);
-    const pods = await claim(cluster, owner, Pod, (pod) => matches(pod.metadata.labels), this.#signal);
+    const pods = await claim(Pod, (pod) => matches(pod.metadata.labels), {
+      cluster,
+      owner,
+      signal: this.#signal,
+    });
     const plan = planJob(job, pods, cluster.clock.now());
     const isSuspended = job.spec!.suspend === true;
     if (!job.status?.startTime && !isSuspended) plan.waitMs ??= this.#deadlineMs();

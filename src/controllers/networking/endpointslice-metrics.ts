@@ -83,9 +83,11 @@ function perSync(registry: MetricsRegistry, name: string, what: string, of: stri
 export function noteSlices(
   { services, changes, added, removed, updated }: SliceMetrics & { updated?: BoundHistogram },
   key: string,
-  present: readonly EndpointSlice[],
-  wanted: readonly WantedSlices[],
-  plan: SlicePlan,
+  {
+    present,
+    wanted,
+    plan,
+  }: { present: readonly EndpointSlice[]; wanted: readonly WantedSlices[]; plan: SlicePlan },
 ): void {
   const groups = wanted.flatMap((family) => family.groups);
   services.set(key, {

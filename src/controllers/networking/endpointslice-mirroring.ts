@@ -61,7 +61,7 @@ export const endpointSliceMirroringController = defineController({
       keepsPlaceholder: false,
     });
     await applySlicePlan(cluster, plan, signal);
-    noteSlices(metrics, key, present, wanted, plan);
+    noteSlices(metrics, key, { present, wanted, plan });
     metrics.duration.observe((cluster.clock.monotonic() - startMs) / 1000);
   },
 });

@@ -80,7 +80,7 @@ export function endpointSliceController(): AnyController {
         metrics.syncs.add(1, { result: 'error' });
         throw error;
       }
-      noteSlices(metrics, key, present, wanted, plan);
+      noteSlices(metrics, key, { present, wanted, plan });
       metrics.syncs.add(1, { result: 'success' });
       return { quietMs: quietMsFor(pods.length) };
     },

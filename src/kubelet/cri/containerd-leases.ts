@@ -44,7 +44,7 @@ interface Lease {
  */
 export async function endAbandonedLeases(client: Client, socketPath: string): Promise<number> {
   const { mtimeMs: startedMs } = await stat(socketPath);
-  const { leases } = (await call(client, 'List', 'ListRequest', 'ListResponse', {})) as { leases: Lease[] };
+  const { leases } = (await call(client, 'List', {})) as { leases: Lease[] };
   const abandoned = leases.filter(
     ({ createdAt, labels }) =>
       labels[expiryLabel] !== undefined &&
@@ -52,17 +52,18 @@ export async function endAbandonedLeases(client: Client, socketPath: string): Pr
       createdAt.seconds * 1000 + createdAt.nanos / 1e6 < startedMs,
   );
   for (const [index, { id }] of abandoned.entries())
-    await call(client, 'Delete', 'DeleteRequest', 'Empty', { id, sync: index === abandoned.length - 1 });
+    await call(client, 'Delete', { id, sync: index === abandoned.length - 1 });
   return abandoned.length;
 }
 
-function call(
-  client: Client,
-  method: string,
-  request: string,
-  response: string,
-  message: object,
-): Promise<object> {
+/** Methods with the types of their messages. */
+const methods = {
+  List: { request: 'ListRequest', response: 'ListResponse' },
+  Delete: { request: 'DeleteRequest', response: 'Empty' },
+} as const;
+
+function call(client: Client, method: keyof typeof methods, message: object): Promise<object> {
+  const { request, response } = methods[method];
   const metadata = new Metadata();
   metadata.set('containerd-namespace', 'k8s.io');
   const requestType = root.lookupType(request);

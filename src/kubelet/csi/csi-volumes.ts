@@ -203,7 +203,7 @@ export class CsiVolumes {
       const isBlock = record.volumeMode === 'Block';
       if (record.volumeLifecycleMode === 'Persistent')
         await failingAs(isBlock ? 'SetUpDevice' : 'MountDevice', name, record, () =>
-          this.#stage(pod, driver, wanted, capability, publishContext),
+          this.#stage(pod, { driver, wanted, capability, publishContext }),
         );
       await failingAs(isBlock ? 'MapPodDevice' : 'SetUp', name, record, () =>
         this.#publish(pod, { driver, driverObject, wanted, capability, publishContext, published }),
@@ -230,10 +230,17 @@ export class CsiVolumes {
 
   async #stage(
     pod: Pod,
-    driver: DriverClient,
-    { record, source }: WantedVolume,
-    capability: VolumeCapability,
-    publishContext: Record<string, string>,
+    {
+      driver,
+      wanted: { record, source },
+      capability,
+      publishContext,
+    }: {
+      driver: DriverClient;
+      wanted: WantedVolume;
+      capability: VolumeCapability;
+      publishContext: Record<string, string>;
+    },
   ): Promise<void> {
     const staged = this.#records.staged(record);
     const forPod = this.#stagedFor.get(pod.metadata.uid) ?? new Map<string, StagedVolume>();

@@ -126,7 +126,7 @@ function lookUp(labels: readonly string[], zone: ClusterZone, view: ClusterView)
   if (name === undefined) return 'nothing of that type';
   const before = labels.slice(0, -3);
   if (before.length > 2) return 'none';
-  return kind === 'pod' ? lookUpPod(name, zone) : lookUpService(namespace, name, before, zone, view);
+  return kind === 'pod' ? lookUpPod(name, zone) : lookUpService({ namespace, name, before }, zone, view);
 }
 
 function lookUpPod(name: string, zone: ClusterZone): Lookup {
@@ -136,10 +136,9 @@ function lookUpPod(name: string, zone: ClusterZone): Lookup {
   return { targets: [{ address, port: undefined, name }] };
 }
 
+/** `before`: what stands before the name of the service, an endpoint or a port and its protocol. */
 function lookUpService(
-  namespace: string,
-  name: string,
-  before: readonly string[],
+  { namespace, name, before }: { namespace: string; name: string; before: readonly string[] },
   zone: ClusterZone,
   view: ClusterView,
 ): Lookup {

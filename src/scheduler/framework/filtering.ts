@@ -8,6 +8,8 @@ import type { ShapeMemory } from './shape-memory.ts';
 
 /** What preFilter found out: the filters that apply to this pod, with their states. */
 export interface FilterCycle {
+  pod: PodInfo;
+  snapshot: Snapshot;
   /** Filters that have something to check. */
   active: readonly Slot[];
   /** By plugin index. */
@@ -45,52 +47,34 @@ export function runPreFilter(profile: Profile, pod: PodInfo, snapshot: Snapshot)
   const active =
     skipped.size === 0 ? profile.filter : profile.filter.filter((slot) => !skipped.has(slot.index));
   const isNodeLocal = active.every(({ plugin }) => plugin.isNodeLocal);
-  return { active, states, nodeNames, narrowedBy, isNodeLocal };
+  return { pod, snapshot, active, states, nodeNames, narrowedBy, isNodeLocal };
 }
 
 /** The verdict on a node; undefined: it fits. `blame` learns which plugin refused. */
-export function runFilters(
-  cycle: FilterCycle,
-  pod: PodInfo,
-  node: NodeInfo,
-  snapshot: Snapshot,
-  blame?: Blame,
-): Rejection | undefined {
-  return cycle.isNodeLocal && !isPromisedTo(pod, node, snapshot)
-    ? recall(cycle, pod, node, snapshot, blame)
-    : evaluate(cycle, pod, node, snapshot, blame);
+export function runFilters(cycle: FilterCycle, node: NodeInfo, blame?: Blame): Rejection | undefined {
+  return cycle.isNodeLocal && !isPromisedTo(cycle, node)
+    ? recall(cycle, node, blame)
+    : evaluate(cycle, node, blame);
 }
 
 /** Whether the node is kept for this very pod: then it is another node for it than for others of its shape. */
-function isPromisedTo(pod: PodInfo, node: NodeInfo, snapshot: Snapshot): boolean {
+function isPromisedTo({ pod, snapshot }: FilterCycle, node: NodeInfo): boolean {
   return node.isPromised && snapshot.nominatedTo(node.name).some(({ uid }) => uid === pod.uid);
 }
 
-function evaluate(
-  cycle: FilterCycle,
-  pod: PodInfo,
-  node: NodeInfo,
-  snapshot: Snapshot,
-  blame?: Blame,
-): Rejection | undefined {
+function evaluate(cycle: FilterCycle, node: NodeInfo, blame?: Blame): Rejection | undefined {
   if (node.isPromised) {
     // Once as if those who are promised this node were there.
-    const rejection = createTrial(cycle, pod, node, snapshot).verdict(blame);
+    const rejection = createTrial(cycle, node).verdict(blame);
     if (rejection) return rejection;
   }
   // And once as it is: what they bring (say, something to be near to) is not there yet.
-  return applyFilters(cycle.active, cycle.states, pod, node, blame);
+  return applyFilters(cycle, node, blame);
 }
 
-/** From memory when a pod of the same shape was judged since the node last changed. */
-function recall(
-  cycle: FilterCycle,
-  pod: PodInfo,
-  node: NodeInfo,
-  snapshot: Snapshot,
-  blame?: Blame,
-): Rejection | undefined {
-  const refusal = recallOrEvaluate(cycle, pod, node, snapshot, snapshot.memoryOf(shapeOf(pod)));
+/** From memory when a pod of the same shape was evaluated since the node last changed. */
+function recall(cycle: FilterCycle, node: NodeInfo, blame?: Blame): Rejection | undefined {
+  const refusal = recallOrEvaluate(cycle, node, cycle.snapshot.memoryOf(shapeOf(cycle.pod)));
   if (refusal) blame?.(refusal.plugin);
   return refusal?.rejection;
 }
@@ -98,15 +82,13 @@ function recall(
 /** A node's verdict, which the memory knows afterwards; undefined: it fits. For node-local cycles. */
 export function recallOrEvaluate(
   cycle: FilterCycle,
-  pod: PodInfo,
   node: NodeInfo,
-  snapshot: Snapshot,
   memory: ShapeMemory,
 ): Refusal | undefined {
   const known = memory.recall(node.slot);
   if (known) return known === 'fits' ? undefined : known;
   let plugin = '';
-  const rejection = evaluate(cycle, pod, node, snapshot, (refusing) => {
+  const rejection = evaluate(cycle, node, (refusing) => {
     plugin = refusing;
   });
   const refusal = rejection && { rejection, plugin };
@@ -115,9 +97,7 @@ export function recallOrEvaluate(
 }
 
 function applyFilters(
-  active: readonly Slot[],
-  states: readonly unknown[],
-  pod: PodInfo,
+  { active, states, pod }: Pick<FilterCycle, 'active' | 'states' | 'pod'>,
   node: NodeInfo,
   blame?: Blame,
 ): Rejection | undefined {
@@ -137,16 +117,15 @@ function applyFilters(
  */
 export function createTrial(
   cycle: FilterCycle,
-  pod: PodInfo,
   original: NodeInfo,
-  snapshot: Snapshot,
 ): FilterTrial & { verdict(blame?: Blame): Rejection | undefined } {
+  const { active, pod, snapshot } = cycle;
   const node = original.clone();
   const states = [...cycle.states];
-  const changing = cycle.active.filter(({ plugin }) => plugin.changePod);
+  const changing = active.filter(({ plugin }) => plugin.changePod);
   for (const { plugin, index } of changing)
     if (plugin.cloneState) states[index] = plugin.cloneState(states[index]);
-  const verdict = (blame?: Blame) => applyFilters(cycle.active, states, pod, node, blame);
+  const verdict = (blame?: Blame) => applyFilters({ active, states, pod }, node, blame);
   const notify = (changed: PodInfo, by: 1 | -1) => {
     for (const { plugin, index } of changing) plugin.changePod!(states[index], pod, changed, node, by);
   };
