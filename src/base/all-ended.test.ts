@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { allEnded } from './all-ended.ts';
 
-test('a failure is told of when what runs beside it has ended', async () => {
+test('a failure is reported once all that runs beside it has ended', async () => {
   const slow = Promise.withResolvers<void>();
   const seen: string[] = [];
   const work = slow.promise.then(() => seen.push('ended'));

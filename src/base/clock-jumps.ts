@@ -5,7 +5,7 @@ const lookEveryMs = 10_000;
 /** Less is how time daemons keep a clock right. */
 const jumpMinMs = 2_000;
 
-/** Tells of every jump by how much it went, negative: back, within seconds. Runs until the signal aborts. */
+/** Reports every jump by its length, negative: back, within seconds. Runs until the signal aborts. */
 export async function watchClockJumps(
   clock: Clock,
   jumped: (byMs: number) => void,

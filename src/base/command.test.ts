@@ -37,7 +37,7 @@ test('standard error is kept up to a limit', async () => {
   assert.equal(stderr.length, 64 * 1024);
 });
 
-test('a program that does not exist is told from one that fails', async () => {
+test('a program that does not exist is distinguished from one that fails', async () => {
   const error = await failureOf(run('no-such-program-here', ['x']));
   assert.ok(error.isMissingProgram);
   assert.equal(error.message, 'no-such-program-here x: not found');

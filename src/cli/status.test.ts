@@ -28,7 +28,7 @@ test('what has died is started again where there is a supervisor', () => {
   );
 });
 
-test('restarts are told with their number and the age of the last', () => {
+test('restarts are shown with their number and the age of the last', () => {
   const nowMs = 10_000_000;
   const restarts = {
     server: { count: 1, streak: 1, atMs: nowMs - 5000 },

@@ -56,7 +56,7 @@ test('a watch that breaks off goes on where it was', async () => {
   );
 });
 
-test('history that is gone leads to a new list, and what went meanwhile is told of', async () => {
+test('an expired watch leads to a new list, and objects that went meanwhile are reported as deleted', async () => {
   const { clock, transport, log } = await setUp();
   transport.put('a');
   transport.put('b');

@@ -8,7 +8,7 @@ import type { MetricsRegistry } from '../base/metrics.ts';
 
 export interface FollowedFileOptions {
   file: string;
-  /** Tells this server's series from those of others. */
+  /** Distinguishes this server's series from those of others. */
   serverId: string;
   clock: Clock;
   logger: Logger;
@@ -20,7 +20,7 @@ const pollMs = 60_000;
 
 /**
  * `what`: `authentication` or `authorization`. `load` puts the text into force, or throws and changes nothing: a file that
- * becomes wrong is told in the log.
+ * becomes invalid is reported in the log.
  * @throws Error when it is wrong at the start
  */
 export async function followFile(

@@ -1,6 +1,6 @@
 /**
- * The API servers that a node's agent may ask: those that it was told, and all that the `kubernetes` service leads to. What
- * was learned is kept on disk: the servers that an agent was told when it joined may be gone when it starts again.
+ * The API servers that a node's agent may ask: those that it was given, and all that the `kubernetes` service leads to. What
+ * was learned is kept on disk: the servers that an agent was given when it joined may be gone when it starts again.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -66,7 +66,7 @@ test('an orphaning deletion asks for its dependents to be let go', () => {
   assert.deepEqual(names(graph.observe(ConfigMap, leaving)), [[], ['owner']]);
 });
 
-test('nothing is left of owners that only references told of', () => {
+test('nothing is left of owners that were known by references alone', () => {
   const graph = new GarbageGraph();
   graph.observe(ConfigMap, object('child', { owners: ['gone'] }));
   assert.equal(graph.size, 2);

@@ -132,7 +132,7 @@ function otherCounts(names: readonly string[]): string[] {
 
 /**
  * Follows the resources, custom ones included, that some quota counts, for as long as one does. Nothing of them is kept:
- * a change only tells which quotas to count anew.
+ * a change only decides which quotas to count again.
  */
 async function followCounted(
   countable: Countable,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { CommandError } from '../base/command.ts';
 import { explainFailure, missingRequirements } from './packages.ts';
 
-test('what is missing is told by programs and files, not by packages', () => {
+test('missing things are found by programs and files, not by packages', () => {
   const requirement = { package: 'p', purpose: '' };
   const missing = (more: { programs?: string[]; files?: string[] }) =>
     missingRequirements([{ ...requirement, ...more }], '/nowhere').length === 1;

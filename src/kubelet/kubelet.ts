@@ -72,7 +72,7 @@ async function start(parts: KubeletParts): Promise<void> {
   announceStart(parts);
   await untilDone(context, 'the control groups cannot be made', () => prepareCgroups(parts));
   await untilDone(context, 'device plugins cannot be served', async () => devicePlugins?.start(signal));
-  await untilDone(context, 'the resources of pods cannot be told of', () => tellPodResources(parts));
+  await untilDone(context, 'the resources of pods cannot be served', () => tellPodResources(parts));
   keepNode(parts);
   await untilDone(context, 'the containers cannot be listed', () => pods.start());
   if (rootDir !== undefined) await followCsiPlugins(parts, rootDir);

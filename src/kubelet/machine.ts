@@ -189,7 +189,7 @@ export interface PodFiles {
 /** One thing that is there for a sandbox or a container. */
 export interface SandboxTrace {
   kind: 'process' | 'folder' | 'file' | 'namespace';
-  /** Of the sandbox or container; empty where that is not told. */
+  /** Of the sandbox or container; empty where that is not known. */
   id: string;
   /** Its path, or the process's id. */
   at: string;

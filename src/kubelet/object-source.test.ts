@@ -9,7 +9,7 @@ import { ObjectSource } from './object-source.ts';
 
 const namespace = 'default';
 
-test('what the server once told of holds while it is away, and what has changed meanwhile is told when it is back', async () => {
+test('objects that the server once sent are kept while it is away, and changes are reported when it is back', async () => {
   const clock = new VirtualClock();
   const stop = new AbortController();
   const server = new FakeTransport();

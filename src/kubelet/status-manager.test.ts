@@ -38,7 +38,7 @@ test('an address that went is deleted from the merged list', () => {
   assert.deepEqual(patch, { podIPs: [{ ip: '10.0.0.2' }, { ip: '10.0.0.1', $patch: 'delete' }] });
 });
 
-test('amounts that are no longer told are gone from the server, which merges by name', () => {
+test('amounts that are no longer reported are removed from the server, which merges by name', () => {
   const old = {
     resources: { requests: { cpu: '1', 'example.org/one': '2' } },
     allocatedResources: { cpu: '1' },
@@ -52,7 +52,7 @@ test('amounts that are no longer told are gone from the server, which merges by 
   });
 });
 
-test('a status that somebody changes on its way is written once, holds nobody up, and goes on being told', async () => {
+test('a status that another client changes meanwhile is written once, delays no other, and is reported again', async () => {
   const sent: unknown[] = [];
   const theirs = { ...testPod(), status: { message: 'theirs' } };
   const client = sparse<Client>({

@@ -212,7 +212,7 @@ export function statusPatch(old: core.PodStatus, wanted: core.PodStatus): object
     if (same(old[field], wanted[field])) continue;
     patch[field] = wanted[field] ?? null;
   }
-  // Amounts that are no longer told go: a patch alone would add to them.
+  // Amounts that are no longer reported are removed: a patch alone would add to them.
   for (const field of ['resources', 'allocatedResources'] as const)
     if (!same(old[field], wanted[field])) patch[field] = replaced(old[field], wanted[field]);
   for (const field of ['hostIPs', 'podIPs'] as const) {

@@ -54,7 +54,7 @@ describe('nft', { skip: !canMakeNetworks, timeout: 60_000 }, () => {
     assert.deepEqual(sessions(), first);
   });
 
-  it('tells of a change that failed, of which nothing is left, and carries out the next', async () => {
+  it('reports a change that failed, of which nothing is left, and carries out the next', async () => {
     const isRefused = (error: unknown) => error instanceof CommandError && error.code === 1;
     await assert.rejects(nft.change(add('1.1.1.3', '2.2.2.5') + remove('9.9.9.9')), isRefused);
     await assert.rejects(nft.change(add('1.1.1.3', '2.2.2.5') + add('1.1.1.4', '')), isRefused);

@@ -1,5 +1,5 @@
 /**
- * The scheduler's picture of the cluster: what the server told, and the pods it has placed itself but that the
+ * The scheduler's picture of the cluster: what the server sent, and the pods it has placed itself but that the
  * server has not confirmed yet. Kept up to date by differences; it is its own snapshot, since decisions are made
  * between two changes and never during one.
  */

@@ -28,7 +28,7 @@ async function preempt(
   await cluster.stop();
 }
 
-test('the least important pods go, are told why, and the pod takes their place', () =>
+test('the least important pods are evicted with the reason, and the pod takes their place', () =>
   preempt(
     (cluster) => {
       cluster.addNodes(makeNode('a'), makeNode('b'));

@@ -1,6 +1,6 @@
 /**
  * Pods waiting for a node: those to try now, those backing off after a failure, and those that wait until
- * something changes that could help them. What could help is told by the plugins that refused them.
+ * something changes that could help them. What could help is declared by the plugins that refused them.
  */
 import type { Pod } from '../api/resources.gen.ts';
 import { backoffDelayMs } from '../base/backoff.ts';

@@ -29,7 +29,7 @@ test('expressions of every day pass', () => {
   for (const expression of expressions) assert.equal(problemOf(expression), undefined, expression);
 });
 
-test('what is wrong with an expression is told with its place', () => {
+test('the error of an expression has its position', () => {
   assert.equal(problemOf('object.x'), 'Invalid value: "object.x": must evaluate to bool but got dyn');
   assert.equal(
     problemOf('request.foo == 1'),

@@ -41,7 +41,7 @@ test('a StatefulSet may mount what its claims will give', () => {
   ]);
 });
 
-test('the claims of a new StatefulSet and its pods are judged, of a changed one what was good before', () => {
+test('the claims of a new StatefulSet and its pods are validated; on update, what was valid before stays so', () => {
   const claims = [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'] } }];
   const nameless = { ...template, spec: { containers: [{ image: 'i', terminationMessagePolicy: 'File' }] } };
   assert.ok(

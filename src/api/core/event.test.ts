@@ -40,7 +40,7 @@ test('a new-style event says who reports what, under the names of its version', 
   assert.deepEqual(fields(event({}), 'events.k8s.io/v1'), ['eventTime', 'type']);
 });
 
-test('the table tells when an event was last seen, and of what', () => {
+test('the table has when an event was last seen, and its object', () => {
   const cells = (object: Event) =>
     Object.fromEntries(eventKind.columns.map((column) => [column.name, column.cell(object, { nowMs })]));
   const old = cells(

@@ -111,7 +111,7 @@ test("the first of a node's ranges is the one that the single field says", () =>
   assert.deepEqual((node as { spec: object }).spec, { podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24'] });
 });
 
-test('of what a claim can have, a resize is told of storage alone', () => {
+test('the status of a claim’s resize is about storage alone', () => {
   const claim = { spec: { accessModes: ['ReadWriteOnce'] } };
   assert.deepEqual(
     said(persistentVolumeClaimKind, claim, {

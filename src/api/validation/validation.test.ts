@@ -20,7 +20,7 @@ import { isExtendedResource, validateResourceRequirements } from './resources.ts
 
 const long = (length: number) => 'a'.repeat(length);
 
-test('names are good or bad as upstream judges them', () => {
+test('names are valid or invalid by upstream’s rules', () => {
   const rules: [string, (value: string) => readonly string[], good: string[], bad: string[]][] = [
     [
       'subdomain',

@@ -54,7 +54,7 @@ async function refuseMasters(request: CertificateSigningRequest): Promise<void> 
     const pem = Buffer.from(request.spec.request, 'base64').toString();
     organizations = (await parseSigningRequest(pem)).organizations;
   } catch {
-    return; // validation has told what is wrong with it
+    return; // validation has reported what is wrong with it
   }
   if (organizations.includes(mastersGroup))
     throw forbidden(

@@ -1,6 +1,6 @@
 /**
  * Aggregated API servers: APIServices name a service that answers for a group version. Their health is looked after, what
- * they serve is told by discovery, and requests are carried to them with the caller's identity.
+ * they serve is read from their discovery, and requests are proxied to them with the caller's identity.
  */
 import { APIService } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';

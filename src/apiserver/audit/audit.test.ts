@@ -178,7 +178,7 @@ test('events say who did what, with content where the policy asks for it, and ne
   assert.deepEqual([reason, kind], ['NotFound', undefined]);
 });
 
-test('patches, deletes, scales and refusals are told with what was asked and answered, and who acts as whom', async () => {
+test('audit events of patches, deletes, scales and refusals have request, response and the impersonated user', async () => {
   const lines: string[] = [];
   const rules = [{ level: 'None', users: ['system:apiserver'] }, { level: 'RequestResponse' }];
   const policy = parseAuditPolicy({
@@ -282,7 +282,7 @@ test('what policies have to say is noted: failures that they only audit, and ann
   ]);
 });
 
-test('who acts as somebody else is judged by the policy as who they are', async () => {
+test('the audit policy applies to the user who impersonates, not to the impersonated one', async () => {
   const lines: string[] = [];
   const rules = [{ level: 'Metadata', users: ['ann'] }, { level: 'None' }];
   const policy = parseAuditPolicy({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules });
@@ -302,7 +302,7 @@ test('who acts as somebody else is judged by the policy as who they are', async 
   );
 });
 
-test('an object is told with its defaults, and which state of it a write is meant for', async () => {
+test('an audit event has the object with its defaults, and the resource version that a write is meant for', async () => {
   const lines: string[] = [];
   const policy = parseAuditPolicy({
     apiVersion: 'audit.k8s.io/v1',

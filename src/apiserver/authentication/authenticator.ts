@@ -77,7 +77,7 @@ function webSocketToken(request: ApiRequest): string | undefined {
   return encoded && Buffer.from(encoded.slice(webSocketTokenPrefix.length), 'base64url').toString('utf8');
 }
 
-/** Tells in audit events and reviews which credential somebody came with. */
+/** Identifies the credential of a request in audit events and reviews. */
 const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 
 /** CN is the name, O are the groups (upstream's x509 authenticator). */

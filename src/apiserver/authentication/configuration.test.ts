@@ -139,7 +139,7 @@ for (const [what, yaml, message] of wrong)
     assert.throws(() => read(yaml), typeof message === 'string' ? { message } : message);
   });
 
-test('all that is wrong is told at once, and another kind by its name', () => {
+test('all errors are reported at once, and another kind by its name', () => {
   const two = `jwt:\n${issuer('{}').replace('  {}', '')}${issuer(bySub, 'http://b')}`;
   assert.throws(() => read(two), /^Error: \[jwt\[0\].*, jwt\[1\].*\]$/);
   const other = { apiVersion: 'v1', kind: 'Pod' };

@@ -84,7 +84,7 @@ test('a changed binding counts at once', () => {
   assert.equal(authorize(attributes(bob, 'list', 'configmaps')).allowed, false);
 });
 
-test('a binding to a role that is not there is told in the refusal', async () => {
+test('the refusal names a bound role that does not exist', async () => {
   const objects = reader();
   objects.remove(ClusterRole, '', 'metrics');
   const asked = attributes(bob, 'get', '', { isResource: false, path: '/metrics', namespace: '' });

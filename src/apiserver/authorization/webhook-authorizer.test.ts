@@ -56,7 +56,7 @@ function hook(reply: () => Promise<string>, more: Partial<WebhookSettings> = {})
   return { asked, clock, authorize, metrics: () => registry.expose() };
 }
 
-test('a review tells who wants what, without what is empty', async () => {
+test('a review has the user and the request, without empty fields', async () => {
   const { asked, authorize } = hook(answer({ allowed: true, reason: 'because' }));
   assert.deepEqual(await authorize(jane), { allowed: true, reason: 'because' });
   assert.deepEqual(asked[0]!.spec, {

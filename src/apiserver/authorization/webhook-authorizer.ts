@@ -195,7 +195,7 @@ function resultOf(error: unknown): CallResult {
   return error instanceof DeadlineError ? 'timeout' : 'error';
 }
 
-/** Whether it is worth another try, as upstream judges. */
+/** Whether it is worth another try, by upstream's rules. */
 function mayPass(error: unknown): boolean {
   if (error instanceof AnswerStatusError) return [429, 500, 504].includes(error.status);
   return (error as NodeJS.ErrnoException).code === 'ECONNRESET';

@@ -9,7 +9,7 @@ import type {
 import { changeOwn, ensureObject, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
-/** Tells upgrades that nobody has made the object their own. */
+/** Marks an object as unchanged by users, so that upgrades may change it. */
 const autoUpdateAnnotation = 'apf.kubernetes.io/autoupdate-spec';
 const autoUpdated = { [autoUpdateAnnotation]: 'true' };
 

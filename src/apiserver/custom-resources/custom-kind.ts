@@ -216,7 +216,7 @@ class VersionValidator {
 function validation(
   validatorOf: (apiVersion: string | undefined) => VersionValidator,
 ): Pick<KindDefinition<CustomObject>, 'validate' | 'validateUpdate'> {
-  // An update is judged once, against what was there before; see validateUpdate.
+  // An update is validated once, against the old object; see validateUpdate.
   return {
     *validate(object, { isUpdate, apiVersion }) {
       if (!isUpdate) yield* validatorOf(apiVersion).validate(object, undefined);

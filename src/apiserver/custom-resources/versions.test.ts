@@ -17,7 +17,7 @@ const version = (name: string, storage: boolean, property: object, rule: string)
   },
 });
 
-test('an object is judged by the version that the client speaks', async () => {
+test('an object is validated in the version that the client speaks', async () => {
   await using server = await createTestServer();
   const shops = await serveShops(server, [
     version('v1', true, { type: 'integer' }, 'self.size != 1'),

@@ -130,7 +130,7 @@ test('an object is stored in one version and read in both, defaulted by the sche
   assert.equal(reviews.length, 0, 'what was converted for one reader is there for the next');
 });
 
-test('an object is judged by the version that the client speaks, its old state too', async () => {
+test('an object and its old state are validated in the version that the client speaks', async () => {
   const why =
     'spec.address: Invalid value: "UPPER:80": spec.address in body should match \'^[a-z0-9.]+:[0-9]+$\'';
   await assert.rejects(client.create(V2, { metadata: at('judged'), spec: { address: 'UPPER:80' } }), {
@@ -211,7 +211,7 @@ test('watchers get every event in their version, in order', async () => {
   assert.deepEqual(seen, ['ADDED x:1', 'MODIFIED x:2', 'MODIFIED x:3', 'MODIFIED x:4', 'DELETED x:4']);
 });
 
-test('a webhook that fails, or changes which object it is, is told to the client', async () => {
+test('the client gets the error of a webhook that fails or changes the object’s identity', async () => {
   await client.create(V1, { metadata: at('failing'), spec: { host: 'failing', port: '1' } });
   respond = ({ request }) => ({ uid: request.uid, result: { status: 'Failure', message: 'not today' } });
   await assert.rejects(client.get(V2, at('failing')), {

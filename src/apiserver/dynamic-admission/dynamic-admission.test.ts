@@ -214,7 +214,7 @@ const policySpec = {
   paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
 };
 
-test('a policy judges requests with its parameters, and denies or warns as its binding says', async () => {
+test('a policy evaluates requests with its parameters, and denies or warns as its binding says', async () => {
   await client.create(ConfigMap, { ...named('limits', 'quiet'), data: { max: '1' } });
   await client.create(ValidatingAdmissionPolicy, { metadata: { name: 'few-keys' }, spec: policySpec });
   const bindingSpec = {

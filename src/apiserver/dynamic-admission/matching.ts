@@ -114,7 +114,7 @@ function labelsMatch(predicate: LabelPredicate, object: KubeObject | undefined):
   return object?.metadata !== undefined && predicate(object.metadata.labels);
 }
 
-/** Cluster-scoped objects have no namespace to be chosen by, but a Namespace is judged by its own labels. */
+/** Cluster-scoped objects have no namespace to be chosen by, but a Namespace is matched by its own labels. */
 function namespaceLabelsMatch(
   predicate: LabelPredicate,
   { request, object, old }: AdmissionAttributes,

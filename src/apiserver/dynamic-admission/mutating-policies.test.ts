@@ -135,7 +135,7 @@ test('a patch whose test fails does nothing', async () => {
   assert.deepEqual((await create()).object.data, { a: '1' });
 });
 
-test('all that fails is told, with the expression', async () => {
+test('all failures are reported, with their expressions', async () => {
   const expression = 'Object{data: {"x": object.data.none}}';
   await define('a', [apply(expression)]);
   await define('b', [apply('Object{}')], { paramKind: { apiVersion: 'none.io/v1', kind: 'None' } });

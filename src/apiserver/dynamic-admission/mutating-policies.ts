@@ -70,7 +70,7 @@ class MutatingPolicies {
     });
   }
 
-  /** One after the other, each seeing what those before it changed. All failures are told together. */
+  /** One after the other, each seeing what those before it changed. All failures are reported together. */
   async mutate(attributes: AdmissionAttributes): Promise<void> {
     const concerned = this.#bindings.concerning(attributes);
     if (concerned.length === 0 || !attributes.object) return;

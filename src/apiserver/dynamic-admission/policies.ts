@@ -36,7 +36,7 @@ interface Evaluation {
 interface Violation {
   text: string;
   reason: string;
-  /** True when the policy could not be judged at all. */
+  /** True when the policy could not be evaluated at all. */
   failed: boolean;
   /** Of the validation, among the policy's. */
   index: number;

@@ -99,7 +99,7 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     };
   }
 
-  /** Variables with the policy's composed ones. @throws CelError when its conditions cannot be judged or it has a defect */
+  /** Variables with the policy's composed ones. @throws CelError when its conditions cannot be evaluated or it has a defect */
   prepare(
     compiled: CompiledPolicy<Policy, Content>,
     base: Record<string, unknown>,

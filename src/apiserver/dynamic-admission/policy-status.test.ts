@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ValidatingAdmissionPolicy } from '../../api/resources.gen.ts';
 import { createTestServer } from '../server.fixture.ts';
 
-test('the status of a policy tells which fields its expressions speak of in vain', async () => {
+test('the status of a policy names the fields of its expressions that no object has', async () => {
   await using server = await createTestServer();
   const url = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
   const { group, plural } = ValidatingAdmissionPolicy;

@@ -1,4 +1,4 @@
-/** Tells in the status of ValidatingAdmissionPolicies what their expressions say of fields that no object has. */
+/** Type checking of ValidatingAdmissionPolicies: their status names fields of their expressions that no object has. */
 
 import type { ExpressionScope } from '../../api/admissionregistration/expression-types.ts';
 import { problemsOf, variableType } from '../../api/admissionregistration/expressions.ts';

@@ -1,4 +1,4 @@
-/** Tells in the status of FlowSchemas whether the priority level that they name is there. */
+/** The Dangling condition of FlowSchemas: whether the priority level that they name exists. */
 import { FlowSchema, PriorityLevelConfiguration } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { StatusError } from '../../api/status.ts';

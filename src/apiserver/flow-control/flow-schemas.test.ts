@@ -46,7 +46,7 @@ test("a request belongs to upstream's schema for who asks what", async () => {
   );
 });
 
-test('a schema tells whether its level is there, and loses it again', async () => {
+test('the status of a schema shows whether its priority level exists, and follows it', async () => {
   await using server = await createTestServer();
   const url = '/apis/flowcontrol.apiserver.k8s.io/v1';
   const dangling = async (name: string) => {

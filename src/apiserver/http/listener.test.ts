@@ -192,7 +192,7 @@ test('a list that is stored nowhere has a row for each of its items', async () =
   assert.equal(answer.headers.warning, '299 - "v1 ComponentStatus is deprecated in v1.19+"');
 });
 
-test('a certificate is told by its digest', async () => {
+test('a certificate’s digest identifies it in the audit event', async () => {
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
   const { userInfo } = JSON.parse((await http1('POST', path, json, '{}')).body.toString()).status;
   assert.equal(userInfo.username, 'admin');

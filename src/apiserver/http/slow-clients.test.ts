@@ -49,7 +49,7 @@ test('a body that does not come is answered 504, and its connection ends', async
   assert.match(answer, /^HTTP\/1\.1 (504|403)/);
 });
 
-test('an administrator who sends no body is told as upstream tells it', async () => {
+test('an administrator who sends no body gets upstream’s error', async () => {
   const reply = await new Promise<{ status: number; body: string }>((resolve, reject) => {
     void listening.connect('admin', ['system:masters']).then((identity) => {
       const session = connectHttp2(`https://127.0.0.1:${listening.port}`, identity);
@@ -92,7 +92,7 @@ test('a head of many kilobytes is read, one of more than a megabyte refused', as
   assert.match(String(answer), /^(HTTP\/1\.1 431|ECONNRESET|$)/);
 });
 
-test('who asks too much at once is told to come back, by the level that is configured, and others are not', async () => {
+test('who sends too many requests at once gets 429 by the configured level, and others do not', async () => {
   const levels = '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations';
   const narrow = JSON.stringify({
     spec: {

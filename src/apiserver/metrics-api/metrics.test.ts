@@ -49,7 +49,7 @@ test('readings become NodeMetrics and PodMetrics', () => {
   assert.deepEqual(podMetrics(nodes, 'other', labelsOf), []);
 });
 
-test('series of a metric add up, counters are told from gauges, buckets are left out', () => {
+test('series of a metric add up, counters and gauges are distinguished, buckets are left out', () => {
   const metrics = parsePrometheusText(`# HELP http_requests_total n
 # TYPE http_requests_total counter
 http_requests_total{code="200",path="/"} 10

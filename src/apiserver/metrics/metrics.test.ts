@@ -91,7 +91,7 @@ test('watches are counted while they are open, with the events that they were se
   assert.equal(await sampleOf('apiserver_longrunning_requests', labels), undefined);
 });
 
-test('admission is timed by step and by plugin, and what it refuses is told apart', async () => {
+test('admission is timed by step and by plugin, and refusals are series of their own', async () => {
   const refused = await admin(
     'POST',
     '/api/v1/namespaces/absent/configmaps',
@@ -151,13 +151,13 @@ test('who asks, and the store, are counted under the names that upstream gives t
   assert.equal(await sampleOf('kubernetes_build_info', { major: '1', minor: '36' }), 1);
 });
 
-test('a deprecated version that was asked for is told with the release that ends it', async () => {
+test('the metric of a requested deprecated version has the release that removes it', async () => {
   await admin('GET', '/apis/extensions/v1beta1/ingresses');
   const labels = { group: 'extensions', version: 'v1beta1', resource: 'ingresses' };
   assert.equal(await sampleOf('apiserver_requested_deprecated_apis', labels), 1);
 });
 
-test('checks of health are told at a path of their own', async () => {
+test('health checks have metrics at a path of their own', async () => {
   for (const path of ['/livez', '/readyz', '/readyz']) assert.equal((await admin('GET', path)).status, 200);
   const text = (await admin('GET', '/metrics/slis')).body.toString();
   assert.match(text, /^kubernetes_healthcheck\{name="etcd",type="readyz"\} 1$/m);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tunnelProblem } from './node-connector.ts';
 
-test("an agent's answer to CONNECT tells whether it connected, and why not", () => {
+test("an agent's answer to CONNECT has whether it connected, and why not", () => {
   const rows: [head: string, problem: string | undefined][] = [
     ['HTTP/1.1 200 Connection established', undefined],
     [

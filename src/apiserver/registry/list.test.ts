@@ -172,7 +172,7 @@ test('a list has no initial events', async () => {
   assert.match(object.message, /sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list/);
 });
 
-test('whoever takes any state gets all of it; a page of what is still so tells how many are left', async () => {
+test('a list at any revision is complete; a page at the current one has how many items remain', async () => {
   await using server = await withConfigMaps(5);
   const any = await server.ask('GET', `${configMaps}?limit=2&resourceVersion=0`);
   assert.equal(any.object.items.length, 5);

@@ -41,7 +41,7 @@ test('long YAML is read as short YAML is, while others are served', async () => 
   assert.ok(turns > 5, `${turns} turns`);
 });
 
-test('what is wrong with it is told in the same words, and one does not get the answer of another', async () => {
+test('errors have the same words, and no request gets the answer of another', async () => {
   const bodies = [`${text}kind: [\n`, `${text}kind: Pod\n`, text, `{a: b,\n${'# more\n'.repeat(20_000)}`];
   const outcomes = await Promise.allSettled(bodies.map(read));
   for (const [index, outcome] of outcomes.entries()) {

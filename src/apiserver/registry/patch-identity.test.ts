@@ -71,7 +71,7 @@ test('kind and version in a strategic merge patch say nothing', async () => {
   assert.equal((await server.ask('PATCH', url, { kind: 'Pod' }, mergePatch)).status, 422);
 });
 
-test('types that do not fit are told in the words of each format', async () => {
+test('wrong types are errors in the words of each format', async () => {
   const said = async (patch: object, type: string) =>
     (await server.ask('PATCH', url, patch, type)).object.message as string;
   assert.match(await said({ data: [] }, strategic), /: cannot restore map from slice$/);

@@ -86,7 +86,7 @@ export class AddressPool {
   }
 }
 
-/** One that nobody has judged yet is ready: controllers may not be running. */
+/** One without a Ready condition yet counts as ready: controllers may not be running. */
 function isReady({ metadata, status }: ServiceCIDR): boolean {
   if (metadata.deletionTimestamp) return false;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');

@@ -171,7 +171,7 @@ export class ServiceAllocation implements Allocator {
     const wanted = spec.clusterIP || spec.clusterIPs?.[0];
     if (wanted) {
       const value = parseIp(wanted);
-      if (value === undefined || held.addresses.includes(value)) return; // validation tells what is no address
+      if (value === undefined || held.addresses.includes(value)) return; // validation reports what is no address
       const refuse = (why: string) =>
         invalid(Service, service.metadata.name, [
           invalidValue(

@@ -38,7 +38,7 @@ const evict = (server: TestServer, more: object = {}) =>
     ...more,
   });
 
-test('admission judges the eviction, and not the delete that comes of it', async () => {
+test('admission sees the eviction, and not the delete that follows from it', async () => {
   await using server = await podServer();
   const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['DELETE'], resources: ['pods'] };
   const spec = { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'false' }] };

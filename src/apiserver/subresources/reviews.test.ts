@@ -40,7 +40,7 @@ test('a token that names no audience is meant for the server itself', async () =
   assert.deepEqual(await review(['x']), { user: {}, error: 'invalid bearer token' });
 });
 
-test('selectors that cannot be read are told of, and the rest is judged', async () => {
+test('selectors that cannot be parsed are reported, and the rest is evaluated', async () => {
   await using server = await serverWithTokens();
   const review = async (selectors: object) => {
     const resourceAttributes = { verb: 'list', resource: 'pods', ...selectors };

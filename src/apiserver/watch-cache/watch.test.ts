@@ -117,7 +117,7 @@ test('a watch ends after its timeout', async () => {
   assert.deepEqual(watcher.seen, []);
 });
 
-test('a watch from before the kept history is told to list again', async () => {
+test('a watch from before the kept history is refused as expired', async () => {
   await using server = await createTestServer();
   const { object } = await server.ask('POST', configMaps, configMap('a'));
   for (let index = 0; index < 3_000; index++)

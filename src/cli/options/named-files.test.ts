@@ -6,7 +6,7 @@ import { checkNamedFiles, readNamedFile } from './named-files.ts';
 
 const here = fileURLToPath(import.meta.url);
 
-test('a file that an option names is read, or the option is told with the reason', () => {
+test('a file that an option names is read, or the error names the option and the reason', () => {
   assert.match(readNamedFile('--kubelet-config', here), /readNamedFile/);
   assert.throws(
     () => readNamedFile('--kubelet-config', '/nowhere/k.yaml'),

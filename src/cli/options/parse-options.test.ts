@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { UsageError } from '../context.ts';
 import { nameOption, parseCount, parseOptions, parseVerb } from './parse-options.ts';
 
-test('options that make no sense are told in one line', () => {
+test('invalid options are one line of error', () => {
   const rows: [string[], string][] = [
     [['--bogus'], "Unknown option '--bogus'"],
     [['-x'], "Unknown option '-x'"],
@@ -14,7 +14,7 @@ test('options that make no sense are told in one line', () => {
     assert.throws(() => parseOptions(args, nameOption), new UsageError(message));
 });
 
-test('a subcommand that is missing or unknown is told with those that are known', () => {
+test('the error of a missing or unknown subcommand lists the known ones', () => {
   const verbs = ['list', 'add'] as const;
   assert.equal(parseVerb('add', verbs), 'add');
   const rows: [string | undefined, string][] = [

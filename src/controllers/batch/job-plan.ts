@@ -73,7 +73,7 @@ interface SeenPods {
   active: readonly Pod[];
   /** What the pod failure policy says of failed pods, by uid. */
   matches: ReadonlyMap<string, FailureMatch | undefined>;
-  /** Ended pods of which the status tells, but does not count them yet; by uid. */
+  /** Ended pods that the status lists but does not count yet; by uid. */
   uncounted: { succeeded: ReadonlySet<string>; failed: ReadonlySet<string> };
   nowMs: number;
 }
@@ -195,7 +195,7 @@ interface Indexes {
   failed: Set<number> | undefined;
   /** Indexes that have a pod that counts as theirs. */
   occupied: Set<number>;
-  /** The pod that tells how often an index failed: kept until the next pod of the index carries the number on. */
+  /** The pod that records how often an index failed: kept until the next pod of the index carries the number on. */
   lastFailed: Map<number, Pod>;
 }
 

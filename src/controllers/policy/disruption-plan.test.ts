@@ -63,7 +63,7 @@ test('a budget whose controllers cannot be asked allows nothing, and says why', 
   assert.deepEqual([condition?.status, condition?.reason, condition?.message], ['False', 'SyncFailed', why]);
 });
 
-test('pods without a controller are told of with the selector as upstream prints it', () => {
+test('the error about pods without a controller has the selector as upstream prints it', () => {
   const matchExpressions = [{ key: 'tier', operator: 'In', values: ['a', 'b'] }];
   const selector = { matchLabels: { b: '2', a: '1' }, matchExpressions };
   assert.match(

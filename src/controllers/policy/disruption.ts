@@ -55,7 +55,7 @@ export const disruptionController = defineController({
 /** Versions of pods for which an event already reported that several budgets select them. */
 const reported = new WeakSet<Pod>();
 
-/** Nobody can evict a pod of several budgets. Told by the budget that comes first by name. */
+/** Nobody can evict a pod of several budgets. The error names the budget that comes first by name. */
 function reportOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
   const { namespace = '', name } = pdb.metadata;
   const others = [...cluster.informer(PodDisruptionBudget).inNamespace(namespace)].filter(

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { imageArchitecture } from './archive.ts';
 import { pauseProgram } from './pause.ts';
 
-test('the pause program sleeps, and ends well when it is told to', {
+test('the pause program sleeps, and exits with 0 on a signal', {
   skip: process.platform !== 'linux',
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-pause-'));

@@ -8,7 +8,7 @@ import { createAuthority, issueCertificate } from '../../base/pki.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import { certificateMetrics } from './certificate-metrics.ts';
 
-test('a node tells how long its certificates still serve, of one that is not there yet too, and counts failed renewals', async () => {
+test('a node has metrics of how long its certificates remain valid, also of one that does not exist yet, and of failed renewals', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-certificate-metrics-'));
   try {
     const clock = new VirtualClock();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readEncryptionKeys } from './encryption-keys.ts';
 
-test('a key is made once, for its owner only; a broken file is told of', () => {
+test('a key is made once, readable by its owner only; a broken file is an error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-keys-'));
   try {
     const first = readEncryptionKeys(folder);

@@ -34,7 +34,7 @@ test('a pull that fails again shows a moment after the wait before it', () => {
   assert.equal(shownReason(reasons), 'ErrImagePull');
 });
 
-test('what was wrong with an image is forgotten with the image, once it has been told of', () => {
+test('the problem of an image is forgotten with the image, once it has been reported', () => {
   const reasons = new WaitingReasons();
   reasons.failed('c', problem('ErrImagePull', 10_000));
   reasons.imageChanged('c');

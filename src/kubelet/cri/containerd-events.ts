@@ -1,5 +1,5 @@
 /**
- * containerd's own event stream (containerd.services.events.v1), on the socket that also serves CRI. It tells of a
+ * containerd's own event stream (containerd.services.events.v1), on the socket that also serves CRI. It reports a
  * container's end at once, in every version of containerd; CRI's GetContainerEvents came only with 1.7.
  */
 import type { Client, ServiceError } from '@grpc/grpc-js';

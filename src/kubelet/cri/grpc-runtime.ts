@@ -220,7 +220,7 @@ function snapshotterAt(folder = ''): string[] {
   return name === undefined ? [] : [name];
 }
 
-/** On the wire a state is a message of its own: as an enumeration alone, none could not be told from the first. */
+/** On the wire a state is a message of its own: as an enumeration alone, none could not be distinguished from the first. */
 function wireFilter(filter: ContainerFilter | SandboxFilter | undefined): object {
   const { state, ...rest } = filter ?? {};
   return { ...rest, ...(state && { state: { state } }) };

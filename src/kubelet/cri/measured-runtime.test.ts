@@ -5,7 +5,7 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import { measuredRuntime } from './measured-runtime.ts';
 import { simulatedRuntime } from './simulated-runtime.ts';
 
-test('every operation is told with what became of it', async () => {
+test('every operation is counted with its outcome', async () => {
   const clock = new VirtualClock();
   const told: string[] = [];
   const runtime = measuredRuntime(simulatedRuntime({ clock, random: seededRandom(1) }), clock, {

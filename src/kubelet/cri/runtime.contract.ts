@@ -30,7 +30,7 @@ export function describeRuntimeContract(name: string, setup: () => Promise<Runti
     logPath: 'c.log',
   });
 
-  test(`${name}: a container starts, is seen, exits with its code, and the event tells so`, async () => {
+  test(`${name}: a container starts, is listed, exits with its code, and the event has it`, async () => {
     const { runtime, image, logDirectory, settle } = await setup();
     const stop = new AbortController();
     const events: RuntimeEvent[] = [];

@@ -11,7 +11,7 @@ const plain = {
   knowsSingleWriters: false,
 };
 
-test("a volume's modes are told in CSI's words, finer to a driver that knows single writers", () => {
+test("a volume's access modes become CSI's, and finer ones for a driver that knows single writers", () => {
   const rows: [mode: string, known: string, old: string][] = [
     ['ReadWriteOnce', 'SINGLE_NODE_MULTI_WRITER', 'SINGLE_NODE_WRITER'],
     ['ReadWriteOncePod', 'SINGLE_NODE_SINGLE_WRITER', 'SINGLE_NODE_WRITER'],

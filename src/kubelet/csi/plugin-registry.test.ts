@@ -60,7 +60,7 @@ async function plugin(name: string, told: string[]): Promise<{ stop(): void }> {
   };
 }
 
-test('a plugin is taken in by its socket, told so or why not, and is gone with its socket', async () => {
+test('a plugin is registered by its socket, gets the result, and is removed with its socket', async () => {
   const told: string[] = [];
   const known: string[] = [];
   const stop = new AbortController();

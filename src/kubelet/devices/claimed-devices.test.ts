@@ -10,7 +10,7 @@ const pod: Pod = testPod({ resourceClaims: [{ name: 'gpu', resourceClaimName: 'm
 const reservedFor = [{ resource: 'pods', name: pod.metadata.name, uid: pod.metadata.uid }];
 const results = [{ request: 'r', driver: 'gpu.example.com', pool: 'a', device: 'gpu-0' }];
 
-/** What the pod is told; undefined: nothing keeps it. */
+/** The message for the pod; undefined: nothing keeps it from starting. */
 async function told(
   status: ResourceClaim['status'] | 'no claim',
   rootDir?: string,

@@ -69,7 +69,7 @@ function method(name: string, requestType: string, responseType: string) {
   };
 }
 
-/** A failure is told in its own words, without a code of its own. */
+/** A failure has its own words, without a code of its own. */
 function answering<Request>(answer: (request: Request) => object) {
   return (
     { request }: { request: Request },

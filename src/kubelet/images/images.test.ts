@@ -103,7 +103,7 @@ function setup() {
   return { clock, events, ensure };
 }
 
-test('an image is pulled once, and told to be there after that', async () => {
+test('an image is pulled once, and reported as present after that', async () => {
   const { events, ensure } = setup();
   assert.equal(await ensure('a:1'), 'there');
   assert.equal(await ensure('a:1'), 'there');
@@ -137,7 +137,7 @@ test('a failed pull is seen for ten seconds, then its back-off, and then it is t
   assert.equal(await ensure('Bad:::name'), 'InvalidImageName');
 });
 
-test('with a limit, pulls wait for their turn, and the event tells how long', async () => {
+test('with a limit, pulls wait for their turn, and the event has how long', async () => {
   const clock = new VirtualClock();
   const pulls: PromiseWithResolvers<string>[] = [];
   const events: string[] = [];

@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true }));
 const some = 'some avg10=1.50 avg60=0.25 avg300=0.05 total=123456';
 const full = 'full avg10=0.00 avg60=0.10 avg300=0.00 total=789';
 
-test('pressure is told as some of the work waiting, and all of it', () => {
+test('pressure is read as the share in which some and all of the work waits', () => {
   const waiting = { total: 123456, avg10: 1.5, avg60: 0.25, avg300: 0.05 };
   const none = { total: 0, avg10: 0, avg60: 0, avg300: 0 };
   assert.deepEqual(parsePressure(`${some}\n${full}\n`), {

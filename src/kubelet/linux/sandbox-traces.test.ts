@@ -49,7 +49,7 @@ const told = async (traces: LinuxSandboxTraces, home: string) =>
     .map(({ kind, at }) => `${kind} ${at.replace(`${home}/`, '')}`)
     .toSorted();
 
-test('of sandboxes that the runtime does not know all that is there is told', async () => {
+test('everything that is left of sandboxes unknown to the runtime is found', async () => {
   const files = {
     'proc/10/cmdline': shim(known),
     'proc/11/cmdline': shim(lost),

@@ -77,7 +77,7 @@ test('a deletion and an eviction interrupt what takes long', () => {
   assert.deepEqual([deleted.interrupt.aborted, evicted.interrupt.aborted], [true, true]);
 });
 
-test('the first eviction counts, and tells the reason also of a pod that has failed', () => {
+test('the first eviction counts, and gives the reason of a pod that has failed, too', () => {
   const end = new PodEnd();
   end.fail(failure);
   assert.equal(end.evict(eviction), true);

@@ -40,7 +40,7 @@ test('volumes that were there serve on when they cannot be made current; those t
   assert.deepEqual(told, ['FailedMount', 'FailedMount', 'FailedMount']);
 });
 
-test('each volume that fails is told of, and at once what no mount was tried for', async () => {
+test('each volume that fails gets an event, at once if no mount was tried', async () => {
   const told: string[] = [];
   const clock = new VirtualClock();
   const problems = [

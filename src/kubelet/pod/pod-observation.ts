@@ -90,7 +90,7 @@ export async function observePod(
     Promise.all(
       sandboxes.map((sandbox) => {
         const before = knownSandboxes.get(sandbox.id);
-        // All but its readiness stays as it was made, and that has just been told.
+        // All but its readiness stays as it was made, and that has just been read.
         return before?.ready === isReady(sandbox) ? before : observeSandbox(runtime, sandbox);
       }),
     ),

@@ -36,7 +36,7 @@ test('of the time to start, pulling images and init containers are not the nodeâ
   assert.equal(latency.observe(pod), undefined);
 });
 
-test('of a pod that ran before the agent began nothing is told', () => {
+test('no start is reported of a pod that ran before the agent began', () => {
   const clock = new VirtualClock();
   assert.equal(new PodStartLatency(clock).observe(started(clock)), undefined);
 });

@@ -32,7 +32,7 @@ export class PodStartLatency {
     if (this.#pull) this.#pull.endedMs = this.#clock.monotonic();
   }
 
-  /** `pod`: as the API has it. Undefined: it does not run yet, or that was told before. */
+  /** `pod`: as the API has it. Undefined: it does not run yet, or that was reported before. */
   observe({ metadata, spec, status = {} }: Pod): StartTimes | undefined {
     if (!this.#isAwaited || metadata.creationTimestamp === undefined) return undefined;
     const runs = spec.containers.every(

@@ -191,7 +191,7 @@ test('containers that all start anew are restarting, not failed, and count it', 
   ]);
 });
 
-test('an init container that passed again tells that it was removed to start anew, not that it failed before', () => {
+test('the status of an init container that passed again says that it was removed to restart, not that it failed before', () => {
   const lastReason = (reason: string) => {
     const last = { exitCode: 137, reason };
     const before = { name: 'i', lastState: { terminated: last } } as core.ContainerStatus;
@@ -300,7 +300,7 @@ test('a pod whose sidecar asks for a restart of all is not over, although all of
   assert.equal(status(pod, observedPod(exited('s', 42), exited('c', 137))).phase, 'Running');
 });
 
-test('every condition of a pod tells the generation that it is about', () => {
+test('every condition of a pod has its observed generation', () => {
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: '2025-01-01T00:00:00Z' };
   const { conditions = [] } = status(
     testPod({}, { conditions: [scheduled] }),
@@ -314,7 +314,7 @@ test('every condition of a pod tells the generation that it is about', () => {
   assert.equal(kept?.lastTransitionTime, scheduled.lastTransitionTime);
 });
 
-test('while a resize is under way, what is set aside is told beside what is in force', () => {
+test('while a resize is under way, the status has what is allocated and what is in force', () => {
   const change = {
     resourcesOf: () => ({ requests: { cpu: '1' } }),
     allocatedTo: () => ({ requests: { cpu: '2' } }),
@@ -324,7 +324,7 @@ test('while a resize is under way, what is set aside is told beside what is in f
   assert.deepEqual(containerStatuses[0]!.allocatedResources, { cpu: '2' });
 });
 
-test('of a container that does not run, what it is granted and its mounts are told', () => {
+test('the status of a container that does not run has its allocated resources and mounts', () => {
   const granted = { requests: { cpu: '2' }, limits: { cpu: '3' } };
   const change = { resourcesOf: () => ({ requests: { cpu: '1' } }), allocatedTo: () => granted };
   const spec = {

@@ -8,7 +8,7 @@ import { simulatedRuntime } from '../cri/simulated-runtime.ts';
 import { labels } from './pod-observation.ts';
 import { PodView } from './pod-view.ts';
 
-test('an end that the runtime was told of but cannot show yet is asked for until it shows, ever more patiently', async () => {
+test('an exit that an event announced but CRI does not show yet is asked for with growing delays', async () => {
   const clock = new VirtualClock();
   const runtime = simulatedRuntime({ clock, random: seededRandom(1) });
   const metadata = { name: 'web', namespace: 'default', uid: 'uid-1', attempt: 0 };

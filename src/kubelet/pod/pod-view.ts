@@ -37,7 +37,7 @@ export class PodView {
     this.#isStale = true;
   }
 
-  /** Asks again, if need be. Gives how soon to ask once more, when CRI does not know yet what events told. */
+  /** Asks again, if need be. Gives how soon to ask once more, when CRI does not know yet what events announced. */
   async refresh(): Promise<number | undefined> {
     if (!this.#isStale) return undefined;
     this.#isStale = false;

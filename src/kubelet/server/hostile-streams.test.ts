@@ -156,7 +156,7 @@ test('SPDY: much that is said before all streams are open is not kept', async ()
   assert.ok(runtime.destroyed);
 });
 
-test('WebSocket: frames that were tampered with end the connection, and are told to nobody as they are', async (context) => {
+test('WebSocket: frames that were tampered with end the connection, and are never passed on as they are', async (context) => {
   const heard: Uint8Array[] = [];
   const closed = new Set<Duplex>();
   const server = createServer();

@@ -82,7 +82,7 @@ test("a container's figures stand under cAdvisor's names and labels, and only th
   for (const start of unknown) assert.ok(![...lines].some((line) => line.startsWith(start)), start);
 });
 
-test('the node tells how full the disks of its pods and images are', () => {
+test('the metrics of a node show how full the disks of its pods and images are', () => {
   const filesystem = { availableBytes: 60, capacityBytes: 100, usedBytes: 40, inodes: 10, inodesFree: 3 };
   const subject = {
     labels: { id: '/' },
@@ -104,7 +104,7 @@ test('the node tells how full the disks of its pods and images are', () => {
   assert.ok(lines.has('machine_cpu_physical_cores{boot_id="b",machine_id="m",system_uuid="s"} 2'));
 });
 
-test('the volume of a claim tells how full it is; without claims there is nothing to tell', () => {
+test('the volume of a claim has metrics of how full it is; without claims there are none', () => {
   const figures = {
     availableBytes: 1,
     capacityBytes: 3,

@@ -43,7 +43,7 @@ test('what a pod has on disk is the sum of what its containers wrote, their logs
   assert.deepEqual(containers[1]!.logs, { ...disk(8000), usedBytes: 0, inodesUsed: 0 });
 });
 
-test('a container with a memory limit has so much left, and its faults and swap are told', () => {
+test('the summary of a container with a memory limit has what is left of it, its page faults and swap', () => {
   const details = sparse<GroupDetails>({ pageFaults: 7, majorPageFaults: 1, swapBytes: 4096 });
   const { memory, swap } = withDetails(container('a'), details, 1500);
   assert.deepEqual(memory, {

@@ -80,7 +80,7 @@ const service = {
   spec: { clusterIP: '10.96.0.7', ports: [{ name: 'sql', port: 5432, protocol: 'TCP' }] },
 } as Service;
 
-test('services are told in both forms, unless the pod wants no links', () => {
+test('the environment has services in both forms, unless the pod disables service links', () => {
   const variables = serviceVariables([service], testPod());
   assert.equal(variables.get('MY_DB_SERVICE_HOST'), '10.96.0.7');
   assert.equal(variables.get('MY_DB_SERVICE_PORT_SQL'), '5432');

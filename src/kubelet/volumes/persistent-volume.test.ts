@@ -27,7 +27,7 @@ test('a volume of the node’s disk is the folder itself', async () => {
   assert.ok(statSync(made).isDirectory());
 });
 
-test('what cannot be mounted is told of under the name of the persistent volume', async () => {
+test('the error of a volume that cannot be mounted names the persistent volume', async () => {
   await assert.rejects(mount({ local: { path: '/no/such' } }), {
     volume: 'data',
     message:
@@ -49,7 +49,7 @@ test('a claim for a block device gets no folder', async () => {
   });
 });
 
-test('of nfs, the event tells what the node lacks', () => {
+test('the event of an nfs volume names what the node lacks', () => {
   assert.deepEqual(describeLack({ hasHelper: true, hasFileSystem: true }), []);
   assert.match(describeLack({ hasHelper: false, hasFileSystem: true }).join(), /apt-get install nfs-common/);
   assert.match(describeLack({ hasHelper: true, hasFileSystem: false }).join(), /kernel has no nfs/);

@@ -19,7 +19,7 @@ export interface VolumeInputs {
   random: Random;
   logger: Logger;
   node: () => NodeFacts;
-  /** The cluster's CA and the like change files of a pod without the pod changing; told by uid. */
+  /** The cluster's CA and the like change files of a pod without the pod changing; reported by uid. */
   refreshNeeded(podUid: string): void;
   csi: CsiNode;
   storage: StorageMetrics;

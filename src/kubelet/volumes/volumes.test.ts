@@ -139,7 +139,7 @@ test('a token is of the user that all containers run as, and only for the user a
   for (const [spec, expected] of rows) assert.equal(await tokenOf(spec), expected, JSON.stringify(spec));
 });
 
-test('what is missing is told in the words that users know, unless it is optional', async () => {
+test('a missing object is an error in upstream’s words, unless it is optional', async () => {
   await assert.rejects(filesOf({ configMap: { name: 'later' } }), { message: 'configmap "later" not found' });
   await assert.rejects(filesOf({ secret: { secretName: 'none' } }), { message: 'secret "none" not found' });
   await assert.rejects(filesOf({ configMap: { name: 'cm', items: [{ key: 'nokey', path: 'p' }] } }), {

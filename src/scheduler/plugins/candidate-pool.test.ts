@@ -43,7 +43,7 @@ test('the best is as a look at all candidates finds it, whatever is forgotten an
   }
 });
 
-test('no more nodes are asked than are wanted, and refusals are told', () => {
+test('no more nodes are evaluated than are wanted, and refusals are reported', () => {
   const pool = new CandidatePool(nodes);
   let asked = 0;
   pool.fill(5, seededRandom(1), () => {

@@ -6,7 +6,7 @@ import { serviceWarnings } from './warnings.ts';
 
 const texts = (errors: Iterable<{ text: string }>) => [...errors].map(({ text }) => text);
 
-test('what is wrong with addresses and families is told before anything is allocated', () => {
+test('invalid addresses and families are refused before anything is allocated', () => {
   const rows: [object, string[]][] = [
     [{}, []],
     [{ ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'] }, []],

@@ -153,7 +153,7 @@ for (const [name, level, minor, candidate, expected] of byVersion)
       expected,
     ));
 
-test('hosts of probes are told with their containers', () => {
+test('hosts of probes are reported with their containers', () => {
   assert.deepEqual(violationsOf(withHost, 'baseline'), [
     { reason: 'probe or lifecycle host', detail: 'container "c" uses probe or lifecycle host "10.0.0.1"' },
   ]);

@@ -49,7 +49,7 @@ const checks: readonly Check[] = [
 ];
 
 /**
- * What the pod does that `level` forbids, in the order in which upstream tells it; `minor`: by the standard of Kubernetes
+ * What the pod does that `level` forbids, in upstream's order; `minor`: by the standard of Kubernetes
  * 1.x.
  */
 export function violationsOf(pod: Pod, level: Level, minor = latestMinor): Violation[] {

@@ -33,7 +33,7 @@ test('labels that say nothing are refused, unless they were there before', async
   assert.equal((await server.ask('PATCH', '/api/v1/namespaces/a', patch, mergePatch)).status, 422);
 });
 
-test('modes: what is refused, what is told to the client, to the audit log, and to the metrics', async () => {
+test('modes: what is refused, and what the client, the audit log and the metrics get', async () => {
   const lines: string[] = [];
   const metrics = new MetricsRegistry();
   const policy = parseAuditPolicy({

@@ -133,7 +133,7 @@ function templateOf(object: KubeObject, path: readonly string[] | undefined): Po
   return { ...template, metadata: template.metadata ?? object.metadata } as Pod;
 }
 
-/** Of a running pod only images, tolerations and the like may change: most updates need not be judged again. */
+/** Of a running pod only images, tolerations and the like may change: most updates need not be evaluated again. */
 function mattersToSecurity(next: Pod, old: Pod): boolean {
   const relevant = ({ spec, metadata }: Pod) =>
     JSON.stringify([spec?.containers, spec?.initContainers, spec?.ephemeralContainers, metadata.annotations]);

@@ -21,7 +21,7 @@ function isEnough(capacities: object[], storageCapacity: boolean | undefined = t
   );
 }
 
-test('a driver that tells its capacity must have enough for the class where the node is', () => {
+test('a driver that publishes its capacity must have enough for the class where the node is', () => {
   const here = { storageClassName: 'fast', nodeTopology: {}, capacity: '1Gi' };
   const cases: [object[], boolean][] = [
     [[], false],
