@@ -128,3 +128,34 @@ test('a claim that pods share stays until the last of them is gone', async () =>
     async () => (await client.list(ResourceClaim, { namespace: 'default' })).items.length === 0,
   );
 });
+
+test('a selector that fails on the devices of one node keeps the pod pending, though another node would do', async () => {
+  await using cluster = await createCluster({ nodes: 2 });
+  const { client, nodes } = cluster;
+  await client.create(DeviceClass, { metadata: { name: 'gpu' }, spec: {} });
+  for (const [index, attributes] of [{ exists: { bool: true } }, {}].entries())
+    await client.create(ResourceSlice, {
+      metadata: { name: `slice-${index}` },
+      spec: {
+        driver,
+        nodeName: nodes[index]!.name,
+        pool: { name: `pool-${index}`, generation: 1, resourceSliceCount: 1 },
+        devices: [{ name: 'gpu', attributes }],
+      },
+    } as Draft<ResourceSlice>);
+  const expression = `device.attributes["${driver}"].exists`;
+  const exactly = { deviceClassName: 'gpu', selectors: [{ cel: { expression } }] };
+  await client.create(ResourceClaim, {
+    metadata: at('claim'),
+    spec: { devices: { requests: [{ name: 'gpu', exactly }] } },
+  } as Draft<ResourceClaim>);
+  await client.create(Pod, pod('one', { resourceClaimName: 'claim' }));
+  const condition = async () =>
+    (await client.get(Pod, at('one'))).status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  await cluster.until(async () => (await condition())?.reason === 'SchedulerError');
+  assert.equal((await condition())?.status, 'False');
+  assert.match(
+    (await condition())?.message ?? '',
+    /^running "DynamicResources" filter plugin: claim default\/claim: selector #0: CEL runtime error: no such key: exists/,
+  );
+});

@@ -92,7 +92,7 @@ class Search {
     const wish = this.#wishes[index];
     if (!wish) return true;
     return wish.alternatives.some(({ name, asked }) => {
-      const fitting = this.#devices.filter((offered) => this.#isMeant(asked, offered));
+      const fitting = this.#devices.filter((offered) => this.#isMeant(wish, asked, offered));
       const isAll = asked.allocationMode === 'All';
       if (isAll && fitting.length === 0) return false;
       const count = isAll ? fitting.length : (asked.count ?? 1);
@@ -139,7 +139,7 @@ class Search {
     this.#counters.giveBack(offered);
   }
 
-  #isMeant(asked: Alternative['asked'], { cel, device }: OfferedDevice): boolean {
+  #isMeant({ claim }: Wish, asked: Alternative['asked'], { cel, device }: OfferedDevice): boolean {
     const deviceClass = this.#world.classOf(asked.deviceClassName);
     if (!deviceClass) return false;
     const tolerations = (asked.tolerations ?? []) as Toleration[];
@@ -148,7 +148,12 @@ class Search {
         taint.effect === 'None' ||
         tolerations.some((toleration) => toleratesTaint(toleration, taint as Taint)),
     );
-    return isTolerated && isSelected(deviceClass.spec.selectors, cel) && isSelected(asked.selectors, cel);
+    const { namespace, name } = claim.metadata;
+    return (
+      isTolerated &&
+      isSelected(deviceClass.spec.selectors, cel, `class ${deviceClass.metadata.name}`) &&
+      isSelected(asked.selectors, cel, `claim ${namespace}/${name}`)
+    );
   }
 }
 

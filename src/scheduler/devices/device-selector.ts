@@ -1,5 +1,5 @@
 /** Whether a device is one that a selector means: CEL over the device's driver, attributes and capacity. */
-import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
 import { celQuantity } from '../../api/cel/libraries/quantities.ts';
 import { celSemver } from '../../api/cel/libraries/semver.ts';
 import type { Device, DeviceAttribute, DeviceSelector } from '../../api/types/resource-v1.gen.ts';
@@ -31,11 +31,24 @@ export function celDeviceOf(driver: string, device: Device): CelDevice {
   return { driver, attributes, capacity, allowMultipleAllocations };
 }
 
-/** @throws CelError when an expression does not compile, or fails on this device */
-export function isSelected(selectors: readonly DeviceSelector[] | undefined, device: CelDevice): boolean {
-  return (selectors ?? []).every(({ cel }) => {
+/**
+ * `whose`: the class or claim of the selectors, for the error.
+ * @throws CelError when an expression does not compile, or fails on this device
+ */
+export function isSelected(
+  selectors: readonly DeviceSelector[] | undefined,
+  device: CelDevice,
+  whose: string,
+): boolean {
+  return (selectors ?? []).every(({ cel }, index) => {
     if (!cel) return false;
-    return compiled(cel.expression).evaluate({ device: withDomains(device, cel.expression) }) === true;
+    try {
+      return compiled(cel.expression).evaluate({ device: withDomains(device, cel.expression) }) === true;
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      const message = `${whose}: selector #${index}: CEL runtime error: ${error.message}`;
+      throw new CelError(message, { cause: error });
+    }
   });
 }
 

@@ -94,7 +94,8 @@ export function dynamicResources({
         if (!found.has(name)) found.set(name, allocateDevices(toAllocate, node, world));
       } catch (error) {
         if (!(error instanceof CelError)) throw error;
-        return unresolvable(error.message);
+        // The claim is wrong even where another node would do: the pod waits until somebody looks into it.
+        throw new Error(`running "DynamicResources" filter plugin: ${error.message}`, { cause: error });
       }
       return found.get(name) ? undefined : noneLeft;
     },
