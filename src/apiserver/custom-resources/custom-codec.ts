@@ -1,6 +1,6 @@
 /** How a custom resource's version is read: pruned and defaulted by the schema that its definition states. */
 import type { KubeObject } from '../../api/meta.ts';
-import { cannotBeHandled, unrecognized, warningsOf } from '../../api/schema/body.ts';
+import { cannotBeHandled, warningsOf } from '../../api/schema/body.ts';
 import { checkCustomBody, checkCustomKind, type ExpectedKind } from '../../api/schema/body-kind.ts';
 import { type FieldProblem, unknownField } from '../../api/schema/body-problem.ts';
 import { asJsonObject, asKubeObject, DecodeError, type JsonObject } from '../../api/schema/decode.ts';
@@ -65,7 +65,7 @@ export function customCodec(
 
 function missingKind(expected: ExpectedKind, value: JsonObject) {
   const shown = JSON.stringify(value);
-  return unrecognized(expected.kind, `Object 'Kind' is missing in '${shown}'`, Buffer.from(shown));
+  return cannotBeHandled(expected, `unmarshalerDecoder: Object 'Kind' is missing in '${shown}'`);
 }
 
 /** Returns the paths of what metadata does not know, sorted. */
