@@ -100,7 +100,7 @@ function setup() {
     await clock.advance(100);
     return outcome;
   };
-  return { clock, events, ensure };
+  return { clock, manager, events, log, ensure };
 }
 
 test('an image is pulled once, and reported as present after that', async () => {
@@ -112,6 +112,26 @@ test('an image is pulled once, and reported as present after that', async () => 
     ['Pulling', 'Pulled', 'Pulled'],
   );
   assert.match(events[2]!, /already present on machine and can be accessed by the pod$/);
+});
+
+test('who waits for the image of a volume is told of at the container, the image at the pod', async () => {
+  const { clock, manager, events, log } = setup();
+  const waiting: string[] = [];
+  const note = (reason: string, message: string) => void waiting.push(`${reason} ${message}`);
+  const user = {
+    pod: testPod(),
+    sandbox: { metadata: { name: '', uid: '', namespace: '', attempt: 0 } },
+    events: { normal: log, warning: log },
+    containerEvents: { normal: note, warning: note },
+    pulling: () => undefined,
+  };
+  for (let round = 0; round < 2; round++) {
+    const refused = assert.rejects(manager.ensure({ image: '127.0.0.1:1/none:1' }, user));
+    await clock.advance(1000);
+    await refused;
+  }
+  assert.deepEqual(waiting, ['Failed Error: ImagePullBackOff']);
+  assert.equal(events.at(-1), 'BackOff Back-off pulling image "127.0.0.1:1/none:1"');
 });
 
 test('policy Always pulls again, and Never does not at all', async () => {

@@ -142,6 +142,14 @@ test('a token is of the user that all containers run as, and only for the user a
 test('a missing object is an error in upstream’s words, unless it is optional', async () => {
   await assert.rejects(filesOf({ configMap: { name: 'later' } }), { message: 'configmap "later" not found' });
   await assert.rejects(filesOf({ secret: { secretName: 'none' } }), { message: 'secret "none" not found' });
+  const sources = [
+    { configMap: { name: 'later' } },
+    { secret: { name: 'sec' } },
+    { secret: { name: 'none' } },
+  ];
+  await assert.rejects(filesOf({ projected: { sources } }), {
+    message: '[configmap "later" not found, secret "none" not found]',
+  });
   await assert.rejects(filesOf({ configMap: { name: 'cm', items: [{ key: 'nokey', path: 'p' }] } }), {
     message: 'configmap references non-existent config key: nokey',
   });
