@@ -9,6 +9,7 @@ import { replicasAsScale } from '../kind.ts';
 import type { KubeObject } from '../meta.ts';
 import { Deployment } from '../resources.gen.ts';
 import type { DeploymentSpec } from '../types/apps-v1.gen.ts';
+import { semanticEqual } from '../validation/equality.ts';
 import {
   atMost100Percent,
   isZeroIntOrPercent,
@@ -63,6 +64,11 @@ export const deploymentKind = defineKind(Deployment, {
   },
   prepareCreate(deployment) {
     deployment.status = {};
+  },
+  // Annotations are copied to the ReplicaSets, so a change of them is one that the controller must have observed.
+  prepareUpdate({ metadata }, { metadata: old }) {
+    if (!semanticEqual(metadata.annotations ?? {}, old.annotations ?? {}))
+      metadata.generation = (old.generation ?? 0) + 1;
   },
   prepareStatusUpdate(deployment, old) {
     deployment.spec = old.spec;

@@ -86,16 +86,18 @@ test('fields in another order are no change', async () => {
   assert.equal(put.object.metadata.resourceVersion, metadata.resourceVersion);
 });
 
-test('the generation counts changes of the spec alone', async () => {
+const deployments = '/apis/apps/v1/namespaces/default/deployments';
+const deployment = {
+  metadata: { name: 'd' },
+  spec: {
+    selector: { matchLabels: { a: 'b' } },
+    template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+  },
+};
+
+test('the generation counts changes of the spec, not of labels or status', async () => {
   await using server = await createTestServer();
-  const path = '/apis/apps/v1/namespaces/default/deployments';
-  const deployment = {
-    metadata: { name: 'd' },
-    spec: {
-      selector: { matchLabels: { a: 'b' } },
-      template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
-    },
-  };
+  const path = deployments;
   assert.equal((await server.ask('POST', path, deployment)).object.metadata.generation, 1);
   const labelled = await server.ask('PATCH', `${path}/d`, { metadata: { labels: { x: 'y' } } }, mergePatch);
   assert.equal(labelled.object.metadata.generation, 1);
@@ -106,6 +108,30 @@ test('the generation counts changes of the spec alone', async () => {
   assert.equal(reported.object.metadata.generation, 2);
   assert.equal(reported.object.spec.replicas, 3);
   assert.equal(reported.object.status.replicas, 2);
+});
+
+test('the generation of a Deployment counts changes of its annotations too, but not those with its status', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', deployments, deployment);
+  const patch = async (path: string, annotations: object | null) =>
+    (await server.ask('PATCH', `${deployments}/${path}`, { metadata: { annotations } }, mergePatch)).object
+      .metadata;
+  assert.equal((await patch('d', {})).generation, 1);
+  assert.equal((await patch('d', { a: 'b' })).generation, 2);
+  assert.equal((await patch('d', { a: 'b' })).generation, 2);
+  const reported = await patch('d/status', { c: 'd' });
+  assert.deepEqual([reported.generation, reported.annotations], [2, { a: 'b', c: 'd' }]);
+  assert.equal((await patch('d', null)).generation, 3);
+  const set = { ...deployment, spec: { ...deployment.spec, replicas: 0 } };
+  const replicaSets = deployments.replace('deployments', 'replicasets');
+  await server.ask('POST', replicaSets, set);
+  const noted = await server.ask(
+    'PATCH',
+    `${replicaSets}/d`,
+    { metadata: { annotations: { a: 'b' } } },
+    mergePatch,
+  );
+  assert.equal(noted.object.metadata.generation, 1);
 });
 
 test('concurrent patches all take effect', async () => {
