@@ -1,6 +1,7 @@
 /** The files of configMap, secret, downwardAPI and projected volumes. */
 import { ClusterTrustBundle, ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { messageOf } from '../../base/error-message.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { fieldValue, type NodeFacts, resourceValue } from '../spec/field-paths.ts';
 import type { Payload, PayloadFile } from './atomic-writer.ts';
@@ -38,16 +39,17 @@ async function addProjected(
   inputs: PayloadInputs,
   { sources, defaultMode: mode }: core.ProjectedVolumeSource,
 ): Promise<void> {
-  const problems = new Set<string>();
+  const problems = new Map<string, unknown>();
   for (const source of sources ?? []) {
     try {
       await addSource(files, inputs, source, mode);
     } catch (error) {
-      problems.add((error as Error).message);
+      problems.set(messageOf(error), error);
     }
   }
-  if (problems.size === 1) throw new Error([...problems][0]);
-  if (problems.size > 1) throw new Error(`[${[...problems].join(', ')}]`);
+  const [first] = problems.values();
+  if (problems.size === 1) throw first;
+  if (problems.size > 1) throw new Error(`[${[...problems.keys()].join(', ')}]`, { cause: first });
 }
 
 async function addSource(
