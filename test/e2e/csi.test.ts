@@ -215,7 +215,7 @@ suite('a CSI driver', () => {
     await cluster.apply(
       user('strange', '{name: own, csi: {driver: none.example}}', '{name: own, mountPath: /own}'),
     );
-    const refusal = 'volume mode "Ephemeral" not supported by driver none.example (no CSIDriver object)';
+    const refusal = 'driver name none.example not found in the list of registered CSI drivers';
     await eventually('a driver that is not there is named', async () =>
       (await read('events')).includes(refusal),
     );

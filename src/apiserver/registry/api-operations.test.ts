@@ -169,21 +169,21 @@ class Operations {
     return [kind, group ? `${group}/${version}` : version];
   }
 
-  /** All ways of changing metadata; none of them changes what the object is for. */
+  /** All ways of changing labels; none of them changes what the object is for. */
   async #change(name: string): Promise<void> {
     const path = `${this.#collection}/${name}`;
     const before = await this.#ask('GET', path);
-    const annotated = (value: string) => ({ metadata: { annotations: { way: value } } });
-    const steps: [string, () => Promise<{ metadata: { annotations: Record<string, string> } }>][] = [
-      ['merge', () => this.#ask('PATCH', path, annotated('merge'), mergePatch)],
-      ['strategic', () => this.#ask('PATCH', path, annotated('strategic'), strategicPatch)],
+    const labelled = (value: string) => ({ metadata: { labels: { way: value } } });
+    const steps: [string, () => Promise<{ metadata: { labels: Record<string, string> } }>][] = [
+      ['merge', () => this.#ask('PATCH', path, labelled('merge'), mergePatch)],
+      ['strategic', () => this.#ask('PATCH', path, labelled('strategic'), strategicPatch)],
       [
         'json',
         () =>
           this.#ask(
             'PATCH',
             path,
-            [{ op: 'replace', path: '/metadata/annotations/way', value: 'json' }],
+            [{ op: 'replace', path: '/metadata/labels/way', value: 'json' }],
             jsonPatch,
           ),
       ],
@@ -191,7 +191,7 @@ class Operations {
         'update',
         async () => {
           const current = await this.#ask('GET', path);
-          current.metadata.annotations.way = 'update';
+          current.metadata.labels.way = 'update';
           return this.#ask('PUT', path, current);
         },
       ],
@@ -199,12 +199,12 @@ class Operations {
         'apply',
         () => {
           const [kind, apiVersion] = this.#kind();
-          const body = { kind, apiVersion, metadata: { name, annotations: { way: 'apply' } } };
+          const body = { kind, apiVersion, metadata: { name, labels: { way: 'apply' } } };
           return this.#ask('PATCH', `${path}?fieldManager=sample&force=true`, body, applyPatch);
         },
       ],
     ];
-    for (const [way, step] of steps) assert.equal((await step()).metadata.annotations.way, way);
+    for (const [way, step] of steps) assert.equal((await step()).metadata.labels.way, way);
     const now = await this.#ask('GET', path);
     assert.equal(now.metadata.uid, before.metadata.uid);
     assert.equal(now.metadata.generation, before.metadata.generation);
