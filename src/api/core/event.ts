@@ -94,7 +94,8 @@ function* validateEvent(event: Event, { apiVersion, isUpdate }: ValidationContex
   if (isNewer && !isUpdate) yield* validateNewer(event);
 }
 
-const immutableTexts = [
+/** With the paths of the newer group; upstream says `reason` twice. */
+const immutableFields = [
   ['reason', 'reason'],
   ['message', 'message'],
   ['source', 'source'],
@@ -120,7 +121,7 @@ function* validateEventUpdate(event: Event, old: Event, { apiVersion }: Validati
   if (!semanticEqual(event.series, old.series)) yield* validateSeries(event);
   const involved = 'core.ObjectReference';
   yield* immutable(event.involvedObject, old.involvedObject, 'involvedObject', involved);
-  for (const [name, field] of immutableTexts) {
+  for (const [name, field] of immutableFields) {
     const inner = innerTypes[name];
     // A text that is not there is empty.
     const value = inner || name === 'count' ? event[name] : (event[name] ?? '');
