@@ -37,15 +37,23 @@ interface WithStatus extends KubeObject {
   status?: unknown;
 }
 
-/** What most kinds with a status of its own do: neither way of writing touches what is the other's. */
-const separateStatus = {
-  prepareUpdate(next: WithStatus, old: WithStatus) {
-    if (old.status) next.status = old.status;
-  },
-  prepareStatusUpdate(next: WithStatus, old: WithStatus) {
-    next.spec = old.spec;
-  },
-};
+/**
+ * What kinds with a status of their own do: neither way of writing touches what is the other's. A kind prepares an update
+ * further, after its status has been kept; its own way of preparing a status stands in place of this one.
+ */
+function separateStatus<T extends KubeObject>({ prepareUpdate, prepareStatusUpdate }: KindFacts<T>) {
+  return {
+    prepareUpdate(next: T & WithStatus, old: T & WithStatus) {
+      if (old.status) next.status = old.status;
+      prepareUpdate?.(next, old);
+    },
+    prepareStatusUpdate:
+      prepareStatusUpdate ??
+      ((next: WithStatus, old: WithStatus) => {
+        next.spec = old.spec;
+      }),
+  };
+}
 
 export function defineKind<T extends KubeObject>(
   type: ResourceType<T>,
@@ -64,8 +72,8 @@ export function defineKind<T extends KubeObject>(
     columns: nameAndCreation,
     versions: (versions ?? []).map((version) => servedVersion(type, version)),
     validate: noErrors,
-    ...(facts.status === 'separate' && separateStatus),
     ...rest,
+    ...(facts.status === 'separate' && separateStatus<T>(facts)),
   };
 }
 

@@ -20,7 +20,4 @@ export const storageVersionKind = defineKind(StorageVersion, {
   prepareCreate(version) {
     version.status = {};
   },
-  prepareUpdate(version, old) {
-    version.status = old.status!;
-  },
 });

@@ -87,7 +87,6 @@ export const daemonSetKind = defineKind(DaemonSet, {
       set.metadata.annotations = { ...set.metadata.annotations, [templateGenerationAnnotation]: '1' };
   },
   prepareUpdate(set, old) {
-    if (old.status) set.status = old.status;
     const generation = Number(old.metadata.annotations?.[templateGenerationAnnotation] ?? 0);
     const changed = !semanticEqual(set.spec?.template, old.spec?.template);
     set.metadata.annotations = {

@@ -66,11 +66,9 @@ export const deploymentKind = defineKind(Deployment, {
     deployment.status = {};
   },
   // Annotations are copied to the ReplicaSets, so a change of them is one that the controller must have observed.
-  prepareUpdate(deployment, old) {
-    if (old.status) deployment.status = old.status;
-    const { metadata } = deployment;
-    if (!semanticEqual(metadata.annotations ?? {}, old.metadata.annotations ?? {}))
-      metadata.generation = (old.metadata.generation ?? 0) + 1;
+  prepareUpdate({ metadata }, { metadata: old }) {
+    if (!semanticEqual(metadata.annotations ?? {}, old.annotations ?? {}))
+      metadata.generation = (old.generation ?? 0) + 1;
   },
   prepareStatusUpdate(deployment, old) {
     deployment.spec = old.spec;

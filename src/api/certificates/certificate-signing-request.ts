@@ -68,7 +68,6 @@ export const certificateSigningRequestKind = defineKind(CertificateSigningReques
   },
   prepareUpdate(request, old) {
     request.spec = old.spec;
-    if (old.status) request.status = old.status;
   },
   prepareStatusUpdate(request, old) {
     request.spec = old.spec;

@@ -36,7 +36,6 @@ export const namespaceKind = defineKind(Namespace, {
     namespace.spec = { ...namespace.spec };
     if (old.spec?.finalizers) namespace.spec.finalizers = old.spec.finalizers;
     else delete namespace.spec.finalizers;
-    if (old.status) namespace.status = old.status;
   },
   prepareDeletion(namespace) {
     // How long it takes is up to what is in it.

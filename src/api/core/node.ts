@@ -40,7 +40,6 @@ export const nodeKind = defineKind(Node, {
     delete node.status?.config;
   },
   prepareUpdate(node, old) {
-    if (old.status) node.status = old.status;
     if (!old.spec?.configSource) delete node.spec?.configSource;
   },
   prepareStatusUpdate(node, old) {

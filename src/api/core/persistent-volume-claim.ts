@@ -54,7 +54,6 @@ export const persistentVolumeClaimKind = defineKind(PersistentVolumeClaim, {
     if (claim.spec) settleDataSources(claim.spec);
   },
   prepareUpdate(claim, old) {
-    if (old.status) claim.status = old.status;
     if (claim.spec) settleDataSources(claim.spec, old.spec);
   },
   *validate(claim, { subresource }) {

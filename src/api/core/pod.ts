@@ -33,8 +33,7 @@ export const podKind = defineKind(Pod, {
       ];
   },
   prepareUpdate(pod, old) {
-    if (old.status) pod.status = old.status;
-    else delete pod.status;
+    if (!old.status) delete pod.status;
   },
   prepareStatusUpdate(pod, old) {
     pod.spec = old.spec;

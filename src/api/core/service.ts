@@ -36,7 +36,6 @@ export const serviceKind = defineKind(Service, {
     chooseFamilies(service);
   },
   prepareUpdate(service, old) {
-    if (old.status) service.status = old.status;
     dropWhatTypeDoesNotHave(service, old);
     carryOverAllocated(service, old);
     alignClusterIps(service);

@@ -9,6 +9,7 @@ import {
   tooLong,
   tooMany,
 } from '../field-error.ts';
+import { semverPattern } from '../semver.ts';
 import { validateDriverName } from '../storage/csi-driver.ts';
 import type { NodeSelector } from '../types/core-v1.gen.ts';
 import type {
@@ -44,8 +45,6 @@ const attributeValuesMax = 48;
 const attributeTextMax = 64;
 const attributeKeyMax = 63 + 1 + 32;
 const listNames = ['bools', 'ints', 'strings', 'versions'] as const;
-const semver =
-  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$/;
 
 export function* validateSliceSpec(spec: Partial<ResourceSliceSpec>): FieldErrors {
   yield* validateDriverName(spec.driver, 'spec.driver');
@@ -224,7 +223,7 @@ function* validateText(text: string, field: string): FieldErrors {
 }
 
 function* validateVersion(version: string, field: string): FieldErrors {
-  if (!semver.test(version))
+  if (!semverPattern.test(version))
     yield invalidValue(field, version, 'must be a string compatible with semver.org spec 2.0.0');
   yield* validateText(version, field);
 }

@@ -1,15 +1,13 @@
 /** Kubernetes' functions on semantic versions. */
 import type { Environment } from '@marcbachmann/cel-js';
-
-const form =
-  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$/;
+import { semverPattern } from '../../semver.ts';
 
 class Semver {
   readonly numbers: readonly [bigint, bigint, bigint];
   readonly prerelease: readonly string[];
 
   constructor(text: string) {
-    const match = form.exec(text);
+    const match = semverPattern.exec(text);
     if (!match) throw new Error(`Invalid semantic version: ${JSON.stringify(text)}`);
     this.numbers = [BigInt(match[1]!), BigInt(match[2]!), BigInt(match[3]!)];
     this.prerelease = match[4]?.split('.') ?? [];
@@ -34,7 +32,7 @@ function parse(text: string): Semver {
 }
 
 function isSemver(text: string): boolean {
-  return form.test(text);
+  return semverPattern.test(text);
 }
 
 /** By precedence; what is behind the `+` does not count. */
