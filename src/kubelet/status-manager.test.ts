@@ -8,7 +8,7 @@ import { until } from '../base/until.fixture.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Client } from '../client/client.ts';
 import { testPod } from './pod.fixture.ts';
-import { StatusManager, statusPatch } from './status-manager.ts';
+import { StatusManager, statusPatch, writesAtOnce } from './status-manager.ts';
 
 test('an unchanged status needs no patch, and absent, null and empty are alike', () => {
   assert.equal(statusPatch({ phase: 'Running', message: '' }, { phase: 'Running' }), undefined);
@@ -102,7 +102,7 @@ test('while a write is under way newer wishes wait, and only the newest is writt
   assert.deepEqual(sent, [{ message: 'one' }, { message: 'three' }]);
 });
 
-test('one write is under way at a time, a pod that waits for its turn writes its newest status, and a retry holds no other up', async () => {
+test('a few writes are under way at a time, a pod that waits for its turn writes its newest status, and a retry holds no other up', async () => {
   const clock = new VirtualClock();
   const sent: string[] = [];
   const answers: PromiseWithResolvers<Pod>[] = [];
@@ -120,20 +120,22 @@ test('one write is under way at a time, a pod that waits for its turn writes its
     ...testPod(),
     metadata: { ...testPod().metadata, name, uid: name },
   });
-  const [a, b] = [named('a'), named('b')];
-  manager.set(a, { message: 'one' });
-  manager.set(b, { message: 'one' });
-  manager.set(b, { message: 'two' });
-  assert.deepEqual(sent, ['a one']);
+  const first = Array.from({ length: writesAtOnce }, (_, index) => named(`a${index}`));
+  const waiting = named('b');
+  for (const pod of first) manager.set(pod, { message: 'one' });
+  manager.set(waiting, { message: 'one' });
+  manager.set(waiting, { message: 'two' });
+  const sentFirst = first.map(({ metadata }) => `${metadata.name} one`);
+  assert.deepEqual(sent, sentFirst);
   answers[0]!.reject(new Error('no connection'));
-  await until(() => sent.length === 2);
-  answers[1]!.resolve({ ...b, status: { message: 'two' } });
+  await until(() => sent.length === writesAtOnce + 1);
+  answers[writesAtOnce]!.resolve({ ...waiting, status: { message: 'two' } });
   await manager.flushed('b');
   await clock.advance(100);
-  await until(() => sent.length === 3);
-  answers[2]!.resolve({ ...a, status: { message: 'one' } });
-  await manager.flushed('a');
-  assert.deepEqual(sent, ['a one', 'b two', 'a one']);
+  await until(() => sent.length === writesAtOnce + 2);
+  answers[writesAtOnce + 1]!.resolve({ ...first[0]!, status: { message: 'one' } });
+  await manager.flushed('a0');
+  assert.deepEqual(sent, [...sentFirst, 'b two', 'a0 one']);
 });
 
 test('the end of a container counts once, with the status that is the first to tell of it', () => {

@@ -1,4 +1,4 @@
-/** Writes pod statuses to the API: at once, one after the other, only what changed. */
+/** Writes pod statuses to the API: soon, a few at a time, only what changed. */
 import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import type * as core from '../api/types/core-v1.gen.ts';
@@ -26,10 +26,10 @@ type StatusCounts = Pick<PodCounts, 'containerEnded'>;
 const statusLists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'] as const;
 
 /**
- * One write at a time for the whole node, as upstream's: what changes while a pod waits for its turn goes into the same
- * write, so that a busy API server gets fewer of them.
+ * Writes of the whole node under way at a time: enough for them not to wait for each other's way to the server and back.
+ * What changes while a pod waits for its turn goes into the same write, so that a busy API server gets fewer of them.
  */
-const writesAtOnce = 1;
+export const writesAtOnce = 4;
 
 const retry = { firstMs: 100, maxMs: 5_000 };
 

@@ -3,9 +3,9 @@ import type { Clock } from '../../base/clock.ts';
 import type { EventRecord } from './event-correlation.ts';
 
 /** More events than this are not kept waiting for a server that is away or slow. */
-export const waitingMax = 20_000;
+export const waitingMax = 40_000;
 /** Beyond so many that wait, they are written whatever else there is to do: none should have to be dropped. */
-const waitingPatientlyMax = 15_000;
+const waitingPatientlyMax = 30_000;
 const writesAtOnceMax = { whenBusy: 1, usually: 8, inHurry: 32 };
 /** A turn of the event loop that lasts longer is one in which others had much to do. */
 const busyTurnMs = 2;
