@@ -90,3 +90,35 @@ test('what waits goes on waiting when the queues are changed', async () => {
   await Promise.all(waits);
   assert.equal(level.executing, 2);
 });
+
+test('a request that gives up after new settings have dealt it to another queue is gone for good', async () => {
+  const { clock, level, enter } = createLevel({ queues: 2 });
+  void enter('a');
+  const late = assert.rejects(enter('a')!, refused('time-out'));
+  const limits = { nominal: 1, lower: 1, upper: 1 };
+  level.configure({ limitResponse: { type: 'Queue', queuing: { queues: 4, handSize: 2 } } }, limits);
+  await clock.advance(15_000);
+  await late;
+  const next = enter('a')!;
+  level.leave(1);
+  await next;
+  assert.deepEqual([level.taken, level.executing, level.waitingCount], [1, 1, 0]);
+});
+
+test('a level that refuses from now on lets those go first that wait, and lets nobody wait behind them', async () => {
+  const { level, enter } = createLevel();
+  void enter('a');
+  const waiting = enter('a')!;
+  level.configure({ limitResponse: { type: 'Reject' } }, { nominal: 1, lower: 1, upper: 1 });
+  assert.throws(() => enter('b'), refused('concurrency-limit'));
+  level.leave(1);
+  await waiting;
+  assert.deepEqual([level.executing, level.waitingCount], [1, 0]);
+});
+
+test('a client that is gone already takes no place in a queue', () => {
+  const { level, enter } = createLevel();
+  void enter('a');
+  assert.throws(() => enter('a', { client: { signal: AbortSignal.abort() } }), refused('cancelled'));
+  assert.equal(level.waitingCount, 0);
+});

@@ -19,6 +19,8 @@ export class RefusedError extends Error {
 
 interface Waiting {
   seats: number;
+  /** Where it waits now: new settings deal out what waits again. */
+  queue: Queue;
   admit(): void;
 }
 
@@ -53,7 +55,8 @@ export class PriorityLevel implements SeatTaker {
   waitingCount = 0;
   /** Its configuration is gone: it ends with its last request. */
   isQuiescing = false;
-  /** Empty when requests do not wait but are refused. */
+  /** False when requests that find no seat are refused; only those that waited before still do. */
+  #mayWait = false;
   #queues: Queue[] = [];
   #handSize = handSizeDefault;
   #queueLengthMax = queueLengthDefault;
@@ -89,15 +92,22 @@ export class PriorityLevel implements SeatTaker {
     const count = response?.type === 'Queue' ? (queuing?.queues ?? queuesDefault) : 0;
     this.#handSize = queuing?.handSize ?? handSizeDefault;
     this.#queueLengthMax = queuing?.queueLengthLimit ?? queueLengthDefault;
-    if (count === this.#queues.length) return;
-    const waiting = this.#queues.flatMap((queue) => queue.waiting);
+    this.#mayWait = count > 0;
     this.#hands.clear();
+    if (count !== this.#queues.length) this.#dealOut(count);
+  }
+
+  /** Makes `count` queues, and shares out among them what waits; it has one left where there are to be none. */
+  #dealOut(count: number): void {
+    const waiting = this.#queues.flatMap((queue) => queue.waiting);
     this.#queues = Array.from({ length: Math.max(count, waiting.length > 0 ? 1 : 0) }, () => ({
       waiting: [],
       served: this.#served,
     }));
-    for (const [index, entry] of waiting.entries())
-      this.#queues[index % this.#queues.length]!.waiting.push(entry);
+    for (const [index, entry] of waiting.entries()) {
+      entry.queue = this.#queues[index % this.#queues.length]!;
+      entry.queue.waiting.push(entry);
+    }
   }
 
   /**
@@ -110,8 +120,9 @@ export class PriorityLevel implements SeatTaker {
       this.#take(options.seats);
       return undefined;
     }
+    if (!this.#mayWait) throw new RefusedError('concurrency-limit');
+    if (options.client.signal.aborted) throw new RefusedError('cancelled');
     const queue = this.#queueFor(options.flow);
-    if (!queue) throw new RefusedError('concurrency-limit');
     if (queue.waiting.length >= this.#queueLengthMax) throw new RefusedError('queue-full');
     return this.#wait(queue, options);
   }
@@ -147,8 +158,7 @@ export class PriorityLevel implements SeatTaker {
   }
 
   /** The shortest queue of the flow's hand. */
-  #queueFor(flow: string): Queue | undefined {
-    if (this.#queues.length === 0) return undefined;
+  #queueFor(flow: string): Queue {
     let hand = this.#hands.get(flow);
     if (!hand) {
       if (this.#hands.size >= handsMax) this.#hands.clear();
@@ -179,15 +189,17 @@ export class PriorityLevel implements SeatTaker {
       };
       const waiting: Waiting = {
         seats,
+        queue,
         admit: () => {
           stop();
           resolve();
         },
       };
       const giveUp = (reason: Refusal) => {
-        const at = queue.waiting.indexOf(waiting);
+        const { waiting: row } = waiting.queue;
+        const at = row.indexOf(waiting);
         if (at < 0) return;
-        queue.waiting.splice(at, 1);
+        row.splice(at, 1);
         this.waitingCount--;
         stop();
         reject(new RefusedError(reason));
