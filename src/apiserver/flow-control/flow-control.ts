@@ -39,6 +39,8 @@ export class FlowControl {
   readonly #pool: SeatPool;
   readonly #seats: number;
   readonly #levels = new Map<string, PriorityLevel>();
+  /** Those of them whose configuration is gone, and that still have requests. */
+  readonly #quiescing = new Set<PriorityLevel>();
   /** For requests that no schema matches, should somebody have taken `catch-all` away. */
   readonly #others: PriorityLevel;
   #changes = -1;
@@ -141,10 +143,16 @@ export class FlowControl {
 
   /** Follows the configured levels; one that is gone ends with its last request. */
   #configure(): void {
+    const changes = this.#options.objects.changesOf(PriorityLevelConfiguration);
+    if (changes !== this.#changes) {
+      this.#changes = changes;
+      this.#takeConfigurations();
+    }
+    if (this.#quiescing.size > 0) this.#dropIdle();
+  }
+
+  #takeConfigurations(): void {
     const { objects, clock } = this.#options;
-    const changes = objects.changesOf(PriorityLevelConfiguration);
-    if (changes === this.#changes) return;
-    this.#changes = changes;
     const configurations = [...objects.list<PriorityLevelConfiguration>(PriorityLevelConfiguration)];
     const limits = planSeats(configurations, this.#seats);
     for (const { metadata, spec } of configurations) {
@@ -154,14 +162,22 @@ export class FlowControl {
         this.#levels.set(metadata.name, level);
       }
       level.configure(spec.limited, limits.get(metadata.name)!);
+      this.#quiescing.delete(level);
     }
     for (const [name, level] of this.#levels) {
       if (limits.has(name)) continue;
       level.isQuiescing = true;
       level.limits = { nominal: 0, lower: 0, upper: this.#seats };
+      this.#quiescing.add(level);
+    }
+  }
+
+  #dropIdle(): void {
+    for (const level of this.#quiescing) {
       if (!level.isIdle) continue;
+      this.#quiescing.delete(level);
       this.#pool.remove(level);
-      this.#levels.delete(name);
+      this.#levels.delete(level.name);
     }
   }
 
