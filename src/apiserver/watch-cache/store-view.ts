@@ -45,6 +45,12 @@ class UnclaimedEntries {
     this.#parts.get(firstPart(key))?.delete(key);
   }
 
+  /** Drops all others. */
+  keep(keys: ReadonlySet<string>): void {
+    for (const part of this.#parts.values())
+      for (const key of part.keys()) if (!keys.has(key)) part.delete(key);
+  }
+
   /** Gives those under `prefix` away. */
   *take(prefix: string): Generator<[string, UnclaimedEntry], void, undefined> {
     const part = this.#parts.get(firstPart(prefix));
@@ -189,8 +195,11 @@ export class StoreView {
 
   async #follow(): Promise<void> {
     const { signal } = this.#closing;
+    let isHistoryLost = false;
     while (!signal.aborted) {
       try {
+        if (isHistoryLost) await this.#resync();
+        isHistoryLost = false;
         for await (const batch of this.#store.watch(registryPrefix, {
           fromRevision: this.#revision + 1,
           signal,
@@ -200,11 +209,12 @@ export class StoreView {
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof CompactedError || error instanceof SlowWatcherError) await this.#resync();
-        else {
-          this.#logger.warn('the store does not answer; the view waits', { error });
-          await pause(this.#clock, retryMs, signal);
+        if (error instanceof CompactedError || error instanceof SlowWatcherError) {
+          isHistoryLost = true;
+          continue;
         }
+        this.#logger.warn('the store does not answer; the view waits', { error });
+        await pause(this.#clock, retryMs, signal);
       }
     }
   }
@@ -212,7 +222,8 @@ export class StoreView {
   /** History was lost: the difference between the caches and the store becomes events, so that no watcher misses one. */
   async #resync(): Promise<void> {
     const { entries, revision } = await this.#store.list(registryPrefix);
-    const current = new Map(entries.map((entry) => [entry.key, entry]));
+    const current = new Set(entries.map(({ key }) => key));
+    this.#unclaimed.keep(current);
     const events: StoreEvent[] = [];
     for (const cache of this.#caches.values()) {
       for (const object of cache.values()) {
