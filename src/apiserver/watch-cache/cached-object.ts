@@ -20,6 +20,8 @@ export class CachedObject {
   readonly revision: number;
   /** Where `"metadata"` starts within {@link bytes}: items of typed lists leave out what stands before. */
   readonly metadataAt: number;
+  /** Bytes of the stored value. Stays what it is, so that sums of it can be kept. */
+  readonly sizeBytes: number;
   /** The store holds it in another version than today's: every update writes it anew. */
   readonly isOutdated: boolean;
   /** As the store holds it, and shared with it. Undefined once {@link bytes} were asked for: one copy is enough. */
@@ -40,6 +42,7 @@ export class CachedObject {
     this.key = key;
     this.isOutdated = options.isOutdated ?? false;
     this.revision = revision;
+    this.sizeBytes = value.byteLength;
     this.#stored = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     this.metadataAt = this.#stored.indexOf(metadataMark);
     if (this.metadataAt < 0) throw new Error(`the stored value of ${key} is not an object of the API`);
@@ -57,11 +60,6 @@ export class CachedObject {
     this.#bytes = withVersion(this.#stored!, this.metadataAt, this.revision);
     this.#stored = undefined;
     return this.#bytes;
-  }
-
-  /** How much memory its JSON takes, within a few bytes. */
-  get sizeBytes(): number {
-    return (this.#stored ?? this.#bytes!).length;
   }
 
   /** Decoded, shared and frozen. */

@@ -32,3 +32,22 @@ test('what is gathered over several turns is what was there at the call', async 
   );
   assert.equal(cache.get('a/1')!.revision > 1, true);
 });
+
+test('the history stays within its bytes, also when clients have asked for what it holds', () => {
+  const cache = new ResourceCache('/registry/configmaps/', 0);
+  let revision = 0;
+  const put = (sizeBytes: number) => {
+    const value = Buffer.from(`{"metadata":{},"data":"${'x'.repeat(sizeBytes)}"}`);
+    const { object } = cache.apply('put', 'default/a', ++revision, value);
+    // What goes out to clients is a few bytes longer than what is stored.
+    return object.bytes;
+  };
+  for (let round = 0; round < 200_000; round++) put(1);
+  const from = revision;
+  for (let round = 0; round < 3; round++) put(1024 * 1024);
+  assert.equal(
+    cache.eventsAfter(from),
+    undefined,
+    'three changes of 1 MiB, before and after, are more than 4 MiB',
+  );
+});

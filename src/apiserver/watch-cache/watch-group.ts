@@ -89,16 +89,22 @@ export class WatchGroup {
 
   /** Sinks of this process get changes at once; remote ones in rounds. */
   #take(events: readonly CacheEvent[]): void {
-    const watched: WatchedEvent[] = [];
-    for (const event of events) {
-      const seen = watchedEventOf(this.#selection, event);
-      if (seen) watched.push(seen);
-    }
+    const watched = this.#chosen(events);
     if (watched.length === 0) return;
     if (this.#localSinks > 0) this.#send((sink) => sink.encode(watched), isLocal);
     if (this.#localSinks === this.#sinks.size) return;
-    this.#pending.push(...watched);
+    for (const event of watched) this.#pending.push(event);
     this.#scheduleFlush();
+  }
+
+  /** None when the selection cannot be decided: its watches end with the error, and no other group notices. */
+  #chosen(events: readonly CacheEvent[]): WatchedEvent[] {
+    try {
+      return events.flatMap((event) => watchedEventOf(this.#selection, event) ?? []);
+    } catch (error) {
+      for (const sink of [...this.#sinks]) sink.end(error);
+      return [];
+    }
   }
 
   /**
@@ -127,18 +133,22 @@ export class WatchGroup {
     this.#send((sink) => sink.encode(events), isRemote);
   }
 
-  /** Encodes once per format. A sink's format may change with what it is sent: it is asked each time. */
-  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean = () => true): void {
+  /**
+   * Encodes once per format. A sink's format may change with what it is sent: it is asked each time. A sink that cannot
+   * show an event ends with the error, since it must not go on with a gap; the others get what they can show.
+   */
+  #send(encode: (sink: WatchSink) => unknown, isWanted: (sink: WatchSink) => boolean): void {
     const encodedByFormat = new Map<string, unknown>();
     for (const sink of [...this.#sinks]) {
       if (!isWanted(sink)) continue;
-      const { format } = sink;
-      let encoded = encodedByFormat.get(format);
-      if (encoded === undefined) {
-        encoded = encode(sink);
+      try {
+        const { format } = sink;
+        const encoded = encodedByFormat.get(format) ?? encode(sink);
         encodedByFormat.set(format, encoded);
+        sink.deliver(encoded);
+      } catch (error) {
+        sink.end(error);
       }
-      sink.deliver(encoded);
     }
   }
 
