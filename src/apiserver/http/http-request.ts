@@ -51,6 +51,9 @@ abstract class NetworkRequest implements ApiRequest {
     if (declared > limitBytes) return Promise.reject(tooLarge(`limit is ${limitBytes}`));
     return new Promise((resolve, reject) => {
       const { source } = this;
+      const broken = () => reject(badRequest('the request body could not be read to its end'));
+      // Of a client that left while it was being authenticated, say: no event comes any more.
+      if (source.destroyed) return broken();
       const chunks: Buffer[] = [];
       let size = 0;
       source.on('data', (chunk: Buffer) => {
@@ -61,7 +64,6 @@ abstract class NetworkRequest implements ApiRequest {
           reject(tooLarge(`limit is ${limitBytes}`));
         } else chunks.push(chunk);
       });
-      const broken = () => reject(badRequest('the request body could not be read to its end'));
       source.once('end', () => {
         source.off('close', broken);
         resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));

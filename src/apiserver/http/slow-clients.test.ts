@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { after, before, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
+import type { Decision } from '../authorization/authorizer.ts';
+import { AuthorizationChain } from '../authorization/configured-authorization.ts';
 import { configMap, configMaps, mergePatch } from '../server.fixture.ts';
 import { createListeningServer, type ListeningServer, type Send } from './listener.fixture.ts';
 
@@ -152,4 +154,32 @@ test('who sends too many requests at once gets 429 by the configured level, and 
   assert.equal(headers[':status'], 200);
   assert.equal((await jane('GET', configMaps)).status, 200, 'and holds no seat once it has begun');
   session.destroy();
+});
+
+test('a client that leaves while its rights are asked for gives its seat back', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Decision>();
+  const ask = () => {
+    asked.resolve();
+    return answer.promise;
+  };
+  const authorization = new AuthorizationChain([{ type: 'Webhook', name: 'slow', ask }]);
+  await using server = await createListeningServer({ security: { authorization } });
+  const session = connectHttp2(`https://127.0.0.1:${server.port}`, await server.connect('jane'));
+  const stream = session.request({ ':method': 'POST', ':path': configMaps, 'content-length': '100' });
+  stream.on('error', () => undefined);
+  await asked.promise;
+  session.destroy();
+  await once(session, 'close');
+  const look = await server.as('admin', ['system:masters']);
+  const executing = async () => {
+    const { body } = await look('GET', '/debug/api_priority_and_fairness/dump_priority_levels');
+    return body
+      .toString()
+      .match(/^global-default,.*$/m)?.[0]
+      .split(/,\s*/)[5];
+  };
+  assert.equal(await executing(), '1');
+  answer.resolve({ allowed: true });
+  while ((await executing()) !== '0') await new Promise((resolve) => setImmediate(resolve));
 });

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
 import WebSocket from 'ws';
+import { until } from '../../base/until.fixture.ts';
 import { configMap } from '../server.fixture.ts';
 import { createListeningServer, type ListeningServer } from './listener.fixture.ts';
 
@@ -72,4 +74,35 @@ test('a watch sends one event a message', async () => {
       ['ADDED', 'b'],
     ],
   );
+});
+
+test('events after a client has begun to close are dropped, and harm nobody', async () => {
+  const send = await server.as('admin', ['system:masters']);
+  const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true, ...credentials });
+  const received: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => received.push(chunk));
+  const text = () => Buffer.concat(received).toString('latin1');
+  socket.write(
+    [
+      'GET /api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0 HTTP/1.1',
+      'host: x',
+      'connection: upgrade',
+      'upgrade: websocket',
+      'sec-websocket-version: 13',
+      `sec-websocket-key: ${Buffer.alloc(16).toString('base64')}`,
+      '\r\n',
+    ].join('\r\n'),
+  );
+  await until(() => text().includes('101 Switching Protocols'));
+  // The frame that begins to close; what would end the connection never comes.
+  socket.write(Buffer.from([0x88, 0x80, 0, 0, 0, 0]));
+  const closing = Buffer.from([0x88, 0]).toString('latin1');
+  await until(() => text().endsWith(closing));
+  const body = JSON.stringify(configMap('late'));
+  const json = { 'content-type': 'application/json' };
+  const made = await send('POST', '/api/v1/namespaces/default/configmaps', json, body);
+  assert.equal(made.status, 201);
+  assert.equal((await send('GET', '/livez')).status, 200);
+  assert.ok(text().endsWith(closing));
+  socket.destroy();
 });

@@ -67,7 +67,7 @@ export function openWebSocket(request: ApiRequest, messages: Messages): Promise<
 
 function bodyOver(webSocket: WebSocket, messages: Messages, protocol: string): Writable {
   const kind = messages.kind(protocol);
-  const send = (data: Buffer, done?: (error?: Error) => void) =>
+  const send = (data: Buffer, done?: () => void) =>
     webSocket.send(kind === 'base64' ? data.toString('base64') : data, { binary: kind === 'binary' }, done);
   if (messages.opensWithEmpty) send(Buffer.alloc(0));
   const body = new Writable({
@@ -75,7 +75,8 @@ function bodyOver(webSocket: WebSocket, messages: Messages, protocol: string): W
       const parts = messages.split ? [...messages.split(piece)] : [piece];
       const last = parts.pop();
       for (const part of parts) send(part);
-      if (last) send(last, done);
+      // One that is closing takes no more; its `close` ends the body, which is no error.
+      if (last) send(last, () => done());
       else done();
     },
     final(done) {
