@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { connect } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import WebSocket from 'ws';
 import { until } from '../../base/until.fixture.ts';
 import { configMap } from '../server.fixture.ts';
@@ -78,7 +79,8 @@ test('a watch sends one event a message', async () => {
 
 test('events after a client has begun to close are dropped, and harm nobody', async () => {
   const send = await server.as('admin', ['system:masters']);
-  const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true, ...credentials });
+  const connection = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+  const socket = connectTls({ socket: connection, host: '127.0.0.1', ...credentials });
   const received: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => received.push(chunk));
   const text = () => Buffer.concat(received).toString('latin1');
