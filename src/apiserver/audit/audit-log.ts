@@ -9,13 +9,7 @@ import { isLongRunning } from '../http/deadline.ts';
 import { encodeList } from '../http/encode.ts';
 import { jsonFormat } from '../http/negotiate.ts';
 import { type ApiResponse, objectOf, type RequestContext, type UserInfo } from '../request.ts';
-import {
-  type AuditLevel,
-  type AuditPolicy,
-  type AuditRule,
-  type AuditStage,
-  auditRuleFor,
-} from './policy.ts';
+import { type AuditPolicy, type AuditRule, type AuditStage, auditRuleFor } from './policy.ts';
 
 export interface AuditOptions {
   policy: AuditPolicy;
@@ -47,49 +41,46 @@ export class AuditLog {
 
   /** Runs `work` and writes the stages of the request that the policy asks for. */
   async around(context: RequestContext, work: () => Promise<ApiResponse>): Promise<ApiResponse> {
-    const { policy } = this.#options;
+    const { policy, clock } = this.#options;
     // Who asks is who shows a credential, whomever they act as.
     const rule = auditRuleFor(policy, context.info, context.impersonator ?? context.user);
     this.#levels.add(1, { level: rule.level });
     if (rule.level === 'None') return await work();
-    const receivedMs = this.#options.clock.now();
+    const audited: AuditedRequest = {
+      context,
+      rule,
+      receivedMs: clock.now(),
+      shown: (rule.omitManagedFields ?? policy.omitManagedFields) ? withoutManagedFields : asItIs,
+    };
     const lasts = isLongRunning(context);
-    const omitsManaged = rule.omitManagedFields ?? policy.omitManagedFields ?? false;
-    this.#write(context, rule, 'RequestReceived', receivedMs, {});
+    this.#write(audited, 'RequestReceived', {});
     try {
       const answer = await work();
       const code = codeOf(answer);
       const complete = () =>
-        this.#write(context, rule, 'ResponseComplete', receivedMs, {
+        this.#write(audited, 'ResponseComplete', {
           responseStatus: statusOf(answer) ?? { metadata: {}, code },
-          ...contentOf(context, rule.level, answer, omitsManaged),
+          ...contentOf(audited, answer),
         });
-      if (lasts) this.#write(context, rule, 'ResponseStarted', receivedMs, startedWith(code));
+      if (lasts) this.#write(audited, 'ResponseStarted', startedWith(code));
       if (streams.has(answer.type)) context.whenOver = complete;
       else complete();
       return answer;
     } catch (error) {
       // What is no answer of the API's becomes one further out, of which the client learns no more than its code.
       const { status, code } = error instanceof StatusError ? error : internalError('');
-      if (lasts) this.#write(context, rule, 'ResponseStarted', receivedMs, startedWith(code));
-      this.#write(context, rule, 'ResponseComplete', receivedMs, {
+      if (lasts) this.#write(audited, 'ResponseStarted', startedWith(code));
+      this.#write(audited, 'ResponseComplete', {
         responseStatus: withoutType(status),
-        ...contentOf(
-          context,
-          rule.level,
-          { type: 'plain', status: code, object: { ...status } },
-          omitsManaged,
-        ),
+        ...contentOf(audited, { type: 'plain', status: code, object: { ...status } }),
       });
       throw error;
     }
   }
 
   #write(
-    context: RequestContext,
-    { level, omitStages = [] }: AuditRule,
+    { context, rule: { level, omitStages = [] }, receivedMs }: AuditedRequest,
     stage: AuditStage,
-    receivedMs: number,
     { listJson, ...more }: EventContent,
   ): void {
     const { info, request, user, impersonator, auditId, annotations } = context;
@@ -117,6 +108,15 @@ export class AuditLog {
     const text = JSON.stringify(event);
     write(listJson ? `${text.slice(0, -1)},"responseObject":${listJson.trimEnd()}}\n` : `${text}\n`);
   }
+}
+
+/** A request of which the policy wants something written. */
+interface AuditedRequest {
+  context: RequestContext;
+  rule: AuditRule;
+  receivedMs: number;
+  /** Objects as they are written: with their managed fields or without. */
+  shown: (object: unknown) => unknown;
 }
 
 /** Answers that go on after their head is sent. */
@@ -170,18 +170,19 @@ function userOf({ name, uid, groups, extra }: UserInfo): Record<string, unknown>
 }
 
 function contentOf(
-  { info, requestObject }: RequestContext,
-  level: AuditLevel,
+  { context: { info, requestObject }, rule: { level }, shown }: AuditedRequest,
   answer: ApiResponse,
-  omitsManaged: boolean,
 ): EventContent {
   const name = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
   if (level === 'Metadata' || confidential.has(name) || confidential.has(info.resource)) return {};
-  const shown = omitsManaged ? withoutManagedFields : (object: unknown) => object;
   return {
     ...(requestObject !== undefined && { requestObject: shown(requestObject) }),
-    ...(level === 'RequestResponse' && responseOf(answer, omitsManaged)),
+    ...(level === 'RequestResponse' && responseOf(answer, shown)),
   };
+}
+
+function asItIs(object: unknown): unknown {
+  return object;
 }
 
 /** Of an object, or of each of a list. */
@@ -195,12 +196,11 @@ function withoutManagedFields(value: unknown): unknown {
 }
 
 /** Nothing for what is no object: streams. */
-function responseOf(answer: ApiResponse, omitsManaged: boolean): EventContent {
-  const shown = omitsManaged ? withoutManagedFields : (object: unknown) => object;
+function responseOf(answer: ApiResponse, shown: AuditedRequest['shown']): EventContent {
   if (answer.type === 'object') return { responseObject: shown(objectOf(answer.object)) };
   if (answer.type === 'plain') return { responseObject: answer.object };
   if (answer.type !== 'list') return {};
   const context = { format: jsonFormat, includeObject: 'Metadata' as const, nowMs: 0 };
   const listJson = encodeList(answer, context).body.toString('utf8');
-  return omitsManaged ? { responseObject: shown(parseExactJson(listJson)) } : { listJson };
+  return shown === asItIs ? { listJson } : { responseObject: shown(parseExactJson(listJson)) };
 }

@@ -338,6 +338,8 @@ test('what lasts has an event when it begins and another when it ends', async ()
       .map(({ stage, responseStatus }) => [stage, ...(responseStatus ? [responseStatus.code] : [])]);
   await send('GET', '/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1');
   assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 200], ['ResponseComplete', 200]]);
+  await send('GET', '/api/v1/namespaces/default/configmaps?watch=1', { accept: 'text/html' });
+  assert.equal(told().at(-1)?.[0], 'ResponseComplete', 'also when it cannot begin');
   await send('GET', '/api/v1/namespaces/default/pods/none/log');
   assert.deepEqual(told(), [['RequestReceived'], ['ResponseStarted', 404], ['ResponseComplete', 404]]);
   await send('GET', '/api/v1/namespaces/default/pods/none');

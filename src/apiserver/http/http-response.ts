@@ -22,12 +22,14 @@ export class Http2Response implements HttpResponse {
   }
 
   get isClosed(): boolean {
-    return this.#stream.destroyed || this.#stream.headersSent;
+    const { destroyed, closed, headersSent } = this.#stream;
+    // Closed by the client, it can be told nothing more, also while it is not destroyed yet.
+    return destroyed || closed || headersSent;
   }
 
   send(status: number, headers: ResponseHeaders, body: Uint8Array | string): void {
     const stream = this.#stream;
-    if (stream.destroyed) return;
+    if (stream.destroyed || stream.closed) return;
     stream.respond({ ':status': status, ...headers });
     stream.end(body);
     if (!stream.endAfterHeaders && !stream.readableEnded) stream.once('finish', () => this.#stopUpload());

@@ -39,6 +39,8 @@ export function serveHttp(
       });
       end(sent.status, sent.sizeBytes);
     } catch (error) {
+      // An answer that lasts and could not begin is over.
+      context.whenOver?.();
       end(respondWithError(context, error, response), 0);
     }
   };
