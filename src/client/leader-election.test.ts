@@ -24,12 +24,14 @@ test('one leads at a time; another takes over when it gives the lease back, or f
   let most = 0;
   const start = (identity: string) => {
     const stop = new AbortController();
-    const state = { isCut: false };
+    const state = { isCut: false, isHung: false };
     const inner = server.localTransport({ name: identity, groups: ['system:masters'] });
     const transport = {
       ...inner,
-      send: (request: Parameters<typeof inner.send>[0]) =>
-        state.isCut ? Promise.reject(new TransportError('cut off')) : inner.send(request),
+      send: (request: Parameters<typeof inner.send>[0]) => {
+        if (state.isHung) return new Promise<never>(() => undefined);
+        return state.isCut ? Promise.reject(new TransportError('cut off')) : inner.send(request);
+      },
     };
     const options = { client: createClient(transport), clock, random, logger: silentLogger, lease, identity };
     const done = runWhileLeading(
@@ -69,6 +71,10 @@ test('one leads at a time; another takes over when it gives the lease back, or f
   b.state.isCut = false;
   await clock.advance(60_000);
   assert.deepEqual([[...leading], most], [['c'], 1]);
+  // A server that accepts requests and answers none is no better than one that cannot be reached.
+  c.state.isHung = true;
+  await clock.advance(60_000);
+  assert.deepEqual([[...leading], most], [['b'], 1]);
   b.stop.abort(new Error('stopped'));
   c.stop.abort(new Error('stopped'));
   await clock.advance(5_000);

@@ -7,6 +7,7 @@ import { type Clock, pause } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { type MetricsRegistry, metricsPerRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
+import { unlessAborted } from '../base/unless-aborted.ts';
 import type { Client } from './client.ts';
 
 export interface LeaderElectionOptions {
@@ -41,14 +42,14 @@ export async function runWhileLeading(
   lead: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, logger, random, retryPeriodMs = 2_000 } = options;
+  const { clock, logger, random, retryPeriodMs = 2_000, renewDeadlineMs = 10_000 } = options;
   const election = new Election(options);
   const status = masterStatusOf(options.metrics);
   const { name } = options.lease;
   status.set(0, { name });
   const untilRetry = () => pause(clock, retryPeriodMs * (1 + 0.2 * random.next()), signal);
   while (!signal.aborted) {
-    if (!(await election.tryToHold())) {
+    if (!(await election.tryToHold(renewDeadlineMs))) {
       await untilRetry();
       continue;
     }
@@ -60,7 +61,7 @@ export async function runWhileLeading(
     const work = lead(term.signal);
     // Whoever fails must not go on holding the lease; the error itself is thrown below.
     work.catch((error: unknown) => term.abort(error));
-    await election.renewWhile(term.signal, untilRetry);
+    await election.renewWhile(term.signal, { untilRetry, renewDeadlineMs });
     signal.removeEventListener('abort', end);
     if (!term.signal.aborted) logger.error('lost the lease', { lease: options.lease.name });
     term.abort(new Error('the lease was lost'));
@@ -79,13 +80,28 @@ class Election {
     this.#options = options;
   }
 
-  /** Takes or renews the lease; false when another holds it or the server says no. */
-  async tryToHold(): Promise<boolean> {
+  /**
+   * Takes or renews the lease; false when another holds it, the server says no, or it does not answer in time: a holder
+   * that waited for it any longer would lead on while others take over.
+   */
+  async tryToHold(timeoutMs: number): Promise<boolean> {
+    const timeout = new AbortController();
+    const timer = this.#options.clock.after(timeoutMs, () => timeout.abort(new Error('no answer in time')));
+    let holds = false;
+    const asking = this.#askFor(timeout.signal).then((answer) => {
+      holds = answer;
+    });
+    await unlessAborted(asking, timeout.signal);
+    timer.cancel();
+    return holds;
+  }
+
+  async #askFor(signal: AbortSignal): Promise<boolean> {
     const { client, clock, lease, identity, logger, leaseDurationMs = 15_000 } = this.#options;
     const now = formatMicroTime(clock.now());
     const leaseDurationSeconds = Math.round(leaseDurationMs / 1000);
     try {
-      const current = await client.get(Lease, lease).catch(undefinedIfNotFound);
+      const current = await client.get(Lease, lease, signal).catch(undefinedIfNotFound);
       if (!current) {
         const spec = {
           holderIdentity: identity,
@@ -94,7 +110,7 @@ class Election {
           renewTime: now,
           leaseTransitions: 0,
         };
-        await client.create(Lease, { metadata: { ...lease }, spec });
+        await client.create(Lease, { metadata: { ...lease }, spec }, { signal });
         return true;
       }
       const { resourceVersion } = current.metadata;
@@ -114,7 +130,7 @@ class Election {
           leaseTransitions: (current.spec?.leaseTransitions ?? 0) + 1,
         }),
       };
-      await client.update(Lease, { ...current, spec });
+      await client.update(Lease, { ...current, spec }, { signal });
       return true;
     } catch (error) {
       logger.debug('could not take the lease', { lease: lease.name, error });
@@ -123,13 +139,17 @@ class Election {
   }
 
   /** Returns when the signal aborts or renewing failed for too long. */
-  async renewWhile(signal: AbortSignal, untilRetry: () => Promise<void>): Promise<void> {
-    const { clock, renewDeadlineMs = 10_000 } = this.#options;
+  async renewWhile(
+    signal: AbortSignal,
+    { untilRetry, renewDeadlineMs }: { untilRetry(): Promise<void>; renewDeadlineMs: number },
+  ): Promise<void> {
+    const { clock } = this.#options;
     let renewedAtMs = clock.monotonic();
     while (!signal.aborted) {
       await untilRetry();
       if (signal.aborted) return;
-      if (await this.tryToHold()) renewedAtMs = clock.monotonic();
+      const leftMs = renewedAtMs + renewDeadlineMs - clock.monotonic();
+      if (leftMs > 0 && (await this.tryToHold(leftMs))) renewedAtMs = clock.monotonic();
       else if (clock.monotonic() - renewedAtMs >= renewDeadlineMs) return;
     }
   }
