@@ -132,8 +132,9 @@ export class MetricsRegistry {
       out.push(
         `# HELP ${family.name} ${helpWithStability(family.help, this.#stabilityOf(family.name))}`,
         `# TYPE ${family.name} ${family.type}`,
-        ...family.lines(),
       );
+      // One by one: a call takes only so many arguments.
+      for (const line of family.lines()) out.push(line);
     }
     return `${out.join('\n')}\n`;
   }

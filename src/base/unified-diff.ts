@@ -166,11 +166,9 @@ function printHunk(hunk: readonly Span[], a: readonly string[], b: readonly stri
   const last = hunk.at(-1)!;
   const lines = [`@@ -${printRange(first.a, last.aEnd)} +${printRange(first.b, last.bEnd)} @@`];
   for (const span of hunk) {
-    if (span.isEqual) lines.push(...a.slice(span.a, span.aEnd).map((line) => ` ${line}`));
-    else {
-      lines.push(...a.slice(span.a, span.aEnd).map((line) => `-${line}`));
-      lines.push(...b.slice(span.b, span.bEnd).map((line) => `+${line}`));
-    }
+    const mark = span.isEqual ? ' ' : '-';
+    for (const line of a.slice(span.a, span.aEnd)) lines.push(mark + line);
+    if (!span.isEqual) for (const line of b.slice(span.b, span.bEnd)) lines.push(`+${line}`);
   }
   return `${lines.join('\n')}\n`;
 }

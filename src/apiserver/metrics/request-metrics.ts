@@ -41,7 +41,8 @@ export class RequestMetrics {
   readonly #clock: Clock;
   readonly #kinds: KindRegistry;
   readonly #series = new Map<string, Series>();
-  readonly #events = new Map<ServedResource, EventSeries>();
+  /** By apiVersion and plural: a definition that changes is served by another value, under the same labels. */
+  readonly #events = new Map<string, EventSeries>();
   readonly #duration: Histogram;
   readonly #sli: Histogram;
   readonly #size: Histogram;
@@ -134,12 +135,13 @@ export class RequestMetrics {
 
   /** Some events of one watch, `sizeBytes` together. */
   eventsSent(resource: ServedResource, count: number, sizeBytes: number): void {
-    let series = this.#events.get(resource);
+    const { group, version, plural, apiVersion } = resource;
+    const key = `${apiVersion}/${plural}`;
+    let series = this.#events.get(key);
     if (!series) {
-      const { group, version, plural } = resource;
       const labels = { group, version, resource: plural };
       series = { labels, count: 0, sizes: this.#eventSizes.bind(labels) };
-      this.#events.set(resource, series);
+      this.#events.set(key, series);
     }
     series.count += count;
     series.sizes.observe(sizeBytes / count, count);
