@@ -227,6 +227,14 @@ test('impersonation asks for every part, in the old way when no narrow one is op
   assert.equal(await impersonate(request({}), { caller, info: listPods, authorize }), caller);
 });
 
+test('a key of extra values that is not well encoded stands as it came', async () => {
+  const { authorize } = askedAuthorizer(() => true);
+  const headers = { 'impersonate-user': 'bob', 'impersonate-extra-%zz': 'a', 'impersonate-extra-a%2fb': 'c' };
+  const caller: UserInfo = { name: 'root', groups: [] };
+  const user = await impersonate(request(headers), { caller, info: listPods, authorize });
+  assert.deepEqual(user.extra, { '%zz': ['a'], 'a/b': ['c'] });
+});
+
 test('a narrow impersonation needs the right to be the user and to do as that user what is asked', async () => {
   const rows: [user: string, caller: UserInfo, rights: string[], groups: string[]][] = [
     [

@@ -9,11 +9,11 @@ import { subdomainProblems } from '../../api/validation/names.ts';
 import { mastersGroup, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
 import { type Attributes, type Authorizer, whyNot } from '../authorization/authorizer.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
+import { serviceAccountOf } from './service-account-tokens.ts';
 
 const reviewGroup = 'authentication.k8s.io';
 const nodeNameKey = 'authentication.kubernetes.io/node-name';
 const associatedKeys = 'authentication.kubernetes.io/associated-node-keys';
-const serviceAccountPattern = /^system:serviceaccount:([^:]+):([^:]+)$/;
 /** From so many parts on, the right to all of them is asked for first. */
 const manyParts = 4;
 
@@ -36,11 +36,11 @@ const modes: readonly Mode[] = [
   { name: 'arbitrary-node', appliesTo: ({ wanted }) => isNameOnly(wanted) && nodeOf(wanted.name) !== '' },
   {
     name: 'serviceaccount',
-    appliesTo: ({ wanted }) => isNameOnly(wanted) && serviceAccountPattern.test(wanted.name),
+    appliesTo: ({ wanted }) => isNameOnly(wanted) && serviceAccountOf(wanted.name) !== undefined,
   },
   {
     name: 'user-info',
-    appliesTo: ({ wanted }) => nodeOf(wanted.name) === '' && !serviceAccountPattern.test(wanted.name),
+    appliesTo: ({ wanted }) => nodeOf(wanted.name) === '' && !serviceAccountOf(wanted.name),
   },
 ];
 
@@ -79,7 +79,7 @@ function nodeOf(userName: string): string {
 /** A pod's account that is to act as the node on which the pod runs. */
 function isAssociatedNode({ wanted, caller }: Impersonation): boolean {
   const node = nodeOf(wanted.name);
-  if (!isNameOnly(wanted) || node === '' || !serviceAccountPattern.test(caller.name)) return false;
+  if (!isNameOnly(wanted) || node === '' || !serviceAccountOf(caller.name)) return false;
   const [own, ...others] = caller.extra?.[nodeNameKey] ?? [];
   return own === node && others.length === 0;
 }
@@ -150,8 +150,8 @@ function namePart(
   part: (resource: string, name: string, more?: Partial<Attributes>) => Attributes,
   { isNarrow, anyNode }: { isNarrow: boolean; anyNode: boolean },
 ): Attributes {
-  const [, namespace, account] = serviceAccountPattern.exec(userName) ?? [];
-  if (namespace && account) return part('serviceaccounts', account, { namespace });
+  const account = serviceAccountOf(userName);
+  if (account) return part('serviceaccounts', account.name, { namespace: account.namespace });
   const node = isNarrow ? nodeOf(userName) : '';
   if (node) return part('nodes', anyNode ? '*' : node);
   return part('users', userName);

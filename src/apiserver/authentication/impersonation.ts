@@ -4,10 +4,9 @@ import type { Authorizer } from '../authorization/authorizer.ts';
 import type { ApiRequest, RequestInfo, UserInfo } from '../request.ts';
 import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
 import { impersonatedUser } from './impersonation-modes.ts';
-import { serviceAccountUser } from './service-account-tokens.ts';
+import { serviceAccountOf, serviceAccountUser } from './service-account-tokens.ts';
 
 const extraPrefix = 'impersonate-extra-';
-const serviceAccountPattern = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
 /**
  * The user to act as: the caller itself when no such header is there. `info`: what is to be done as that user.
@@ -34,9 +33,9 @@ export async function impersonate(
 }
 
 function withImpliedGroups(user: UserInfo): UserInfo {
-  const [, namespace, account] = serviceAccountPattern.exec(user.name) ?? [];
-  if (!namespace || !account || user.groups.length > 0) return user;
-  return { ...user, groups: serviceAccountUser(namespace, account).groups };
+  const account = serviceAccountOf(user.name);
+  if (!account || user.groups.length > 0) return user;
+  return { ...user, groups: serviceAccountUser(account.namespace, account.name).groups };
 }
 
 /** As Go prints it, which is how upstream shows whom somebody asked for. */
@@ -52,10 +51,18 @@ function printedUser(uid = '', groups: readonly string[], extra: Record<string, 
 function extraOf(request: ApiRequest): Record<string, string[]> {
   const extra: Record<string, string[]> = {};
   for (const [header, value] of Object.entries(request.headers())) {
-    if (header.startsWith(extraPrefix))
-      extra[decodeURIComponent(header.slice(extraPrefix.length))] = listOf(value);
+    if (header.startsWith(extraPrefix)) extra[decodedKey(header.slice(extraPrefix.length))] = listOf(value);
   }
   return extra;
+}
+
+/** As upstream, takes what is not well encoded as it came. */
+function decodedKey(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
 }
 
 /** HTTP/1 joins repeated headers with a comma; group names hold none in practice. */

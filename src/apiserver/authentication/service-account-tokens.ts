@@ -56,6 +56,8 @@ const extendedExpirationSeconds = 365 * 24 * 3600;
 const mountedExpirationSeconds = 3607;
 /** Tokens whose signature was checked lately. */
 const verifiedTokensMax = 1_000;
+/** By which the clock of the server that issued a token may be ahead of this one's. */
+const leewaySeconds = 60;
 const legacyIssuer = 'kubernetes/serviceaccount';
 
 export function serviceAccountUser(namespace: string, name: string, uid?: string): UserInfo {
@@ -64,6 +66,12 @@ export function serviceAccountUser(namespace: string, name: string, uid?: string
     ...(uid && { uid }),
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
   };
+}
+
+/** The account that a user's name stands for; undefined for other users. */
+export function serviceAccountOf(userName: string): { namespace: string; name: string } | undefined {
+  const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(userName) ?? [];
+  return namespace && name ? { namespace, name } : undefined;
 }
 
 export class ServiceAccountTokens {
@@ -145,7 +153,7 @@ export class ServiceAccountTokens {
     const { clock, issuer } = this.#options;
     const now = clock.now() / 1000;
     if (claims.iss !== issuer || typeof claims.exp !== 'number' || now >= claims.exp) return undefined;
-    if (typeof claims.nbf === 'number' && now < claims.nbf - 60) return undefined;
+    if (typeof claims.nbf === 'number' && now < claims.nbf - leewaySeconds) return undefined;
     const meantFor = (Array.isArray(claims.aud) ? claims.aud : [claims.aud]) as string[];
     const shared = audiences.filter((audience) => meantFor.includes(audience));
     if (shared.length === 0) return undefined;

@@ -4,8 +4,9 @@ import { CelError, type CelProgram, compileCel } from '../../api/cel/environment
 import { CelAuthorizer } from '../../api/cel/libraries/authorizer.ts';
 import { untypedCelValue } from '../../api/cel/values.ts';
 import type { MatchCondition } from '../../api/types/admissionregistration-v1.gen.ts';
-import { authenticatedGroup } from '../../api/well-known.ts';
 import type { AdmissionAttributes } from '../admission/admission.ts';
+import { withAuthenticatedGroup } from '../authentication/authenticator.ts';
+import { serviceAccountUser } from '../authentication/service-account-tokens.ts';
 import type { UserInfo } from '../request.ts';
 import type { AccessAnswers } from './access-answers.ts';
 import type { AdmissionRequest } from './review.ts';
@@ -57,16 +58,13 @@ function celAuthorizerOf({ request, name }: AdmissionAttributes, answers: Access
   const about = { group: resource.group, resource: resource.plural, namespace, name, subresource };
   return new CelAuthorizer(
     (question, account) =>
-      answers.to({ ...question, version: '*', user: account ? serviceAccountUser(account) : user }),
+      answers.to({ ...question, version: '*', user: account ? userOfAccount(account) : user }),
     about,
   );
 }
 
-function serviceAccountUser({ namespace, name }: { namespace: string; name: string }): UserInfo {
-  return {
-    name: `system:serviceaccount:${namespace}:${name}`,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, authenticatedGroup],
-  };
+function userOfAccount({ namespace, name }: { namespace: string; name: string }): UserInfo {
+  return withAuthenticatedGroup(serviceAccountUser(namespace, name));
 }
 
 /** False when one does not hold. @throws CelError when none is false but one fails. */
