@@ -24,6 +24,7 @@ interface UserGrants {
 
 /** Users whose grants are remembered until a role or binding changes. */
 const rememberedUsersMax = 1_000;
+const noGrants: readonly Grant[] = [];
 const serviceAccountPrefix = 'system:serviceaccount:';
 
 export class RbacAuthorizer {
@@ -88,7 +89,10 @@ export class RbacAuthorizer {
     const { byNamespace } = this.#of(user);
     const known = byNamespace.get(namespace);
     if (known) return known;
-    const grants = this.#grants(user, this.#objects.list(RoleBinding, namespace), namespace);
+    const bindings = [...this.#objects.list(RoleBinding, namespace)];
+    // Anybody may ask about any name: only namespaces that have bindings are remembered.
+    if (bindings.length === 0) return noGrants;
+    const grants = this.#grants(user, bindings, namespace);
     byNamespace.set(namespace, grants);
     return grants;
   }
