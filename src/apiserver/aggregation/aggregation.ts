@@ -49,6 +49,8 @@ interface ListedResource {
 /** How often servers are asked whether they still answer; an unavailable one is asked as often. */
 const probeIntervalMs = 2_000;
 const probeTimeoutMs = 5_000;
+/** Of what one server says it serves. */
+const discoveryBytesMax = 16 * 1024 * 1024;
 const probeUser = { name: 'system:kube-aggregator', groups: [mastersGroup] };
 
 export class Aggregation {
@@ -161,7 +163,13 @@ export class Aggregation {
         signal,
       });
       const chunks: Buffer[] = [];
-      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      let sizeBytes = 0;
+      for await (const chunk of answer as AsyncIterable<Buffer>) {
+        sizeBytes += chunk.length;
+        if (sizeBytes > discoveryBytesMax)
+          throw new Error(`the answer is longer than ${discoveryBytesMax} bytes`);
+        chunks.push(chunk);
+      }
       if (answer.statusCode !== 200) throw new Error(`bad status from ${path}: ${answer.statusCode}`);
       const list = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { resources?: ListedResource[] };
       this.#resources.set(service.metadata.name, list.resources ?? []);

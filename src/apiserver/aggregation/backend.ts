@@ -6,6 +6,7 @@ import type { APIService } from '../../api/resources.gen.ts';
 import { serviceUnavailable } from '../../api/status.ts';
 import type { DialService } from '../dynamic-admission/webhook-client.ts';
 import { connectVerified } from '../http/verified-tls.ts';
+import { connectInTime } from '../nodes/connect-in-time.ts';
 import { exchange, relayUpgrade } from '../nodes/http-over.ts';
 import type { ApiResponse, RequestContext, UserInfo } from '../request.ts';
 
@@ -40,7 +41,7 @@ export async function connectBackend(
   const { namespace = '', name = '', port = defaultPort } = spec.service ?? {};
   return await connectVerified(
     {
-      socket: await dialService(namespace, name, port),
+      socket: await connectInTime(dialService(namespace, name, port), signal),
       servername: `${name}.${namespace}.svc`,
       rejectUnauthorized: spec.insecureSkipTLSVerify !== true,
       ...(spec.caBundle && { ca: Buffer.from(spec.caBundle, 'base64') }),

@@ -2,11 +2,12 @@
 import { Agent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { StatusError } from '../../api/status.ts';
-import type { WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
+import type { ServiceReference, WebhookClientConfig } from '../../api/types/admissionregistration-v1.gen.ts';
 import { dialReason } from '../../base/dial-reason.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { parseExactJson } from '../../base/exact-json.ts';
-import { AnswerStatusError, postJson } from '../http/post-json.ts';
+import { AnswerStatusError, DeadlineError, postJson } from '../http/post-json.ts';
+import { connectInTime } from '../nodes/connect-in-time.ts';
 
 const defaultServicePort = 443;
 
@@ -35,9 +36,7 @@ export class WebhookClient {
     const { service, caBundle } = config;
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      const socket = service
-        ? await this.#dialService(service.namespace, service.name, service.port ?? defaultServicePort)
-        : undefined;
+      const socket = service && (await this.#dial(service, signal));
       const text = await postJson(url, {
         body: JSON.stringify(body),
         signal,
@@ -47,8 +46,13 @@ export class WebhookClient {
       });
       return readAnswer(text);
     } catch (error) {
-      throw new WebhookCallError(`failed to call webhook: ${whyFailed(error, url)}`, { cause: error });
+      const why = whyFailed(signal.aborted ? new DeadlineError() : error, url);
+      throw new WebhookCallError(`failed to call webhook: ${why}`, { cause: error });
     }
+  }
+
+  #dial({ namespace, name, port = defaultServicePort }: ServiceReference, signal: AbortSignal) {
+    return connectInTime(this.#dialService(namespace, name, port), signal);
   }
 
   close(): void {

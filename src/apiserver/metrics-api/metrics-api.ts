@@ -1,5 +1,6 @@
 /** metrics.k8s.io and custom.metrics.k8s.io, answered by the API server itself. */
 
+import type { Duplex } from 'node:stream';
 import { matchesLabels } from '../../api/label-selector.ts';
 import { apiVersionOf } from '../../api/meta.ts';
 import { formatQuantity, quantityFromMilli } from '../../api/quantity.ts';
@@ -183,12 +184,7 @@ function noSuchMetric(resource: string, name: string, metric: string): StatusErr
 /** More than this is no exposition. */
 const answerBytesMax = 16 * 1024 * 1024;
 
-async function get(
-  socket: Awaited<ReturnType<NodeConnector['connect']>>,
-  path: string,
-  host: string,
-  signal: AbortSignal,
-): Promise<string> {
+async function get(socket: Duplex, path: string, host: string, signal: AbortSignal): Promise<string> {
   try {
     const answer = await exchange(socket, { method: 'GET', path, headers: { host }, signal });
     const parts: Buffer[] = [];

@@ -29,8 +29,6 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
     });
     // A tunnel is handed over paused, so that nothing of the answer is lost before somebody listens.
     request.once('socket', () => socket.resume());
-    // A tunnel was paused when its head had been read; nobody else starts it again.
-    request.once('socket', () => socket.resume());
     request.once('response', resolve);
     request.once('error', (error) => {
       socket.destroy();

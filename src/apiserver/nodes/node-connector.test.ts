@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { tunnelProblem } from './node-connector.ts';
+import { createServer } from 'node:tls';
+import { Node } from '../../api/resources.gen.ts';
+import { createAuthority, issueCertificate } from '../../base/pki.ts';
+import { FakeObjects } from '../object-reader.fake.ts';
+import { NodeConnector, tunnelProblem } from './node-connector.ts';
 
 test("an agent's answer to CONNECT has whether it connected, and why not", () => {
   const rows: [head: string, problem: string | undefined][] = [
@@ -13,4 +19,27 @@ test("an agent's answer to CONNECT has whether it connected, and why not", () =>
     ['SSH-2.0', 'the node answered no HTTP'],
   ];
   for (const [head, problem] of rows) assert.equal(tunnelProblem(head), problem, head);
+});
+
+test('an agent that does not answer whether it has connected is given up in time', async () => {
+  const authority = await createAuthority('test');
+  const own = await issueCertificate(authority, { commonName: 'n1', usages: ['server'] });
+  const agent = createServer({ ...own }, (socket) => void socket.on('error', () => undefined));
+  agent.listen(0, '127.0.0.1');
+  await once(agent, 'listening');
+  const { port } = agent.address() as AddressInfo;
+  const objects = new FakeObjects().put(Node, {
+    metadata: { name: 'n1' },
+    status: {
+      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+      daemonEndpoints: { kubeletEndpoint: { Port: port } },
+    },
+  });
+  const credentials = { ...own, ca: authority.cert };
+  const connector = new NodeConnector(objects, credentials, { tunnelTimeoutMs: 50 });
+  await assert.rejects(connector.tunnel('n1', '10.0.0.1', 80), {
+    code: 503,
+    message: 'error trying to reach service: dial tcp 10.0.0.1:80: i/o timeout',
+  });
+  agent.close();
 });

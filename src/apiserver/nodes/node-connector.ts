@@ -1,8 +1,7 @@
 /** Connections from the API server into the nodes: to a node's agent, and through it to pods. */
 import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
-import type { Node } from '../../api/resources.gen.ts';
-import { Node as NodeType } from '../../api/resources.gen.ts';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { Node } from '../../api/resources.gen.ts';
 import { notFound, serviceUnavailable } from '../../api/status.ts';
 import type { ObjectReader } from '../object-reader.ts';
 
@@ -17,25 +16,34 @@ export interface NodeCredentials {
 
 const agentPortDefault = 10_250;
 const connectTimeoutMs = 10_000;
+/** For an agent's answer to CONNECT: upstream's dialers give up after as long. */
+const tunnelTimeoutMsDefault = 30_000;
 /** The head of an agent's answer to CONNECT. */
 const tunnelHeadBytesMax = 16 * 1024;
 
-/** Kinds of addresses, the preferred one first (upstream's default order). */
-const addressOrder = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP'];
+/** Kinds of addresses, the preferred one first. Names of nodes come last: few of them are known outside of the nodes. */
+const addressOrder = ['InternalIP', 'ExternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS'];
 
 export class NodeConnector {
   readonly #objects: ObjectReader;
   readonly #credentials: NodeCredentials | undefined;
 
-  constructor(objects: ObjectReader, credentials: NodeCredentials | undefined) {
+  readonly #tunnelTimeoutMs: number;
+
+  constructor(
+    objects: ObjectReader,
+    credentials: NodeCredentials | undefined,
+    { tunnelTimeoutMs = tunnelTimeoutMsDefault }: { tunnelTimeoutMs?: number } = {},
+  ) {
     this.#objects = objects;
     this.#credentials = credentials;
+    this.#tunnelTimeoutMs = tunnelTimeoutMs;
   }
 
   /** A TLS connection to the agent of a node. @throws StatusError 404, 503 */
-  connect(nodeName: string): Promise<Duplex> {
-    const node = this.#objects.get(NodeType, '', nodeName);
-    if (!node) throw notFound(NodeType, nodeName);
+  connect(nodeName: string): Promise<TLSSocket> {
+    const node = this.#objects.get(Node, '', nodeName);
+    if (!node) throw notFound(Node, nodeName);
     const credentials = this.#credentials;
     if (!credentials) throw serviceUnavailable('this server has no credentials for nodes');
     const host = addressOf(node);
@@ -61,9 +69,11 @@ export class NodeConnector {
         );
       };
       socket.once('error', fail);
-      socket.once('timeout', () => fail(new Error('i/o timeout')));
+      const timeout = () => fail(new Error('i/o timeout'));
+      socket.once('timeout', timeout);
       socket.once('secureConnect', () => {
         socket.off('error', fail);
+        socket.off('timeout', timeout);
         socket.setTimeout(0);
         socket.setNoDelay(true);
         resolve(socket);
@@ -76,7 +86,7 @@ export class NodeConnector {
     const socket = await this.connect(nodeName);
     const target = `${host}:${port}`;
     socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
-    const { head, rest } = await readHead(socket, target);
+    const { head, rest } = await readHead(socket, target, this.#tunnelTimeoutMs);
     const problem = tunnelProblem(head);
     if (problem !== undefined) {
       socket.destroy();
@@ -89,8 +99,7 @@ export class NodeConnector {
 
 function addressOf(node: Node): string {
   const addresses = node.status?.addresses ?? [];
-  // Names of nodes are known to nobody outside of them: addresses come first where there are any.
-  for (const type of ['InternalIP', 'ExternalIP', ...addressOrder]) {
+  for (const type of addressOrder) {
     const found = addresses.find((address) => address.type === type);
     if (found?.address) return found.address;
   }
@@ -104,14 +113,22 @@ export function tunnelProblem(head: string): string | undefined {
   return /^Dial-Error: (.+)$/im.exec(head)?.[1]?.trimEnd() ?? `the node answered ${status ?? 'no HTTP'}`;
 }
 
-function readHead(socket: Duplex, target: string): Promise<{ head: string; rest: Buffer }> {
+/** @throws StatusError 503 */
+function readHead(
+  socket: TLSSocket,
+  target: string,
+  timeoutMs: number,
+): Promise<{ head: string; rest: Buffer }> {
   return new Promise((resolve, reject) => {
     let read = Buffer.alloc(0);
-    const fail = () => {
+    const failWith = (why: string) => {
       stop();
       socket.destroy();
-      reject(serviceUnavailable(`error trying to reach service: dial tcp ${target}: connection closed`));
+      reject(serviceUnavailable(`error trying to reach service: dial tcp ${target}: ${why}`));
     };
+    const fail = () => failWith('connection closed');
+    // A node that loses its power says nothing, nor does its connection end.
+    const timeout = () => failWith('i/o timeout');
     const onData = (chunk: Buffer) => {
       read = Buffer.concat([read, chunk]);
       const end = read.indexOf('\r\n\r\n');
@@ -126,8 +143,12 @@ function readHead(socket: Duplex, target: string): Promise<{ head: string; rest:
       socket.off('data', onData);
       socket.off('close', fail);
       socket.off('error', fail);
+      socket.off('timeout', timeout);
+      socket.setTimeout(0);
       socket.pause();
     };
+    socket.setTimeout(timeoutMs);
+    socket.on('timeout', timeout);
     socket.on('data', onData);
     socket.on('close', fail);
     socket.on('error', fail);
