@@ -49,9 +49,16 @@ export class LogDatabase {
 
   /** Durable when it returns: all rows or none. */
   append(rows: readonly LogRow[]): void {
+    this.#inTransaction(() => {
+      for (const row of rows) this.#insert.run(row.revision, row.key, row.value, row.createRevision);
+    });
+  }
+
+  /** All of what `work` writes, or nothing: a transaction that is left open would take in all later writes. */
+  #inTransaction(work: () => void): void {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      for (const row of rows) this.#insert.run(row.revision, row.key, row.value, row.createRevision);
+      work();
       this.#db.exec('COMMIT');
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -130,11 +137,12 @@ export class LogDatabase {
     let trimmed = this.#db.prepare('SELECT trimmed FROM facts').get()!.trimmed as number;
     while (trimmed < revision) {
       const until = Math.min(revision, trimmed + compactionStepRevisions);
-      this.#db.exec('BEGIN IMMEDIATE');
-      trimOlder.run(trimmed, until);
-      trimDeletes.run(trimmed, until);
-      remember.run(until);
-      this.#db.exec('COMMIT');
+      const from = trimmed;
+      this.#inTransaction(() => {
+        trimOlder.run(from, until);
+        trimDeletes.run(from, until);
+        remember.run(until);
+      });
       trimmed = until;
       await pause();
     }
@@ -155,8 +163,7 @@ export class LogDatabase {
     const version = this.#db.prepare('PRAGMA user_version').get()!.user_version as number;
     if (version > schemaVersion) throw new Error(`the data file was written by a newer version (${version})`);
     if (version === schemaVersion) return;
-    this.#db.exec(`
-      BEGIN;
+    const create = `
       CREATE TABLE log (
         revision INTEGER PRIMARY KEY,
         key TEXT NOT NULL,
@@ -167,8 +174,8 @@ export class LogDatabase {
       CREATE TABLE facts (compacted INTEGER NOT NULL, trimmed INTEGER NOT NULL);
       INSERT INTO facts VALUES (0, 0);
       PRAGMA user_version = ${schemaVersion};
-      COMMIT;
-    `);
+    `;
+    this.#inTransaction(() => this.#db.exec(create));
   }
 }
 

@@ -19,7 +19,7 @@ import {
 } from '../store.ts';
 import { checkReadable, creation, removal, replacement } from '../store-events.ts';
 import { WatchHub } from '../watch-hub.ts';
-import type { HistoryRow, LogRow } from './database.ts';
+import type { HistoryRow, LoadedFacts, LogRow } from './database.ts';
 import { unpackRows } from './packed-rows.ts';
 import { WorkerPort } from './worker-port.ts';
 
@@ -41,9 +41,15 @@ interface PendingWrite {
  */
 export async function createSqliteStore(options: { path: string }): Promise<Store> {
   const worker = new WorkerPort(options.path);
-  const facts = await worker.ask({ kind: 'facts' });
-  const current = CurrentEntries.of(await loadEntries(worker));
-  return new SqliteStore(worker, current, facts.revision, facts.compacted);
+  try {
+    const facts = await worker.ask({ kind: 'facts' });
+    const current = CurrentEntries.of(await loadEntries(worker));
+    return new SqliteStore(worker, current, facts);
+  } catch (error) {
+    // A thread that has ended cannot be closed; why the file could not be opened is what the caller wants to know.
+    await worker.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 async function loadEntries(worker: WorkerPort): Promise<StoredEntry[]> {
@@ -74,7 +80,7 @@ class SqliteStore implements Store {
   #flushing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(worker: WorkerPort, current: CurrentEntries, revision: Revision, compacted: Revision) {
+  constructor(worker: WorkerPort, current: CurrentEntries, { revision, compacted }: LoadedFacts) {
     this.#worker = worker;
     this.#current = current;
     this.#revision = revision;
