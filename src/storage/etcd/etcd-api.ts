@@ -138,8 +138,8 @@ export class EtcdApi {
     const responses = codec('WatchResponse');
     const metadata = new Metadata();
     metadata.set('hasleader', 'true');
-    const client = this.#clients[this.#inUse]!;
-    const stream = client.makeBidiStreamRequest(
+    const used = this.#inUse;
+    const stream = this.#clients[used]!.makeBidiStreamRequest(
       '/etcdserverpb.Watch/Watch',
       requests.encode,
       responses.decode,
@@ -147,7 +147,7 @@ export class EtcdApi {
     );
     stream.write({ create_request: create });
     return {
-      responses: this.#received(stream as AsyncIterable<WatchResponse>),
+      responses: this.#received(stream as AsyncIterable<WatchResponse>, used),
       close: () => stream.cancel(),
     };
   }
@@ -156,30 +156,36 @@ export class EtcdApi {
     for (const client of this.#clients) client.close();
   }
 
-  async *#received(stream: AsyncIterable<WatchResponse>): AsyncGenerator<WatchResponse, void, undefined> {
+  async *#received(
+    stream: AsyncIterable<WatchResponse>,
+    used: number,
+  ): AsyncGenerator<WatchResponse, void, undefined> {
     try {
       yield* stream;
     } catch (error) {
-      throw this.#translate(error as ServiceError);
+      throw this.#translate(error as ServiceError, used);
     }
   }
 
   #call<Answer>(method: string, requestType: string, responseType: string, request: object): Promise<Answer> {
-    const client = this.#clients[this.#inUse]!;
+    const used = this.#inUse;
     return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
+      this.#clients[used]!.makeUnaryRequest(
         `/etcdserverpb.${method}`,
         codec(requestType).encode,
         codec(responseType).decode,
         request,
         { deadline: Date.now() + callTimeoutMs },
-        (error, answer) => (error ? reject(this.#translate(error)) : resolve(answer as Answer)),
+        (error, answer) => (error ? reject(this.#translate(error, used)) : resolve(answer as Answer)),
       );
     });
   }
 
-  /** Turns to the next endpoint when this one cannot serve; errors that mean something else pass as they are. */
-  #translate(error: ServiceError): Error {
+  /**
+   * Turns to the next endpoint when the one used cannot serve, once for all calls that it fails: those of several at
+   * the same time would lead past the good ones. Errors that mean something else pass as they are.
+   */
+  #translate(error: ServiceError, used: number): Error {
     const outage = [
       status.UNAVAILABLE,
       status.DEADLINE_EXCEEDED,
@@ -187,7 +193,7 @@ export class EtcdApi {
       status.RESOURCE_EXHAUSTED,
     ];
     if (!outage.includes(error.code)) return error;
-    this.#inUse = (this.#inUse + 1) % this.#clients.length;
+    if (this.#inUse === used) this.#inUse = (used + 1) % this.#clients.length;
     return new StoreUnavailableError(`etcd: ${error.details || error.message}`, { cause: error });
   }
 }

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { test } from 'node:test';
+import { Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
+import { EtcdApi } from './etcd-api.ts';
+
+/** A member that answers every range with an empty message. */
+async function startMember(): Promise<{ url: string; stop(): void }> {
+  const server = new Server();
+  const asItIs = (bytes: Buffer) => bytes;
+  const range = {
+    path: '/etcdserverpb.KV/Range',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: asItIs,
+    requestDeserialize: asItIs,
+    responseSerialize: asItIs,
+    responseDeserialize: asItIs,
+  };
+  server.addService(
+    { range },
+    { range: (_call: unknown, answer: sendUnaryData<Buffer>) => answer(null, Buffer.alloc(0)) },
+  );
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  return { url: `http://127.0.0.1:${port}`, stop: () => server.forceShutdown() };
+}
+
+async function unusedUrl(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return `http://127.0.0.1:${port}`;
+}
+
+test('reads that fail at the same time all find the endpoint that serves', async () => {
+  const member = await startMember();
+  const api = new EtcdApi({ endpoints: [await unusedUrl(), member.url] });
+  await Promise.all(Array.from({ length: 4 }, () => api.range({ key: Buffer.from('a') })));
+  api.close();
+  member.stop();
+});
