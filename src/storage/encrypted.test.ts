@@ -37,6 +37,12 @@ test('a value moved to another key, changed, or written with an unknown key does
   changed[changed.length - 20]! ^= 1;
   await below.create('/registry/secrets/default/changed', changed);
   await assert.rejects(store.get('/registry/secrets/default/changed'), DecryptionError);
+  const short = hidden.value.subarray(0, hidden.value.length - 'password'.length - 20);
+  await below.create('/registry/secrets/default/short', short);
+  await assert.rejects(store.get('/registry/secrets/default/short'), {
+    name: 'DecryptionError',
+    message: 'cannot decrypt /registry/secrets/default/short: the stored value is cut short',
+  });
   const other = encryptedStore(below, { keys: [newKey], prefixes });
   await assert.rejects(other.get('/registry/secrets/default/s'), /key1 is not configured/);
 });

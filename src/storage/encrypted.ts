@@ -38,6 +38,7 @@ export class DecryptionError extends Error {
 }
 
 const envelope = 'wherry:enc:aesgcm:v1:';
+const secretBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
 
@@ -145,7 +146,8 @@ class ValueCipher {
     if (!first) throw new Error('encryption needs at least one key');
     for (const { name, secret } of keys) {
       if (name.includes(':')) throw new Error(`the name of encryption key ${name} contains a colon`);
-      if (secret.byteLength !== 32) throw new Error(`encryption key ${name} is not 32 bytes long`);
+      if (secret.byteLength !== secretBytes)
+        throw new Error(`encryption key ${name} is not ${secretBytes} bytes long`);
     }
     this.#writingKey = first;
     this.#keys = new Map(keys.map(({ name, secret }) => [name, secret]));
@@ -184,7 +186,10 @@ class ValueCipher {
     const secret = this.#keys.get(name);
     if (!secret) throw new DecryptionError(key, `the encryption key ${name} is not configured`);
     const body = bytes.subarray(nameEnd + 1);
-    const decipher = createDecipheriv('aes-256-gcm', secret, body.subarray(0, nonceBytes))
+    if (body.length < nonceBytes + tagBytes) throw new DecryptionError(key, 'the stored value is cut short');
+    const decipher = createDecipheriv('aes-256-gcm', secret, body.subarray(0, nonceBytes), {
+      authTagLength: tagBytes,
+    })
       .setAAD(Buffer.from(key))
       .setAuthTag(body.subarray(body.length - tagBytes));
     try {
