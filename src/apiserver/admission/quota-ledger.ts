@@ -42,6 +42,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** What one quota was charged for a request, or why it was not. */
+type Outcome = { entry: Waiting; charge: Charge } | { entry: Waiting; error: unknown };
+
 /** Tries against others who write the same quota. */
 const triesMax = 20;
 
@@ -107,18 +110,18 @@ export class QuotaLedger {
     const charged = new Map<Waiting, Charge[]>();
     for (const name of names) {
       const concerned = [...open].filter(({ charges }) => charges.some(({ quota }) => quota === name));
-      try {
-        for (const { entry, charge, error } of await this.#chargeQuota(namespace, name, concerned)) {
-          if (error) {
-            open.delete(entry);
-            await this.#refund(namespace, charged.get(entry) ?? []);
-            entry.reject(error);
-          } else charged.set(entry, [...(charged.get(entry) ?? []), charge]);
-        }
-      } catch (error) {
-        for (const entry of concerned) {
+      const outcomes = await this.#chargeQuota(namespace, name, concerned).catch((error: unknown) =>
+        concerned.map((entry): Outcome => ({ entry, error })),
+      );
+      for (const outcome of outcomes) {
+        const { entry } = outcome;
+        const before = charged.get(entry) ?? [];
+        if ('charge' in outcome) charged.set(entry, [...before, outcome.charge]);
+        else {
           open.delete(entry);
-          entry.reject(error);
+          // What cannot be given back is right again when the controller counts next.
+          await this.#refund(namespace, before).catch(() => undefined);
+          entry.reject(outcome.error);
         }
       }
     }
@@ -132,22 +135,18 @@ export class QuotaLedger {
     }
   }
 
-  async #chargeQuota(
-    namespace: string,
-    name: string,
-    entries: readonly Waiting[],
-  ): Promise<{ entry: Waiting; charge: Charge; error: StatusError | undefined }[]> {
+  async #chargeQuota(namespace: string, name: string, entries: readonly Waiting[]): Promise<Outcome[]> {
     for (let attempt = 0; attempt < triesMax; attempt++) {
       const quota = this.#objects.get(ResourceQuota, namespace, name);
       const used = quota ? this.#usedOf(quota) : new Map<string, Quantity>();
       let isChanged = false;
-      const results = entries.map((entry) => {
+      const results = entries.map((entry): Outcome => {
         const charge = entry.charges.find((one) => one.quota === name)!;
         const why = quota && !entry.isReturn ? whyExceeded(quota, used, charge.amounts) : undefined;
-        if (why) return { entry, charge, error: charge.refuse(why) };
+        if (why) return { entry, error: charge.refuse(why) };
         isChanged = true;
         applyCharge(used, charge.amounts, entry);
-        return { entry, charge, error: undefined };
+        return { entry, charge };
       });
       if (!quota || !isChanged) return results;
       try {

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseQuantity } from '../../api/quantity.ts';
+import { ResourceQuota } from '../../api/resources.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import { FakeObjects } from '../object-reader.fake.ts';
+import { QuotaLedger } from './quota-ledger.ts';
+
+const refuse = (why: string) => new StatusError(403, 'Forbidden', why);
+const onePod = (quota: string) => ({ quota, amounts: new Map([['pods', parseQuantity('1')]]), refuse });
+
+/** Two quotas of ten pods; `failing` names those whose status cannot be written. */
+function createLedger(failing: ReadonlySet<string>) {
+  const objects = new FakeObjects();
+  const put = (name: string, used: string) =>
+    objects.put(ResourceQuota, {
+      metadata: { name, namespace: 'a' },
+      spec: { hard: { pods: '10' } },
+      status: { hard: { pods: '10' }, used: { pods: used } },
+    });
+  put('first', '3');
+  put('second', '3');
+  const ledger = new QuotaLedger(objects, async ({ metadata, status }) => {
+    if (failing.has(metadata.name)) throw new StatusError(503, 'ServiceUnavailable', 'not now');
+    put(metadata.name, status!.used!.pods!);
+  });
+  const usedOf = (name: string) => objects.get(ResourceQuota, 'a', name)?.status?.used?.pods;
+  return { ledger, usedOf };
+}
+
+test('a request whose second quota cannot be written gets back what the first was charged', async () => {
+  const { ledger, usedOf } = createLedger(new Set(['second']));
+  await assert.rejects(ledger.take('a', [onePod('first'), onePod('second')]), /not now/);
+  assert.deepEqual([usedOf('first'), usedOf('second')], ['3', '3']);
+  await ledger.take('a', [onePod('first')]);
+  assert.equal(usedOf('first'), '4');
+});
+
+test('requests that wait together are charged together, and refused one by one', async () => {
+  const { ledger, usedOf } = createLedger(new Set());
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 9 }, () => ledger.take('a', [onePod('first')])),
+  );
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 7);
+  assert.equal(usedOf('first'), '10');
+});
