@@ -8,6 +8,7 @@ import { trackFields } from './managed-fields.ts';
 import {
   allocateFor,
   cacheOf,
+  giveBack,
   type Registry,
   readCurrent,
   storageKey,
@@ -71,8 +72,7 @@ export async function createObject(
     await allocation.finish(true);
     return stored;
   } catch (error) {
-    await allocation.finish(false);
-    await undo?.();
+    await giveBack(registry, [allocation.finish(false), undo?.()]);
     throw error;
   }
 }

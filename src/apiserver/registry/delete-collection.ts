@@ -1,5 +1,6 @@
 /** Deletecollection: a list, and a delete of each of its objects. */
 import { StatusError } from '../../api/status.ts';
+import { allEnded } from '../../base/all-ended.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import { deleteObject } from './delete.ts';
@@ -24,7 +25,7 @@ export async function deleteCollection(
   const deleteNext = async (): Promise<void> => {
     for (let object = queue.shift(); object; object = queue.shift()) await deleteOne(registry, base, object);
   };
-  await Promise.all(Array.from({ length: parallelDeletes }, deleteNext));
+  await allEnded(Array.from({ length: parallelDeletes }, deleteNext));
   return { type: 'list', resource, items, ...rest };
 }
 

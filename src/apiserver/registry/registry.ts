@@ -120,6 +120,16 @@ export async function writtenObject(
   return shown?.revision === revision ? shown : new CachedObject(key, revision, value);
 }
 
+/** What is left to do when a write has ended: a part that fails keeps neither the others nor the answer. */
+export async function giveBack(
+  { logger }: Registry,
+  parts: readonly (Promise<void> | undefined)[],
+): Promise<void> {
+  for (const outcome of await Promise.allSettled(parts))
+    if (outcome.status === 'rejected')
+      logger.warn('what a write had taken could not be given back', { error: outcome.reason });
+}
+
 const nothingAllocated: Allocation = { claim: async () => undefined, finish: async () => undefined };
 
 /** What the object's kind has to hand out; a dry run gives it back at once. */

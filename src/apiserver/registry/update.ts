@@ -14,6 +14,7 @@ import {
   type Allocation,
   allocateFor,
   cacheOf,
+  giveBack,
   type Registry,
   readCurrent,
   storageKey,
@@ -81,7 +82,10 @@ async function tryChange(registry: Registry, change: Change): Promise<CachedObje
     outcome = await storeChange(registry, change.request, admitted, change.current);
     return outcome;
   } finally {
-    for (const allocation of allocations) await allocation.finish(outcome !== undefined);
+    await giveBack(
+      registry,
+      allocations.map((allocation) => allocation.finish(outcome !== undefined)),
+    );
   }
 }
 

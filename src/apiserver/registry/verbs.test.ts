@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { badRequest } from '../../api/status.ts';
 import {
   applyPatchType,
   configMap,
@@ -253,6 +254,24 @@ test('deletecollection deletes what its selector chooses', async () => {
   assert.deepEqual(
     object.items.map((item: { metadata: { name: string } }) => item.metadata.name),
     ['b'],
+  );
+});
+
+test('deletecollection answers when its last delete has ended, also when one of them was refused', async () => {
+  await using server = await createTestServer();
+  const names = Array.from({ length: 60 }, (_, index) => `c${String(index).padStart(2, '0')}`);
+  for (const name of names) await server.ask('POST', configMaps, configMap(name));
+  server.api.registry.admission.add({
+    name: 'OneStays',
+    validate({ operation, request }) {
+      if (operation === 'DELETE' && request.name === 'c00') throw badRequest('not this one');
+    },
+  });
+  assert.equal((await server.ask('DELETE', configMaps)).status, 400);
+  const { object } = await server.ask('GET', configMaps);
+  assert.deepEqual(
+    object.items.map((item: { metadata: { name: string } }) => item.metadata.name),
+    ['c00'],
   );
 });
 
