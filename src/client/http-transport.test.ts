@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { ConfigMap } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
@@ -10,7 +11,7 @@ import { createAuthority, issueCertificate } from '../base/pki.ts';
 import { systemRandom } from '../base/random.ts';
 import { createMemoryStore } from '../storage/memory.ts';
 import { createClient } from './create-client.ts';
-import { httpTransport } from './http-transport.ts';
+import { httpTransport, readEvents } from './http-transport.ts';
 import { TransportError } from './transport.ts';
 
 const namespace = 'default';
@@ -76,4 +77,24 @@ test('over TLS: objects, errors of the server, watches, many streams at once, an
     message: `127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
   });
   transport.close();
+});
+
+test('events come in pieces of any size, and one that is too long ends the watch', async () => {
+  const event = (name: string) => JSON.stringify({ type: 'ADDED', object: { metadata: { name } } });
+  const text = `${event('a')}\n${event('b')}\n`;
+  const names: string[] = [];
+  for await (const { object } of readEvents(
+    Readable.from([...text].map((char) => Buffer.from(char))),
+    100,
+    undefined,
+  ))
+    names.push(String(object.metadata?.name));
+  assert.deepEqual(names, ['a', 'b']);
+  const endless = Readable.from(
+    (function* () {
+      for (;;) yield Buffer.alloc(60, 'x');
+    })(),
+  );
+  await assert.rejects(readEvents(endless, 100, undefined).next(), TransportError);
+  assert.equal(endless.destroyed, true);
 });

@@ -81,7 +81,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         throw new TransportError(`${base.host}: the request could not be sent`, { cause: error });
       });
       return /[?&]watch=(true|1)/.test(request.path) && answer.status === 200
-        ? { status: 200, events: readEvents(answer.body, request.signal) }
+        ? { status: 200, events: readEvents(answer.body, answerSizeMaxBytes, request.signal) }
         : await readAnswer(answer, request.signal);
     },
     retire: () => sender.retire(),
@@ -300,9 +300,14 @@ async function readAnswer(answer: Answer, signal: AbortSignal | undefined): Prom
   return { status: answer.status, object: isJson ? JSON.parse(text) : text };
 }
 
-/** One JSON object per line. */
-async function* readEvents(body: Readable, signal: AbortSignal | undefined): AsyncGenerator<TransportEvent> {
+/** One JSON object per line. @throws TransportError when the body breaks off, or a line is longer than `lineBytesMax` */
+export async function* readEvents(
+  body: Readable,
+  lineBytesMax: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TransportEvent> {
   let parts: Buffer[] = [];
+  let partsBytes = 0;
   try {
     for await (const chunk of body) {
       let rest = chunk as Buffer;
@@ -311,9 +316,12 @@ async function* readEvents(body: Readable, signal: AbortSignal | undefined): Asy
         rest = rest.subarray(end + 1);
         const line = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
         parts = [];
+        partsBytes = 0;
         if (line.length > 0) yield JSON.parse(line.toString('utf8'));
       }
       if (rest.length > 0) parts.push(rest);
+      partsBytes += rest.length;
+      if (partsBytes > lineBytesMax) throw new Error(`an event is larger than ${lineBytesMax} bytes`);
     }
   } catch (error) {
     if (signal?.aborted) return;

@@ -5,15 +5,14 @@ import { parseYamlStrictly } from '../api/schema/yaml.ts';
 import { misfits, type Shape, withoutNulls } from '../base/configuration-shape.ts';
 import type { HttpTransportOptions } from './http-transport.ts';
 
-interface Named<Key extends string, Value> {
-  clusters: { name: string } & Record<Key, Value>;
-}
+/** An entry of a list: its name, and what it is under a key of its own. */
+type Named<Key extends string, Value> = { name: string } & Record<Key, Value>;
 
 interface KubeconfigFile {
   'current-context'?: string;
-  clusters?: Named<'cluster', ClusterEntry>['clusters'][];
-  users?: Named<'user', UserEntry>['clusters'][];
-  contexts?: Named<'context', { cluster: string; user: string; namespace?: string }>['clusters'][];
+  clusters?: Named<'cluster', ClusterEntry>[];
+  users?: Named<'user', UserEntry>[];
+  contexts?: Named<'context', { cluster: string; user: string; namespace?: string }>[];
 }
 
 interface ClusterEntry {
