@@ -37,7 +37,11 @@ test('a level that was deleted ends with its last request', async () => {
   const flowControl = new FlowControl({ objects, clock, metrics: new MetricsRegistry(), countOf: () => 1 });
   const levels = () => {
     const answer = flowControl.dump();
-    return answer.type === 'raw' ? String(answer.body).match(/^own,.*$/m)?.[0].split(/,\s*/) : undefined;
+    return answer.type === 'raw'
+      ? String(answer.body)
+          .match(/^own,.*$/m)?.[0]
+          .split(/,\s*/)
+      : undefined;
   };
   const work = Promise.withResolvers<void>();
   const running = flowControl.run(context, 60_000, () => work.promise);

@@ -30,6 +30,7 @@ test('an agent that does not answer whether it has connected is given up in time
   const { port } = agent.address() as AddressInfo;
   const objects = new FakeObjects().put(Node, {
     metadata: { name: 'n1' },
+    spec: {},
     status: {
       addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
       daemonEndpoints: { kubeletEndpoint: { Port: port } },
