@@ -69,8 +69,9 @@ async function start(parts: KubeletParts): Promise<void> {
   const { context, pods, podInformer, services, devicePlugins } = parts;
   const { clock, signal, machine } = context;
   const { rootDir } = machine;
-  announceStart(parts);
+  announce(parts, 'Starting', 'Starting kubelet.');
   await untilDone(context, 'the control groups cannot be made', () => prepareCgroups(parts));
+  announce(parts, 'NodeAllocatableEnforced', 'Updated Node Allocatable limit across pods');
   await untilDone(context, 'device plugins cannot be served', async () => devicePlugins?.start(signal));
   await untilDone(context, 'the resources of pods cannot be served', () => tellPodResources(parts));
   keepNode(parts);
@@ -99,9 +100,9 @@ async function stopAfter(started: Promise<void>, { context, drivers, pods }: Kub
   pods.close();
 }
 
-function announceStart({ context, nodeName }: KubeletParts): void {
+function announce({ context, nodeName }: KubeletParts, reason: string, message: string): void {
   const node = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
-  context.recorder.event(node, 'Normal', 'Starting', 'Starting kubelet.');
+  context.recorder.event(node, 'Normal', reason, message);
 }
 
 function prepareCgroups(parts: KubeletParts): Promise<void> {

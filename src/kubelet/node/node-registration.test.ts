@@ -18,6 +18,21 @@ function stored(status: core.NodeStatus): Node {
   return { metadata: { name: 'n' }, status: { ...status, images } } as unknown as Node;
 }
 
+function reportOf(seen: { images?: core.ContainerImage[]; problems?: string[] }): NodeReport {
+  const { images = [], problems = [] } = seen;
+  return sparse<NodeReport>({
+    health: { problems, memoryPressure: false, diskPressure: false, pidPressure: false },
+    addresses: [],
+    capacity: { cpu: '2' },
+    allocatable: { cpu: '2' },
+    nodeInfo: { kubeletVersion: 'v1' } as core.NodeSystemInfo,
+    images,
+    kubeletPort: 10_250,
+    runtimeHandlers: [],
+    volumesInUse: [],
+  });
+}
+
 test('a status is written again when something has changed, else only every five minutes', async () => {
   const clock = new VirtualClock();
   let writes = 0;
@@ -39,18 +54,7 @@ test('a status is written again when something has changed, else only every five
     nodeName: 'n',
     labels: {},
     taints: [],
-    report: async () =>
-      sparse<NodeReport>({
-        health: { problems: [], memoryPressure: false, diskPressure: false, pidPressure: false },
-        addresses: [],
-        capacity: { cpu: '2' },
-        allocatable: { cpu: '2' },
-        nodeInfo: { kubeletVersion: 'v1' } as core.NodeSystemInfo,
-        images: [...images],
-        kubeletPort: 10_250,
-        runtimeHandlers: [],
-        volumesInUse: [],
-      }),
+    report: async () => reportOf({ images: [...images] }),
   });
   const end = new AbortController();
   const running = registration.run(end.signal);
@@ -61,6 +65,42 @@ test('a status is written again when something has changed, else only every five
   assert.equal(writes, 2);
   await clock.advance(300_000);
   assert.equal(writes, 3);
+  end.abort();
+  await running;
+});
+
+test('a new node reports what it has enough of, and ready once it is, but not that it was not ready at first', async () => {
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  let problems = ['container runtime network not ready'];
+  const registration = new NodeRegistration({
+    clock,
+    logger: silentLogger,
+    recorder: sparse<EventRecorder>({ event: (_about, _type, reason) => void told.push(reason) }),
+    client: sparse<Client>({
+      create: async (_type: unknown, node: { status: core.NodeStatus }) => stored(node.status),
+      patch: async (_type: unknown, _name: unknown, { status }: { status: core.NodeStatus }) =>
+        stored({ ...status, addresses: [] }),
+    }),
+    nodeName: 'n',
+    labels: {},
+    taints: [],
+    report: async () => reportOf({ problems }),
+  });
+  const end = new AbortController();
+  const running = registration.run(end.signal);
+  await clock.advance(1_000);
+  problems = [];
+  await clock.advance(1_000);
+  problems = ['container runtime is down'];
+  await clock.advance(20_000);
+  assert.deepEqual(told, [
+    'NodeHasSufficientMemory',
+    'NodeHasNoDiskPressure',
+    'NodeHasSufficientPID',
+    'NodeReady',
+    'NodeNotReady',
+  ]);
   end.abort();
   await running;
 });

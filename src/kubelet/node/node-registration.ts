@@ -169,7 +169,10 @@ export class NodeRegistration {
     const conditions = status.conditions ?? [];
     for (const condition of conditions) {
       const old = before.conditions?.find(({ type }) => type === condition.type);
-      if (this.#writtenMs > 0 && old?.status === condition.status) continue;
+      // The first write tells all that holds, except that a node which has just come is not ready yet.
+      const isFirst = this.#writtenMs === Number.NEGATIVE_INFINITY;
+      const isNotReady = condition.type === 'Ready' && condition.status === 'False';
+      if ((!isFirst || isNotReady) && old?.status === condition.status) continue;
       const reason = conditionEventReason(condition);
       recorder.event(
         { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
