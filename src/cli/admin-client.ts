@@ -2,8 +2,7 @@
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
 import { httpTransport } from '../client/http-transport.ts';
-import { loadClusterRecord } from '../host/cluster-record.ts';
-import { Failure } from '../host/failure.ts';
+import { loadClusterRecord, noSuchCluster } from '../host/cluster-record.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
 import type { CliContext } from './context.ts';
 
@@ -12,7 +11,7 @@ export type AdminClient = Client & { close(): void };
 export function connectAsAdmin(context: CliContext, cluster: string): AdminClient {
   const folder = context.data.cluster(cluster);
   const record = loadClusterRecord(folder);
-  if (!record) throw new Failure(`there is no cluster ${cluster}`, { advice: 'wherry up' });
+  if (!record) throw noSuchCluster(context.data, cluster);
   const { server, authority, cert, key } = adminEntry(folder, record);
   const transport = httpTransport({ server, ca: authority, cert, key, userAgent: 'wherry' });
   return { ...createClient(transport), close: () => transport.close() };

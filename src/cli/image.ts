@@ -86,7 +86,17 @@ async function list(context: CliContext, values: Values): Promise<number> {
 }
 
 async function pull(context: CliContext, values: Values, name: string): Promise<number> {
-  await Promise.all(runningNodes(context, values).map(({ namespace }) => pullImage(namespace, name)));
+  const nodes = runningNodes(context, values);
+  try {
+    await Promise.all(nodes.map(({ namespace }) => pullImage(namespace, name)));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Failure(`${name} could not be pulled`, {
+      advice:
+        'check its name and that this machine reaches the registry; a file needs none: wherry image load',
+      cause: error,
+    });
+  }
   context.print(`pulled ${name}`);
   return 0;
 }

@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { removeCgroup, removeEmptyParents } from '../host/cgroup.ts';
-import { bridgeName, type ClusterRecord, clusterCgroup, newClusterRecord } from '../host/cluster-record.ts';
+import {
+  bridgeName,
+  type ClusterRecord,
+  checkName,
+  clusterCgroup,
+  newClusterRecord,
+} from '../host/cluster-record.ts';
 import { containerdSocketOnHost } from '../host/containerd.ts';
 import { dataFolder, defaultDataPath } from '../host/data-folder.ts';
 import { inspectMachine } from '../host/machine.ts';
@@ -11,7 +17,12 @@ import { ensureNode, type NodeContext, stopNode } from '../host/node.ts';
 
 /** `node NAME`: a node namespace with a running containerd and nothing else; `node-delete NAME` takes it away. */
 export async function dev(args: readonly string[]): Promise<number> {
-  const [verb, name = ''] = args;
+  const [verb, name] = args;
+  if (name === undefined || (verb !== 'node' && verb !== 'node-delete')) {
+    console.error('usage: wherry dev node NAME | wherry dev node-delete NAME');
+    return 2;
+  }
+  checkName('node', name);
   const data = dataFolder(
     process.env.WHERRY_HOME ?? `${defaultDataPath(process.env, process.getuid?.())}-dev`,
   );
@@ -36,13 +47,9 @@ export async function dev(args: readonly string[]): Promise<number> {
     console.log(`folder   ${node.folder.path}`);
     return 0;
   }
-  if (verb === 'node-delete') {
-    await stopNode(context, cluster.nodes[0]!);
-    await removeCgroup(context.machine.cgroups, clusterCgroup(cluster));
-    removeEmptyParents(context.machine.cgroups, clusterCgroup(cluster));
-    await removeBridge(bridge);
-    return 0;
-  }
-  console.error('usage: wherry dev node NAME | wherry dev node-delete NAME');
-  return 2;
+  await stopNode(context, cluster.nodes[0]!);
+  await removeCgroup(context.machine.cgroups, clusterCgroup(cluster));
+  removeEmptyParents(context.machine.cgroups, clusterCgroup(cluster));
+  await removeBridge(bridge);
+  return 0;
 }

@@ -6,6 +6,7 @@ import {
   type ClusterRecord,
   loadClusterRecord,
   type NodeRecord,
+  noSuchCluster,
   saveClusterRecord,
 } from './cluster-record.ts';
 import { Failure } from './failure.ts';
@@ -68,7 +69,7 @@ async function changeRecord<Result>(
   const folder = context.data.cluster(cluster);
   return await withLock(folder.lock, async () => {
     const record = loadClusterRecord(folder);
-    if (!record) throw new Failure(`there is no cluster ${cluster}`, { advice: 'make it: wherry up' });
+    if (!record) throw noSuchCluster(context.data, cluster);
     const result = await change(record);
     saveClusterRecord(folder, record);
     return result;

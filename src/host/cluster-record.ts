@@ -38,6 +38,7 @@ export interface ClusterRecord {
   nodes: NodeRecord[];
 }
 
+export const defaultClusterName = 'wherry';
 export const defaultServiceCidr = '10.96.0.0/12';
 export const defaultPodCidr = '10.244.0.0/16';
 export const defaultClusterDomain = 'cluster.local';
@@ -84,6 +85,14 @@ export function listClusterRecords(data: DataFolder): ClusterRecord[] {
   return readdirSync(data.clusters)
     .map((name) => loadClusterRecord(data.cluster(name)))
     .filter((record) => record !== undefined);
+}
+
+/** What a command about a cluster that is not there says, with those that are. */
+export function noSuchCluster(data: DataFolder, name: string): Failure {
+  const others = listClusterRecords(data).map((record) => `--name ${record.name}`);
+  const flag = name === defaultClusterName ? '' : ` --name ${name}`;
+  const choice = others.length > 0 ? `, or choose one that there is: ${others.join(', ')}` : '';
+  return new Failure(`there is no cluster ${name}`, { advice: `make it: wherry up${flag}${choice}` });
 }
 
 export const bridgeName = (record: ClusterRecord) => `wh-${record.id}`;

@@ -87,7 +87,11 @@ export async function up(context: ClusterContext, options: UpOptions): Promise<C
   const folder = context.data.cluster(options.name);
   return await withLock(folder.lock, async () => {
     const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
-    const record = await prepareRecord(context, options);
+    const record = await prepareRecord(context, options).catch((error: unknown) => {
+      // What was kept for a cluster that there will not be would hold for a later one of that name.
+      if (!loadClusterRecord(folder)) rmSync(folder.path, { recursive: true, force: true });
+      throw error;
+    });
     const claim = isServing ? undefined : await claimApiPort(context.data, record);
     try {
       if (claim) record.apiPort = claim.port;
@@ -128,6 +132,8 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
         advice: `delete it first (wherry delete --name ${record.name}), or choose another name`,
       },
     );
+  // First what can be refused without a trace: the rest is kept in files.
+  if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   if (options.offline !== undefined) record.offline = options.offline;
   if (options.loadBalancerPool) choosePool(record, options.loadBalancerPool);
   if (options.schedulerConfigFile !== undefined) {
@@ -143,7 +149,6 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
     writeFileSync(folder.kubeletConfig, JSON.stringify(options.kubeletConfiguration));
   }
   if (options.registriesFolder !== undefined) keepRegistries(options.registriesFolder, folder.registries);
-  if (record.simulatedNodes === 0) growNodes(record, options.nodes ?? Math.max(1, record.nodes.length));
   return record;
 }
 

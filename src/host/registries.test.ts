@@ -36,7 +36,7 @@ test('a folder that is not in that form is refused, and what was kept stays', ()
   const kept = join(root, 'stays');
   keepRegistries(write('good', { 'r.example/hosts.toml': '1' }), kept);
   const rows: [string, RegExp][] = [
-    [join(root, 'missing'), /missing cannot be read: ENOENT/],
+    [join(root, 'missing'), /--registries: cannot read .*missing: no such file or directory/],
     [write('file', { 'hosts.toml': '' }), /hosts.toml is no folder with a hosts.toml/],
     [write('empty', { 'r.example/ca.crt': '' }), /r.example is no folder with a hosts.toml/],
     [write('taken', { '_default/hosts.toml': '' }), /_default cannot be used/],

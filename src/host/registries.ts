@@ -5,6 +5,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { getSystemErrorMessage } from 'node:util';
 import { Failure } from './failure.ts';
 
 /** Stands for all registries without a folder of their own; there nodes are told of the images loaded from files. */
@@ -16,7 +17,9 @@ export function keepRegistries(source: string, kept: string): void {
   try {
     names = readdirSync(source);
   } catch (error) {
-    throw new Failure(`${source} cannot be read: ${(error as Error).message}`, { cause: error });
+    const { errno, message } = error as NodeJS.ErrnoException;
+    const why = errno === undefined ? message : getSystemErrorMessage(errno);
+    throw new Failure(`--registries: cannot read ${source}: ${why}`);
   }
   for (const name of names) {
     const folder = join(source, name);

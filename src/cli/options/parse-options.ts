@@ -1,8 +1,12 @@
 /** Options of commands. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { ClusterRecord } from '../../host/cluster-record.ts';
-import { checkName, loadClusterRecord } from '../../host/cluster-record.ts';
-import { Failure } from '../../host/failure.ts';
+import {
+  checkName,
+  defaultClusterName,
+  loadClusterRecord,
+  noSuchCluster,
+} from '../../host/cluster-record.ts';
 import { type CliContext, UsageError } from '../context.ts';
 
 /** Parses strictly: a misspelt option is an error, never ignored. @throws UsageError */
@@ -24,7 +28,6 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
 }
 
 export const nameOption = { name: { type: 'string', short: 'n' } } as const;
-const defaultClusterName = 'wherry';
 
 export function clusterNameOf(values: { name?: string | undefined }): string {
   const name = values.name ?? defaultClusterName;
@@ -37,8 +40,7 @@ export function existingCluster(context: CliContext, values: { name?: string | u
   const name = clusterNameOf(values);
   const record = loadClusterRecord(context.data.cluster(name));
   if (record) return record;
-  const flag = name === defaultClusterName ? '' : ` --name ${name}`;
-  throw new Failure(`there is no cluster ${name}`, { advice: `make it: wherry up${flag}` });
+  throw noSuchCluster(context.data, name);
 }
 
 /** The word that says what to do, such as `list`. @throws UsageError that names the known ones */

@@ -20,8 +20,10 @@ export async function fillCompileCache(context: ClusterContext, programs: readon
     programs,
     version: context.programs.version,
   });
-  if (readStamp(stampFile) === stamp) return;
-  await steps.run('Wherry itself, compiled for the first time', async () => {
+  const before = readStamp(stampFile);
+  if (before === stamp) return;
+  const title = before === undefined ? 'compiled for the first time' : 'compiled again, as it has changed';
+  await steps.run(`Wherry itself, ${title}`, async () => {
     mkdirSync(data.compileCache, { recursive: true });
     const env = processEnvironment(data);
     await Promise.all(

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { newClusterRecord, noSuchCluster, saveClusterRecord } from './cluster-record.ts';
+import { dataFolder } from './data-folder.ts';
+
+const data = dataFolder(mkdtempSync(join(tmpdir(), 'wherry-records-')));
+after(() => rmSync(data.path, { recursive: true }));
+
+test('who asks for a cluster that is not there learns which are', () => {
+  assert.equal(noSuchCluster(data, 'wherry').advice, 'make it: wherry up');
+  assert.equal(noSuchCluster(data, 'blue').advice, 'make it: wherry up --name blue');
+  for (const name of ['green', 'red']) saveClusterRecord(data.cluster(name), newClusterRecord(name, 6443));
+  const failure = noSuchCluster(data, 'wherry');
+  assert.equal(failure.message, 'there is no cluster wherry');
+  assert.equal(failure.advice, 'make it: wherry up, or choose one that there is: --name green, --name red');
+});
