@@ -30,6 +30,7 @@ import { ensureClusterObjects, ensureJoinToken } from './cluster-objects.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { runUntilSignalled } from './lifetime.ts';
 import { configFileArgument } from './load-only.ts';
+import { removeOldNodeRights } from './old-node-rights.ts';
 import { renewServerCertificates } from './server-certificates.ts';
 
 const config = readConfig<ServerConfig>(
@@ -186,7 +187,9 @@ async function listen(api: ApiServer): Promise<Listener[]> {
 async function ensureObjects(api: ApiServer): Promise<void> {
   const client = createClient(api.localTransport({ name: 'system:wherry', groups: [mastersGroup] }));
   await ensureClusterObjects(client, { address: config.clusterDns, clusterDomain: config.clusterDomain });
+  // Agents of other machines may be older than this server; those of its own machine are started with it.
   if (config.joinToken) await ensureJoinToken(client, config.joinToken);
+  else await removeOldNodeRights(client);
 }
 
 /** A kubelet is much code, which a server without simulated nodes never runs. */
