@@ -76,7 +76,7 @@ async function start(parts: KubeletParts): Promise<void> {
   await untilDone(context, 'the resources of pods cannot be served', () => tellPodResources(parts));
   keepNode(parts);
   await untilDone(context, 'the containers cannot be listed', () => pods.start());
-  if (rootDir !== undefined) await followCsiPlugins(parts, rootDir);
+  if (rootDir !== undefined) await followPlugins(parts, rootDir);
   const staticPods = rootDir === undefined ? undefined : createStaticPods(parts, rootDir);
   await staticPods?.load();
   await Promise.all([podInformer.synced(), services.synced(), registered(parts)]);
@@ -132,8 +132,8 @@ function keepNode({ context, registration, nodeName }: KubeletParts): void {
   void keepNodeLease({ client, clock, logger, nodeName, node: () => registration.node }, signal);
 }
 
-/** CSI drivers put their sockets in a folder of the node. */
-async function followCsiPlugins({ context, drivers }: KubeletParts, rootDir: string): Promise<void> {
+/** Drivers put their sockets in a folder of the node. */
+async function followPlugins({ context, drivers }: KubeletParts, rootDir: string): Promise<void> {
   const { clock, logger, signal } = context;
   void drivers.prepare(signal);
   const follow = () =>
@@ -141,8 +141,7 @@ async function followCsiPlugins({ context, drivers }: KubeletParts, rootDir: str
       folder: join(rootDir, 'plugins_registry'),
       clock,
       logger,
-      registered: (plugin) => drivers.register(plugin),
-      removed: (name) => drivers.unregister(name),
+      kinds: { CSIPlugin: drivers },
     }).start(signal);
   await untilDone(context, 'plugins cannot be followed', follow);
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Client } from '../../client/client.ts';
 import { DriverClient } from './driver-client.ts';
 import type { NodeInfo, PluginInfo } from './messages.ts';
+import type { PluginKind } from './plugin-registry.ts';
 
 export interface NodeDriversOptions {
   client: Client;
@@ -21,11 +22,10 @@ export interface NodeDriversOptions {
 }
 
 const nodeIdAnnotation = 'csi.volume.kubernetes.io/nodeid';
-const pluginType = 'CSIPlugin';
 const retry = { firstMs: 100, maxMs: 10_000 };
 const conflictTriesMax = 10;
 
-export class NodeDrivers {
+export class NodeDrivers implements PluginKind {
   readonly #options: NodeDriversOptions;
   readonly #drivers = new Map<string, DriverClient>();
   /** One change of the node's objects after the other. */
@@ -42,10 +42,8 @@ export class NodeDrivers {
     return found;
   }
 
-  /** @throws Error in upstream's words when the plugin is none, or cannot be used */
-  async register({ type, name, endpoint, supportedVersions }: PluginInfo): Promise<void> {
-    if (type !== pluginType)
-      throw new Error(`plugin type ${type} is not supported by this kubelet: only ${pluginType} is`);
+  /** @throws Error in upstream's words when the plugin cannot be used */
+  async register({ name, endpoint, supportedVersions }: PluginInfo): Promise<void> {
     if (!supportedVersions.some((version) => /^v?1(\.|$)/.test(version)))
       throw new Error(
         `RegisterPlugin error -- failed to validate plugin with name ${name} at ${endpoint}; err=none of the CSI versions reported by this driver are supported by kubelet`,
@@ -64,7 +62,7 @@ export class NodeDrivers {
     this.#options.changed();
   }
 
-  async unregister(name: string): Promise<void> {
+  async unregister({ name }: Pick<PluginInfo, 'name'>): Promise<void> {
     this.#drivers.get(name)?.close();
     this.#drivers.delete(name);
     await this.#write(() => this.#withdraw(name));

@@ -14,7 +14,11 @@ const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /** What stands behind a socket of the registry; `told`: what became of its registration. */
-async function plugin(name: string, told: string[]): Promise<{ stop(): void }> {
+async function plugin(
+  name: string,
+  told: string[],
+  type = 'CSIPlugin',
+): Promise<{ stop(): void }> {
   const method = (path: string, request: string, answer: string) => ({
     path: `/pluginregistration.Registration/${path}`,
     requestStream: false,
@@ -36,7 +40,7 @@ async function plugin(name: string, told: string[]): Promise<{ stop(): void }> {
     } as never,
     {
       GetInfo: (_call: object, reply: (error: null, answer: object) => void) =>
-        reply(null, { type: 'CSIPlugin', name, supportedVersions: ['1.0.0'] }),
+        reply(null, { type, name, supportedVersions: ['1.0.0'] }),
       NotifyRegistrationStatus: (
         { request }: { request: { pluginRegistered: boolean; error: string } },
         reply: (error: null, answer: object) => void,
@@ -69,13 +73,17 @@ test('a plugin is registered by its socket, gets the result, and is removed with
     folder,
     clock: systemClock,
     logger: silentLogger,
-    async registered({ name, endpoint }) {
-      if (name === 'unwanted') throw new Error('nobody wants it');
-      assert.equal(endpoint, join(folder, `${name}.sock`), 'where none is named, it answers itself');
-      known.push(`+${name}`);
-    },
-    async removed(name) {
-      known.push(`-${name}`);
+    kinds: {
+      CSIPlugin: {
+        async register({ name, endpoint }) {
+          if (name === 'unwanted') throw new Error('nobody wants it');
+          assert.equal(endpoint, join(folder, `${name}.sock`), 'where none is named, it answers itself');
+          known.push(`+${name}`);
+        },
+        async unregister({ name }) {
+          known.push(`-${name}`);
+        },
+      },
     },
   });
   await registry.start(stop.signal);
@@ -85,10 +93,17 @@ test('a plugin is registered by its socket, gets the result, and is removed with
   const unwanted = await plugin('unwanted', told);
   await until(() => told.length === 3);
   assert.deepEqual(told, ['first true', 'second true', 'unwanted false nobody wants it']);
+  const odd = await plugin('odd', told, 'OddPlugin');
+  await until(() => told.some((each) => each.startsWith('odd')));
+  assert.equal(
+    told.find((each) => each.startsWith('odd')),
+    `odd false RegisterPlugin error -- no handler registered for plugin type: OddPlugin at socket ${join(folder, 'odd.sock')}`,
+  );
   first.stop();
   await until(() => known.length === 3);
   assert.deepEqual(known, ['+first', '+second', '-first']);
   stop.abort();
   second.stop();
   unwanted.stop();
+  odd.stop();
 });

@@ -17,16 +17,22 @@ export interface PluginRegistryOptions {
   folder: string;
   clock: Clock;
   logger: Logger;
+  /** By type, as plugins name it: `CSIPlugin`. */
+  kinds: Readonly<Record<string, PluginKind>>;
+}
+
+/** What the kubelet does with plugins of one type. */
+export interface PluginKind {
   /** @throws Error when it is rejected; the plugin is given the reason */
-  registered(info: PluginInfo): Promise<void>;
-  /** The plugin of this name is gone. */
-  removed(name: string): Promise<void>;
+  register(plugin: PluginInfo): Promise<void>;
+  /** It is gone. */
+  unregister(plugin: PluginInfo): Promise<void>;
 }
 
 interface Seen {
   /** Another socket at the same path is another plugin. */
   identity: string;
-  name: string;
+  plugin: PluginInfo;
 }
 
 /** The folder is also polled, as file events may be missed. */
@@ -78,17 +84,17 @@ export class PluginRegistry {
   /** False when a plugin is to be asked again. */
   async #look(signal: AbortSignal): Promise<boolean> {
     const sockets = await this.#sockets();
-    for (const [path, { name }] of this.#seen) {
-      if (sockets.get(path) === this.#seen.get(path)?.identity) continue;
+    for (const [path, { identity, plugin }] of this.#seen) {
+      if (sockets.get(path) === identity) continue;
       this.#seen.delete(path);
-      await this.#remove(name);
+      await this.#remove(plugin);
     }
     let isDone = true;
     for (const [path, identity] of sockets) {
       if (signal.aborted || this.#seen.has(path)) continue;
-      const name = await this.#register(path);
-      if (name === undefined) isDone = false;
-      else this.#seen.set(path, { identity, name });
+      const plugin = await this.#register(path);
+      if (plugin === undefined) isDone = false;
+      else this.#seen.set(path, { identity, plugin });
     }
     return isDone;
   }
@@ -104,21 +110,21 @@ export class PluginRegistry {
     return found;
   }
 
-  async #register(path: string): Promise<string | undefined> {
-    const { logger, registered } = this.#options;
+  async #register(path: string): Promise<PluginInfo | undefined> {
+    const { logger } = this.#options;
     try {
       return await withRegistrar(path, async ({ info, notify }) => {
-        const plugin = await info();
-        const endpoint = plugin.endpoint || path;
+        const told = await info();
+        const plugin = { ...told, endpoint: told.endpoint || path };
         try {
-          await registered({ ...plugin, endpoint });
+          await this.#kindOf(plugin, path).register(plugin);
         } catch (error) {
           await notify((error as Error).message);
           throw error;
         }
         await notify(undefined);
         logger.info('a plugin registered', { type: plugin.type, plugin: plugin.name });
-        return plugin.name;
+        return plugin;
       });
     } catch (error) {
       logger.warn('a plugin could not be registered', { socket: path, error });
@@ -126,11 +132,23 @@ export class PluginRegistry {
     }
   }
 
-  async #remove(name: string): Promise<void> {
-    const { logger, removed } = this.#options;
-    logger.info('a plugin is gone', { plugin: name });
-    await removed(name).catch((error: unknown) =>
-      logger.warn('a plugin could not be taken out', { plugin: name, error }),
+  /** @throws Error in upstream's words */
+  #kindOf({ type }: PluginInfo, path: string): PluginKind {
+    const found = this.#options.kinds[type];
+    if (found) return found;
+    throw new Error(
+      `RegisterPlugin error -- no handler registered for plugin type: ${type} at socket ${path}`,
     );
+  }
+
+  async #remove(plugin: PluginInfo): Promise<void> {
+    const { logger, kinds } = this.#options;
+    const { type, name } = plugin;
+    logger.info('a plugin is gone', { type, plugin: name });
+    try {
+      await kinds[type]?.unregister(plugin);
+    } catch (error) {
+      logger.warn('a plugin could not be taken out', { type, plugin: name, error });
+    }
   }
 }
