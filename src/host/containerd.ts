@@ -116,6 +116,9 @@ disabled_plugins = [
   disable_hugetlb_controller = true
   tolerate_missing_hugetlb_controller = true
   max_container_log_line_size = 16384
+  # Those before 1.7 know neither and take no notice: the kubelet gives containers their CDI devices then.
+  enable_cdi = true
+  cdi_spec_dirs = ["/etc/cdi", "/var/run/cdi"]
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"

@@ -6,8 +6,10 @@ import type { Random } from '../base/random.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events/event-recorder.ts';
 import type { WaitBackoff } from './containers/crash-backoff.ts';
+import type { ContainerConfig } from './cri/messages.ts';
 import type { ContainerRuntime } from './cri/runtime.ts';
-import type { DeviceAllocator } from './devices/device-allocator.ts';
+import type { DeviceAllocator, DeviceInventory } from './devices/device-allocator.ts';
+import type { ClaimedDevices } from './dynamic-resources/node-claims.ts';
 import type { ImageManager } from './images/image-manager.ts';
 import type { Machine } from './machine.ts';
 import type { ObjectSource } from './object-source.ts';
@@ -47,7 +49,10 @@ export interface KubeletContext {
   volumes: PodVolumes;
   statuses: StatusManager;
   crashBackoff: WaitBackoff;
-  devices: DeviceAllocator;
+  devices: DeviceAllocator & Pick<DeviceInventory, 'ofContainer'>;
+  claims: ClaimedDevices;
+  /** Resolves with what the runtime is to be told so that the container has its CDI devices. @throws Error */
+  injectDevices(podUid: string, config: ContainerConfig): Promise<ContainerConfig>;
   clusterDns: readonly string[];
   clusterDomain: string;
   seccompRoot: string;

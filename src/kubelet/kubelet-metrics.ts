@@ -1,6 +1,7 @@
 /** The kubelet's own metrics, under upstream's names. */
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { RuntimeOperations } from './cri/measured-runtime.ts';
+import { type ClaimMetrics, claimMetrics } from './dynamic-resources/claim-metrics.ts';
 import type { ObserveCgroups } from './measured-cgroups.ts';
 import type { PodSet } from './pod/pod-set.ts';
 import type { StartTimes } from './pod/pod-start-latency.ts';
@@ -22,6 +23,7 @@ export interface KubeletMetrics {
   counts: PodCounts;
   cgroups: ObserveCgroups;
   storage: StorageMetrics;
+  claims: ClaimMetrics;
   watch(pods: PodSet, nodeName: string): void;
 }
 
@@ -62,6 +64,7 @@ export function kubeletMetrics(registry: MetricsRegistry): KubeletMetrics {
     counts: podCounts(registry),
     cgroups: (operation, seconds) => cgroupSeconds.observe(seconds, { operation_type: operation }),
     storage: storageMetrics(registry),
+    claims: claimMetrics(registry),
     probes: probeMetrics(registry),
     watch(pods, nodeName) {
       sets.push(pods);

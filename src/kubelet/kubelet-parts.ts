@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Node, Pod, Service } from '../api/resources.gen.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Informer } from '../client/informer.ts';
+import { CdiInjection, knowsCdi } from './cdi/cdi-injection.ts';
 import { type KubeletSettings, kubeletSettings } from './configuration.ts';
 import { WaitBackoff } from './containers/crash-backoff.ts';
 import type { KubeletContext, TrafficRules } from './context.ts';
@@ -12,6 +13,7 @@ import type { ContainerRuntime } from './cri/runtime.ts';
 import { NodeDrivers } from './csi/node-drivers.ts';
 import { noDevices } from './devices/device-allocator.ts';
 import { DevicePlugins } from './devices/plugin-manager.ts';
+import { NodeClaims, noClaimedDevices } from './dynamic-resources/node-claims.ts';
 import { ImageManager } from './images/image-manager.ts';
 import { PulledImages } from './images/pulled-images.ts';
 import type { KubeletMetrics } from './kubelet-metrics.ts';
@@ -58,6 +60,8 @@ export class KubeletParts {
   /** Absent where there is no folder for their sockets: on simulated nodes. */
   readonly devicePlugins: DevicePlugins | undefined;
   readonly drivers: NodeDrivers;
+  /** As with device plugins. */
+  readonly claims: NodeClaims | undefined;
   readonly #options: KubeletOptions;
   readonly #ground: Ground;
   readonly #labels: Record<string, string>;
@@ -77,6 +81,7 @@ export class KubeletParts {
     this.podInformer = informers.of(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
     this.devicePlugins = this.#createDevicePlugins();
     this.drivers = this.#createDrivers();
+    this.claims = this.#createClaims();
     this.reporter = this.#createReporter();
     this.registration = this.#createRegistration();
     this.#admitter = this.#createAdmitter();
@@ -102,6 +107,24 @@ export class KubeletParts {
       folder: join(rootDir, 'device-plugins'),
       logger: this.#ground.logger,
       changed: () => this.registration.refresh(),
+      healthChanged: (uids) => this.#wakeEach(uids),
+    });
+  }
+
+  #createClaims(): NodeClaims | undefined {
+    const { client, clock, machine, nodeName } = this.#options;
+    const { logger, signal, metrics } = this.#ground;
+    if (machine.rootDir === undefined) return undefined;
+    return new NodeClaims({
+      client,
+      clock,
+      logger,
+      nodeName,
+      rootDir: machine.rootDir,
+      signal,
+      metrics: metrics.claims,
+      driverCame: () => this.#pluginCame(),
+      healthChanged: (uids) => this.#wakeEach(uids),
     });
   }
 
@@ -113,10 +136,7 @@ export class KubeletParts {
       logger: this.#ground.logger,
       nodeName,
       node: () => this.registration.node,
-      changed: () => {
-        this.pods.wakeAll();
-        this.pods.tidy();
-      },
+      changed: () => this.#pluginCame(),
     });
   }
 
@@ -190,6 +210,8 @@ export class KubeletParts {
       signal,
       objects,
       devices: this.devicePlugins ?? noDevices,
+      claims: this.claims?.devices ?? noClaimedDevices,
+      injectDevices: this.#createInjection(),
       clusterDns,
       clusterDomain,
       seccompRoot,
@@ -217,6 +239,25 @@ export class KubeletParts {
 
   #wake(uid: string): void {
     this.pods.find(uid)?.wake();
+  }
+
+  #wakeEach(uids: readonly string[]): void {
+    for (const uid of uids) this.#wake(uid);
+  }
+
+  /** Pods may have waited for it, and what others left may go by now. */
+  #pluginCame(): void {
+    this.pods.wakeAll();
+    this.pods.tidy();
+  }
+
+  /** A runtime that knows CDI is told of the devices by their names. */
+  #createInjection(): KubeletContext['injectDevices'] {
+    const { runtimeStatus, runtimeVersion, logger } = this.#ground;
+    const { rootDir } = this.#options.machine;
+    if (rootDir === undefined || knowsCdi(runtimeVersion, runtimeStatus)) return async (_, config) => config;
+    const cdi = new CdiInjection({ logger });
+    return (uid, config) => cdi.inject(config, join(rootDir, 'pods', uid, 'cdi', config.metadata.name));
   }
 
   #createImages(objects: ObjectSource): ImageManager {

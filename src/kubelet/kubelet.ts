@@ -60,7 +60,7 @@ async function prepareGround(options: KubeletOptions, signal: AbortSignal): Prom
   const [facts, runtimeVersion, runtimeStatus] = await Promise.all([
     machine.facts(),
     patiently(() => runtime.version()),
-    patiently(() => runtime.status()),
+    patiently(() => runtime.status({ verbose: true })),
   ]);
   return { facts, runtimeVersion, runtimeStatus, runtime, metrics, logger, signal };
 }
@@ -118,6 +118,7 @@ async function tellPodResources({ context, pods, devicePlugins }: KubeletParts):
     {
       folder: join(rootDir, 'pod-resources'),
       devices: devicePlugins,
+      claims: context.claims,
       pods: () => pods.admitted(),
       find: (namespace, name) => pods.findByName(namespace, name)?.pod,
     },
@@ -133,15 +134,16 @@ function keepNode({ context, registration, nodeName }: KubeletParts): void {
 }
 
 /** Drivers put their sockets in a folder of the node. */
-async function followPlugins({ context, drivers }: KubeletParts, rootDir: string): Promise<void> {
+async function followPlugins({ context, drivers, claims }: KubeletParts, rootDir: string): Promise<void> {
   const { clock, logger, signal } = context;
   void drivers.prepare(signal);
+  await claims?.start();
   const follow = () =>
     new PluginRegistry({
       folder: join(rootDir, 'plugins_registry'),
       clock,
       logger,
-      kinds: { CSIPlugin: drivers },
+      kinds: { CSIPlugin: drivers, ...(claims && { DRAPlugin: claims.drivers }) },
     }).start(signal);
   await untilDone(context, 'plugins cannot be followed', follow);
 }

@@ -124,7 +124,8 @@ async function createAndStart(
   const events = containerEvents(context.recorder, pod, container);
   let id: string;
   try {
-    id = await context.runtime.createContainer(start.sandboxId, config, start.sandboxConfig);
+    const withDevices = await context.injectDevices(pod.metadata.uid, config);
+    id = await context.runtime.createContainer(start.sandboxId, withDevices, start.sandboxConfig);
   } catch (error) {
     throw reportProblem(context, start, { reason: 'CreateContainerError', message: descriptionOf(error) });
   }
@@ -222,7 +223,7 @@ async function configure(
     environment,
     mounts: [...mounts, ...grant.mounts],
     devices: [...grant.devices, ...blockDevices(start)],
-    cdiDevices: grant.cdiDevices,
+    cdiDevices: [...new Set([...grant.cdiDevices, ...context.claims.cdiDevicesOf(pod, container)])],
     extraAnnotations: grant.annotations,
     securityContext: containerSecurityContext(pod, container, {
       seccompRoot: context.seccompRoot,

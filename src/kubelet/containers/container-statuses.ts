@@ -32,6 +32,8 @@ export interface StatusInputs {
   allocatedTo(container: core.Container): core.ResourceRequirements | undefined;
   /** The pod's runtime can mount volumes so. */
   hasRecursiveReadOnly: boolean;
+  /** Which devices it has, and how they are. */
+  devicesOf?(container: core.Container): core.ResourceStatus[];
 }
 
 export interface ContainerStatuses {
@@ -68,15 +70,29 @@ export function computeContainerStatuses(
     );
   return {
     initContainerStatuses: build('init', initContainers, old.initContainerStatuses),
-    containerStatuses: build('regular', containers, old.containerStatuses).sort((a, b) =>
-      a.name < b.name ? -1 : 1,
-    ),
+    containerStatuses: withDevices(
+      containers,
+      build('regular', containers, old.containerStatuses),
+      inputs,
+    ).sort((a, b) => (a.name < b.name ? -1 : 1)),
     ephemeralContainerStatuses: build(
       'ephemeral',
       ephemeralContainers as core.Container[],
       old.ephemeralContainerStatuses,
     ),
   };
+}
+
+/** Of regular containers alone, as upstream. */
+function withDevices(
+  specs: readonly core.Container[],
+  statuses: readonly core.ContainerStatus[],
+  { devicesOf }: StatusInputs,
+): core.ContainerStatus[] {
+  return statuses.map((status, index) => {
+    const allocatedResourcesStatus = devicesOf?.(specs[index]!) ?? [];
+    return allocatedResourcesStatus.length === 0 ? status : { ...status, allocatedResourcesStatus };
+  });
 }
 
 /** A container of the spec, and what is known of it. */

@@ -14,11 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /** What stands behind a socket of the registry; `told`: what became of its registration. */
-async function plugin(
-  name: string,
-  told: string[],
-  type = 'CSIPlugin',
-): Promise<{ stop(): void }> {
+async function plugin(name: string, told: string[], type = 'CSIPlugin'): Promise<{ stop(): void }> {
   const method = (path: string, request: string, answer: string) => ({
     path: `/pluginregistration.Registration/${path}`,
     requestStream: false,

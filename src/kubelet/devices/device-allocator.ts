@@ -24,6 +24,8 @@ export interface KnownDevice {
   resourceName: string;
   id: string;
   numaNodes: readonly number[];
+  /** Until its plugin says otherwise, it is taken to be. */
+  isHealthy: boolean;
 }
 
 export interface DeviceInventory {
@@ -36,8 +38,10 @@ export interface DeviceInventory {
 export const noGrant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
 
 /** For nodes without device plugins. */
-export const noDevices: DeviceAllocator = {
+export const noDevices: DeviceAllocator & DeviceInventory = {
   allocate: async () => noGrant,
   release: () => undefined,
   resources: () => ({}),
+  ofContainer: () => [],
+  offered: () => [],
 };

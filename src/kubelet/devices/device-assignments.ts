@@ -62,6 +62,14 @@ export class DeviceAssignments {
     return new Set([...this.#containers.values()].flatMap((assigned) => assigned[resource]?.ids ?? []));
   }
 
+  /** Uids of the pods that have any of these devices. */
+  usersOf(resource: string, ids: readonly string[]): string[] {
+    const users = [...this.#containers].filter(([, assigned]) =>
+      assigned[resource]?.ids.some((id) => ids.includes(id)),
+    );
+    return [...new Set(users.map(([key]) => key.slice(0, key.indexOf('/'))))];
+  }
+
   /** Init containers have ended when the next container starts: what they had, and none that goes on has, is free for it. */
   reusable({ metadata, spec }: Pod, resource: string): string[] {
     const idsOf = ({ name }: Pick<core.Container, 'name'>) =>

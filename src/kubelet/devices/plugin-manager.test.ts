@@ -123,7 +123,7 @@ test('a plugin registers, its devices count, are given out once each, and come b
   assert.deepEqual(grant.envs, { DEVICES: 'd1' });
   assert.deepEqual(grant.devices, [{ containerPath: '/dev/x', hostPath: '/dev/null', permissions: 'rw' }]);
   assert.deepEqual((await devices.allocate(first, first.spec.containers[0]!)).envs, { DEVICES: 'd1' });
-  const d1 = { resourceName: 'example.com/dev', id: 'd1', numaNodes: [1] };
+  const d1 = { resourceName: 'example.com/dev', id: 'd1', numaNodes: [1], isHealthy: true };
   assert.deepEqual(devices.ofContainer('u1', 'c'), [d1]);
   assert.deepEqual(devices.ofContainer('u1', 'another'), []);
   assert.deepEqual(devices.offered(), [d1, { ...d1, id: 'd2', numaNodes: [] }]);

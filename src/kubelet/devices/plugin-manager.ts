@@ -31,6 +31,8 @@ export interface DevicePluginOptions {
   logger: Logger;
   /** Amounts changed: the node's status is to be written. */
   changed(): void;
+  /** Devices that these pods have are healthy again, or no more. */
+  healthChanged?(podUids: readonly string[]): void;
 }
 
 interface Plugin {
@@ -124,14 +126,17 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   ofContainer(podUid: string, container: string): KnownDevice[] {
     return this.#assignments.ofContainer(podUid, container).flatMap(([resourceName, ids]) => {
       const devices = this.#plugins.get(resourceName)?.devices;
-      return ids.map((id) => ({ resourceName, id, numaNodes: devices?.get(id)?.numaNodes ?? [] }));
+      return ids.map((id) => {
+        const { numaNodes = [], isHealthy = true } = devices?.get(id) ?? {};
+        return { resourceName, id, numaNodes, isHealthy };
+      });
     });
   }
 
   offered(): KnownDevice[] {
     return [...this.#plugins.values()].flatMap(({ resourceName, devices, connected }) =>
       [...devices].flatMap(([id, { isHealthy, numaNodes }]) =>
-        connected && isHealthy ? [{ resourceName, id, numaNodes }] : [],
+        connected && isHealthy ? [{ resourceName, id, numaNodes, isHealthy }] : [],
       ),
     );
   }
@@ -209,7 +214,7 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   }
 
   async #follow({ endpoint, resourceName, options }: RegisterRequest, signal: AbortSignal): Promise<void> {
-    const { logger, folder, changed } = this.#options;
+    const { logger, folder, changed, healthChanged } = this.#options;
     const socket = endpoint.startsWith('/') ? endpoint : join(folder, endpoint);
     const client = new Client(`unix://${socket}`, credentials.createInsecure());
     const plugin: Plugin = {
@@ -234,8 +239,13 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     logger.info('a device plugin registered', { resource: resourceName });
     try {
       for await (const { devices } of stream as AsyncIterable<{ devices: PluginDevice[] }>) {
+        const before = plugin.devices;
         plugin.devices = new Map(devices.map((device) => [device.ID, factsOf(device)]));
         changed();
+        const other = [...before].flatMap(([id, { isHealthy }]) =>
+          (plugin.devices.get(id)?.isHealthy ?? true) === isHealthy ? [] : [id],
+        );
+        if (other.length > 0) healthChanged?.(this.#assignments.usersOf(resourceName, other));
       }
     } catch (error) {
       if (!signal.aborted) logger.warn('a device plugin went away', { resource: resourceName, error });

@@ -17,9 +17,31 @@ export const podResourcesCodec = codecsOf(
           topology: field('TopologyInfo', 3),
         },
       },
+      CDIDevice: { fields: { name: field('string', 1) } },
+      ClaimResource: {
+        oneofs: { _shareId: { oneof: ['shareId'] } },
+        fields: {
+          cdiDevices: field('CDIDevice', 1, 'repeated'),
+          driverName: field('string', 2),
+          poolName: field('string', 3),
+          deviceName: field('string', 4),
+          shareId: { type: 'string', id: 5, options: { proto3_optional: true } },
+        },
+      },
+      DynamicResource: {
+        fields: {
+          claimName: field('string', 2),
+          claimNamespace: field('string', 3),
+          claimResources: field('ClaimResource', 4, 'repeated'),
+        },
+      },
       // Processors and memory are nobody's own here: their fields, 3 and 4, stay empty.
       ContainerResources: {
-        fields: { name: field('string', 1), devices: field('ContainerDevices', 2, 'repeated') },
+        fields: {
+          name: field('string', 1),
+          devices: field('ContainerDevices', 2, 'repeated'),
+          dynamicResources: field('DynamicResource', 5, 'repeated'),
+        },
       },
       PodResources: {
         fields: {
@@ -41,8 +63,20 @@ export interface ContainerDevices {
   deviceIds: string[];
   topology?: { nodes: { ID: number }[] } | null;
 }
+/** A claim, and what was made ready for it. */
+export interface DynamicResourceMessage {
+  claimName: string;
+  claimNamespace: string;
+  claimResources: {
+    cdiDevices: { name: string }[];
+    driverName: string;
+    poolName: string;
+    deviceName: string;
+    shareId?: string;
+  }[];
+}
 export interface PodResources {
   name: string;
   namespace: string;
-  containers: { name: string; devices: ContainerDevices[] }[];
+  containers: { name: string; devices: ContainerDevices[]; dynamicResources: DynamicResourceMessage[] }[];
 }

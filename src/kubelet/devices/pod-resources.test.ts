@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import type { ClaimRecord } from '../dynamic-resources/claim-records.ts';
 import { testPod } from '../pod.fixture.ts';
 import type { DeviceInventory, KnownDevice } from './device-allocator.ts';
-import { servePodResources } from './pod-resources.ts';
+import { type PodResourcesOptions, servePodResources } from './pod-resources.ts';
 
 /** As a client reads it, with the fields that stay empty here. */
 const { root } = protobuf.parse(`
@@ -16,7 +17,15 @@ const { root } = protobuf.parse(`
   message Node { int64 ID = 1; }
   message Topology { repeated Node nodes = 1; }
   message Devices { string resource_name = 1; repeated string device_ids = 2; Topology topology = 3; }
-  message Container { string name = 1; repeated Devices devices = 2; repeated int64 cpu_ids = 3; }
+  message Cdi { string name = 1; }
+  message ClaimResource {
+    repeated Cdi cdi_devices = 1; string driver_name = 2; string pool_name = 3; string device_name = 4;
+    optional string share_id = 5;
+  }
+  message Claim { string claim_name = 2; string claim_namespace = 3; repeated ClaimResource claim_resources = 4; }
+  message Container {
+    string name = 1; repeated Devices devices = 2; repeated int64 cpu_ids = 3; repeated Claim dynamic_resources = 5;
+  }
   message PodOfNode { string name = 1; string namespace = 2; repeated Container containers = 3; }
   message ListResponse { repeated PodOfNode pod_resources = 1; }
   message AllocatableResponse { repeated Devices devices = 1; repeated int64 cpu_ids = 2; }
@@ -40,13 +49,28 @@ function ask(client: Client, method: string, [request, response]: readonly [stri
 const resourceName = 'example.com/gpu';
 const held: Record<string, KnownDevice[]> = {
   main: [
-    { resourceName, id: 'near', numaNodes: [0, 1] },
-    { resourceName, id: 'anywhere', numaNodes: [] },
+    { resourceName, id: 'near', numaNodes: [0, 1], isHealthy: true },
+    { resourceName, id: 'anywhere', numaNodes: [], isHealthy: true },
   ],
 };
 const devices: DeviceInventory = {
   ofContainer: (uid, container) => (uid === 'u' ? (held[container] ?? []) : []),
-  offered: () => [...held.main!, { resourceName, id: 'free', numaNodes: [1] }],
+  offered: () => [...held.main!, { resourceName, id: 'free', numaNodes: [1], isHealthy: true }],
+};
+const record: ClaimRecord = {
+  namespace: 'ns',
+  name: 'mine',
+  uid: 'v',
+  podUids: ['u'],
+  isPrepared: true,
+  devices: {
+    'a.b': [
+      { requestNames: [], poolName: 'pool', deviceName: 'd0', cdiDeviceIds: ['a.b/c=0'], shareId: 's' },
+    ],
+  },
+};
+const claims: PodResourcesOptions['claims'] = {
+  claimsOf: (_, { name }) => (name === 'main' ? [{ entry: 'gpu', record }] : []),
 };
 const told = (id: string, node?: number) => ({
   resourceName,
@@ -63,7 +87,7 @@ test('programs of the node learn which containers have which devices, and where 
   });
   const pod = { ...made, metadata: { ...made.metadata, name: 'p', namespace: 'ns', uid: 'u' } };
   const find = (namespace: string, name: string) => (`${namespace}/${name}` === 'ns/p' ? pod : undefined);
-  await servePodResources({ folder, devices, pods: () => [pod], find }, stop.signal);
+  await servePodResources({ folder, devices, claims, pods: () => [pod], find }, stop.signal);
   const client = new Client(`unix://${join(folder, 'kubelet.sock')}`, credentials.createInsecure());
   t.after(() => {
     client.close();
@@ -71,7 +95,20 @@ test('programs of the node learn which containers have which devices, and where 
     rmSync(folder, { recursive: true });
   });
 
-  const main = { name: 'main', devices: [told('near', 0), told('near', 1), told('anywhere')] };
+  const claimResources = [
+    {
+      cdiDevices: [{ name: 'a.b/c=0' }],
+      driverName: 'a.b',
+      poolName: 'pool',
+      deviceName: 'd0',
+      shareId: 's',
+    },
+  ];
+  const main = {
+    name: 'main',
+    devices: [told('near', 0), told('near', 1), told('anywhere')],
+    dynamicResources: [{ claimName: 'mine', claimNamespace: 'ns', claimResources }],
+  };
   const expected = { name: 'p', namespace: 'ns', containers: [{ name: 'side' }, main] };
   assert.deepEqual(await ask(client, 'List', ['Empty', 'ListResponse']), { podResources: [expected] });
   assert.deepEqual(await ask(client, 'GetAllocatableResources', ['Empty', 'AllocatableResponse']), {

@@ -7,13 +7,22 @@ import { join } from 'node:path';
 import { status as grpcStatus, Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import type { Pod } from '../../api/resources.gen.ts';
 import { isSidecar } from '../containers/restart-policy.ts';
+import type { ClaimRecord } from '../dynamic-resources/claim-records.ts';
+import { devicesFor } from '../dynamic-resources/claim-rules.ts';
+import type { ClaimedDevices } from '../dynamic-resources/node-claims.ts';
 import type { DeviceInventory, KnownDevice } from './device-allocator.ts';
-import { type ContainerDevices, type PodResources, podResourcesCodec } from './pod-resources-messages.ts';
+import {
+  type ContainerDevices,
+  type DynamicResourceMessage,
+  type PodResources,
+  podResourcesCodec,
+} from './pod-resources-messages.ts';
 
 export interface PodResourcesOptions {
   /** `/var/lib/kubelet/pod-resources`: clients expect the socket `kubelet.sock` in it. */
   folder: string;
   devices: DeviceInventory;
+  claims: Pick<ClaimedDevices, 'claimsOf'>;
   /** Those that use what the node has. */
   pods(): Iterable<Pod>;
   find(namespace: string, name: string): Pod | undefined;
@@ -27,6 +36,7 @@ interface NamedPod {
 /** Resolves when the socket is there; serves until the signal ends it. */
 export async function servePodResources(options: PodResourcesOptions, signal: AbortSignal): Promise<void> {
   const { folder, devices } = options;
+  const told = (pod: Pod) => resourcesOf(pod, options);
   await mkdir(folder, { recursive: true, mode: 0o750 });
   const socket = join(folder, 'kubelet.sock');
   await rm(socket, { force: true });
@@ -38,12 +48,12 @@ export async function servePodResources(options: PodResourcesOptions, signal: Ab
       Get: method('Get', 'GetPodResourcesRequest', 'GetPodResourcesResponse'),
     },
     {
-      List: answering(() => ({ podResources: [...options.pods()].map((pod) => resourcesOf(pod, devices)) })),
+      List: answering(() => ({ podResources: [...options.pods()].map(told) })),
       GetAllocatableResources: answering(() => ({ devices: devices.offered().flatMap(asMessages) })),
       Get: answering(({ podName, podNamespace }: NamedPod) => {
         const pod = options.find(podNamespace, podName);
         if (!pod) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
-        return { podResources: resourcesOf(pod, devices) };
+        return { podResources: told(pod) };
       }),
     },
   );
@@ -84,15 +94,34 @@ function answering<Request>(answer: (request: Request) => object) {
 }
 
 /** Init containers that end have nothing of their own once the others run: they are not told of. */
-function resourcesOf({ metadata, spec }: Pod, devices: DeviceInventory): PodResources {
+function resourcesOf(pod: Pod, { devices, claims }: PodResourcesOptions): PodResources {
+  const { metadata, spec } = pod;
   const containers = [...(spec.initContainers ?? []).filter(isSidecar), ...spec.containers];
   return {
     name: metadata.name,
     namespace: metadata.namespace ?? '',
-    containers: containers.map(({ name }) => ({
-      name,
-      devices: devices.ofContainer(metadata.uid, name).flatMap(asMessages),
+    containers: containers.map((container) => ({
+      name: container.name,
+      devices: devices.ofContainer(metadata.uid, container.name).flatMap(asMessages),
+      dynamicResources: claims.claimsOf(pod, container).map(({ record }) => claimMessage(record)),
     })),
+  };
+}
+
+/** With all of its devices, whichever requests the container names. */
+function claimMessage(record: ClaimRecord): DynamicResourceMessage {
+  return {
+    claimName: record.name,
+    claimNamespace: record.namespace,
+    claimResources: [...devicesFor(record)].map(
+      ([driverName, { cdiDeviceIds, poolName, deviceName, shareId }]) => ({
+        cdiDevices: cdiDeviceIds.map((name) => ({ name })),
+        driverName,
+        poolName,
+        deviceName,
+        ...(shareId !== undefined && { shareId }),
+      }),
+    ),
   };
 }
 

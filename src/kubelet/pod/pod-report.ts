@@ -4,6 +4,7 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import type { ContainerResources } from '../containers/container-resources.ts';
 import type { WaitingReason } from '../containers/container-statuses.ts';
 import type { KubeletContext } from '../context.ts';
+import { allocatedStatus } from '../dynamic-resources/allocated-status.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { computePodStatus, type PodVerdict } from './pod-status.ts';
 
@@ -36,11 +37,25 @@ export function reportPod(context: KubeletContext, report: PodReport): void {
     nowMs: context.clock.now(),
     hostIps: context.node().hostIps,
     ended: report.hasEnded,
+    holdsDevices: context.claims.holds(subject.metadata.uid),
+    devicesOf: (container) => devicesOf(context, subject, container),
     resize: { conditions: resources.conditions() },
     ofPod: (phase) => resources.ofPod(subject, phase),
     ...(verdict && { verdict }),
   });
   statuses.set(subject, status);
+}
+
+function devicesOf(
+  { devices, claims }: KubeletContext,
+  pod: Pod,
+  container: core.Container,
+): core.ResourceStatus[] {
+  return allocatedStatus(container, {
+    ofPlugins: devices.ofContainer(pod.metadata.uid, container.name),
+    ofClaims: claims.claimsOf(pod, container),
+    healthOf: claims.healthOf,
+  });
 }
 
 /** Ours on our conditions, the server's on those of others. */

@@ -283,9 +283,9 @@ export class PodSet {
     }
   }
 
-  /** Ends what runs for pods that nobody wants here, and removes their files, volumes and groups. */
+  /** Ends what runs for pods that nobody wants here, and removes their devices, files, volumes and groups. */
   async #clearOrphans(): Promise<void> {
-    const { runtime, machine, volumes, logger } = this.#context;
+    const { runtime, machine, volumes, claims, logger } = this.#context;
     const isWanted = (uid: string) => this.#workers.has(uid);
     const sandboxes = (await runtime.listPodSandboxes()).filter(({ labels: own }) => {
       const uid = own[labels.podUid];
@@ -300,6 +300,7 @@ export class PodSet {
         await runtime.removePodSandbox(id);
       }),
     );
+    await claims.tidy(isWanted);
     /** What cannot go yet, because a driver is not there, keeps nothing else from going. */
     const attempt = (what: string, work: () => Promise<void>) =>
       work().catch((error: unknown) => logger.info('what a pod left stays for now', { what, error }));

@@ -46,6 +46,26 @@ const restartedBy = (action: string) => ({
 });
 const nothing: ObservedPod = { sandboxes: [], containers: [] };
 
+test('a pod is not told to have ended before the drivers of its devices know', () => {
+  const over = observedPod(exited('c', 0));
+  const pod = testPod(never, { phase: 'Running' });
+  assert.equal(status(pod, over, { holdsDevices: true }).phase, 'Running');
+  assert.equal(status(pod, over, { holdsDevices: true, ended: true }).phase, 'Running');
+  assert.equal(status(pod, over, { holdsDevices: false }).phase, 'Succeeded');
+});
+
+test('the devices of a container are told of, where there are any', () => {
+  const devices = [{ name: 'example.com/gpu', resources: [{ resourceID: 'g0', health: 'Healthy' }] }];
+  const pod = testPod({ initContainers: [init], containers: [init, { name: 'd', image: 'img:1' }] });
+  const found = status(pod, nothing, { devicesOf: ({ name }) => (name === 'i' ? devices : []) });
+  assert.deepEqual(
+    [...found.containerStatuses!, ...found.initContainerStatuses!].map(
+      (each) => each.allocatedResourcesStatus,
+    ),
+    [undefined, devices, undefined],
+  );
+});
+
 test('a pod without a sandbox is Pending and waits in ContainerCreating', () => {
   const found = status(testPod(), nothing);
   assert.equal(found.phase, 'Pending');

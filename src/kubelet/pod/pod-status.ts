@@ -35,6 +35,8 @@ export interface PodStatusInputs extends StatusInputs {
   verdict?: PodVerdict;
   /** Everything that ran has ended, and nothing will start any more. */
   ended: boolean;
+  /** Drivers of its devices still have to hear of its end. */
+  holdsDevices?: boolean;
   resize?: { conditions: core.PodCondition[] };
   /** Of the pod as a whole, in a phase. */
   ofPod?(phase: Phase): Pick<core.PodStatus, 'resources' | 'allocatedResources'>;
@@ -50,7 +52,10 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   let phase = computePhase(pod, statuses, inputs);
   if (inputs.verdict && inputs.ended) phase = 'Failed';
   if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
-  else if (isTerminalPhase(phase) && !inputs.ended && goesOn(pod, observed, statuses))
+  else if (
+    isTerminalPhase(phase) &&
+    (inputs.holdsDevices || (!inputs.ended && goesOn(pod, observed, statuses)))
+  )
     phase = phaseSoFar(old.phase);
   else if (old.phase === 'Running' && phase === 'Pending') phase = 'Running';
   const status: core.PodStatus = {

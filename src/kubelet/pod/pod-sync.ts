@@ -5,7 +5,7 @@
 
 import { ContainerStarter, type Place } from '../containers/container-starter.ts';
 import type { SandboxConfig } from '../cri/messages.ts';
-import { ClaimedDevices } from '../devices/claimed-devices.ts';
+import { PodPreparation } from '../dynamic-resources/pod-preparation.ts';
 import { PodSandbox } from '../sandbox/pod-sandbox.ts';
 import { computePodActions, type PodActions } from './pod-actions.ts';
 import { specifiedGraceSeconds } from './pod-end.ts';
@@ -26,7 +26,7 @@ const resizeRetryMs = 30_000;
 export class PodSync {
   readonly #record: PodRecord;
   readonly #mounts: PodMounts;
-  readonly #claimed: ClaimedDevices;
+  readonly #claims: PodPreparation;
   readonly #sandbox: PodSandbox;
   readonly #starter: ContainerStarter;
 
@@ -34,7 +34,7 @@ export class PodSync {
     const { context } = record;
     this.#record = record;
     this.#mounts = new PodMounts(context);
-    this.#claimed = new ClaimedDevices(context);
+    this.#claims = new PodPreparation(context);
     this.#sandbox = new PodSandbox(context);
     this.#starter = new ContainerStarter(record);
   }
@@ -72,15 +72,21 @@ export class PodSync {
     return cgroupParent;
   }
 
-  /** Volumes and devices; without them, what runs already goes on with what it has. */
+  /** Its volumes; without them, what runs already goes on with what it has. */
   async #hasWhatItNeeds(): Promise<boolean> {
     const record = this.#record;
     const outdated = await this.#mounts.setUp(record.pod);
-    if (outdated) record.timer.within(outdated.retryInMs);
-    const missing = outdated && !outdated.serves ? outdated : await this.#claimed.setUp(record.pod);
-    if (!missing) return true;
-    record.timer.within(missing.retryInMs);
-    return record.view.hasRunning;
+    if (!outdated) return true;
+    record.timer.within(outdated.retryInMs);
+    return outdated.serves || record.view.hasRunning;
+  }
+
+  /** Its claimed devices. */
+  async #hasDevices(): Promise<boolean> {
+    const { pod, end, timer } = this.#record;
+    const missing = await this.#claims.setUp(pod, end.interrupt);
+    if (missing) timer.within(missing.retryInMs);
+    return !missing;
   }
 
   /** Removes what must go before anything starts. True: the pod is to be looked at anew. */
@@ -149,6 +155,7 @@ export class PodSync {
       timer.within(networkRetryMs);
       return undefined;
     }
+    if (!(await this.#hasDevices())) return undefined;
     const made = await this.#sandbox.create(pod, config, record.end.interrupt);
     if ('retryInMs' in made) {
       timer.within(made.retryInMs);
@@ -176,6 +183,9 @@ export class PodSync {
   ): Promise<void> {
     const due = [...ephemeral, ...init, ...containers];
     if (due.length === 0) return;
+    const { context, pod } = this.#record;
+    // In a sandbox from before, whose devices this kubelet could not remember.
+    if (!context.claims.isPrepared(pod) && !(await this.#hasDevices())) return;
     const hostsFile = await this.#sandbox.writeHosts(this.#record.pod, place.podIps);
     const { mounted } = this.#mounts;
     await this.#starter.start(due, { ...place, hostsFile, volumes: mounted }, planned);

@@ -17,6 +17,8 @@ export async function tearDownPod(record: PodRecord): Promise<void> {
   }
   probes.stopPod(uid);
   await stopSandboxes(record);
+  // Who reads that the pod has ended may give its devices to the next: their drivers are to know before.
+  await context.claims.unprepare(uid);
   end.hasEnded = true;
   if (end.verdict?.reason === 'DeadlineExceeded')
     podEvents(context.recorder, record.pod).normal(end.verdict.reason, end.verdict.message);

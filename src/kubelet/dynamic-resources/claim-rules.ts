@@ -1,0 +1,82 @@
+/** Whether a pod may have its claims made ready, and which of them its containers see. Pure; the words are upstream's. */
+import { isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
+import type { Pod, ResourceClaim } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ClaimRecord } from './claim-records.ts';
+import type { PreparedDevice } from './driver-messages.ts';
+
+export interface NamedClaim {
+  /** The pod's own name for it; undefined: of its extended resources. */
+  entry: string | undefined;
+  claimName: string;
+  /** Made for the pod, which has to own it. */
+  isMade: boolean;
+}
+
+/** The claims of a pod; entries that turned out to need none are left out. @throws Error for one that was not made yet */
+export function namedClaims(pod: Pod): NamedClaim[] {
+  const { namespace, name } = pod.metadata;
+  if (podClaims(pod).some(({ claimName }) => claimName === undefined))
+    throw new Error(`pod "${namespace}/${name}": ResourceClaim not created yet`);
+  return madeClaims(pod);
+}
+
+/** Those that are there. */
+export function madeClaims(pod: Pod): NamedClaim[] {
+  const made = podClaims(pod).flatMap(({ entry, claimName, isMade }) =>
+    claimName ? [{ entry, claimName, isMade }] : [],
+  );
+  const extended = pod.status?.extendedResourceClaimStatus?.resourceClaimName;
+  return extended ? [...made, { entry: undefined, claimName: extended, isMade: false }] : made;
+}
+
+/** Undefined: it may be made ready for the pod. */
+export function whyNotPrepared(pod: Pod, claim: ResourceClaim, isMade: boolean): string | undefined {
+  const { namespace, name, uid } = claim.metadata;
+  const { metadata: owner } = pod;
+  if (isMade && !isMadeFor(claim, pod))
+    return `ResourceClaim ${namespace}/${name} was not created for Pod ${owner.namespace}/${owner.name} (Pod is not owner)`;
+  if (!isReservedFor(claim, pod))
+    return `pod ${owner.name} (${owner.uid}) is not allowed to use ResourceClaim ${name} (${uid})`;
+  if (!claim.status?.allocation) return `ResourceClaim ${name}: not allocated`;
+  return undefined;
+}
+
+/** Each once, in the order of the allocation. */
+export function driversOf({ status }: ResourceClaim): string[] {
+  return [...new Set(status?.allocation?.devices?.results?.map(({ driver }) => driver))];
+}
+
+/** What a container asks for: requests by the name of the claim; an empty name stands for all requests of the claim. */
+export function requestsOf(pod: Pod, container: core.Container): Map<string, string[]> {
+  const asked = new Map<string, string[]>();
+  const add = (claimName: string, request: string) =>
+    asked.set(claimName, [...(asked.get(claimName) ?? []), request]);
+  const named = container.resources?.claims?.length ? namedClaims(pod) : [];
+  for (const { name, request = '' } of container.resources?.claims ?? []) {
+    const claim = named.find(({ entry }) => entry === name);
+    if (claim) add(claim.claimName, request);
+  }
+  const extended = pod.status?.extendedResourceClaimStatus;
+  for (const { containerName, resourceName, requestName } of extended?.requestMappings ?? [])
+    if (containerName === container.name && container.resources?.requests?.[resourceName] !== undefined)
+      add(extended!.resourceClaimName, requestName);
+  return asked;
+}
+
+/** Whether the container sees anything of it. */
+export function usesClaim({ status }: Pod, container: core.Container, { entry }: NamedClaim): boolean {
+  if (entry !== undefined) return container.resources?.claims?.some(({ name }) => name === entry) ?? false;
+  const mappings = status?.extendedResourceClaimStatus?.requestMappings ?? [];
+  return mappings.some(({ containerName }) => containerName === container.name);
+}
+
+/** By driver; without a request all of them. */
+export function* devicesFor({ devices }: ClaimRecord, request = ''): Iterable<[string, PreparedDevice]> {
+  for (const [driver, all] of Object.entries(devices))
+    for (const device of all) {
+      const { requestNames } = device;
+      if (request === '' || requestNames.length === 0 || requestNames.includes(request))
+        yield [driver, device];
+    }
+}

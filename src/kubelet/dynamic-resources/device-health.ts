@@ -1,0 +1,88 @@
+/** How the claimed devices of the node are, as their drivers tell. What a driver is silent about for too long is unknown. */
+import type { Clock } from '../../base/clock.ts';
+import { WakeTimer } from '../pod/wake-timer.ts';
+import type { DeviceHealthMessage } from './driver-messages.ts';
+
+export interface DeviceHealth {
+  health: 'Healthy' | 'Unhealthy' | 'Unknown';
+  message?: string;
+}
+
+interface Told extends DeviceHealth {
+  /** Until then it holds, on the clock that never jumps. */
+  untilMs: number;
+}
+
+const defaultTimeoutSeconds = 30;
+/** The API takes no more; upstream's, as is what stands in place of the rest. */
+const messageMax = 1024;
+const cutMark = '...';
+const unknown: DeviceHealth = { health: 'Unknown' };
+
+export class DeviceHealths {
+  readonly #clock: Clock;
+  readonly #changed: (driver: string) => void;
+  readonly #timer: WakeTimer;
+  /** By driver, then by `pool/device`. */
+  readonly #told = new Map<string, Map<string, Told>>();
+
+  constructor(clock: Clock, changed: (driver: string) => void) {
+    this.#clock = clock;
+    this.#changed = changed;
+    this.#timer = new WakeTimer(clock, () => this.#expire());
+  }
+
+  of(driver: string, pool: string, device: string): DeviceHealth {
+    const told = this.#told.get(driver)?.get(`${pool}/${device}`);
+    if (!told || told.untilMs <= this.#clock.monotonic()) return unknown;
+    const { health, message } = told;
+    return { health, ...(message && { message }) };
+  }
+
+  /** Undefined: the driver does not tell any more. Devices that it leaves out are as they were until that is too long ago. */
+  note(driver: string, devices: readonly DeviceHealthMessage[] | undefined): void {
+    if (!devices) {
+      if (this.#told.delete(driver)) this.#changed(driver);
+      return;
+    }
+    const known = this.#told.get(driver) ?? new Map<string, Told>();
+    this.#told.set(driver, known);
+    let changed = false;
+    for (const message of devices) {
+      const { poolName = '', deviceName = '' } = message.device ?? {};
+      const before = this.of(driver, poolName, deviceName);
+      const told = toldBy(message, this.#clock.monotonic());
+      known.set(`${poolName}/${deviceName}`, told);
+      if (before.health !== told.health || before.message !== told.message) changed = true;
+      this.#timer.within(told.untilMs - this.#clock.monotonic());
+    }
+    if (changed) this.#changed(driver);
+  }
+
+  close(): void {
+    this.#timer.cancel();
+  }
+
+  #expire(): void {
+    const nowMs = this.#clock.monotonic();
+    for (const [driver, devices] of this.#told) {
+      const expired = [...devices].filter(([, { untilMs }]) => untilMs <= nowMs);
+      for (const [key] of expired) devices.delete(key);
+      for (const { untilMs } of devices.values()) this.#timer.within(untilMs - nowMs);
+      if (expired.length > 0) this.#changed(driver);
+    }
+  }
+}
+
+function toldBy({ health, message, healthCheckTimeoutSeconds }: DeviceHealthMessage, nowMs: number): Told {
+  const seconds = healthCheckTimeoutSeconds > 0 ? healthCheckTimeoutSeconds : defaultTimeoutSeconds;
+  return {
+    health: ({ 1: 'Healthy', 2: 'Unhealthy' } as const)[health] ?? 'Unknown',
+    ...(message && { message: shortened(message) }),
+    untilMs: nowMs + seconds * 1000,
+  };
+}
+
+function shortened(message: string): string {
+  return message.length <= messageMax ? message : message.slice(0, messageMax - cutMark.length) + cutMark;
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { until } from '../../base/until.fixture.ts';
+import { type FakeDriver, serveDriver } from './driver.fake.ts';
+import type { ClaimMessage } from './driver-messages.ts';
+import { ClaimDrivers } from './drivers.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-claim-drivers-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const claim: ClaimMessage = { namespace: 'ns', uid: 'u1', name: 'mine' };
+const device = { requestNames: ['r'], poolName: 'pool', deviceName: 'gpu-0', cdiDeviceIds: ['a.b/c=0'] };
+const fake = (change: Partial<FakeDriver> = {}): FakeDriver => ({
+  prepare: (claims) => Object.fromEntries(claims.map(({ uid }) => [uid, { devices: [device], error: '' }])),
+  unprepare: (claims) => Object.fromEntries(claims.map(({ uid }) => [uid, { error: '' }])),
+  ...change,
+});
+
+function createDrivers() {
+  const stop = new AbortController();
+  const told: string[] = [];
+  const calls: string[] = [];
+  const healths: (number | undefined)[] = [];
+  const drivers = new ClaimDrivers({
+    clock: systemClock,
+    logger: silentLogger,
+    signal: stop.signal,
+    changed: (driver, isUsable) => told.push(`${driver} ${isUsable}`),
+    called: ({ method, code }) => calls.push(`${method} ${code}`),
+    health: (_, devices) => healths.push(devices?.[0]?.health),
+  });
+  const register = (endpoint: string, supportedVersions = ['v1.DRAPlugin']) =>
+    drivers.register({ type: 'DRAPlugin', name: 'd', endpoint, supportedVersions });
+  return { drivers, register, told, calls, healths, stop };
+}
+
+test('a driver is asked in the first version of its list that is known', async () => {
+  const { drivers, register, calls, stop } = createDrivers();
+  const endpoint = join(folder, 'versions.sock');
+  const served = await serveDriver(endpoint, fake({ service: 'v1beta1.DRAPlugin' }));
+  await register(endpoint, ['v9.DRAPlugin', 'v1beta1.DRAPlugin', 'v1.DRAPlugin']);
+  assert.deepEqual(await drivers.get('d').prepare([claim]), { u1: { devices: [device], error: '' } });
+  assert.deepEqual(await drivers.get('d').unprepare([claim]), { u1: { error: '' } });
+  assert.deepEqual(calls, [
+    '/k8s.io.kubelet.pkg.apis.dra.v1beta1.DRAPlugin/NodePrepareResources OK',
+    '/k8s.io.kubelet.pkg.apis.dra.v1beta1.DRAPlugin/NodeUnprepareResources OK',
+  ]);
+  stop.abort();
+  served.stop();
+});
+
+test('the share of a device is passed on, and absent where a driver gives none', async () => {
+  const { drivers, register, stop } = createDrivers();
+  const endpoint = join(folder, 'shares.sock');
+  const shared = { ...device, shareId: 's' };
+  const served = await serveDriver(
+    endpoint,
+    fake({ prepare: () => ({ u1: { devices: [shared, device], error: '' } }) }),
+  );
+  await register(endpoint);
+  assert.deepEqual((await drivers.get('d').prepare([claim])).u1!.devices, [shared, device]);
+  stop.abort();
+  served.stop();
+});
+
+test('what cannot be used is refused in words', async () => {
+  const { drivers, register, stop } = createDrivers();
+  const head = 'invalid supported gRPC versions of DRA driver plugin d at endpoint /x: ';
+  const none =
+    'none of services supported by the plugin (["v9.DRAPlugin"]) are supported by the kubelet (["v1.DRAPlugin" "v1beta1.DRAPlugin"])';
+  await assert.rejects(register('/x', ['v9.DRAPlugin']), { message: head + none });
+  await assert.rejects(register('/x', []), {
+    message: `${head}empty list of supported gRPC services (aka supported versions)`,
+  });
+  assert.throws(() => drivers.get('d'), { message: 'DRA driver d is not registered' });
+  await register('/x');
+  await assert.rejects(register('/x'), {
+    message: 'endpoint /x already registered for DRA driver plugin d',
+  });
+  stop.abort();
+});
+
+test('while a driver is replaced the newest of its plugins that is there is asked', async () => {
+  const { drivers, register, told, stop } = createDrivers();
+  const [old, next] = [join(folder, 'old.sock'), join(folder, 'next.sock')];
+  const served = await serveDriver(old, fake());
+  await register(old);
+  await until(() => told.includes('d true'));
+  await register(next);
+  assert.equal(drivers.get('d').endpoint, old, 'the next one is not there yet');
+  const replacing = await serveDriver(next, fake());
+  await until(() => drivers.get('d').endpoint === next);
+  await drivers.unregister({ name: 'd', endpoint: old });
+  served.stop();
+  assert.equal(told.at(-1), 'd true');
+  replacing.stop();
+  await until(() => told.at(-1) === 'd false');
+  const again = await serveDriver(next, fake());
+  await until(() => told.at(-1) === 'd true');
+  await drivers.unregister({ name: 'd', endpoint: next });
+  assert.equal(told.at(-1), 'd false');
+  assert.throws(() => drivers.get('d'), /not registered/);
+  stop.abort();
+  again.stop();
+});
+
+test('a driver tells how its devices are for as long as it is registered', async () => {
+  const { drivers, register, healths, stop } = createDrivers();
+  const endpoint = join(folder, 'health.sock');
+  const health = (value: number) => [
+    {
+      device: { poolName: 'pool', deviceName: 'gpu-0' },
+      health: value,
+      lastUpdatedTime: 0,
+      healthCheckTimeoutSeconds: 0,
+      message: '',
+    },
+  ];
+  const watching = Promise.withResolvers<(value: number) => void>();
+  const served = await serveDriver(
+    endpoint,
+    fake({ watched: (tell) => watching.resolve((value) => tell(health(value))) }),
+  );
+  await register(endpoint);
+  const tell = await watching.promise;
+  tell(1);
+  await until(() => healths.length === 1);
+  tell(2);
+  await until(() => healths.length === 2);
+  await drivers.unregister({ name: 'd', endpoint });
+  await until(() => healths.length === 3);
+  assert.deepEqual(healths, [1, 2, undefined]);
+  stop.abort();
+  served.stop();
+});
+
+test('a call is given up when the pod that it is for is to end', async () => {
+  const { drivers, register, calls, stop } = createDrivers();
+  const endpoint = join(folder, 'slow.sock');
+  const asked = Promise.withResolvers<void>();
+  const served = await serveDriver(
+    endpoint,
+    fake({
+      prepare() {
+        asked.resolve();
+        return new Promise(() => undefined);
+      },
+    }),
+  );
+  await register(endpoint);
+  const interrupt = new AbortController();
+  const answer = drivers.get('d').prepare([claim], interrupt.signal);
+  await asked.promise;
+  interrupt.abort();
+  await assert.rejects(answer, /code = Canceled/);
+  assert.deepEqual(calls, ['/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/NodePrepareResources Canceled']);
+  stop.abort();
+  served.stop();
+});

@@ -1,0 +1,279 @@
+/**
+ * The claimed devices of the node's pods: made ready by their drivers before a pod's sandbox is made, passed on to its
+ * containers, and given back when the last pod that uses a claim has ended.
+ */
+import { type Pod, ResourceClaim } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/error-message.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Client } from '../../client/client.ts';
+import { type ClaimRecord, type ClaimRecords, claimKey } from './claim-records.ts';
+import {
+  devicesFor,
+  driversOf,
+  madeClaims,
+  namedClaims,
+  requestsOf,
+  usesClaim,
+  whyNotPrepared,
+} from './claim-rules.ts';
+import type { ClaimMessage, PrepareAnswer, UnprepareAnswer } from './driver-messages.ts';
+import type { DriverPlugin } from './driver-plugin.ts';
+import { KeyTurns } from './key-turns.ts';
+
+export interface DynamicResourcesOptions {
+  client: Pick<Client, 'get'>;
+  clock: Clock;
+  logger: Logger;
+  records: ClaimRecords;
+  drivers: {
+    /** @throws Error when it has not registered */
+    get(driver: string): Pick<DriverPlugin, 'prepare' | 'unprepare'>;
+  };
+  /** For metrics. */
+  took(operation: 'PrepareResources' | 'UnprepareResources', seconds: number, failed: boolean): void;
+}
+
+/** A claim that a driver is to make ready, or to take back. */
+interface Batch {
+  driver: string;
+  plugin: Pick<DriverPlugin, 'prepare' | 'unprepare'>;
+  claims: ClaimMessage[];
+}
+
+/** A claim that a container uses. */
+export interface ContainerClaim {
+  /** The pod's own name for it; undefined: of its extended resources. */
+  entry: string | undefined;
+  record: ClaimRecord;
+}
+
+export class DynamicResources {
+  readonly #options: DynamicResourcesOptions;
+  /** A claim may be shared: it is not taken back while it is made ready for somebody else. */
+  readonly #turns = new KeyTurns();
+
+  constructor(options: DynamicResourcesOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a driver still has to hear that the pod is over. */
+  holds(podUid: string): boolean {
+    return this.#options.records.holds(podUid);
+  }
+
+  /** Whether all is there that the pod's containers need. */
+  isPrepared(pod: Pod): boolean {
+    if (!hasClaims(pod)) return true;
+    const { records } = this.#options;
+    return namedClaims(pod).every(({ claimName }) =>
+      records.get(keyOf(pod, claimName))?.podUids.includes(pod.metadata.uid),
+    );
+  }
+
+  /** Makes all claims of the pod ready. @throws Error in upstream's words */
+  async prepare(pod: Pod, signal: AbortSignal): Promise<void> {
+    if (!hasClaims(pod)) return;
+    await this.#measured('PrepareResources', () => {
+      const keys = namedClaims(pod).map(({ claimName }) => keyOf(pod, claimName));
+      return this.#turns.take(keys, () => this.#prepare(pod, signal));
+    }).catch((error: unknown) => {
+      throw new Error(`prepare dynamic resources: ${messageOf(error)}`, { cause: error });
+    });
+  }
+
+  /** Gives back what the pod had; nobody's fault if it had nothing. @throws Error in upstream's words */
+  async unprepare(podUid: string): Promise<void> {
+    if (!this.holds(podUid)) return;
+    await this.#measured('UnprepareResources', () => this.#unprepareOf(podUid)).catch((error: unknown) => {
+      throw new Error(`unprepare dynamic resources: ${messageOf(error)}`, { cause: error });
+    });
+  }
+
+  /** Gives back what pods had that are no more. What a driver does not take back now is tried again at the next call. */
+  async tidy(isActive: (podUid: string) => boolean): Promise<void> {
+    const { records, logger } = this.#options;
+    const users = new Set([...records.all()].flatMap(({ podUids }) => podUids));
+    for (const podUid of users) {
+      if (isActive(podUid)) continue;
+      await this.#unprepareOf(podUid).catch((error: unknown) =>
+        logger.info('devices of a pod that is gone are not given back yet', { pod: podUid, error }),
+      );
+    }
+  }
+
+  /** The CDI devices that a container is to be given. @throws Error when a claim was not made ready */
+  cdiDevicesOf(pod: Pod, container: core.Container): string[] {
+    const ids = new Set<string>();
+    for (const [claimName, requests] of requestsOf(pod, container)) {
+      const record = this.#options.records.get(keyOf(pod, claimName));
+      if (!record)
+        throw new Error(
+          `internal error: unable to get claim info for ResourceClaim ${claimName} in namespace ${pod.metadata.namespace}`,
+        );
+      for (const request of requests)
+        for (const [, { cdiDeviceIds }] of devicesFor(record, request))
+          for (const id of cdiDeviceIds) ids.add(id);
+    }
+    return [...ids];
+  }
+
+  /** Those that were made ready, or begun to be. */
+  claimsOf(pod: Pod, container: core.Container): ContainerClaim[] {
+    if (!hasClaims(pod)) return [];
+    return madeClaims(pod).flatMap((claim) => {
+      const record = this.#options.records.get(keyOf(pod, claim.claimName));
+      return record && usesClaim(pod, container, claim) ? [{ entry: claim.entry, record }] : [];
+    });
+  }
+
+  /** Claims that are ready, by driver; under `<any>` all of them. */
+  inUse(): Map<string, number> {
+    const counts = new Map([['<any>', 0]]);
+    for (const { isPrepared, devices } of this.#options.records.all())
+      if (isPrepared)
+        for (const name of ['<any>', ...Object.keys(devices)]) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return counts;
+  }
+
+  async #prepare(pod: Pod, signal: AbortSignal): Promise<void> {
+    const { records } = this.#options;
+    const checked = await this.#check(pod, signal);
+    const due: ClaimRecord[] = [];
+    for (const { claim } of checked) {
+      const record = this.#take(pod, claim);
+      if (!record.isPrepared) due.push(record);
+    }
+    // Before any driver is asked: a pod that goes before its driver has answered is known to have asked.
+    await records.save();
+    for (const { driver, plugin, claims } of batchesOf(due, (name) => findPlugin(checked, name)))
+      this.#note(driver, claims, await answered('NodePrepareResources', plugin.prepare(claims, signal)));
+    for (const record of due) record.isPrepared = true;
+    await records.save();
+  }
+
+  /** Changes nothing: a pod that is refused here can go without its driver. */
+  async #check(pod: Pod, signal: AbortSignal) {
+    const { client, drivers } = this.#options;
+    const { namespace = '' } = pod.metadata;
+    const checked: { claim: ResourceClaim; plugins: Map<string, Batch['plugin']> }[] = [];
+    for (const { claimName, isMade } of namedClaims(pod)) {
+      const claim = await client
+        .get(ResourceClaim, { namespace, name: claimName }, signal)
+        .catch((error: unknown) => {
+          throw new Error(`fetch ResourceClaim ${claimName}: ${messageOf(error)}`, { cause: error });
+        });
+      const problem = whyNotPrepared(pod, claim, isMade);
+      if (problem) throw new Error(problem);
+      checked.push({ claim, plugins: new Map(driversOf(claim).map((name) => [name, drivers.get(name)])) });
+    }
+    return checked;
+  }
+
+  /** Notes that the pod uses the claim. */
+  #take(pod: Pod, claim: ResourceClaim): ClaimRecord {
+    const { records } = this.#options;
+    const { namespace = '', name, uid } = claim.metadata;
+    const known = records.get(claimKey({ namespace, name }));
+    if (known && known.uid !== uid)
+      throw new Error(
+        `old ResourceClaim with same name ${name} and different UID ${known.uid} still exists (previous pod force-deleted?!)`,
+      );
+    const devices = Object.fromEntries(driversOf(claim).map((driver) => [driver, []]));
+    const record = known ?? { namespace, name, uid, podUids: [], devices, isPrepared: false };
+    if (!record.podUids.includes(pod.metadata.uid)) record.podUids.push(pod.metadata.uid);
+    records.set(record);
+    return record;
+  }
+
+  #note(driver: string, claims: readonly ClaimMessage[], answer: PrepareAnswer): void {
+    checkAnswer('NodePrepareResources', claims, answer);
+    for (const claim of claims) {
+      const record = this.#options.records.get(claimKey(claim));
+      if (record) record.devices[driver] = answer[claim.uid]!.devices;
+    }
+  }
+
+  async #unprepareOf(podUid: string): Promise<void> {
+    const { records } = this.#options;
+    const keys = [...records.all()].filter(({ podUids }) => podUids.includes(podUid)).map(claimKey);
+    await this.#turns.take(keys, () => this.#unprepare(podUid, keys));
+  }
+
+  async #unprepare(podUid: string, keys: readonly string[]): Promise<void> {
+    const { records, drivers } = this.#options;
+    const own = keys
+      .flatMap((key) => records.get(key) ?? [])
+      .filter(({ podUids }) => podUids.includes(podUid));
+    const due = own.filter(({ podUids }) => podUids.length === 1);
+    for (const { plugin, claims } of batchesOf(due, (name) => drivers.get(name))) {
+      const answer = await answered('NodeUnprepareResources', plugin.unprepare(claims));
+      checkAnswer('NodeUnprepareResources', claims, answer);
+    }
+    for (const record of own) {
+      record.podUids = record.podUids.filter((uid) => uid !== podUid);
+      if (record.podUids.length === 0) records.delete(claimKey(record));
+    }
+    await records.save();
+  }
+
+  async #measured<T>(
+    operation: 'PrepareResources' | 'UnprepareResources',
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { clock, took } = this.#options;
+    const startMs = clock.monotonic();
+    let failed = true;
+    try {
+      const result = await work();
+      failed = false;
+      return result;
+    } finally {
+      took(operation, (clock.monotonic() - startMs) / 1000, failed);
+    }
+  }
+}
+
+function hasClaims({ spec, status }: Pod): boolean {
+  return (spec.resourceClaims?.length ?? 0) > 0 || status?.extendedResourceClaimStatus !== undefined;
+}
+
+function keyOf(pod: Pod, name: string): string {
+  return claimKey({ namespace: pod.metadata.namespace ?? '', name });
+}
+
+function findPlugin(checked: readonly { plugins: Map<string, Batch['plugin']> }[], driver: string) {
+  return checked.find(({ plugins }) => plugins.has(driver))!.plugins.get(driver)!;
+}
+
+/** One call for each driver. */
+function* batchesOf(
+  records: readonly ClaimRecord[],
+  pluginOf: (driver: string) => Batch['plugin'],
+): Iterable<Batch> {
+  const drivers = new Set(records.flatMap(({ devices }) => Object.keys(devices)));
+  for (const driver of drivers) {
+    const claims = records
+      .filter(({ devices }) => devices[driver])
+      .map(({ namespace, uid, name }) => ({ namespace, uid, name }));
+    yield { driver, plugin: pluginOf(driver), claims };
+  }
+}
+
+function answered<T>(method: string, answer: Promise<T>): Promise<T> {
+  return answer.catch((error: unknown) => {
+    throw new Error(`${method}: ${messageOf(error)}`, { cause: error });
+  });
+}
+
+/** @throws Error in upstream's words when it is not about the claims that were asked for, or tells of a failure */
+function checkAnswer(method: string, claims: readonly ClaimMessage[], answer: UnprepareAnswer): void {
+  for (const [uid, { error }] of Object.entries(answer)) {
+    const claim = claims.find((each) => each.uid === uid);
+    if (!claim) throw new Error(`${method} returned result for unknown claim UID ${uid}`);
+    if (error) throw new Error(`${method} failed for ResourceClaim ${claim.name}: ${error}`);
+  }
+  const skipped = claims.length - Object.keys(answer).length;
+  if (skipped !== 0) throw new Error(`${method} skipped ${skipped} ResourceClaims`);
+}

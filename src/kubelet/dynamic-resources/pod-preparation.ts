@@ -1,0 +1,37 @@
+/** Has the claims of one pod made ready, tries again when that fails, and reports it in events. */
+import type { Pod } from '../../api/resources.gen.ts';
+import { backoffDelayMs } from '../../base/backoff.ts';
+import { messageOf } from '../../base/error-message.ts';
+import type { KubeletContext } from '../context.ts';
+import { podEvents } from '../pod/pod-events.ts';
+
+const retry = { firstMs: 1_000, maxMs: 122_000 };
+/** Of what fails for so long, the wait grows no more. */
+const attemptsMax = 8;
+
+export class PodPreparation {
+  readonly #context: Pick<KubeletContext, 'claims' | 'recorder'>;
+  #attempt = 0;
+
+  constructor(context: Pick<KubeletContext, 'claims' | 'recorder'>) {
+    this.#context = context;
+  }
+
+  /** Undefined: all is ready. Else when to try again. `interrupt`: the pod is to end. */
+  async setUp(pod: Pod, interrupt: AbortSignal): Promise<{ retryInMs: number } | undefined> {
+    try {
+      await this.#context.claims.prepare(pod, interrupt);
+      this.#attempt = 0;
+      return undefined;
+    } catch (error) {
+      const attempt = this.#attempt;
+      this.#attempt = Math.min(attempt + 1, attemptsMax);
+      if (!interrupt.aborted)
+        podEvents(this.#context.recorder, pod).warning(
+          'FailedPrepareDynamicResources',
+          `Failed to prepare dynamic resources: ${messageOf(error)}`,
+        );
+      return { retryInMs: backoffDelayMs(retry, attempt) };
+    }
+  }
+}
