@@ -4,6 +4,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import type { Security } from '../security.ts';
 import type { AdmissionChain } from './admission.ts';
 import { certificateAdmission } from './certificates.ts';
+import { claimStatusRights } from './claim-status-rights.ts';
 import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { deviceAdminAccess } from './device-admin-access.ts';
@@ -49,6 +50,7 @@ export function addBuiltinPlugins(
   chain.add(defaultIngressClass(objects));
   chain.add(defaultStorageClass(objects));
   chain.add(deviceAdminAccess(objects));
+  chain.add(claimStatusRights(security.authorize));
   chain.add(podTopologyLabels(objects));
   chain.add(podResizeValidator(objects));
 }

@@ -12,7 +12,7 @@ import type { RequestInfo, UserInfo } from '../request.ts';
 import { serviceAccountOf } from './service-account-tokens.ts';
 
 const reviewGroup = 'authentication.k8s.io';
-const nodeNameKey = 'authentication.kubernetes.io/node-name';
+export const nodeNameKey = 'authentication.kubernetes.io/node-name';
 const associatedKeys = 'authentication.kubernetes.io/associated-node-keys';
 /** From so many parts on, the right to all of them is asked for first. */
 const manyParts = 4;

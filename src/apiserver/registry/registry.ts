@@ -45,6 +45,8 @@ export interface Allocation {
 
 /** Who writes, and how: the options that all writing verbs share. */
 export interface WriteRequest {
+  /** As authorization names it; absent in requests of the server's own. */
+  verb?: string;
   resource: ServedResource;
   namespace: string;
   /** Empty on a create that leaves the name to the body or to generateName. */

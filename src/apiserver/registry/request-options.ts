@@ -53,6 +53,7 @@ export function fieldValidationOf({ info, request }: RequestContext): FieldValid
 export function writeRequest(context: RequestContext, resource: ServedResource): WriteRequest {
   const { info, request, user, warnings, elsewhere, annotations } = context;
   return {
+    verb: info.verb,
     resource,
     namespace: info.namespace,
     name: info.name,
