@@ -48,6 +48,15 @@ test('a program that takes too long is killed', async () => {
   assert.equal((await failureOf(run('sleep', ['60'], { timeoutMs: 20 }))).code, 'SIGKILL');
 });
 
+test('that its time was up is what a killed program failed of, whatever it wrote before', async () => {
+  const late = await failureOf(
+    run('sh', ['-c', 'echo unexpected EOF >&2; exec sleep 60'], { timeoutMs: 500 }),
+  );
+  assert.equal(late.isTimeout, true);
+  assert.match(late.message, /: not done after 0\.5 s$/);
+  assert.equal((await failureOf(shell('kill -9 $$'))).isTimeout, false);
+});
+
 test('whether a program succeeds follows from its exit code, and one that cannot start is an error', async () => {
   assert.equal(await succeeds('true', []), true);
   assert.equal(await succeeds('false', []), false);

@@ -24,10 +24,21 @@ export class CommandError extends Error {
   /** The exit code, the signal that ended it, or Node's error code when it could not be started. */
   readonly code: number | string;
   readonly stderr: string;
+  /** It was killed because its time was up. */
+  readonly isTimeout: boolean;
 
-  constructor(command: string, code: number | string, stderr: string, options?: ErrorOptions) {
+  constructor(
+    command: string,
+    code: number | string,
+    stderr: string,
+    options?: ErrorOptions & { timeoutMs?: number },
+  ) {
     const detail = stderr.trim().split('\n').slice(-shownLinesMax).join('\n');
-    super(`${command}: ${detail || (typeof code === 'number' ? `exit code ${code}` : code)}`, options);
+    const ending = typeof code === 'number' ? `exit code ${code}` : code;
+    // What a killed program still writes describes the kill, such as input that broke off, and would mislead.
+    const timeout = options?.timeoutMs && `not done after ${options.timeoutMs / 1000} s`;
+    super(`${command}: ${timeout || detail || ending}`, options);
+    this.isTimeout = Boolean(timeout);
     this.name = 'CommandError';
     this.command = command;
     this.code = code;
@@ -68,7 +79,16 @@ export function run(command: string, args: readonly string[], options: CommandOp
     );
     child.on('close', (code, signal) => {
       if (code === 0) resolve(Buffer.concat(stdout).toString());
-      else reject(new CommandError(line, code ?? signal ?? 'killed', Buffer.concat(stderr).toString()));
+      else
+        reject(
+          new CommandError(
+            line,
+            code ?? signal ?? 'killed',
+            Buffer.concat(stderr).toString(),
+            // Node killed it, and not for the abort signal, which is an error event before this.
+            signal === 'SIGKILL' && child.killed ? { timeoutMs } : {},
+          ),
+        );
     });
     // A program may stop reading its input early; its exit code says whether that is an error.
     child.stdin.on('error', () => undefined);

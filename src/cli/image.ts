@@ -145,7 +145,9 @@ export async function loadEverywhere(
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new Failure(`${file} could not be loaded as an image`, {
-      advice: 'it must be a tar archive as docker save, podman save or skopeo write it',
+      advice: error.isTimeout
+        ? 'this machine is very busy: load it again later'
+        : 'it must be a tar archive as docker save, podman save or skopeo write it',
       cause: error,
     });
   }

@@ -8,7 +8,7 @@ import { pauseProgram } from './pause.ts';
 
 /** containerd's namespace (its own sense of the word) that pods live in. */
 const ctr = ['ctr', '--namespace', 'k8s.io', 'images'];
-const importTimeoutMs = 300_000;
+const importTimeoutMs = 1_800_000;
 const pullTimeoutMs = 1_800_000;
 
 /** @returns the names that the archive brought */
