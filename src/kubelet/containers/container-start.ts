@@ -191,7 +191,6 @@ function environmentOf(context: KubeletContext, { pod, container, podIps, volume
       if (root === undefined) throw new Error(`cannot find the volume "${name}"`);
       return context.volumes.readFile(root, path);
     },
-    warn: (reason, message) => podEvents(context.recorder, pod).warning(reason, message),
   });
 }
 

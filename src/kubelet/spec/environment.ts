@@ -19,13 +19,7 @@ export interface EnvironmentInputs {
   services: Iterable<Service>;
   /** A file in a volume of the pod; undefined: there is none. @throws Error */
   readVolumeFile(volumeName: string, path: string): Promise<string | undefined>;
-  /** A Warning event on the pod. */
-  warn(reason: string, message: string): void;
 }
-
-/** Upstream's relaxed rule: printable ASCII without `=`. */
-const namePattern = /^[ -<>-~]+$/;
-const startsWithDigit = /^\d/;
 
 /** @throws ContainerConfigError */
 export async function computeEnvironment(inputs: EnvironmentInputs): Promise<Map<string, string>> {
@@ -44,26 +38,15 @@ export async function computeEnvironment(inputs: EnvironmentInputs): Promise<Map
   return result;
 }
 
+/** Every key is a variable: keys and prefixes were validated when they were written, and names may be any such text. */
 async function addEnvFrom(inputs: EnvironmentInputs, result: Map<string, string>): Promise<void> {
-  const namespace = inputs.pod.metadata.namespace ?? '';
   for (const source of inputs.container.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
     if (!reference) continue;
-    const isSecret = !source.configMapRef;
-    const data = isSecret ? await secretData(inputs, reference) : await configMapData(inputs, reference);
-    const invalid: string[] = [];
-    for (const key of Object.keys(data ?? {}).sort()) {
-      const name = (source.prefix ?? '') + key;
-      if (!namePattern.test(name) || startsWithDigit.test(name)) invalid.push(key);
-      else result.set(name, data![key]!);
-    }
-    if (invalid.length > 0) {
-      const what = isSecret ? 'secret' : 'configMap';
-      inputs.warn(
-        'InvalidEnvironmentVariableNames',
-        `Keys [${invalid.join(', ')}] from the EnvFrom ${what} ${namespace}/${reference.name} were skipped since they are considered invalid environment variable names.`,
-      );
-    }
+    const data = source.configMapRef
+      ? await configMapData(inputs, reference)
+      : await secretData(inputs, reference);
+    for (const [key, value] of Object.entries(data ?? {})) result.set((source.prefix ?? '') + key, value);
   }
 }
 

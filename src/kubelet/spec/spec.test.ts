@@ -93,7 +93,6 @@ async function environmentOf(
   objects: Record<string, object> = {},
   files: Record<string, string> = {},
 ) {
-  const warnings: string[] = [];
   const environment = await computeEnvironment({
     pod: testPod(),
     container: { name: 'c', ...container },
@@ -102,9 +101,8 @@ async function environmentOf(
     services: [service],
     objects: { get: async (_type: unknown, at: { name: string }) => objects[at.name] as never },
     readVolumeFile: async (volumeName, path) => files[`${volumeName}/${path}`],
-    warn: (_reason, message) => warnings.push(message),
   });
-  return { environment, warnings };
+  return { environment };
 }
 
 test('a variable may come from a file that an init container left', async () => {
@@ -125,8 +123,8 @@ test('a variable may come from a file that an init container left', async () => 
   assert.equal((await noFile).environment.has('A'), false);
 });
 
-test('later sources of the environment win, and invalid keys are skipped with a warning', async () => {
-  const { environment, warnings } = await environmentOf(
+test('later sources of the environment win', async () => {
+  const { environment } = await environmentOf(
     {
       envFrom: [{ configMapRef: { name: 'cm' } }],
       env: [
@@ -134,15 +132,29 @@ test('later sources of the environment win, and invalid keys are skipped with a 
         { name: 'B', value: '$(A)-$(MY_DB_SERVICE_HOST)' },
       ],
     },
-    { cm: { data: { A: 'cm', C: 'c', '1bad': 'x' } } },
+    { cm: { data: { A: 'cm', C: 'c' } } },
   );
   assert.deepEqual(
-    ['A', 'B', 'C', '1bad'].map((name) => environment.get(name)),
-    ['own', 'own-10.96.0.7', 'c', undefined],
+    ['A', 'B', 'C'].map((name) => environment.get(name)),
+    ['own', 'own-10.96.0.7', 'c'],
   );
-  assert.deepEqual(warnings, [
-    'Keys [1bad] from the EnvFrom configMap ns/cm were skipped since they are considered invalid environment variable names.',
-  ]);
+});
+
+test('every key of a ConfigMap or Secret is a variable, whatever its prefix starts with', async () => {
+  const { environment } = await environmentOf(
+    {
+      envFrom: [
+        { prefix: '1-', configMapRef: { name: 'cm' } },
+        { prefix: '#@!', configMapRef: { name: 'cm' } },
+        { secretRef: { name: 'keys' } },
+      ],
+    },
+    { cm: { data: { 'data-1': 'x' } }, keys: { data: { '2.key': btoa('y') } } },
+  );
+  assert.deepEqual(
+    ['1-data-1', '#@!data-1', '2.key'].map((name) => environment.get(name)),
+    ['x', 'x', 'y'],
+  );
 });
 
 test('what is missing is an error unless it is optional', async () => {

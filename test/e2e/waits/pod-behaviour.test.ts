@@ -27,6 +27,8 @@ function isFleeting(scenario: Scenario, state: object): boolean {
   if (/"deleting":true|"gone":true/.test(text)) return true;
   // The scheduler's words count the nodes, which were two there.
   if (text.includes('"reason":"FailedScheduling"')) return true;
+  // Since 1.34 a variable may have any printable name, and no key of a ConfigMap is skipped.
+  if (text.includes('"reason":"InvalidEnvironmentVariableNames"')) return true;
   return scenario.id === 'pod-active-deadline' && text.includes('DeadlineExceeded');
 }
 
