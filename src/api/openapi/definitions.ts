@@ -1,5 +1,6 @@
 /** Definitions as OpenAPI 3 and OpenAPI 2 show them, with their descriptions, and with all that they refer to. */
 import { type RawSchema, rawSchema, refName } from '../schema/schemas.ts';
+import type { ApiPath } from './api-path.ts';
 import { publishedCustomSchema } from './custom-schema.ts';
 import type { Descriptions } from './descriptions.ts';
 import {
@@ -19,35 +20,34 @@ export function refTo(definition: string, dialect: Dialect): JsonSchema {
   return { $ref: refPrefix[dialect] + definition };
 }
 
-/** The definitions of the sources' kinds, of their lists, and of everything below them, by name and in order. */
+/** What a document is about. */
+interface Covered {
+  sources: readonly OpenApiGroupVersion[];
+  paths: readonly ApiPath[];
+}
+
+/** The definitions that operations refer to, and of everything below them, by name and in order. */
 export function collectDefinitions(
-  sources: readonly OpenApiGroupVersion[],
+  { sources, paths }: Covered,
   descriptions: Descriptions,
   dialect: Dialect,
 ): Record<string, JsonSchema> {
   const out = new Map<string, JsonSchema>();
-  const queue: string[] = [
-    `${metaV1}.Status`,
-    `${metaV1}.DeleteOptions`,
-    `${metaV1}.Patch`,
-    `${metaV1}.APIResourceList`,
-  ];
-  const conversion: Conversion = { dialect, queue };
+  const queue: string[] = [];
+  const conversion: Conversion = { dialect, queue, sources };
   const kinds = new Map<string, GroupVersionKind>();
   for (const source of sources) {
     for (const resource of source.resources) {
       const gvk = kindOf(source, resource);
-      const list = { ...gvk, kind: `${gvk.kind}List` };
       const custom = gvk.group === source.group ? source.customSchemas?.get(resource.kind) : undefined;
       if (custom) addCustomKind(out, gvk, custom, conversion);
-      else {
-        for (const each of resource.verbs.includes('list') ? [gvk, list] : [gvk]) {
-          queue.push(definitionName(each));
-          kinds.set(definitionName(each), each);
-        }
-      }
-      if (resource.verbs.includes('watch')) queue.push(`${metaV1}.WatchEvent`);
+      else
+        for (const each of [gvk, { ...gvk, kind: `${gvk.kind}List` }]) kinds.set(definitionName(each), each);
     }
+  }
+  for (const { body, answer } of paths.flatMap(({ operations }) => operations)) {
+    if (body) queue.push(body.definition);
+    if (answer) queue.push(answer);
   }
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     if (out.has(name)) continue;
@@ -61,6 +61,7 @@ export function collectDefinitions(
 
 interface Conversion {
   dialect: Dialect;
+  sources: readonly OpenApiGroupVersion[];
   /** Takes the names of definitions that are referred to. */
   queue: string[];
 }
@@ -89,9 +90,18 @@ function convertDefinition(
       }),
     );
   }
+  const known = raw['x-kubernetes-group-version-kind'];
+  if (known && known.length > 1 && conversion.dialect === 'v3')
+    out['x-kubernetes-group-version-kind'] = known.filter((each) => isCovered(each, conversion.sources));
   // Some old kinds' facts do not say which kind they are.
-  if (kind && !raw['x-kubernetes-group-version-kind']) out['x-kubernetes-group-version-kind'] = [kind];
+  if (kind && !known) out['x-kubernetes-group-version-kind'] = [kind];
   return out;
+}
+
+/** Of the kinds that every group has under its own name, a document tells its own and the common one. */
+function isCovered({ group, version }: GroupVersionKind, sources: readonly OpenApiGroupVersion[]): boolean {
+  if (group === '' && version === 'v1') return true;
+  return sources.some((source) => source.group === group && source.version === version);
 }
 
 function convertSchema(schema: RawSchema, conversion: Conversion, description?: string): JsonSchema {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import { bytesType, WireReader } from '../protobuf/wire.ts';
+import { rootPaths } from './root-paths.ts';
 import type { JsonSchema, OpenApiGroupVersion } from './source.ts';
 import { openApiV2Document } from './v2.ts';
 import { encodeOpenApiV2 } from './v2-protobuf.ts';
-import { documentHash, openApiIndex, openApiV3Document } from './v3.ts';
+import { documentHash, openApiIndex, openApiV3Document, openApiV3RootDocument } from './v3.ts';
 import { encodeOpenApiV3 } from './v3-protobuf.ts';
 
 const everyVerb = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
@@ -114,6 +115,7 @@ test('a resource has upstream its paths, operations and names', () => {
       ]),
     ),
     {
+      '/apis/apps/v1/': 'get',
       '/apis/apps/v1/namespaces/{namespace}/deployments': 'get,post,delete',
       '/apis/apps/v1/namespaces/{namespace}/deployments/{name}': 'get,put,delete,patch',
       '/apis/apps/v1/deployments': 'get',
@@ -166,6 +168,91 @@ test('old kubectl finds dryRun within the operation', () => {
   assert.ok(names.includes('dryRun') && names.includes('fieldValidation'));
 });
 
+/** What an operation or a path takes, by name and place. */
+function parametersOf(value: Json | undefined): string[] {
+  const all = (value?.parameters ?? []) as unknown as JsonSchema[];
+  return all
+    .map(({ $ref, ...own }) => (typeof $ref === 'string' ? (at(v2, $ref) as JsonSchema) : own))
+    .map((parameter) => `${parameter.name}/${parameter.in}`);
+}
+
+test('what all operations of a path take stands at the path, the rest at each of them', () => {
+  const object = v2.paths!['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']!;
+  assert.deepEqual(parametersOf(object), ['name/path', 'namespace/path', 'pretty/query']);
+  assert.deepEqual(parametersOf(object.get), []);
+  assert.deepEqual(parametersOf(object.put), [
+    'body/body',
+    'dryRun/query',
+    'fieldManager/query',
+    'fieldValidation/query',
+  ]);
+  const watch = v2.paths!['/apis/apps/v1/watch/deployments']!;
+  assert.equal(parametersOf(watch.get).length, 0);
+  assert.ok(parametersOf(watch).includes('watch/query'));
+});
+
+test('parameters of many operations stand once in an OpenAPI 2 document, those of one kind in their place', () => {
+  const create = v2.paths!['/apis/apps/v1/namespaces/{namespace}/deployments']!.post!;
+  const [body, , fieldManager] = create.parameters as unknown as JsonSchema[];
+  assert.deepEqual(body!.schema, { $ref: '#/definitions/io.k8s.api.apps.v1.Deployment' });
+  assert.match(String(fieldManager!.$ref), /^#\/parameters\/fieldManager-[\w-]{8}$/);
+  const patch = v2.paths!['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']!.patch!;
+  const refs = (patch.parameters as unknown as JsonSchema[]).map(({ $ref }) => $ref);
+  assert.ok(!refs.includes(fieldManager!.$ref), "a patch's manager is described apart");
+});
+
+test('a connection takes the fields of its options', () => {
+  const { paths } = v3(core);
+  const withPath = paths!['/api/v1/nodes/{name}/proxy/{path}'];
+  assert.deepEqual(parametersOf(withPath), ['name/path', 'path/path', 'path/query']);
+});
+
+test('a delete answers with a Status, or with the object where the kind has it so', () => {
+  const answers = (returnsDeleted: boolean) => {
+    const resources = [{ name: 'nodes', namespaced: false, kind: 'Node', verbs: ['delete'], returnsDeleted }];
+    const document = v3({ group: '', version: 'v1', resources });
+    const { responses } = document.paths!['/api/v1/nodes/{name}']!.delete!;
+    return [...new Set(refsOf(responses))];
+  };
+  assert.deepEqual(answers(false), ['#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Status']);
+  assert.deepEqual(answers(true), ['#/components/schemas/io.k8s.api.core.v1.Node']);
+});
+
+test('custom resources have no watch paths, no protobuf and no strategic patches', () => {
+  const { paths } = v3(widgets);
+  assert.deepEqual(Object.keys(paths!), [
+    '/apis/example.com/v1/namespaces/{namespace}/widgets',
+    '/apis/example.com/v1/namespaces/{namespace}/widgets/{name}',
+    '/apis/example.com/v1/widgets',
+  ]);
+  const { get, patch } = paths!['/apis/example.com/v1/namespaces/{namespace}/widgets/{name}']!;
+  assert.deepEqual(Object.keys(get!.responses!['200']!.content!), ['application/json', 'application/yaml']);
+  assert.deepEqual(Object.keys(patch!.requestBody!.content!), [
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    'application/apply-patch+yaml',
+  ]);
+});
+
+test('the paths of discovery are described, each in a document of its own and in that of its version', () => {
+  const roots = rootPaths([core, apps, widgets]);
+  const group = openApiV3RootDocument(roots.get('apis/apps')!, 'v1') as Json;
+  assert.equal(group.paths!['/apis/apps/']!.get!.operationId, 'getAppsAPIGroup');
+  assert.ok(group.components!.schemas!['io.k8s.apimachinery.pkg.apis.meta.v1.GroupVersionForDiscovery']);
+  assert.equal(v3(apps).paths!['/apis/apps/v1/']!.get!.operationId, 'getAppsV1APIResources');
+  for (const path of ['/api/', '/apis/', '/version/', '/openid/v1/jwks/']) assert.ok(v2.paths![path], path);
+});
+
+test('a document names the common options under its own group and the core group alone', () => {
+  const { schemas } = v3(apps).components!;
+  const options = schemas!['io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions']!;
+  const kinds = options['x-kubernetes-group-version-kind'] as unknown as { group: string }[];
+  assert.deepEqual(
+    kinds.map(({ group }) => group),
+    ['', 'apps'],
+  );
+});
+
 test('a custom resource is published with what a document can say of it', () => {
   const widget = v3(widgets).components!.schemas!['com.example.v1.Widget']!;
   assert.deepEqual(widget['x-kubernetes-group-version-kind'], [
@@ -192,9 +279,21 @@ test('the hash of a document follows its resources', () => {
   assert.equal(documentHash(structuredClone({ ...widgets }), 'v1'), hash);
   assert.notEqual(documentHash({ ...widgets, resources: [] }, 'v1'), hash);
   assert.notEqual(documentHash({ ...widgets, customSchemas: new Map() }, 'v1'), hash);
-  assert.deepEqual(openApiIndex([widgets], 'v1').paths, {
-    'apis/example.com/v1': { serverRelativeURL: `/openapi/v3/apis/example.com/v1?hash=${hash}` },
-  });
+  const { paths } = openApiIndex([widgets, apps], 'v1');
+  assert.equal(
+    paths['apis/example.com/v1']?.serverRelativeURL,
+    `/openapi/v3/apis/example.com/v1?hash=${hash}`,
+  );
+  assert.deepEqual(Object.keys(paths), [
+    '.well-known/openid-configuration',
+    'api',
+    'apis',
+    'apis/apps',
+    'apis/apps/v1',
+    'apis/example.com/v1',
+    'openid/v1/jwks',
+    'version',
+  ]);
 });
 
 test('the protobuf form starts with its version and holds every definition by name', () => {
@@ -262,7 +361,7 @@ test('an OpenAPI 3 document says the same in protobuf', () => {
   assert.equal(document.openapi, '3.0.0');
   const all = schemasOf(document.components!.schemas);
   assert.deepEqual(Object.keys(all), Object.keys(v3(apps).components!.schemas!));
-  const [path] = document.paths!.path as unknown as { name: string; value: Json }[];
+  const [, path] = document.paths!.path as unknown as { name: string; value: Json }[];
   assert.equal(path!.name, '/apis/apps/v1/namespaces/{namespace}/deployments');
   assert.equal(path!.value.get!.operationId, 'listAppsV1NamespacedDeployment');
   assert.deepEqual(path!.value.get!.extensions?.[0], {

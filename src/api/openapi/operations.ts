@@ -1,11 +1,19 @@
-/** The paths of a group version and what can be done at each, before a dialect of OpenAPI renders them. */
+/** The paths of a group version's resources and what can be done at each, before a dialect of OpenAPI renders them. */
+
+import { type ApiOperation, type ApiPath, deleteBody, type Method, requiredBody } from './api-path.ts';
+import { customPathsOf } from './custom-operations.ts';
+import { capital, groupVersionTag, groupVersionTitle, withArticle } from './operation-names.ts';
 import {
+  type BodyParameter,
   deleteCollectionParameters,
   deleteParameters,
+  getParameters,
   listParameters,
-  type PathParameterName,
+  nameParameter,
+  optionParameters,
+  type PathParameter,
   patchParameters,
-  type QueryParameterName,
+  pathParameter,
   writeParameters,
 } from './parameters.ts';
 import {
@@ -17,52 +25,21 @@ import {
   rootPath,
 } from './source.ts';
 
-export type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch';
-
-export interface ApiOperation {
-  method: Method;
-  /** `list`, `get`, `post`, `put`, `patch`, `delete`, `deletecollection`, `watch`, `watchlist`, `connect`. */
-  action: string;
-  operationId: string;
-  description: string;
-  gvk: GroupVersionKind;
-  /** Names out of the table of query parameters. */
-  queryParameters: readonly QueryParameterName[];
-  /** Definition of the body; `patch`: any of the patch formats. */
-  body?: string | 'patch';
-  bodyRequired: boolean;
-  /** Definition of the answer; undefined: text. */
-  answer: string | undefined;
-  /** Status codes of success. */
-  codes: readonly number[];
-  /** The answer may be a stream of events. */
-  streams: boolean;
-  /** Built-in kinds speak protobuf too. */
-  hasProtobuf: boolean;
-}
-
-export interface ApiPath {
-  path: string;
-  pathParameters: readonly PathParameterName[];
-  operations: ApiOperation[];
-  tag: string;
-}
-
 const metaV1 = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
-const capital = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
-
-/** `AppsV1`, `RbacAuthorizationV1`, `CoreV1` */
-function groupVersionTitle({ group, version }: OpenApiGroupVersion): string {
-  const words = group === '' ? ['core'] : group.replace(/\.k8s\.io$/, '').split(/[.-]/);
-  return words.map(capital).join('') + capital(version);
-}
-
-/** `apps_v1`, `rbacAuthorization_v1` */
-function tagOf({ group, version }: OpenApiGroupVersion): string {
-  const [first = 'core', ...rest] = group === '' ? [] : group.replace(/\.k8s\.io$/, '').split(/[.-]/);
-  return `${first}${rest.map(capital).join('')}_${version}`;
-}
+const anyType = ['*/*'];
+const objectTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const streamTypes = [
+  ...objectTypes,
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+];
+const patchTypes = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+];
 
 /** Methods of a subresource that passes requests on. */
 const connectMethods: Record<string, readonly Method[]> = {
@@ -76,8 +53,18 @@ const connecting = new Set(['exec', 'attach', 'portforward', 'proxy']);
 
 export function pathsOf(source: OpenApiGroupVersion): ApiPath[] {
   return source.resources.flatMap((resource) => {
-    return resource.name.includes('/') ? subresourcePaths(source, resource) : resourcePaths(source, resource);
+    const parent = parentOf(source, resource);
+    if (source.customSchemas?.has(parent.kind)) return customPathsOf(source, resource, parent);
+    return resource.name.includes('/')
+      ? subresourcePaths(source, resource, parent)
+      : resourcePaths(source, resource);
   });
+}
+
+/** The resource that a subresource belongs to, or the resource itself. */
+function parentOf(source: OpenApiGroupVersion, resource: OpenApiResource): OpenApiResource {
+  const [plural] = resource.name.split('/');
+  return source.resources.find(({ name }) => name === plural) ?? resource;
 }
 
 class PathBuilder {
@@ -88,9 +75,9 @@ class PathBuilder {
   /** `NamespacedPod`, `Node`: the middle of an operation's name. */
   readonly noun: string;
   readonly prefix: string;
-  readonly inScope: readonly PathParameterName[];
-  readonly #title: string;
-  readonly #isCustom: boolean;
+  /** Of the paths of a collection, and of one object. */
+  readonly inScope: readonly PathParameter[];
+  readonly ofObject: readonly PathParameter[];
 
   constructor(source: OpenApiGroupVersion, resource: OpenApiResource) {
     this.#source = source;
@@ -99,25 +86,20 @@ class PathBuilder {
     this.definition = definitionName(this.gvk);
     this.noun = `${resource.namespaced ? 'Namespaced' : ''}${resource.kind}`;
     this.prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
-    this.inScope = resource.namespaced ? ['namespace'] : [];
-    this.#title = groupVersionTitle(source);
-    this.#isCustom = source.customSchemas?.has(resource.kind) ?? false;
+    this.inScope = resource.namespaced ? [pathParameter('namespace')] : [];
+    this.ofObject = [...this.inScope, nameParameter(resource.kind)];
   }
 
   allows(verb: string): boolean {
     return this.#resource.verbs.includes(verb);
   }
 
-  path(
-    path: string,
-    parameters: readonly PathParameterName[],
-    operations: (ApiOperation | false)[],
-  ): ApiPath {
+  path(path: string, parameters: readonly PathParameter[], operations: (ApiOperation | false)[]): ApiPath {
     return {
       path: rootPath(this.#source) + path,
       pathParameters: parameters,
       operations: operations.filter((operation) => operation !== false),
-      tag: tagOf(this.#source),
+      tag: groupVersionTag(this.#source),
     };
   }
 
@@ -132,19 +114,29 @@ class PathBuilder {
     return {
       method,
       action,
-      operationId: `${what[0]}${this.#title}${what[1]}`,
+      operationId: `${what[0]}${groupVersionTitle(this.#source)}${what[1]}`,
       description,
       gvk: this.gvk,
-      queryParameters: ['pretty'],
-      bodyRequired: true,
+      queryParameters: getParameters,
+      consumes: anyType,
+      produces: objectTypes,
       answer: this.definition,
       codes: [200],
-      streams: false,
-      hasProtobuf: !this.#isCustom,
       ...rest,
     };
   }
+
+  get body(): BodyParameter {
+    return requiredBody(this.definition);
+  }
 }
+
+const patching = {
+  queryParameters: patchParameters,
+  body: requiredBody(`${metaV1}.Patch`),
+  consumes: patchTypes,
+  codes: [200, 201],
+};
 
 function resourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): ApiPath[] {
   const builder = new PathBuilder(source, resource);
@@ -161,7 +153,7 @@ function collectionPath(builder: PathBuilder, { kind, name }: OpenApiResource): 
     builder.allows('create') &&
       builder.operation('post', 'post', ['create', noun], `create ${withArticle(kind)}`, {
         queryParameters: writeParameters,
-        body: builder.definition,
+        body: builder.body,
         codes: [200, 201, 202],
       }),
     builder.allows('deletecollection') &&
@@ -175,33 +167,33 @@ function collectionPath(builder: PathBuilder, { kind, name }: OpenApiResource): 
   ]);
 }
 
-function objectPath(builder: PathBuilder, { kind, name }: OpenApiResource): ApiPath {
+function objectPath(builder: PathBuilder, resource: OpenApiResource): ApiPath {
+  const { kind, name } = resource;
   const { noun } = builder;
-  return builder.path(
-    `${builder.prefix}/${name}/{name}`,
-    [...builder.inScope, 'name'],
-    [
-      builder.allows('get') && builder.operation('get', 'get', ['read', noun], `read the specified ${kind}`),
-      builder.allows('update') &&
-        builder.operation('put', 'put', ['replace', noun], `replace the specified ${kind}`, {
-          queryParameters: writeParameters,
-          body: builder.definition,
-          codes: [200, 201],
-        }),
-      builder.allows('delete') &&
-        builder.operation('delete', 'delete', ['delete', noun], `delete ${withArticle(kind)}`, {
-          ...deletion,
-          queryParameters: deleteParameters,
-          codes: [200, 202],
-        }),
-      builder.allows('patch') &&
-        builder.operation('patch', 'patch', ['patch', noun], `partially update the specified ${kind}`, {
-          queryParameters: patchParameters,
-          body: 'patch',
-          codes: [200, 201],
-        }),
-    ],
-  );
+  return builder.path(`${builder.prefix}/${name}/{name}`, builder.ofObject, [
+    builder.allows('get') && builder.operation('get', 'get', ['read', noun], `read the specified ${kind}`),
+    builder.allows('update') &&
+      builder.operation('put', 'put', ['replace', noun], `replace the specified ${kind}`, {
+        queryParameters: writeParameters,
+        body: builder.body,
+        codes: [200, 201],
+      }),
+    builder.allows('delete') &&
+      builder.operation('delete', 'delete', ['delete', noun], `delete ${withArticle(kind)}`, {
+        ...deletion,
+        ...(resource.returnsDeleted && { answer: builder.definition }),
+        queryParameters: deleteParameters,
+        codes: [200, 202],
+      }),
+    builder.allows('patch') &&
+      builder.operation(
+        'patch',
+        'patch',
+        ['patch', noun],
+        `partially update the specified ${kind}`,
+        patching,
+      ),
+  ]);
 }
 
 function allNamespacesPath(builder: PathBuilder, { kind, name }: OpenApiResource): ApiPath {
@@ -212,21 +204,17 @@ function listOperation(builder: PathBuilder, kind: string, noun: string): ApiOpe
   return builder.operation('get', 'list', ['list', noun], `list or watch objects of kind ${kind}`, {
     queryParameters: listParameters,
     answer: `${builder.definition}List`,
-    streams: true,
+    produces: streamTypes,
   });
 }
 
-const deletion = {
-  body: `${metaV1}.DeleteOptions`,
-  bodyRequired: false,
-  answer: `${metaV1}.Status`,
-};
+const deletion = { body: deleteBody, answer: `${metaV1}.Status` };
 
 /** The paths under /watch, which clients no longer use and upstream still serves. */
 function watchPaths(builder: PathBuilder, resource: OpenApiResource): ApiPath[] {
   const { kind, name } = resource;
-  const { noun, prefix, inScope } = builder;
-  const rest = { queryParameters: listParameters, answer: `${metaV1}.WatchEvent`, streams: true };
+  const { noun, prefix, inScope, ofObject } = builder;
+  const rest = { queryParameters: listParameters, answer: `${metaV1}.WatchEvent`, produces: streamTypes };
   const watchList = (after: string) =>
     builder.operation(
       'get',
@@ -237,19 +225,15 @@ function watchPaths(builder: PathBuilder, resource: OpenApiResource): ApiPath[] 
     );
   const paths = [
     builder.path(`/watch${prefix}/${name}`, inScope, [watchList(`${noun}List`)]),
-    builder.path(
-      `/watch${prefix}/${name}/{name}`,
-      [...inScope, 'name'],
-      [
-        builder.operation(
-          'get',
-          'watch',
-          ['watch', noun],
-          `watch changes to an object of kind ${kind}. deprecated: use the 'watch' parameter with a list operation instead, filtered to a single item with the 'fieldSelector' parameter.`,
-          rest,
-        ),
-      ],
-    ),
+    builder.path(`/watch${prefix}/${name}/{name}`, ofObject, [
+      builder.operation(
+        'get',
+        'watch',
+        ['watch', noun],
+        `watch changes to an object of kind ${kind}. deprecated: use the 'watch' parameter with a list operation instead, filtered to a single item with the 'fieldSelector' parameter.`,
+        rest,
+      ),
+    ]),
   ];
   if (resource.namespaced) {
     paths.push(builder.path(`/watch/${name}`, [], [watchList(`${kind}ListForAllNamespaces`)]));
@@ -257,33 +241,33 @@ function watchPaths(builder: PathBuilder, resource: OpenApiResource): ApiPath[] 
   return paths;
 }
 
-function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): ApiPath[] {
+function subresourcePaths(
+  source: OpenApiGroupVersion,
+  resource: OpenApiResource,
+  parent: OpenApiResource,
+): ApiPath[] {
   const [plural = '', subresource = ''] = resource.name.split('/');
-  const parent = source.resources.find(({ name }) => name === plural);
   const builder = new PathBuilder(source, resource);
-  const prefix = resource.namespaced ? '/namespaces/{namespace}' : '';
-  const parameters: PathParameterName[] = resource.namespaced ? ['namespace', 'name'] : ['name'];
-  const owner = parent?.kind ?? resource.kind;
+  const owner = parent.kind;
   const noun = `${resource.namespaced ? 'Namespaced' : ''}${owner}${capital(subresource)}`;
-  const path = `${prefix}/${plural}/{name}/${subresource}`;
-  if (connecting.has(subresource))
-    return connectPaths(builder, resource, { path, parameters, noun, owner, subresource });
-  const { definition } = builder;
+  const path = `${builder.prefix}/${plural}/{name}/${subresource}`;
+  if (connecting.has(subresource)) return connectPaths(builder, resource, { path, noun, owner, subresource });
+  const { body } = builder;
   const of = `${subresource} of the specified ${owner}`;
   return [
-    builder.path(path, parameters, [
+    builder.path(path, builder.ofObject, [
       builder.allows('get') &&
         builder.operation(
           'get',
           'get',
           ['read', noun],
           `read ${of}`,
-          subresource === 'log' ? { answer: undefined } : {},
+          subresource === 'log' ? logReading : {},
         ),
       builder.allows('update') &&
         builder.operation('put', 'put', ['replace', noun], `replace ${of}`, {
           queryParameters: writeParameters,
-          body: definition,
+          body,
           codes: [200, 201],
         }),
       builder.allows('create') &&
@@ -294,23 +278,24 @@ function subresourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource
           `create ${subresource} of ${withArticle(owner)}`,
           {
             queryParameters: writeParameters,
-            body: definition,
+            body,
             codes: [200, 201, 202],
           },
         ),
       builder.allows('patch') &&
-        builder.operation('patch', 'patch', ['patch', noun], `partially update ${of}`, {
-          queryParameters: patchParameters,
-          body: 'patch',
-          codes: [200, 201],
-        }),
+        builder.operation('patch', 'patch', ['patch', noun], `partially update ${of}`, patching),
     ]),
   ].filter(({ operations }) => operations.length > 0);
 }
 
+const logReading = {
+  answer: undefined,
+  queryParameters: optionParameters('PodLogOptions'),
+  produces: ['text/plain', ...objectTypes],
+};
+
 interface ConnectPath {
   path: string;
-  parameters: readonly PathParameterName[];
   /** In the names of its operations. */
   noun: string;
   /** Kind of what is connected to. */
@@ -321,7 +306,7 @@ interface ConnectPath {
 function connectPaths(
   builder: PathBuilder,
   resource: OpenApiResource,
-  { path, parameters, noun, owner, subresource }: ConnectPath,
+  { path, noun, owner, subresource }: ConnectPath,
 ): ApiPath[] {
   const operations = (after: string) =>
     resource.verbs
@@ -334,18 +319,13 @@ function connectPaths(
           'connect',
           ['connect', `${capital(method)}${noun}${after}`],
           `connect ${method.toUpperCase()} requests to ${subresource} of ${owner}`,
-          { answer: undefined, queryParameters: [] },
+          { answer: undefined, queryParameters: optionParameters(resource.kind), produces: anyType },
         ),
       );
-  const paths = [builder.path(path, parameters, operations(''))];
+  const paths = [builder.path(path, builder.ofObject, operations(''))];
   if (subresource === 'proxy') {
-    paths.push(builder.path(`${path}/{path}`, [...parameters, 'path'], operations('WithPath')));
+    const parameters = [...builder.ofObject, pathParameter('path')];
+    paths.push(builder.path(`${path}/{path}`, parameters, operations('WithPath')));
   }
   return paths;
-}
-
-/** `a Pod`, `an Ingress`, `Endpoints` */
-function withArticle(kind: string): string {
-  if (/[^s]s$/.test(kind)) return kind;
-  return `${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }

@@ -12,6 +12,8 @@ export interface OpenApiResource {
   group?: string;
   version?: string;
   verbs: readonly string[];
+  /** A delete answers with the object rather than with a Status. */
+  returnsDeleted?: boolean;
 }
 
 export interface OpenApiGroupVersion {

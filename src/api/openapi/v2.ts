@@ -1,44 +1,36 @@
 /** OpenAPI 2: one document for everything, for clients that know no other. */
+import { createHash } from 'node:crypto';
+import {
+  type ApiOperation,
+  type ApiPath,
+  commonQueryParameters,
+  ownParameters,
+  type Parameter,
+  sortParameters,
+} from './api-path.ts';
 import { collectDefinitions, refTo } from './definitions.ts';
 import { loadDescriptions } from './descriptions.ts';
-import { type ApiOperation, pathsOf } from './operations.ts';
-import {
-  type PathParameterName,
-  pathParameters,
-  type QueryParameterName,
-  queryParameters,
-} from './parameters.ts';
+import { pathsOf } from './operations.ts';
+import { groupVersionRoot, rootPaths } from './root-paths.ts';
 import type { JsonSchema, OpenApiGroupVersion } from './source.ts';
-
-const contentTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
-const watchTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
-const patchTypes = [
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-  'application/apply-patch+yaml',
-];
-
-/** Old kubectl looks for these in the operation itself; the others stand once for all. */
-const inlineParameters = new Set<QueryParameterName>(['dryRun', 'fieldManager', 'fieldValidation', 'force']);
 
 export function openApiV2Document(
   sources: readonly OpenApiGroupVersion[],
   serverVersion: string,
 ): JsonSchema {
+  const all = [
+    ...rootPaths(sources).values(),
+    ...sources.flatMap((source) => [...groupVersionRoot(source), ...pathsOf(source)]),
+  ].sort((left, right) => (left.path < right.path ? -1 : 1));
+  const shared = new SharedParameters();
   const paths: Record<string, JsonSchema> = {};
-  for (const { path, pathParameters: names, operations, tag } of sources.flatMap(pathsOf)) {
-    const item: JsonSchema = {};
-    for (const operation of operations) item[operation.method] = renderOperation(operation, tag);
-    if (names.length > 0) item.parameters = names.map((name) => parameterRef(`path-${name}`));
-    paths[path] = item;
-  }
+  for (const path of all) paths[path.path] = renderPath(path, shared);
   return {
     swagger: '2.0',
     info: { title: 'Kubernetes', version: serverVersion },
-    paths: Object.fromEntries(Object.entries(paths).sort(([left], [right]) => (left < right ? -1 : 1))),
-    definitions: collectDefinitions(sources, loadDescriptions(), 'v2'),
-    parameters: sharedParameters(),
+    paths,
+    definitions: collectDefinitions({ sources, paths: all }, loadDescriptions(), 'v2'),
+    parameters: shared.definitions(),
     securityDefinitions: {
       BearerToken: {
         description: 'Bearer Token authentication',
@@ -51,69 +43,72 @@ export function openApiV2Document(
   };
 }
 
-function parameterRef(name: string): JsonSchema {
-  return { $ref: `#/parameters/${name}` };
+/** Parameters that stand once for all operations that take them. */
+class SharedParameters {
+  readonly #definitions = new Map<string, JsonSchema>();
+
+  use(parameter: Parameter): JsonSchema {
+    const rendered = renderParameter(parameter);
+    if (standsAlone(parameter)) return rendered;
+    const hash = createHash('sha256').update(JSON.stringify(rendered)).digest('base64url').slice(0, 8);
+    const name = `${parameter.name}-${hash}`;
+    this.#definitions.set(name, rendered);
+    return { $ref: `#/parameters/${name}` };
+  }
+
+  definitions(): Record<string, JsonSchema> {
+    return Object.fromEntries([...this.#definitions].sort(([left], [right]) => (left < right ? -1 : 1)));
+  }
 }
 
-function queryParameter(name: QueryParameterName): JsonSchema {
-  const [type, description] = queryParameters[name];
-  return { uniqueItems: true, type, description, name, in: 'query' };
+/** A name and most bodies are of one kind alone; old kubectl looks for two others in the operation itself. */
+function standsAlone(parameter: Parameter): boolean {
+  if (parameter.in === 'body') return !parameter.definition.startsWith('io.k8s.apimachinery.');
+  return ['name', 'dryRun', 'fieldValidation'].includes(parameter.name);
 }
 
-function sharedParameters(): Record<string, JsonSchema> {
-  const shared: Record<string, JsonSchema> = {};
-  for (const name of Object.keys(queryParameters) as QueryParameterName[]) {
-    if (!inlineParameters.has(name)) shared[`query-${name}`] = queryParameter(name);
+function renderParameter(parameter: Parameter): JsonSchema {
+  if (parameter.in === 'body') {
+    const { name, definition, required } = parameter;
+    return { name, in: 'body', ...(required && { required }), schema: refTo(definition, 'v2') };
   }
-  for (const [name, description] of Object.entries(pathParameters) as [PathParameterName, string][]) {
-    shared[`path-${name}`] = {
-      uniqueItems: true,
-      type: 'string',
-      description,
-      name,
-      in: 'path',
-      required: true,
-    };
-  }
-  return shared;
+  const { name, description } = parameter;
+  const rest = { description, name, in: parameter.in };
+  return parameter.in === 'path'
+    ? { uniqueItems: true, type: 'string', ...rest, required: true }
+    : { uniqueItems: true, type: parameter.type, ...rest };
 }
 
-function renderOperation(operation: ApiOperation, tag: string): JsonSchema {
-  const parameters: JsonSchema[] = [];
-  if (operation.body) {
-    const definition =
-      operation.body === 'patch' ? 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch' : operation.body;
-    parameters.push({
-      name: 'body',
-      in: 'body',
-      ...(operation.bodyRequired && { required: true }),
-      schema: refTo(definition, 'v2'),
-    });
+function renderPath(path: ApiPath, shared: SharedParameters): JsonSchema {
+  const common = commonQueryParameters(path);
+  const item: JsonSchema = {};
+  for (const operation of path.operations) {
+    const own = ownParameters(operation, common).map((parameter) => shared.use(parameter));
+    item[operation.method] = renderOperation(operation, path.tag, own);
   }
-  for (const name of operation.queryParameters) {
-    parameters.push(inlineParameters.has(name) ? queryParameter(name) : parameterRef(`query-${name}`));
-  }
+  const parameters = sortParameters([...path.pathParameters, ...common]);
+  if (parameters.length > 0) item.parameters = parameters.map((parameter) => shared.use(parameter));
+  return item;
+}
+
+const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
+
+function renderOperation(operation: ApiOperation, tag: string, parameters: JsonSchema[]): JsonSchema {
+  const { description, consumes, produces, operationId, action, gvk } = operation;
   const answer = operation.answer === undefined ? { type: 'string' } : refTo(operation.answer, 'v2');
   const responses: JsonSchema = {};
-  const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
   for (const code of operation.codes) responses[code] = { description: codeTexts[code], schema: answer };
   responses[401] = { description: 'Unauthorized' };
   return {
-    description: operation.description,
-    consumes: operation.body === 'patch' ? patchTypes : ['*/*'],
-    produces: producedTypes(operation),
+    ...(description && { description }),
+    ...(consumes && { consumes }),
+    ...(produces && { produces }),
     schemes: ['https'],
     tags: [tag],
-    operationId: operation.operationId,
+    operationId,
     ...(parameters.length > 0 && { parameters }),
     responses,
-    'x-kubernetes-action': operation.action,
-    'x-kubernetes-group-version-kind': operation.gvk,
+    ...(action && { 'x-kubernetes-action': action }),
+    ...(gvk && { 'x-kubernetes-group-version-kind': gvk }),
   };
-}
-
-function producedTypes(operation: ApiOperation): string[] {
-  if (operation.answer === undefined) return ['*/*'];
-  const types = operation.streams ? [...contentTypes, ...watchTypes] : contentTypes;
-  return operation.hasProtobuf ? types : types.filter((type) => !type.includes('protobuf'));
 }

@@ -1,32 +1,47 @@
 /** OpenAPI 3: one document for each group version, and the index of them. */
 import { createHash } from 'node:crypto';
+import {
+  type ApiOperation,
+  type ApiPath,
+  commonQueryParameters,
+  ownParameters,
+  type Parameter,
+  sortParameters,
+} from './api-path.ts';
 import { collectDefinitions, refTo } from './definitions.ts';
 import { loadDescriptions } from './descriptions.ts';
-import { type ApiOperation, pathsOf } from './operations.ts';
-import { pathParameters, queryParameters } from './parameters.ts';
+import { pathsOf } from './operations.ts';
+import type { PathParameter, QueryParameter } from './parameters.ts';
+import { groupVersionRoot, rootPaths } from './root-paths.ts';
 import { type JsonSchema, type OpenApiGroupVersion, rootPath } from './source.ts';
 
 export interface OpenApiIndex {
   paths: Record<string, { serverRelativeURL: string }>;
 }
 
-/** What /openapi/v3 answers: every group version with the hash of what its document is made from. */
+/** What /openapi/v3 answers: every document with the hash of what it is made from. */
 export function openApiIndex(sources: readonly OpenApiGroupVersion[], serverVersion: string): OpenApiIndex {
-  const entries = sources.map((source) => {
-    const path = rootPath(source).slice(1);
-    return [
-      path,
-      { serverRelativeURL: `/openapi/v3/${path}?hash=${documentHash(source, serverVersion)}` },
-    ] as const;
-  });
+  const entry = (path: string, hash: string) =>
+    [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }] as const;
+  const entries = [
+    ...sources.map((source) => entry(rootPath(source).slice(1), documentHash(source, serverVersion))),
+    ...[...rootPaths(sources).keys()].map((name) => entry(name, rootDocumentHash(name, serverVersion))),
+  ];
   return { paths: Object.fromEntries(entries.sort(([left], [right]) => (left < right ? -1 : 1))) };
 }
+
+/** Counts how documents are made: clients keep them by their hash. */
+const edition = 2;
 
 /** Stands for the document without its being made: it follows from the server's version and the resources. */
 export function documentHash(source: OpenApiGroupVersion, serverVersion: string): string {
   const { group, version, resources, customSchemas } = source;
   const schemas = [...(customSchemas ?? [])].map(([kind, schema]) => [kind, schemaHash(schema)]);
-  return hashOf(JSON.stringify([serverVersion, group, version, resources, schemas]));
+  return hashOf(JSON.stringify([edition, serverVersion, group, version, resources, schemas]));
+}
+
+export function rootDocumentHash(name: string, serverVersion: string): string {
+  return hashOf(JSON.stringify([edition, serverVersion, name]));
 }
 
 /** Schemas are large, and the index of all documents is asked for with every command: each is hashed once. */
@@ -45,37 +60,27 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').toUpperCase();
 }
 
-const jsonTypes = ['application/json', 'application/yaml'];
-const protobufType = 'application/vnd.kubernetes.protobuf';
-const patchTypes = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
-
 export function openApiV3Document(source: OpenApiGroupVersion, serverVersion: string): JsonSchema {
-  const paths: Record<string, JsonSchema> = {};
-  for (const { path, pathParameters: names, operations, tag } of pathsOf(source)) {
-    const item: JsonSchema = {};
-    for (const operation of operations) item[operation.method] = renderOperation(operation, tag);
-    if (names.length > 0) {
-      item.parameters = names.map((name) => ({
-        name,
-        in: 'path',
-        description: pathParameters[name],
-        required: true,
-        schema: { type: 'string', uniqueItems: true },
-      }));
-    }
-    paths[path] = item;
-  }
+  return renderDocument([source], [...groupVersionRoot(source), ...pathsOf(source)], serverVersion);
+}
+
+/** The document of a path that is about no resource. */
+export function openApiV3RootDocument(path: ApiPath, serverVersion: string): JsonSchema {
+  return renderDocument([], [path], serverVersion);
+}
+
+function renderDocument(
+  sources: readonly OpenApiGroupVersion[],
+  paths: readonly ApiPath[],
+  serverVersion: string,
+): JsonSchema {
+  const schemas = collectDefinitions({ sources, paths }, loadDescriptions(), 'v3');
   return {
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version: serverVersion },
-    paths,
+    paths: Object.fromEntries(paths.map((path) => [path.path, renderPath(path)])),
     components: {
-      schemas: collectDefinitions([source], loadDescriptions(), 'v3'),
+      ...(Object.keys(schemas).length > 0 && { schemas }),
       securitySchemes: {
         BearerToken: {
           type: 'apiKey',
@@ -88,48 +93,50 @@ export function openApiV3Document(source: OpenApiGroupVersion, serverVersion: st
   };
 }
 
-function renderOperation(operation: ApiOperation, tag: string): JsonSchema {
-  const out: JsonSchema = {
-    tags: [tag],
-    description: operation.description,
-    operationId: operation.operationId,
-  };
-  if (operation.queryParameters.length > 0) {
-    out.parameters = operation.queryParameters.map((name) => {
-      const [type, description] = queryParameters[name];
-      return { name, in: 'query', description, schema: { type, uniqueItems: true } };
-    });
-  }
-  if (operation.body) {
-    const isPatch = operation.body === 'patch';
-    const schema = refTo(isPatch ? 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch' : operation.body, 'v3');
-    const types = isPatch ? patchTypes : ['*/*'];
+function renderPath(path: ApiPath): JsonSchema {
+  const common = commonQueryParameters(path);
+  const item: JsonSchema = {};
+  for (const operation of path.operations)
+    item[operation.method] = renderOperation(operation, path.tag, ownParameters(operation, common));
+  const parameters = sortParameters([...path.pathParameters, ...common]);
+  if (parameters.length > 0) item.parameters = parameters.map(renderParameter);
+  return item;
+}
+
+function renderParameter(parameter: PathParameter | QueryParameter): JsonSchema {
+  const { name, description } = parameter;
+  return parameter.in === 'path'
+    ? { name, in: 'path', description, required: true, schema: { type: 'string', uniqueItems: true } }
+    : { name, in: 'query', description, schema: { type: parameter.type, uniqueItems: true } };
+}
+
+function renderOperation(operation: ApiOperation, tag: string, own: readonly Parameter[]): JsonSchema {
+  const { description, operationId, body, consumes = [], action, gvk } = operation;
+  const parameters = own.filter((parameter) => parameter.in !== 'body').map(renderParameter);
+  const out: JsonSchema = { tags: [tag], ...(description && { description }), operationId };
+  if (parameters.length > 0) out.parameters = parameters;
+  if (body) {
+    const schema = refTo(body.definition, 'v3');
     out.requestBody = {
-      content: Object.fromEntries(types.map((type) => [type, { schema }])),
-      ...(operation.bodyRequired && { required: true }),
+      content: Object.fromEntries(consumes.map((type) => [type, { schema }])),
+      ...(body.required && { required: true }),
     };
   }
   const responses: JsonSchema = {};
   for (const code of operation.codes) responses[code] = renderAnswer(operation, code);
   responses[401] = { description: 'Unauthorized' };
   out.responses = responses;
-  out['x-kubernetes-action'] = operation.action;
-  out['x-kubernetes-group-version-kind'] = operation.gvk;
+  if (action) out['x-kubernetes-action'] = action;
+  if (gvk) out['x-kubernetes-group-version-kind'] = gvk;
   return out;
 }
 
 const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' };
 
-function renderAnswer(operation: ApiOperation, code: number): JsonSchema {
-  const description = codeTexts[code];
-  if (operation.answer === undefined) {
-    return { description, content: { '*/*': { schema: { type: 'string' } } } };
-  }
-  const types = operation.hasProtobuf ? [...jsonTypes, protobufType] : [...jsonTypes];
-  if (operation.streams) {
-    types.push('application/json;stream=watch');
-    if (operation.hasProtobuf) types.push(`${protobufType};stream=watch`);
-  }
-  const schema = refTo(operation.answer, 'v3');
-  return { description, content: Object.fromEntries(types.map((type) => [type, { schema }])) };
+function renderAnswer({ answer, produces = [] }: ApiOperation, code: number): JsonSchema {
+  const schema = answer === undefined ? { type: 'string' } : refTo(answer, 'v3');
+  return {
+    description: codeTexts[code],
+    content: Object.fromEntries(produces.map((type) => [type, { schema }])),
+  };
 }

@@ -8,6 +8,7 @@ import { configurationsMax } from './claim-rules.ts';
 import { validateConfiguration, validateItems, validateSelectors } from './device-rules.ts';
 
 export const deviceClassKind = defineKind(DeviceClass, {
+  returnsDeleted: true,
   hasGeneration: true,
   columns: [nameColumn, ageColumn],
   *validate({ spec }) {

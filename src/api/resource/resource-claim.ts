@@ -12,6 +12,7 @@ import { claimFromBeta, claimToBeta } from './old-claims.ts';
 const claimVersions = ['v1beta2', { version: 'v1beta1', toStored: claimFromBeta, fromStored: claimToBeta }];
 
 export const resourceClaimKind = defineKind(ResourceClaim, {
+  returnsDeleted: true,
   status: 'separate',
   columns: [nameColumn, column('State', stateCell), ageColumn],
   defaults: ({ spec }) => defaultDevices(spec?.devices),
@@ -30,6 +31,7 @@ export const resourceClaimKind = defineKind(ResourceClaim, {
 });
 
 export const resourceClaimTemplateKind = defineKind(ResourceClaimTemplate, {
+  returnsDeleted: true,
   columns: [nameColumn, ageColumn],
   defaults: ({ spec }) => defaultDevices(spec?.spec?.devices),
   *validate({ spec }) {

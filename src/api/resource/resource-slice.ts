@@ -7,6 +7,7 @@ import { sliceFromBeta, sliceToBeta } from './old-claims.ts';
 import { validateSliceSpec } from './slice-rules.ts';
 
 export const resourceSliceKind = defineKind(ResourceSlice, {
+  returnsDeleted: true,
   hasGeneration: true,
   columns: [
     nameColumn,

@@ -12,6 +12,7 @@ const tokensInAttributes =
   'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes';
 
 export const csiDriverKind = defineKind(CSIDriver, {
+  returnsDeleted: true,
   requiresVersionOnUpdate: true,
   columns: [
     nameColumn,

@@ -12,6 +12,7 @@ import { validateDriverName } from './csi-driver.ts';
 const nodeIdLengthMax = 192;
 
 export const csiNodeKind = defineKind(CSINode, {
+  returnsDeleted: true,
   requiresVersionOnUpdate: true,
   columns: [nameColumn, countColumn('Drivers', ({ spec }) => spec?.drivers?.length ?? 0), ageColumn],
   defaults({ spec }) {

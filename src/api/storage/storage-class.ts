@@ -27,6 +27,7 @@ function isDefaultStorageClass(storageClass: StorageClass): boolean {
 }
 
 export const storageClassKind = defineKind(StorageClass, {
+  returnsDeleted: true,
   columns: [
     {
       ...nameColumn,

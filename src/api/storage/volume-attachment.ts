@@ -9,6 +9,7 @@ import { subdomainProblems } from '../validation/names.ts';
 import { validateDriverName } from './csi-driver.ts';
 
 export const volumeAttachmentKind = defineKind(VolumeAttachment, {
+  returnsDeleted: true,
   requiresVersionOnUpdate: true,
   status: 'separate',
   columns: [

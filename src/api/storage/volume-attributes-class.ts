@@ -7,6 +7,7 @@ import { semanticEqual } from '../validation/equality.ts';
 import { validateParameters, validateProvisioner } from './storage-class.ts';
 
 export const volumeAttributesClassKind = defineKind(VolumeAttributesClass, {
+  returnsDeleted: true,
   columns: [nameColumn, column('DriverName', ({ driverName }) => driverName), ageColumn],
   *validate({ driverName, parameters }) {
     yield* validateProvisioner(driverName, 'driverName');

@@ -20,6 +20,7 @@ function served() {
     kind: 'ConfigMap',
     verbs: new Set(['get', 'list', 'watch', 'create']),
     codec: {},
+    definition: {},
   };
   const groups = [{ group: '', versions: [{ version: 'v1', resources: [{ resource, subresources: [] }] }] }];
   const others = [{ group: 'other.example.com', versions: [{ version: 'v1', resources: [] }] }];
@@ -86,6 +87,14 @@ test('OpenAPI 3 comes in protobuf to clients that ask for it, under the hash of 
     assert.equal(answer.headers?.etag, headers?.etag);
   }
   await assert.rejects(() => get('/openapi/v3/api/v1', { accept: 'text/html' }), { code: 406 });
+});
+
+test('documents that are about no resource are led to and served', async () => {
+  const get = served();
+  const { paths } = JSON.parse(String((await get('/openapi/v3')).body));
+  const answer = await get(paths.version.serverRelativeURL);
+  assert.deepEqual(Object.keys(JSON.parse(String(answer.body)).paths), ['/version/']);
+  await assert.rejects(() => get('/openapi/v3/apis/none'), { code: 404 });
 });
 
 test('a group version that is not there is not found', async () => {

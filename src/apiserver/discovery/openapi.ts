@@ -4,11 +4,18 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { rootPaths } from '../../api/openapi/root-paths.ts';
 import type { JsonSchema, OpenApiGroupVersion, OpenApiResource } from '../../api/openapi/source.ts';
 import { rootPath } from '../../api/openapi/source.ts';
 import { openApiV2Document } from '../../api/openapi/v2.ts';
 import { encodeOpenApiV2 } from '../../api/openapi/v2-protobuf.ts';
-import { documentHash, openApiIndex, openApiV3Document } from '../../api/openapi/v3.ts';
+import {
+  documentHash,
+  openApiIndex,
+  openApiV3Document,
+  openApiV3RootDocument,
+  rootDocumentHash,
+} from '../../api/openapi/v3.ts';
 import { encodeOpenApiV3 } from '../../api/openapi/v3-protobuf.ts';
 import { notAcceptable, unknownPath } from '../../api/status.ts';
 import { kubernetesVersion } from '../../api/version-info.ts';
@@ -80,10 +87,10 @@ export class OpenApi {
 
   async #v3({ request, info }: RequestContext): Promise<ApiResponse> {
     const path = info.path.slice('/openapi/v3'.length);
-    const source = this.#sources().find((candidate) => rootPath(candidate) === path);
-    if (!source) throw unknownPath();
+    const document = findDocument(this.#sources(), path);
+    if (!document) throw unknownPath();
     const contentType = contentTypeFor(request.header('accept'), 'v3');
-    const hash = documentHash(source, kubernetesVersion);
+    const { hash } = document;
     const asked = request.query.get('hash');
     if (asked && asked !== hash) {
       const location = `/openapi/v3${path}?hash=${hash}`;
@@ -93,8 +100,8 @@ export class OpenApi {
       ? { 'cache-control': `public, immutable, max-age=${immutableSeconds}` }
       : {};
     const make = () => {
-      const document = openApiV3Document(source, kubernetesVersion);
-      return contentType === jsonType ? JSON.stringify(document) : encodeOpenApiV3(document);
+      const whole = document.make();
+      return contentType === jsonType ? JSON.stringify(whole) : encodeOpenApiV3(whole);
     };
     return this.#answer(request, { key: `${contentType} ${path}`, hash, contentType, headers, make });
   }
@@ -138,6 +145,27 @@ export class OpenApi {
   }
 }
 
+/** @param path `/apis/apps/v1`, or of a document about no resource: `/apis/apps`, `/version` */
+function findDocument(
+  sources: readonly OpenApiGroupVersion[],
+  path: string,
+): { hash: string; make(): JsonSchema } | undefined {
+  const source = sources.find((candidate) => rootPath(candidate) === path);
+  if (source)
+    return {
+      hash: documentHash(source, kubernetesVersion),
+      make: () => openApiV3Document(source, kubernetesVersion),
+    };
+  const name = path.slice(1);
+  const root = rootPaths(sources).get(name);
+  return (
+    root && {
+      hash: rootDocumentHash(name, kubernetesVersion),
+      make: () => openApiV3RootDocument(root, kubernetesVersion),
+    }
+  );
+}
+
 interface DocumentRequest {
   key: string;
   hash: string;
@@ -169,7 +197,8 @@ function sourceOf(
   const customSchemas = new Map<string, JsonSchema>();
   for (const { resource, subresources } of discovered) {
     const { plural, namespaced, kind } = resource;
-    resources.push({ name: plural, namespaced, kind, verbs: [...resource.verbs] });
+    const returnsDeleted = resource.definition.returnsDeleted ?? false;
+    resources.push({ name: plural, namespaced, kind, verbs: [...resource.verbs], returnsDeleted });
     for (const { name, verbs, type } of subresources) {
       resources.push({ kind, verbs, namespaced, ...type, name: `${plural}/${name}` });
     }

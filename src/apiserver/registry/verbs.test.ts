@@ -176,6 +176,19 @@ test('server-side apply makes, owns, conflicts, and forces', async () => {
   assert.equal((await apply('2', 'fieldManager=two&force=true')).object.data.x, '2');
 });
 
+test('a delete answers with a Status, for the kinds of storage and devices with the object as upstream does', async () => {
+  await using server = await createTestServer();
+  await server.ask('POST', configMaps, { metadata: { name: 'a' } });
+  assert.equal((await server.ask('DELETE', `${configMaps}/a`)).object.kind, 'Status');
+  const groups = { 'storage.k8s.io/v1': 'storageclasses', 'resource.k8s.io/v1': 'deviceclasses' };
+  for (const [group, plural] of Object.entries(groups)) {
+    const path = `/apis/${group}/${plural}`;
+    const created = await server.ask('POST', path, { metadata: { name: 'a' }, provisioner: 'x' });
+    const deleted = await server.ask('DELETE', `${path}/a`);
+    assert.deepEqual([deleted.status, deleted.object], [200, created.object], plural);
+  }
+});
+
 test('finalizers hold a deleted object until the last of them is gone', async () => {
   await using server = await createTestServer();
   await server.ask('POST', configMaps, { metadata: { name: 'a', finalizers: ['example.com/x'] } });
