@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatYaml, parseYaml, parseYamlStrictly } from './yaml.ts';
+import { parseYaml, parseYamlStrictly } from './yaml.ts';
+import { formatYaml } from './yaml-writer.ts';
 
 test('what is written is read as the same, whatever the words of strings mean elsewhere', () => {
   const words = [

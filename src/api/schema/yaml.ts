@@ -2,7 +2,6 @@
 import {
   boolYaml11Tag,
   defineScalarTag,
-  dump,
   FAILSAFE_SCHEMA,
   floatCoreTag,
   intYaml11Tag,
@@ -41,8 +40,6 @@ const integerTag = defineScalarTag(intYaml11Tag.tagName, {
     const isExact = typeof value !== 'number' || Number.isSafeInteger(value);
     return isExact ? value : (exactInteger(source.replaceAll('_', '').replace(/^\+/, '')) ?? value);
   },
-  identify: (value) => typeof value === 'bigint' || intYaml11Tag.identify(value),
-  represent: String,
 });
 
 /** Dates, sets and the like are plain strings and maps to upstream. */
@@ -68,18 +65,6 @@ export function parseYamlStrictly(text: string): unknown {
   const { value, problems } = parseYaml(text);
   if (problems[0] !== undefined) throw new YamlError(`yaml: ${problemText(problems[0])}`);
   return value;
-}
-
-/** Strings that {@link parseYaml} would take for something else are quoted; keys are in order, as upstream's. */
-export function formatYaml(value: unknown): string {
-  return dump(value, {
-    schema,
-    noRefs: true,
-    seqNoIndent: true,
-    lineWidth: -1,
-    sortKeys: true,
-    quoteStyle: 'double',
-  });
 }
 
 /** Undefined: it is none. JSON is YAML, and what kubectl applies is JSON: its own parser is a hundred times faster. */

@@ -8,7 +8,7 @@ import {
   encodeWatchFrame,
 } from '../../api/protobuf/envelope.ts';
 import { asJsonObject, asKubeObject, type JsonObject } from '../../api/schema/decode.ts';
-import { formatYaml } from '../../api/schema/yaml.ts';
+import { formatYaml } from '../../api/schema/yaml-writer.ts';
 import { jsonOf, viewOf } from '../registry/conversion.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import { type ApiResponse, objectOf, type ServedObject } from '../request.ts';
@@ -228,7 +228,6 @@ export function encodeFrame(
 ): Uint8Array {
   if (format.media === 'protobuf')
     return encodeWatchFrame(type, encodeValue(value, format, format.as ? undefined : schema).body);
-  if (format.media === 'yaml') return Buffer.from(`${formatYaml({ type, object: value })}---\n`);
   return Buffer.from(`${JSON.stringify({ type, object: value })}\n`);
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatYaml, parseYaml, YamlError } from '../../api/schema/yaml.ts';
+import { parseYaml, YamlError } from '../../api/schema/yaml.ts';
+import { formatYaml } from '../../api/schema/yaml-writer.ts';
 import { yamlReader } from './long-yaml.ts';
 
 const long = {
