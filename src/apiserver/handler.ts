@@ -21,6 +21,7 @@ import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { RefusedError } from './flow-control/priority-level.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
+import { requireAcceptable } from './http/negotiate.ts';
 import { authorizedName, parsePath } from './http/path.ts';
 import type { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { prepareViews } from './registry/conversion.ts';
@@ -188,8 +189,10 @@ export class RequestHandler {
     if (context.request.method === 'HEAD' && info.subresource !== 'proxy') throw methodNotAllowed();
     warnOfDeprecation(context, resource);
     const handler = this.#options.subresources.find(resource, info.subresource);
+    if (!handler && info.subresource !== '')
+      throw resource.isCustom ? notFound(resource, info.name) : unknownPath();
+    requireAcceptable(context, resource);
     if (handler) return handler(this.#options.registry, context, resource);
-    if (info.subresource !== '') throw resource.isCustom ? notFound(resource, info.name) : unknownPath();
     if (!resource.cache) {
       const review = this.#options.reviews.get(resource.kind);
       // What is never stored has neither names nor a list over all namespaces.

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { methodNotAllowed, unknownPath } from '../../api/status.ts';
 import { getOnly, pageNotFound, type RequestHandler } from '../handler.ts';
-import { parseAccept } from '../http/negotiate.ts';
+import { encodeValue } from '../http/encode.ts';
+import { contentTypes, type MediaType, mediaFor, parseAccept } from '../http/negotiate.ts';
+import { prettyFor } from '../http/pretty.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
@@ -64,14 +66,14 @@ export class Discovery {
   }
 
   #core(context: RequestContext): ApiResponse {
-    const aggregated = aggregatedVersion(context);
+    const aggregated = aggregatedForm(context);
     const core = this.groups().filter(({ group }) => group === '');
     if (aggregated) return aggregatedAnswer(context, core, aggregated);
     return plain(apiVersions(this.#options.serverAddress()));
   }
 
   #groupList(context: RequestContext): ApiResponse {
-    const aggregated = aggregatedVersion(context);
+    const aggregated = aggregatedForm(context);
     const named = this.#allGroups().filter(({ group }) => group !== '');
     if (aggregated) return aggregatedAnswer(context, named, aggregated);
     return plain(apiGroupList(named));
@@ -100,14 +102,18 @@ function plain(object: Record<string, unknown>): ApiResponse {
   return { type: 'plain', status: 200, object };
 }
 
-/** The newest form of aggregated discovery that the client prefers over the legacy one. */
-function aggregatedVersion({ request }: RequestContext): AggregatedVersion | undefined {
-  for (const { type, parameters } of parseAccept(request.header('accept') ?? '')) {
-    if (type !== 'application/json') continue;
-    const { as, g, v } = parameters;
-    if (as === undefined) return undefined;
-    if (as === 'APIGroupDiscoveryList' && g === 'apidiscovery.k8s.io' && (v === 'v2' || v === 'v2beta1'))
-      return v;
+interface AggregatedForm {
+  media: MediaType;
+  version: AggregatedVersion;
+}
+
+/** The form of aggregated discovery that the client wants most; it comes before the other one wherever it stands. */
+function aggregatedForm({ request }: RequestContext): AggregatedForm | undefined {
+  for (const clause of parseAccept(request.header('accept') ?? '')) {
+    const { as, g, v } = clause.parameters;
+    if (as !== 'APIGroupDiscoveryList' || g !== 'apidiscovery.k8s.io') continue;
+    const [media] = mediaFor(clause);
+    if (media && (v === 'v2' || v === 'v2beta1')) return { media, version: v };
   }
   return undefined;
 }
@@ -115,13 +121,15 @@ function aggregatedVersion({ request }: RequestContext): AggregatedVersion | und
 function aggregatedAnswer(
   { request }: RequestContext,
   groups: readonly DiscoveredGroup[],
-  version: AggregatedVersion,
+  { media, version }: AggregatedForm,
 ): ApiResponse {
-  const body = JSON.stringify(groupDiscoveryList(groups, version));
-  const etag = `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"`;
-  const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+  const list = groupDiscoveryList(groups, version);
+  const etag = `"${createHash('sha512').update(JSON.stringify(list)).digest('hex').toUpperCase()}"`;
+  const contentType = `${contentTypes[media]};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
   const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
   if (request.header('if-none-match') === etag)
     return { type: 'raw', status: 304, contentType, body: '', headers };
+  const schema = `io.k8s.api.apidiscovery.${version}.APIGroupDiscoveryList`;
+  const { body } = prettyFor(request, encodeValue(list, { media }, schema));
   return { type: 'raw', status: 200, contentType, body, headers };
 }

@@ -55,6 +55,11 @@ test('the index leads to the documents of other servers too', async () => {
   });
 });
 
+test('who can read neither form is told so without words', async () => {
+  const { status, body, contentType } = await served()('/openapi/v2', { accept: 'application/yaml' });
+  assert.deepEqual([status, body, contentType], [406, '', '']);
+});
+
 test('an old hash leads to the document of today, and a known one to nothing new', async () => {
   const get = served();
   const old = await get('/openapi/v3/api/v1?hash=OLD');
@@ -73,7 +78,8 @@ test('OpenAPI 2 comes in JSON and in protobuf, to old clients too', async () => 
     assert.equal(answer.contentType, 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
     assert.equal((answer.body as Uint8Array)[0], 10);
   }
-  await assert.rejects(() => get('/openapi/v2', { accept: 'text/html' }), { code: 406 });
+  const refused = await get('/openapi/v2', { accept: 'text/html' });
+  assert.deepEqual([refused.status, refused.body], [406, '']);
 });
 
 test('OpenAPI 3 comes in protobuf to clients that ask for it, under the hash of its JSON form', async () => {
@@ -86,7 +92,7 @@ test('OpenAPI 3 comes in protobuf to clients that ask for it, under the hash of 
     assert.deepEqual(Buffer.from(answer.body as Uint8Array).subarray(0, 7), Buffer.from('\n\x053.0.0'));
     assert.equal(answer.headers?.etag, headers?.etag);
   }
-  await assert.rejects(() => get('/openapi/v3/api/v1', { accept: 'text/html' }), { code: 406 });
+  assert.equal((await get('/openapi/v3/api/v1', { accept: 'application/yaml' })).status, 406);
 });
 
 test('documents that are about no resource are led to and served', async () => {
@@ -94,9 +100,10 @@ test('documents that are about no resource are led to and served', async () => {
   const { paths } = JSON.parse(String((await get('/openapi/v3')).body));
   const answer = await get(paths.version.serverRelativeURL);
   assert.deepEqual(Object.keys(JSON.parse(String(answer.body)).paths), ['/version/']);
-  await assert.rejects(() => get('/openapi/v3/apis/none'), { code: 404 });
+  assert.equal((await get('/openapi/v3/apis/none')).status, 404);
 });
 
 test('a group version that is not there is not found', async () => {
-  await assert.rejects(() => served()('/openapi/v3/apis/none/v1'), { code: 404 });
+  const { status, body } = await served()('/openapi/v3/apis/none/v1');
+  assert.deepEqual([status, body], [404, '']);
 });

@@ -17,7 +17,6 @@ import {
   rootDocumentHash,
 } from '../../api/openapi/v3.ts';
 import { encodeOpenApiV3 } from '../../api/openapi/v3-protobuf.ts';
-import { notAcceptable, unknownPath } from '../../api/status.ts';
 import { kubernetesVersion } from '../../api/version-info.ts';
 import type { RequestHandler } from '../handler.ts';
 import { parseAccept } from '../http/negotiate.ts';
@@ -88,8 +87,9 @@ export class OpenApi {
   async #v3({ request, info }: RequestContext): Promise<ApiResponse> {
     const path = info.path.slice('/openapi/v3'.length);
     const document = findDocument(this.#sources(), path);
-    if (!document) throw unknownPath();
+    if (!document) return bare(404);
     const contentType = contentTypeFor(request.header('accept'), 'v3');
+    if (!contentType) return bare(406);
     const { hash } = document;
     const asked = request.query.get('hash');
     if (asked && asked !== hash) {
@@ -110,6 +110,7 @@ export class OpenApi {
     const sources = this.#sources();
     const hash = documentHash({ group: 'all', version: 'v2', resources: [] }, v2Facts(sources));
     const contentType = contentTypeFor(request.header('accept'), 'v2');
+    if (!contentType) return bare(406);
     const make = () => {
       const document = openApiV2Document(sources, kubernetesVersion);
       return contentType === jsonType ? JSON.stringify(document) : encodeOpenApiV2(document);
@@ -179,13 +180,18 @@ function v2Facts(sources: readonly OpenApiGroupVersion[]): string {
   return sources.map((source) => documentHash(source, kubernetesVersion)).join();
 }
 
-/** The form of a document that the client wants most. @throws StatusError 406 */
-function contentTypeFor(accept: string | undefined, version: 'v2' | 'v3'): string {
+/** The form of a document that the client wants most; undefined: it can read none. */
+function contentTypeFor(accept: string | undefined, version: 'v2' | 'v3'): string | undefined {
   for (const { type } of parseAccept(accept || '*/*')) {
     if (type === jsonType || type === 'application/*' || type === '*/*') return jsonType;
     if (type === protobufType[version] || type === oldProtobufType[version]) return protobufType[version];
   }
-  throw notAcceptable(`only the following media types are accepted: ${jsonType}, ${protobufType[version]}`);
+  return undefined;
+}
+
+/** As upstream's, it has no body. */
+function bare(status: 404 | 406): ApiResponse {
+  return { type: 'raw', status, contentType: '', headers: { vary: 'Accept' }, body: '' };
 }
 
 function sourceOf(

@@ -1,5 +1,8 @@
 /** Content negotiation: which of the served representations an `Accept` header asks for. */
+import { canEncode } from '../../api/protobuf/envelope.ts';
 import { notAcceptable } from '../../api/status.ts';
+import type { ServedResource } from '../registry/kind-registry.ts';
+import type { RequestContext } from '../request.ts';
 
 export type MediaType = 'json' | 'yaml' | 'protobuf';
 
@@ -19,35 +22,65 @@ export const contentTypes: Readonly<Record<MediaType, string>> = {
   protobuf: 'application/vnd.kubernetes.protobuf',
 };
 
-const mediaOf: Readonly<Record<string, MediaType>> = {
-  'application/json': 'json',
-  'application/yaml': 'yaml',
-  'application/vnd.kubernetes.protobuf': 'protobuf',
-  'application/*': 'json',
-  '*/*': 'json',
-};
+/** In the order in which a wildcard takes them. */
+const acceptedMedia = Object.entries(contentTypes).map(([media, contentType]) => {
+  const [type = '', subtype = ''] = contentType.split('/');
+  return { media: media as MediaType, type, subtype };
+});
 
 export interface AcceptClause {
+  /** `application/json` */
   type: string;
   parameters: Readonly<Record<string, string>>;
 }
 
-/** The clauses of an Accept header, most wanted first. */
+interface RankedClause extends AcceptClause {
+  quality: number;
+}
+
+/**
+ * The clauses of an Accept header, most wanted first. Where a wildcard stands its quality does not count, and the
+ * order depends on what is beside what: so it is upstream's, in whose words clients are written.
+ */
 export function parseAccept(accept: string): AcceptClause[] {
-  const clauses: { clause: AcceptClause; quality: number; at: number }[] = [];
-  for (const [at, text] of accept.split(',').entries()) {
-    const [type = '', ...rest] = text.split(';').map((part) => part.trim());
-    if (type === '') continue;
-    const parameters: Record<string, string> = {};
-    for (const parameter of rest) {
-      const equals = parameter.indexOf('=');
-      if (equals > 0) parameters[parameter.slice(0, equals)] = parameter.slice(equals + 1);
-    }
-    const quality = parameters.q === undefined ? 1 : Number(parameters.q) || 0;
-    clauses.push({ clause: { type: type.toLowerCase(), parameters }, quality, at });
+  const clauses: RankedClause[] = [];
+  for (const text of accept.split(',')) {
+    const clause = parseClause(text);
+    if (!clause) continue;
+    let at = clauses.length;
+    while (at > 0 && isBefore(clause, clauses[at - 1]!)) at--;
+    clauses.splice(at, 0, clause);
   }
-  clauses.sort((a, b) => b.quality - a.quality || a.at - b.at);
-  return clauses.map(({ clause }) => clause);
+  return clauses;
+}
+
+function parseClause(text: string): RankedClause | undefined {
+  const [range = '', ...rest] = text.split(';').map((part) => part.trim());
+  const type = range === '*' ? '*/*' : range.toLowerCase();
+  if (!/^[^/]*\/[^/]+$/.test(type)) return undefined;
+  const parameters: Record<string, string> = {};
+  let quality = 1;
+  for (const parameter of rest) {
+    const [name = '', value = '', ...more] = parameter.split('=').map((part) => part.trim());
+    if (value === '' || more.length > 0) continue;
+    if (name === 'q') quality = Number(value) || 0;
+    else parameters[name] = value;
+  }
+  return { type, parameters, quality };
+}
+
+function isBefore(left: RankedClause, right: RankedClause): boolean {
+  if (left.quality > right.quality) return true;
+  const isAnyType = ({ type }: RankedClause) => type.startsWith('*/');
+  const isAnySubtype = ({ type }: RankedClause) => type.endsWith('/*');
+  return (!isAnyType(left) && isAnyType(right)) || (!isAnySubtype(left) && isAnySubtype(right));
+}
+
+/** The media types that a clause can mean, in the order in which they are tried. */
+export function mediaFor({ type }: AcceptClause): MediaType[] {
+  return acceptedMedia
+    .filter((media) => [`${media.type}/${media.subtype}`, `${media.type}/*`, '*/*'].includes(type))
+    .map(({ media }) => media);
 }
 
 const parsed = new Map<string, OutputFormat | undefined>();
@@ -61,6 +94,10 @@ export interface NegotiationLimits {
   noForms?: boolean;
   /** The answer is never stored, so it has no columns; of its metadata there is a form. */
   noTables?: boolean;
+}
+
+export function limitsOf({ schema, cache }: Pick<ServedResource, 'schema' | 'cache'>): NegotiationLimits {
+  return { noProtobuf: !canEncode(schema), noTables: !cache };
 }
 
 /** @throws StatusError 406 */
@@ -80,21 +117,46 @@ export function negotiate(accept: string | undefined, limits: NegotiationLimits 
   return format;
 }
 
+const changing = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
+const connecting = new Set(['exec', 'attach', 'portforward', 'proxy']);
+
+/**
+ * Nothing is written, and no watch begins, whose answer the client could not read.
+ * @throws StatusError 406
+ */
+export function requireAcceptable({ request, info }: RequestContext, resource: ServedResource): void {
+  const { verb, subresource } = info;
+  if (verb !== 'watch' && (!changing.has(verb) || connecting.has(subresource))) return;
+  const { media } = negotiate(request.header('accept'), limitsOf(resource));
+  if (verb === 'watch' && media === 'yaml')
+    throw notAcceptable(
+      'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+    );
+}
+
 const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-function choose(
-  clauses: readonly AcceptClause[],
+function choose(clauses: readonly AcceptClause[], limits: NegotiationLimits): OutputFormat | undefined {
+  for (const clause of clauses)
+    for (const media of mediaFor(clause)) {
+      const format = formatIn(media, clause.parameters, limits);
+      if (format) return format;
+    }
+  return undefined;
+}
+
+function formatIn(
+  media: MediaType,
+  { as, g, v, stream, sv }: AcceptClause['parameters'],
   { noProtobuf, noForms, noTables }: NegotiationLimits,
 ): OutputFormat | undefined {
-  for (const { type, parameters } of clauses) {
-    const media = mediaOf[type];
-    if (!media || (media === 'protobuf' && noProtobuf && parameters.as === undefined)) continue;
-    const { as, g, v } = parameters;
-    if (as === undefined) return { media };
-    if (noForms || !forms.has(as) || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue;
-    // Tables have no protobuf form.
-    if (as === 'Table' && (noTables || media === 'protobuf')) continue;
-    return { media, as: as as NonNullable<OutputFormat['as']>, asVersion: v };
-  }
-  return undefined;
+  // YAML cannot be streamed, and nobody chooses the version of what the server adds.
+  if (sv || (stream && (stream !== 'watch' || media === 'yaml'))) return undefined;
+  if (as === undefined && g === undefined && v === undefined)
+    return media === 'protobuf' && noProtobuf ? undefined : { media };
+  if (noForms || !as || !forms.has(as) || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1'))
+    return undefined;
+  // Tables have no protobuf form.
+  if (as === 'Table' && (noTables || media === 'protobuf')) return undefined;
+  return { media, as: as as NonNullable<OutputFormat['as']>, asVersion: v };
 }

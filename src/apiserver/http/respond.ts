@@ -3,7 +3,6 @@ import { type Duplex, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
-import { canEncode } from '../../api/protobuf/envelope.ts';
 import { badRequest, internalError, notAcceptable, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
@@ -20,7 +19,7 @@ import {
 } from './encode.ts';
 import type { HttpResponse, ResponseHeaders } from './http-response.ts';
 import { listPieces, wholeItemsMax } from './list-pieces.ts';
-import { contentTypes, jsonFormat, negotiate, type OutputFormat } from './negotiate.ts';
+import { contentTypes, limitsOf, negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
 import { prettyFor, wantsPretty } from './pretty.ts';
 import { HttpWatchSink } from './watch-stream.ts';
@@ -47,8 +46,7 @@ export interface RespondOptions {
 
 /** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
 function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
-  const limits = { noProtobuf: !canEncode(resource.schema), noTables: !resource.cache };
-  const format = negotiate(request.header('accept'), limits);
+  const format = negotiate(request.header('accept'), limitsOf(resource));
   return { ...tableContextOf(request, format), nowMs: clock.now() };
 }
 
@@ -140,7 +138,7 @@ function whenClosed(connection: Duplex | Writable | undefined, act: () => void):
 function checkForm(request: ApiRequest, resource: ServedResource, { isList }: { isList: boolean }): void {
   const accept = request.header('accept');
   if (!accept?.includes('PartialObjectMetadata')) return;
-  const { as } = negotiate(accept, { noProtobuf: !canEncode(resource.schema) });
+  const { as } = negotiate(accept, { noProtobuf: limitsOf(resource).noProtobuf ?? false });
   const wrong = isList ? 'PartialObjectMetadata' : 'PartialObjectMetadataList';
   if (as !== wrong) return;
   const { group, kind, isCustom } = resource;
@@ -170,24 +168,21 @@ export function respondWithError(
   const headers: ResponseHeaders = {};
   const { retryAfterSeconds } = failure.status.details ?? {};
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
-  const encoded = prettyFor(
-    context.request,
-    encodeValue(failure.status, plainFormat(formatOrJson(context.request))),
-  );
+  const format = readableFormat(context.request);
+  const encoded = format
+    ? prettyFor(context.request, encodeValue(failure.status, format))
+    : { contentType: contentTypes.json, body: Buffer.from(JSON.stringify(failure.status, null, 2)) };
   if (!response.isClosed) send(context, response, failure.code, encoded, headers);
   return failure.code;
 }
 
-/** A Status has no table and no partial form. */
-function plainFormat(format: OutputFormat): OutputFormat {
-  return format.as ? { media: format.media } : format;
-}
-
-function formatOrJson(request: ApiRequest): OutputFormat {
+/** A Status has no table and no partial form. Undefined: the client names none; it gets JSON for people. */
+function readableFormat(request: ApiRequest): OutputFormat | undefined {
   try {
-    return negotiate(request.header('accept'));
-  } catch {
-    return jsonFormat; // the error is sent as JSON when nothing is acceptable
+    return { media: negotiate(request.header('accept')).media };
+  } catch (error) {
+    if (error instanceof StatusError) return undefined;
+    throw error;
   }
 }
 
@@ -220,7 +215,7 @@ function send(
   extra?: ResponseHeaders,
 ): Sent {
   const headers = headersOf(context);
-  headers['content-type'] = encoded.contentType;
+  if (encoded.contentType) headers['content-type'] = encoded.contentType;
   if (extra) Object.assign(headers, extra);
   response.send(status, headers, encoded.body);
   return { status, sizeBytes: encoded.body.length };

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseYaml } from '../../api/schema/yaml.ts';
+import type { ApiResponse, RequestContext } from '../request.ts';
+import { createTestServer } from '../server.fixture.ts';
+import { Discovery } from './discovery.ts';
+
+type Raw = Extract<ApiResponse, { type: 'raw' }>;
+
+/** What `/apis` answers, before anything is written. */
+async function groupsIn(accept: string, headers: Record<string, string> = {}): Promise<ApiResponse> {
+  await using server = await createTestServer();
+  const handlers = new Map<string, (context: RequestContext) => ApiResponse>();
+  new Discovery({
+    kinds: server.api.registry.kinds,
+    subresources: { of: () => [] } as never,
+    serverAddress: () => '127.0.0.1:6443',
+  }).register({
+    addPath: (path: string, handler: never) => handlers.set(path, handler),
+    addPrefix: () => undefined,
+  } as never);
+  const all: Record<string, string> = { accept, ...headers };
+  const request = { query: new URLSearchParams(), header: (name: string) => all[name] };
+  return handlers.get('/apis')!({ request } as never);
+}
+
+const form = (media: string, version = 'v2') =>
+  `${media};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+
+test('aggregated discovery comes in JSON, YAML and protobuf, each under its own type', async () => {
+  const json = (await groupsIn(form('application/json'))) as Raw;
+  const yaml = (await groupsIn(form('application/yaml'))) as Raw;
+  const protobuf = (await groupsIn(form('application/vnd.kubernetes.protobuf'))) as Raw;
+  assert.deepEqual(
+    [json, yaml, protobuf].map(({ contentType }) => contentType),
+    [form('application/json'), form('application/yaml'), form('application/vnd.kubernetes.protobuf')],
+  );
+  assert.deepEqual(parseYaml(String(yaml.body)).value, JSON.parse(String(json.body)));
+  const message = Buffer.from(protobuf.body as Uint8Array).toString('latin1');
+  assert.ok(message.startsWith('k8s\0') && message.includes('apidiscovery.k8s.io/v2'));
+  assert.ok(message.includes('deployments'));
+  assert.equal(json.headers?.etag, yaml.headers?.etag);
+});
+
+test('aggregated discovery is preferred wherever the client names it', async () => {
+  assert.equal((await groupsIn(`application/json, ${form('application/json')}`)).type, 'raw');
+  assert.equal((await groupsIn(`${form('application/json', 'v3')}, application/json`)).type, 'plain');
+  assert.equal((await groupsIn('application/json')).type, 'plain');
+});
+
+test('who has the list already is told so', async () => {
+  const { headers } = (await groupsIn(form('application/json'))) as Raw;
+  const again = (await groupsIn(form('application/json'), { 'if-none-match': headers!.etag! })) as Raw;
+  assert.equal(again.status, 304);
+});
