@@ -101,7 +101,8 @@ function describe(parts: ApiServerParts): void {
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
   handler.addPath('/version', getOnly(serveVersion));
-  handler.addPath('/debug/api_priority_and_fairness/dump_priority_levels', () => parts.flowControl.dump());
+  for (const [name, dump] of Object.entries(parts.flowControl.dumps))
+    handler.addPath(`/debug/api_priority_and_fairness/${name}`, dump);
   registerStatusPages(handler, { clock: options.clock, flags: flagsOf(options) });
   registerTokenDiscovery(handler, parts.security);
   registerMetrics(handler, options.metrics, collectStorage(options.metrics, registry));

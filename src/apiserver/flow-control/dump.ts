@@ -1,6 +1,6 @@
-/** What `/debug/api_priority_and_fairness/dump_priority_levels` shows: one line a level, in columns. */
+/** What is shown below `/debug/api_priority_and_fairness/`: priority levels, their queues and their requests, in columns. */
 import type { FlowMetrics } from './flow-metrics.ts';
-import type { PriorityLevel } from './priority-level.ts';
+import type { Admission, PriorityLevel, QueueFacts } from './priority-level.ts';
 
 type LevelFacts = Pick<
   PriorityLevel,
@@ -13,7 +13,9 @@ export interface DumpedLevel {
   totals: ReturnType<FlowMetrics['totalsOf']>;
 }
 
-const columns: readonly [string, (dumped: DumpedLevel) => unknown][] = [
+type Columns<Row> = readonly [string, (row: Row) => unknown][];
+
+const levelColumns: Columns<DumpedLevel> = [
   ['PriorityLevelName', ({ level }) => level.name],
   ['ActiveQueues', ({ level }) => level.activeQueues],
   ['IsIdle', ({ level }) => level.isIdle],
@@ -27,14 +29,109 @@ const columns: readonly [string, (dumped: DumpedLevel) => unknown][] = [
 ];
 
 export function formatLevels(levels: readonly DumpedLevel[]): string {
-  const byName = [...levels].sort((a, b) => (a.level.name < b.level.name ? -1 : 1));
+  return formatTable(
+    levelColumns,
+    levels.toSorted((a, b) => byName(a.level, b.level)),
+  );
+}
+
+type QueuedLevel = Pick<PriorityLevel, 'name' | 'queues' | 'queueless'>;
+
+interface QueueRow extends QueueFacts {
+  level: string;
+  index: number;
+}
+
+/** How long a request is taken to last, in seconds, before anybody knows. */
+const assumedDuration = 0.003;
+const seatsOf = (admissions: readonly Admission[]) => admissions.reduce((sum, { seats }) => sum + seats, 0);
+const seatSeconds = (value: number) => `${value.toFixed(8)}ss`;
+
+const queueColumns: Columns<QueueRow> = [
+  ['PriorityLevelName', ({ level }) => level],
+  ['Index', ({ index }) => index],
+  ['PendingRequests', ({ waiting }) => waiting.length],
+  ['ExecutingRequests', ({ executing }) => executing.length],
+  ['SeatsInUse', ({ executing }) => seatsOf(executing)],
+  ['NextDispatchR', ({ served }) => seatSeconds(served)],
+  ['InitialSeatsSum', ({ waiting }) => seatsOf(waiting)],
+  ['MaxSeatsSum', ({ waiting }) => seatsOf(waiting)],
+  ['TotalWorkSum', ({ waiting }) => seatSeconds(seatsOf(waiting) * assumedDuration)],
+];
+
+export function formatQueues(levels: readonly QueuedLevel[]): string {
+  const rows = levels
+    .toSorted(byName)
+    .flatMap(({ name, queues }) => queues.map((queue, index) => ({ ...queue, level: name, index })));
+  return formatTable(queueColumns, rows);
+}
+
+interface RequestRow {
+  level: string;
+  queue: number;
+  position: number;
+  admission: Admission;
+}
+
+const requestColumns: Columns<RequestRow> = [
+  ['PriorityLevelName', ({ level }) => level],
+  ['FlowSchemaName', ({ admission }) => admission.schema],
+  ['QueueIndex', ({ queue }) => queue],
+  ['RequestIndexInQueue', ({ position }) => position],
+  ['FlowDistingsher', ({ admission }) => admission.distinguisher],
+  ['ArriveTime', ({ admission }) => formatInstant(admission.arrivedMs)],
+  ['InitialSeats', ({ admission }) => Math.max(1, admission.seats)],
+  ['FinalSeats', () => 0],
+  ['AdditionalLatency', () => '0s'],
+  ['StartTime', ({ admission }) => formatInstant(admission.startedMs)],
+];
+
+const detailColumns: Columns<RequestRow> = [
+  ['UserName', ({ admission }) => admission.user.name],
+  ['Verb', ({ admission }) => admission.info.verb],
+  ['APIPath', ({ admission }) => admission.info.path],
+  ['Namespace', ({ admission }) => admission.info.namespace],
+  ['Name', ({ admission }) => admission.info.name],
+  ['APIVersion', ({ admission: { info } }) => (info.group ? `${info.group}/${info.version}` : info.version)],
+  ['Resource', ({ admission }) => admission.info.resource],
+  ['SubResource', ({ admission }) => admission.info.subresource],
+];
+
+/** Those that wait first, in their order, then those at work in the same queue, then those that need no queue. */
+export function formatRequests(levels: readonly QueuedLevel[], { details }: { details: boolean }): string {
+  const rows = levels
+    .toSorted(byName)
+    .flatMap(({ name: level, queues, queueless }) => [
+      ...queues.flatMap(({ waiting, executing }, queue): RequestRow[] => [
+        ...waiting.map((admission, position) => ({ level, queue, position, admission })),
+        ...executing.map((admission) => ({ level, queue, position: -1, admission })),
+      ]),
+      ...queueless.map((admission) => ({ level, queue: -1, position: -1, admission })),
+    ]);
+  return formatTable(details ? [...requestColumns, ...detailColumns] : requestColumns, rows);
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+/** As Go writes times: no more digits than they have; one that has not come is the beginning of its calendar. */
+function formatInstant(ms: number | undefined): string {
+  if (ms === undefined) return '0001-01-01T00:00:00Z';
+  return new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z');
+}
+
+/** With its comma and a space. */
+const cellWidthMin = 8;
+
+function formatTable<Row>(columns: Columns<Row>, table: readonly Row[]): string {
   const rows = [
     columns.map(([title]) => title),
-    ...byName.map((dumped) => columns.map(([, cellOf]) => String(cellOf(dumped)))),
+    ...table.map((row) => columns.map(([, cellOf]) => String(cellOf(row)))),
   ];
-  const widths = columns.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
+  const widths = columns.map((_, at) => Math.max(cellWidthMin, ...rows.map((row) => row[at]!.length + 2)));
   const last = columns.length - 1;
   const line = (row: readonly string[]) =>
-    row.map((cell, at) => (at === last ? cell : `${cell},`.padEnd(widths[at]! + 2))).join('');
+    row.map((cell, at) => (at === last ? cell : `${cell},`.padEnd(widths[at]!))).join('');
   return `${rows.map(line).join('\n')}\n`;
 }

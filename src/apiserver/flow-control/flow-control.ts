@@ -6,10 +6,10 @@ import type { MetricsRegistry } from '../../base/metrics.ts';
 import { isLongRunning } from '../http/deadline.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ApiResponse, RequestContext, RequestInfo } from '../request.ts';
-import { formatLevels } from './dump.ts';
+import { formatLevels, formatQueues, formatRequests } from './dump.ts';
 import { FlowMetrics, type FlowSeries } from './flow-metrics.ts';
 import { type Flow, FlowSchemas } from './flow-schemas.ts';
-import { type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
+import { type Admission, type EnterOptions, PriorityLevel, RefusedError } from './priority-level.ts';
 import { planSeats, SeatPool } from './seats.ts';
 
 /** What upstream allows by default: 400 reads and 200 writes, shared by all. */
@@ -58,13 +58,20 @@ export class FlowControl {
     this.#metrics = new FlowMetrics(metrics, () => this.#currentLevels());
   }
 
-  /** How the levels are doing, as a table for people. */
-  dump(): ApiResponse {
-    const body = formatLevels(
-      this.#currentLevels().map((level) => ({ level, totals: this.#metrics.totalsOf(level.name) })),
-    );
-    return { type: 'raw', status: 200, contentType: 'text/plain; charset=utf-8', body };
-  }
+  /** How the levels, their queues and their requests are doing, as tables for people; by the last part of the path. */
+  readonly dumps: Readonly<Record<string, (context: RequestContext) => ApiResponse>> = {
+    dump_priority_levels: () =>
+      plainText(
+        formatLevels(
+          this.#currentLevels().map((level) => ({ level, totals: this.#metrics.totalsOf(level.name) })),
+        ),
+      ),
+    dump_queues: () => plainText(formatQueues(this.#currentLevels())),
+    dump_requests: ({ request }) => {
+      const details = Boolean(request.query.get('includeRequestDetails'));
+      return plainText(formatRequests(this.#currentLevels(), { details }));
+    },
+  };
 
   #currentLevels(): PriorityLevel[] {
     this.#configure();
@@ -86,11 +93,21 @@ export class FlowControl {
     const series = this.#metrics.of(flow?.schema.metadata.name ?? 'catch-all', level.name);
     const isExempt = flow?.level.spec.type === 'Exempt' || mustGetIn(context);
     const seats = isExempt ? 0 : this.#seatsOf(info, request.query);
-    if (isExempt) this.#admit(level, series);
-    else
+    const admission: Admission = {
+      seats,
+      schema: flow?.schema.metadata.name ?? 'catch-all',
+      distinguisher: flow?.distinguisher ?? '',
+      user,
+      info,
+      arrivedMs: this.#options.clock.now(),
+    };
+    if (isExempt) {
+      level.enterExempt(admission);
+      series.dispatched++;
+    } else
       context.elsewhere.ms += await this.#enter(level, series, {
         flow: flow?.id ?? user.name,
-        seats,
+        admission,
         client: request,
         waitMs: timeoutMs * waitPart,
       });
@@ -106,15 +123,10 @@ export class FlowControl {
       inflight[kind]--;
       series.executing--;
       series.seats -= seats;
-      level.leave(seats);
+      level.leave(admission);
       const executed = info.verb === 'watch' ? series.watchesBegun : series.executed;
       executed.observe((this.#options.clock.monotonic() - startMs) / 1000);
     }
-  }
-
-  #admit(level: PriorityLevel, series: FlowSeries): void {
-    level.enterExempt();
-    series.dispatched++;
   }
 
   /** Gives the time that the request has waited, in milliseconds. */
@@ -194,4 +206,8 @@ export class FlowControl {
 /** Whatever the schemas say: the cluster's own administrators get in when it is overloaded. */
 function mustGetIn({ info, user }: RequestContext): boolean {
   return user.groups.includes(mastersGroup) || exemptPaths.test(info.path);
+}
+
+function plainText(body: string): ApiResponse {
+  return { type: 'raw', status: 200, contentType: 'text/plain; charset=utf-8', body };
 }

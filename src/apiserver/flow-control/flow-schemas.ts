@@ -12,6 +12,8 @@ import type { RequestInfo, UserInfo } from '../request.ts';
 export interface Flow {
   /** Of one schema and, as that says, of one user or namespace: its requests wait behind one another. */
   id: string;
+  /** That user or namespace; empty when the schema tells none apart. */
+  distinguisher: string;
   schema: FlowSchema;
   level: PriorityLevelConfiguration;
 }
@@ -21,7 +23,7 @@ const precedenceDefault = 1_000;
 export class FlowSchemas {
   readonly #objects: ObjectReader;
   #changes = -1;
-  #known: readonly Omit<Flow, 'id'>[] = [];
+  #known: readonly Omit<Flow, 'id' | 'distinguisher'>[] = [];
 
   constructor(objects: ObjectReader) {
     this.#objects = objects;
@@ -36,11 +38,11 @@ export class FlowSchemas {
     const { spec, metadata } = found.schema;
     const by = spec.distinguisherMethod?.type;
     const part = by === 'ByUser' ? user.name : by === 'ByNamespace' ? info.namespace : '';
-    return { id: `${metadata.name}/${part}`, ...found };
+    return { id: `${metadata.name}/${part}`, distinguisher: part, ...found };
   }
 
   /** Those whose level is there, in the order of precedence. */
-  #current(): readonly Omit<Flow, 'id'>[] {
+  #current(): readonly Omit<Flow, 'id' | 'distinguisher'>[] {
     const changes = this.#objects.changesOf(FlowSchema) + this.#objects.changesOf(PriorityLevelConfiguration);
     if (changes === this.#changes) return this.#known;
     this.#changes = changes;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import { PriorityLevel, type Refusal } from './priority-level.ts';
+import { type Admission, PriorityLevel, type Refusal } from './priority-level.ts';
 import { SeatPool } from './seats.ts';
 
 const never = new AbortController();
@@ -13,32 +13,49 @@ function createLevel({ seats = 1, queues = 16, handSize = 2, queueLengthLimit = 
     { limitResponse: { type, queuing: { queues, handSize, queueLengthLimit } } },
     { nominal: seats, lower: seats, upper: seats },
   );
-  const enter = (flow: string, options: { client?: { signal: AbortSignal }; seats?: number } = {}) =>
-    level.enter({ flow, seats: 1, client: never, waitMs: 15_000, ...options });
-  return { clock, level, enter };
+  const enter = (flow: string, client: { signal: AbortSignal } = never) =>
+    level.enter({ flow, admission: admissionOf(flow), client, waitMs: 15_000 });
+  const leave = () => level.leave(atWork(level)[0]!);
+  return { clock, level, enter, leave };
+}
+
+function admissionOf(name: string, seats = 1): Admission {
+  const info = { verb: 'get', path: '/api/v1/nodes', group: '', version: 'v1', resource: 'nodes' };
+  return {
+    seats,
+    schema: 'test',
+    distinguisher: name,
+    user: { name },
+    info: { ...info, isResource: true, namespace: '', name: '', subresource: '', rest: '' },
+    arrivedMs: Date.UTC(2026, 0, 1, 0, 0, 0, 250),
+  };
+}
+
+function atWork(level: PriorityLevel): Admission[] {
+  return [...level.queues.flatMap(({ executing }) => executing), ...level.queueless];
 }
 
 const refused = (reason: Refusal) => (error: { reason?: unknown }) => error.reason === reason;
 
 test('seats are taken at once while there are some, and handed on when one is given back', async () => {
-  const { level, enter } = createLevel({ seats: 2 });
+  const { level, enter, leave } = createLevel({ seats: 2 });
   assert.equal(enter('a'), undefined);
   assert.equal(enter('a'), undefined);
   const third = enter('a');
   assert.deepEqual([level.executing, level.waitingCount], [2, 1]);
-  level.leave(1);
+  leave();
   await third;
   assert.deepEqual([level.executing, level.waitingCount], [2, 0]);
 });
 
 test('a caller with many requests waits behind itself, not before others', async () => {
-  const { level, enter } = createLevel({ queueLengthLimit: 100 });
+  const { enter, leave } = createLevel({ queueLengthLimit: 100 });
   void enter('greedy');
   const order: string[] = [];
   const waits = Array.from({ length: 20 }, () => enter('greedy')!.then(() => order.push('greedy')));
   waits.push(enter('modest')!.then(() => order.push('modest')));
   for (let round = 0; round < 21; round++) {
-    level.leave(1);
+    leave();
     await new Promise((resolve) => setImmediate(resolve));
   }
   await Promise.all(waits);
@@ -70,29 +87,29 @@ test('nobody waits longer than it may', async () => {
 });
 
 test('a client that goes away gives up its place in the queue', async () => {
-  const { level, enter } = createLevel();
+  const { level, enter, leave } = createLevel();
   void enter('a');
   const gone = new AbortController();
-  const waiting = enter('b', { client: gone })!;
+  const waiting = enter('b', gone)!;
   gone.abort();
   await assert.rejects(waiting, refused('cancelled'));
-  level.leave(1);
+  leave();
   assert.ok(level.isIdle);
 });
 
 test('what waits goes on waiting when the queues are changed', async () => {
-  const { level, enter } = createLevel();
+  const { level, enter, leave } = createLevel();
   void enter('a');
   const waits = [enter('a')!, enter('b')!];
   const limits = { nominal: 3, lower: 3, upper: 3 };
   level.configure({ limitResponse: { type: 'Queue', queuing: { queues: 1, handSize: 1 } } }, limits);
-  level.leave(1);
+  leave();
   await Promise.all(waits);
   assert.equal(level.executing, 2);
 });
 
 test('a request that gives up after new settings have dealt it to another queue is gone for good', async () => {
-  const { clock, level, enter } = createLevel({ queues: 2 });
+  const { clock, level, enter, leave } = createLevel({ queues: 2 });
   void enter('a');
   const late = assert.rejects(enter('a')!, refused('time-out'));
   const limits = { nominal: 1, lower: 1, upper: 1 };
@@ -100,18 +117,18 @@ test('a request that gives up after new settings have dealt it to another queue 
   await clock.advance(15_000);
   await late;
   const next = enter('a')!;
-  level.leave(1);
+  leave();
   await next;
   assert.deepEqual([level.taken, level.executing, level.waitingCount], [1, 1, 0]);
 });
 
 test('a level that refuses from now on lets those go first that wait, and lets nobody wait behind them', async () => {
-  const { level, enter } = createLevel();
+  const { level, enter, leave } = createLevel();
   void enter('a');
   const waiting = enter('a')!;
   level.configure({ limitResponse: { type: 'Reject' } }, { nominal: 1, lower: 1, upper: 1 });
   assert.throws(() => enter('b'), refused('concurrency-limit'));
-  level.leave(1);
+  leave();
   await waiting;
   assert.deepEqual([level.executing, level.waitingCount], [1, 0]);
 });
@@ -119,6 +136,6 @@ test('a level that refuses from now on lets those go first that wait, and lets n
 test('a client that is gone already takes no place in a queue', () => {
   const { level, enter } = createLevel();
   void enter('a');
-  assert.throws(() => enter('a', { client: { signal: AbortSignal.abort() } }), refused('cancelled'));
+  assert.throws(() => enter('a', { signal: AbortSignal.abort() }), refused('cancelled'));
   assert.equal(level.waitingCount, 0);
 });

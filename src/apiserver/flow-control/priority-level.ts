@@ -1,6 +1,7 @@
 /** The requests of one priority level: those at work, and those that wait in its queues, each flow in its own few. */
 import type { LimitedPriorityLevelConfiguration } from '../../api/types/flowcontrol-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { RequestInfo, UserInfo } from '../request.ts';
 import type { SeatLimits, SeatPool, SeatTaker } from './seats.ts';
 import { dealHand } from './shuffle-shard.ts';
 
@@ -17,8 +18,27 @@ export class RefusedError extends Error {
   }
 }
 
-interface Waiting {
+/** A request that waits or works, with what people are told of it. */
+export interface Admission {
   seats: number;
+  schema: string;
+  /** What tells the flows of the schema apart. */
+  distinguisher: string;
+  user: Pick<UserInfo, 'name'>;
+  info: RequestInfo;
+  arrivedMs: number;
+  /** Undefined while it waits. */
+  startedMs?: number;
+}
+
+export interface QueueFacts {
+  waiting: readonly Admission[];
+  executing: readonly Admission[];
+  served: number;
+}
+
+interface Waiting {
+  admission: Admission;
   /** Where it waits now: new settings deal out what waits again. */
   queue: Queue;
   admit(): void;
@@ -32,7 +52,7 @@ interface Queue {
 
 export interface EnterOptions {
   flow: string;
-  seats: number;
+  admission: Admission;
   /** Its signal is asked for only when the request has to wait. */
   client: { readonly signal: AbortSignal };
   /** The longest time to wait. */
@@ -51,7 +71,6 @@ export class PriorityLevel implements SeatTaker {
   readonly #clock: Clock;
   limits: SeatLimits = { nominal: 0, lower: 0, upper: 0 };
   taken = 0;
-  executing = 0;
   waitingCount = 0;
   /** Its configuration is gone: it ends with its last request. */
   isQuiescing = false;
@@ -62,6 +81,8 @@ export class PriorityLevel implements SeatTaker {
   #queueLengthMax = queueLengthDefault;
   #served = 0;
   readonly #hands = new Map<string, number[]>();
+  /** Requests at work, with the queue that they came from or would have waited in. */
+  readonly #working = new Map<Admission, Queue | undefined>();
 
   constructor(name: string, pool: SeatPool, clock: Clock) {
     this.name = name;
@@ -77,6 +98,28 @@ export class PriorityLevel implements SeatTaker {
   /** Queues in which requests wait. */
   get activeQueues(): number {
     return this.#queues.filter(({ waiting }) => waiting.length > 0).length;
+  }
+
+  get executing(): number {
+    return this.#working.size;
+  }
+
+  get queues(): QueueFacts[] {
+    return this.#queues.map((queue) => ({
+      waiting: queue.waiting.map(({ admission }) => admission),
+      executing: this.#workingIn(queue),
+      served: queue.served,
+    }));
+  }
+
+  /** Requests at work in none of the queues: exempt ones, and those of queues that are no more. */
+  get queueless(): Admission[] {
+    const queues = new Set<Queue | undefined>(this.#queues);
+    return [...this.#working].filter(([, queue]) => !queues.has(queue)).map(([admission]) => admission);
+  }
+
+  #workingIn(queue: Queue): Admission[] {
+    return [...this.#working].filter(([, other]) => other === queue).map(([admission]) => admission);
   }
 
   get isIdle(): boolean {
@@ -116,45 +159,47 @@ export class PriorityLevel implements SeatTaker {
    * @throws RefusedError when it cannot even wait
    */
   enter(options: EnterOptions): Promise<void> | undefined {
-    if (!this.isWaiting && this.#pool.mayTake(this, options.seats)) {
-      this.#take(options.seats);
+    const { admission, flow } = options;
+    const queue = this.#mayWait ? this.#queueFor(flow) : undefined;
+    if (!this.isWaiting && this.#pool.mayTake(this, admission.seats)) {
+      this.#take(admission, queue);
       return undefined;
     }
-    if (!this.#mayWait) throw new RefusedError('concurrency-limit');
+    if (!queue) throw new RefusedError('concurrency-limit');
     if (options.client.signal.aborted) throw new RefusedError('cancelled');
-    const queue = this.#queueFor(options.flow);
     if (queue.waiting.length >= this.#queueLengthMax) throw new RefusedError('queue-full');
     return this.#wait(queue, options);
   }
 
   /** Of an exempt request, which takes no seats. */
-  enterExempt(): void {
-    this.executing++;
+  enterExempt(admission: Admission): void {
+    this.#take(admission, undefined);
   }
 
   /** Gives seats back. */
-  leave(seats: number): void {
-    this.taken -= seats;
-    this.executing--;
-    if (seats > 0) this.#pool.handOn();
+  leave(admission: Admission): void {
+    this.taken -= admission.seats;
+    this.#working.delete(admission);
+    if (admission.seats > 0) this.#pool.handOn();
   }
 
   admitNext(): boolean {
     const queue = this.#nextQueue();
     const next = queue?.waiting[0];
-    if (!queue || !next || !this.#pool.mayTake(this, next.seats)) return false;
+    if (!queue || !next || !this.#pool.mayTake(this, next.admission.seats)) return false;
     queue.waiting.shift();
     this.waitingCount--;
     this.#served = queue.served;
-    queue.served += next.seats;
-    this.#take(next.seats);
+    queue.served += next.admission.seats;
+    this.#take(next.admission, queue);
     next.admit();
     return true;
   }
 
-  #take(seats: number): void {
-    this.taken += seats;
-    this.executing++;
+  #take(admission: Admission, queue: Queue | undefined): void {
+    this.taken += admission.seats;
+    admission.startedMs = this.#clock.now();
+    this.#working.set(admission, queue);
   }
 
   /** The shortest queue of the flow's hand. */
@@ -180,7 +225,7 @@ export class PriorityLevel implements SeatTaker {
     return best;
   }
 
-  #wait(queue: Queue, { seats, client, waitMs }: EnterOptions): Promise<void> {
+  #wait(queue: Queue, { admission, client, waitMs }: EnterOptions): Promise<void> {
     const { signal } = client;
     return new Promise((resolve, reject) => {
       const stop = () => {
@@ -188,7 +233,7 @@ export class PriorityLevel implements SeatTaker {
         signal.removeEventListener('abort', cancelled);
       };
       const waiting: Waiting = {
-        seats,
+        admission,
         queue,
         admit: () => {
           stop();
