@@ -1,4 +1,5 @@
 /** Update: one optimistic loop for everything that changes a stored object (PUT, patches, subresources, the server itself). */
+import type { KindDefinition } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { equalJson } from '../../api/schema/json-value.ts';
@@ -105,13 +106,14 @@ async function prepareChange(
   if (options.isAdmitted) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
-  const next = attributes.object;
+  let next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
   if (prepare) prepare(next, old, formatTime(registry.clock.now()));
   else if (request.subresource === 'status')
     definition.prepareStatusUpdate?.(next, old, formatTime(registry.clock.now()));
   else definition.prepareUpdate?.(next, old);
-  definition.defaults?.(next);
+  next = withDefaults(definition, next);
+  attributes.object = next;
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));
   countGeneration(request, next, old);
   await converting(() => validateChange(request, next, old));
@@ -121,6 +123,22 @@ async function prepareChange(
   await registry.admission.validate(attributes);
   if (registry.admission.mayReserve(attributes)) allocations.push(reservationFor(registry, attributes));
   return next;
+}
+
+/**
+ * Parts that a change leaves alone are the stored object's own, frozen, and have their defaults: except what a version
+ * stored that did not have a default yet. Only then is the object copied, to get it.
+ */
+function withDefaults(definition: KindDefinition, object: KubeObject): KubeObject {
+  try {
+    definition.defaults?.(object);
+    return object;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const own = structuredClone(object);
+    definition.defaults?.(own);
+    return own;
+  }
 }
 
 /** What the namespace's quota has left for the change. */
@@ -266,7 +284,9 @@ export function checkPreconditions(
 }
 
 /** The generation counts changes of what the client wants: everything but metadata and status. */
-function countGeneration({ resource }: WriteRequest, object: KubeObject, old: KubeObject): void {
+function countGeneration({ resource, subresource }: WriteRequest, object: KubeObject, old: KubeObject): void {
+  // A default that an older version did not store is nobody's wish.
+  if (subresource === 'status') return;
   if (!resource.definition.hasGeneration || old.metadata.generation === undefined) return;
   if (sameWanted(object, old)) return;
   object.metadata.generation = old.metadata.generation + 1;
