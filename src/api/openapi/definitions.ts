@@ -110,9 +110,9 @@ function convertSchema(schema: RawSchema, conversion: Conversion, description?: 
   const out: JsonSchema = {};
   if (description) out.description = description;
   Object.assign(out, rest);
-  // OpenAPI 2 documents tell neither defaults nor enumerations: old clients stumble over them.
+  // OpenAPI 2 documents tell no defaults: old clients stumble over them.
   if (dialect === 'v3' && given !== undefined) out.default = given;
-  if (dialect === 'v3' && values) out.enum = values;
+  if (values) out.enum = values;
   if (items) out.items = convertSchema(items, conversion);
   if (additionalProperties) out.additionalProperties = convertSchema(additionalProperties, conversion);
   const target = refName({ $ref });
