@@ -25,9 +25,10 @@ export function customCodec(
   const fields = resourceNode(schema);
   const shape = (value: JsonObject): { object: KubeObject; problems: FieldProblem[] } => {
     const object = cloneJson(value);
-    const unknown = readMetadata(object, expected);
-    if (schema)
-      unknown.push(...pruneResource(schema, object).sort(), ...readEmbedded(schema, object, expected));
+    const unknown = readMetadata(object, expected).concat(
+      schema ? pruneResource(schema, object).sort() : [],
+      schema ? readEmbedded(schema, object, expected) : [],
+    );
     return { object: asKubeObject(object), problems: unknown.map(unknownField) };
   };
   return {

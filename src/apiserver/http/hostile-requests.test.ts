@@ -49,6 +49,14 @@ test('odd queries are refused or answered, never with an error of the server', a
   }
 });
 
+test('a body of more unknown fields than anybody can be warned of is taken, with as many warnings as fit', async () => {
+  const unknown = Array.from({ length: 200_000 }, (_, index) => `"u${index}":1`).join();
+  const body = `{"metadata":{"name":"odd"},${unknown}}`;
+  const { status, headers } = await send('POST', configMaps, json, body);
+  assert.equal(status, 201);
+  assert.ok(String(headers.warning).length < 16 * 1024);
+});
+
 test('odd paths are not found, forbidden or refused', async () => {
   for (let round = 0; round < 200; round++) {
     const path = `/${encodeURI(lettersOf('api/v1pods%2F%00.;:@é?&=', 30))}`;

@@ -22,6 +22,7 @@ import { listPieces, wholeItemsMax } from './list-pieces.ts';
 import { contentTypes, limitsOf, negotiate, type OutputFormat } from './negotiate.ts';
 import { isTrue } from './path.ts';
 import { prettyFor, wantsPretty } from './pretty.ts';
+import { warningHeaders } from './warning-headers.ts';
 import { HttpWatchSink } from './watch-stream.ts';
 import {
   asksForWebSocket,
@@ -196,15 +197,8 @@ function headersOf(context: {
     'cache-control': 'no-cache, private',
     ...context.headers,
   };
-  if (context.warnings.length > 0)
-    headers.warning = [...new Set(context.warnings)].map((text) => `299 - ${quoted(text)}`);
+  if (context.warnings.length > 0) headers.warning = warningHeaders(context.warnings);
   return headers;
-}
-
-/** A quoted string as RFC 9110 has it; what a header cannot carry is left out. */
-function quoted(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those must not get into a header
-  return `"${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/[\\"]/g, '\\$&')}"`;
 }
 
 function send(

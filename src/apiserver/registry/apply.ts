@@ -59,7 +59,7 @@ export async function readApplyConfig(context: RequestContext): Promise<JsonObje
   if (request.localBody) return request.localBody.value as JsonObject;
   const body = await request.readBody(bodySizeBytesMax);
   const { config, warnings } = parseApplyBody(body, fieldValidationOf(context), await yamlReader(body));
-  context.warnings.push(...warnings);
+  for (const warning of warnings) context.warnings.push(warning);
   context.requestObject = config;
   return config;
 }

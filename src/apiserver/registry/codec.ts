@@ -130,7 +130,8 @@ export function decodeAs(
   warnings: string[],
 ): KubeObject {
   const decoded = resource.codec.decode(parsed, validation);
-  warnings.push(...decoded.warnings);
+  // One by one: a body may have more of them than a call takes arguments.
+  for (const warning of decoded.warnings) warnings.push(warning);
   const object = decoded.object;
   // Types in which metadata may be left out altogether (reviews, bindings) have it nevertheless.
   object.metadata ??= {} as KubeObject['metadata'];

@@ -42,7 +42,7 @@ export async function patchObject(
         ? withOwnMetadata(current.object, patch)
         : convertFromStored(resource, current.copy());
     const { object, warnings } = resource.codec.patch(before, patch, validation);
-    if (attempt === 0) context.warnings.push(...warnings);
+    if (attempt === 0) for (const warning of warnings) context.warnings.push(warning);
     checkIdentity(request, object);
     // A patch that says nothing of the resourceVersion applies to whatever stands there.
     const meta = object.metadata as { resourceVersion?: string };

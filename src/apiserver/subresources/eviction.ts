@@ -113,7 +113,7 @@ async function readEviction(context: RequestContext): Promise<Eviction> {
     evictionType,
     fieldValidationOf(context),
   );
-  context.warnings.push(...warnings);
+  for (const warning of warnings) context.warnings.push(warning);
   object.metadata ??= {} as KubeObject['metadata'];
   if (object.metadata.name !== info.name)
     throw badRequest('name in URL does not match name in Eviction object');

@@ -63,7 +63,7 @@ async function readRollback(
     { group, version, kind },
     fieldValidationOf(context),
   );
-  context.warnings.push(...warnings);
+  for (const warning of warnings) context.warnings.push(warning);
   if (!object.name) throw invalid({ group, kind }, '', [required('name', 'name is missing')]);
   return object;
 }

@@ -44,7 +44,7 @@ export function serveToken(security: Security, objects: ObjectReader): Subresour
       tokenRequestType,
       fieldValidationOf(context),
     );
-    context.warnings.push(...warnings);
+    for (const warning of warnings) context.warnings.push(warning);
     asked.metadata ??= {} as KubeObject['metadata'];
     const current = await readCurrent(registry, resource, info.namespace, info.name);
     const account = current.object as ServiceAccount;
