@@ -26,8 +26,9 @@ export class ConcurrencyLimit {
   #next(): (() => void) | undefined {
     if (this.#first === this.#waiting.length) return undefined;
     const next = this.#waiting[this.#first++];
-    if (this.#first === this.#waiting.length) {
-      this.#waiting = [];
+    // Also when it never runs empty, what has gone is not kept for ever; each is moved once at the most.
+    if (this.#first * 2 >= this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#first);
       this.#first = 0;
     }
     return next;

@@ -10,7 +10,17 @@ import type { ObjectReader } from '../../object-reader.ts';
 import type { RequestContext } from '../../request.ts';
 import { serveProxy } from './proxy.ts';
 
-const backend = createServer((request, response) => response.end(`${request.method} ${request.url}`));
+const chunk = `<a href="/x">${'x'.repeat(64 * 1024)}</a>`;
+
+const backend = createServer(async (request, response) => {
+  const chunks = /^\/page-(\d+)/.exec(request.url ?? '')?.[1];
+  if (!chunks) return response.end(`${request.method} ${request.url}`);
+  // In pieces, so that its length is not known in advance.
+  response.setHeader('content-type', 'text/html');
+  for (let count = 0; count < Number(chunks); count++)
+    if (!response.write(chunk)) await once(response, 'drain');
+  return response.end();
+});
 backend.listen(0, '127.0.0.1');
 await once(backend, 'listening');
 after(() => backend.close());
@@ -29,7 +39,7 @@ async function ask(method: string, rest: string) {
     info: { name: 'p', namespace: 'default', path: `/p/proxy${rest}`, rest },
   });
   const answer = await handler({} as never, context, {} as never);
-  if (answer.type === 'raw') return [answer.status, answer.headers?.location];
+  if (answer.type === 'raw') return [answer.status, answer.headers?.location ?? String(answer.body)];
   assert.equal(answer.type, 'stream');
   const chunks: Buffer[] = [];
   for await (const chunk of (answer as { body: AsyncIterable<Buffer> }).body) chunks.push(chunk);
@@ -48,3 +58,10 @@ for (const method of ['GET', 'HEAD']) {
     assert.deepEqual(await ask(method, '/x'), [200, method === 'HEAD' ? '' : 'GET /x?a=b']);
   });
 }
+
+test('links of a page are rewritten, and a page of unknown length that grows too large passes as it is', async () => {
+  const [, small] = await ask('GET', '/page-2');
+  assert.equal(small, chunk.replace('/x', '/p/proxy/x').repeat(2));
+  const [, large] = await ask('GET', '/page-80');
+  assert.equal(large, chunk.repeat(80));
+});

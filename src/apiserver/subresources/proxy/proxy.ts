@@ -1,6 +1,6 @@
 /** `pods/proxy`, `services/proxy` and `nodes/proxy`: any request, carried to what the path names. */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { Pod } from '../../../api/resources.gen.ts';
 import { badRequest, notFound, serviceUnavailable } from '../../../api/status.ts';
@@ -175,6 +175,23 @@ function forwardedHeaders(
   return headers;
 }
 
+/** The whole page; or, when it turns out too large to be rewritten, all of it as a stream. */
+async function readPage(answer: IncomingMessage): Promise<string | Readable> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk as Buffer);
+    sizeBytes += (chunk as Buffer).length;
+    if (sizeBytes > rewriteBytesMax) return Readable.from(continued(chunks, answer), { objectMode: false });
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+async function* continued(read: readonly Buffer[], rest: Readable): AsyncGenerator<Buffer> {
+  yield* read;
+  yield* rest as AsyncIterable<Buffer>;
+}
+
 async function passOn(answer: IncomingMessage, prefix: string, host: string): Promise<ApiResponse> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(answer.headers))
@@ -186,9 +203,9 @@ async function passOn(answer: IncomingMessage, prefix: string, host: string): Pr
   const size = Number(answer.headers['content-length'] ?? 0);
   if (!isPage || answer.headers['content-encoding'] || size > rewriteBytesMax)
     return { type: 'stream', status, headers, body: answer };
-  const chunks: Buffer[] = [];
-  for await (const chunk of answer) chunks.push(chunk as Buffer);
-  const body = rewriteHtml(Buffer.concat(chunks).toString(), prefix, host);
+  const page = await readPage(answer);
+  if (page instanceof Readable) return { type: 'stream', status, headers, body: page };
+  const body = rewriteHtml(page, prefix, host);
   delete headers['content-length'];
   return {
     type: 'raw',
