@@ -29,8 +29,8 @@ export function collectProcess(metrics: MetricsRegistry): void {
 }
 
 function virtualMemoryBytes(): number | undefined {
-  const pages = readProc('statm')?.split(' ', 1)[0];
-  return pages === undefined ? undefined : Number(pages) * 4096;
+  const found = /^VmSize:\s+(\d+) kB$/m.exec(readProc('status') ?? '');
+  return found ? Number(found[1]) * 1024 : undefined;
 }
 
 function openFilesMax(): number | undefined {

@@ -2,7 +2,7 @@
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { forbidden } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
-import type { Authorizer } from '../authorization/authorizer.ts';
+import { type Authorizer, resourceQuestion } from '../authorization/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
@@ -73,18 +73,9 @@ async function requireSigner(
 ): Promise<void> {
   const signer = spec?.signerName ?? '';
   for (const name of [signer, `${signer.split('/', 1)[0]}/*`]) {
-    const decision = await authorize({
-      user: request.user,
-      verb,
-      isResource: true,
-      path: '',
-      group: CertificateSigningRequest.group,
-      version: '*',
-      resource: 'signers',
-      subresource: '',
-      namespace: '',
-      name,
-    });
+    const { group } = CertificateSigningRequest;
+    const about = { group, version: '*', resource: 'signers', name };
+    const decision = await authorize(resourceQuestion({ user: request.user, verb, ...about }));
     if (decision.allowed) return;
   }
   throw forbidden(

@@ -7,7 +7,7 @@ import { forbidden, type StatusError } from '../../api/status.ts';
 import { validateDomainPrefixedPath } from '../../api/validation/domain-path.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
 import { mastersGroup, nodesGroup, nodeUserPrefix } from '../../api/well-known.ts';
-import { type Attributes, type Authorizer, whyNot } from '../authorization/authorizer.ts';
+import { type Attributes, type Authorizer, resourceQuestion, whyNot } from '../authorization/authorizer.ts';
 import type { RequestInfo, UserInfo } from '../request.ts';
 import { serviceAccountOf } from './service-account-tokens.ts';
 
@@ -111,19 +111,10 @@ async function partsRefusal(
 ): Promise<StatusError | undefined> {
   const { wanted, caller } = impersonation;
   const isNarrow = verb !== 'impersonate';
-  const part = (resource: string, name: string, more: Partial<Attributes> = {}): Attributes => ({
-    user: caller,
-    verb,
-    isResource: true,
-    path: '',
-    group: isNarrow || resource === 'uids' || resource === 'userextras' ? reviewGroup : '',
-    version: 'v1',
-    resource,
-    subresource: '',
-    namespace: '',
-    name,
-    ...more,
-  });
+  const part = (resource: string, name: string, more: Partial<Attributes> = {}): Attributes => {
+    const group = isNarrow || resource === 'uids' || resource === 'userextras' ? reviewGroup : '';
+    return resourceQuestion({ user: caller, verb, group, resource, name, ...more });
+  };
   const all = [namePart(wanted.name, part, { isNarrow, anyNode })];
   if (wanted.uid) all.push(part('uids', wanted.uid));
   const groups = wanted.groups.map((group) => part('groups', group));

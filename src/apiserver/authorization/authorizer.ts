@@ -10,6 +10,13 @@ export interface Attributes extends Omit<RequestInfo, 'rest'> {
   selected?: () => Selected;
 }
 
+/** A question about a resource; what is left out is empty, or in version v1. */
+export function resourceQuestion(
+  asked: Pick<Attributes, 'user' | 'verb' | 'group' | 'resource'> & Partial<Attributes>,
+): Attributes {
+  return { isResource: true, path: '', version: 'v1', subresource: '', namespace: '', name: '', ...asked };
+}
+
 export interface Decision {
   allowed: boolean;
   /** True when no other authorizer may allow it any more. */

@@ -2,7 +2,7 @@
 import { forbidden, notFound } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
-import type { Authorizer } from './authorizer.ts';
+import { type Authorizer, resourceQuestion } from './authorizer.ts';
 import type { RbacAuthorizer } from './rbac.ts';
 import { type PolicyRule, printRules, uncoveredRules } from './rules.ts';
 
@@ -85,6 +85,5 @@ async function mayDo(
   { verb, resource, namespace, name }: RbacAction,
 ): Promise<boolean> {
   const where = { namespace: resource === 'clusterroles' && verb === 'escalate' ? '' : namespace, name };
-  const what = { isResource: true, path: '', group, version: 'v1', resource, subresource: '' };
-  return (await authorize({ user, verb, ...what, ...where })).allowed;
+  return (await authorize(resourceQuestion({ user, verb, group, resource, ...where }))).allowed;
 }

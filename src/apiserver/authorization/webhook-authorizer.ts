@@ -28,7 +28,6 @@ interface ReviewStatus {
   allowed?: boolean;
   denied?: boolean;
   reason?: string;
-  evaluationError?: string;
 }
 
 /** As upstream: five tries, half a second apart and more. */

@@ -45,6 +45,8 @@ export class CustomResources {
   readonly #served = new Map<string, Served>();
   /** Definitions to look at, in order of arrival. */
   readonly #queue = new Set<string>();
+  /** Definitions that go when the last of their instances has gone. */
+  readonly #awaited = new Set<string>();
   #working: Promise<void> | undefined;
 
   constructor(options: CustomResourcesOptions) {
@@ -156,11 +158,7 @@ export class CustomResources {
       await this.#deleteInstances(served.definition, cache);
       if (cache.size > 0) {
         // Finalizers hold some back: looked at again when one of them is gone.
-        const stop = cache.listen(() => {
-          if (cache.size > 0) return;
-          stop();
-          this.#enqueue(name);
-        });
+        this.#enqueueWhenEmpty(name, cache);
         return;
       }
     }
@@ -175,6 +173,18 @@ export class CustomResources {
     );
     const metadata = { ...current.metadata, finalizers: remaining };
     await this.#options.client.update(CustomResourceDefinition, { ...current, metadata });
+  }
+
+  /** Once however often it is asked for: the definition is looked at with each of its changes. */
+  #enqueueWhenEmpty(name: string, cache: ResourceCache): void {
+    if (this.#awaited.has(name)) return;
+    this.#awaited.add(name);
+    const stop = cache.listen(() => {
+      if (cache.size > 0) return;
+      stop();
+      this.#awaited.delete(name);
+      this.#enqueue(name);
+    });
   }
 
   async #deleteInstances(definition: KindDefinition, cache: ResourceCache): Promise<void> {

@@ -256,7 +256,7 @@ export function encodeBookmark(
 }
 
 /** What the columns of a bookmark read. */
-const blankObject = { metadata: { name: '' }, spec: {}, status: {} } as unknown as KubeObject;
+const blankObject = asKubeObject({ metadata: { name: '' }, spec: {}, status: {} });
 
 function watchedValue(
   resource: ServedResource,

@@ -71,7 +71,8 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     // Deeper paths name nothing; the subresource that they would need does not exist.
     info.subresource = parts.slice(at + 2).join('/');
   }
-  info.verb = refineVerb(info, query, deprecatedWatch);
+  // Whatever the method: the path says what is wanted.
+  info.verb = deprecatedWatch ? 'watch' : refineVerb(info, query);
   return info;
 }
 
@@ -90,9 +91,7 @@ export function authorizedName(info: RequestInfo, query: URLSearchParams): strin
   }
 }
 
-function refineVerb(info: RequestInfo, query: URLSearchParams, deprecatedWatch: boolean): string {
-  // Whatever the method: the path says what is wanted.
-  if (deprecatedWatch) return 'watch';
+function refineVerb(info: RequestInfo, query: URLSearchParams): string {
   if (info.name !== '') {
     // Also with `watch`, which is a parameter of lists.
     return info.verb;
@@ -111,7 +110,7 @@ function segment(text: string): string {
   }
 }
 
-/** A boolean of the query as upstream reads it: present without a value is true. */
+/** A boolean of the query as upstream reads it: anything but these, no value included, is true. */
 export function isTrue(value: string | null): boolean {
-  return value !== null && value !== 'false' && value !== '0';
+  return value !== null && value.toLowerCase() !== 'false' && value !== '0';
 }

@@ -1,10 +1,15 @@
 /** What is counted of authentication and authorization under upstream's names; requests within this process are not. */
 import type { Clock } from '../../base/clock.ts';
-import type { BoundHistogram, Histogram, MetricsRegistry } from '../../base/metrics.ts';
+import {
+  type BoundHistogram,
+  exponentialBuckets,
+  type Histogram,
+  type MetricsRegistry,
+} from '../../base/metrics.ts';
 import type { Decision } from '../authorization/authorizer.ts';
 import type { RequestContext, UserInfo } from '../request.ts';
 
-const durationBuckets = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
+const durationBuckets = exponentialBuckets(0.001, 2, 15);
 const hour = 3600;
 const day = 24 * hour;
 const expirationBuckets = [

@@ -7,7 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Store } from '../../storage/store.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
-import { type Authorizer, whyNot } from '../authorization/authorizer.ts';
+import { type Authorizer, resourceQuestion, whyNot } from '../authorization/authorizer.ts';
 import type { UserInfo } from '../request.ts';
 import { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
@@ -81,18 +81,15 @@ export async function requireCreate(
   { resource, namespace, name, user }: WriteRequest,
 ): Promise<void> {
   const { group, version, plural } = resource;
-  const attributes = {
+  const attributes = resourceQuestion({
     user,
     verb: 'create',
-    isResource: true,
-    path: '',
     group,
     version,
     resource: plural,
-    subresource: '',
     namespace,
     name,
-  };
+  });
   const decision = await registry.authorize(attributes);
   if (!decision.allowed) throw forbidden(resource, name, whyNot(attributes, decision));
 }

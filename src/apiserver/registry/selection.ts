@@ -1,5 +1,5 @@
 /** The part of a resource that a request's path and selectors choose. */
-import type { KubeObject } from '../../api/meta.ts';
+import { asKubeObject } from '../../api/schema/decode.ts';
 import { type ParsedFieldSelector, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts';
 import { badRequest } from '../../api/status.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
@@ -75,9 +75,11 @@ function fieldValues(resource: ServedResource, object: CachedObject): Record<str
   return { 'metadata.name': name, 'metadata.namespace': namespace, ...own };
 }
 
+/** Its fields are those that a kind offers. */
+const nothing = asKubeObject({ metadata: { name: '', uid: '' }, spec: {}, status: {} });
+
 function checkFields(resource: ServedResource, fields: ParsedFieldSelector): void {
   const { served, definition } = resource;
-  const nothing = { metadata: { name: '', uid: '' }, spec: {}, status: {} } as unknown as KubeObject;
   const own = served?.selectableFields?.(nothing) ?? definition.selectableFields?.(nothing) ?? {};
   for (const { field } of fields.terms)
     if (field !== 'metadata.name' && field !== 'metadata.namespace' && !(field in own))

@@ -1,10 +1,10 @@
 /** What leads into a pod or a node is admitted first: webhooks and policies see the options of the connection. */
 
 import { asJsonObject, asKubeObject } from '../../api/schema/decode.ts';
+import { isTrue } from '../http/path.ts';
 import { writeRequest } from '../registry/request-options.ts';
 import type { RequestContext } from '../request.ts';
 import type { SubresourceHandler } from './handlers.ts';
-import { isOn } from './streaming.ts';
 
 export type ConnectKind =
   | 'PodExecOptions'
@@ -63,7 +63,7 @@ function connectOptions(
 
 function streamOptions(query: URLSearchParams): Record<string, unknown> {
   const options: Record<string, unknown> = {};
-  for (const name of ['stdin', 'stdout', 'stderr', 'tty']) if (isOn(query.get(name))) options[name] = true;
+  for (const name of ['stdin', 'stdout', 'stderr', 'tty']) if (isTrue(query.get(name))) options[name] = true;
   const container = query.get('container');
   return { ...options, ...(container && { container }) };
 }

@@ -1,6 +1,7 @@
 /** `pods/exec`, `pods/attach` and `pods/portforward`: upgraded connections, relayed to the node byte by byte. */
 import type { Pod } from '../../api/resources.gen.ts';
 import { badRequest, methodNotAllowed } from '../../api/status.ts';
+import { isTrue } from '../http/path.ts';
 import { relayUpgrade } from '../nodes/http-over.ts';
 import type { NodeConnector } from '../nodes/node-connector.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
@@ -69,13 +70,8 @@ async function relay(
 
 function streamQuery(query: URLSearchParams): URLSearchParams {
   const forwarded = new URLSearchParams();
-  for (const [from, to] of streamParameters) if (isOn(query.get(from))) forwarded.set(to, '1');
+  for (const [from, to] of streamParameters) if (isTrue(query.get(from))) forwarded.set(to, '1');
   return forwarded;
-}
-
-/** As upstream reads a truth from a query: anything but these. */
-export function isOn(value: string | null): boolean {
-  return value !== null && value.toLowerCase() !== 'false' && value !== '0';
 }
 
 function podPath(pod: Pod): string {

@@ -5,6 +5,7 @@ import { CSIDriver, PersistentVolume, PersistentVolumeClaim, Pod } from '../../.
 import { notFound } from '../../../api/status.ts';
 import type { TokenRequestSpec } from '../../../api/types/authentication-v1.gen.ts';
 import { nodeNetworkAccount } from '../../../api/well-known.ts';
+import { resourceQuestion } from '../../authorization/authorizer.ts';
 import type { ObjectReader } from '../../object-reader.ts';
 import { type NodeRequest, refuse } from './request.ts';
 
@@ -37,18 +38,10 @@ async function checkAudience(request: NodeRequest, pod: Pod, audiences: readonly
   const [audience = ''] = audiences;
   if (audiencesOf(objects, pod).has(audience)) return;
   const { user, namespace, name } = attributes.request;
-  const decision = await authorize({
-    user,
-    verb: 'request-serviceaccounts-token-audience',
-    isResource: true,
-    path: '',
-    group: '',
-    version: 'v1',
-    resource: audience,
-    subresource: '',
-    namespace,
-    name,
-  });
+  const verb = 'request-serviceaccounts-token-audience';
+  const decision = await authorize(
+    resourceQuestion({ user, verb, group: '', resource: audience, namespace, name }),
+  );
   if (!decision.allowed)
     throw refuse(
       request,

@@ -157,8 +157,7 @@ export const procMount: Check = {
 
 const allowedSeLinuxTypes = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t']);
 
-/** With the version of the standard that allows it first. */
-
+/** With the version of the standard that is the first to allow it. */
 const laterSeLinuxTypes = new Map([['container_engine_t', 31]]);
 
 export const seLinuxOptions: Check = {
@@ -217,8 +216,7 @@ export const seccompBaseline: Check = {
   },
 };
 
-/** With the version of the standard that allows it first. */
-
+/** With the version of the standard that is the first to allow it. */
 const allowedSysctls = new Map([
   ['kernel.shm_rmid_forced', 0],
   ['net.ipv4.ip_local_port_range', 0],

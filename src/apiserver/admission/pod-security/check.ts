@@ -37,12 +37,12 @@ export function distinct<T>(items: readonly T[]): T[] {
   return [...new Set(items)];
 }
 
-/** Of what Windows does not have, such a pod says nothing. */
+/** A Windows pod need not set what Windows does not have. */
 export function isWindows({ spec }: Pod, minor: number): boolean {
   return minor >= 25 && spec?.os?.name === 'windows';
 }
 
-/** Root in a user namespace of its own is nobody outside. */
+/** In a user namespace of its own, root has no rights outside of it. */
 export function hasOwnUsers({ spec }: Pod, minor: number): boolean {
   return minor >= 35 && spec?.hostUsers === false;
 }
