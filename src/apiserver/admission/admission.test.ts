@@ -119,7 +119,7 @@ test('a pod is bound once, and what it was promised before is forgotten', async 
   await server.ask('POST', pods, pod('p'));
   await server.ask('PATCH', `${pods}/p/status`, { status: { nominatedNodeName: 'other' } }, mergePatch);
   assert.equal((await server.ask('GET', `${pods}/p`)).object.status.nominatedNodeName, 'other');
-  const binding = { target: { kind: 'Node', name: 'n' } };
+  const binding = { metadata: { name: 'p' }, target: { kind: 'Node', name: 'n' } };
   assert.equal((await server.ask('POST', `${pods}/p/binding`, binding)).status, 201);
   const { object } = await server.ask('GET', `${pods}/p`);
   assert.equal(object.status.nominatedNodeName, undefined);
