@@ -207,7 +207,12 @@ async function listAt(
   } catch (error) {
     if (error instanceof CompactedError)
       throw expired(`The resourceVersion for the provided list is too old.`);
-    if (error instanceof FutureRevisionError) throw tooLargeRevision(revision, error.current);
+    if (error instanceof FutureRevisionError) {
+      const tooLarge = tooLargeRevision(revision, error.current);
+      // Of an exact revision upstream does not say when to ask again.
+      delete tooLarge.status.details?.retryAfterSeconds;
+      throw tooLarge;
+    }
     throw error;
   }
 }

@@ -1,10 +1,9 @@
 /** `pods/binding` and the old `bindings` resource: a pod gets its node, once. */
 
-import { required } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Binding, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
-import { badRequest, conflict, invalid, methodNotAllowed } from '../../api/status.ts';
+import { badRequest, conflict, methodNotAllowed, StatusError } from '../../api/status.ts';
 import { decodeAs, readParsedBody } from '../registry/codec.ts';
 import { resourceOf } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -25,9 +24,10 @@ export async function serveBinding(registry: Registry, context: RequestContext):
   const parsed = await readParsedBody(context.request, bindings);
   context.requestObject = parsed.value;
   const asked = decodeAs(bindings, parsed, fieldValidationOf(context), context.warnings) as Binding;
-  const name = context.info.name || asked.metadata.name;
-  if (asked.metadata.name && asked.metadata.name !== name)
-    throw badRequest('name in URL does not match name in Binding object');
+  const { name } = asked.metadata;
+  if (context.info.subresource) {
+    if (name !== context.info.name) throw badRequest('name in URL does not match name in Binding object');
+  } else if (!name) throw badRequest('Name parameter required.');
   const pods = resourceOf(registry, Pod);
   const binding = await registry.admission.admitPart({
     operation: 'CREATE',
@@ -37,7 +37,7 @@ export async function serveBinding(registry: Registry, context: RequestContext):
     old: undefined,
     name,
   });
-  const target = checkTarget(binding, name);
+  const target = checkTarget(binding);
   await changeObject(
     registry,
     { ...writeRequest(context, pods), name, subresource: 'binding' },
@@ -54,19 +54,18 @@ export async function serveBinding(registry: Registry, context: RequestContext):
   return { type: 'plain', status: 201, object };
 }
 
-function checkTarget(binding: Binding, name: string): string {
-  const { kind = '', name: node = '' } = binding.target ?? {};
-  const errors = [];
+/** @throws StatusError 500: to upstream a wrong target is no fault of the object's */
+function checkTarget({ target }: Binding): string {
+  const { kind = '', name = '' } = target ?? {};
+  const problems = [];
   if (kind !== '' && kind !== 'Node' && kind !== 'Minion')
-    errors.push({
-      ...required('target.kind'),
-      type: 'FieldValueNotSupported' as const,
-      detail: `Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
-      text: `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
-    });
-  if (node === '') errors.push(required('target.name'));
-  if (errors.length > 0) throw invalid({ group: '', kind: 'Binding' }, name, errors);
-  return node;
+    problems.push(
+      `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
+    );
+  if (name === '') problems.push('target.name: Required value');
+  if (problems.length > 0)
+    throw new StatusError(500, '', problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`);
+  return name;
 }
 
 /** The pod with its node. What a binding leaves alone is shared with `pod`. */
