@@ -191,6 +191,8 @@ export class EtcdApi {
       status.DEADLINE_EXCEEDED,
       status.CANCELLED,
       status.RESOURCE_EXHAUSTED,
+      // So a member without a majority says that its time is up: “context deadline exceeded”.
+      status.UNKNOWN,
     ];
     if (!outage.includes(error.code)) return error;
     if (this.#inUse === used) this.#inUse = (used + 1) % this.#clients.length;
