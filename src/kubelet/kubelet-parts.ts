@@ -273,13 +273,12 @@ export class KubeletParts {
   }
 
   #createProbes(): ProbeManager {
-    const { clock, random, machine, recorder } = this.#options;
+    const { clock, machine, recorder } = this.#options;
     const { runtime, metrics } = this.#ground;
     return new ProbeManager({
       runtime,
       dialer: machine.dialer,
       clock,
-      random,
       recorder,
       metrics: metrics.probes,
       changed: (uid) => this.pods.find(uid)?.probeChanged(),

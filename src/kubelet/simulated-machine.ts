@@ -65,8 +65,8 @@ export function simulatedMachine(options: SimulatedMachineOptions): Machine {
     interfaceUsages: async () => [],
     dialer: {
       http: async (_check, id) => (runtime.isHealthy(id) ? { status: 200, body: '' } : { error: refused }),
-      tcp: async (_host, _port, _timeoutMs, id) => (runtime.isHealthy(id) ? undefined : refused),
-      grpc: async (_host, _port, _service, _timeoutMs, id) => (runtime.isHealthy(id) ? undefined : refused),
+      tcp: async (_target, id) => (runtime.isHealthy(id) ? undefined : refused),
+      grpc: async (_target, id) => (runtime.isHealthy(id) ? undefined : refused),
     },
     createVolumes: () => simulatedVolumes,
   };

@@ -28,7 +28,8 @@ export async function runHook(
     const port = resolvePort(hook.tcpSocket.port, target.container);
     if (port === undefined) throw new Error(`couldn't find port: ${hook.tcpSocket.port}`);
     const host = hook.tcpSocket.host || target.podIp;
-    const problem = await context.machine.dialer.tcp(host, port, httpTimeoutMs, target.containerId);
+    const address = { host, port, timeoutMs: httpTimeoutMs };
+    const problem = await context.machine.dialer.tcp(address, target.containerId);
     if (problem !== undefined) throw new Error(`dial tcp ${joinHostPort(host, port)}: ${problem}`);
     return;
   }

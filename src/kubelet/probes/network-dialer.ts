@@ -6,7 +6,7 @@ import { Client, credentials } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { dialReason } from '../../base/dial-reason.ts';
 import { http } from '../../base/node-http.ts';
-import type { HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
+import type { DialTarget, HttpAnswer, HttpCheck, ProbeDialer } from './dialer.ts';
 import { joinHostPort } from './probe-run.ts';
 
 const bodyMaxBytes = 10 * 1024;
@@ -14,13 +14,17 @@ const redirectsMax = 10;
 
 export const networkDialer: ProbeDialer = {
   http: (check) => followRedirects(check, redirectsMax),
-  tcp: (host, port, timeoutMs) => checkTcp(host, port, timeoutMs),
-  grpc: (host, port, service, timeoutMs) => checkGrpc(host, port, service, timeoutMs),
+  tcp: (target) => checkTcp(target),
+  grpc: (check) => checkGrpc(check),
 };
 
 async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnswer> {
   const answer = await fetchOnce(check);
   if ('error' in answer || !answer.location) return answer;
+  if (!URL.canParse(answer.location, urlOf(check)))
+    return {
+      error: `Get "${urlOf(check)}": failed to parse Location header ${JSON.stringify(answer.location)}`,
+    };
   const target = new URL(answer.location, urlOf(check));
   // Another host is another matter: the redirect itself is the answer.
   if (target.hostname !== check.host.replace(/[[\]]/g, ''))
@@ -39,29 +43,33 @@ async function followRedirects(check: HttpCheck, left: number): Promise<HttpAnsw
 }
 
 function urlOf({ scheme, host, port, path }: HttpCheck): string {
-  return `${scheme}://${joinHostPort(host, port)}${path}`;
+  return `${scheme}://${joinHostPort(host, port)}${escapedPath(path)}`;
+}
+
+/** A path of a spec may have blanks and letters of any script, which no request line has. */
+function escapedPath(path: string): string {
+  return Buffer.from(path)
+    .toString('latin1')
+    .replace(/[^!-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
 function fetchOnce(
   check: HttpCheck,
 ): Promise<{ status: number; body: string; location?: string } | { error: string }> {
   const url = urlOf(check);
-  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*' };
-  for (const { name, value } of check.headers) {
-    if (name.toLowerCase() === 'accept' || name.toLowerCase() === 'user-agent') {
-      for (const key of Object.keys(headers))
-        if (key.toLowerCase() === name.toLowerCase()) delete headers[key];
-      if (value === '') continue;
-    }
-    headers[name] = value;
-  }
+  const headers = headersOf(check);
+  const unfit = Object.keys(headers).find((name) => controlCharacters.test(headers[name]!));
+  if (unfit !== undefined)
+    return Promise.resolve({
+      error: `Get "${url}": net/http: invalid header field value for ${JSON.stringify(unfit)}`,
+    });
   return new Promise((resolve) => {
     const send = check.scheme === 'https' ? httpsRequest : http.request;
     const request = send(
       {
         host: check.host,
         port: check.port,
-        path: check.path,
+        path: escapedPath(check.path),
         headers,
         agent: false,
         rejectUnauthorized: false,
@@ -71,7 +79,7 @@ function fetchOnce(
         const parts: Buffer[] = [];
         let size = 0;
         const finish = () => {
-          timer.close();
+          clearTimeout(timer);
           const body = Buffer.concat(parts).subarray(0, bodyMaxBytes).toString();
           const { location } = response.headers;
           const status = response.statusCode ?? 0;
@@ -85,7 +93,10 @@ function fetchOnce(
           if (size > bodyMaxBytes) finish();
         });
         response.on('end', finish);
-        response.on('error', (error) => resolve({ error: `Get "${url}": ${error.message}` }));
+        response.on('error', (error) => {
+          clearTimeout(timer);
+          resolve({ error: `Get "${url}": ${error.message}` });
+        });
       },
     );
     const timer = setTimeout(() => {
@@ -102,7 +113,24 @@ function fetchOnce(
   });
 }
 
-function checkTcp(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+/** All that Go lets no header have; everything else is sent as the bytes that it is. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
+const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+
+function headersOf(check: HttpCheck): Record<string, string> {
+  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*' };
+  for (const { name, value } of check.headers) {
+    if (name.toLowerCase() === 'accept' || name.toLowerCase() === 'user-agent') {
+      for (const key of Object.keys(headers))
+        if (key.toLowerCase() === name.toLowerCase()) delete headers[key];
+      if (value === '') continue;
+    }
+    headers[name] = Buffer.from(value).toString('latin1');
+  }
+  return headers;
+}
+
+function checkTcp({ host, port, timeoutMs }: DialTarget): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     const settle = (problem: string | undefined) => {
@@ -142,12 +170,12 @@ const health = protobuf.Root.fromJSON({
 const servingStates = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 const grpcUnimplemented = 12;
 
-async function checkGrpc(
-  host: string,
-  port: number,
-  service: string,
-  timeoutMs: number,
-): Promise<string | undefined> {
+async function checkGrpc({
+  host,
+  port,
+  service,
+  timeoutMs,
+}: DialTarget & { service: string }): Promise<string | undefined> {
   const address = joinHostPort(host, port);
   const client = new Client(address, credentials.createInsecure());
   const requestType = health.lookupType('HealthCheckRequest');

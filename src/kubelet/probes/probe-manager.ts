@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
-import type { Random } from '../../base/random.ts';
+import { messageOf } from '../../base/error-message.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
 import type { ProbeFindings } from '../pod/pod-actions.ts';
@@ -17,7 +17,6 @@ export interface ProbeManagerOptions {
   runtime: ContainerRuntime;
   dialer: ProbeDialer;
   clock: Clock;
-  random: Random;
   recorder: EventRecorder;
   metrics?: ProbeMetrics;
   /** A finding about one of the pod's containers changed. */
@@ -195,9 +194,13 @@ export class ProbeManager {
     probing.running = true;
     const beganMs = this.#options.clock.monotonic();
     const { runtime, dialer } = this.#options;
-    const outcome = await runProbe(probing.spec, watched, runtime, dialer);
+    // No probe, however odd its spec, may end the agent of the node.
+    const outcome = await runProbe(probing.spec, watched, runtime, dialer).catch(
+      (error: unknown): ProbeOutcome => ({ result: 'error', output: messageOf(error) }),
+    );
     probing.running = false;
-    if (watched.stopped) return;
+    // Taken away meanwhile: the container is gone, or its pod ends and is no longer to be restarted.
+    if (watched.stopped || watched.probes.get(probing.kind) !== probing) return;
     const tookMs = this.#options.clock.monotonic() - beganMs;
     this.#options.metrics?.done(nameOf(probing), watched, resultNames[outcome.result], tookMs / 1000);
     this.#take(watched, probing, outcome);

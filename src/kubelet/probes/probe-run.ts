@@ -33,7 +33,8 @@ export async function runProbe(
     const port = resolvePort(probe.tcpSocket.port, target.container);
     if (port === undefined) return unknownPort(probe.tcpSocket.port);
     const host = probe.tcpSocket.host || target.podIp;
-    const problem = await dialer.tcp(host, port, timeoutSeconds * 1000, target.containerId);
+    const address = { host, port, timeoutMs: timeoutSeconds * 1000 };
+    const problem = await dialer.tcp(address, target.containerId);
     if (problem === undefined) return { result: 'success', output: '' };
     return { result: 'failure', output: `dial tcp ${joinHostPort(host, port)}: ${problem}` };
   }
@@ -98,13 +99,9 @@ async function runGrpc(
   target: ProbeTarget,
   dialer: ProbeDialer,
 ): Promise<ProbeOutcome> {
-  const problem = await dialer.grpc(
-    target.podIp,
-    action.port,
-    action.service ?? '',
-    timeoutSeconds * 1000,
-    target.containerId,
-  );
+  const { port, service = '' } = action;
+  const check = { host: target.podIp, port, service, timeoutMs: timeoutSeconds * 1000 };
+  const problem = await dialer.grpc(check, target.containerId);
   return problem === undefined ? { result: 'success', output: '' } : { result: 'failure', output: problem };
 }
 

@@ -3,7 +3,6 @@ import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { test } from 'node:test';
 import type * as core from '../../api/types/core-v1.gen.ts';
-import { seededRandom } from '../../base/random.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { EventRecorder } from '../../client/events/event-recorder.ts';
 import type { ContainerRuntime } from '../cri/runtime.ts';
@@ -14,16 +13,16 @@ import { ProbeManager } from './probe-manager.ts';
 function setup(container: Partial<core.Container>) {
   const clock = new VirtualClock();
   const events: string[] = [];
-  const state = { healthy: true, changes: 0, runs: 0 };
+  const state = { healthy: true, changes: 0, runs: 0, answer: async () => {} };
   const pod = testPod({ containers: [{ name: 'c', ...container }] });
   const manager = new ProbeManager({
     clock,
-    random: seededRandom(1),
     runtime: {} as ContainerRuntime,
     dialer: {
       http: async () => ({ status: 200, body: '' }),
       tcp: async () => {
         state.runs++;
+        await state.answer();
         return state.healthy ? undefined : 'connect: connection refused';
       },
       grpc: async () => undefined,
@@ -155,11 +154,70 @@ test('over the network: statuses, redirects, refusals and timeouts in the words 
   });
 });
 
+test('what a spec may say and HTTP may not is escaped, or fails the probe as upstream words it', async (context) => {
+  const server = createServer((request, response) => {
+    if (request.url === '/astray') response.writeHead(302, { location: 'http://[' }).end();
+    else response.end(`${request.url} ${Buffer.from(request.headers['x-test'] as string, 'latin1')}`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  context.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const get = (path: string, value: string) =>
+    networkDialer.http(
+      {
+        scheme: 'http',
+        host: '127.0.0.1',
+        port,
+        path,
+        headers: [{ name: 'X-Test', value }],
+        timeoutMs: 1000,
+      },
+      '',
+    );
+  const url = `http://127.0.0.1:${port}`;
+  assert.deepEqual(await get('/a b/é?q=%20x', 'plain'), {
+    status: 200,
+    body: '/a%20b/%C3%A9?q=%20x plain',
+  });
+  assert.deepEqual(await get('/', '日本'), { status: 200, body: '/ 日本' });
+  assert.deepEqual(await get('/', 'one\ntwo'), {
+    error: `Get "${url}/": net/http: invalid header field value for "X-Test"`,
+  });
+  assert.deepEqual(await get('/astray', ''), {
+    error: `Get "${url}/astray": failed to parse Location header "http://["`,
+  });
+});
+
+test('a probe that cannot be carried out is reported, and tried again', async () => {
+  const { clock, events, state } = setup({ readinessProbe: tcp });
+  state.answer = () => Promise.reject(new Error('no such thing'));
+  await clock.advance(0);
+  assert.deepEqual(events, [
+    'Unhealthy: Readiness probe errored and resulted in unknown state: no such thing',
+  ]);
+  state.answer = async () => {};
+  await clock.advance(1000);
+  assert.equal(state.runs, 2);
+});
+
+test('a liveness probe that was under way when its pod began to end is the last', async () => {
+  const { clock, events, state, manager } = setup({ livenessProbe: tcp });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  state.answer = () => promise;
+  state.healthy = false;
+  await clock.advance(0);
+  manager.stopRestartingProbes(testPod({}).metadata.uid);
+  resolve();
+  await clock.advance(5000);
+  assert.deepEqual([state.runs, events], [1, []]);
+});
+
 test('a port that nobody listens on refuses', async () => {
   const server = createTcpServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
-  assert.equal(await networkDialer.tcp('127.0.0.1', port, 1000, ''), undefined);
+  const target = { host: '127.0.0.1', port, timeoutMs: 1000 };
+  assert.equal(await networkDialer.tcp(target, ''), undefined);
   await new Promise((resolve) => server.close(resolve));
-  assert.equal(await networkDialer.tcp('127.0.0.1', port, 1000, ''), 'connect: connection refused');
+  assert.equal(await networkDialer.tcp(target, ''), 'connect: connection refused');
 });
