@@ -133,6 +133,36 @@ test('a plugin registers, its devices count, are given out once each, and come b
   assert.deepEqual((await devices.allocate(second, second.spec.containers[0]!)).envs, { DEVICES: 'd1,d2' });
 });
 
+test('pods that start at the same time never get the same device', async () => {
+  const listed = Promise.withResolvers<void>();
+  const own = join(folder, 'at-once');
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stop.signal);
+  await register(
+    { version: 'v1beta1', endpoint: join(folder, 'plugin.sock'), resourceName: 'example.com/dev' },
+    own,
+  );
+  await listed.promise;
+  const grants = await Promise.all(
+    ['u1', 'u2'].map((uid) => {
+      const pod = asking(uid, 1);
+      return devices.allocate(pod, pod.spec.containers[0]!);
+    }),
+  );
+  assert.deepEqual(grants.map(({ envs }) => envs.DEVICES).sort(), ['d1', 'd2']);
+});
+
+test('a plugin that registers twice at once is followed once, by the later registration', async () => {
+  const listed = Promise.withResolvers<void>();
+  const own = join(folder, 'twice');
+  const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
+  await devices.start(stop.signal);
+  const request = { version: 'v1beta1', endpoint: join(folder, 'plugin.sock'), resourceName: 'example.com/dev' };
+  await Promise.all([register(request, own), register(request, own)]);
+  await listed.promise;
+  assert.deepEqual(devices.resources(), { 'example.com/dev': { capacity: 3, allocatable: 2 } });
+});
+
 test('a file of assignments that was cut off does not keep the node from starting', async () => {
   const own = join(folder, 'cut-off');
   mkdirSync(own);

@@ -9,6 +9,7 @@ import { Client, credentials, status as grpcStatus, Server, ServerCredentials } 
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
+import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { Logger } from '../../base/logger.ts';
 import {
   type DeviceAllocator,
@@ -51,7 +52,8 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
   readonly #options: DevicePluginOptions;
   readonly #plugins = new Map<string, Plugin>();
   readonly #assignments: DeviceAssignments;
-  readonly #server = new Server();
+  /** By resource: what one container was promised is not taken until its plugin has agreed, so the next one waits. */
+  readonly #turns = new Map<string, ConcurrencyLimit>();
 
   constructor(options: DevicePluginOptions) {
     this.#options = options;
@@ -65,9 +67,10 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     const socket = join(folder, 'kubelet.sock');
     // Plugins watch for a new socket and register again.
     await rm(socket, { force: true });
+    const server = new Server();
     const request = codec<RegisterRequest>('RegisterRequest');
     const empty = codec<object>('Empty');
-    this.#server.addService(
+    server.addService(
       {
         Register: {
           path: `/${apiVersion}.Registration/Register`,
@@ -95,11 +98,11 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
       } as never,
     );
     await new Promise<void>((resolve, reject) => {
-      this.#server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
+      server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
         error ? reject(error) : resolve(),
       );
     });
-    signal.addEventListener('abort', () => this.#server.forceShutdown(), { once: true });
+    signal.addEventListener('abort', () => server.forceShutdown(), { once: true });
   }
 
   resources(): Record<string, { capacity: number; allocatable: number }> {
@@ -118,8 +121,10 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     const wanted = limits.filter(([name]) => this.#assignments.resources.has(name));
     if (wanted.length === 0) return noGrant;
     const grant: DeviceGrant = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
-    for (const [resourceName, amount] of wanted)
-      addGrant(grant, await this.#allocateOf(resourceName, wholeValueOf(amount), pod, container));
+    for (const [resourceName, amount] of wanted) {
+      const allocate = () => this.#allocateOf(resourceName, wholeValueOf(amount), pod, container);
+      addGrant(grant, await this.#turnOf(resourceName).run(allocate));
+    }
     return grant;
   }
 
@@ -143,6 +148,12 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
 
   release(podUid: string): void {
     void this.#assignments.release(podUid);
+  }
+
+  #turnOf(resourceName: string): ConcurrencyLimit {
+    const turn = this.#turns.get(resourceName) ?? new ConcurrencyLimit(1);
+    this.#turns.set(resourceName, turn);
+    return turn;
   }
 
   async #allocateOf(
@@ -228,6 +239,8 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     this.#plugins.get(resourceName)?.client.close();
     this.#plugins.set(resourceName, plugin);
     await this.#assignments.offered(resourceName);
+    // It registered once more meanwhile, which closed this connection, or the node stops.
+    if (this.#plugins.get(resourceName) !== plugin || signal.aborted) return client.close();
     const stream = client.makeServerStreamRequest(
       `/${apiVersion}.DevicePlugin/ListAndWatch`,
       codec<object>('Empty').serialize,
