@@ -50,3 +50,29 @@ test('objects that the server once sent are kept while it is away, and changes a
   assert.deepEqual(changed, ['pod']);
   stop.abort();
 });
+
+test('who waits for an object that its last user lets go asks for it alone', async () => {
+  const stop = new AbortController();
+  const server = new FakeTransport();
+  const list = Promise.withResolvers<void>();
+  const transport: Transport = {
+    async send(request) {
+      if (request.path.includes('?')) await list.promise;
+      return await server.send(request);
+    },
+    close: () => undefined,
+  };
+  const objects = new ObjectSource({
+    client: createClient(transport),
+    clock: new VirtualClock(),
+    signal: stop.signal,
+    changed: () => undefined,
+  });
+  const at = { namespace, name: 'a' };
+  server.put('a', { labels: { v: '1' } });
+  objects.use('pod', [{ type: ConfigMap, at }]);
+  const found = objects.get(ConfigMap, at);
+  objects.use('pod', []);
+  assert.equal((await found)?.metadata.labels?.v, '1');
+  stop.abort();
+});

@@ -95,7 +95,9 @@ export class ObjectSource {
     return held;
   }
 
+  /** `known`: called when the server has answered or cannot be asked, and in any case when nothing more is to come. */
   async #follow(held: Held, signal: AbortSignal, known: () => void): Promise<void> {
+    signal.addEventListener('abort', known, { once: true });
     for (let attempt = 0; !signal.aborted; ) {
       try {
         const list = await this.#client.list(
