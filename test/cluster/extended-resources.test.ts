@@ -57,3 +57,20 @@ test('a pod takes the place of one whose object is gone, while that one still en
   const { status } = await client.get(Pod, at('new'));
   assert.equal(status?.phase, 'Running', status?.message);
 });
+
+test('of two pods that wait for a node with the same host port, it takes one and refuses the other', async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const nodeName = 'late';
+  const ports = [{ containerPort: 80, hostPort: 8080 }];
+  const spec = { nodeName, containers: [{ name: 'main', image: 'busybox', ports }] };
+  const at = (name: string) => ({ namespace: 'default', name });
+  await Promise.all(['one', 'two'].map((name) => client.create(Pod, { metadata: at(name), spec })));
+  await cluster.addNode(nodeName);
+  const statuses = () =>
+    Promise.all(['one', 'two'].map(async (name) => (await client.get(Pod, at(name))).status));
+  await cluster.until(async () => (await statuses()).every((status) => status?.phase !== 'Pending'));
+  const found = await statuses();
+  assert.deepEqual(found.map((status) => status?.phase).sort(), ['Failed', 'Running']);
+  assert.equal(found.find((status) => status?.phase === 'Failed')?.reason, 'NodePorts');
+});

@@ -29,24 +29,25 @@ export class PodAdmitter {
     this.#options = options;
   }
 
-  /** Why the node cannot take the pod; undefined: it can. */
+  /** Why the node cannot take the pod; undefined: it can. Decides at once, so that the next pod finds this one's share taken. */
   async admit(pod: Pod): Promise<Refusal | undefined> {
     const { pods, node, allocatable, conditions } = this.#options;
-    const others = pods().admitted(pod.metadata.uid);
+    const { uid } = pod.metadata;
+    const others = pods().admitted(uid);
     const refusal = findRefusal(pod, {
       node: node(),
       allocatable: allocatable(),
       others,
       ...conditions(),
     });
-    if (!refusal) return undefined;
-    const { missing } = refusal;
+    const { missing } = refusal ?? {};
     const victims = missing && planPreemption(pod, missing, others);
-    if (!victims) {
+    if (refusal && !victims) {
       this.#options.counts.refused(refusal.reason);
       return refusal;
     }
-    await this.#preempt(victims, Object.keys(missing)[0]!);
+    pods().find(uid)?.takeIn();
+    if (victims) await this.#preempt(victims, Object.keys(missing)[0]!);
     return undefined;
   }
 

@@ -95,6 +95,11 @@ export class PodWorker {
     return this.#admitted && !hasEnded && !isRemoved && !this.isDone;
   }
 
+  /** The node takes it in: from this moment on it counts against what others may have. */
+  takeIn(): void {
+    this.#admitted = true;
+  }
+
   /** Resolves when it is known what of the pod is there already. */
   looked(): Promise<void> {
     return this.#looked.promise;
