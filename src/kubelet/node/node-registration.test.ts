@@ -18,89 +18,98 @@ function stored(status: core.NodeStatus): Node {
   return { metadata: { name: 'n' }, status: { ...status, images } } as unknown as Node;
 }
 
-function reportOf(seen: { images?: core.ContainerImage[]; problems?: string[] }): NodeReport {
-  const { images = [], problems = [] } = seen;
+/** A report of what is the same for all tests, and of what this one is about. */
+function reportOf({ problems = [], ...seen }: Partial<NodeReport> & { problems?: string[] }): NodeReport {
   return sparse<NodeReport>({
     health: { problems, memoryPressure: false, diskPressure: false, pidPressure: false },
     addresses: [],
     capacity: { cpu: '2' },
     allocatable: { cpu: '2' },
     nodeInfo: { kubeletVersion: 'v1' } as core.NodeSystemInfo,
-    images,
+    images: [],
     kubeletPort: 10_250,
     runtimeHandlers: [],
     volumesInUse: [],
+    ...seen,
   });
 }
 
-test('a status is written again when something has changed, else only every five minutes', async () => {
+/** A node that is looked at; `report` gets the number of the look. */
+function run(report: (number: number, registration: NodeRegistration) => NodeReport) {
   const clock = new VirtualClock();
-  let writes = 0;
-  const images: core.ContainerImage[] = [
-    { names: ['a:1'], sizeBytes: 1 },
-    { names: [], sizeBytes: 2 },
-  ];
-  const registration = new NodeRegistration({
+  const counts = { reports: 0, writes: 0 };
+  const events: string[] = [];
+  const registration: NodeRegistration = new NodeRegistration({
     clock,
     logger: silentLogger,
-    recorder: sparse<EventRecorder>({ event: () => undefined }),
+    recorder: sparse<EventRecorder>({ event: (_about, _type, reason) => void events.push(reason) }),
     client: sparse<Client>({
       create: async (_type: unknown, node: { status: core.NodeStatus }) => stored(node.status),
       patch: async (_type: unknown, _name: unknown, { status }: { status: core.NodeStatus }) => {
-        writes++;
+        counts.writes++;
         return stored({ ...status, addresses: [] });
       },
     }),
     nodeName: 'n',
     labels: {},
     taints: [],
-    report: async () => reportOf({ images: [...images] }),
+    report: async () => report(++counts.reports, registration),
   });
-  const end = new AbortController();
-  const running = registration.run(end.signal);
+  const stop = new AbortController();
+  const running = registration.run(stop.signal);
+  return { clock, counts, events, registration, running, end: () => stop.abort() };
+}
+
+test('a status is written again when something has changed, else only every five minutes', async () => {
+  const images: core.ContainerImage[] = [
+    { names: ['a:1'], sizeBytes: 1 },
+    { names: [], sizeBytes: 2 },
+  ];
+  const { clock, counts, running, end } = run(() => reportOf({ images: [...images] }));
   await clock.advance(60_000);
-  assert.equal(writes, 1, 'an image without a name is no change');
+  assert.equal(counts.writes, 1, 'an image without a name is no change');
   images.push({ names: ['b:1'], sizeBytes: 3 });
   await clock.advance(20_000);
-  assert.equal(writes, 2);
+  assert.equal(counts.writes, 2);
   await clock.advance(300_000);
-  assert.equal(writes, 3);
-  end.abort();
+  assert.equal(counts.writes, 3);
+  end();
+  await running;
+});
+
+test('what changes while the node is being looked at is reported at once, not ten seconds later', async () => {
+  const volumesInUse: string[] = [];
+  const { clock, counts, registration, running, end } = run((number, node) => {
+    const seen = [...volumesInUse];
+    // The first is for the registration, the second for the first status.
+    if (number === 2) {
+      volumesInUse.push('v');
+      node.refresh();
+    }
+    return reportOf({ volumesInUse: seen });
+  });
+  await clock.advance(0);
+  assert.deepEqual(registration.node?.status?.volumesInUse, ['v']);
+  assert.equal(counts.writes, 2);
+  end();
   await running;
 });
 
 test('a new node reports what it has enough of, and ready once it is, but not that it was not ready at first', async () => {
-  const clock = new VirtualClock();
-  const told: string[] = [];
   let problems = ['container runtime network not ready'];
-  const registration = new NodeRegistration({
-    clock,
-    logger: silentLogger,
-    recorder: sparse<EventRecorder>({ event: (_about, _type, reason) => void told.push(reason) }),
-    client: sparse<Client>({
-      create: async (_type: unknown, node: { status: core.NodeStatus }) => stored(node.status),
-      patch: async (_type: unknown, _name: unknown, { status }: { status: core.NodeStatus }) =>
-        stored({ ...status, addresses: [] }),
-    }),
-    nodeName: 'n',
-    labels: {},
-    taints: [],
-    report: async () => reportOf({ problems }),
-  });
-  const end = new AbortController();
-  const running = registration.run(end.signal);
+  const { clock, events, running, end } = run(() => reportOf({ problems }));
   await clock.advance(1_000);
   problems = [];
   await clock.advance(1_000);
   problems = ['container runtime is down'];
   await clock.advance(20_000);
-  assert.deepEqual(told, [
+  assert.deepEqual(events, [
     'NodeHasSufficientMemory',
     'NodeHasNoDiskPressure',
     'NodeHasSufficientPID',
     'NodeReady',
     'NodeNotReady',
   ]);
-  end.abort();
+  end();
   await running;
 });

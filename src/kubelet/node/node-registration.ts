@@ -51,6 +51,8 @@ export class NodeRegistration {
   #node: Node | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
   #wake: (() => void) | undefined;
+  /** What changed while a look was under way may have come too late for it. */
+  #isRefreshDue = false;
 
   constructor(options: NodeRegistrationOptions) {
     this.#options = options;
@@ -65,8 +67,9 @@ export class NodeRegistration {
     this.#node = node;
   }
 
-  /** Has the status looked at now. */
+  /** Has the status looked at now, or as soon as the look that is under way has ended. */
   refresh(): void {
+    this.#isRefreshDue = true;
     this.#wake?.();
   }
 
@@ -75,6 +78,7 @@ export class NodeRegistration {
     await this.#register(signal);
     for (let attempt = 0; !signal.aborted; ) {
       let waitMs = lookMs;
+      this.#isRefreshDue = false;
       try {
         const isReady = await this.#update(signal);
         if (!isReady)
@@ -93,7 +97,8 @@ export class NodeRegistration {
         logger.warn('the node status could not be written', { error });
         waitMs = backoffDelayMs(retry, Math.min(attempt++, 8));
       }
-      await this.#sleep(waitMs, signal);
+      // After a failure the wait stands: whatever changed is seen when it is over.
+      if (waitMs < lookMs || !this.#isRefreshDue) await this.#sleep(waitMs, signal);
     }
   }
 
