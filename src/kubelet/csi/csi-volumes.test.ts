@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { PersistentVolume, Pod } from '../../api/resources.gen.ts';
 import { notFound } from '../../api/status.ts';
+import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
@@ -44,6 +45,7 @@ class World {
       rootDir: this.rootDir,
       client: sparse<Client>({ get: async (type: { kind: string }) => this.#get(type.kind) }),
       clock: new VirtualClock(),
+      logger: silentLogger,
       objects: { get: async () => undefined },
       tokens: {} as TokenSource,
       drivers: { get: (name) => this.#driver(name) },
@@ -196,6 +198,19 @@ test('a volume that is staged stays so when it is refused to another pod', async
   assert.deepEqual(world.calls, ['stage', 'publish', 'stage']);
   await volumes.tearDown('one');
   assert.deepEqual(world.calls.slice(3), ['unpublish', 'unstage']);
+});
+
+test('a record that was cut off keeps no other volume from being used', async () => {
+  const world = new World();
+  world.objects = unattachable;
+  const staged = join(world.rootDir, 'plugins/kubernetes.io/csi/d/cut-off');
+  mkdirSync(staged, { recursive: true });
+  writeFileSync(join(staged, 'vol_data.json'), '');
+  const volumes = world.volumes();
+  await volumes.mountClaimed(podOf('one'), 'v', volume, { readOnly: false });
+  await volumes.clearUnused();
+  await volumes.tearDown('one');
+  assert.deepEqual(world.calls, ['stage', 'publish', 'unpublish', 'unstage']);
 });
 
 test('a pod keeps what its driver does not take back', async () => {

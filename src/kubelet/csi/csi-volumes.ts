@@ -9,6 +9,7 @@ import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
 import { run } from '../../base/command.ts';
 import { isMounted } from '../linux/mounts.ts';
 import type { ObjectSource } from '../object-source.ts';
@@ -33,6 +34,7 @@ export interface CsiVolumesOptions extends AttachedVolumesOptions {
   /** The kubelet's folder. */
   rootDir: string;
   clock: Clock;
+  logger: Logger;
   objects: Pick<ObjectSource, 'get'>;
   tokens: TokenSource;
   drivers: Pick<NodeDrivers, 'get'>;
@@ -70,6 +72,8 @@ export class CsiVolumes {
     this.#records = new VolumeRecords(options.rootDir);
     this.#attached = new AttachedVolumes(options);
     this.#ready = this.#recall();
+    // Whoever waits for it is given its failure.
+    this.#ready.catch(() => undefined);
   }
 
   /** As the node's status names them: they must stay attached. */
@@ -169,7 +173,7 @@ export class CsiVolumes {
   /** Takes back what no pod has, or may have: the kubelet may have ended between two steps. */
   async clearUnused(): Promise<void> {
     await this.#ready;
-    for (const staged of await this.#records.allStaged())
+    for (const staged of await this.#allStaged())
       await this.#locked(staged.record, () => this.#unstageUnused(staged));
   }
 
@@ -340,8 +344,13 @@ export class CsiVolumes {
 
   /** What a kubelet before this one had in use. */
   async #recall(): Promise<void> {
-    for (const { record } of await this.#records.allStaged()) this.#attached.hold(record);
+    for (const { record } of await this.#allStaged()) this.#attached.hold(record);
     this.#options.inUseChanged();
+  }
+
+  #allStaged(): Promise<StagedVolume[]> {
+    const { logger } = this.#options;
+    return this.#records.allStaged((error) => logger.warn('the record of a volume cannot be read', { error }));
   }
 
   #driverFor(name: string, record: VolumeRecord): DriverClient {

@@ -68,7 +68,8 @@ export class VolumeRecords {
   async remember(volume: PublishedVolume | StagedVolume): Promise<void> {
     await mkdir(volume.folder, { recursive: true, mode: 0o750 });
     const file = join(volume.folder, recordFile);
-    await writeFile(`${file}.new`, JSON.stringify(volume.record));
+    // On the disk before it has its name: a power cut must not leave a record that cannot be read.
+    await writeFile(`${file}.new`, JSON.stringify(volume.record), { flush: true });
     await rename(`${file}.new`, file);
   }
 
@@ -84,15 +85,18 @@ export class VolumeRecords {
   }
 
   async ofPod(podUid: string): Promise<PublishedVolume[]> {
-    const records = await Promise.all(this.#podFolders(podUid).map(readRecords));
+    const records = await Promise.all(this.#podFolders(podUid).map((folder) => readRecords(folder)));
     return records.flat().map((record) => this.published(podUid, record));
   }
 
-  async allStaged(): Promise<StagedVolume[]> {
+  /** `unreadable`: called for what is there and describes no volume, which keeps no other from being known. */
+  async allStaged(unreadable: (error: Error) => void): Promise<StagedVolume[]> {
     const drivers = (await readdir(this.#pluginDir).catch(ifMissing([]))).filter(
       (name) => name !== 'volumeDevices',
     );
-    const records = await Promise.all(drivers.map((name) => readRecords(join(this.#pluginDir, name))));
+    const records = await Promise.all(
+      drivers.map((name) => readRecords(join(this.#pluginDir, name), unreadable)),
+    );
     return records.flat().map((record) => this.staged(record));
   }
 
@@ -114,13 +118,20 @@ export class VolumeRecords {
   }
 }
 
-/** Of all folders in this one; what cannot be read says nothing. */
-async function readRecords(folder: string): Promise<VolumeRecord[]> {
+/** Of all folders in this one. @throws Error for a record that cannot be read, unless it is to be reported otherwise */
+async function readRecords(
+  folder: string,
+  unreadable: (error: Error) => void = (error) => {
+    throw error;
+  },
+): Promise<VolumeRecord[]> {
   const names = await readdir(folder).catch(ifMissing([]));
-  const records = await Promise.all(names.map((name) => readRecord(join(folder, name, recordFile))));
+  const read = (name: string) => readRecord(join(folder, name, recordFile)).catch(unreadable);
+  const records = await Promise.all(names.map(read));
   return records.filter((record) => record !== undefined);
 }
 
+/** Undefined: there is none. @throws Error that names the folder */
 async function readRecord(file: string): Promise<VolumeRecord | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as VolumeRecord;

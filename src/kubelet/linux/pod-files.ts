@@ -21,7 +21,6 @@ export class LinuxPodFiles implements PodFiles {
   readonly podLogsDir: string;
   readonly #podsDir: string;
   readonly #resolvConf: string;
-  #resolver: Promise<ResolverConfig> | undefined;
 
   constructor(options: { rootDir: string; podLogsDir: string; resolvConf: string }) {
     this.podLogsDir = options.podLogsDir;
@@ -74,9 +73,9 @@ export class LinuxPodFiles implements PodFiles {
     return lines || undefined;
   }
 
-  hostResolver(): Promise<ResolverConfig> {
-    this.#resolver ??= readFile(this.#resolvConf, 'utf8').catch(ifMissing('')).then(parseResolverConfig);
-    return this.#resolver;
+  /** As it is now: a machine that changes its network gets other name servers. */
+  async hostResolver(): Promise<ResolverConfig> {
+    return parseResolverConfig(await readFile(this.#resolvConf, 'utf8').catch(ifMissing('')));
   }
 
   async hostHosts(): Promise<string> {

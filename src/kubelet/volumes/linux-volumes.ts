@@ -299,8 +299,7 @@ export class LinuxVolumes implements PodVolumes {
       await openFolder(folder, 0o777);
       return folder;
     }
-    this.#memoryReady ??= this.#prepareMemory();
-    await this.#memoryReady;
+    await this.#ensureMemory();
     const held = join(this.#memoryDir, pod.metadata.uid, plugin, volume.name);
     await openFolder(held, 0o1777);
     await mkdir(join(this.#volumesDir(pod), plugin), { recursive: true, mode: 0o755 });
@@ -308,6 +307,15 @@ export class LinuxVolumes implements PodVolumes {
       if (error.code !== 'EEXIST') throw error;
     });
     return held;
+  }
+
+  /** Once; what fails is tried again for the next volume. */
+  #ensureMemory(): Promise<void> {
+    this.#memoryReady ??= this.#prepareMemory().catch((error: unknown) => {
+      this.#memoryReady = undefined;
+      throw error;
+    });
+    return this.#memoryReady;
   }
 
   async #prepareMemory(): Promise<void> {
