@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Node } from '../api/resources.gen.ts';
 import { watchClockJumps } from '../base/clock-jumps.ts';
+import { unlessAborted } from '../base/unless-aborted.ts';
 import type { KubeletConfiguration } from './configuration.ts';
 import type { KubeletContext } from './context.ts';
 import { measuredRuntime } from './cri/measured-runtime.ts';
@@ -28,7 +29,7 @@ export interface Kubelet {
   readonly reporter: NodeReporter;
   /** Resolves when the node is registered and its pods are known. */
   readonly started: Promise<void>;
-  /** Resolves after the signal, when nothing of it runs any more. */
+  /** Resolves after the signal, when nothing of it runs any more. @throws what kept it from starting */
   readonly stopped: Promise<void>;
 }
 
@@ -39,6 +40,8 @@ export async function startKubelet(options: KubeletOptions, signal: AbortSignal)
   followNode(parts);
   const started = start(parts);
   const stopped = stopAfter(started, parts);
+  // Their failure is reported to whoever awaits them.
+  stopped.catch(() => undefined);
   return {
     context,
     configuration: options.configuration ?? {},
@@ -78,7 +81,7 @@ async function start(parts: KubeletParts): Promise<void> {
   await untilDone(context, 'the containers cannot be listed', () => pods.start());
   if (rootDir !== undefined) await followPlugins(parts, rootDir);
   const staticPods = rootDir === undefined ? undefined : createStaticPods(parts, rootDir);
-  await staticPods?.load();
+  await untilDone(context, 'static pods cannot be read', async () => staticPods?.load());
   await Promise.all([podInformer.synced(), services.synced(), registered(parts)]);
   pods.follow(podInformer);
   void watchClockJumps(clock, (byMs) => clockJumped(parts, byMs), signal);
@@ -89,8 +92,9 @@ async function start(parts: KubeletParts): Promise<void> {
 /** Ends the parts that do not end by the signal alone; an end during the start takes effect after it. */
 async function stopAfter(started: Promise<void>, { context, drivers, pods }: KubeletParts): Promise<void> {
   const { signal, probes } = context;
-  // Its failure is reported to whoever awaits `started`.
-  await started.catch(() => undefined);
+  await started.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
@@ -170,12 +174,12 @@ function followNode({ nodes, registration, context }: KubeletParts): void {
 }
 
 /** Resolves once the node's object is known. */
-async function registered({ nodes, registration }: KubeletParts): Promise<void> {
+async function registered({ nodes, registration, context }: KubeletParts): Promise<void> {
   await nodes.synced();
   if (registration.node) return;
-  await new Promise<void>((resolve) => {
-    nodes.handle({ added: () => resolve() });
-  });
+  const added = Promise.withResolvers<void>();
+  nodes.handle({ added: () => added.resolve() });
+  await unlessAborted(added.promise, context.signal);
 }
 
 function keepHouse(parts: KubeletParts, rootDir: string): void {

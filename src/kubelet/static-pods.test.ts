@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Pod } from '../api/resources.gen.ts';
+import { silentLogger } from '../base/logger.ts';
+import { sparse } from '../base/sparse.fixture.ts';
+import { VirtualClock } from '../base/virtual-clock.ts';
+import type { Informer } from '../client/informer.ts';
+import type { KubeletContext } from './context.ts';
+import type { NodeRegistration } from './node/node-registration.ts';
+import type { PodSet } from './pod/pod-set.ts';
 import { readManifests } from './static-manifest.ts';
-import { asStaticPod } from './static-pods.ts';
+import { asStaticPod, StaticPods } from './static-pods.ts';
 
 const manifest = (image: string) =>
   readManifests(
@@ -26,4 +36,24 @@ test('another content is another pod', () => {
   const uidOf = (image: string, nowMs = 0) => asStaticPod(manifest(image), 'n', nowMs).metadata.uid;
   assert.notEqual(uidOf('i:1'), uidOf('i:2'));
   assert.equal(uidOf('i:1'), uidOf('i:1', 5));
+});
+
+test('a folder of static pods that cannot be watched ends nothing', async () => {
+  const clock = new VirtualClock();
+  const pods = new StaticPods({
+    folder: `${fileURLToPath(import.meta.url)}/manifests`,
+    context: sparse<KubeletContext>({ clock, logger: silentLogger }),
+    informer: sparse<Informer<Pod>>({ handle: () => undefined, hasSynced: false }),
+    pods: sparse<PodSet>({}),
+    registration: sparse<NodeRegistration>({}),
+  });
+  const stop = new AbortController();
+  const running = pods.run(stop.signal);
+  // Each look at a folder takes some turns of the event loop.
+  for (let turn = 0; turn < 20; turn++) {
+    await clock.advance(20_000);
+    await setImmediate();
+  }
+  stop.abort();
+  await running;
 });

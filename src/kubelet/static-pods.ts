@@ -63,6 +63,7 @@ export class StaticPods {
   }
 
   async #change(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const { folder, context } = this.#options;
     const changed = Promise.withResolvers<void>();
     this.#wake = changed.resolve;
@@ -71,8 +72,8 @@ export class StaticPods {
       watcher = watch(folder, () => changed.resolve());
       watcher.on('error', () => changed.resolve());
     } catch (error) {
-      // The folder may come later; until then the clock decides.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      // The folder may come later, or the machine may have no watcher left; until then the clock decides.
+      context.logger.debug('the folder of static pods is not watched', { folder, error });
     }
     const stop = () => changed.resolve();
     signal.addEventListener('abort', stop, { once: true });
