@@ -9,8 +9,8 @@ import { CSIDriver, type PersistentVolume, type Pod } from '../../api/resources.
 import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Logger } from '../../base/logger.ts';
 import { run } from '../../base/command.ts';
+import type { Logger } from '../../base/logger.ts';
 import { isMounted } from '../linux/mounts.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { giveToGroup } from '../volumes/ownership.ts';
@@ -350,7 +350,9 @@ export class CsiVolumes {
 
   #allStaged(): Promise<StagedVolume[]> {
     const { logger } = this.#options;
-    return this.#records.allStaged((error) => logger.warn('the record of a volume cannot be read', { error }));
+    return this.#records.allStaged((error) =>
+      logger.warn('the record of a volume cannot be read', { error }),
+    );
   }
 
   #driverFor(name: string, record: VolumeRecord): DriverClient {

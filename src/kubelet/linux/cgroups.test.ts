@@ -44,3 +44,17 @@ test('a pod has the huge pages that it asked for, and none of other sizes: cgrou
   assert.equal(read('hugetlb.2MB.current'), '');
   assert.equal(read('memory.max'), String(1024 ** 3));
 });
+
+test('the share of burstable pods that could not be written is written with the next pod', async () => {
+  const mount = join(folder, 'shares');
+  const burstable = join(mount, 'node/kubepods/burstable');
+  for (const step of ['', 'node', 'node/kubepods', 'node/kubepods/burstable', 'node/kubepods/burstable/podu'])
+    fill(join(mount, step), 'cgroup.controllers', 'cgroup.subtree_control');
+  const cgroups = new LinuxCgroups('/node', undefined, mount);
+  const requesting = testPod({ containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }] });
+  mkdirSync(join(burstable, 'cpu.weight'));
+  await assert.rejects(cgroups.apply(requesting), /cannot write/);
+  rmSync(join(burstable, 'cpu.weight'), { recursive: true });
+  await cgroups.apply(requesting);
+  assert.equal(readFileSync(join(burstable, 'cpu.weight'), 'utf8'), '39');
+});

@@ -48,6 +48,8 @@ export class LinuxCgroups implements PodCgroups {
   /** What burstable pods request, in thousandths of a cpu, by pod uid. */
   readonly #burstable = new Map<string, number>();
   #burstableShares = 0;
+  /** Writes of these shares, one after the other: the last one counts. */
+  #sharing: Promise<void> = Promise.resolve();
 
   constructor(root: string, podPidsMax?: number, mountPoint = '/sys/fs/cgroup') {
     this.#root = root;
@@ -133,11 +135,15 @@ export class LinuxCgroups implements PodCgroups {
   }
 
   /** Burstable pods weigh together what they request together, however many there are. */
-  async #shareAmongBurstable(): Promise<void> {
-    const shares = cpuShares([...this.#burstable.values()].reduce((sum, milli) => sum + milli, 0));
-    if (shares === this.#burstableShares) return;
-    this.#burstableShares = shares;
-    await this.#limit(`${this.#root}/kubepods/burstable`, { cpuShares: shares, ...unlimited });
+  #shareAmongBurstable(): Promise<void> {
+    const share = async () => {
+      const shares = cpuShares([...this.#burstable.values()].reduce((sum, milli) => sum + milli, 0));
+      if (shares === this.#burstableShares) return;
+      await this.#limit(`${this.#root}/kubepods/burstable`, { cpuShares: shares, ...unlimited });
+      this.#burstableShares = shares;
+    };
+    this.#sharing = this.#sharing.then(share, share);
+    return this.#sharing;
   }
 
   /** The group of a pod, whatever its class; undefined: it has none. */

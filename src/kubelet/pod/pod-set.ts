@@ -291,25 +291,38 @@ export class PodSet {
       const uid = own[labels.podUid];
       return uid !== undefined && !isWanted(uid);
     });
+    /** What cannot go yet, because a driver is not there, keeps nothing else from going. False: it stays. */
+    const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
+      try {
+        await work();
+        return true;
+      } catch (error) {
+        logger.info('what a pod left stays for now', { what, error });
+        return false;
+      }
+    };
+    /** Pods of which something may still run: that has to keep its volumes. */
+    const stuck = new Set<string>();
     await Promise.all(
-      sandboxes.map(async ({ id, metadata }) => {
-        logger.info('a pod that is not wanted here is removed', {
-          pod: `${metadata.namespace}/${metadata.name}`,
+      sandboxes.map(async ({ id, metadata, labels: own }) => {
+        const pod = `${metadata.namespace}/${metadata.name}`;
+        logger.info('a pod that is not wanted here is removed', { pod });
+        const isGone = await attempt(`sandbox of ${pod}`, async () => {
+          await runtime.stopPodSandbox(id);
+          await runtime.removePodSandbox(id);
         });
-        await runtime.stopPodSandbox(id);
-        await runtime.removePodSandbox(id);
+        if (!isGone) stuck.add(own[labels.podUid]!);
       }),
     );
-    await claims.tidy(isWanted);
-    /** What cannot go yet, because a driver is not there, keeps nothing else from going. */
-    const attempt = (what: string, work: () => Promise<void>) =>
-      work().catch((error: unknown) => logger.info('what a pod left stays for now', { what, error }));
+    const mayGo = (uid: string) => !isWanted(uid) && !stuck.has(uid);
+    await attempt('claimed devices', () => claims.tidy((uid) => !mayGo(uid)));
     for (const uid of await volumes.list())
-      if (!isWanted(uid)) await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid));
+      if (mayGo(uid)) await attempt(`volumes of ${uid}`, () => volumes.tearDown(uid));
     await attempt('staged volumes', () => volumes.clearUnused());
-    for (const uid of await machine.cgroups.list()) if (!isWanted(uid)) await machine.cgroups.remove(uid);
+    for (const uid of await machine.cgroups.list())
+      if (mayGo(uid)) await attempt(`control group of ${uid}`, () => machine.cgroups.remove(uid));
     for (const uid of await machine.files.listPods())
-      if (!isWanted(uid)) await attempt(`files of ${uid}`, () => machine.files.removePod(uid));
+      if (mayGo(uid)) await attempt(`files of ${uid}`, () => machine.files.removePod(uid));
   }
 
   /** Pods of the API as the informer has them; for the server's /pods. */

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Pod } from '../../api/resources.gen.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { KubeletContext } from '../context.ts';
+import type { Sandbox } from '../cri/messages.ts';
+import { labels } from './pod-observation.ts';
+import { PodSet } from './pod-set.ts';
+
+test('of pods that are not wanted, one whose sandbox cannot be stopped keeps what it has, and no other does', async () => {
+  const cleared = Promise.withResolvers<void>();
+  const removed: string[] = [];
+  const remove = (what: string) => async (id: string) => void removed.push(`${what} ${id}`);
+  const sandboxOf = (uid: string): Sandbox =>
+    sparse<Sandbox>({
+      id: `sandbox-${uid}`,
+      metadata: { name: uid, namespace: 'default', uid, attempt: 0 },
+      labels: { [labels.podUid]: uid },
+    });
+  const list = async () => ['stuck', 'left'];
+  const pods = new PodSet(
+    sparse<KubeletContext>({
+      logger: silentLogger,
+      runtime: sparse<KubeletContext['runtime']>({
+        listPodSandboxes: async () => ['stuck', 'left'].map(sandboxOf),
+        stopPodSandbox: async (id) => {
+          if (id === 'sandbox-stuck') throw new Error('it does not stop');
+        },
+        removePodSandbox: remove('sandbox'),
+      }),
+      volumes: sparse<KubeletContext['volumes']>({
+        list,
+        tearDown: remove('volumes'),
+        clearUnused: async () => undefined,
+      }),
+      claims: sparse<KubeletContext['claims']>({
+        tidy: async (isActive) =>
+          void removed.push(...(await list()).filter((uid) => !isActive(uid)).map((uid) => `devices ${uid}`)),
+      }),
+      machine: sparse<KubeletContext['machine']>({
+        cgroups: sparse<KubeletContext['machine']['cgroups']>({ list, remove: remove('group') }),
+        files: sparse<KubeletContext['machine']['files']>({
+          async listPods() {
+            cleared.resolve();
+            return list();
+          },
+          removePod: remove('files'),
+        }),
+      }),
+    }),
+  );
+  pods.follow(sparse<Informer<Pod>>({ handle: () => undefined }));
+  await cleared.promise;
+  await new Promise(setImmediate);
+  assert.deepEqual(removed, [
+    'sandbox sandbox-left',
+    'devices left',
+    'volumes left',
+    'group left',
+    'files left',
+  ]);
+});
