@@ -135,6 +135,23 @@ describe('cluster DNS', () => {
     ]);
   });
 
+  it('ends where a rewrite leads from the target of an alias back to it', async () => {
+    put('round', { type: 'ExternalName', externalName: 'round.example' });
+    const corefile = informers.put(ConfigMap, {
+      metadata: { name: 'coredns', namespace: 'kube-system' },
+      data: {
+        Corefile: `.:53 {
+    kubernetes cluster.local
+    rewrite name exact round.example round.default.svc.cluster.local
+}
+`,
+      },
+    });
+    const { records } = await ask('round.default.svc.cluster.local', RecordType.A);
+    assert.ok(records.length > 0 && records.every((record) => record.type === RecordType.CNAME));
+    informers.remove(ConfigMap, `${corefile.metadata.namespace}/${corefile.metadata.name}`);
+  });
+
   it('gives pod addresses their names', async () => {
     assert.deepEqual(await resolver.resolve4('10-244-0-9.default.pod.cluster.local'), ['10.244.0.9']);
     assert.equal(await code(resolver.resolve4('10-244-0-999.default.pod.cluster.local')), 'ENOTFOUND');

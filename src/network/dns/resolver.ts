@@ -27,7 +27,11 @@ const zoneTransfers = new Set([251, 252]);
 const aliasesMax = 8;
 
 /** A promise only where another server is asked: cluster names are answered at once. */
-export function resolve(query: Query, options: ResolverOptions): Resolution | Promise<Resolution> {
+export function resolve(
+  query: Query,
+  options: ResolverOptions,
+  aliasesLeft = aliasesMax,
+): Resolution | Promise<Resolution> {
   const asked = query.name.toLowerCase();
   const block = blockOf(asked, options.blocks);
   if (!block || zoneTransfers.has(query.type)) return plain(ResponseCode.refused);
@@ -37,7 +41,7 @@ export function resolve(query: Query, options: ResolverOptions): Resolution | Pr
   const answer = answerFromCluster(name, query.type, block, options);
   if (!answer) return forward(name, query.type, block, options);
   const { cluster, zone } = answer;
-  if (cluster.follow !== undefined) return follow(cluster, query.type, options, aliasesMax);
+  if (cluster.follow !== undefined) return follow(cluster, query.type, options, aliasesLeft);
   const isForAuthority = name === zone.domain && query.type === RecordType.SOA;
   const authority = () => [authorityOf(zone, options.serial())];
   const answers = isForAuthority ? authority() : cluster.answers;
@@ -70,7 +74,10 @@ function answerFromCluster(
   return { cluster: { code: ResponseCode.noSuchName, answers: [], additionals: [] }, zone };
 }
 
-/** An alias' target may be another cluster name or anybody's; what cannot be found leaves the alias alone. */
+/**
+ * An alias' target may be another cluster name or anybody's; what cannot be found leaves the alias alone. A rewrite may
+ * lead from a target back to its alias, so that every step counts.
+ */
 async function follow(
   cluster: ClusterAnswer,
   type: number,
@@ -78,6 +85,7 @@ async function follow(
   aliasesLeft: number,
 ): Promise<Response> {
   const answers = [...cluster.answers];
+  if (aliasesLeft === 0) return { code: ResponseCode.noError, authoritative: true, answers };
   const target = cluster.follow!;
   const query: Query = {
     id: 0,
@@ -92,9 +100,9 @@ async function follow(
   const block = blockOf(target.toLowerCase(), options.blocks);
   const next = block && answerFromCluster(target.toLowerCase(), type, block, options)?.cluster;
   if (next?.follow !== undefined) {
-    if (aliasesLeft > 0) answers.push(...(await follow(next, type, options, aliasesLeft - 1)).answers);
+    answers.push(...(await follow(next, type, options, aliasesLeft - 1)).answers);
   } else {
-    const resolution = await resolve(query, options);
+    const resolution = await resolve(query, options, aliasesLeft - 1);
     const found =
       'passOn' in resolution ? (parseAnswer(resolution.passOn)?.records ?? []) : resolution.answers;
     answers.push(...found);

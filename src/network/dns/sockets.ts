@@ -76,12 +76,13 @@ function reply(
 
 function serveConnection(socket: Socket, options: DnsListenOptions): void {
   let pending: Buffer = Buffer.alloc(0);
-  socket.setTimeout(tcpIdleMs, () => socket.destroy());
-  // A client that goes away closes its connection; there is nothing to report.
-  socket.on('error', () => socket.destroy());
-  socket.on('data', (chunk) => {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
+  /** A client that takes no answers is asked for no more questions; in time it counts as idle. */
+  const takeQuestions = () => {
+    while (
+      !socket.writableNeedDrain &&
+      pending.length >= 2 &&
+      pending.length >= 2 + pending.readUInt16BE(0)
+    ) {
       const end = 2 + pending.readUInt16BE(0);
       const message = pending.subarray(2, end);
       pending = pending.subarray(end);
@@ -89,7 +90,17 @@ function serveConnection(socket: Socket, options: DnsListenOptions): void {
         if (socket.writable) socket.write(framed(answer));
       });
     }
+    if (socket.writableNeedDrain) socket.pause();
+    else socket.resume();
+  };
+  socket.setTimeout(tcpIdleMs, () => socket.destroy());
+  // A client that goes away closes its connection; there is nothing to report.
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    takeQuestions();
   });
+  socket.on('drain', takeQuestions);
 }
 
 function closeAll(udp: UdpSocket, tcp: Server, sockets: Iterable<Socket>): void {
