@@ -42,7 +42,13 @@ export class LinkAddresses {
       ...removed.map((address) => `address del ${address}/32 dev ${device}\n`),
       ...added.map((address) => `address replace ${address}/32 dev ${device} label ${label} noprefixroute\n`),
     ];
-    await run('ip', ['-batch', '-'], lines.join(''));
+    try {
+      await run('ip', ['-batch', '-'], lines.join(''));
+    } catch (error) {
+      // Part of it may be done, or somebody else has changed the addresses: the next call starts from what is there.
+      this.#present = new Set(await listAddresses(this.#options));
+      throw error;
+    }
     this.#present = next;
     for (const address of added) await this.#announce(address);
   }
