@@ -245,7 +245,7 @@ function redirectLines({ settings, hasTls }: Backend): string[] {
   if (settings.temporaryRedirect)
     lines.push(`  http-request redirect location ${quote(settings.temporaryRedirect)} code 302`);
   if (settings.appRoot)
-    lines.push(`  http-request redirect location ${settings.appRoot} code 302 if { path / }`);
+    lines.push(`  http-request redirect location ${quote(settings.appRoot)} code 302 if { path / }`);
   return lines;
 }
 

@@ -183,8 +183,9 @@ class RoutingBuilder {
 
   #path(ingress: Ingress, path: HttpPath, { settings, host, hasTls }: Place): void {
     const { match, path: at } = matchOf(path, settings);
-    if (match === 'regex' && !isRegex(at)) {
-      this.#problem(keyOf(ingress), 'InvalidPath', `path ${at} is no regular expression`);
+    const problem = pathProblem(at, match);
+    if (problem) {
+      this.#problem(keyOf(ingress), 'InvalidPath', `path ${JSON.stringify(at)} ${problem}`);
       return;
     }
     const backend = this.#backend(ingress, {
@@ -360,6 +361,14 @@ function matchOf(
   if (pathType !== 'Exact' && (settings.useRegex || usesGroups)) return { match: 'regex', path: at };
   if (pathType === 'Exact') return { match: 'exact', path: at };
   return { match: 'prefix', path: at.length > 1 ? at.replace(/\/+$/, '') : at };
+}
+
+/** A line of the proxy's maps ends with a line break, and its key with white space: what follows would be another's route. */
+function pathProblem(path: string, match: Route['match']): string | undefined {
+  // A blank within a regular expression is written in another way.
+  const unfit = match === 'regex' ? /[^\S ]|\p{Cc}/u : /\s|\p{Cc}/u;
+  if (unfit.test(path)) return 'has white space or control characters';
+  return match === 'regex' && !isRegex(path) ? 'is no regular expression' : undefined;
 }
 
 /** nginx' rewrite: the whole path becomes the target, `$1` and so on standing for groups of the path. */

@@ -145,7 +145,7 @@ function readAffinity(reader: AnnotationReader): IngressSettings['affinityCookie
     name: reader.token('session-cookie-name') ?? defaultCookieName,
     ...defined({
       maxAgeSeconds: reader.count('session-cookie-max-age') ?? reader.count('session-cookie-expires'),
-      path: reader.path('session-cookie-path'),
+      path: reader.cookiePath('session-cookie-path'),
     }),
   };
 }
@@ -222,6 +222,11 @@ class AnnotationReader {
 
   path(name: string): string | undefined {
     return this.#matched(name, /^\/\S*$/, 'is no path', String);
+  }
+
+  /** Without what would end the attribute, or mean something to the proxy within its quotes. */
+  cookiePath(name: string): string | undefined {
+    return this.#matched(name, /^\/[^\s;"\\$]*$/, 'is no path', String);
   }
 
   /** A cookie's or header's name. */
