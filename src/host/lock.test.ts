@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, mock, test } from 'node:test';
 import { withLock } from './lock.ts';
+import { processIdentity } from './processes/process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-lock-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,3 +31,50 @@ test('a lock is taken over from a process that is gone, and from a file that is 
   writeFileSync(file, '');
   assert.equal(await withLock(file, async () => 'mine'), 'mine');
 });
+
+const gone = JSON.stringify({ pid: 2 ** 22 + 1, startTicks: 1 });
+const running = JSON.stringify(processIdentity(process.ppid));
+
+/** Between a look at the lock and what follows from it, the lock passes to a command that runs. */
+const meanwhile = [
+  {
+    name: 'that its holder has just released',
+    found: running,
+    call: 'lstatSync' as const,
+    step(file: string, look: () => unknown) {
+      rmSync(file);
+      try {
+        return look();
+      } finally {
+        symlinkSync(running, file);
+      }
+    },
+  },
+  {
+    name: 'that was left behind and that another command has just taken over',
+    found: gone,
+    call: 'readlinkSync' as const,
+    step(file: string, look: () => unknown) {
+      const seen = look();
+      rmSync(file);
+      symlinkSync(running, file);
+      return seen;
+    },
+  },
+];
+for (const { name, found, call, step } of meanwhile)
+  test(`a lock ${name} is not taken from its next holder`, async () => {
+    const file = join(folder, call);
+    symlinkSync(found, file);
+    const original = fs[call] as (...args: unknown[]) => unknown;
+    const looked = mock.method(fs, call, (...args: unknown[]) => original(...args));
+    looked.mock.mockImplementationOnce((...args: unknown[]) => step(file, () => original(...args)));
+    syncBuiltinESMExports();
+    // It goes as far as its first wait before it returns its promise.
+    const result = withLock(file, async () => 'mine');
+    looked.mock.restore();
+    syncBuiltinESMExports();
+    assert.equal(readlinkSync(file), running);
+    rmSync(file);
+    assert.equal(await result, 'mine');
+  });

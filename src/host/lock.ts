@@ -24,14 +24,38 @@ async function acquire(file: string): Promise<void> {
   mkdirSync(dirname(file), { recursive: true });
   const deadline = performance.now() + lockWaitMs;
   while (!tryLock(file)) {
-    const holder = readHolder(file);
-    if (!holder || !isRunning(holder)) rmSync(file, { force: true });
-    else if (performance.now() > deadline)
-      throw new Failure(`another command (process ${holder.pid}) is at work on it`, {
-        advice: `wait for it, or end it: kill ${holder.pid}`,
-      });
-    else await systemClock.sleep(lockPollMs);
+    const target = readTarget(file);
+    // Released since: nothing may be removed now, for the next holder's lock may already be there.
+    if (target === undefined) continue;
+    const holder = target === notALink ? undefined : (JSON.parse(target) as ProcessIdentity);
+    if (holder && isRunning(holder)) {
+      if (performance.now() > deadline)
+        throw new Failure(`another command (process ${holder.pid}) is at work on it`, {
+          advice: `wait for it, or end it: kill ${holder.pid}`,
+        });
+    } else if (removeLeft(file, target)) continue;
+    await systemClock.sleep(lockPollMs);
   }
+}
+
+/**
+ * Removes a lock whose holder is gone. Several commands may find it at the same time: they remove it one by one, so that
+ * the second does not remove the lock that the first has put in its place. False when another one is at it.
+ */
+function removeLeft(file: string, target: string): boolean {
+  const removal = `${file}.removal`;
+  if (!tryLock(removal)) {
+    const remover = readTarget(removal);
+    if (remover !== undefined && !isRunning(JSON.parse(remover) as ProcessIdentity))
+      rmSync(removal, { force: true });
+    return false;
+  }
+  try {
+    if (readTarget(file) === target) rmSync(file, { force: true });
+  } finally {
+    rmSync(removal, { force: true });
+  }
+  return true;
 }
 
 function tryLock(file: string): boolean {
@@ -44,11 +68,13 @@ function tryLock(file: string): boolean {
   }
 }
 
-/** Undefined when the lock is gone again, or is none: what is no link was not made here. */
-function readHolder(file: string): ProcessIdentity | undefined {
+/** What is not a link was not made here, and nobody holds it. */
+const notALink = '';
+
+/** The holder's identity as JSON, or `notALink`; undefined when there is no lock any more. */
+function readTarget(file: string): string | undefined {
   try {
-    if (!lstatSync(file).isSymbolicLink()) return undefined;
-    return JSON.parse(readlinkSync(file)) as ProcessIdentity;
+    return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : notALink;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
