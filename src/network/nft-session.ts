@@ -38,7 +38,8 @@ export function createNftSession(options: NftSessionOptions): NftSession {
   return {
     run(commands) {
       const outcome = last.then(() => runNext(commands));
-      last = outcome;
+      // A process that could not be started, for want of file descriptors perhaps, fails this change and none after it.
+      last = outcome.catch(() => undefined);
       return outcome;
     },
     close() {

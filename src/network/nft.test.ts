@@ -88,6 +88,18 @@ describe('nft', { skip: !canMakeNetworks, timeout: 60_000 }, () => {
   });
 });
 
+it('carries out a change after one for which no process could be started', async () => {
+  const answersAll =
+    'while read line; do case $line in end-*) printf "Error: what?\\n$line\\n" >&2;; esac; done';
+  const impossible = 'a\0word';
+  const enter = [impossible];
+  const session = createNftSession({ ...common, enter });
+  await assert.rejects(session.run('add table ip t'), { code: 'ERR_INVALID_ARG_VALUE' });
+  enter.splice(0, 1, 'sh', '-c', answersAll);
+  assert.equal(await session.run('add table ip t'), 'done');
+  session.close();
+});
+
 it('does not claim that a change was done by a program that is missing, is no nft, or ends half-way', async () => {
   const endsHalfWay = 'read line; read mark; printf "Error: what?\\n$mark\\n" >&2; read line';
   for (const enter of [['/nonexistent'], ['sh', '-c', 'exit 0'], ['sh', '-c', endsHalfWay]]) {

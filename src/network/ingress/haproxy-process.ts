@@ -39,7 +39,7 @@ export class HaproxyProcess {
   /** With the configuration in the folder. */
   async start(): Promise<void> {
     const { folder, logFile, clock, enter = [], onEnd } = this.#options;
-    const log = await open(logFile, 'a', 0o600);
+    await using log = await open(logFile, 'a', 0o600);
     const [file, ...words] = [...enter, program, '-W', '-f', join(folder, configName)];
     const child = spawn(file!, words, { detached: true, stdio: ['ignore', log.fd, log.fd] });
     await once(child, 'spawn');
@@ -48,7 +48,6 @@ export class HaproxyProcess {
       if (clock.monotonic() - startedMs >= lastsMs) onEnd?.();
     });
     child.unref();
-    await log.close();
     await writeFile(join(folder, pidName), String(child.pid));
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { after, it } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
 import { Haproxy } from './haproxy.ts';
 import type { HaproxyFiles } from './haproxy-config.ts';
+import { HaproxyProcess } from './haproxy-process.ts';
 
 const suiteOptions = { skip: !hasHaproxy(), timeout: 60_000 };
 const folder = mkdtempSync(join(tmpdir(), 'whnet-haproxy-'));
@@ -66,6 +67,25 @@ it(
     assert.equal(ends, 1);
   },
 );
+
+it('a program that cannot be started leaves no file open', async () => {
+  const logFile = join(folder, 'log');
+  const nothing = new HaproxyProcess({
+    folder: run,
+    logFile,
+    clock: systemClock,
+    enter: [join(folder, 'no-such-program')],
+  });
+  await assert.rejects(nothing.start(), { code: 'ENOENT' });
+  const open = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return 'the descriptor of the listing itself';
+    }
+  });
+  assert.equal(open.includes(logFile), false);
+});
 
 it('a process that cannot start is not waited for', suiteOptions, async () => {
   const taken = createServer().listen(0, '127.0.0.1');
