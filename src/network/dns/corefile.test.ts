@@ -26,7 +26,7 @@ describe('a Corefile', () => {
     const blocks = parseCorefile(
       `
       # a stub domain
-      acme.local:53 other.local { forward . 10.0.0.1 10.0.0.2:5353
+      acme.local:53 other.local { forward . 10.0.0.1 dns://10.0.0.2:5353 fd00::a [fd00::b]:5353
       }
       . {
         hosts { # fixed
@@ -38,7 +38,8 @@ describe('a Corefile', () => {
       }`.replace('{ forward', '{\nforward'),
     );
     assert.deepEqual(blocks[0]!.zones, ['acme.local', 'other.local']);
-    assert.deepEqual(blocks[0]!.forwards, [{ from: '', to: ['10.0.0.1', '10.0.0.2:5353'] }]);
+    const to = ['10.0.0.1', '10.0.0.2:5353', 'fd00::a', '[fd00::b]:5353'];
+    assert.deepEqual(blocks[0]!.forwards, [{ from: '', to }]);
     assert.deepEqual(
       [...blocks[1]!.hosts],
       [
@@ -55,7 +56,23 @@ describe('a Corefile', () => {
   const wrong: [string, string, RegExp][] = [
     ['an unknown plugin', '. {\n magic\n}', /plugin magic is not supported/],
     ['a forward without servers', '. {\n forward .\n}', /forward wants a zone and servers/],
-    ['a block that is never closed', '. {\n kubernetes {\n ttl 5\n', /a block is not closed/],
+    [
+      'a forward to a name',
+      '. {\n forward . dns.example.org\n}',
+      /not an IP address or file: "dns.example.org"/,
+    ],
+    [
+      'a forward over TLS',
+      '. {\n forward . tls://9.9.9.9\n}',
+      /not an IP address or file: "tls:\/\/9.9.9.9"/,
+    ],
+    [
+      'a forward to no port',
+      '. {\n forward . 9.9.9.9:65536\n}',
+      /not an IP address or file: "9.9.9.9:65536"/,
+    ],
+    ['a plugin that is never closed', '. {\n kubernetes {\n ttl 5\n', /a block is not closed/],
+    ['a server block that is never closed', '. {\n errors\n', /a block is not closed/],
     ['a time to live out of range', '. {\n kubernetes {\n ttl 9000\n }\n}', /ttl must be in range/],
     ['a line outside of a block', 'forward . 10.0.0.1\n', /has no body/],
     ['a rewrite that is no regular expression', '. {\n rewrite name regex ( b\n}', /rewrite name regex/],

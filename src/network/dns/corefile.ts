@@ -2,6 +2,7 @@
  * Reads a CoreDNS configuration as people keep it in the ConfigMap `kube-system/coredns`: server blocks with kubernetes,
  * forward, hosts, rewrite name, cache and template-free plugins. Plugins that only matter to CoreDNS itself are accepted.
  */
+import { isIP } from 'node:net';
 import { isRegex } from '../regex.ts';
 
 export interface ForwardRule {
@@ -56,6 +57,7 @@ const otherPlugins = new Set([
   'trace',
 ]);
 
+const portMax = 65_535;
 const defaultTtlSeconds = 5;
 const defaultCacheSeconds = 3600;
 
@@ -99,12 +101,13 @@ function parseServerBlock(names: readonly string[], lines: { next(): Line | unde
     rewrites: [],
     cacheSeconds: 0,
   };
-  for (let line = lines.next(); line && line.words[0] !== '}'; line = lines.next()) {
+  for (let line = lines.next(); line; line = lines.next()) {
+    if (line.words[0] === '}') return block;
     const opensBody = line.words.at(-1) === '{';
     const [plugin = '', ...args] = opensBody ? line.words.slice(0, -1) : line.words;
     applyPlugin(block, plugin, args, opensBody ? readBody(lines) : []);
   }
-  return block;
+  throw new CorefileError('a block is not closed');
 }
 
 function readBody(lines: { next(): Line | undefined }): string[][] {
@@ -201,6 +204,15 @@ function zoneOf(name: string): string {
     .toLowerCase();
 }
 
+/** Plain DNS only. @returns `address` or `address:port`, an IPv6 address with a port in brackets */
 function serverAddress(server: string): string {
-  return server.replace(/^dns:\/\//, '');
+  const address = server.replace(/^dns:\/\//, '');
+  const withPort = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+)):(?<port>\d+)$/.exec(address)?.groups;
+  const isValid = withPort
+    ? isIP(withPort.v6 ?? withPort.v4 ?? '') > 0 &&
+      Number(withPort.port) > 0 &&
+      Number(withPort.port) <= portMax
+    : isIP(address) > 0;
+  if (!isValid) throw new CorefileError(`not an IP address or file: "${server}"`);
+  return address;
 }
