@@ -47,7 +47,8 @@ export interface AgentConnections {
 export function connectAgent(options: AgentConnectionOptions, signal: AbortSignal): AgentConnections {
   const { config, certificates, clock, logger } = options;
   const ca = readFileSync(join(config.pkiFolder, 'ca.crt'), 'utf8');
-  const servers = readKnownServers(config.pkiFolder, config.servers);
+  const serverList = { configured: config.servers, folder: config.pkiFolder, logger };
+  const servers = readKnownServers(serverList);
   const connect = (userAgent: string, credentials: () => Partial<HttpTransportOptions>) =>
     failoverTransport(servers, (server) =>
       measuredTransport(
@@ -70,8 +71,7 @@ export function connectAgent(options: AgentConnectionOptions, signal: AbortSigna
   );
   const informers = sharing(node.informers, createInformerFactory(networkClient, common));
   followServers(informers, {
-    configured: config.servers,
-    folder: config.pkiFolder,
+    ...serverList,
     changed(found) {
       logger.info('there are other servers', { servers: found });
       nodeTransport.follow(found);

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EndpointSlice } from '../api/resources.gen.ts';
+import type { Logger } from '../base/logger.ts';
 import type { InformerFactory } from '../client/informer.ts';
 
 const fileName = 'known-servers.json';
@@ -19,19 +20,33 @@ function computeServers(configured: readonly string[], slice: EndpointSlice): st
   ];
 }
 
-export function readKnownServers(folder: string, configured: readonly string[]): string[] {
+export interface ServerListOptions {
+  /** Those that the agent was given. */
+  configured: readonly string[];
+  /** Where the list is kept. */
+  folder: string;
+  logger: Logger;
+}
+
+/** A list that cannot be read, cut short by a power failure perhaps, adds nothing to the configured servers. */
+export function readKnownServers({ configured, folder, logger }: ServerListOptions): string[] {
   const file = join(folder, fileName);
-  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : [];
-  return [...new Set([...configured, ...known])];
+  try {
+    const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : [];
+    return [...new Set([...configured, ...known])];
+  } catch (error) {
+    logger.warn('the list of known servers cannot be read', { file, error });
+    return [...configured];
+  }
 }
 
 /** Calls `changed` with the servers whenever there are others than before, and notes them in `folder`. */
 export function followServers(
   informers: InformerFactory,
-  options: { configured: readonly string[]; folder: string; changed(servers: readonly string[]): void },
+  options: ServerListOptions & { changed(servers: readonly string[]): void },
 ): void {
-  const { configured, folder, changed } = options;
-  let current = JSON.stringify(readKnownServers(folder, configured));
+  const { configured, folder, logger, changed } = options;
+  let current = JSON.stringify(readKnownServers(options));
   const take = (slice: EndpointSlice) => {
     if (`${slice.metadata.namespace}/${slice.metadata.name}` !== serviceKey) return;
     const servers = computeServers(configured, slice);
@@ -39,8 +54,13 @@ export function followServers(
     if (text === current) return;
     current = text;
     const file = join(folder, fileName);
-    writeFileSync(`${file}.new`, text);
-    renameSync(`${file}.new`, file);
+    try {
+      writeFileSync(`${file}.new`, text);
+      renameSync(`${file}.new`, file);
+    } catch (error) {
+      // Only the next start misses it: on a full disk the agent still has to find its servers.
+      logger.warn('the list of known servers cannot be kept', { file, error });
+    }
     changed(servers);
   };
   informers.of(EndpointSlice).handle({ added: take, updated: take });
