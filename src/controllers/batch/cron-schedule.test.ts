@@ -44,6 +44,20 @@ for (const [text, after, expected, zone] of rows) {
   });
 }
 
+for (const [text, after, until, expected, zone] of [
+  ['* * * 1 *', '2026-01-01T00:00:00Z', '2026-12-24T00:00:00Z', '2026-01-31T23:59:00Z'],
+  ['0 0 29 2 *', '2020-01-01T00:00:00Z', '2026-01-01T00:00:00Z', '2024-02-29T00:00:00Z'],
+  ['30 2 * * *', '2026-03-01T00:00:00Z', '2026-03-29T12:00:00Z', '2026-03-28T01:30:00Z', 'Europe/Berlin'],
+  ['0 12 * * *', '2026-01-01T00:00:00Z', '2026-01-01T12:00:00Z', '2026-01-01T12:00:00Z'],
+  ['0 12 * * *', '2026-01-01T12:00:00Z', '2026-01-02T11:59:59Z', undefined],
+  ['@every 1h30m', '2026-01-01T00:00:00Z', '2026-01-01T10:00:00Z', '2026-01-01T09:00:00Z'],
+  ['@every 1h30m', '2026-01-01T00:00:00Z', '2026-01-01T01:29:59Z', undefined],
+] as const)
+  test(`"${text}" was last due as it says, between ${after} and ${until}`, () => {
+    const found = parseCronSchedule(text, zone).latest(Date.parse(after), Date.parse(until));
+    assert.equal(found, expected && Date.parse(expected));
+  });
+
 for (const text of [
   'x',
   '* * * *',

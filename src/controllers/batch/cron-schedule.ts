@@ -4,6 +4,8 @@ import { CronError, type CronFields, parseCron } from '../../api/batch/cron-sche
 export interface CronSchedule {
   /** The first time strictly after `afterMs`; undefined when there is none within five years. */
   next(afterMs: number): number | undefined;
+  /** The last time after `afterMs` that is not after `untilMs`, without a walk through all between them. */
+  latest(afterMs: number, untilMs: number): number | undefined;
 }
 
 const horizonYears = 5;
@@ -13,8 +15,36 @@ export function parseCronSchedule(text: string, timeZone?: string): CronSchedule
   const prefix = /^(?:CRON_)?TZ=(\S+)\s+(.*)$/.exec(text.trim());
   const zone = offsetsOf(timeZone ?? prefix?.[1] ?? 'UTC');
   const cron = parseCron(prefix?.[2] ?? text.trim());
-  if ('everyMs' in cron) return { next: (afterMs) => Math.floor(afterMs / 1000) * 1000 + cron.everyMs };
-  return { next: (afterMs) => nextTime(cron, zone, afterMs) };
+  if ('everyMs' in cron) return periodic(cron.everyMs);
+  const next = (afterMs: number) => nextTime(cron, zone, afterMs);
+  return { next, latest: (afterMs, untilMs) => bisectLatest(next, afterMs, untilMs) };
+}
+
+/** Counts from whole seconds. */
+function periodic(everyMs: number): CronSchedule {
+  const next = (afterMs: number) => Math.floor(afterMs / 1000) * 1000 + everyMs;
+  return {
+    next,
+    latest(afterMs, untilMs) {
+      const first = next(afterMs);
+      return first > untilMs ? undefined : first + Math.floor((untilMs - first) / everyMs) * everyMs;
+    },
+  };
+}
+
+function bisectLatest(next: CronSchedule['next'], afterMs: number, untilMs: number): number | undefined {
+  let latest: number | undefined;
+  let low = afterMs;
+  let high = untilMs;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const due = next(middle);
+    if (due !== undefined && due <= untilMs) {
+      latest = due;
+      low = due;
+    } else high = middle;
+  }
+  return latest;
 }
 
 /** RFC 3339 as the zone's clocks show it, in whole seconds. @throws CronError */

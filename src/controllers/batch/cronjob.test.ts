@@ -14,6 +14,9 @@ for (const [schedule, last, now, deadline, newest, missed] of [
   ['* * * * *', '00:00:00', '01:40:30', undefined, '01:40:00', 'few'],
   ['* * * * *', '00:00:00', '01:41:30', undefined, '01:41:00', 'many'],
   ['* * * * *', '00:00:00', '23:59:30', undefined, '23:59:00', 'many'],
+  // The newest, also when nothing is due for hours before now, and when times count from the first one.
+  ['* 0-9 * * *', '00:00:00', '20:30:00', undefined, '09:59:00', 'many'],
+  ['@every 7m', '00:00:00', '23:50:00', undefined, '23:48:00', 'many'],
   // Only what a deadline still allows counts as missed.
   ['* * * * *', '00:00:00', '23:59:30', 200, '23:59:00', 'few'],
   ['0 * * * *', '00:00:00', '23:30:00', 200, undefined, 'none'],

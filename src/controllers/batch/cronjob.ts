@@ -57,20 +57,11 @@ export function dueTimes(
     fromMs = Math.max(fromMs, nowMs - startingDeadlineSeconds * 1000);
   let newestMs: number | undefined;
   let count = 0;
-  let next = schedule.next(fromMs);
-  while (next !== undefined && next <= nowMs) {
+  for (let next = schedule.next(fromMs); next !== undefined && next <= nowMs; next = schedule.next(next)) {
     newestMs = next;
-    count++;
-    // Far behind, all but the last few are of no interest: leap to shortly before now.
-    if (count === missedMax + 1) {
-      const after = schedule.next(next) ?? nowMs;
-      const period = after - next;
-      const leapMs = nowMs - 2 * period;
-      if (leapMs > next) next = schedule.next(leapMs - 60_000) ?? after;
-      else next = after;
-    } else next = schedule.next(next);
+    if (++count > missedMax) return { newestMs: schedule.latest(next, nowMs) ?? next, missed: 'many' };
   }
-  return { newestMs, missed: count === 0 ? 'none' : count > missedMax ? 'many' : 'few' };
+  return { newestMs, missed: count === 0 ? 'none' : 'few' };
 }
 
 function byStart(a: Job, b: Job): number {
