@@ -157,7 +157,11 @@ test('a plugin that registers twice at once is followed once, by the later regis
   const own = join(folder, 'twice');
   const devices = new DevicePlugins({ folder: own, logger: silentLogger, changed: listed.resolve });
   await devices.start(stop.signal);
-  const request = { version: 'v1beta1', endpoint: join(folder, 'plugin.sock'), resourceName: 'example.com/dev' };
+  const request = {
+    version: 'v1beta1',
+    endpoint: join(folder, 'plugin.sock'),
+    resourceName: 'example.com/dev',
+  };
   await Promise.all([register(request, own), register(request, own)]);
   await listed.promise;
   assert.deepEqual(devices.resources(), { 'example.com/dev': { capacity: 3, allocatable: 2 } });

@@ -13,7 +13,7 @@ import { ProbeManager } from './probe-manager.ts';
 function setup(container: Partial<core.Container>) {
   const clock = new VirtualClock();
   const events: string[] = [];
-  const state = { healthy: true, changes: 0, runs: 0, answer: async () => {} };
+  const state = { healthy: true, changes: 0, runs: 0, answer: () => Promise.resolve() };
   const pod = testPod({ containers: [{ name: 'c', ...container }] });
   const manager = new ProbeManager({
     clock,
@@ -195,7 +195,7 @@ test('a probe that cannot be carried out is reported, and tried again', async ()
   assert.deepEqual(events, [
     'Unhealthy: Readiness probe errored and resulted in unknown state: no such thing',
   ]);
-  state.answer = async () => {};
+  state.answer = () => Promise.resolve();
   await clock.advance(1000);
   assert.equal(state.runs, 2);
 });
