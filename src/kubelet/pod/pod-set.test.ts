@@ -36,7 +36,7 @@ test('of pods that are not wanted, one whose sandbox cannot be stopped keeps wha
         clearUnused: async () => undefined,
       }),
       claims: sparse<KubeletContext['claims']>({
-        tidy: async (isActive) =>
+        tidy: async (isActive: (uid: string) => boolean) =>
           void removed.push(...(await list()).filter((uid) => !isActive(uid)).map((uid) => `devices ${uid}`)),
       }),
       machine: sparse<KubeletContext['machine']>({
