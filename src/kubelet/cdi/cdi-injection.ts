@@ -1,7 +1,6 @@
 /** Gives containers their CDI devices where the runtime does not: reads the node's specs and makes the device nodes. */
 import { chown, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { parse } from 'yaml';
 import { run } from '../../base/command.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { ifMissing } from '../../base/if-missing.ts';
@@ -57,6 +56,8 @@ export class CdiInjection {
         if (!['.json', '.yaml'].includes(extname(name))) continue;
         const path = join(folder, name);
         try {
+          // Few nodes have such a file: the others do without the memory that the parser takes.
+          const { parse } = await import('yaml');
           specs.push({ path, priority, spec: asCdiSpec(parse(await readFile(path, 'utf8'))) });
         } catch (error) {
           // The devices of others can still be used.
