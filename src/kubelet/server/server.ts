@@ -104,9 +104,10 @@ class Server implements KubeletServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const url = new URL(request.url ?? '/', 'https://kubelet');
-    response.once('close', this.#begin(request.method ?? 'GET', url.pathname));
+    const url = parseTarget(request.url);
+    response.once('close', this.#begin(request.method ?? 'GET', url?.pathname ?? ''));
     const work = async () => {
+      if (!url) throw badTarget();
       await this.#checkAccess(request, url.pathname);
       await this.#routes.answer(request, response, url);
     };
@@ -116,7 +117,7 @@ class Server implements KubeletServer {
         return;
       }
       const status = statusOf(error);
-      if (status >= 500) this.#logger.warn('a request failed', { path: url.pathname, error });
+      if (status >= 500) this.#logger.warn('a request failed', { path: request.url, error });
       response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' });
       response.end((error as Error).message);
     });
@@ -124,9 +125,10 @@ class Server implements KubeletServer {
 
   #upgrade(upgrade: Upgrade): void {
     const { request, client } = upgrade;
-    const url = new URL(request.url ?? '/', 'https://kubelet');
-    client.once('close', this.#begin(request.method ?? 'GET', url.pathname));
+    const url = parseTarget(request.url);
+    client.once('close', this.#begin(request.method ?? 'GET', url?.pathname ?? ''));
     this.#serveStream(upgrade, async () => {
+      if (!url) throw badTarget();
       await this.#checkAccess(request, url.pathname);
       await this.#routes.upgrade(upgrade, url);
     });
@@ -165,6 +167,16 @@ class Server implements KubeletServer {
       `Forbidden (user=${caller.name}, verb=${verbOf(method)}, resource=nodes, subresource(s)=[${subresources.join(' ')}])\n`,
     );
   }
+}
+
+const badTarget = () => new HttpProblem(400, 'the target of the request is no URL');
+
+/**
+ * Undefined: it is none. Anybody who reaches the port may write anything there, before it is known who asks. A path is not
+ * resolved but appended: after two slashes a parser expects the name of a host.
+ */
+export function parseTarget(target = '/'): URL | undefined {
+  return URL.parse(target.startsWith('/') ? `https://kubelet${target}` : target) ?? undefined;
 }
 
 const statusTexts: Record<number, string> = {
