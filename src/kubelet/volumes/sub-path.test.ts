@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -47,6 +48,14 @@ test('mounted again for a new container, it shows what the volume has become', n
   assert.equal(mounts(), 1);
   await mount();
   assert.equal(mounts(), 1);
+});
+
+test('a pipe in place of a folder is mounted without waiting for a writer', needsRoot, async () => {
+  const root = join(folder, 'pipes');
+  mkdirSync(root);
+  execFileSync('mkfifo', [join(root, 'pipe')]);
+  const target = await mountSubPath({ root, subPath: 'pipe', target: join(folder, 'pod/2'), readOnly: false });
+  assert.ok(statSync(target).isFIFO());
 });
 
 test('a file of a volume is read, what a link outside leads to is not', async () => {

@@ -75,7 +75,7 @@ function isSameFile(one: Stats, other: Stats | undefined): boolean {
 }
 
 async function openInside(volume: string, steps: readonly string[]): Promise<FileHandle> {
-  const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY } = constants;
+  const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
   let current = await open(volume, O_RDONLY | O_DIRECTORY);
   const mode = (await current.stat()).mode & modeBits;
   for (const [index, step] of steps.entries()) {
@@ -84,7 +84,8 @@ async function openInside(volume: string, steps: readonly string[]): Promise<Fil
       const isNew = (await lstat(path).catch(ifMissing(undefined))) === undefined;
       if (isNew) await mkdir(path, { mode });
       const isLast = index === steps.length - 1;
-      const next = await open(path, O_RDONLY | O_NOFOLLOW | (isLast ? 0 : O_DIRECTORY));
+      // A pipe that a container has made there would be waited at, by a thread of the few that there are, for a writer.
+      const next = await open(path, O_RDONLY | O_NOFOLLOW | (isLast ? O_NONBLOCK : O_DIRECTORY));
       // The process's umask does not count.
       if (isNew) await next.chmod(mode);
       await current.close();
