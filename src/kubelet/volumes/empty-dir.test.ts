@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { unmountBelow } from '../linux/mounts.ts';
 import { testPod } from '../pod.fixture.ts';
-import { computeMemorySize } from './empty-dir.ts';
+import { computeMemorySize, makeEmptyDir } from './empty-dir.ts';
 
 const mebi = 1024 ** 2;
 
@@ -28,4 +32,31 @@ test('a volume in memory is as large as it says, within what its pod and its nod
     );
   }
   assert.equal(computeMemorySize(testPod(), undefined, { allocatable: {} }), undefined);
+});
+
+const needsRoot = { skip: process.getuid?.() === 0 ? false : 'groups and mounts need root' };
+const node = { allocatable: { memory: '64Mi' } };
+
+test('an agent that starts again leaves a volume as its pod has made it', needsRoot, async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'wherry-empty-dir-'));
+  t.after(async () => {
+    await unmountBelow(root);
+    rmSync(root, { recursive: true });
+  });
+  const pod = testPod({ securityContext: { fsGroup: 1234 } });
+  for (const [medium, mode] of [
+    ['', 0o2777],
+    ['Memory', 0o3777],
+  ] as const) {
+    const folder = join(root, `volume${medium}`);
+    const make = () => makeEmptyDir({ pod, source: { medium }, folder, node });
+    await make();
+    assert.deepEqual([statSync(folder).mode & 0o7777, statSync(folder).gid], [mode, 1234]);
+    const key = join(folder, 'key');
+    writeFileSync(key, '', { mode: 0o600 });
+    chmodSync(folder, 0o700);
+    await make();
+    assert.deepEqual([folder, key].map((path) => statSync(path).mode & 0o7777), [0o700, 0o600]);
+  }
+  assert.deepEqual(readdirSync(root).sort(), ['volume', 'volumeMemory']);
 });

@@ -6,6 +6,8 @@ import type * as core from '../../api/types/core-v1.gen.ts';
 import { podLimitsOf } from '../cgroup-resources.ts';
 import { isMounted, mountTmpfs } from '../linux/mounts.ts';
 import type { NodeFacts } from '../spec/field-paths.ts';
+import { makeOnce } from './make-once.ts';
+import { giveToGroup } from './ownership.ts';
 
 export interface EmptyDirRequest {
   pod: Pod;
@@ -14,14 +16,22 @@ export interface EmptyDirRequest {
   node: Pick<NodeFacts, 'allocatable'>;
 }
 
+/** Nothing is done to one that is there: its pod may have given it other permissions, for a database's files perhaps. */
 export async function makeEmptyDir({ pod, source, folder, node }: EmptyDirRequest): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o777 });
-  if (await isMounted(folder)) return;
-  await chmod(folder, 0o777);
-  if (source.medium !== 'Memory') return;
-  const sizeBytes = computeMemorySize(pod, source.sizeLimit, node);
-  // As the kernel makes it: for everybody, and nobody removes what is another's.
-  await mountTmpfs(folder, sizeBytes === undefined ? 'mode=1777' : `mode=1777,size=${sizeBytes}`);
+  const { fsGroup } = pod.spec.securityContext ?? {};
+  if (source.medium === 'Memory') {
+    await mkdir(folder, { recursive: true, mode: 0o777 });
+    if (await isMounted(folder)) return;
+    const sizeBytes = computeMemorySize(pod, source.sizeLimit, node);
+    // As the kernel makes it: for everybody, and nobody removes what is another's.
+    const mode = fsGroup === undefined ? 'mode=1777' : `mode=3777,gid=${fsGroup}`;
+    await mountTmpfs(folder, sizeBytes === undefined ? mode : `${mode},size=${sizeBytes}`);
+    return;
+  }
+  await makeOnce(folder, async (beginning) => {
+    await chmod(beginning, 0o777);
+    if (fsGroup !== undefined) await giveToGroup(beginning, fsGroup, undefined);
+  });
 }
 
 /**

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { cloneGitRepo } from './git-repo.ts';
+import { cloneGitRepo, makeGitRepo } from './git-repo.ts';
 
 const hasGit = spawnSync('git', ['--version']).status === 0;
 
@@ -60,6 +60,16 @@ suite('gitRepo volumes', { skip: hasGit ? false : 'git is not installed' }, () =
     assert.ok(existsSync(join(home, 'b/web/index.html')));
     await cloneGitRepo(folder('c'), { repository: url, directory: '.', revision: 'v1' });
     assert.equal(readFileSync(join(home, 'c/index.html'), 'utf8'), 'first');
+  });
+
+  test('a clone that is there is not made again, one that failed is', async () => {
+    const made = join(home, 'volumes', 'repo');
+    await assert.rejects(makeGitRepo(made, { repository: url, revision: 'none' }, undefined), /none/);
+    await makeGitRepo(made, { repository: url }, undefined);
+    writeFileSync(join(made, 'site/index.html'), 'changed by the pod');
+    await makeGitRepo(made, { repository: url }, undefined);
+    assert.equal(readFileSync(join(made, 'site/index.html'), 'utf8'), 'changed by the pod');
+    assert.deepEqual(readdirSync(join(home, 'volumes')), ['repo']);
   });
 
   test('an unknown revision, a repository of the node’s own disk, and a name that is an option are refused', async () => {

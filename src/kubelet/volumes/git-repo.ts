@@ -1,8 +1,10 @@
 /** gitRepo volumes: a repository cloned once, with the node's git. Old, but books and their manifests use them. */
-import { readdir } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GitRepoVolumeSource } from '../../api/types/core-v1.gen.ts';
 import { CommandError, run } from '../../base/command.ts';
+import { makeOnce } from './make-once.ts';
+import { giveToGroup } from './ownership.ts';
 
 const cloneLimitMs = 5 * 60_000;
 
@@ -12,6 +14,19 @@ const safety = [
   'protocol.allow=never',
   ...['git', 'http', 'https', 'ssh'].map((protocol) => `protocol.${protocol}.allow=always`),
 ].flatMap((setting) => ['-c', setting]);
+
+/** Clones into `folder`, for the members of the group `fsGroup` if there is one. A clone that is there stays as it is. */
+export function makeGitRepo(
+  folder: string,
+  source: GitRepoVolumeSource,
+  fsGroup: number | undefined,
+): Promise<void> {
+  return makeOnce(folder, async (beginning) => {
+    await chmod(beginning, 0o777);
+    await cloneGitRepo(beginning, source);
+    if (fsGroup !== undefined) await giveToGroup(beginning, fsGroup, undefined);
+  });
+}
 
 /**
  * Clones into `folder`, which is empty. `directory` names the folder of the clone; `.` is `folder` itself.

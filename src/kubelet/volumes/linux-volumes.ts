@@ -10,7 +10,7 @@ import { growFileSystem } from '../linux/device-mount.ts';
 import { isMounted, mountTmpfs, unmountBelow } from '../linux/mounts.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { makeEmptyDir } from './empty-dir.ts';
-import { cloneGitRepo } from './git-repo.ts';
+import { makeGitRepo } from './git-repo.ts';
 import { GrowingClaims } from './growing-claims.ts';
 import { prepareHostPath } from './host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
@@ -244,7 +244,6 @@ export class LinuxVolumes implements PodVolumes {
     if (volume.emptyDir) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~empty-dir', volume.name);
       await makeEmptyDir({ pod, source: volume.emptyDir, folder, node: this.#inputs.node() });
-      if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
       return { hostPath: folder };
     }
     const claimName = claimNameOf(pod, volume);
@@ -270,11 +269,7 @@ export class LinuxVolumes implements PodVolumes {
     }
     if (volume.gitRepo) {
       const folder = join(this.#volumesDir(pod), 'kubernetes.io~git-repo', volume.name);
-      // What an attempt before left behind is in the way of a clone.
-      await rm(folder, { recursive: true, force: true });
-      await openFolder(folder, 0o777);
-      await cloneGitRepo(folder, volume.gitRepo);
-      if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, fsGroupChangePolicy);
+      await makeGitRepo(folder, volume.gitRepo, fsGroup);
       return { hostPath: folder };
     }
     const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'emptyDir';
