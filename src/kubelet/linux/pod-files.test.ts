@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { ContainerStatus } from '../cri/messages.ts';
+import { annotations } from '../pod/pod-observation.ts';
 import { LinuxPodFiles, parseWritableLayers } from './pod-files.ts';
 
 test('writable layers are found by the overlays that containers have as their root', () => {
@@ -29,4 +32,26 @@ test("a pod that starts after the machine's name servers have changed is given t
     writeFileSync(resolvConf, `nameserver ${server}\n`);
     assert.deepEqual((await files.hostResolver()).servers, [server]);
   }
+});
+
+test('what is no file in place of a termination message is reported, and keeps nobody waiting', async (context) => {
+  const rootDir = mkdtempSync(join(tmpdir(), 'wherry-pod-files-'));
+  context.after(() => rmSync(rootDir, { recursive: true }));
+  const files = new LinuxPodFiles({ rootDir, podLogsDir: rootDir, resolvConf: join(rootDir, 'resolv.conf') });
+  const at = (name: string) => join(rootDir, name);
+  const messageAt = (hostPath: string) =>
+    files.terminationMessage({
+      annotations: { [annotations.terminationMessagePath]: '/log' },
+      mounts: [{ containerPath: '/log', hostPath }],
+      exitCode: 1,
+    } as unknown as ContainerStatus);
+  writeFileSync(at('file'), 'farewell');
+  assert.equal(await messageAt(at('file')), 'farewell');
+  mkdirSync(at('folder'));
+  assert.equal(
+    await messageAt(at('folder')),
+    `Error on reading termination log ${at('folder')}: EISDIR: illegal operation on a directory, read`,
+  );
+  execFileSync('mkfifo', [at('pipe')]);
+  assert.equal(await messageAt(at('pipe')), undefined);
 });

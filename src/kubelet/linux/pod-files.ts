@@ -1,4 +1,5 @@
 /** A pod's files on the node beside its volumes: logs, hosts file, termination messages. */
+import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -62,7 +63,13 @@ export class LinuxPodFiles implements PodFiles {
     const path = status.annotations[annotations.terminationMessagePath];
     const policy = status.annotations[annotations.terminationMessagePolicy];
     const mount = path ? status.mounts.find(({ containerPath }) => containerPath === path) : undefined;
-    const written = mount ? await readTail(mount.hostPath, messageMaxBytes) : '';
+    let written = '';
+    try {
+      if (mount) written = await readTail(mount.hostPath, messageMaxBytes);
+    } catch (error) {
+      // A volume may be mounted there that holds anything. In upstream's words.
+      return `Error on reading termination log ${mount?.hostPath}: ${(error as Error).message}`;
+    }
     if (written) return written;
     const failed =
       status.exitCode !== 0 && policy === 'FallbackToLogsOnError' && status.reason !== 'ContainerCannotRun';
@@ -127,7 +134,9 @@ export function parseWritableLayers(mountinfo: string): Map<string, string> {
 
 /** The end of a file up to a limit, as text. */
 async function readTail(path: string, limitBytes: number): Promise<string> {
-  const file = await open(path, 'r').catch(ifMissing(undefined));
+  // What is no file but a pipe is not waited for.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(ifMissing(undefined));
   if (!file) return '';
   try {
     const { size } = await file.stat();
