@@ -109,18 +109,40 @@ test('while a driver is replaced the newest of its plugins that is there is aske
   again.stop();
 });
 
+const health = (value: number) => [
+  {
+    device: { poolName: 'pool', deviceName: 'gpu-0' },
+    health: value,
+    lastUpdatedTime: 0,
+    healthCheckTimeoutSeconds: 0,
+    message: '',
+  },
+];
+
+test('what the next plugin of a driver has told of its devices stands when the old one goes', async () => {
+  const { drivers, register, healths, stop } = createDrivers();
+  const tells: ((value: number) => void)[] = [];
+  const watched: FakeDriver['watched'] = (tell) => tells.push((value) => tell(health(value)));
+  const endpoints = ['first', 'second'].map((name) => join(folder, `health-${name}.sock`));
+  const served: { stop(): void }[] = [];
+  for (const [index, endpoint] of endpoints.entries()) {
+    served.push(await serveDriver(endpoint, fake({ watched })));
+    await register(endpoint);
+    await until(() => tells.length === index + 1);
+    tells[index]!(index + 1);
+    await until(() => healths.length === index + 1);
+  }
+  await drivers.unregister({ name: 'd', endpoint: endpoints[0]! });
+  tells[1]!(3);
+  await until(() => healths.includes(3));
+  assert.deepEqual(healths, [1, 2, 3]);
+  stop.abort();
+  for (const each of served) each.stop();
+});
+
 test('a driver tells how its devices are for as long as it is registered', async () => {
   const { drivers, register, healths, stop } = createDrivers();
   const endpoint = join(folder, 'health.sock');
-  const health = (value: number) => [
-    {
-      device: { poolName: 'pool', deviceName: 'gpu-0' },
-      health: value,
-      lastUpdatedTime: 0,
-      healthCheckTimeoutSeconds: 0,
-      message: '',
-    },
-  ];
   const watching = Promise.withResolvers<(value: number) => void>();
   const served = await serveDriver(
     endpoint,

@@ -107,8 +107,9 @@ export class ClaimDrivers implements PluginKind {
         if (error instanceof RuntimeError && error.code === 'Unimplemented') return;
         logger.debug('a driver does not tell of its devices', { driver, error });
       }
-      // The plugin that takes its place may tell of them already.
-      if ((this.#drivers.get(driver)?.length ?? 0) < 2) health(driver, undefined);
+      // The plugin that takes its place, or has taken it, may tell of them already.
+      const others = (this.#drivers.get(driver) ?? []).filter((each) => each.plugin !== plugin);
+      if (others.length === 0) health(driver, undefined);
       await pause(clock, healthRetryMs, signal);
     }
   }
