@@ -232,6 +232,19 @@ test('a kubelet that starts again knows the devices, asks once more, and gives b
   assert.deepEqual(after.asked, ['d prepare mine', 'd unprepare mine']);
 });
 
+test('a pod whose claim a driver could not make ready is not taken for prepared, nor is it after a restart', async () => {
+  const claims = [claimOf('mine')];
+  const { resources, failures, file } = await createNode(claims);
+  const pod = podOf('p1');
+  failures.set('d', 'busy');
+  await assert.rejects(resources.prepare(pod, never), /busy/);
+  assert.equal(resources.isPrepared(pod), false);
+  const after = await createNode(claims, file);
+  assert.equal(after.resources.isPrepared(pod), false);
+  await after.resources.prepare(pod, never);
+  assert.equal(after.resources.isPrepared(pod), true);
+});
+
 test('a claim of the same name that another pod has left is not taken for the new one', async () => {
   const claims = [claimOf('mine')];
   const { resources, file } = await createNode(claims);

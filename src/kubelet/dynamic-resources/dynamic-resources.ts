@@ -67,9 +67,10 @@ export class DynamicResources {
   isPrepared(pod: Pod): boolean {
     if (!hasClaims(pod)) return true;
     const { records } = this.#options;
-    return namedClaims(pod).every(({ claimName }) =>
-      records.get(keyOf(pod, claimName))?.podUids.includes(pod.metadata.uid),
-    );
+    return namedClaims(pod).every(({ claimName }) => {
+      const record = records.get(keyOf(pod, claimName));
+      return record?.podUids.includes(pod.metadata.uid) && hasAllDevices(record);
+    });
   }
 
   /** Makes all claims of the pod ready. @throws Error in upstream's words */
@@ -233,6 +234,11 @@ export class DynamicResources {
       took(operation, (clock.monotonic() - startMs) / 1000, failed);
     }
   }
+}
+
+/** That a pod uses a claim is noted before its drivers are asked, and each may still refuse it. */
+function hasAllDevices({ isPrepared, devices }: ClaimRecord): boolean {
+  return isPrepared || Object.values(devices).every(({ length }) => length > 0);
 }
 
 function hasClaims({ spec, status }: Pod): boolean {
