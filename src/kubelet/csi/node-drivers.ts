@@ -62,8 +62,11 @@ export class NodeDrivers implements PluginKind {
     this.#options.changed();
   }
 
-  async unregister({ name }: Pick<PluginInfo, 'name'>): Promise<void> {
-    this.#drivers.get(name)?.close();
+  /** One whose place another has taken changes nothing. */
+  async unregister({ name, endpoint }: Pick<PluginInfo, 'name' | 'endpoint'>): Promise<void> {
+    const known = this.#drivers.get(name);
+    if (known && known.endpoint !== endpoint) return;
+    known?.close();
     this.#drivers.delete(name);
     await this.#write(() => this.#withdraw(name));
   }

@@ -1,20 +1,29 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { until } from '../../base/until.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import { codec } from './messages.ts';
-import { PluginRegistry } from './plugin-registry.ts';
+import { findSockets, PluginRegistry } from './plugin-registry.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /** What stands behind a socket of the registry; `told`: what became of its registration. */
-async function plugin(name: string, told: string[], type = 'CSIPlugin'): Promise<{ stop(): void }> {
+async function plugin(
+  name: string,
+  told: string[],
+  { type = 'CSIPlugin', endpoint = '', socketName = name } = {},
+): Promise<{ stop(): void }> {
   const method = (path: string, request: string, answer: string) => ({
     path: `/pluginregistration.Registration/${path}`,
     requestStream: false,
@@ -36,7 +45,7 @@ async function plugin(name: string, told: string[], type = 'CSIPlugin'): Promise
     } as never,
     {
       GetInfo: (_call: object, reply: (error: null, answer: object) => void) =>
-        reply(null, { type, name, supportedVersions: ['1.0.0'] }),
+        reply(null, { type, name, endpoint, supportedVersions: ['1.0.0'] }),
       NotifyRegistrationStatus: (
         { request }: { request: { pluginRegistered: boolean; error: string } },
         reply: (error: null, answer: object) => void,
@@ -46,7 +55,7 @@ async function plugin(name: string, told: string[], type = 'CSIPlugin'): Promise
       },
     } as never,
   );
-  const socket = join(folder, `${name}.sock`);
+  const socket = join(folder, `${socketName}.sock`);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
       error ? reject(error) : resolve(),
@@ -89,7 +98,7 @@ test('a plugin is registered by its socket, gets the result, and is removed with
   const unwanted = await plugin('unwanted', told);
   await until(() => told.length === 3);
   assert.deepEqual(told, ['first true', 'second true', 'unwanted false nobody wants it']);
-  const odd = await plugin('odd', told, 'OddPlugin');
+  const odd = await plugin('odd', told, { type: 'OddPlugin' });
   await until(() => told.some((each) => each.startsWith('odd')));
   assert.equal(
     told.find((each) => each.startsWith('odd')),
@@ -102,4 +111,63 @@ test('a plugin is registered by its socket, gets the result, and is removed with
   second.stop();
   unwanted.stop();
   odd.stop();
+});
+
+test('without watchers of files plugins are found too, and one that comes under another socket stays', async () => {
+  const told: string[] = [];
+  const known: string[] = [];
+  const stop = new AbortController();
+  const clock = new VirtualClock();
+  const look = async (isDone: () => boolean) => {
+    while (!isDone()) {
+      await clock.advance(30_000);
+      await setTimeout(5);
+    }
+  };
+  const registry = new PluginRegistry({
+    folder,
+    clock,
+    logger: silentLogger,
+    kinds: {
+      CSIPlugin: {
+        register: async ({ name }) => void known.push(`+${name}`),
+        unregister: async ({ name }) => void known.push(`-${name}`),
+      },
+    },
+    watchFolder() {
+      throw Object.assign(new Error('no space left on device, watch'), { code: 'ENOSPC' });
+    },
+  });
+  await registry.start(stop.signal);
+  const at = (socketName: string) => plugin('d', told, { socketName, endpoint: '/csi.sock' });
+  const old = await at('old');
+  await look(() => told.length === 1);
+  const next = await at('next');
+  await look(() => told.length === 2);
+  old.stop();
+  const other = await plugin('other', told);
+  await look(() => told.length === 3);
+  assert.deepEqual(known, ['+d', '+d', '+other']);
+  next.stop();
+  await look(() => known.length === 4);
+  assert.equal(known.at(-1), '-d');
+  stop.abort();
+  other.stop();
+});
+
+test('a folder that goes while sockets are looked for hides none', async () => {
+  const root = join(folder, 'busy');
+  mkdirSync(root);
+  const server = createServer().listen(join(root, 'z.sock'));
+  await once(server, 'listening');
+  for (let round = 0; round < 20; round++) {
+    const folders = Array.from({ length: 10 }, (_, index) => join(root, `a${index}`));
+    for (const each of folders) mkdirSync(each);
+    const [found] = await Promise.all([
+      findSockets(root),
+      ...folders.map((each) => rm(each, { recursive: true })),
+    ]);
+    assert.equal(found.size, 1);
+  }
+  server.close();
 });

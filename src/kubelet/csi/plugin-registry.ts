@@ -19,6 +19,8 @@ export interface PluginRegistryOptions {
   logger: Logger;
   /** By type, as plugins name it: `CSIPlugin`. */
   kinds: Readonly<Record<string, PluginKind>>;
+  /** Node's, unless a test has another. */
+  watchFolder?: typeof watch;
 }
 
 /** What the kubelet does with plugins of one type. */
@@ -50,14 +52,19 @@ export class PluginRegistry {
     this.#options = options;
   }
 
-  /** Resolves when the folder is watched; follows it until the signal aborts. */
+  /** Resolves when the folder is watched, where that is possible; follows it until the signal aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    const { folder, logger } = this.#options;
+    const { folder, logger, watchFolder = watch } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o750 });
-    const watcher = watch(folder, { signal }, () => this.#wake?.());
-    watcher.on('error', (error) => {
-      if (!signal.aborted) logger.warn('the folder of plugins is not watched any more', { error });
-    });
+    try {
+      const watcher = watchFolder(folder, { signal }, () => this.#wake?.());
+      watcher.on('error', (error) => {
+        if (!signal.aborted) logger.warn('the folder of plugins is not watched any more', { error });
+      });
+    } catch (error) {
+      // The machine may have no watcher left: plugins are found all the same, only later.
+      logger.warn('the folder of plugins is not watched', { error });
+    }
     void this.#run(signal);
   }
 
@@ -70,7 +77,10 @@ export class PluginRegistry {
           resolve();
         };
       });
-      const isDone = await this.#look(signal);
+      const isDone = await this.#look(signal).catch((error: unknown) => {
+        this.#options.logger.warn('the folder of plugins cannot be read', { error });
+        return false;
+      });
       this.#failures = isDone ? 0 : this.#failures + 1;
       if (changed) continue;
       const waitMs = isDone ? lookMs : Math.min(lookMs, backoffDelayMs(retry, this.#failures - 1));
@@ -83,11 +93,11 @@ export class PluginRegistry {
 
   /** False when a plugin is to be asked again. */
   async #look(signal: AbortSignal): Promise<boolean> {
-    const sockets = await this.#sockets();
+    const sockets = await findSockets(this.#options.folder);
     for (const [path, { identity, plugin }] of this.#seen) {
       if (sockets.get(path) === identity) continue;
       this.#seen.delete(path);
-      await this.#remove(plugin);
+      if (!this.#isStillThere(plugin)) await this.#remove(plugin);
     }
     let isDone = true;
     for (const [path, identity] of sockets) {
@@ -99,15 +109,11 @@ export class PluginRegistry {
     return isDone;
   }
 
-  async #sockets(): Promise<Map<string, string>> {
-    const { folder } = this.#options;
-    const found = new Map<string, string>();
-    for (const entry of await readdir(folder, { recursive: true }).catch(ifMissing([]))) {
-      const path = join(folder, entry);
-      const stats = await stat(path).catch(ifMissing(undefined));
-      if (stats?.isSocket()) found.set(path, `${stats.ino} ${stats.ctimeMs}`);
-    }
-    return found;
+  /** Under another socket: a plugin that starts again may come with the next before the old one is gone. */
+  #isStillThere({ type, name, endpoint }: PluginInfo): boolean {
+    return [...this.#seen.values()].some(
+      ({ plugin }) => plugin.type === type && plugin.name === name && plugin.endpoint === endpoint,
+    );
   }
 
   async #register(path: string): Promise<PluginInfo | undefined> {
@@ -151,4 +157,21 @@ export class PluginRegistry {
       logger.warn('a plugin could not be taken out', { type, plugin: name, error });
     }
   }
+}
+
+/** By path, and what tells it from another at the same path. Folders that go meanwhile hide nothing of the others. */
+export async function findSockets(
+  folder: string,
+  found = new Map<string, string>(),
+): Promise<Map<string, string>> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(ifMissing([]))) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      await findSockets(path, found);
+      continue;
+    }
+    const stats = await stat(path).catch(ifMissing(undefined));
+    if (stats?.isSocket()) found.set(path, `${stats.ino} ${stats.ctimeMs}`);
+  }
+  return found;
 }
