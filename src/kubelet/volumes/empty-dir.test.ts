@@ -56,7 +56,10 @@ test('an agent that starts again leaves a volume as its pod has made it', needsR
     writeFileSync(key, '', { mode: 0o600 });
     chmodSync(folder, 0o700);
     await make();
-    assert.deepEqual([folder, key].map((path) => statSync(path).mode & 0o7777), [0o700, 0o600]);
+    assert.deepEqual(
+      [folder, key].map((path) => statSync(path).mode & 0o7777),
+      [0o700, 0o600],
+    );
   }
   assert.deepEqual(readdirSync(root).sort(), ['volume', 'volumeMemory']);
 });

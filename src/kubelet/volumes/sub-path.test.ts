@@ -54,7 +54,12 @@ test('a pipe in place of a folder is mounted without waiting for a writer', need
   const root = join(folder, 'pipes');
   mkdirSync(root);
   execFileSync('mkfifo', [join(root, 'pipe')]);
-  const target = await mountSubPath({ root, subPath: 'pipe', target: join(folder, 'pod/2'), readOnly: false });
+  const target = await mountSubPath({
+    root,
+    subPath: 'pipe',
+    target: join(folder, 'pod/2'),
+    readOnly: false,
+  });
   assert.ok(statSync(target).isFIFO());
 });
 
