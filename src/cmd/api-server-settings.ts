@@ -34,15 +34,17 @@ export function openIdConnectProviders({ oidc }: ApiServerSettings): OpenIdConne
 }
 
 /** Written before the answer is sent: an audit log that lags behind would miss what happened last. */
-function auditWriter(file: string): (line: string) => void {
+export function auditWriter(file: string, bytesMax = auditLogBytesMax): (line: string) => void {
   if (file === '-') return (line) => void process.stdout.write(line);
   let log = openLog(file);
   let sizeBytes = fstatSync(log).size;
   return (line) => {
-    if (sizeBytes >= auditLogBytesMax) {
-      closeSync(log);
+    if (sizeBytes >= bytesMax) {
+      // Closed last: if one of these fails, what is written next must not go to whoever has its number by then.
       renameSync(file, `${file}.1`);
-      log = openLog(file);
+      const next = openLog(file);
+      closeSync(log);
+      log = next;
       sizeBytes = 0;
     }
     sizeBytes += writeSync(log, line);
