@@ -43,8 +43,14 @@ export async function writeAtomically(
   const folder = `..${version}`;
   const target = join(root, folder);
   await mkdir(target, { mode: 0o755 });
-  for (const [path, file] of payload) await writeOne(target, path, file, gid);
-  if (gid !== undefined) await giveFolders(target, gid);
+  try {
+    for (const [path, file] of payload) await writeOne(target, path, file, gid);
+    if (gid !== undefined) await giveFolders(target, gid);
+  } catch (error) {
+    // It is tried again and again, on a full disk too: what each try leaves would fill it further.
+    await rm(target, { recursive: true, force: true });
+    throw error;
+  }
   // The links that users see, for names that are new.
   for (const name of topNames(payload)) {
     const link = join(root, name);

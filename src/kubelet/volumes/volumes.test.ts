@@ -102,6 +102,18 @@ async function filesOf(
   );
 }
 
+test('a set that cannot be written leaves nothing, and the one before stands', async () => {
+  const root = join(folder, 'unwritable');
+  await writeAtomically(root, new Map([['a', file('1')]]), 'v1', undefined);
+  const odd = new Map([
+    ['a', file('2')],
+    ['a/b', file('3')],
+  ]);
+  await assert.rejects(writeAtomically(root, odd, 'v2', undefined));
+  assert.deepEqual(readdirSync(root).sort(), ['..data', '..v1', 'a']);
+  assert.equal(readFileSync(join(root, 'a'), 'utf8'), '1');
+});
+
 test('the files of configMap, secret, downwardAPI and projected volumes', async () => {
   assert.deepEqual(await filesOf({ configMap: { name: 'cm' } }), {
     a: '1 644',
