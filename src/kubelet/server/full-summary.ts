@@ -59,11 +59,17 @@ export class FullSummary {
     };
   }
 
-  /** What all pods together may have; it stays until the agent starts anew. */
+  /** What all pods together may have; once it is known it stays until the agent starts anew. */
   #podsMemoryMax(): Promise<number> {
     const { context, configuration } = this.#kubelet;
     const settings = kubeletSettings(configuration);
-    this.#podsMaxBytes ??= context.machine.facts().then((facts) => podsMemoryMaxBytes(facts, settings));
+    this.#podsMaxBytes ??= context.machine
+      .facts()
+      .then((facts) => podsMemoryMaxBytes(facts, settings))
+      .catch((error: unknown) => {
+        this.#podsMaxBytes = undefined;
+        throw error;
+      });
     return this.#podsMaxBytes;
   }
 

@@ -129,9 +129,12 @@ export class Routes {
     return { ...pod, metadata: { ...pod.metadata, annotations } };
   }
 
-  /** They stay as they are until the machine starts anew. */
+  /** Once they are known they stay as they are until the machine starts anew. */
   #machineFacts(): Promise<MachineFacts> {
-    this.#facts ??= this.#kubelet.context.machine.facts();
+    this.#facts ??= this.#kubelet.context.machine.facts().catch((error: unknown) => {
+      this.#facts = undefined;
+      throw error;
+    });
     return this.#facts;
   }
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
+import { systemClock } from '../../base/clock.ts';
+import type { Kubelet } from '../kubelet.ts';
 import type { GroupDetails } from '../machine.ts';
 import { withDisk } from './disk-stats.ts';
-import { withDetails } from './full-summary.ts';
-import { type ContainerSample, type PodSample, withPressures } from './stats-summary.ts';
+import { FullSummary, withDetails } from './full-summary.ts';
+import { type ContainerSample, type PodSample, type StatsCollector, withPressures } from './stats-summary.ts';
+import type { VolumeStats } from './volume-stats.ts';
 
 const time = '2026-01-01T00:00:00.000Z';
 const container = (name: string): ContainerSample => ({
@@ -63,4 +66,28 @@ test('pressures stand beside the figures of what there was too little of', () =>
   const of = (total: number) => ({ some: { ...stall, total }, full: stall });
   const { cpu, memory, io } = withPressures({ cpu: of(1), memory: of(2), io: of(3) }, container('a'));
   assert.deepEqual([cpu.psi?.some.total, memory.psi?.some.total, io?.psi.some.total], [1, 2, 3]);
+});
+
+test('facts of the machine that could not be read once do not spoil the next summary', async () => {
+  let reads = 0;
+  const machine = {
+    async facts() {
+      if (reads++ === 0) throw new Error('too many open files');
+      return { memoryBytes: 1e9 };
+    },
+    interfaceUsages: async () => [],
+    cgroups: { podsUsage: async () => undefined },
+  };
+  const kubelet = sparse<Kubelet>({
+    context: { clock: systemClock, machine, runtime: { imageFsInfo: async () => [] } },
+  });
+  const node = { nodeName: 'n', startTime: time, cpu: { time }, memory: { time } };
+  const summary = new FullSummary(kubelet, {
+    stats: sparse<StatsCollector>({ summary: async () => ({ node, pods: [] }) }),
+    volumes: sparse<VolumeStats>({}),
+  });
+  await assert.rejects(summary.full(), /too many open files/);
+  assert.equal((await summary.full()).node.nodeName, 'n');
+  await summary.full();
+  assert.equal(reads, 2);
 });
