@@ -13,7 +13,7 @@ import { createLogger } from '../base/logger.ts';
 import type { CertificatePair } from '../base/pki.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../client/create-client.ts';
-import { startMirror } from '../host/images/mirror.ts';
+import { keepMirror } from '../host/images/mirror.ts';
 import { pkiFiles, readPair } from '../host/keys/cluster-pki.ts';
 import { readEncryptionKeys } from '../host/keys/encryption-keys.ts';
 import { readConfig, type ServerConfig } from '../host/processes/process-config.ts';
@@ -77,12 +77,12 @@ await runUntilSignalled(logger, async (signal) => {
   const working = plane.run(signal);
   await ensureObjects(plane.api);
   const simulated = config.simulatedNodes > 0 && runSimulated(plane.api, signal);
-  const mirror =
-    config.imageMirror && (await startMirror({ ...config.imageMirror, logger: logger.for('mirror') }));
+  const mirrored =
+    config.imageMirror &&
+    keepMirror({ ...config.imageMirror, logger: logger.for('mirror') }, { clock: systemClock, signal });
   const supervised =
     config.supervisor && keepSupervisor(config.supervisor, { clock: systemClock, logger, signal });
-  await Promise.all([working, renewing, simulated, supervised]);
-  mirror?.close();
+  await Promise.all([working, renewing, simulated, mirrored, supervised]);
   await plane.api.close();
   await store.close();
 });

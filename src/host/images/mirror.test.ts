@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { silentLogger } from '../../base/logger.ts';
-import { forgetLoadedImage, noteLoadedImages, startMirror } from './mirror.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { forgetLoadedImage, keepMirror, noteLoadedImages, startMirror } from './mirror.ts';
 
 suite('the mirror of images that were loaded from files', () => {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-mirror-'));
@@ -76,4 +78,30 @@ suite('the mirror of images that were loaded from files', () => {
     assert.equal((await fetch(`${base}/v2/library/nginx/manifests/latest?ns=docker.io`)).status, 404);
     assert.equal((await fetch(`${base}/v2/library/nginx/blobs/${layer}?ns=docker.io`)).status, 404);
   });
+});
+
+test('a mirror whose port is taken comes when it is free, and goes with its signal', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-mirror-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const clock = new VirtualClock();
+  const warned = Promise.withResolvers<void>();
+  const logger = { ...silentLogger, warn: () => warned.resolve() };
+  const stop = new AbortController();
+  const options = { host: '127.0.0.1', port, nodesFolder: folder, loadedFile: join(folder, 'l'), logger };
+  const kept = keepMirror(options, { clock, signal: stop.signal });
+  await warned.promise;
+  other.close();
+  await once(other, 'close');
+  const ask = () => fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined);
+  let answer = await ask();
+  while (!answer) {
+    await clock.advance(5_000);
+    answer = await ask();
+  }
+  assert.equal(await answer.text(), '{}');
+  stop.abort();
+  await kept;
 });

@@ -15,6 +15,7 @@ import {
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { http } from '../../base/node-http.ts';
 
@@ -44,6 +45,7 @@ export interface MirrorOptions {
   logger: Logger;
 }
 
+const retryMs = 5_000;
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const indexType = 'application/vnd.oci.image.index.v1+json';
 
@@ -66,6 +68,27 @@ export function noteLoadedImages(
 export function forgetLoadedImage(file: string, name: string): void {
   const { [name]: _, ...rest } = readLoadedImages(file);
   write(file, rest);
+}
+
+/** A cluster without its mirror still runs: what keeps it from starting, a port that somebody else has, is waited out. */
+export async function keepMirror(
+  options: MirrorOptions,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<void> {
+  const { host, port, logger } = options;
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      const server = await startMirror(options);
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      server.close();
+    } catch (error) {
+      if (attempt === 0) logger.warn('images that were loaded from files are not served yet', { host, port, error });
+      await pause(clock, retryMs, signal);
+    }
+  }
 }
 
 export async function startMirror(options: MirrorOptions): Promise<Server> {
