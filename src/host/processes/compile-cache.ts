@@ -1,7 +1,7 @@
 /** Node's compile cache of Wherry's own processes, filled before they start. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../base/command.ts';
+import { CommandError, run } from '../../base/command.ts';
 import { isMissing } from '../../base/if-missing.ts';
 import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-context.ts';
 
@@ -9,10 +9,15 @@ import { type ClusterContext, nodeFlags, processEnvironment } from '../cluster-c
 const loadTimeoutMs = 300_000;
 
 /**
- * Loads programs once, where that has not been done since one of their files changed. `cmd/load-only.ts` says what for.
- * @throws CommandError
+ * Loads programs once, where that has not been done since one of their files changed. `cmd/load-only.ts` says what for. On a
+ * machine that is too slow for it they start all the same, and the next command tries again.
+ * @throws CommandError when a program cannot be loaded
  */
-export async function fillCompileCache(context: ClusterContext, programs: readonly string[]): Promise<void> {
+export async function fillCompileCache(
+  context: ClusterContext,
+  programs: readonly string[],
+  timeoutMs = loadTimeoutMs,
+): Promise<void> {
   const { data, steps } = context;
   const stampFile = join(data.compileCache, 'loaded.json');
   const stamp = JSON.stringify({
@@ -26,11 +31,13 @@ export async function fillCompileCache(context: ClusterContext, programs: readon
   await steps.run(`Wherry itself, ${title}`, async () => {
     mkdirSync(data.compileCache, { recursive: true });
     const env = processEnvironment(data);
-    await Promise.all(
-      programs.map((program) =>
-        run(context.programs.node, [...nodeFlags, program], { env, timeoutMs: loadTimeoutMs }),
-      ),
-    );
+    const load = (program: string) => run(context.programs.node, [...nodeFlags, program], { env, timeoutMs });
+    try {
+      await Promise.all(programs.map(load));
+    } catch (error) {
+      if (error instanceof CommandError && error.isTimeout) return;
+      throw error;
+    }
     writeFileSync(stampFile, stamp);
   });
 }

@@ -6,11 +6,12 @@ import type { RestartHistories } from './restart-plan.ts';
 
 export const restartHistoriesFile = (folder: ClusterFolder) => join(folder.run, 'restarts.json');
 
+/** What cannot be read, cut short by a power failure perhaps, keeps nothing from being started again. */
 export function readRestartHistories(folder: ClusterFolder): RestartHistories {
   try {
     return JSON.parse(readFileSync(restartHistoriesFile(folder), 'utf8')) as RestartHistories;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return {};
     throw error;
   }
 }
