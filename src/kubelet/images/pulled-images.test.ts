@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -93,4 +93,13 @@ test('an image that is gone is forgotten, one that comes while they are listed i
   });
   assert.equal(await may(pulled, [], name, 'sha256:gone'), true);
   assert.equal(await may(pulled, [], name, 'sha256:new'), false);
+});
+
+test('a pull that could not be put on record has not begun, and neither has the next', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'pulled-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'file'), '');
+  const pulled = create({}, join(folder, 'file', 'pulled.json'));
+  for (let tries = 0; tries < 2; tries++) await assert.rejects(pulled.begin(name), { code: 'EEXIST' });
+  assert.equal(await may(pulled), true, 'what is there was there before');
 });

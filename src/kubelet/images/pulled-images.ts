@@ -88,7 +88,13 @@ export class PulledImages {
     await this.#load();
     const count = this.#pulling.get(name.full) ?? 0;
     this.#pulling.set(name.full, count + 1);
-    if (count === 0) await this.#save();
+    if (count > 0) return;
+    try {
+      await this.#save();
+    } catch (error) {
+      this.#ended(name);
+      throw error;
+    }
   }
 
   /** `credential`: that the registry took; undefined: it asked for none. */
@@ -99,13 +105,15 @@ export class PulledImages {
   }
 
   async failed(name: ImageName): Promise<void> {
+    if (this.#ended(name)) await this.#saveOrWarn();
+  }
+
+  /** True: it was the last pull of that name. */
+  #ended(name: ImageName): boolean {
     const count = (this.#pulling.get(name.full) ?? 0) - 1;
-    if (count > 0) {
-      this.#pulling.set(name.full, count);
-      return;
-    }
-    this.#pulling.delete(name.full);
-    await this.#saveOrWarn();
+    if (count > 0) this.#pulling.set(name.full, count);
+    else this.#pulling.delete(name.full);
+    return count <= 0;
   }
 
   /** Forgets images that are no longer there; what is pulled while they are listed is kept. */
