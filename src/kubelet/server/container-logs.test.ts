@@ -51,6 +51,14 @@ async function read(path: string, options: Partial<LogOptions> = {}): Promise<st
   return text();
 }
 
+test('lines before those of the newest file are in the file that was put aside, also while that is packed', async () => {
+  const path = writeLog('aside.log', line(2, 'two'));
+  writeLog('aside.log.20260101-000000.gz', 'packed');
+  writeLog('aside.log.20260101-000001', line(1, 'one'));
+  writeLog('aside.log.20260101-000001.tmp', 'half packed');
+  assert.equal(await read(path, { tailLines: 5 }), 'one\ntwo\n');
+});
+
 test('a log is given by lines, from the end, by time, by stream and by size', async () => {
   const path = writeLog(
     '1.log',

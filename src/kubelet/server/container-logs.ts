@@ -77,8 +77,8 @@ async function startOfTail(
   const present = await countLines(file, size);
   if (present >= lines) return 0;
   const previous = await newestRotated(path);
-  if (!previous) return 0;
-  const old = await open(previous, 'r');
+  const old = previous === undefined ? undefined : await openLog(previous);
+  if (!old) return 0;
   try {
     const { size: oldSize } = await old.stat();
     await readLines(old, await findTailOffset(old, lines - present, oldSize), (line) => sender.send(line));
@@ -102,7 +102,8 @@ async function newestRotated(path: string): Promise<string | undefined> {
   const names = await readdir(dirname(path)).catch(ifMissing([]));
   const prefix = `${basename(path)}.`;
   const newest = names
-    .filter((name) => name.startsWith(prefix) && !name.endsWith('.gz'))
+    // Of a log that is being packed both are there.
+    .filter((name) => name.startsWith(prefix) && !/\.(gz|tmp)$/.test(name))
     .sort()
     .at(-1);
   return newest === undefined ? undefined : join(dirname(path), newest);
