@@ -14,6 +14,7 @@ import { makeGitRepo } from './git-repo.ts';
 import { GrowingClaims } from './growing-claims.ts';
 import { prepareHostPath } from './host-path.ts';
 import { imageViewName, mountImageFiles, removeImageView } from './image-files.ts';
+import { makeOnce } from './make-once.ts';
 import { mountNfs } from './nfs.ts';
 import { giveToGroup } from './ownership.ts';
 import { computePayload } from './payload.ts';
@@ -147,6 +148,7 @@ export class LinuxVolumes implements PodVolumes {
     await rm(join(folder, 'volumes'), { recursive: true, force: true });
     await rm(join(folder, 'volume-subpaths'), { recursive: true, force: true });
     await rm(join(folder, 'volumeDevices'), { recursive: true, force: true });
+    await rm(this.#givenDir(podUid), { recursive: true, force: true });
     await rm(join(this.#memoryDir, podUid), { recursive: true, force: true });
     this.#tokens.forget(podUid);
     for (const known of [this.#done, this.#plugins])
@@ -258,7 +260,9 @@ export class LinuxVolumes implements PodVolumes {
       const hostPath = await mountPersistent(claimed, volume.name, this.#volumesDir(pod));
       const isShared = claimed.spec?.hostPath !== undefined;
       if (fsGroup !== undefined && !isShared && claimed.spec?.volumeMode !== 'Block')
-        await giveToGroup(hostPath, fsGroup, fsGroupChangePolicy);
+        await makeOnce(join(this.#givenDir(pod.metadata.uid), volume.name), () =>
+          giveToGroup(hostPath, fsGroup, fsGroupChangePolicy),
+        );
       if (isGrowing(claimed)) await this.#claims.follow(pod, volume.name, claimName);
       return { hostPath, readOnly };
     }
@@ -278,6 +282,11 @@ export class LinuxVolumes implements PodVolumes {
 
   #volumesDir(pod: Pod): string {
     return join(this.#podsDir, pod.metadata.uid, 'volumes');
+  }
+
+  /** Notes of the volumes that were given to the pod's group: not again by the next agent, as what came since is the pod's. */
+  #givenDir(podUid: string): string {
+    return join(this.#podsDir, podUid, 'given-to-group');
   }
 
   /** Secrets and tokens go to memory; upstream's folder names stay the way to them. */
