@@ -85,7 +85,8 @@ export async function keepMirror(
       });
       server.close();
     } catch (error) {
-      if (attempt === 0) logger.warn('images that were loaded from files are not served yet', { host, port, error });
+      if (attempt === 0)
+        logger.warn('images that were loaded from files are not served yet', { host, port, error });
       await pause(clock, retryMs, signal);
     }
   }

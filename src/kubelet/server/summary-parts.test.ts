@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sparse } from '../../base/sparse.fixture.ts';
 import { systemClock } from '../../base/clock.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
 import type { Kubelet } from '../kubelet.ts';
 import type { GroupDetails } from '../machine.ts';
 import { withDisk } from './disk-stats.ts';

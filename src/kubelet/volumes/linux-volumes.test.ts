@@ -15,47 +15,51 @@ import { storageMetrics } from './storage-metrics.ts';
 
 const needsRoot = { skip: process.getuid?.() === 0 ? false : 'groups need root' };
 
-test('the volume of a claim is given to the group of a pod once, whatever agents come and go', needsRoot, async (t) => {
-  const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
-  t.after(() => rmSync(root, { recursive: true }));
-  const path = join(root, 'disk');
-  mkdirSync(path);
-  writeFileSync(join(path, 'old'), '', { mode: 0o600 });
-  const objects = [
-    { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
-    { metadata: { name: 'pv' }, spec: { local: { path }, claimRef: { uid: 'c' } } },
-  ];
-  const get = async (_: unknown, { name }: { name: string }) =>
-    objects.find(({ metadata }) => metadata.name === name);
-  const createVolumes = () =>
-    new LinuxVolumes(
-      join(root, 'kubelet'),
-      sparse<VolumeInputs>({
-        client: sparse<Client>({ get: get as Client['get'] }),
-        clock: new VirtualClock(),
-        logger: silentLogger,
-        storage: storageMetrics(new MetricsRegistry()),
-        node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
-        csi: { inUseChanged: () => undefined },
-      }),
-    );
-  const pod = testPod({
-    securityContext: { fsGroup: 1234 },
-    volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'claim' } }],
-    containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
-  });
-  const look = (name: string) => {
-    const { mode, gid } = statSync(join(path, name));
-    return [mode & 0o777, gid];
-  };
-  await createVolumes().setUp(pod);
-  assert.deepEqual(look('old'), [0o660, 1234]);
-  writeFileSync(join(path, 'key'), '', { mode: 0o600 });
-  const next = createVolumes();
-  const mounted = await next.setUp(pod);
-  assert.equal(mounted.get('v')?.hostPath, path);
-  assert.deepEqual(look('key'), [0o600, 1234]);
-  await next.tearDown(pod.metadata.uid);
-  assert.deepEqual(look('key'), [0o600, 1234]);
-  assert.equal(existsSync(join(root, 'kubelet/pods/u/given-to-group')), false);
-});
+test(
+  'the volume of a claim is given to the group of a pod once, whatever agents come and go',
+  needsRoot,
+  async (t) => {
+    const root = mkdtempSync(join(tmpdir(), 'wherry-linux-volumes-'));
+    t.after(() => rmSync(root, { recursive: true }));
+    const path = join(root, 'disk');
+    mkdirSync(path);
+    writeFileSync(join(path, 'old'), '', { mode: 0o600 });
+    const objects = [
+      { metadata: { name: 'claim', uid: 'c' }, spec: { volumeName: 'pv' }, status: { phase: 'Bound' } },
+      { metadata: { name: 'pv' }, spec: { local: { path }, claimRef: { uid: 'c' } } },
+    ];
+    const get = async (_: unknown, { name }: { name: string }) =>
+      objects.find(({ metadata }) => metadata.name === name);
+    const createVolumes = () =>
+      new LinuxVolumes(
+        join(root, 'kubelet'),
+        sparse<VolumeInputs>({
+          client: sparse<Client>({ get: get as Client['get'] }),
+          clock: new VirtualClock(),
+          logger: silentLogger,
+          storage: storageMetrics(new MetricsRegistry()),
+          node: () => ({ nodeName: 'n', hostIps: [], allocatable: {} }),
+          csi: { inUseChanged: () => undefined },
+        }),
+      );
+    const pod = testPod({
+      securityContext: { fsGroup: 1234 },
+      volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'claim' } }],
+      containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+    });
+    const look = (name: string) => {
+      const { mode, gid } = statSync(join(path, name));
+      return [mode & 0o777, gid];
+    };
+    await createVolumes().setUp(pod);
+    assert.deepEqual(look('old'), [0o660, 1234]);
+    writeFileSync(join(path, 'key'), '', { mode: 0o600 });
+    const next = createVolumes();
+    const mounted = await next.setUp(pod);
+    assert.equal(mounted.get('v')?.hostPath, path);
+    assert.deepEqual(look('key'), [0o600, 1234]);
+    await next.tearDown(pod.metadata.uid);
+    assert.deepEqual(look('key'), [0o600, 1234]);
+    assert.equal(existsSync(join(root, 'kubelet/pods/u/given-to-group')), false);
+  },
+);
