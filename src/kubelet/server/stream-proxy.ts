@@ -43,6 +43,8 @@ export function openSpdy(url: string, protocol: string): Promise<{ socket: Socke
     request.on('response', (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
+      // It ends in the middle of its answer.
+      response.on('error', reject);
       response.on('end', () =>
         reject(new Error(Buffer.concat(parts).toString() || `status ${response.statusCode}`)),
       );

@@ -1,6 +1,7 @@
 /** How full the volumes of claims are: for `/stats/summary`, and as `kubelet_volume_stats_*`. */
 import { stabilityOf } from '../../api/kubernetes-metrics.ts';
 import type { Kubelet } from '../kubelet.ts';
+import type { PodWorker } from '../pod/pod-worker.ts';
 import type { VolumeUse } from '../volumes/pod-volumes.ts';
 import { expose, type Family, type Sample } from './exposition.ts';
 
@@ -23,17 +24,27 @@ export class VolumeStats {
   readonly #kubelet: Kubelet;
   /** By pod uid. */
   readonly #kept = new Map<string, { atMs: number; samples: VolumeSample[] }>();
+  /** Questions without an answer yet, by the same. */
+  readonly #asked = new Map<string, Promise<VolumeSample[]>>();
 
   constructor(kubelet: Kubelet) {
     this.#kubelet = kubelet;
   }
 
   async ofPod(uid: string): Promise<VolumeSample[]> {
-    const { clock, volumes, logger } = this.#kubelet.context;
+    const { clock } = this.#kubelet.context;
     const worker = this.#kubelet.pods.find(uid);
     if (!worker) return [];
     const kept = this.#kept.get(uid);
     if (kept && clock.monotonic() - kept.atMs < keptMs) return kept.samples;
+    // A file system whose server is gone does not answer; each question to it would hold one more thread.
+    const asked = this.#asked.get(uid) ?? this.#ask(worker).finally(() => this.#asked.delete(uid));
+    this.#asked.set(uid, asked);
+    return asked;
+  }
+
+  async #ask(worker: PodWorker): Promise<VolumeSample[]> {
+    const { clock, volumes, logger } = this.#kubelet.context;
     const time = new Date(clock.now()).toISOString();
     const { namespace = '', name } = worker.pod.metadata;
     let samples: VolumeSample[] = [];
@@ -42,7 +53,7 @@ export class VolumeStats {
     } catch (error) {
       logger.info('the volumes of a pod tell nothing', { pod: `${namespace}/${name}`, error });
     }
-    this.#kept.set(uid, { atMs: clock.monotonic(), samples });
+    this.#kept.set(worker.uid, { atMs: clock.monotonic(), samples });
     return samples;
   }
 

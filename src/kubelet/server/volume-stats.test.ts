@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { Kubelet } from '../kubelet.ts';
+import { testPod } from '../pod.fixture.ts';
+import type { VolumeUse } from '../volumes/pod-volumes.ts';
+import { VolumeStats } from './volume-stats.ts';
+
+const use: VolumeUse = {
+  name: 'v',
+  claimName: 'claim',
+  availableBytes: 1,
+  capacityBytes: 2,
+  usedBytes: 1,
+  inodes: 0,
+  inodesFree: 0,
+  inodesUsed: 0,
+};
+
+test('of volumes that do not answer nobody asks twice, of others after a while', async () => {
+  const pod = testPod();
+  const clock = new VirtualClock();
+  const questions: PromiseWithResolvers<VolumeUse[]>[] = [];
+  const usage = () => {
+    questions.push(Promise.withResolvers<VolumeUse[]>());
+    return questions.at(-1)!.promise;
+  };
+  const kubelet = sparse<Kubelet>({
+    context: { clock, logger: silentLogger, volumes: { usage } },
+    pods: { find: () => ({ uid: 'u', pod }) },
+  });
+  const stats = new VolumeStats(kubelet);
+  const ask = async () => (await stats.ofPod('u')).map(({ pvcRef }) => pvcRef.name);
+  const first = ask();
+  await clock.advance(120_000);
+  const second = ask();
+  assert.equal(questions.length, 1);
+  questions[0]!.resolve([use]);
+  assert.deepEqual(await Promise.all([first, second]), [['claim'], ['claim']]);
+  await ask();
+  assert.equal(questions.length, 1);
+  await clock.advance(61_000);
+  const third = ask();
+  assert.equal(questions.length, 2);
+  questions[1]!.reject(new Error('gone'));
+  assert.deepEqual(await third, []);
+});
