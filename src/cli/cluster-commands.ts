@@ -1,6 +1,7 @@
 /** Commands about a whole cluster that already exists. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../base/error-message.ts';
 import { deleteCluster, down as downCluster } from '../host/cluster.ts';
 import { listClusterRecords, loadClusterRecord } from '../host/cluster-record.ts';
 import { adminEntry } from './cluster-kubeconfig.ts';
@@ -35,15 +36,24 @@ export const remove: Command = {
       ? listClusterRecords(context.data).map((record) => record.name)
       : [clusterNameOf(values)];
     const steps = liveSteps({ write: (text) => process.stdout.write(text), isTerminal: context.isTerminal });
+    const failures: unknown[] = [];
     for (const name of names) {
       if (!loadClusterRecord(context.data.cluster(name))) {
         context.print(`there is no cluster ${name}`);
         continue;
       }
-      await deleteCluster({ data: context.data, programs: context.programs, steps }, name);
-      await removeFromKubeconfig(userKubeconfigPath(context.env), contextName(name));
-      context.print(`cluster ${name} is deleted`);
+      try {
+        await deleteCluster({ data: context.data, programs: context.programs, steps }, name);
+        await removeFromKubeconfig(userKubeconfigPath(context.env), contextName(name));
+        context.print(`cluster ${name} is deleted`);
+      } catch (error) {
+        if (!values.all) throw error;
+        // The others go all the same.
+        context.complain(`cluster ${name} is not deleted: ${messageOf(error)}`);
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
     // Archives and compiled code can be made again; with the last cluster they go, too.
     if (existsSync(context.data.clusters) && readdirSync(context.data.clusters).length === 0)
       for (const path of [context.data.clusters, context.data.images, context.data.compileCache])
