@@ -241,7 +241,8 @@ export class Routes {
     try {
       return (await this.#kubelet.context.runtime.containerStatus(containerId)).state === 'CONTAINER_RUNNING';
     } catch (error) {
-      if (error instanceof RuntimeError) return error.code === 'Unavailable';
+      // A runtime that does not answer now has not said that the container has ended.
+      if (error instanceof RuntimeError) return ['Unavailable', 'DeadlineExceeded'].includes(error.code);
       throw error;
     }
   }
