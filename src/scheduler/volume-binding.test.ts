@@ -74,6 +74,42 @@ test('a claim that waits for its pod takes a free volume and the pod goes where 
   await cluster.stop();
 });
 
+const second = () =>
+  makePod('web2', { spec: { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] } });
+
+test('pods that come together with one claim without a volume go where its new volume is made', async () => {
+  const cluster = lateCluster('wherry.dev/hostpath');
+  cluster.addPods(second());
+  cluster.start();
+  await cluster.clock.advance(0);
+  const asked = cluster.informer(PersistentVolumeClaim).get('default/data')!;
+  const node = asked.metadata.annotations?.['volume.kubernetes.io/selected-node'];
+  cluster.put(PersistentVolumeClaim, claim('data', { 'pv.kubernetes.io/bind-completed': 'yes' }, 'made'));
+  cluster.put(PersistentVolume, volume('made', node!));
+  await cluster.clock.advance(0);
+  assert.deepEqual([cluster.nodeOf('web'), cluster.nodeOf('web2')], [node, node]);
+  await cluster.stop();
+});
+
+test('pods that come together with one claim take one free volume for it', async () => {
+  const cluster = lateCluster('kubernetes.io/no-provisioner');
+  cluster.addPods(second());
+  for (const host of ['a', 'b']) cluster.put(PersistentVolume, volume(`disk-${host}`, host));
+  cluster.start();
+  await cluster.clock.advance(0);
+  const taken = [...cluster.informer(PersistentVolume).list()].filter(
+    (each) => (each as PersistentVolume).spec?.claimRef,
+  );
+  assert.equal(taken.length, 1);
+  const { name } = taken[0]!.metadata;
+  cluster.put(PersistentVolumeClaim, claim('data', { 'pv.kubernetes.io/bind-completed': 'yes' }, name));
+  await cluster.clock.advance(0);
+  const host = name.slice('disk-'.length);
+  assert.deepEqual([cluster.nodeOf('web'), cluster.nodeOf('web2')], [host, host]);
+  assert.deepEqual(cluster.eventsOf('web2').length, 1);
+  await cluster.stop();
+});
+
 test('a provisioner that gives a node up has the pod tried again', async () => {
   const cluster = lateCluster('wherry.dev/hostpath');
   cluster.start();

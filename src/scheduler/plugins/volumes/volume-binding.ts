@@ -21,6 +21,7 @@ import type { NodeInfo } from '../../framework/node-info.ts';
 import { type Plugin, type Rejection, skip, unresolvable } from '../../framework/plugin.ts';
 import { claimNameOf, type PodInfo } from '../../framework/pod-info.ts';
 import { ClaimWaiter } from './claim-waiter.ts';
+import { type ClaimDecision, ClaimsUnderWay } from './claims-under-way.ts';
 import { hasEnoughCapacity } from './storage-capacity.ts';
 import type { VolumeListers } from './volume-listers.ts';
 import { isOwnClaim, mayBeItsVolume } from './volume-retry.ts';
@@ -54,12 +55,9 @@ export interface VolumeBindingOptions extends VolumeListers {
 export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState> {
   const { client } = options;
   const waiter = new ClaimWaiter(options);
-  /** Volumes promised to claims whose binding is under way: volume name → claim uid. */
-  const promised = new Map<string, string>();
+  const underWay = new ClaimsUnderWay();
   const release = ({ chosen }: VolumeState) => {
-    for (const { claim, volume } of chosen)
-      if (volume && promised.get(volume.metadata.name) === claim.metadata.uid)
-        promised.delete(volume.metadata.name);
+    for (const { claim } of chosen) underWay.leave(claim.metadata.uid);
   };
   return {
     name: 'VolumeBinding',
@@ -83,21 +81,25 @@ export function volumeBinding(options: VolumeBindingOptions): Plugin<VolumeState
         if (!reachesNode(volume, node.node)) return nodeConflict;
       }
       if (toBind.length === 0) return undefined;
-      const chosen = choose(toBind, node, options, promised);
+      const chosen = choose(toBind, node, options, underWay);
       return Array.isArray(chosen) ? undefined : chosen;
     },
     reserve(_, node, state) {
-      const chosen = choose(state.toBind, node, options, promised);
+      const chosen = choose(state.toBind, node, options, underWay);
       if (!Array.isArray(chosen)) return chosen;
       state.chosen = chosen;
       for (const { claim, volume } of chosen)
-        if (volume) promised.set(volume.metadata.name, claim.metadata.uid);
+        underWay.join(claim.metadata.uid, { nodeName: node.name, volumeName: volume?.metadata.name });
       return undefined;
     },
     unreserve: (_, _node, state) => release(state),
     async preBind(_, node, state, signal) {
       if (state.chosen.length === 0) return undefined;
-      await Promise.all(state.chosen.map((choice) => announce(client, choice, node.name, signal)));
+      await Promise.all(
+        state.chosen.map((choice) =>
+          underWay.announced(choice.claim.metadata.uid, () => announce(client, choice, node.name, signal)),
+        ),
+      );
       await waiter.untilBound(
         state.chosen.map(({ claim }) => claim),
         signal,
@@ -130,13 +132,20 @@ function choose(
   toBind: readonly PersistentVolumeClaim[],
   node: NodeInfo,
   listers: VolumeListers,
-  promised: ReadonlyMap<string, string>,
+  underWay: ClaimsUnderWay,
 ): Choice[] | Rejection {
   const { volumes, classes } = listers;
-  const taken = new Set(promised.keys());
+  const taken = underWay.volumes();
   const choices: Choice[] = [];
   // Small claims first: a large volume is not wasted on one while another claim needs it.
   for (const claim of toBind.toSorted((left, right) => requestedBytes(left) - requestedBytes(right))) {
+    const decided = underWay.of(claim.metadata.uid);
+    if (decided) {
+      const choice = follow(decided, claim, node, listers);
+      if (!choice) return bindConflict;
+      choices.push(choice);
+      continue;
+    }
     const selected = claim.metadata.annotations?.[volumeAnnotations.selectedNode];
     if (selected !== undefined && selected !== node.name) return bindConflict;
     const volume =
@@ -150,6 +159,18 @@ function choose(
     choices.push({ claim, volume });
   }
   return choices;
+}
+
+/** The choice that was made for another pod of the claim; undefined: it is not for this node. */
+function follow(
+  { nodeName, volumeName }: ClaimDecision,
+  claim: PersistentVolumeClaim,
+  node: NodeInfo,
+  { volumes }: VolumeListers,
+): Choice | undefined {
+  if (volumeName === undefined) return nodeName === node.name ? { claim, volume: undefined } : undefined;
+  const volume = volumes.get(volumeName);
+  return volume && reachesNode(volume, node.node) ? { claim, volume } : undefined;
 }
 
 /** Why the pod cannot go anywhere with this claim. */

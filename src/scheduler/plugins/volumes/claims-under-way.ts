@@ -1,0 +1,54 @@
+/**
+ * What was decided for claims whose binding is under way. Pods that come together may share a claim that has no volume
+ * yet: the decision for the first of them holds for all, or the claim would be asked to be in two places.
+ */
+
+/** A volume, or (when undefined) a new one on the node. */
+export interface ClaimDecision {
+  nodeName: string;
+  volumeName: string | undefined;
+}
+
+interface UnderWay extends ClaimDecision {
+  /** Pods that rely on it. */
+  pods: number;
+  announced: Promise<void> | undefined;
+}
+
+export class ClaimsUnderWay {
+  /** By the claim's uid. */
+  readonly #decisions = new Map<string, UnderWay>();
+
+  of(uid: string): ClaimDecision | undefined {
+    return this.#decisions.get(uid);
+  }
+
+  /** Names of the volumes that were promised. */
+  volumes(): Set<string> {
+    const names = new Set<string>();
+    for (const { volumeName } of this.#decisions.values())
+      if (volumeName !== undefined) names.add(volumeName);
+    return names;
+  }
+
+  /** One more pod relies on the decision, which stays as it is when there is one. */
+  join(uid: string, decision: ClaimDecision): void {
+    const known = this.#decisions.get(uid);
+    if (known) known.pods++;
+    else this.#decisions.set(uid, { ...decision, pods: 1, announced: undefined });
+  }
+
+  /** Takes back one {@link join}. */
+  leave(uid: string): void {
+    const known = this.#decisions.get(uid);
+    if (known && --known.pods === 0) this.#decisions.delete(uid);
+  }
+
+  /** Whoever comes first announces the decision; what comes of that comes of it for all. */
+  announced(uid: string, announce: () => Promise<void>): Promise<void> {
+    const known = this.#decisions.get(uid);
+    if (!known) return announce();
+    known.announced ??= announce();
+    return known.announced;
+  }
+}
