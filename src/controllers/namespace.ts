@@ -30,11 +30,15 @@ export const namespaceController = defineController({
   concerns: (namespace: Namespace) => namespace.metadata.deletionTimestamp !== undefined,
   async reconcile(key, cluster, signal) {
     const cached = cluster.get(Namespace, key);
-    if (!cached?.metadata.deletionTimestamp || !cached.spec?.finalizers?.includes(finalizer)) return;
-    const sinceMs = cluster.clock.now() - Date.parse(cached.metadata.deletionTimestamp);
+    if (!cached || !isToBeEmptied(cached)) return;
+    const fresh = () => cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfNotFound);
+    // The cache may be behind: somebody may have made a namespace of this name anew, and its content is not ours to take.
+    const present = await fresh();
+    if (present?.metadata.uid !== cached.metadata.uid || !isToBeEmptied(present)) return;
+    const sinceMs = cluster.clock.now() - Date.parse(cached.metadata.deletionTimestamp!);
     const remains = await emptyNamespace(cluster.client, key, sinceMs, signal);
-    const namespace = await cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfNotFound);
-    if (!namespace?.metadata.deletionTimestamp) return;
+    const namespace = await fresh();
+    if (namespace?.metadata.uid !== cached.metadata.uid) return;
     const now = formatTime(cluster.clock.now());
     const status = {
       ...namespace.status,
@@ -46,6 +50,11 @@ export const namespaceController = defineController({
     else throw new NotEmptyYet(key);
   },
 });
+
+/** As long as the finalizer stands the namespace stays, and only this controller takes it off. */
+function isToBeEmptied({ metadata, spec }: Namespace): boolean {
+  return metadata.deletionTimestamp !== undefined && (spec?.finalizers?.includes(finalizer) ?? false);
+}
 
 /** Makes the queue come back with growing delays; no fault of anyone. */
 class NotEmptyYet extends StatusError {
