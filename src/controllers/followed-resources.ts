@@ -118,7 +118,10 @@ export class FollowedResources {
       if (!this.#options.isWanted(resource)) continue;
       const key = `${resource.group}/${resource.plural}`;
       present.add(key);
-      if (!this.#followed.has(key)) this.#followed.set(key, this.#follow(resource));
+      const known = this.#followed.get(key);
+      if (!known) this.#followed.set(key, this.#follow({ ...resource }));
+      else if (known.resource.version !== resource.version && !failures.has(apiVersionOf(known.resource)))
+        this.#followed.set(key, this.#followAnew(known, resource));
     }
     for (const [key, { resource, stop }] of this.#followed) {
       if (present.has(key) || failures.has(apiVersionOf(resource))) continue;
@@ -127,6 +130,13 @@ export class FollowedResources {
       this.#options.stopped?.(resource);
     }
     return failures.size === 0;
+  }
+
+  /** In another version: the one so far may not be served any more. It stays the same resource for who keeps its objects. */
+  #followAnew({ resource, stop }: Followed, { version }: DiscoveredResource): Followed {
+    stop.abort(new Error('the resource has another version'));
+    resource.version = version;
+    return this.#follow(resource);
   }
 
   #follow(resource: ResourceType): Followed {
@@ -140,12 +150,17 @@ export class FollowedResources {
     void runReflector<KubeObject>(
       { client, type: resource, filter: { metadataOnly: true }, clock, random, logger, signal: stop.signal },
       {
+        // An answer may still arrive after the end.
         replace(items, resourceVersion) {
-          sink.replace(items, resourceVersion);
+          if (!stop.signal.aborted) sink.replace(items, resourceVersion);
           synced.resolve();
         },
-        apply: (type, object) => sink.apply(type, object),
-        progressed: (resourceVersion) => sink.progressed(resourceVersion),
+        apply(type, object) {
+          if (!stop.signal.aborted) sink.apply(type, object);
+        },
+        progressed(resourceVersion) {
+          if (!stop.signal.aborted) sink.progressed(resourceVersion);
+        },
       },
     ).finally(() => {
       this.#signal.removeEventListener('abort', end);
