@@ -7,6 +7,7 @@ import { regionLabel, zoneLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { allAtOnce } from '../pod-control.ts';
 import { isPodReady } from '../pod-state.ts';
 import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
 import {
@@ -216,13 +217,14 @@ async function markPodsNotReady(cluster: ReconcileCluster, node: Node, signal: A
   const pods = cluster.informer(Pod);
   pods.addIndex(nodeNameIndex, byNodeName);
   const now = formatTime(cluster.clock.now());
-  for (const pod of pods.byIndex(nodeNameIndex, node.metadata.name)) {
-    if (!isPodReady(pod)) continue;
+  const ready = [...pods.byIndex(nodeNameIndex, node.metadata.name)].filter(isPodReady);
+  const { failure } = await allAtOnce(ready, async (pod) => {
     const condition = { type: 'Ready', status: 'False', lastTransitionTime: now };
     const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
     await cluster
       .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
       .catch(undefinedIfNotFound);
     cluster.event(Pod, pod, 'Warning', 'NodeNotReady', 'Node is not ready');
-  }
+  });
+  if (failure !== undefined) throw failure;
 }

@@ -94,16 +94,20 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
       const missing = new Set(named.filter((name) => !nodes.get(name)));
       const lost = await findLostNodes(environment, missing, missingSince, signal);
       const { remove } = planPodGc(pods.list(), (name) => nodes.get(name), lost);
+      // One that cannot be removed keeps none of the others.
+      let failure: unknown;
       for (const { pod, reason, message } of remove) {
         const labels = { namespace: pod.metadata.namespace!, reason };
         try {
           await removePod(environment, pod, message, signal);
           deleted.add(1, labels);
         } catch (error) {
-          if (!signal.aborted) failed.add(1, labels);
-          throw error;
+          if (signal.aborted) return;
+          failed.add(1, labels);
+          failure ??= error;
         }
       }
+      if (failure !== undefined) throw failure;
     } catch (error) {
       if (!signal.aborted) logger.warn('could not remove pods', { error });
     }

@@ -1,5 +1,6 @@
 /** Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer. */
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
+import { keyOf } from '../../api/meta.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
@@ -25,11 +26,14 @@ const evictionMetricsOf = metricsPerRegistry((registry) => ({
     .bind({}),
 }));
 
+/** After which a pod that could not be evicted is tried again. */
+const retryMs = 1_000;
+
 export function taintEvictionController(): AnyController {
   /** When a taint without a time of its own was first seen: `node key effect` → ms since the epoch. */
   const firstSeen = new Map<string, number>();
-  /** Pods whose time is running, by uid. */
-  const scheduled = new Set<string>();
+  /** By node, the uids of pods whose time is running. */
+  const scheduled = new Map<string, Set<string>>();
 
   return defineController({
     name: 'noexec_taint_node',
@@ -54,23 +58,34 @@ export function taintEvictionController(): AnyController {
       const taints = node ? noExecuteTaints(node) : [];
       const nowMs = cluster.clock.now();
       const addedMs = taintTimes(name, taints, firstSeen, nowMs);
+      const before = scheduled.get(name);
+      const running = new Set<string>();
+      const due: { pod: Pod; dueMs: number }[] = [];
       let nextMs: number | undefined;
       for (const pod of pods.byIndex(nodeNameIndex, name)) {
         const dueMs = evictionTime(pod, taints, addedMs);
         if (pod.metadata.deletionTimestamp || dueMs === undefined) {
-          if (scheduled.delete(pod.metadata.uid) && !pod.metadata.deletionTimestamp)
-            recordCancelled(cluster, pod);
-        } else if (dueMs <= nowMs) {
-          scheduled.delete(pod.metadata.uid);
+          if (before?.has(pod.metadata.uid) && !pod.metadata.deletionTimestamp) recordCancelled(cluster, pod);
+        } else if (dueMs <= nowMs) due.push({ pod, dueMs });
+        else {
+          running.add(pod.metadata.uid);
+          nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, dueMs);
+        }
+      }
+      if (running.size > 0) scheduled.set(name, running);
+      else scheduled.delete(name);
+      // One that cannot be evicted keeps none of the others, now or when their time comes.
+      for (const { pod, dueMs } of due)
+        try {
           await evict(cluster, pod, signal);
           const { deletions, delay } = evictionMetricsOf(cluster.metrics);
           deletions.add(1);
           delay.observe((cluster.clock.now() - dueMs) / 1000);
-        } else {
-          scheduled.add(pod.metadata.uid);
-          nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, dueMs);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          cluster.logger.warn('a pod could not be evicted', { pod: keyOf(pod), node: name, error });
+          nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, nowMs + retryMs);
         }
-      }
       return nextMs === undefined ? undefined : { requeueAfterMs: nextMs - nowMs };
     },
   });
