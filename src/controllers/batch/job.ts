@@ -40,19 +40,21 @@ export const jobController = defineController({
   backoff: { firstMs: 1_000, maxMs: 60_000 },
   async reconcile(key, cluster, signal) {
     const job = cluster.get(Job, key);
-    await releaseOrphans(cluster, key, job, signal);
-    if (!job?.spec || keptByAnother(job) || isFinished(job)) return;
-    return await new JobReconcile(cluster, job, signal).measuredSync();
+    const failure = await releaseOrphans(cluster, key, job, signal);
+    const isOurs = job?.spec && !keptByAnother(job) && !isFinished(job);
+    const outcome = isOurs ? await new JobReconcile(cluster, job, signal).measuredSync() : undefined;
+    if (failure !== undefined) throw failure;
+    return outcome;
   },
 });
 
-/** Lets go of pods whose job is gone or has left them. */
+/** Lets go of pods whose job is gone or has left them. Gives the first failure, which is no reason to leave the job alone. */
 async function releaseOrphans(
   cluster: ReconcileCluster,
   key: string,
   job: Job | undefined,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<unknown> {
   const [namespace = '', name = ''] = key.split('/');
   const pods = job ? cluster.orphansIn(Pod, namespace) : cluster.informer(Pod).inNamespace(namespace);
   const left = [...pods].filter((pod) => {
@@ -61,13 +63,18 @@ async function releaseOrphans(
     if (controller) return !job && controller.kind === 'Job' && controller.name === name;
     return pod.metadata.labels?.[jobNameLabel] === name;
   });
-  if (left.length === 0) return;
+  if (left.length === 0) return undefined;
   const fresh =
     job ?? (await cluster.client.get(Job, { namespace, name }, signal).catch(undefinedIfNotFound));
+  let failure: unknown;
   for (const pod of left) {
     const controller = controllerOf(pod);
-    if (!controller || controller.uid !== fresh?.metadata.uid) await dropFinalizer(cluster, pod, signal);
+    if (controller && controller.uid === fresh?.metadata.uid) continue;
+    await dropFinalizer(cluster, pod, signal).catch((error: unknown) => {
+      failure ??= error;
+    });
   }
+  return failure;
 }
 
 async function dropFinalizer(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
@@ -175,12 +182,10 @@ class JobReconcile {
     if (isUrgent) await this.#write({ ...interim, uncountedTerminatedPods: { succeeded, failed } });
 
     const released = new Set<string>();
-    await Promise.all(
-      plan.release.map(async (pod) => {
-        await dropFinalizer(this.#cluster, pod, this.#signal);
-        released.add(pod.metadata.uid);
-      }),
-    );
+    const { failure } = await allAtOnce(plan.release, async (pod) => {
+      await dropFinalizer(this.#cluster, pod, this.#signal);
+      released.add(pod.metadata.uid);
+    });
     // A pod that is gone, or has lost its finalizer before, is counted now.
     const tracked = new Set(pods.filter(isTracked).map((pod) => pod.metadata.uid));
     const isHeld = (uid: string) => tracked.has(uid) && !released.has(uid);
@@ -190,12 +195,16 @@ class JobReconcile {
     status.failed = (this.#job.status?.failed ?? 0) + count(failed);
     const left = { succeeded: succeeded.filter(isHeld), failed: failed.filter(isHeld) };
     status.uncountedTerminatedPods = left;
+    // A pod that could not be let go would be left to nobody.
     const isOver =
-      plan.verdict && left.succeeded.length + left.failed.length + plan.terminating + plan.active === 0;
+      plan.verdict &&
+      failure === undefined &&
+      left.succeeded.length + left.failed.length + plan.terminating + plan.active === 0;
     if (isOver) this.#conclude(status, plan.verdict!);
     await this.#write(status);
     this.#noteFinished(plan);
     if (isOver) this.#reportEnd(plan.verdict!);
+    if (failure !== undefined) throw failure;
   }
 
   /** Numbers and conditions, without what is being counted. */
