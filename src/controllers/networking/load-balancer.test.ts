@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Service } from '../../api/resources.gen.ts';
-import { letsGo, parsePool, planAddress } from './load-balancer.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { letsGo, loadBalancerController, parsePool, planAddress } from './load-balancer.ts';
 
 const pool = [{ first: '172.30.7.128', last: '172.30.7.129' }];
 
@@ -78,4 +80,22 @@ describe('addresses of load balancers', () => {
     ]);
     assert.throws(() => parsePool('10.0.0.5-x'), /10\.0\.0\.5-x is no range/);
   });
+});
+
+it('services that come together get different addresses, though the cache shows none of them yet', async () => {
+  const services = new Map(['a', 'b'].map((name) => [`default/${name}`, service(name)]));
+  const given: (string | undefined)[] = [];
+  const cluster = sparse<ReconcileCluster>({
+    get: (_type: unknown, key: string) => services.get(key),
+    informer: () => ({ list: () => services.values() }),
+    writeStatus: async (_type: unknown, object: Service) => {
+      given.push(object.status?.loadBalancer?.ingress?.[0]?.ip);
+      return { ...object, metadata: { ...object.metadata, resourceVersion: '2' } };
+    },
+    event: () => undefined,
+  });
+  const controller = loadBalancerController(pool);
+  const { signal } = new AbortController();
+  for (const key of services.keys()) await controller.reconcile(key, cluster, signal);
+  assert.deepEqual(given, ['172.30.7.128', '172.30.7.129']);
 });

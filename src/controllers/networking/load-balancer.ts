@@ -69,6 +69,7 @@ export function parsePool(text: string): AddressRange[] {
 }
 
 export function loadBalancerController(defaultPool: readonly AddressRange[]): AnyController {
+  const written: WrittenServices = new Map();
   return defineController({
     name: 'service-lb-controller',
     component: 'service-controller',
@@ -111,7 +112,7 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         fail((error as Error).message);
         return;
       }
-      const plan = planAddress(service, cluster.informer(Service).list(), pool);
+      const plan = planAddress(service, asWritten(cluster.informer(Service).list(), written), pool);
       if ('problem' in plan) {
         fail(plan.problem);
         return;
@@ -122,9 +123,26 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
       const finalizers = [...otherFinalizers(service), cleanupFinalizer];
       const metadata = { ...service.metadata, finalizers };
       const status = { ...service.status, loadBalancer };
-      await cluster.writeStatus(Service, { ...service, metadata, status }, signal);
+      const stands = await cluster.writeStatus(Service, { ...service, metadata, status }, signal);
+      written.set(service.metadata.uid, stands);
       cluster.event(Service, service, 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
     },
+  });
+}
+
+/** By uid, services as they stand after a write that the cache may not show yet. */
+type WrittenServices = Map<string, Service>;
+
+/** The next service must not be given an address that was given a moment ago. What the cache shows by now is let go. */
+function asWritten(listed: Iterable<Service>, written: WrittenServices): Service[] {
+  const unseen = new Map(written);
+  written.clear();
+  return [...listed].map((service) => {
+    const { uid, resourceVersion } = service.metadata;
+    const newer = unseen.get(uid);
+    if (!newer || Number(newer.metadata.resourceVersion) <= Number(resourceVersion)) return service;
+    written.set(uid, newer);
+    return newer;
   });
 }
 
