@@ -126,6 +126,26 @@ test('nobody of lower priority takes the room while it is being made', () =>
     },
   ));
 
+test('a pod whose victims are not to be evicted is tried again after its back-off, not at once', () => {
+  let tries = 0;
+  return preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      cluster.addPods(running('low', 'a', 1, '3'));
+      (cluster.client as { delete: unknown }).delete = async () => {
+        // An unending loop would not let the test say so.
+        if (++tries > 20) cluster.delete(Pod, 'default/vip');
+        throw new Error('a webhook denied the request');
+      };
+    },
+    async (cluster) => {
+      assert.equal(tries, 1);
+      await cluster.clock.advance(10_000);
+      assert.ok(tries > 1 && tries < 6, `${tries} tries in ten seconds`);
+    },
+  );
+});
+
 test('of many preemptions so few are under way at once that none waits for long', async () => {
   const cluster = new FakeCluster();
   const names = Array.from({ length: 250 }, (_, index) => `n${index}`);

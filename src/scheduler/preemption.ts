@@ -18,8 +18,8 @@ export interface EvictionOptions {
   recorder: EventRecorder;
   logger: Logger;
   signal: AbortSignal;
-  /** Called for a victim that stays. */
-  onFailure(victim: PodInfo): void;
+  /** Called for a victim that is gone already, or could not be evicted. */
+  onFailure(victim: PodInfo, state: 'gone' | 'stays'): void;
 }
 
 /** Never rejects: what could not be evicted is found again by the preemptor's next try. */
@@ -31,8 +31,9 @@ export async function evictVictims(options: EvictionOptions): Promise<void> {
         await evict(victim, options);
       } catch (error) {
         if (signal.aborted) return;
-        options.onFailure(victim);
-        if (isNotFound(error)) return;
+        const isGone = isNotFound(error);
+        options.onFailure(victim, isGone ? 'gone' : 'stays');
+        if (isGone) return;
         logger.warn('a pod could not be preempted', { pod: victim.key, error });
       }
     }),

@@ -65,7 +65,7 @@ export class SchedulingQueue {
   /** Victims that are not gone or going yet → the pods that wait for them. */
   readonly #victims = new Map<string, Set<QueuedPod>>();
   /** Pods that wait for victims → for how many still. */
-  readonly #victimsLeft = new Map<QueuedPod, { count: number; isAnyGoing: boolean }>();
+  readonly #victimsLeft = new Map<QueuedPod, { count: number; isAnyGoing: boolean; isAnyStaying: boolean }>();
   readonly arrivals = new QueueArrivals();
   #sequence = 0;
   #wake: (() => void) | undefined;
@@ -193,7 +193,7 @@ export class SchedulingQueue {
     if (this.#pods.get(queued.info.uid) !== queued) return;
     this.#move(queued, 'preempting');
     queued.refusedBy = refusedBy;
-    this.#victimsLeft.set(queued, { count: victims.length, isAnyGoing: false });
+    this.#victimsLeft.set(queued, { count: victims.length, isAnyGoing: false, isAnyStaying: false });
     for (const { uid } of victims) {
       const waiting = this.#victims.get(uid) ?? new Set();
       waiting.add(queued);
@@ -201,8 +201,8 @@ export class SchedulingQueue {
     }
   }
 
-  /** The pod is gone, or could not be evicted; or it is going. */
-  settleVictim(uid: string, state: 'gone' | 'going'): void {
+  /** The pod is gone, or going; or it could not be evicted. */
+  settleVictim(uid: string, state: 'gone' | 'going' | 'stays'): void {
     const waiting = this.#victims.get(uid);
     if (!waiting) return;
     this.#victims.delete(uid);
@@ -211,10 +211,13 @@ export class SchedulingQueue {
       if (!left) continue;
       left.count--;
       if (state === 'going') left.isAnyGoing = true;
+      if (state === 'stays') left.isAnyStaying = true;
       if (left.count > 0) continue;
       this.#victimsLeft.delete(queued);
       if (queued.place !== 'preempting') continue;
-      if (left.isAnyGoing) this.returnUnschedulable(queued, queued.refusedBy);
+      // At once it would choose the same victims again, and be refused them again.
+      if (left.isAnyStaying) this.returnFailed(queued);
+      else if (left.isAnyGoing) this.returnUnschedulable(queued, queued.refusedBy);
       else this.#activate(queued, 'AssignedPodDelete');
     }
   }

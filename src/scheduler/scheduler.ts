@@ -193,7 +193,7 @@ class Scheduler {
         victims,
         nodeName: nominatedNode,
         signal: this.#signal,
-        onFailure: ({ uid }) => this.#queue.settleVictim(uid, 'gone'),
+        onFailure: ({ uid }, state) => this.#queue.settleVictim(uid, state),
       }),
     );
   }
