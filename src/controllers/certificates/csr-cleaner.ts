@@ -19,13 +19,16 @@ export async function runCsrCleaner(environment: ControllerEnvironment, signal: 
   while (!signal.aborted) {
     await pause(clock, checkIntervalMs, signal);
     for (const csr of [...requests.list()]) {
-      if (signal.aborted || !isDone(csr, clock.now())) continue;
-      await client
-        .delete(CertificateSigningRequest, csr.metadata, { preconditions: { uid: csr.metadata.uid }, signal })
-        .catch(undefinedIfNotFound)
-        .catch((error: unknown) =>
-          logger.warn('could not remove a request', { name: csr.metadata.name, error }),
-        );
+      const { uid, name } = csr.metadata;
+      try {
+        if (signal.aborted || !isDone(csr, clock.now())) continue;
+        await client
+          .delete(CertificateSigningRequest, csr.metadata, { preconditions: { uid }, signal })
+          .catch(undefinedIfNotFound);
+      } catch (error) {
+        // Also one whose certificate cannot be read: any signer may have written it.
+        logger.warn('could not remove a request', { name, error });
+      }
     }
   }
 }
