@@ -12,6 +12,7 @@ import { type AnyController, defineController } from '../../client/controller.ts
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { limitReplicas, periodMsOf, type ScalingHistory, tolerancesOf, windowMsOf } from './hpa-behavior.ts';
 import { computeMetric, failureReasons, type MetricContext } from './hpa-metrics.ts';
+import { problemOf } from './hpa-metrics-client.ts';
 import { followAutoscalers, measureComputation, measureReconciliation, SpecProblem } from './hpa-monitor.ts';
 import { MetricProblem } from './hpa-replicas.ts';
 
@@ -276,13 +277,30 @@ class Sync {
       selector,
       tolerances: tolerancesOf(this.#spec),
       nowMs: this.#nowMs,
-      resourceOf: async ({ kind, apiVersion = 'v1' }) => {
-        const plural = await this.#pluralOf(apiVersion, kind);
-        const { group } = parseApiVersion(apiVersion);
-        return group ? `${plural}.${group}` : plural;
-      },
+      resourceOf: (reference) => this.#metricResourceOf(reference),
       signal: this.#signal,
     };
+  }
+
+  /** A kind that nobody knows is a problem of its metric: the others count all the same. */
+  async #metricResourceOf({
+    kind,
+    apiVersion = 'v1',
+  }: {
+    kind: string;
+    apiVersion?: string;
+  }): Promise<string> {
+    const { group } = parseApiVersion(apiVersion);
+    try {
+      const plural = await this.#pluralOf(apiVersion, kind);
+      return group ? `${plural}.${group}` : plural;
+    } catch (error) {
+      if (this.#signal.aborted || !(error instanceof Error)) throw error;
+      const why =
+        error instanceof SpecProblem ? `no matches for kind "${kind}" in group "${group}"` : error.message;
+      const named = group ? `${kind}.${group}` : kind;
+      throw problemOf('custom', new Error(`unable to map kind ${named} to resource: ${why}`));
+    }
   }
 
   /** Two autoscalers of the same pods would undo each other's work: neither scales. */

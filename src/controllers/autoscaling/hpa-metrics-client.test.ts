@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
-import { readResourceMetrics } from './hpa-metrics-client.ts';
+import { readObjectMetric, readResourceMetrics } from './hpa-metrics-client.ts';
+import { MetricProblem } from './hpa-replicas.ts';
 
 const query = { namespace: 'n', selector: 'app=a', resource: 'cpu' };
 const signal = new AbortController().signal;
@@ -46,4 +47,13 @@ test('what a server of metrics leaves empty may be null', async () => {
     containers: null,
   };
   assert.deepEqual(await milliOf(client({ items: [pod] })), []);
+});
+
+test('what cannot be read of an answer is a problem of the metric', async () => {
+  await assert.rejects(milliOf(answering({ web: 'much' })), MetricProblem);
+  const item = { metadata: { name: 'p0' }, containers: [{ name: 'web', usage: { cpu: '1' } }] };
+  await assert.rejects(milliOf(sparse<Client>({ raw: async () => ({ items: [item] }) })), MetricProblem);
+  const rate = { namespace: 'n', resource: 'services', name: 's', metric: 'rate', metricSelector: undefined };
+  const client = sparse<Client>({ raw: async () => ({ items: [{ value: '' }] }) });
+  await assert.rejects(readObjectMetric(client, rate, signal), /from custom metrics API: /);
 });

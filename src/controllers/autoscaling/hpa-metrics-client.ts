@@ -37,18 +37,20 @@ export async function readResourceMetrics(
   const items = (await asking<PodMetricsList>(client, path, 'resource', signal)).items ?? [];
   // Pods without the container or the resource are for the caller to miss.
   if (items.length === 0) throw new MetricProblem('no metrics returned from resource metrics API');
-  const metrics = new Map<string, PodMetric>();
-  for (const { metadata, timestamp, window, containers } of items) {
-    const counted = (containers ?? []).filter(({ name }) => container === undefined || name === container);
-    const amounts = counted.map(({ usage }) => usage[resource]);
-    if (amounts.length === 0 || amounts.includes(undefined)) continue;
-    metrics.set(metadata.name, {
-      milli: amounts.reduce((total, text) => total + milliValueOf(text!), 0),
-      atMs: Date.parse(timestamp),
-      windowMs: parseSeconds(window) * 1000,
-    });
-  }
-  return metrics;
+  return readable('resource', () => {
+    const metrics = new Map<string, PodMetric>();
+    for (const { metadata, timestamp, window, containers } of items) {
+      const counted = (containers ?? []).filter(({ name }) => container === undefined || name === container);
+      const amounts = counted.map(({ usage }) => usage[resource]);
+      if (amounts.length === 0 || amounts.includes(undefined)) continue;
+      metrics.set(metadata.name, {
+        milli: amounts.reduce((total, text) => total + milliValueOf(text!), 0),
+        atMs: Date.parse(timestamp),
+        windowMs: parseSeconds(window) * 1000,
+      });
+    }
+    return metrics;
+  });
 }
 
 export async function readPodsMetric(
@@ -61,15 +63,19 @@ export async function readPodsMetric(
   const path = `/namespaces/${namespace}/pods/*/${encodeURIComponent(metric)}${parameters}`;
   const items = (await custom(client, path, signal)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from custom metrics API');
-  return new Map(
-    items.map(({ describedObject, timestamp, windowSeconds, value }) => [
-      describedObject.name,
-      {
-        milli: milliValueOf(value),
-        atMs: Date.parse(timestamp),
-        windowMs: windowSeconds === undefined ? windowDefaultMs : windowSeconds * 1000,
-      },
-    ]),
+  return readable(
+    'custom',
+    () =>
+      new Map(
+        items.map(({ describedObject, timestamp, windowSeconds, value }) => [
+          describedObject.name,
+          {
+            milli: milliValueOf(value),
+            atMs: Date.parse(timestamp),
+            windowMs: windowSeconds === undefined ? windowDefaultMs : windowSeconds * 1000,
+          },
+        ]),
+      ),
   );
 }
 
@@ -92,8 +98,9 @@ export async function readObjectMetric(
       ? `/namespaces/${name}/metrics`
       : `/namespaces/${namespace}/${resource}/${name}`;
   const { items } = await custom(client, `${object}/${encodeURIComponent(metric)}${parameters}`, signal);
-  if (!items?.[0]) throw new MetricProblem('no metrics returned from custom metrics API');
-  return milliValueOf(items[0].value);
+  const [first] = items ?? [];
+  if (!first) throw new MetricProblem('no metrics returned from custom metrics API');
+  return readable('custom', () => milliValueOf(first.value));
 }
 
 /** The sum of all its values, in thousandths. */
@@ -107,7 +114,7 @@ export async function readExternalMetric(
   const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${encodeURIComponent(metric)}${parameters}`;
   const items = (await asking<MetricValueList>(client, path, 'external', signal)).items ?? [];
   if (items.length === 0) throw new MetricProblem('no metrics returned from external metrics API');
-  return items.reduce((total, { value }) => total + milliValueOf(value), 0);
+  return readable('external', () => items.reduce((total, { value }) => total + milliValueOf(value), 0));
 }
 
 /** The newest version that is served: adapters of today know both, older ones only v1beta1. */
@@ -129,8 +136,21 @@ async function asking<Answer>(
     return await client.raw<Answer>('GET', path, undefined, signal);
   } catch (error) {
     if (signal.aborted || !(error instanceof Error)) throw error;
-    throw new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${error.message}`);
+    throw problemOf(api, error);
   }
+}
+
+/** What another's program answers may be no number, or lack a field: that is the metric's problem, not the autoscaler's. */
+function readable<T>(api: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw problemOf(api, error as Error);
+  }
+}
+
+export function problemOf(api: string, error: Error): MetricProblem {
+  return new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${error.message}`);
 }
 
 function queryOf(parameters: Record<string, string | undefined>): string {
