@@ -1,5 +1,4 @@
 /** What one metric of an autoscaler asks for: reads it, compares it with its target, and says what it saw. */
-import type { LabelSelector } from '../../api/meta.ts';
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import { formatQuantity, milliValueOf, quantityFromMilli } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -16,6 +15,7 @@ import type {
   ResourceMetricSource,
 } from '../../api/types/autoscaling-v2.gen.ts';
 import type { Client } from '../../client/client.ts';
+import { goSelector } from '../go-selector.ts';
 import {
   readExternalMetric,
   readObjectMetric,
@@ -224,19 +224,6 @@ async function computeExternal(
 
 function externalName({ name, selector }: MetricIdentifier): string {
   return `external metric ${name}(${goSelector(selector)})`;
-}
-
-/** A selector as Go prints it: upstream's messages have it so. */
-function goSelector(selector: LabelSelector | undefined): string {
-  if (!selector) return 'nil';
-  const labels = Object.entries(selector.matchLabels ?? {})
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-    .map(([key, value]) => `${key}: ${value},`);
-  const expressions = (selector.matchExpressions ?? []).map(
-    ({ key, operator, values = [] }) =>
-      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
-  );
-  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
 }
 
 /** One value for all pods: shared out over them, or compared as it is. */

@@ -2,6 +2,7 @@
 import type { Pod, PodDisruptionBudget } from '../../api/resources.gen.ts';
 import type * as policy from '../../api/types/policy-v1.gen.ts';
 import { withCondition } from '../conditions.ts';
+import { goSelector } from '../go-selector.ts';
 import { scaledValue } from '../int-or-percent.ts';
 import { isPodReady, isPodTerminal } from '../pod-state.ts';
 
@@ -100,18 +101,6 @@ export function unmanagedMessage(pdb: PodDisruptionBudget): string {
     'As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. ' +
     'To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
   );
-}
-
-function goSelector(selector: NonNullable<PodDisruptionBudget['spec']>['selector']): string {
-  if (!selector) return 'nil';
-  const labels = Object.entries(selector.matchLabels ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}: ${value},`);
-  const expressions = (selector.matchExpressions ?? []).map(
-    ({ key, operator, values = [] }) =>
-      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
-  );
-  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
 }
 
 /** Evictions that were allowed and have not shown in the pods yet. */
