@@ -126,6 +126,31 @@ test('nobody of lower priority takes the room while it is being made', () =>
     },
   ));
 
+test('pods that keep others away for different reasons make room together', () => {
+  const apart = (key: string) => ({
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      {
+        topologyKey: 'kubernetes.io/hostname',
+        labelSelector: { matchExpressions: [{ key, operator: 'DoesNotExist' }] },
+      },
+    ],
+  });
+  const keepingAway = (name: string) => {
+    const pod = running(name, 'a', 1, '100m');
+    return { ...pod, spec: { ...pod.spec!, affinity: { podAntiAffinity: apart(`with-${name}`) } } } as Pod;
+  };
+  return preempt(
+    (cluster) => {
+      cluster.addNodes(makeNode('a'));
+      cluster.addPods(keepingAway('x'), keepingAway('y'));
+    },
+    (cluster) => {
+      assert.deepEqual([cluster.pod('x'), cluster.pod('y')], [undefined, undefined]);
+      assert.equal(cluster.nodeOf('vip'), 'a');
+    },
+  );
+});
+
 test('a pod whose victims are not to be evicted is tried again after its back-off, not at once', () => {
   let tries = 0;
   return preempt(

@@ -30,10 +30,15 @@ interface AffinityState {
   near: TopologyCounts[];
   /** One per required anti-affinity term: where pods are that it means. */
   apart: TopologyCounts[];
-  /** Where placed pods are that keep the incoming one away. */
-  keptAway: TopologyCounts[];
+  /** One per term of placed pods that keeps the incoming one away: where they are. */
+  keptAway: KeptAway[];
   /** The first pod of a group that wants to be together must start somewhere. */
   matchesItself: boolean;
+}
+
+interface KeptAway {
+  term: AffinityTerm;
+  counts: TopologyCounts;
 }
 
 interface Attraction {
@@ -67,7 +72,7 @@ export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin<Affini
       ...state,
       near: state.near.map((counts) => counts.clone()),
       apart: state.apart.map((counts) => counts.clone()),
-      keptAway: state.keptAway.map((counts) => counts.clone()),
+      keptAway: state.keptAway.map(({ term, counts }) => ({ term, counts: counts.clone() })),
     }),
     changePod,
     preScore(pod, _nodes, snapshot) {
@@ -90,9 +95,10 @@ function createState(pod: PodInfo, snapshot: Snapshot): AffinityState {
   const { requiredAffinity, requiredAntiAffinity } = pod;
   const nearPods =
     requiredAffinity.length > 0 ? snapshot.pods.select(selectionOf(requiredAffinity, snapshot)) : undefined;
-  const keptAway: TopologyCounts[] = [];
+  const keptAway: KeptAway[] = [];
   for (const { term, counts } of snapshot.pods.carried('requiredAntiAffinity'))
-    if (meansPod(term, pod, snapshot)) keptAway.push(new TopologyCounts(term.topologyKey, counts));
+    if (meansPod(term, pod, snapshot))
+      keptAway.push({ term, counts: new TopologyCounts(term.topologyKey, counts) });
   return {
     snapshot,
     near: requiredAffinity.map(
@@ -129,7 +135,7 @@ function meansPod(term: AffinityTerm, pod: PodInfo, snapshot: Pick<Snapshot, 'na
 function rejectNode({ labels }: NodeInfo, state: AffinityState): Rejection | undefined {
   if (!hasCompany(labels, state)) return affinityMismatch;
   if (hasAny(labels, state.apart)) return antiAffinityMismatch;
-  if (hasAny(labels, state.keptAway)) return existingAntiAffinity;
+  for (const { counts } of state.keptAway) if (hasSome(labels, counts)) return existingAntiAffinity;
   return undefined;
 }
 
@@ -144,11 +150,13 @@ function hasCompany(labels: Record<string, string>, { near, matchesItself }: Aff
 }
 
 function hasAny(labels: Record<string, string>, all: readonly TopologyCounts[]): boolean {
-  for (const counts of all) {
-    const value = labels[counts.topologyKey];
-    if (value !== undefined && counts.get(value) > 0) return true;
-  }
+  for (const counts of all) if (hasSome(labels, counts)) return true;
   return false;
+}
+
+function hasSome(labels: Record<string, string>, counts: TopologyCounts): boolean {
+  const value = labels[counts.topologyKey];
+  return value !== undefined && counts.get(value) > 0;
 }
 
 function changePod(
@@ -169,13 +177,18 @@ function changePod(
     if (meansPod(term, changed, snapshot)) add(apart[index]!);
   for (const term of changed.requiredAntiAffinity) {
     if (!meansPod(term, pod, snapshot)) continue;
-    let counts = keptAway.find(({ topologyKey }) => topologyKey === term.topologyKey);
-    if (!counts) {
-      counts = new TopologyCounts(term.topologyKey, new Map());
-      keptAway.push(counts);
+    let known = keptAway.find((other) => isSameTerm(other.term, term));
+    if (!known) {
+      known = { term, counts: new TopologyCounts(term.topologyKey, new Map()) };
+      keptAway.push(known);
     }
-    add(counts);
+    add(known.counts);
   }
+}
+
+/** Counted together: what goes must be taken off where it was counted. */
+function isSameTerm(left: AffinityTerm, right: AffinityTerm): boolean {
+  return left.topologyKey === right.topologyKey && left.selectionKey === right.selectionKey;
 }
 
 /** Everything that draws the pod to a topology, or (with a negative weight) away from it. */
