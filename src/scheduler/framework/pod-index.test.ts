@@ -78,3 +78,19 @@ test('a selection has the pods that it means, however pods and selections come a
     assert.deepEqual([selected.total, selected.byTopology('zone').get('west') ?? 0], [meant.length, west]);
   }
 });
+
+test('a pod whose labels are written in another order later leaves only what is its own', () => {
+  const node = new NodeInfo(sparse<Node>({ metadata: { name: 'n' } }));
+  const index = new PodIndex(() => node);
+  const labelled = (uid: string, labels: Record<string, string>) =>
+    sparse<Pod>({ metadata: { name: uid, uid, namespace: 'one', labels }, spec: { containers: [] } });
+  const [first, second] = [
+    labelled('first', { app: 'a', tier: 'web' }),
+    labelled('second', { tier: 'web', app: 'a' }),
+  ].map(createPodInfo) as [PodInfo, PodInfo];
+  for (const info of [first, second]) index.addPod(info, node);
+  first.pod = labelled('first', { tier: 'web', app: 'a' });
+  index.removePod(first, node);
+  const all = { key: 'all', livingOnly: false, required: [], matches: () => true };
+  assert.equal(index.select(all).total, 1);
+});

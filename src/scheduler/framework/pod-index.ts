@@ -23,6 +23,8 @@ export interface PodSelection {
 }
 
 interface PodClass {
+  /** Of its first pod; the labels of a pod may be written in another order later. */
+  key: string;
   namespace: string;
   labels: Labels | undefined;
   isTerminating: boolean;
@@ -130,7 +132,7 @@ export class PodIndex {
     for (const selected of podClass.selections) selected.change(node, -1);
     this.#changeCarried(info, node, -1);
     if (podClass.byNode.size > 0) return;
-    this.#classes.delete(classKey(info));
+    this.#classes.delete(podClass.key);
     for (const name of podClass.labelNames) removeFrom(this.#classesByLabel, name, podClass);
   }
 
@@ -172,6 +174,7 @@ export class PodIndex {
     if (!podClass) {
       const { labels, deletionTimestamp } = info.pod.metadata;
       podClass = {
+        key,
         namespace: info.namespace,
         labels,
         isTerminating: deletionTimestamp !== undefined,
