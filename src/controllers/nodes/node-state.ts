@@ -6,6 +6,13 @@ export function nodeCondition(node: Node, type: string): core.NodeCondition | un
   return node.status?.conditions?.find((condition) => condition.type === type);
 }
 
+const outOfService = 'node.kubernetes.io/out-of-service';
+
+/** Somebody has made sure that the node is off and does not come back as it was. */
+export function hasOutOfServiceTaint(node: Node): boolean {
+  return node.spec?.taints?.some((taint) => taint.key === outOfService) ?? false;
+}
+
 export function noExecuteTaints(node: Node): core.Taint[] {
   return (node.spec?.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
 }

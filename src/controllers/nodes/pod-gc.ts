@@ -11,14 +11,13 @@ import { metricsPerRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
 import { byCreation } from '../pod-control.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { nodeCondition } from './node-state.ts';
+import { hasOutOfServiceTaint, nodeCondition } from './node-state.ts';
 
 const checkIntervalMs = 20_000;
 /** A node must have been missing so long before its pods are taken for lost. */
 const quarantineMs = 40_000;
 /** Ended pods beyond this number are removed. */
 const endedMaxByDefault = 12_500;
-const outOfService = 'node.kubernetes.io/out-of-service';
 
 const podGcMetricsOf = metricsPerRegistry((registry) => ({
   deleted: registry.counter(
@@ -76,7 +75,7 @@ function evictedFirst(a: Pod, b: Pod): number {
 
 function isOutOfService(node: Node | undefined): boolean {
   if (!node || nodeCondition(node, 'Ready')?.status === 'True') return false;
-  return node.spec?.taints?.some((taint) => taint.key === outOfService) ?? false;
+  return hasOutOfServiceTaint(node);
 }
 
 export async function runPodGc(environment: ControllerEnvironment, signal: AbortSignal): Promise<void> {

@@ -16,8 +16,9 @@ import { undefinedIfNotFound } from '../../api/status.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informer.ts';
+import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 import { isPodTerminal } from '../pod-state.ts';
-import { isInUse, planAttachments, uniqueVolumeName } from './attach-plan.ts';
+import { letGoMs, mayDetach, planAttachments, uniqueVolumeName } from './attach-plan.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 
 const attachmentsByVolume = 'volume';
@@ -33,6 +34,8 @@ const volumeOf = ({ spec }: VolumeAttachment): string[] => {
 export function attachDetachController(): AnyController {
   /** What was last said, by volume and node: it is not said again until there is something else to say. */
   const reported = new Map<string, string>();
+  /** By volume and node, since when the node uses a volume that nobody there wants any more. */
+  const heldSince = new Map<string, number>();
   return defineController({
     name: 'attachdetach',
     component: 'attachdetach-controller',
@@ -45,8 +48,7 @@ export function attachDetachController(): AnyController {
       watch(PersistentVolumeClaim, ({ spec }) => (spec?.volumeName ? [spec.volumeName] : [])),
       watch(VolumeAttachment, volumeOf),
       watch(Node, (node, old, informers) => {
-        const inUse = (one: Node) => (one.status?.volumesInUse ?? []).join();
-        if (old && old !== node && inUse(old) === inUse(node)) return [];
+        if (old && old !== node && hold(old) === hold(node)) return [];
         return attachmentsOn(informers, node.metadata.name).flatMap(volumeOf);
       }),
       watch(CSIDriver, ({ metadata }, _old, informers) =>
@@ -60,19 +62,44 @@ export function attachDetachController(): AnyController {
       const attachments = attachmentsOf(cluster, name, volume);
       // Nobody can say any more where the volume is in use, nor mount it.
       if (!volume) for (const left of attachments) await cluster.delete(VolumeAttachment, left, signal);
-      if (!volume?.spec?.csi) return undefined;
+      const nowMs = cluster.clock.monotonic();
+      if (!volume?.spec?.csi) {
+        noteHeld(name, [], nowMs);
+        return undefined;
+      }
       const users = usersOf(cluster, volume);
       const { driver } = volume.spec.csi;
       const isAttachable = cluster.get(CSIDriver, driver)?.spec?.attachRequired ?? true;
       const node = (nodeName: string) => cluster.get(Node, nodeName);
-      const plan = planAttachments({ volume, isAttachable, users, attachments, node });
+      const heldMs = (nodeName: string) => nowMs - (heldSince.get(`${name} ${nodeName}`) ?? nowMs);
+      const plan = planAttachments({ volume, isAttachable, users, attachments, node, heldMs });
       for (const nodeName of plan.attach) await attach(cluster, volume, nodeName, signal);
       for (const attachment of plan.offer) await offer(cluster, volume, attachment, signal);
-      for (const attachment of plan.detach) await detach(cluster, volume, attachment, signal);
+      for (const attachment of plan.detach) {
+        const held = heldMs(attachment.spec?.nodeName ?? '');
+        await detach(cluster, { volume, attachment, heldMs: held }, signal);
+      }
       reportChanges(cluster, { volume, users, attachments, blocked: plan.blocked, reported });
-      return undefined;
+      const waitMs = noteHeld(name, plan.held, nowMs);
+      return waitMs === undefined ? undefined : { requeueAfterMs: waitMs };
     },
   });
+
+  /** Gives the time after which the first of the nodes is not waited for any longer. */
+  function noteHeld(volume: string, held: readonly VolumeAttachment[], nowMs: number): number | undefined {
+    const keys = new Set(held.map(({ spec }) => `${volume} ${spec?.nodeName}`));
+    for (const key of heldSince.keys())
+      if (key.startsWith(`${volume} `) && !keys.has(key)) heldSince.delete(key);
+    for (const key of keys) if (!heldSince.has(key)) heldSince.set(key, nowMs);
+    const left = [...keys].map((key) => heldSince.get(key)! + letGoMs - nowMs).filter((ms) => ms > 0);
+    return left.length > 0 ? Math.min(...left) : undefined;
+  }
+}
+
+/** What of a node decides whether it lets go of volumes. */
+function hold(node: Node): string {
+  const isReady = nodeCondition(node, 'Ready')?.status === 'True';
+  return [isReady, hasOutOfServiceTaint(node), ...(node.status?.volumesInUse ?? [])].join();
 }
 
 async function attach(
@@ -111,14 +138,13 @@ async function offer(
 /** The node is read anew: what it has begun to use stays, and a write that crosses its own fails. */
 async function detach(
   cluster: ReconcileCluster,
-  volume: PersistentVolume,
-  attachment: VolumeAttachment,
+  { volume, attachment, heldMs }: { volume: PersistentVolume; attachment: VolumeAttachment; heldMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const name = attachment.spec?.nodeName ?? '';
   const node = await cluster.client.get(Node, { name }, signal).catch(undefinedIfNotFound);
   if (node) {
-    if (isInUse(volume, node)) return;
+    if (!mayDetach(volume, node, heldMs)) return;
     await setAttached(cluster, node, { name: uniqueVolumeName(volume), isAttached: false }, signal);
   }
   await cluster.delete(VolumeAttachment, attachment, signal);

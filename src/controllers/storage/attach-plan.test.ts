@@ -26,6 +26,7 @@ function planned(input: Partial<AttachInput>) {
     users: new Map(),
     attachments: [],
     node: nodes({ a: [], b: [] }),
+    heldMs: () => 0,
     ...input,
   });
   const names = (list: readonly VolumeAttachment[]) => list.map(({ metadata }) => metadata.name);
@@ -92,4 +93,21 @@ test('a volume for one node waits for that node to let go, and says who has it',
     const plan = planned({ attachments: [attachment('a')], ...input });
     assert.deepEqual([plan.attach, plan.blocked], [[], [message]]);
   }
+});
+
+test('a node that is off, or silent for long, is not waited for to let go', () => {
+  const node = (ready: string, taint?: string) => () =>
+    ({
+      spec: { ...(taint && { taints: [{ key: taint, effect: 'NoExecute' }] }) },
+      status: { volumesInUse: used, conditions: [{ type: 'Ready', status: ready }] },
+    }) as unknown as Node;
+  const minutes = (count: number) => () => count * 60_000;
+  const rows: [string, Partial<AttachInput>, string[]][] = [
+    ['silent for a short while', { node: node('Unknown'), heldMs: minutes(5) }, []],
+    ['silent for long', { node: node('Unknown'), heldMs: minutes(6) }, ['a']],
+    ['slow, but ready', { node: node('True'), heldMs: minutes(60) }, []],
+    ['off', { node: node('Unknown', 'node.kubernetes.io/out-of-service') }, ['a']],
+  ];
+  for (const [name, input, detach] of rows)
+    assert.deepEqual(planned({ attachments: [attachment('a')], ...input }).detach, detach, name);
 });

@@ -1,5 +1,9 @@
 /** Where a CSI volume should be attached: every rule of it, without acting. */
 import type { Node, PersistentVolume, Pod, VolumeAttachment } from '../../api/resources.gen.ts';
+import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
+
+/** A node that is not ready and has not let go of a volume for so long is not waited for any longer; upstream's. */
+export const letGoMs = 360_000;
 
 export interface AttachInput {
   volume: PersistentVolume;
@@ -10,6 +14,8 @@ export interface AttachInput {
   /** Its attachments, those on their way out included. */
   attachments: readonly VolumeAttachment[];
   node(name: string): Node | undefined;
+  /** For how long the node has used it though nobody there wants it any more. */
+  heldMs(nodeName: string): number;
 }
 
 export interface AttachPlan {
@@ -17,6 +23,8 @@ export interface AttachPlan {
   attach: string[];
   /** Nobody there wants it any more, and the node has let go of it. */
   detach: VolumeAttachment[];
+  /** Nobody there wants it any more, but the node has not let go of it yet. */
+  held: VolumeAttachment[];
   /** It is attached there, and the node may use it. */
   offer: VolumeAttachment[];
   /** Pods that must wait for another node to let go, with why. */
@@ -25,7 +33,7 @@ export interface AttachPlan {
 
 export function planAttachments(input: AttachInput): AttachPlan {
   const { volume, users, attachments } = input;
-  const plan: AttachPlan = { attach: [], detach: [], offer: [], blocked: [] };
+  const plan: AttachPlan = { attach: [], detach: [], held: [], offer: [], blocked: [] };
   const wanted = input.isAttachable ? users : new Map<string, readonly Pod[]>();
   const present = new Set<string>();
   for (const attachment of attachments) {
@@ -34,7 +42,8 @@ export function planAttachments(input: AttachInput): AttachPlan {
     if (attachment.metadata.deletionTimestamp) continue;
     if (wanted.has(nodeName)) {
       if (attachment.status?.attached) plan.offer.push(attachment);
-    } else if (!isInUse(volume, input.node(nodeName))) plan.detach.push(attachment);
+    } else if (mayDetach(volume, input.node(nodeName), input.heldMs(nodeName))) plan.detach.push(attachment);
+    else plan.held.push(attachment);
   }
   for (const [nodeName, pods] of wanted) {
     if (present.has(nodeName) || !input.node(nodeName)) continue;
@@ -50,8 +59,14 @@ export function uniqueVolumeName({ spec }: PersistentVolume): string {
   return `kubernetes.io/csi/${spec?.csi?.driver}^${spec?.csi?.volumeHandle}`;
 }
 
+/** The node has let go of it, or is not to be waited for: it is off, or has been silent for long. */
+export function mayDetach(volume: PersistentVolume, node: Node | undefined, heldMs: number): boolean {
+  if (!node || !isInUse(volume, node) || hasOutOfServiceTaint(node)) return true;
+  return heldMs >= letGoMs && nodeCondition(node, 'Ready')?.status !== 'True';
+}
+
 /** A node that is gone uses nothing. */
-export function isInUse(volume: PersistentVolume, node: Node | undefined): boolean {
+function isInUse(volume: PersistentVolume, node: Node | undefined): boolean {
   return node?.status?.volumesInUse?.includes(uniqueVolumeName(volume)) ?? false;
 }
 
