@@ -54,9 +54,15 @@ export function indexOf(job: Job, pod: Pod): number | undefined {
 export function failuresOf(pod: Pod): { counted: number; ignored: number } {
   const { annotations } = pod.metadata;
   return {
-    counted: Number(annotations?.[indexFailuresAnnotation] ?? 0),
-    ignored: Number(annotations?.[ignoredFailuresAnnotation] ?? 0),
+    counted: countOf(annotations?.[indexFailuresAnnotation]),
+    ignored: countOf(annotations?.[ignoredFailuresAnnotation]),
   };
+}
+
+/** What somebody made no count of counts for nothing: the pods that follow would carry it on. */
+function countOf(text: string | undefined): number {
+  const count = Number(text ?? 0);
+  return Number.isInteger(count) && count > 0 ? count : 0;
 }
 
 /** `failures`: of the same index so far, where the job limits those. */

@@ -8,7 +8,7 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { job, pod } from '../objects.fixture.ts';
 import { jobController } from './job.ts';
-import { trackingFinalizer } from './job-pod.ts';
+import { failuresOf, trackingFinalizer } from './job-pod.ts';
 
 const labels = { app: 'j', 'batch.kubernetes.io/job-name': 'j' };
 const ended = (name: string) => pod(name, { phase: 'Succeeded', labels, finalizers: [trackingFinalizer] });
@@ -57,4 +57,13 @@ test('a pod that was left behind and cannot be let go is no reason to leave a jo
   const { released, status } = await lookAt(['b', 'c', 'd'].map(ended), left);
   assert.deepEqual(released, ['x', 'b', 'c', 'd']);
   assert.equal(status?.succeeded, 3);
+});
+
+test('what somebody made no count of an index counts for nothing', () => {
+  const annotated = (text: string) =>
+    pod('p', { annotations: { 'batch.kubernetes.io/job-index-failure-count': text } });
+  assert.deepEqual(
+    ['2', 'many', '-1', '1.5'].map((text) => failuresOf(annotated(text)).counted),
+    [2, 0, 0, 0],
+  );
 });
