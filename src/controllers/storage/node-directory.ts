@@ -2,6 +2,7 @@
 import type { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { reachesNode } from '../../api/volume-binding.ts';
 import type { Client } from '../../client/client.ts';
+import { nodeCondition } from '../nodes/node-state.ts';
 
 /** What the node is to do with the directory at `path`. */
 export interface DirectoryRequest {
@@ -17,6 +18,9 @@ export async function onNodeDirectory(
   signal: AbortSignal,
 ): Promise<void> {
   if (!node.status?.daemonEndpoints?.kubeletEndpoint?.Port) return;
+  // A node that is off is dialled for long, and other volumes would wait meanwhile.
+  if (nodeCondition(node, 'Ready')?.status !== 'True')
+    throw new Error(`node ${node.metadata.name} is not ready`);
   const proxied = `/api/v1/nodes/${encodeURIComponent(node.metadata.name)}/proxy/directories`;
   await client.raw('POST', proxied, request, signal);
 }
