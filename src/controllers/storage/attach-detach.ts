@@ -73,12 +73,19 @@ export function attachDetachController(): AnyController {
       const node = (nodeName: string) => cluster.get(Node, nodeName);
       const heldMs = (nodeName: string) => nowMs - (heldSince.get(`${name} ${nodeName}`) ?? nowMs);
       const plan = planAttachments({ volume, isAttachable, users, attachments, node, heldMs });
-      for (const nodeName of plan.attach) await attach(cluster, volume, nodeName, signal);
-      for (const attachment of plan.offer) await offer(cluster, volume, attachment, signal);
+      // A node where it fails keeps no other from the volume.
+      let failure: unknown;
+      const attempt = (work: Promise<void>) =>
+        work.catch((error: unknown) => {
+          failure ??= error;
+        });
+      for (const nodeName of plan.attach) await attempt(attach(cluster, volume, nodeName, signal));
+      for (const attachment of plan.offer) await attempt(offer(cluster, volume, attachment, signal));
       for (const attachment of plan.detach) {
         const held = heldMs(attachment.spec?.nodeName ?? '');
-        await detach(cluster, { volume, attachment, heldMs: held }, signal);
+        await attempt(detach(cluster, { volume, attachment, heldMs: held }, signal));
       }
+      if (failure !== undefined) throw failure;
       reportChanges(cluster, { volume, users, attachments, blocked: plan.blocked, reported });
       const waitMs = noteHeld(name, plan.held, nowMs);
       return waitMs === undefined ? undefined : { requeueAfterMs: waitMs };
