@@ -85,15 +85,15 @@ export function resourceQuotaController(): AnyController {
       if (!quota || quota.metadata.deletionTimestamp) return;
       const hard = quota.spec?.hard ?? {};
       const names = Object.keys(hard);
-      const used = totalUsage(names, await usagesIn(cluster, quota, countable, signal));
+      const { usages, uncounted } = await usagesIn(cluster, quota, countable, signal);
+      const used = totalUsage(names, usages);
+      // What cannot be counted now stays as it was: none of it would let in more than there may be.
+      for (const name of uncounted.keys()) used[name] = quota.status?.used?.[name] ?? used[name]!;
       const isSame = sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used);
-      if (isSame) {
-        unsettled.delete(quota.metadata.uid);
-        return { requeueAfterMs: resyncMs };
-      }
-      if (!isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
+      if (!isSame && !isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
       unsettled.delete(quota.metadata.uid);
-      await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
+      if (!isSame) await cluster.updateStatus(ResourceQuota, quota, { hard, used }, signal);
+      for (const failure of uncounted.values()) throw failure;
       return { requeueAfterMs: resyncMs };
     },
   });
@@ -180,30 +180,50 @@ async function followCounted(
   if (!signal.aborted) await resources.run();
 }
 
+interface Counted {
+  usages: ReturnType<typeof usageOf>[];
+  /** Names that could not be counted, with why. */
+  uncounted: Map<string, Error>;
+}
+
 async function usagesIn(
   cluster: ReconcileCluster,
   quota: ResourceQuota,
   countable: Countable,
   signal: AbortSignal,
-): Promise<ReturnType<typeof usageOf>[]> {
+): Promise<Counted> {
   const namespace = quota.metadata.namespace ?? '';
   const names = hardNames(quota);
   const concerned = known.filter((type) => names.some((name) => concernsResource(name, type)));
   const usages: ReturnType<typeof usageOf>[] = [];
+  const uncounted = new Map<string, Error>();
   for (const type of concerned)
     for (const object of cluster.informer(type).inNamespace(namespace))
       if (matchesScopes(quota, type, object)) usages.push(usageOf(type, object));
   const others = otherCounts(names);
-  if (others.length === 0 || (quota.spec?.scopes?.length ?? 0) > 0) return usages;
+  if (others.length === 0 || (quota.spec?.scopes?.length ?? 0) > 0) return { usages, uncounted };
   const isIn = (resources: readonly DiscoveredResource[]) => (name: string) =>
     resources.some((one) => concernsResource(name, one));
   // A quota may be quicker than the discovery that it gives rise to.
-  const { resources } = others.every(isIn(countable.resources))
-    ? countable
+  const { resources, failures } = others.every(isIn(countable.resources))
+    ? { ...countable, failures: new Map<string, Error>() }
     : await discoverResources(cluster.client, signal);
+  for (const name of others.filter((one) => !isIn(resources)(one)))
+    for (const [version, error] of failures) if (isOfGroup(name, version)) uncounted.set(name, error);
   for (const type of resources.filter((one) => others.some((name) => concernsResource(name, one))))
-    usages.push(...(await listUsages(cluster, type, namespace, signal)));
-  return usages;
+    try {
+      usages.push(...(await listUsages(cluster, type, namespace, signal)));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      for (const name of others) if (concernsResource(name, type)) uncounted.set(name, error as Error);
+    }
+  return { usages, uncounted };
+}
+
+/** Whether a resource counted under the name could be of the group, of which only `group/version` is known. */
+function isOfGroup(name: string, version: string): boolean {
+  const [group = ''] = version.split('/');
+  return name.endsWith(`.${group}`) || (name.endsWith(devicesSuffix) && group === 'resource.k8s.io');
 }
 
 async function listUsages(
