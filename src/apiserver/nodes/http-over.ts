@@ -1,5 +1,5 @@
 /** HTTP/1.1 on a connection that stands already: one exchange, or an upgrade whose bytes are relayed. */
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { serviceUnavailable } from '../../api/status.ts';
 import { joinStreams } from '../../base/join-streams.ts';
@@ -20,23 +20,40 @@ export function exchange(socket: Duplex, options: HttpExchange): Promise<Incomin
     const headers = Object.fromEntries(
       Object.entries(options.headers).filter(([, value]) => value !== undefined),
     ) as Record<string, string | string[]>;
-    const request = http.request({
+    const fail = (why: string, cause?: unknown) => {
+      socket.destroy();
+      reject(serviceUnavailable(`error trying to reach service: ${why}`, { cause }));
+    };
+    const request = requestOn(socket, {
       method: options.method,
       path: options.path,
       headers: { ...headers, connection: 'close' },
-      createConnection: () => socket,
       ...(options.signal && { signal: options.signal }),
     });
     // A tunnel is handed over paused, so that nothing of the answer is lost before somebody listens.
     request.once('socket', () => socket.resume());
-    request.once('response', resolve);
-    request.once('error', (error) => {
-      socket.destroy();
-      reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
+    request.once('response', (answer) => {
+      const { statusCode = 0 } = answer;
+      // Whoever passes it on could send no such status.
+      if (statusCode < 200 || statusCode > 999) fail(`unexpected answer ${statusCode}`);
+      else resolve(answer);
     });
+    request.once('error', (error) => fail(error.message, error));
+    // An upgrade that nobody asked for is no answer, and Node tells of it by no other event.
+    request.once('upgrade', (answer) => fail(`unexpected answer ${answer.statusCode}`));
     if (options.body) options.body.pipe(request);
     else request.end();
   });
+}
+
+/** @throws what Node does not take for a request; the connection is closed then */
+function requestOn(socket: Duplex, options: RequestOptions): ClientRequest {
+  try {
+    return http.request({ ...options, createConnection: () => socket });
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
 /** Writes the head of an upgrade request and then lets both sides talk until one of them ends. */
