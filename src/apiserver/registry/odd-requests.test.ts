@@ -175,3 +175,23 @@ test('of a path that nobody serves the mux says so in plain text', async () => {
   const answer = await server.transport.send({ method: 'GET', path: '/nope' });
   assert.equal(answer.status, 404);
 });
+
+test('the options of a delete are read by their types', async () => {
+  const path = `${configMaps}/options`;
+  await server.ask('POST', configMaps, configMap('options'));
+  const refused: [unknown, RegExp][] = [
+    [{ gracePeriodSeconds: 1.5 }, /cannot unmarshal number 1\.5 into Go .*gracePeriodSeconds of type int64/],
+    [{ gracePeriodSeconds: '5' }, /cannot unmarshal string into Go .*gracePeriodSeconds of type int64/],
+    [{ orphanDependents: 'false' }, /cannot unmarshal string into Go .*orphanDependents of type bool/],
+    [{ preconditions: 'x' }, /cannot unmarshal string into Go .*preconditions/],
+    [{ dryRun: 'All' }, /cannot unmarshal string into Go .*dryRun of type \[\]string/],
+    [[], /cannot unmarshal array into Go/],
+  ];
+  for (const [options, message] of refused) {
+    const { status, object } = await server.ask('DELETE', path, options);
+    assert.deepEqual([status, message.test(object.message)], [400, true], object.message);
+  }
+  // As clients write what they leave out.
+  const empty = { propagationPolicy: null, orphanDependents: null, dryRun: null, preconditions: { uid: null } };
+  assert.equal((await server.ask('DELETE', path, empty)).status, 200);
+});
