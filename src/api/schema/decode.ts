@@ -86,7 +86,7 @@ export function setKey(target: JsonObject, key: string, value: unknown): void {
   } else target[key] = value;
 }
 
-function jsonTypeOf(value: unknown): string {
+export function jsonTypeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
   if (typeof value === 'bigint') return 'number';

@@ -185,6 +185,30 @@ test('a webhook that fails stops the request, unless its failures are to be igno
   await client.create(ConfigMap, named('failing'));
 });
 
+test('an answer whose fields are of other types is a failure of the webhook', async () => {
+  const odd: [object, RegExp][] = [
+    [{ warnings: [1] }, /response\.warnings of type \[\]string$/],
+    [{ warnings: 'w' }, /cannot unmarshal string into Go .*response\.warnings of type \[\]string$/],
+    [{ allowed: 'true' }, /cannot unmarshal string into Go .*response\.allowed of type bool$/],
+    [{ allowed: false, status: { code: '403' } }, /response\.status\.code of type int32$/],
+    [{ allowed: false, status: { message: {} } }, /response\.status\.message of type string$/],
+    [{ allowed: false, status: 'no' }, /response\.status of type v1\.Status$/],
+    [{ auditAnnotations: { a: 1 } }, /response\.auditAnnotations of type map\[string\]string$/],
+  ];
+  await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks: [hook()] });
+  for (const [given, message] of odd) {
+    answer = () => ({ allowed: true, ...given }) as Answer;
+    await assert.rejects(client.create(ConfigMap, named('odd')), { code: 500, message });
+  }
+  answer = () => ({ allowed: false, status: { code: 4030 } });
+  await assert.rejects(client.create(ConfigMap, named('odd')), { code: 500 });
+  await client.delete(ValidatingWebhookConfiguration, { name: 'v' });
+  const webhooks = [hook({ failurePolicy: 'Ignore' })];
+  await client.create(ValidatingWebhookConfiguration, { metadata: { name: 'v' }, webhooks });
+  answer = () => ({ allowed: true, warnings: 1 }) as unknown as Answer;
+  await client.create(ConfigMap, named('odd'));
+});
+
 test('a match condition spares the call, and a dry run needs a webhook without side effects', async () => {
   answer = () => ({ allowed: false });
   const matchConditions = [

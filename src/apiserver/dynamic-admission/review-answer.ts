@@ -1,4 +1,5 @@
 /** What a webhook answers, held against what was asked. */
+import { isObject, type JsonObject, jsonTypeOf } from '../../api/schema/decode.ts';
 import type { AdmissionResponse } from './review.ts';
 import { WebhookCallError } from './webhook-client.ts';
 
@@ -21,6 +22,8 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
   const review = answer as Review;
   checkKind(review, asked);
   const { response } = review;
+  const misfit = response && misfitOf(response);
+  if (misfit) throw new WebhookCallError(`failed to call webhook: ${misfit}`);
   const invalid = (why: string) => new WebhookCallError(`received invalid webhook response: ${why}`);
   if (!response) throw invalid('webhook response was absent');
   if (response.uid !== asked.uid)
@@ -36,6 +39,55 @@ export function readResponse(answer: unknown, asked: Asked): AdmissionResponse {
   if (hasPatch && !hasType) throw invalid('webhook returned response.patch but not response.patchType');
   if (hasType && !hasPatch) throw invalid('webhook returned response.patchType but not response.patch');
   return response;
+}
+
+type Form = 'string' | 'bool' | 'int32' | '[]string' | 'map[string]string';
+
+/** What the fields of an answer have to be; the server goes on to work with them. */
+const forms: Readonly<Record<string, Form>> = {
+  uid: 'string',
+  allowed: 'bool',
+  patch: 'string',
+  patchType: 'string',
+  warnings: '[]string',
+  auditAnnotations: 'map[string]string',
+};
+const statusForms: Readonly<Record<string, Form>> = { code: 'int32', message: 'string', reason: 'string' };
+
+/** The first field that is of another type, in Go's words. */
+function misfitOf(response: AdmissionResponse): string | undefined {
+  if (!isObject(response)) return unfit('response', response, 'v1.AdmissionResponse');
+  const { status = null } = response as { status?: unknown };
+  if (status !== null && !isObject(status)) return unfit('response.status', status, 'v1.Status');
+  return misfitAmong(response, forms, 'response') ?? misfitAmong(status ?? {}, statusForms, 'response.status');
+}
+
+function misfitAmong(object: JsonObject, wanted: typeof forms, path: string): string | undefined {
+  for (const [name, form] of Object.entries(wanted)) {
+    const value = object[name];
+    if (value !== undefined && value !== null && !hasForm(value, form))
+      return unfit(`${path}.${name}`, value, form);
+  }
+  return undefined;
+}
+
+function hasForm(value: unknown, form: Form): boolean {
+  switch (form) {
+    case 'bool':
+      return typeof value === 'boolean';
+    case 'int32':
+      return Number.isInteger(value) && (value as number) === ((value as number) | 0);
+    case '[]string':
+      return Array.isArray(value) && value.every((item) => typeof item === 'string');
+    case 'map[string]string':
+      return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
+    default:
+      return typeof value === 'string';
+  }
+}
+
+function unfit(field: string, value: unknown, type: string): string {
+  return `json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field AdmissionReview.${field} of type ${type}`;
 }
 
 function checkKind({ kind, apiVersion }: Review, asked: Asked): void {

@@ -280,7 +280,7 @@ function patchedObject(
   }
 }
 
-/** Upstream's words around the webhook's own; never less than a client error. */
+/** Upstream's words around the webhook's own; never less than a client error, nor what no protocol can carry. */
 function denial(name: string, status: AdmissionResponse['status']): StatusError {
   const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
   const explanation = status?.message || status?.reason;
@@ -288,6 +288,9 @@ function denial(name: string, status: AdmissionResponse['status']): StatusError 
   return new StatusError(denialCode(status), status?.reason ?? '', message, status?.details);
 }
 
+const statusCodeMax = 599;
+
 function denialCode(status: AdmissionResponse['status']): number {
-  return Math.max(400, status?.code ?? 400);
+  const code = status?.code ?? 400;
+  return code > statusCodeMax ? 500 : Math.max(400, code);
 }
