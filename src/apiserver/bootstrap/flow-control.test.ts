@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import { createMemoryStore } from '../../storage/memory.ts';
 import { createTestServer, mergePatch, type TestServer } from '../server.fixture.ts';
 
 const group = '/apis/flowcontrol.apiserver.k8s.io/v1';
@@ -74,4 +76,30 @@ test('the namespaces of the system are back, too', async () => {
   assert.equal((await server.ask('GET', path)).status, 404);
   await server.clock.advance(aMinuteMs);
   assert.equal((await server.ask('GET', path)).object.metadata.name, 'kube-node-lease');
+});
+
+test('a server starts again while the webhooks that see everything are not there', async () => {
+  const store = createMemoryStore();
+  const clock = new VirtualClock();
+  const everything = [{ apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'], operations: ['*'] }];
+  {
+    await using server = await createTestServer({ store, clock });
+    const webhook = {
+      name: 'all.example.com',
+      clientConfig: { service: { namespace: 'default', name: 'gone' } },
+      rules: everything,
+      admissionReviewVersions: ['v1'],
+      sideEffects: 'None',
+    };
+    const configurations = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+    const { status } = await server.ask('POST', configurations, {
+      metadata: { name: 'all' },
+      webhooks: [webhook],
+    });
+    assert.equal(status, 201);
+  }
+  await using again = await createTestServer({ store, clock });
+  const path = '/api/v1/namespaces/default/configmaps';
+  const { status, object } = await again.ask('POST', path, { metadata: { name: 'a' } });
+  assert.deepEqual([status, /failed calling webhook/.test(object.message)], [500, true], 'it is asked');
 });

@@ -6,7 +6,7 @@ import type {
   ResourcePolicyRule,
   Subject,
 } from '../../api/types/flowcontrol-v1.gen.ts';
-import { changeOwn, ensureObject, storedDraft } from '../registry/ensure.ts';
+import { changeOwn, differs, ensureObject, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /** Marks an object as unchanged by users, so that upgrades may change it. */
@@ -208,22 +208,16 @@ async function keepBootstrapObject<T extends FlowSchema | PriorityLevelConfigura
   if (await ensureObject(registry, type, draft)) return;
   const { name = '' } = draft.metadata;
   const { spec } = storedDraft(registry, type, draft);
-  await changeOwn(
-    registry,
-    type,
-    { namespace: '', name },
-    {
-      next(current) {
-        const object = current.copy() as T;
-        const { metadata } = object;
-        const isOurs = mandatory.has(name) || isAutoUpdated(object);
-        metadata.annotations = { ...metadata.annotations, [autoUpdateAnnotation]: String(isOurs) };
-        if (isOurs) object.spec = { ...spec, ...keptOf(object) };
-        delete (metadata as { resourceVersion?: string }).resourceVersion;
-        return object;
-      },
-    },
-  );
+  const kept = (object: T): T => {
+    const { resourceVersion: _, ...metadata } = object.metadata;
+    const isOurs = mandatory.has(name) || isAutoUpdated(object);
+    const annotations = { ...metadata.annotations, [autoUpdateAnnotation]: String(isOurs) };
+    const wanted = isOurs ? { ...spec, ...keptOf(object) } : object.spec;
+    return { ...object, metadata: { ...metadata, annotations }, spec: wanted };
+  };
+  const found = resourceOf(registry, type).cache?.get(name)?.object as T | undefined;
+  if (found && !differs(found, kept(found))) return;
+  await changeOwn(registry, type, { namespace: '', name }, { next: (current) => kept(current.copy() as T) });
 }
 
 /** What the exempt level lends to others is an administrator's to say. */

@@ -4,7 +4,7 @@ import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resour
 import { formatTime } from '../../api/schema/time.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Timer } from '../../base/clock.ts';
-import { changeOwn, ensureObject, ownWrite } from '../registry/ensure.ts';
+import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { changeObject } from '../registry/update.ts';
 import { formatIp, type IpRange } from '../services/ip-range.ts';
@@ -119,7 +119,10 @@ export function keepKubernetesService(
   };
   const arm = () => {
     timer = registry.clock.after(reconcileMs, () => {
-      round = reconcile();
+      // One that hangs is not joined by others, of which the last could write what a close has taken back.
+      round ??= reconcile().finally(() => {
+        round = undefined;
+      });
       arm();
     });
   };
@@ -148,7 +151,9 @@ async function putObject<T extends KubeObject>(
   draft: Draft<T>,
 ): Promise<void> {
   if (await ensureObject(registry, type, draft)) return;
-  const { metadata: _, ...content } = draft;
+  const { metadata: _, ...content } = storedDraft(registry, type, draft);
+  const found = resourceOf(registry, type).cache?.get(`${namespace}/${name}`)?.object;
+  if (found && !differs(found, { ...found, ...content })) return;
   await changeOwn(
     registry,
     type,

@@ -1,5 +1,6 @@
 /** Objects that the server itself wants to be there: made when they are missing, mended when they differ. */
 import type { Draft, KubeObject, ResourceType } from '../../api/meta.ts';
+import { equalJson } from '../../api/schema/json-value.ts';
 import { isAlreadyExists, notFound } from '../../api/status.ts';
 import { mastersGroup } from '../../api/well-known.ts';
 import type { UserInfo } from '../request.ts';
@@ -68,6 +69,16 @@ export function storedDraft<T extends KubeObject>(
   const value = structuredClone(draft) as Record<string, unknown>;
   const object = decodeAs(resource, { value, problems: [] }, 'Ignore', []);
   return toStoredVersion(resource, object) as T;
+}
+
+/**
+ * Whether there is anything to write. Asked first, as a write also asks the cluster's webhooks, which may not be there
+ * when a server starts.
+ */
+export function differs(stored: KubeObject, wanted: KubeObject): boolean {
+  const { resourceVersion: _, ...present } = stored.metadata;
+  const { resourceVersion: __, ...metadata } = wanted.metadata;
+  return !equalJson({ ...stored, metadata: present }, { ...wanted, metadata });
 }
 
 /** Changes an object in the server's own name. */
