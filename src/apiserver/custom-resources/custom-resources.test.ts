@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { KubeObject, ResourceType } from '../../api/meta.ts';
-import { CustomResourceDefinition, Namespace } from '../../api/resources.gen.ts';
+import {
+  CustomResourceDefinition,
+  Namespace,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+} from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { MetricsRegistry } from '../../base/metrics.ts';
 import { seededRandom } from '../../base/random.ts';
@@ -9,16 +14,18 @@ import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Client } from '../../client/client.ts';
 import { createClient } from '../../client/create-client.ts';
 import { createMemoryStore } from '../../storage/memory.ts';
+import { createTestServer } from '../server.fixture.ts';
 import { type ApiServer, createApiServer } from '../server.ts';
 
 type Widget = KubeObject & { spec: Record<string, unknown>; status?: Record<string, unknown> };
 
 let server: ApiServer;
 let client: Client;
+const store = createMemoryStore();
 
 before(async () => {
   server = await createApiServer({
-    store: createMemoryStore(),
+    store,
     clock: new VirtualClock(),
     random: seededRandom(3),
     logger: silentLogger,
@@ -203,4 +210,53 @@ test('deleting a definition deletes its instances first, waiting for their final
     if (!items.some(({ metadata }) => metadata.name === 'trinkets.example.com')) break;
   }
   await assert.rejects(client.get(Trinket, at('free')), { code: 404 });
+});
+
+test('a definition whose instances may not go keeps neither other instances nor other definitions', { timeout: 20_000 }, async () => {
+  await define('sprockets');
+  await withCondition('sprockets.example.com', 'Established', 'True');
+  const Sprocket = widgetType('sprockets');
+  for (let index = 0; index < 40; index++)
+    await client.create(Sprocket, { metadata: at(index === 0 ? 'kept' : `free-${index}`), spec: { size: 's' } });
+  const resourceRules = [
+    {
+      apiGroups: ['example.com'],
+      apiVersions: ['*'],
+      resources: ['sprockets'],
+      operations: ['DELETE' as const],
+    },
+  ];
+  await client.create(ValidatingAdmissionPolicy, {
+    metadata: { name: 'keep' },
+    spec: {
+      matchConstraints: { resourceRules },
+      validations: [{ expression: 'oldObject.metadata.name != "kept"' }],
+    },
+  });
+  await client.create(ValidatingAdmissionPolicyBinding, {
+    metadata: { name: 'keep' },
+    spec: { policyName: 'keep', validationActions: ['Deny'] },
+  });
+  await client.delete(CustomResourceDefinition, { name: 'sprockets.example.com' });
+  await withCondition('sprockets.example.com', 'Terminating', 'True');
+  // The clock stands still: nothing is tried again.
+  await define('cogs');
+  await withCondition('cogs.example.com', 'Established', 'True');
+  for (;;) {
+    const { items } = await client.list(Sprocket, { namespace: 'shop' });
+    if (items.length === 1) break;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+});
+
+test('a server starts with a definition that it cannot serve, and serves the others', async () => {
+  const { entries } = await store.list('/registry/');
+  const entry = entries.find(({ key }) => key.endsWith('/cogs.example.com'))!;
+  const column = { name: 'Odd', type: 'string', jsonPath: '.spec[' };
+  const odd = JSON.parse(Buffer.from(entry.value).toString());
+  odd.spec.versions[0].additionalPrinterColumns = [column];
+  await store.update(entry.key, Buffer.from(JSON.stringify(odd)), entry.modRevision);
+  await using again = await createTestServer({ store });
+  const { status } = await again.ask('GET', '/apis/example.com/v1/namespaces/shop/widgets');
+  assert.equal(status, 200);
 });

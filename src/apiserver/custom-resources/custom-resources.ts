@@ -47,6 +47,10 @@ export class CustomResources {
   readonly #queue = new Set<string>();
   /** Definitions that go when the last of their instances has gone. */
   readonly #awaited = new Set<string>();
+  /** Definitions whose instances are being deleted now; true: to be looked at again then. */
+  readonly #cleaning = new Map<string, boolean>();
+  /** How often each has failed in a row. */
+  readonly #failures = new Map<string, number>();
   #working: Promise<void> | undefined;
 
   constructor(options: CustomResourcesOptions) {
@@ -63,7 +67,7 @@ export class CustomResources {
   start(): void {
     for (const cached of this.#cache.values()) {
       const definition = cached.object as CustomResourceDefinition;
-      if (hasCondition(definition, 'Established')) this.#serve(definition);
+      if (hasCondition(definition, 'Established')) this.#serveOrSay(definition);
       this.#enqueue(cached.key);
     }
     const stop = this.#cache.listen((events) => {
@@ -72,36 +76,54 @@ export class CustomResources {
     this.#options.signal.addEventListener('abort', stop, { once: true });
   }
 
+  /** What cannot be served, as an older version or another server left it, keeps the server from nothing else. */
+  #serveOrSay(definition: CustomResourceDefinition): void {
+    try {
+      this.#serve(definition);
+    } catch (error) {
+      const { name } = definition.metadata;
+      this.#options.logger.warn('a custom resource definition cannot be served', { name, error });
+    }
+  }
+
   #enqueue(name: string): void {
     this.#queue.add(name);
     this.#working ??= this.#work();
   }
 
   async #work(): Promise<void> {
-    const { signal, logger, clock } = this.#options;
-    for (let failures = 0; this.#queue.size > 0 && !signal.aborted; ) {
+    const { signal } = this.#options;
+    while (this.#queue.size > 0 && !signal.aborted) {
       const name = this.#queue.values().next().value!;
       this.#queue.delete(name);
       try {
         await this.#reconcile(name);
-        failures = 0;
+        if (!this.#cleaning.has(name)) this.#failures.delete(name);
       } catch (error) {
-        if (signal.aborted) break;
-        logger.warn('a custom resource definition could not be brought in line; it is tried again', {
-          name,
-          error,
-        });
-        this.#queue.add(name);
-        await pause(clock, backoffDelayMs(retry, failures++), signal);
+        void this.#tryLater(name, error);
       }
     }
     this.#working = undefined;
   }
 
+  /** The others go on meanwhile. */
+  async #tryLater(name: string, error: unknown): Promise<void> {
+    const { signal, logger, clock } = this.#options;
+    if (signal.aborted) return;
+    logger.warn('a custom resource definition could not be brought in line; it is tried again', {
+      name,
+      error,
+    });
+    const failures = this.#failures.get(name) ?? 0;
+    this.#failures.set(name, failures + 1);
+    await pause(clock, backoffDelayMs(retry, failures), signal);
+    if (!signal.aborted) this.#enqueue(name);
+  }
+
   async #reconcile(name: string): Promise<void> {
     const definition = this.#cache.get(name)?.object as CustomResourceDefinition | undefined;
     if (!definition) return this.#stopServing(name);
-    if (definition.metadata.deletionTimestamp) return await this.#cleanUp(definition);
+    if (definition.metadata.deletionTimestamp) return this.#beginCleanUp(definition);
     const plan = planNames(definition, this.#namesInUse(definition));
     const now = formatTime(this.#options.clock.now());
     const status = {
@@ -133,6 +155,7 @@ export class CustomResources {
   }
 
   #stopServing(name: string): void {
+    this.#failures.delete(name);
     const known = this.#served.get(name);
     if (!known) return;
     this.#options.kinds.remove(known.definition);
@@ -142,6 +165,31 @@ export class CustomResources {
       if (!hasCondition(cached.object as CustomResourceDefinition, 'NamesAccepted'))
         this.#enqueue(cached.key);
     }
+  }
+
+  /** Apart from the queue: instances may be many, and webhooks slow. One at a time of each definition. */
+  #beginCleanUp(definition: CustomResourceDefinition): void {
+    const { name } = definition.metadata;
+    if (this.#cleaning.has(name)) {
+      this.#cleaning.set(name, true);
+      return;
+    }
+    this.#cleaning.set(name, false);
+    const ended = () => {
+      const isChanged = this.#cleaning.get(name);
+      this.#cleaning.delete(name);
+      if (isChanged) this.#enqueue(name);
+    };
+    this.#cleanUp(definition).then(
+      () => {
+        this.#failures.delete(name);
+        ended();
+      },
+      (error: unknown) => {
+        ended();
+        void this.#tryLater(name, error);
+      },
+    );
   }
 
   /** Deletes every instance, and lets the definition go when the last is gone. */
@@ -188,19 +236,22 @@ export class CustomResources {
   }
 
   async #deleteInstances(definition: KindDefinition, cache: ResourceCache): Promise<void> {
-    const { client } = this.#options;
+    const { client, signal } = this.#options;
+    const failures: unknown[] = [];
     const instances = [...cache.values()].filter((cached) => !cached.object.metadata.deletionTimestamp);
-    for (let start = 0; start < instances.length; start += deletionsMax) {
+    for (let start = 0; start < instances.length && !signal.aborted; start += deletionsMax) {
       await Promise.all(
         instances.slice(start, start + deletionsMax).map(async ({ object }) => {
           try {
             await client.delete(definition.type, object.metadata);
           } catch (error) {
-            if (!isNotFound(error)) throw error;
+            if (!isNotFound(error)) failures.push(error);
           }
         }),
       );
     }
+    // One that may not go holds none of the others back.
+    if (failures.length > 0) throw failures[0];
   }
 
   async #setTerminating(
