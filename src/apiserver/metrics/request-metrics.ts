@@ -14,6 +14,8 @@ const sizeBuckets = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const eventSizeBuckets = [1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
 /** Kinds of requests that are counted apart. */
 const seriesMax = 10_000;
+/** Among them those that name what the server may not have at all: a client can make up any number. */
+const madeUpMax = 1_000;
 /** Answers by which the server ends a request before its time. */
 const terminations = new Set([429, 504]);
 
@@ -41,6 +43,7 @@ export class RequestMetrics {
   readonly #clock: Clock;
   readonly #kinds: KindRegistry;
   readonly #series = new Map<string, Series>();
+  #madeUp = 0;
   /** By apiVersion and plural: a definition that changes is served by another value, under the same labels. */
   readonly #events = new Map<string, EventSeries>();
   readonly #duration: Histogram;
@@ -156,7 +159,7 @@ export class RequestMetrics {
     const { verb, dry_run, group, version, resource, subresource, scope } = labels;
     const key = `${verb} ${dry_run} ${group} ${version} ${resource} ${subresource} ${scope}`;
     let series = this.#series.get(key);
-    if (!series && this.#series.size < seriesMax) {
+    if (!series && this.#hasRoomFor(labels)) {
       const { dry_run: _, ...lasting } = labels;
       const deprecation = this.#kinds.find(group, version, resource)?.served?.deprecation;
       series = {
@@ -171,6 +174,13 @@ export class RequestMetrics {
       this.#series.set(key, series);
     }
     return series;
+  }
+
+  #hasRoomFor({ group, version, resource, subresource }: RequestLabels): boolean {
+    if (this.#series.size >= seriesMax) return false;
+    if (subresource === '' && this.#kinds.find(group, version, resource)) return true;
+    this.#madeUp++;
+    return this.#madeUp <= madeUpMax;
   }
 
   *#byCode(
