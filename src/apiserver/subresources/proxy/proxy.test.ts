@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { seededRandom } from '../../../base/random.ts';
 import { sparse } from '../../../base/sparse.fixture.ts';
@@ -64,4 +64,32 @@ test('links of a page are rewritten, and a page of unknown length that grows too
   assert.equal(small, chunk.replace('/x', '/p/proxy/x').repeat(2));
   const [, large] = await ask('GET', '/page-80');
   assert.equal(large, chunk.repeat(80));
+});
+
+test('a pod that takes a secure connection and says nothing is not waited for', {
+  timeout: 5_000,
+}, async () => {
+  const silent = createTcpServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  let socket: Socket | undefined;
+  const tunnel = async () => {
+    socket = connect((silent.address() as AddressInfo).port, '127.0.0.1');
+    return socket;
+  };
+  const ask = serveProxy('pods', {
+    objects: sparse<ObjectReader>({ get: () => pod }),
+    nodes: sparse<NodeConnector>({ tunnel }),
+    random: seededRandom(1),
+    handshakeTimeoutMs: 50,
+  });
+  const context = sparse<RequestContext>({
+    request: { method: 'GET', search: '', headers: () => ({}), header: () => undefined },
+    info: { name: 'https:p:443', namespace: 'default', path: '/p/proxy/x', rest: '/x' },
+  });
+  await assert.rejects(async () => ask({} as never, context, {} as never), {
+    code: 503,
+    message: 'error trying to reach service: net/http: TLS handshake timeout',
+  });
+  assert.ok(socket?.destroyed);
+  silent.close();
 });

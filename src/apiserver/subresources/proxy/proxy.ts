@@ -17,6 +17,7 @@ export interface ProxyOptions {
   objects: ObjectReader;
   nodes: NodeConnector;
   random: Random;
+  handshakeTimeoutMs?: number;
 }
 
 /** A name as proxy paths have it: `[scheme:]name[:port]`. */
@@ -49,6 +50,9 @@ const hopByHop = new Set([
 
 /** Pages larger than this pass without their links being rewritten. */
 const rewriteBytesMax = 4 * 1024 * 1024;
+
+/** Upstream's: a pod that takes the connection and says nothing would keep the request for ever. */
+const handshakeTimeoutMsDefault = 10_000;
 
 export function serveProxy(kind: 'pods' | 'services' | 'nodes', options: ProxyOptions): SubresourceHandler {
   return async (_registry, context) => {
@@ -105,7 +109,7 @@ function parseTarget(text: string): ProxyTarget {
 
 function backendOf(
   kind: 'pods' | 'services' | 'nodes',
-  { objects, nodes, random }: ProxyOptions,
+  { objects, nodes, random, handshakeTimeoutMs = handshakeTimeoutMsDefault }: ProxyOptions,
   namespace: string,
   target: ProxyTarget,
 ): Backend {
@@ -113,7 +117,7 @@ function backendOf(
   if (kind === 'services') {
     const endpoint = chooseEndpoint(objects, random, { ...target, namespace });
     const connect = () => connectEndpoint(objects, nodes, endpoint);
-    return secured(target, { host: `${endpoint.address}:${endpoint.port}`, connect });
+    return secured(target, handshakeTimeoutMs, { host: `${endpoint.address}:${endpoint.port}`, connect });
   }
   const pod = objects.get(Pod, namespace, target.name);
   if (!pod) throw notFound(Pod, target.name);
@@ -123,7 +127,7 @@ function backendOf(
   const port = Number(target.port || firstPort(pod) || (target.scheme === 'https' ? 443 : 80));
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw badRequest(`invalid pod request ${JSON.stringify(target.name)}`);
-  return secured(target, {
+  return secured(target, handshakeTimeoutMs, {
     host: `${address}:${port}`,
     connect: () => nodes.tunnel(nodeName, address, port),
   });
@@ -135,7 +139,7 @@ function firstPort(pod: Pod): number | undefined {
 }
 
 /** `https:` in the path: TLS to the backend, whose certificate nobody can check. */
-function secured({ scheme }: ProxyTarget, backend: Backend): Backend {
+function secured({ scheme }: ProxyTarget, handshakeTimeoutMs: number, backend: Backend): Backend {
   if (scheme !== 'https') return backend;
   return {
     ...backend,
@@ -143,10 +147,18 @@ function secured({ scheme }: ProxyTarget, backend: Backend): Backend {
       const socket = await backend.connect();
       return new Promise((resolve, reject) => {
         const secure = connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
-        secure.once('secureConnect', () => resolve(secure));
-        secure.once('error', (error) =>
-          reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error })),
-        );
+        const fail = (error: Error) => {
+          secure.destroy();
+          socket.destroy();
+          reject(serviceUnavailable(`error trying to reach service: ${error.message}`, { cause: error }));
+        };
+        const timeout = () => fail(new Error('net/http: TLS handshake timeout'));
+        secure.setTimeout(handshakeTimeoutMs, timeout);
+        secure.once('error', fail);
+        secure.once('secureConnect', () => {
+          secure.setTimeout(0, timeout);
+          resolve(secure);
+        });
       });
     },
   };
