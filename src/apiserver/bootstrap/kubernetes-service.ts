@@ -107,16 +107,20 @@ export function keepKubernetesService(
   let round: Promise<void> | undefined;
   const publishAlive = async (address: PublishedAddress) =>
     publishServers(registry, leases ? await leases.renew(address) : [address]);
-  const reconcile = async () => {
+  const trying = async (work: () => Promise<void>) => {
     try {
-      await ensureKubernetesService(registry, range);
-      if (own) await publishAlive(own);
+      await work();
     } catch (error) {
       registry.logger.warn('the kubernetes service could not be written; the next round tries again', {
         error,
       });
     }
   };
+  const reconcile = () =>
+    trying(async () => {
+      await ensureKubernetesService(registry, range);
+      if (own) await publishAlive(own);
+    });
   const arm = () => {
     timer = registry.clock.after(reconcileMs, () => {
       // One that hangs is not joined by others, of which the last could write what a close has taken back.
@@ -130,7 +134,7 @@ export function keepKubernetesService(
   return {
     async publish(address) {
       own = address;
-      await publishAlive(address);
+      await trying(() => publishAlive(address));
     },
     async close() {
       timer.cancel();

@@ -37,7 +37,7 @@ export class ServerLeases {
     this.#seen = new Map(alive.map(({ key }) => [key, this.#seen.get(key)!]));
     // Losing means that the server has written after all: the next round sees it.
     for (const { key, modRevision } of dead) await this.#store.delete(key, modRevision);
-    return alive.map(({ value }) => parseLease(value));
+    return addressesOf(alive);
   }
 
   /** Takes this server's entry away, and gives those that stay. */
@@ -45,7 +45,7 @@ export class ServerLeases {
     const { entry } = await this.#store.get(leasePrefix + address);
     if (entry) await this.#store.delete(entry.key, entry.modRevision);
     const { entries } = await this.#store.list(leasePrefix);
-    return entries.map(({ value }) => parseLease(value));
+    return addressesOf(entries);
   }
 
   async #write(own: PublishedAddress): Promise<void> {
@@ -67,7 +67,19 @@ export class ServerLeases {
   }
 }
 
-function parseLease(value: Uint8Array): PublishedAddress {
-  const { address, port } = JSON.parse(Buffer.from(value).toString()) as PublishedAddress;
-  return { address, port };
+/** An entry of a server of another make, which cannot be read, is as good as none until it is silent. */
+function addressesOf(entries: readonly StoredEntry[]): PublishedAddress[] {
+  return entries.flatMap(({ value }) => parseLease(Buffer.from(value).toString()) ?? []);
+}
+
+function parseLease(text: string): PublishedAddress | undefined {
+  let lease: Partial<PublishedAddress> | null;
+  try {
+    lease = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const { address, port } = lease ?? {};
+  return typeof address === 'string' && typeof port === 'number' ? { address, port } : undefined;
 }
