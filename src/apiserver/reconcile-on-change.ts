@@ -17,7 +17,10 @@ export interface ReconcileOnChangeOptions {
 
 const retry = { firstMs: 100, maxMs: 10_000 };
 
-/** Resolves once `reconcile` has succeeded for the first time; repeats it on changes until the signal aborts. `what` is for the log. */
+/**
+ * Resolves once `reconcile` has been tried: a server starts without what cannot be written now. Repeats it until it
+ * succeeds, and on changes, until the signal aborts. `what` is for the log.
+ */
 export async function reconcileOnChange(
   { kinds, clock, logger, signal }: ReconcileOnChangeOptions,
   watched: readonly ResourceType<KubeObject>[],
@@ -26,6 +29,7 @@ export async function reconcileOnChange(
 ): Promise<void> {
   let isDirty = true;
   let isWorking = false;
+  const tried = Promise.withResolvers<void>();
   const work = async () => {
     isDirty = true;
     if (isWorking) return;
@@ -36,6 +40,7 @@ export async function reconcileOnChange(
         await reconcile();
         failures = 0;
       } catch (error) {
+        tried.resolve();
         if (signal.aborted) break;
         logger.warn(`${what} could not be written; it is tried again`, { error });
         isDirty = true;
@@ -43,10 +48,12 @@ export async function reconcileOnChange(
       }
     }
     isWorking = false;
+    tried.resolve();
   };
   for (const { group, plural } of watched) {
     const stop = kinds.findStored(group, plural)?.cache?.listen(() => void work());
     if (stop) signal.addEventListener('abort', stop, { once: true });
   }
-  await work();
+  void work();
+  await tried.promise;
 }

@@ -58,10 +58,22 @@ export interface ApiServer {
 }
 
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { clock, metrics, sharedStore: shared = false } = options;
   const closing = new AbortController();
+  const opened = await openStore(options);
+  try {
+    return await startApiServer(new ApiServerParts(options, opened, closing.signal), closing);
+  } catch (error) {
+    // Whoever catches this may try again, on the same store.
+    closing.abort();
+    await opened.view.close();
+    throw error;
+  }
+}
+
+async function startApiServer(parts: ApiServerParts, closing: AbortController): Promise<ApiServer> {
+  const { options } = parts;
+  const { clock, metrics, sharedStore: shared = false } = options;
   const { signal } = closing;
-  const parts = new ApiServerParts(options, await openStore(options), signal);
   const { registry, handler, store, view, listeners, serviceRange } = parts;
   describe(parts);
   const requestMetrics = new RequestMetrics(metrics, clock, parts.kinds);
