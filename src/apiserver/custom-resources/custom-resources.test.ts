@@ -212,12 +212,17 @@ test('deleting a definition deletes its instances first, waiting for their final
   await assert.rejects(client.get(Trinket, at('free')), { code: 404 });
 });
 
-test('a definition whose instances may not go keeps neither other instances nor other definitions', { timeout: 20_000 }, async () => {
+test('a definition whose instances may not go keeps neither other instances nor other definitions', {
+  timeout: 20_000,
+}, async () => {
   await define('sprockets');
   await withCondition('sprockets.example.com', 'Established', 'True');
   const Sprocket = widgetType('sprockets');
   for (let index = 0; index < 40; index++)
-    await client.create(Sprocket, { metadata: at(index === 0 ? 'kept' : `free-${index}`), spec: { size: 's' } });
+    await client.create(Sprocket, {
+      metadata: at(index === 0 ? 'kept' : `free-${index}`),
+      spec: { size: 's' },
+    });
   const resourceRules = [
     {
       apiGroups: ['example.com'],

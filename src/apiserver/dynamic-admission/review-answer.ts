@@ -59,7 +59,9 @@ function misfitOf(response: AdmissionResponse): string | undefined {
   if (!isObject(response)) return unfit('response', response, 'v1.AdmissionResponse');
   const { status = null } = response as { status?: unknown };
   if (status !== null && !isObject(status)) return unfit('response.status', status, 'v1.Status');
-  return misfitAmong(response, forms, 'response') ?? misfitAmong(status ?? {}, statusForms, 'response.status');
+  return (
+    misfitAmong(response, forms, 'response') ?? misfitAmong(status ?? {}, statusForms, 'response.status')
+  );
 }
 
 function misfitAmong(object: JsonObject, wanted: typeof forms, path: string): string | undefined {

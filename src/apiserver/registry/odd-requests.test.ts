@@ -192,6 +192,11 @@ test('the options of a delete are read by their types', async () => {
     assert.deepEqual([status, message.test(object.message)], [400, true], object.message);
   }
   // As clients write what they leave out.
-  const empty = { propagationPolicy: null, orphanDependents: null, dryRun: null, preconditions: { uid: null } };
+  const empty = {
+    propagationPolicy: null,
+    orphanDependents: null,
+    dryRun: null,
+    preconditions: { uid: null },
+  };
   assert.equal((await server.ask('DELETE', path, empty)).status, 200);
 });
