@@ -8,6 +8,9 @@ interface Delivery {
   encode(sink: WatchSink, chosen: readonly WatchedEvent[]): unknown;
 }
 
+/** Events that wait for their preparation; a watch with more is ended, and its client goes on from what it has got. */
+const waitingMax = 10_000;
+
 export class PreparingSink implements WatchSink {
   readonly #out: WatchSink;
   readonly #prepare: (objects: readonly CachedObject[]) => Promise<void>;
@@ -15,6 +18,7 @@ export class PreparingSink implements WatchSink {
   readonly #onFailure: () => void;
   #deliveries: Promise<void> = Promise.resolve();
   #isEnded = false;
+  #waiting = 0;
 
   constructor(
     out: WatchSink,
@@ -49,6 +53,14 @@ export class PreparingSink implements WatchSink {
   }
 
   deliver({ events, encode }: Delivery): void {
+    if (this.#isEnded) return;
+    this.#waiting += events.length;
+    // The state at the start comes in one piece, however large it is.
+    if (this.#waiting > waitingMax && this.#waiting > events.length) {
+      this.#finish(undefined);
+      this.#onFailure();
+      return;
+    }
     this.#deliveries = this.#deliveries.then(async () => {
       if (this.#isEnded) return;
       try {
@@ -58,6 +70,8 @@ export class PreparingSink implements WatchSink {
       } catch (error) {
         this.#finish(error);
         this.#onFailure();
+      } finally {
+        this.#waiting -= events.length;
       }
     });
   }
