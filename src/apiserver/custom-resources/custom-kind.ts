@@ -8,7 +8,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import type { CustomResourceDefinition } from '../../api/resources.gen.ts';
 import { asJsonObject } from '../../api/schema/decode.ts';
 import { validateEmbedded } from '../../api/structural/embedded.ts';
-import { findAll, parseJsonPath } from '../../api/structural/json-path.ts';
+import { findAll, type JsonPath, JsonPathError, parseJsonPath } from '../../api/structural/json-path.ts';
 import type { StructuralSchema } from '../../api/structural/schema.ts';
 import { validateListItems, validateStructure } from '../../api/structural/validate.ts';
 import type {
@@ -270,7 +270,7 @@ function* validateScale(object: CustomObject, scale: ScalePaths): FieldErrors {
       yield invalidValue(
         path,
         0,
-        `${path} accessor error: ${replicas} is of the type ${type}, expected int64`,
+        `${path} accessor error: ${JSON.stringify(replicas)} is of the type ${type}, expected int64`,
       );
     } else if ((replicas as number) < 0) {
       yield invalidValue(path, replicas, 'should be a non-negative integer');
@@ -299,17 +299,27 @@ function columnsOf({ additionalPrinterColumns }: CustomResourceDefinitionVersion
   return [
     name,
     ...given.map((column): Column => {
-      const path = parseJsonPath(column.jsonPath);
+      const path = readablePath(column.jsonPath);
       return {
         name: column.name,
         type: column.type as Column['type'],
         ...(column.format && { format: column.format }),
         ...(column.description && { description: column.description }),
         priority: column.priority ?? 0,
-        cell: (object, context) => cellOf(column.type, findAll(path, object), context.nowMs),
+        cell: (object, context) => path && cellOf(column.type, findAll(path, object), context.nowMs),
       };
     }),
   ];
+}
+
+/** A definition may have any path that begins with a dot: a column whose path cannot be read stays empty. */
+function readablePath(path: string): JsonPath | undefined {
+  try {
+    return parseJsonPath(path);
+  } catch (error) {
+    if (error instanceof JsonPathError) return undefined;
+    throw error;
+  }
 }
 
 /** A cell holds the first value that the path leads to, if it is of the column's type. */

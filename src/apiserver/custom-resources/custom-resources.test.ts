@@ -257,11 +257,30 @@ test('a definition whose instances may not go keeps neither other instances nor 
 test('a server starts with a definition that it cannot serve, and serves the others', async () => {
   const { entries } = await store.list('/registry/');
   const entry = entries.find(({ key }) => key.endsWith('/cogs.example.com'))!;
-  const column = { name: 'Odd', type: 'string', jsonPath: '.spec[' };
   const odd = JSON.parse(Buffer.from(entry.value).toString());
-  odd.spec.versions[0].additionalPrinterColumns = [column];
+  odd.spec.versions[0].selectableFields = [{ jsonPath: '.spec[' }];
   await store.update(entry.key, Buffer.from(JSON.stringify(odd)), entry.modRevision);
   await using again = await createTestServer({ store });
   const { status } = await again.ask('GET', '/apis/example.com/v1/namespaces/shop/widgets');
   assert.equal(status, 200);
+});
+
+test('a printer column whose path cannot be read is empty, and the definition is served', async () => {
+  await define('levers');
+  const name = 'levers.example.com';
+  await withCondition(name, 'Established', 'True');
+  const column = (name: string, jsonPath: string) => ({ name, type: 'string', jsonPath });
+  const value = [column('Odd', '.spec['), column('Size', '.spec.size')];
+  const path = '/spec/versions/0/additionalPrinterColumns';
+  await client.patch(CustomResourceDefinition, { name }, [{ op: 'add', path, value }], { type: 'json' });
+  const lever = await client.create(widgetType('levers'), { metadata: at('a'), spec: { size: 's' } });
+  const { columns } = server.registry.kinds.find('example.com', 'v1', 'levers')!.definition;
+  assert.deepEqual(
+    columns.map(({ name, cell }) => [name, cell(lever, { nowMs: 0 })]),
+    [
+      ['Name', 'a'],
+      ['Odd', undefined],
+      ['Size', 's'],
+    ],
+  );
 });

@@ -12,9 +12,9 @@ function collecting() {
   const seen = { delivered: 0, ended: 0, failed: 0 };
   const out = sparse<WatchSink>({
     format: 'x',
-    encode: (events) => events.length,
-    deliver: (count) => {
-      seen.delivered += count as number;
+    encode: (events: readonly WatchedEvent[]) => events,
+    deliver: (events: readonly WatchedEvent[]) => {
+      seen.delivered += events.length;
     },
     drained: async () => undefined,
     end: () => {
