@@ -35,8 +35,11 @@ export class AccessAnswers {
         if (this.#open.size === 0) throw error;
       }
       if (round === roundsMax) throw new CelError(`more than ${roundsMax} rounds of questions about access`);
-      for (const [key, answer] of this.#open) this.#known.set(key, await answer);
+      const open = [...this.#open];
       this.#open.clear();
+      // All at once: one that fails while another is waited for would be nobody's to catch.
+      const decisions = await Promise.all(open.map(([, answer]) => answer));
+      for (const [index, [key]] of open.entries()) this.#known.set(key, decisions[index]!);
     }
   }
 }
