@@ -146,3 +146,37 @@ test('policies see the scale, not the object that bears it, and may change it', 
   assert.equal((await patch(7)).object.spec.replicas, 6);
   assert.equal((await server.ask('GET', `${deployments}/web`)).object.spec.replicas, 6);
 });
+
+test('the scale of a custom resource touches what its definition names, and nothing else', async () => {
+  await using server = await createTestServer();
+  const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  const version = {
+    name: 'v1',
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } },
+    subresources: {
+      scale: { specReplicasPath: '.spec.__proto__.replicas', statusReplicasPath: '.status.replicas' },
+    },
+  };
+  const names = { plural: 'odds', kind: 'Odd' };
+  await server.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    metadata: { name: 'odds.example.com' },
+    spec: { group: 'example.com', scope: 'Namespaced', names, versions: [version] },
+  });
+  const path = '/apis/example.com/v1/namespaces/default/odds';
+  const object = {
+    apiVersion: 'example.com/v1',
+    kind: 'Odd',
+    metadata: { name: 'web' },
+    spec: { selector: { matchExpressions: 'x' } },
+    status: { replicas: { toString: 'x' } },
+  };
+  assert.equal((await server.ask('POST', path, object)).status, 422, 'a status that is no number');
+  assert.equal((await server.ask('POST', path, { ...object, status: {} })).status, 201);
+  const read = await server.ask('GET', `${path}/web/scale`);
+  assert.deepEqual([read.status, read.object.status], [200, { replicas: 0 }]);
+  const written = await server.ask('PUT', `${path}/web/scale`, scale(7));
+  assert.equal(({} as { replicas?: number }).replicas, undefined);
+  assert.equal(written.object.spec?.replicas, 7);
+});

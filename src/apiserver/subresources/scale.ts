@@ -119,16 +119,18 @@ function scaleOf(resource: ServedResource, current: CachedObject): Scale {
   if (!scale) throw new Error(`${resource.plural} cannot be scaled`);
   const object = current.object;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const replicas = Number(valueAt(object, scale.specReplicas) ?? 0);
-  const chosen = valueAt(object, scale.labelSelector ?? '.spec.selector');
-  const selector = typeof chosen === 'string' ? chosen : selectorText(chosen);
+  const replicas = countAt(object, scale.specReplicas);
+  // A custom resource says where its selector is, if it has one.
+  const selectorPath = scale.labelSelector ?? (resource.isCustom ? undefined : '.spec.selector');
+  const chosen = selectorPath && valueAt(object, selectorPath);
+  const selector = typeof chosen === 'string' ? chosen : resource.isCustom ? '' : selectorText(chosen);
   return {
     kind: scaleType.kind,
     apiVersion: scaleApiVersion,
     metadata: { name, ...(namespace && { namespace }), uid, resourceVersion, creationTimestamp },
     spec: { ...(replicas !== 0 && { replicas }) },
     status: {
-      replicas: Number(valueAt(object, scale.statusReplicas) ?? 0),
+      replicas: countAt(object, scale.statusReplicas),
       ...(selector && { selector }),
     },
   };
@@ -212,21 +214,35 @@ async function readScaleApply(
   };
 }
 
+/** A custom resource may have anything there: what is no number counts as none. */
+function countAt(object: unknown, path: string): number {
+  const value = valueAt(object, path);
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
+}
+
 /** `.spec.replicas` and the like. */
 function valueAt(object: unknown, path: string): unknown {
-  let value = object as Record<string, unknown> | undefined;
-  for (const part of partsOf(path)) value = value?.[part] as Record<string, unknown> | undefined;
-  return value;
+  return partsOf(path).reduce(ownValue, object);
+}
+
+/** Never what all objects inherit: the parts of a path are whatever a definition names. */
+function ownValue(value: unknown, part: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+  return (value as Record<string, unknown>)[part];
 }
 
 function setAt(object: unknown, path: string, value: unknown): void {
   const parts = partsOf(path);
-  let target = object as Record<string, unknown>;
+  let target = object as object;
   for (const part of parts.slice(0, -1)) {
-    target[part] ??= {};
-    target = target[part] as Record<string, unknown>;
+    if (ownValue(target, part) === undefined) setOwn(target, part, {});
+    target = ownValue(target, part) as object;
   }
-  target[parts.at(-1)!] = value;
+  setOwn(target, parts.at(-1)!, value);
+}
+
+function setOwn(target: object, part: string, value: unknown): void {
+  Object.defineProperty(target, part, { value, writable: true, enumerable: true, configurable: true });
 }
 
 function partsOf(path: string): string[] {
