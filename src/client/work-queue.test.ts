@@ -75,6 +75,38 @@ test('so many work at a time, never two on one key, and the end is waited for', 
   assert.deepEqual([most, now], [2, 0]);
 });
 
+test('work that lasts does not remember what was done meanwhile', async () => {
+  let listeners = 0;
+  class CountedPromise<T> extends Promise<T> {
+    // biome-ignore lint/suspicious/noThenProperty: whoever waits for it is counted
+    override then<A = T, B = never>(
+      ...handlers: Parameters<typeof Promise.prototype.then<A, B>>
+    ): Promise<A | B> {
+      listeners++;
+      return super.then(...(handlers as Parameters<Promise<T>['then']>)) as Promise<A | B>;
+    }
+  }
+  const clock = new VirtualClock();
+  const queue = new WorkQueue({ name: 'q', clock });
+  const stop = new AbortController();
+  const long = Promise.withResolvers<void>();
+  let done = 0;
+  const work = (key: string): Promise<void> => {
+    if (key === 'long') return CountedPromise.resolve(long.promise).then(() => undefined);
+    done++;
+    return clock.sleep(1);
+  };
+  queue.add('long');
+  for (let count = 0; count < 100; count++) queue.add(`short-${count}`);
+  const running = runWorkers(queue, 2, work, stop.signal);
+  await clock.advance(200);
+  assert.equal(done, 100);
+  assert.ok(listeners < 10, `${listeners}`);
+  stop.abort(new Error('enough'));
+  long.resolve();
+  await running;
+});
+
 test('the metrics have upstream’s names', () => {
   const metrics = new MetricsRegistry();
   const queue = new WorkQueue({ name: 'deployment', clock: new VirtualClock(), metrics });

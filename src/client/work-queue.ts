@@ -165,6 +165,8 @@ export async function runWorkers(
   if (signal.aborted) close();
   signal.addEventListener('abort', close, { once: true });
   const running = new Set<Promise<void>>();
+  // Not a race of those that run: one that runs long would remember every race.
+  let ended = Promise.withResolvers<void>();
   while (!queue.isClosed) {
     await queue.ready();
     while (running.size < concurrency) {
@@ -173,10 +175,13 @@ export async function runWorkers(
       const task = work(key).finally(() => {
         queue.done(key);
         running.delete(task);
+        ended.resolve();
       });
       running.add(task);
     }
-    if (running.size >= concurrency) await Promise.race(running);
+    if (running.size < concurrency) continue;
+    ended = Promise.withResolvers();
+    await ended.promise;
   }
   await Promise.all(running);
 }
