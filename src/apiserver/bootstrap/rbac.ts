@@ -49,10 +49,16 @@ async function ensureAll<T extends KubeObject>(
         registry,
         type,
         { namespace, name },
-        { next: (found) => complete(found.copy() as T, wanted) },
+        { next: (found) => inAnyVersion(complete(found.copy() as T, wanted)) },
       );
     }),
   );
+}
+
+/** Servers that start together complete the same objects: whoever loses looks again, and has nothing left to do. */
+function inAnyVersion<T extends KubeObject>(object: T): T {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
 
 type WithRules = KubeObject & { rules?: PolicyRule[]; aggregationRule?: unknown };
