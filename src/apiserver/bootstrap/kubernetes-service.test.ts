@@ -43,3 +43,20 @@ test('the kubernetes service leads to every server of the store, and no longer t
   assert.deepEqual(await addresses(), ['10.1.0.1']);
   await one.api.close();
 });
+
+test('servers that start together on an empty store both start', async () => {
+  const store = createMemoryStore();
+  const update = store.update.bind(store);
+  let races = 0;
+  Object.assign(store, {
+    async update(key: string, value: Uint8Array, expected: number) {
+      // The other server is a moment faster.
+      if (key.endsWith('servicecidrs/kubernetes') && races++ === 0) await update(key, value, expected);
+      return update(key, value, expected);
+    },
+  });
+  await using server = await createTestServer({ store });
+  const { object } = await server.ask('GET', '/apis/networking.k8s.io/v1/servicecidrs/kubernetes');
+  assert.equal(object.status.conditions.length, 1);
+  assert.equal(races, 1);
+});

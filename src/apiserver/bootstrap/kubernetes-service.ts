@@ -58,6 +58,7 @@ async function ensureDefaultRangeReady(registry: Registry, range: IpRange): Prom
         message: 'Kubernetes default Service CIDR is ready',
         lastTransitionTime: formatTime(registry.clock.now()),
       };
+      delete (next.metadata as { resourceVersion?: string }).resourceVersion;
       next.status = { conditions: [...(next.status?.conditions ?? []), condition] };
       return next;
     },
