@@ -1,6 +1,6 @@
 /** Objects to and from Kubernetes' protobuf messages, byte for byte as upstream writes them. */
-import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject, setKey } from '../schema/decode.ts';
+import { JsonError, parseJson } from '../schema/json.ts';
 import type { FieldPlan, MessagePlan } from './plans.ts';
 import { bytesType, varintType, WireError, type WireReader, type WireWriter } from './wire.ts';
 
@@ -308,9 +308,9 @@ function readRaw(reader: WireReader): unknown {
     throw new WireError('an object in protobuf within a raw extension is not supported');
   }
   try {
-    return parseExactJson(decoder.decode(bytes));
+    return parseJson(decoder.decode(bytes)).value;
   } catch (cause) {
-    if (cause instanceof SyntaxError) throw new WireError('a raw extension holds no JSON');
+    if (cause instanceof JsonError) throw new WireError('a raw extension holds no JSON');
     throw cause;
   }
 }

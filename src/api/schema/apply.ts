@@ -1,5 +1,4 @@
 /** Server-side apply: merges what a manager applies into the live object, by who owns which field. */
-import { parseExactJson } from '../../base/exact-json.ts';
 import { badRequest, StatusError } from '../status.ts';
 import { lastAppliedAnnotation } from '../well-known.ts';
 import { isObject, type JsonObject, setKey } from './decode.ts';
@@ -21,6 +20,7 @@ import {
   setOf,
   union,
 } from './field-set.ts';
+import { JsonError, parseJson } from './json.ts';
 import { equalJson } from './json-value.ts';
 import {
   applyTakeover,
@@ -243,10 +243,10 @@ function withoutLastApplied(
 function parseObject(text: unknown): JsonObject | undefined {
   if (typeof text !== 'string') return undefined;
   try {
-    const value: unknown = parseExactJson(text);
+    const { value } = parseJson(text);
     return isObject(value) ? value : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof JsonError) return undefined;
     throw error;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { parseExactJson } from '../../base/exact-json.ts';
 import { isObject, type JsonObject } from './decode.ts';
+import { JsonError, parseJson } from './json.ts';
 
 export interface FieldSet {
   readonly [pathElement: string]: FieldSet;
@@ -301,9 +302,9 @@ function readElement(key: string): string | undefined {
 
 function parseElement(content: string): unknown {
   try {
-    return parseExactJson(content);
+    return parseJson(content).value;
   } catch (cause) {
-    if (cause instanceof SyntaxError) throw new FieldSetError(`parsing key as path element: ${content}`);
+    if (cause instanceof JsonError) throw new FieldSetError(`parsing key as path element: ${content}`);
     throw cause;
   }
 }

@@ -261,11 +261,23 @@ test('large hostile input takes a moment of the processor, not more', () => {
       () => parseJson(`{${Array.from({ length: 100_000 }, (_, index) => `"k${index}":1`).join()}}`),
     ],
     ['many duplicates', () => parseJson(`{${'"a":1,'.repeat(100_000)}"a":1}`)],
+    [
+      'fields below a long key',
+      () => {
+        const fields = Array.from({ length: 5000 }, (_, index) => `"k${index}":1`).join();
+        const { problems } = parseJson(`{"${'x'.repeat(1_000_000)}":{${fields},"k1":1},"a":1,"a":2}`);
+        assert.equal(problems.length, 2);
+      },
+    ],
     ['brackets', () => parseJson('['.repeat(1_000_000))],
     ['escapes', () => parseJson(`"${'\\u0000'.repeat(200_000)}"`)],
     ['flow', () => parseApplyBody(Buffer.from(`a: [${'x,'.repeat(200_000)}]`), 'Warn')],
     ['selector', () => parseLabelSelector(`a in (${'x,'.repeat(100_000)}y)`)],
     ['operators', () => parseLabelSelector('!'.repeat(200_000))],
+    [
+      'deep keys',
+      () => readFieldSet({ [`v:${'['.repeat(20_000)}1234567890123456${']'.repeat(20_000)}`]: {} }),
+    ],
     ['deep managed fields', () => readFieldSet(JSON.parse(`${'{"f:a":'.repeat(3000)}{}${'}'.repeat(3000)}`))],
   ];
   for (const [name, act] of inputs) {

@@ -93,6 +93,22 @@ test('copies of copies do not grow without bound', () => {
   assert.throws(() => applyJsonPatch({}, operations), JsonPatchError);
 });
 
+test('values that are put below each other nest no deeper than those of a body', () => {
+  const deep = JSON.parse(`${'{"a":'.repeat(400)}1${'}'.repeat(400)}`);
+  const below = `/x${'/a'.repeat(399)}/x`;
+  const refusal = (operations: JsonPatchOperation[]) =>
+    assert.throws(() => applyJsonPatch({ x: deep }, operations), JsonPatchError);
+  refusal([{ op: 'add', path: below, value: deep }]);
+  refusal([{ op: 'copy', from: '/x', path: below }]);
+  const nest: JsonPatchOperation[] = [
+    { op: 'add', path: '/y', value: { x: deep } },
+    { op: 'move', from: '/x', path: `/y${below}` },
+    { op: 'move', from: '/y', path: '/x' },
+  ];
+  refusal(Array.from({ length: 300 }, () => nest).flat());
+  assert.deepEqual(applyJsonPatch({ x: deep }, [{ op: 'remove', path: '/x' }]), {});
+});
+
 test('a patch of too many operations is refused as too large', () => {
   const operations = Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: null }));
   assert.throws(() => parsePatch(Buffer.from(JSON.stringify(operations)), 'json'), {

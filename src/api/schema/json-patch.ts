@@ -2,7 +2,7 @@
  * JSON patches, RFC 6902, with the leniencies of upstream's library (negative indexes, a missing value is null, what is
  * replaced in an object need not be there).
  */
-import { isObject, type JsonObject, setKey } from './decode.ts';
+import { isObject, type JsonObject, nestingDepthMax, setKey } from './decode.ts';
 import { cloneJson, equalJson, ownValue } from './json-value.ts';
 
 export interface JsonPatchOperation {
@@ -60,6 +60,8 @@ export function applyJsonPatch(document: unknown, operations: readonly JsonPatch
         throw new JsonPatchError(`Unexpected kind: ${operation.op}`);
     }
   }
+  // Values within the limit can be put below each other, and who reads what is stored goes down into it.
+  countValues(holder.root);
   return holder.root;
 }
 
@@ -159,9 +161,11 @@ function existingIndex(list: unknown[], key: string): number {
   return at;
 }
 
-function countValues(value: unknown): number {
+/** @throws {JsonPatchError} when they nest too deep */
+function countValues(value: unknown, depth = 0): number {
   if (typeof value !== 'object' || value === null) return 1;
+  if (depth > nestingDepthMax) throw new JsonPatchError('the document nests too deep');
   let count = 1;
-  for (const key in value) count += countValues((value as JsonObject)[key]);
+  for (const key in value) count += countValues((value as JsonObject)[key], depth + 1);
   return count;
 }

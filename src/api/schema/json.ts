@@ -93,6 +93,13 @@ function countColons(text: string): number {
 
 const literals = ['true', 'false', 'null'];
 
+/**
+ * Where a field stands is remembered of so many fields, and of those whose path has so many characters at most: fields
+ * below one long key would take the square of the text's length. Of others, only the order of warnings is lost.
+ */
+const placesMax = 50_000;
+const placedPathLengthMax = 256;
+
 /** A strict scanner in the manner of upstream's: finds the first error, or else all duplicate keys. */
 class Scanner {
   readonly #text: string;
@@ -146,7 +153,7 @@ class Scanner {
       const key = this.#string();
       this.#path.push(key);
       if (seen.has(key)) this.#report();
-      else this.#places.set(problemText(unknownField(joinPath(this.#path))), this.#at);
+      else this.#remember();
       seen.add(key);
       if (this.#peek() !== ':') this.#fail('after object key');
       this.#at++;
@@ -229,12 +236,29 @@ class Scanner {
     }
   }
 
+  #remember(): void {
+    if (this.#places.size >= placesMax || this.#isPathLong()) return;
+    this.#places.set(problemText(unknownField(joinPath(this.#path))), this.#at);
+  }
+
+  #isPathLong(): boolean {
+    let length = 0;
+    for (const part of this.#path) {
+      length += typeof part === 'number' ? 3 : part.length + 1;
+      if (length > placedPathLengthMax) return true;
+    }
+    return false;
+  }
+
   #report(): void {
+    if (this.#problems.length >= problemsMax) return;
     const problem = duplicateField(joinPath(this.#path));
-    const text = problemText(problem);
-    if (this.#places.has(text) || this.#problems.length >= problemsMax) return;
+    if (!this.#isPathLong()) {
+      const text = problemText(problem);
+      if (this.#places.has(text)) return;
+      this.#places.set(text, this.#at);
+    }
     this.#problems.push(problem);
-    this.#places.set(text, this.#at);
   }
 
   #fail(where: string): never {
