@@ -35,6 +35,10 @@ test('schedules that are none say why, as upstream does', () => {
     ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],
     ['*/0 * * * *', 'step of range should be a positive number: */0'],
     ['a * * * *', 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'],
+    [
+      '* * * constructor *',
+      'failed to parse int from constructor: strconv.Atoi: parsing "constructor": invalid syntax',
+    ],
     ['@often', 'unrecognized descriptor: @often'],
   ];
   for (const [text, message] of rows)

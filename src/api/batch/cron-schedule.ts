@@ -25,11 +25,11 @@ export class CronError extends Error {
 interface FieldRules {
   min: number;
   max: number;
-  names?: Record<string, number>;
+  names?: ReadonlyMap<string, number>;
 }
 
 const numbered = (names: string, from: number) =>
-  Object.fromEntries(names.split(' ').map((name, index) => [name, index + from]));
+  new Map(names.split(' ').map((name, index) => [name, index + from] as const));
 
 const fieldRules: readonly FieldRules[] = [
   { min: 0, max: 59 },
@@ -113,7 +113,7 @@ function parseRange(part: string, rules: FieldRules): number[] {
 }
 
 function parseValue(text: string, rules: FieldRules): number {
-  return rules.names?.[text.toLowerCase()] ?? parseNumber(text);
+  return rules.names?.get(text.toLowerCase()) ?? parseNumber(text);
 }
 
 function parseNumber(text: string): number {

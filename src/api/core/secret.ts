@@ -3,6 +3,7 @@ import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { type FieldErrors, forbiddenField, invalidValue, required, tooLong } from '../field-error.ts';
 import { Secret } from '../resources.gen.ts';
+import { setKey } from '../schema/decode.ts';
 import { semanticEqual } from '../validation/equality.ts';
 import { immutable, invalidFor } from '../validation/fields.ts';
 import { configKeyProblems } from '../validation/names.ts';
@@ -24,7 +25,7 @@ export const secretKind = defineKind(Secret, {
     // Written as text, kept as bytes; never read back as text.
     const data = { ...secret.data };
     for (const [key, text] of Object.entries(secret.stringData))
-      data[key] = Buffer.from(text).toString('base64');
+      setKey(data, key, Buffer.from(text).toString('base64'));
     secret.data = data;
     delete secret.stringData;
   },

@@ -1,5 +1,6 @@
 /** Fills in the defaults of a structural schema. */
-import { cloneJson } from '../schema/json-value.ts';
+import { setKey } from '../schema/decode.ts';
+import { cloneJson, ownValue } from '../schema/json-value.ts';
 import { isJsonObject, itemSchema, type JsonObject, type StructuralSchema } from './schema.ts';
 
 /**
@@ -26,9 +27,11 @@ export function applyStructuralDefaults(schema: StructuralSchema, value: unknown
 
 function fillProperties(schema: StructuralSchema, object: JsonObject): void {
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
-    const isAbsent = object[key] === undefined || (object[key] === null && !property.nullable);
-    if (isAbsent && property.default !== undefined) object[key] = cloneJson(property.default);
-    else if (isAbsent && key in object) delete object[key];
-    if (object[key] !== undefined) applyStructuralDefaults(property, object[key]);
+    // A schema may name a field `__proto__` or `constructor`: what every object inherits is no value of it.
+    const given = ownValue(object, key);
+    const isAbsent = given === undefined || (given === null && !property.nullable);
+    if (isAbsent && property.default !== undefined) setKey(object, key, cloneJson(property.default));
+    else if (isAbsent) delete object[key];
+    applyStructuralDefaults(property, ownValue(object, key));
   }
 }

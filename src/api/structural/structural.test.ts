@@ -179,6 +179,36 @@ test('defaults fill what is absent or null, deep in lists too, and are copied', 
   assert.deepEqual(first, { spec: { items: [{ k: 'a', v: 'dv' }], replicas: 1, nul: null } });
 });
 
+test('fields that are called like what objects inherit are fields like others', () => {
+  const inner = { type: 'object', properties: { polluted: { type: 'string', default: 'yes' } } };
+  const odd = JSON.parse(
+    `{"properties":{"__proto__":${JSON.stringify(inner)},"constructor":{"type":"string","default":"c"}}}`,
+  ) as StructuralSchema;
+  const object = {};
+  applyStructuralDefaults(odd, object);
+  assert.deepEqual(object, { constructor: 'c' });
+  const nested = JSON.parse('{"__proto__":{}}');
+  applyStructuralDefaults(odd, nested);
+  assert.equal(JSON.stringify(nested), '{"__proto__":{"polluted":"yes"},"constructor":"c"}');
+  assert.ok(!('polluted' in {}));
+});
+
+test('formats that do not exist are not checked, whatever their names are', () => {
+  for (const format of ['__proto__', 'constructor', 'hasOwnProperty', '__defineGetter__', 'none'])
+    assert.deepEqual([...validateStructure({ type: 'string', format }, 'x')], [], format);
+});
+
+test('durations are told from other texts, and long ones at once', () => {
+  const isDuration = (text: string) =>
+    [...validateStructure({ type: 'string', format: 'duration' }, text)].length === 0;
+  for (const text of ['1h', '1ms', '1h30m', '-1.5s', '.5us', '1ms2ns', '1 h', '1dw', '1µs'])
+    assert.ok(isDuration(text), text);
+  for (const text of ['', '1', 'h', '1x', '1h2', '1n', '1msx']) assert.ok(!isDuration(text), text);
+  const before = process.cpuUsage();
+  assert.ok(!isDuration(`1${'ms'.repeat(100_000)}!`));
+  assert.ok(process.cpuUsage(before).user / 1000 < 1000);
+});
+
 test('a pattern that would take others exponential time is answered at once', () => {
   const evil = {
     type: 'object',

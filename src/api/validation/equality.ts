@@ -1,4 +1,5 @@
 /** Equality as upstream's validation means it: what is absent equals what is empty. */
+import { ownValue } from '../schema/json-value.ts';
 
 /** Deep equality of JSON values in which undefined, null and `[]` are alike (an empty object is something: `emptyDir: {}`). */
 export function semanticEqual(a: unknown, b: unknown): boolean {
@@ -22,7 +23,8 @@ function sameItems(a: unknown[], b: unknown[]): boolean {
 }
 
 function sameFields(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-  for (const key in a) if (!semanticEqual(a[key], b[key])) return false;
-  for (const key in b) if (!(key in a) && !semanticEqual(undefined, b[key])) return false;
+  // What every object inherits (`constructor`, `toString`) is not among its fields.
+  for (const key in a) if (!semanticEqual(a[key], ownValue(b, key))) return false;
+  for (const key in b) if (!Object.hasOwn(a, key) && !semanticEqual(undefined, b[key])) return false;
   return true;
 }

@@ -69,6 +69,8 @@ test('what is absent equals an empty list, but not an empty object', () => {
   assert.ok(!semanticEqual({ a: {} }, {}));
   assert.ok(!semanticEqual({ a: [1] }, { a: [2] }));
   assert.ok(!semanticEqual({}, { a: 0 }));
+  assert.ok(!semanticEqual({}, { constructor: 'x' }));
+  assert.ok(!semanticEqual({ toString: 'x' }, {}));
 });
 
 test('counts and percentages have their limits', () => {
