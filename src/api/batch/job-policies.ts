@@ -78,10 +78,12 @@ function* validateExitCodes(
   const valuesField = `${field}.values`;
   if (codes.length === 0) yield invalidValue(valuesField, values ?? null, 'at least one value is required');
   if (codes.length > exitCodesMax) yield tooMany(valuesField, codes.length, exitCodesMax);
+  const seen = new Set<number>();
   for (const [index, code] of codes.entries()) {
     const path = `${valuesField}[${index}]`;
     if (code === 0 && operator === 'In') yield invalidValue(path, code, 'must not be 0 for the In operator');
-    if (codes.indexOf(code) < index) yield duplicate(path, code);
+    if (seen.has(code)) yield duplicate(path, code);
+    seen.add(code);
   }
   if (codes.some((code, index) => index > 0 && codes[index - 1]! > code))
     yield invalidValue(valuesField, codes, 'must be ordered');

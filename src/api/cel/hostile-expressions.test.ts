@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
+import { checkExpression } from './check/check.ts';
 import { CelError, compileCel } from './environment.ts';
 import { untypedCelValue } from './values.ts';
 
@@ -165,4 +166,12 @@ test('loops within loops, and text that grows, end when they have cost enough', 
   const small = compileCel('object.l.all(a, object.l.all(b, a + b < 200))', ['object']);
   for (let again = 0; again < 100; again++)
     assert.equal(small.evaluate({ object }), true, 'each has a budget of its own');
+});
+
+test('functions that do not exist are told, whatever their names are, and long durations at once', () => {
+  for (const name of ['__proto__', 'constructor', 'hasOwnProperty'])
+    assert.ok(checkExpression(`${name}("x")`, new Map()).problems.length > 0, name);
+  const before = process.cpuUsage();
+  assert.ok(checkExpression(`duration("${'1'.repeat(100_000)}")`, new Map()).problems.length > 0);
+  assert.ok(process.cpuUsage(before).user / 1000 < roundMsMax);
 });

@@ -121,7 +121,7 @@ function defaultBeta(object: KubeObject): void {
 function* validateSpec(request: CertificateSigningRequest, { isBeta }: { isBeta: boolean }): FieldErrors {
   const spec = request.spec;
   const pem = Buffer.from(spec?.request ?? '', 'base64').toString();
-  if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----[\s\S]+-----END (NEW )?CERTIFICATE REQUEST-----/.test(pem))
+  if (!holdsRequest(pem))
     yield invalidValue('spec.request', spec?.request, 'PEM block type must be CERTIFICATE REQUEST');
   if (!spec?.usages?.length) yield required('spec.usages');
   const usages = new Set<string>();
@@ -138,6 +138,16 @@ function* validateSpec(request: CertificateSigningRequest, { isBeta }: { isBeta:
       spec.expirationSeconds,
       'may not specify a duration less than 600 seconds (10 minutes)',
     );
+}
+
+/** Looks once from each end: a text of many beginnings must not be searched from each of them. */
+function holdsRequest(pem: string): boolean {
+  const begin = /-----BEGIN (NEW )?CERTIFICATE REQUEST-----/.exec(pem);
+  const end = Math.max(
+    pem.lastIndexOf('-----END CERTIFICATE REQUEST-----'),
+    pem.lastIndexOf('-----END NEW CERTIFICATE REQUEST-----'),
+  );
+  return begin !== null && end > begin.index + begin[0].length;
 }
 
 function* validateConditions({ status }: CertificateSigningRequest): FieldErrors {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import type { JsonObject } from './decode.ts';
 import { managedFieldsText } from './field-owners.ts';
-import { trackUpdate } from './managed-fields.ts';
+import { keepTimesWhenUnchanged, trackUpdate } from './managed-fields.ts';
 
 const schema = 'io.k8s.api.core.v1.Pod';
 
@@ -84,4 +84,28 @@ test('objects that were made alike share their entries, and nobody can change th
   const text = JSON.stringify(managedFieldsOf(other));
   tracked(one, { ...write, manager: 'n', labels: { a: 'c' } });
   assert.equal(JSON.stringify(managedFieldsOf(other)), text);
+});
+
+test('entries of very many managers are compared at once, wherever they stand', () => {
+  const entries = (time: string) =>
+    Array.from({ length: 20_000 }, (_, index) => ({
+      manager: `m${index}`,
+      operation: 'Apply',
+      apiVersion: 'v1',
+      time,
+      fieldsType: 'FieldsV1',
+      fieldsV1: { 'f:data': {} },
+    }));
+  const objectWith = (managedFields: JsonObject[]): JsonObject => ({
+    metadata: { name: 'a', managedFields },
+  });
+  const live = objectWith(entries('2026-01-01T00:00:00Z'));
+  const next = objectWith(entries('2026-01-02T00:00:00Z').toReversed());
+  const before = process.cpuUsage();
+  keepTimesWhenUnchanged(live, next);
+  assert.ok(process.cpuUsage(before).user / 1000 < 2000);
+  assert.equal(managedFieldsOf(next), managedFieldsOf(live));
+  const another = objectWith(entries('2026-01-02T00:00:00Z').with(5, { manager: 'other' } as never));
+  keepTimesWhenUnchanged(live, another);
+  assert.notEqual(managedFieldsOf(another), managedFieldsOf(live));
 });

@@ -327,7 +327,13 @@ export function keepTimesWhenUnchanged(live: JsonObject, next: JsonObject): void
 
 /** Entries may change places when their times change. */
 function equalEntries(before: JsonObject[], after: JsonObject[]): boolean {
-  return after.every((entry) => before.some((other) => equalJson(entry, other)));
+  // A client may have sent any number of them: they are not each held against all others.
+  const byOwner = new Map(before.map((entry) => [ownerOf(entry), entry]));
+  return after.every((entry) => equalJson(entry, byOwner.get(ownerOf(entry))));
+}
+
+function ownerOf({ manager, operation, apiVersion, subresource }: JsonObject): string {
+  return JSON.stringify([manager, operation, apiVersion, subresource]);
 }
 
 function sameBut(left: JsonObject, right: JsonObject, except: string): boolean {

@@ -136,7 +136,8 @@ export function* validateObjectMetaUpdate(
   field = 'metadata',
 ): FieldErrors {
   if (old.deletionTimestamp) {
-    const added = (meta.finalizers ?? []).filter((finalizer) => !old.finalizers?.includes(finalizer));
+    const before = new Set(old.finalizers);
+    const added = (meta.finalizers ?? []).filter((finalizer) => !before.has(finalizer));
     if (added.length > 0)
       yield forbiddenField(
         `${field}.finalizers`,

@@ -1,6 +1,5 @@
 /** Create: fills in what the server owns, admits, validates, stores. */
-import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject } from '../../api/meta.ts';
+import type { KubeObject, OwnerReference } from '../../api/meta.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { alreadyExists, badRequest, StatusError, undefinedIfNotFound } from '../../api/status.ts';
 import { CachedObject, encodeAndShare, encodeForStore } from '../watch-cache/cached-object.ts';
@@ -154,19 +153,27 @@ export function matchNamespace(request: WriteRequest, object: KubeObject): void 
 export function dropDuplicateOwners({ warnings }: WriteRequest, meta: KubeObject['metadata']): void {
   const owners = meta.ownerReferences;
   if (!owners || owners.length < 2) return;
-  const kept = owners.filter(
-    (owner, index) => owners.findIndex((other) => isDeepStrictEqual(other, owner)) === index,
-  );
+  // There may be very many: they are not each held against all others.
+  const seen = new Set<string>();
+  const uids = new Set<string>();
+  const twice = new Set<string>();
+  const kept = owners.filter((owner) => {
+    if (uids.has(owner.uid)) twice.add(owner.uid);
+    uids.add(owner.uid);
+    const text = ownerText(owner);
+    return !seen.has(text) && seen.add(text);
+  });
   if (kept.length === owners.length) return;
-  const twice = new Set(
-    owners
-      .filter((owner, index) => owners.findIndex(({ uid }) => uid === owner.uid) < index)
-      .map(({ uid }) => uid),
-  );
   meta.ownerReferences = kept;
   warnings.push(
     `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(', ')}`,
   );
+}
+
+/** The same for references that say the same. */
+function ownerText(owner: OwnerReference): string {
+  const { apiVersion, kind, name, uid, controller, blockOwnerDeletion } = owner;
+  return JSON.stringify([apiVersion, kind, name, uid, controller, blockOwnerDeletion]);
 }
 
 function fillSystemFields(registry: Registry, { resource }: WriteRequest, object: KubeObject): void {

@@ -13,17 +13,17 @@ import type { WriteRequest } from './registry.ts';
 /** @throws StatusError Invalid with every error that there is. */
 export function validateNew(request: WriteRequest, object: KubeObject): void {
   const { definition } = request.resource;
-  const errors: FieldError[] = [
-    ...validateObjectMeta(object.metadata, metadataRules(request), 'metadata'),
-    ...definition.validate(object, { subresource: '', apiVersion: request.resource.apiVersion }),
-  ];
+  const errors = collect(
+    validateObjectMeta(object.metadata, metadataRules(request), 'metadata'),
+    definition.validate(object, { subresource: '', apiVersion: request.resource.apiVersion }),
+  );
   refuse(request, object, errors);
 }
 
 /** Reviews are never stored, and need no name. @throws StatusError Invalid */
 export function validateNewReview(request: WriteRequest, object: KubeObject): void {
   const { definition, apiVersion } = request.resource;
-  const errors = [...definition.validate(object, { subresource: '', apiVersion })];
+  const errors = collect(definition.validate(object, { subresource: '', apiVersion }));
   // Upstream has forgotten the kind by then.
   if (errors.length > 0) throw invalid({ group: definition.type.group, kind: '' }, '', errors);
 }
@@ -36,18 +36,36 @@ export function validateChange(request: WriteRequest, object: KubeObject, old: K
     apiVersion: request.resource.apiVersion,
     isUpdate: true,
   };
-  const metaErrors = [...validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata')];
-  const updateErrors = [...(definition.validateUpdate?.(object, old, context) ?? [])];
-  const errors: FieldError[] = [
+  const metaErrors = collect(validateObjectMetaUpdate(object.metadata, old.metadata, 'metadata'));
+  const updateErrors = collect(definition.validateUpdate?.(object, old, context) ?? []);
+  const errors = collect(
     // Upstream validates metadata for all kinds alike, and then again with the kind.
-    ...metaErrors,
-    ...metaErrors,
-    ...validateFinalizers(object.metadata.finalizers, metadataRules(request), 'metadata.finalizers'),
-    ...(definition.updateRulesFirst ? updateErrors : []),
-    ...definition.validate(object, context),
-    ...(definition.updateRulesFirst ? [] : updateErrors),
-  ];
+    metaErrors,
+    metaErrors,
+    validateFinalizers(object.metadata.finalizers, metadataRules(request), 'metadata.finalizers'),
+    definition.updateRulesFirst ? updateErrors : [],
+    definition.validate(object, context),
+    definition.updateRulesFirst ? [] : updateErrors,
+  );
   refuse(request, object, errors);
+}
+
+/**
+ * Errors beyond so many characters together are not told: some quote a whole list for every item of it that is wrong,
+ * and of a long list all these texts would fill the memory.
+ */
+const errorCharsMax = 4 * 1024 * 1024;
+
+function collect(...sources: Iterable<FieldError>[]): FieldError[] {
+  const errors: FieldError[] = [];
+  let chars = 0;
+  for (const source of sources)
+    for (const error of source) {
+      errors.push(error);
+      chars += error.text.length;
+      if (chars > errorCharsMax) return errors;
+    }
+  return errors;
 }
 
 function metadataRules({ resource }: WriteRequest): ObjectMetaRules {

@@ -292,7 +292,7 @@ class Checker {
     const literal = name === 'matches' ? args.at(-1) : of ? undefined : args[0];
     if (literal?.op !== 'literal' || literal.type !== 'string') return;
     const text = textOf(literal.text);
-    if (text !== undefined && literalChecks[name]?.(text) === false)
+    if (text !== undefined && literalChecks.get(name)?.(text) === false)
       this.#problem(literal.at, `invalid ${name} argument`);
   }
 }
@@ -314,13 +314,15 @@ function textOf(literal: string): string | undefined {
   return body !== undefined && (prefix || !body.includes('\\')) ? body : undefined;
 }
 
-const literalChecks: Readonly<Record<string, (text: string) => boolean>> = {
-  matches: isPattern,
-  duration: (text) => /^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.test(text),
-  timestamp: (text) =>
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
-    !Number.isNaN(Date.parse(text)),
-};
+const literalChecks = new Map<string, (text: string) => boolean>(
+  Object.entries({
+    matches: isPattern,
+    duration: (text) => /^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.test(text),
+    timestamp: (text) =>
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
+      !Number.isNaN(Date.parse(text)),
+  }),
+);
 
 function isPattern(text: string): boolean {
   try {

@@ -241,8 +241,12 @@ export function* validateClaimUse(
   { resourceClaims }: PodSpec,
   field: string,
 ): FieldErrors {
-  const known = (resourceClaims ?? []).map(({ name }) => name).sort();
+  const names = (resourceClaims ?? []).map(({ name }) => name).sort();
+  const known = new Set(names);
+  const choice = names.length === 0 ? ' which is empty' : `: ${names.join(', ')}`;
   const used = new Set<string>();
+  /** Claims of which single requests are used. */
+  const usedInPart = new Set<string>();
   for (const [index, { name, request }] of (resources?.claims ?? []).entries()) {
     const path = `${field}[${index}]`;
     if (!name) {
@@ -251,12 +255,12 @@ export function* validateClaimUse(
     }
     if (request) yield* invalidFor(`${path}.request`, request, dnsLabelProblems(request));
     const key = request ? `${name}/${request}` : name;
-    const overlaps = !request && [...used].some((other) => other.startsWith(`${name}/`));
+    const overlaps = !request && usedInPart.has(name);
     if (used.has(name)) yield duplicate(path, name);
     else if (used.has(key) || overlaps) yield duplicate(path, key);
     used.add(key);
-    const choice = known.length === 0 ? ' which is empty' : `: ${known.join(', ')}`;
-    if (!known.includes(name))
+    if (request) usedInPart.add(name);
+    if (!known.has(name))
       yield notFoundField(path, name, `must be one of the names in pod.spec.resourceClaims${choice}`);
   }
 }

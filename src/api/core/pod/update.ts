@@ -47,11 +47,9 @@ function* validateAddedTolerations(
   tolerations: Toleration[] | undefined,
   old: Toleration[] | undefined,
 ): FieldErrors {
+  const kept = new Set((tolerations ?? []).map(tolerationText));
   for (const before of old ?? []) {
-    const kept = (tolerations ?? []).some((now) =>
-      semanticEqual({ ...now, tolerationSeconds: 0 }, { ...before, tolerationSeconds: 0 }),
-    );
-    if (!kept)
+    if (!kept.has(tolerationText(before)))
       yield forbiddenField(
         'spec.tolerations',
         'existing toleration can not be modified except its tolerationSeconds',
@@ -59,9 +57,15 @@ function* validateAddedTolerations(
   }
 }
 
+/** The same for what differs in its seconds alone. */
+function tolerationText({ key, operator, value, effect }: Toleration): string {
+  return JSON.stringify([key ?? '', operator ?? '', value ?? '', effect ?? '']);
+}
+
 function* validateRemovedGates(spec: PodSpec, old: PodSpec): FieldErrors {
+  const before = new Set((old.schedulingGates ?? []).map(({ name }) => name));
   for (const [index, { name }] of (spec.schedulingGates ?? []).entries())
-    if (!old.schedulingGates?.some((gate) => gate.name === name))
+    if (!before.has(name))
       yield forbiddenField(
         `spec.schedulingGates[${index}].name`,
         `only deletion is allowed, but found new scheduling gate '${name}'`,

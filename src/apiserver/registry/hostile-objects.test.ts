@@ -1,0 +1,92 @@
+/** Objects that no honest client makes are answered in moderate time. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type Answer, configMaps, createTestServer, type TestServer } from '../server.fixture.ts';
+
+const cpuMsMax = 3000;
+const namespaced = '/api/v1/namespaces/default';
+
+let server: TestServer;
+
+before(async () => {
+  server = await createTestServer();
+  await server.ask('POST', `${namespaced}/serviceaccounts`, { metadata: { name: 'default' } });
+});
+after(() => server[Symbol.asyncDispose]());
+
+/** The answer, which has to come within {@link cpuMsMax} of the processor. */
+async function soon(answer: Promise<Answer>): Promise<Answer> {
+  const start = process.cpuUsage();
+  const told = await answer;
+  const { user } = process.cpuUsage(start);
+  assert.ok(user / 1000 < cpuMsMax, `${user / 1000} ms`);
+  return told;
+}
+
+const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+
+const pod = (name: string, spec: object, container: object = {}) => ({
+  metadata: { name },
+  spec: { containers: [{ name: 'c', image: 'i', ...container }], ...spec },
+});
+
+const owner = (uid: string, more: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  name: 'o',
+  uid,
+  ...more,
+});
+
+test('many owners are told apart, and duplicates dropped', async () => {
+  const references = times(20_000, (index) => owner(`u${index}`));
+  const body = { metadata: { name: 'owned', ownerReferences: [...references, owner('u1')] } };
+  const { status, object } = await soon(server.ask('POST', configMaps, body));
+  assert.deepEqual([status, object.metadata.ownerReferences.length], [201, 20_000]);
+});
+
+test('many wrong owners are refused in a message that has an end', async () => {
+  const references = times(5000, (index) => owner(`u${index}`, { controller: true }));
+  const body = { metadata: { name: 'controlled', ownerReferences: references } };
+  const { status, object } = await soon(server.ask('POST', configMaps, body));
+  assert.equal(status, 422);
+  assert.match(object.message, /Only one reference can have Controller set to true/);
+  assert.ok(object.message.length < 10_000_000);
+});
+
+test('many finalizers of an object that is being deleted are compared with those before', async () => {
+  const named = (finalizers: string[]) => ({ metadata: { name: 'finalized', finalizers } });
+  await server.ask('POST', configMaps, named(times(20_000, (index) => `example.com/a${index}`)));
+  await server.ask('DELETE', `${configMaps}/finalized`);
+  const others = named(times(20_000, (index) => `example.com/b${index}`));
+  const { status } = await soon(server.ask('PUT', `${configMaps}/finalized`, others));
+  assert.equal(status, 422);
+});
+
+test('many claims, exit codes and tolerations are each looked at once', async () => {
+  const claims = times(20_000, (index) => ({ name: `n${index}` }));
+  const claimed = pod('claimed', {}, { resources: { claims } });
+  assert.equal((await soon(server.ask('POST', `${namespaced}/pods`, claimed))).status, 422);
+
+  const onExitCodes = { operator: 'In', values: times(300_000, (index) => index + 1) };
+  const { spec } = pod('', { restartPolicy: 'Never' });
+  const podFailurePolicy = { rules: [{ action: 'FailJob', onExitCodes }] };
+  const job = { metadata: { name: 'coded' }, spec: { template: { spec }, podFailurePolicy } };
+  assert.equal((await soon(server.ask('POST', '/apis/batch/v1/namespaces/default/jobs', job))).status, 422);
+
+  const tolerations = times(8000, (index) => ({ key: `k${index}`, operator: 'Exists' }));
+  const made = await server.ask('POST', `${namespaced}/pods`, pod('tolerant', { tolerations }));
+  assert.equal(made.status, 201);
+  const changed = structuredClone(made.object);
+  changed.spec.tolerations = changed.spec.tolerations.toReversed();
+  assert.equal((await soon(server.ask('PUT', `${namespaced}/pods/tolerant`, changed))).status, 200);
+});
+
+test('a text of many beginnings of certificate requests is no request', async () => {
+  const request = Buffer.from('-----BEGIN CERTIFICATE REQUEST-----'.repeat(30_000)).toString('base64');
+  const spec = { request, signerName: 'example.com/s', usages: ['digital signature'] };
+  const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+  const { status } = await soon(server.ask('POST', path, { metadata: { name: 'many' }, spec }));
+  assert.equal(status, 422);
+});
