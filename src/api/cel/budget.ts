@@ -7,6 +7,8 @@
 const roundsMax = 250_000;
 /** Characters that functions which make text longer may give together. */
 const textCharsMax = 10_000_000;
+/** Items, or pairs of items, that functions on lists may look at together. */
+const itemsMax = 5_000_000;
 
 /** Macros whose arguments but the first, which names a variable, are evaluated once for every element. */
 const loops = new Set([
@@ -27,6 +29,7 @@ interface Evaluator {
 
 let rounds = 0;
 let textChars = 0;
+let items = 0;
 let depth = 0;
 
 /** Runs an evaluation with a budget of its own, unless it is part of another one. */
@@ -34,6 +37,7 @@ export function withBudget<T>(work: () => T): T {
   if (depth === 0) {
     rounds = 0;
     textChars = 0;
+    items = 0;
   }
   depth++;
   try {
@@ -48,12 +52,18 @@ export const budgetSpent = 'operation cancelled: actual cost limit exceeded';
 
 /** For whoever goes on after errors: nothing goes on after this. @throws Error when the budget is spent */
 export function checkBudget(): void {
-  if (rounds > roundsMax || textChars > textCharsMax) throw new Error(budgetSpent);
+  if (rounds > roundsMax || textChars > textCharsMax || items > itemsMax) throw new Error(budgetSpent);
 }
 
 /** For text of so many characters. @throws Error when the budget is spent */
 export function spendText(chars: number): void {
   textChars += chars;
+  checkBudget();
+}
+
+/** For so many items of a list, or pairs of items of two. @throws Error when the budget is spent */
+export function spendItems(count: number): void {
+  items += count;
   checkBudget();
 }
 

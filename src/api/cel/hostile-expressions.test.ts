@@ -147,8 +147,13 @@ test('loops within loops, and text that grows, end when they have cost enough', 
     l: Array.from({ length: 100 }, (_, index) => index),
     m: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, index])),
     s: 'a'.repeat(1_000),
+    long: Array.from({ length: 20_000 }, (_, index) => index),
   });
   for (const source of [
+    'object.long.all(a, object.long.sum() >= 0)',
+    'object.long.exists(a, object.long.indexOf(-1) == 0)',
+    'sets.contains(object.long, object.long)',
+    'sets.intersects(object.long, object.long.map(a, -a - 1))',
     'object.l.map(a, object.l.map(b, object.l.map(c, object.l.map(d, a))))',
     'object.l.all(a, object.l.all(b, object.l.all(c, object.l.all(d, object.l.all(e, true)))))',
     'object.l.exists(a, object.l.exists(b, object.l.exists(c, object.l.exists(d, object.l.exists(e, false)))))',

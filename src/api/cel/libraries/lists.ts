@@ -2,7 +2,7 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { equalJson } from '../../schema/json-value.ts';
-import { budgetSpent } from '../budget.ts';
+import { budgetSpent, spendItems } from '../budget.ts';
 
 type List = readonly unknown[];
 
@@ -22,17 +22,17 @@ export function registerLists(environment: Environment, optional: (value: unknow
     .registerFunction('list.min(): dyn', (list: List) => extreme(list, 'min', -1))
     .registerFunction('list.max(): dyn', (list: List) => extreme(list, 'max', 1))
     .registerFunction('list.indexOf(dyn): int', (list: List, item: unknown) =>
-      BigInt(list.findIndex((candidate) => equalValues(candidate, item))),
+      BigInt(spent(list).findIndex((candidate) => equalValues(candidate, item))),
     )
     .registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) =>
-      BigInt(list.findLastIndex((candidate) => equalValues(candidate, item))),
+      BigInt(spent(list).findLastIndex((candidate) => equalValues(candidate, item))),
     )
     .registerFunction('list.slice(int, int): list', slice)
     .registerFunction('list.flatten(): list', (list: List) => list.flat())
     .registerFunction('list.flatten(int): list', (list: List, depth: bigint) => flatten(list, depth))
-    .registerFunction('list.sort(): list', (list: List) => [...list].sort(compareValues))
+    .registerFunction('list.sort(): list', (list: List) => [...spent(list)].sort(compareValues))
     .registerFunction('list.distinct(): list', distinct)
-    .registerFunction('list.reverse(): list', (list: List) => [...list].reverse())
+    .registerFunction('list.reverse(): list', (list: List) => [...spent(list)].reverse())
     .registerFunction('list.first(): dyn', (list: List) => optional(list[0]))
     .registerFunction('list.last(): dyn', (list: List) => optional(list.at(-1)))
     .registerType('kubernetes.Lists', Lists)
@@ -45,19 +45,26 @@ export function registerLists(environment: Environment, optional: (value: unknow
       'kubernetes.Sets.equivalent(list, list): bool',
       (_: Sets, left: List, right: List) => containsAll(left, right) && containsAll(right, left),
     )
-    .registerFunction('kubernetes.Sets.intersects(list, list): bool', (_: Sets, left: List, right: List) =>
-      left.some((item) => includesValue(right, item)),
-    );
+    .registerFunction('kubernetes.Sets.intersects(list, list): bool', (_: Sets, left: List, right: List) => {
+      spendItems(left.length * right.length);
+      return left.some((item) => includesValue(right, item));
+    });
+}
+
+/** The list, of which all items are looked at. */
+function spent(list: List): List {
+  spendItems(list.length);
+  return list;
 }
 
 function isSorted(list: List): boolean {
-  return list.every((item, index) => index === 0 || compareValues(list[index - 1], item) <= 0);
+  return spent(list).every((item, index) => index === 0 || compareValues(list[index - 1], item) <= 0);
 }
 
 /** Zero for an empty list: the type of its items is not known, and an int adds to nothing. */
 function sum(list: List): unknown {
   if (list.length === 0) return 0n;
-  return list.reduce((total, item) => {
+  return spent(list).reduce((total, item) => {
     if (typeof total === 'bigint' && typeof item === 'bigint') return total + item;
     if (typeof total === 'number' && typeof item === 'number') return total + item;
     if (total instanceof Duration && item instanceof Duration) {
@@ -69,10 +76,11 @@ function sum(list: List): unknown {
 
 function extreme(list: List, name: string, sign: 1 | -1): unknown {
   if (list.length === 0) throw new Error(`${name} called on empty list`);
-  return list.reduce((best, item) => (compareValues(item, best) * sign > 0 ? item : best));
+  return spent(list).reduce((best, item) => (compareValues(item, best) * sign > 0 ? item : best));
 }
 
 function containsAll(whole: List, part: List): boolean {
+  spendItems(whole.length * part.length);
   return part.every((item) => includesValue(whole, item));
 }
 
@@ -113,6 +121,7 @@ function flatten(list: List, depth: bigint): List {
 
 function distinct(list: List): List {
   checkPairs(list.length);
+  spendItems(list.length * list.length);
   return list.filter((item, index) => list.findIndex((other) => equalValues(item, other)) === index);
 }
 
