@@ -83,6 +83,17 @@ test('many claims, exit codes and tolerations are each looked at once', async ()
   assert.equal((await soon(server.ask('PUT', `${namespaced}/pods/tolerant`, changed))).status, 200);
 });
 
+test('many mounts and devices of volumes are told apart', async () => {
+  const volumeMounts = times(15_000, (index) => ({ name: `m${index}`, mountPath: `/m/${index}` }));
+  const volumeDevices = times(15_000, (index) => ({ name: `d${index}`, devicePath: `/d/${index}` }));
+  const mounted = pod('mounted', {}, { volumeMounts, volumeDevices });
+  const template = { metadata: { labels: { a: 'b' } }, spec: mounted.spec };
+  const spec = { selector: { matchLabels: { a: 'b' } }, template };
+  const body = { metadata: { name: 'mounted' }, spec };
+  const { status } = await soon(server.ask('POST', '/apis/apps/v1/namespaces/default/deployments', body));
+  assert.equal(status, 422);
+});
+
 test('a text of many beginnings of certificate requests is no request', async () => {
   const request = Buffer.from('-----BEGIN CERTIFICATE REQUEST-----'.repeat(30_000)).toString('base64');
   const spec = { request, signerName: 'example.com/s', usages: ['digital signature'] };

@@ -22,6 +22,8 @@ export function* validateVolumeUse(container: User, volumes: PodVolumes, path: s
 
 function* validateMounts(container: User, volumes: PodVolumes, field: string): FieldErrors {
   const devices = container.volumeDevices ?? [];
+  const deviceNames = new Set(devices.map((device) => device.name));
+  const devicePaths = new Set(devices.map((device) => device.devicePath));
   const paths = new Set<string>();
   for (const [index, mount] of container.volumeMounts!.entries()) {
     const path = `${field}[${index}]`;
@@ -31,9 +33,9 @@ function* validateMounts(container: User, volumes: PodVolumes, field: string): F
     if (paths.has(mount.mountPath))
       yield invalidValue(`${path}.mountPath`, mount.mountPath, 'must be unique');
     paths.add(mount.mountPath);
-    if (devices.some((device) => device.name === mount.name))
+    if (deviceNames.has(mount.name))
       yield invalidValue(`${path}.name`, mount.name, 'must not already exist in volumeDevices');
-    if (devices.some((device) => device.devicePath === mount.mountPath))
+    if (devicePaths.has(mount.mountPath))
       yield invalidValue(
         `${path}.mountPath`,
         mount.mountPath,
@@ -73,6 +75,8 @@ function* validateRecursiveReadOnly(mount: VolumeMount, field: string): FieldErr
 
 function* validateDevices(container: User, volumes: PodVolumes, field: string): FieldErrors {
   const mounts = container.volumeMounts ?? [];
+  const mountNames = new Set(mounts.map((mount) => mount.name));
+  const mountPaths = new Set(mounts.map((mount) => mount.mountPath));
   const names = new Set<string>();
   const paths = new Set<string>();
   for (const [index, device] of container.volumeDevices!.entries()) {
@@ -94,9 +98,9 @@ function* validateDevices(container: User, volumes: PodVolumes, field: string): 
     paths.add(devicePath);
     if (devicePath?.split('/').includes('..'))
       yield invalidValue(`${path}.devicePath`, devicePath, "can not contain backsteps ('..')");
-    if (mounts.some((mount) => mount.name === name))
+    if (mountNames.has(name))
       yield invalidValue(`${path}.name`, name, 'must not already exist in volumeMounts');
-    if (mounts.some((mount) => mount.mountPath === devicePath))
+    if (mountPaths.has(devicePath))
       yield invalidValue(
         `${path}.devicePath`,
         devicePath,
