@@ -22,6 +22,11 @@ test('a key that objects inherit is a key like others', async () => {
   assert.equal((await server.ask('PUT', `${configMaps}/fixed`, fixed({ a: '1' }))).status, 422);
 });
 
+test('what objects inherit is no field to select by', async () => {
+  const { status } = await server.ask('GET', `${configMaps}?fieldSelector=constructor%21%3Dx`);
+  assert.equal(status, 400);
+});
+
 test('a definition whose fields and paths are called like what objects inherit changes no other object', async () => {
   const schema = JSON.parse(
     '{"type":"object","properties":{"spec":{"type":"object","properties":{"__proto__":{"type":"object","properties":{"polluted":{"type":"string","default":"yes"}}}}}}}',

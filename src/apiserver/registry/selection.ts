@@ -82,7 +82,7 @@ function checkFields(resource: ServedResource, fields: ParsedFieldSelector): voi
   const { served, definition } = resource;
   const own = served?.selectableFields?.(nothing) ?? definition.selectableFields?.(nothing) ?? {};
   for (const { field } of fields.terms)
-    if (field !== 'metadata.name' && field !== 'metadata.namespace' && !(field in own))
+    if (field !== 'metadata.name' && field !== 'metadata.namespace' && !Object.hasOwn(own, field))
       throw badRequest(unknownField(resource, field));
 }
 
