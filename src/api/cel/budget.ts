@@ -5,7 +5,7 @@
 
 /** Rounds of all loops together: about what upstream's limit of a million units allows. */
 const roundsMax = 250_000;
-/** Characters that functions which make text longer may give together. */
+/** Characters that functions which make text longer may give, and those that match it may read, together. */
 const textCharsMax = 10_000_000;
 /** Items, or pairs of items, that functions on lists may look at together. */
 const itemsMax = 5_000_000;

@@ -12,6 +12,7 @@ import { registerQuantities } from './libraries/quantities.ts';
 import { registerSemver } from './libraries/semver.ts';
 import { registerText } from './libraries/text.ts';
 import { registerTwoVariables } from './libraries/two-variables.ts';
+import { linearMatches, withLinearMatches } from './linear-matches.ts';
 
 /** Bounds on one expression; upstream's own are of the same order. */
 const expressionLimits = {
@@ -81,10 +82,10 @@ export function compileCel(source: string, variables: readonly string[]): CelPro
   try {
     const environment = environmentOf(variables);
     let parsed = parse(environment, source);
-    let checked = parsed.check();
+    let checked = withLinearMatches(parsed.ast, parsed.check);
     if (!checked.valid && firstLine(checked.error) === unknownArgument) {
       parsed = environment.parse(withPresence(source));
-      checked = parsed.check();
+      checked = withLinearMatches(parsed.ast, parsed.check);
     }
     if (!checked.valid) throw new CelError(firstLine(checked.error), { cause: checked.error });
     countRounds(parsed.ast);
@@ -119,7 +120,7 @@ function run(evaluate: () => unknown): unknown {
 
 /** The library shows the source below its message. */
 function firstLine(error: unknown): string {
-  return messageOf(error).split('\n', 1)[0]!;
+  return messageOf(error).split('\n', 1)[0]!.replaceAll(linearMatches, 'matches');
 }
 
 const some = base.clone().registerVariable('value', 'dyn').parse('optional.of(value)');

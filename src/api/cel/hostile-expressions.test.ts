@@ -141,6 +141,22 @@ test('expressions of any depth and length are compiled or refused', () => {
     }
 });
 
+test('patterns take linear time, wherever they stand in an expression', () => {
+  const object = untypedCelValue({ s: `${'a'.repeat(5_000)}!`, l: ['a'] });
+  for (const source of [
+    'object.s.matches("^(a+)+$")',
+    'matches(object.s, "^(a+)+$")',
+    'object.l.all(x, object.s.matches("^(a+)+$") || x.matches("b"))',
+    'object.?s.orValue("").matches("^(a+)+$") ? true : {"k": object.s.matches("^(a+)+$")}.k',
+    'cel.bind(x, object.s, x.matches("^(a+)+$"))',
+  ])
+    assert.equal(compileCel(source, ['object']).evaluate({ object }), false, source);
+  assert.throws(
+    () => compileCel('1.matches("a")', []),
+    /^CelError: found no matching overload for 'int.matches\(string\)'/,
+  );
+});
+
 test('loops within loops, and text that grows, end when they have cost enough', () => {
   const spent = /operation cancelled: actual cost limit exceeded/;
   const object = untypedCelValue({
@@ -152,6 +168,8 @@ test('loops within loops, and text that grows, end when they have cost enough', 
   for (const source of [
     'object.long.all(a, object.long.sum() >= 0)',
     'object.long.exists(a, object.long.indexOf(-1) == 0)',
+    'object.long.all(a, !object.s.matches("b"))',
+    'object.long.all(a, object.s.charAt(0) == "a")',
     'sets.contains(object.long, object.long)',
     'sets.intersects(object.long, object.long.map(a, -a - 1))',
     'object.l.map(a, object.l.map(b, object.l.map(c, object.l.map(d, a))))',

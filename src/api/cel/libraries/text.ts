@@ -3,6 +3,7 @@ import type { Environment } from '@marcbachmann/cel-js';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { RE2JS } from 're2js';
 import { spendText } from '../budget.ts';
+import { linearMatches } from '../linear-matches.ts';
 
 /** A parsed URL; CEL code reads it by its methods only. */
 class Url {
@@ -14,9 +15,8 @@ class Url {
 
 export function registerText(environment: Environment): void {
   environment
-    .registerFunction('matches(string, string): bool', (text: string, pattern: string) =>
-      RE2JS.compile(pattern).matcher(text).find(),
-    )
+    .registerFunction('matches(string, string): bool', matches)
+    .registerFunction(`string.${linearMatches}(string): bool`, matches)
     .registerFunction('string.find(string): string', (text: string, pattern: string) => find(text, pattern))
     .registerFunction('string.findAll(string): list', (text: string, pattern: string) =>
       findAll(text, pattern, -1n),
@@ -53,6 +53,7 @@ class Strings {}
 
 /** One character; nothing right behind the last. */
 function charAt(text: string, index: bigint): string {
+  spendText(text.length);
   const characters = [...text];
   if (index < 0n || index > BigInt(characters.length)) throw new Error(`index out of range: ${index}`);
   return characters[Number(index)] ?? '';
@@ -74,13 +75,23 @@ function countOf(text: string, part: string): number {
   return count;
 }
 
+/** Linear in the text, which may be long and matched in every round of a loop. */
+function matcherOf(text: string, pattern: string) {
+  spendText(text.length + pattern.length);
+  return RE2JS.compile(pattern).matcher(text);
+}
+
+function matches(text: string, pattern: string): boolean {
+  return matcherOf(text, pattern).find();
+}
+
 function find(text: string, pattern: string): string {
-  const matcher = RE2JS.compile(pattern).matcher(text);
+  const matcher = matcherOf(text, pattern);
   return matcher.find() ? (matcher.group() ?? '') : '';
 }
 
 function findAll(text: string, pattern: string, limit: bigint): string[] {
-  const matcher = RE2JS.compile(pattern).matcher(text);
+  const matcher = matcherOf(text, pattern);
   const found: string[] = [];
   while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? '');
   return found;
