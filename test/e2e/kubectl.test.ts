@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
@@ -43,6 +42,24 @@ for (const age of ['new', 'old'] as const) {
     const kubectl = (...args: string[]) => expectSuccess(attempt(args), `kubectl ${args.join(' ')}`);
     const withInput = (input: string, ...args: string[]) =>
       expectSuccess(attempt(args, { input }), `kubectl ${args.join(' ')}`);
+
+    /** A command that does not end by itself, and what it has printed so far. */
+    const follow = (...args: string[]) => {
+      const program = age === 'old' ? old! : 'kubectl';
+      const child = spawn(program, ['--context', 'wherry', '-n', namespace, ...args], { env: cluster.env });
+      let seen = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        seen += text;
+      });
+      return {
+        prints: (pattern: RegExp) =>
+          eventually(
+            `kubectl ${args.join(' ')} prints ${pattern}`,
+            async () => pattern.exec(seen) ?? undefined,
+          ),
+        [Symbol.dispose]: () => void child.kill(),
+      };
+    };
 
     /** The old one is a package that a machine without a network cannot fetch. */
     function skipped(context: TestContext): boolean {
@@ -253,8 +270,8 @@ spec:
         'while true; do echo talking; sleep 0.2; done',
       );
       await kubectl('wait', '--for=condition=Ready', 'pod/talker', '--timeout=60s');
-      const attached = await attempt(['attach', 'talker'], { timeoutMs: 3000 });
-      assert.match(attached.stdout, /talking/);
+      using attached = follow('attach', 'talker');
+      await attached.prints(/talking/);
     });
 
     check('exec does not find a container that has ended before its pod', async () => {
@@ -302,29 +319,17 @@ spec: {containers: [${containers}]}`;
     });
 
     check('port-forward to a Service, and kubectl proxy to pods and services', async () => {
-      const program = age === 'old' ? old! : 'kubectl';
-      const start = async (args: string[]) => {
-        const child = spawn(program, ['--context', 'wherry', '-n', namespace, ...args], { env: cluster.env });
-        const [line] = (await once(child.stdout, 'data')) as [Buffer];
-        return { child, port: Number(/127\.0\.0\.1:(\d+)/.exec(line.toString())![1]) };
-      };
-      const forward = await start(['port-forward', 'service/web', ':80']);
-      try {
-        assert.match(await page(`http://127.0.0.1:${forward.port}/`), /You have hit web-/);
-      } finally {
-        forward.child.kill();
-      }
-      const proxy = await start(['proxy', '--port=0']);
-      try {
-        const base = `http://127.0.0.1:${proxy.port}/api/v1/namespaces/${namespace}`;
-        assert.match(await page(`${base}/services/web/proxy/`), /You have hit web-/);
-        const pod = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'name'))
-          .split('\n')[0]!
-          .slice('pod/'.length);
-        assert.match(await page(`${base}/pods/${pod}:8080/proxy/`), new RegExp(pod));
-      } finally {
-        proxy.child.kill();
-      }
+      const localPort = async (command: ReturnType<typeof follow>) =>
+        Number((await command.prints(/127\.0\.0\.1:(\d+)/))[1]);
+      using forward = follow('port-forward', 'service/web', ':80');
+      assert.match(await page(`http://127.0.0.1:${await localPort(forward)}/`), /You have hit web-/);
+      using proxy = follow('proxy', '--port=0');
+      const base = `http://127.0.0.1:${await localPort(proxy)}/api/v1/namespaces/${namespace}`;
+      assert.match(await page(`${base}/services/web/proxy/`), /You have hit web-/);
+      const pod = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'name'))
+        .split('\n')[0]!
+        .slice('pod/'.length);
+      assert.match(await page(`${base}/pods/${pod}:8080/proxy/`), new RegExp(pod));
     });
 
     check('explain, api-resources, api-versions, cluster-info, version, events, diff', async () => {
@@ -344,25 +349,10 @@ spec: {containers: [${containers}]}`;
     });
 
     check('get -w tells of changes as they happen', async () => {
-      const program = age === 'old' ? old! : 'kubectl';
-      const child = spawn(
-        program,
-        ['--context', 'wherry', '-n', namespace, 'get', 'configmap', '-w', '-o', 'name'],
-        {
-          env: cluster.env,
-        },
-      );
-      let seen = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        seen += text;
-      });
-      try {
-        await eventually('the watch stands', async () => seen.includes('kube-root-ca.crt'));
-        await kubectl('create', 'configmap', 'fresh');
-        await eventually('the new one is told', async () => seen.includes('configmap/fresh'));
-      } finally {
-        child.kill();
-      }
+      using watch = follow('get', 'configmap', '-w', '-o', 'name');
+      await watch.prints(/kube-root-ca.crt/);
+      await kubectl('create', 'configmap', 'fresh');
+      await watch.prints(/configmap\/fresh/);
     });
 
     check('delete: by file, by label, with grace, orphaning, and all', async () => {
