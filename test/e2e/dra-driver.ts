@@ -10,12 +10,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { serveRegistrar } from '../../src/kubelet/csi/registrar.fixture.ts';
 import { serveDriver } from '../../src/kubelet/dynamic-resources/driver.fake.ts';
 import type {
   ClaimMessage,
   DeviceHealthMessage,
 } from '../../src/kubelet/dynamic-resources/driver-messages.ts';
-import { serveRegistrar } from './registrar.ts';
 
 const [driver = '', node = '', instance = '', service = '', tokenFolder = ''] = process.argv.slice(2);
 const kubelet = '/var/lib/kubelet';

@@ -7,66 +7,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { until } from '../../base/until.fixture.ts';
 import { VirtualClock } from '../../base/virtual-clock.ts';
-import { codec } from './messages.ts';
 import { findSockets, PluginRegistry } from './plugin-registry.ts';
+import { serveRegistrar } from './registrar.fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-plugins-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /** What stands behind a socket of the registry; `told`: what became of its registration. */
-async function plugin(
+function plugin(
   name: string,
   told: string[],
   { type = 'CSIPlugin', endpoint = '', socketName = name } = {},
 ): Promise<{ stop(): void }> {
-  const method = (path: string, request: string, answer: string) => ({
-    path: `/pluginregistration.Registration/${path}`,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: codec<object>(request).serialize,
-    requestDeserialize: codec<object>(request).deserialize,
-    responseSerialize: codec<object>(answer).serialize,
-    responseDeserialize: codec<object>(answer).deserialize,
-  });
-  const server = new Server();
-  server.addService(
-    {
-      GetInfo: method('GetInfo', 'InfoRequest', 'PluginInfo'),
-      NotifyRegistrationStatus: method(
-        'NotifyRegistrationStatus',
-        'RegistrationStatus',
-        'RegistrationStatusResponse',
-      ),
-    } as never,
-    {
-      GetInfo: (_call: object, reply: (error: null, answer: object) => void) =>
-        reply(null, { type, name, endpoint, supportedVersions: ['1.0.0'] }),
-      NotifyRegistrationStatus: (
-        { request }: { request: { pluginRegistered: boolean; error: string } },
-        reply: (error: null, answer: object) => void,
-      ) => {
-        told.push(`${name} ${request.pluginRegistered} ${request.error}`.trim());
-        reply(null, {});
-      },
-    } as never,
-  );
   const socket = join(folder, `${socketName}.sock`);
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
-  return {
-    stop() {
-      server.forceShutdown();
-      rmSync(socket, { force: true });
-    },
-  };
+  return serveRegistrar(
+    socket,
+    { type, name, endpoint, supportedVersions: ['1.0.0'] },
+    ({ pluginRegistered, error }) => void told.push(`${name} ${pluginRegistered} ${error}`.trim()),
+  );
 }
 
 test('a plugin is registered by its socket, gets the result, and is removed with its socket', async () => {

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { codec, type PluginInfo } from '../../src/kubelet/csi/messages.ts';
+import { codec, type PluginInfo } from './messages.ts';
 
 type Reply = (error: null, answer: object) => void;
 interface RegistrationStatus {
