@@ -4,7 +4,6 @@ import { type ApiOperation, type ApiPath, deleteBody, type Method, requiredBody 
 import { customPathsOf } from './custom-operations.ts';
 import { capital, groupVersionTag, groupVersionTitle, withArticle } from './operation-names.ts';
 import {
-  type BodyParameter,
   deleteCollectionParameters,
   deleteParameters,
   getParameters,
@@ -67,6 +66,13 @@ function parentOf(source: OpenApiGroupVersion, resource: OpenApiResource): OpenA
   return source.resources.find(({ name }) => name === plural) ?? resource;
 }
 
+/** An operation before its builder completes it. */
+type OperationSketch = Partial<ApiOperation> &
+  Pick<ApiOperation, 'method' | 'action' | 'description'> & {
+    /** What stands before and after the group version in its id, e.g. `list`, `NamespacedPod`. */
+    name: [before: string, after: string];
+  };
+
 class PathBuilder {
   readonly #source: OpenApiGroupVersion;
   readonly #resource: OpenApiResource;
@@ -103,19 +109,9 @@ class PathBuilder {
     };
   }
 
-  /** `what`: the operation's name before and after the title, e.g. `list`, `NamespacedPod`. */
-  operation(
-    method: Method,
-    action: string,
-    what: [before: string, after: string],
-    description: string,
-    rest: Partial<ApiOperation> = {},
-  ): ApiOperation {
+  operation({ name: [before, after], ...rest }: OperationSketch): ApiOperation {
     return {
-      method,
-      action,
-      operationId: `${what[0]}${groupVersionTitle(this.#source)}${what[1]}`,
-      description,
+      operationId: `${before}${groupVersionTitle(this.#source)}${after}`,
       gvk: this.gvk,
       queryParameters: getParameters,
       consumes: anyType,
@@ -126,17 +122,53 @@ class PathBuilder {
     };
   }
 
-  get body(): BodyParameter {
-    return requiredBody(this.definition);
+  /** `of`: what is read, for the description, e.g. `the specified Pod` or `status of the specified Pod`. */
+  read(noun: string, of: string, rest: Partial<ApiOperation> = {}): ApiOperation | false {
+    if (!this.allows('get')) return false;
+    const description = `read ${of}`;
+    return this.operation({ method: 'get', action: 'get', name: ['read', noun], description, ...rest });
+  }
+
+  replace(noun: string, of: string): ApiOperation | false {
+    if (!this.allows('update')) return false;
+    return this.operation({
+      method: 'put',
+      action: 'put',
+      name: ['replace', noun],
+      description: `replace ${of}`,
+      queryParameters: writeParameters,
+      body: requiredBody(this.definition),
+      codes: [200, 201],
+    });
+  }
+
+  create(noun: string, of: string): ApiOperation | false {
+    if (!this.allows('create')) return false;
+    return this.operation({
+      method: 'post',
+      action: 'post',
+      name: ['create', noun],
+      description: `create ${of}`,
+      queryParameters: writeParameters,
+      body: requiredBody(this.definition),
+      codes: [200, 201, 202],
+    });
+  }
+
+  patch(noun: string, of: string): ApiOperation | false {
+    if (!this.allows('patch')) return false;
+    return this.operation({
+      method: 'patch',
+      action: 'patch',
+      name: ['patch', noun],
+      description: `partially update ${of}`,
+      queryParameters: patchParameters,
+      body: requiredBody(`${metaV1}.Patch`),
+      consumes: patchTypes,
+      codes: [200, 201],
+    });
   }
 }
-
-const patching = {
-  queryParameters: patchParameters,
-  body: requiredBody(`${metaV1}.Patch`),
-  consumes: patchTypes,
-  codes: [200, 201],
-};
 
 function resourcePaths(source: OpenApiGroupVersion, resource: OpenApiResource): ApiPath[] {
   const builder = new PathBuilder(source, resource);
@@ -150,49 +182,36 @@ function collectionPath(builder: PathBuilder, { kind, name }: OpenApiResource): 
   const { noun } = builder;
   return builder.path(`${builder.prefix}/${name}`, builder.inScope, [
     builder.allows('list') && listOperation(builder, kind, noun),
-    builder.allows('create') &&
-      builder.operation('post', 'post', ['create', noun], `create ${withArticle(kind)}`, {
-        queryParameters: writeParameters,
-        body: builder.body,
-        codes: [200, 201, 202],
-      }),
+    builder.create(noun, withArticle(kind)),
     builder.allows('deletecollection') &&
-      builder.operation(
-        'delete',
-        'deletecollection',
-        ['delete', `Collection${noun}`],
-        `delete collection of ${kind}`,
-        { ...deletion, queryParameters: deleteCollectionParameters },
-      ),
+      builder.operation({
+        ...deletion,
+        action: 'deletecollection',
+        name: ['delete', `Collection${noun}`],
+        description: `delete collection of ${kind}`,
+        queryParameters: deleteCollectionParameters,
+      }),
   ]);
 }
 
 function objectPath(builder: PathBuilder, resource: OpenApiResource): ApiPath {
   const { kind, name } = resource;
   const { noun } = builder;
+  const of = `the specified ${kind}`;
   return builder.path(`${builder.prefix}/${name}/{name}`, builder.ofObject, [
-    builder.allows('get') && builder.operation('get', 'get', ['read', noun], `read the specified ${kind}`),
-    builder.allows('update') &&
-      builder.operation('put', 'put', ['replace', noun], `replace the specified ${kind}`, {
-        queryParameters: writeParameters,
-        body: builder.body,
-        codes: [200, 201],
-      }),
+    builder.read(noun, of),
+    builder.replace(noun, of),
     builder.allows('delete') &&
-      builder.operation('delete', 'delete', ['delete', noun], `delete ${withArticle(kind)}`, {
+      builder.operation({
         ...deletion,
         ...(resource.returnsDeleted && { answer: builder.definition }),
+        action: 'delete',
+        name: ['delete', noun],
+        description: `delete ${withArticle(kind)}`,
         queryParameters: deleteParameters,
         codes: [200, 202],
       }),
-    builder.allows('patch') &&
-      builder.operation(
-        'patch',
-        'patch',
-        ['patch', noun],
-        `partially update the specified ${kind}`,
-        patching,
-      ),
+    builder.patch(noun, of),
   ]);
 }
 
@@ -201,38 +220,45 @@ function allNamespacesPath(builder: PathBuilder, { kind, name }: OpenApiResource
 }
 
 function listOperation(builder: PathBuilder, kind: string, noun: string): ApiOperation {
-  return builder.operation('get', 'list', ['list', noun], `list or watch objects of kind ${kind}`, {
+  return builder.operation({
+    method: 'get',
+    action: 'list',
+    name: ['list', noun],
+    description: `list or watch objects of kind ${kind}`,
     queryParameters: listParameters,
     answer: `${builder.definition}List`,
     produces: streamTypes,
   });
 }
 
-const deletion = { body: deleteBody, answer: `${metaV1}.Status` };
+const deletion = { method: 'delete', body: deleteBody, answer: `${metaV1}.Status` } as const;
 
 /** The paths under /watch, which clients no longer use and upstream still serves. */
 function watchPaths(builder: PathBuilder, resource: OpenApiResource): ApiPath[] {
   const { kind, name } = resource;
   const { noun, prefix, inScope, ofObject } = builder;
-  const rest = { queryParameters: listParameters, answer: `${metaV1}.WatchEvent`, produces: streamTypes };
+  const watching = {
+    method: 'get',
+    queryParameters: listParameters,
+    answer: `${metaV1}.WatchEvent`,
+    produces: streamTypes,
+  } as const;
   const watchList = (after: string) =>
-    builder.operation(
-      'get',
-      'watchlist',
-      ['watch', after],
-      `watch individual changes to a list of ${kind}. deprecated: use the 'watch' parameter with a list operation instead.`,
-      rest,
-    );
+    builder.operation({
+      ...watching,
+      action: 'watchlist',
+      name: ['watch', after],
+      description: `watch individual changes to a list of ${kind}. deprecated: use the 'watch' parameter with a list operation instead.`,
+    });
   const paths = [
     builder.path(`/watch${prefix}/${name}`, inScope, [watchList(`${noun}List`)]),
     builder.path(`/watch${prefix}/${name}/{name}`, ofObject, [
-      builder.operation(
-        'get',
-        'watch',
-        ['watch', noun],
-        `watch changes to an object of kind ${kind}. deprecated: use the 'watch' parameter with a list operation instead, filtered to a single item with the 'fieldSelector' parameter.`,
-        rest,
-      ),
+      builder.operation({
+        ...watching,
+        action: 'watch',
+        name: ['watch', noun],
+        description: `watch changes to an object of kind ${kind}. deprecated: use the 'watch' parameter with a list operation instead, filtered to a single item with the 'fieldSelector' parameter.`,
+      }),
     ]),
   ];
   if (resource.namespaced) {
@@ -252,38 +278,13 @@ function subresourcePaths(
   const noun = `${resource.namespaced ? 'Namespaced' : ''}${owner}${capital(subresource)}`;
   const path = `${builder.prefix}/${plural}/{name}/${subresource}`;
   if (connecting.has(subresource)) return connectPaths(builder, resource, { path, noun, owner, subresource });
-  const { body } = builder;
   const of = `${subresource} of the specified ${owner}`;
   return [
     builder.path(path, builder.ofObject, [
-      builder.allows('get') &&
-        builder.operation(
-          'get',
-          'get',
-          ['read', noun],
-          `read ${of}`,
-          subresource === 'log' ? logReading : {},
-        ),
-      builder.allows('update') &&
-        builder.operation('put', 'put', ['replace', noun], `replace ${of}`, {
-          queryParameters: writeParameters,
-          body,
-          codes: [200, 201],
-        }),
-      builder.allows('create') &&
-        builder.operation(
-          'post',
-          'post',
-          ['create', noun],
-          `create ${subresource} of ${withArticle(owner)}`,
-          {
-            queryParameters: writeParameters,
-            body,
-            codes: [200, 201, 202],
-          },
-        ),
-      builder.allows('patch') &&
-        builder.operation('patch', 'patch', ['patch', noun], `partially update ${of}`, patching),
+      builder.read(noun, of, subresource === 'log' ? logReading : {}),
+      builder.replace(noun, of),
+      builder.create(noun, `${subresource} of ${withArticle(owner)}`),
+      builder.patch(noun, of),
     ]),
   ].filter(({ operations }) => operations.length > 0);
 }
@@ -314,13 +315,15 @@ function connectPaths(
       // Only a proxy passes on what it does not know.
       .filter((method) => subresource === 'proxy' || method === 'get' || method === 'post')
       .map((method) =>
-        builder.operation(
+        builder.operation({
           method,
-          'connect',
-          ['connect', `${capital(method)}${noun}${after}`],
-          `connect ${method.toUpperCase()} requests to ${subresource} of ${owner}`,
-          { answer: undefined, queryParameters: optionParameters(resource.kind), produces: anyType },
-        ),
+          action: 'connect',
+          name: ['connect', `${capital(method)}${noun}${after}`],
+          description: `connect ${method.toUpperCase()} requests to ${subresource} of ${owner}`,
+          queryParameters: optionParameters(resource.kind),
+          produces: anyType,
+          answer: undefined,
+        }),
       );
   const paths = [builder.path(path, builder.ofObject, operations(''))];
   if (subresource === 'proxy') {
