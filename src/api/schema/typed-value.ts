@@ -125,111 +125,119 @@ export interface Comparison {
   added: FieldSet | undefined;
 }
 
-interface Builders {
-  removed: MutableFieldSet;
-  modified: MutableFieldSet;
-  added: MutableFieldSet;
-}
-
 /** In which fields `next` differs from `old`. */
 export function compareTyped(old: JsonObject, next: JsonObject, node: Node): Comparison {
-  const builders: Builders = { removed: {}, modified: {}, added: {} };
-  compareObjects(old, next, node, builders);
+  const fields = new DifferingFields();
+  fields.compareObjects(old, next, node);
   const nonEmpty = (set: MutableFieldSet) => (isEmptySet(set) ? undefined : set);
   return {
-    removed: nonEmpty(builders.removed),
-    modified: nonEmpty(builders.modified),
-    added: nonEmpty(builders.added),
+    removed: nonEmpty(fields.removed),
+    modified: nonEmpty(fields.modified),
+    added: nonEmpty(fields.added),
   };
 }
 
-function compareObjects(
-  old: JsonObject | undefined,
-  next: JsonObject | undefined,
-  node: Node,
-  out: Builders,
-): void {
-  for (const key in next) {
-    const value = next[key];
-    if (value === undefined) continue;
-    const before = old === undefined ? undefined : ownValue(old, key);
-    if (before !== value) compareAt(`f:${key}`, before, value, childNode(node, key), out);
-  }
-  for (const key in old) {
-    if (old[key] !== undefined && (next === undefined || ownValue(next, key) === undefined)) {
-      compareAt(`f:${key}`, old[key], undefined, childNode(node, key), out);
+/** The fields below one element in which two values differ. */
+class DifferingFields {
+  readonly removed: MutableFieldSet = {};
+  readonly modified: MutableFieldSet = {};
+  readonly added: MutableFieldSet = {};
+
+  compareObjects(old: JsonObject | undefined, next: JsonObject | undefined, node: Node): void {
+    for (const key in next) {
+      const value = next[key];
+      if (value === undefined) continue;
+      const before = old === undefined ? undefined : ownValue(old, key);
+      if (before !== value) this.#compareAt(`f:${key}`, before, value, childNode(node, key));
+    }
+    for (const key in old) {
+      if (old[key] !== undefined && (next === undefined || ownValue(next, key) === undefined)) {
+        this.#compareAt(`f:${key}`, old[key], undefined, childNode(node, key));
+      }
     }
   }
-}
 
-/** Compares what stands at an element; undefined: it is not there (null is). */
-function compareAt(element: string, old: unknown, next: unknown, node: Node, out: Builders): void {
-  if (next === undefined) {
-    addChild(out.removed, element, true, fieldsBelow(old, node, 'comparison'));
-    return;
-  }
-  if (old === undefined) {
-    addChild(out.added, element, true, fieldsBelow(next, node, 'comparison'));
-    return;
-  }
-  const shape = shapeOf(node, next) === 'leaf' ? shapeOf(node, old) : shapeOf(node, next);
-  const inner: Builders = { removed: {}, modified: {}, added: {} };
-  if (shape === 'object' && (isObject(old) || isObject(next))) {
-    const left = asObject(old);
-    const right = asObject(next);
-    if (!isEmptyObject(left) || !isEmptyObject(right)) {
-      compareObjects(left, right, node, inner);
-      addInner(element, inner, out);
+  /** Compares what stands at an element; undefined: it is not there (null is). */
+  #compareAt(element: string, old: unknown, next: unknown, node: Node): void {
+    if (next === undefined) {
+      addChild(this.removed, element, true, fieldsBelow(old, node, 'comparison'));
       return;
     }
-  } else if (shape === 'list') {
-    const left = asList(old);
-    const right = asList(next);
-    if ((left?.length ?? 0) > 0 || (right?.length ?? 0) > 0) {
-      compareLists(left, right, node!, inner);
-      addInner(element, inner, out);
+    if (old === undefined) {
+      addChild(this.added, element, true, fieldsBelow(next, node, 'comparison'));
       return;
     }
+    const shape = shapeOf(node, next) === 'leaf' ? shapeOf(node, old) : shapeOf(node, next);
+    if (shape === 'object' && (isObject(old) || isObject(next))) {
+      const left = asObject(old);
+      const right = asObject(next);
+      if (!isEmptyObject(left) || !isEmptyObject(right)) {
+        const inner = new DifferingFields();
+        inner.compareObjects(left, right, node);
+        this.#addBelow(element, inner);
+        return;
+      }
+    } else if (shape === 'list') {
+      const left = asList(old);
+      const right = asList(next);
+      if ((left?.length ?? 0) > 0 || (right?.length ?? 0) > 0) {
+        const inner = new DifferingFields();
+        inner.#compareLists(left, right, node!);
+        this.#addBelow(element, inner);
+        return;
+      }
+    }
+    if (!equalJson(old, next)) this.modified[element] = member;
   }
-  if (!equalJson(old, next)) out.modified[element] = member;
-}
 
-function addInner(element: string, inner: Builders, out: Builders): void {
-  if (!isEmptySet(inner.removed)) out.removed[element] = inner.removed;
-  if (!isEmptySet(inner.modified)) out.modified[element] = inner.modified;
-  if (!isEmptySet(inner.added)) out.added[element] = inner.added;
-}
+  #addBelow(element: string, inner: DifferingFields): void {
+    if (!isEmptySet(inner.removed)) this.removed[element] = inner.removed;
+    if (!isEmptySet(inner.modified)) this.modified[element] = inner.modified;
+    if (!isEmptySet(inner.added)) this.added[element] = inner.added;
+  }
 
-function compareLists(
-  old: unknown[] | undefined,
-  next: unknown[] | undefined,
-  node: SchemaNode,
-  out: Builders,
-): void {
-  if (!compareNamedItems(old ?? [], next ?? [], node, out)) compareIndexed(old, next, node, out);
-}
+  #compareLists(old: unknown[] | undefined, next: unknown[] | undefined, node: SchemaNode): void {
+    if (!this.#compareNamedItems(old ?? [], next ?? [], node)) this.#compareIndexed(old, next, node);
+  }
 
-/**
- * As {@link compareIndexed} for what most lists are: items with a text as their only key, each of its own. False, and
- * nothing is noted, when these are not such. Items that are the very same need no path element.
- */
-function compareNamedItems(
-  old: readonly unknown[],
-  next: readonly unknown[],
-  node: SchemaNode,
-  out: Builders,
-): boolean {
-  const name = node.listMapKeys?.length === 1 ? node.listMapKeys[0]! : undefined;
-  const before = name === undefined ? undefined : itemsByText(old, name);
-  const after = before && itemsByText(next, name!);
-  if (!after) return false;
-  const compare = (text: string, left: unknown, right: unknown) => {
-    if (left !== right)
-      compareAt(`k:{${JSON.stringify(name)}:${JSON.stringify(text)}}`, left, right, node.element, out);
-  };
-  for (const [text, item] of before) compare(text, item, after.get(text));
-  for (const [text, item] of after) if (!before.has(text)) compare(text, undefined, item);
-  return true;
+  /**
+   * The quick way for most lists, whose items have a string as their only key and no key twice. False, with nothing
+   * noted, for any other list. Unchanged items need no path element.
+   */
+  #compareNamedItems(old: readonly unknown[], next: readonly unknown[], node: SchemaNode): boolean {
+    const name = node.listMapKeys?.length === 1 ? node.listMapKeys[0]! : undefined;
+    const before = name === undefined ? undefined : itemsByText(old, name);
+    const after = before && itemsByText(next, name!);
+    if (!after) return false;
+    const compare = (text: string, left: unknown, right: unknown) => {
+      if (left === right) return;
+      this.#compareAt(`k:{${JSON.stringify(name)}:${JSON.stringify(text)}}`, left, right, node.element);
+    };
+    for (const [text, item] of before) compare(text, item, after.get(text));
+    for (const [text, item] of after) if (!before.has(text)) compare(text, undefined, item);
+    return true;
+  }
+
+  #compareIndexed(old: unknown[] | undefined, next: unknown[] | undefined, node: SchemaNode): void {
+    const before = indexItems(node, old);
+    const after = indexItems(node, next);
+    for (const element of new Set([...before.keys(), ...after.keys()])) {
+      const left = before.get(element) ?? [];
+      const right = after.get(element) ?? [];
+      if (left.length <= 1 && right.length <= 1) {
+        this.#compareAt(element, left[0], right[0], node.element);
+      } else if (left.length > 1 && right.length > 1) {
+        // Items that share a key cannot be told apart: they are compared as a whole.
+        if (!equalJson(left, right)) this.modified[element] = member;
+      } else if (left.length > 1) {
+        if (right[0] !== undefined) this.#compareAt(element, undefined, right[0], node.element);
+        this.removed[element] = member;
+      } else {
+        if (left[0] !== undefined) this.#compareAt(element, left[0], undefined, node.element);
+        this.added[element] = member;
+      }
+    }
+  }
 }
 
 /** Undefined when an item has no such text, or shares it with another. */
@@ -241,37 +249,6 @@ function itemsByText(list: readonly unknown[], name: string): Map<string, JsonOb
     items.set(text, item as JsonObject);
   }
   return items.size === list.length ? items : undefined;
-}
-
-function compareIndexed(
-  old: unknown[] | undefined,
-  next: unknown[] | undefined,
-  node: SchemaNode,
-  out: Builders,
-): void {
-  const before = indexItems(node, old);
-  const after = indexItems(node, next);
-  for (const element of new Set([...before.keys(), ...after.keys()])) {
-    const left = before.get(element) ?? [];
-    const right = after.get(element) ?? [];
-    if (left.length <= 1 && right.length <= 1) compareAt(element, left[0], right[0], node.element, out);
-    // Of items with the same key nothing but their whole can be told apart.
-    else if (left.length > 1 && right.length > 1) {
-      if (!equalJson(left, right)) out.modified[element] = member;
-    } else {
-      const [many, one] = left.length > 1 ? [out.removed, right[0]] : [out.added, left[0]];
-      if (one !== undefined) {
-        compareAt(
-          element,
-          left.length > 1 ? undefined : one,
-          left.length > 1 ? one : undefined,
-          node.element,
-          out,
-        );
-      }
-      many[element] = member;
-    }
-  }
 }
 
 /**
