@@ -107,41 +107,64 @@ export function lengthProblem(max: number, unit: 'bytes' | 'characters' = 'chara
   return `must be no more than ${max} ${unit}`;
 }
 
-function bounded(
-  value: string,
-  max: number,
-  pattern: RegExp,
-  message: string,
-  tooLongMessage = lengthProblem(max),
-): Problems {
-  const tooLong = value.length > max;
+interface NameRule {
+  lengthMax: number;
+  /** In which upstream's message gives the length. */
+  unit?: 'bytes';
+  pattern: RegExp;
+  /** What the pattern asks, in upstream's words. */
+  message: string;
+}
+
+function problemsBy({ lengthMax, unit, pattern, message }: NameRule, value: string): Problems {
+  const tooLong = value.length > lengthMax;
   const malformed = !pattern.test(value);
   if (!tooLong && !malformed) return none;
-  return [...(tooLong ? [tooLongMessage] : []), ...(malformed ? [message] : [])];
+  return [...(tooLong ? [lengthProblem(lengthMax, unit)] : []), ...(malformed ? [message] : [])];
 }
+
+const subdomain = { lengthMax: subdomainLengthMax, pattern: subdomainRegExp, message: subdomainMessage };
+const searchDomain = {
+  lengthMax: subdomainLengthMax,
+  pattern: searchDomainRegExp,
+  message: searchDomainMessage,
+};
+const dnsLabel = { lengthMax: labelLengthMax, pattern: labelRegExp, message: labelMessage };
+const dns1035Label = { lengthMax: labelLengthMax, pattern: label1035RegExp, message: label1035Message };
+const wildcardSubdomain = {
+  lengthMax: subdomainLengthMax,
+  pattern: wildcardRegExp,
+  message: wildcardMessage,
+};
+const labelValue = {
+  lengthMax: labelLengthMax,
+  unit: 'bytes',
+  pattern: labelValueRegExp,
+  message: labelValueMessage,
+} as const;
 
 /** RFC 1123 subdomain: what most objects' names must be. */
 export function subdomainProblems(value: string): Problems {
-  return bounded(value, subdomainLengthMax, subdomainRegExp, subdomainMessage);
+  return problemsBy(subdomain, value);
 }
 
 /** A domain in which resolvers look for a name: labels may have underscores. */
 export function searchDomainProblems(value: string): Problems {
-  return bounded(value, subdomainLengthMax, searchDomainRegExp, searchDomainMessage);
+  return problemsBy(searchDomain, value);
 }
 
 export function dnsLabelProblems(value: string): Problems {
   // What would do as a subdomain has nothing wrong but its dots.
-  const message = subdomainRegExp.test(value) ? 'must not contain dots' : labelMessage;
-  return bounded(value, labelLengthMax, labelRegExp, message);
+  const rule = subdomainRegExp.test(value) ? { ...dnsLabel, message: 'must not contain dots' } : dnsLabel;
+  return problemsBy(rule, value);
 }
 
 export function dns1035LabelProblems(value: string): Problems {
-  return bounded(value, labelLengthMax, label1035RegExp, label1035Message);
+  return problemsBy(dns1035Label, value);
 }
 
 export function wildcardSubdomainProblems(value: string): Problems {
-  return bounded(value, subdomainLengthMax, wildcardRegExp, wildcardMessage);
+  return problemsBy(wildcardSubdomain, value);
 }
 
 /** One word, or several with commas and colons: why a condition is as it is. */
@@ -150,8 +173,7 @@ export function conditionReasonProblems(value: string): Problems {
 }
 
 export function labelValueProblems(value: string): Problems {
-  const tooLong = lengthProblem(labelLengthMax, 'bytes');
-  return bounded(value, labelLengthMax, labelValueRegExp, labelValueMessage, tooLong);
+  return problemsBy(labelValue, value);
 }
 
 /** What programming languages call things. */

@@ -1,6 +1,6 @@
 /** Resource names and quantities: which names a container, a quota or a node may use, and what their amounts may be. */
 import { type FieldErrors, forbiddenField, invalidValue, required } from '../field-error.ts';
-import { compareQuantities, type Quantity, tryParseQuantity } from '../quantity.ts';
+import { compareQuantities, tryParseQuantity } from '../quantity.ts';
 import { type Errors, invalidFor, noErrors } from './fields.ts';
 import { qualifiedNameProblems } from './names.ts';
 
@@ -148,10 +148,18 @@ interface Requirements {
 }
 
 function* validateRequest(name: string, resources: Requirements, field: string): FieldErrors {
-  const request = tryParseQuantity(resources.requests?.[name]);
-  const limit = tryParseQuantity(resources.limits?.[name]);
-  if (request && limit) yield* requestWithinLimit(name, request, limit, resources, field);
-  else if (!limit && !isOvercommitAllowed(name))
+  const requested = resources.requests?.[name];
+  const limited = resources.limits?.[name];
+  const request = tryParseQuantity(requested);
+  const limit = tryParseQuantity(limited);
+  const mayDiffer = isOvercommitAllowed(name);
+  if (request && limit) {
+    const order = compareQuantities(request, limit);
+    const isWithin = mayDiffer ? order <= 0 : order === 0;
+    const relation = mayDiffer ? 'less than or equal to' : 'equal to';
+    if (!isWithin)
+      yield invalidValue(`${field}.requests`, requested, `must be ${relation} ${name} limit of ${limited}`);
+  } else if (!limit && !mayDiffer)
     yield required(`${field}.limits`, 'Limit must be set for non overcommitable resources');
 }
 
@@ -162,21 +170,4 @@ function* validatePages(name: string, value: string, field: string): FieldErrors
   const amount = tryParseQuantity(value);
   if (!amount || (size && size.nanos > 0n && amount.nanos % size.nanos === 0n)) return;
   yield invalidValue(field, value, `${value} is not positive integer multiple of ${name}`);
-}
-
-function* requestWithinLimit(
-  name: string,
-  request: Quantity,
-  limit: Quantity,
-  resources: Requirements,
-  field: string,
-): FieldErrors {
-  const order = compareQuantities(request, limit);
-  const why = isOvercommitAllowed(name) ? order > 0 && 'less than or equal to' : order !== 0 && 'equal to';
-  if (why)
-    yield invalidValue(
-      `${field}.requests`,
-      resources.requests?.[name],
-      `must be ${why} ${name} limit of ${resources.limits?.[name]}`,
-    );
 }
