@@ -46,29 +46,28 @@ export function computePodRequests<Amount>(
   amounts: Arithmetic<Amount>,
   options: PodResourcesOptions = {},
 ): Map<string, Amount> {
-  return computePodResources(pod, 'requests', amounts, options);
+  return computePodResources(pod, { which: 'requests', amounts, options });
 }
 
 /** Like {@link computePodRequests}. Overhead counts only for resources that have a limit. */
 export function computePodLimits<Amount>(pod: Pod, amounts: Arithmetic<Amount>): Map<string, Amount> {
-  return computePodResources(pod, 'limits', amounts, {});
+  return computePodResources(pod, { which: 'limits', amounts, options: {} });
 }
 
-function computePodResources<Amount>(
-  pod: Pod,
-  which: 'requests' | 'limits',
-  amounts: Arithmetic<Amount>,
-  options: PodResourcesOptions,
-): Map<string, Amount> {
+/** What is counted, and how. */
+interface Counting<Amount> {
+  which: 'requests' | 'limits';
+  amounts: Arithmetic<Amount>;
+  options: PodResourcesOptions;
+}
+
+function computePodResources<Amount>(pod: Pod, counting: Counting<Amount>): Map<string, Amount> {
+  const { which, amounts, options } = counting;
   const { spec } = pod;
   const total = new Map<string, Amount>();
   for (const container of spec?.containers ?? []) {
     const status = options.useStatus ? statusOf(pod.status?.containerStatuses, container.name) : undefined;
-    addInto(
-      total,
-      resourcesOfContainer(asGranted(pod, container, status), which, amounts, options, status),
-      amounts,
-    );
+    addInto(total, resourcesOfContainer(asGranted(pod, container, status), status, counting), amounts);
   }
   const initContainers = spec?.initContainers;
   if (initContainers?.length) {
@@ -80,7 +79,7 @@ function computePodResources<Amount>(
         options.useStatus && isSidecar
           ? statusOf(pod.status?.initContainerStatuses, container.name)
           : undefined;
-      const own = resourcesOfContainer(asGranted(pod, container, status), which, amounts, options, status);
+      const own = resourcesOfContainer(asGranted(pod, container, status), status, counting);
       if (isSidecar) {
         addInto(total, own, amounts);
         addInto(sidecars, own, amounts);
@@ -92,7 +91,7 @@ function computePodResources<Amount>(
     }
     maxInto(total, peak, amounts);
   }
-  for (const [resource, amount] of podLevelAmounts(pod, which, amounts, options)) total.set(resource, amount);
+  for (const [resource, amount] of podLevelAmounts(pod, counting)) total.set(resource, amount);
   for (const [resource, text] of Object.entries(spec?.overhead ?? {})) {
     const held = total.get(resource);
     const overhead = amounts.parse(resource, text);
@@ -105,9 +104,7 @@ function computePodResources<Amount>(
 /** What is asked for the pod as a whole or, while a resize of that is under way, what it still holds if that is more. */
 function podLevelAmounts<Amount>(
   { spec, status }: Pod,
-  which: 'requests' | 'limits',
-  amounts: Arithmetic<Amount>,
-  options: PodResourcesOptions,
+  { which, amounts, options }: Counting<Amount>,
 ): Map<string, Amount> {
   const own = new Map<string, Amount>();
   for (const [resource, text] of Object.entries(spec?.resources?.[which] ?? {}))
@@ -136,10 +133,8 @@ function isInfeasible(status: PodStatus | undefined): boolean {
 
 function resourcesOfContainer<Amount>(
   container: Container,
-  which: 'requests' | 'limits',
-  amounts: Arithmetic<Amount>,
-  options: PodResourcesOptions,
   status: ContainerStatus | undefined,
+  { which, amounts, options }: Counting<Amount>,
 ): Map<string, Amount> {
   const own = new Map<string, Amount>();
   const listed = container.resources?.[which];

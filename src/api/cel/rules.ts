@@ -80,7 +80,7 @@ export class SchemaRules {
   *#value(schema: StructuralSchema, value: unknown, old: unknown, path: string): FieldErrors {
     if (value === undefined || value === null || !this.#anyBelow(schema)) return;
     for (const compiled of this.#rulesOf(schema)) {
-      const error = checkRule(compiled, schema, value, old, path);
+      const error = checkRule(compiled, { schema, value, old, path });
       if (error) yield error;
     }
     if (Array.isArray(value)) {
@@ -139,13 +139,16 @@ export function compileRule(rule: ValidationRule): CompiledRule {
   return { rule, program, message, isTransition: mentions(program.ast, 'oldSelf') };
 }
 
-function checkRule(
-  compiled: CompiledRule,
-  schema: StructuralSchema,
-  value: unknown,
-  old: unknown,
-  path: string,
-): FieldError | undefined {
+/** A value of the resource that rules are about. */
+interface RuledValue {
+  schema: StructuralSchema;
+  value: unknown;
+  /** Before an update. */
+  old: unknown;
+  path: string;
+}
+
+function checkRule(compiled: CompiledRule, { schema, value, old, path }: RuledValue): FieldError | undefined {
   const { rule, program, isTransition } = compiled;
   const hasOld = old !== undefined && old !== null;
   if (isTransition && !hasOld && !rule.optionalOldSelf) return undefined;

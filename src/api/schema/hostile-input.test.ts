@@ -198,11 +198,8 @@ test('random patches are applied or refused, and leave the object alone', () => 
     });
     const patch = format === 'json' ? Array.from({ length: 3 }, operation) : randomValue(6);
     const input = Buffer.from(JSON.stringify(patch));
-    refusesOnlyWith(
-      [StatusError],
-      () => applyPatch(current, parsePatch(input, format), podSchema, pod, 'Strict'),
-      patch,
-    );
+    const target = { schema: podSchema, expected: pod, validation: 'Strict' } as const;
+    refusesOnlyWith([StatusError], () => applyPatch(current, parsePatch(input, format), target), patch);
   }
   assert.deepEqual(current, before);
 });

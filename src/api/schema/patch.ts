@@ -104,17 +104,23 @@ export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaN
   return applyStrategicMergePatch(current, patch.patch, node);
 }
 
+/** What the patched object must be. */
+export interface PatchTarget {
+  expected: ExpectedKind;
+  /** The name of its definition. */
+  schema: string;
+  validation: FieldValidation;
+}
+
 /**
- * Patches and decodes. `current` is in the version of `expected`, whose definition is `schema`, and stays as it is; what
- * a strategic patch leaves alone is shared with it.
+ * Patches and decodes. `current` is in the target's version and stays as it is; what a strategic patch leaves alone is
+ * shared with it.
  * @throws {StatusError} 400, 422
  */
 export function applyPatch<T = JsonObject>(
   current: JsonObject,
   patch: ParsedPatch,
-  schema: string,
-  expected: ExpectedKind,
-  validation: FieldValidation,
+  { schema, expected, validation }: PatchTarget,
 ): DecodedBody<T> {
   const patched = patchJson(current, patch, schemaNode(schema));
   if (patch.format === 'strategic')

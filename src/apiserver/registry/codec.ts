@@ -55,7 +55,7 @@ export function schemaCodec(resource: {
     fields: schema,
     decode: (parsed, validation) => decodeParsed<KubeObject>(parsed, schema, expected, validation),
     patch: (current, patch, validation) =>
-      applyPatch<KubeObject>({ ...current }, patch, schema, expected, validation),
+      applyPatch<KubeObject>({ ...current }, patch, { schema, expected, validation }),
     setDefaults: (object) => applySchemaDefaults(schema, object),
   };
 }

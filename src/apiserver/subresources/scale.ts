@@ -171,13 +171,8 @@ async function readScale(context: RequestContext): Promise<(current: Scale) => S
 async function readScalePatch(context: RequestContext): Promise<(current: Scale) => Scale> {
   const patch = await readPatch(context, { takesStrategic: true });
   return (current) => {
-    const patched = applyPatch<Scale & Record<string, unknown>>(
-      { ...current },
-      patch,
-      scaleSchema,
-      scaleType,
-      fieldValidationOf(context),
-    ).object;
+    const target = { schema: scaleSchema, expected: scaleType, validation: fieldValidationOf(context) };
+    const { object: patched } = applyPatch<Scale & Record<string, unknown>>({ ...current }, patch, target);
     if (patched.metadata.resourceVersion === current.metadata.resourceVersion)
       delete (patched.metadata as { resourceVersion?: string }).resourceVersion;
     return patched;

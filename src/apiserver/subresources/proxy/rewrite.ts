@@ -39,15 +39,18 @@ export function rewriteHtml(html: string, prefix: string, host: string): string 
     const names = linkAttributes[element.toLowerCase()];
     if (!names) return whole;
     const rewritten = attributes.replace(
-      /([a-zA-Z-]+)(\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/g,
-      (attribute, name: string, equals: string, double?: string, single?: string, bare?: string) => {
+      /([a-zA-Z-]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)/g,
+      (attribute, name: string, equals: string, value: string) => {
         if (!names.includes(name.toLowerCase())) return attribute;
-        const link = double ?? single ?? bare ?? '';
-        return `${name}${equals}"${rewriteLink(link, prefix, host)}"`;
+        return `${name}${equals}"${rewriteLink(unquoted(value), prefix, host)}"`;
       },
     );
     return `<${element}${rewritten}>`;
   });
+}
+
+function unquoted(value: string): string {
+  return /^["']/.test(value) ? value.slice(1, -1) : value;
 }
 
 /** Links to other hosts, and relative ones, stay as they are. */
