@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { sparse } from '../base/sparse.fixture.ts';
 import { encryptionKeysFile, readEncryptionKeys } from '../host/keys/encryption-keys.ts';
 import { readSharedKeys } from '../host/keys/shared-keys.ts';
 import { createMemoryStore } from '../storage/memory.ts';
@@ -63,6 +64,28 @@ suite('the keys of servers on one store', () => {
       share('right', 'the-token-for-both', empty),
     ]);
     assert.deepEqual(keysOf('left'), keysOf('right'));
+  });
+
+  test('are stored only when their token is kept: nobody else would ever know it', async () => {
+    const empty = createMemoryStore();
+    mkdirSync(join(home, 'unkept-token'));
+    await assert.rejects(share('unkept', undefined, empty), { code: 'EISDIR' });
+    rmSync(join(home, 'unkept-token'), { recursive: true });
+    const kept = (await share('unkept', undefined, empty))!;
+    assert.equal(await share('later', kept, empty), kept);
+  });
+
+  test('of a server that was second are not left with a token of its own', async () => {
+    const late = createMemoryStore();
+    const taken = sparse<typeof late>({
+      get: (key) => late.get(key),
+      async create(key, value) {
+        await share('first', undefined, late);
+        return await late.create(key, value);
+      },
+    });
+    await assert.rejects(share('second', undefined, taken), /has servers already/);
+    assert.equal(existsSync(join(home, 'second-token')), false);
   });
 
   test('for secrets reach the others when one is added, in the order of each', async () => {

@@ -3,8 +3,9 @@
  * it prints; whoever joins with the token takes them. No server need be alive for that, only etcd.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../base/replace-file.ts';
 import { Failure } from '../host/failure.ts';
 import { ensureSharedPki, pkiFiles } from '../host/keys/cluster-pki.ts';
 import { mergeEncryptionKeys } from '../host/keys/encryption-keys.ts';
@@ -52,8 +53,11 @@ export async function shareServerKeys(options: SharedKeyOptions): Promise<string
     await ensureSharedPki(pkiFolder);
     const made = token ?? randomBytes(16).toString('hex');
     const sealed = sealKeys(readSharedKeys(pkiFolder), made, await pinIn(pkiFolder));
-    if ((await store.create(sharedKeysAt, sealed)).ok) return keepToken(tokenFile, made);
+    // Before the keys are stored under it: nobody could ever learn a token that is lost then.
+    keepToken(tokenFile, made);
+    if ((await store.create(sharedKeysAt, sealed)).ok) return made;
     // Another server was quicker: theirs are the cluster's keys.
+    if (token === undefined) rmSync(tokenFile, { force: true });
     if (areNew) removeSharedKeys(pkiFolder);
   }
 }
@@ -111,10 +115,10 @@ async function pinIn(pkiFolder: string): Promise<string> {
 }
 
 function readIfThere(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  return (existsSync(file) && readFileSync(file, 'utf8').trim()) || undefined;
 }
 
 function keepToken(file: string, token: string): string {
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  replaceFile(file, `${token}\n`, 0o600);
   return token;
 }

@@ -1,10 +1,11 @@
 /** `wherry server`: the control plane of a cluster of several machines, in the foreground, as a service manager runs it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { authorityPin } from '../base/pki.ts';
+import { createFile, replaceFile } from '../base/replace-file.ts';
 import { defaultClusterDomain, defaultPodCidr, defaultServiceCidr } from '../host/cluster-record.ts';
 import { Failure } from '../host/failure.ts';
 import { formatJoinToken } from '../host/join.ts';
@@ -68,7 +69,7 @@ export const server: Command = {
     const authority = readFileSync(join(pkiFolder, `${pkiFiles.authority}.crt`), 'utf8');
     const kubeconfig = join(folder, 'admin.kubeconfig');
     const entry = { name: 'wherry', server: url, authority, ...readPair(pkiFolder, pkiFiles.admin) };
-    writeFileSync(kubeconfig, renderKubeconfig(entry), { mode: 0o600 });
+    replaceFile(kubeconfig, renderKubeconfig(entry), 0o600);
     context.print(`kubectl: export KUBECONFIG=${kubeconfig}`);
     const agentToken = formatJoinToken({ pin: authorityPin(authority), token: joinToken });
     context.print(`to join another machine: wherry agent --server ${url} --token ${agentToken}`);
@@ -170,12 +171,17 @@ async function shareKeys(
   }
 }
 
-function ensureToken(file: string): string {
+/** The token in the file, which is made unless it is there. @throws Failure when it holds another thing */
+export function ensureToken(file: string): string {
   if (!existsSync(file)) {
     const letters = randomBytes(11).toString('hex');
-    writeFileSync(file, `${letters.slice(0, 6)}.${letters.slice(6, 22)}`, { mode: 0o600 });
+    createFile(file, `${letters.slice(0, 6)}.${letters.slice(6, 22)}`, 0o600);
   }
-  return readFileSync(file, 'utf8');
+  const token = readFileSync(file, 'utf8').trim();
+  if (/^[a-z0-9]{6}\.[a-z0-9]{16}$/.test(token)) return token;
+  throw new Failure(`${file} holds no token for joining`, {
+    advice: 'remove it: the next start makes another token, and machines that have joined need none',
+  });
 }
 
 function firstOwnAddress(): string {

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { newClusterRecord, noSuchCluster, saveClusterRecord } from './cluster-record.ts';
+import {
+  listClusterRecords,
+  loadClusterRecord,
+  newClusterRecord,
+  noSuchCluster,
+  saveClusterRecord,
+} from './cluster-record.ts';
 import { dataFolder } from './data-folder.ts';
 
 const data = dataFolder(mkdtempSync(join(tmpdir(), 'wherry-records-')));
@@ -16,4 +22,19 @@ test('who asks for a cluster that is not there learns which are', () => {
   const failure = noSuchCluster(data, 'wherry');
   assert.equal(failure.message, 'there is no cluster wherry');
   assert.equal(failure.advice, 'make it: wherry up, or choose one that there is: --name green, --name red');
+});
+
+test('a damaged record is named, and stands in the way of no other cluster', () => {
+  saveClusterRecord(data.cluster('damaged'), newClusterRecord('damaged', 6443));
+  for (const text of ['', '{"name": "dam']) {
+    writeFileSync(data.cluster('damaged').record, text);
+    assert.throws(() => loadClusterRecord(data.cluster('damaged')), {
+      name: 'Failure',
+      message: `${data.cluster('damaged').record} is damaged`,
+    });
+    assert.deepEqual(
+      listClusterRecords(data).map((record) => record.name),
+      ['green', 'red'],
+    );
+  }
 });

@@ -3,8 +3,9 @@
  * has.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { replaceFile } from '../base/replace-file.ts';
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 
@@ -68,23 +69,42 @@ export function newClusterRecord(name: string, apiPort: number): ClusterRecord {
   };
 }
 
+/** Undefined when there is no such cluster. @throws Failure when what is recorded cannot be understood */
 export function loadClusterRecord(folder: ClusterFolder): ClusterRecord | undefined {
   if (!existsSync(folder.record)) return undefined;
-  return JSON.parse(readFileSync(folder.record, 'utf8')) as ClusterRecord;
+  try {
+    return JSON.parse(readFileSync(folder.record, 'utf8')) as ClusterRecord;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new DamagedRecord(`${folder.record} is damaged`, {
+      advice: `bring it back from a copy; without one, end what runs of the cluster and remove ${folder.path}`,
+      cause: error,
+    });
+  }
 }
+
+class DamagedRecord extends Failure {}
 
 export function saveClusterRecord(folder: ClusterFolder, record: ClusterRecord): void {
   mkdirSync(dirname(folder.record), { recursive: true });
-  const temporary = `${folder.record}.new`;
-  writeFileSync(temporary, `${JSON.stringify(record, undefined, 2)}\n`);
-  renameSync(temporary, folder.record);
+  replaceFile(folder.record, `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
+/** Without those whose record is damaged: they stand in the way of no other. */
 export function listClusterRecords(data: DataFolder): ClusterRecord[] {
   if (!existsSync(data.clusters)) return [];
   return readdirSync(data.clusters)
-    .map((name) => loadClusterRecord(data.cluster(name)))
+    .map((name) => loadIfWhole(data.cluster(name)))
     .filter((record) => record !== undefined);
+}
+
+function loadIfWhole(folder: ClusterFolder): ClusterRecord | undefined {
+  try {
+    return loadClusterRecord(folder);
+  } catch (error) {
+    if (error instanceof DamagedRecord) return undefined;
+    throw error;
+  }
 }
 
 /** What a command about a cluster that is not there says, with those that are. */

@@ -1,18 +1,19 @@
 /**
  * How a machine joins a cluster elsewhere as a node: it verifies the authority by its pin, and requests a certificate.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { CertificateSigningRequest } from '../api/resources.gen.ts';
 import { nodesGroup } from '../api/well-known.ts';
 import { systemClock } from '../base/clock.ts';
+import { replaceFile } from '../base/replace-file.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/create-client.ts';
 import { httpTransport } from '../client/http-transport.ts';
 import { Failure } from './failure.ts';
-import { writePair } from './keys/cluster-pki.ts';
+import { usableCertificate, writePair } from './keys/cluster-pki.ts';
 
 /** `sha256:<hex>::<id>.<secret>`: the pin of the authority, and a bootstrap token. */
 export interface JoinToken {
@@ -48,7 +49,7 @@ export async function ensureNodeIdentity(options: {
   if (isGood(folder, 'kubelet-client')) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { server, ca } = await findServer(options.servers, options.token.pin);
-  writeFileSync(join(folder, 'ca.crt'), ca);
+  replaceFile(join(folder, 'ca.crt'), ca);
   const transport = httpTransport({ server, ca, token: options.token.token, userAgent: 'wherry-agent' });
   try {
     await requestCertificate(createClient(transport), {
@@ -122,15 +123,10 @@ export async function requestCertificate(
   }
 }
 
-/** Whether `folder` has the pair, for long enough to start with. A crash may have left a key of another certificate. */
+/** Whether `folder` has the pair, for long enough to start with. */
 export function isGood(folder: string, name: string): boolean {
-  const [certFile, keyFile] = ['crt', 'key'].map((extension) => join(folder, `${name}.${extension}`));
-  if (!existsSync(certFile!) || !existsSync(keyFile!)) return false;
-  const certificate = new X509Certificate(readFileSync(certFile!));
-  return (
-    certificate.validToDate.getTime() - Date.now() > renewBeforeMs &&
-    certificate.checkPrivateKey(createPrivateKey(readFileSync(keyFile!)))
-  );
+  const certificate = usableCertificate(folder, name);
+  return certificate !== undefined && certificate.validToDate.getTime() - Date.now() > renewBeforeMs;
 }
 
 /** The authority that the server shows, if it is the pinned one. Until then nothing is believed, and nothing is sent. */

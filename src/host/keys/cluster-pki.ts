@@ -3,10 +3,12 @@
  * names is issued anew. The X.509 library is loaded only when something must be issued: it takes a tenth of a second.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mastersGroup, nodesGroup } from '../../api/well-known.ts';
+import { isMissing } from '../../base/if-missing.ts';
 import type { CertificatePair, LeafOptions } from '../../base/pki.ts';
+import { replaceFile } from '../../base/replace-file.ts';
 import { ensureEncryptionKeys } from './encryption-keys.ts';
 
 /** A certificate is issued anew when it is valid for less than this. */
@@ -101,7 +103,7 @@ export async function ensureNodePki(
 ): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const authority = readPair(authorityFolder, pkiFiles.authority);
-  writeFileSync(join(folder, 'ca.crt'), authority.cert);
+  replaceFile(join(folder, 'ca.crt'), authority.cert);
   await ensureLeaf(folder, 'kubelet-client', authority, {
     commonName: `system:node:${node.name}`,
     organizations: [nodesGroup],
@@ -143,19 +145,31 @@ async function ensureLeaf(
 }
 
 function isGood(folder: string, name: string, authority: CertificatePair, options: LeafOptions): boolean {
-  if (!existsSync(join(folder, `${name}.crt`))) return false;
-  const { cert: pem, key } = readPair(folder, name);
-  const cert = new X509Certificate(pem);
+  const cert = usableCertificate(folder, name);
+  if (!cert) return false;
   const names = new Set((cert.subjectAltName ?? '').split(', '));
   const dnsNames = (options.dnsNames ?? []).map((name) => `DNS:${name}`);
   const addresses = (options.ipAddresses ?? []).filter((address) => !address.includes(':'));
   return (
     cert.validToDate.getTime() - Date.now() > renewBeforeMs &&
     cert.verify(new X509Certificate(authority.cert).publicKey) &&
-    // A crash while both were replaced may have left the key of another certificate.
-    cert.checkPrivateKey(createPrivateKey(key)) &&
     [...dnsNames, ...addresses.map((address) => `IP Address:${address}`)].every((name) => names.has(name))
   );
+}
+
+/**
+ * A pair's certificate, if the pair is whole: a crash while both were replaced may have left the key of another
+ * certificate, and what a full disk or a power cut has left may be none at all.
+ */
+export function usableCertificate(folder: string, name: string): X509Certificate | undefined {
+  try {
+    const { cert, key } = readPair(folder, name);
+    const certificate = new X509Certificate(cert);
+    return certificate.checkPrivateKey(createPrivateKey(key)) ? certificate : undefined;
+  } catch (error) {
+    if (isMissing(error) || (error as NodeJS.ErrnoException).code?.startsWith('ERR_OSSL')) return undefined;
+    throw error;
+  }
 }
 
 /** The key goes first: a certificate that is there always has a key. */
@@ -165,6 +179,5 @@ export function writePair(folder: string, name: string, pair: CertificatePair): 
 }
 
 function writeSecret(file: string, content: string): void {
-  writeFileSync(`${file}.new`, content, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  replaceFile(file, content, 0o600);
 }

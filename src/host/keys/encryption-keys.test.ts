@@ -15,6 +15,10 @@ test('a key is made once, readable by its owner only; a broken file is an error'
     assert.equal(statSync(file).mode & 0o777, 0o600);
     writeFileSync(file, '[{"name":"key1","secret":"c2hvcnQ="}]');
     assert.throws(() => readEncryptionKeys(folder), /no proper key/);
+    for (const damaged of ['', '[{"name":"key1","sec', '{}', '[{"name":"key1"}]']) {
+      writeFileSync(file, damaged);
+      assert.throws(() => readEncryptionKeys(folder), { name: 'Failure', message: /no proper key/ }, damaged);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,7 +1,8 @@
 /** The keys by which secrets are encrypted in a cluster's store: made at first start, kept beside the cluster's other keys. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createFile } from '../../base/replace-file.ts';
 import { Failure } from '../failure.ts';
 
 /** As storage takes them: the first writes, all of them read. */
@@ -23,16 +24,26 @@ const keyBytes = 32;
 export function readEncryptionKeys(pkiFolder: string): EncryptionKey[] {
   ensureEncryptionKeys(pkiFolder);
   const file = join(pkiFolder, encryptionKeysFile);
-  const keys = parseKeys(readFileSync(file, 'utf8')).map(({ name, secret }) => ({
-    name,
-    secret: Buffer.from(secret, 'base64'),
-  }));
-  if (keys.length === 0 || keys.some(({ secret }) => secret.length !== keyBytes)) {
-    throw new Failure(`${file} holds no proper key`, {
+  const unusable = (cause?: Error) =>
+    new Failure(`${file} holds no proper key`, {
       advice: 'each key is 32 bytes in base64; bring the file back from a copy',
+      ...(cause && { cause }),
     });
-  }
+  const keys = readKeys(file, unusable);
+  if (keys.length === 0 || keys.some(({ secret }) => secret.length !== keyBytes)) throw unusable();
   return keys;
+}
+
+function readKeys(file: string, unusable: (cause: Error) => Failure): EncryptionKey[] {
+  try {
+    return parseKeys(readFileSync(file, 'utf8')).map(({ name, secret }) => ({
+      name,
+      secret: Buffer.from(secret, 'base64'),
+    }));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) throw unusable(error);
+    throw error;
+  }
 }
 
 /** Makes the file with a first key, unless it is there. */
@@ -40,7 +51,7 @@ export function ensureEncryptionKeys(pkiFolder: string): void {
   const file = join(pkiFolder, encryptionKeysFile);
   if (existsSync(file)) return;
   const keys = [{ name: 'key1', secret: randomBytes(keyBytes).toString('base64') }];
-  writeFileSync(file, formatKeys(keys), { mode: 0o600, flag: 'wx' });
+  createFile(file, formatKeys(keys), 0o600);
 }
 
 /** `own` files, with the keys that only `others` have added at the end: what any server has written can be read. */

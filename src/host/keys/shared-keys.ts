@@ -3,8 +3,9 @@
  * learns nothing, and whoever has the token needs nothing else to become a server.
  */
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../../base/replace-file.ts';
 import { Failure } from '../failure.ts';
 import { pkiFiles } from './cluster-pki.ts';
 import { encryptionKeysFile } from './encryption-keys.ts';
@@ -100,11 +101,7 @@ export function readSharedKeys(folder: string): SharedKeys {
 
 export function writeSharedKeys(folder: string, keys: SharedKeys): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const name of sharedKeyFiles) {
-    const file = join(folder, name);
-    writeFileSync(`${file}.new`, keys[name]!, { mode: 0o600 });
-    renameSync(`${file}.new`, file);
-  }
+  for (const name of sharedKeyFiles) replaceFile(join(folder, name), keys[name]!, 0o600);
 }
 
 export function removeSharedKeys(folder: string): void {

@@ -1,5 +1,6 @@
 /** The configuration of long-running processes: a JSON file each, written by whoever starts them. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { replaceFile } from '../../base/replace-file.ts';
 import type { SupervisorPlan } from '../supervision/supervisor.ts';
 
 /** What an administrator may say of the API server; files are named by absolute paths. */
@@ -98,5 +99,5 @@ export function readConfig<Config>(file: string): Config {
 }
 
 export function writeConfig(file: string, config: ServerConfig | AgentConfig): void {
-  writeFileSync(file, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 });
+  replaceFile(file, `${JSON.stringify(config, undefined, 2)}\n`, 0o600);
 }
