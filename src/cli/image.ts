@@ -111,7 +111,7 @@ async function remove(context: CliContext, values: Values, name: string): Promis
   );
   if (!removed.includes(true))
     throw new Failure(`no node has the image ${name}`, { advice: 'see what they have: wherry image list' });
-  forgetLoadedImage(context.data.cluster(existingCluster(context, values).name).loadedImages, name);
+  await forgetLoadedImage(context.data.cluster(existingCluster(context, values).name).loadedImages, name);
   context.print(`removed ${name}`);
   return 0;
 }
@@ -154,7 +154,11 @@ export async function loadEverywhere(
   const names = new Set(loaded.flat());
   const { loadedImages, nodes: nodesFolder } = context.data.cluster(cluster.name);
   const digests = await imageDigests(nodes[0]!.namespace);
-  noteLoadedImages(loadedImages, nodesFolder, new Map([...digests].filter(([name]) => names.has(name))));
+  await noteLoadedImages(
+    loadedImages,
+    nodesFolder,
+    new Map([...digests].filter(([name]) => names.has(name))),
+  );
   return names;
 }
 

@@ -10,7 +10,7 @@ import {
   saveClusterRecord,
 } from './cluster-record.ts';
 import { Failure } from './failure.ts';
-import { withLock } from './lock.ts';
+import { withFolderLock } from './lock.ts';
 import { stopNode } from './node.ts';
 import { updateWatchList } from './supervision/watch-list.ts';
 
@@ -67,7 +67,7 @@ async function changeRecord<Result>(
   change: (record: ClusterRecord) => Promise<Result>,
 ): Promise<Result> {
   const folder = context.data.cluster(cluster);
-  return await withLock(folder.lock, async () => {
+  return await withFolderLock(folder, async () => {
     const record = loadClusterRecord(folder);
     if (!record) throw noSuchCluster(context.data, cluster);
     const result = await change(record);

@@ -2,8 +2,9 @@
  * Brings a cluster of this machine up, and takes it down. Every step finds out what is there, so that `up` also repairs, and
  * restarts what runs with other settings or from another version of the program.
  */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { allEnded } from '../base/all-ended.ts';
+import { replaceFile } from '../base/replace-file.ts';
 import { apiProbe } from './api-probe.ts';
 import { removeCgroup, removeEmptyParents } from './cgroup.ts';
 import {
@@ -26,7 +27,7 @@ import {
 import type { ClusterFolder, DataFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { ensureClusterPki, ensureNodePki } from './keys/cluster-pki.ts';
-import { withLock } from './lock.ts';
+import { emptyLockedFolder, withFolderLock } from './lock.ts';
 import { inspectMachine, type Machine } from './machine.ts';
 import {
   chooseSubnet,
@@ -85,11 +86,11 @@ const nodesMax = loadBalancerIndexMin - firstNodeIndex;
 export async function up(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
   checkName('cluster', options.name);
   const folder = context.data.cluster(options.name);
-  return await withLock(folder.lock, async () => {
+  return await withFolderLock(folder, async () => {
     const isServing = runningProcess(serverRecordFile(folder)) !== undefined;
     const record = await prepareRecord(context, options).catch((error: unknown) => {
       // What was kept for a cluster that there will not be would hold for a later one of that name.
-      if (!loadClusterRecord(folder)) rmSync(folder.path, { recursive: true, force: true });
+      if (!loadClusterRecord(folder)) emptyLockedFolder(folder);
       throw error;
     });
     const claim = isServing ? undefined : await claimApiPort(context.data, record);
@@ -108,16 +109,19 @@ export async function up(context: ClusterContext, options: UpOptions): Promise<C
 /** Ends the cluster's processes and gives back what it holds of the machine; its state stays on disk. */
 export async function down(context: ClusterContext, name: string): Promise<void> {
   const folder = context.data.cluster(name);
-  const record = loadClusterRecord(folder);
-  if (!record) return;
-  await withLock(folder.lock, () => stopCluster(context, record));
+  await withFolderLock(folder, async () => {
+    const record = loadClusterRecord(folder);
+    if (record) await stopCluster(context, record);
+  });
 }
 
 export async function deleteCluster(context: ClusterContext, name: string): Promise<void> {
   const folder = context.data.cluster(name);
-  const record = loadClusterRecord(folder);
-  if (record) await withLock(folder.lock, () => stopCluster(context, record));
-  rmSync(folder.path, { recursive: true, force: true });
+  await withFolderLock(folder, async () => {
+    const record = loadClusterRecord(folder);
+    if (record) await stopCluster(context, record);
+    emptyLockedFolder(folder);
+  });
 }
 
 async function prepareRecord(context: ClusterContext, options: UpOptions): Promise<ClusterRecord> {
@@ -138,15 +142,15 @@ async function prepareRecord(context: ClusterContext, options: UpOptions): Promi
   if (options.loadBalancerPool) choosePool(record, options.loadBalancerPool);
   if (options.schedulerConfigFile !== undefined) {
     mkdirSync(folder.path, { recursive: true });
-    copyFileSync(options.schedulerConfigFile, folder.schedulerConfig);
+    replaceFile(folder.schedulerConfig, readFileSync(options.schedulerConfigFile));
   }
   if (options.api !== undefined) {
     mkdirSync(folder.path, { recursive: true });
-    writeFileSync(folder.apiServerSettings, JSON.stringify(options.api, undefined, 2), { mode: 0o600 });
+    replaceFile(folder.apiServerSettings, JSON.stringify(options.api, undefined, 2), 0o600);
   }
   if (options.kubeletConfiguration !== undefined) {
     mkdirSync(folder.path, { recursive: true });
-    writeFileSync(folder.kubeletConfig, JSON.stringify(options.kubeletConfiguration));
+    replaceFile(folder.kubeletConfig, JSON.stringify(options.kubeletConfiguration));
   }
   if (options.registriesFolder !== undefined) keepRegistries(options.registriesFolder, folder.registries);
   return record;

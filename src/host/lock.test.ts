@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import fs, { existsSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
-import { withLock } from './lock.ts';
+import { emptyLockedFolder, withFolderLock, withLock } from './lock.ts';
 import { processIdentity } from './processes/process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-lock-'));
@@ -78,3 +86,20 @@ for (const { name, found, call, step } of meanwhile)
     rmSync(file);
     assert.equal(await result, 'mine');
   });
+
+test('a folder goes with its lock when nothing else is in it, and whoever waits for the lock makes it again', async () => {
+  const path = join(folder, 'clusters', 'blue');
+  const cluster = { path, lock: join(path, 'lock'), record: join(path, 'cluster.json') };
+  let second: Promise<unknown> | undefined;
+  await withFolderLock(cluster, async () => {
+    for (const file of ['a-file', 'cluster.json']) writeFileSync(join(path, file), '');
+    second = withFolderLock(cluster, async () => assert.deepEqual(readdirSync(path), ['lock']));
+    emptyLockedFolder(cluster);
+    assert.deepEqual(readdirSync(path), ['lock']);
+  });
+  assert.equal(existsSync(path), false);
+  await second;
+  assert.equal(existsSync(path), false);
+  await withFolderLock(cluster, async () => writeFileSync(cluster.record, ''));
+  assert.deepEqual(readdirSync(path), ['cluster.json']);
+});

@@ -2,9 +2,11 @@
  * One command at a time works on a cluster. A lock that its holder left behind is taken over. It is a link whose target
  * says who holds it: made in one step, and without any room on the disk, so that a cluster on a full one can be deleted.
  */
-import { lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { isMissing } from '../base/if-missing.ts';
+import type { ClusterFolder } from './data-folder.ts';
 import { Failure } from './failure.ts';
 import { isRunning, type ProcessIdentity, processIdentity } from './processes/process.ts';
 
@@ -20,21 +22,64 @@ export async function withLock<Result>(file: string, work: () => Promise<Result>
   }
 }
 
+/**
+ * For a cluster's folder, which its lock is in. The folder is made for the lock, and goes with it when nothing else is in
+ * it: whoever waits for the lock of a cluster that is deleted finds none, and leaves none behind.
+ */
+export async function withFolderLock<Result>(
+  folder: Pick<ClusterFolder, 'path' | 'lock'>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await withLock(folder.lock, work);
+  } finally {
+    removeIfEmpty(folder.path);
+  }
+}
+
+/**
+ * Everything but the lock, which its holder still needs. The record goes last: without it nobody would look for what an
+ * interruption leaves, and the next cluster of that name would start with it.
+ */
+export function emptyLockedFolder(folder: Pick<ClusterFolder, 'path' | 'lock' | 'record'>): void {
+  const paths = readdirSync(folder.path).map((name) => join(folder.path, name));
+  const kept = [folder.lock, folder.record];
+  for (const path of [...paths.filter((each) => !kept.includes(each)), folder.record])
+    rmSync(path, { recursive: true, force: true });
+}
+
 async function acquire(file: string): Promise<void> {
-  mkdirSync(dirname(file), { recursive: true });
   const deadline = performance.now() + lockWaitMs;
+  while (true) {
+    const taken = takeLock(file);
+    if (taken === true) return;
+    if (taken !== false && performance.now() > deadline)
+      throw new Failure(`another command (process ${taken.pid}) is at work on it`, {
+        advice: `wait for it, or end it: kill ${taken.pid}`,
+      });
+    await systemClock.sleep(lockPollMs);
+  }
+}
+
+/** One attempt. @returns the process that has it, or false when that is not known: it is just being taken over */
+export function takeLock(file: string): true | false | ProcessIdentity {
   while (!tryLock(file)) {
     const target = readTarget(file);
     // Released since: nothing may be removed now, for the next holder's lock may already be there.
     if (target === undefined) continue;
     const holder = target === notALink ? undefined : (JSON.parse(target) as ProcessIdentity);
-    if (holder && isRunning(holder)) {
-      if (performance.now() > deadline)
-        throw new Failure(`another command (process ${holder.pid}) is at work on it`, {
-          advice: `wait for it, or end it: kill ${holder.pid}`,
-        });
-    } else if (removeLeft(file, target)) continue;
-    await systemClock.sleep(lockPollMs);
+    if (holder && isRunning(holder)) return holder;
+    if (!removeLeft(file, target)) return false;
+  }
+  return true;
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && !isMissing(error)) throw error;
   }
 }
 
@@ -59,10 +104,13 @@ function removeLeft(file: string, target: string): boolean {
 }
 
 function tryLock(file: string): boolean {
+  mkdirSync(dirname(file), { recursive: true });
   try {
     symlinkSync(JSON.stringify(processIdentity(process.pid)), file);
     return true;
   } catch (error) {
+    // The one who had it before has taken the folder away with it: it is made once more.
+    if (isMissing(error)) return tryLock(file);
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }

@@ -34,7 +34,7 @@ suite('the mirror of images that were loaded from files', () => {
     manifest = store(
       JSON.stringify({ config: { digest: config, size: 2 }, layers: [{ digest: layer, size: 7 }] }),
     );
-    noteLoadedImages(loadedFile, nodesFolder, new Map([['docker.io/library/nginx:latest', manifest]]));
+    await noteLoadedImages(loadedFile, nodesFolder, new Map([['docker.io/library/nginx:latest', manifest]]));
     const server = await startMirror({
       host: '127.0.0.1',
       port: 0,
@@ -73,8 +73,18 @@ suite('the mirror of images that were loaded from files', () => {
     assert.equal((await fetch(`${base}/v2/library/nginx/blobs/${layer}`, { method: 'PUT' })).status, 404);
   });
 
+  test('images that are loaded at the same time are all noted', async () => {
+    const names = Array.from({ length: 5 }, (_, index) => `docker.io/library/image-${index}:latest`);
+    await Promise.all(
+      names.map((name) => noteLoadedImages(loadedFile, nodesFolder, new Map([[name, manifest]]))),
+    );
+    for (const index of names.keys())
+      assert.equal((await fetch(`${base}/v2/library/image-${index}/manifests/latest`)).status, 200);
+    for (const name of names) await forgetLoadedImage(loadedFile, name);
+  });
+
   test('an image that was removed is not served any more', async () => {
-    forgetLoadedImage(loadedFile, 'docker.io/library/nginx:latest');
+    await forgetLoadedImage(loadedFile, 'docker.io/library/nginx:latest');
     assert.equal((await fetch(`${base}/v2/library/nginx/manifests/latest?ns=docker.io`)).status, 404);
     assert.equal((await fetch(`${base}/v2/library/nginx/blobs/${layer}?ns=docker.io`)).status, 404);
   });

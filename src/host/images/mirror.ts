@@ -3,21 +3,15 @@
  * speak of. So `imagePullPolicy: Always` finds them, and so do nodes that came later. It serves no other content of the
  * nodes' image stores: images that were pulled with somebody's credentials stay theirs.
  */
-import {
-  createReadStream,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Clock, pause } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { http } from '../../base/node-http.ts';
+import { replaceFile } from '../../base/replace-file.ts';
+import { withLock } from '../lock.ts';
 
 interface Descriptor {
   mediaType?: string;
@@ -54,20 +48,30 @@ function readLoadedImages(file: string): LoadedImages {
 }
 
 /** Notes images that a node's containerd has just imported. */
-export function noteLoadedImages(
+export async function noteLoadedImages(
   file: string,
   nodesFolder: string,
   digests: ReadonlyMap<string, string>,
-): void {
-  const loaded = readLoadedImages(file);
-  for (const [name, digest] of digests)
-    loaded[name] = { digest, content: [...reachable(nodesFolder, digest)] };
-  write(file, loaded);
+): Promise<void> {
+  await changeLoadedImages(file, (loaded) => {
+    for (const [name, digest] of digests)
+      loaded[name] = { digest, content: [...reachable(nodesFolder, digest)] };
+  });
 }
 
-export function forgetLoadedImage(file: string, name: string): void {
-  const { [name]: _, ...rest } = readLoadedImages(file);
-  write(file, rest);
+export async function forgetLoadedImage(file: string, name: string): Promise<void> {
+  await changeLoadedImages(file, (loaded) => {
+    delete loaded[name];
+  });
+}
+
+/** Of commands that load images at the same time, none loses what another notes. */
+async function changeLoadedImages(file: string, change: (loaded: LoadedImages) => void): Promise<void> {
+  await withLock(`${file}.lock`, async () => {
+    const loaded = readLoadedImages(file);
+    change(loaded);
+    replaceFile(file, JSON.stringify(loaded));
+  });
 }
 
 /** A cluster without its mirror still runs: what keeps it from starting, a port that somebody else has, is waited out. */
@@ -163,9 +167,4 @@ function blobFile(nodesFolder: string, digest: string): string | undefined {
       join(nodesFolder, node, 'var-lib/containerd/io.containerd.content.v1.content/blobs/sha256', match[1]!),
     )
     .find((file) => existsSync(file));
-}
-
-function write(file: string, loaded: LoadedImages): void {
-  writeFileSync(`${file}.new`, JSON.stringify(loaded));
-  renameSync(`${file}.new`, file);
 }

@@ -1,9 +1,9 @@
 /** Ports of this machine, chosen so that clusters which start at the same time never choose the same. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRunning, type ProcessIdentity, processIdentity } from '../processes/process.ts';
+import { takeLock } from '../lock.ts';
 
 /** Where the API server of a machine's first cluster listens; further clusters take the next free ones. */
 export const firstApiPort = 6443;
@@ -48,30 +48,10 @@ export function anyFreePort(): Promise<number> {
 
 /** False when another command that still runs has it, or when it is another user's. */
 function claim(file: string): boolean {
-  const write = () => writeFileSync(file, JSON.stringify(processIdentity(process.pid)), { flag: 'wx' });
   try {
-    write();
-    return true;
+    return takeLock(file) === true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  if (isHeld(file)) return false;
-  try {
-    rmSync(file, { force: true });
-    write();
-    return true;
-  } catch (error) {
-    // Another command was quicker, or it is another user's.
-    if (['EEXIST', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    if (['EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
-  }
-}
-
-function isHeld(file: string): boolean {
-  try {
-    return isRunning(JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity);
-  } catch {
-    // Gone again, or just being written: its holder is alive.
-    return true;
   }
 }

@@ -7,7 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import { nodeContextOf } from '../cluster.ts';
 import type { ClusterContext } from '../cluster-context.ts';
 import { type ClusterRecord, loadClusterRecord } from '../cluster-record.ts';
-import { withLock } from '../lock.ts';
+import { withFolderLock } from '../lock.ts';
 import { ensureNode } from '../node.ts';
 import { ensureAgent } from '../processes/agent-process.ts';
 import { runningProcess } from '../processes/process.ts';
@@ -23,9 +23,8 @@ export async function healCluster(
   { clock, logger }: { clock: Clock; logger: Logger },
 ): Promise<number> {
   const folder = context.data.cluster(name);
-  // Without a look before it, the lock would bring the folder of a deleted cluster back.
   if (!isWatched(folder)) return 0;
-  return await withLock(folder.lock, async () => {
+  return await withFolderLock(folder, async () => {
     const record = loadClusterRecord(folder);
     if (!record || !isWatched(folder)) return 0;
     const dead = watchedProcesses(folder, record).filter(({ recordFile }) => !runningProcess(recordFile));
