@@ -1,5 +1,5 @@
 /** The link between the host and the nodes of a cluster: one bridge on the host, a veth pair per node. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { run, succeeds } from '../../base/command.ts';
 import { type NodeNamespace, runInNode } from '../node-namespace.ts';
 
@@ -45,13 +45,16 @@ export function chooseSubnet(usedPrefixes: readonly string[], seed: number): str
   throw new Error('every /24 of 172.30.0.0/16 is in use on this machine');
 }
 
+interface RouteFacts {
+  dst: string;
+  dev?: string;
+  prefsrc?: string;
+}
+
 /** Prefixes that the host's interfaces and routes use, the default route apart, and those of `except` apart. */
 export async function usedPrefixes(except?: string): Promise<string[]> {
-  const routes = JSON.parse((await run('ip', ['-4', '-json', 'route', 'show', 'table', 'all'])) || '[]') as {
-    dst: string;
-    dev?: string;
-    type?: string;
-  }[];
+  const shown = await run('ip', ['-4', '-json', 'route', 'show', 'table', 'all']);
+  const routes = JSON.parse(shown || '[]') as RouteFacts[];
   return routes
     .filter((route) => route.dst !== 'default' && route.dev !== except)
     .map((route) => (route.dst.includes('/') ? route.dst : `${route.dst}/32`));
@@ -81,24 +84,26 @@ export async function removeBridge(bridge: string): Promise<void> {
 
 const wireName = (bridge: string, index: number) => `${bridge}-${index}`;
 
-/** True when the node's wire is there; it goes away with the node's namespace. */
+/** True when the node's wire is there and on the bridge; it goes away with the node's namespace. */
 export function isAttached(bridge: string, index: number): boolean {
-  return hasInterface(wireName(bridge, index));
+  return existsSync(`/sys/class/net/${wireName(bridge, index)}/brport`);
 }
 
 export async function detachNode(bridge: string, index: number): Promise<void> {
   await removeInterface(wireName(bridge, index));
 }
 
-/** Joins the node to the bridge as its `eth0`. */
+/**
+ * Joins the node to the bridge as its `eth0`. What an attempt that failed or was interrupted has left is made anew: the
+ * bridge gets the wire as the last step of all, so that only a whole one counts as attached.
+ */
 export async function attachNode(link: ClusterLink, node: NodeLink, namespace: NodeNamespace): Promise<void> {
   const wire = wireName(link.bridge, node.index);
   const address = nodeAddress(link, node.index);
+  await removeInterface(wire);
+  await runInNode(namespace, ['/bin/sh', '-c', removeServiceRouteScript]);
   await run('ip', ['-batch', '-'], {
-    input: [
-      `link add ${wire} type veth peer name eth0 netns ${namespace.holder.pid}`,
-      `link set ${wire} master ${link.bridge} up`,
-    ].join('\n'),
+    input: `link add ${wire} type veth peer name eth0 netns ${namespace.holder.pid}`,
   });
   await runInNode(namespace, ['ip', '-batch', '-'], {
     input: [
@@ -108,6 +113,7 @@ export async function attachNode(link: ClusterLink, node: NodeLink, namespace: N
       ...(node.defaultRoute ? [`route add default via ${hostAddress(link)}`] : []),
     ].join('\n'),
   });
+  await run('ip', ['link', 'set', wire, 'master', link.bridge, 'up']);
 }
 
 /**
@@ -123,14 +129,20 @@ function serviceRoute(serviceCidr: string, address: string): string[] {
   ];
 }
 
+const removeServiceRouteScript = '! ip link show svc0 >/dev/null 2>&1 || exec ip link delete svc0';
+
 /** The same for a whole machine that is a node, in the network of this process. */
 export async function ensureServiceRoute(serviceCidr: string, address: string): Promise<void> {
-  if (await succeeds('ip', ['link', 'show', 'svc0'])) return;
+  const routes = JSON.parse((await run('ip', ['-4', '-json', 'route', 'show'])) || '[]') as RouteFacts[];
+  if (routes.some(({ dst, dev, prefsrc }) => dst === serviceCidr && dev === 'svc0' && prefsrc === address))
+    return;
+  // Half of it, or that of another address which the machine had before.
+  await removeServiceRoute();
   await run('ip', ['-batch', '-'], { input: serviceRoute(serviceCidr, address).join('\n') });
 }
 
 export async function removeServiceRoute(): Promise<void> {
-  await succeeds('ip', ['link', 'delete', 'svc0']);
+  await run('/bin/sh', ['-c', removeServiceRouteScript]);
 }
 
 /** The address from which this machine talks to another. */
