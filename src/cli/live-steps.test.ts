@@ -30,6 +30,9 @@ test('the last lines of a log are found in files short and long', () => {
     assert.deepEqual(lastLines(file, 3), []);
     writeFileSync(file, 'a\nb\n');
     assert.deepEqual(lastLines(file, 3), ['a', 'b']);
+    assert.deepEqual(lastLines(file, 3, 2), ['b']);
+    assert.deepEqual(lastLines(file, 3, 4), [], 'nothing since');
+    assert.deepEqual(lastLines(file, 3, 99), ['a', 'b'], 'another file by now');
     const lines = Array.from({ length: 5000 }, (_, index) => `line ${index} ${'x'.repeat(index % 700)}`);
     writeFileSync(file, `${lines.join('\n')}\n`);
     assert.deepEqual(lastLines(file, 20), lines.slice(-20));

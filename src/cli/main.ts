@@ -45,7 +45,7 @@ export async function main(context: CliContext, args: readonly string[]): Promis
   const [name = 'help', ...rest] = args;
   if (name === 'help' || name === '--help' || name === '-h') return help(context, rest[0]);
   if (name === '--version') return await version.run(context, []);
-  const command = commands[name];
+  const command = commandOf(name);
   if (!command) {
     context.complain(`wherry has no command "${name}"; wherry help lists them`);
     return exitUsage;
@@ -63,8 +63,13 @@ export async function main(context: CliContext, args: readonly string[]): Promis
   }
 }
 
+/** What every object inherits (`constructor`) is no command. */
+function commandOf(name: string): Command | undefined {
+  return Object.hasOwn(commands, name) ? commands[name] : undefined;
+}
+
 function help(context: CliContext, name: string | undefined): number {
-  const command = name === undefined ? undefined : commands[name];
+  const command = name === undefined ? undefined : commandOf(name);
   if (command) {
     context.print(`usage: wherry ${name} ${command.usage}\n\n${command.summary}`);
     if (command.details) context.print(`\n${command.details.join('\n')}`);
@@ -87,15 +92,16 @@ function printFailure(context: CliContext, error: unknown): void {
     context.complain(error.stack ?? '');
   if (isExpected && error.logFile) {
     context.complain(`\nthe last lines of ${error.logFile}:`);
-    for (const line of readLastLines(error.logFile)) context.complain(`  ${line}`);
+    for (const line of readLastLines(error.logFile, error.logStart)) context.complain(`  ${line}`);
   }
   const advice = adviceOn(error, context.data.path);
   if (advice) context.complain(`\nwhat to do: ${advice}`);
 }
 
-function readLastLines(file: string): string[] {
+function readLastLines(file: string, from: number): string[] {
   try {
-    return lastLines(file, logLinesShown);
+    const lines = lastLines(file, logLinesShown, from);
+    return lines.length > 0 ? lines : ['(it has written nothing yet)'];
   } catch (error) {
     return [`(it cannot be read: ${(error as Error).message})`];
   }

@@ -19,9 +19,10 @@ export const status: Command = {
     const record = existingCluster(context, values);
     const folder = context.data.cluster(record.name);
     const server = runningProcess(serverRecordFile(folder));
-    const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
-    const isServing = server !== undefined && (await probe.get('/readyz'))?.status === 200;
-    const list = isServing ? await probe.get('/api/v1/nodes') : undefined;
+    // Of a cluster that never came up there may be no keys to ask with.
+    const probe = server && apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
+    const isServing = (await probe?.get('/readyz'))?.status === 200;
+    const list = isServing ? await probe?.get('/api/v1/nodes') : undefined;
     const ready = list?.status === 200 ? readyNodes(list.body) : new Set<string>();
     const nodes = record.nodes.map((node) => ({
       name: node.name,

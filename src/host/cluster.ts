@@ -298,7 +298,7 @@ async function waitForNodes(
   if (!server) throw new Failure('the API server has ended', { logFile: serverLogFile(folder) });
   const probe = apiProbe({ host: '127.0.0.1', port: record.apiPort, pkiFolder: folder.pki });
   const wanted = record.nodes.filter((node) => !node.stopped).map((node) => node.name);
-  const agentLog = wanted[0] ? agentLogFile(folder, wanted[0]) : serverLogFile(folder);
+  const agent = wanted[0] ? runningProcess(agentRecordFile(folder, wanted[0])) : server;
   await expectWithin({
     problem: 'a node does not become Ready',
     async condition() {
@@ -312,7 +312,8 @@ async function waitForNodes(
       return enough || undefined;
     },
     process: server,
-    logFile: agentLog,
+    logFile: wanted[0] ? agentLogFile(folder, wanted[0]) : serverLogFile(folder),
+    logStart: agent?.logStart,
     limitMs: nodeReadyMs,
   });
 }

@@ -70,11 +70,12 @@ export async function waitForContainerd(
   answers: () => Promise<boolean>,
   limitMs = 20_000,
 ): Promise<void> {
+  const { logStart } = containerd;
   const deadline = performance.now() + limitMs;
   while (!(await answers())) {
-    if (!isRunning(containerd)) throw new Failure('containerd has ended', { logFile });
+    if (!isRunning(containerd)) throw new Failure('containerd has ended', { logFile, logStart });
     if (performance.now() > deadline)
-      throw new Failure(`containerd does not answer after ${limitMs / 1000} s`, { logFile });
+      throw new Failure(`containerd does not answer after ${limitMs / 1000} s`, { logFile, logStart });
     await systemClock.sleep(20);
   }
 }

@@ -4,16 +4,20 @@ export interface FailureOptions extends ErrorOptions {
   advice?: string;
   /** Its last lines are shown. */
   logFile?: string;
+  /** Of these only what stands after so many bytes. */
+  logStart?: number | undefined;
 }
 
 export class Failure extends Error {
   readonly advice: string | undefined;
   readonly logFile: string | undefined;
+  readonly logStart: number;
 
   constructor(message: string, options: FailureOptions = {}) {
     super(message, options);
     this.name = 'Failure';
     this.advice = options.advice;
     this.logFile = options.logFile;
+    this.logStart = options.logStart ?? 0;
   }
 }

@@ -78,10 +78,7 @@ export async function createNodeNamespace(options: NodeNamespaceOptions): Promis
 export async function destroyNodeNamespace(folder: NodeFolder): Promise<void> {
   const holder = runningProcess(holderRecordFile(folder));
   // The first process of a pid namespace takes no other signal from outside, and is gone only after all others are.
-  if (holder) {
-    process.kill(holder.pid, 'SIGKILL');
-    await stopProcess(holder, 0);
-  }
+  if (holder) await stopProcess(holder, 0);
   rmSync(holderRecordFile(folder), { force: true });
 }
 

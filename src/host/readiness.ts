@@ -37,12 +37,14 @@ export interface Expectation {
   /** The process that is waited for, and its log. */
   process: ProcessIdentity;
   logFile: string;
+  /** Where in it the words of the process begin that it belongs to. */
+  logStart?: number | undefined;
   limitMs: number;
 }
 
 /** @throws Failure when the process ends first, or the time is over */
 export async function expectWithin(expectation: Expectation): Promise<void> {
-  const { problem, condition, process, logFile, limitMs } = expectation;
+  const { problem, condition, process, logFile, logStart, limitMs } = expectation;
   let ended = false;
   const held = await waitFor(
     async () => {
@@ -52,10 +54,11 @@ export async function expectWithin(expectation: Expectation): Promise<void> {
     },
     { limitMs, pollMs },
   );
-  if (ended) throw new Failure(`${problem}: its process has ended`, { logFile });
+  if (ended) throw new Failure(`${problem}: its process has ended`, { logFile, logStart });
   if (!held)
     throw new Failure(`${problem} after ${limitMs / 1000} s`, {
       logFile,
+      logStart,
       advice: 'run "wherry doctor", and "wherry up" again; what is there is kept',
     });
 }

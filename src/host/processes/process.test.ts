@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -34,7 +34,12 @@ suite('processes that outlive the command that starts them', { skip: process.pla
       enterPid: process.pid,
       cgroupProcs,
     };
-    await assert.rejects(startProcess(options), new Failure('/bin/sleep ended at once', { logFile }));
+    mkdirSync(join(folder, 'logs'));
+    writeFileSync(logFile, 'of an earlier one\n');
+    await assert.rejects(
+      startProcess(options),
+      new Failure('/bin/sleep ended at once', { logFile, logStart: 18 }),
+    );
     assert.match(readFileSync(logFile, 'utf8'), /cgroup.procs/);
   });
 
@@ -46,6 +51,8 @@ suite('processes that outlive the command that starts them', { skip: process.pla
     assert.equal(processIdentity(started.pid), undefined);
     assert.equal(existsSync(files.recordFile), false);
     assert.equal(readFileSync(files.logFile, 'utf8'), 'hello\n');
+    assert.deepEqual([started.logStart, (await shell('exec sleep 60')).logStart], [0, 6]);
+    await stopRecorded(files.recordFile, 2000);
   });
 
   test('one that cannot be recorded is not started; one that has been is ended', async () => {

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -27,6 +28,8 @@ export interface ProcessIdentity {
   /** Clock ticks from boot to the start of the process. */
   startTicks: number;
   bootId: string;
+  /** Where in its log file the words of this process begin; before them stand those of earlier ones. */
+  logStart?: number;
 }
 
 /** Where a process finds its home among the kernel's namespaces and control groups. */
@@ -104,6 +107,7 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
   reserveRecord(options.recordFile);
   const log = openLog(options.logFile);
   try {
+    const logStart = fstatSync(log).size;
     const [command, ...args] = placedCommand(options);
     const child = spawn(command!, args, {
       detached: true,
@@ -117,11 +121,12 @@ export async function startProcess(options: ProcessOptions): Promise<ProcessIden
       child.once('error', reject);
     });
     child.unref();
-    const identity =
+    const found =
       options.enterPid === undefined
         ? processIdentity(child.pid!)
         : enteredProcess(options.enterPid, Number(await announced));
-    if (!identity) throw new Failure(`${options.command} ended at once`, { logFile: options.logFile });
+    if (!found) throw new Failure(`${options.command} ended at once`, { logFile: options.logFile, logStart });
+    const identity = { ...found, logStart };
     recordProcess(options.recordFile, identity);
     return identity;
   } finally {
@@ -155,7 +160,8 @@ async function hasEnded(identity: ProcessIdentity, limitMs: number): Promise<boo
   return true;
 }
 
-function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
+/** One that has just ended by itself needs no signal. */
+export function signalProcess(identity: Pick<ProcessIdentity, 'pid'>, signal: NodeJS.Signals): void {
   try {
     process.kill(identity.pid, signal);
   } catch (error) {

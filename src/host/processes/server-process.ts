@@ -143,6 +143,7 @@ export async function waitForServer(
     condition: async () => ((await probe.get('/readyz'))?.status === 200 ? true : undefined),
     process: server,
     logFile: serverLogFile(folder),
+    logStart: server.logStart,
     limitMs: serverReadyMs,
   });
 }

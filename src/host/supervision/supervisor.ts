@@ -15,6 +15,7 @@ import {
   type ProcessIdentity,
   type ProcessOptions,
   runningProcess,
+  signalProcess,
   startProcess,
   stopProcess,
 } from '../processes/process.ts';
@@ -76,7 +77,7 @@ export async function stopSupervision(folder: ClusterFolder): Promise<void> {
   const supervisor = findSupervisor(folder);
   if (supervisor) {
     // With whatever it has running: a repair that waits until this command gives the cluster free.
-    process.kill(-supervisor.pid, 'SIGKILL');
+    signalProcess({ pid: -supervisor.pid }, 'SIGKILL');
     await stopProcess(supervisor, stopLimitMs);
   }
   rmSync(recordFile(folder), { force: true });
