@@ -55,3 +55,31 @@ test('an agent that runs for years has its certificate renewed every year, and a
     rmSync(folder, { recursive: true });
   }
 });
+
+test('a machine whose clock is years ahead of the one that signs does not ask without a pause', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-rotation-'));
+  const file = join(folder, 'client.crt');
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  try {
+    const authority = await createAuthority('test');
+    const leaf = { commonName: 'n', usages: ['client' as const], validityDays: 365 };
+    const { cert } = await issueCertificate(authority, leaf, clock.now() - 2 * 365 * dayMs);
+    writeFileSync(file, cert);
+    let renewals = 0;
+    const renew = async () => {
+      renewals++;
+      // Without a pause it would go on for ever.
+      if (renewals > 100) stop.abort();
+    };
+    const random = seededRandom(3);
+    const rotating = rotateCertificate({ file, renew, clock, random, logger: silentLogger }, stop.signal);
+    await clock.advance(10 * 60_000);
+    stop.abort();
+    await clock.advance(dayMs);
+    await rotating;
+    assert.ok(renewals > 1 && renewals <= 11, `${renewals} renewals in ten minutes`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

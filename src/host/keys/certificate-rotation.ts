@@ -23,6 +23,8 @@ const retry: BackoffOptions = { firstMs: 2_000, maxMs: 10 * 60_000 };
 /** A machine that slept has its timers late by as long as it slept: time is looked at again and again. */
 const lookEveryMs = 3_600_000;
 
+const renewalsApartMs = 60_000;
+
 /** When to renew a certificate that is valid in this span; `draw` is between 0 and 1. */
 export function rotationDeadlineMs(validFromMs: number, validToMs: number, draw: number): number {
   return validFromMs + (validToMs - validFromMs) * (rotationFrom + rotationSpread * draw);
@@ -63,5 +65,7 @@ export async function rotateCertificate(
     )
       await sleep(Math.min(leftMs, lookEveryMs));
     await renewUntilDone(options, signal);
+    // Where the clocks of this machine and of the signer are far apart, the new one may be due at once, too.
+    await sleep(renewalsApartMs);
   }
 }
