@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, suite, test } from 'node:test';
+import { afterEach, beforeEach, mock, suite, test } from 'node:test';
 import { parse } from 'yaml';
 import {
   contextName,
@@ -45,6 +46,29 @@ suite("the user's kubeconfig", () => {
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.equal(read()['current-context'], 'wherry');
     assert.equal(Buffer.from(read().users[0].user['client-key-data'], 'base64').toString(), 'KEY');
+  });
+
+  test('is given to whoever called sudo, with the folders made for it and with no other', async () => {
+    const own = { home: folder, userId: process.getuid!(), groupId: process.getgid!() };
+    const changed: string[] = [];
+    const original = fs.chownSync;
+    mock.method(fs, 'chownSync', (path: string, userId: number, groupId: number) => {
+      changed.push(path);
+      original(path, userId, groupId);
+    });
+    syncBuiltinESMExports();
+    try {
+      await mergeIntoKubeconfig(join(folder, 'beside'), entry, own);
+      await mergeIntoKubeconfig(join(folder, 'new', 'sub', 'config'), entry, own);
+      await mergeIntoKubeconfig(join(folder, 'new', 'sub', 'config'), { ...entry, key: 'OTHER' });
+    } finally {
+      mock.restoreAll();
+      syncBuiltinESMExports();
+    }
+    assert.deepEqual(
+      changed.filter((path) => !path.endsWith('.wherry')),
+      ['beside', 'new', 'new/sub', 'new/sub/config'].map((path) => join(folder, path)),
+    );
   });
 
   test('keeps everything else, comments too, and is the same again after removal but for the current context', async () => {

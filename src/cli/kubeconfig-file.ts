@@ -10,6 +10,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -73,10 +74,15 @@ export async function mergeIntoKubeconfig(
   entry: KubeconfigEntry,
   owner?: Account,
 ): Promise<boolean> {
-  const isNew = !existsSync(path);
+  const made = missingPaths(path);
   const changed = await changeFile(path, (document) => setEntry(document, entry));
-  if (isNew && owner) for (const each of [dirname(path), path]) chownSync(each, owner.userId, owner.groupId);
+  if (owner) for (const each of made) chownSync(each, owner.userId, owner.groupId);
   return changed;
+}
+
+/** The file and the folders above it, as far as they are not there yet: a folder that is there keeps its owner. */
+function missingPaths(path: string): string[] {
+  return existsSync(path) ? [] : [...missingPaths(dirname(path)), path];
 }
 
 /** Takes the entry out; a file that Wherry made and that is empty now stays, as kubectl would leave it. */
@@ -105,7 +111,8 @@ async function changeFile(path: string, change: (document: Document) => void): P
     const after = document.toString({ lineWidth: 0 });
     if (after === before) return false;
     const temporary = `${target}.wherry`;
-    writeFileSync(temporary, after, { mode: 0o600 });
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, after, { mode: 0o600, flush: true });
     if (existsSync(target)) {
       const { mode, uid, gid } = statSync(target);
       chmodSync(temporary, mode & 0o700);
