@@ -45,16 +45,23 @@ export interface PodActions {
   /** In order; a sidecar must have started before the next one is looked at. */
   init: core.Container[];
   containers: core.Container[];
-  /** Old containers to remove so that everything starts anew. */
+  /** Old containers to remove before everything starts again. */
   remove: ObservedContainer[];
 }
 
-/** A container is made anew when this changes; its resources, for one, can change in place. */
+/** A container is recreated when this changes. What can change in place, such as its resources, is not part of it. */
 export function containerHash(container: Pick<core.Container, 'name' | 'image'>): string {
   return createHash('sha256')
     .update(JSON.stringify([container.name, container.image ?? '']))
     .digest('hex')
     .slice(0, 8);
+}
+
+/** The pod as it should be, and what is known of it. */
+interface Situation {
+  pod: Pod;
+  observed: ObservedPod;
+  probes: (containerId: string) => ProbeFindings;
 }
 
 export function computePodActions(
@@ -83,9 +90,8 @@ export function computePodActions(
   }
   if (planRestartOfAll(pod, observed, actions)) return actions;
 
-  const initialized = planInitContainers(pod, observed, probes, actions);
-  if (!initialized) return actions;
-  planContainers(pod, observed, probes, actions);
+  const situation = { pod, observed, probes };
+  if (planInitContainers(situation, actions)) planContainers(situation, actions);
   return actions;
 }
 
@@ -95,8 +101,7 @@ function planSandbox(pod: Pod, observed: ObservedPod) {
   const next = { create: true, attempt: latest.attempt + 1, sandbox: undefined };
   const readyCount = observed.sandboxes.filter((sandbox) => sandbox.ready).length;
   if (readyCount > 1 || !latest.ready) return next;
-  if (latest.onHostNetwork !== (pod.spec.hostNetwork ?? false))
-    return { ...next, attempt: latest.attempt + 1 };
+  if (latest.onHostNetwork !== (pod.spec.hostNetwork ?? false)) return next;
   if (!latest.onHostNetwork && latest.ips.length === 0) return next;
   return { create: false, attempt: latest.attempt, sandbox: latest };
 }
@@ -124,7 +129,7 @@ function planFreshStart(pod: Pod, observed: ObservedPod, actions: PodActions): v
   else actions.containers.push(...wanted);
 }
 
-/** Some exit asks for everything to start anew; first whatever runs is ended, then all traces are removed. */
+/** When an exit calls for a restart of everything: running containers are killed first, then all are removed. */
 function planRestartOfAll(pod: Pod, observed: ObservedPod, actions: PodActions): boolean {
   const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
   const asking = new Set(askersForRestartOfAll(pod, observed));
@@ -140,31 +145,27 @@ function planRestartOfAll(pod: Pod, observed: ObservedPod, actions: PodActions):
       });
   }
   if (actions.kill.length > 0) return true;
-  // Who asked goes last: until then a new look, after a crash in the midst of it, finds that the rest must go too.
+  // The container that asked goes last: after a crash halfway, it is what tells that the rest must go too.
   actions.remove.push(...observed.containers.filter((each) => !asking.has(each)), ...asking);
   return true;
 }
 
 /** True when regular containers may run. */
-function planInitContainers(
-  pod: Pod,
-  observed: ObservedPod,
-  probes: (containerId: string) => ProbeFindings,
-  actions: PodActions,
-): boolean {
+function planInitContainers(situation: Situation, actions: PodActions): boolean {
+  const { pod, observed, probes } = situation;
   const init = pod.spec.initContainers ?? [];
   if (init.length === 0) return true;
   const regularHasStarted = pod.spec.containers.some((container) => findContainer(observed, container.name));
   if (regularHasStarted) {
     const lives = podLives(pod, observed);
     for (const container of init)
-      if (isSidecar(container)) planSidecar(container, observed, probes, actions, { podLives: lives });
+      if (isSidecar(container)) planSidecar(container, situation, actions, { podLives: lives });
     return true;
   }
   for (const container of init) {
     const last = findContainer(observed, container.name);
     if (isSidecar(container)) {
-      planSidecar(container, observed, probes, actions, { podLives: true });
+      planSidecar(container, situation, actions, { podLives: true });
       if (last?.state !== 'running') return false;
       // Without a startup probe running is enough; with one it must have passed.
       if (container.startupProbe && probes(last.id).startup !== 'success') return false;
@@ -199,8 +200,7 @@ function podLives(pod: Pod, observed: ObservedPod): boolean {
 
 function planSidecar(
   container: core.Container,
-  observed: ObservedPod,
-  probes: (containerId: string) => ProbeFindings,
+  { observed, probes }: Situation,
   actions: PodActions,
   { podLives }: { podLives: boolean },
 ): void {
@@ -217,12 +217,7 @@ function sidecarMessage({ reason, spec }: ContainerKill): string {
   return reason === 'changed' ? `${about} definition changed` : `${about} failed ${reason} probe`;
 }
 
-function planContainers(
-  pod: Pod,
-  observed: ObservedPod,
-  probes: (containerId: string) => ProbeFindings,
-  actions: PodActions,
-): void {
+function planContainers({ pod, observed, probes }: Situation, actions: PodActions): void {
   let kept = 0;
   for (const container of pod.spec.containers) {
     const last = findContainer(observed, container.name);
@@ -240,7 +235,7 @@ function planContainers(
     if (restarts || kill.reason === 'changed') actions.containers.push(container);
   }
   if (kept > 0 || actions.containers.length > 0) return;
-  // Nothing of the pod's own goes on: it ends as a whole, with its own grace period, and so do its sidecars.
+  // No regular container goes on: the pod ends as a whole, sidecars included, with its own grace period.
   actions.killPod = true;
   actions.kill = [];
   actions.init = [];
