@@ -51,6 +51,11 @@ export interface WriteOptions {
   signal?: AbortSignal;
 }
 
+export interface SubresourceOptions {
+  subresource: string;
+  signal?: AbortSignal | undefined;
+}
+
 export interface PatchOptions extends WriteOptions {
   type: PatchType;
   /** With `apply`: take fields over from other managers. */
@@ -100,9 +105,8 @@ export interface Client {
   createSubresource<Body, Answer>(
     type: ResourceType,
     at: ObjectName,
-    subresource: string,
     body: Body,
-    signal?: AbortSignal,
+    options: SubresourceOptions,
   ): Promise<Answer>;
   /** Anything else: `path` with its query, e.g. `/version`. The answer is parsed JSON. */
   raw<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;

@@ -8,6 +8,7 @@ import type {
   ObjectName,
   PatchOptions,
   PatchType,
+  SubresourceOptions,
   WatchEvent,
   WatchQuery,
   WriteOptions,
@@ -106,9 +107,8 @@ function writeCalls(
     async createSubresource<Body, Answer>(
       type: ResourceType,
       at: ObjectName,
-      subresource: string,
       body: Body,
-      signal?: AbortSignal,
+      { subresource, signal }: SubresourceOptions,
     ) {
       const path = resourcePath(type, { ...at, subresource }) + writeQuery();
       return (await send({ method: 'POST', path, body, signal })) as Answer;

@@ -32,8 +32,8 @@ export async function requestToken(
   const answer = await client.createSubresource<typeof request, TokenRequest>(
     ServiceAccount,
     account,
-    'token',
     request,
+    { subresource: 'token' },
   );
   const { token, expirationTimestamp } = answer.status ?? {};
   if (!token || !expirationTimestamp) throw new Error('the answer holds no token');

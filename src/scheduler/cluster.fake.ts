@@ -152,7 +152,6 @@ export class FakeCluster {
     createSubresource: async (
       _type: ResourceType,
       at: { name: string; namespace?: string },
-      _subresource: string,
       body: { target: { name: string } },
     ) => {
       const pod = this.#found(Pod, at) as Pod;

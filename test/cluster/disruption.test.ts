@@ -22,7 +22,7 @@ function evict({ client }: Cluster, { metadata }: Pod, deleteOptions: object = {
     metadata: { name, namespace },
     deleteOptions,
   };
-  return client.createSubresource(Pod, { name, namespace }, 'eviction', eviction);
+  return client.createSubresource(Pod, { name, namespace }, eviction, { subresource: 'eviction' });
 }
 
 function budget(spec: object): Draft<PodDisruptionBudget> {

@@ -201,7 +201,7 @@ async function evictSome({ client, random }: Run): Promise<void> {
     chosen.map(async ({ metadata: { name } }) => {
       const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } };
       await client
-        .createSubresource(Pod, { name, namespace }, 'eviction', eviction)
+        .createSubresource(Pod, { name, namespace }, eviction, { subresource: 'eviction' })
         .catch((error: unknown) => {
           if (!(error instanceof StatusError && [404, 409, 429].includes(error.code))) throw error;
         });

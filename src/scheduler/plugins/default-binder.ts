@@ -15,7 +15,7 @@ export function defaultBinder(client: Client): Plugin {
         metadata: { name, namespace, uid },
         target: { kind: 'Node', name: node.name },
       };
-      await client.createSubresource(Pod, at, 'binding', binding, signal);
+      await client.createSubresource(Pod, at, binding, { subresource: 'binding', signal });
     },
   };
 }

@@ -145,12 +145,8 @@ class ScenarioRun {
     } else if (step.do === 'delete') {
       await client.delete(type, at, (step.options ?? {}) as object);
     } else {
-      await client.createSubresource(
-        type,
-        at,
-        subresource ?? '',
-        this.#versioned(this.#fill(step.body!) as KubeObject),
-      );
+      const body = this.#versioned(this.#fill(step.body!) as KubeObject);
+      await client.createSubresource(type, at, body, { subresource: subresource ?? '' });
     }
   }
 
