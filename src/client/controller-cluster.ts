@@ -8,7 +8,7 @@ import type { Logger } from '../base/logger.ts';
 import type { MetricsRegistry } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { Client, DeleteOptions, PatchType } from './client.ts';
-import { type EventRecorder, type EventType, targetOf } from './events/event-recorder.ts';
+import type { EventRecorder, EventTarget, EventType } from './events/event-recorder.ts';
 import type { Informer, InformerFactory } from './informer.ts';
 import { OwnerCheck } from './owner-check.ts';
 import { TransportError } from './transport.ts';
@@ -133,10 +133,9 @@ export class ReconcileCluster {
     type: ResourceType<T>,
     object: KubeObject,
     patch: unknown,
-    how: { type: PatchType; subresource?: string },
-    signal: AbortSignal,
+    options: { type: PatchType; subresource?: string; signal: AbortSignal },
   ): Promise<T> {
-    return this.#write(type, this.client.patch(type, object.metadata, patch, { ...how, signal }));
+    return this.#write(type, this.client.patch(type, object.metadata, patch, options));
   }
 
   /** Writes the status when it differs from what the object has; gives the object as it stands then. */
@@ -177,8 +176,8 @@ export class ReconcileCluster {
     return true;
   }
 
-  event(type: ResourceType, object: KubeObject, eventType: EventType, reason: string, message: string): void {
-    this.#environment.recorder.event(targetOf(type, object), eventType, reason, message);
+  event(about: EventTarget, type: EventType, reason: string, message: string): void {
+    this.#environment.recorder.event(about, type, reason, message);
   }
 
   /**

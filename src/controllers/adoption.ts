@@ -59,7 +59,7 @@ async function adopt<T extends KubeObject>(
 ): Promise<T | undefined> {
   const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [controllerReference(owner)] } };
   // Gone, or by now another's: not ours either way.
-  return cluster.patch<T>(type, object, patch, { type: 'strategic' }, signal).catch((error: unknown) => {
+  return cluster.patch<T>(type, object, patch, { type: 'strategic', signal }).catch((error: unknown) => {
     if (error instanceof StatusError && [404, 409, 422].includes(error.code)) return undefined;
     throw error;
   });
@@ -71,7 +71,7 @@ async function release<T extends KubeObject>(
 ): Promise<void> {
   const gone = { $patch: 'delete', uid: owner.object.metadata.uid };
   const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [gone] } };
-  await cluster.patch(type, object, patch, { type: 'strategic' }, signal).catch((error: unknown) => {
+  await cluster.patch(type, object, patch, { type: 'strategic', signal }).catch((error: unknown) => {
     if (error instanceof StatusError && [404, 422].includes(error.code)) return;
     throw error;
   });

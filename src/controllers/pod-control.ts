@@ -4,59 +4,57 @@ import { Pod } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { messageOf } from '../base/error-message.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import { type EventType, targetOf } from '../client/events/event-recorder.ts';
 import { OwnerGone } from '../client/owner-check.ts';
 import type { Owner } from './adoption.ts';
 
-/** Creates one pod and records SuccessfulCreate or FailedCreate on its owner. @throws what the server said. */
-export async function createPod(
-  cluster: ReconcileCluster,
-  owner: Owner,
-  pod: Draft<Pod>,
-  signal: AbortSignal,
-): Promise<Pod> {
-  try {
-    const created = await cluster.create(Pod, pod, signal);
-    recordOn(cluster, owner, 'Normal', 'SuccessfulCreate', `Created pod: ${created.metadata.name}`);
-    return created;
-  } catch (error) {
-    if (!signal.aborted && !isInVain(error))
-      recordOn(cluster, owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
-    throw error;
-  }
-}
+/** Creates and deletes the pods of one owner, with the events that report it there. */
+export class PodControl {
+  readonly #cluster: ReconcileCluster;
+  readonly #owner: Owner;
+  readonly #signal: AbortSignal;
 
-/**
- * Deletes one pod and records it on its owner; one that is gone already is left unsaid. `onlyAsSeen`: and so is one
- * that has changed since the cache saw it, for which the change itself brings the next look.
- */
-export async function deletePod(
-  cluster: ReconcileCluster,
-  owner: Owner,
-  pod: Pod,
-  signal: AbortSignal,
-  { onlyAsSeen = false }: { onlyAsSeen?: boolean } = {},
-): Promise<void> {
-  const { uid, resourceVersion } = pod.metadata;
-  const preconditions = onlyAsSeen ? { uid, resourceVersion } : { uid };
-  try {
-    if (await cluster.delete(Pod, pod, signal, { preconditions }))
-      recordOn(cluster, owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
-  } catch (error) {
-    if (onlyAsSeen && error instanceof StatusError && error.reason === 'Conflict') return;
-    if (!signal.aborted)
-      recordOn(cluster, owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
-    throw error;
+  constructor(cluster: ReconcileCluster, owner: Owner, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#owner = owner;
+    this.#signal = signal;
   }
-}
 
-function recordOn(
-  cluster: ReconcileCluster,
-  owner: Owner,
-  type: 'Normal' | 'Warning',
-  reason: string,
-  message: string,
-): void {
-  cluster.event(owner.type, owner.object, type, reason, message);
+  /** Records SuccessfulCreate or FailedCreate. @throws what the server answered */
+  async create(pod: Draft<Pod>): Promise<Pod> {
+    try {
+      const created = await this.#cluster.create(Pod, pod, this.#signal);
+      this.#record('Normal', 'SuccessfulCreate', `Created pod: ${created.metadata.name}`);
+      return created;
+    } catch (error) {
+      if (!this.#signal.aborted && !isInVain(error))
+        this.#record('Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
+      throw error;
+    }
+  }
+
+  /**
+   * Records SuccessfulDelete or FailedDelete, and nothing for a pod that is already gone. With `onlyAsSeen` a pod that
+   * has changed since the cache saw it stays: the change itself triggers the next reconcile.
+   * @throws what the server answered
+   */
+  async delete(pod: Pod, { onlyAsSeen = false }: { onlyAsSeen?: boolean } = {}): Promise<void> {
+    const { uid, resourceVersion } = pod.metadata;
+    const preconditions = onlyAsSeen ? { uid, resourceVersion } : { uid };
+    try {
+      if (await this.#cluster.delete(Pod, pod, this.#signal, { preconditions }))
+        this.#record('Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
+    } catch (error) {
+      if (onlyAsSeen && error instanceof StatusError && error.reason === 'Conflict') return;
+      if (!this.#signal.aborted)
+        this.#record('Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
+      throw error;
+    }
+  }
+
+  #record(type: EventType, reason: string, message: string): void {
+    this.#cluster.event(targetOf(this.#owner.type, this.#owner.object), type, reason, message);
+  }
 }
 
 /** What came of a batch: how many succeeded, and the first failure. */

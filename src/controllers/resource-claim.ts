@@ -9,6 +9,7 @@ import { StatusError, undefinedIfNotFound } from '../api/status.ts';
 import { messageOf } from '../base/error-message.ts';
 import { defineController, watch } from '../client/controller.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
+import { targetOf } from '../client/events/event-recorder.ts';
 
 /** Creates claims for pods that name templates, and writes the claims' names into the pods' status. */
 export const podResourceClaimController = defineController({
@@ -39,7 +40,7 @@ export const podResourceClaimController = defineController({
       resourceClaimStatuses.push({ name: entry, resourceClaimName: claim.metadata.name });
     }
     const patch = { metadata: { uid: pod.metadata.uid }, status: { resourceClaimStatuses } };
-    await cluster.patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal);
+    await cluster.patch(Pod, pod, patch, { type: 'strategic', subresource: 'status', signal });
     return undefined;
   },
 });
@@ -86,7 +87,7 @@ async function makeClaim(
     if (!signal.aborted && !(error instanceof StatusError && error.code >= 500)) {
       const why = messageOf(error);
       const message = `PodResourceClaim ${entry}: ${why}`;
-      cluster.event(Pod, pod, 'Warning', 'FailedResourceClaimCreation', message);
+      cluster.event(targetOf(Pod, pod), 'Warning', 'FailedResourceClaimCreation', message);
     }
     throw error;
   }

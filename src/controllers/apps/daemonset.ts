@@ -12,8 +12,9 @@ import {
   watch,
 } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim, type Owner } from '../adoption.ts';
-import { allAtOnce, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
+import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import { podFromTemplate } from '../pod-template.ts';
 import {
@@ -83,7 +84,7 @@ async function syncDaemonSet(
   const { selector } = set.spec!;
   if (Object.keys(selector?.matchLabels ?? {}).length + (selector?.matchExpressions?.length ?? 0) === 0) {
     const message = 'This daemon set is selecting all pods. A non-empty selector is required.';
-    cluster.event(DaemonSet, set, 'Warning', 'SelectingAll', message);
+    cluster.event(targetOf(DaemonSet, set), 'Warning', 'SelectingAll', message);
     return;
   }
   const owner = { type: DaemonSet, object: set };
@@ -161,7 +162,7 @@ function replaceEnded(
     const place = `${namespace}/${name} on node ${node}`;
     if (pod.status?.phase === 'Succeeded') {
       const message = `Found succeeded daemon pod ${place}, will try to delete it`;
-      cluster.event(DaemonSet, set, 'Normal', 'SucceededDaemonPod', message);
+      cluster.event(targetOf(DaemonSet, set), 'Normal', 'SucceededDaemonPod', message);
       plan.remove.push(pod);
       continue;
     }
@@ -174,7 +175,7 @@ function replaceEnded(
     const count = (past?.count ?? 0) + 1;
     failures.set(key, { count, untilMs: nowMs + backoffDelayMs(failedPodBackoff, count - 1) });
     const message = `Found failed daemon pod ${place}, will try to kill it`;
-    cluster.event(DaemonSet, set, 'Warning', 'FailedDaemonPod', message);
+    cluster.event(targetOf(DaemonSet, set), 'Warning', 'FailedDaemonPod', message);
     plan.remove.push(pod);
   }
   return retryInMs;
@@ -185,12 +186,11 @@ async function applyPlan(
   { owner, set, hash, plan }: { owner: Owner; set: DaemonSet; hash: string; plan: DaemonPlan },
   signal: AbortSignal,
 ): Promise<unknown> {
+  const control = new PodControl(cluster, owner, signal);
   const nodes = plan.create.slice(0, burst);
-  const created = await slowStart(nodes, (node) =>
-    createPod(cluster, owner, podFor(set, owner, node, hash), signal),
-  );
+  const created = await slowStart(nodes, (node) => control.create(podFor(set, owner, node, hash)));
   const removed = await allAtOnce(plan.remove.slice(0, burst), (pod) =>
-    deletePod(cluster, owner, pod, signal, { onlyAsSeen: plan.broken.includes(pod) }),
+    control.delete(pod, { onlyAsSeen: plan.broken.includes(pod) }),
   );
   return created.failure ?? removed.failure;
 }

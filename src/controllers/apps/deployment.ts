@@ -8,6 +8,7 @@ import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain } from '../pod-control.ts';
@@ -138,7 +139,7 @@ class Rollout {
     if (!plan) return false;
     const { type, reason, message } = plan.event;
     await this.#cluster.update(Deployment, plan.next, this.#signal);
-    this.#cluster.event(Deployment, this.#deployment, type, reason, message);
+    this.#cluster.event(targetOf(Deployment, this.#deployment), type, reason, message);
     return true;
   }
 
@@ -149,7 +150,7 @@ class Rollout {
   async #refuseToSelectAll(): Promise<undefined> {
     const deployment = this.#deployment;
     const message = 'This deployment is selecting all pods. A non-empty selector is required.';
-    this.#cluster.event(Deployment, deployment, 'Warning', 'SelectingAll', message);
+    this.#cluster.event(targetOf(Deployment, deployment), 'Warning', 'SelectingAll', message);
     const { generation } = deployment.metadata;
     await this.#updateStatus({ ...deployment.status, observedGeneration: generation });
   }
@@ -326,6 +327,6 @@ class Rollout {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#cluster.event(Deployment, this.#deployment, type, reason, message);
+    this.#cluster.event(targetOf(Deployment, this.#deployment), type, reason, message);
   }
 }

@@ -13,7 +13,7 @@ import {
   type ReconcileCluster,
 } from '../../client/controller-cluster.ts';
 import { claim, type Owner } from '../adoption.ts';
-import { allAtOnce, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
+import { allAtOnce, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
 import { podFromTemplate } from '../pod-template.ts';
 import {
@@ -89,18 +89,19 @@ async function syncPods(
   signal: AbortSignal,
 ): Promise<{ failure?: ReplicaFailure; isRefused?: boolean }> {
   const plan = planReplicas(owner.object, pods, () => relatedPods(cluster, owner, pods), cluster.clock.now());
+  const control = new PodControl(cluster, owner, signal);
   if (plan.create > 0) {
     const template = owner.object.spec?.template as core.PodTemplateSpec;
     const draft = podFromTemplate(template, owner);
     const drafts = Array.from({ length: plan.create }, () => draft);
-    const { failure } = await slowStart(drafts, (pod) => createPod(cluster, owner, pod, signal));
+    const { failure } = await slowStart(drafts, (pod) => control.create(pod));
     if (failure === undefined || isInVain(failure)) return { isRefused: failure !== undefined };
     return { failure: { reason: 'FailedCreate', error: failure } };
   }
   if (plan.remove.length < pods.length)
     for (const ratio of ageRatios(plan.remove, pods, cluster.clock.now()))
       deletionAgeRatioOf(cluster.metrics).observe(ratio);
-  const { failure } = await allAtOnce(plan.remove, (pod) => deletePod(cluster, owner, pod, signal));
+  const { failure } = await allAtOnce(plan.remove, (pod) => control.delete(pod));
   return failure === undefined ? {} : { failure: { reason: 'FailedDelete', error: failure } };
 }
 

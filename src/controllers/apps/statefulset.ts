@@ -7,6 +7,7 @@ import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { isInVain, slowStart } from '../pod-control.ts';
 import { nextAvailableInMs } from '../pod-state.ts';
@@ -277,6 +278,6 @@ class StatefulReconcile {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#cluster.event(StatefulSet, this.#set, type, reason, message);
+    this.#cluster.event(targetOf(StatefulSet, this.#set), type, reason, message);
   }
 }

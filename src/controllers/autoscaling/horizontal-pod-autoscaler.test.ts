@@ -74,7 +74,7 @@ test('a metric of an object of a kind that nobody knows keeps no other metric fr
       },
     },
     updateStatus: async () => hpa,
-    event: (_type: unknown, _hpa: unknown, _kind: unknown, reason: string, message: string) =>
+    event: (_about: unknown, _type: unknown, reason: string, message: string) =>
       void events.push(`${reason}: ${message}`),
   });
   const controller = horizontalPodAutoscalerController();

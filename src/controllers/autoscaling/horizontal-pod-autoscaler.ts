@@ -10,6 +10,7 @@ import type { HorizontalPodAutoscalerCondition, MetricStatus } from '../../api/t
 import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { limitReplicas, periodMsOf, type ScalingHistory, tolerancesOf, windowMsOf } from './hpa-behavior.ts';
 import { computeMetric, failureReasons, type MetricContext } from './hpa-metrics.ts';
 import { problemOf } from './hpa-metrics-client.ts';
@@ -422,7 +423,7 @@ class Sync {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#cluster.event(HorizontalPodAutoscaler, this.#hpa, type, reason, message);
+    this.#cluster.event(targetOf(HorizontalPodAutoscaler, this.#hpa), type, reason, message);
   }
 }
 

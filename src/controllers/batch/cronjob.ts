@@ -9,6 +9,7 @@ import { messageOf } from '../../base/error-message.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
 import { isInVain } from '../pod-control.ts';
@@ -277,7 +278,7 @@ class CronReconcile {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#cluster.event(CronJob, this.#cronJob, type, reason, message);
+    this.#cluster.event(targetOf(CronJob, this.#cronJob), type, reason, message);
   }
 }
 

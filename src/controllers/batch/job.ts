@@ -8,9 +8,10 @@ import { undefinedIfNotFound } from '../../api/status.ts';
 import type * as batch from '../../api/types/batch-v1.gen.ts';
 import { defineController, quietMsFor, type ReconcileOutcome, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { claim } from '../adoption.ts';
 import { findCondition } from '../conditions.ts';
-import { allAtOnce, type BatchOutcome, createPod, deletePod, isInVain, slowStart } from '../pod-control.ts';
+import { allAtOnce, type BatchOutcome, isInVain, PodControl, slowStart } from '../pod-control.ts';
 import { formatIndexes, parseIndexes } from './job-indexes.ts';
 import {
   completionModeOf,
@@ -80,7 +81,7 @@ async function releaseOrphans(
 async function dropFinalizer(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
   const { uid } = pod.metadata;
   const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } };
-  await cluster.patch(Pod, pod, patch, { type: 'strategic' }, signal).catch(undefinedIfNotFound);
+  await cluster.patch(Pod, pod, patch, { type: 'strategic', signal }).catch(undefinedIfNotFound);
 }
 
 /** One reconcile of one Job. */
@@ -143,17 +144,17 @@ class JobReconcile {
 
   async #managePods(plan: JobPlan, pods: readonly Pod[]): Promise<unknown> {
     const job = this.#job;
-    const owner = { type: Job, object: job };
+    const control = new PodControl(this.#cluster, { type: Job, object: job }, this.#signal);
     const removed = await allAtOnce(plan.remove, async (pod) => {
       // Those of a job that ends count as failed; those that are too many are let go first, and do not.
       if (!plan.verdict && isTracked(pod)) await dropFinalizer(this.#cluster, pod, this.#signal);
-      await deletePod(this.#cluster, owner, pod, this.#signal);
+      await control.delete(pod);
     });
     plan.active -= removed.succeeded;
     plan.ready = Math.max(0, plan.ready - removed.succeeded);
     plan.terminating += removed.succeeded;
     const created = await slowStart(plan.create, (index) =>
-      createPod(this.#cluster, owner, newJobPod(job, index, failuresOfIndex(job, pods, index)), this.#signal),
+      control.create(newJobPod(job, index, failuresOfIndex(job, pods, index))),
     );
     plan.active += created.succeeded;
     this.#noteCreated(plan, created);
@@ -311,6 +312,6 @@ class JobReconcile {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#cluster.event(Job, this.#job, type, reason, message);
+    this.#cluster.event(targetOf(Job, this.#job), type, reason, message);
   }
 }

@@ -3,6 +3,7 @@ import { EndpointSlice, Endpoints, Service } from '../../api/resources.gen.ts';
 import { lastAppliedAnnotation, serviceNameLabel } from '../../api/well-known.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
 import { hasSelector } from './endpoint-pods.ts';
 import { ownSlices } from './endpointslice.ts';
@@ -80,7 +81,7 @@ function countEndpoints(wanted: readonly WantedSlices[]): number {
 
 function reportSkipped(cluster: ReconcileCluster, endpoints: Endpoints, skipped: number): void {
   const message = `A max of ${addressesMax} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`;
-  cluster.event(Endpoints, endpoints, 'Warning', 'TooManyAddressesToMirror', message);
+  cluster.event(targetOf(Endpoints, endpoints), 'Warning', 'TooManyAddressesToMirror', message);
 }
 
 function mayMirror({ metadata }: Endpoints): boolean {

@@ -5,6 +5,7 @@ import type * as discovery from '../../api/types/discovery-v1.gen.ts';
 import { headlessServiceLabel, serviceNameLabel } from '../../api/well-known.ts';
 import { type AnyController, defineController, quietMsFor, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { controllerReference } from '../adoption.ts';
 import { isPodReady } from '../pod-state.ts';
 import {
@@ -184,11 +185,15 @@ function reportHints(
       (slice) => slice.addressType === addressType && slice.endpoints?.some(({ hints }) => hints),
     );
     if (problem)
-      cluster.event(Service, service, 'Warning', 'TopologyAwareHintsDisabled', `${problem}, ${text}`);
+      cluster.event(
+        targetOf(Service, service),
+        'Warning',
+        'TopologyAwareHintsDisabled',
+        `${problem}, ${text}`,
+      );
     else if (!hadHints)
       cluster.event(
-        Service,
-        service,
+        targetOf(Service, service),
         'Normal',
         'TopologyAwareHintsEnabled',
         `Topology Aware Hints has been enabled, ${text}`,

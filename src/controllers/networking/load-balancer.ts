@@ -2,6 +2,7 @@
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 
 /** Both ends belong to the pool. */
 export interface AddressRange {
@@ -98,8 +99,7 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
       }
       const fail = (problem: string) =>
         cluster.event(
-          Service,
-          service,
+          targetOf(Service, service),
           'Warning',
           'SyncLoadBalancerFailed',
           `Error syncing load balancer: failed to ensure load balancer: ${problem}`,
@@ -118,14 +118,14 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         return;
       }
       if (plan.address === addressOf(service) && isHeld(service)) return;
-      cluster.event(Service, service, 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
+      cluster.event(targetOf(Service, service), 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
       const loadBalancer = { ingress: [{ ip: plan.address, ipMode: 'VIP' }] };
       const finalizers = [...otherFinalizers(service), cleanupFinalizer];
       const metadata = { ...service.metadata, finalizers };
       const status = { ...service.status, loadBalancer };
       const stands = await cluster.writeStatus(Service, { ...service, metadata, status }, signal);
       written.set(service.metadata.uid, stands);
-      cluster.event(Service, service, 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
+      cluster.event(targetOf(Service, service), 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
     },
   });
 }
@@ -155,11 +155,11 @@ async function release(service: Service, cluster: ReconcileCluster, signal: Abor
       await cluster.updateStatus(Service, service, { ...service.status, loadBalancer: {} }, signal);
     return;
   }
-  cluster.event(Service, service, 'Normal', 'DeletingLoadBalancer', 'Deleting load balancer');
+  cluster.event(targetOf(Service, service), 'Normal', 'DeletingLoadBalancer', 'Deleting load balancer');
   const metadata = { ...service.metadata, finalizers: otherFinalizers(service) };
   const status = isLeftOver ? { ...service.status, loadBalancer: {} } : service.status;
   await cluster.writeStatus(Service, { ...service, metadata, ...(status && { status }) }, signal);
-  cluster.event(Service, service, 'Normal', 'DeletedLoadBalancer', 'Deleted load balancer');
+  cluster.event(targetOf(Service, service), 'Normal', 'DeletedLoadBalancer', 'Deleted load balancer');
 }
 
 function isHeld({ metadata }: Service): boolean {

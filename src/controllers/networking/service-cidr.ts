@@ -1,6 +1,7 @@
 /** Marks ServiceCIDRs ready, and protects them from deletion while services use their addresses. */
 import { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
 import { defineController, watch } from '../../client/controller.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { overlapping, planServiceCidr, rangesOf } from './service-cidr-plan.ts';
 
 export const serviceCidrController = defineController({
@@ -31,7 +32,7 @@ export const serviceCidrController = defineController({
       } catch (error) {
         const text = 'The ServiceCIDR Status can not be set to Ready=True';
         if (!range.metadata.deletionTimestamp)
-          cluster.event(ServiceCIDR, range, 'Warning', 'KubernetesServiceCIDRError', text);
+          cluster.event(targetOf(ServiceCIDR, range), 'Warning', 'KubernetesServiceCIDRError', text);
         throw error;
       }
     return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };

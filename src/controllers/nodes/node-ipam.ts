@@ -2,6 +2,7 @@
 import { Node } from '../../api/resources.gen.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 
 export interface NodeIpamOptions {
   /** Whole range for pods, e.g. `10.244.0.0/16`. */
@@ -74,13 +75,13 @@ export function nodeIpamController(options: NodeIpamOptions): AnyController {
       const range = known ?? next?.range;
       if (!range) {
         const message = `Node ${name} status is now: CIDRNotAvailable`;
-        cluster.event(Node, node, 'Normal', 'CIDRNotAvailable', message);
+        cluster.event(targetOf(Node, node), 'Normal', 'CIDRNotAvailable', message);
         throw new Error(`no range of ${options.clusterCidr} is left for node ${name}`);
       }
       if (next) metrics.tries.observe(next.tries, labels);
       hold(name, range, metrics);
       const patch = { spec: { podCIDR: range, podCIDRs: [range] } };
-      await cluster.patch(Node, node, patch, { type: 'strategic' }, signal);
+      await cluster.patch(Node, node, patch, { type: 'strategic', signal });
     },
   });
 }

@@ -7,6 +7,7 @@ import { regionLabel, zoneLabel } from '../../api/well-known.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { allAtOnce } from '../pod-control.ts';
 import { isPodReady } from '../pod-state.ts';
 import { nodeCollectorMetricsOf, zoneLabelOf } from './node-collector-metrics.ts';
@@ -98,7 +99,7 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
 }
 
 function recordEvent(cluster: ReconcileCluster, node: Node, reason: string, what: string): void {
-  cluster.event(Node, node, 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
+  cluster.event(targetOf(Node, node), 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
 }
 
 /** Manifests of old still select nodes by these. */
@@ -115,7 +116,7 @@ async function keepOldLabels(cluster: ReconcileCluster, node: Node, signal: Abor
   );
   if (missing.length === 0) return node;
   const wanted = Object.fromEntries(missing.map(([label, old]) => [old, labels[label]]));
-  return await cluster.patch(Node, node, { metadata: { labels: wanted } }, { type: 'merge' }, signal);
+  return await cluster.patch(Node, node, { metadata: { labels: wanted } }, { type: 'merge', signal });
 }
 
 function listen(
@@ -155,7 +156,7 @@ async function markSilent(cluster: ReconcileCluster, node: Node, signal: AbortSi
   const updated = await cluster.updateStatus(Node, node, { ...node.status, conditions }, signal);
   if (wasReady) {
     const message = `Node ${node.metadata.name} status is now: NodeNotReady`;
-    cluster.event(Node, node, 'Normal', 'NodeNotReady', message);
+    cluster.event(targetOf(Node, node), 'Normal', 'NodeNotReady', message);
   }
   return updated;
 }
@@ -222,9 +223,9 @@ async function markPodsNotReady(cluster: ReconcileCluster, node: Node, signal: A
     const condition = { type: 'Ready', status: 'False', lastTransitionTime: now };
     const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
     await cluster
-      .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
+      .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status', signal })
       .catch(undefinedIfNotFound);
-    cluster.event(Pod, pod, 'Warning', 'NodeNotReady', 'Node is not ready');
+    cluster.event(targetOf(Pod, pod), 'Warning', 'NodeNotReady', 'Node is not ready');
   });
   if (failure !== undefined) throw failure;
 }

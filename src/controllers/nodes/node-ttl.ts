@@ -27,6 +27,6 @@ export const nodeTtlController = defineController({
     const wanted = String(ttlSeconds([...cluster.informer(Node).list()].length));
     if (node.metadata.annotations?.[annotation] === wanted) return;
     const patch = { metadata: { annotations: { [annotation]: wanted } } };
-    await cluster.patch(Node, node, patch, { type: 'merge' }, signal);
+    await cluster.patch(Node, node, patch, { type: 'merge', signal });
   },
 });

@@ -7,6 +7,7 @@ import { undefinedIfNotFound } from '../../api/status.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { byNodeName, nodeNameIndex } from './node-lifecycle.ts';
 import { noExecuteTaints, tolerates } from './node-state.ts';
 
@@ -124,12 +125,17 @@ export function evictionTime(pod: Pod, taints: Taints, addedMs: readonly number[
 function recordCancelled(cluster: ReconcileCluster, pod: Pod): void {
   const { namespace, name } = pod.metadata;
   const message = `Cancelling deletion of Pod ${namespace}/${name}`;
-  cluster.event(Pod, pod, 'Normal', 'TaintManagerEviction', message);
+  cluster.event(targetOf(Pod, pod), 'Normal', 'TaintManagerEviction', message);
 }
 
 async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): Promise<void> {
   const { namespace, name, uid } = pod.metadata;
-  cluster.event(Pod, pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`);
+  cluster.event(
+    targetOf(Pod, pod),
+    'Normal',
+    'TaintManagerEviction',
+    `Marking for deletion Pod ${namespace}/${name}`,
+  );
   const condition = disruptionTarget(
     pod,
     { reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint' },
@@ -137,7 +143,7 @@ async function evict(cluster: ReconcileCluster, pod: Pod, signal: AbortSignal): 
   );
   const patch = { metadata: { uid }, status: { conditions: [condition] } };
   await cluster
-    .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
+    .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status', signal })
     .catch(undefinedIfNotFound);
   await cluster.delete(Pod, pod, signal);
 }

@@ -12,6 +12,7 @@ import {
 import { formatTime } from '../../api/schema/time.ts';
 import { defineController, quietMsFor, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { needsScale, planBudget, planFailSafe, unmanagedMessage } from './disruption-plan.ts';
 import { expectedScale, UnknownScale } from './disruption-scale.ts';
 
@@ -35,14 +36,19 @@ export const disruptionController = defineController({
     const inNamespace = cluster.informer(Pod).inNamespace(pdb.metadata.namespace ?? '');
     const pods = [...inNamespace].filter((pod) => matches(pod.metadata.labels));
     if (pods.length === 0)
-      cluster.event(PodDisruptionBudget, pdb, 'Normal', 'NoPods', 'No matching pods found');
+      cluster.event(targetOf(PodDisruptionBudget, pdb), 'Normal', 'NoPods', 'No matching pods found');
     const nowMs = cluster.clock.now();
     const now = { ms: nowMs, text: formatTime(nowMs) };
     reportOthers(cluster, pdb, pods);
     const scale = await scaleFor(cluster, pdb, pods, signal);
     if (scale instanceof UnknownScale) {
       const message = `Failed to calculate the number of expected pods: ${scale.message}`;
-      cluster.event(PodDisruptionBudget, pdb, 'Warning', 'CalculateExpectedPodCountFailed', message);
+      cluster.event(
+        targetOf(PodDisruptionBudget, pdb),
+        'Warning',
+        'CalculateExpectedPodCountFailed',
+        message,
+      );
       await cluster.updateStatus(PodDisruptionBudget, pdb, planFailSafe(pdb, scale.message, now), signal);
       return;
     }
@@ -68,7 +74,7 @@ function reportOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods:
     if (rivals.length === 0 || rivals.some((other) => other.metadata.name < name)) continue;
     reported.add(pod);
     const message = `Pod "${namespace}"/"${pod.metadata.name}" matches multiple PodDisruptionBudgets.  Chose "${name}" arbitrarily.`;
-    cluster.event(Pod, pod, 'Warning', 'MultiplePodDisruptionBudgets', message);
+    cluster.event(targetOf(Pod, pod), 'Warning', 'MultiplePodDisruptionBudgets', message);
   }
 }
 
@@ -83,7 +89,7 @@ async function scaleFor(
   try {
     const { replicas, unmanaged } = await expectedScale(cluster, pods, signal);
     if (unmanaged.length > 0)
-      cluster.event(PodDisruptionBudget, pdb, 'Warning', 'UnmanagedPods', unmanagedMessage(pdb));
+      cluster.event(targetOf(PodDisruptionBudget, pdb), 'Warning', 'UnmanagedPods', unmanagedMessage(pdb));
     return replicas;
   } catch (error) {
     if (error instanceof UnknownScale) return error;

@@ -25,7 +25,7 @@ export const staleDisruptionController = defineController({
     const condition = { type, status: 'False', lastTransitionTime: formatTime(nowMs) };
     const patch = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
     await cluster
-      .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status' }, signal)
+      .patch(Pod, pod, patch, { type: 'strategic', subresource: 'status', signal })
       .catch(undefinedIfNotFound);
   },
 });

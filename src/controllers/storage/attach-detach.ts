@@ -15,6 +15,7 @@ import {
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 import { isPodTerminal } from '../pod-state.ts';
@@ -199,7 +200,7 @@ function reportChanges(
   }
   for (const { pods, message } of blocked)
     reportOnce(pods[0]!.spec?.nodeName ?? '', message, () => {
-      for (const pod of pods) cluster.event(Pod, pod, 'Warning', 'FailedAttachVolume', message);
+      for (const pod of pods) cluster.event(targetOf(Pod, pod), 'Warning', 'FailedAttachVolume', message);
     });
   for (const { spec, status } of attachments) {
     const nodeName = spec?.nodeName ?? '';
@@ -209,8 +210,7 @@ function reportChanges(
       reportOnce(nodeName, 'attached', () => {
         for (const pod of waiting)
           cluster.event(
-            Pod,
-            pod,
+            targetOf(Pod, pod),
             'Normal',
             'SuccessfulAttachVolume',
             `AttachVolume.Attach succeeded for volume "${name}" `,
@@ -219,7 +219,8 @@ function reportChanges(
     else if (status?.attachError?.message) {
       const message = `AttachVolume.Attach failed for volume "${name}" : ${status.attachError.message}`;
       reportOnce(nodeName, message, () => {
-        for (const pod of waiting) cluster.event(Pod, pod, 'Warning', 'FailedAttachVolume', message);
+        for (const pod of waiting)
+          cluster.event(targetOf(Pod, pod), 'Warning', 'FailedAttachVolume', message);
       });
     }
   }

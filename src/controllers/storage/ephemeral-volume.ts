@@ -6,6 +6,7 @@ import { isAlreadyExists } from '../../api/status.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
 import { defineController, watch } from '../../client/controller.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 
 const ephemeralMetricsOf = metricsPerRegistry((registry) => {
   const counter = (name: string, help: string) =>
@@ -74,7 +75,7 @@ export const ephemeralVolumeController = defineController({
         if (signal.aborted || isAlreadyExists(error)) throw error;
         const why = messageOf(error);
         const what = `ephemeral volume ${name}: ${known ? '' : `create PVC ${claimName}: `}`;
-        cluster.event(Pod, pod, 'Warning', 'FailedBinding', `${what}${why}`);
+        cluster.event(targetOf(Pod, pod), 'Warning', 'FailedBinding', `${what}${why}`);
         throw error;
       }
     }

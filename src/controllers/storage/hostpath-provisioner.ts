@@ -15,6 +15,7 @@ import { hostnameLabel } from '../../api/well-known.ts';
 import { messageOf } from '../../base/error-message.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
 import { onNodeDirectory } from './node-directory.ts';
 import { ownProvisioner, ownProvisioners } from './provisioner-names.ts';
@@ -97,11 +98,11 @@ async function provision(
 ): Promise<void> {
   const { namespace, name, uid } = claim.metadata;
   const record = (type: 'Normal' | 'Warning', reason: string, message: string) =>
-    cluster.event(PersistentVolumeClaim, claim, type, reason, message);
+    cluster.event(targetOf(PersistentVolumeClaim, claim), type, reason, message);
   if (isSelected && !node) {
     // The node is gone: without the annotation the scheduler looks for another one.
     const patch = { metadata: { uid, annotations: { [volumeAnnotations.selectedNode]: null } } };
-    await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
+    await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
     return;
   }
   record(

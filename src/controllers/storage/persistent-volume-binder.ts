@@ -4,6 +4,7 @@ import { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from
 import { isDefaultClass, volumeAnnotations } from '../../api/volume-binding.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { type ClaimWorld, type PlannedEvent, planClaim } from './claim-plan.ts';
 import { claimKeysOf, podsByClaim } from './claims-of-pod.ts';
@@ -50,7 +51,7 @@ function claimBinder(promised: Map<string, string>): AnyController {
           break;
         case 'setClass': {
           const patch = { spec: { storageClassName: plan.className } };
-          await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
+          await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
           break;
         }
         case 'provision': {
@@ -73,7 +74,7 @@ function claimBinder(promised: Map<string, string>): AnyController {
     const key = keyOf(claim);
     if (reported.get(key) === words) return;
     reported.set(key, words);
-    cluster.event(PersistentVolumeClaim, claim, event.type, event.reason, event.message);
+    cluster.event(targetOf(PersistentVolumeClaim, claim), event.type, event.reason, event.message);
   }
 }
 
@@ -271,7 +272,7 @@ async function askProvisioner(
   if (claim.metadata.annotations?.[storageProvisioner] === provisioner) return;
   const annotations = { [storageProvisioner]: provisioner, [betaStorageProvisioner]: provisioner };
   const patch = { metadata: { uid: claim.metadata.uid, annotations } };
-  await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge' }, signal);
+  await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
 }
 
 /** For a claim without a volume: status fields that describe one are cleared. */

@@ -3,6 +3,7 @@ import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
 import { defineController, watch } from '../../client/controller.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 
 const externalExpanding = 'waiting for an external controller to expand this PVC';
@@ -27,7 +28,7 @@ export const volumeExpandController = defineController({
     const provisioner = volume?.metadata.annotations?.[volumeAnnotations.provisionedBy];
     if (!volume) return undefined;
     if (!ownProvisioners.has(provisioner ?? '')) {
-      cluster.event(PersistentVolumeClaim, claim, 'Normal', 'ExternalExpanding', externalExpanding);
+      cluster.event(targetOf(PersistentVolumeClaim, claim), 'Normal', 'ExternalExpanding', externalExpanding);
       return undefined;
     }
 
@@ -38,8 +39,7 @@ export const volumeExpandController = defineController({
         PersistentVolume,
         volume,
         { spec: { capacity: { storage: wanted } } },
-        { type: 'merge' },
-        signal,
+        { type: 'merge', signal },
       );
     const conditions = claim.status.conditions?.filter(
       ({ type }) => type !== 'Resizing' && type !== 'FileSystemResizePending',
@@ -53,8 +53,7 @@ export const volumeExpandController = defineController({
       signal,
     );
     cluster.event(
-      PersistentVolumeClaim,
-      claim,
+      targetOf(PersistentVolumeClaim, claim),
       'Normal',
       'VolumeResizeSuccessful',
       `ExpandVolume succeeded for volume ${key}`,

@@ -3,6 +3,7 @@ import { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../api/volume-binding.ts';
 import { messageOf } from '../../base/error-message.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
+import { targetOf } from '../../client/events/event-recorder.ts';
 import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 import { withoutClaim } from './volume-plan.ts';
@@ -20,7 +21,7 @@ export async function reclaimVolume(
     } catch (error) {
       if (signal.aborted) throw error;
       const message = messageOf(error);
-      cluster.event(PersistentVolume, volume, 'Warning', failureReason, message);
+      cluster.event(targetOf(PersistentVolume, volume), 'Warning', failureReason, message);
       const status = { ...volume.status, phase: 'Failed' as const, message };
       await cluster.updateStatus(PersistentVolume, volume, status, signal);
       return false;
@@ -51,7 +52,7 @@ async function recycle(
   if (path === undefined) throw new Error('No recycler plugin found for the volume!');
   for (const node of nodesOf(volume, cluster.informer(Node).list()))
     await onNodeDirectory(cluster.client, node, { action: 'scrub', path }, signal);
-  cluster.event(PersistentVolume, volume, 'Normal', 'VolumeRecycled', 'Volume recycled');
+  cluster.event(targetOf(PersistentVolume, volume), 'Normal', 'VolumeRecycled', 'Volume recycled');
   const freed = await cluster.update(PersistentVolume, withoutClaim(volume), signal);
   await cluster.updateStatus(PersistentVolume, freed, { phase: 'Available' }, signal);
 }
