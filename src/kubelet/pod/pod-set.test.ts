@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import type { Pod } from '../../api/resources.gen.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { KubeletContext } from '../context.ts';
 import type { Sandbox } from '../cri/messages.ts';
+import { testPod } from '../pod.fixture.ts';
 import { labels } from './pod-observation.ts';
 import { PodSet } from './pod-set.ts';
 
@@ -61,4 +63,43 @@ test('of pods that are not wanted, one whose sandbox cannot be stopped keeps wha
     'group left',
     'files left',
   ]);
+});
+
+test('after a restart, pods that run already have their share of the node before any new one is admitted', async () => {
+  const sandbox = sparse<Sandbox>({
+    id: 's',
+    metadata: { name: 'ran', namespace: 'default', uid: 'ran', attempt: 0 },
+    labels: { [labels.podUid]: 'ran' },
+  });
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  let lists = 0;
+  const pods = new PodSet(
+    sparse<KubeletContext>({
+      logger: silentLogger,
+      clock,
+      signal: stop.signal,
+      runtime: sparse<KubeletContext['runtime']>({
+        // The first list is that of all pods; what each worker asks for its own pod takes its time.
+        listPodSandboxes: async () => (lists++ === 0 ? [sandbox] : new Promise(() => undefined)),
+        listContainers: async () => [],
+        events: () => new Promise(() => undefined),
+      }),
+    }),
+  );
+  await pods.start();
+  const named = (uid: string, status: Pod['status'] = {}) => {
+    const pod = testPod({}, status);
+    return { ...pod, metadata: { ...pod.metadata, name: uid, uid } };
+  };
+  const known = [named('new'), named('ran', { phase: 'Running' })];
+  pods.follow(
+    sparse<Informer<Pod>>({ handle: ({ added }: { added(pod: Pod): void }) => known.forEach(added) }),
+  );
+  assert.deepEqual(
+    pods.admitted('new').map(({ metadata }) => metadata.uid),
+    ['ran'],
+  );
+  assert.deepEqual(pods.admitted('ran'), []);
+  stop.abort();
 });

@@ -24,6 +24,8 @@ export class PodSet {
   readonly #owners = new Map<string, string>();
   /** Uids of pods that are finished here while older news of them may still come in. */
   readonly #gone = new Set<string>();
+  /** Uids of pods that an earlier agent had begun to run, until all pods that belong here are known. */
+  readonly #begun = new Set<string>();
   /** States at the last listing, by id. */
   #listed = new Map<string, string>();
   #informer: Informer<Pod> | undefined;
@@ -122,6 +124,7 @@ export class PodSet {
         this.#workers.get(pod.metadata.uid)?.remove(pod);
       },
     });
+    this.#begun.clear();
     this.#clearOrphans().catch((error: unknown) => {
       // The next listing tries again.
       if (!this.#context.signal.aborted) this.#context.logger.warn('orphans could not be cleared', { error });
@@ -148,6 +151,7 @@ export class PodSet {
         context: this.#context,
         pod,
         isStatic,
+        wasTakenIn: this.#begun.has(uid),
         finished: (done) => this.#forget(done),
       }),
     );
@@ -267,6 +271,7 @@ export class PodSet {
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
     for (const { id, labels: own } of [...sandboxes, ...containers])
       if (own[labels.podUid]) this.#owners.set(id, own[labels.podUid]!);
+    for (const { labels: own } of sandboxes) if (own[labels.podUid]) this.#begun.add(own[labels.podUid]!);
   }
 
   /** Looks at once for what pods have left, as soon as it is known which are wanted. */

@@ -15,6 +15,7 @@ import { type Eviction, specifiedGraceSeconds } from './pod-end.ts';
 import type { ObservedPod } from './pod-observation.ts';
 import { PodRecord } from './pod-record.ts';
 import { removeTraces } from './pod-release.ts';
+import { isTerminalPhase } from './pod-status.ts';
 import { PodSync } from './pod-sync.ts';
 import { letGoOfObject, tearDownPod } from './pod-teardown.ts';
 
@@ -23,6 +24,8 @@ export interface PodWorkerOptions {
   pod: Pod;
   /** Mirror pods stand for static ones: their status goes to the mirror, which is not theirs to delete. */
   isStatic?: boolean;
+  /** An earlier agent took it in: it has its share of the node before this one has looked at it. */
+  wasTakenIn?: boolean;
   /** Nothing is left of the pod. */
   finished(worker: PodWorker): void;
 }
@@ -47,12 +50,13 @@ export class PodWorker {
   #dirty = true;
   #running = false;
 
-  constructor({ context, pod, isStatic = false, finished }: PodWorkerOptions) {
+  constructor({ context, pod, isStatic = false, wasTakenIn = false, finished }: PodWorkerOptions) {
     this.seenAtMs = context.clock.now();
     this.#context = context;
     this.#record = new PodRecord({ context, pod, isStatic, wake: () => this.wake() });
     this.#sync = new PodSync(this.#record);
     this.#finished = finished;
+    this.#admitted = wasTakenIn && !isTerminalPhase(pod.status?.phase);
   }
 
   get uid(): string {
