@@ -49,6 +49,15 @@ test('the grace is the spec’s, before it that of an eviction, and before both 
   assert.equal(end.graceSeconds(pod(12)), 20);
 });
 
+test('how a pod ends that is evicted is for its containers to say; one that fails has failed', () => {
+  const evicted = new PodEnd();
+  evicted.evict(eviction);
+  assert.equal(evicted.verdict?.yieldsToSuccess, true);
+  const failed = new PodEnd();
+  failed.fail(failure);
+  assert.deepEqual(failed.verdict, failure);
+});
+
 test('a second deletion may cut the grace and never lengthens it', () => {
   const end = new PodEnd();
   end.noteDeletion(30);

@@ -61,7 +61,7 @@ export class PodEnd {
   /** False: another eviction came before. */
   evict(eviction: Eviction): boolean {
     if (this.#eviction) return false;
-    this.#eviction = eviction;
+    this.#eviction = { ...eviction, yieldsToSuccess: true };
     this.#interrupt.abort();
     return true;
   }

@@ -239,6 +239,28 @@ test('a verdict explains the phase only once everything has ended', () => {
   assert.deepEqual([ended.phase, ended.reason, ended.message], ['Failed', 'DeadlineExceeded', 'too long']);
 });
 
+test('a pod that is evicted has failed, unless all of its containers end well', () => {
+  const verdict = {
+    reason: 'Evicted',
+    message: 'The node was low on resource: memory. ',
+    disruption: { reason: 'TerminationByKubelet', message: 'The node was low on resource: memory. ' },
+    yieldsToSuccess: true,
+  };
+  const running = testPod({}, { phase: 'Running' });
+  const ends = status(running, observedPod(testContainer('c')), { verdict });
+  assert.deepEqual([ends.phase, ends.reason], ['Running', undefined]);
+  assert.equal(conditionsOf(ends).DisruptionTarget, undefined, 'nobody makes up for it while it runs');
+
+  const killed = status(running, observedPod(exited('c', 137)), { verdict, ended: true });
+  assert.deepEqual([killed.phase, killed.reason, killed.message], ['Failed', 'Evicted', verdict.message]);
+  assert.equal(conditionsOf(killed).DisruptionTarget, 'True TerminationByKubelet');
+
+  const obeyed = status(running, observedPod(exited('c', 0)), { verdict, ended: true });
+  assert.deepEqual([obeyed.phase, obeyed.reason, obeyed.message], ['Succeeded', undefined, undefined]);
+  assert.equal(conditionsOf(obeyed).DisruptionTarget, 'True TerminationByKubelet');
+  assert.equal(conditionsOf(obeyed).Ready, 'False PodCompleted');
+});
+
 test('a refused pod has neither containers nor conditions of its own', () => {
   const verdict = { reason: 'OutOfcpu', message: 'Pod was rejected: …' };
   const refused = status(testPod(), nothing, { verdict, ended: true });

@@ -27,6 +27,8 @@ export interface PodVerdict {
   message: string;
   /** Why it is disrupted, when something else than itself ended it. */
   disruption?: { reason: string; message: string };
+  /** The pod has failed only if its containers have: those that all ended well are told of as success, without a reason. */
+  yieldsToSuccess?: boolean;
 }
 
 export interface PodStatusInputs extends StatusInputs {
@@ -50,7 +52,9 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   const old = pod.status ?? {};
   const statuses = computeContainerStatuses(pod, observed, inputs);
   let phase = computePhase(pod, statuses, inputs);
-  if (inputs.verdict && inputs.ended) phase = 'Failed';
+  // While containers still run the verdict is not shown: the phase that it explains has not come.
+  const verdict = inputs.ended && !succeedsInSpiteOf(inputs.verdict, phase) ? inputs.verdict : undefined;
+  if (verdict) phase = 'Failed';
   if (isTerminalPhase(old.phase)) phase = old.phase as Phase;
   else if (
     isTerminalPhase(phase) &&
@@ -73,20 +77,23 @@ export function computePodStatus(pod: Pod, observed: ObservedPod, inputs: PodSta
   if (isTerminalPhase(phase)) settleStatuses(status);
   if (inputs.ended) endUnstarted(pod, status.containerStatuses);
   addAddresses(status, pod, observed, inputs.hostIps);
-  // While containers still run the reason is not shown: the phase that it explains has not come.
-  if (inputs.verdict && inputs.ended) {
-    status.reason = inputs.verdict.reason;
-    status.message = inputs.verdict.message;
+  if (verdict) {
+    status.reason = verdict.reason;
+    status.message = verdict.message;
   } else if (isTerminalPhase(old.phase)) {
     if (old.reason) status.reason = old.reason;
     if (old.message) status.message = old.message;
   }
   if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
-  if (inputs.verdict && inputs.ended && observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
+  if (verdict && observed.sandboxes.length === 0 && !old.containerStatuses?.length) {
     return refusedStatus(status);
   }
   status.conditions = computeConditions(pod, status, observed, inputs);
   return status;
+}
+
+function succeedsInSpiteOf(verdict: PodVerdict | undefined, phase: Phase): boolean {
+  return verdict?.yieldsToSuccess === true && phase === 'Succeeded';
 }
 
 /** Of a pod that was refused before anything was made for it: little more than why. */
@@ -239,7 +246,8 @@ function computeConditions(
   const hasNetwork = isUp && (sandbox.onHostNetwork || sandbox.ips.length > 0);
   const containersReady = containersReadyCondition(pod, status);
   const wanted: core.PodCondition[] = [];
-  if (inputs.verdict?.disruption)
+  // Who reads of it makes up for the pod, whose place is not free before it has ended.
+  if (inputs.verdict?.disruption && inputs.ended)
     wanted.push({ type: 'DisruptionTarget', status: 'True', ...inputs.verdict.disruption });
   wanted.push(
     { type: 'PodReadyToStartContainers', status: hasNetwork ? 'True' : 'False' },
