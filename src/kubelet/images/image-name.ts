@@ -10,35 +10,67 @@ export interface ImageName {
   full: string;
 }
 
-const domainPattern =
-  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d+)?$/;
-const pathPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
-const tagPattern = /^\w[\w.-]{0,127}$/;
-const digestPattern = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
+const alphanumeric = '[a-zA-Z0-9]';
+const domainName = `${alphanumeric}(?:[a-zA-Z0-9-]*${alphanumeric})?`;
+const domain = `(?:${domainName}(?:\\.${domainName})*|\\[[0-9a-fA-F:]+\\])(?::[0-9]+)?`;
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const path = `${component}(?:/${component})*`;
+const tag = '\\w[\\w.-]{0,127}';
+const digest = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
+const referencePattern = new RegExp(
+  `^(?:${domain}/)?(?<path>${path})(?::(?<tag>${tag}))?(?:@(?<digest>${digest}))?$`,
+);
+const pathLengthMax = 255;
+/** Hexadecimal digits of each kind of digest. */
+const digestLengths: Record<string, number> = { sha256: 64, sha384: 96, sha512: 128 };
 
 /** Gives the reason, in the words of the reference implementation, when the text is no image reference. */
 export function parseImageName(text: string): ImageName | { problem: string } {
-  const bad = (detail?: string) => ({
-    problem: `couldn't parse image reference "${text}": invalid reference format${detail ? `: ${detail}` : ''}`,
-  });
-  if (/^[0-9a-f]{64}$/.test(text)) return bad('repository name must not be a 64-byte hexadecimal string');
-  const at = text.indexOf('@');
-  const digest = at >= 0 ? text.slice(at + 1) : undefined;
-  const beforeDigest = at >= 0 ? text.slice(0, at) : text;
-  const slash = beforeDigest.indexOf('/');
-  const first = slash >= 0 ? beforeDigest.slice(0, slash) : '';
-  const hasDomain =
+  const bad = (detail: string) => ({ problem: `couldn't parse image reference "${text}": ${detail}` });
+  if (/^[0-9a-f]{64}$/.test(text))
+    return bad(`invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
+  const { registry, remainder } = splitRegistry(text);
+  const [remote = ''] = remainder.split(':', 1);
+  if (remote !== remote.toLowerCase())
+    return bad('invalid reference format: repository name must be lowercase');
+  const whole = `${registry}/${remainder}`;
+  const parts = referencePattern.exec(whole)?.groups as Record<'path' | 'tag' | 'digest', string | undefined>;
+  if (!parts) {
+    const isLowerCase = !referencePattern.test(whole.toLowerCase());
+    return bad(isLowerCase ? 'invalid reference format' : 'repository name must be lowercase');
+  }
+  if (parts.path!.length > pathLengthMax)
+    return bad(`repository name must not be more than ${pathLengthMax} characters`);
+  const problem = parts.digest && findDigestProblem(parts.digest);
+  if (problem) return bad(problem);
+  const repository = /^[^:@]*/.exec(remainder)![0];
+  const full = parts.tag || parts.digest ? text : `${text}:latest`;
+  return {
+    registry,
+    repository,
+    full,
+    ...(parts.tag && { tag: parts.tag }),
+    ...(parts.digest && { digest: parts.digest }),
+  };
+}
+
+/** What stands before the first slash is a registry only if it cannot be the first part of a path. */
+function splitRegistry(text: string): { registry: string; remainder: string } {
+  const slash = text.indexOf('/');
+  const first = text.slice(0, Math.max(slash, 0));
+  const isRegistry =
     slash >= 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
-  const registry = hasDomain ? first : 'docker.io';
-  const remainder = hasDomain ? beforeDigest.slice(slash + 1) : beforeDigest;
-  const colon = remainder.indexOf(':');
-  const path = colon >= 0 ? remainder.slice(0, colon) : remainder;
-  const tag = colon >= 0 ? remainder.slice(colon + 1) : undefined;
-  if (path !== path.toLowerCase()) return bad('repository name must be lowercase');
-  if (!pathPattern.test(path) || !domainPattern.test(registry)) return bad();
-  if (tag !== undefined && !tagPattern.test(tag)) return bad();
-  if (digest !== undefined && !digestPattern.test(digest)) return bad();
-  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
-  const full = tag === undefined && digest === undefined ? `${text}:latest` : text;
-  return { registry, repository, full, ...(tag !== undefined && { tag }), ...(digest && { digest }) };
+  const registry = isRegistry && first !== 'index.docker.io' ? first : 'docker.io';
+  const remainder = isRegistry ? text.slice(slash + 1) : text;
+  const isShort = registry === 'docker.io' && !remainder.includes('/');
+  return { registry, remainder: isShort ? `library/${remainder}` : remainder };
+}
+
+function findDigestProblem(text: string): string | undefined {
+  const [algorithm = '', encoded = ''] = text.split(':');
+  const length = Object.hasOwn(digestLengths, algorithm) ? digestLengths[algorithm] : undefined;
+  if (length === undefined)
+    return /[A-Z]/.test(algorithm) ? 'invalid checksum digest format' : 'unsupported digest algorithm';
+  if (encoded.length !== length) return 'invalid checksum digest length';
+  return /[A-F]/.test(encoded) ? 'invalid checksum digest format' : undefined;
 }

@@ -36,11 +36,67 @@ test('image names are taken apart, with their defaults', () => {
   }
 });
 
+const hex = (length: number, digit = 'a') => digit.repeat(length);
+
+test('odd image names are taken apart as the reference implementation does', () => {
+  const rows: [text: string, name: string, rest?: { tag?: string; digest?: string }][] = [
+    ['index.docker.io/busybox', 'docker.io/library/busybox'],
+    ['index.docker.io/library/busybox:1', 'docker.io/library/busybox', { tag: '1' }],
+    ['docker.io', 'docker.io/library/docker.io'],
+    ['localhost/x', 'localhost/x'],
+    ['BUSY/box', 'BUSY/box'],
+    ['x:5000/y', 'x:5000/y'],
+    ['x:5000', 'docker.io/library/x', { tag: '5000' }],
+    ['a.b', 'docker.io/library/a.b'],
+    ['[::1]:5000/x', '[::1]:5000/x'],
+    ['1.2.3.4/x:y', '1.2.3.4/x', { tag: 'y' }],
+    ['ex_ample.com/x', 'ex_ample.com/x'],
+    ['example.com/x__y--z', 'example.com/x__y--z'],
+    ['x:_1', 'docker.io/library/x', { tag: '_1' }],
+    [`x:${hex(128)}`, 'docker.io/library/x', { tag: hex(128) }],
+    [`example.com/${hex(255)}`, `example.com/${hex(255)}`],
+    [`library/${hex(64)}`, `docker.io/library/${hex(64)}`],
+    [`${hex(64)}:1`, `docker.io/library/${hex(64)}`, { tag: '1' }],
+    [`sha256:${hex(64)}`, 'docker.io/library/sha256', { tag: hex(64) }],
+    [`x:1@sha256:${hex(64)}`, 'docker.io/library/x', { tag: '1', digest: `sha256:${hex(64)}` }],
+    [`x@sha512:${hex(128)}`, 'docker.io/library/x', { digest: `sha512:${hex(128)}` }],
+  ];
+  for (const [text, name, rest = {}] of rows) {
+    const parsed = parseImageName(text);
+    assert.ok(!('problem' in parsed), text);
+    const { registry, repository, full, ...parts } = parsed;
+    assert.equal(`${registry}/${repository}`, name, text);
+    assert.deepEqual(parts, rest, text);
+    assert.equal(full, Object.keys(rest).length > 0 ? text : `${text}:latest`);
+  }
+});
+
 test('bad image names are refused in the words that users know', () => {
-  assert.deepEqual(parseImageName('Bad:::name'), {
-    problem: `couldn't parse image reference "Bad:::name": invalid reference format: repository name must be lowercase`,
-  });
-  for (const text of ['', 'a b', 'x:', '-x', 'a//b']) assert.ok('problem' in parseImageName(text), text);
+  const rows: Record<string, string[]> = {
+    'invalid reference format: repository name must be lowercase': [
+      'Bad:::name',
+      'busy/Box',
+      'Example.com/X',
+      'foo/İ',
+      `x@SHA256:${hex(64)}`,
+    ],
+    'invalid reference format': [
+      ...['', ':1', 'x:', 'x::1', 'x:1:2', '/x', 'x/', 'a//b', ' x', 'x ', 'a b', 'x:1\n', 'é', 'x:é'],
+      ...['-x', 'x:-1', `x:${hex(129)}`, 'x@', 'x@sha256', 'x..y/z', 'http://example.com/x'],
+      ...['example.com/', 'example.com:/x', 'example.com:abc/x', '-example.com/x', '::1/x', 'a.b/x___y'],
+      ...[`x@sha256:${hex(31)}`, `x@sha256:${hex(64, 'g')}`, `x@sha256:${hex(64)}:tag`],
+    ],
+    'invalid checksum digest length': [`x@sha256:${hex(63)}`, `x:1@sha256:${hex(65)}`, `x@sha512:${hex(64)}`],
+    'invalid checksum digest format': [`x@sha256:${hex(64, 'A')}`],
+    'unsupported digest algorithm': [`x@md5:${hex(32)}`, `x@sha256+b64:${hex(64)}`],
+    'repository name must not be more than 255 characters': [hex(255), `example.com/${hex(256)}`],
+    [`invalid repository name (${hex(64)}), cannot specify 64-byte hexadecimal strings`]: [hex(64)],
+  };
+  for (const [detail, texts] of Object.entries(rows))
+    for (const text of texts)
+      assert.deepEqual(parseImageName(text), {
+        problem: `couldn't parse image reference "${text}": ${detail}`,
+      });
 });
 
 function secret(auths: object): Secret {
