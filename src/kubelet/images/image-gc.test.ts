@@ -161,3 +161,10 @@ test('an image that cannot be removed keeps no other', async () => {
   await gc.collect();
   assert.deepEqual(left(), ['a']);
 });
+
+test('when images were used is forgotten with them, whoever removed them', async () => {
+  const { gc, lastUsedMs } = setup({ usedGi: 50, images: ['mine'] });
+  for (const id of ['mine', 'gone']) lastUsedMs.set(id, 1);
+  await gc.collect();
+  assert.deepEqual([...lastUsedMs.keys()], ['mine']);
+});

@@ -14,8 +14,8 @@ export interface ImageGcOptions {
   recorder: EventRecorder;
   nodeName: string;
   imageFs: () => Promise<FilesystemUse | undefined>;
-  /** When each image was last needed, by id. */
-  lastUsedMs: ReadonlyMap<string, number>;
+  /** When each image was last needed, by id. What is gone is forgotten here. */
+  lastUsedMs: Map<string, number>;
   /** Names of images that volumes of pods show. */
   inVolumes: () => Iterable<string>;
   /** Who pulled which image: what is gone is forgotten there. */
@@ -149,6 +149,8 @@ export class ImageGc {
       if (!image.pinned && !isInUse) unused.push({ image, firstMs, usedMs });
     }
     this.#seen = seen;
+    // One that came since the list is seen as new by the next look.
+    for (const id of lastUsedMs.keys()) if (!seen.has(id)) lastUsedMs.delete(id);
     return unused.sort((a, b) => a.usedMs - b.usedMs);
   }
 

@@ -9,6 +9,7 @@ import type { RuntimeEvent } from '../cri/runtime.ts';
 import { RuntimeError } from '../cri/runtime-error.ts';
 import type { WaitingResize } from '../resize.ts';
 import { labels } from './pod-observation.ts';
+import { PodOwners } from './pod-owners.ts';
 import { PodWorker } from './pod-worker.ts';
 
 /** How often everything is listed in spite of the event stream, as events may be missed. */
@@ -20,8 +21,7 @@ const followRetry = { firstMs: 50, maxMs: 2_000 };
 export class PodSet {
   readonly #context: KubeletContext;
   readonly #workers = new Map<string, PodWorker>();
-  /** Container and sandbox ids to pod uids. */
-  readonly #owners = new Map<string, string>();
+  readonly #owners = new PodOwners();
   /** Uids of pods that are finished here while older news of them may still come in. */
   readonly #gone = new Set<string>();
   /** Uids of pods that an earlier agent had begun to run, until all pods that belong here are known. */
@@ -214,7 +214,7 @@ export class PodSet {
   }
 
   #take(event: RuntimeEvent): void {
-    const uid = this.#owners.get(event.id);
+    const uid = this.#owners.podOf(event.id);
     if (uid === undefined) return;
     // A start is our own doing; its worker looks by itself.
     if (event.type === 'exited') this.#workers.get(uid)?.runtimeChanged(event.id);
@@ -235,6 +235,7 @@ export class PodSet {
     const startMs = clock.monotonic();
     const lastMs = this.#relistedMs;
     this.#relistedMs = startMs;
+    const forgetGone = this.#owners.beforeListing();
     const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
     const now = new Map<string, string>();
     for (const { id, state, labels: own } of [...sandboxes, ...containers]) {
@@ -247,10 +248,10 @@ export class PodSet {
     }
     for (const id of this.#listed.keys()) {
       if (now.has(id)) continue;
-      const uid = this.#owners.get(id);
-      this.#owners.delete(id);
+      const uid = this.#owners.podOf(id);
       if (uid) this.#workers.get(uid)?.runtimeChanged();
     }
+    forgetGone((id) => now.has(id));
     this.#listed = now;
     const seconds = (ms: number) => ms / 1000;
     timings.relist(

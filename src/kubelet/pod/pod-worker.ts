@@ -130,7 +130,9 @@ export class PodWorker {
   }
 
   setMirror(mirror: Pod | undefined): void {
+    const { uid: before } = this.#record.mirror?.metadata ?? {};
     this.#record.mirror = mirror;
+    if (before !== undefined && before !== mirror?.metadata.uid) this.#context.statuses.forget(before);
     if (mirror) this.#context.statuses.noteServerStatus(mirror);
     this.wake();
   }

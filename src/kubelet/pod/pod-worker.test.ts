@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger } from '../../base/logger.ts';
+import { sparse } from '../../base/sparse.fixture.ts';
+import { VirtualClock } from '../../base/virtual-clock.ts';
+import type { KubeletContext } from '../context.ts';
+import { testPod } from '../pod.fixture.ts';
+import { PodWorker } from './pod-worker.ts';
+
+test('of a mirror pod that another one replaced, the status is forgotten', () => {
+  const forgotten: string[] = [];
+  const worker = new PodWorker({
+    context: sparse<KubeletContext>({
+      clock: new VirtualClock(),
+      logger: silentLogger,
+      signal: AbortSignal.abort(),
+      statuses: { noteServerStatus: () => undefined, forget: (uid: string) => void forgotten.push(uid) },
+    }),
+    pod: testPod(),
+    isStatic: true,
+    finished: () => undefined,
+  });
+  const mirror = (uid: string, resourceVersion: string) => {
+    const pod = testPod();
+    return { ...pod, metadata: { ...pod.metadata, uid, resourceVersion } };
+  };
+  worker.setMirror(mirror('first', '1'));
+  worker.setMirror(mirror('first', '2'));
+  assert.deepEqual(forgotten, []);
+  worker.setMirror(mirror('second', '3'));
+  assert.deepEqual(forgotten, ['first']);
+});
