@@ -76,3 +76,37 @@ test('who waits for an object that its last user lets go asks for it alone', asy
   assert.equal((await found)?.metadata.labels?.v, '1');
   stop.abort();
 });
+
+test('objects that are selected together come and go while a pod uses them', async () => {
+  const stop = new AbortController();
+  const server = new FakeTransport();
+  const changed: string[] = [];
+  const clock = new VirtualClock();
+  const objects = new ObjectSource({
+    client: createClient(server),
+    clock,
+    signal: stop.signal,
+    changed: (uid) => void changed.push(uid),
+  });
+  const fieldSelector = 'spec.signerName=s';
+  const names = async () =>
+    (await objects.select(ConfigMap, fieldSelector)).map(({ metadata }) => metadata.name);
+  server.put('a');
+  objects.use('pod', [{ type: ConfigMap, fieldSelector }]);
+  assert.deepEqual(await names(), ['a']);
+  await clock.advance(0);
+  changed.length = 0;
+  server.put('b');
+  await clock.advance(0);
+  assert.deepEqual(await names(), ['a', 'b']);
+  server.remove('a');
+  await clock.advance(0);
+  assert.deepEqual(await names(), ['b']);
+  assert.deepEqual(changed, ['pod', 'pod']);
+  const asked = server.requests.length;
+  objects.use('pod', []);
+  server.put('c');
+  assert.deepEqual(await names(), ['b', 'c'], 'who does not use it asks');
+  assert.equal(server.requests.length, asked + 1);
+  stop.abort();
+});

@@ -1,5 +1,5 @@
 /**
- * ConfigMaps and Secrets that pods of this node use: each is read when first needed and watched one by one while a pod
+ * ConfigMaps, Secrets and trust bundles that pods of this node use: each is read when first needed and watched while a pod
  * uses it, so that the node never sees others and changes arrive at once.
  */
 import type { KubeObject, ResourceType } from '../api/meta.ts';
@@ -8,13 +8,17 @@ import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Client, ObjectName } from '../client/client.ts';
 
+/** What a pod uses: one object by its name, or all that a field selector selects. */
+export type ObjectUse = { type: ResourceType } & ({ at: ObjectName } | { fieldSelector: string });
+
 interface Held<T extends KubeObject = KubeObject> {
   type: ResourceType<T>;
-  at: ObjectName;
+  query: { namespace?: string; fieldSelector: string };
   /** Pod uids. */
   users: Set<string>;
   stop: AbortController;
-  current: T | undefined;
+  /** By name. */
+  current: ReadonlyMap<string, T>;
   first: Promise<void>;
   /** The server has answered, if only that the object does not exist; the answer holds until the next event. */
   isKnown: boolean;
@@ -44,31 +48,35 @@ export class ObjectSource {
 
   /** Undefined when it is not there. */
   async get<T extends KubeObject>(type: ResourceType<T>, at: ObjectName): Promise<T | undefined> {
-    const held = this.#held.get(keyFor(type, at)) as Held<T> | undefined;
-    if (held) {
-      await held.first;
-      // As upstream: also while the server does not answer. Containers restart with what the pod has.
-      if (held.isKnown) return held.current;
-    }
-    return this.#client.get(type, at, this.#signal).catch(undefinedIfNotFound);
+    const known = await this.#known<T>({ type, at });
+    return known ? known.get(at.name) : this.#client.get(type, at, this.#signal).catch(undefinedIfNotFound);
+  }
+
+  /** Of a kind without namespaces. */
+  async select<T extends KubeObject>(type: ResourceType<T>, fieldSelector: string): Promise<readonly T[]> {
+    const known = await this.#known<T>({ type, fieldSelector });
+    return known
+      ? [...known.values()]
+      : (await this.#client.list(type, { fieldSelector }, this.#signal)).items;
+  }
+
+  /** As upstream: also while the server does not answer. Containers restart with what the pod has. */
+  async #known<T extends KubeObject>(use: ObjectUse): Promise<ReadonlyMap<string, T> | undefined> {
+    const held = this.#held.get(keyFor(use)) as Held<T> | undefined;
+    await held?.first;
+    return held?.isKnown ? held.current : undefined;
   }
 
   /** Says which objects a pod uses from now on; what nobody uses is no longer watched. */
-  use(podUid: string, wanted: readonly { type: ResourceType; at: ObjectName }[]): void {
+  use(podUid: string, wanted: readonly ObjectUse[]): void {
     const keys = new Set<string>();
-    for (const { type, at } of wanted) {
-      const key = keyFor(type, at);
+    for (const use of wanted) {
+      const key = keyFor(use);
       keys.add(key);
-      const held = this.#held.get(key) ?? this.#hold(key, type, at);
+      const held = this.#held.get(key) ?? this.#hold(key, use);
       held.users.add(podUid);
     }
     for (const [key, held] of this.#held) if (!keys.has(key)) this.#drop(key, held, podUid);
-  }
-
-  /** Also this one, until the next {@link ObjectSource.use}. */
-  useAlso(podUid: string, type: ResourceType, at: ObjectName): void {
-    const key = keyFor(type, at);
-    (this.#held.get(key) ?? this.#hold(key, type, at)).users.add(podUid);
   }
 
   #drop(key: string, held: Held, podUid: string): void {
@@ -78,15 +86,15 @@ export class ObjectSource {
     this.#held.delete(key);
   }
 
-  #hold(key: string, type: ResourceType, at: ObjectName): Held {
+  #hold(key: string, use: ObjectUse): Held {
     const stop = new AbortController();
     const first = Promise.withResolvers<void>();
     const held: Held = {
-      type,
-      at,
+      type: use.type,
+      query: queryFor(use),
       users: new Set(),
       stop,
-      current: undefined,
+      current: new Map(),
       first: first.promise,
       isKnown: false,
     };
@@ -100,16 +108,12 @@ export class ObjectSource {
     signal.addEventListener('abort', known, { once: true });
     for (let attempt = 0; !signal.aborted; ) {
       try {
-        const list = await this.#client.list(
-          held.type,
-          { namespace: held.at.namespace ?? '', fieldSelector: `metadata.name=${held.at.name}` },
-          signal,
-        );
-        this.#replace(held, list.items[0]);
+        const list = await this.#client.list(held.type, held.query, signal);
+        this.#replace(held, new Map(list.items.map((object) => [object.metadata.name ?? '', object])));
         held.isKnown = true;
         known();
         attempt = 0;
-        if ((held.current as { immutable?: boolean } | undefined)?.immutable) return;
+        if (isSettled(held)) return;
         await this.#watch(held, list.metadata.resourceVersion, signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -123,25 +127,40 @@ export class ObjectSource {
   }
 
   async #watch(held: Held, resourceVersion: string | undefined, signal: AbortSignal): Promise<void> {
-    const query = {
-      namespace: held.at.namespace ?? '',
-      fieldSelector: `metadata.name=${held.at.name}`,
-      ...(resourceVersion && { resourceVersion }),
-    };
+    const query = { ...held.query, ...(resourceVersion && { resourceVersion }) };
     for await (const event of this.#client.watch(held.type, query, signal)) {
       if (event.type === 'BOOKMARK') continue;
-      this.#replace(held, event.type === 'DELETED' ? undefined : event.object);
+      const now = new Map(held.current);
+      if (event.type === 'DELETED') now.delete(event.object.metadata.name ?? '');
+      else now.set(event.object.metadata.name ?? '', event.object);
+      this.#replace(held, now);
     }
   }
 
-  #replace(held: Held, object: KubeObject | undefined): void {
-    const before = held.current?.metadata.resourceVersion;
-    held.current = object;
-    if (object?.metadata.resourceVersion === before) return;
+  #replace(held: Held, now: ReadonlyMap<string, KubeObject>): void {
+    const before = held.current;
+    held.current = now;
+    const isSame = ([name, { metadata }]: [string, KubeObject]) =>
+      before.get(name)?.metadata.resourceVersion === metadata.resourceVersion;
+    if (before.size === now.size && [...now].every(isSame)) return;
     for (const uid of held.users) this.#changed(uid);
   }
 }
 
-function keyFor(type: ResourceType, at: ObjectName): string {
-  return `${type.plural}/${at.namespace}/${at.name}`;
+/** An immutable object that was asked for by name is there as it is for good. */
+function isSettled({ query, current }: Held): boolean {
+  const [only] = current as ReadonlyMap<string, KubeObject & { immutable?: boolean }>;
+  return only !== undefined && query.fieldSelector === nameSelector(only[0]) && only[1].immutable === true;
+}
+
+const nameSelector = (name: string) => `metadata.name=${name}`;
+
+function queryFor(use: ObjectUse): Held['query'] {
+  if ('fieldSelector' in use) return { fieldSelector: use.fieldSelector };
+  return { namespace: use.at.namespace ?? '', fieldSelector: nameSelector(use.at.name) };
+}
+
+function keyFor(use: ObjectUse): string {
+  const { namespace = '', fieldSelector } = queryFor(use);
+  return `${use.type.plural}/${namespace}/${fieldSelector}`;
 }

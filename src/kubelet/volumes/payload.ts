@@ -1,15 +1,16 @@
 /** The files of configMap, secret, downwardAPI and projected volumes. */
-import { ClusterTrustBundle, ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
+import { ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { messageOf } from '../../base/error-message.ts';
 import type { ObjectSource } from '../object-source.ts';
 import { fieldValue, type NodeFacts, resourceValue } from '../spec/field-paths.ts';
 import type { Payload, PayloadFile } from './atomic-writer.ts';
 import type { TokenSource } from './token-source.ts';
+import { trustAnchors } from './trust-anchors.ts';
 
 export interface PayloadInputs {
   pod: Pod;
-  objects: Pick<ObjectSource, 'get'>;
+  objects: Pick<ObjectSource, 'get' | 'select'>;
   tokens: TokenSource;
   node: NodeFacts;
 }
@@ -159,13 +160,14 @@ async function addToken(
   mode: number | undefined,
 ): Promise<void> {
   const token = await tokens.tokenFor(pod, source);
+  files.set(source.path, { data: Buffer.from(token), ...ownershipOf(pod, mode) });
+}
+
+/** Of what a pod should read alone: its only user's, where there is one. */
+function ownershipOf(pod: Pod, mode: number | undefined): Pick<PayloadFile, 'mode' | 'uid'> {
   const owner = onlyUser(pod);
   const isPrivate = owner !== undefined || pod.spec.securityContext?.fsGroup !== undefined;
-  files.set(source.path, {
-    data: Buffer.from(token),
-    mode: isPrivate ? 0o600 : (mode ?? defaultMode),
-    ...(owner !== undefined && { uid: owner }),
-  });
+  return { mode: isPrivate ? 0o600 : (mode ?? defaultMode), ...(owner !== undefined && { uid: owner }) };
 }
 
 /** The user that all containers of the pod run as, when the pod's spec says one. */
@@ -180,17 +182,10 @@ function onlyUser(pod: Pod): number | undefined {
 
 async function addTrustBundle(
   files: Map<string, PayloadFile>,
-  { objects }: PayloadInputs,
+  { objects, pod }: PayloadInputs,
   source: core.ClusterTrustBundleProjection,
   mode: number | undefined,
 ): Promise<void> {
-  const found = source.name ? await objects.get(ClusterTrustBundle, { name: source.name }) : undefined;
-  if (!found) {
-    if (source.optional) return;
-    throw new Error(
-      `unable to build projected volume: clustertrustbundle "${source.name ?? source.signerName}" not found`,
-    );
-  }
-  const { trustBundle } = found.spec;
-  files.set(source.path, { data: Buffer.from(trustBundle), mode: mode ?? defaultMode });
+  const data = Buffer.from(await trustAnchors(objects, source));
+  files.set(source.path, { data, ...ownershipOf(pod, mode) });
 }

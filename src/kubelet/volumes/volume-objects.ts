@@ -1,12 +1,9 @@
-/** Which ConfigMaps and Secrets a pod's spec names. Pure. */
+/** Which ConfigMaps, Secrets and trust bundles a pod's spec names. Pure. */
 import type { ResourceType } from '../../api/meta.ts';
-import { ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
-import type { ObjectName } from '../../client/client.ts';
-
-export interface ObjectUse {
-  type: ResourceType;
-  at: ObjectName;
-}
+import { ClusterTrustBundle, ConfigMap, type Pod, Secret } from '../../api/resources.gen.ts';
+import type * as core from '../../api/types/core-v1.gen.ts';
+import type { ObjectUse } from '../object-source.ts';
+import { bundlesOfSigner } from './trust-anchors.ts';
 
 export function volumeObjectsOf(pod: Pod): ObjectUse[] {
   const { namespace = '' } = pod.metadata;
@@ -20,6 +17,7 @@ export function volumeObjectsOf(pod: Pod): ObjectUse[] {
     for (const source of volume.projected?.sources ?? []) {
       add(ConfigMap, source.configMap?.name);
       add(Secret, source.secret?.name);
+      if (source.clusterTrustBundle) addBundles(uses, source.clusterTrustBundle);
     }
   }
   const containers = [
@@ -39,4 +37,14 @@ export function volumeObjectsOf(pod: Pod): ObjectUse[] {
   }
   for (const reference of pod.spec.imagePullSecrets ?? []) add(Secret, reference.name);
   return [...uses.values()];
+}
+
+function addBundles(
+  uses: Map<string, ObjectUse>,
+  { name, signerName }: core.ClusterTrustBundleProjection,
+): void {
+  const type = ClusterTrustBundle;
+  if (name) uses.set(`${type.plural}/${name}`, { type, at: { name } });
+  else if (signerName)
+    uses.set(`${type.plural}/by ${signerName}`, { type, fieldSelector: bundlesOfSigner(signerName) });
 }

@@ -89,7 +89,10 @@ async function filesOf(
     { name: 'v', ...volume },
     {
       pod,
-      objects: { get: async (_type: unknown, at: { name: string }) => objects[at.name] as never },
+      objects: {
+        get: async (_type: unknown, at: { name: string }) => objects[at.name] as never,
+        select: async () => [],
+      },
       tokens: sparse<TokenSource>({ tokenFor: async () => 'token' }),
       node: { nodeName: 'n', hostIps: [], allocatable: {} },
     },
@@ -234,7 +237,7 @@ test('the objects that a pod uses are those that its spec names, once each', () 
   });
   assert.deepEqual(
     volumeObjectsOf(pod)
-      .map(({ type, at }) => `${type.kind} ${at.namespace}/${at.name}`)
+      .map((use) => 'at' in use && `${use.type.kind} ${use.at.namespace}/${use.at.name}`)
       .sort(),
     ['ConfigMap ns/cm', 'Secret ns/pull', 'Secret ns/s'],
   );
