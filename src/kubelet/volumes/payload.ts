@@ -64,6 +64,8 @@ async function addSource(
   else if (source.downwardAPI) addDownward(files, inputs, source.downwardAPI, mode);
   else if (source.serviceAccountToken) await addToken(files, inputs, source.serviceAccountToken, mode);
   else if (source.clusterTrustBundle) await addTrustBundle(files, inputs, source.clusterTrustBundle, mode);
+  // Nothing at all in its place would look to the pod as if its signer had forgotten it.
+  else if (source.podCertificate) throw new Error('podCertificate sources are not supported by this node');
 }
 
 async function addConfigMap(

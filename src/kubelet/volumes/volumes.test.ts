@@ -105,6 +105,14 @@ async function filesOf(
   );
 }
 
+test('a source that this node cannot serve is refused, not left out', async () => {
+  const sources = [{ podCertificate: { signerName: 'example.com/s', keyType: 'ED25519' } }];
+  await assert.rejects(
+    filesOf({ projected: { sources } }),
+    /^Error: podCertificate sources are not supported/,
+  );
+});
+
 test('a set that cannot be written leaves nothing, and the one before stands', async () => {
   const root = join(folder, 'unwritable');
   await writeAtomically(root, new Map([['a', file('1')]]), 'v1', undefined);
