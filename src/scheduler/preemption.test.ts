@@ -5,13 +5,12 @@ import { sparse } from '../base/sparse.fixture.ts';
 import { FakeCluster } from './cluster.fake.ts';
 import { makeNode, makePod } from './objects.fake.ts';
 
-const running = (name: string, on: string, priority: number, cpu: string, more: object = {}) =>
+const running = (name: string, on: string, priority: number, cpu: string) =>
   makePod(name, {
     requests: { cpu },
     labels: { app: name },
     spec: { nodeName: on, priority },
     status: { phase: 'Running', startTime: '2026-01-01T00:00:00Z' },
-    ...more,
   });
 
 async function preempt(

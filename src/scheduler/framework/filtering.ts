@@ -1,7 +1,7 @@
 /** Runs the filters of a profile for one pod: which plugins have something to check, and each node's verdict. */
 import type { NodeInfo } from './node-info.ts';
 import type { Refusal } from './node-rejections.ts';
-import type { FilterTrial, Rejection, Snapshot } from './plugin.ts';
+import type { FilterTrial, PodChange, Rejection, Snapshot } from './plugin.ts';
 import { type PodInfo, shapeOf } from './pod-info.ts';
 import type { Profile, Slot } from './profile.ts';
 import type { ShapeMemory } from './shape-memory.ts';
@@ -126,19 +126,19 @@ export function createTrial(
   for (const { plugin, index } of changing)
     if (plugin.cloneState) states[index] = plugin.cloneState(states[index]);
   const verdict = (blame?: Blame) => applyFilters({ active, states, pod }, node, blame);
-  const notify = (changed: PodInfo, by: 1 | -1) => {
-    for (const { plugin, index } of changing) plugin.changePod!(states[index], pod, changed, node, by);
+  const notify = (change: PodChange) => {
+    for (const { plugin, index } of changing) plugin.changePod!(states[index], pod, change);
   };
   const trial = {
     node,
     verdict,
     addPod(info: PodInfo) {
       node.addPod(info);
-      notify(info, 1);
+      notify({ pod: info, node, by: 1 });
     },
     removePod(info: PodInfo) {
       node.removePod(info.uid);
-      notify(info, -1);
+      notify({ pod: info, node, by: -1 });
     },
   };
   for (const other of snapshot.nominatedTo(original.name))

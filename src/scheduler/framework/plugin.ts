@@ -121,6 +121,13 @@ export interface PostFilterOutcome {
   isFinal?: true;
 }
 
+/** A pod that comes to a node (1) or goes from it (-1), in a what-if question. */
+export interface PodChange {
+  pod: PodInfo;
+  node: NodeInfo;
+  by: 1 | -1;
+}
+
 export interface Plugin<FilterState = unknown, ScoreState = unknown> {
   readonly name: string;
   /** Its verdicts and scores follow from the pod's shape and the node alone: they may be remembered. */
@@ -134,8 +141,8 @@ export interface Plugin<FilterState = unknown, ScoreState = unknown> {
   filter?(pod: PodInfo, node: NodeInfo, state: FilterState): Rejection | undefined;
   /** A copy for what-if questions; needed when {@link Plugin.changePod} changes the state. */
   cloneState?(state: FilterState): FilterState;
-  /** Changes the state as if `changed` had come to the node (1) or gone from it (-1). */
-  changePod?(state: FilterState, pod: PodInfo, changed: PodInfo, node: NodeInfo, by: 1 | -1): void;
+  /** Changes the state of filtering `pod` as if another pod had come to a node or gone from it. */
+  changePod?(state: FilterState, pod: PodInfo, change: PodChange): void;
   postFilter?(context: PostFilterContext): PostFilterOutcome;
   preScore?(
     pod: PodInfo,

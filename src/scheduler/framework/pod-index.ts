@@ -7,7 +7,7 @@
 import type { Labels } from '../../api/label-selector.ts';
 import type { AffinityTerm } from './affinity-term.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { PodInfo } from './pod-info.ts';
+import type { PodInfo, WeightedTerm } from './pod-info.ts';
 import { namespacedLabels } from './required-labels.ts';
 
 export type Counts = ReadonlyMap<string, number>;
@@ -223,15 +223,14 @@ export class PodIndex {
   }
 
   #changeCarried(info: PodInfo, node: NodeInfo, by: 1 | -1): void {
-    for (const term of info.requiredAntiAffinity) this.#changeTerm('requiredAntiAffinity', term, 1, node, by);
-    for (const term of info.requiredAffinity) this.#changeTerm('requiredAffinity', term, 1, node, by);
-    for (const { term, weight } of info.preferredAffinity)
-      this.#changeTerm('preferredAffinity', term, weight, node, by);
-    for (const { term, weight } of info.preferredAntiAffinity)
-      this.#changeTerm('preferredAntiAffinity', term, weight, node, by);
+    const change = (kind: TermKind, weighted: WeightedTerm) => this.#changeTerm(kind, weighted, node, by);
+    for (const term of info.requiredAntiAffinity) change('requiredAntiAffinity', { term, weight: 1 });
+    for (const term of info.requiredAffinity) change('requiredAffinity', { term, weight: 1 });
+    for (const weighted of info.preferredAffinity) change('preferredAffinity', weighted);
+    for (const weighted of info.preferredAntiAffinity) change('preferredAntiAffinity', weighted);
   }
 
-  #changeTerm(kind: TermKind, term: AffinityTerm, weight: number, node: NodeInfo, by: 1 | -1): void {
+  #changeTerm(kind: TermKind, { term, weight }: WeightedTerm, node: NodeInfo, by: 1 | -1): void {
     const key = `${weight} ${term.topologyKey} ${term.selectionKey}`;
     let carried = this.#carried[kind].get(key);
     if (!carried) {

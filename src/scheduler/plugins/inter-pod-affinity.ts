@@ -4,6 +4,7 @@ import { type AffinityTerm, termMatches } from '../framework/affinity-term.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import {
   type Plugin,
+  type PodChange,
   type Rejection,
   type Snapshot,
   scoreMax,
@@ -162,9 +163,7 @@ function hasSome(labels: Record<string, string>, counts: TopologyCounts): boolea
 function changePod(
   state: AffinityState,
   pod: PodInfo,
-  changed: PodInfo,
-  { labels }: NodeInfo,
-  by: 1 | -1,
+  { pod: changed, node: { labels }, by }: PodChange,
 ): void {
   const { snapshot, near, apart, keptAway } = state;
   const add = (counts: TopologyCounts) => {

@@ -4,6 +4,7 @@ import { hostnameLabel } from '../../api/well-known.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import {
   type Plugin,
+  type PodChange,
   type Rejection,
   type RetryRule,
   type Snapshot,
@@ -53,7 +54,7 @@ export function podTopologySpread(defaults?: DefaultConstraints): Plugin<HardCon
     filter: (_, node, state) => rejectNode(node, state),
     cloneState: (state) =>
       state.map((constraint) => ({ ...constraint, matching: constraint.matching.clone() })),
-    changePod: (state, _pod, changed, node, by) => changeCounts(state, changed, node, by),
+    changePod: (state, _pod, change) => changeCounts(state, change),
     preScore(info, nodes, snapshot) {
       const constraints = constraintsOf(info, 'ScheduleAnyway', defaults);
       if (constraints.length === 0) return skip;
@@ -104,8 +105,7 @@ function countHard(constraints: readonly SpreadConstraint[], snapshot: Snapshot)
   }));
 }
 
-/** `by`: 1 when `changed` comes to the node, -1 when it goes. */
-function changeCounts(state: readonly HardConstraint[], changed: PodInfo, node: NodeInfo, by: number): void {
+function changeCounts(state: readonly HardConstraint[], { pod: changed, node, by }: PodChange): void {
   const { labels, deletionTimestamp } = changed.pod.metadata;
   if (deletionTimestamp) return;
   for (const { matching, topologyKey, selection, counts } of state) {

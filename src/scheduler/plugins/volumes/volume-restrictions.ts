@@ -30,7 +30,7 @@ export function volumeRestrictions({ claims }: Pick<VolumeListers, 'claims'>): P
     },
     filter: (_, _node, { users }) => (users > 0 ? inUse : undefined),
     cloneState: (state) => ({ ...state }),
-    changePod(state, _pod, changed, _node, by) {
+    changePod(state, _pod, { pod: changed, by }) {
       for (const key of state.keys) if (changed.claims.includes(key)) state.users += by;
     },
   };
