@@ -53,7 +53,10 @@ export function planSlices(
       if (isEmpty && fitting.length === 0)
         fitting.push(...[...unused].filter((slice) => slice.addressType === addressType).slice(0, 1));
       for (const slice of fitting) unused.delete(slice);
-      planGroup(plan, fitting, addressType, group, identity);
+      const planned = planGroup(fitting, { addressType, ...group }, identity);
+      plan.create.push(...planned.create);
+      plan.update.push(...planned.update);
+      plan.remove.push(...planned.remove);
     }
   }
   plan.remove.push(...unused);
@@ -74,13 +77,15 @@ function recycle(plan: SlicePlan): void {
   }
 }
 
+/** Endpoints with the same ports, which share slices. */
+type EndpointGroup = WantedSlices['groups'][number] & Pick<WantedSlices, 'addressType'>;
+
 function planGroup(
-  plan: SlicePlan,
   fitting: readonly EndpointSlice[],
-  addressType: WantedSlices['addressType'],
-  { ports, endpoints }: WantedSlices['groups'][number],
+  { addressType, ports, endpoints }: EndpointGroup,
   identity: SliceIdentity,
-): void {
+): SlicePlan {
+  const plan: SlicePlan = { create: [], update: [], remove: [] };
   const missing = new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
   // Endpoints stay in the slices they are in.
   const kept = fitting.map((slice) => ({ slice, endpoints: takeFrom(missing, slice) }));
@@ -100,6 +105,7 @@ function planGroup(
   }
   if (isPlaceholder && used === 0) plan.create.push(newSlice(addressType, ports, [], identity));
   while (rest.length > 0) plan.create.push(newSlice(addressType, ports, rest.splice(0, sliceMax), identity));
+  return plan;
 }
 
 function takeFrom(missing: Map<string, discovery.Endpoint>, slice: EndpointSlice): discovery.Endpoint[] {
