@@ -33,15 +33,18 @@ export interface ResourceName {
   plural: string;
 }
 
-/** An answer that is not a success. Built by the named constructors of this file only. */
+export interface StatusErrorOptions extends ErrorOptions {
+  details?: StatusDetails | undefined;
+}
+
+/** An answer that is not a success. Those that more than one place gives have named constructors below. */
 export class StatusError extends Error {
   readonly status: Status;
   constructor(
     code: number,
     reason: string,
     message: string,
-    details?: StatusDetails,
-    options?: ErrorOptions,
+    { details, ...options }: StatusErrorOptions = {},
   ) {
     super(message, options);
     this.name = 'StatusError';
@@ -70,7 +73,7 @@ export class StatusError extends Error {
       status.code ?? 500,
       status.reason ?? '',
       status.message ?? 'unknown error',
-      status.details,
+      { details: status.details },
     );
     Object.assign(error.status, status);
     return error;
@@ -97,7 +100,7 @@ export function undefinedIfNotFound(error: unknown): undefined {
   if (!isNotFound(error)) throw error;
 }
 
-/** For `catch`, about objects that somebody else may have made. @throws whatever else went wrong */
+/** For `catch`, about objects that another client may have created first. @throws whatever else went wrong */
 export function ignoreAlreadyExists(error: unknown): void {
   if (!isAlreadyExists(error)) throw error;
 }
@@ -116,22 +119,18 @@ function detailsOf(resource: ResourceName, name: string): StatusDetails {
 }
 
 export function notFound(resource: ResourceName, name: string): StatusError {
-  return new StatusError(
-    404,
-    'NotFound',
-    `${qualifiedName(resource)} "${name}" not found`,
-    detailsOf(resource, name),
-  );
+  const message = `${qualifiedName(resource)} "${name}" not found`;
+  return new StatusError(404, 'NotFound', message, { details: detailsOf(resource, name) });
 }
 
 export function alreadyExists(resource: ResourceName, name: string): StatusError {
   const message = `${qualifiedName(resource)} "${name}" already exists`;
-  return new StatusError(409, 'AlreadyExists', message, detailsOf(resource, name));
+  return new StatusError(409, 'AlreadyExists', message, { details: detailsOf(resource, name) });
 }
 
 export function conflict(resource: ResourceName, name: string, why: string): StatusError {
   const message = `Operation cannot be fulfilled on ${qualifiedName(resource)} "${name}": ${why}`;
-  return new StatusError(409, 'Conflict', message, detailsOf(resource, name));
+  return new StatusError(409, 'Conflict', message, { details: detailsOf(resource, name) });
 }
 
 /** Why an update with an old resourceVersion loses: upstream's words, which clients show. */
@@ -148,12 +147,13 @@ export function invalid(
   const texts = [...new Set(errors.map((error) => error.text))];
   const summary = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   const qualified = kind.group ? `${kind.kind}.${kind.group}` : kind.kind;
-  return new StatusError(422, 'Invalid', `${qualified} "${name}" is invalid: ${summary}`, {
+  const details = {
     ...(name && { name }),
     ...(kind.group && { group: kind.group }),
     ...(kind.kind && { kind: kind.kind }),
     causes: errors.map((error) => ({ reason: error.type, message: error.detail, field: error.field })),
-  });
+  };
+  return new StatusError(422, 'Invalid', `${qualified} "${name}" is invalid: ${summary}`, { details });
 }
 
 export function badRequest(message: string): StatusError {
@@ -175,18 +175,19 @@ export function forbidden(
     ? `${qualifiedName(resource)}${name ? ` "${name}"` : ''} is forbidden: `
     : 'forbidden: ';
   const details = { ...detailsOf(resource, name), ...(causes && { causes }) };
-  return new StatusError(403, 'Forbidden', `${subject}${why}`, details);
+  return new StatusError(403, 'Forbidden', `${subject}${why}`, { details });
 }
 
 /** A verb that a path does not have. */
 export function methodNotAllowed(): StatusError {
   const message = 'the server does not allow this method on the requested resource';
-  return new StatusError(405, 'MethodNotAllowed', message, {});
+  return new StatusError(405, 'MethodNotAllowed', message, { details: {} });
 }
 
 /** Nothing is served at a path. */
 export function unknownPath(): StatusError {
-  return new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
+  const message = 'the server could not find the requested resource';
+  return new StatusError(404, 'NotFound', message, { details: {} });
 }
 
 export function notAcceptable(message: string): StatusError {
@@ -206,29 +207,26 @@ export function unsupportedMediaType(message: string): StatusError {
   return new StatusError(415, 'UnsupportedMediaType', message);
 }
 
-/** Without `retryAfterSeconds` the client is to judge by itself when to try again. */
+/** Without `retryAfterSeconds` the client decides when to try again. */
 export function tooManyRequests(message: string, retryAfterSeconds?: number): StatusError {
-  return new StatusError(429, 'TooManyRequests', message, {
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  });
+  const details = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  return new StatusError(429, 'TooManyRequests', message, { details });
 }
 
-/** `message` is shown to the client; what went wrong inside belongs into `cause` and the log. */
+/** `message` is shown to the client; what went wrong inside belongs in `cause` and the log. */
 export function internalError(message: string, options?: ErrorOptions): StatusError {
-  return new StatusError(
-    500,
-    'InternalError',
-    `Internal error occurred: ${message}`,
-    { causes: [{ message }] },
-    options,
-  );
+  const details = { causes: [{ message }] };
+  return new StatusError(500, 'InternalError', `Internal error occurred: ${message}`, {
+    details,
+    ...options,
+  });
 }
 
 /** The request took longer than it may; whether it was carried out is not known. */
 export function requestTimeout(message: string): StatusError {
-  return new StatusError(504, 'Timeout', `Timeout: ${message}`, {});
+  return new StatusError(504, 'Timeout', `Timeout: ${message}`, { details: {} });
 }
 
 export function serviceUnavailable(message: string, options?: ErrorOptions): StatusError {
-  return new StatusError(503, 'ServiceUnavailable', message, undefined, options);
+  return new StatusError(503, 'ServiceUnavailable', message, options);
 }

@@ -270,7 +270,7 @@ function conflictError(conflicts: Conflict[]): StatusError {
       .flatMap((label) => [`conflicts with ${label}:`, ...lines.get(label)!.map((field) => `- ${field}`)]);
     message = `Apply failed with ${causes.length} conflicts: ${parts.join('\n')}`;
   }
-  return new StatusError(409, 'Conflict', message, { causes });
+  return new StatusError(409, 'Conflict', message, { details: { causes } });
 }
 
 function ownerLabel(owner: Ownership): string {

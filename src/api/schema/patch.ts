@@ -97,7 +97,7 @@ export function patchJson(current: JsonObject, patch: ParsedPatch, node: SchemaN
     }
     // Upstream says no more than this, whatever the operation was.
     const message = 'the server rejected our request due to an error in our request';
-    throw new StatusError(422, 'Invalid', message, {});
+    throw new StatusError(422, 'Invalid', message, { details: {} });
   }
   if (patch.format === 'merge') return applyMergePatch(current, patch.patch) as JsonObject;
   if (!node) throw badRequest('strategic merge patch format is not supported');

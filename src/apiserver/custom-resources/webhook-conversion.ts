@@ -111,7 +111,7 @@ export class WebhookConverter implements VersionConverter {
 }
 
 function failure(message: string, cause?: unknown): StatusError {
-  return new StatusError(500, '', message, undefined, { cause });
+  return new StatusError(500, '', message, { cause });
 }
 
 /** What the webhook decides about metadata are labels and annotations; the rest stays as it was. */

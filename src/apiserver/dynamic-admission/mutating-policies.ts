@@ -159,12 +159,13 @@ function refuseFor(failures: readonly Failure[], { request, name }: AdmissionAtt
   const [first] = told;
   if (!first) return;
   const { group, plural } = request.resource;
-  throw new StatusError(403, first.reason, first.message, {
+  const details = {
     ...(name && { name }),
     ...(group && { group }),
     kind: plural,
     causes: told.map(({ message }) => ({ message })),
-  });
+  };
+  throw new StatusError(403, first.reason, first.message, { details });
 }
 
 /** What a policy makes has to be an object of its kind; the client has done nothing wrong. */

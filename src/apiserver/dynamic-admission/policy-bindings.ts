@@ -147,12 +147,13 @@ export class PolicyBindings<Policy extends AnyPolicy, Binding extends AnyBinding
     const { resource } = request;
     const why = `${this.#kinds.word} '${spec.policyName}' with binding '${metadata.name}' denied request: ${text}`;
     const message = `${qualifiedName(resource)} ${JSON.stringify(name)} is forbidden: ${why}`;
-    return new StatusError(reasonCodes[reason] ?? 422, reason, message, {
+    const details = {
       ...(name && { name }),
       ...(resource.group && { group: resource.group }),
       kind: resource.plural,
       causes: [{ message: why }],
-    });
+    };
+    return new StatusError(reasonCodes[reason] ?? 422, reason, message, { details });
   }
 
   #namespaceOf({ request }: AdmissionAttributes): unknown {

@@ -285,7 +285,7 @@ function denial(name: string, status: AdmissionResponse['status']): StatusError 
   const denied = `admission webhook ${JSON.stringify(name)} denied the request`;
   const explanation = status?.message || status?.reason;
   const message = explanation ? `${denied}: ${explanation}` : `${denied} without explanation`;
-  return new StatusError(denialCode(status), status?.reason ?? '', message, status?.details);
+  return new StatusError(denialCode(status), status?.reason ?? '', message, { details: status?.details });
 }
 
 const statusCodeMax = 599;

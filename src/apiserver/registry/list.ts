@@ -230,15 +230,12 @@ export async function freshAs(registry: Registry, revision: number): Promise<voi
 }
 
 function tooLargeRevision(revision: number, current: number): StatusError {
-  return new StatusError(
-    504,
-    'Timeout',
-    `Timeout: Too large resource version: ${revision}, current: ${current}`,
-    {
-      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-      retryAfterSeconds: 1,
-    },
-  );
+  const message = `Timeout: Too large resource version: ${revision}, current: ${current}`;
+  const details = {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds: 1,
+  };
+  return new StatusError(504, 'Timeout', message, { details });
 }
 
 function expiredContinue(start: string): StatusError {

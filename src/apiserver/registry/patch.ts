@@ -83,7 +83,8 @@ export async function readPatch(
   const mediaType = mediaTypeOf(request.header('content-type'));
   const format = formats[mediaType];
   if (!format || (format === 'strategic' && !takesStrategic)) {
-    if (!format) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+    if (!format)
+      throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', { details: {} });
     const supported = Object.keys(formats).filter((type) => formats[type] !== 'strategic');
     throw unsupportedMediaType(
       `the body of the request was in an unknown format - accepted media types include: ${[...supported, applyMediaType].join(', ')}`,

@@ -45,7 +45,9 @@ export function serveLog(nodes: NodeConnector): SubresourceHandler {
       const text = await readText(answer);
       throw answer.statusCode === 404 || answer.statusCode === 400
         ? badRequest(text)
-        : new StatusError(500, 'InternalError', text || `the node answered ${answer.statusCode}`, {});
+        : new StatusError(500, 'InternalError', text || `the node answered ${answer.statusCode}`, {
+            details: {},
+          });
     }
     return { type: 'stream', status: 200, headers: { 'content-type': 'text/plain' }, body: answer };
   };
