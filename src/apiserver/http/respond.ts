@@ -80,13 +80,11 @@ export async function respond(
       if (context.whenOver) whenClosed(request.upgrade?.socket, context.whenOver);
       return { status: 101, sizeBytes: 0 };
     case 'raw':
-      return send(
-        context,
-        response,
-        answer.status,
-        { contentType: answer.contentType, body: Buffer.from(answer.body) },
-        answer.headers,
-      );
+      return send(context, response, {
+        status: answer.status,
+        encoded: { contentType: answer.contentType, body: Buffer.from(answer.body) },
+        headers: answer.headers,
+      });
     case 'stream': {
       const inMessages = answer.status === 200 && asksForWebSocket(request);
       const out = inMessages
@@ -103,23 +101,14 @@ export async function respond(
     case 'plain': {
       const format = negotiate(request.header('accept'), { noForms: !answer.columns });
       const encoded = encodePlain(answer, { ...tableContextOf(request, format), nowMs: options.clock.now() });
-      return send(context, response, answer.status, prettyFor(request, encoded));
+      return send(context, response, { status: answer.status, encoded: prettyFor(request, encoded) });
     }
-    case 'object':
+    case 'object': {
       checkForm(request, answer.resource, { isList: false });
-      return send(
-        context,
-        response,
-        answer.status,
-        prettyFor(
-          request,
-          encodeObject(
-            answer.resource,
-            answer.object,
-            encodeContextOf(request, answer.resource, options.clock),
-          ),
-        ),
-      );
+      const encoding = encodeContextOf(request, answer.resource, options.clock);
+      const encoded = encodeObject(answer.resource, answer.object, encoding);
+      return send(context, response, { status: answer.status, encoded: prettyFor(request, encoded) });
+    }
     case 'list': {
       checkForm(request, answer.resource, { isList: true });
       const encoding = encodeContextOf(request, answer.resource, options.clock);
@@ -155,12 +144,7 @@ function checkForm(request: ApiRequest, resource: ServedResource, { isList }: { 
 
 /** Answers with a Status, in a format that the client can read. */
 export function respondWithError(
-  context: {
-    request: ApiRequest;
-    auditId: string;
-    warnings: readonly string[];
-    headers: Record<string, string>;
-  },
+  context: AnsweredContext & { request: ApiRequest },
   error: unknown,
   response: HttpResponse,
 ): number {
@@ -173,7 +157,7 @@ export function respondWithError(
   const encoded = format
     ? prettyFor(context.request, encodeValue(failure.status, format))
     : { contentType: contentTypes.json, body: Buffer.from(JSON.stringify(failure.status, null, 2)) };
-  if (!response.isClosed) send(context, response, failure.code, encoded, headers);
+  if (!response.isClosed) send(context, response, { status: failure.code, encoded, headers });
   return failure.code;
 }
 
@@ -187,11 +171,10 @@ function readableFormat(request: ApiRequest): OutputFormat | undefined {
   }
 }
 
-function headersOf(context: {
-  auditId: string;
-  warnings: readonly string[];
-  headers: Record<string, string>;
-}): ResponseHeaders {
+/** What of a request's context is in the headers of every answer. */
+type AnsweredContext = Pick<RequestContext, 'auditId' | 'warnings' | 'headers'>;
+
+function headersOf(context: AnsweredContext): ResponseHeaders {
   const headers: ResponseHeaders = {
     'audit-id': context.auditId,
     'cache-control': 'no-cache, private',
@@ -201,16 +184,21 @@ function headersOf(context: {
   return headers;
 }
 
+interface WholeAnswer {
+  status: number;
+  encoded: Encoded;
+  /** Beside those of every answer. */
+  headers?: ResponseHeaders | undefined;
+}
+
 function send(
-  context: { auditId: string; warnings: readonly string[]; headers: Record<string, string> },
+  context: AnsweredContext,
   response: HttpResponse,
-  status: number,
-  encoded: Encoded,
-  extra?: ResponseHeaders,
+  { status, encoded, headers: more }: WholeAnswer,
 ): Sent {
   const headers = headersOf(context);
   if (encoded.contentType) headers['content-type'] = encoded.contentType;
-  if (extra) Object.assign(headers, extra);
+  if (more) Object.assign(headers, more);
   response.send(status, headers, encoded.body);
   return { status, sizeBytes: encoded.body.length };
 }
@@ -260,9 +248,9 @@ async function sendMaybeCompressed(
   encoded: Encoded,
 ): Promise<Sent> {
   if (encoded.body.length < gzipBytesMin || !acceptsGzip(context.request))
-    return send(context, response, 200, encoded);
+    return send(context, response, { status: 200, encoded });
   const body = await gzipAsync(encoded.body, { level: gzipLevel });
-  return send(context, response, 200, { ...encoded, body }, gzipHeaders);
+  return send(context, response, { status: 200, encoded: { ...encoded, body }, headers: gzipHeaders });
 }
 
 async function respondWithWatch(

@@ -26,6 +26,7 @@ export interface SubresourceOptions {
 
 /** Any method may be proxied. */
 const proxyVerbs: readonly string[] = ['create', 'delete', 'get', 'patch', 'update'];
+const streamVerbs: readonly string[] = ['create', 'get'];
 
 export function createSubresources(options: SubresourceOptions): SubresourceHandlers {
   const { security, objects } = options;
@@ -72,21 +73,16 @@ export function createSubresources(options: SubresourceOptions): SubresourceHand
 function addConnections(handlers: SubresourceHandlers, options: SubresourceOptions): void {
   const { nodes } = options;
   handlers.add({ name: 'log', verbs: ['get'] }, 'pods', serveLog(nodes));
-  const connect = (
-    plural: string,
-    name: string,
-    kind: ConnectKind,
-    verbs: readonly string[],
-    handler: SubresourceHandler,
-  ) => {
+  const connect = (path: string, kind: ConnectKind, handler: SubresourceHandler) => {
+    const [plural = '', name = ''] = path.split('/');
     const type = { group: '', version: 'v1', kind };
+    const verbs = name === 'proxy' ? proxyVerbs : streamVerbs;
     handlers.add({ name, verbs, type }, plural, admitted(kind, handler));
   };
-  const streamed: readonly string[] = ['create', 'get'];
-  connect('pods', 'exec', 'PodExecOptions', streamed, serveExec(nodes));
-  connect('pods', 'attach', 'PodAttachOptions', streamed, serveAttach(nodes));
-  connect('pods', 'portforward', 'PodPortForwardOptions', streamed, servePortForward(nodes));
-  connect('pods', 'proxy', 'PodProxyOptions', proxyVerbs, serveProxy('pods', options));
-  connect('services', 'proxy', 'ServiceProxyOptions', proxyVerbs, serveProxy('services', options));
-  connect('nodes', 'proxy', 'NodeProxyOptions', proxyVerbs, serveProxy('nodes', options));
+  connect('pods/exec', 'PodExecOptions', serveExec(nodes));
+  connect('pods/attach', 'PodAttachOptions', serveAttach(nodes));
+  connect('pods/portforward', 'PodPortForwardOptions', servePortForward(nodes));
+  connect('pods/proxy', 'PodProxyOptions', serveProxy('pods', options));
+  connect('services/proxy', 'ServiceProxyOptions', serveProxy('services', options));
+  connect('nodes/proxy', 'NodeProxyOptions', serveProxy('nodes', options));
 }
