@@ -146,20 +146,19 @@ export async function ask(
   address: string,
   port: number | `udp:${number}`,
 ): Promise<Answer> {
-  const [answer] = await askMany(machine, address, port, 1);
+  const [answer] = await askMany(machine, address, port, { count: 1 });
   return answer!;
 }
 
-/** A packet that is dropped on purpose is waited for so long: long enough for one that is only late on a busy machine. */
+/** How long to wait for an answer that may never come: long enough for one that is only late on a busy machine. */
 const silenceMs = 500;
 
-/** `count` connections one after the other, each from a port of its own. */
+/** `count` connections one after the other, each from another port. */
 export async function askMany(
   machine: TestMachine,
   address: string,
   port: number | `udp:${number}`,
-  count: number,
-  timeoutMs = silenceMs,
+  { count, timeoutMs = silenceMs }: { count: number; timeoutMs?: number },
 ): Promise<Answer[]> {
   const words = [
     String(port).startsWith('udp:') ? 'udp' : 'tcp',

@@ -22,21 +22,33 @@ export async function runCase(
   namespace: string,
 ): Promise<CaseResult> {
   const problems: string[] = [];
-  const answers: unknown[] = [];
+  const run: CaseRun = { client, testCase, namespace, answers: [], statuses: [] };
   await prepareNamespace(client, namespace);
-  const statuses: number[] = [];
-  for (const step of testCase.given) {
-    const answer = await runStep(client, fillIn(step, namespace, answers));
-    statuses.push(answer.status);
-    answers.push(parse(answer));
-  }
+  for (const step of testCase.given) await runNoted(run, step);
   try {
-    problems.push(...(await runRequest(client, testCase, namespace, answers, statuses)));
+    problems.push(...(await runRequest(run)));
   } finally {
-    for (const step of testCase.cleanup ?? []) await runStep(client, fillIn(step, namespace, answers));
+    for (const step of testCase.cleanup ?? []) await runStep(client, fillIn(step, namespace, run.answers));
     if (testCase.serial) await removeCreated(client, testCase, namespace);
   }
   return { id: testCase.id, area: testCase.area, problems };
+}
+
+/** A case on its way. */
+interface CaseRun {
+  readonly client: RawClient;
+  readonly testCase: ParityCase;
+  readonly namespace: string;
+  /** What steps were answered: later ones may refer to it. */
+  readonly answers: unknown[];
+  readonly statuses: number[];
+}
+
+/** Runs a step whose answer later steps may refer to. */
+async function runNoted({ client, namespace, answers, statuses }: CaseRun, step: ParityStep): Promise<void> {
+  const answer = await runStep(client, fillIn(step, namespace, answers));
+  statuses.push(answer.status);
+  answers.push(parse(answer));
 }
 
 async function prepareNamespace(client: RawClient, name: string): Promise<void> {
@@ -66,24 +78,15 @@ async function removeCreated(client: RawClient, testCase: ParityCase, namespace:
   }
 }
 
-async function runRequest(
-  client: RawClient,
-  testCase: ParityCase,
-  namespace: string,
-  answers: unknown[],
-  statuses: number[],
-): Promise<string[]> {
+async function runRequest(run: CaseRun): Promise<string[]> {
+  const { client, testCase, namespace, answers, statuses } = run;
   const { during, ...step } = testCase.request;
   const request = fillIn(step, namespace, answers);
   const expect = fillIn(testCase.expect, namespace, []);
   const answer =
     during || expect.events
       ? await runWatch(client, request, expect.events?.length ?? 0, async () => {
-          for (const inner of during ?? []) {
-            const result = await runStep(client, fillIn(inner, namespace, answers));
-            statuses.push(result.status);
-            answers.push(parse(result));
-          }
+          for (const inner of during ?? []) await runNoted(run, inner);
         })
       : await runStep(client, request);
   return compareAnswer(testCase, fillIn(expect, namespace, answers), answer, statuses);

@@ -154,7 +154,7 @@ describe('three nodes, one of them on another link', { skip: !canMakeNetworks },
   it('let nodes reach pods, and pods services, wherever they are', async () => {
     const all = pods.map(({ name }) => name).sort();
     for (const from of [...pods, ...nodes])
-      assert.deepEqual(names(await askMany(from, '10.96.1.1', 80, 40)), all, from.name);
+      assert.deepEqual(names(await askMany(from, '10.96.1.1', 80, { count: 40 })), all, from.name);
   });
 
   it('fail at once for addresses that no pod and no node has', async () => {

@@ -143,8 +143,8 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     put('web', { clusterIP: '10.96.1.1', ports: tcp80 }, pods.slice(0, 2));
     await proxy.settled();
     const both = ['p2-11', 'p2-12'];
-    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, 30)), both);
-    assert.deepEqual(names(await askMany(node, '10.96.1.1', 80, 30)), both);
+    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, { count: 30 })), both);
+    assert.deepEqual(names(await askMany(node, '10.96.1.1', 80, { count: 30 })), both);
   });
 
   it('keeps connections for an hour that their client has half closed, as kube-proxy does', async () => {
@@ -187,9 +187,9 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
       pods.slice(0, 2),
     );
     await proxy.settled();
-    assert.deepEqual(names(await askMany(host, node.address, 30080, 30)), ['p2-11', 'p2-12']);
-    assert.deepEqual(names(await askMany(node, node.address, 30080, 30)), ['p2-11', 'p2-12']);
-    assert.deepEqual(names(await askMany(node, '127.0.0.1', 30080, 30)), ['p2-11', 'p2-12']);
+    assert.deepEqual(names(await askMany(host, node.address, 30080, { count: 30 })), ['p2-11', 'p2-12']);
+    assert.deepEqual(names(await askMany(node, node.address, 30080, { count: 30 })), ['p2-11', 'p2-12']);
+    assert.deepEqual(names(await askMany(node, '127.0.0.1', 30080, { count: 30 })), ['p2-11', 'p2-12']);
     put('open', { type: 'NodePort', clusterIP: '10.96.1.4', ports: [{ ...tcp80[0]!, nodePort: 30080 }] }, []);
     await proxy.settled();
     assert.equal(await ask(host, node.address, 30080), 'refused');
@@ -267,7 +267,7 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     const spec = { clusterIP: '10.96.1.7', ports: tcp80, sessionAffinity: 'ClientIP' as const };
     put('sticky', spec, pods);
     await proxy.settled();
-    const first = names(await askMany(node, '10.96.1.7', 80, 20));
+    const first = names(await askMany(node, '10.96.1.7', 80, { count: 20 }));
     assert.equal(first.length, 1);
     put(
       'sticky',
@@ -276,7 +276,7 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     );
     await proxy.settled();
     await proxy.cleaned();
-    const second = names(await askMany(node, '10.96.1.7', 80, 20));
+    const second = names(await askMany(node, '10.96.1.7', 80, { count: 20 }));
     assert.equal(second.length, 1);
     assert.notDeepEqual(second, first);
   });
@@ -293,8 +293,8 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     await node.run('ip', ['addr', 'add', '172.31.255.201/32', 'dev', 'eth0']);
     put('balanced', spec, pods, { loadBalancer: { ingress: [{ ip: '172.31.255.200' }] } });
     await proxy.settled();
-    assert.equal(names(await askMany(host, '172.31.255.200', 80, 40)).length, 3);
-    assert.equal(names(await askMany(host, '172.31.255.201', 80, 40)).length, 3);
+    assert.equal(names(await askMany(host, '172.31.255.200', 80, { count: 40 })).length, 3);
+    assert.equal(names(await askMany(host, '172.31.255.201', 80, { count: 40 })).length, 3);
     assert.equal(await ask(pods[0]!, '172.31.255.200', 80), 'timeout');
     assert.notEqual(await ask(pods[0]!, '172.31.255.201', 80), 'timeout');
   });
@@ -340,7 +340,7 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
     );
     assert.equal(await node.run('nft', ['-a', 'list', 'chain', 'ip', 'wherry', 'route-service']), before);
     assert.equal(await ask(node, '10.96.1.9', 80), 'refused');
-    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, 30)), ['p2-11', 'p2-12']);
+    assert.deepEqual(names(await askMany(pods[2]!, '10.96.1.1', 80, { count: 30 })), ['p2-11', 'p2-12']);
     second.abort();
   });
 
@@ -355,7 +355,7 @@ describe('the proxy of one node', { skip: !canMakeNetworks }, () => {
       ]);
     const first = roll();
     await once(first.stdout!, 'data');
-    const connections = askMany(pods[2]!, '10.96.1.20', 80, 10_000, 20_000);
+    const connections = askMany(pods[2]!, '10.96.1.20', 80, { count: 10_000, timeoutMs: 20_000 });
     for (let updates = 0; updates < 10; updates++) await once(first.stdout!, 'data');
     first.kill('SIGKILL');
     await once(first, 'exit');
