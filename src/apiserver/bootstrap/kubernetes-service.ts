@@ -4,10 +4,11 @@ import { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/resour
 import { formatTime } from '../../api/schema/time.ts';
 import { serviceNameLabel } from '../../api/well-known.ts';
 import type { Timer } from '../../base/clock.ts';
+import { ipv4FromNumber } from '../../base/ipv4.ts';
 import { changeOwn, differs, ensureObject, ownWrite, resourceOf, storedDraft } from '../registry/ensure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { changeObject } from '../registry/update.ts';
-import { formatIp, type IpRange } from '../services/ip-range.ts';
+import type { IpRange } from '../services/ip-range.ts';
 import { type PublishedAddress, ServerLeases } from './server-leases.ts';
 
 const name = 'kubernetes';
@@ -26,7 +27,7 @@ export async function ensureKubernetesService(registry: Registry, range: IpRange
     metadata: { name, namespace, labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: {
       type: 'ClusterIP',
-      clusterIP: formatIp(range.base + 1),
+      clusterIP: ipv4FromNumber(range.base + 1),
       sessionAffinity: 'None',
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: 6443 }],
     },

@@ -8,13 +8,14 @@ import { invalidValue } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Service } from '../../api/resources.gen.ts';
 import { internalError, invalid, type StatusError } from '../../api/status.ts';
+import { ipv4FromNumber, parseIPv4 } from '../../base/ipv4.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Allocation, Allocator } from '../registry/registry.ts';
 import type { CachedObject } from '../watch-cache/cached-object.ts';
 import type { ResourceCache } from '../watch-cache/resource-cache.ts';
 import { AddressPool } from './address-pool.ts';
-import { formatIp, type IpRange, parseIp } from './ip-range.ts';
+import type { IpRange } from './ip-range.ts';
 import { NumberAllocator } from './number-allocator.ts';
 import type { ServiceClaims, ServiceName } from './service-claims.ts';
 
@@ -87,7 +88,7 @@ export class ServiceAllocation implements Allocator {
     await this.claims?.repair(
       [...this.#services.values()].map((service) => {
         const { addresses, ports } = holdingOf(service);
-        return { service: nameOf(service.object), addresses: addresses.map(formatIp), ports };
+        return { service: nameOf(service.object), addresses: addresses.map(ipv4FromNumber), ports };
       }),
     );
   }
@@ -132,18 +133,18 @@ export class ServiceAllocation implements Allocator {
     const name = nameOf(service);
     for (const [index, value] of taken.addresses.entries()) {
       let address = value;
-      for (let attempt = 0; !(await claims.claimAddress(formatIp(address), name)); attempt++) {
+      for (let attempt = 0; !(await claims.claimAddress(ipv4FromNumber(address), name)); attempt++) {
         const next = asked.addresses.includes(address) ? undefined : this.#addresses.takeAny();
         if (next === undefined || attempt === claimAttemptsMax)
           throw refusal(
             service,
             'spec.clusterIPs',
             spec.clusterIPs ?? [],
-            `failed to allocate IP ${formatIp(address)}: provided IP is already allocated`,
+            `failed to allocate IP ${ipv4FromNumber(address)}: provided IP is already allocated`,
           );
         address = next;
         taken.addresses[index] = next;
-        spec.clusterIP = formatIp(next);
+        spec.clusterIP = ipv4FromNumber(next);
         spec.clusterIPs = [spec.clusterIP];
       }
     }
@@ -162,7 +163,7 @@ export class ServiceAllocation implements Allocator {
   }
 
   async #releaseClaims(service: ServiceName, { addresses, ports }: Holding): Promise<void> {
-    for (const value of addresses) await this.claims?.releaseAddress(formatIp(value), service);
+    for (const value of addresses) await this.claims?.releaseAddress(ipv4FromNumber(value), service);
     for (const value of ports) await this.claims?.releasePort(value, service);
   }
 
@@ -170,7 +171,7 @@ export class ServiceAllocation implements Allocator {
     if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None') return;
     const wanted = spec.clusterIP || spec.clusterIPs?.[0];
     if (wanted) {
-      const value = parseIp(wanted);
+      const value = parseIPv4(wanted);
       if (value === undefined || held.addresses.includes(value)) return; // validation reports what is no address
       const refuse = (why: string) =>
         invalid(Service, service.metadata.name, [
@@ -191,7 +192,7 @@ export class ServiceAllocation implements Allocator {
     const value = this.#addresses.takeAny();
     if (value === undefined) throw internalError('failed to allocate a serviceIP: range is full');
     taken.addresses.push(value);
-    spec.clusterIP = formatIp(value);
+    spec.clusterIP = ipv4FromNumber(value);
     spec.clusterIPs = [spec.clusterIP];
   }
 
@@ -286,7 +287,7 @@ function holdingOfSpec(spec: Spec): Holding {
   const texts = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
   const ports = (spec.ports ?? []).map(({ nodePort }) => nodePort);
   return {
-    addresses: texts.map(parseIp).filter((value) => value !== undefined),
+    addresses: texts.map(parseIPv4).filter((value) => value !== undefined),
     ports: [...ports, spec.healthCheckNodePort].filter((port): port is number => !!port),
   };
 }

@@ -1,6 +1,6 @@
 /** The option `--load-balancer-pool` of commands that start a control plane. */
 import { isIPv4 } from 'node:net';
-import { addressNumber } from '../../host/network/link.ts';
+import { ipv4ToNumber } from '../../base/ipv4.ts';
 import type { LoadBalancerPool } from '../../host/network/load-balancer-pool.ts';
 import { UsageError } from '../context.ts';
 
@@ -11,6 +11,6 @@ export function parsePool(text: string | undefined): LoadBalancerPool | undefine
   if (text === undefined) return undefined;
   const [first = '', last = '', ...rest] = text.split('-');
   const isRange = rest.length === 0 && [first, last].every(isIPv4);
-  if (isRange && addressNumber(first) <= addressNumber(last)) return { first, last };
+  if (isRange && ipv4ToNumber(first) <= ipv4ToNumber(last)) return { first, last };
   throw new UsageError(`--load-balancer-pool ${text} is not FIRST-LAST, two addresses of IPv4`);
 }

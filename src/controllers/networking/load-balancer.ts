@@ -1,5 +1,6 @@
 /** Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network). */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -42,8 +43,8 @@ export function planAddress(
   const present = addressOf(service);
   if (present && isInPool(present, pool) && !taken.has(present)) return { address: present };
   for (const { first, last } of pool) {
-    for (let number = toNumber(first); number <= toNumber(last); number++) {
-      const address = toAddress(number);
+    for (let number = ipv4ToNumber(first); number <= ipv4ToNumber(last); number++) {
+      const address = ipv4FromNumber(number);
       if (!taken.has(address)) return { address };
     }
   }
@@ -62,10 +63,10 @@ export function parsePool(text: string): AddressRange[] {
         throw new Error(`${part} is no range of IPv4 addresses`);
       if (length === undefined) return { first, last };
       const size = 2 ** (32 - Number(length));
-      const start = Math.floor(toNumber(base) / size) * size;
+      const start = Math.floor(ipv4ToNumber(base) / size) * size;
       if (!(Number(length) >= 8 && Number(length) <= 32))
         throw new Error(`${part} is no range of IPv4 addresses`);
-      return { first: toAddress(start), last: toAddress(start + size - 1) };
+      return { first: ipv4FromNumber(start), last: ipv4FromNumber(start + size - 1) };
     });
 }
 
@@ -199,9 +200,10 @@ function keysOf(services: Iterable<Service>): string[] {
 }
 
 function isInPool(address: string, pool: readonly AddressRange[]): boolean {
-  const number = toNumber(address);
+  const number = ipv4ToNumber(address);
   return (
-    isIPv4(address) && pool.some(({ first, last }) => toNumber(first) <= number && number <= toNumber(last))
+    isIPv4(address) &&
+    pool.some(({ first, last }) => ipv4ToNumber(first) <= number && number <= ipv4ToNumber(last))
   );
 }
 
@@ -212,12 +214,4 @@ function formatPool(pool: readonly AddressRange[]): string {
 function isIPv4(address: string): boolean {
   const bytes = address.split('.');
   return bytes.length === 4 && bytes.every((byte) => /^\d{1,3}$/.test(byte) && Number(byte) <= 255);
-}
-
-function toNumber(address: string): number {
-  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
-}
-
-function toAddress(number: number): string {
-  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
 }

@@ -1,5 +1,6 @@
 /** Gives every node a range of pod addresses of its own. */
 import { Node } from '../../api/resources.gen.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
 import { type AnyController, defineController } from '../../client/controller.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
@@ -96,15 +97,11 @@ function nextRange(
   taken: ReadonlySet<string>,
 ): { range: string; tries: number } | undefined {
   const [address = ''] = options.clusterCidr.split('/');
-  const base = address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
+  const base = ipv4ToNumber(address);
   const size = 2 ** (32 - options.nodeMaskSize);
   for (let index = 0; index < rangeCount(options); index++) {
-    const range = `${dotted(base + index * size)}/${options.nodeMaskSize}`;
+    const range = `${ipv4FromNumber(base + index * size)}/${options.nodeMaskSize}`;
     if (!taken.has(range)) return { range, tries: index };
   }
   return undefined;
-}
-
-function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }

@@ -1,6 +1,7 @@
 /** The link between the host and the nodes of a cluster: one bridge on the host, a veth pair per node. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { run, succeeds } from '../../base/command.ts';
+import { ipv4ToNumber } from '../../base/ipv4.ts';
 import { type NodeNamespace, runInNode } from '../node-namespace.ts';
 
 export interface ClusterLink {
@@ -183,11 +184,6 @@ export function isWithin(address: string, prefix: string): boolean {
   return overlap(parsePrefix(`${address}/32`), parsePrefix(prefix));
 }
 
-/** Of IPv4; addresses in order are numbers in order. */
-export function addressNumber(address: string): number {
-  return address.split('.').reduce((total, byte) => total * 256 + Number(byte), 0);
-}
-
 interface Range {
   first: number;
   last: number;
@@ -195,7 +191,7 @@ interface Range {
 
 function parsePrefix(prefix: string): Range {
   const [address, bits = '32'] = prefix.split('/');
-  const value = addressNumber(address!);
+  const value = ipv4ToNumber(address!);
   const size = 2 ** (32 - Number(bits));
   const first = Math.floor(value / size) * size;
   return { first, last: first + size - 1 };

@@ -1,4 +1,5 @@
 /** The pod addresses of a simulated node. */
+import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 
 export class AddressRange {
   cidr: string;
@@ -13,7 +14,6 @@ export class AddressRange {
     const [base = '', bits] = this.cidr.split('/');
     const size = 2 ** (32 - Number(bits));
     this.#given = (this.#given % (size - 2)) + 1;
-    const number = base.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + this.#given;
-    return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+    return ipv4FromNumber(ipv4ToNumber(base) + this.#given);
   }
 }

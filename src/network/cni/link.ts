@@ -1,4 +1,5 @@
 /** The interface by which a node reaches the others. */
+import { ipv4ToNumber } from '../../base/ipv4.ts';
 import type { RunCommand } from '../command.ts';
 
 export interface Link {
@@ -19,16 +20,12 @@ export async function readLink(run: RunCommand, nodeAddress: string): Promise<Li
     const own = addr_info.find(({ family, local }) => family === 'inet' && local === nodeAddress);
     if (!own) continue;
     const mask = own.prefixlen === 0 ? 0 : (-1 << (32 - own.prefixlen)) >>> 0;
-    const network = (addressNumber(nodeAddress) & mask) >>> 0;
+    const network = (ipv4ToNumber(nodeAddress) & mask) >>> 0;
     return {
       device: ifname,
       mtuBytes: mtu,
-      isOnLink: (address) => (addressNumber(address) & mask) >>> 0 === network,
+      isOnLink: (address) => (ipv4ToNumber(address) & mask) >>> 0 === network,
     };
   }
   throw new Error(`no interface of this node has the address ${nodeAddress}`);
-}
-
-export function addressNumber(address: string): number {
-  return address.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
 }

@@ -6,9 +6,10 @@
 import { keyOf } from '../../api/meta.ts';
 import { type EndpointSlice, Node, Service } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
+import { ipv4ToNumber } from '../../base/ipv4.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Informer, InformerFactory } from '../../client/informer.ts';
-import { addressNumber, readLink } from '../cni/link.ts';
+import { readLink } from '../cni/link.ts';
 import { createCommandRunner, type RunCommand } from '../command.ts';
 import { type ServiceSlices, serviceKeyOf, serviceSlices } from '../service-slices.ts';
 import { createSyncLoop, type SyncLoop } from '../sync-loop.ts';
@@ -140,7 +141,7 @@ function candidateNodes(
 function chooseNode(address: string, nodes: readonly string[]): string | undefined {
   let best: { name: string; weight: number } | undefined;
   for (const name of nodes) {
-    const weight = hash(`${addressNumber(address)} ${name}`);
+    const weight = hash(`${ipv4ToNumber(address)} ${name}`);
     if (!best || weight > best.weight || (weight === best.weight && name < best.name))
       best = { name, weight };
   }

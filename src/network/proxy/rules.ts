@@ -2,8 +2,10 @@
  * Decides what the node does with traffic for services: from a Service and its EndpointSlices to the elements of the
  * nftables sets that skeleton.ts declares. Pure; the table is all data, so a changed endpoint changes elements only.
  */
+
 import type { EndpointSlice, Service } from '../../api/resources.gen.ts';
 import { headlessServiceLabel } from '../../api/well-known.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 import type { SetElement } from '../element-table.ts';
 
 /** The node, as far as service rules depend on it. */
@@ -340,12 +342,11 @@ function isIPv4(address: string): boolean {
 /** Without those that lie within others: the kernel refuses ranges that overlap. IPv4 only, host bits cleared. */
 function widestRanges(texts: readonly string[]): string[] {
   const ranges = texts.flatMap((text) => {
-    const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\/(\d+)$/.exec(text.trim());
+    const match = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(text.trim());
     if (!match) return [];
-    const [a, b, c, d, length] = match.slice(1).map(Number);
-    const size = 2 ** (32 - length!);
-    const number = ((a! * 256 + b!) * 256 + c!) * 256 + d!;
-    return [{ first: Math.floor(number / size) * size, size, length }];
+    const length = Number(match[2]);
+    const size = 2 ** (32 - length);
+    return [{ first: Math.floor(ipv4ToNumber(match[1]!) / size) * size, size, length }];
   });
   const widest = ranges
     .sort((a, b) => b.size - a.size)
@@ -353,8 +354,5 @@ function widestRanges(texts: readonly string[]): string[] {
       (range, index) =>
         !ranges.slice(0, index).some(({ first, size }) => first <= range.first && range.first < first + size),
     );
-  return widest.map(
-    ({ first, length }) =>
-      `${[24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256).join('.')}/${length}`,
-  );
+  return widest.map(({ first, length }) => `${ipv4FromNumber(first)}/${length}`);
 }
