@@ -18,6 +18,7 @@ export function codecsOf(root: Root): <Message>(type: string) => MessageCodec<Me
           arrays: true,
           objects: true,
           longs: Number,
+          enums: String,
         }) as Message,
     };
   };

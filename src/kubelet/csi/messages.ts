@@ -1,5 +1,6 @@
 /** The messages of a CSI driver's node service (csi.v1) and of the registration of plugins, as far as a kubelet speaks them. */
 import protobuf from 'protobufjs';
+import { codecsOf } from '../message-codec.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 const map = (id: number) => ({ keyType: 'string', type: 'string', id });
@@ -153,7 +154,9 @@ const node = {
   Topology: { fields: { segments: map(1) } },
 };
 
-const root = protobuf.Root.fromJSON({ nested: { ...registration, ...capability, ...node } });
+export const codec = codecsOf(
+  protobuf.Root.fromJSON({ nested: { ...registration, ...capability, ...node } }),
+);
 
 export interface PluginInfo {
   type: string;
@@ -195,23 +198,4 @@ export interface VolumeUsage {
   total: number;
   used: number;
   unit: 'UNKNOWN' | 'BYTES' | 'INODES';
-}
-
-/** How gRPC turns a message into bytes and back. */
-export function codec<T>(type: string): {
-  serialize: (message: T) => Buffer;
-  deserialize: (bytes: Buffer) => T;
-} {
-  const found = root.lookupType(type);
-  return {
-    serialize: (message) => Buffer.from(found.encode(found.fromObject(message as object)).finish()),
-    deserialize: (bytes) =>
-      found.toObject(found.decode(bytes), {
-        longs: Number,
-        enums: String,
-        defaults: true,
-        arrays: true,
-        objects: true,
-      }) as T,
-  };
 }
