@@ -1,4 +1,6 @@
 /** What the configurations of a server's access share: their group, and how strictly they are read. */
+import { CelError, type CelProgram } from '../api/cel/environment.ts';
+import { type FieldError, invalidValue } from '../api/field-error.ts';
 import { type Shape, unknownFields, withoutNulls } from '../base/configuration-shape.ts';
 
 const group = 'apiserver.config.k8s.io';
@@ -18,4 +20,24 @@ export function decodeConfiguration(kind: string, shape: Shape, value: unknown):
   const unknown = unknownFields(shape, value as object);
   if (unknown.length > 0) throw new Error(`strict decoding error: ${unknown.join(', ')}`);
   return withoutNulls(value);
+}
+
+/** Collects errors while it compiles; the result is of use only when there are none. */
+export abstract class ConfigurationReader {
+  readonly errors: FieldError[] = [];
+
+  protected invalid(field: string, value: unknown, why: string): void {
+    this.errors.push(invalidValue(field, value, why));
+  }
+
+  /** Undefined when `compile` throws a CelError, which is among the errors then. */
+  protected compiled(expression: string, field: string, compile: () => CelProgram): CelProgram | undefined {
+    try {
+      return compile();
+    } catch (error) {
+      if (!(error instanceof CelError)) throw error;
+      this.invalid(field, expression, `compilation failed: ${error.message}`);
+      return undefined;
+    }
+  }
 }

@@ -1,10 +1,10 @@
 /** An AuthenticationConfiguration as upstream's files state it: who issues tokens, whom they speak of, who may be nobody. */
 import { X509Certificate } from 'node:crypto';
-import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
-import { duplicate, type FieldError, invalidValue, required, tooMany } from '../../api/field-error.ts';
+import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { duplicate, required, tooMany } from '../../api/field-error.ts';
 import { httpPathProblems, subdomainProblems } from '../../api/validation/names.ts';
 import { throwAll } from '../../base/configuration-shape.ts';
-import { decodeConfiguration } from '../access-configuration.ts';
+import { ConfigurationReader, decodeConfiguration } from '../access-configuration.ts';
 import { type ClaimMapping, type ClaimSource, type CompiledRule, mapClaims } from './claim-mapping.ts';
 import { authenticationShape } from './configuration-shape.ts';
 import type { TokenProvider } from './openid-connect.ts';
@@ -62,18 +62,17 @@ export function readAuthenticationConfiguration(
   disallowedIssuers: readonly string[],
 ): AuthenticationConfiguration {
   const document = decodeConfiguration('AuthenticationConfiguration', authenticationShape, value) as Document;
-  const reader = new Reader(disallowedIssuers);
+  const reader = new AuthenticationReader(disallowedIssuers);
   const configuration = reader.read(document);
   throwAll(reader.errors.map(({ text }) => text));
   return configuration;
 }
 
-/** Collects errors while it compiles; what it gives is of use only when there are none. */
-class Reader {
-  readonly errors: FieldError[] = [];
+class AuthenticationReader extends ConfigurationReader {
   readonly #disallowedIssuers: readonly string[];
 
   constructor(disallowedIssuers: readonly string[]) {
+    super();
     this.#disallowedIssuers = disallowedIssuers;
   }
 
@@ -83,7 +82,7 @@ class Reader {
     const enabled = anonymous?.enabled ?? false;
     const conditions = anonymous?.conditions ?? [];
     if (!enabled && conditions.length > 0)
-      this.#invalid(
+      this.invalid(
         'anonymous.conditions',
         conditions,
         'enabled should be set to true when conditions are defined',
@@ -124,25 +123,25 @@ class Reader {
     else {
       const own = this.#disallowedIssuers;
       if (own.includes(url))
-        this.#invalid(`${path}.url`, url, `URL must not overlap with disallowed issuers: [${own.join(' ')}]`);
+        this.invalid(`${path}.url`, url, `URL must not overlap with disallowed issuers: [${own.join(' ')}]`);
       this.#url(url, `${path}.url`);
     }
     if (discoveryURL) {
       const field = `${path}.discoveryURL`;
       const bare = (text: string) => text.replace(/\/+$/, '');
       if (url && bare(url) === bare(discoveryURL))
-        this.#invalid(field, discoveryURL, 'discoveryURL must be different from URL');
+        this.invalid(field, discoveryURL, 'discoveryURL must be different from URL');
       this.#url(discoveryURL, field);
     }
     this.#audiences(audiences, issuer.audienceMatchPolicy ?? '', path);
     if (certificateAuthority && !holdsCertificates(certificateAuthority))
-      this.#invalid(
+      this.invalid(
         `${path}.certificateAuthority`,
         '<omitted>',
         'data does not contain any valid RSA or ECDSA certificates',
       );
     if (egressSelectorType && !['controlplane', 'cluster'].includes(egressSelectorType))
-      this.#invalid(
+      this.invalid(
         `${path}.egressSelectorType`,
         egressSelectorType,
         'egress selector must be either controlplane or cluster',
@@ -153,14 +152,14 @@ class Reader {
   #url(text: string, field: string): void {
     const url = URL.parse(text);
     if (!url) {
-      this.#invalid(field, text, `parse ${JSON.stringify(text)}: invalid URL`);
+      this.invalid(field, text, `parse ${JSON.stringify(text)}: invalid URL`);
       return;
     }
-    if (url.protocol !== 'https:') this.#invalid(field, text, 'URL scheme must be https');
+    if (url.protocol !== 'https:') this.invalid(field, text, 'URL scheme must be https');
     if (url.username || url.password)
-      this.#invalid(field, text, 'URL must not contain a username or password');
-    if (url.search) this.#invalid(field, text, 'URL must not contain a query');
-    if (url.hash) this.#invalid(field, text, 'URL must not contain a fragment');
+      this.invalid(field, text, 'URL must not contain a username or password');
+    if (url.search) this.invalid(field, text, 'URL must not contain a query');
+    if (url.hash) this.invalid(field, text, 'URL must not contain a fragment');
   }
 
   #audiences(audiences: readonly string[], policy: string, path: string): void {
@@ -173,9 +172,9 @@ class Reader {
     }
     const policyField = `${path}.audienceMatchPolicy`;
     if (audiences.length > 1 && policy !== 'MatchAny')
-      this.#invalid(policyField, policy, 'audienceMatchPolicy must be MatchAny for multiple audiences');
+      this.invalid(policyField, policy, 'audienceMatchPolicy must be MatchAny for multiple audiences');
     if (audiences.length === 1 && policy !== '' && policy !== 'MatchAny')
-      this.#invalid(policyField, policy, 'audienceMatchPolicy must be empty or MatchAny for single audience');
+      this.invalid(policyField, policy, 'audienceMatchPolicy must be empty or MatchAny for single audience');
   }
 
   #claimRules(
@@ -186,14 +185,14 @@ class Reader {
     const claimRules = new Map<string, CompiledRule>();
     for (const [index, { claim, requiredValue, expression, message = '' }] of rules.entries()) {
       const at = `${path}[${index}]`;
-      if (claim && expression) this.#invalid(at, claim, "claim and expression can't both be set");
+      if (claim && expression) this.invalid(at, claim, "claim and expression can't both be set");
       else if (claim) {
-        if (message) this.#invalid(`${at}.message`, message, 'may not be specified when claim is set');
+        if (message) this.invalid(`${at}.message`, message, 'may not be specified when claim is set');
         if (requiredClaims.has(claim)) this.errors.push(duplicate(`${at}.claim`, claim));
         requiredClaims.set(claim, requiredValue ?? '');
       } else if (expression) {
         if (requiredValue)
-          this.#invalid(`${at}.requiredValue`, requiredValue, 'may not be specified when expression is set');
+          this.invalid(`${at}.requiredValue`, requiredValue, 'may not be specified when expression is set');
         this.#rule(claimRules, { expression, message }, 'claims', at);
       } else this.errors.push(required(at, 'claim or expression is required'));
     }
@@ -223,7 +222,7 @@ class Reader {
     if (rules.has(expression)) return void this.errors.push(duplicate(field, expression));
     const program = this.#compile(expression, variable, field);
     if (!program) return;
-    if (program.resultType !== 'bool') this.#invalid(field, expression, 'must evaluate to bool');
+    if (program.resultType !== 'bool') this.invalid(field, expression, 'must evaluate to bool');
     rules.set(expression, { program, message });
   }
 
@@ -247,9 +246,9 @@ class Reader {
   }
 
   #source({ claim, prefix, expression }: PrefixedSource, path: string): ClaimSource | undefined {
-    if (claim && expression) this.#invalid(path, '', "claim and expression can't both be set");
+    if (claim && expression) this.invalid(path, '', "claim and expression can't both be set");
     else if (expression) {
-      if (prefix) this.#invalid(`${path}.prefix`, prefix, 'may not be specified when expression is set');
+      if (prefix) this.invalid(`${path}.prefix`, prefix, 'may not be specified when expression is set');
       const program = this.#compile(expression, 'claims', `${path}.expression`);
       return program && { program };
     } else if (claim) {
@@ -286,21 +285,21 @@ class Reader {
     const [host, rest] = [key.slice(0, slash), key.slice(slash + 1)];
     if (!key) this.errors.push(required(field));
     else if (slash <= 0 || rest === '')
-      this.#invalid(field, key, 'must be a domain-prefixed path (such as "acme.io/foo")');
+      this.invalid(field, key, 'must be a domain-prefixed path (such as "acme.io/foo")');
     else {
-      for (const problem of subdomainProblems(host)) this.#invalid(field, host, problem);
-      for (const problem of httpPathProblems(rest)) this.#invalid(field, rest, problem);
+      for (const problem of subdomainProblems(host)) this.invalid(field, host, problem);
+      for (const problem of httpPathProblems(rest)) this.invalid(field, rest, problem);
     }
-    if (key !== key.toLowerCase()) this.#invalid(field, key, 'must be lowercase');
+    if (key !== key.toLowerCase()) this.invalid(field, key, 'must be lowercase');
     if (/(^|\.)(k8s|kubernetes)\.io$/.test(host))
-      this.#invalid(field, key, 'k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use');
+      this.invalid(field, key, 'k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use');
   }
 
   /** Who is named by an email must have shown that it is theirs. */
   #emailIsVerified(username: CelProgram, others: readonly CelProgram[], path: string): void {
     if (!selects(username.ast, 'email')) return;
     if ([username, ...others].some(({ ast }) => selects(ast, 'email_verified'))) return;
-    this.#invalid(
+    this.invalid(
       `${path}.username.expression`,
       username.source,
       'claims.email_verified must be used in claimMappings.username.expression or claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when claims.email is used in claimMappings.username.expression',
@@ -308,17 +307,7 @@ class Reader {
   }
 
   #compile(expression: string, variable: string, field: string): CelProgram | undefined {
-    try {
-      return compileCel(expression, [variable]);
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      this.#invalid(field, expression, `compilation failed: ${error.message}`);
-      return undefined;
-    }
-  }
-
-  #invalid(field: string, value: unknown, why: string): void {
-    this.errors.push(invalidValue(field, value, why));
+    return this.compiled(expression, field, () => compileCel(expression, [variable]));
   }
 }
 

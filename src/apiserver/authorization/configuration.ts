@@ -2,20 +2,13 @@
 import { checkExpression } from '../../api/cel/check/check.ts';
 import { typeOfNode } from '../../api/cel/check/node-types.ts';
 import type { CelType } from '../../api/cel/check/types.ts';
-import { CelError, type CelProgram, compileCel } from '../../api/cel/environment.ts';
-import {
-  duplicate,
-  type FieldError,
-  invalidValue,
-  notSupported,
-  required,
-  tooMany,
-} from '../../api/field-error.ts';
+import { type CelProgram, compileCel } from '../../api/cel/environment.ts';
+import { duplicate, notSupported, required, tooMany } from '../../api/field-error.ts';
 import { schemaNode } from '../../api/schema/schemas.ts';
 import { subdomainProblems } from '../../api/validation/names.ts';
 import { type Shape, throwAll } from '../../base/configuration-shape.ts';
 import { parseGoDuration } from '../../base/go-duration.ts';
-import { decodeConfiguration } from '../access-configuration.ts';
+import { ConfigurationReader, decodeConfiguration } from '../access-configuration.ts';
 
 const authorizerTypes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const;
 export type AuthorizerType = (typeof authorizerTypes)[number];
@@ -94,7 +87,7 @@ export function readAuthorizationConfiguration(
   fileProblem: (path: string) => string | undefined,
 ): AuthorizerEntry[] {
   const document = decodeConfiguration('AuthorizationConfiguration', shape, value) as Document;
-  const reader = new Reader(fileProblem);
+  const reader = new AuthorizationReader(fileProblem);
   const entries = reader.read(document);
   throwAll(reader.errors.map(({ text }) => text));
   throwAll(entries.flatMap(nameProblem));
@@ -109,12 +102,11 @@ function nameProblem({ type, name }: AuthorizerEntry): string[] {
     : [`expected name ${expected} for authorizer ${type} instead of ${name}`];
 }
 
-/** Collects errors while it compiles; what it gives is of use only when there are none. */
-class Reader {
-  readonly errors: FieldError[] = [];
+class AuthorizationReader extends ConfigurationReader {
   readonly #fileProblem: (path: string) => string | undefined;
 
   constructor(fileProblem: (path: string) => string | undefined) {
+    super();
     this.#fileProblem = fileProblem;
   }
 
@@ -133,9 +125,9 @@ class Reader {
         else this.errors.push(required(`${path}.webhook`, 'required when type=Webhook'));
         continue;
       }
-      if (webhook) this.#invalid(`${path}.webhook`, 'non-null', 'may only be specified when type=Webhook');
+      if (webhook) this.invalid(`${path}.webhook`, 'non-null', 'may only be specified when type=Webhook');
       if (type === 'ABAC')
-        this.#invalid(`${path}.type`, type, 'not allowed: there is no policy file of this server');
+        this.invalid(`${path}.type`, type, 'not allowed: there is no policy file of this server');
       else entries.push({ type, name });
     }
     return entries;
@@ -155,7 +147,7 @@ class Reader {
     if (!name) return void this.errors.push(required(field));
     if (seen.has(name)) return void this.errors.push(duplicate(field, name));
     const problems = subdomainProblems(name);
-    if (problems.length > 0) this.#invalid(field, name, `authorizer name is invalid: ${problems.join(', ')}`);
+    if (problems.length > 0) this.invalid(field, name, `authorizer name is invalid: ${problems.join(', ')}`);
   }
 
   #webhook(webhook: WebhookDocument, path: string): WebhookSettings {
@@ -181,10 +173,10 @@ class Reader {
   /** Milliseconds. */
   #duration(text: string, field: string, maxMs?: number): number {
     const valueMs = parseGoDuration(text);
-    if (typeof valueMs !== 'number') this.#invalid(field, text, valueMs.error);
+    if (typeof valueMs !== 'number') this.invalid(field, text, valueMs.error);
     else if (valueMs === 0) this.errors.push(required(field));
     else if (valueMs < 0 || (maxMs !== undefined && valueMs > maxMs))
-      this.#invalid(
+      this.invalid(
         field,
         text,
         maxMs === undefined ? 'must be > 0s' : `must be > 0s and <= ${maxMs / 1000}s`,
@@ -204,15 +196,14 @@ class Reader {
     const field = `${path}.kubeConfigFile`;
     const known = this.#oneOf(type, ['KubeConfigFile', 'InClusterConfig'], `${path}.type`);
     if (known === 'InClusterConfig') {
-      this.#invalid(`${path}.type`, known, 'the API server is no workload of a cluster: use KubeConfigFile');
+      this.invalid(`${path}.type`, known, 'the API server is no workload of a cluster: use KubeConfigFile');
       return '';
     }
     if (!kubeConfigFile) this.errors.push(required(field));
-    else if (!kubeConfigFile.startsWith('/'))
-      this.#invalid(field, kubeConfigFile, 'must be an absolute path');
+    else if (!kubeConfigFile.startsWith('/')) this.invalid(field, kubeConfigFile, 'must be an absolute path');
     else {
       const problem = this.#fileProblem(kubeConfigFile);
-      if (problem) this.#invalid(field, kubeConfigFile, problem);
+      if (problem) this.invalid(field, kubeConfigFile, problem);
     }
     return kubeConfigFile ?? '';
   }
@@ -240,20 +231,12 @@ class Reader {
   }
 
   #compile(expression: string, field: string): CelProgram | undefined {
-    try {
+    return this.compiled(expression, field, () => {
       const program = compileCel(expression, ['request']);
       const { type, problems } = checkExpression(expression, conditionVariables());
-      if (problems.length > 0) this.#invalid(field, expression, `compilation failed: ${problems.join('\n')}`);
-      else if (type?.kind !== 'bool') this.#invalid(field, expression, 'must evaluate to bool');
+      if (problems.length > 0) this.invalid(field, expression, `compilation failed: ${problems.join('\n')}`);
+      else if (type?.kind !== 'bool') this.invalid(field, expression, 'must evaluate to bool');
       return program;
-    } catch (error) {
-      if (!(error instanceof CelError)) throw error;
-      this.#invalid(field, expression, `compilation failed: ${error.message}`);
-      return undefined;
-    }
-  }
-
-  #invalid(field: string, value: unknown, why: string): void {
-    this.errors.push(invalidValue(field, value, why));
+    });
   }
 }
