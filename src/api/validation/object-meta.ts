@@ -129,6 +129,15 @@ export function* validateFinalizers(
     yield invalidValue(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set');
 }
 
+const immutableNames = [
+  'name',
+  'namespace',
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const;
+
 /** What an update may not change, once the server has carried over what clients may leave out, and what it may say. */
 export function* validateObjectMetaUpdate(
   meta: Partial<ObjectMeta>,
@@ -146,15 +155,8 @@ export function* validateObjectMetaUpdate(
   }
   if ((meta.generation ?? 0) < (old.generation ?? 0))
     yield invalidValue(`${field}.generation`, meta.generation ?? 0, 'must not be decremented');
-  for (const name of [
-    'name',
-    'namespace',
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-  ] as const)
-    yield* immutable(meta[name], old[name], `${field}.${name}`);
+  for (const name of immutableNames)
+    if (meta[name] !== old[name]) yield* immutable(meta[name], old[name], `${field}.${name}`);
   yield* validateLabels(meta.labels, `${field}.labels`);
   yield* validateAnnotations(meta.annotations, `${field}.annotations`);
   yield* validateOwnerReferences(meta.ownerReferences, `${field}.ownerReferences`);

@@ -23,17 +23,21 @@ export function certificateAdmission(authorize: Authorizer): AdmissionPlugin {
         spec.extra = Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]));
       else delete spec.extra;
     },
-    async validate(attributes) {
-      if (!isSigningRequest(attributes) || !attributes.object) return;
-      const { operation, request, object, old } = attributes;
-      if (operation === 'CREATE') await refuseMasters(object as CertificateSigningRequest);
-      if (operation !== 'UPDATE') return;
-      const before = old as CertificateSigningRequest;
-      if (request.subresource === 'approval') await requireSigner(authorize, attributes, before, 'approve');
-      if (request.subresource === 'status' && isSigned(object as CertificateSigningRequest, before))
-        await requireSigner(authorize, attributes, before, 'sign');
+    validate(attributes) {
+      if (!isSigningRequest(attributes) || !attributes.object) return undefined;
+      return checkSigningRequest(authorize, attributes);
     },
   };
+}
+
+async function checkSigningRequest(authorize: Authorizer, attributes: AdmissionAttributes): Promise<void> {
+  const { operation, request, object, old } = attributes;
+  if (operation === 'CREATE') await refuseMasters(object as CertificateSigningRequest);
+  if (operation !== 'UPDATE') return;
+  const before = old as CertificateSigningRequest;
+  if (request.subresource === 'approval') await requireSigner(authorize, attributes, before, 'approve');
+  if (request.subresource === 'status' && isSigned(object as CertificateSigningRequest, before))
+    await requireSigner(authorize, attributes, before, 'sign');
 }
 
 function isSigningRequest({ request }: AdmissionAttributes): boolean {

@@ -19,18 +19,23 @@ const serviceAccountPattern = /^system:serviceaccount:[^:]+:[^:]+$/;
 export function claimStatusRights(authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'ClaimStatusRights',
-    async validate(attributes) {
-      const { operation, request, object, old, name } = attributes;
-      if (request.resource.definition.type !== ResourceClaim) return;
-      if (operation !== 'UPDATE' || request.subresource !== 'status') return;
-      const [next, before] = [(object as ResourceClaim).status, (old as ResourceClaim).status];
-      const problems = [
-        ...(await bindingProblems(authorize, attributes, next, before)),
-        ...(await driverProblems(authorize, attributes, next, before)),
-      ];
-      if (problems.length > 0) throw invalid(ResourceClaim, name, problems);
+    validate(attributes) {
+      const { operation, request } = attributes;
+      if (request.resource.definition.type !== ResourceClaim) return undefined;
+      if (operation !== 'UPDATE' || request.subresource !== 'status') return undefined;
+      return checkStatusRights(authorize, attributes);
     },
   };
+}
+
+async function checkStatusRights(authorize: Authorizer, attributes: AdmissionAttributes): Promise<void> {
+  const { object, old, name } = attributes;
+  const [next, before] = [(object as ResourceClaim).status, (old as ResourceClaim).status];
+  const problems = [
+    ...(await bindingProblems(authorize, attributes, next, before)),
+    ...(await driverProblems(authorize, attributes, next, before)),
+  ];
+  if (problems.length > 0) throw invalid(ResourceClaim, name, problems);
 }
 
 async function bindingProblems(

@@ -5,36 +5,37 @@ import { semanticEqual } from '../../api/validation/equality.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../authorization/escalation.ts';
 import type { RbacAuthorizer } from '../authorization/rbac.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 import { isWriteOf } from './pod-write.ts';
 
 export function rbacEscalation(rbac: RbacAuthorizer, authorize: Authorizer): AdmissionPlugin {
   return {
     name: 'RbacEscalation',
-    async validate(attributes) {
+    validate(attributes) {
+      const isRole = isWriteOfAny(attributes, [Role, ClusterRole]);
+      if (!isRole && !isWriteOfAny(attributes, [RoleBinding, ClusterRoleBinding])) return undefined;
       const { request, object, old } = attributes;
-      if (old && object && isForGarbageCollection(object, old)) return;
+      if (old && isForGarbageCollection(object!, old)) return undefined;
       const check = {
         rbac,
         authorize,
         user: request.user,
         plural: request.resource.plural,
         namespace: request.resource.namespaced ? request.namespace : '',
-        name: request.name || object?.metadata.name || '',
+        name: request.name || object!.metadata.name || '',
       };
-      if ([Role, ClusterRole].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'))) {
-        const [role, before] = [object as ClusterRole, old as ClusterRole | undefined];
-        const isGathering = [role, before].some(
-          (each) => !!each?.aggregationRule?.clusterRoleSelectors?.length,
-        );
-        await checkRoleEscalation(check, { rules: role.rules ?? [], isGathering });
-      } else if (
-        [RoleBinding, ClusterRoleBinding].some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'))
-      ) {
-        await checkBindingEscalation(check, (object as RoleBinding).roleRef);
-      }
+      if (!isRole) return checkBindingEscalation(check, (object as RoleBinding).roleRef);
+      const [role, before] = [object as ClusterRole, old as ClusterRole | undefined];
+      const isGathering = [role, before].some(
+        (each) => !!each?.aggregationRule?.clusterRoleSelectors?.length,
+      );
+      return checkRoleEscalation(check, { rules: role.rules ?? [], isGathering });
     },
   };
+}
+
+function isWriteOfAny(attributes: AdmissionAttributes, types: readonly { group: string; plural: string }[]) {
+  return types.some((type) => isWriteOf(attributes, type, 'CREATE', 'UPDATE'));
 }
 
 /**

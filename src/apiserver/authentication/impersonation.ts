@@ -6,6 +6,8 @@ import { anonymousUser, withAuthenticatedGroup } from './authenticator.ts';
 import { impersonatedUser } from './impersonation-modes.ts';
 import { serviceAccountOf, serviceAccountUser } from './service-account-tokens.ts';
 
+type Headers = ReturnType<ApiRequest['headers']>;
+
 const extraPrefix = 'impersonate-extra-';
 
 /**
@@ -16,10 +18,12 @@ export async function impersonate(
   request: ApiRequest,
   { caller, info, authorize }: { caller: UserInfo; info: RequestInfo; authorize: Authorizer },
 ): Promise<UserInfo> {
+  const headers = request.headers();
+  if (!asksForAnother(headers)) return caller;
   const name = request.header('impersonate-user');
   const uid = request.header('impersonate-uid');
-  const groups = listOf(request.headers()['impersonate-group']);
-  const extra = extraOf(request);
+  const groups = listOf(headers['impersonate-group']);
+  const extra = extraOf(headers);
   if (!name) {
     if (!uid && groups.length === 0 && Object.keys(extra).length === 0) return caller;
     throw badRequest(`requested ${printedUser(uid, groups, extra)} without impersonating a user name`);
@@ -48,9 +52,15 @@ function printedUser(uid = '', groups: readonly string[], extra: Record<string, 
   return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${shownGroups}, Extra:map[string][]string${shownExtra}}`;
 }
 
-function extraOf(request: ApiRequest): Record<string, string[]> {
+/** Hardly any request does: this is all that the others are asked. */
+function asksForAnother(headers: Headers): boolean {
+  for (const header in headers) if (header.startsWith('impersonate-')) return true;
+  return false;
+}
+
+function extraOf(headers: Headers): Record<string, string[]> {
   const extra: Record<string, string[]> = {};
-  for (const [header, value] of Object.entries(request.headers())) {
+  for (const [header, value] of Object.entries(headers)) {
     if (header.startsWith(extraPrefix)) extra[decodedKey(header.slice(extraPrefix.length))] = listOf(value);
   }
   return extra;

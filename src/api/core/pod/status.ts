@@ -8,7 +8,16 @@ import {
   required,
   tooLong,
 } from '../../field-error.ts';
-import type { Container, ContainerStatus, Pod, PodSpec, PodStatus } from '../../types/core-v1.gen.ts';
+import type {
+  Container,
+  ContainerStatus,
+  Pod,
+  PodCondition,
+  PodExtendedResourceClaimStatus,
+  PodResourceClaimStatus,
+  PodSpec,
+  PodStatus,
+} from '../../types/core-v1.gen.ts';
 import { ipAddress, parseAddress } from '../../validation/addresses.ts';
 import { immutable, inRange, invalidFor } from '../../validation/fields.ts';
 import { dnsLabelProblems, qualifiedNameProblems, subdomainProblems } from '../../validation/names.ts';
@@ -23,31 +32,37 @@ const specLists = {
 const idMax = 2147483647;
 const messageMax = 1024;
 
+/** Pods' statuses are written more often than anything else: of what is not there, nothing is asked. */
 export function* validatePodStatusUpdate(pod: Pod, old: Pod): FieldErrors {
   const [status, before] = [pod.status ?? {}, old.status ?? {}];
-  yield* validateConditions(status);
-  yield* validateNomination(status, before, old.spec);
+  if (status.conditions) yield* validateConditions(status.conditions);
+  if (status.nominatedNodeName) yield* validateNomination(status.nominatedNodeName, before, old.spec);
   if ((status.observedGeneration ?? 0) < 0)
     yield invalidValue(
       'status.observedGeneration',
       status.observedGeneration,
       'must be a non-negative integer',
     );
-  yield* immutable(status.qosClass, before.qosClass, 'status.qosClass');
-  for (const list of statusLists) yield* validateRestarts(status, before, old.spec, list);
-  yield* validateClaimStatuses(status, pod.spec);
-  yield* validateExtendedClaim(status, pod.spec);
-  yield* validateAddresses(status.podIPs, before.podIPs, 'status.podIPs');
-  const hostIp = status.hostIPs?.[0]?.ip;
-  if (status.hostIPs?.length && (status.hostIP ?? '') !== hostIp)
-    yield invalidValue('status.hostIPs[0].ip', hostIp ?? '', 'must be equal to `hostIP`');
-  yield* validateAddresses(status.hostIPs, before.hostIPs, 'status.hostIPs');
-  for (const list of statusLists) yield* validateUsers(status[list], pod.spec, `status.${list}`);
-  for (const list of statusLists) yield* validateAllocations(status[list], pod.spec, list);
+  if (status.qosClass !== before.qosClass)
+    yield* immutable(status.qosClass, before.qosClass, 'status.qosClass');
+  for (const list of statusLists) if (before[list]) yield* validateRestarts(status, before, old.spec, list);
+  if (status.resourceClaimStatuses) yield* validateClaimStatuses(status.resourceClaimStatuses, pod.spec);
+  if (status.extendedResourceClaimStatus)
+    yield* validateExtendedClaim(status.extendedResourceClaimStatus, pod.spec);
+  if (status.podIPs) yield* validateAddresses(status.podIPs, before.podIPs, 'status.podIPs');
+  if (status.hostIPs) {
+    const hostIp = status.hostIPs[0]?.ip;
+    if (status.hostIPs.length > 0 && (status.hostIP ?? '') !== hostIp)
+      yield invalidValue('status.hostIPs[0].ip', hostIp ?? '', 'must be equal to `hostIP`');
+    yield* validateAddresses(status.hostIPs, before.hostIPs, 'status.hostIPs');
+  }
+  for (const list of statusLists)
+    if (status[list]) yield* validateUsers(status[list], pod.spec, `status.${list}`);
+  for (const list of statusLists) if (status[list]) yield* validateAllocations(status[list], pod.spec, list);
 }
 
-function* validateConditions({ conditions }: PodStatus): FieldErrors {
-  for (const [index, { type, observedGeneration = 0 }] of (conditions ?? []).entries()) {
+function* validateConditions(conditions: readonly PodCondition[]): FieldErrors {
+  for (const [index, { type, observedGeneration = 0 }] of conditions.entries()) {
     const field = `status.conditions[${index}]`;
     if (observedGeneration < 0)
       yield invalidValue(`${field}.observedGeneration`, observedGeneration, 'must be a non-negative integer');
@@ -56,9 +71,8 @@ function* validateConditions({ conditions }: PodStatus): FieldErrors {
   }
 }
 
-function* validateNomination(status: PodStatus, before: PodStatus, spec: PodSpec): FieldErrors {
-  const name = status.nominatedNodeName;
-  if (!name || name === before.nominatedNodeName) return;
+function* validateNomination(name: string, before: PodStatus, spec: PodSpec): FieldErrors {
+  if (name === before.nominatedNodeName) return;
   const field = 'status.nominatedNodeName';
   yield* invalidFor(field, name, subdomainProblems(name));
   if (spec.nodeName) yield forbiddenField(field, 'may not be set on pods that are already bound to a node');
@@ -105,9 +119,9 @@ function shouldRestart(container: Container, spec: PodSpec, exitCode: number): b
   return policy === 'OnFailure' ? exitCode !== 0 : policy !== 'Never';
 }
 
-function* validateClaimStatuses({ resourceClaimStatuses }: PodStatus, spec: PodSpec): FieldErrors {
+function* validateClaimStatuses(statuses: readonly PodResourceClaimStatus[], spec: PodSpec): FieldErrors {
   const seen = new Set<string>();
-  for (const [index, { name = '', resourceClaimName }] of (resourceClaimStatuses ?? []).entries()) {
+  for (const [index, { name = '', resourceClaimName }] of statuses.entries()) {
     const field = `status.resourceClaimStatuses[${index}]`;
     if (!spec.resourceClaims?.some((claim) => claim.name === name))
       yield invalidValue(`${field}.name`, name, 'must match the name of an entry in `spec.resourceClaims`');
@@ -123,11 +137,7 @@ function* validateClaimStatuses({ resourceClaimStatuses }: PodStatus, spec: PodS
 }
 
 /** Of a claim that was made for extended resources: whose they are. Some paths of upstream's lack the list. */
-function* validateExtendedClaim(
-  { extendedResourceClaimStatus: status }: PodStatus,
-  spec: PodSpec,
-): FieldErrors {
-  if (!status) return;
+function* validateExtendedClaim(status: PodExtendedResourceClaimStatus, spec: PodSpec): FieldErrors {
   const field = 'status.extendedResourceClaimStatus';
   const containers = new Map(
     [...(spec.initContainers ?? []), ...(spec.containers ?? [])].map((each) => [each.name, each]),
@@ -165,12 +175,12 @@ function* validateExtendedClaim(
   else yield* invalidFor(`${field}.resourceClaimName`, name, subdomainProblems(name));
 }
 
-type Addresses = readonly { ip?: string }[] | undefined;
+type Addresses = readonly { ip?: string }[];
 
 /** At most one of each family; what stood there before may stay. */
-function* validateAddresses(addresses: Addresses, old: Addresses, field: string): FieldErrors {
-  const known = new Set((old ?? []).map(({ ip }) => ip));
-  const texts = (addresses ?? []).map(({ ip = '' }) => ip);
+function* validateAddresses(addresses: Addresses, old: Addresses | undefined, field: string): FieldErrors {
+  const known = new Set(old?.map(({ ip }) => ip));
+  const texts = addresses.map(({ ip = '' }) => ip);
   for (const [index, text] of texts.entries())
     if (!known.has(text)) yield* ipAddress(text, `${field}[${index}]`);
   if (texts.length < 2) return;
@@ -184,13 +194,9 @@ function* validateAddresses(addresses: Addresses, old: Addresses, field: string)
     );
 }
 
-function* validateUsers(
-  statuses: ContainerStatus[] | undefined,
-  { os }: PodSpec,
-  field: string,
-): FieldErrors {
+function* validateUsers(statuses: readonly ContainerStatus[], { os }: PodSpec, field: string): FieldErrors {
   const name = os ? os.name : 'linux';
-  for (const [index, { user }] of (statuses ?? []).entries()) {
+  for (const [index, { user }] of statuses.entries()) {
     const path = `${field}[${index}].user.linux`;
     if (!user?.linux) continue;
     if (name === 'windows') yield forbiddenField(path, 'cannot be set for a windows pod');
@@ -203,11 +209,11 @@ function* validateUsers(
 }
 
 function* validateAllocations(
-  statuses: ContainerStatus[] | undefined,
+  statuses: readonly ContainerStatus[],
   spec: PodSpec,
   list: (typeof statusLists)[number],
 ): FieldErrors {
-  for (const [index, { name, allocatedResourcesStatus }] of (statuses ?? []).entries()) {
+  for (const [index, { name, allocatedResourcesStatus }] of statuses.entries()) {
     const field = `status.${list}[${index}].allocatedResourcesStatus`;
     if (!allocatedResourcesStatus?.length) continue;
     if (list === 'ephemeralContainerStatuses') {

@@ -36,19 +36,19 @@ export function nodeRestriction(objects: ObjectReader, authorize: Authorizer): A
   return {
     name: 'NodeRestriction',
     handlesAnyKind: true,
-    async mutate(attributes) {
+    mutate(attributes) {
       const node = nodeNameOf(attributes.request.user);
-      if (node === undefined) return;
+      if (node === undefined) return undefined;
       const { group, plural } = attributes.request.resource.definition.type;
       const check = checks[group ? `${group}/${plural}` : plural];
-      if (!check) return;
+      if (!check) return undefined;
       const request = { node, attributes, objects, authorize };
       if (node === '')
         throw refuse(
           request,
           `could not determine node from user ${JSON.stringify(attributes.request.user.name)}`,
         );
-      await check(request);
+      return check(request);
     },
   };
 }
