@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import { Server, type UntypedHandleCall } from '@grpc/grpc-js';
+import { listenOnSocket } from '../grpc/socket-server.ts';
 
 export interface FakeContainerd extends Disposable {
   socket: string;
@@ -27,11 +28,7 @@ export async function serveContainerd(
     responseDeserialize: asIs,
   }));
   server.addService(Object.fromEntries(methods.map((method) => [method.path, method])), handlers);
-  await new Promise<void>((resolve, reject) =>
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    ),
-  );
+  await listenOnSocket(server, socket);
   return {
     socket,
     [Symbol.dispose]() {

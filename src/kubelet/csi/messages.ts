@@ -1,6 +1,6 @@
 /** The messages of a CSI driver's node service (csi.v1) and of the registration of plugins, as far as a kubelet speaks them. */
 import protobuf from 'protobufjs';
-import { codecsOf } from '../message-codec.ts';
+import { codecsOf } from '../grpc/message-codec.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 const map = (id: number) => ({ keyType: 'string', type: 'string', id });

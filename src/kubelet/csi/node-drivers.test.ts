@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type { CSINode } from '../../api/resources.gen.ts';
 import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { sparse } from '../../base/sparse.fixture.ts';
 import type { Client } from '../../client/client.ts';
+import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import { codec } from './messages.ts';
 import { NodeDrivers } from './node-drivers.ts';
 
@@ -20,25 +21,17 @@ async function serveDriver(endpoint: string): Promise<Server> {
   const server = new Server();
   server.addService(
     {
-      NodeGetInfo: {
+      NodeGetInfo: methodDefinition(codec, {
         path: '/csi.v1.Node/NodeGetInfo',
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: codec<object>('NodeGetInfoRequest').serialize,
-        requestDeserialize: codec<object>('NodeGetInfoRequest').deserialize,
-        responseSerialize: codec<object>('NodeGetInfoResponse').serialize,
-        responseDeserialize: codec<object>('NodeGetInfoResponse').deserialize,
-      },
-    } as never,
+        request: 'NodeGetInfoRequest',
+        answer: 'NodeGetInfoResponse',
+      }),
+    },
     {
       NodeGetInfo: (_: object, reply: (error: null, answer: object) => void) => reply(null, { nodeId: 'n' }),
     } as never,
   );
-  await new Promise<void>((resolve, reject) =>
-    server.bindAsync(`unix://${endpoint}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    ),
-  );
+  await listenOnSocket(server, endpoint);
   return server;
 }
 

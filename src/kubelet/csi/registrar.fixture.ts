@@ -1,7 +1,8 @@
 /** The socket by which a plugin for tests registers at the kubelet of its node. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
+import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import { codec, type PluginInfo } from './messages.ts';
 
 type Reply = (error: null, answer: object) => void;
@@ -16,15 +17,8 @@ export async function serveRegistrar(
   plugin: PluginInfo,
   told: (status: RegistrationStatus) => void,
 ): Promise<{ stop(): void }> {
-  const method = (name: string, request: string, answer: string) => ({
-    path: `/pluginregistration.Registration/${name}`,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: codec<object>(request).serialize,
-    requestDeserialize: codec<object>(request).deserialize,
-    responseSerialize: codec<object>(answer).serialize,
-    responseDeserialize: codec<object>(answer).deserialize,
-  });
+  const method = (name: string, request: string, answer: string) =>
+    methodDefinition(codec, { path: `/pluginregistration.Registration/${name}`, request, answer });
   const server = new Server();
   server.addService(
     {
@@ -44,12 +38,7 @@ export async function serveRegistrar(
     } as never,
   );
   mkdirSync(dirname(socket), { recursive: true });
-  rmSync(socket, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
+  await listenOnSocket(server, socket);
   return {
     stop() {
       server.forceShutdown();

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
+import { Client, credentials, Server } from '@grpc/grpc-js';
 import { silentLogger } from '../../base/logger.ts';
+import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import { testPod } from '../pod.fixture.ts';
 import { DevicePlugins } from './plugin-manager.ts';
 import {
@@ -23,27 +24,28 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-const method = (name: string, request: string, response: string, responseStream = false) => ({
-  path: `/v1beta1.DevicePlugin/${name}`,
-  requestStream: false,
-  responseStream,
-  requestSerialize: codec<object>(request).serialize,
-  requestDeserialize: codec<object>(request).deserialize,
-  responseSerialize: codec<object>(response).serialize,
-  responseDeserialize: codec<object>(response).deserialize,
-});
+const service = '/v1beta1.DevicePlugin';
 
-/** A plugin with two good devices and a bad one; it tells containers which they got, and likes the last ones best. */
+/** A plugin with two good devices and a bad one; it tells containers which they got, and prefers the last ones. */
 async function servePlugin(socket: string): Promise<void> {
   plugin.addService(
     {
-      ListAndWatch: method('ListAndWatch', 'Empty', 'ListAndWatchResponse', true),
-      Allocate: method('Allocate', 'AllocateRequest', 'AllocateResponse'),
-      GetPreferredAllocation: method(
-        'GetPreferredAllocation',
-        'PreferredAllocationRequest',
-        'PreferredAllocationResponse',
-      ),
+      ListAndWatch: methodDefinition(codec, {
+        path: `${service}/ListAndWatch`,
+        request: 'Empty',
+        answer: 'ListAndWatchResponse',
+        streamsAnswers: true,
+      }),
+      Allocate: methodDefinition(codec, {
+        path: `${service}/Allocate`,
+        request: 'AllocateRequest',
+        answer: 'AllocateResponse',
+      }),
+      GetPreferredAllocation: methodDefinition(codec, {
+        path: `${service}/GetPreferredAllocation`,
+        request: 'PreferredAllocationRequest',
+        answer: 'PreferredAllocationResponse',
+      }),
     },
     {
       ListAndWatch: (call: { write(message: { devices: PluginDevice[] }): void }) =>
@@ -77,11 +79,7 @@ async function servePlugin(socket: string): Promise<void> {
         }),
     } as never,
   );
-  await new Promise<void>((resolve, reject) =>
-    plugin.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    ),
-  );
+  await listenOnSocket(plugin, socket);
 }
 
 function register(request: RegisterRequest, at = folder): Promise<void> {

@@ -3,14 +3,15 @@
  * list their devices, and say what a container needs to use those it was given.
  */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client, credentials, status as grpcStatus, Server, ServerCredentials } from '@grpc/grpc-js';
+import { Client, credentials, status as grpcStatus, Server } from '@grpc/grpc-js';
 import { wholeValueOf } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { ConcurrencyLimit } from '../../base/concurrency-limit.ts';
 import type { Logger } from '../../base/logger.ts';
+import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import {
   type DeviceAllocator,
   type DeviceGrant,
@@ -65,23 +66,10 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
     await mkdir(folder, { recursive: true, mode: 0o750 });
     await this.#assignments.load();
     const socket = join(folder, 'kubelet.sock');
-    // Plugins watch for a new socket and register again.
-    await rm(socket, { force: true });
     const server = new Server();
-    const request = codec<RegisterRequest>('RegisterRequest');
-    const empty = codec<object>('Empty');
+    const path = `/${apiVersion}.Registration/Register`;
     server.addService(
-      {
-        Register: {
-          path: `/${apiVersion}.Registration/Register`,
-          requestStream: false,
-          responseStream: false,
-          requestSerialize: request.serialize,
-          requestDeserialize: request.deserialize,
-          responseSerialize: empty.serialize,
-          responseDeserialize: empty.deserialize,
-        },
-      },
+      { Register: methodDefinition(codec, { path, request: 'RegisterRequest', answer: 'Empty' }) },
       {
         Register: (
           call: { request: RegisterRequest },
@@ -97,11 +85,8 @@ export class DevicePlugins implements DeviceAllocator, DeviceInventory {
         },
       } as never,
     );
-    await new Promise<void>((resolve, reject) => {
-      server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-        error ? reject(error) : resolve(),
-      );
-    });
+    // Plugins watch for a new socket and register again.
+    await listenOnSocket(server, socket);
     signal.addEventListener('abort', () => server.forceShutdown(), { once: true });
   }
 

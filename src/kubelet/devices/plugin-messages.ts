@@ -1,6 +1,6 @@
 /** The messages of the device plugin API (v1beta1). */
 import protobuf from 'protobufjs';
-import { codecsOf } from '../message-codec.ts';
+import { codecsOf } from '../grpc/message-codec.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 const map = (id: number) => ({ keyType: 'string', type: 'string', id });

@@ -1,6 +1,6 @@
 /** The messages of the pod resources API (v1). */
 import protobuf from 'protobufjs';
-import { codecsOf } from '../message-codec.ts';
+import { codecsOf } from '../grpc/message-codec.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 

@@ -2,14 +2,15 @@
  * The pod resources API (v1): which devices each container of the node has. Programs that monitor devices ask for it at
  * a socket of the kubelet.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { status as grpcStatus, Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
+import { status as grpcStatus, Server, type ServiceError } from '@grpc/grpc-js';
 import type { Pod } from '../../api/resources.gen.ts';
 import { isSidecar } from '../containers/restart-policy.ts';
 import type { ClaimRecord } from '../dynamic-resources/claim-records.ts';
 import { devicesFor } from '../dynamic-resources/claim-rules.ts';
 import type { ClaimedDevices } from '../dynamic-resources/node-claims.ts';
+import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import type { DeviceInventory, KnownDevice } from './device-allocator.ts';
 import {
   type ContainerDevices,
@@ -39,7 +40,6 @@ export async function servePodResources(options: PodResourcesOptions, signal: Ab
   const told = (pod: Pod) => resourcesOf(pod, options);
   await mkdir(folder, { recursive: true, mode: 0o750 });
   const socket = join(folder, 'kubelet.sock');
-  await rm(socket, { force: true });
   const server = new Server();
   server.addService(
     {
@@ -57,26 +57,12 @@ export async function servePodResources(options: PodResourcesOptions, signal: Ab
       }),
     },
   );
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
+  await listenOnSocket(server, socket);
   signal.addEventListener('abort', () => server.forceShutdown(), { once: true });
 }
 
-function method(name: string, requestType: string, responseType: string) {
-  const request = podResourcesCodec<object>(requestType);
-  const response = podResourcesCodec<object>(responseType);
-  return {
-    path: `/v1.PodResourcesLister/${name}`,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: request.serialize,
-    requestDeserialize: request.deserialize,
-    responseSerialize: response.serialize,
-    responseDeserialize: response.deserialize,
-  };
+function method(name: string, request: string, answer: string) {
+  return methodDefinition(podResourcesCodec, { path: `/v1.PodResourcesLister/${name}`, request, answer });
 }
 
 /** A failure has its own words, without a code of its own. */

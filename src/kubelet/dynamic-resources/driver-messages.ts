@@ -1,6 +1,6 @@
 /** The messages between the kubelet and drivers of claimed devices: DRAPlugin (v1, v1beta1) and DRAResourceHealth (v1alpha1). */
 import protobuf from 'protobufjs';
-import { codecsOf } from '../message-codec.ts';
+import { codecsOf } from '../grpc/message-codec.ts';
 
 const field = (type: string, id: number, rule?: string) => ({ type, id, ...(rule && { rule }) });
 const optional = (type: string, id: number) => ({ type, id, options: { proto3_optional: true } });

@@ -1,7 +1,8 @@
 /** The server's side of a driver of claimed devices, for tests: what it answers is the test's. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Server, status } from '@grpc/grpc-js';
+import { listenOnSocket, methodDefinition } from '../grpc/socket-server.ts';
 import {
   type ClaimMessage,
   type DeviceHealthMessage,
@@ -22,6 +23,13 @@ export interface FakeDriver {
   watched?(tell: (devices: DeviceHealthMessage[]) => void): void;
 }
 
+const watching = {
+  path: `/${healthService}/NodeWatchResources`,
+  request: 'NodeWatchResourcesRequest',
+  answer: 'NodeWatchResourcesResponse',
+  streamsAnswers: true,
+};
+
 type Reply = (error: object | null, answer?: object) => void;
 
 /** Resolves when the socket is there. */
@@ -29,16 +37,11 @@ export async function serveDriver(socket: string, driver: FakeDriver): Promise<{
   const { service = 'v1.DRAPlugin' } = driver;
   const prefix = driverServices[service]!;
   const server = new Server();
-  const method = (path: string, request: string, answer: string, responseStream = false) => ({
-    path,
-    requestStream: false as const,
-    responseStream,
-    requestSerialize: driverCodec<object>(request).serialize,
-    requestDeserialize: driverCodec<object>(request).deserialize,
-    responseSerialize: driverCodec<object>(answer).serialize,
-    responseDeserialize: driverCodec<object>(answer).deserialize,
+  const method = (name: string) => ({
+    path: `/${prefix}/${name}`,
+    request: `${name}Request`,
+    answer: `${name}Response`,
   });
-  const unary = (name: string) => method(`/${prefix}/${name}`, `${name}Request`, `${name}Response`);
   const answering =
     (answer: (claims: ClaimMessage[]) => object | Promise<object>) =>
     async (call: { request: { claims: ClaimMessage[] } }, reply: Reply) => {
@@ -50,9 +53,9 @@ export async function serveDriver(socket: string, driver: FakeDriver): Promise<{
     };
   server.addService(
     {
-      NodePrepareResources: unary('NodePrepareResources'),
-      NodeUnprepareResources: unary('NodeUnprepareResources'),
-    } as never,
+      NodePrepareResources: methodDefinition(driverCodec, method('NodePrepareResources')),
+      NodeUnprepareResources: methodDefinition(driverCodec, method('NodeUnprepareResources')),
+    },
     {
       NodePrepareResources: answering(driver.prepare),
       NodeUnprepareResources: answering(driver.unprepare),
@@ -60,25 +63,13 @@ export async function serveDriver(socket: string, driver: FakeDriver): Promise<{
   );
   const { watched } = driver;
   if (watched) {
-    const [name, request, answer] = [
-      'NodeWatchResources',
-      'NodeWatchResourcesRequest',
-      'NodeWatchResourcesResponse',
-    ];
-    server.addService(
-      { [name]: method(`/${healthService}/${name}`, request, answer, true) } as never,
-      {
-        [name]: (call: { write(message: object): void }) => watched((devices) => call.write({ devices })),
-      } as never,
-    );
+    server.addService({ NodeWatchResources: methodDefinition(driverCodec, watching) }, {
+      NodeWatchResources: (call: { write(message: object): void }) =>
+        watched((devices) => call.write({ devices })),
+    } as never);
   }
   mkdirSync(dirname(socket), { recursive: true });
-  rmSync(socket, { force: true });
-  await new Promise<void>((resolve, reject) =>
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    ),
-  );
+  await listenOnSocket(server, socket);
   return {
     stop() {
       server.forceShutdown();

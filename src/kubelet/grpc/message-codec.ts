@@ -6,8 +6,11 @@ export interface MessageCodec<Message> {
   deserialize: (bytes: Buffer) => Message;
 }
 
+/** The codec of a message type, by the type's name. */
+export type CodecOf = <Message>(type: string) => MessageCodec<Message>;
+
 /** Of the message types of a root. Absent fields have their defaults in what is read. */
-export function codecsOf(root: Root): <Message>(type: string) => MessageCodec<Message> {
+export function codecsOf(root: Root): CodecOf {
   return <Message>(type: string) => {
     const found = root.lookupType(type);
     return {
