@@ -8,7 +8,11 @@ import { expose, type Family, type Sample } from './exposition.ts';
 import type { ContainerSample, PodSample, Summary } from './stats-summary.ts';
 
 export function cadvisorText(subjects: readonly Subject[], facts: MachineFacts): string {
-  const families: Family[] = containerFamilies.map(([name, type, help, values]) => {
+  return expose([...subjectFamilies(subjects), ...machineFamilies(facts), ...scrapeFamilies]);
+}
+
+function subjectFamilies(subjects: readonly Subject[]): Family[] {
+  return containerFamilies.map(([name, type, help, values]) => {
     const samples: Sample[] = [];
     for (const subject of subjects)
       for (const [value, more] of values(subject))
@@ -20,58 +24,49 @@ export function cadvisorText(subjects: readonly Subject[], facts: MachineFacts):
           });
     return { name, type, help, samples };
   });
-  const machine = (name: string, help: string, value: number): Family => ({
-    name,
-    help,
-    type: 'gauge',
-    samples: [
-      {
-        labels: { boot_id: facts.bootId, machine_id: facts.machineId, system_uuid: facts.systemUuid },
-        value,
-      },
-    ],
-  });
-  return expose([
-    ...families,
-    machine('machine_cpu_cores', 'Number of logical CPU cores.', facts.cpuCores),
-    machine('machine_memory_bytes', 'Amount of memory installed on the machine.', facts.memoryBytes),
-    machine('machine_swap_bytes', 'Amount of swap of the machine, in bytes.', facts.swapBytes),
-    ...(facts.physicalCores === undefined
-      ? []
-      : [machine('machine_cpu_physical_cores', "Cores of the machine's processors.", facts.physicalCores)]),
-    ...(facts.sockets === undefined
-      ? []
-      : [machine('machine_cpu_sockets', 'Processors of the machine.', facts.sockets)]),
-    {
-      name: 'cadvisor_version_info',
-      help: 'Always 1; kernel and operating system of the machine.',
-      type: 'gauge',
-      samples: [
-        {
-          labels: {
-            cadvisorRevision: '',
-            cadvisorVersion: '',
-            dockerVersion: '',
-            kernelVersion: facts.kernelVersion,
-            osVersion: facts.osImage,
-          },
-          value: 1,
-        },
-      ],
-    },
-    {
-      name: 'machine_scrape_error',
-      help: '1 when figures of the machine could not be had, else 0.',
-      type: 'gauge',
-      samples: [{ labels: {}, value: 0 }],
-    },
-    {
-      name: 'container_scrape_error',
-      help: '1 if there was an error while getting container metrics, 0 otherwise',
-      type: 'gauge',
-      samples: [{ labels: {}, value: 0 }],
-    },
-  ]);
+}
+
+function machineFamilies(facts: MachineFacts): Family[] {
+  const labels = { boot_id: facts.bootId, machine_id: facts.machineId, system_uuid: facts.systemUuid };
+  const figures: [name: string, help: string, value: number | undefined][] = [
+    ['machine_cpu_cores', 'Number of logical CPU cores.', facts.cpuCores],
+    ['machine_memory_bytes', 'Amount of memory installed on the machine.', facts.memoryBytes],
+    ['machine_swap_bytes', 'Amount of swap of the machine, in bytes.', facts.swapBytes],
+    ['machine_cpu_physical_cores', "Cores of the machine's processors.", facts.physicalCores],
+    ['machine_cpu_sockets', 'Processors of the machine.', facts.sockets],
+  ];
+  const version = {
+    cadvisorRevision: '',
+    cadvisorVersion: '',
+    dockerVersion: '',
+    kernelVersion: facts.kernelVersion,
+    osVersion: facts.osImage,
+  };
+  return [
+    ...figures.flatMap(([name, help, value]) =>
+      value === undefined ? [] : gauge(name, help, { labels, value }),
+    ),
+    gauge('cadvisor_version_info', 'Always 1; kernel and operating system of the machine.', {
+      labels: version,
+      value: 1,
+    }),
+  ];
+}
+
+/** An answer that comes at all is complete. */
+const scrapeFamilies: readonly Family[] = [
+  gauge('machine_scrape_error', '1 when figures of the machine could not be had, else 0.', {
+    labels: {},
+    value: 0,
+  }),
+  gauge('container_scrape_error', '1 if there was an error while getting container metrics, 0 otherwise', {
+    labels: {},
+    value: 0,
+  }),
+];
+
+function gauge(name: string, help: string, sample: Sample): Family {
+  return { name, help, type: 'gauge', samples: [sample] };
 }
 
 /** Reads what the summary does not hold, and puts all together. */

@@ -15,10 +15,12 @@ import {
   devicesInUse,
 } from '../devices/device-allocation.ts';
 import { DeviceOffer } from '../devices/device-pools.ts';
+import type { NodeInfo } from '../framework/node-info.ts';
 import {
   type ClusterEvent,
   type Plugin,
   type Rejection,
+  type RetryRule,
   skip,
   unresolvable,
   unschedulable,
@@ -52,55 +54,37 @@ export function dynamicResources({
   const slices = informers.of(ResourceSlice);
   const classes = informers.of(DeviceClass);
   const allocations = new Allocations(claims);
+  const claimOf = (key: string) => claims.get(key);
+  const deviceWorld = (): DeviceWorld => ({
+    offer: new DeviceOffer(slices.list()),
+    inUse: devicesInUse(allocations.all()),
+    classOf: (name) => classes.get(name),
+  });
   return {
     name: 'DynamicResources',
-    retryRules: [
-      { resource: 'ResourceClaim', changes: ['add', 'update', 'delete'], helps: mayFree },
-      { resource: 'ResourceSlice', changes: ['add', 'update', 'delete'] },
-      { resource: 'DeviceClass', changes: ['add', 'update'] },
-      { resource: 'TargetPod', changes: ['resourceClaims'] },
-      { resource: 'Node', changes: ['add', 'labels', 'taints'] },
-    ],
+    retryRules,
     preEnqueue({ pod }) {
       if (!pod.spec?.resourceClaims?.length) return undefined;
-      const own = claimsOf(pod, (key) => claims.get(key));
+      const own = claimsOf(pod, claimOf);
       return 'code' in own ? own : undefined;
     },
     preFilter({ pod }) {
       if (!pod.spec?.resourceClaims?.length) return skip;
-      const own = claimsOf(pod, (key) => claims.get(key));
+      const own = claimsOf(pod, claimOf);
       if ('code' in own) return { kind: 'reject', rejection: own };
       const toAllocate = own.filter((claim) => !allocations.of(claim));
       const refused =
         whyTaken(own, pod) ?? whyClassless(toAllocate, (name) => classes.get(name) !== undefined);
       if (refused) return { kind: 'reject', rejection: refused };
-      const world = toAllocate.length > 0 && {
-        offer: new DeviceOffer(slices.list()),
-        inUse: devicesInUse(allocations.all()),
-        classOf: (name: string) => classes.get(name),
-      };
-      return {
-        kind: 'continue',
-        state: { claims: own, toAllocate, world: world || undefined, found: new Map() },
-      };
+      const world = toAllocate.length > 0 ? deviceWorld() : undefined;
+      return { kind: 'continue', state: { claims: own, toAllocate, world, found: new Map() } };
     },
-    filter(_, { name, node }, { claims: own, toAllocate, world, found }) {
-      for (const claim of own) {
-        const nodeSelector = allocations.of(claim)?.nodeSelector;
-        if (nodeSelector && !compileNodeSelector(nodeSelector)(node)) return elsewhere;
-      }
-      if (!world) return undefined;
-      try {
-        if (!found.has(name)) found.set(name, allocateDevices(toAllocate, node, world));
-      } catch (error) {
-        if (!(error instanceof CelError)) throw error;
-        // The claim is wrong even where another node would do: the pod waits until somebody looks into it.
-        throw new Error(`running "DynamicResources" filter plugin: ${error.message}`, { cause: error });
-      }
-      return found.get(name) ? undefined : noneLeft;
+    filter(_, node, state) {
+      const isElsewhere = state.claims.some((claim) => !reaches(allocations.of(claim), node));
+      return isElsewhere ? elsewhere : whyNoneLeft(node, state);
     },
     postFilter({ pod: { pod }, hasSeenPod }) {
-      // What upstream's plugin says when it looks for what it has not noted, and it keeps others from being asked.
+      // Upstream's plugin finds no state of its own then, says so, and ends the search.
       if (!hasSeenPod) return { victims: [], message: 'not found', isFinal: true };
       const message = podClaims(pod).length > 0 ? 'still not schedulable' : 'no new claims to deallocate';
       return { victims: [], message };
@@ -117,13 +101,41 @@ export function dynamicResources({
     async preBind({ pod }, _node, { claims: own }, signal) {
       for (const claim of own) {
         const found = allocations.of(claim);
-        // Drivers that ready a device only now are waited for from then on.
+        // Drivers that prepare a device only at binding are given time from here on.
         const allocation = found && { allocationTimestamp: formatTime(clock.now()), ...found };
         await reserveClaim(client, { claim, allocation, pod }, signal);
       }
       return undefined;
     },
   };
+}
+
+const retryRules: readonly RetryRule[] = [
+  { resource: 'ResourceClaim', changes: ['add', 'update', 'delete'], helps: mayFree },
+  { resource: 'ResourceSlice', changes: ['add', 'update', 'delete'] },
+  { resource: 'DeviceClass', changes: ['add', 'update'] },
+  { resource: 'TargetPod', changes: ['resourceClaims'] },
+  { resource: 'Node', changes: ['add', 'labels', 'taints'] },
+];
+
+/** Whether the devices of an allocation can be used from the node; where there are none yet, this rules out no node. */
+function reaches(allocation: AllocationResult | undefined, { node }: NodeInfo): boolean {
+  return !allocation?.nodeSelector || compileNodeSelector(allocation.nodeSelector)(node);
+}
+
+/** @throws Error when an expression of a claim or class fails: no other node can help, only a change of the object */
+function whyNoneLeft(
+  { name, node }: NodeInfo,
+  { toAllocate, world, found }: ClaimState,
+): Rejection | undefined {
+  if (!world) return undefined;
+  try {
+    if (!found.has(name)) found.set(name, allocateDevices(toAllocate, node, world));
+  } catch (error) {
+    if (!(error instanceof CelError)) throw error;
+    throw new Error(`running "DynamicResources" filter plugin: ${error.message}`, { cause: error });
+  }
+  return found.get(name) ? undefined : noneLeft;
 }
 
 /** The allocations of claims: those in their status, and those that are decided and not seen there yet. */
@@ -157,7 +169,7 @@ class Allocations {
     this.#decided.set(metadata.uid, allocation);
   }
 
-  /** The decision counts no more: it was not carried out, or is in the status by now. */
+  /** The decision no longer counts: it was not carried out, or is in the status by now. */
   withdraw({ metadata }: ResourceClaim): void {
     this.#decided.delete(metadata.uid);
   }
@@ -202,7 +214,7 @@ function whyClassless(
   return undefined;
 }
 
-/** A claim of the pod's own that changed, or one of others that may have given devices back. */
+/** One of the pod's claims has changed, or another claim may have given devices back. */
 function mayFree({ pod, namespace }: PodInfo, { old, current }: ClusterEvent): boolean {
   const claim = (current ?? old) as ResourceClaim;
   if (claim.metadata.namespace === namespace) {
@@ -213,7 +225,7 @@ function mayFree({ pod, namespace }: PodInfo, { old, current }: ClusterEvent): b
   return before !== undefined && !(current as ResourceClaim | undefined)?.status?.allocation;
 }
 
-/** The claim is protected first: what has devices must not vanish before they are given back. */
+/** The finalizer goes first: a claim with devices must not vanish before they are given back. */
 async function reserveClaim(
   client: Client,
   { claim, allocation, pod }: { claim: ResourceClaim; allocation: AllocationResult | undefined; pod: Pod },
