@@ -98,37 +98,49 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
         await release(service, cluster, signal);
         return;
       }
-      const fail = (problem: string) =>
-        cluster.event(
-          targetOf(Service, service),
-          'Warning',
-          'SyncLoadBalancerFailed',
-          `Error syncing load balancer: failed to ensure load balancer: ${problem}`,
-        );
-      const text = cluster.get(ConfigMap, `${poolNamespace}/${poolName}`)?.data?.addresses;
-      let pool = defaultPool;
-      try {
-        if (text !== undefined) pool = parsePool(text);
-      } catch (error) {
-        fail((error as Error).message);
-        return;
-      }
-      const plan = planAddress(service, asWritten(cluster.informer(Service).list(), written), pool);
+      const pool = poolOf(cluster, defaultPool);
+      const plan =
+        'problem' in pool
+          ? pool
+          : planAddress(service, asWritten(cluster.informer(Service).list(), written), pool.ranges);
       if ('problem' in plan) {
-        fail(plan.problem);
+        const message = `Error syncing load balancer: failed to ensure load balancer: ${plan.problem}`;
+        cluster.event(targetOf(Service, service), 'Warning', 'SyncLoadBalancerFailed', message);
         return;
       }
       if (plan.address === addressOf(service) && isHeld(service)) return;
-      cluster.event(targetOf(Service, service), 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
-      const loadBalancer = { ingress: [{ ip: plan.address, ipMode: 'VIP' }] };
-      const finalizers = [...otherFinalizers(service), cleanupFinalizer];
-      const metadata = { ...service.metadata, finalizers };
-      const status = { ...service.status, loadBalancer };
-      const stands = await cluster.writeStatus(Service, { ...service, metadata, status }, signal);
-      written.set(service.metadata.uid, stands);
-      cluster.event(targetOf(Service, service), 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
+      written.set(service.metadata.uid, await assign(service, plan.address, cluster, signal));
     },
   });
+}
+
+function poolOf(
+  cluster: ReconcileCluster,
+  defaultPool: readonly AddressRange[],
+): { ranges: readonly AddressRange[] } | { problem: string } {
+  const text = cluster.get(ConfigMap, `${poolNamespace}/${poolName}`)?.data?.addresses;
+  try {
+    return { ranges: text === undefined ? defaultPool : parsePool(text) };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+}
+
+/** Returns the service as it is then. */
+async function assign(
+  service: Service,
+  address: string,
+  cluster: ReconcileCluster,
+  signal: AbortSignal,
+): Promise<Service> {
+  cluster.event(targetOf(Service, service), 'Normal', 'EnsuringLoadBalancer', 'Ensuring load balancer');
+  const loadBalancer = { ingress: [{ ip: address, ipMode: 'VIP' }] };
+  const finalizers = [...otherFinalizers(service), cleanupFinalizer];
+  const metadata = { ...service.metadata, finalizers };
+  const status = { ...service.status, loadBalancer };
+  const assigned = await cluster.writeStatus(Service, { ...service, metadata, status }, signal);
+  cluster.event(targetOf(Service, service), 'Normal', 'EnsuredLoadBalancer', 'Ensured load balancer');
+  return assigned;
 }
 
 /** By uid, services as they stand after a write that the cache may not show yet. */

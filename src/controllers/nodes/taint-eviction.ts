@@ -61,7 +61,7 @@ export function taintEvictionController(): AnyController {
       const addedMs = taintTimes(name, taints, firstSeen, nowMs);
       const before = scheduled.get(name);
       const running = new Set<string>();
-      const due: { pod: Pod; dueMs: number }[] = [];
+      const due: DuePod[] = [];
       let nextMs: number | undefined;
       for (const pod of pods.byIndex(nodeNameIndex, name)) {
         const dueMs = evictionTime(pod, taints, addedMs);
@@ -75,21 +75,42 @@ export function taintEvictionController(): AnyController {
       }
       if (running.size > 0) scheduled.set(name, running);
       else scheduled.delete(name);
-      // One that cannot be evicted keeps none of the others, now or when their time comes.
-      for (const { pod, dueMs } of due)
-        try {
-          await evict(cluster, pod, signal);
-          const { deletions, delay } = evictionMetricsOf(cluster.metrics);
-          deletions.add(1);
-          delay.observe((cluster.clock.now() - dueMs) / 1000);
-        } catch (error) {
-          if (signal.aborted) throw error;
-          cluster.logger.warn('a pod could not be evicted', { pod: keyOf(pod), node: name, error });
-          nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, nowMs + retryMs);
-        }
+      if (!(await evictAll(cluster, due, signal)))
+        nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, nowMs + retryMs);
       return nextMs === undefined ? undefined : { requeueAfterMs: nextMs - nowMs };
     },
   });
+}
+
+/** A pod whose time is over, and since when. */
+interface DuePod {
+  pod: Pod;
+  dueMs: number;
+}
+
+/** False when some pod could not be evicted; that does not hold back the others. */
+async function evictAll(
+  cluster: ReconcileCluster,
+  due: readonly DuePod[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { deletions, delay } = evictionMetricsOf(cluster.metrics);
+  let isComplete = true;
+  for (const { pod, dueMs } of due)
+    try {
+      await evict(cluster, pod, signal);
+      deletions.add(1);
+      delay.observe((cluster.clock.now() - dueMs) / 1000);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      cluster.logger.warn('a pod could not be evicted', {
+        pod: keyOf(pod),
+        node: pod.spec?.nodeName,
+        error,
+      });
+      isComplete = false;
+    }
+  return isComplete;
 }
 
 type Taints = ReturnType<typeof noExecuteTaints>;

@@ -32,47 +32,48 @@ const volumeOf = ({ spec }: VolumeAttachment): string[] => {
   return name === undefined ? [] : [name];
 };
 
+const watches = [
+  watch(Pod, (pod, old, informers) =>
+    old && old !== pod && isUsing(old) === isUsing(pod) ? [] : volumesOfPod(pod, informers),
+  ),
+  watch(PersistentVolumeClaim, ({ spec }) => (spec?.volumeName ? [spec.volumeName] : [])),
+  watch(VolumeAttachment, volumeOf),
+  watch(Node, (node, old, informers) => {
+    if (old && old !== node && hold(old) === hold(node)) return [];
+    return attachmentsOn(informers, node.metadata.name).flatMap(volumeOf);
+  }),
+  watch(CSIDriver, ({ metadata }, _old, informers) =>
+    [...informers.of(PersistentVolume).list()]
+      .filter(({ spec }) => spec?.csi?.driver === metadata.name)
+      .map((volume) => volume.metadata.name),
+  ),
+];
+
 export function attachDetachController(): AnyController {
   /** What was last said, by volume and node: it is not said again until there is something else to say. */
   const reported = new Map<string, string>();
-  /** By volume and node, since when the node uses a volume that nobody there wants any more. */
-  const heldSince = new Map<string, number>();
+  const held = new HeldVolumes();
   return defineController({
     name: 'attachdetach',
     component: 'attachdetach-controller',
     reconciles: PersistentVolume,
     concerns: ({ spec }: PersistentVolume) => spec?.csi !== undefined,
-    watches: [
-      watch(Pod, (pod, old, informers) =>
-        old && old !== pod && isUsing(old) === isUsing(pod) ? [] : volumesOfPod(pod, informers),
-      ),
-      watch(PersistentVolumeClaim, ({ spec }) => (spec?.volumeName ? [spec.volumeName] : [])),
-      watch(VolumeAttachment, volumeOf),
-      watch(Node, (node, old, informers) => {
-        if (old && old !== node && hold(old) === hold(node)) return [];
-        return attachmentsOn(informers, node.metadata.name).flatMap(volumeOf);
-      }),
-      watch(CSIDriver, ({ metadata }, _old, informers) =>
-        [...informers.of(PersistentVolume).list()]
-          .filter(({ spec }) => spec?.csi?.driver === metadata.name)
-          .map((volume) => volume.metadata.name),
-      ),
-    ],
+    watches,
     async reconcile(name, cluster, signal) {
       const volume = cluster.get(PersistentVolume, name);
       const attachments = attachmentsOf(cluster, name, volume);
-      // Nobody can say any more where the volume is in use, nor mount it.
+      // A volume that is gone can be neither mounted nor found in use.
       if (!volume) for (const left of attachments) await cluster.delete(VolumeAttachment, left, signal);
       const nowMs = cluster.clock.monotonic();
       if (!volume?.spec?.csi) {
-        noteHeld(name, [], nowMs);
+        held.note(name, [], nowMs);
         return undefined;
       }
       const users = usersOf(cluster, volume);
       const { driver } = volume.spec.csi;
       const isAttachable = cluster.get(CSIDriver, driver)?.spec?.attachRequired ?? true;
       const node = (nodeName: string) => cluster.get(Node, nodeName);
-      const heldMs = (nodeName: string) => nowMs - (heldSince.get(`${name} ${nodeName}`) ?? nowMs);
+      const heldMs = (nodeName: string) => held.durationMs(name, nodeName, nowMs);
       const plan = planAttachments({ volume, isAttachable, users, attachments, node, heldMs });
       // A node where it fails keeps no other from the volume.
       let failure: unknown;
@@ -83,23 +84,33 @@ export function attachDetachController(): AnyController {
       for (const nodeName of plan.attach) await attempt(attach(cluster, volume, nodeName, signal));
       for (const attachment of plan.offer) await attempt(offer(cluster, volume, attachment, signal));
       for (const attachment of plan.detach) {
-        const held = heldMs(attachment.spec?.nodeName ?? '');
-        await attempt(detach(cluster, { volume, attachment, heldMs: held }, signal));
+        const since = heldMs(attachment.spec?.nodeName ?? '');
+        await attempt(detach(cluster, { volume, attachment, heldMs: since }, signal));
       }
       if (failure !== undefined) throw failure;
       reportChanges(cluster, { volume, users, attachments, blocked: plan.blocked, reported });
-      const waitMs = noteHeld(name, plan.held, nowMs);
+      const waitMs = held.note(name, plan.held, nowMs);
       return waitMs === undefined ? undefined : { requeueAfterMs: waitMs };
     },
   });
+}
 
-  /** Gives the time after which the first of the nodes is not waited for any longer. */
-  function noteHeld(volume: string, held: readonly VolumeAttachment[], nowMs: number): number | undefined {
+/** Since when nodes hold on to volumes that no pod there wants any more. */
+class HeldVolumes {
+  /** By volume and node: ms of the monotonic clock. */
+  readonly #sinceMs = new Map<string, number>();
+
+  durationMs(volume: string, nodeName: string, nowMs: number): number {
+    return nowMs - (this.#sinceMs.get(`${volume} ${nodeName}`) ?? nowMs);
+  }
+
+  /** Returns the time after which the first of the nodes is no longer waited for. */
+  note(volume: string, held: readonly VolumeAttachment[], nowMs: number): number | undefined {
     const keys = new Set(held.map(({ spec }) => `${volume} ${spec?.nodeName}`));
-    for (const key of heldSince.keys())
-      if (key.startsWith(`${volume} `) && !keys.has(key)) heldSince.delete(key);
-    for (const key of keys) if (!heldSince.has(key)) heldSince.set(key, nowMs);
-    const left = [...keys].map((key) => heldSince.get(key)! + letGoMs - nowMs).filter((ms) => ms > 0);
+    for (const key of this.#sinceMs.keys())
+      if (key.startsWith(`${volume} `) && !keys.has(key)) this.#sinceMs.delete(key);
+    for (const key of keys) if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, nowMs);
+    const left = [...keys].map((key) => this.#sinceMs.get(key)! + letGoMs - nowMs).filter((ms) => ms > 0);
     return left.length > 0 ? Math.min(...left) : undefined;
   }
 }

@@ -138,20 +138,20 @@ function volumeBinder(promised: Map<string, string>): AnyController {
     failures.set(name, { spec, untilMs: cluster.clock.now() + reclaimRetryMs });
     return { requeueAfterMs: reclaimRetryMs };
   }
+}
 
-  /** What is not in the cache may only not have arrived yet: data is not given up on that. */
-  async function freshClaim(
-    key: string,
-    uid: string | undefined,
-    cluster: ReconcileCluster,
-  ): Promise<PersistentVolumeClaim | undefined> {
-    const cached = cluster.get(PersistentVolumeClaim, key);
-    if (!uid || cached?.metadata.uid === uid) return cached;
-    const [namespace = '', name = ''] = key.split('/');
-    return cluster.client
-      .list(PersistentVolumeClaim, { namespace, fieldSelector: `metadata.name=${name}` })
-      .then(({ items }) => items[0]);
-  }
+/** The cache may lag behind: before a volume's data is given up, the server is asked for the claim. */
+async function freshClaim(
+  key: string,
+  uid: string | undefined,
+  cluster: ReconcileCluster,
+): Promise<PersistentVolumeClaim | undefined> {
+  const cached = cluster.get(PersistentVolumeClaim, key);
+  if (!uid || cached?.metadata.uid === uid) return cached;
+  const [namespace = '', name = ''] = key.split('/');
+  return cluster.client
+    .list(PersistentVolumeClaim, { namespace, fieldSelector: `metadata.name=${name}` })
+    .then(({ items }) => items[0]);
 }
 
 function worldOf(
