@@ -27,6 +27,7 @@ const storedVersions: Record<string, string> = {
 };
 const storedVersionOverrides: Record<string, string> = {
   LeaseCandidate: 'v1beta1',
+  DeviceTaintRule: 'v1beta2',
   ClusterTrustBundle: 'v1beta1',
   PodCertificateRequest: 'v1beta1',
   PodSecurityPolicy: 'v1beta1',

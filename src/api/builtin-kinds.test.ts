@@ -72,7 +72,7 @@ for (const kind of builtinKinds)
       const next2 = decoded(kind.schema, next);
       applySchemaDefaults(kind.schema, next2);
       kind.defaults?.(next2);
-      kind.prepareUpdate?.(next2, old);
+      kind.prepareUpdate?.(next2, old, '2026-01-01T00:00:00Z');
       for (const error of kind.validateUpdate?.(next2, old, context) ?? [])
         assert.ok(error.field, error.text);
       kind.prepareStatusUpdate?.(next2, old, '2026-01-01T00:00:00Z');

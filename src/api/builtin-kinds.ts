@@ -64,6 +64,7 @@ import { podSecurityPolicyKind } from './policy/pod-security-policy.ts';
 import { clusterRoleKind, roleKind } from './rbac/role.ts';
 import { clusterRoleBindingKind, roleBindingKind } from './rbac/role-binding.ts';
 import { deviceClassKind } from './resource/device-class.ts';
+import { deviceTaintRuleKind } from './resource/device-taint-rule.ts';
 import { resourceClaimKind, resourceClaimTemplateKind } from './resource/resource-claim.ts';
 import { resourceSliceKind } from './resource/resource-slice.ts';
 import { priorityClassKind } from './scheduling/priority-class.ts';
@@ -138,6 +139,7 @@ export const builtinKinds = [
   roleKind,
   roleBindingKind,
   deviceClassKind,
+  deviceTaintRuleKind,
   resourceClaimKind,
   resourceClaimTemplateKind,
   resourceSliceKind,

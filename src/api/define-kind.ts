@@ -43,9 +43,9 @@ interface WithStatus extends KubeObject {
  */
 function separateStatus<T extends KubeObject>({ prepareUpdate, prepareStatusUpdate }: KindFacts<T>) {
   return {
-    prepareUpdate(next: T & WithStatus, old: T & WithStatus) {
+    prepareUpdate(next: T & WithStatus, old: T & WithStatus, now: string) {
       if (old.status) next.status = old.status;
-      prepareUpdate?.(next, old);
+      prepareUpdate?.(next, old, now);
     },
     prepareStatusUpdate:
       prepareStatusUpdate ??

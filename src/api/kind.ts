@@ -98,10 +98,12 @@ export interface KindDefinition<T extends KubeObject = KubeObject> {
   versions: readonly ServedVersion[];
   /** Defaults that the schema cannot say; runs on the stored version on every write and read. Must be idempotent. */
   defaults?(object: T): void;
+  /** Defaults that are the time of the request: of an object as a client wants it, before anybody is known to own it. */
+  defaultTimes?(object: T, now: string): void;
   /** What a create drops or sets before admission (status reset, generation, spec of finalizers …). */
   prepareCreate?(object: T): void;
   /** What an update of the object itself carries over from the old one (status, immutable server-side facts). */
-  prepareUpdate?(object: T, old: T): void;
+  prepareUpdate?(object: T, old: T, now: string): void;
   /** What an update through `/status` carries over: normally everything but status. */
   prepareStatusUpdate?(object: T, old: T, now: string): void;
   /** True when metadata.generation counts changes of the spec. */

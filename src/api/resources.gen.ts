@@ -22,6 +22,7 @@ import type * as policy_v1 from './types/policy-v1.gen.ts';
 import type * as policy_v1beta1 from './types/policy-v1beta1.gen.ts';
 import type * as rbac_v1 from './types/rbac-v1.gen.ts';
 import type * as resource_v1 from './types/resource-v1.gen.ts';
+import type * as resource_v1beta2 from './types/resource-v1beta2.gen.ts';
 import type * as scheduling_v1 from './types/scheduling-v1.gen.ts';
 import type * as storage_v1 from './types/storage-v1.gen.ts';
 import type * as storagemigration_v1beta1 from './types/storagemigration-v1beta1.gen.ts';
@@ -212,6 +213,9 @@ export const RoleBinding: ResourceType<RoleBinding> = { group: 'rbac.authorizati
 
 export type DeviceClass = resource_v1.DeviceClass;
 export const DeviceClass: ResourceType<DeviceClass> = { group: 'resource.k8s.io', version: 'v1', kind: 'DeviceClass', plural: 'deviceclasses', namespaced: false };
+
+export type DeviceTaintRule = resource_v1beta2.DeviceTaintRule;
+export const DeviceTaintRule: ResourceType<DeviceTaintRule> = { group: 'resource.k8s.io', version: 'v1beta2', kind: 'DeviceTaintRule', plural: 'devicetaintrules', namespaced: false };
 
 export type ResourceClaim = resource_v1.ResourceClaim;
 export const ResourceClaim: ResourceType<ResourceClaim> = { group: 'resource.k8s.io', version: 'v1', kind: 'ResourceClaim', plural: 'resourceclaims', namespaced: true };

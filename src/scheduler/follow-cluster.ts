@@ -5,6 +5,7 @@ import {
   CSINode,
   CSIStorageCapacity,
   DeviceClass,
+  DeviceTaintRule,
   Namespace,
   Node,
   PersistentVolume,
@@ -43,6 +44,7 @@ const otherResources = [
   ['ResourceClaim', ResourceClaim],
   ['ResourceSlice', ResourceSlice],
   ['DeviceClass', DeviceClass],
+  ['DeviceTaintRule', DeviceTaintRule],
 ] as const;
 
 function followResource(

@@ -49,6 +49,7 @@ const resourceWords: Readonly<Partial<Record<ClusterEvent['resource'], string>>>
   ResourceClaim: 'resource.k8s.io/ResourceClaim',
   ResourceSlice: 'resource.k8s.io/ResourceSlice',
   DeviceClass: 'resource.k8s.io/DeviceClass',
+  DeviceTaintRule: 'resource.k8s.io/DeviceTaintRule',
 };
 
 const changeWords: Readonly<Record<ClusterEvent['change'], string>> = {

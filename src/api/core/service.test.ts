@@ -18,7 +18,7 @@ function created(spec: object): Service {
 /** What a client's update becomes. */
 function updated(spec: object, old: Service): Service {
   const object = service(spec);
-  serviceKind.prepareUpdate!(object, old);
+  serviceKind.prepareUpdate!(object, old, '2026-01-01T00:00:00Z');
   serviceKind.defaults!(object);
   return object;
 }

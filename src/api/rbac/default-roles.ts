@@ -189,6 +189,7 @@ const clusterRules: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow('get,list,patch,update,watch', 'resource.k8s.io', 'resourceclaims/status'),
     allow('update', '', 'pods/finalizers'),
     allow(read, 'resource.k8s.io', 'resourceslices'),
+    allow(read, 'resource.k8s.io', 'devicetaintrules'),
     allow('create,delete', 'resource.k8s.io', 'resourceclaims'),
     allow('patch,update', 'resource.k8s.io', 'resourceclaims/binding'),
   ],

@@ -182,13 +182,15 @@ export function* validateJsonObject(value: unknown, field: string, maxBytes: num
     yield invalidValue(field, '<value omitted>', 'must be a valid JSON object');
 }
 
+/** An effect that is the old one is let stand. */
 export function* validateTaint(
   { key = '', value, effect }: Partial<DeviceTaint>,
   field: string,
+  old?: Partial<DeviceTaint>,
 ): FieldErrors {
   yield* invalidFor(`${field}.key`, key, qualifiedNameProblems(key));
   if (value) yield* invalidFor(`${field}.value`, value, labelValueProblems(value));
-  yield* oneOf(effect, taintEffects, `${field}.effect`, 'required');
+  if (!old || old.effect !== effect) yield* oneOf(effect, taintEffects, `${field}.effect`, 'required');
 }
 
 export function* validateToleration(toleration: DeviceToleration, field: string): FieldErrors {

@@ -16,6 +16,9 @@ export const resourceSliceKind = defineKind(ResourceSlice, {
     column('Pool', ({ spec }) => spec?.pool?.name ?? ''),
     ageColumn,
   ],
+  defaultTimes({ spec }, now) {
+    for (const { taints } of spec?.devices ?? []) for (const taint of taints ?? []) taint.timeAdded ??= now;
+  },
   validate: ({ spec }) => validateSliceSpec(spec ?? {}),
   *validateUpdate(slice, old) {
     for (const name of ['driver', 'nodeName'] as const)

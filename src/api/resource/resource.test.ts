@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../meta.ts';
 import { deviceClassKind } from './device-class.ts';
+import { deviceTaintRuleKind } from './device-taint-rule.ts';
 import { resourceClaimKind, resourceClaimTemplateKind } from './resource-claim.ts';
 import { resourceSliceKind } from './resource-slice.ts';
 
 const kinds = {
   DeviceClass: deviceClassKind,
+  DeviceTaintRule: deviceTaintRuleKind,
   ResourceClaim: resourceClaimKind,
   ResourceClaimTemplate: resourceClaimTemplateKind,
   ResourceSlice: resourceSliceKind,
@@ -127,6 +129,21 @@ const cases: [string, keyof typeof kinds, unknown, string[]][] = [
       'spec.devices[0].consumesCounters[0].counters: Required value',
       'spec.devices[0].bindingConditions[1]: Duplicate value: "c"',
       'spec.devices[0].bindingFailureConditions: Invalid value: null: bindingFailureConditions are required to use bindingConditions',
+    ],
+  ],
+  [
+    'a rule taints, with an effect, devices that could be',
+    'DeviceTaintRule',
+    {
+      deviceSelector: { driver: 'D_', pool: '', device: 'd.e' },
+      taint: { key: 'k', value: '-', effect: 'Nothing' },
+    },
+    [
+      `spec.deviceSelector.driver: Invalid value: "D_": ${subdomain}`,
+      'spec.deviceSelector.pool: Required value',
+      'spec.deviceSelector.device: Invalid value: "d.e": must not contain dots',
+      `spec.taint.value: Invalid value: "-": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character`,
+      'spec.taint.effect: Unsupported value: "Nothing": supported values: "NoExecute", "NoSchedule", "None"',
     ],
   ],
   [

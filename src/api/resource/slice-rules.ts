@@ -123,7 +123,7 @@ function* validateSliceNodes(spec: Partial<ResourceSliceSpec>): FieldErrors {
 function* validateDevice(device: Device, field: string, choosesNodes: boolean): FieldErrors {
   yield* validateLabelName(device.name, `${field}.name`);
   yield* validateFacts(device, field);
-  yield* validateItems(device.taints, taintsMax, `${field}.taints`, validateTaint);
+  yield* validateItems(device.taints, taintsMax, `${field}.taints`, (taint, at) => validateTaint(taint, at));
   yield* validateSet(device.consumesCounters, consumptionsMax, `${field}.consumesCounters`, {
     item: ({ counterSet, counters }, path) => validateCounters(counterSet, counters, path, 'counterSet'),
     key: ({ counterSet = '' }) => counterSet,

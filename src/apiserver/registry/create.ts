@@ -41,6 +41,7 @@ export async function createObject(
   // Nobody comes to own what the server alone sets.
   for (const name of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const)
     delete meta[name];
+  definition.defaultTimes?.(object, formatTime(registry.clock.now()));
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, undefined, object));
   const attributes = {
     operation: 'CREATE' as const,

@@ -190,6 +190,12 @@ export const samples: Readonly<Record<string, Sample>> = {
     body: { rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }] },
   },
   'resource.k8s.io/deviceclasses': { body: { spec: {} } },
+  'resource.k8s.io/devicetaintrules': {
+    body: {
+      spec: { deviceSelector: { driver: 'gpu.example.com' }, taint: { key: 'k', effect: 'NoExecute' } },
+    },
+    status: {},
+  },
   'resource.k8s.io/resourceclaims': { body: { spec: deviceSpec }, status: {} },
   'resource.k8s.io/resourceclaimtemplates': { body: { spec: { spec: deviceSpec } } },
   'resource.k8s.io/resourceslices': {

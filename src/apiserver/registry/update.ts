@@ -102,16 +102,17 @@ async function prepareChange(
   dropDuplicateOwners(request, object.metadata);
   carryMetadata(object, old);
   checkVersion(request, object, current, options);
+  const now = formatTime(registry.clock.now());
+  definition.defaultTimes?.(object, now);
   if (!options.fieldsTracked) await converting(() => trackFields(registry, request, old, object));
   if (options.isAdmitted) return object;
   const attributes = { operation: 'UPDATE' as const, request, object, old, name: request.name };
   if (options.admit !== false) await registry.admission.mutate(attributes);
   let next = attributes.object;
   const prepare = options.prepare ?? prepareSubresource(request.resource.plural, request.subresource);
-  if (prepare) prepare(next, old, formatTime(registry.clock.now()));
-  else if (request.subresource === 'status')
-    definition.prepareStatusUpdate?.(next, old, formatTime(registry.clock.now()));
-  else definition.prepareUpdate?.(next, old);
+  if (prepare) prepare(next, old, now);
+  else if (request.subresource === 'status') definition.prepareStatusUpdate?.(next, old, now);
+  else definition.prepareUpdate?.(next, old, now);
   next = withDefaults(definition, next);
   attributes.object = next;
   if (request.subresource === '') allocations.push(allocateFor(registry, request, next, old));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeviceClass, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
+import type { DeviceClass, DeviceTaintRule, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
 import type { Device, DeviceClaim } from '../../api/types/resource-v1.gen.ts';
+import type { DeviceTaintSelector } from '../../api/types/resource-v1beta2.gen.ts';
 import { makeNode } from '../objects.fake.ts';
 import { allocateDevices } from './device-allocation.ts';
 import { DeviceOffer } from './device-pools.ts';
@@ -34,19 +35,24 @@ const classes: Record<string, Partial<DeviceClass['spec']>> = {
 
 interface Trial {
   slices?: ResourceSlice[];
+  /** Of devices that rules taint. */
+  selectors?: (DeviceTaintSelector | undefined)[];
   inUse?: string[];
   node?: string;
 }
 
 /** Names of the devices for each claim; undefined: refused. */
-function allocate(claims: DeviceClaim[], { slices = [slice()], inUse = [], node = 'a' }: Trial = {}) {
+function allocate(
+  claims: DeviceClaim[],
+  { slices = [slice()], selectors = [], inUse = [], node = 'a' }: Trial = {},
+) {
   const found = allocateDevices(
     claims.map(
       (spec) => ({ metadata: { name: 'c', namespace: 'ns' }, spec: { devices: spec } }) as ResourceClaim,
     ),
     makeNode(node, { labels: { zone: 'z' } }),
     {
-      offer: new DeviceOffer(slices),
+      offer: new DeviceOffer(slices, selectors.map(taintRule)),
       inUse: new Set(inUse.map((name) => `${driver}/a/${name}`)),
       classOf: (name) => classes[name] && ({ metadata: { name }, spec: classes[name] } as DeviceClass),
     },
@@ -54,6 +60,14 @@ function allocate(claims: DeviceClaim[], { slices = [slice()], inUse = [], node 
   return found?.map((one) =>
     one.devices!.results!.map(({ request, device }) => `${request}=${device}`).join(' '),
   );
+}
+
+function taintRule(deviceSelector: DeviceTaintSelector | undefined): DeviceTaintRule {
+  const taint = { key: 'broken', effect: 'NoExecute' as const };
+  return {
+    metadata: { name: 'rule' },
+    spec: { ...(deviceSelector && { deviceSelector }), taint },
+  } as DeviceTaintRule;
 }
 
 const exactly = (more: object = {}, name = 'r') => ({
@@ -215,6 +229,19 @@ const cases: [
     'a tainted one that is tolerated',
     [{ requests: [exactly({ tolerations: [{ key: 'broken', operator: 'Exists' }] })] }],
     { slices: [tainted] },
+    ['r=gpu-0'],
+  ],
+  [
+    'not one that a rule taints',
+    [{ requests: [exactly()] }],
+    { slices: [slice()], selectors: [{ driver, device: 'gpu-0' }] },
+    ['r=gpu-1'],
+  ],
+  ['an empty selector means all', [{ requests: [exactly()] }], { selectors: [{}] }, undefined],
+  [
+    'rules without a selector, or for another pool, mean none',
+    [{ requests: [exactly()] }],
+    { selectors: [undefined, { pool: 'b' }] },
     ['r=gpu-0'],
   ],
   [

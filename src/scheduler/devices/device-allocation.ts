@@ -139,11 +139,11 @@ class Search {
     this.#counters.giveBack(offered);
   }
 
-  #isMeant({ claim }: Wish, asked: Alternative['asked'], { cel, device }: OfferedDevice): boolean {
+  #isMeant({ claim }: Wish, asked: Alternative['asked'], { cel, taints }: OfferedDevice): boolean {
     const deviceClass = this.#world.classOf(asked.deviceClassName);
     if (!deviceClass) return false;
     const tolerations = (asked.tolerations ?? []) as Toleration[];
-    const isTolerated = (device.taints ?? []).every(
+    const isTolerated = taints.every(
       (taint) =>
         taint.effect === 'None' ||
         tolerations.some((toleration) => toleratesTaint(toleration, taint as Taint)),

@@ -1,7 +1,7 @@
 /** Which devices the drivers offer on a node: of every pool the newest generation, when all of its slices are there. */
 import { compileNodeSelector } from '../../api/node-selector.ts';
-import type { Node, ResourceSlice } from '../../api/resources.gen.ts';
-import type { CounterSet, Device } from '../../api/types/resource-v1.gen.ts';
+import type { DeviceTaintRule, Node, ResourceSlice } from '../../api/resources.gen.ts';
+import type { CounterSet, Device, DeviceTaint } from '../../api/types/resource-v1.gen.ts';
 import { type CelDevice, celDeviceOf } from './device-selector.ts';
 
 export interface OfferedDevice {
@@ -10,6 +10,8 @@ export interface OfferedDevice {
   readonly driver: string;
   readonly pool: string;
   readonly device: Device;
+  /** Its driver's, and those of an administrator. */
+  readonly taints: readonly DeviceTaint[];
   readonly slice: ResourceSlice;
   /** What the devices of the pool take their parts of. */
   readonly counters: readonly CounterSet[];
@@ -30,8 +32,10 @@ export class DeviceOffer {
   readonly #byNode = new Map<string, OfferedDevice[]>();
   /** Of slices that several nodes reach. */
   readonly #shared: OfferedDevice[] = [];
+  readonly #rules: readonly DeviceTaintRule[];
 
-  constructor(slices: Iterable<ResourceSlice>) {
+  constructor(slices: Iterable<ResourceSlice>, rules: readonly DeviceTaintRule[] = []) {
+    this.#rules = rules;
     for (const { slices: complete } of completePools(slices)) {
       const counters = complete.flatMap(({ spec }) => spec.sharedCounters ?? []);
       for (const slice of complete) this.#offer(slice, counters);
@@ -50,6 +54,7 @@ export class DeviceOffer {
       driver,
       pool: pool.name,
       device,
+      taints: [...(device.taints ?? []), ...this.#taintsByRule(driver, pool.name, device.name)],
       slice,
       counters,
       cel: celDeviceOf(driver, device),
@@ -59,6 +64,17 @@ export class DeviceOffer {
       return;
     }
     this.#byNode.set(nodeName, [...(this.#byNode.get(nodeName) ?? []), ...offered]);
+  }
+
+  /** A rule without a selector is about no device, one whose selector is empty about all of them. */
+  #taintsByRule(driver: string, pool: string, device: string): DeviceTaint[] {
+    const isMeant = (wanted: string | undefined, name: string) => wanted === undefined || wanted === name;
+    return this.#rules
+      .filter(({ spec: { deviceSelector: wanted } }) => {
+        if (!wanted) return false;
+        return isMeant(wanted.driver, driver) && isMeant(wanted.pool, pool) && isMeant(wanted.device, device);
+      })
+      .map(({ spec }) => spec.taint);
   }
 }
 

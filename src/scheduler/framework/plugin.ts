@@ -68,6 +68,7 @@ export type ClusterResource =
   | 'ResourceClaim'
   | 'ResourceSlice'
   | 'DeviceClass'
+  | 'DeviceTaintRule'
   | 'Namespace';
 
 export type ClusterChange =

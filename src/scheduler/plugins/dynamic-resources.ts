@@ -2,7 +2,13 @@
 import { CelError } from '../../api/cel/environment.ts';
 import { compileNodeSelector } from '../../api/node-selector.ts';
 import { claimFinalizer, isMadeFor, isReservedFor, podClaims } from '../../api/resource/pod-claims.ts';
-import { DeviceClass, type Pod, ResourceClaim, ResourceSlice } from '../../api/resources.gen.ts';
+import {
+  DeviceClass,
+  DeviceTaintRule,
+  type Pod,
+  ResourceClaim,
+  ResourceSlice,
+} from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { AllocationResult } from '../../api/types/resource-v1.gen.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -53,10 +59,11 @@ export function dynamicResources({
   const claims = informers.of(ResourceClaim);
   const slices = informers.of(ResourceSlice);
   const classes = informers.of(DeviceClass);
+  const taintRules = informers.of(DeviceTaintRule);
   const allocations = new Allocations(claims);
   const claimOf = (key: string) => claims.get(key);
   const deviceWorld = (): DeviceWorld => ({
-    offer: new DeviceOffer(slices.list()),
+    offer: new DeviceOffer(slices.list(), [...taintRules.list()]),
     inUse: devicesInUse(allocations.all()),
     classOf: (name) => classes.get(name),
   });
@@ -113,6 +120,7 @@ export function dynamicResources({
 const retryRules: readonly RetryRule[] = [
   { resource: 'ResourceClaim', changes: ['add', 'update', 'delete'], helps: mayFree },
   { resource: 'ResourceSlice', changes: ['add', 'update', 'delete'] },
+  { resource: 'DeviceTaintRule', changes: ['update', 'delete'] },
   { resource: 'DeviceClass', changes: ['add', 'update'] },
   { resource: 'TargetPod', changes: ['resourceClaims'] },
   { resource: 'Node', changes: ['add', 'labels', 'taints'] },
