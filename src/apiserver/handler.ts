@@ -20,9 +20,10 @@ import { type Authorizer, type Decision, whyNot } from './authorization/authoriz
 import { selectedBy } from './authorization/selected.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import { RefusedError } from './flow-control/priority-level.ts';
+import { requireAcceptable, requireShowable } from './http/acceptable.ts';
 import { isLongRunning, requestTimeoutMsDefault, timeoutMsOf, withinTime } from './http/deadline.ts';
-import { requireAcceptable } from './http/negotiate.ts';
 import { authorizedName, parsePath } from './http/path.ts';
+import { requireProducible } from './http/producible.ts';
 import type { IdentityMetrics } from './metrics/identity-metrics.ts';
 import { prepareViews } from './registry/conversion.ts';
 import type { KindRegistry, ServedResource } from './registry/kind-registry.ts';
@@ -34,14 +35,6 @@ import { CachedObject } from './watch-cache/cached-object.ts';
 
 /** Answers paths that name no resource. */
 export type PathHandler = (context: RequestContext) => Promise<ApiResponse> | ApiResponse;
-
-/** Upstream's router knows such a path with GET alone. */
-export function getOnly(handle: PathHandler): PathHandler {
-  return (context) => {
-    if (context.request.method !== 'GET') throw methodNotAllowed();
-    return handle(context);
-  };
-}
 
 /** Answers requests for groups that the kinds of this server do not have (aggregated servers); undefined: not mine. */
 export type Delegate = (context: RequestContext) => Promise<ApiResponse> | ApiResponse | undefined;
@@ -68,6 +61,7 @@ export interface HandlerOptions {
 export class RequestHandler {
   readonly #options: HandlerOptions;
   readonly #paths = new Map<string, PathHandler>();
+  readonly #routes = new Map<string, PathHandler>();
   readonly #prefixes: { prefix: string; handler: PathHandler }[] = [];
   readonly #delegates: Delegate[] = [];
 
@@ -80,6 +74,15 @@ export class RequestHandler {
     this.#paths.set(path, handler);
   }
 
+  /** Answers GET of `path`, with a slash behind it or without, to clients that take one of `types`. */
+  addRoute(path: string, types: readonly string[], handler: PathHandler): void {
+    this.#routes.set(path, (context) => {
+      if (context.request.method !== 'GET') throw methodNotAllowed();
+      requireProducible(context, types);
+      return handler(context);
+    });
+  }
+
   /** Answers everything below `prefix`, which ends in a slash. */
   addPrefix(prefix: string, handler: PathHandler): void {
     this.#prefixes.push({ prefix, handler });
@@ -87,7 +90,7 @@ export class RequestHandler {
 
   /** Those that are answered exactly. */
   get paths(): Iterable<string> {
-    return this.#paths.keys();
+    return [...this.#paths.keys(), ...this.#routes.keys()];
   }
 
   /** Asked before the kinds of this server. */
@@ -132,7 +135,7 @@ export class RequestHandler {
       try {
         return await flowControl.run(context, timeoutMs, async () => {
           const failure = await this.#authorize(context);
-          return failure ?? (await readyToShow(await this.#dispatch(context)));
+          return failure ?? (await readyToShow(request, await this.#dispatch(context)));
         });
       } catch (error) {
         if (error instanceof RefusedError) return tooManyRequests;
@@ -206,7 +209,7 @@ export class RequestHandler {
   #servePath(context: RequestContext): Promise<ApiResponse> | ApiResponse {
     const { path } = context.info;
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
-    const exact = this.#paths.get(trimmed);
+    const exact = this.#paths.get(path) ?? this.#routes.get(trimmed);
     if (exact) return exact(context);
     for (const { prefix, handler } of this.#prefixes) if (path.startsWith(prefix)) return handler(context);
     return pageNotFound;
@@ -233,7 +236,8 @@ function undecided({ path, search }: ApiRequest, { evaluationError = '' }: Decis
 }
 
 /** Encoding is synchronous: what takes time happens before. */
-async function readyToShow(answer: ApiResponse): Promise<ApiResponse> {
+async function readyToShow(request: ApiRequest, answer: ApiResponse): Promise<ApiResponse> {
+  requireShowable(request, answer);
   if (answer.type === 'list') await prepareViews(answer.resource, answer.items);
   else if (answer.type === 'object' && answer.object instanceof CachedObject)
     await prepareViews(answer.resource, [answer.object]);

@@ -16,7 +16,7 @@ import { serveVersion } from './discovery/version.ts';
 import { followPolicies } from './dynamic-admission/policy-status.ts';
 import { flagsOf } from './flags.ts';
 import { followFlowSchemas } from './flow-control/dangling.ts';
-import { getOnly, type RequestHandler } from './handler.ts';
+import type { RequestHandler } from './handler.ts';
 import { type HealthCheck, registerHealth } from './health.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { createLocalTransport } from './http/local-transport.ts';
@@ -112,7 +112,7 @@ function describe(parts: ApiServerParts): void {
   const { handler, discovery, aggregation, registry, options } = parts;
   discovery.register(handler);
   new OpenApi({ groups: () => discovery.groups(), others: () => aggregation.groups() }).register(handler);
-  handler.addPath('/version', getOnly(serveVersion));
+  handler.addRoute('/version', ['application/json'], serveVersion);
   for (const [name, dump] of Object.entries(parts.flowControl.dumps))
     handler.addPath(`/debug/api_priority_and_fairness/${name}`, dump);
   registerStatusPages(handler, { clock: options.clock, flags: flagsOf(options) });

@@ -18,6 +18,7 @@ async function groupsIn(accept: string, headers: Record<string, string> = {}): P
   }).register({
     addPath: (path: string, handler: never) => handlers.set(path, handler),
     addPrefix: () => undefined,
+    addRoute: () => undefined,
   } as never);
   const all: Record<string, string> = { accept, ...headers };
   const request = { query: new URLSearchParams(), header: (name: string) => all[name] };

@@ -1,10 +1,11 @@
 /** The discovery endpoints: `/api`, `/apis` and what is below them, remade whenever the kinds change. */
 import { createHash } from 'node:crypto';
 import { methodNotAllowed, unknownPath } from '../../api/status.ts';
-import { getOnly, pageNotFound, type RequestHandler } from '../handler.ts';
+import { pageNotFound, type RequestHandler } from '../handler.ts';
 import { encodeValue } from '../http/encode.ts';
 import { contentTypes, type MediaType, mediaFor, parseAccept } from '../http/negotiate.ts';
 import { prettyFor } from '../http/pretty.ts';
+import { objectTypes, requireProducible } from '../http/producible.ts';
 import type { KindRegistry, ServedResource } from '../registry/kind-registry.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
 import type { SubresourceHandlers } from '../subresources/handlers.ts';
@@ -46,10 +47,7 @@ export class Discovery {
   }
 
   register(handler: RequestHandler): void {
-    handler.addPath(
-      '/api',
-      getOnly((context) => this.#core(context)),
-    );
+    handler.addRoute('/api', objectTypes, (context) => this.#core(context));
     handler.addPath('/', () => plain({ paths: this.#rootPaths(handler.paths) }));
     handler.addPath('/apis', (context) => this.#groupList(context));
     handler.addPrefix('/api/', (context) => this.#below(context));
@@ -80,9 +78,11 @@ export class Discovery {
   }
 
   /** `/api/v1`, `/apis/GROUP`, `/apis/GROUP/VERSION`. */
-  #below({ info, request }: RequestContext): ApiResponse {
+  #below(context: RequestContext): ApiResponse {
+    const { info, request } = context;
     const parts = info.path.split('/').filter((part) => part !== '');
     const [root, ...rest] = parts;
+    if (root === 'apis' && rest.length === 0) return this.#groupList(context);
     const group = root === 'api' ? '' : (rest.shift() ?? '');
     const [version, ...deeper] = rest;
     const found = this.#allGroups().find((entry) => entry.group === group);
@@ -94,6 +94,7 @@ export class Discovery {
     if (!inVersion) throw unknownPath();
     // A group is answered by the aggregator, which does not look at the method.
     if (request.method !== 'GET') throw methodNotAllowed();
+    requireProducible(context, objectTypes);
     return plain(apiResourceList(group ? `${group}/${version}` : version, inVersion.resources));
   }
 }

@@ -81,7 +81,9 @@ export class OpenApi {
         paths[path.slice(1)] = { serverRelativeURL: `/openapi/v3${path}` };
       }
     }
-    return { type: 'raw', status: 200, contentType: jsonType, body: JSON.stringify({ paths }) };
+    // Upstream leaves the type to a guess, which is this one.
+    const contentType = 'text/plain; charset=utf-8';
+    return { type: 'raw', status: 200, contentType, body: JSON.stringify({ paths }) };
   }
 
   async #v3({ request, info }: RequestContext): Promise<ApiResponse> {

@@ -200,7 +200,7 @@ test('a certificate’s digest identifies it in the audit event', async () => {
 });
 
 test('the version is laid out for readers', async () => {
-  const answer = await http1('GET', '/version', { accept: 'application/yaml' });
+  const answer = await http1('GET', '/version', { accept: 'application/json' });
   assert.equal(answer.headers['content-type'], 'application/json');
   assert.match(answer.body.toString(), /^\{\n {2}"major": "1",\n {2}"minor": "36",\n/);
 });

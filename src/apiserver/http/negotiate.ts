@@ -2,7 +2,6 @@
 import { canEncode } from '../../api/protobuf/envelope.ts';
 import { notAcceptable } from '../../api/status.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
-import type { RequestContext } from '../request.ts';
 
 export type MediaType = 'json' | 'yaml' | 'protobuf';
 
@@ -115,23 +114,6 @@ export function negotiate(accept: string | undefined, limits: NegotiationLimits 
       'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     );
   return format;
-}
-
-const changing = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
-const connecting = new Set(['exec', 'attach', 'portforward', 'proxy']);
-
-/**
- * Nothing is written, and no watch begins, whose answer the client could not read.
- * @throws StatusError 406
- */
-export function requireAcceptable({ request, info }: RequestContext, resource: ServedResource): void {
-  const { verb, subresource } = info;
-  if (verb !== 'watch' && (!changing.has(verb) || connecting.has(subresource))) return;
-  const { media } = negotiate(request.header('accept'), limitsOf(resource));
-  if (verb === 'watch' && media === 'yaml')
-    throw notAcceptable(
-      'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
-    );
 }
 
 const forms = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);

@@ -3,11 +3,11 @@ import { type Duplex, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
-import { badRequest, internalError, notAcceptable, StatusError } from '../../api/status.ts';
+import { internalError, StatusError } from '../../api/status.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ServedResource } from '../registry/kind-registry.ts';
 import type { ApiRequest, ApiResponse, RequestContext } from '../request.ts';
-import type { IncludeObject } from '../tables/table.ts';
+import { tableFormOf } from './acceptable.ts';
 import {
   type EncodeContext,
   type Encoded,
@@ -45,19 +45,10 @@ export interface RespondOptions {
   onEvents(resource: ServedResource, count: number, sizeBytes: number): void;
 }
 
-/** The format that the request wants. @throws StatusError 406, or 400 for a bad `includeObject` */
+/** The format that the request wants. */
 function encodeContextOf(request: ApiRequest, resource: ServedResource, clock: Clock): EncodeContext {
   const format = negotiate(request.header('accept'), limitsOf(resource));
-  return { ...tableContextOf(request, format), nowMs: clock.now() };
-}
-
-function tableContextOf(request: ApiRequest, format: OutputFormat): Omit<EncodeContext, 'nowMs'> {
-  const include = request.query.get('includeObject') || 'Metadata';
-  if (format.as === 'Table' && !['None', 'Metadata', 'Object'].includes(include))
-    throw badRequest(
-      `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
-    );
-  return { format, includeObject: include as IncludeObject };
+  return { ...tableFormOf(request, format), nowMs: clock.now() };
 }
 
 /** What was sent: for metrics. */
@@ -100,17 +91,15 @@ export async function respond(
       return respondWithWatch(context, answer, response, options);
     case 'plain': {
       const format = negotiate(request.header('accept'), { noForms: !answer.columns });
-      const encoded = encodePlain(answer, { ...tableContextOf(request, format), nowMs: options.clock.now() });
+      const encoded = encodePlain(answer, { ...tableFormOf(request, format), nowMs: options.clock.now() });
       return send(context, response, { status: answer.status, encoded: prettyFor(request, encoded) });
     }
     case 'object': {
-      checkForm(request, answer.resource, { isList: false });
       const encoding = encodeContextOf(request, answer.resource, options.clock);
       const encoded = encodeObject(answer.resource, answer.object, encoding);
       return send(context, response, { status: answer.status, encoded: prettyFor(request, encoded) });
     }
     case 'list': {
-      checkForm(request, answer.resource, { isList: true });
       const encoding = encodeContextOf(request, answer.resource, options.clock);
       if (answer.items.length > wholeItemsMax) return await sendInPieces(context, response, answer, encoding);
       const encoded = encodeList(answer, encoding);
@@ -122,24 +111,6 @@ export async function respond(
 function whenClosed(connection: Duplex | Writable | undefined, act: () => void): void {
   if (connection && !connection.destroyed) connection.once('close', act);
   else act();
-}
-
-/** The form of a list is not that of an object. @throws StatusError 406 */
-function checkForm(request: ApiRequest, resource: ServedResource, { isList }: { isList: boolean }): void {
-  const accept = request.header('accept');
-  if (!accept?.includes('PartialObjectMetadata')) return;
-  const { as } = negotiate(accept, { noProtobuf: limitsOf(resource).noProtobuf ?? false });
-  const wrong = isList ? 'PartialObjectMetadata' : 'PartialObjectMetadataList';
-  if (as !== wrong) return;
-  const { group, kind, isCustom } = resource;
-  const list = isList ? 'List' : '';
-  // As Go names the type.
-  const type = isCustom
-    ? `*unstructured.Unstructured${list}`
-    : `*${group.split('.', 1)[0] || 'core'}.${kind}${list}`;
-  throw notAcceptable(
-    `you requested ${as}, but the requested object is ${isList ? 'a' : 'not a'} list (${type})`,
-  );
 }
 
 /** Answers with a Status, in a format that the client can read. */
@@ -164,7 +135,7 @@ export function respondWithError(
 /** A Status has no table and no partial form. Undefined: the client names none; it gets JSON for people. */
 function readableFormat(request: ApiRequest): OutputFormat | undefined {
   try {
-    return { media: negotiate(request.header('accept')).media };
+    return { media: negotiate(request.header('accept'), { noForms: true }).media };
   } catch (error) {
     if (error instanceof StatusError) return undefined;
     throw error;

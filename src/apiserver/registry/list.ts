@@ -82,21 +82,22 @@ async function listSelected(registry: Registry, request: ListRequest): Promise<L
   const cache = cacheOf(request.resource);
   const { view } = registry;
   if (request.continueToken) return continueList(registry, request);
-  if (!isRevision(request.resourceVersion))
-    throw badRequest(`invalid resource version: ${notRevision(request.resourceVersion)}`);
-  const wanted = Number(request.resourceVersion);
+  const { resourceVersion } = request;
+  const problem = revisionProblem(resourceVersion);
+  if (problem) throw badRequest(`invalid resource version: ${problem}`);
+  const wanted = Number(resourceVersion);
   if (
     request.resourceVersionMatch === 'Exact' ||
     (request.limit > 0 && wanted > 0 && !request.resourceVersionMatch)
   ) {
-    await freshAs(registry, wanted);
-    return isPresent(registry, cache, wanted)
+    // Of what is yet to come nobody waits for an exact state.
+    return wanted <= view.revision && isPresent(registry, cache, wanted)
       ? page(cache, request, undefined, wanted)
       : listAt(registry, request, wanted, undefined);
   }
-  if (request.resourceVersion === '') {
+  if (resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
-  } else if (wanted > 0) await freshAs(registry, wanted);
+  } else if (wanted > 0) await freshAs(registry, resourceVersion);
   return await page(cache, request, undefined, view.revision);
 }
 
@@ -164,7 +165,7 @@ function isPresent({ store }: Registry, cache: ResourceCache, revision: number):
 /** The list as of a past revision, from the store. */
 async function listAt(
   registry: Registry,
-  { resource, selection, limit }: ListRequest,
+  { resource, selection, limit, resourceVersion }: ListRequest,
   revision: number,
   after: string | undefined,
 ): Promise<ListOutcome> {
@@ -208,7 +209,7 @@ async function listAt(
     if (error instanceof CompactedError)
       throw expired(`The resourceVersion for the provided list is too old.`);
     if (error instanceof FutureRevisionError) {
-      const tooLarge = tooLargeRevision(revision, error.current);
+      const tooLarge = tooLargeRevision(resourceVersion || String(revision), error.current);
       // Of an exact revision upstream does not say when to ask again.
       delete tooLarge.status.details?.retryAfterSeconds;
       throw tooLarge;
@@ -218,19 +219,19 @@ async function listAt(
 }
 
 /** Waits until the view is at least at `revision`. @throws StatusError 504 as upstream when it does not get there */
-export async function freshAs(registry: Registry, revision: number): Promise<void> {
-  const { view } = registry;
+export async function freshAs({ view }: Registry, resourceVersion: string): Promise<void> {
+  const revision = Number(resourceVersion);
   if (view.revision >= revision) return;
   try {
     await view.reached(revision, freshTimeoutMs);
   } catch (error) {
-    if (error instanceof DOMException) throw tooLargeRevision(revision, view.revision);
+    if (error instanceof DOMException) throw tooLargeRevision(resourceVersion, view.revision);
     throw error;
   }
 }
 
-function tooLargeRevision(revision: number, current: number): StatusError {
-  const message = `Timeout: Too large resource version: ${revision}, current: ${current}`;
+function tooLargeRevision(wanted: string, current: number): StatusError {
+  const message = `Timeout: Too large resource version: ${wanted}, current: ${current}`;
   const details = {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
@@ -251,17 +252,21 @@ function expiredContinue(start: string): StatusError {
 
 /** @throws StatusError 500, as upstream, unless it is a number */
 export function parseReadRevision(text: string): number {
-  if (isRevision(text)) return Number(text);
-  throw new StatusError(500, '', notRevision(text));
+  const problem = revisionProblem(text);
+  if (problem) throw new StatusError(500, '', problem);
+  return Number(text);
 }
 
-/** Empty or a number. */
-function isRevision(text: string): boolean {
-  return /^\d*$/.test(text);
-}
+const revisionMax = 2n ** 64n - 1n;
+/** Of so many digits a number is less than that. */
+const digitsMax = 19;
 
-function notRevision(text: string): string {
-  return `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`;
+/** Undefined for what is empty or a number. */
+function revisionProblem(text: string): string | undefined {
+  const isNumber = /^\d*$/.test(text);
+  if (isNumber && (text.length <= digitsMax || BigInt(text) <= revisionMax)) return undefined;
+  const why = isNumber ? 'value out of range' : 'invalid syntax';
+  return `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": ${why}`;
 }
 
 function checkListOptions(request: ListRequest): void {

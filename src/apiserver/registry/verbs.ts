@@ -61,7 +61,7 @@ async function get(
   resource: ServedResource,
 ): Promise<ApiResponse> {
   const asked = request.query.get('resourceVersion');
-  if (asked) await freshAs(registry, parseReadRevision(asked));
+  if (asked && parseReadRevision(asked) > 0) await freshAs(registry, asked);
   const object = await readCurrent(registry, resource, info.namespace, info.name);
   return { type: 'object', status: 200, resource, object };
 }

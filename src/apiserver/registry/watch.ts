@@ -3,7 +3,7 @@ import { type FieldError, forbiddenField, notSupported } from '../../api/field-e
 import { invalid } from '../../api/status.ts';
 import { isTrue } from '../http/path.ts';
 import type { ApiResponse, RequestContext } from '../request.ts';
-import type { WatchStart } from '../watch-cache/watch-session.ts';
+import type { WatchSessionOptions } from '../watch-cache/watch-session.ts';
 import { prepareViews } from './conversion.ts';
 import type { ServedResource } from './kind-registry.ts';
 import { freshAs, parseReadRevision } from './list.ts';
@@ -31,7 +31,7 @@ export async function startWatch(
   const session = registry.sessions.create({
     cache: cacheOf(resource),
     selection,
-    start: await startOf(registry, query),
+    ...(await startOf(registry, query)),
     timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1000 : watchTimeoutMinMs * (1 + registry.random.next()),
     signal: request.signal,
     ...(resource.converter && { prepare: (objects) => prepareViews(resource, objects) }),
@@ -39,7 +39,10 @@ export async function startWatch(
   return { type: 'watch', resource, session };
 }
 
-async function startOf(registry: Registry, query: URLSearchParams): Promise<WatchStart> {
+async function startOf(
+  registry: Registry,
+  query: URLSearchParams,
+): Promise<Pick<WatchSessionOptions, 'start' | 'ready'>> {
   const { view } = registry;
   const resourceVersion = query.get('resourceVersion') ?? '';
   const wantsInitial = query.get('sendInitialEvents');
@@ -48,22 +51,26 @@ async function startOf(registry: Registry, query: URLSearchParams): Promise<Watc
   if (wantsInitial !== null) {
     if (resourceVersion === '') {
       if (!view.isCurrent) await view.caughtUp();
-    } else if (revision > 0) await freshAs(registry, revision);
+    }
     const initialState = isTrue(wantsInitial);
-    return {
+    const start = {
       initialState,
       initialEventsEnd: initialState && isTrue(query.get('allowWatchBookmarks')),
       afterRevision: revision || view.revision,
     };
+    // Told as an event where it takes too long: the watch has begun by then.
+    return initialState && revision > 0
+      ? { start, ready: () => freshAs(registry, resourceVersion) }
+      : { start };
   }
   if (resourceVersion === '') {
     if (!view.isCurrent) await view.caughtUp();
     // Whoever takes bookmarks hears where the initial state ends, asked for or not.
     const initialEventsEnd = isTrue(query.get('allowWatchBookmarks'));
-    return { initialState: true, initialEventsEnd, afterRevision: initialEventsEnd ? view.revision : 0 };
+    const afterRevision = initialEventsEnd ? view.revision : 0;
+    return { start: { initialState: true, initialEventsEnd, afterRevision } };
   }
-  if (revision === 0) return { initialState: true, initialEventsEnd: false, afterRevision: 0 };
-  return { initialState: false, initialEventsEnd: false, afterRevision: revision };
+  return { start: { initialState: revision === 0, initialEventsEnd: false, afterRevision: revision } };
 }
 
 function checkWatchOptions(query: URLSearchParams): void {

@@ -26,6 +26,8 @@ export interface WatchSessionOptions {
   cache: ResourceCache;
   selection: Selection;
   start: WatchStart;
+  /** What the watch waits for before it sends anything; a failure ends it. */
+  ready?(): Promise<void>;
   /** The watch ends by itself after this time. */
   timeoutMs: number;
   signal: AbortSignal;
@@ -96,6 +98,7 @@ export class WatchSession {
     this.#sessions.open++;
     let group: WatchGroup | undefined;
     try {
+      await this.#options.ready?.();
       group = await this.#catchUp(sink);
       if (!group) return sink.end();
       await aborted(this.#ended.signal);
