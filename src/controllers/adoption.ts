@@ -1,4 +1,6 @@
-/** Adoption and release: takes over matching objects that nobody controls, and releases those that no longer match. */
+/**
+ * Adoption and release: takes over matching objects that have no controller, and releases those that no longer match.
+ */
 import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceType } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import type { ReconcileCluster } from '../client/controller-cluster.ts';
@@ -19,7 +21,7 @@ export function controllerReference({ type, object }: Owner): OwnerReference {
   };
 }
 
-/** The objects of `type` that the owner controls from now on. */
+/** The objects of `type` that the owner controls after adoption and release. */
 export async function claim<T extends KubeObject>(
   type: ResourceType<T>,
   matches: (object: T) => boolean,
@@ -45,7 +47,7 @@ export async function claim<T extends KubeObject>(
   return claimed;
 }
 
-/** An owner, and the kind of objects that it takes in and lets go of. */
+/** An owner, and the kind of objects that it adopts and releases. */
 interface Relation<T extends KubeObject> {
   cluster: ReconcileCluster;
   owner: Owner;
@@ -58,7 +60,7 @@ async function adopt<T extends KubeObject>(
   { cluster, owner, type, signal }: Relation<T>,
 ): Promise<T | undefined> {
   const patch = { metadata: { uid: object.metadata.uid, ownerReferences: [controllerReference(owner)] } };
-  // Gone, or by now another's: not ours either way.
+  // The object is gone or has another controller by now: either way it is not ours.
   return cluster.patch<T>(type, object, patch, { type: 'strategic', signal }).catch((error: unknown) => {
     if (error instanceof StatusError && [404, 409, 422].includes(error.code)) return undefined;
     throw error;

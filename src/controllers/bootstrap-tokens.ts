@@ -1,6 +1,6 @@
 /**
- * Bootstrap tokens: those whose time is over are deleted, and the others sign `kube-public/cluster-info`, so that a node
- * that knows nothing but its token can tell that the kubeconfig there is its cluster's.
+ * Bootstrap tokens: expired ones are deleted, and the others sign `kube-public/cluster-info`, so that a node that has
+ * nothing but its token can verify that the kubeconfig there is its cluster's.
  */
 import { createHmac } from 'node:crypto';
 import { ConfigMap, Secret } from '../api/resources.gen.ts';
@@ -47,7 +47,7 @@ function isToken({ type, metadata }: Secret): boolean {
   return type === tokenType && metadata.namespace === tokenNamespace;
 }
 
-/** Undefined for a token that does not end. One whose end cannot be read has ended. */
+/** Undefined for a token that does not expire. One with an unreadable expiration has expired. */
 function timeLeftMs(secret: Secret, nowMs: number): number | undefined {
   const expiration = fieldOf(secret, 'expiration');
   if (expiration === '') return undefined;
@@ -89,7 +89,7 @@ function signingToken(secret: Secret, nowMs: number): Token | undefined {
   return isWhole && fieldOf(secret, 'usage-bootstrap-signing') === 'true' ? token : undefined;
 }
 
-/** A JSON web signature (HS256) whose middle part, the content, is left out. */
+/** A JSON web signature (HS256) with detached content: the middle part is left out. */
 export function detachedSignature(content: string, { id, secret }: Token): string {
   const header = base64Url(JSON.stringify({ alg: 'HS256', kid: id }));
   const signature = createHmac('sha256', secret)

@@ -1,4 +1,4 @@
-/** ClusterRoles with an aggregation rule hold the rules of all roles that it selects. */
+/** ClusterRoles with an aggregation rule hold the rules of all the roles that it selects. */
 import { compileLabelSelector } from '../api/label-selector.ts';
 import { ClusterRole } from '../api/resources.gen.ts';
 import type * as rbac from '../api/types/rbac-v1.gen.ts';
@@ -23,7 +23,7 @@ export const clusterRoleAggregationController = defineController({
   },
 });
 
-/** Each rule once, in the order of the names of the roles that hold it. */
+/** Each rule once, ordered by the names of the roles that hold it. */
 function aggregateRules(role: ClusterRole, all: Iterable<ClusterRole>): rbac.PolicyRule[] {
   const selectors = (role.aggregationRule?.clusterRoleSelectors ?? []).map(compileLabelSelector);
   const rules = new Map<string, rbac.PolicyRule>();

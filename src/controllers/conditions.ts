@@ -15,7 +15,10 @@ export function findCondition<C extends StatusCondition>(
   return conditions?.find((condition) => condition.type === type);
 }
 
-/** The list with `next` in the place of the condition of its type; the transition time stays when the status does. */
+/**
+ * The list with `next` in place of the condition of the same type; its transition time is kept when the status is the
+ * same.
+ */
 export function withCondition<C extends StatusCondition>(
   conditions: readonly C[] | undefined,
   next: C,

@@ -1,4 +1,4 @@
-/** Watches collections that discovery names: as resources come and go, so do the watches. */
+/** Watches all collections that discovery lists: as resources come and go, so do the watches. */
 import { apiVersionOf, type KubeObject, type ResourceType } from '../api/meta.ts';
 import { APIService, CustomResourceDefinition } from '../api/resources.gen.ts';
 import type { ControllerEnvironment } from '../client/controller-cluster.ts';
@@ -6,25 +6,28 @@ import { type DiscoveredResource, discoverResources } from '../client/discovery.
 import { type ReflectorSink, runReflector } from '../client/reflector.ts';
 import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 
-/** Changes of definitions come in flocks; discovery is asked once for a flock. */
+/** Definitions tend to change in batches; one discovery serves a whole batch. */
 const discoveryDelayMs = 250;
-/** Aggregated servers announce nothing: their resources are found by asking now and then. */
+/** Aggregated servers announce nothing: their resources are found by polling. */
 const discoveryIntervalMs = 300_000;
-/** Objects that cannot be listed, such as those whose conversion fails, hold up the start no longer; upstream's limit. */
+/**
+ * Objects that cannot be listed, such as those whose conversion fails, delay the start no longer than this; upstream's
+ * limit.
+ */
 const firstListsMs = 30_000;
-/** A discovery is some forty requests: what it could not learn is not asked for too eagerly. */
+/** A discovery takes some forty requests: what it could not learn is retried with restraint. */
 const discoveryBackoff = { firstMs: 100, maxMs: discoveryIntervalMs };
 
 export interface FollowOptions {
   /** Of the queue of discoveries, in metrics and logs. */
   name: string;
-  /** Hears of everything that the server has, before any of it is followed. */
+  /** Receives all resources of the server, before any of them is followed. */
   discovered?(resources: readonly DiscoveredResource[]): void;
   /** Of resources that can be listed and watched. */
   isWanted(resource: DiscoveredResource): boolean;
-  /** Where the metadata of a collection's objects goes. */
+  /** Receives the metadata of a collection's objects. */
   sinkOf(resource: ResourceType): ReflectorSink<KubeObject>;
-  /** A discovery could not learn all that there is. */
+  /** A discovery was incomplete. */
   failed?(): void;
   /** The resource is gone, or no longer wanted. */
   stopped?(resource: ResourceType): void;
@@ -55,12 +58,12 @@ export class FollowedResources {
     signal.addEventListener('abort', () => this.#ready.resolve(), { once: true });
   }
 
-  /** Resolves when all that is wanted was listed once, or took too long, or the signal aborts. */
+  /** Resolves when all wanted resources were listed once, or took too long, or the signal aborts. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
 
-  /** Looks again at what there is and what is wanted of it. */
+  /** Repeats discovery, and decides again which resources are wanted. */
   refresh(): void {
     this.#discovery.addAfter('all', discoveryDelayMs);
   }
@@ -91,7 +94,7 @@ export class FollowedResources {
     );
   }
 
-  /** Discoveries go on meanwhile: the next may find that what is waited for is gone. */
+  /** Discovery goes on meanwhile: the next may find that the awaited resource is gone. */
   #becomeReady(): void {
     if (this.#isReady) return;
     const { clock } = this.#environment;
@@ -108,7 +111,7 @@ export class FollowedResources {
     this.#discovery.retry(key);
   }
 
-  /** Starts to follow resources that are new, stops following those that are gone. False: some could not be learned. */
+  /** Starts to follow new resources, and stops following those that are gone. False: some could not be discovered. */
   async #discover(): Promise<boolean> {
     const { resources, failures } = await discoverResources(this.#environment.client, this.#signal);
     this.#options.discovered?.(resources);
@@ -132,7 +135,10 @@ export class FollowedResources {
     return failures.size === 0;
   }
 
-  /** In another version: the one so far may not be served any more. It stays the same resource for who keeps its objects. */
+  /**
+   * The version changed, since the earlier one may no longer be served. To consumers that keep its objects it is the
+   * same resource.
+   */
   #followAnew({ resource, stop }: Followed, { version }: DiscoveredResource): Followed {
     stop.abort(new Error('the resource has another version'));
     resource.version = version;
@@ -150,7 +156,7 @@ export class FollowedResources {
     void runReflector<KubeObject>(
       { client, type: resource, filter: { metadataOnly: true }, clock, random, logger, signal: stop.signal },
       {
-        // An answer may still arrive after the end.
+        // An answer may still arrive after the watch has ended.
         replace(items, resourceVersion) {
           if (!stop.signal.aborted) sink.replace(items, resourceVersion);
           synced.resolve();

@@ -1,6 +1,6 @@
 /**
- * Deletes what has lost all its owners, in any resource that the server has; keeps objects that are deleted in the
- * foreground until their dependents are gone; lets go of dependents that shall stay.
+ * Deletes objects that have lost all their owners, in any resource that the server has; keeps objects that are deleted
+ * in the foreground until their dependents are gone; releases dependents that are to be orphaned.
  */
 import { type KubeObject, type OwnerReference, parseApiVersion, type ResourceType } from '../api/meta.ts';
 import { StatusError, undefinedIfNotFound } from '../api/status.ts';
@@ -13,13 +13,13 @@ import { runWorkers, WorkQueue } from '../client/work-queue.ts';
 import { FollowedResources } from './followed-resources.ts';
 import { GarbageGraph, type GraphConsequences, type GraphNode } from './garbage-graph.ts';
 
-/** Resources whose objects own nothing and whose number would only cost memory. */
+/** Resources whose objects own nothing, and whose number would only cost memory. */
 const ignored = new Set(['events', 'events.events.k8s.io']);
 const workers = 20;
 
 /**
- * What an owner means for its dependent. `unseen`: the server says that it lives, but no watch has shown it yet; it may
- * be gone before one does, so the dependent is looked at again.
+ * What an owner means for its dependent. `unseen`: the server says that it exists, but no watch has shown it yet; it
+ * may be gone before one does, so the dependent is checked again.
  */
 type OwnerState = 'solid' | 'unseen' | 'dangling' | 'waiting';
 type OwnersByState = Record<OwnerState, OwnerReference[]>;
@@ -73,7 +73,7 @@ class GarbageCollector {
       this.#signal,
     );
     const following = followed.run();
-    // Before every resource is known once, most owners would look missing.
+    // Before every resource has been listed once, most owners would appear to be missing.
     await followed.ready;
     const working = runWorkers(this.#queue, workers, (key) => this.#work(key), this.#signal);
     await Promise.all([following, working]);
@@ -121,7 +121,7 @@ class GarbageCollector {
     }
   }
 
-  /** Decides whether an object may stay, by what the server says of it and its owners now. False: ask again. */
+  /** Decides whether an object may stay, by what the server says about it and its owners. False: check again. */
   async #check(node: GraphNode): Promise<boolean> {
     if (node.isVirtual || (node.isBeingDeleted && !node.isDeletingDependents)) return true;
     if (!node.isDeletingDependents && this.#hasOnlyLivingOwners(node)) return true;
@@ -135,7 +135,7 @@ class GarbageCollector {
     return true;
   }
 
-  /** Deletes an object without living owners, or takes the dead ones off its list. False: ask again. */
+  /** Deletes an object without living owners, or removes dead owners from it. False: check again. */
   async #collect(node: GraphNode, object: KubeObject): Promise<boolean> {
     const { solid, unseen, dangling, waiting } = await this.#classify(node, object);
     if (solid.length + unseen.length > 0) {
@@ -144,7 +144,7 @@ class GarbageCollector {
       return unseen.length === 0;
     }
     if (waiting.length > 0 && node.dependents) {
-      // In a circle of blocking references everyone would wait for everyone.
+      // In a cycle of blocking references every object would wait for the others.
       if ([...node.dependents].some((dependent) => dependent.isDeletingDependents))
         await this.#unblockOwners(node, object);
       await this.#delete(node, object, 'Foreground');
@@ -161,7 +161,7 @@ class GarbageCollector {
     return node.owners.every((owner) => this.#knownState(node, owner) === 'solid');
   }
 
-  /** What the graph says of an owner; undefined when the server must be asked. */
+  /** What the graph knows of an owner; undefined when the server must be asked. */
   #knownState(node: GraphNode, reference: OwnerReference): 'solid' | 'waiting' | undefined {
     const owner = this.#graph.livingOwner(node, reference);
     if (!owner) return undefined;
@@ -182,7 +182,7 @@ class GarbageCollector {
     const resource = this.#kinds.get(`${group}/${reference.kind}`);
     if (!resource) throw new Error(`no resource has the kind ${reference.kind} of ${reference.apiVersion}`);
     if (this.#isKnownElsewhere(node, reference)) this.#reportMismatch(node, reference);
-    // A cluster-scoped object cannot be owned from within a namespace: which namespace is not to be known.
+    // A cluster-scoped object cannot be owned by a namespaced one: there is no telling which namespace is meant.
     if (resource.namespaced && !node.namespace) return 'solid';
     const owner = await this.#read(resource, node.namespace, reference.name);
     if (owner?.metadata.uid !== reference.uid) return 'dangling';
@@ -191,7 +191,7 @@ class GarbageCollector {
     return isWaiting ? 'waiting' : 'unseen';
   }
 
-  /** The owner was seen, in a namespace that is not the dependent's. */
+  /** The owner exists, but in another namespace than the dependent. */
   #isKnownElsewhere(node: GraphNode, { uid }: OwnerReference): boolean {
     const owner = this.#graph.get(uid);
     return owner?.isVirtual === false && !!owner.namespace && owner.namespace !== node.namespace;
@@ -210,7 +210,7 @@ class GarbageCollector {
     );
   }
 
-  /** The last blocking dependent is gone: so may the owner go. */
+  /** The last blocking dependent is gone, so the owner may go. */
   async #endForeground(node: GraphNode, object: KubeObject): Promise<void> {
     const blocking = [...(node.dependents ?? [])].filter((dependent) =>
       dependent.owners.some((owner) => owner.uid === node.uid && owner.blockOwnerDeletion),
@@ -259,7 +259,7 @@ class GarbageCollector {
     await this.#patchMetadata(node, object, { finalizers });
   }
 
-  /** Loses with Conflict when the object changed since it was read. */
+  /** Fails with Conflict when the object changed since it was read. */
   async #patchMetadata(node: GraphNode, object: KubeObject, change: object): Promise<void> {
     const { uid, resourceVersion, name, namespace } = object.metadata;
     const metadata = { uid, resourceVersion, ...change };
@@ -274,7 +274,7 @@ class GarbageCollector {
     propagationPolicy: 'Orphan' | 'Foreground' | 'Background',
   ): Promise<void> {
     const { uid, resourceVersion, name, namespace } = object.metadata;
-    // With the version too: an owner may have been added since.
+    // The version is part of the precondition, since an owner may have been added in the meantime.
     const preconditions = { uid, resourceVersion };
     await this.#environment.client
       .delete(node.resource!, { name, namespace }, { propagationPolicy, preconditions, signal: this.#signal })

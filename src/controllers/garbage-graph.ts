@@ -1,12 +1,13 @@
 /**
- * Who owns whom in the whole cluster, with as little memory per object as possible. Pure bookkeeping; knows no server.
+ * Who owns whom in the whole cluster, with as little memory per object as possible. Pure bookkeeping, without access to
+ * the server.
  */
 import type { KubeObject, OwnerReference, ResourceType } from '../api/meta.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../api/well-known.ts';
 
 export interface GraphNode {
   readonly uid: string;
-  /** Undefined for an owner that is only known from references to it: its kind is looked up when it matters. */
+  /** Undefined for an owner that is known only from references to it: its kind is looked up when needed. */
   resource: ResourceType | undefined;
   apiVersion: string;
   kind: string;
@@ -21,11 +22,11 @@ export interface GraphNode {
   isDeletingDependents: boolean;
 }
 
-/** What a change calls for. */
+/** What follows from a change. */
 export interface GraphConsequences {
-  /** Nodes whose right to exist is to be looked at. */
+  /** Nodes to be checked for whether they may still exist. */
   check: GraphNode[];
-  /** Nodes that are being deleted and shall leave their dependents behind. */
+  /** Nodes that are being deleted and leave their dependents behind as orphans. */
   orphan: GraphNode[];
 }
 
@@ -42,12 +43,12 @@ export class GarbageGraph {
     return this.#nodes.size;
   }
 
-  /** Nodes of a resource that a list no longer holds. */
+  /** Nodes of a resource that are absent from its latest list. */
   *of(resource: ResourceType): Iterable<GraphNode> {
     for (const node of this.#nodes.values()) if (node.resource === resource && !node.isVirtual) yield node;
   }
 
-  /** An object as a list or a watch shows it. */
+  /** Records an object as a list or a watch shows it. */
   observe(resource: ResourceType, object: KubeObject): GraphConsequences {
     const { metadata } = object;
     const consequences: GraphConsequences = { check: [], orphan: [] };
@@ -63,13 +64,13 @@ export class GarbageGraph {
     node.isVirtual = false;
     this.#setOwners(node, metadata.ownerReferences ?? noOwners, consequences);
     this.#transition(node, metadata, consequences);
-    // Its references may name owners that are gone already.
+    // Its references may name owners that are already gone.
     if (isNew && node.owners.length > 0 && this.#hasUnseenOwner(node)) consequences.check.push(node);
     if (isNew && node.isDeletingDependents) consequences.check.push(...(node.dependents ?? []));
     return consequences;
   }
 
-  /** The owner that a reference means; undefined when it is not known, or is not where the reference looks for it. */
+  /** The owner that a reference means; undefined when it is unknown, or is not where the reference says it is. */
   livingOwner(node: GraphNode, reference: OwnerReference): GraphNode | undefined {
     const owner = this.#nodes.get(reference.uid);
     if (!owner || owner.isVirtual || owner.name !== reference.name) return undefined;
@@ -81,7 +82,7 @@ export class GarbageGraph {
     return node.owners.some((owner) => this.livingOwner(node, owner) === undefined);
   }
 
-  /** An object is gone. */
+  /** Records that an object is gone. */
   remove(uid: string): GraphConsequences {
     const consequences: GraphConsequences = { check: [], orphan: [] };
     const node = this.#nodes.get(uid);
@@ -93,7 +94,7 @@ export class GarbageGraph {
       this.#detach(ownerNode, node);
       if (ownerNode.isDeletingDependents) consequences.check.push(ownerNode);
     }
-    // The youngest first: a StatefulSet's pods go in reverse.
+    // The youngest first: a StatefulSet's pods are deleted in reverse order.
     consequences.check.push(...[...(node.dependents ?? [])].reverse());
     return consequences;
   }

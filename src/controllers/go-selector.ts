@@ -1,4 +1,4 @@
-/** A label selector as Go prints it: some of upstream's messages have it so. */
+/** A label selector as Go prints it, for upstream's messages that contain one. */
 import type { LabelSelector } from '../api/meta.ts';
 
 export function goSelector(selector: LabelSelector | undefined): string {

@@ -1,6 +1,6 @@
 /** Numbers or percentages of a whole, as in `maxSurge: 25%`. */
 
-/** @returns 0 for text that is no percentage: validation has refused such before. */
+/** @returns 0 for text that is not a percentage, which validation has already refused */
 export function scaledValue(value: number | string, whole: number, rounding: 'up' | 'down'): number {
   if (typeof value === 'number') return value;
   const percent = /^(\d+)%$/.exec(value)?.[1];

@@ -2,7 +2,9 @@
 import { isAlreadyExists, isNotFound } from '../api/status.ts';
 import { isNamespaceTerminating } from './pod-control.ts';
 
-/** Waits for a create; somebody else's object of that name, or a namespace that goes away, are fine too. */
+/**
+ * Awaits a create. An object of that name made by another client, and a namespace that is terminating, are both fine.
+ */
 export async function inNamespaceThatStays(create: Promise<unknown>): Promise<void> {
   try {
     await create;

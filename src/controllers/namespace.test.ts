@@ -13,7 +13,7 @@ const namespace = (uid: string, more: object = {}) =>
     spec: { finalizers: ['kubernetes'] },
   });
 
-/** Requests that a look at the namespace leads to, where the server has `present` and the cache is behind. */
+/** The requests that one reconcile of the namespace makes, where the server has `present` and the cache lags behind. */
 async function requestsFor(present: Namespace): Promise<string[]> {
   const requests: string[] = [];
   const client = sparse<Client>({

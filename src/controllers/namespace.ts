@@ -1,4 +1,4 @@
-/** Namespaces: empties those that are being deleted, says in conditions what holds them up, then lets them go. */
+/** Namespaces: empties those that are being deleted, reports in conditions what delays them, then finalizes them. */
 import { type KubeObject, keyOf } from '../api/meta.ts';
 import { Namespace } from '../api/resources.gen.ts';
 import { formatTime } from '../api/schema/time.ts';
@@ -20,7 +20,7 @@ export interface Remains {
 }
 
 const finalizer = 'kubernetes';
-/** Growing waits between looks at a namespace whose content takes its time to go. */
+/** Growing intervals between checks of a namespace whose content takes its time to go. */
 const lookAgain = { firstMs: 100, maxMs: 5_000 };
 
 export const namespaceController = defineController({
@@ -32,7 +32,7 @@ export const namespaceController = defineController({
     const cached = cluster.get(Namespace, key);
     if (!cached || !isToBeEmptied(cached)) return;
     const fresh = () => cluster.client.get(Namespace, { name: key }, signal).catch(undefinedIfNotFound);
-    // The cache may be behind: somebody may have made a namespace of this name anew, and its content is not ours to take.
+    // The cache may lag behind: if a namespace of the same name was created since, its content must not be deleted.
     const present = await fresh();
     if (present?.metadata.uid !== cached.metadata.uid || !isToBeEmptied(present)) return;
     const sinceMs = cluster.clock.now() - Date.parse(cached.metadata.deletionTimestamp!);
@@ -51,12 +51,12 @@ export const namespaceController = defineController({
   },
 });
 
-/** As long as the finalizer stands the namespace stays, and only this controller takes it off. */
+/** The namespace stays as long as it has this finalizer, and only this controller removes it. */
 function isToBeEmptied({ metadata, spec }: Namespace): boolean {
   return metadata.deletionTimestamp !== undefined && (spec?.finalizers?.includes(finalizer) ?? false);
 }
 
-/** Makes the queue come back with growing delays; no fault of anyone. */
+/** Makes the queue retry with growing delays; nothing has failed. */
 class NotEmptyYet extends StatusError {
   constructor(name: string) {
     super(409, 'Conflict', `namespace ${name} still has content`);
@@ -67,7 +67,10 @@ function isEmpty({ resources, discoveryFailures, contentFailures }: Remains): bo
   return resources.size === 0 && discoveryFailures.length === 0 && contentFailures.length === 0;
 }
 
-/** Asks for the deletion of everything that is not being deleted yet. Pods first: they may still use the rest. */
+/**
+ * Requests the deletion of everything that is not being deleted yet. Pods come first, since they may still use the
+ * rest.
+ */
 async function emptyNamespace(
   client: Client,
   namespace: string,
@@ -108,7 +111,7 @@ async function emptyNamespace(
   return { resources, finalizers, discoveryFailures, contentFailures };
 }
 
-/** Objects that nothing holds should be gone: at once, or for pods when their grace is over. */
+/** Objects without finalizers should be gone: at once, or for pods when their grace period is over. */
 function isUnexpected(resource: DiscoveredResource, left: readonly KubeObject[], sinceMs: number): boolean {
   if (left.length === 0 || left.some((object) => (object.metadata.finalizers ?? []).length > 0)) return false;
   const graceSeconds = left.map((object) => object.metadata.deletionGracePeriodSeconds ?? 0);
@@ -143,7 +146,7 @@ interface DeletionCheck {
   passed: { reason: string; message: string };
 }
 
-/** What the conditions of a namespace show while it is deleted, in upstream's words. An empty message: it passed. */
+/** What the conditions of a terminating namespace show, in upstream's words. An empty message: the check passed. */
 const deletionChecks: readonly DeletionCheck[] = [
   {
     type: 'NamespaceDeletionDiscoveryFailure',
@@ -202,7 +205,7 @@ const deletionChecks: readonly DeletionCheck[] = [
   },
 ];
 
-/** Sorted by name; empty when there are none. */
+/** Sorted by name; empty when there is none. */
 function listed(
   title: string,
   counts: ReadonlyMap<string, number>,

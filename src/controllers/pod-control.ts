@@ -57,7 +57,7 @@ export class PodControl {
   }
 }
 
-/** What came of a batch: how many succeeded, and the first failure. */
+/** The outcome of a batch: how many succeeded, and the first failure. */
 export interface BatchOutcome {
   succeeded: number;
   failure?: unknown;
@@ -96,13 +96,13 @@ export function isInVain(error: unknown): boolean {
   return error instanceof OwnerGone || isNamespaceTerminating(error);
 }
 
-/** Nothing more can be made in the namespace. */
+/** Nothing can be created in the namespace any longer. */
 export function isNamespaceTerminating(error: unknown): boolean {
   if (!(error instanceof StatusError)) return false;
   return error.status.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating') ?? false;
 }
 
-/** Objects oldest first; names decide between those of the same second. */
+/** Oldest first; objects of the same second are ordered by name. */
 export function byCreation(a: KubeObject, b: KubeObject): number {
   const [left, right] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
   if (left !== right) return left < right ? -1 : 1;

@@ -20,7 +20,7 @@ export function isPodTerminating(pod: Pod): boolean {
   return pod.metadata.deletionTimestamp !== undefined && !isPodTerminal(pod);
 }
 
-/** Counts as a replica: neither finished nor on its way out. */
+/** Counts as a replica: neither ended nor terminating. */
 export function isPodActive(pod: Pod): boolean {
   return !isPodTerminal(pod) && pod.metadata.deletionTimestamp === undefined;
 }
@@ -38,7 +38,7 @@ export function isPodAvailable(pod: Pod, minReadySeconds: number, nowMs: number)
   return availableInMs(pod, minReadySeconds, nowMs) === 0;
 }
 
-/** The soonest time in which one more of the ready pods becomes available; undefined when none will by itself. */
+/** The shortest time in which another ready pod becomes available; undefined when none will without a change. */
 export function nextAvailableInMs(
   pods: readonly Pod[],
   minReadySeconds: number,

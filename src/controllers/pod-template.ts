@@ -24,7 +24,7 @@ export function podFromTemplate(template: core.PodTemplateSpec, owner: Owner): D
 
 const canonicalTexts = new WeakMap<object, string>();
 
-/** JSON with sorted keys, without what is undefined. Cached for objects that are never changed. */
+/** JSON with sorted keys, without undefined values. Cached, for objects that are never changed. */
 export function canonicalJson(value: object): string {
   let text = canonicalTexts.get(value);
   if (text === undefined) {
@@ -43,14 +43,14 @@ function sorted(value: unknown): unknown {
 
 const safeAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** A short name for a content: FNV-1a in decimal digits, spelled so that no word comes out by accident. */
+/** A short name for some content: FNV-1a in decimal digits, with characters that form no words. */
 function safeHash(text: string): string {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return [...String(hash)].map((digit) => safeAlphabet[digit.charCodeAt(0) % safeAlphabet.length]).join('');
 }
 
-/** The hash that a template's ReplicaSet or revision is named by; `collisions` moves it off a name that is taken. */
+/** The hash by which a template's ReplicaSet or revision is named; `collisions` changes it when a name is taken. */
 export function templateHash(template: object, collisions: number | undefined): string {
   return safeHash(canonicalJson(template) + (collisions ? String(collisions) : ''));
 }

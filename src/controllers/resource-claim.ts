@@ -1,6 +1,6 @@
 /**
- * ResourceClaims: made for pods from templates, and given back when the last pod that uses one is gone. The devices
- * themselves are chosen by the scheduler.
+ * ResourceClaims: created for pods from templates, and given up when the last pod that uses one is gone. The scheduler
+ * chooses the devices themselves.
  */
 import { controllerOf } from '../api/meta.ts';
 import { claimFinalizer, isMadeFor, podClaimAnnotation, podClaims } from '../api/resource/pod-claims.ts';
@@ -45,7 +45,7 @@ export const podResourceClaimController = defineController({
   },
 });
 
-/** The claim for an entry: one that was created but not yet written into the pod's status, or a new one. */
+/** The claim for an entry: one that was created but is not yet in the pod's status, or a new one. */
 async function makeClaim(
   pod: Pod,
   entry: string,
@@ -93,7 +93,10 @@ async function makeClaim(
   }
 }
 
-/** Takes pods that are gone off a claim; one that nobody uses gives its devices back, and goes if it was made for a pod. */
+/**
+ * Removes finished pods from a claim. A claim without users gives its devices back, and is deleted if it was created
+ * for a pod.
+ */
 export const resourceClaimController = defineController({
   name: 'resource_claim_users',
   reconciles: ResourceClaim,
@@ -117,7 +120,7 @@ export const resourceClaimController = defineController({
   },
 });
 
-/** The claim as it stands then. */
+/** Returns the claim as written. */
 async function releaseGone(
   claim: ResourceClaim,
   cluster: ReconcileCluster,
@@ -133,7 +136,7 @@ async function releaseGone(
     return await cluster.updateStatus(ResourceClaim, claim, { ...status, reservedFor: users }, signal);
   }
   const { deletionTimestamp } = claim.metadata;
-  // The scheduler protects a claim just before it allocates: that is left alone.
+  // The scheduler adds the finalizer just before it allocates: that one is left alone.
   if (reservedFor.length === 0 && !deletionTimestamp) return claim;
   const { allocation, devices: _, ...free } = status;
   const freed =
@@ -146,7 +149,7 @@ async function releaseGone(
   return await cluster.update(ResourceClaim, { ...freed, metadata }, signal);
 }
 
-/** A pod that the cache does not know may just not be known yet: the server is asked. */
+/** A pod that the cache lacks may just not have arrived there: the server is asked. */
 async function isGone(
   cluster: ReconcileCluster,
   claim: ResourceClaim,

@@ -1,4 +1,7 @@
-/** ResourceQuotas: counts what each namespace uses of what is limited. Admission adds at once; this puts it right. */
+/**
+ * ResourceQuotas: counts what each namespace uses of its limited resources. Admission charges at once; this controller
+ * corrects.
+ */
 import { apiVersionOf, type KubeObject, keyOf, type ResourceType } from '../api/meta.ts';
 import { compareQuantities, parseQuantity } from '../api/quantity.ts';
 import {
@@ -42,14 +45,14 @@ const known: readonly ResourceType[] = [...followed, ResourceQuota as ResourceTy
 const resyncMs = 300_000;
 
 /**
- * Admission charges a quota before the object is stored, and a recount in between would not see the object: what was
- * charged is taken off only when the quota has been left alone for this long.
+ * Admission charges a quota before the object is stored, and a recount in between would miss the object: usage is
+ * reduced only once the quota has been left alone for this long.
  */
 const settleMs = 500;
-/** But a quota that is charged all the time gets its due after this. */
+/** A quota that is charged all the time is still corrected after this. */
 const settleMaxMs = 5_000;
 
-/** Quotas (by uid) that a recount would lower: since when, and as of which version for how long. */
+/** Quotas (by uid) that a recount would lower: since when, and how long at which version. */
 const unsettled = new Map<string, { version: string; versionMs: number; sinceMs: number }>();
 
 function isSettled(quota: ResourceQuota, used: Record<string, string>, nowMs: number): boolean {
@@ -67,7 +70,7 @@ function isSettled(quota: ResourceQuota, used: Record<string, string>, nowMs: nu
   return nowMs - known.versionMs >= settleMs || nowMs - known.sinceMs >= settleMaxMs;
 }
 
-/** The resources that the server has, as of the last time that some quota asked for more than the followed ones. */
+/** The server's resources, as of the last time that some quota asked for more than the followed ones. */
 type Countable = { resources: readonly DiscoveredResource[] };
 
 export function resourceQuotaController(): AnyController {
@@ -87,7 +90,7 @@ export function resourceQuotaController(): AnyController {
       const names = Object.keys(hard);
       const { usages, uncounted } = await usagesIn(cluster, quota, countable, signal);
       const used = totalUsage(names, usages);
-      // What cannot be counted now stays as it was: none of it would let in more than there may be.
+      // What cannot be counted now keeps its count: a lower one would admit too much.
       for (const name of uncounted.keys()) used[name] = quota.status?.used?.[name] ?? used[name]!;
       const isSame = sameAmounts(quota.status?.hard, hard) && sameAmounts(quota.status?.used, used);
       if (!isSame && !isSettled(quota, used, cluster.clock.now())) return { requeueAfterMs: settleMs };
@@ -99,7 +102,7 @@ export function resourceQuotaController(): AnyController {
   });
 }
 
-/** Admission counts creations as they happen; this counts what frees quota, and what got past admission. */
+/** Admission counts creations as they happen; this counts what frees quota, and what bypassed admission. */
 function replenishing(type: ResourceType): Watch {
   return watch<KubeObject>(type, function* (object, old, informers) {
     const isGone = old === object;
@@ -121,7 +124,7 @@ function hardNames(quota: ResourceQuota): string[] {
   return Object.keys(quota.spec?.hard ?? {});
 }
 
-/** Names that only resources give which are not followed for all. */
+/** Names that count resources other than those that are always followed. */
 function otherCounts(names: readonly string[]): string[] {
   return names.filter(
     (name) =>
@@ -131,7 +134,7 @@ function otherCounts(names: readonly string[]): string[] {
 }
 
 /**
- * Follows the resources, custom ones included, that some quota counts, for as long as one does. Nothing of them is kept:
+ * Follows the resources, custom ones included, that some quota counts, for as long as one does. Stores nothing of them:
  * a change only decides which quotas to count again.
  */
 async function followCounted(
@@ -182,7 +185,7 @@ async function followCounted(
 
 interface Counted {
   usages: ReturnType<typeof usageOf>[];
-  /** Names that could not be counted, with why. */
+  /** Names that could not be counted, and why. */
   uncounted: Map<string, Error>;
 }
 
@@ -204,7 +207,7 @@ async function usagesIn(
   if (others.length === 0 || (quota.spec?.scopes?.length ?? 0) > 0) return { usages, uncounted };
   const isIn = (resources: readonly DiscoveredResource[]) => (name: string) =>
     resources.some((one) => concernsResource(name, one));
-  // A quota may be quicker than the discovery that it gives rise to.
+  // A quota may be handled before the discovery that it triggers.
   const { resources, failures } = others.every(isIn(countable.resources))
     ? { ...countable, failures: new Map<string, Error>() }
     : await discoverResources(cluster.client, signal);
@@ -220,7 +223,7 @@ async function usagesIn(
   return { usages, uncounted };
 }
 
-/** Whether a resource counted under the name could be of the group, of which only `group/version` is known. */
+/** Whether a resource counted under the name could belong to the group, of which only `group/version` is known. */
 function isOfGroup(name: string, version: string): boolean {
   const [group = ''] = version.split('/');
   return name.endsWith(`.${group}`) || (name.endsWith(devicesSuffix) && group === 'resource.k8s.io');
@@ -237,7 +240,7 @@ async function listUsages(
     const { items } = await cluster.client.list(type, { namespace, metadataOnly }, signal);
     return items.map((object) => usageOf(type, object));
   } catch (error) {
-    // The definition went away between the question and the answer.
+    // The definition was removed between discovery and the list.
     if (isNotFound(error)) return [];
     throw new Error(`could not count ${type.plural} of ${apiVersionOf(type)}`, { cause: error });
   }

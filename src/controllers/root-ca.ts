@@ -1,4 +1,4 @@
-/** Every namespace has a ConfigMap with the cluster's authority, for pods to check the server by. */
+/** Every namespace has a ConfigMap with the cluster's certificate authority, by which pods verify the server. */
 import { ConfigMap, Namespace } from '../api/resources.gen.ts';
 import { StatusError } from '../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../base/metrics.ts';
@@ -24,7 +24,7 @@ const rootCaMetricsOf = metricsPerRegistry((registry) => {
   };
 });
 
-/** `ca`: PEM of the cluster's authority. */
+/** `ca`: PEM of the cluster's certificate authority. */
 export function rootCaController(ca: string): AnyController {
   return defineController({
     name: 'root_ca_cert_publisher',

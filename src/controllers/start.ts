@@ -1,4 +1,4 @@
-/** All controllers, and what starts them. */
+/** All controllers, and how they are started. */
 
 import type { CertificatePair } from '../base/pki.ts';
 import { type AnyController, runController } from '../client/controller.ts';
@@ -49,12 +49,12 @@ import { volumeExpandController } from './storage/volume-expand.ts';
 import { type IssueSecretToken, tokenSecretController } from './token-secret.ts';
 
 export interface ControllersOptions extends ControllerEnvironment {
-  /** PEM of the cluster's authority, published in every namespace. */
+  /** PEM of the cluster's certificate authority, published in every namespace. */
   clusterCa: string;
   nodeIpam?: NodeIpamOptions;
-  /** Signs approved certificate requests; nobody does when absent. */
+  /** Signs approved certificate requests; when absent, no controller does. */
   signingAuthority?: CertificatePair;
-  /** Makes the tokens of Secrets that ask for one; nobody does when absent. */
+  /** Issues the tokens of Secrets that ask for one; when absent, no controller does. */
   issueSecretToken?: IssueSecretToken;
   /** Addresses for services of type LoadBalancer; none when absent. */
   loadBalancerPool?: readonly AddressRange[];
@@ -121,7 +121,7 @@ function table(options: ControllersOptions): Record<string, AnyController | Run>
   };
 }
 
-/** Runs the controllers until the signal aborts. One that fails takes none of the others with it. */
+/** Runs the controllers until the signal aborts. One that fails does not affect the others. */
 export async function startControllers(options: ControllersOptions, signal: AbortSignal): Promise<void> {
   const { only, clusterCa: _, nodeIpam: __, loadBalancerPool: ___, ...rest } = options;
   const { signingAuthority: ____, issueSecretToken: _____, ...environment } = rest;

@@ -1,4 +1,4 @@
-/** Secrets of type kubernetes.io/service-account-token: filled with a token, and gone with their account. */
+/** Secrets of type kubernetes.io/service-account-token: filled with a token, and deleted with their account. */
 import { Secret, ServiceAccount } from '../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../api/status.ts';
 import { type AnyController, defineController, watch } from '../client/controller.ts';
@@ -17,7 +17,7 @@ function accountOf(secret: Secret): string | undefined {
   return secret.type === secretType ? secret.metadata.annotations?.[nameAnnotation] : undefined;
 }
 
-/** `ca`: PEM of the cluster's authority. */
+/** `ca`: PEM of the cluster's certificate authority. */
 export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyController {
   return defineController({
     name: 'serviceaccount_tokens_secret',
@@ -36,7 +36,7 @@ export function tokenSecretController(issue: IssueSecretToken, ca: string): AnyC
       const name = secret && accountOf(secret);
       if (!name || secret.metadata.deletionTimestamp) return;
       const { namespace = '', annotations } = secret.metadata;
-      // Only the server's word counts: a secret is not deleted because a cache has not heard of its account yet.
+      // Only the server's answer counts: a secret is not deleted because its account is not in the cache yet.
       const account =
         cluster.get(ServiceAccount, `${namespace}/${name}`) ??
         (await cluster.client.get(ServiceAccount, { name, namespace }, signal).catch(undefinedIfNotFound));

@@ -1,4 +1,4 @@
-/** ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, for rolling from and back to. */
+/** ControllerRevisions: the templates that a StatefulSet or DaemonSet has had, to roll out from and back to. */
 import { controllerOf, type Draft } from '../../api/meta.ts';
 import { ControllerRevision } from '../../api/resources.gen.ts';
 import { isAlreadyExists } from '../../api/status.ts';
@@ -11,7 +11,7 @@ import { canonicalJson, templateHash } from '../pod-template.ts';
 export const revisionHashLabel = 'controller-revision-hash';
 
 /**
- * The data of a revision is a patch: `kubectl rollout undo` sends it as it is, and finds the one that is in force by
+ * The data of a revision is a patch. `kubectl rollout undo` sends it unchanged, and finds the current revision by
  * comparing bytes, so its keys are sorted.
  */
 export function revisionData(template: core.PodTemplateSpec): object {
@@ -36,7 +36,7 @@ export interface RevisionRequest {
   known: readonly ControllerRevision[];
   collisionCount: number;
   labels: Record<string, string>;
-  /** Under which the revision keeps its hash; {@link revisionHashLabel} when absent. */
+  /** The label that holds the revision's hash; {@link revisionHashLabel} when absent. */
   hashLabel?: string;
 }
 
@@ -75,7 +75,7 @@ export function planRevision(request: RevisionRequest): RevisionPlan {
   };
 }
 
-/** A revision's name is taken by another content: its owner must count one collision more. */
+/** The revision's name is taken by other content: the owner must increase its collision count. */
 export class RevisionCollision extends Error {}
 
 /** @throws RevisionCollision */
@@ -101,8 +101,8 @@ export async function applyRevisionPlan(
 }
 
 /**
- * It is the owner's, or of one that had its name before. That one's will be nobody's soon, and then the owner's, or be
- * gone, and then made anew; news of either has the owner looked at again.
+ * The revision belongs to the owner or to an earlier object of the same name. In the latter case it will either be
+ * orphaned, and then adopted, or deleted, and then created again; either event has the owner reconciled again.
  */
 function isLeftFor({ type, object }: Owner, revision: ControllerRevision): boolean {
   const controller = controllerOf(revision);

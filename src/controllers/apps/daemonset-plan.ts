@@ -11,11 +11,11 @@ import { revisionHashLabel } from './controller-revision.ts';
 
 export interface NodeFit {
   shouldRun: boolean;
-  /** A pod that is there may stay. */
+  /** A pod that already runs there may stay. */
   shouldContinue: boolean;
 }
 
-/** Taints of a node in trouble do not keep daemons away: they are what keeps it going. */
+/** Taints of a node in trouble do not keep daemons away: daemons are what repairs it. */
 const ownTolerations: readonly core.Toleration[] = [
   { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' },
   { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' },
@@ -71,7 +71,7 @@ function matchesNodeSelection(spec: core.PodSpec, node: Node): boolean {
   });
 }
 
-/** The set's pods by node: where they run, or where they are bound for. */
+/** The set's pods by node: the one they run on, or the one they are meant for. */
 export function podsByNode(pods: readonly Pod[]): Map<string, Pod[]> {
   const byNode = new Map<string, Pod[]>();
   for (const pod of pods) {
@@ -116,9 +116,12 @@ export interface DaemonPlan {
   /** Nodes that get a pod. */
   create: string[];
   remove: Pod[];
-  /** Pods among `remove` that ended by themselves, for events and back-off. */
+  /** Pods among `remove` that ended on their own, for events and back-off. */
   ended: Pod[];
-  /** Pods among `remove` that cost nothing because they serve nobody: one that serves by now must stay. */
+  /**
+   * Pods among `remove` that are not serving, so that their loss costs nothing: one that has become ready meanwhile
+   * must stay.
+   */
   broken: Pod[];
 }
 
@@ -154,7 +157,7 @@ export function planDaemons(view: DaemonView): DaemonPlan {
       plan.remove.push(...present.filter((pod) => !pod.metadata.deletionTimestamp));
     }
   }
-  // Pods that wait for a node that is gone would wait for ever.
+  // Pods that wait for a deleted node would wait forever.
   for (const [name, present] of pods)
     if (!known.has(name))
       plan.remove.push(...present.filter((pod) => !pod.spec?.nodeName && !pod.metadata.deletionTimestamp));
@@ -173,7 +176,7 @@ function planPresent(view: DaemonView, present: readonly Pod[], plan: DaemonPlan
     plan.remove.push(...oldestFirst(running).slice(1));
     return;
   }
-  // During a surge an old pod serves until the new one can: two may be there, until then.
+  // During a surge the old pod serves until the new one is ready; until then there may be two.
   const isNew = (pod: Pod) => pod.metadata.labels?.[revisionHashLabel] === view.hash;
   const [newest] = oldestFirst(running.filter(isNew));
   const [oldest] = oldestFirst(running.filter((pod) => !isNew(pod)));
@@ -219,7 +222,7 @@ export function planDaemonUpdate(view: DaemonView): Omit<DaemonPlan, 'ended'> {
         surging++;
         if (isAvailable(newPod)) remove.push(oldPod);
       } else if (oldPod && !isAvailable(oldPod)) {
-        // It serves nobody: a new one beside it costs nothing.
+        // The pod is not serving: a second one beside it costs nothing.
         create.push(name);
       } else if (oldPod) candidates.push({ node: name, pod: oldPod });
       continue;

@@ -104,12 +104,12 @@ async function syncDaemonSet(
     const plan = planDaemons(view);
     retryInMs = replaceEnded(cluster, set, plan, failures);
     const isSettled = plan.create.length + plan.remove.length === 0;
-    // A replacement starts from a settled set: whatever is missing or too much is put right first.
+    // Replacement starts from a settled set: missing and surplus pods are dealt with first.
     if (isSettled) Object.assign(plan, planDaemonUpdate(view));
     failure = await applyPlan(cluster, { owner, set, hash, plan }, signal);
     await cleanUp(cluster, { set, known, current: revision, pods }, signal);
   }
-  // What the cache shows by now: pods that were just made count from the start.
+  // Includes what is not yet in the cache: pods just created count from the start.
   const after = { ...view, pods: podsByNode(cluster.ownedBy(Pod, set)) };
   await cluster.updateStatus(
     DaemonSet,
@@ -147,7 +147,7 @@ async function currentRevision(
   }
 }
 
-/** Moves pods that ended into the plan, unless they keep ending; gives the time until the next may be replaced. */
+/** Moves ended pods into the plan, except those in back-off; returns the time until the next may be replaced. */
 function replaceEnded(
   cluster: ReconcileCluster,
   set: DaemonSet,
@@ -218,7 +218,7 @@ interface DaemonHistory {
   pods: readonly Pod[];
 }
 
-/** Removes revisions that no pod is of, beyond those that the set wants kept. */
+/** Removes revisions that no pod uses, beyond the set's history limit. */
 async function cleanUp(
   cluster: ReconcileCluster,
   { set, known, current, pods }: DaemonHistory,

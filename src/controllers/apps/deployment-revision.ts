@@ -27,7 +27,9 @@ export const ownAnnotations: ReadonlySet<string> = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-/** Zero when there is none, or none that can be read. Revisions have 64 bits: whoever adopts a set takes its number over. */
+/**
+ * Zero when the annotation is missing or unreadable. Revisions have 64 bits, and adopting a set also adopts its number.
+ */
 export function revisionOf(rs: ReplicaSet): bigint {
   const text = rs.metadata.annotations?.[revisionAnnotation] ?? '';
   if (!/^[+-]?\d{1,19}$/.test(text)) return 0n;
@@ -59,7 +61,7 @@ function templateTextOf(rs: ReplicaSet): string {
   return text;
 }
 
-/** The Deployment's template of which the ReplicaSet was made. */
+/** The Deployment's template from which the ReplicaSet was created. */
 export function templateOf(rs: ReplicaSet): core.PodTemplateSpec {
   const template = rs.spec?.template;
   const { [hashLabel]: _, ...labels } = template?.metadata?.labels ?? {};
@@ -83,14 +85,14 @@ export function annotationsFor(
   if ((rs ? revisionOf(rs) : 0n) >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
   if (before === undefined) return annotations;
-  // A rollback: the set had other numbers before, which `rollout history` counts.
+  // A rollback: the set had other revision numbers before, and `rollout history` shows them.
   const history = [...(annotations[revisionHistoryAnnotation]?.split(',') ?? []), before];
   while (history.join(',').length > revisionHistoryMaxChars) history.shift();
   annotations[revisionHistoryAnnotation] = history.join(',');
   return annotations;
 }
 
-/** What remembers, on a ReplicaSet, which size of the Deployment it was scaled for. */
+/** The annotations of a ReplicaSet that record the Deployment's size at the last scaling. */
 export function scaleAnnotations(deployment: Deployment): Record<string, string> {
   const desired = deployment.spec!.replicas ?? 1;
   return {

@@ -1,6 +1,6 @@
 /**
- * Rolling back by a field of the Deployment, as extensions/v1beta1 and apps/v1beta1 have it (`spec.rollbackTo`); the
- * stored version keeps it as an annotation. Newer clients change the template themselves.
+ * Rollback by a field of the Deployment, as in extensions/v1beta1 and apps/v1beta1 (`spec.rollbackTo`); the stored
+ * version keeps it as an annotation. Newer clients change the template themselves.
  */
 import { rollbackAnnotation } from '../../api/apps/deployment.ts';
 import type { Deployment, ReplicaSet } from '../../api/resources.gen.ts';
@@ -8,12 +8,12 @@ import { canonicalJson } from '../pod-template.ts';
 import { ownAnnotations, revisionOf, templateOf } from './deployment-revision.ts';
 
 export interface RollbackPlan {
-  /** The Deployment without the wish, and with the earlier template where there is one. */
+  /** The Deployment without the rollback request, and with the earlier template if there is one. */
   next: Deployment;
   event: { type: 'Normal' | 'Warning'; reason: string; message: string };
 }
 
-/** Undefined when nobody asked for a rollback. */
+/** Undefined when no rollback is requested. */
 export function planRollback(deployment: Deployment, sets: readonly ReplicaSet[]): RollbackPlan | undefined {
   const { name, annotations = {} } = deployment.metadata;
   const text = annotations[rollbackAnnotation];
@@ -37,7 +37,7 @@ export function planRollback(deployment: Deployment, sets: readonly ReplicaSet[]
   return {
     next: {
       ...deployment,
-      // The change cause and the like are those of the revision that is current again.
+      // Annotations such as the change cause become those of the restored revision.
       metadata: {
         ...deployment.metadata,
         annotations: { ...pick(kept, isOwn), ...pick(set.metadata.annotations, (key) => !isOwn(key)) },
@@ -52,7 +52,7 @@ export function planRollback(deployment: Deployment, sets: readonly ReplicaSet[]
   };
 }
 
-/** The one before the newest; 0: there is none. */
+/** The second newest; 0 when there is none. */
 function lastRevision(sets: readonly ReplicaSet[]): bigint {
   const revisions = sets.map(revisionOf).sort((a, b) => (a === b ? 0 : a > b ? -1 : 1));
   return revisions[1] ?? 0n;

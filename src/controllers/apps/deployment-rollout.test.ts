@@ -26,7 +26,7 @@ test('surge rounds up, unavailable rounds down, and both zero still get on', () 
   }
 });
 
-/** desired, surge, unavailable; new [size, available]; old [size, available] …; what is to change */
+/** desired, surge, unavailable; new [size, available]; old [size, available] …; expected changes */
 const rows: [string, number, number, number, [number, number], [number, number][], Record<string, number>][] =
   [
     ['the new set grows as far as the surge lets it', 10, 3, 0, [0, 0], [[10, 10]], { new: 3 }],

@@ -19,17 +19,20 @@ export function replicasOf(rs: ReplicaSet): number {
   return rs.spec?.replicas ?? 1;
 }
 
-/** Its status says nothing yet of what it is asked to be: it may still have as many pods as it was ever asked for. */
+/** The status does not reflect the spec yet: the set may still have as many pods as it was ever asked for. */
 function isUnobserved(rs: ReplicaSet): boolean {
   return (rs.metadata.generation ?? 0) > (rs.status?.observedGeneration ?? 0);
 }
 
-/** Pods that the set has or is about to have: one that is told to shrink may not have done so yet. */
+/** Pods that the set has or is about to have: a set that was asked to shrink may not have done so yet. */
 function occupancyOf(rs: ReplicaSet): number {
   return Math.max(replicasOf(rs), rs.status?.replicas ?? 0);
 }
 
-/** Available pods that stay when the set reaches its present size: its status may still count those on their way out. */
+/**
+ * Available pods that remain when the set reaches its present size: its status may still count pods that are being
+ * deleted.
+ */
 function availableOf(rs: ReplicaSet): number {
   return Math.min(rs.status?.availableReplicas ?? 0, replicasOf(rs));
 }
@@ -42,7 +45,7 @@ function isRollingUpdate(deployment: Deployment): boolean {
   return (deployment.spec!.strategy?.type ?? 'RollingUpdate') === 'RollingUpdate';
 }
 
-/** Surge rounds up, unavailable rounds down; both zero would never get anywhere. */
+/** Surge rounds up, unavailable rounds down; if both came to zero, the rollout could never progress. */
 function fenceposts(deployment: Deployment): { surge: number; unavailable: number } {
   const { maxSurge, maxUnavailable } = deployment.spec!.strategy?.rollingUpdate ?? {};
   const desired = desiredReplicas(deployment);
@@ -75,7 +78,10 @@ export function newReplicaSetSize(
   return room <= 0 ? present : present + Math.max(0, Math.min(room, desired - present));
 }
 
-/** The next step of a rolling update: first the new set as far as it may grow, then the old ones as far as they may shrink. */
+/**
+ * The next step of a rolling update: first the new set grows as far as allowed, then the old ones shrink as far as
+ * allowed.
+ */
 export function planRollingUpdate(
   deployment: Deployment,
   current: ReplicaSet,
@@ -101,7 +107,7 @@ function planOldReplicaSets(
 
   const sizes = new Map(old.map((rs) => [rs, replicasOf(rs)]));
   const oldestFirst = [...old].sort(byCreation);
-  // Pods that serve nobody go first, whatever their set.
+  // Unhealthy pods go first, whichever set they belong to.
   let cleanedUp = 0;
   for (const rs of oldestFirst) {
     const count = Math.min(cleanupMax - cleanedUp, replicasOf(rs) - availableOf(rs));
@@ -118,7 +124,7 @@ function planOldReplicaSets(
   return changes(sizes);
 }
 
-/** The Deployment's size changed, or it is paused: every set keeps its share of the whole. */
+/** The Deployment was resized or is paused: every set keeps its proportion. */
 export function planProportionalScale(
   deployment: Deployment,
   current: ReplicaSet | undefined,
@@ -161,7 +167,7 @@ function isSaturated(deployment: Deployment, rs: ReplicaSet): boolean {
   );
 }
 
-/** How much the set should grow (or shrink, below 0) to keep its part of the Deployment's new size. */
+/** How much the set should grow (or shrink, when negative) to keep its proportion of the Deployment's new size. */
 function shareOf(deployment: Deployment, rs: ReplicaSet): number {
   const desired = desiredReplicas(deployment);
   if (desired === 0) return -replicasOf(rs);

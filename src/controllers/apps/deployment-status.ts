@@ -23,7 +23,7 @@ export const progressReasons = {
   resumed: 'DeploymentResumed',
 } as const;
 
-/** The server's default means "none": no rollout ever counts as stuck then. */
+/** The server's default means "none": a rollout never counts as stuck then. */
 const noDeadline = 2 ** 31 - 1;
 
 export function hasProgressDeadline(deployment: Deployment): boolean {
@@ -40,7 +40,7 @@ export function progressCondition(
   return { type: 'Progressing', status, reason, message, lastUpdateTime: now, lastTransitionTime: now };
 }
 
-/** Sets a condition unless it says the same already; its transition time moves with its status only. */
+/** Sets a condition unless it already says the same; its transition time changes only with its status. */
 export function setDeploymentCondition(
   conditions: readonly Condition[] | undefined,
   next: Condition,
@@ -117,12 +117,12 @@ interface Progress {
   deployment: Deployment;
   current: ReplicaSet | undefined;
   status: apps.DeploymentStatus;
-  /** The condition `Progressing` as it was. */
+  /** The previous `Progressing` condition. */
   before: Condition | undefined;
   now: Now;
 }
 
-/** The conditions of `status` with what is to be said of its progress now. */
+/** The conditions of `status`, with the present state of progress. */
 function withProgress({ deployment, current, status, before, now }: Progress): Condition[] {
   const subject = current
     ? `ReplicaSet "${current.metadata.name}"`
@@ -138,7 +138,7 @@ function withProgress({ deployment, current, status, before, now }: Progress): C
   if (hasProgressed(deployment, status)) {
     const next = condition('True', updated, 'is progressing.');
     if (before?.status === 'True') next.lastTransitionTime = before.lastTransitionTime;
-    // Each step forward counts anew: the deadline runs from the last one.
+    // Each step forward restarts the deadline.
     return [...withoutCondition(status.conditions, 'Progressing'), next];
   }
   if (isTimedOut(deployment, before, now.ms))
@@ -177,7 +177,7 @@ function isTimedOut(deployment: Deployment, before: Condition | undefined, nowMs
   return Date.parse(before.lastUpdateTime ?? '') + deadlineMs < nowMs;
 }
 
-/** When to look again for a rollout that is stuck by then; undefined when there is nothing to wait for. */
+/** When to check again whether the rollout is stuck; undefined when there is nothing to wait for. */
 export function progressCheckInMs(
   deployment: Deployment,
   status: apps.DeploymentStatus,
@@ -191,11 +191,11 @@ export function progressCheckInMs(
   return Math.max(0, Date.parse(progress.lastUpdateTime ?? '') + deadlineMs - nowMs) + 1000;
 }
 
-/** The condition that a Deployment gets when it is paused or goes on; undefined when it has it. */
+/** The condition for a Deployment that is paused or resumed; undefined when it already has it. */
 export function pauseCondition(deployment: Deployment, now: Now): Condition | undefined {
   if (!hasProgressDeadline(deployment)) return undefined;
   const current = findCondition(deployment.status?.conditions, 'Progressing');
-  // A rollout that is known to be stuck stays so: a pause does not make it fresh again.
+  // A rollout known to be stuck remains so: pausing it does not restart the deadline.
   if (current?.reason === progressReasons.timedOut) return undefined;
   const { paused, resumed } = progressReasons;
   const isMarked = current?.reason === paused;

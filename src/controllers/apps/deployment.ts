@@ -1,4 +1,4 @@
-/** Deployments: rolls from one ReplicaSet to the next, within bounds, and keeps the earlier ones to go back to. */
+/** Deployments: roll from one ReplicaSet to the next within bounds, and keep the earlier ones for rollbacks. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf, keyOf } from '../../api/meta.ts';
 import { Deployment, Pod, ReplicaSet } from '../../api/resources.gen.ts';
@@ -59,7 +59,7 @@ export const deploymentController = defineController({
   },
 });
 
-/** Deployments that wait, before they make new pods, for the last of their old ones to end. */
+/** Deployments that wait for their last old pod to end before they create new ones. */
 function* recreatedBy(
   pod: Pod,
   _old: Pod | undefined,
@@ -84,7 +84,7 @@ class Rollout {
   #deployment: Deployment;
   #current: ReplicaSet | undefined;
   #old: ReplicaSet[] = [];
-  /** The Deployment was just paused or resumed: what follows in this pass does not hide that. */
+  /** The Deployment was just paused or resumed: later steps of this reconcile must not overwrite that. */
   #isMarked = false;
 
   constructor(cluster: ReconcileCluster, deployment: Deployment, signal: AbortSignal) {
@@ -133,7 +133,7 @@ class Rollout {
     return { requeueAfterMs: this.#checkAgainInMs() };
   }
 
-  /** True when the Deployment was changed: the change brings the next look. */
+  /** True when the Deployment was changed: the change triggers the next reconcile. */
   async #rollBack(): Promise<boolean> {
     const plan = planRollback(this.#deployment, this.#all);
     if (!plan) return false;
@@ -155,7 +155,7 @@ class Rollout {
     await this.#updateStatus({ ...deployment.status, observedGeneration: generation });
   }
 
-  /** The size of the whole changed since a set was last scaled: that comes before any rollout. */
+  /** The Deployment was resized since a set was last scaled: scaling comes before any rollout. */
   #isScaled(): boolean {
     const desired = String(desiredReplicas(this.#deployment));
     return this.#all.some((rs) => {
@@ -197,7 +197,7 @@ class Rollout {
     return this.#old.some((rs) => this.#cluster.ownedBy(Pod, rs).some((pod) => !isPodTerminal(pod)));
   }
 
-  /** Numbers the sets, and makes the new one where it is missing and may be made. */
+  /** Numbers the sets, and creates the new one if it is missing and may be created. */
   async #syncRevision({ mayCreate }: { mayCreate: boolean }): Promise<void> {
     const revision = nextRevision(this.#old);
     if (this.#current) return await this.#syncCurrent(this.#current, revision);
@@ -241,7 +241,7 @@ class Rollout {
     return progressCondition(status, reason, message, this.#now.text);
   }
 
-  /** The Deployment shows its revision as an annotation; upstream writes it along with the status. */
+  /** The Deployment carries its revision as an annotation; upstream writes it along with the status. */
   async #setRevision(revision: string, condition: apps.DeploymentCondition | undefined): Promise<void> {
     const deployment = this.#deployment;
     const isSame = deployment.metadata.annotations?.[revisionAnnotation] === revision;
@@ -278,7 +278,10 @@ class Rollout {
     }
   }
 
-  /** A name that is taken is ours after all (the cache was behind), or the hash collides and must move. */
+  /**
+   * The name is taken: by our own set, which the cache does not show yet, or by another with the same hash, which the
+   * collision count avoids the next time.
+   */
   async #sameOrCollision(draft: ReturnType<typeof newReplicaSet>, error: StatusError): Promise<ReplicaSet> {
     const name = draft.metadata.name!;
     const { namespace, uid } = this.#deployment.metadata;

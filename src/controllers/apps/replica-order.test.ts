@@ -5,7 +5,7 @@ import { inDeletionOrder } from './replica-order.ts';
 
 const running = (shape: PodShape = {}) => ({ node: 'n1', ...shape });
 
-/** Why; what goes before what. */
+/** The reason; which pod goes before which. */
 const rows: [string, PodShape, PodShape][] = [
   ['unassigned before assigned', { phase: 'Pending' }, running({ phase: 'Pending' })],
   ['pending before running', running({ phase: 'Pending' }), running({ ready: false })],

@@ -6,8 +6,8 @@ const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
 
 /**
- * `pods` in the order of deletion. `related`: all pods of the same owner's owner; a pod goes sooner when more of
- * those share its node.
+ * `pods` in the order of deletion. `related`: all pods of the owner's own owner; a pod goes sooner the more of them
+ * share its node.
  */
 export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[], nowMs: number): Pod[] {
   const perNode = new Map<string, number>();
@@ -51,8 +51,8 @@ function readySinceMs(pod: Pod): number {
 }
 
 /**
- * The younger goes first, but ages are compared by magnitude only: among pods of about the same age it is the uid that
- * decides, so that repeated scaling does not always hit the same part of a rollout.
+ * The younger pod goes first, but ages are compared by order of magnitude only: among pods of about the same age the
+ * uid decides, so that repeated scaling does not always hit the same part of a rollout.
  */
 function compareAges(a: Pod, b: Pod, sinceMs: (pod: Pod) => number, nowMs: number): number {
   const [leftMs, rightMs] = [sinceMs(a), sinceMs(b)];

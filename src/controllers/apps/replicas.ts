@@ -1,4 +1,4 @@
-/** What ReplicaSets and ReplicationControllers share: keeping a number of pods of one template. */
+/** What ReplicaSets and ReplicationControllers share: maintaining a number of pods of one template. */
 import type { Pod } from '../../api/resources.gen.ts';
 import type * as apps from '../../api/types/apps-v1.gen.ts';
 import { messageOf } from '../../base/error-message.ts';
@@ -6,7 +6,7 @@ import { findCondition, withCondition, withoutCondition } from '../conditions.ts
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminating } from '../pod-state.ts';
 import { inDeletionOrder } from './replica-order.ts';
 
-/** The part of the two kinds that is the same. */
+/** The part that both kinds have in common. */
 export interface ReplicaOwner {
   metadata: { generation?: number; deletionTimestamp?: string };
   spec?: {
@@ -18,13 +18,13 @@ export interface ReplicaOwner {
 }
 
 export interface ReplicaPlan {
-  /** How many pods to make. */
+  /** How many pods to create. */
   create: number;
-  /** Which to delete. */
+  /** Which pods to delete. */
   remove: Pod[];
 }
 
-/** At the most so many pods are made or removed in one go. */
+/** The largest number of pods created or deleted in one reconcile. */
 const burstReplicas = 500;
 
 /** `pods`: all that the owner controls. `related`: see {@link inDeletionOrder}. */
@@ -42,7 +42,7 @@ export function planReplicas(
   return { create: 0, remove: inDeletionOrder(active, related(), nowMs).slice(0, count) };
 }
 
-/** How old each ready pod that goes is, in multiples (rounded down) of the age of the youngest ready pod. */
+/** The age of each ready pod to be deleted, as a multiple (rounded down) of the age of the youngest ready pod. */
 export function ageRatios(removed: readonly Pod[], pods: readonly Pod[], nowMs: number): number[] {
   if (removed.length === 0) return [];
   const ageMs = (pod: Pod) => nowMs - Date.parse(pod.metadata.creationTimestamp);
@@ -50,13 +50,13 @@ export function ageRatios(removed: readonly Pod[], pods: readonly Pod[], nowMs: 
   return removed.filter(isPodReady).map((pod) => Math.floor(ageMs(pod) / youngestMs));
 }
 
-/** A step of the plan that went wrong. */
+/** The step of the plan that failed. */
 export interface ReplicaFailure {
   reason: 'FailedCreate' | 'FailedDelete';
   error: unknown;
 }
 
-/** The status that describes `pods`. `failure`: what became of the plan. */
+/** The status that describes `pods`. `failure`: the step of the plan that failed, if any. */
 export function planReplicaStatus(
   owner: ReplicaOwner,
   pods: readonly Pod[],
@@ -73,7 +73,7 @@ export function planReplicaStatus(
     message: messageOf(failure.error),
   };
   const before = findCondition(owner.status?.conditions, 'ReplicaFailure');
-  // Messages name a new pod each time: a failure that goes on keeps its first words, or each try would be a write.
+  // Messages name a new pod each time: a lasting failure keeps its first message, or each attempt would cause a write.
   const isKnown = before && before.reason === condition?.reason;
   const conditions = condition
     ? withCondition(owner.status?.conditions, isKnown ? before : condition, now.text)

@@ -1,4 +1,4 @@
-/** ReplicaSets: so many pods of a template, no more, no fewer. ReplicationControllers run on the same engine. */
+/** ReplicaSets: maintain an exact number of pods of a template. ReplicationControllers run on the same engine. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import { controllerOf, type KubeObject, type LabelSelector, type ResourceType } from '../../api/meta.ts';
 import { Pod, ReplicaSet } from '../../api/resources.gen.ts';
@@ -38,7 +38,7 @@ export const replicaSetController = defineReplicaController({
   selectorOf: (rs) => rs.spec?.selector,
 });
 
-/** A kind that keeps pods of a template in number. */
+/** A kind that maintains a number of pods of a template. */
 interface ReplicaKind<T extends KubeObject & ReplicaOwner> {
   name: string;
   component: string;
@@ -81,7 +81,7 @@ export function defineReplicaController<T extends KubeObject & ReplicaOwner>(
   });
 }
 
-/** `isRefused`: the namespace is terminating, so that trying again is of no use. */
+/** `isRefused`: the namespace is terminating, so a retry is pointless. */
 async function syncPods(
   cluster: ReconcileCluster,
   owner: { type: ResourceType; object: KubeObject & ReplicaOwner },

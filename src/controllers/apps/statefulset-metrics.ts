@@ -16,7 +16,7 @@ export const statefulSetMetricsOf = metricsPerRegistry((registry) => ({
   ),
 }));
 
-/** Nothing is said of sets whose pods are only updated by hand. */
+/** Sets whose pods are updated only by hand have no series. */
 export function noteStatefulSet(
   registry: MetricsRegistry | undefined,
   set: StatefulSet,

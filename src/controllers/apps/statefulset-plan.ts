@@ -8,16 +8,16 @@ import { ordinalOf, startOrdinal } from './statefulset-pod.ts';
 
 export type StatefulStep =
   | { act: 'create'; ordinal: number; revision: ControllerRevision }
-  /** It ended: it is deleted, and made anew when it is gone. */
+  /** It ended: it is deleted, and created again once it is gone. */
   | { act: 'replace'; ordinal: number; pod: Pod }
   | { act: 'scaleDown'; ordinal: number; pod: Pod }
   | { act: 'update'; ordinal: number; pod: Pod };
 
 export interface StatefulPlan {
   steps: StatefulStep[];
-  /** Pods that have their place and stay: their labels and claims are put right. */
+  /** Pods that stay in their place, with labels and claims to be corrected. */
   settled: { ordinal: number; pod: Pod }[];
-  /** Pending pods whose claims are made again where they are missing. */
+  /** Pending pods whose missing claims are to be created again. */
   pending: { ordinal: number; pod: Pod }[];
 }
 
@@ -87,7 +87,7 @@ export function planStatefulSet(
       if (inOrder) return plan;
       continue;
     }
-    // The highest goes first, when all below it are well; a broken one may go whatever its place.
+    // The highest ordinal goes first, once all below it are healthy; a broken one may go regardless of its ordinal.
     if (inOrder && !isAvailable(pod) && pod !== firstUnhealthy) return plan;
     plan.steps.push({ act: 'scaleDown', ordinal, pod });
     if (inOrder) return plan;
@@ -114,14 +114,14 @@ function findFirstUnhealthy(
   return condemned.findLast(({ pod }) => !isHealthy(pod))?.pod;
 }
 
-/** New pods below the partition are of the old revision: an update that is held back stays so. */
+/** New pods below the partition have the old revision: a held-back update stays held back. */
 function revisionFor(set: StatefulSet, { current, update }: Revisions, ordinal: number): ControllerRevision {
   if (set.spec!.updateStrategy?.type === 'OnDelete') return update;
   const partition = set.spec!.updateStrategy?.rollingUpdate?.partition ?? 0;
   return ordinal < startOrdinal(set) + partition ? current : update;
 }
 
-/** Pods of the set that are missing, on their way out or not yet available. */
+/** Pods of the set that are missing, terminating or not yet available. */
 export function countUnavailable(set: StatefulSet, pods: readonly Pod[], nowMs: number): number {
   const { replicas = 1, minReadySeconds = 0 } = set.spec!;
   const start = startOrdinal(set);
@@ -133,7 +133,7 @@ export function countUnavailable(set: StatefulSet, pods: readonly Pod[], nowMs: 
   return replicas - pods.filter(isThere).length;
 }
 
-/** A percentage is rounded down, whatever the field's description says; at least 1. */
+/** Percentages are rounded down, despite what the field's description says; at least 1. */
 export function maxUnavailableOf(set: StatefulSet): number {
   const { replicas = 1, updateStrategy } = set.spec!;
   return Math.max(1, scaledValue(updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, replicas, 'down'));
@@ -159,7 +159,7 @@ function planUpdate(
       disrupted++;
     } else if (revisionOf(pod) !== update.metadata.name && !isTerminating(pod)) {
       const isFree = isUnavailable(pod);
-      // With one at a time a broken pod further down must not hold up the rollout that may mend it.
+      // With one pod at a time, a broken pod further down must not block the rollout that may fix it.
       if (!isFree && max > 1 && unavailable >= max) break;
       if (!isFree) unavailable++;
       steps.push({ act: 'update', ordinal, pod });
@@ -171,7 +171,7 @@ function planUpdate(
   return steps;
 }
 
-/** Numbers that describe the pods as they are; {@link countStep} adds what was just done. */
+/** Counts that describe the present pods; {@link countStep} adds what was just done. */
 export function planStatefulStatus(
   set: StatefulSet,
   { current, update }: Revisions,
@@ -201,7 +201,7 @@ export function planStatefulStatus(
   return status;
 }
 
-/** Counts a pod that was just made (+1) or deleted (-1). */
+/** Counts a pod that was just created (+1) or deleted (-1). */
 export function countStep(
   status: apps.StatefulSetStatus,
   step: StatefulStep,
@@ -216,7 +216,7 @@ function countRevision(status: apps.StatefulSetStatus, revision: string | undefi
   if (revision === status.updateRevision) status.updatedReplicas! += by;
 }
 
-/** When the last pod is updated and ready, the new revision becomes the current one. */
+/** Once the last pod is updated and ready, the new revision becomes the current one. */
 export function completeUpdate(set: StatefulSet, status: apps.StatefulSetStatus): void {
   if (set.spec!.updateStrategy?.type === 'OnDelete') return;
   const { replicas } = status;

@@ -64,7 +64,7 @@ export function newStatefulPod(
   } as Draft<Pod>;
 }
 
-/** The pod with the labels and volumes that its place asks for; undefined when it has them. */
+/** The pod with the labels and volumes that its ordinal calls for; undefined when it has them already. */
 export function withIdentity(pod: Pod, ordinal: number): Pod | undefined {
   const { name, labels } = pod.metadata;
   const isLabelled = labels?.[podNameLabel] === name && labels[podIndexLabel] === String(ordinal);
@@ -96,9 +96,9 @@ export function claimsFor(set: StatefulSet, ordinal: number): Draft<PersistentVo
 }
 
 /**
- * Who should own a claim, by the set's retention policy: the set, when claims go with it; the pod, when claims go with
- * scaling down and this pod is about to be scaled away. Other owners stay, and a claim that another controller has is
- * left to it. Undefined when nothing changes.
+ * Who should own a claim under the set's retention policy: the set, when claims are deleted with it; the pod, when
+ * claims are deleted on scale-down and this pod is about to go. Other owners stay, and a claim that has another
+ * controller is left to it. Undefined when nothing changes.
  */
 export function planClaimOwners(
   set: StatefulSet,
@@ -109,7 +109,7 @@ export function planClaimOwners(
   const present = claim.metadata.ownerReferences ?? [];
   const us = [ownerOf(StatefulSet, set), ownerOf(Pod, pod)];
   const isOurs = (owner: OwnerReference) => us.some((one) => names(owner, one));
-  // An earlier set or pod of the name had it: the garbage collector knows what becomes of it.
+  // An earlier set or pod of the same name owned it: the garbage collector decides what becomes of it.
   if (present.some((owner) => isOurs(owner) && !us.some(({ uid }) => uid === owner.uid))) return undefined;
   const others = present.filter((owner) => !isOurs(owner));
   const wanted = wantedOwners(set, us, fate);
@@ -124,7 +124,7 @@ export function planClaimOwners(
   return isSame ? undefined : [...others, ...ours];
 }
 
-/** Undefined when the policy keeps claims in any case. */
+/** Undefined when the policy retains claims in all cases. */
 function wantedOwners(
   { spec }: StatefulSet,
   [set, pod]: readonly OwnerReference[],
@@ -140,13 +140,13 @@ function ownerOf(type: ResourceType, object: KubeObject): OwnerReference {
   return controllerReference({ type, object });
 }
 
-/** Whether both are of the same name and kind, whatever the version. */
+/** Whether both have the same name and kind, regardless of version. */
 function names(a: OwnerReference, b: OwnerReference): boolean {
   const group = ({ apiVersion }: OwnerReference) => apiVersion.slice(0, Math.max(0, apiVersion.indexOf('/')));
   return a.kind === b.kind && a.name === b.name && group(a) === group(b);
 }
 
-/** The claim waits to be collected with an earlier pod of the same name: nothing new may use it. */
+/** The claim is waiting to be collected together with an earlier pod of the same name: nothing new may use it. */
 export function isStaleClaim(claim: PersistentVolumeClaim, podName: string, pod: Pod | undefined): boolean {
   return (claim.metadata.ownerReferences ?? []).some(
     (owner) => owner.kind === 'Pod' && owner.name === podName && owner.uid !== pod?.metadata.uid,

@@ -1,4 +1,4 @@
-/** StatefulSets: pods with names and claims that stay theirs, made and replaced in order. */
+/** StatefulSets: pods with stable names and claims, created and replaced in order. */
 import { compileLabelSelector } from '../../api/label-selector.ts';
 import type { Draft } from '../../api/meta.ts';
 import { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
@@ -131,7 +131,7 @@ class StatefulReconcile {
     }
   }
 
-  /** Gives the first failure. Pods that come and go in parallel do so in growing batches. */
+  /** Returns the first failure. Pods that come and go in parallel do so in growing batches. */
   async #take(steps: readonly StatefulStep[], status: apps.StatefulSetStatus): Promise<unknown> {
     const outcome = await slowStart(steps, async (step) => {
       const revision = await this.#act(step);
@@ -140,7 +140,7 @@ class StatefulReconcile {
     return outcome.failure;
   }
 
-  /** Gives the revision of the pod that came or went; undefined when the step must wait. */
+  /** Returns the revision of the pod that was created or deleted; undefined when the step must wait. */
   async #act(step: StatefulStep): Promise<string | undefined> {
     switch (step.act) {
       case 'create':
@@ -164,7 +164,7 @@ class StatefulReconcile {
       pod = await this.#cluster.create(Pod, draft, this.#signal);
       this.#podEvent('Create', name);
     } catch (error) {
-      // A pod of that name which belongs to somebody else or is being deleted: no event, only a wait.
+      // A pod of that name belongs to another owner or is being deleted: wait, without an event.
       if (!isAlreadyExists(error)) this.#podEvent('Create', name, error);
       throw error;
     }
@@ -183,7 +183,7 @@ class StatefulReconcile {
     return pod.metadata.labels?.[revisionHashLabel] ?? '';
   }
 
-  /** False when a claim of an earlier pod must be gone first. */
+  /** False when a claim of an earlier pod must go first. */
   async #makeClaims(ordinal: number, pod: Pod | undefined): Promise<boolean> {
     const set = this.#set;
     const name = podNameOf(set, ordinal);
@@ -197,7 +197,7 @@ class StatefulReconcile {
         }
         continue;
       }
-      // Claims are not owned by their set from the start: nobody would collect what is made for one that is gone.
+      // Claims are not owned by their set from the start: claims made for a deleted set would never be collected.
       if (!(await this.#cluster.stays(set, this.#signal))) return false;
       await this.#makeClaim(draft, name);
     }
@@ -223,7 +223,7 @@ class StatefulReconcile {
     this.#event('Normal', 'SuccessfulCreate', what);
   }
 
-  /** Gives a pod that is there what its place asks for. */
+  /** Corrects what an existing pod lacks for its ordinal. */
   async #settle(ordinal: number, pod: Pod): Promise<void> {
     const changed = withIdentity(pod, ordinal);
     try {
@@ -236,7 +236,7 @@ class StatefulReconcile {
     if (changed || claimsChanged) this.#podEvent('Update', pod.metadata.name);
   }
 
-  /** Whether a claim has another owner now. */
+  /** True when the owners of a claim were changed. */
   async #settleClaims(ordinal: number, pod: Pod, fate: { isCondemned: boolean }): Promise<boolean> {
     const { namespace } = this.#set.metadata;
     let isChanged = false;
@@ -269,7 +269,7 @@ class StatefulReconcile {
       await this.#cluster.delete(ControllerRevision, revision, this.#signal);
   }
 
-  /** Of a failure, unless the next try is what it asks for. */
+  /** Records the outcome of a step. A conflict is not reported: the next attempt resolves it. */
   #podEvent(verb: 'Create' | 'Delete' | 'Update', podName: string, error?: unknown): void {
     const what = `${verb.toLowerCase()} Pod ${podName} in StatefulSet ${this.#set.metadata.name}`;
     if (error === undefined) this.#event('Normal', `Successful${verb}`, `${what} successful`);

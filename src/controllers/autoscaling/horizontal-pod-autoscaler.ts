@@ -1,4 +1,4 @@
-/** Keeps the number of replicas such that the metrics of the pods meet their targets. */
+/** Adjusts the number of replicas so that the metrics of the pods meet their targets. */
 import { isDeepStrictEqual } from 'node:util';
 import { apiVersionOf, keyOf, parseApiVersion } from '../../api/meta.ts';
 import { HorizontalPodAutoscaler, Pod } from '../../api/resources.gen.ts';
@@ -20,22 +20,22 @@ import { MetricProblem } from './hpa-replicas.ts';
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
 type Status = NonNullable<HorizontalPodAutoscaler['status']>;
 
-/** What is remembered of an autoscaler ends with it: one of the same name has another uid. */
+/** State is kept per uid: an autoscaler created later under the same name starts without it. */
 type Histories = Map<string, ScalingHistory & { uid: string }>;
 
 /** By key, what selects the pods of each autoscaler's target. */
 type Selectors = Map<string, ReturnType<typeof parseLabelSelector>>;
 
-/** From one look at an autoscaler to the next, and from its creation to the first. */
+/** The interval between two evaluations of an autoscaler, and from its creation to the first. */
 const syncMs = 15_000;
-/** Of a change of the target's size that somebody else's write got in the way of. */
+/** Retries of a resize that lost to another client's write. */
 const rescaleTriesMax = 5;
 
 export function horizontalPodAutoscalerController(): AnyController {
-  /** By key. Starts anew with the controller: the first recommendation of a run is the present size. */
+  /** By key. Starts empty with the controller: the first recommendation of a run is the present size. */
   const histories: Histories = new Map();
   const selectors: Selectors = new Map();
-  /** By key, when the next look is due; a changed spec waits for it, too. */
+  /** By key, when the next evaluation is due; a changed spec waits for it, too. */
   const dueMs = new Map<string, number>();
   return defineController({
     name: 'horizontalpodautoscaler',
@@ -61,7 +61,7 @@ export function horizontalPodAutoscalerController(): AnyController {
         await measureReconciliation(cluster, () => sync.run());
       } catch (error) {
         if (signal.aborted) throw error;
-        // What is wrong stands in conditions and events; the next round comes at its time.
+        // Problems are reported in conditions and events; the next evaluation comes on schedule.
         cluster.logger.debug('an autoscaler could not be served', { key, error });
       }
       await sync.writeStatus();
@@ -78,7 +78,7 @@ interface SyncOptions {
   selectors: Selectors;
 }
 
-/** One round for one autoscaler. */
+/** One evaluation of one autoscaler. */
 class Sync {
   readonly #hpa: HorizontalPodAutoscaler;
   readonly #spec: Spec;
@@ -106,7 +106,7 @@ class Sync {
     };
   }
 
-  /** Gives how many replicas there were and how many there are to be. */
+  /** Returns the previous and the desired number of replicas. */
   async run(): Promise<{ from: number; to: number }> {
     const { path, scale } = await this.#readScale();
     const current = scale.spec?.replicas ?? 0;
@@ -217,11 +217,11 @@ class Sync {
         this.#event('Warning', reason, error.message);
         firstFailure ??= { reason, error };
         failures++;
-        // Upstream keeps the place of a metric that it knows nothing of.
+        // Upstream keeps the place of a metric of unknown type.
         statuses.push({ type: '' });
       }
     }
-    // A metric that is missing may ask for more: without it nothing is scaled down.
+    // A missing metric might have asked for more: while one is missing, nothing is scaled down.
     if (!best || (firstFailure && best.replicas < current)) {
       const { reason, error } = firstFailure ?? noMetrics;
       this.#setCondition(
@@ -283,7 +283,7 @@ class Sync {
     };
   }
 
-  /** A kind that nobody knows is a problem of its metric: the others count all the same. */
+  /** An unknown kind is a problem of that metric only: the others still count. */
   async #metricResourceOf({
     kind,
     apiVersion = 'v1',
@@ -304,7 +304,7 @@ class Sync {
     }
   }
 
-  /** Two autoscalers of the same pods would undo each other's work: neither scales. */
+  /** Two autoscalers of the same pods would undo each other's work, so neither scales. */
   #refuseShared(selector: string, pods: readonly Pod[]): void {
     const { namespace = '' } = this.#hpa.metadata;
     const names: string[] = [];
@@ -394,13 +394,13 @@ class Sync {
     return known?.uid === this.#hpa.metadata.uid ? known : { recommendations: [], ups: [], downs: [] };
   }
 
-  /** The first recommendation is to stay as it is. */
+  /** The first recommendation is the present size. */
   #seed(current: number): void {
     if (this.#histories.get(keyOf(this.#hpa))?.uid === this.#hpa.metadata.uid) return;
     this.#remember({ recommendations: [{ replicas: current, atMs: this.#nowMs }] });
   }
 
-  /** Keeps what the windows and periods still look back on. */
+  /** Keeps what the windows and periods still cover. */
   #remember(change: Partial<ScalingHistory>): void {
     const { recommendations, ups, downs } = { ...this.#history(), ...change };
     const since = (windowMs: number) => (entry: { atMs: number }) => entry.atMs > this.#nowMs - windowMs;
@@ -413,7 +413,7 @@ class Sync {
     });
   }
 
-  /** Sets a condition; its time moves only when its status does. */
+  /** Sets a condition; its transition time changes only with its status. */
   #setCondition(type: string, status: 'True' | 'False', reason: string, message: string): void {
     const known = this.#conditions.find((condition) => condition.type === type);
     const lastTransitionTime = known?.status === status ? known.lastTransitionTime! : formatTime(this.#nowMs);
@@ -427,7 +427,7 @@ class Sync {
   }
 }
 
-/** The API server adds a metric to every autoscaler; one without bypassed its defaults. */
+/** The API server adds a default metric to every autoscaler; one without any has bypassed the defaults. */
 const noMetrics = { reason: 'InvalidMetricSourceType', error: new MetricProblem('no metrics') };
 
 function rootOf(apiVersion: string): string {

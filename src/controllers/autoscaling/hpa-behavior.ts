@@ -11,7 +11,7 @@ export interface Recommendation {
   replicas: number;
   atMs: number;
 }
-/** By how many replicas the target was changed. */
+/** The number of replicas by which the target was changed. */
 export interface ScaleEvent {
   change: number;
   atMs: number;
@@ -74,16 +74,16 @@ export function periodMsOf({ behavior }: Spec): number {
 }
 
 export interface ReplicaRequest {
-  /** Replicas by now. */
+  /** The present number of replicas. */
   current: number;
   /** What the metrics ask for. */
   desired: number;
-  /** Does not hold the present recommendation yet. */
+  /** Does not include the present recommendation yet. */
   history: ScalingHistory;
   nowMs: number;
 }
 
-/** A request, and the rules of its autoscaler. */
+/** A recommendation, and the rules of its autoscaler. */
 interface RuledRequest extends ReplicaRequest {
   up: Rules;
   down: Rules;
@@ -135,7 +135,7 @@ interface Bounded {
   reason: keyof typeof reasons;
 }
 
-/** Without behavior: at the most twice as many, or four, in one step. */
+/** Without `behavior`: at most doubled, or increased to four, in one step. */
 function boundByRate({ minReplicas = 1, maxReplicas }: Spec, current: number, desired: number): Bounded {
   const rateLimit = Math.max(2 * current, 4);
   if (desired < minReplicas) return { replicas: minReplicas, reason: 'TooFewReplicas' };
@@ -177,7 +177,7 @@ function boundByPolicies(
   return { replicas: desired, reason: 'DesiredWithinRange' };
 }
 
-/** Replicas at the start of a period: the present ones without what was done since. */
+/** Replicas at the start of a period: the present ones without the changes since. */
 function atPeriodStart(
   current: number,
   { ups, downs }: ScalingHistory,

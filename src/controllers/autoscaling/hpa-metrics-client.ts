@@ -5,7 +5,7 @@ import { milliValueOf } from '../../api/quantity.ts';
 import type { Client } from '../../client/client.ts';
 import { MetricProblem, type PodMetric, type PodMetrics } from './hpa-replicas.ts';
 
-/** Servers of metrics are others' programs: an empty list of theirs may be null. */
+/** Metrics servers are third-party programs: their empty lists may be null. */
 interface ListOf<Item> {
   items?: Item[] | null;
 }
@@ -35,7 +35,7 @@ export async function readResourceMetrics(
   const { namespace, selector, resource, container } = query;
   const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
   const items = (await asking<PodMetricsList>(client, path, 'resource', signal)).items ?? [];
-  // Pods without the container or the resource are for the caller to miss.
+  // Noticing pods without the container or the resource is up to the caller.
   if (items.length === 0) throw new MetricProblem('no metrics returned from resource metrics API');
   return readable('resource', () => {
     const metrics = new Map<string, PodMetric>();
@@ -117,7 +117,7 @@ export async function readExternalMetric(
   return readable('external', () => items.reduce((total, { value }) => total + milliValueOf(value), 0));
 }
 
-/** The newest version that is served: adapters of today know both, older ones only v1beta1. */
+/** The newest version that is served: today's adapters have both, older ones only v1beta1. */
 async function custom(client: Client, path: string, signal: AbortSignal): Promise<MetricValueList> {
   const root = '/apis/custom.metrics.k8s.io';
   const group = await asking<{ versions?: { version: string }[] }>(client, root, 'custom', signal);
@@ -140,7 +140,7 @@ async function asking<Answer>(
   }
 }
 
-/** What another's program answers may be no number, or lack a field: that is the metric's problem, not the autoscaler's. */
+/** A third-party answer may hold no number or lack a field: that is the metric's problem, not the autoscaler's. */
 function readable<T>(api: string, read: () => T): T {
   try {
     return read();

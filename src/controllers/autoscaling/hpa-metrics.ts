@@ -1,4 +1,4 @@
-/** What one metric of an autoscaler asks for: reads it, compares it with its target, and says what it saw. */
+/** Evaluates one metric of an autoscaler: reads it, compares it with its target, and reports what it saw. */
 import { computePodRequests, numericAmounts } from '../../api/pod-resources.ts';
 import { formatQuantity, milliValueOf, quantityFromMilli } from '../../api/quantity.ts';
 import type { Pod } from '../../api/resources.gen.ts';
@@ -37,10 +37,10 @@ import {
 export interface MetricContext {
   client: Client;
   namespace: string;
-  /** Replicas that the target is to have, and that it has. */
+  /** The desired and the present number of replicas of the target. */
   specReplicas: number;
   statusReplicas: number;
-  /** The target's pods, and the text that selects them. */
+  /** The target's pods, and the selector text that selects them. */
   pods: readonly Pod[];
   selector: string;
   tolerances: Tolerances;
@@ -94,7 +94,7 @@ export function computeMetric(spec: MetricSpec, context: MetricContext): Promise
   throw new MetricProblem(`unknown metric source type "${spec.type}"`);
 }
 
-/** What goes wrong inside keeps its message; in the sum of all metrics, `prefix` comes before it. */
+/** An inner problem keeps its message; in the summary of all metrics, `prefix` precedes it. */
 async function summed<T>(prefix: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -195,7 +195,7 @@ async function computeObject(
   const { replicas, current } = weighValue(milli, target, context);
   return {
     replicas,
-    // Upstream calls an object's metric that is shared out an external one.
+    // Upstream calls an averaged object metric an external one.
     name: target.averageValue !== undefined ? externalName(metric) : `${kind} metric ${metric.name}`,
     status: { type: 'Object', object: { metric, describedObject, current } },
   };
@@ -226,7 +226,7 @@ function externalName({ name, selector }: MetricIdentifier): string {
   return `external metric ${name}(${goSelector(selector)})`;
 }
 
-/** One value for all pods: shared out over them, or compared as it is. */
+/** One value for all pods: averaged over them, or compared as it is. */
 function weighValue(
   milli: number,
   target: MetricTarget,
@@ -290,7 +290,7 @@ function podRequests(
   return requests;
 }
 
-/** Plain amounts are thousandths for cpu and whole units for the rest. */
+/** Plain amounts are thousandths for cpu and whole units for everything else. */
 function milliOf(resource: string, amount: number): number {
   return resource === 'cpu' ? amount : amount * 1000;
 }
@@ -305,7 +305,7 @@ function valueStatus({ utilization, averageMilli }: Proposal, resource?: string)
   return { averageValue, ...(utilization !== undefined && { averageUtilization: utilization }) };
 }
 
-/** Puts words before the message of a problem that comes up inside. */
+/** Prefixes the message of an inner problem. */
 function prefixing(prefix: string): <T>(work: () => Promise<T>) => Promise<T> {
   return async (work) => {
     try {

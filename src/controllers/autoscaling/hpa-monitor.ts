@@ -1,10 +1,10 @@
-/** What the autoscaler did and how long it took, under upstream's names. */
+/** Counts what the autoscaler did and how long it took, under upstream's metric names. */
 import type { HorizontalPodAutoscaler } from '../../api/resources.gen.ts';
 import type { Clock } from '../../base/clock.ts';
 import { exponentialBuckets, type MetricsRegistry, metricsPerRegistry } from '../../base/metrics.ts';
 import type { Informer } from '../../client/informer.ts';
 
-/** What a user wrote cannot be served, whatever the metrics are. */
+/** The user's spec cannot be served, whatever the metrics say. */
 export class SpecProblem extends Error {
   constructor(message: string) {
     super(message);
@@ -34,7 +34,7 @@ const hpaMetricsOf = metricsPerRegistry((registry) => {
     },
   );
   return {
-    /** Where the autoscalers are to be found when somebody asks. */
+    /** Where to find the autoscalers when metrics are collected. */
     source,
     reconciliations: registry.counter(
       `${prefix}_reconciliations_total`,
@@ -64,7 +64,7 @@ interface Measured {
   metrics?: MetricsRegistry | undefined;
 }
 
-/** `work`: gives how many replicas it came from and to. */
+/** `work`: returns the previous and the desired number of replicas. */
 export async function measureReconciliation(
   { clock, metrics }: Measured,
   work: () => Promise<{ from: number; to: number }>,

@@ -9,7 +9,7 @@ export interface PodMetric {
 }
 export type PodMetrics = ReadonlyMap<string, PodMetric>;
 
-/** How far a ratio may be from 1 before anything is done. */
+/** How far a ratio may be from 1 before the target is scaled. */
 export interface Tolerances {
   up: number;
   down: number;
@@ -23,9 +23,9 @@ export interface Proposal {
   averageMilli: number;
 }
 
-/** A metric that cannot be computed; the message is the user's. */
+/** A metric that cannot be computed; the message is for the user. */
 export class MetricProblem extends Error {
-  /** The message as the sum of all metrics of an autoscaler quotes it. */
+  /** The message as quoted in the summary of all metrics of an autoscaler. */
   readonly summary: string;
 
   constructor(message: string, summary = message) {
@@ -35,14 +35,14 @@ export class MetricProblem extends Error {
   }
 }
 
-/** After its start a pod's CPU says little about its load. */
+/** Shortly after its start a pod's CPU usage says little about its load. */
 const cpuInitializationMs = 5 * 60_000;
-/** A pod that was never ready longer than this after its start is unready for another reason. */
+/** A pod that was never ready for longer than this after its start is unready for another reason. */
 const initialReadinessMs = 30_000;
 
 export interface PodGroups {
   ready: number;
-  /** Not counted on their metrics. */
+  /** Pods whose metrics are not taken into account. */
   unready: Set<string>;
   missing: Set<string>;
   ignored: Set<string>;
@@ -98,7 +98,9 @@ export function replicasForAverage(targetMilli: number, options: PlainOptions): 
   });
 }
 
-/** From a target in percent of what the pods request (thousandths by pod name), asked for once it counts. */
+/**
+ * From a target in percent of what the pods request (thousandths by pod name); requests are looked up only when needed.
+ */
 export function replicasForUtilization(
   targetPercent: number,
   readRequests: () => ReadonlyMap<string, number>,
@@ -130,7 +132,7 @@ interface Rated {
 }
 
 interface Measure {
-  /** What a pod without a metric is taken to use when that speaks against scaling down. */
+  /** What a pod without a metric is assumed to use when it speaks against scaling down. */
   fill(pod: string): number;
   rate(metrics: ReadonlyMap<string, number>): Rated;
 }
@@ -154,7 +156,7 @@ function propose(
   if (!countsUnready && missing.size === 0)
     return { ...measured, replicas: isWithin(ratio, tolerances) ? current : Math.ceil(ratio * ready) };
 
-  // What is not known is taken to be whatever speaks against a change.
+  // Unknown values are assumed to speak against a change.
   if (ratio < 1) for (const name of missing) counted.set(name, measure.fill(name));
   if (ratio > 1) for (const name of missing) counted.set(name, 0);
   if (countsUnready) for (const name of unready) counted.set(name, 0);
@@ -187,7 +189,7 @@ function isReady({ status }: Pod): boolean {
   return status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
 }
 
-/** From a value that is to be shared out evenly, in thousandths. `statusReplicas`: those that are there. */
+/** From a value that is to be spread evenly, in thousandths. `statusReplicas`: the present replicas. */
 export function replicasForShare(
   valueMilli: number,
   targetMilli: number,

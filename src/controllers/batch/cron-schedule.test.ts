@@ -19,7 +19,7 @@ const rows: [string, string, string[], string?][] = [
   ['30/10 * * * *', '2026-01-01T00:00:00Z', ['2026-01-01T00:30:00Z', '2026-01-01T00:40:00Z']],
   ['0 0 29 2 *', '2026-01-01T00:00:00Z', ['2028-02-29T00:00:00Z']],
   ['0 12 * JAN mon-wed', '2026-01-01T00:00:00Z', ['2026-01-05T12:00:00Z', '2026-01-06T12:00:00Z']],
-  // With both day fields, either is enough.
+  // With both day fields set, either one is enough.
   ['0 0 13 * 5', '2026-02-01T00:00:00Z', ['2026-02-06T00:00:00Z', '2026-02-13T00:00:00Z']],
   ['0 0 ? * ?', '2026-01-01T00:00:00Z', ['2026-01-02T00:00:00Z']],
   ['@hourly', '2026-01-01T00:00:00Z', ['2026-01-01T01:00:00Z']],
@@ -27,9 +27,9 @@ const rows: [string, string, string[], string?][] = [
   ['@every 1h30m', '2026-01-01T00:00:00Z', ['2026-01-01T01:30:00Z']],
   ['0 9 * * *', '2026-07-01T00:00:00Z', ['2026-07-01T07:00:00Z'], 'Europe/Berlin'],
   ['0 9 * * *', '2026-01-01T00:00:00Z', ['2026-01-01T08:00:00Z'], 'Europe/Berlin'],
-  // The clocks go from 02:00 to 03:00 on 29 March: half past two does not come that day.
+  // Clocks go from 02:00 to 03:00 on 29 March: there is no half past two that day.
   ['30 2 * * *', '2026-03-28T12:00:00Z', ['2026-03-30T00:30:00Z'], 'Europe/Berlin'],
-  // They go back on 25 October: half past two comes twice, and counts once.
+  // Clocks go back on 25 October: half past two comes twice, and counts once.
   ['30 2 * * *', '2026-10-24T12:00:00Z', ['2026-10-25T00:30:00Z', '2026-10-26T01:30:00Z'], 'Europe/Berlin'],
 ];
 

@@ -4,7 +4,7 @@ import { CronError, type CronFields, parseCron } from '../../api/batch/cron-sche
 export interface CronSchedule {
   /** The first time strictly after `afterMs`; undefined when there is none within five years. */
   next(afterMs: number): number | undefined;
-  /** The last time after `afterMs` that is not after `untilMs`, without a walk through all between them. */
+  /** The last time after `afterMs` and not after `untilMs`, without stepping through all times in between. */
   latest(afterMs: number, untilMs: number): number | undefined;
 }
 
@@ -20,7 +20,7 @@ export function parseCronSchedule(text: string, timeZone?: string): CronSchedule
   return { next, latest: (afterMs, untilMs) => bisectLatest(next, afterMs, untilMs) };
 }
 
-/** Counts from whole seconds. */
+/** Starts from whole seconds. */
 function periodic(everyMs: number): CronSchedule {
   const next = (afterMs: number) => Math.floor(afterMs / 1000) * 1000 + everyMs;
   return {
@@ -57,7 +57,7 @@ export function formatInZone(instantMs: number, timeZone = 'UTC'): string {
   return `${wall}${offsetMs < 0 ? '-' : '+'}${twoDigits(minutes / 60)}:${twoDigits(minutes % 60)}`;
 }
 
-/** Milliseconds that a zone's wall clock is ahead of UTC at an instant. */
+/** How many milliseconds a zone's wall clock is ahead of UTC at an instant. */
 type OffsetAt = (instantMs: number) => number;
 
 function offsetsOf(timeZone: string): OffsetAt {
@@ -86,7 +86,7 @@ function offsetsOf(timeZone: string): OffsetAt {
   };
 }
 
-/** Walks the wall clock, which is treated as if it were UTC; hours that a zone leaps over are never due. */
+/** Walks along the wall clock, which is treated as if it were UTC; hours that a zone skips are never due. */
 function nextTime(fields: CronFields, offsetAt: OffsetAt, afterMs: number): number | undefined {
   let wall = Math.floor((afterMs + offsetAt(afterMs)) / 60_000) * 60_000;
   const endMs = afterMs + horizonYears * 366 * 86_400_000;
@@ -127,7 +127,7 @@ function nextWall(fields: CronFields, fromMs: number, endMs: number): number | u
   return undefined;
 }
 
-/** With both day fields given, either is enough; with one, it alone decides. */
+/** With both day fields given, either is enough; with one, that one decides. */
 function isDayDue(fields: CronFields, date: Date): boolean {
   const day = fields.daysOfMonth.has(date.getUTCDate());
   const weekday = fields.daysOfWeek.has(date.getUTCDay());

@@ -22,9 +22,9 @@ const creationSkewOf = metricsPerRegistry((registry) => {
   return registry.histogram(name, help, exponentialBuckets(1, 2, 10)).bind({});
 });
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
-/** A schedule that was missed so often is wrong, or a clock is: said, then gone on with. */
+/** A schedule with this many missed times is wrong, or a clock is: reported, then ignored. */
 const missedMax = 100;
-/** Timers fire a little late, so that the time is over for sure. */
+/** Timers fire a little late, so that the time has certainly passed. */
 const slackMs = 100;
 
 export const cronJobController = defineController({
@@ -46,7 +46,7 @@ function finishedAs(job: Job): 'Complete' | 'Failed' | undefined {
   return isTrue('Failed') ? 'Failed' : undefined;
 }
 
-/** Times that are due by now: the newest, and how many there were since the last one that was acted on. */
+/** Times that are due: the newest, and how many there were since the last one that was acted on. */
 export function dueTimes(
   cronJob: CronJob,
   schedule: CronSchedule,
@@ -133,7 +133,7 @@ class CronReconcile {
     }
   }
 
-  /** Brings the list of active jobs up to date with the jobs that there are. */
+  /** Brings the list of active jobs up to date with the existing jobs. */
   async #followJobs(jobs: readonly Job[]): Promise<void> {
     const { status } = this.#cronJob;
     const listed = new Set(status?.active?.map(({ uid }) => uid));
@@ -143,7 +143,7 @@ class CronReconcile {
       const message = `Saw a job that the controller did not create or forgot: ${metadata.name}`;
       this.#event('Warning', 'UnexpectedJob', message);
     }
-    // Made, and then stopped before that was written down: they count, or the next would run beside them.
+    // Created just before a crash, and not recorded yet: they count, or the next job would run beside them.
     const recalled = forgotten.filter((job) => !job.metadata.deletionTimestamp).map(referenceTo);
     const lastScheduleTime = latest([
       status?.lastScheduleTime,
@@ -178,7 +178,7 @@ class CronReconcile {
     return active;
   }
 
-  /** The job that a cache may not show yet. */
+  /** The job, which the cache may not show yet. */
   async #lookUp({ name = '', namespace, uid }: core.ObjectReference): Promise<Job | undefined> {
     const job = await this.#cluster.client
       .get(Job, { name, namespace }, this.#signal)
@@ -282,19 +282,19 @@ class CronReconcile {
   }
 }
 
-/** The name follows from the time: however often it is tried, there is one job per time. */
+/** The name is derived from the time: however often creation is retried, there is one job per time. */
 function nameAt(cronJob: CronJob, dueMs: number): string {
   return `${cronJob.metadata.name}-${Math.floor(dueMs / 60_000)}`;
 }
 
-/** The time that the job was made for, when it is one that the schedule had made. */
+/** The time for which the job was created, if the schedule could have created it. */
 function startedFor(cronJob: CronJob, { metadata }: Job): string | undefined {
   const time = metadata.annotations?.[scheduledAnnotation];
   if (!time || metadata.name !== nameAt(cronJob, Date.parse(time))) return undefined;
   return formatTime(Date.parse(time));
 }
 
-/** Of times in the same format; undefined when there is none. */
+/** The latest of times in the same format; undefined when there is none. */
 function latest(times: readonly (string | undefined)[]): string | undefined {
   return times
     .filter((time) => time !== undefined)

@@ -1,6 +1,6 @@
 /** Sets of completion indexes, written as in a Job's status: `0,2-4,7`. */
 
-/** Indexes below `limit`; what lies beyond was written for a larger job. */
+/** Indexes below `limit`; any beyond it were written for a larger job. */
 export function parseIndexes(text: string | undefined, limit = Number.POSITIVE_INFINITY): Set<number> {
   const indexes = new Set<number>();
   for (const part of (text ?? '').split(',')) {

@@ -5,7 +5,7 @@ import type { InformerFactory } from '../../client/informer.ts';
 import { isPodTerminal } from '../pod-state.ts';
 import { isIndexed, isTracked, keptByAnother } from './job-pod.ts';
 
-/** What a look at a job came to. */
+/** The outcome of one sync of a job. */
 export type JobAction = 'reconciling' | 'tracking' | 'pods_created' | 'pods_deleted';
 
 const prefix = 'job_controller';
@@ -41,7 +41,10 @@ export const jobMetricsOf = metricsPerRegistry((registry) => ({
   ),
 }));
 
-/** Counts what comes and goes without a sync: others' jobs, and ended pods that wait to be counted, whoever owns them. */
+/**
+ * Counts what comes and goes without a sync: jobs of other controllers, and ended pods that wait to be counted,
+ * whichever job they belong to.
+ */
 export function followJobMetrics(registry: MetricsRegistry | undefined, informers: InformerFactory): void {
   const { keptByAnother: kept, terminatedTracked } = jobMetricsOf(registry);
   informers.of(Job).handle({
@@ -65,7 +68,7 @@ export function completionModeOf(job: Job): string {
   return isIndexed(job) ? 'Indexed' : 'NonIndexed';
 }
 
-/** Why a job has to make pods. */
+/** Why a job creates pods. */
 export function creationReasonOf(
   job: Job,
   { failed, terminating }: { failed: number; terminating: number },

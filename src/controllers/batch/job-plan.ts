@@ -20,7 +20,7 @@ import {
   matchSuccessPolicy,
 } from './job-policy.ts';
 
-/** How a job ends: failure or success, first as an intent, and as a fact when its pods have ended. */
+/** How a job ends: failure or success, first as an intent, then as a fact once its pods have ended. */
 export interface Verdict {
   outcome: 'failure' | 'success';
   reason: string;
@@ -30,31 +30,31 @@ export interface Verdict {
 export interface JobPlan {
   verdict?: Verdict;
   isSuspended: boolean;
-  /** Indexes to make pods for, or undefined once per pod of a job without indexes. */
+  /** Indexes to create pods for, or undefined once per pod of a job without indexes. */
   create: (number | undefined)[];
   remove: Pod[];
-  /** Pods to count as succeeded and failed, by uid; written before their finalizers go. */
+  /** Pods to count as succeeded and failed, by uid; recorded before their finalizers are removed. */
   newlySucceeded: string[];
   newlyFailed: string[];
-  /** What the failure policy made of the pods that are counted now, or left out. */
+  /** What the failure policy decided about the pods that are counted or ignored now. */
   failureActions: FailureAction[];
-  /** Pods whose outcome is (then) counted or of no interest: they need not be held any longer. */
+  /** Pods that need no finalizer any longer: their outcome is (then) counted, or irrelevant. */
   release: Pod[];
   completedIndexes?: ReadonlySet<number>;
   failedIndexes?: ReadonlySet<number>;
-  /** Numbers of what is there, before anything is made or removed. */
+  /** Counts of the existing pods, before any is created or deleted. */
   active: number;
   ready: number;
   terminating: number;
   succeeded: number;
   failed: number;
-  /** Earliest time in which time alone changes the plan. */
+  /** The earliest time at which the plan changes through time alone. */
   waitMs?: number;
 }
 
 const podBackoff = { firstMs: 10_000, maxMs: 600_000 };
 const burst = 500;
-/** Uncounted pods in a status at most. */
+/** The most uncounted pods in a status. */
 const uncountedMax = 500;
 
 export function isFinished(job: Job): boolean {
@@ -66,12 +66,12 @@ function isSuspendedBySpec(job: Job): boolean {
   return job.spec?.suspend === true;
 }
 
-/** A job with its pods as they are by now, and what of them is known already. */
+/** A job with its present pods, and what is already known of them. */
 interface SeenPods {
   job: Job;
   pods: readonly Pod[];
   active: readonly Pod[];
-  /** What the pod failure policy says of failed pods, by uid. */
+  /** What the pod failure policy decides about failed pods, by uid. */
   matches: ReadonlyMap<string, FailureMatch | undefined>;
   /** Ended pods that the status lists but does not count yet; by uid. */
   uncounted: { succeeded: ReadonlySet<string>; failed: ReadonlySet<string> };
@@ -122,7 +122,7 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
   return plan;
 }
 
-/** What the pod failure policy says of failed pods, by uid. */
+/** What the pod failure policy decides about failed pods, by uid. */
 function matchFailures(job: Job, pods: readonly Pod[]): Map<string, FailureMatch | undefined> {
   const matches = new Map<string, FailureMatch | undefined>();
   if (!job.spec!.podFailurePolicy) return matches;
@@ -145,7 +145,7 @@ function decide({ job, active, matches, nowMs }: SeenPods, plan: JobPlan): Verdi
     return { outcome: 'success', reason: met.reason ?? '', message: met.message ?? '' };
   const fatal = [...matches.values()].find((match) => match?.action === 'FailJob');
   if (fatal) return failure('PodFailurePolicy', fatal.message ?? '');
-  // An index limit takes the place of the job's own, unless that is set too.
+  // A per-index limit replaces the job's own, unless that is set too.
   const backoffLimit = spec.backoffLimit ?? (spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1);
   if (plan.failed > backoffLimit || restartsExceed(job, active, backoffLimit))
     return failure('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
@@ -177,7 +177,7 @@ function leftOfDeadlineMs(job: Job, nowMs: number): number | undefined {
   return Date.parse(job.status.startTime) + activeDeadlineSeconds * 1000 - nowMs;
 }
 
-/** With restarts within the pod, it is those that the limit counts. */
+/** When containers restart within the pod, the limit counts those restarts. */
 function restartsExceed(job: Job, active: readonly Pod[], limit: number): boolean {
   if (job.spec!.template.spec?.restartPolicy !== 'OnFailure') return false;
   let restarts = 0;
@@ -193,9 +193,9 @@ function restartsExceed(job: Job, active: readonly Pod[], limit: number): boolea
 interface Indexes {
   completed: Set<number>;
   failed: Set<number> | undefined;
-  /** Indexes that have a pod that counts as theirs. */
+  /** Indexes that have an active pod. */
   occupied: Set<number>;
-  /** The pod that records how often an index failed: kept until the next pod of the index carries the number on. */
+  /** The pod that records how often an index failed: kept until the next pod of the index takes the number over. */
   lastFailed: Map<number, Pod>;
 }
 
@@ -289,7 +289,7 @@ function backoffMs(failures: number): number {
   return Math.min(podBackoff.maxMs, podBackoff.firstMs * 2 ** (failures - 1));
 }
 
-/** Pods that failed one after the other since the last success make the next one wait. */
+/** Consecutive pod failures since the last success delay the next pod. */
 function backoffLeftMs(pods: readonly Pod[], job: Job, nowMs: number): number {
   const ended = pods
     .filter((pod) => pod.status?.phase === 'Succeeded' || countsAsFailed(job, pod))
@@ -299,7 +299,7 @@ function backoffLeftMs(pods: readonly Pod[], job: Job, nowMs: number): number {
   return failures === 0 ? 0 : backoffMs(failures) - (nowMs - finishedAtMs(ended[0]!));
 }
 
-/** Too many pods: first those whose index is done or taken twice, then the least ready and youngest. */
+/** Surplus pods: first those whose index is complete or duplicated, then the least ready and youngest. */
 function podsToRemove(job: Job, active: readonly Pod[], indexes: Indexes | undefined, count: number): Pod[] {
   const order = (a: Pod, b: Pod) =>
     Number(Boolean(a.spec?.nodeName)) - Number(Boolean(b.spec?.nodeName)) ||
@@ -363,7 +363,7 @@ function count(seen: SeenPods, indexes: Indexes | undefined, plan: JobPlan): voi
   }
 }
 
-/** The last failed pod of an index stays until another carries its number on. */
+/** The last failed pod of an index stays until another takes its failure count over. */
 function isStillNeeded(job: Job, pod: Pod, indexes: Indexes | undefined): boolean {
   const index = indexOf(job, pod);
   if (!indexes?.failed || index === undefined) return false;
@@ -371,7 +371,7 @@ function isStillNeeded(job: Job, pod: Pod, indexes: Indexes | undefined): boolea
   return indexes.lastFailed.get(index) === pod;
 }
 
-/** How often the pods of an index have failed so far; undefined where the job does not limit that. */
+/** How often the pods of an index have failed so far; undefined when the job has no such limit. */
 export function failuresOfIndex(
   job: Job,
   pods: readonly Pod[],

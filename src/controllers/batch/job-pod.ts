@@ -1,4 +1,4 @@
-/** A Job's pods: how they are made, and what their state counts as. */
+/** A Job's pods: how they are created, and what their state counts as. */
 import type { Draft } from '../../api/meta.ts';
 import { Job, type Pod } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
@@ -13,7 +13,7 @@ const ignoredFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure
 
 const ownManager = 'kubernetes.io/job-controller';
 
-/** The controller that the job was given to; undefined when it is ours. */
+/** The controller to which the job is delegated; undefined when it is ours. */
 export function keptByAnother(job: Job): string | undefined {
   const { managedBy } = job.spec ?? {};
   return managedBy === ownManager ? undefined : managedBy || undefined;
@@ -23,7 +23,7 @@ export function isIndexed(job: Job): boolean {
   return job.spec?.completionMode === 'Indexed';
 }
 
-/** True when a pod is replaced only after it has fully ended. */
+/** True when a pod is replaced only once it has fully ended. */
 export function replacesOnlyFailed(job: Job): boolean {
   return job.spec?.podReplacementPolicy === 'Failed' || job.spec?.podFailurePolicy !== undefined;
 }
@@ -33,8 +33,8 @@ export function isTracked(pod: Pod): boolean {
 }
 
 /**
- * Ended badly, or (where that is enough to replace it) is on its way out. What the job took away itself, because it is
- * suspended or has a lower parallelism, was let go before and is no failure.
+ * Failed, or (where that is enough for a replacement) terminating. Pods that the job itself removed, because it was
+ * suspended or its parallelism reduced, lost their finalizer before and are no failures.
  */
 export function countsAsFailed(job: Job, pod: Pod): boolean {
   if (pod.metadata.deletionTimestamp !== undefined && !isTracked(pod)) return false;
@@ -59,13 +59,16 @@ export function failuresOf(pod: Pod): { counted: number; ignored: number } {
   };
 }
 
-/** What somebody made no count of counts for nothing: the pods that follow would carry it on. */
+/**
+ * A count that is not a positive whole number, as a user may have written, is zero: the pods that follow would pass it
+ * on.
+ */
 function countOf(text: string | undefined): number {
   const count = Number(text ?? 0);
   return Number.isInteger(count) && count > 0 ? count : 0;
 }
 
-/** `failures`: of the same index so far, where the job limits those. */
+/** `failures`: of the same index so far, when the job limits those. */
 export function newJobPod(
   job: Job,
   index: number | undefined,
@@ -109,7 +112,7 @@ function withIndexVariable(container: core.Container): core.Container {
   return { ...container, env: [...(container.env ?? []), { name: indexVariable, valueFrom: { fieldRef } }] };
 }
 
-/** When the pod's last container ended; when that is not known, when it was last known to be alive. */
+/** When the pod's last container ended; if unknown, when the pod was last known to be alive. */
 export function finishedAtMs(pod: Pod): number {
   const times = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
     .map((status) => Date.parse(status.state?.terminated?.finishedAt ?? ''))

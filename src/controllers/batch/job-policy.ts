@@ -8,11 +8,11 @@ export type FailureAction = 'FailJob' | 'FailIndex' | 'Ignore' | 'Count';
 
 export interface FailureMatch {
   action: FailureAction;
-  /** Why, for a rule that fails the whole job. */
+  /** The reason, for a rule that fails the whole job. */
   message?: string;
 }
 
-/** What a failed pod means by the policy; undefined when no rule matches. */
+/** What the policy makes of a failed pod; undefined when no rule matches. */
 export function matchFailurePolicy(job: Job, pod: Pod): FailureMatch | undefined {
   for (const [index, rule] of (job.spec?.podFailurePolicy?.rules ?? []).entries()) {
     const { namespace, name } = pod.metadata;

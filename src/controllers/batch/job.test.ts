@@ -13,7 +13,7 @@ import { failuresOf, trackingFinalizer } from './job-pod.ts';
 const labels = { app: 'j', 'batch.kubernetes.io/job-name': 'j' };
 const ended = (name: string) => pod(name, { phase: 'Succeeded', labels, finalizers: [trackingFinalizer] });
 
-/** A look at a job of three completions, where a webhook lets nobody touch pods named `guarded…`. */
+/** One reconcile of a job with three completions, where a webhook refuses any write to pods named `guarded…`. */
 async function lookAt(owned: readonly Pod[], orphans: readonly Pod[]) {
   const released: string[] = [];
   let status: Job['status'] = {};

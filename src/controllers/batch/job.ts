@@ -30,14 +30,14 @@ export const jobController = defineController({
   owns: [Pod],
   selectorOf: (job: Job) => job.spec?.selector,
   watches: [
-    // Pods that were left behind by their job still carry the finalizer.
+    // Pods that their job left behind still carry the finalizer.
     watch(Pod, (pod) => {
       const job = pod.metadata.labels?.[jobNameLabel];
       return job && isTracked(pod) && !controllerOf(pod) ? [`${pod.metadata.namespace}/${job}`] : [];
     }),
   ],
   metrics: followJobMetrics,
-  // Upstream's: a job that fails to sync waits a second first.
+  // Upstream's: a job that fails to sync waits for a second first.
   backoff: { firstMs: 1_000, maxMs: 60_000 },
   async reconcile(key, cluster, signal) {
     const job = cluster.get(Job, key);
@@ -49,7 +49,10 @@ export const jobController = defineController({
   },
 });
 
-/** Lets go of pods whose job is gone or has left them. Gives the first failure, which is no reason to leave the job alone. */
+/**
+ * Releases pods whose job is gone or no longer owns them. Returns the first failure, which does not keep the job from
+ * its reconcile.
+ */
 async function releaseOrphans(
   cluster: ReconcileCluster,
   key: string,
@@ -146,7 +149,7 @@ class JobReconcile {
     const job = this.#job;
     const control = new PodControl(this.#cluster, { type: Job, object: job }, this.#signal);
     const removed = await allAtOnce(plan.remove, async (pod) => {
-      // Those of a job that ends count as failed; those that are too many are let go first, and do not.
+      // Pods of a job that ends count as failed; surplus pods lose their finalizer first, and do not.
       if (!plan.verdict && isTracked(pod)) await dropFinalizer(this.#cluster, pod, this.#signal);
       await control.delete(pod);
     });
@@ -170,7 +173,9 @@ class JobReconcile {
     if (failure !== undefined) podsCreated.add(1, { reason, status: 'failed' });
   }
 
-  /** First the outcomes are written down as uncounted, then their pods are let go, then they are counted. */
+  /**
+   * First the outcomes are recorded as uncounted, then the pods' finalizers are removed, then the outcomes are counted.
+   */
   async #count(plan: JobPlan, pods: readonly Pod[]): Promise<void> {
     const before = this.#job.status?.uncountedTerminatedPods;
     const succeeded = [...(before?.succeeded ?? []), ...plan.newlySucceeded];
@@ -187,7 +192,7 @@ class JobReconcile {
       await dropFinalizer(this.#cluster, pod, this.#signal);
       released.add(pod.metadata.uid);
     });
-    // A pod that is gone, or has lost its finalizer before, is counted now.
+    // A pod that is gone, or had lost its finalizer before, is counted now.
     const tracked = new Set(pods.filter(isTracked).map((pod) => pod.metadata.uid));
     const isHeld = (uid: string) => tracked.has(uid) && !released.has(uid);
     const status = this.#statusFor(plan);
@@ -196,7 +201,7 @@ class JobReconcile {
     status.failed = (this.#job.status?.failed ?? 0) + count(failed);
     const left = { succeeded: succeeded.filter(isHeld), failed: failed.filter(isHeld) };
     status.uncountedTerminatedPods = left;
-    // A pod that could not be let go would be left to nobody.
+    // A pod that could not be released would be left without a controller.
     const isOver =
       plan.verdict &&
       failure === undefined &&
@@ -208,7 +213,7 @@ class JobReconcile {
     if (failure !== undefined) throw failure;
   }
 
-  /** Numbers and conditions, without what is being counted. */
+  /** Counts and conditions, without what is being counted. */
   #statusFor(plan: JobPlan): batch.JobStatus {
     const { status, spec } = this.#job;
     const conditions = [...(status?.conditions ?? [])];
@@ -260,12 +265,12 @@ class JobReconcile {
       ...(status.conditions ?? []),
       this.#condition(type, 'True', verdict.reason, verdict.message),
     ];
-    // One whose pods end while it is suspended has started all the same.
+    // A job whose pods end while it is suspended has still started.
     status.startTime ??= this.#now;
     if (verdict.outcome === 'success') status.completionTime = this.#now;
   }
 
-  /** Called when the status that counts them is written. */
+  /** Called once the status that counts them is written. */
   #noteFinished(plan: JobPlan): void {
     const before = this.#before;
     const { podsFinished, indexesFinished, failuresHandled } = jobMetricsOf(this.#cluster.metrics);

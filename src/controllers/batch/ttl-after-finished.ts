@@ -1,4 +1,4 @@
-/** Deletes finished Jobs whose time to live is over. */
+/** Deletes finished Jobs whose time to live has expired. */
 import { Job } from '../../api/resources.gen.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
@@ -23,7 +23,7 @@ export const ttlAfterFinishedController = defineController({
     const leftMs = timeLeftMs(job, cluster.clock.now());
     if (leftMs === undefined) return;
     if (leftMs > 0) return { requeueAfterMs: leftMs };
-    // The cache may be behind: the time may have been made longer just now.
+    // The cache may lag behind: the time to live may just have been extended.
     const fresh = await cluster.client.get(Job, job.metadata, signal).catch(undefinedIfNotFound);
     const freshLeftMs = fresh && timeLeftMs(fresh, cluster.clock.now());
     if (!fresh || freshLeftMs === undefined || freshLeftMs > 0) return;
@@ -33,7 +33,7 @@ export const ttlAfterFinishedController = defineController({
   },
 });
 
-/** Undefined for a job that is not finished or may stay. */
+/** Undefined for a job that is unfinished or has no time to live. */
 function timeLeftMs(job: Job, nowMs: number): number | undefined {
   const endMs = endOfLifeMs(job);
   return endMs === undefined ? undefined : Math.max(0, endMs - nowMs);

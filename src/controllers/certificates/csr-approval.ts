@@ -1,4 +1,4 @@
-/** How a signing request is approved, and whether anybody has decided on it yet. */
+/** How a signing request is approved, and whether it has been decided on yet. */
 import { CertificateSigningRequest } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';

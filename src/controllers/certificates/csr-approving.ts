@@ -20,7 +20,8 @@ export const csrApprovingController = defineController({
     const csr = cluster.get(CertificateSigningRequest, name);
     if (!csr || isDecided(csr)) return;
     const request = await readRequest(csr);
-    // What cannot be read or may not be had waits for an administrator, as everything that nobody approves.
+    // Unreadable and unauthorized requests wait for an administrator, like any other request that no controller
+    // approves.
     const kind = 'unreadable' in request ? undefined : kindOfNodeClient(csr, request);
     if (!kind || !(await isAllowed(cluster, csr, kind, signal))) return;
     await approve(cluster, csr, messages[kind], signal);

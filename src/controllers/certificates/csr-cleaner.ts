@@ -8,7 +8,7 @@ import { findCondition } from '../conditions.ts';
 
 const checkIntervalMs = 3_600_000;
 const hourMs = 3_600_000;
-/** How long after each state a request is kept. */
+/** How long a request is kept in each state. */
 const keptMs = { Approved: hourMs, Denied: hourMs, Failed: hourMs, pending: 24 * hourMs };
 
 export async function runCsrCleaner(environment: ControllerEnvironment, signal: AbortSignal): Promise<void> {
@@ -26,7 +26,7 @@ export async function runCsrCleaner(environment: ControllerEnvironment, signal: 
           .delete(CertificateSigningRequest, csr.metadata, { preconditions: { uid }, signal })
           .catch(undefinedIfNotFound);
       } catch (error) {
-        // Also one whose certificate cannot be read: any signer may have written it.
+        // This includes requests with unreadable certificates: any signer may have written them.
         logger.warn('could not remove a request', { name, error });
       }
     }

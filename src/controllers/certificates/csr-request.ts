@@ -19,11 +19,11 @@ export function hasCondition(csr: CertificateSigningRequest, type: string): bool
   return findCondition(csr.status?.conditions, type)?.status === 'True';
 }
 
-/** The PEM within the request, read; or why it cannot be. */
+/** The parsed PEM of the request, or why it cannot be read. */
 export async function readRequest(
   csr: CertificateSigningRequest,
 ): Promise<ParsedSigningRequest | { unreadable: string }> {
-  // A cluster may never see a request, and the code is large.
+  // Loaded on demand: many clusters never see a request, and the library is large.
   const { parseSigningRequest } = await import('../../base/pki.ts');
   try {
     return await parseSigningRequest(requestPem(csr));
@@ -36,10 +36,10 @@ export function requestPem(csr: CertificateSigningRequest): string {
   return Buffer.from(csr.spec.request, 'base64').toString('utf8');
 }
 
-/** Names that the API server itself goes by before others: nobody gets a certificate of them by asking. */
+/** Names by which the API server itself is known: no certificate for them can be obtained by request. */
 const reservedNames = new Set(['front-proxy-client']);
 
-/** Why the signer refuses; undefined when it does not. */
+/** Why the signer refuses; undefined when it accepts. */
 export function findRefusal(
   csr: CertificateSigningRequest,
   request: ParsedSigningRequest,
@@ -100,7 +100,7 @@ function refuseClientUsages(usages: readonly string[]): string | undefined {
     : 'missing required usage for client certificate: client auth';
 }
 
-/** A node's key may be one that enciphers nothing; all else is fixed. */
+/** A node's key may be of a kind that cannot encipher; all other usages are fixed. */
 function refuseNodeUsages(usages: readonly string[], purpose: string): string | undefined {
   const wanted = [...keyUsages, purpose].sort();
   const given = new Set([...usages, 'key encipherment']);
@@ -108,7 +108,7 @@ function refuseNodeUsages(usages: readonly string[], purpose: string): string | 
   return isSame ? undefined : `usages did not match [${wanted.join(' ')}]`;
 }
 
-/** A kubelet's client certificate, asked for by the node itself or by somebody on its behalf. */
+/** A kubelet's client certificate, requested by the node itself or on its behalf. */
 export function kindOfNodeClient(
   csr: CertificateSigningRequest,
   request: ParsedSigningRequest,

@@ -1,6 +1,6 @@
 /**
- * Approves serving certificates that nodes ask for themselves, for their own name and the addresses that their object
- * shows. Upstream leaves this to the administrator; here a node's agent is reached by nothing else.
+ * Approves serving certificates that nodes request for themselves, for their own name and the addresses in their Node
+ * object. Upstream leaves this to the administrator; here it is the only way a node's agent gets one.
  */
 import { CertificateSigningRequest, Node } from '../../api/resources.gen.ts';
 import { nodeUserPrefix } from '../../api/well-known.ts';
@@ -28,7 +28,7 @@ export const csrServingApprovingController = defineController({
   },
 });
 
-/** Whoever asks is the node, and every name is one of the node's. */
+/** The requester is the node, and every name in the request is one of the node's. */
 export function isOfNode(request: ParsedSigningRequest, username: string, node: Node): boolean {
   const { name } = node.metadata;
   const addresses = new Set([name, ...(node.status?.addresses ?? []).map(({ address }) => address)]);

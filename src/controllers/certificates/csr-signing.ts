@@ -9,7 +9,7 @@ import { findRefusal, hasCondition, readRequest, requestPem, signers } from './c
 const ownSigners: ReadonlySet<string> = new Set(Object.values(signers));
 const validityDefaultMs = 365 * 86_400_000;
 const validityMinMs = 600_000;
-/** Clocks differ a little: a certificate is valid from shortly before it was made. */
+/** Clocks differ slightly: a certificate is valid from shortly before its issue. */
 const backdateMs = 300_000;
 
 export function csrSigningController(authority: CertificatePair): AnyController {

@@ -1,4 +1,4 @@
-/** How pods become addresses of a Service: shared by Endpoints and EndpointSlices. */
+/** How pods become addresses of a Service, for Endpoints and EndpointSlices alike. */
 import { matchesLabels } from '../../api/label-selector.ts';
 import { keyOf } from '../../api/meta.ts';
 import type { Pod, Service } from '../../api/resources.gen.ts';
@@ -23,7 +23,7 @@ export function hasSelector(service: Service): boolean {
   return Object.keys(service.spec?.selector ?? {}).length > 0;
 }
 
-/** Whether anything of the pod changed that endpoints show. */
+/** Whether anything about the pod has changed that endpoints show. */
 export function concernsEndpoints(pod: Pod, old: Pod): boolean {
   return (
     pod.metadata.labels !== old.metadata.labels ||
@@ -33,7 +33,7 @@ export function concernsEndpoints(pod: Pod, old: Pod): boolean {
   );
 }
 
-/** Pods with an address that have not ended: those that a Service may name. */
+/** Pods with an address that have not ended: those that a Service may list. */
 export function addressablePods(pods: Iterable<Pod>, selector: Record<string, string>): Pod[] {
   const chosen: Pod[] = [];
   for (const pod of pods)

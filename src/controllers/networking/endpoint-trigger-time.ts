@@ -1,4 +1,4 @@
-/** When the change happened that a write of endpoints follows: proxies measure by it how long they lag behind. */
+/** When the change occurred that led to a write of endpoints: proxies measure their lag from it. */
 import type { Pod, Service } from '../../api/resources.gen.ts';
 import { podCondition } from '../pod-state.ts';
 
@@ -8,7 +8,7 @@ export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigge
 export class TriggerTimes {
   readonly #known = new Map<string, { service: string; pods: ReadonlyMap<string, string> }>();
 
-  /** The oldest change since the last call for the Service; undefined when there is none that has a time. */
+  /** The oldest change since the last call for the Service; undefined when there is none with a time. */
   next(key: string, service: Service, pods: readonly Pod[]): string | undefined {
     const before = this.#known.get(key);
     const created = service.metadata.creationTimestamp;

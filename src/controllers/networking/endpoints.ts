@@ -22,7 +22,7 @@ import { TriggerTimes, triggerTimeAnnotation } from './endpoint-trigger-time.ts'
 const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const managedBy = 'endpoint-controller';
 const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity';
-/** Such Endpoints hold a lock, and no addresses. */
+/** Endpoints with this annotation hold a lock, and no addresses. */
 const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
 const addressesMax = 1000;
 
@@ -44,7 +44,7 @@ export function endpointsController(): AnyController {
       const present = cluster.get(Endpoints, key);
       if (!service) {
         triggerTimes.forget(key);
-        // Those that somebody made by hand for the Service, too.
+        // Including Endpoints made for the Service by hand.
         if (present && !(leaderAnnotation in (present.metadata.annotations ?? {})))
           await cluster.delete(Endpoints, present, signal);
         return;
@@ -102,7 +102,7 @@ function planEndpoints(service: Service, pods: readonly Pod[]): EndpointsPlan {
   let count = 0;
   for (const pod of pods) {
     const ip = addressOf(pod, family);
-    // Pods on their way out are not offered to new connections.
+    // Terminating pods are not offered to new connections.
     if (!ip || (pod.metadata.deletionTimestamp && !spec.publishNotReadyAddresses)) continue;
     const ports = portsFor(service, pod);
     if (!ports || (ports.length === 0 && (spec.ports?.length ?? 0) > 0) || count >= addressesMax) continue;

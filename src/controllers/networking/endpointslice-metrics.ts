@@ -13,7 +13,7 @@ import { endpointKey, type SlicePlan, sliceMax, type WantedSlices } from './endp
 /** Of one Service. */
 interface SliceCount {
   slices: number;
-  /** So many would do if all were full. */
+  /** How many slices there would be if all were full. */
   desired: number;
   endpoints: number;
 }
@@ -49,7 +49,7 @@ export const sliceMirroringMetricsOf = metricsPerRegistry((registry) => {
 
 type SliceMetrics = ReturnType<typeof sliceMetrics>;
 
-/** What both controllers have. `of`: the kind that slices are made for. */
+/** What both controllers count. `of`: the kind for which slices are made. */
 function sliceMetrics(registry: MetricsRegistry, prefix: string, of: string) {
   /** By `namespace/name`. */
   const services = new Map<string, SliceCount>();
@@ -79,7 +79,7 @@ function perSync(registry: MetricsRegistry, name: string, what: string, of: stri
   return registry.histogram(name, help, exponentialBuckets(2, 2, 15)).bind({});
 }
 
-/** Notes a sync that was applied. */
+/** Records a sync that was applied. */
 export function noteSlices(
   { services, changes, added, removed, updated }: SliceMetrics & { updated?: BoundHistogram },
   key: string,

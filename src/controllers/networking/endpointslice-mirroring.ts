@@ -14,7 +14,7 @@ const manager = 'endpointslicemirroring-controller.k8s.io';
 const skipLabel = 'endpointslice.kubernetes.io/skip-mirror';
 const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
 const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
-/** Addresses of one Endpoints that are mirrored at most. */
+/** The most addresses of one Endpoints object that are mirrored. */
 const addressesMax = 1000;
 
 export const endpointSliceMirroringController = defineController({

@@ -8,7 +8,7 @@ import { serviceNameLabel } from '../../api/well-known.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { canonicalJson } from '../pod-template.ts';
 
-/** Says which controller keeps a slice. */
+/** The label that names a slice's controller. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** Endpoints per slice. */
 export const sliceMax = 100;
@@ -26,7 +26,7 @@ export interface SliceIdentity {
   labels: Record<string, string>;
   owner: OwnerReference;
   annotations?: Record<string, string>;
-  /** False: a Service without endpoints has no slice, rather than an empty one. */
+  /** False: a Service without endpoints has no slice, instead of an empty one. */
   keepsPlaceholder?: boolean;
 }
 
@@ -49,7 +49,7 @@ export function planSlices(
       const fitting = [...unused].filter(
         (slice) => slice.addressType === addressType && samePorts(slice.ports, group.ports),
       );
-      // An empty Service keeps some slice it has, whatever its ports were.
+      // An empty Service keeps one of its slices, whatever ports that had.
       if (isEmpty && fitting.length === 0)
         fitting.push(...[...unused].filter((slice) => slice.addressType === addressType).slice(0, 1));
       for (const slice of fitting) unused.delete(slice);
@@ -64,7 +64,7 @@ export function planSlices(
   return plan;
 }
 
-/** A slice that goes and one that comes are one that changes: watchers see one event, and the name stays. */
+/** A slice to remove and one to create become one to change: watchers see a single event, and the name stays. */
 function recycle(plan: SlicePlan): void {
   for (const draft of [...plan.create]) {
     const at = plan.remove.findIndex((slice) => slice.addressType === draft.addressType);
@@ -87,7 +87,7 @@ function planGroup(
 ): SlicePlan {
   const plan: SlicePlan = { create: [], update: [], remove: [] };
   const missing = new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
-  // Endpoints stay in the slices they are in.
+  // Endpoints stay in the slices that hold them.
   const kept = fitting.map((slice) => ({ slice, endpoints: takeFrom(missing, slice) }));
   const rest = [...missing.values()];
   const room = kept.filter((entry) => entry.endpoints.length < sliceMax);
@@ -173,7 +173,7 @@ function newSlice(
   };
 }
 
-/** No ports at all are written as null, as upstream's empty slices have them. */
+/** An empty list of ports is written as null, as in upstream's empty slices. */
 function orNone(ports: discovery.EndpointPort[]): discovery.EndpointPort[] | undefined {
   return ports.length > 0 ? ports : undefined;
 }

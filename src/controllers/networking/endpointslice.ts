@@ -54,7 +54,7 @@ export function endpointSliceController(): AnyController {
     ],
     async reconcile(key, cluster, signal) {
       const service = cluster.get(Service, key);
-      // Slices of a Service that is gone are its dependents: the garbage collector takes them.
+      // Slices of a deleted Service are its dependents: the garbage collector removes them.
       const metrics = endpointSliceMetricsOf(cluster.metrics);
       if (
         !service ||
@@ -127,7 +127,7 @@ function byService({ metadata }: EndpointSlice): readonly string[] {
   return service ? [`${managedBy} ${metadata.namespace}/${service}`] : [];
 }
 
-/** What is written for a change says when that was; what is written for none says nothing. */
+/** A write carries the time of the change that caused it, and no time when there was no such change. */
 function stampTriggerTime(plan: SlicePlan, time: string | undefined): void {
   for (const { metadata } of [...plan.create, ...plan.update]) {
     const { [triggerTimeAnnotation]: _, ...others } = metadata.annotations ?? {};
@@ -136,8 +136,8 @@ function stampTriggerTime(plan: SlicePlan, time: string | undefined): void {
 }
 
 /**
- * Shares by capacity follow the nodes that are ready. A zone that is given to a node by hand is that of its endpoints, of
- * whatever service.
+ * Shares by capacity follow the ready nodes. A node that moves to another zone takes its endpoints along, for services
+ * of any kind.
  */
 function servicesConcernedByNode(services: Iterable<Service>, node: Node, old: Node | undefined): string[] {
   const isKnown = old !== undefined && old !== node;
@@ -154,7 +154,7 @@ function servicesConcernedByNode(services: Iterable<Service>, node: Node, old: N
     .map(keyOf);
 }
 
-/** Over all endpoints of the family, whatever their ports. */
+/** Across all endpoints of the family, whatever their ports. */
 function withHints(
   service: Service,
   wanted: WantedSlices,

@@ -1,11 +1,13 @@
-/** Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network). */
+/**
+ * Gives every Service of type LoadBalancer an address from the cluster's pool; the nodes answer for it (src/network).
+ */
 import { ConfigMap, Service } from '../../api/resources.gen.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 import { type AnyController, defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { targetOf } from '../../client/events/event-recorder.ts';
 
-/** Both ends belong to the pool. */
+/** Both ends are part of the pool. */
 export interface AddressRange {
   first: string;
   last: string;
@@ -13,16 +15,16 @@ export interface AddressRange {
 
 export type AddressPlan =
   | { address: string }
-  /** Why there is none, for the user. */
+  /** Why no address can be given, for the user. */
   | { problem: string };
 
 /** A ConfigMap whose `addresses` replace the pool that the cluster was started with. */
 const poolNamespace = 'kube-system';
 const poolName = 'load-balancer';
-/** Upstream's: a service that has an address stays until its controller has let the address go. */
+/** Upstream's finalizer: a service with an address stays until its controller has released the address. */
 const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 
-/** Wanted, given and kept: an address that is the service's already stays, one that was asked for is given or nothing is. */
+/** A service keeps the address that it has. A requested address is given, or none is. */
 export function planAddress(
   service: Service,
   others: Iterable<Service>,
@@ -76,12 +78,12 @@ export function loadBalancerController(defaultPool: readonly AddressRange[]): An
     name: 'service-lb-controller',
     component: 'service-controller',
     reconciles: Service,
-    // One at a time: two services must not be given one address.
+    // One at a time: two services must not be given the same address.
     concurrency: 1,
     concerns: (service: Service, old: Service | undefined) =>
       isOurs(service) || isHeld(service) || (old !== undefined && isOurs(old)),
     watches: [
-      // An address that comes free, or another pool, may be what a waiting service waits for.
+      // A waiting service may be waiting for an address that becomes free, or for another pool.
       watch(Service, (service, old, informers) =>
         letsGo(service, old) ? waiting(informers.of(Service).list()) : [],
       ),
@@ -126,7 +128,7 @@ function poolOf(
   }
 }
 
-/** Returns the service as it is then. */
+/** Returns the service as written. */
 async function assign(
   service: Service,
   address: string,
@@ -143,10 +145,13 @@ async function assign(
   return assigned;
 }
 
-/** By uid, services as they stand after a write that the cache may not show yet. */
+/** By uid, services as last written, which the cache may not show yet. */
 type WrittenServices = Map<string, Service>;
 
-/** The next service must not be given an address that was given a moment ago. What the cache shows by now is let go. */
+/**
+ * The next service must not be given an address that was assigned a moment ago. Entries that the cache has caught up
+ * with are dropped.
+ */
 function asWritten(listed: Iterable<Service>, written: WrittenServices): Service[] {
   const unseen = new Map(written);
   written.clear();
@@ -159,7 +164,7 @@ function asWritten(listed: Iterable<Service>, written: WrittenServices): Service
   });
 }
 
-/** Of a service that goes, or that is none of ours any more; a status outlives the type. */
+/** For a service that is being deleted or is no longer ours. A status may outlive the type. */
 async function release(service: Service, cluster: ReconcileCluster, signal: AbortSignal): Promise<void> {
   const { deletionTimestamp } = service.metadata;
   const isLeftOver = service.spec?.type !== 'LoadBalancer' && addressOf(service) !== undefined;
@@ -183,18 +188,18 @@ function otherFinalizers({ metadata }: Service): string[] {
   return (metadata.finalizers ?? []).filter((name) => name !== cleanupFinalizer);
 }
 
-/** Whether an address comes free by the change; a service that is deleted comes as its own past. */
+/** Whether the change frees an address; a deleted service is passed as its own predecessor. */
 export function letsGo(service: Service, old: Service | undefined): boolean {
   const before = old && held(old);
   return before !== undefined && (service === old || held(service) !== before);
 }
 
-/** A status outlives the type for a moment. */
+/** A status may outlive the type for a moment. */
 function held(service: Service): string | undefined {
   return isOurs(service) ? addressOf(service) : undefined;
 }
 
-/** A class names another implementation. */
+/** A class means that another implementation is responsible. */
 function isOurs({ spec }: Service): boolean {
   return spec?.type === 'LoadBalancer' && !spec.loadBalancerClass;
 }

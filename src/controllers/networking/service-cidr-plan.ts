@@ -1,4 +1,7 @@
-/** What becomes of a ServiceCIDR: protected and ready, or waiting until no service has an address of it alone. */
+/**
+ * What becomes of a ServiceCIDR: protected and ready, or waiting until it is not the only range of any service's
+ * address.
+ */
 import { managedByLabel, serviceAllocator } from '../../api/networking/ip-address.ts';
 import type { IPAddress, ServiceCIDR } from '../../api/resources.gen.ts';
 import {
@@ -13,7 +16,7 @@ const serviceCidrFinalizer = 'networking.k8s.io/service-cidr-finalizer';
 type Conditions = NonNullable<NonNullable<ServiceCIDR['status']>['conditions']>;
 type Verdict = Omit<Conditions[number], 'lastTransitionTime'>;
 
-/** API servers that have not heard of the deletion may hand out addresses for so long. */
+/** How long API servers that have not seen the deletion may still hand out addresses. */
 const deletionGraceMs = 10_000;
 
 const ready: Verdict = {
@@ -31,13 +34,13 @@ const inUse: Verdict = {
 };
 
 export interface ServiceCidrPlan {
-  /** To be written when present. */
+  /** To be written, if present. */
   finalizers?: string[];
   conditions?: Conditions;
   requeueAfterMs?: number;
 }
 
-/** `ranges`: all ServiceCIDRs, this one among them. */
+/** `ranges`: all ServiceCIDRs, including this one. */
 export function planServiceCidr(
   own: ServiceCIDR,
   ranges: readonly ServiceCIDR[],
@@ -74,14 +77,14 @@ export function overlapping(own: ServiceCIDR, ranges: Iterable<ServiceCIDR>): st
     .map(({ metadata }) => metadata.name);
 }
 
-/** The ranges that an address was, or may have been, handed out from; none for addresses of other makers. */
+/** The ranges from which an address was, or may have been, allocated; none for addresses not managed here. */
 export function rangesOf(address: IPAddress, ranges: Iterable<ServiceCIDR>): ServiceCIDR[] {
   const bytes = isOfServices(address) ? parseAddress(address.metadata.name) : undefined;
   if (!bytes) return [];
   return [...ranges].filter((range) => prefixesOf(range).some((prefix) => canHandOut(prefix, bytes)));
 }
 
-/** Whether others contain all that this one has. */
+/** Whether other ranges cover all of this one. */
 function isSpare(own: ServiceCIDR, ranges: readonly ServiceCIDR[]): boolean {
   const others = ranges.filter(({ metadata }) => metadata.name !== own.metadata.name).flatMap(prefixesOf);
   return prefixesOf(own).every((prefix) => others.some((other) => contains(other, prefix)));
@@ -111,7 +114,7 @@ function contains(outer: AddressRange, inner: AddressRange): boolean {
   return outer.prefixLength <= inner.prefixLength && rangeContains(outer, inner.bytes);
 }
 
-/** Not the network's own address, and not the broadcast address of an IPv4 network. */
+/** Excludes the network's own address, and the broadcast address of an IPv4 network. */
 function canHandOut(range: AddressRange, address: Uint8Array): boolean {
   if (!rangeContains(range, address)) return false;
   const hostBits = (wanted: 0 | 1) => {

@@ -1,6 +1,6 @@
 /**
- * For whom an endpoint is: the hints of EndpointSlices, by which a node's proxy prefers endpoints nearby. Pure. Two ways to
- * ask for them, as upstream: `spec.trafficDistribution`, and the older annotation, which also shares out by capacity.
+ * Hints of EndpointSlices, by which a node's proxy prefers nearby endpoints. Pure. As upstream, there are two ways to
+ * ask for them: `spec.trafficDistribution`, and the older annotation, which also distributes endpoints by capacity.
  */
 import { milliValueOf } from '../../api/quantity.ts';
 import type { Node, Service } from '../../api/resources.gen.ts';
@@ -9,18 +9,18 @@ import { zoneLabel } from '../../api/well-known.ts';
 import { nodeCondition } from '../nodes/node-state.ts';
 
 const modeAnnotations = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
-/** Nodes with one of these labels carry no share of the load. */
+/** Nodes with one of these labels get no share of the load. */
 const excludedLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
-/** An endpoint may get at most so much more than its even share. */
+/** How much more than its even share an endpoint may get at most. */
 const overloadMax = 0.2;
 
-/** By zone: its part of the CPU of all zones, which add up to 1. */
+/** By zone: its fraction of the CPU of all zones; they add up to 1. */
 export type ZoneShares = ReadonlyMap<string, number>;
 
 export interface HintPlan {
   /** The same endpoints in the same order, with their hints. */
   endpoints: discovery.Endpoint[];
-  /** Why capacity could not be shared out, in upstream's words; then there are no hints. */
+  /** Why endpoints could not be distributed by capacity, in upstream's words; then there are no hints. */
   problem?: string;
 }
 
@@ -28,7 +28,7 @@ export function zoneOf(node: Node | undefined): string | undefined {
   return node?.metadata.labels?.[zoneLabel];
 }
 
-/** Whether the annotation asks for endpoints to be shared out by the zones' capacity. */
+/** Whether the annotation asks for endpoints to be distributed by the zones' capacity. */
 export function isSharedByCapacity({ metadata }: Service): boolean {
   const asked = modeAnnotations
     .map((name) => metadata.annotations?.[name])
@@ -36,7 +36,7 @@ export function isSharedByCapacity({ metadata }: Service): boolean {
   return asked === 'Auto' || asked === 'auto';
 }
 
-/** `endpoints`: all of one address family. `shares`: undefined where a zone's capacity is unknown. */
+/** `endpoints`: all of one address family. `shares`: undefined when a zone's capacity is unknown. */
 export function planHints(
   service: Service,
   endpoints: readonly discovery.Endpoint[],
@@ -64,7 +64,7 @@ function withOwnHints(
   return conditions?.ready && Object.keys(hints).length > 0 ? { ...endpoint, hints } : endpoint;
 }
 
-/** Undefined unless every node that counts has a zone and CPU, in two zones at least. */
+/** Undefined unless every node that counts has a zone and CPU, and there are at least two zones. */
 export function computeZoneShares(nodes: Iterable<Node>): ZoneShares | undefined {
   const byZone = new Map<string, number>();
   let total = 0;
@@ -85,7 +85,7 @@ function shareOut(endpoints: readonly discovery.Endpoint[], shares: ZoneShares |
   const none = (problem: string): HintPlan => ({ endpoints: [...endpoints], problem });
   if (!shares)
     return none('Insufficient Node information: allocatable CPU or zone not specified on one or more nodes');
-  // By address: whoever computes it again comes to the same.
+  // Ordered by address, so that every computation has the same result.
   const ready = endpoints
     .filter(({ conditions }) => conditions?.ready)
     .sort((a, b) => (a.addresses[0]! < b.addresses[0]! ? -1 : 1));
@@ -110,7 +110,10 @@ function shareOut(endpoints: readonly discovery.Endpoint[], shares: ZoneShares |
   };
 }
 
-/** How many endpoints each zone should have, in fractions; undefined when the fewest that they need are too many. */
+/**
+ * How many endpoints each zone should have, as fractions; undefined when the minimum per zone exceeds the number of
+ * endpoints.
+ */
 function wantedByZone(endpointsCount: number, shares: ZoneShares): Map<string, number> | undefined {
   const wanted = new Map<string, number>();
   let needed = 0;
@@ -123,7 +126,9 @@ function wantedByZone(endpointsCount: number, shares: ZoneShares): Map<string, n
   return needed > endpointsCount ? undefined : wanted;
 }
 
-/** From each endpoint's own zone to the one that it serves: zones with too many give to those with too few. */
+/**
+ * From each endpoint's own zone to the one that it serves: zones with too many endpoints give to those with too few.
+ */
 function assignZones(own: readonly string[], wanted: ReadonlyMap<string, number>): string[] {
   const balance = new Map<string, number>([...wanted].map(([zone, count]) => [zone, -count]));
   for (const zone of own) if (balance.has(zone)) balance.set(zone, balance.get(zone)! + 1);

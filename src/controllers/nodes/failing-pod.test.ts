@@ -13,7 +13,7 @@ import { nodeLifecycleController } from './node-lifecycle.ts';
 import { runPodGc } from './pod-gc.ts';
 import { taintEvictionController } from './taint-eviction.ts';
 
-/** A webhook that lets nobody touch the first of three pods. */
+/** A webhook that refuses any write to the first of three pods. */
 const names = ['guarded', 'b', 'c'];
 const touch = async (_type: unknown, { metadata }: KubeObject) => {
   if (metadata.name === 'guarded') throw new StatusError(403, 'Forbidden', 'denied the request');

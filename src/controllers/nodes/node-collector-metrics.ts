@@ -1,4 +1,4 @@
-/** How the nodes of each zone are, under the names of upstream's node lifecycle controller. */
+/** The health of the nodes of each zone, under the metric names of upstream's node lifecycle controller. */
 import type { Node } from '../../api/resources.gen.ts';
 import { regionLabel, zoneLabel } from '../../api/well-known.ts';
 import { metricsPerRegistry } from '../../base/metrics.ts';
@@ -32,7 +32,7 @@ export const nodeCollectorMetricsOf = metricsPerRegistry((registry) => {
     perZone(({ ready, all }) => all - ready),
   );
   return {
-    /** Where the nodes are to be found when somebody asks. */
+    /** Where to find the nodes when metrics are collected. */
     source,
     evictions: registry.counter(
       'node_collector_evictions_total',
@@ -53,7 +53,7 @@ function countZones(nodes: Iterable<Node>): Map<string, ZoneCount> {
   return zones;
 }
 
-/** Region and zone as upstream joins them; empty for a node without either. */
+/** Region and zone as upstream joins them; empty for a node that has neither. */
 export function zoneLabelOf({ metadata: { labels } }: Node): string {
   const region = labels?.[regionLabel] ?? '';
   const zone = labels?.[zoneLabel] ?? '';

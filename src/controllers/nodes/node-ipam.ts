@@ -1,4 +1,4 @@
-/** Gives every node a range of pod addresses of its own. */
+/** Gives every node its own range of pod addresses. */
 import { Node } from '../../api/resources.gen.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../base/ipv4.ts';
 import { exponentialBuckets, metricsPerRegistry } from '../../base/metrics.ts';
@@ -8,7 +8,7 @@ import { targetOf } from '../../client/events/event-recorder.ts';
 export interface NodeIpamOptions {
   /** Whole range for pods, e.g. `10.244.0.0/16`. */
   clusterCidr: string;
-  /** Prefix length of a node's part. */
+  /** Prefix length of a node's range. */
   nodeMaskSize: number;
 }
 
@@ -37,7 +37,7 @@ const ipamMetricsOf = metricsPerRegistry((registry) => {
 type IpamMetrics = ReturnType<typeof ipamMetricsOf>;
 
 export function nodeIpamController(options: NodeIpamOptions): AnyController {
-  /** By node: what was handed out, also where the cache does not show it yet. */
+  /** By node: the ranges handed out, including those that the cache does not show yet. */
   const handedOut = new Map<string, string>();
   const labels = { clusterCIDR: options.clusterCidr };
   const hold = (name: string, range: string, metrics: IpamMetrics) => {
@@ -91,7 +91,7 @@ function rangeCount({ clusterCidr, nodeMaskSize }: NodeIpamOptions): number {
   return 2 ** (nodeMaskSize - Number(clusterCidr.split('/')[1]));
 }
 
-/** The lowest part of the cluster's range that nobody has; undefined when all are taken. */
+/** The lowest free range of the cluster's; undefined when all are taken. */
 function nextRange(
   options: NodeIpamOptions,
   taken: ReadonlySet<string>,

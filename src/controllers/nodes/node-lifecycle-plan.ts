@@ -1,16 +1,16 @@
-/** What a node's silence and conditions mean: its conditions and taints, and how fast trouble may spread. */
+/** What a node's silence and conditions mean: its conditions and taints, and how fast pods may be evicted. */
 import type { Node } from '../../api/resources.gen.ts';
 import type * as core from '../../api/types/core-v1.gen.ts';
 import { nodeCondition } from './node-state.ts';
 
-/** A node that has said nothing for so long is Unknown. */
+/** A node that has been silent for this long is Unknown. */
 export const monitorGraceMs = 40_000;
-/** The same for a node that has never said anything. */
+/** The same for a node that has never reported anything. */
 export const startupGraceMs = 60_000;
 
 const watchedConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
 
-/** The conditions of a node that has fallen silent; undefined when they say so already. */
+/** The conditions of a node that has fallen silent; undefined when it already has them. */
 export function silentConditions(node: Node, now: string): core.NodeCondition[] | undefined {
   const conditions = [...(node.status?.conditions ?? [])];
   let hasChanged = false;
@@ -55,7 +55,7 @@ const unschedulable = 'node.kubernetes.io/unschedulable';
 const ownNoSchedule = new Set([...conditionTaints.map(([, , key]) => key), unschedulable]);
 const ownNoExecute = new Set([notReady, unreachable]);
 
-/** The NoExecute taint that the node's readiness calls for; undefined for a ready node. */
+/** The NoExecute taint that follows from the node's readiness; undefined for a ready node. */
 export function executeTaintKey(node: Node): string | undefined {
   const status = nodeCondition(node, 'Ready')?.status;
   if (status === 'False') return notReady;
@@ -64,7 +64,7 @@ export function executeTaintKey(node: Node): string | undefined {
 
 /**
  * The taints that the node should have. `mayEvict`: whether a NoExecute taint may be added now; one that stands for
- * another state is exchanged in any case. Undefined when nothing changes.
+ * another state is replaced in any case. Undefined when nothing changes.
  */
 export function planTaints(
   node: Node,
@@ -96,14 +96,14 @@ export function planTaints(
 
 export type ZoneState = 'normal' | 'partial' | 'full';
 
-/** A zone in which most nodes are in trouble is rather cut off itself than full of broken machines. */
+/** When most nodes of a zone are in trouble, the zone is more likely cut off than full of broken machines. */
 export function zoneState(ready: number, notReady: number): ZoneState {
   if (ready === 0 && notReady > 0) return 'full';
   if (notReady > 2 && notReady / (notReady + ready) >= 0.55) return 'partial';
   return 'normal';
 }
 
-/** Smallest time between two nodes of a zone that begin to lose their pods; undefined: none may. */
+/** The shortest time between two nodes of a zone that begin to lose their pods; undefined: none may. */
 export function evictionIntervalMs(state: ZoneState, zoneSize: number): number | undefined {
   const largeZone = 50;
   if (state !== 'partial') return 10_000;

@@ -26,25 +26,25 @@ const leaseNamespace = 'kube-node-lease';
 export const nodeNameIndex = 'node';
 export const byNodeName = (pod: Pod): readonly string[] => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
 
-/** When a node was last heard of, by this controller's own clock: the clocks of nodes are not to be trusted. */
+/** When a node last reported, by this controller's clock: the clocks of nodes cannot be trusted. */
 interface Heartbeat {
   atMs: number;
   renewTime: string | undefined;
   status: Node['status'];
-  /** It has missed its time, or was given some more: it is not given any again. */
+  /** The node has missed its deadline, or was given an extension: it gets no other. */
   isOverdue?: boolean;
 }
 
-/** A check that is so late tells of this process, which was stopped or starved, and not of the node. */
+/** A check that is this late says that this process was stopped or starved, and nothing about the node. */
 const lateMs = 5_000;
-/** What the node then gets to be heard: two renewals of its lease. */
+/** How much longer the node then gets to report: two renewals of its lease. */
 const wakeGraceMs = 20_000;
 
 export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyController {
   const heartbeats = new Map<string, Heartbeat>();
   /** As they were last seen. */
   const known = new Map<string, Node>();
-  /** By zone, when the last node began to lose its pods. */
+  /** By zone, when a node last began to lose its pods. */
   const evictions = new Map<string, number>();
   const isUnknown = (node: Node | undefined) =>
     node !== undefined && nodeCondition(node, 'Ready')?.status !== 'True';
@@ -60,7 +60,7 @@ export function nodeLifecycleController(clock: Pick<Clock, 'monotonic'>): AnyCon
         if (old && old !== node && readiness(old) === readiness(node)) return;
         for (const other of informers.of(Node).list()) if (isUnknown(other)) yield other.metadata.name;
       }),
-      // A renewal is noted when it is seen; it is worth a look at once only when the node is taken for lost.
+      // Every renewal is noted; only that of a node considered lost triggers a reconcile.
       watch(Lease, ({ metadata, spec }, _old, informers) => {
         if (metadata.namespace !== leaseNamespace) return [];
         const heartbeat = heartbeats.get(metadata.name);
@@ -102,13 +102,13 @@ function recordEvent(cluster: ReconcileCluster, node: Node, reason: string, what
   cluster.event(targetOf(Node, node), 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
 }
 
-/** Manifests of old still select nodes by these. */
+/** Older manifests still select nodes by these. */
 const oldLabels = {
   'kubernetes.io/os': 'beta.kubernetes.io/os',
   'kubernetes.io/arch': 'beta.kubernetes.io/arch',
 };
 
-/** The node whose old labels say what the ones in their place say. */
+/** The node, whose old labels now have the values of the labels that replaced them. */
 async function keepOldLabels(cluster: ReconcileCluster, node: Node, signal: AbortSignal): Promise<Node> {
   const { labels = {} } = node.metadata;
   const missing = Object.entries(oldLabels).filter(
@@ -142,7 +142,9 @@ function listen(
   return { isSilent: !isLate, nextCheckMs: wakeGraceMs };
 }
 
-/** Only a kubelet writes heartbeat times: changes by others, this controller's above all, are no sign of life. */
+/**
+ * Only a kubelet writes heartbeat times: changes by other writers, above all by this controller, are no sign of life.
+ */
 function sameHeartbeats(a: Node['status'], b: Node['status']): boolean {
   const text = (status: Node['status']) =>
     status?.conditions?.map((condition) => `${condition.type} ${condition.lastHeartbeatTime}`).join();
@@ -161,7 +163,7 @@ async function markSilent(cluster: ReconcileCluster, node: Node, signal: AbortSi
   return updated;
 }
 
-/** Gives the time in which to try again, when the node must wait its turn to lose its pods. */
+/** Returns the time after which to try again, when the node must wait its turn to lose its pods. */
 async function taint(
   cluster: ReconcileCluster,
   node: Node,
@@ -197,7 +199,7 @@ function evictionTurn(
     counts.set(zoneOf(one), count);
   }
   const states = [...counts.values()].map(({ ready, notReady }) => zoneState(ready, notReady));
-  // Nobody is heard of: it is this side that is cut off.
+  // No node is heard from: it is this side that is cut off.
   if (states.every((state) => state === 'full')) return { mayEvict: 'withdraw', zone };
   if (hasTaint) return { mayEvict: 'no', zone };
   const { ready, notReady } = counts.get(zone)!;

@@ -8,7 +8,7 @@ export function nodeCondition(node: Node, type: string): core.NodeCondition | un
 
 const outOfService = 'node.kubernetes.io/out-of-service';
 
-/** Somebody has made sure that the node is off and does not come back as it was. */
+/** An administrator has confirmed that the node is off and will not come back as it was. */
 export function hasOutOfServiceTaint(node: Node): boolean {
   return node.spec?.taints?.some((taint) => taint.key === outOfService) ?? false;
 }

@@ -1,5 +1,6 @@
 /**
- * Deletes pods that nobody else will: of deleted and out-of-service nodes, never placed ones, and excess ended ones.
+ * Deletes pods that no other controller deletes: pods of deleted and out-of-service nodes, pods deleted before they
+ * were placed, and surplus ended pods.
  */
 
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
@@ -14,7 +15,7 @@ import { isPodTerminal } from '../pod-state.ts';
 import { hasOutOfServiceTaint, nodeCondition } from './node-state.ts';
 
 const checkIntervalMs = 20_000;
-/** A node must have been missing so long before its pods are taken for lost. */
+/** How long a node must have been missing before its pods count as lost. */
 const quarantineMs = 40_000;
 /** Ended pods beyond this number are removed. */
 const endedMaxByDefault = 12_500;
@@ -34,7 +35,7 @@ const podGcMetricsOf = metricsPerRegistry((registry) => ({
 type PodGcReason = 'terminated' | 'orphaned' | 'out-of-service' | 'unscheduled';
 
 export interface PodGcPlan {
-  /** Pods to delete at once, with what their status should say of it first. */
+  /** Pods to delete at once, with the status to be written first. */
   remove: { pod: Pod; reason: PodGcReason; message?: string }[];
 }
 
@@ -93,7 +94,7 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
       const missing = new Set(named.filter((name) => !nodes.get(name)));
       const lost = await findLostNodes(environment, missing, missingSince, signal);
       const { remove } = planPodGc(pods.list(), (name) => nodes.get(name), lost);
-      // One that cannot be removed keeps none of the others.
+      // A pod that cannot be removed does not hold back the others.
       let failure: unknown;
       for (const { pod, reason, message } of remove) {
         const labels = { namespace: pod.metadata.namespace!, reason };
@@ -113,7 +114,9 @@ export async function runPodGc(environment: ControllerEnvironment, signal: Abort
   }
 }
 
-/** Of the nodes that the cache does not have by now, those that have been missing for long and are not at the server either. */
+/**
+ * Of the nodes that the cache lacks: those that have been missing long enough and do not exist on the server either.
+ */
 async function findLostNodes(
   { client, clock }: ControllerEnvironment,
   missing: ReadonlySet<string>,
@@ -126,7 +129,7 @@ async function findLostNodes(
     const sinceMs = missingSince.get(name) ?? clock.monotonic();
     missingSince.set(name, sinceMs);
     if (clock.monotonic() - sinceMs < quarantineMs) continue;
-    // The cache may be behind: only the server's word counts.
+    // The cache may lag behind: only the server's answer counts.
     if (!(await client.get(Node, { name }, signal).catch(undefinedIfNotFound))) lost.add(name);
   }
   return lost;
@@ -139,7 +142,7 @@ async function removePod(
   signal: AbortSignal,
 ): Promise<void> {
   const { uid } = pod.metadata;
-  // No kubelet will say that it ended.
+  // No kubelet is left to report that the pod ended.
   if (!isPodTerminal(pod)) {
     const now = formatTime(clock.now());
     const conditions = message && [disruptionTarget(pod, { reason: 'DeletionByPodGC', message }, now)];

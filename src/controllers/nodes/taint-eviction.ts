@@ -1,4 +1,4 @@
-/** Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer. */
+/** Deletes pods from nodes whose NoExecute taints they do not tolerate, or only for a limited time. */
 import { disruptionTarget } from '../../api/core/disruption-target.ts';
 import { keyOf } from '../../api/meta.ts';
 import { Node, Pod } from '../../api/resources.gen.ts';
@@ -27,13 +27,13 @@ const evictionMetricsOf = metricsPerRegistry((registry) => ({
     .bind({}),
 }));
 
-/** After which a pod that could not be evicted is tried again. */
+/** When eviction of a pod that failed is tried again. */
 const retryMs = 1_000;
 
 export function taintEvictionController(): AnyController {
-  /** When a taint without a time of its own was first seen: `node key effect` → ms since the epoch. */
+  /** When a taint without `timeAdded` was first seen: `node key effect` → ms since the epoch. */
   const firstSeen = new Map<string, number>();
-  /** By node, the uids of pods whose time is running. */
+  /** By node, the uids of pods that are to be evicted later. */
   const scheduled = new Map<string, Set<string>>();
 
   return defineController({
@@ -128,7 +128,9 @@ function taintTimes(node: string, taints: Taints, firstSeen: Map<string, number>
   });
 }
 
-/** When the pod must go because of the node's taints; undefined when it may stay. `addedMs`: per taint, since when. */
+/**
+ * When the pod must go because of the node's taints; undefined when it may stay. `addedMs`: when each taint was added.
+ */
 export function evictionTime(pod: Pod, taints: Taints, addedMs: readonly number[]): number | undefined {
   let dueMs: number | undefined;
   for (const [index, taint] of taints.entries()) {

@@ -6,22 +6,22 @@ import { goSelector } from '../go-selector.ts';
 import { scaledValue } from '../int-or-percent.ts';
 import { isPodReady, isPodTerminal } from '../pod-state.ts';
 
-/** An evicted pod that is not gone after so long is taken to stay. */
+/** An evicted pod that is still there after this time is assumed to stay. */
 const evictionTimeoutMs = 120_000;
 
 export interface BudgetPlan {
   status: policy.PodDisruptionBudgetStatus;
-  /** Time until an eviction that did not happen is no longer counted. */
+  /** How long an eviction that did not happen is counted. */
   recheckInMs?: number;
 }
 
-/** Whether the budget must know how large the pods' controllers want to be. */
+/** Whether the budget depends on the size that the pods' controllers want. */
 export function needsScale(pdb: PodDisruptionBudget): boolean {
   const { minAvailable, maxUnavailable } = pdb.spec ?? {};
   return maxUnavailable !== undefined || typeof minAvailable === 'string';
 }
 
-/** `scale`: pods that their controllers want in all; see {@link needsScale}. */
+/** `scale`: how many pods their controllers want in total; see {@link needsScale}. */
 export function planBudget(
   pdb: PodDisruptionBudget,
   pods: readonly Pod[],
@@ -69,7 +69,7 @@ export function planBudget(
   return { status, ...(recheckInMs !== undefined && { recheckInMs }) };
 }
 
-/** Nothing is allowed while it is not known how many pods there should be; the numbers stay as they were. */
+/** Nothing is allowed while the expected number of pods is unknown; the counts stay as they were. */
 export function planFailSafe(
   pdb: PodDisruptionBudget,
   why: string,
@@ -103,7 +103,7 @@ export function unmanagedMessage(pdb: PodDisruptionBudget): string {
   );
 }
 
-/** Evictions that were allowed and have not shown in the pods yet. */
+/** Evictions that were allowed and do not show in the pods yet. */
 function stillDisrupted(
   pdb: PodDisruptionBudget,
   pods: readonly Pod[],

@@ -1,4 +1,4 @@
-/** How many pods the controllers of a budget's pods want in all. */
+/** How many pods the controllers of a budget's pods want in total. */
 import { controllerOf, type OwnerReference, parseApiVersion } from '../../api/meta.ts';
 import {
   Deployment,
@@ -13,12 +13,12 @@ import type { APIResourceList } from '../../api/types/meta-v1.gen.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
 import { groupVersionPath } from '../../client/request-path.ts';
 
-/** A controller that cannot be asked: its budget allows nothing until its pods change. */
+/** A controller that cannot be queried: its budget allows nothing until its pods change. */
 export class UnknownScale extends Error {}
 
 export interface ExpectedScale {
   replicas: number;
-  /** Pods of no controller, which count for nothing. */
+  /** Pods without a controller, which do not count. */
   unmanaged: string[];
 }
 
@@ -49,7 +49,7 @@ export async function expectedScale(
   return { replicas: [...seen.values()].reduce((total, replicas) => total + replicas, 0), unmanaged };
 }
 
-/** What the caches say of the usual kinds. */
+/** The sizes of the usual kinds come from the caches. */
 function knownScale(
   cluster: ReconcileCluster,
   namespace: string,
@@ -78,7 +78,7 @@ function found(
   return { uid, replicas: object.spec?.replicas ?? 1 };
 }
 
-/** Any other kind is asked through its scale subresource. */
+/** Any other kind is queried through its scale subresource. */
 async function askScale(
   { client }: ReconcileCluster,
   namespace: string,

@@ -58,10 +58,10 @@ export const disruptionController = defineController({
   },
 });
 
-/** Versions of pods for which an event already reported that several budgets select them. */
+/** Versions of pods for which an event has already reported that several budgets select them. */
 const reported = new WeakSet<Pod>();
 
-/** Nobody can evict a pod of several budgets. The error names the budget that comes first by name. */
+/** A pod with several budgets cannot be evicted. The error names the budget that comes first by name. */
 function reportOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods: readonly Pod[]): void {
   const { namespace = '', name } = pdb.metadata;
   const others = [...cluster.informer(PodDisruptionBudget).inNamespace(namespace)].filter(
@@ -78,7 +78,7 @@ function reportOthers(cluster: ReconcileCluster, pdb: PodDisruptionBudget, pods:
   }
 }
 
-/** Only budgets that are about a share of their pods need to know how many there should be. */
+/** Only budgets expressed as a share of their pods depend on how many pods there should be. */
 async function scaleFor(
   cluster: ReconcileCluster,
   pdb: PodDisruptionBudget,

@@ -1,4 +1,4 @@
-/** Takes back the DisruptionTarget condition of pods that still exist two minutes after it was set. */
+/** Withdraws the DisruptionTarget condition of pods that still exist two minutes after it was set. */
 import { Pod } from '../../api/resources.gen.ts';
 import { formatTime } from '../../api/schema/time.ts';
 import { undefinedIfNotFound } from '../../api/status.ts';
@@ -7,7 +7,7 @@ import { isPodTerminal, podCondition } from '../pod-state.ts';
 
 const type = 'DisruptionTarget';
 const staleAfterMs = 120_000;
-/** A kubelet that ends a pod may take as long as the pod takes. */
+/** A kubelet that terminates a pod may take as long as the pod takes. */
 const kubeletReason = 'TerminationByKubelet';
 
 export const staleDisruptionController = defineController({
@@ -30,7 +30,7 @@ export const staleDisruptionController = defineController({
   },
 });
 
-/** Time until nobody need believe any longer that the pod will be disrupted; undefined when it does not say so. */
+/** Time until the pod's announced disruption counts as stale; undefined when none is announced. */
 function staleInMs(pod: Pod, nowMs: number): number | undefined {
   const condition = podCondition(pod, type);
   if (pod.metadata.deletionTimestamp || isPodTerminal(pod) || condition?.status !== 'True') return undefined;

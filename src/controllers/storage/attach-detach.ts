@@ -1,7 +1,8 @@
 /**
- * Has CSI volumes attached to the nodes whose pods use them, and detached when those have let go: it makes and deletes
- * VolumeAttachments, and the driver's own attacher does the rest. A node uses a volume only while its status, which both
- * sides write, names it as attached: so a volume is never taken from under a pod that has just come.
+ * Has CSI volumes attached to the nodes whose pods use them, and detached once the nodes have released them: this
+ * controller creates and deletes VolumeAttachments, and the driver's own attacher does the rest. A node uses a volume
+ * only while the node's status, which both sides write, lists it as attached: so a volume is never taken from under a
+ * pod that has just arrived.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -26,7 +27,7 @@ const attachmentsByVolume = 'volume';
 const attachmentsByNode = 'node';
 const generatedName = /^csi-[0-9a-f]{64}$/;
 const nodeOf = ({ spec }: VolumeAttachment): string[] => (spec?.nodeName ? [spec.nodeName] : []);
-/** By name; none of an attachment that carries its volume in itself. */
+/** By name; none for an attachment with an inline volume. */
 const volumeOf = ({ spec }: VolumeAttachment): string[] => {
   const name = spec?.source?.persistentVolumeName;
   return name === undefined ? [] : [name];
@@ -50,7 +51,7 @@ const watches = [
 ];
 
 export function attachDetachController(): AnyController {
-  /** What was last said, by volume and node: it is not said again until there is something else to say. */
+  /** What was last reported, by volume and node: it is not repeated until it changes. */
   const reported = new Map<string, string>();
   const held = new HeldVolumes();
   return defineController({
@@ -75,7 +76,7 @@ export function attachDetachController(): AnyController {
       const node = (nodeName: string) => cluster.get(Node, nodeName);
       const heldMs = (nodeName: string) => held.durationMs(name, nodeName, nowMs);
       const plan = planAttachments({ volume, isAttachable, users, attachments, node, heldMs });
-      // A node where it fails keeps no other from the volume.
+      // A node where attaching or detaching fails does not keep the volume from the others.
       let failure: unknown;
       const attempt = (work: Promise<void>) =>
         work.catch((error: unknown) => {
@@ -115,7 +116,7 @@ class HeldVolumes {
   }
 }
 
-/** What of a node decides whether it lets go of volumes. */
+/** What decides whether a node releases its volumes. */
 function hold(node: Node): string {
   const isReady = nodeCondition(node, 'Ready')?.status === 'True';
   return [isReady, hasOutOfServiceTaint(node), ...(node.status?.volumesInUse ?? [])].join();
@@ -137,13 +138,13 @@ async function attach(
   );
 }
 
-/** As upstream's controller names them, so that one finds what the other made. */
+/** Named as by upstream's controller, so that each finds what the other created. */
 function attachmentName({ spec }: PersistentVolume, nodeName: string): string {
   const { driver, volumeHandle } = spec!.csi!;
   return `csi-${createHash('sha256').update(`${volumeHandle}${driver}${nodeName}`).digest('hex')}`;
 }
 
-/** The node may use it from now on. */
+/** Allows the node to use the volume. */
 async function offer(
   cluster: ReconcileCluster,
   volume: PersistentVolume,
@@ -154,7 +155,10 @@ async function offer(
   if (node) await setAttached(cluster, node, { name: uniqueVolumeName(volume), isAttached: true }, signal);
 }
 
-/** The node is read anew: what it has begun to use stays, and a write that crosses its own fails. */
+/**
+ * The node is read from the server: a volume that it has begun to use stays, and a write that races with the node's own
+ * fails.
+ */
 async function detach(
   cluster: ReconcileCluster,
   { volume, attachment, heldMs }: { volume: PersistentVolume; attachment: VolumeAttachment; heldMs: number },
@@ -215,7 +219,7 @@ function reportChanges(
     });
   for (const { spec, status } of attachments) {
     const nodeName = spec?.nodeName ?? '';
-    // Pods that run already had the event from the controller that attached the volume.
+    // Pods that already run had the event from the controller that attached the volume.
     const waiting = (users.get(nodeName) ?? []).filter((pod) => pod.status?.phase === 'Pending');
     if (status?.attached)
       reportOnce(nodeName, 'attached', () => {
@@ -237,7 +241,7 @@ function reportChanges(
   }
 }
 
-/** On a node, and not over. */
+/** On a node, and not ended. */
 function isUsing(pod: Pod): boolean {
   return Boolean(pod.spec?.nodeName) && !isPodTerminal(pod);
 }
@@ -258,7 +262,9 @@ function usersOf(cluster: ReconcileCluster, volume: PersistentVolume): Map<strin
   return users;
 }
 
-/** Those that a controller of attachments made, known by their names: what a user made by hand is the user's. */
+/**
+ * Attachments made by an attach-detach controller, recognized by their names: one created by hand belongs to the user.
+ */
 function attachmentsOf(
   cluster: ReconcileCluster,
   volumeName: string,

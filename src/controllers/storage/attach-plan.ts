@@ -1,33 +1,33 @@
-/** Where a CSI volume should be attached: every rule of it, without acting. */
+/** Where a CSI volume should be attached. Decides; never acts. */
 import type { Node, PersistentVolume, Pod, VolumeAttachment } from '../../api/resources.gen.ts';
 import { hasOutOfServiceTaint, nodeCondition } from '../nodes/node-state.ts';
 
-/** A node that is not ready and has not let go of a volume for so long is not waited for any longer; upstream's. */
+/** How long a node that is not ready may hold a volume before it is detached anyway; upstream's figure. */
 export const letGoMs = 360_000;
 
 export interface AttachInput {
   volume: PersistentVolume;
-  /** Its driver has volumes attached at all. */
+  /** Whether its driver attaches volumes at all. */
   isAttachable: boolean;
-  /** Pods that use it and are on a node, by the node's name. */
+  /** Pods that use it and have a node, by the node's name. */
   users: ReadonlyMap<string, readonly Pod[]>;
-  /** Its attachments, those on their way out included. */
+  /** Its attachments, including those being deleted. */
   attachments: readonly VolumeAttachment[];
   node(name: string): Node | undefined;
-  /** For how long the node has used it though nobody there wants it any more. */
+  /** How long the node has held it without a pod that wants it. */
   heldMs(nodeName: string): number;
 }
 
 export interface AttachPlan {
   /** Nodes to attach it to. */
   attach: string[];
-  /** Nobody there wants it any more, and the node has let go of it. */
+  /** No pod there wants it any longer, and the node has released it. */
   detach: VolumeAttachment[];
-  /** Nobody there wants it any more, but the node has not let go of it yet. */
+  /** No pod there wants it any longer, but the node has not released it yet. */
   held: VolumeAttachment[];
   /** It is attached there, and the node may use it. */
   offer: VolumeAttachment[];
-  /** Pods that must wait for another node to let go, with why. */
+  /** Pods that must wait for another node to release it, and why. */
   blocked: { pods: readonly Pod[]; message: string }[];
 }
 
@@ -54,12 +54,12 @@ export function planAttachments(input: AttachInput): AttachPlan {
   return plan;
 }
 
-/** As a node's status names volumes. */
+/** The name of a volume in a node's status. */
 export function uniqueVolumeName({ spec }: PersistentVolume): string {
   return `kubernetes.io/csi/${spec?.csi?.driver}^${spec?.csi?.volumeHandle}`;
 }
 
-/** The node has let go of it, or is not to be waited for: it is off, or has been silent for long. */
+/** The node has released it, or is not waited for because it is off or has been silent for long. */
 export function mayDetach(volume: PersistentVolume, node: Node | undefined, heldMs: number): boolean {
   if (!node || !isInUse(volume, node) || hasOutOfServiceTaint(node)) return true;
   return heldMs >= letGoMs && nodeCondition(node, 'Ready')?.status !== 'True';
@@ -70,7 +70,7 @@ function isInUse(volume: PersistentVolume, node: Node | undefined): boolean {
   return node?.status?.volumesInUse?.includes(uniqueVolumeName(volume)) ?? false;
 }
 
-/** Without modes nothing is known, and nothing forbidden. */
+/** Without access modes nothing is known, and nothing is forbidden. */
 function isExclusive({ spec }: PersistentVolume): boolean {
   const modes = spec?.accessModes ?? [];
   return modes.length > 0 && !modes.includes('ReadWriteMany') && !modes.includes('ReadOnlyMany');

@@ -1,4 +1,4 @@
-/** What to do about a claim: every rule of binding from the claim's side, without acting. */
+/** What to do about a claim: all rules of binding from the claim's side. Decides; never acts. */
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../api/resources.gen.ts';
 import {
   classOfClaim,
@@ -22,7 +22,7 @@ export type ClaimPlan =
   | { kind: 'pending'; event?: PlannedEvent }
   | { kind: 'lost'; event: PlannedEvent }
   | { kind: 'provision'; storageClass: StorageClass }
-  /** The claim named no class, and there is a default one now. */
+  /** The claim named no class, and now there is a default one. */
   | { kind: 'setClass'; className: string };
 
 /** What a plan may look up. */
@@ -30,9 +30,9 @@ export interface ClaimWorld {
   volume(name: string): PersistentVolume | undefined;
   volumes(): Iterable<PersistentVolume>;
   storageClass(name: string): StorageClass | undefined;
-  /** Names of volumes that other claims were promised. */
+  /** Names of volumes that are promised to other claims. */
   taken: ReadonlySet<string>;
-  /** Of classes that are marked so, the newest. */
+  /** The newest of the classes marked as default. */
   defaultClass(): StorageClass | undefined;
   /** Names of pods that use the claim and have no node yet. */
   waitingPods(claim: PersistentVolumeClaim): readonly string[];
@@ -44,7 +44,7 @@ export function planClaim(claim: PersistentVolumeClaim, world: ClaimWorld): Clai
   return claim.spec?.volumeName ? planPreboundClaim(claim, world) : planFreeClaim(claim, world);
 }
 
-/** Bound for good: it is repaired or lost, but never given another volume. */
+/** Bound for good: the claim may be repaired or lost, but never gets another volume. */
 function planBoundClaim(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimPlan {
   if (!isClaimBound(claim))
     return lost(
@@ -59,7 +59,7 @@ function planBoundClaim(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimP
   return lost('ClaimMisbound', 'Two claims are bound to the same volume, this one is bound incorrectly');
 }
 
-/** The user, or an interrupted bind, says which volume it is to be. */
+/** The user, or an interrupted bind, has chosen the volume. */
 function planPreboundClaim(claim: PersistentVolumeClaim, world: ClaimWorld): ClaimPlan {
   const volume = world.volume(claim.spec!.volumeName!);
   if (!volume) return { kind: 'pending' };

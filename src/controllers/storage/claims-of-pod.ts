@@ -13,8 +13,8 @@ export function claimKeysOf({ metadata, spec }: Pod): string[] {
 }
 
 /**
- * Those that must not go yet. A pod that has ended for good, and only its finalizers keep, holds no claim that was made for
- * it alone: deleted in the foreground, it waits for that claim to go first.
+ * Claims that must be kept for the pod. A pod that has ended, and that only finalizers keep, does not hold the claims
+ * created for it alone: when it is deleted in the foreground, it waits for those claims to go first.
  */
 export function claimKeysHeldBy({ metadata, spec }: Pod): string[] {
   const hasEnded = metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0;

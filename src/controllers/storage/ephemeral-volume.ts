@@ -1,4 +1,4 @@
-/** Makes the claims behind generic ephemeral volumes; they belong to their pod and go with it. */
+/** Creates the claims of generic ephemeral volumes; they belong to their pod and are deleted with it. */
 
 import { controllerOf } from '../../api/meta.ts';
 import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';

@@ -1,4 +1,4 @@
-/** Makes volumes for claims of the cluster's own classes: a directory on the disk of one node each. */
+/** Creates volumes for claims of the cluster's own classes: each is a directory on the disk of one node. */
 
 import { keyOf } from '../../api/meta.ts';
 import {
@@ -21,10 +21,10 @@ import { onNodeDirectory } from './node-directory.ts';
 import { ownProvisioner, ownProvisioners } from './provisioner-names.ts';
 import { type PlacementWorld, pickNode } from './volume-node.ts';
 
-/** Where on a node the directories are; nothing outside of it is ever deleted for a provisioned volume. */
+/** Where the directories are on a node; nothing outside is ever deleted for a provisioned volume. */
 const volumesFolder = '/var/lib/wherry/volumes';
 
-/** By claim, on which node its volume is being made, until the claim has it. */
+/** By claim, the node on which its volume is being created, until the claim shows it. */
 type VolumesUnderWay = Map<string, { uid: string; node: Node }>;
 
 export function hostpathProvisioner(): AnyController {
@@ -63,7 +63,7 @@ export function hostpathProvisioner(): AnyController {
     },
   });
 
-  /** Chooses and remembers in one go: claims of one pod are worked on at the same time. */
+  /** Chooses and remembers without a pause in between: claims of one pod are processed concurrently. */
   function choose(claim: PersistentVolumeClaim, cluster: ReconcileCluster): Node | undefined {
     const { namespace = '', uid } = claim.metadata;
     const node = pickNode(claim, worldOf(namespace, cluster, underWay));
@@ -87,7 +87,7 @@ interface Provisioning {
   claim: PersistentVolumeClaim;
   storageClass: StorageClass;
   node: Node | undefined;
-  /** By the scheduler. */
+  /** The node that the scheduler chose. */
   isSelected: boolean;
 }
 
@@ -100,7 +100,7 @@ async function provision(
   const record = (type: 'Normal' | 'Warning', reason: string, message: string) =>
     cluster.event(targetOf(PersistentVolumeClaim, claim), type, reason, message);
   if (isSelected && !node) {
-    // The node is gone: without the annotation the scheduler looks for another one.
+    // The node is gone: without the annotation the scheduler chooses another.
     const patch = { metadata: { uid, annotations: { [volumeAnnotations.selectedNode]: null } } };
     await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
     return;
@@ -127,7 +127,7 @@ async function provision(
   }
 }
 
-/** The name comes from the claim's uid, so that a crash between two steps never leads to a second volume. */
+/** The name is derived from the claim's uid, so that a crash between two steps never leads to a second volume. */
 function volumeFor(claim: PersistentVolumeClaim, storageClass: StorageClass, node: Node) {
   const { namespace, name, uid, resourceVersion } = claim.metadata;
   const volumeName = `pvc-${uid}`;
@@ -194,7 +194,7 @@ function hostnameOf({ metadata }: Node): string {
   return metadata.labels?.[hostnameLabel] ?? metadata.name;
 }
 
-/** Of the nodes that the volume is kept to. */
+/** The nodes to which the volume's affinity ties it. */
 function hostnamesOf({ spec }: PersistentVolume): readonly string[] {
   return spec?.nodeAffinity?.required?.nodeSelectorTerms?.[0]?.matchExpressions?.[0]?.values ?? [];
 }

@@ -1,4 +1,4 @@
-/** Has a node make, remove or empty a directory of its disk, through the API server's way to the node. */
+/** Has a node create, remove or empty a directory on its disk, through the API server's connection to the node. */
 import type { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { reachesNode } from '../../api/volume-binding.ts';
 import type { Client } from '../../client/client.ts';
@@ -10,7 +10,7 @@ export interface DirectoryRequest {
   path: string;
 }
 
-/** Nodes without a server of their own (simulated ones) have no disk either. */
+/** Nodes without a server (simulated ones) have no disk either. */
 export async function onNodeDirectory(
   client: Client,
   node: Node,
@@ -18,7 +18,7 @@ export async function onNodeDirectory(
   signal: AbortSignal,
 ): Promise<void> {
   if (!node.status?.daemonEndpoints?.kubeletEndpoint?.Port) return;
-  // A node that is off is dialled for long, and other volumes would wait meanwhile.
+  // Connecting to a node that is off takes long, and would delay other volumes.
   if (nodeCondition(node, 'Ready')?.status !== 'True')
     throw new Error(`node ${node.metadata.name} is not ready`);
   const proxied = `/api/v1/nodes/${encodeURIComponent(node.metadata.name)}/proxy/directories`;
@@ -30,7 +30,7 @@ export function directoryOf({ spec }: PersistentVolume): string | undefined {
   return spec?.hostPath?.path ?? spec?.local?.path;
 }
 
-/** The nodes whose disk the volume may be on. */
+/** The nodes on whose disk the volume may be. */
 export function nodesOf(volume: PersistentVolume, nodes: Iterable<Node>): Node[] {
   return [...nodes].filter((node) => reachesNode(volume, node));
 }

@@ -13,15 +13,15 @@ import { reclaimVolume } from './volume-reclaim.ts';
 
 const component = 'persistentvolume-controller';
 
-/** Two controllers that share what they have promised. */
+/** The two controllers share their promises of volumes to claims. */
 export function persistentVolumeControllers(): { claims: AnyController; volumes: AnyController } {
-  /** Volume → uid of the claim it was given, until the cache shows it. */
+  /** Volume → uid of the claim to which it is promised, until the cache shows it. */
   const promised = new Map<string, string>();
   return { claims: claimBinder(promised), volumes: volumeBinder(promised) };
 }
 
 function claimBinder(promised: Map<string, string>): AnyController {
-  /** What was last said of a claim: it is not said again until there is something else to say. */
+  /** What was last reported of a claim: it is not repeated until it changes. */
   const reported = new Map<string, string>();
   return defineController({
     name: 'claims',
@@ -83,11 +83,11 @@ function waitsForProvisioner({ provisioner }: StorageClass): string {
   return `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
 }
 
-/** How soon a volume whose policy could not be applied is tried again; upstream looks at all volumes this often. */
+/** How soon a failed reclaim is tried again; upstream looks at all volumes this often. */
 const reclaimRetryMs = 15_000;
 
 function volumeBinder(promised: Map<string, string>): AnyController {
-  /** By name: volumes whose policy failed, and until when that is left at it unless the volume changes. */
+  /** By name: volumes whose reclaim failed, and until when it is not retried unless the volume changes. */
   const failures = new Map<string, { spec: string; untilMs: number }>();
   return defineController({
     name: 'volumes',
@@ -124,7 +124,7 @@ function volumeBinder(promised: Map<string, string>): AnyController {
     },
   });
 
-  /** A policy that was changed after a failure gets its chance; the failed phase stays until it succeeds. */
+  /** A policy that was changed after a failure is applied at once; the failed phase stays until it succeeds. */
   async function reclaim(volume: PersistentVolume, cluster: ReconcileCluster, signal: AbortSignal) {
     const { name } = volume.metadata;
     const spec = JSON.stringify(volume.spec);
@@ -184,7 +184,7 @@ function worldOf(
   };
 }
 
-/** Each step can be the last before a crash: the next run goes on from what it finds. */
+/** A crash may follow any step: the next run continues from what it finds. */
 async function bind(
   claim: PersistentVolumeClaim,
   volume: PersistentVolume,
@@ -197,7 +197,7 @@ async function bind(
   if (bound.status?.phase !== 'Bound') await showBound(bound, volume, cluster, signal);
 }
 
-/** The volume names its claim, which keeps it from all others. */
+/** The volume names its claim, which reserves it. */
 async function claimVolume(
   volume: PersistentVolume,
   { metadata: { name, namespace, uid, resourceVersion } }: PersistentVolumeClaim,
@@ -261,7 +261,7 @@ async function showBound(
   await cluster.updateStatus(PersistentVolumeClaim, claim, status, signal);
 }
 
-/** Names the provisioner on the claim, which is what provisioners wait for. */
+/** Names the provisioner on the claim: provisioners wait for that. */
 async function askProvisioner(
   claim: PersistentVolumeClaim,
   { provisioner }: StorageClass,
@@ -275,7 +275,7 @@ async function askProvisioner(
   await cluster.patch(PersistentVolumeClaim, claim, patch, { type: 'merge', signal });
 }
 
-/** For a claim without a volume: status fields that describe one are cleared. */
+/** For a claim without a volume: clears status fields that describe one. */
 async function setClaimPhase(
   claim: PersistentVolumeClaim,
   phase: 'Pending' | 'Lost',
@@ -303,7 +303,7 @@ async function setVolumePhase(
   return cluster.updateStatus(PersistentVolume, volume, { ...status, phase }, signal);
 }
 
-/** The claim that a changed volume names or named; for a volume that has become free, every claim without one. */
+/** The claim that a changed volume names or named; for a volume that has become free, every unbound claim. */
 function claimsConcerned(
   volume: PersistentVolume,
   old: PersistentVolume | undefined,

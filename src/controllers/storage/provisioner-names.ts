@@ -1,4 +1,4 @@
-/** The names under which the cluster's own provisioner makes volumes: its own, and those of well-known manifests. */
+/** The names of the cluster's own provisioner: its own, and those used in well-known manifests. */
 export const ownProvisioner = 'wherry.dev/hostpath';
 
 export const ownProvisioners: ReadonlySet<string> = new Set([

@@ -1,4 +1,4 @@
-/** A volume that is bound to a claim is deleted only when the claim is gone. */
+/** A volume that is bound to a claim is deleted only once the claim is gone. */
 import { PersistentVolume } from '../../api/resources.gen.ts';
 import { defineController } from '../../client/controller.ts';
 

@@ -1,4 +1,4 @@
-/** A claim that a pod uses is deleted only when the pod is gone. */
+/** A claim that a pod uses is deleted only once the pod is gone. */
 import { PersistentVolumeClaim, Pod } from '../../api/resources.gen.ts';
 import { defineController, watch } from '../../client/controller.ts';
 import type { ReconcileCluster } from '../../client/controller-cluster.ts';
@@ -35,7 +35,7 @@ async function isUsed(key: string, cluster: ReconcileCluster, signal: AbortSigna
   const pods = cluster.informer(Pod);
   pods.addIndex(podsByClaim, claimKeysOf);
   for (const pod of pods.byIndex(podsByClaim, key)) if (uses(pod)) return true;
-  // The cache may not know the newest pod; the server does.
+  // The newest pod may be missing from the cache; the server knows it.
   const [namespace = ''] = key.split('/');
   const { items } = await cluster.client.list(Pod, { namespace }, signal);
   return items.some(uses);

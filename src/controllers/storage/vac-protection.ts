@@ -1,4 +1,4 @@
-/** A VolumeAttributesClass that a claim or a volume names is deleted only when none does any more. */
+/** A VolumeAttributesClass is deleted only once no claim and no volume names it. */
 import { PersistentVolume, PersistentVolumeClaim, VolumeAttributesClass } from '../../api/resources.gen.ts';
 import { attributesClassesOf } from '../../api/volume-binding.ts';
 import { defineController, watch } from '../../client/controller.ts';

@@ -4,10 +4,10 @@ import type { Labels, MetricsRegistry } from '../../base/metrics.ts';
 import type { ControllerEnvironment } from '../../client/controller-cluster.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 
-/** Whose caches are counted: a controller manager that leads again takes the place of its earlier self. */
+/** Whose caches are counted: a controller manager that becomes leader again replaces its earlier self. */
 const counted = new WeakMap<MetricsRegistry, { informers: InformerFactory; signal: AbortSignal }>();
 
-/** Makes the counts; nothing is counted any more when the signal has aborted. */
+/** Registers the counts; nothing is counted once the signal has aborted. */
 export async function runVolumeCounts(
   { metrics, informers }: ControllerEnvironment,
   signal: AbortSignal,
@@ -77,7 +77,7 @@ function countBy<T>(
   return counts.values();
 }
 
-/** As upstream names the plugin that mounts the volume; a driver's name goes along. */
+/** The plugin name as upstream has it; for CSI, with the driver's name. */
 function pluginOf({ spec }: PersistentVolume): string {
   if (spec?.csi) return `kubernetes.io/csi:${spec.csi.driver}`;
   const [, name] = plugins.find(([source]) => spec?.[source]) ?? [];

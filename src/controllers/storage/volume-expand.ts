@@ -1,4 +1,4 @@
-/** A bound claim that asks for more than it has gets it, where the cluster's own provisioner made the volume. */
+/** Grants a bound claim the larger size that it requests, when the cluster's own provisioner made the volume. */
 import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import { isClaimBound, volumeAnnotations } from '../../api/volume-binding.ts';
@@ -32,7 +32,7 @@ export const volumeExpandController = defineController({
       return undefined;
     }
 
-    // A directory grows by itself; what changes is what the volume says and quotas count.
+    // A directory needs no resizing; only the size that the volume states and quotas count changes.
     const volumeCapacity = volume.spec?.capacity?.storage ?? '0';
     if (compareQuantities(parseQuantity(wanted), parseQuantity(volumeCapacity)) > 0)
       await cluster.patch(

@@ -1,17 +1,17 @@
 /**
- * On which node the volume of a claim is made that does not wait for its pod. A volume on a node's disk keeps its pod on
- * that node: claims of one pod must come to lie together, or the pod fits nowhere.
+ * Chooses the node for the volume of a claim that does not wait for its pod. A volume on a node's disk ties its pod to
+ * that node: the claims of one pod must be placed together, or the pod fits nowhere.
  */
 import { compilePodNodeSelector } from '../../api/node-selector.ts';
 import type { Node, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/resources.gen.ts';
 import { claimKeysOf } from './claims-of-pod.ts';
 
 export interface PlacementWorld {
-  /** Those that take pods. */
+  /** Nodes that accept pods. */
   nodes: readonly Node[];
-  /** Volumes on the node. */
+  /** The number of volumes on the node. */
   volumesOn(node: Node): number;
-  /** Where the volume of the claim is, or is being made. */
+  /** Where the claim's volume is, or is being created. */
   nodeOf(claimKey: string): Node | undefined;
   podsUsing(claimKey: string): readonly Pod[];
   /** Of the claim's namespace. */
@@ -25,7 +25,7 @@ export function pickNode(claim: PersistentVolumeClaim, world: PlacementWorld): N
   return beside(claim, within) ?? leastUsed(within);
 }
 
-/** Those that the claim's pods may run on by their node selectors, as far as the pods are known. */
+/** The nodes that the claim's pods may run on by their node selectors, as far as the pods are known. */
 function nodesForPods(claim: PersistentVolumeClaim, world: PlacementWorld): Node[] {
   const specs = world.podsUsing(keyOf(claim)).map(({ spec }) => spec);
   const template = ownPodOf(claim, world.statefulSets)?.spec;
@@ -34,7 +34,7 @@ function nodesForPods(claim: PersistentVolumeClaim, world: PlacementWorld): Node
   return world.nodes.filter((node) => selectors.every((matches) => matches?.(node) ?? true));
 }
 
-/** The node of the claim's company. */
+/** The node of claims that belong together with this one. */
 function beside(claim: PersistentVolumeClaim, world: PlacementWorld): Node | undefined {
   const key = keyOf(claim);
   const pods = world.podsUsing(key);
@@ -45,7 +45,8 @@ function beside(claim: PersistentVolumeClaim, world: PlacementWorld): Node | und
   const company = pods.flatMap(claimKeysOf);
   const member = ownPodOf(claim, world.statefulSets);
   if (member) company.push(...member.claimKeys);
-  // Of a claim that was made before its pod, it is not known whose it will be: it goes where others are in that state.
+  // For a claim created before its pod, it is unknown which claims belong with it: it goes where others in that state
+  // are.
   else if (pods.length === 0) company.push(...idleClaims(claim, world));
   for (const other of company) {
     const node = other === key ? undefined : world.nodeOf(other);

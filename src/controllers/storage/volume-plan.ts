@@ -1,23 +1,23 @@
-/** What to do about a volume: every rule of binding from the volume's side, without acting. */
+/** What to do about a volume: all rules of binding from the volume's side. Decides; never acts. */
 import type { PersistentVolume, PersistentVolumeClaim } from '../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../api/volume-binding.ts';
 
 export type VolumePlan =
   | { kind: 'available' }
   | { kind: 'bound' }
-  /** Its claim will bind it; the phase stays. */
+  /** Its claim has yet to bind to it; the phase stays. */
   | { kind: 'leaveToClaim' }
-  /** Its claim is gone: what becomes of it is the reclaim policy's. */
+  /** Its claim is gone: the reclaim policy applies. */
   | { kind: 'reclaim' }
-  /** Its claim has another volume: free again, for a claim that the user named still for that one. */
+  /** Its claim has another volume: it is free again, reserved for that claim only if the user named it. */
   | { kind: 'unbind' };
 
 /** `claim`: the one that the volume names by namespace and name, if it is there. */
 export function planVolume(volume: PersistentVolume, claim: PersistentVolumeClaim | undefined): VolumePlan {
   const reference = volume.spec?.claimRef;
-  // Without a uid, the user means a claim that may still come.
+  // Without a uid, the user means a claim that may still be created.
   if (!reference?.uid) return { kind: 'available' };
-  // A claim of the same name that was made later is another claim.
+  // A claim created later under the same name is another claim.
   const own = claim?.metadata.uid === reference.uid ? claim : undefined;
   if (!own) return { kind: 'reclaim' };
   if (!own.spec?.volumeName) return { kind: 'leaveToClaim' };
@@ -29,7 +29,7 @@ export function planVolume(volume: PersistentVolume, claim: PersistentVolumeClai
     : { kind: 'unbind' };
 }
 
-/** The volume without its claim; a claim that the user named stays named, by name only. */
+/** The volume without its claim; a claim that the user named remains, by name only. */
 export function withoutClaim(volume: PersistentVolume): PersistentVolume {
   const { boundByController } = volumeAnnotations;
   const { [boundByController]: mark, ...annotations } = volume.metadata.annotations ?? {};

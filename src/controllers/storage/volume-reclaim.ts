@@ -1,4 +1,4 @@
-/** What becomes of a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
+/** What happens to a volume whose claim is gone: kept, emptied for the next claim, or deleted with its data. */
 import { Node, PersistentVolume } from '../../api/resources.gen.ts';
 import { volumeAnnotations } from '../../api/volume-binding.ts';
 import { messageOf } from '../../base/error-message.ts';
@@ -8,7 +8,7 @@ import { directoryOf, nodesOf, onNodeDirectory } from './node-directory.ts';
 import { ownProvisioners } from './provisioner-names.ts';
 import { withoutClaim } from './volume-plan.ts';
 
-/** Applies the reclaim policy of a Released volume, and reports the outcome in events. False: it could not. */
+/** Applies the reclaim policy of a Released volume, and reports the outcome in events. False when that failed. */
 export async function reclaimVolume(
   volume: PersistentVolume,
   cluster: ReconcileCluster,
@@ -37,7 +37,7 @@ export async function reclaimVolume(
   }
 }
 
-/** Made by a provisioner outside of the cluster's own: that one deletes it. */
+/** Created by an external provisioner, which is also the one to delete it. */
 function isForeign({ metadata }: PersistentVolume): boolean {
   const provisioner = metadata.annotations?.[volumeAnnotations.provisionedBy];
   return provisioner !== undefined && !ownProvisioners.has(provisioner);
@@ -68,7 +68,7 @@ async function remove(
     throw new Error(
       `error getting deleter volume plugin for volume "${volume.metadata.name}": no deletable volume plugin matched`,
     );
-  // Upstream deletes hand-made directories below /tmp only: a mistyped path must not cost a system.
+  // Upstream deletes hand-made directories below /tmp only: a mistyped path must not destroy a system.
   if (provisioner === undefined && !/^\/tmp\/.+/.test(path ?? ''))
     throw new Error(`host_path deleter only supports /tmp/.+ but received provided ${path}`);
   if (path !== undefined)
